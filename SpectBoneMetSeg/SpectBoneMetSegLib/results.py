@@ -1,0 +1,100 @@
+"""What one scan's reading consists of: lesions, masks, crop, timings (ground floor: data only)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .planar import ViewName, WholeBodyScan
+
+SeenIn = Literal["anterior", "posterior", "both"]
+
+RESEARCH_USE = "Research use only - not for diagnosis or treatment"
+
+
+@dataclass(frozen=True)
+class ThoraxCrop:
+    """The thorax box in the scan's own anterior-frame pixels.
+
+    Attributes:
+        rows, columns: half open [first, end) intervals; may reach outside the field (the crop is then padded with zeros).
+        confidence: 0..1, how far the box can be trusted.
+        reasons: why the confidence is low, one sentence each; empty when nothing was odd.
+        method: "profiles", "manual" or "whole-body".
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    method: str = "profiles"
+
+
+@dataclass(frozen=True)
+class ViewMeasurement:
+    """One lesion in one view. Counts are raw counts, contrast is mean inside / mean of a ring around it."""
+
+    area_mm2: float
+    counts: float
+    max_counts: float
+    mean_counts: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One delineated lesion ("abnormal uptake" until a physician accepts it).
+
+    Attributes:
+        id: 1-based, the value in the per-view ID masks.
+        curve: (n, 3) float64 RAS mm, corners of the exact closed outline of the union mask in the anterior frame; the last
+            corner is not repeated.
+        seen_in: the views whose mask holds it.
+        area_mm2: area of the union mask, equal to the curve's enclosed area.
+        centroid: RAS mm.
+        max_probability, mean_probability: of the probability map inside the union mask.
+        views: measurements per view in which it is seen.
+    """
+
+    id: int
+    curve: NDArray[np.float64]
+    seen_in: SeenIn
+    area_mm2: float
+    centroid: tuple[float, float, float]
+    max_probability: float
+    mean_probability: float
+    views: dict[ViewName, ViewMeasurement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All results of one scan.
+
+    Attributes:
+        scan: the scan as read, native grid.
+        crop: the region that was read.
+        lesions: ordered head to foot, ids 1..n.
+        mask: (rows, columns) uint8, union of both views in the anterior frame, 1 = lesion.
+        view_masks: per existing view (rows, columns) uint16 lesion IDs, in that view's own grid (posterior as acquired).
+        probability: (rows, columns) float32 in the anterior frame, the greater of the views' probabilities, 0 outside the crop.
+        aggregate: (rows, columns) float32 anterior + mirrored posterior counts in the anterior frame (Eq. 4), or the only view.
+        receipt: what receipt.json holds.
+    """
+
+    scan: WholeBodyScan
+    crop: ThoraxCrop
+    lesions: tuple[Lesion, ...]
+    mask: NDArray[np.uint8]
+    view_masks: dict[ViewName, NDArray[np.uint16]]
+    probability: NDArray[np.float32]
+    aggregate: NDArray[np.float32]
+    receipt: dict[str, object] = field(default_factory=dict)
+
+    def save(self, folder: str) -> None:
+        """Write every output file of this reading into `folder`, which appears whole or not at all."""
+        from .export import save_reading
+
+        save_reading(self, folder)
