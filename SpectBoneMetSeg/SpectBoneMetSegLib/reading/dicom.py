@@ -1,0 +1,296 @@
+"""DICOM: nuclear medicine images, and secondary captures of modality NM, as frames.
+
+Whole-body planar images follow DICOM PS3.3 C.8.4 (NM Image): the energy window vector (0054,0010) and the detector
+vector (0054,0020) say which window and which detector each frame belongs to; a detector item may carry a view code.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..planar import ViewName
+from .frames import Frame, FrameFile
+from .positioning import position_warnings
+from .views import VIEW_CODES, views_in_text
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["NotPlanarError", "looks_like_dicom", "read_dicom", "study_uid"]
+
+#: The 99mTc photopeak in keV.
+PHOTOPEAK_KEV = 140.5
+_NM_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5"})
+_NOT_PLANAR = ("TOMO", "GATED", "DYNAMIC")
+#: Short texts that name the view where the view code is missing.
+_TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProcessingDescription", "ImageComments")
+
+
+class NotPlanarError(UserError):
+    """A sound DICOM file that is no planar nuclear medicine image; a folder may hold such files beside the scan."""
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """True for a DICOM file by its name or by the DICM mark after the preamble (PS3.10)."""
+    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return True
+    return _is_marked(path)
+
+
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def study_uid(path: Path) -> str:
+    """StudyInstanceUID of a planar NM file, without reading its pixels.
+
+    Raises:
+        NotPlanarError, UserError: as `read_dicom`.
+    """
+    with _one_sentence(path.name):
+        dataset, _ = _load(path, pixels=False)
+        _check_kind(dataset, path.name)
+        return str(dataset.get("StudyInstanceUID") or "")
+
+
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def read_dicom(path: Path) -> FrameFile:
+    """The 140 keV frames of one file, rescaled to counts.
+
+    Raises:
+        NotPlanarError: another modality, a tomographic, gated or dynamic study.
+        UserError: no DICOM, colour, inverted grey, cut short, compressed in a way that cannot be read.
+    """
+    name = path.name
+    with _one_sentence(name):
+        dataset, notes = _load(path, pixels=True)
+        _check_kind(dataset, name)
+        _check_pixels(dataset, name)
+        pixels, decode_notes = _decoded(dataset, name)
+        frames = _frames(dataset, path, pixels)
+        return FrameFile(
+            file=path,
+            frames=frames,
+            study_uid=str(dataset.get("StudyInstanceUID") or ""),
+            sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+            description=_description(dataset),
+            warnings=(
+                *notes,
+                *decode_notes,
+                *_lossy(dataset, name),
+                *position_warnings(dataset, name, _only_side(frames)),
+            ),
+        )
+
+
+@contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Turn whatever a broken header does to the parser into one sentence, and keep its complaints off the terminal.
+
+    pydicom converts values when they are looked at, so a damaged value may fail, or warn, anywhere.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (UserError, PermissionError):
+            raise
+        except Exception as error:
+            raise UserError(
+                f"{name} is not a readable DICOM file, its header is damaged; export the scan again."
+            ) from error
+
+
+def _load(path: Path, *, pixels: bool) -> tuple[Dataset, list[str]]:
+    """The data set and sentences about the file's form."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    if path.stat().st_size == 0:
+        raise UserError(f"{path.name} is empty; export the scan again.")
+    notes = []
+    try:
+        dataset: Dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
+    except InvalidDicomError:
+        # Old exports lack the preamble; what they hold is a DICOM data set all the same.
+        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
+        _name_encoding(dataset)
+        notes = [f"{path.name} lacks the DICOM file preamble."]
+    if "SOPClassUID" not in dataset:
+        # The parser gives up without a word where a compressed picture ends too early.
+        if _is_marked(path):
+            raise UserError(f"{path.name} is cut short or damaged; copy or export the file again.")
+        raise UserError(f"{path.name} is not a DICOM file; give the NM file that the camera exported.")
+    return dataset, notes
+
+
+def _name_encoding(dataset: Dataset) -> None:
+    """Give a data set without file meta information the transfer syntax in which the parser found it."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    implicit, little = dataset.original_encoding
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+
+def _check_kind(dataset: Dataset, name: str) -> None:
+    modality = str(dataset.get("Modality") or "")
+    if not modality and str(dataset.SOPClassUID) not in _NM_CLASSES:
+        raise UserError(f"{name} does not name its modality or is cut short; give the whole-body NM file.")
+    if modality not in ("", "NM"):
+        raise NotPlanarError(
+            f"{name} is of modality {modality}, not a nuclear medicine image; give the whole-body NM file."
+        )
+    kind = "\\".join(str(word).upper() for word in _values(dataset.get("ImageType")))
+    for word in _NOT_PLANAR:
+        if word in kind:
+            raise NotPlanarError(
+                f"{name} is a {word.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file."
+            )
+    if "Rows" not in dataset:
+        raise UserError(f"{name} holds no picture or is cut short; give the planar whole-body NM file.")
+
+
+def _check_pixels(dataset: Dataset, name: str) -> None:
+    if "PixelData" not in dataset or not dataset.PixelData:
+        raise UserError(f"{name} is cut short or holds no pixels; copy or export the file again.")
+    photometric = str(dataset.get("PhotometricInterpretation") or "")
+    if int(dataset.get("SamplesPerPixel") or 1) != 1 or not photometric.startswith("MONOCHROME"):
+        raise UserError(f"{name} is a colour picture, from which counts cannot be told; give the original NM file.")
+    if photometric == "MONOCHROME1":
+        # An inverted display of counts and counts stored inverted look the same in the header.
+        raise UserError(f"{name} is stored as inverted grey (MONOCHROME1), not as counts; give the original NM file.")
+
+
+def _decoded(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
+    """(frames, rows, columns) counts after rescaling, and what the decoder had to say about the pixels."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if not syntax.is_transfer_syntax or not syntax.is_encapsulated:
+        wanted = count * dataset.Rows * dataset.Columns * dataset.get("BitsAllocated", 16) // 8
+        if len(dataset.PixelData) < wanted:
+            raise UserError(
+                f"{name} is cut short ({len(dataset.PixelData)} of {wanted} pixel bytes); copy or export it again."
+            )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            stored = np.asarray(dataset.pixel_array)
+        except Exception as error:  # every decoder has its own exceptions
+            raise UserError(
+                f"The pixels of {name} are damaged or compressed in a way that cannot be read "
+                f"({syntax.name}); export it uncompressed."
+            ) from error
+    pixels = stored.reshape(-1, dataset.Rows, dataset.Columns).astype(np.float64)
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    pixels = pixels * float(1 if slope is None else slope) + float(intercept or 0)
+    notes = [str(note.message).split("\n")[0] for note in caught if "truncat" in str(note.message).lower()]
+    return pixels, [f"{name}: {note}" for note in notes]
+
+
+def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64]) -> tuple[Frame, ...]:
+    codes = _detector_views(dataset, len(pixels))
+    texts = tuple(str(dataset.get(keyword)) for keyword in _TEXTS if dataset.get(keyword))
+    spacing = _spacing(dataset)
+    chosen = _photopeak_frames(dataset, len(pixels), path.name)
+    captured = str(dataset.SOPClassUID) == _SECONDARY_CAPTURE
+    return tuple(Frame(pixels[index], spacing, path, *codes[index], texts, captured) for index in chosen)
+
+
+def _only_side(frames: tuple[Frame, ...]) -> ViewName | None:
+    """The side of a file's only frame; None when it has several or its header does not tell."""
+    if len(frames) != 1:
+        return None
+    said = {views[0] for views in map(views_in_text, frames[0].texts) if len(views) == 1}
+    return frames[0].code or (said.pop() if len(said) == 1 else None)
+
+
+def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
+    """Indices of the frames of the energy window around 140 keV; all frames when there is only one window."""
+    vector = _vector(dataset, "EnergyWindowVector", count)
+    if len(set(vector)) <= 1:
+        return list(range(count))
+    windows = list(dataset.get("EnergyWindowInformationSequence") or [])
+    hit = {number for number in set(vector) if 0 < number <= len(windows) and _holds_photopeak(windows[number - 1])}
+    if len(hit) != 1:
+        raise UserError(
+            f"{name} holds {len(set(vector))} energy windows and not exactly one of them covers 140 keV; export only "
+            "the 99mTc photopeak frames."
+        )
+    return [index for index, number in enumerate(vector) if number in hit]
+
+
+def _holds_photopeak(window: Dataset) -> bool:
+    return any(
+        float(part.get("EnergyWindowLowerLimit") or np.inf)
+        <= PHOTOPEAK_KEV
+        <= float(part.get("EnergyWindowUpperLimit") or -np.inf)
+        for part in window.get("EnergyWindowRangeSequence") or []
+    )
+
+
+def _detector_views(dataset: Dataset, count: int) -> list[tuple[ViewName | None, str]]:
+    """(side, name of another projection) of every frame, by the view code of its detector."""
+    items = list(dataset.get("DetectorInformationSequence") or [])
+    numbers = _vector(dataset, "DetectorVector", count)
+    if not numbers and count == 1:
+        numbers = [1]
+    if len(numbers) != count:
+        return [(None, "")] * count
+    return [_coded_view(items[number - 1]) if 0 < number <= len(items) else (None, "") for number in numbers]
+
+
+def _coded_view(detector: Dataset) -> tuple[ViewName | None, str]:
+    codes = list(detector.get("ViewCodeSequence") or [])
+    if not codes:
+        return None, ""
+    value, meaning = str(codes[0].get("CodeValue") or ""), str(codes[0].get("CodeMeaning") or "")
+    said = views_in_text(meaning)
+    side = VIEW_CODES.get(value)
+    if side is None:
+        return (said[0], "") if len(said) == 1 else (None, meaning or value)
+    if len(said) == 1 and said[0] != side:
+        return None, f"{value} {meaning}"
+    return side, ""
+
+
+def _vector(dataset: Dataset, keyword: str, count: int) -> list[int]:
+    """A frame vector; empty if absent or of the wrong length."""
+    numbers = [int(value) for value in _values(dataset.get(keyword))]
+    return numbers if len(numbers) == count else []
+
+
+def _values(element: Any) -> list[Any]:
+    """The values of an element that may be missing, single or multiple."""
+    if element is None or element == "":
+        return []
+    return [element] if isinstance(element, (str, int, float)) else list(element)
+
+
+def _spacing(dataset: Dataset) -> tuple[float, float] | None:
+    values = [float(value) for value in _values(dataset.get("PixelSpacing"))]
+    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _description(dataset: Dataset) -> tuple[tuple[str, str], ...]:
+    """What may be shown of a header: the camera and the day, not the patient, the people or the hospital."""
+    wanted = {"manufacturer": "Manufacturer", "model": "ManufacturerModelName", "study_date": "StudyDate"}
+    return tuple((key, str(dataset.get(keyword))) for key, keyword in wanted.items() if dataset.get(keyword))
+
+
+def _lossy(dataset: Dataset, name: str) -> list[str]:
+    if str(dataset.get("LossyImageCompression") or "") == "01":
+        return [f"{name} was compressed with loss: its counts are not those that were measured."]
+    return []

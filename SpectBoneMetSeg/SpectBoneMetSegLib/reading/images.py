@@ -1,0 +1,63 @@
+"""NRRD, NIfTI, MetaImage, PNG and TIFF through SimpleITK, as frames.
+
+Only the pixel size of such a file is trusted, not its directions: rows are taken to run from head to foot. A pixel size
+of exactly 1 x 1 mm is what the formats fall back to when nobody stated one, and counts as not stated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from .frames import Frame, FrameFile
+
+__all__ = ["IMAGE_SUFFIXES", "read_image"]
+
+IMAGE_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".png", ".tif", ".tiff")
+
+
+def read_image(path: Path, label: str) -> FrameFile:
+    """One or two grey pictures.
+
+    Args:
+        path: file with a suffix of IMAGE_SUFFIXES.
+        label: the file name without suffix, which may tell the side ("patient3_ANT").
+
+    Raises:
+        UserError: empty, damaged, coloured, or with more than two slices.
+    """
+    import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
+
+    if path.stat().st_size == 0:
+        raise UserError(f"{path.name} is empty; export the scan again.")
+    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    pixels = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
+            raise UserError(
+                f"{path.name} is a colour picture, from which counts cannot be told; give a grey picture of counts."
+            )
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and len(pixels) > 2):
+        raise UserError(
+            f"{path.name} holds {len(pixels)} slices, not one or two planar views; give one picture per view."
+        )
+    notes = []
+    if pixels.dtype == np.uint8:
+        notes.append(
+            f"{path.name} has 8-bit grey values, taken as counts as they stand: they may have been scaled or cut off."
+        )
+    spacing = (float(image.GetSpacing()[1]), float(image.GetSpacing()[0]))
+    known = None if path.suffix.lower() == ".png" or spacing == (1.0, 1.0) else spacing
+    stack = pixels.reshape(-1, *pixels.shape[-2:]).astype(np.float64)
+    frames = tuple(Frame(picture, known, path, texts=(label,)) for picture in stack)
+    return FrameFile(path, frames, warnings=tuple(notes))

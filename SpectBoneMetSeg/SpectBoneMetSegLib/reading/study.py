@@ -1,0 +1,191 @@
+"""One study, a file or a folder, as a WholeBodyScan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
+from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
+from .frames import Frame, FrameFile
+from .images import IMAGE_SUFFIXES, read_image
+from .views import assign_views, checked_views
+
+__all__ = ["case_name", "read_scan"]
+
+_DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
+
+
+def read_scan(
+    path: str | Path, *, views: Sequence[ViewName] | None = None, pixel_size_mm: float | None = None
+) -> WholeBodyScan:
+    """Read one planar whole-body study at its native matrix.
+
+    DICOM is read where it exists; NRRD, NIfTI, MetaImage, PNG and TIFF hold rows from head to foot and columns as the
+    detector saw them (the posterior view from behind, not mirrored).
+
+    Args:
+        path: a file, or a folder with the files of one study (subfolders included).
+        views: the sides of the pictures in stored order, files sorted by name; overrides what headers say. Two names
+            and one wide picture mean two halves side by side.
+        pixel_size_mm: pixel size for files that do not state one; overrides a stated one with a warning.
+
+    Returns:
+        The scan; `warnings` says what was assumed.
+
+    Raises:
+        UserError: anything that cannot be read as one or two whole-body views, in one sentence.
+    """
+    place = Path(path)
+    wanted = checked_views(views)
+    if pixel_size_mm is not None and not (np.isfinite(pixel_size_mm) and pixel_size_mm > 0):
+        raise UserError(
+            f"--pixel-size {pixel_size_mm} is not a length; give millimetres, for example --pixel-size 2.26."
+        )
+    if not place.exists():
+        raise UserError(f"{place} does not exist; check the path.")
+    study = place.resolve().name
+    try:
+        files, skipped = _read_folder(place) if place.is_dir() else ([_read_file(place)], [])
+    except PermissionError as error:
+        raise UserError(f"{error.filename or place} may not be read; ask for the right to open it.") from error
+    frames = [frame for file in files for frame in file.frames]
+    warnings = [*skipped, *(note for file in files for note in file.warnings)]
+    sides = assign_views(frames, wanted, study, warnings)
+    found = {name: _planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
+    warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
+    return WholeBodyScan(
+        case=case_name(place),
+        anterior=found.get("anterior"),
+        posterior=found.get("posterior"),
+        source=_source(files, found),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def case_name(path: Path) -> str:
+    """Folder name, or file name without its suffix ("a.nii.gz" and "a.seg.nrrd" are both "a")."""
+    name = path.resolve().name
+    if path.is_dir():
+        return name
+    for suffix in _DOUBLE_SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    # Files named by a UID ("1.2.840.10008") end in digits, which are no suffix.
+    suffix = path.suffix
+    return name[: -len(suffix)] if suffix[1:2].isalpha() else name
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _read_file(path: Path) -> FrameFile:
+    if _is_image(path):
+        return read_image(path, case_name(path))
+    if path.name.upper() == "DICOMDIR":
+        raise UserError(f"{path} is a table of contents; give the folder of one study instead.")
+    return read_dicom(path)
+
+
+def _read_folder(folder: Path) -> tuple[list[FrameFile], list[str]]:
+    """The files of the one study in a folder, sorted, and sentences about files that were left out."""
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    planar: dict[Path, str] = {}
+    refused: list[NotPlanarError] = []
+    for path in paths:
+        if _is_image(path) or path.name.upper() == "DICOMDIR" or not looks_like_dicom(path):
+            continue
+        try:
+            planar[path] = study_uid(path)
+        except NotPlanarError as error:
+            refused.append(error)
+    studies = set(planar.values())
+    if len(studies) > 1:
+        raise UserError(f"{folder} holds {len(studies)} studies; give each study a folder of its own or name one file.")
+    if planar:
+        return [read_dicom(path) for path in planar], [f"Left out: {error}" for error in refused]
+    images = [path for path in paths if _is_image(path)]
+    if len(images) > 2:
+        raise UserError(f"{folder} holds {len(images)} pictures; give each study a folder of its own or name one file.")
+    if not images:
+        raise (
+            refused[0] if refused else UserError(f"{folder} holds no scan; give a folder with the files of one study.")
+        )
+    return [read_image(path, case_name(path)) for path in images], []
+
+
+def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
+    """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
+    file, counts = frame.file.name, frame.counts
+    if not np.isfinite(counts).all():
+        raise UserError(f"{file} has pixels that are not numbers; export the scan again.")
+    if np.any(counts < 0):
+        warnings.append(f"{file} has {int((counts < 0).sum())} negative pixels in the {name} view, set to 0.")
+        counts = counts.clip(0, None)
+    if not counts.any():
+        raise UserError(f"The {name} view of {file} holds no counts; export the scan again.")
+    if counts.shape[1] > counts.shape[0]:
+        warnings.append(f"The {name} view of {file} is wider than high: check that the head is at the top.")
+    return PlanarView(counts.astype(np.float32), _spacing(name, frame, pixel_size_mm, warnings), name)
+
+
+def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> tuple[float, float]:
+    file = frame.file.name
+    if pixel_size_mm is not None:
+        size = (float(pixel_size_mm), float(pixel_size_mm))
+        if frame.spacing is not None and not np.allclose(frame.spacing, size, rtol=0.001):
+            warnings.append(
+                f"{file} states pixels of {frame.spacing} mm; --pixel-size {pixel_size_mm} was used instead."
+            )
+        return size
+    if frame.spacing is not None:
+        return frame.spacing
+    if _is_image(frame.file) and frame.counts.shape == REFERENCE_SHAPE:
+        warnings.append(
+            f"{file} states no pixel size: {REFERENCE_SPACING_MM} mm was assumed from its 256 x 1024 pixels."
+        )
+        return (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
+    raise UserError(f"{file} does not state its pixel size; give it in mm, for example --pixel-size 2.26.")
+
+
+def _study_warnings(
+    found: dict[ViewName, PlanarView], frames: list[Frame], files: list[FrameFile], *, named_by_user: bool
+) -> list[str]:
+    sentences = []
+    if len(found) == 1:
+        sentences.append(f"Only the {next(iter(found))} view exists: the aggregation of both views is skipped.")
+    elif found["anterior"].shape != found["posterior"].shape or not np.allclose(
+        found["anterior"].spacing, found["posterior"].spacing, rtol=0.001
+    ):
+        sentences.append("The two views differ in size: they are matched by the middle of their fields.")
+    if not named_by_user and any(_is_image(file.file) for file in files):
+        sentences.append("The sides were told by file name only: check left and right.")
+    if len(frames) == 1 and len(found) == 2:
+        sentences.append("Both views were cut from one picture, at its middle.")
+    return sentences
+
+
+def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSource:
+    description = {key: value for file in files for key, value in file.description}
+    for name, view in found.items():
+        description[f"counts_{name}"] = f"{view.counts.sum(dtype=np.float64):.0f}"
+    return ScanSource(
+        files=tuple(str(file.file) for file in files),
+        sha256=tuple(_sha256(file.file) for file in files),
+        sop_instance_uids=tuple(file.sop_uid for file in files if file.sop_uid),
+        description=description,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,210 @@
+"""Who is anterior and who is posterior.
+
+A swapped side is the worst thing a reader of bone scans can do, so a side is believed only when something says it
+(a view code, a short text, the user) and nothing contradicts it. What stays open is refused with the option that
+settles it. Detector numbers, gantry angles and frame order say nothing reliable and are not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..errors import UserError
+from ..planar import VIEW_NAMES, ViewName
+from .frames import Frame
+
+__all__ = ["SIDE_BY_SIDE_RATIO", "VIEW_CODES", "assign_views", "checked_views", "views_in_text"]
+
+#: Code values (any scheme) of the two sides: DICOM PS3.16 CID 26 in SNOMED CT and its older SNOMED-RT values, then the
+#: anatomical and the projection codes that some systems write instead.
+VIEW_CODES: dict[str, ViewName] = {
+    "399321004": "anterior",
+    "G-5215": "anterior",
+    "255549009": "anterior",
+    "R-404CC": "anterior",
+    "399348003": "anterior",
+    "R-10206": "anterior",
+    "399001007": "posterior",
+    "G-5216": "posterior",
+    "255551008": "posterior",
+    "R-404CE": "posterior",
+    "R-10214": "posterior",
+}
+
+#: One whole-body view is about a quarter as wide as it is high (256 x 1024), two side by side about half.
+SIDE_BY_SIDE_RATIO = 0.4
+
+_REMEDY_ONE = "say which with --views anterior or --views posterior"
+_REMEDY_TWO = "say which with --views anterior,posterior or --views posterior,anterior, in stored order"
+
+_ANTERIOR = frozenset({"ANT", "ANTERIOR", "ANTERIEUR", "ANTERIEURE", "VENTRAL"})
+_POSTERIOR = frozenset({"POST", "POSTERIOR", "POSTERIEUR", "POSTERIEURE", "DORSAL"})
+#: "Post" is a side only next to words like these: "post injection", "post OP", "3 h post" speak of time.
+_BESIDE_POST = _ANTERIOR | frozenset({
+    "AND", "WB", "WHOLE", "BODY", "WHOLEBODY", "BONE", "SCAN", "SCINTIGRAPHY", "VIEW", "IMAGE", "PLANAR",
+    "STATIC", "EMISSION", "E", "EM", "TC", "TC99M", "MDP", "HDP", "DET", "DETECTOR", "HEAD", "RAW",
+    "PROJECTION", "SIMULATED",
+})  # fmt: skip
+_TIME = frozenset({
+    "H", "HR", "HRS", "HOUR", "HOURS", "MIN", "MINS", "MINUTES", "DAY", "DAYS", "WEEK", "WEEKS", "MONTH",
+    "MONTHS", "YEAR", "YEARS",
+})  # fmt: skip
+#: Words that make a text one about time, another projection or a beam direction: it then names no side at all.
+_SPOILERS = frozenset({
+    "PRE", "OBLIQUE", "OBL", "LATERAL", "LAT", "LAO", "RAO", "LPO", "RPO", "ANTERO", "POSTERO",
+    "ANTEROPOSTERIOR", "POSTEROANTERIOR", "NOT",
+})  # fmt: skip
+_MOST_WORDS = 8
+
+
+def views_in_text(text: str) -> tuple[ViewName, ...]:
+    """The sides that a short header text or file name speaks of, in its order.
+
+    () when it names none or is about something else (time, another projection, the direction of a beam). Longer
+    sentences are clinical remarks ("pain in the posterior ribs"), not labels, and name no side.
+    """
+    spaced = text.upper().replace("ANTPOST", "ANT POST").replace("POSTANT", "POST ANT")
+    words = re.findall(r"[A-Z]+[0-9]+M|[A-Z]+|[0-9]+", spaced)
+    if len(words) > _MOST_WORDS or not _SPOILERS.isdisjoint(words):
+        return ()
+    found: list[ViewName] = []
+    for place, word in enumerate(words):
+        if word in _ANTERIOR:
+            found.append("anterior")
+        elif word in _POSTERIOR and (word != "POST" or _post_is_a_side(words, place)):
+            found.append("posterior")
+    return tuple(dict.fromkeys(found))
+
+
+def _post_is_a_side(words: Sequence[str], place: int) -> bool:
+    if place and words[place - 1] in _TIME:
+        return False
+    rest = words[place + 1 :]
+    if not rest:
+        return True
+    if rest[0].isdigit():
+        return len(rest) == 1 or rest[1] in _BESIDE_POST
+    return rest[0] in _BESIDE_POST
+
+
+def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
+    """The `--views` option as view names.
+
+    Raises:
+        UserError: empty, unknown or repeated names.
+    """
+    if views is None:
+        return None
+    names = tuple(name for word in views for name in VIEW_NAMES if name == word)
+    if not names or len(names) != len(views) or len(set(names)) != len(names):
+        given = ",".join(str(word) for word in views)
+        raise UserError(
+            f"--views {given} is not understood: name anterior, posterior or both once, separated by a comma."
+        )
+    return names
+
+
+def assign_views(
+    frames: Sequence[Frame], views: tuple[ViewName, ...] | None, study: str, warnings: list[str]
+) -> dict[ViewName, Frame]:
+    """Give every frame its side; one wide frame is cut into its two halves.
+
+    Args:
+        frames: in stored order.
+        views: the user's word, which overrides every header.
+        study: name of the file or folder for messages.
+        warnings: a sentence is added when a side had to be assumed.
+
+    Raises:
+        UserError: sides are missing, contradict each other or repeat, or there are too many pictures.
+    """
+    if len(frames) > 2:
+        raise UserError(
+            f"{study} holds {len(frames)} pictures, not one or two whole-body views; export only the anterior and the "
+            "posterior view."
+        )
+    if views is not None:
+        return dict(zip(views, _frames_for(frames, views, study), strict=True))
+    if len(frames) == 1 and _is_wide(frames[0]) and not frames[0].other_view:
+        return _wide_frame(frames[0], study)
+    sides = [_side(frame, count=len(frames), alone=_has_file_to_itself(frame, frames), study=study) for frame in frames]
+    if sides == [None]:
+        # A secondary capture has no view code; sites that keep one view keep the anterior one.
+        warnings.append(
+            f"{study} does not say which side it shows; taken as anterior, else name it with --views posterior."
+        )
+        return {"anterior": frames[0]}
+    if len(set(sides)) != len(sides):
+        raise UserError(f"{study} holds two {sides[0]} views; if that is wrong, {_REMEDY_TWO}.")
+    return {side: frame for side, frame in zip(sides, frames, strict=True) if side is not None}
+
+
+def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str) -> Sequence[Frame]:
+    if len(frames) == len(views):
+        return frames
+    if len(frames) == 1 and _is_wide(frames[0]):
+        return _halves(frames[0], study)
+    have = "one picture" if len(frames) == 1 else f"{len(frames)} pictures"
+    raise UserError(f"{study} holds {have} but --views names {len(views)}; name one side per picture in stored order.")
+
+
+def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
+    """Both views side by side when a text names both, one view when every text names the same one."""
+    said = [views_in_text(text) for text in frame.texts]
+    orders = {views for views in said if len(views) == 2}
+    single = {views for views in said if len(views) == 1}
+    if frame.code is not None:
+        single.add((frame.code,))
+    if len(orders) == 1 and not single:
+        return dict(zip(orders.pop(), _halves(frame, study), strict=True))
+    if len(single) == 1 and not orders:
+        return {single.pop()[0]: frame}
+    raise UserError(
+        f"{study} holds one wide picture of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not say "
+        f"which views it shows; {_REMEDY_ONE}, or --views anterior,posterior for two halves."
+    )
+
+
+def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | None:
+    """The side of one of `count` frames from its code and, if its file holds nothing else, from the file's texts.
+
+    None for an only frame whose format cannot tell a side and whose texts do not.
+    """
+    remedy = _REMEDY_ONE if count == 1 else _REMEDY_TWO
+    if frame.other_view:
+        raise UserError(
+            f"{study} holds a picture marked {frame.other_view!r}; export only the anterior and the posterior view, "
+            f"or {remedy}."
+        )
+    texts: Iterable[str] = frame.texts if alone else ()
+    said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
+    if frame.code is not None:
+        said.add(frame.code)
+    file = "" if frame.file.name == study else f" (file {frame.file.name})"
+    if not said and count == 1 and frame.cannot_tell:
+        return None
+    if not said:
+        raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.")
+    if len(said) > 1:
+        raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.")
+    return said.pop()
+
+
+def _has_file_to_itself(frame: Frame, frames: Sequence[Frame]) -> bool:
+    return sum(other.file == frame.file for other in frames) == 1
+
+
+def _is_wide(frame: Frame) -> bool:
+    rows, columns = frame.counts.shape
+    return columns >= SIDE_BY_SIDE_RATIO * rows
+
+
+def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
+    columns = frame.counts.shape[1]
+    if columns % 2:
+        raise UserError(f"{study} is {columns} columns wide and has no two equal halves; export each view on its own.")
+    left, right = np.split(frame.counts, 2, axis=1)
+    return Frame(left, frame.spacing, frame.file), Frame(right, frame.spacing, frame.file)

@@ -1,0 +1,140 @@
+"""Moving counts and maps between pixel grids through patient space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .planar import REFERENCE_SPACING_MM, SPACING_TOLERANCE, PlanarView, ViewName, ijk_to_ras
+
+__all__ = ["regrid", "sample_on"]
+
+#: Pixels whose centres lie closer than this (in pixels) count as the same pixel, as in `planar.same_grid`.
+_ALIGNED = 0.01
+
+
+def regrid(
+    view: PlanarView,
+    spacing: tuple[float, float] = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM),
+    shape: tuple[int, int] | None = None,
+) -> PlanarView:
+    """Rebin the counts of a view to another pixel size by area-weighted overlap.
+
+    Every input pixel's counts are spread evenly over its area, every output pixel collects what falls on it; the
+    overlaps of rows and of columns are independent, so the result is R @ counts @ C.T. Nothing is lost where the
+    output field covers the input field. The centre of the field stays where it is in the patient.
+
+    Args:
+        view: (rows, columns) counts.
+        spacing: (row, column) mm of the result. Within SPACING_TOLERANCE of the view's own, that one is kept.
+        shape: (rows, columns) of the result; by default the smallest field that covers the input.
+
+    Returns:
+        The same object if neither size nor spacing changes, otherwise a new view of the same name.
+
+    Raises:
+        ValueError: spacing or shape is not positive.
+    """
+    if min(spacing) <= 0 or (shape is not None and min(shape) < 1):
+        raise ValueError(f"a grid needs a positive spacing and shape, not {spacing} and {shape}")
+    if np.allclose(spacing, view.spacing, rtol=SPACING_TOLERANCE, atol=0):
+        if shape is None or shape == view.shape:
+            return view
+        spacing = view.spacing
+    extent = [count * step for count, step in zip(view.shape, view.spacing, strict=True)]
+    # The small allowance keeps rounding (1024 * 2.26 / 1.13) from adding an empty row.
+    size = shape or tuple(max(1, math.ceil(mm / step - 1e-6)) for mm, step in zip(extent, spacing, strict=True))
+    rows = _overlap(view.shape[0], view.spacing[0], size[0], spacing[0])
+    columns = _overlap(view.shape[1], view.spacing[1], size[1], spacing[1])
+    counts = rows @ view.counts.astype(np.float64) @ columns.T
+    return PlanarView(counts.astype(np.float32), spacing, view.name, _origin(view, (size[0], size[1]), spacing))
+
+
+def sample_on(image: NDArray[Any], from_view: PlanarView, onto_view: PlanarView, order: int = 1) -> NDArray[Any]:
+    """The values of an image at the pixel centres of another view's grid, matched by their place in the patient.
+
+    Values are sampled, not summed: use it for masks (order=0), probabilities and contrasts, not to rebin counts.
+    Where pixel centres coincide (a mirrored view, a crop) values are copied without interpolation.
+
+    Args:
+        image: (rows, columns) on the grid of `from_view`.
+        from_view, onto_view: the grids; their counts are not used. Sides may differ.
+        order: spline order as in scipy.ndimage.map_coordinates; 0 is nearest and keeps the type of `image`.
+
+    Returns:
+        (rows, columns) on the grid of `onto_view`; zero outside the image. float32 unless order is 0 or values were
+        copied, which keep the type of `image`.
+
+    Raises:
+        ValueError: the image does not have the shape of `from_view`.
+    """
+    if image.shape != from_view.shape:
+        raise ValueError(f"an image of shape {image.shape} does not lie on a grid of {from_view.shape}")
+    rows, columns = _positions(from_view, onto_view)
+    if _whole(rows) and _whole(columns):
+        return _copied(image, np.rint(rows).astype(int), np.rint(columns).astype(int))
+    from scipy.ndimage import map_coordinates
+
+    kind = np.uint8 if image.dtype == bool else image.dtype
+    sampled = map_coordinates(
+        image.astype(kind if order == 0 else np.float32),
+        np.meshgrid(rows, columns, indexing="ij"),
+        order=order,
+        mode="grid-constant",
+        cval=0.0,
+    )
+    return sampled.astype(image.dtype if order == 0 else np.float32)
+
+
+def _overlap(n_in: int, step_in: float, n_out: int, step_out: float) -> NDArray[np.float64]:
+    """(n_out, n_in) share of each input cell that lies in each output cell; both fields are centred on 0."""
+    edges_in = (np.arange(n_in + 1) - n_in / 2) * step_in
+    edges_out = (np.arange(n_out + 1) - n_out / 2) * step_out
+    upper = np.minimum(edges_out[1:, None], edges_in[None, 1:])
+    lower = np.maximum(edges_out[:-1, None], edges_in[None, :-1])
+    share = np.clip(upper - lower, 0, None) / step_in
+    covered = (edges_in[:-1] >= edges_out[0] - 1e-6 * step_in) & (edges_in[1:] <= edges_out[-1] + 1e-6 * step_in)
+    # Shares of a fully covered cell sum to 1 but for rounding at the rim; dividing makes that exact.
+    share[:, covered] /= share[:, covered].sum(axis=0)
+    return share
+
+
+def _steps(name: ViewName, spacing: tuple[float, float]) -> tuple[float, float]:
+    """(dS per row, dR per column) in mm."""
+    matrix = ijk_to_ras(name, spacing, (0.0, 0.0, 0.0))
+    return float(matrix[2, 1]), float(matrix[0, 0])
+
+
+def _origin(view: PlanarView, shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[float, float, float]:
+    """RAS of pixel (0, 0) of a grid centred on the same point as the view."""
+    assert view.origin is not None
+    old, new = _steps(view.name, view.spacing), _steps(view.name, spacing)
+    superior = view.origin[2] + old[0] * (view.shape[0] - 1) / 2 - new[0] * (shape[0] - 1) / 2
+    right = view.origin[0] + old[1] * (view.shape[1] - 1) / 2 - new[1] * (shape[1] - 1) / 2
+    return (right, view.origin[1], superior)
+
+
+def _positions(from_view: PlanarView, onto_view: PlanarView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fractional row and column of `from_view` at each row and each column of `onto_view`."""
+    assert from_view.origin is not None
+    assert onto_view.origin is not None
+    source, target = _steps(from_view.name, from_view.spacing), _steps(onto_view.name, onto_view.spacing)
+    rows = (onto_view.origin[2] + target[0] * np.arange(onto_view.shape[0]) - from_view.origin[2]) / source[0]
+    columns = (onto_view.origin[0] + target[1] * np.arange(onto_view.shape[1]) - from_view.origin[0]) / source[1]
+    return np.asarray(rows, dtype=np.float64), np.asarray(columns, dtype=np.float64)
+
+
+def _whole(positions: NDArray[np.float64]) -> bool:
+    return bool(np.all(np.abs(positions - np.rint(positions)) <= _ALIGNED))
+
+
+def _copied(image: NDArray[Any], rows: NDArray[np.int_], columns: NDArray[np.int_]) -> NDArray[Any]:
+    """Pixels picked by index, zero where the index lies outside."""
+    in_rows = (rows >= 0) & (rows < image.shape[0])
+    in_columns = (columns >= 0) & (columns < image.shape[1])
+    result = np.zeros((rows.size, columns.size), dtype=image.dtype)
+    result[np.ix_(in_rows, in_columns)] = image[np.ix_(rows[in_rows], columns[in_columns])]
+    return result
