@@ -1,0 +1,90 @@
+"""Where numbers stand beside outlines without covering them or each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Box", "Label", "place_labels"]
+
+#: (top, left, bottom, right).
+Box = tuple[float, float, float, float]
+#: (top, left, point on the outline where a leader starts, or None when the label stands next to it).
+Label = tuple[float, float, tuple[float, float] | None]
+
+DIRECTIONS = 16
+#: Distances tried, in units of the gap.
+DISTANCES = (1, 3, 6, 10, 16, 24)
+#: A label further than this from its outline, in units of the gap, gets a leader.
+LEADER = 1.5
+
+
+def place_labels(
+    outlines: dict[int, NDArray[np.float64]], sizes: dict[int, tuple[float, float]], bounds: Box, gap: float
+) -> dict[int, Label]:
+    """A place for each outline's label.
+
+    Args:
+        outlines: per number the (n, 2) corners of its outline, (row, column) in drawing pixels.
+        sizes: per number its label's (height, width).
+        bounds: the panel.
+        gap: smallest distance between outline and label.
+
+    Returns:
+        For every outline that reaches into the panel, the label's place. The nearest free place wins; where none is
+        free the label stands at the nearest place inside the panel.
+    """
+    boxes = {number: _box(corners) for number, corners in outlines.items()}
+    taken = list(boxes.values())
+    placed: dict[int, Label] = {}
+    for number, box in boxes.items():
+        if _overlap(box, bounds) <= 0:
+            continue
+        inside = [option for option in _options(box, sizes[number], gap) if _within(option, bounds)]
+        if not inside:
+            continue
+        label = next((option for option in inside if all(_overlap(option, other) <= 0 for other in taken)), inside[0])
+        taken.append(label)
+        anchor, away = _nearest(outlines[number], label)
+        placed[number] = (label[0], label[1], anchor if away > LEADER * gap else None)
+    return placed
+
+
+def _options(box: Box, size: tuple[float, float], gap: float) -> list[Box]:
+    """Label boxes around an outline's box, nearest first, the right side before the left."""
+    row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half_height, half_width = (box[2] - box[0] + size[0]) / 2, (box[3] - box[1] + size[1]) / 2
+    options = []
+    for distance in DISTANCES:
+        for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+            down, right = np.sin(angle), np.cos(angle)
+            # Along the direction to where the two boxes just part, and the gap further.
+            reach = min(half_height / max(abs(down), 1e-9), half_width / max(abs(right), 1e-9)) + gap * distance
+            top = row + reach * down - size[0] / 2
+            left = column + reach * right - size[1] / 2
+            options.append((top, left, top + size[0], left + size[1]))
+    return options
+
+
+def _box(corners: NDArray[np.float64]) -> Box:
+    (top, left), (bottom, right) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return (top, left, bottom, right)
+
+
+def _overlap(one: Box, two: Box) -> float:
+    """Area that both boxes cover."""
+    height = min(one[2], two[2]) - max(one[0], two[0])
+    width = min(one[3], two[3]) - max(one[1], two[1])
+    return max(0.0, height) * max(0.0, width)
+
+
+def _within(box: Box, bounds: Box) -> bool:
+    return box[0] >= bounds[0] and box[1] >= bounds[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
+
+
+def _nearest(corners: NDArray[np.float64], label: Box) -> tuple[tuple[float, float], float]:
+    """The outline's corner closest to a label, and how far it is from the label's box."""
+    beside = np.clip(corners, label[:2], label[2:])
+    away = np.linalg.norm(corners - beside, axis=1)
+    row, column = corners[np.argmin(away)].tolist()
+    return (row, column), float(away.min())

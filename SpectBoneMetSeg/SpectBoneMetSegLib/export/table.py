@@ -1,0 +1,62 @@
+"""`lesions.csv`: one row per lesion, units in the headers."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+from ..planar import VIEW_NAMES
+from ..results import Lesion, Reading
+
+__all__ = ["COLUMNS", "lesion_row", "write_lesion_table"]
+
+VIEW_COLUMNS = ("area_cm2", "counts", "max_counts_per_pixel", "mean_counts_per_pixel", "contrast")
+
+#: All columns in their order.
+COLUMNS: tuple[str, ...] = (
+    "ID",
+    "seen_in",
+    "area_cm2",
+    "centroid_R_mm",
+    "centroid_S_mm",
+    "max_probability",
+    "mean_probability",
+    *(f"{view}_{column}" for view in VIEW_NAMES for column in VIEW_COLUMNS),
+    "geometric_mean_counts",
+)
+
+
+def write_lesion_table(reading: Reading, path: str) -> None:
+    """Write the table; without lesions it is the header alone. OSError when the file cannot be written."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lesion_row(lesion) for lesion in reading.lesions)
+
+
+def lesion_row(lesion: Lesion) -> dict[str, str]:
+    """One lesion by column name; a view in which it is not seen has no entries, an undefined number is left empty.
+
+    Coordinates are patient RAS: R grows to the patient's right, S to the head. The geometric mean sqrt(A * P) of
+    both views' counts is given where both see the lesion.
+    """
+    numbers: dict[str, float] = {
+        "area_cm2": lesion.area_mm2 / 100,
+        "centroid_R_mm": lesion.centroid[0],
+        "centroid_S_mm": lesion.centroid[2],
+        "max_probability": lesion.max_probability,
+        "mean_probability": lesion.mean_probability,
+    }
+    for view, measured in lesion.views.items():
+        values = (
+            measured.area_mm2 / 100,
+            measured.counts,
+            measured.max_counts,
+            measured.mean_counts,
+            measured.contrast,
+        )
+        numbers |= {f"{view}_{column}": value for column, value in zip(VIEW_COLUMNS, values, strict=True)}
+    if len(lesion.views) == 2:
+        numbers["geometric_mean_counts"] = math.sqrt(lesion.views["anterior"].counts * lesion.views["posterior"].counts)
+    row = {"ID": str(lesion.id), "seen_in": lesion.seen_in}
+    return row | {column: f"{value:.6g}" for column, value in numbers.items() if math.isfinite(value)}

@@ -1,0 +1,59 @@
+"""Masks and probability as NRRD files that know where they lie in the patient."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..results import Reading
+
+__all__ = ["ijk_to_lps", "write_volume", "write_volumes"]
+
+
+def write_volumes(reading: Reading, folder: str) -> None:
+    """Write `mask.nrrd`, `probability.nrrd` (anterior frame) and a `mask_<view>.nrrd` per existing view (own grid)."""
+    frame = reading.scan.frame.ijk_to_ras
+    write_volume(reading.mask.astype(np.uint8), frame, os.path.join(folder, "mask.nrrd"))
+    write_volume(reading.probability.astype(np.float32), frame, os.path.join(folder, "probability.nrrd"))
+    for name, view in reading.scan.views.items():
+        ids = reading.view_masks[name].astype(np.uint16)
+        write_volume(ids, view.ijk_to_ras, os.path.join(folder, f"mask_{name}.nrrd"))
+
+
+def write_volume(
+    pixels: NDArray[Any], ijk_to_ras: NDArray[np.float64], path: str, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a (rows, columns) array as a compressed NRRD of one slice, stored (k, j, i) = (1, rows, columns).
+
+    Args:
+        pixels: the values, in a type that NRRD knows.
+        ijk_to_ras: 4x4 from (column, row, slice) to RAS mm.
+        path: where to; the name must end in ".nrrd".
+        metadata: further header fields (key:=value).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    import SimpleITK
+
+    lps = ijk_to_lps(ijk_to_ras)
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image = SimpleITK.GetImageFromArray(pixels[np.newaxis])
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    for key, value in (metadata or {}).items():
+        image.SetMetaData(key, value)
+    try:
+        SimpleITK.WriteImage(image, path, useCompression=True)
+    except RuntimeError as error:
+        # SimpleITK says everything with RuntimeError, in several lines.
+        raise OSError(f"{os.path.basename(path)} could not be written") from error
+
+
+def ijk_to_lps(ijk_to_ras: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same 4x4 in LPS mm, the convention of NRRD, DICOM and ITK."""
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ ijk_to_ras + 0.0

@@ -1,0 +1,117 @@
+"""What is measured of each lesion: areas, counts and contrast, never volumes (a planar lesion has no thickness)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .delineation import outline, to_ras
+from .planar import PlanarView, ViewName, WholeBodyScan
+from .results import Lesion, SeenIn, ViewMeasurement
+
+__all__ = ["contrast_ring", "measure_lesions"]
+
+#: The surroundings of a lesion: pixels whose distance to it lies in this closed interval, in pixels. The first pixel
+#: around it is left out because the camera's blur carries the lesion's own counts there.
+RING_PIXELS = (2.0, 5.0)
+
+
+def measure_lesions(
+    scan: WholeBodyScan,
+    union: NDArray[np.uint16],
+    view_masks: dict[ViewName, NDArray[np.uint16]],
+    probability: NDArray[np.float32],
+) -> tuple[Lesion, ...]:
+    """One Lesion per ID of `union`, in the order of the IDs.
+
+    Args:
+        scan: the scan as read.
+        union: (rows, columns) lesion IDs 1..n on the anterior frame grid; each a component without holes.
+        view_masks: per existing view the same IDs on that view's own grid.
+        probability: (rows, columns) on the anterior frame grid.
+
+    Raises:
+        ValueError: a map does not fit its grid, IDs have gaps, or a lesion is in no view.
+    """
+    frame = scan.frame
+    _check_fit(scan, union, view_masks, probability)
+    found: dict[int, dict[ViewName, ViewMeasurement]] = {}
+    for name, ids in view_masks.items():
+        for number in np.unique(ids[ids > 0]).tolist():
+            found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number)
+    lesions = []
+    for number in range(1, int(union.max(initial=0)) + 1):
+        inside = union == number
+        if not inside.any() or number not in found:
+            raise ValueError(f"lesion {number} is in no view")
+        row, column = (float(positions.mean()) for positions in np.nonzero(inside))
+        right, anterior, superior = to_ras(np.array([[row, column]]), frame)[0].tolist()
+        lesions.append(
+            Lesion(
+                id=number,
+                curve=to_ras(outline(inside), frame),
+                seen_in=_seen_in(found[number]),
+                area_mm2=int(inside.sum()) * frame.spacing[0] * frame.spacing[1],
+                centroid=(right, anterior, superior),
+                max_probability=float(probability[inside].max()),
+                mean_probability=float(probability[inside].mean(dtype=np.float64)),
+                views=found[number],
+            )
+        )
+    return tuple(lesions)
+
+
+def contrast_ring(ids: NDArray[np.uint16], number: int) -> NDArray[np.bool_]:
+    """The surroundings of lesion `number` in an ID map: 2 to 5 pixels from it, other lesions left out."""
+    from scipy import ndimage
+
+    distance = ndimage.distance_transform_edt(ids != number)
+    return (distance >= RING_PIXELS[0]) & (distance <= RING_PIXELS[1]) & (ids == 0)
+
+
+def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int) -> ViewMeasurement:
+    window = _window(ids == number, margin=int(RING_PIXELS[1]) + 1)
+    counts, near = view.counts[window].astype(np.float64), ids[window]
+    inside = counts[near == number]
+    ring = counts[contrast_ring(near, number)]
+    around = float(ring.mean()) if ring.size else 0.0
+    return ViewMeasurement(
+        area_mm2=inside.size * view.spacing[0] * view.spacing[1],
+        counts=float(inside.sum()),
+        max_counts=float(inside.max()),
+        mean_counts=float(inside.mean()),
+        # Without counts around it a lesion has no contrast: not a number says so, infinity would look measured.
+        contrast=float(inside.mean()) / around if around > 0 else float("nan"),
+    )
+
+
+def _window(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    rows, columns = np.nonzero(mask)
+    return (
+        slice(max(0, int(rows.min()) - margin), int(rows.max()) + margin + 1),
+        slice(max(0, int(columns.min()) - margin), int(columns.max()) + margin + 1),
+    )
+
+
+def _seen_in(views: dict[ViewName, ViewMeasurement]) -> SeenIn:
+    if len(views) > 1:
+        return "both"
+    return "anterior" if "anterior" in views else "posterior"
+
+
+def _check_fit(
+    scan: WholeBodyScan,
+    union: NDArray[np.uint16],
+    view_masks: dict[ViewName, NDArray[np.uint16]],
+    probability: NDArray[np.float32],
+) -> None:
+    grids: list[tuple[str, NDArray[Any], PlanarView]] = [
+        ("union", union, scan.frame),
+        ("probability", probability, scan.frame),
+    ]
+    grids += [(f"{name} mask", ids, scan.views[name]) for name, ids in view_masks.items()]
+    for what, values, grid in grids:
+        if values.shape != grid.shape:
+            raise ValueError(f"the {what} map of shape {values.shape} does not fit its grid of {grid.shape}")

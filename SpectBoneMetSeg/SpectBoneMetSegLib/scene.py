@@ -1,0 +1,278 @@
+"""A reading in 3D Slicer: MRML nodes for both views, the lesions and their outlines, and a scene file to open.
+
+The only file of this library that knows MRML. It needs no application: `slicer-core` from PyPI is enough.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import UserError
+from .export.overview import display_window
+from .export.segmentation import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
+from .planar import PlanarView, ViewName
+from .results import Lesion, Reading
+
+__all__ = ["SceneNodes", "fill_scene", "prepare_scene", "save_scene"]
+
+INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
+#: The slice views of Slicer's side-by-side layout and what they show.
+SLICE_VIEWS: dict[ViewName, str] = {"anterior": "Red", "posterior": "Yellow"}
+#: Part of a view's height left empty above and below the patient.
+SLICE_MARGIN = 1.05
+
+
+@dataclass(frozen=True)
+class SceneNodes:
+    """The MRML nodes of one reading.
+
+    Attributes:
+        volumes: vtkMRMLScalarVolumeNode per existing view, each with its own directions.
+        segmentation: vtkMRMLSegmentationNode, one segment per lesion in one layer, in the anterior frame.
+        curves: vtkMRMLMarkupsClosedCurveNode per lesion, straight from corner to corner.
+        study: subject hierarchy item that holds them all.
+    """
+
+    volumes: dict[ViewName, Any]
+    segmentation: Any
+    curves: tuple[Any, ...]
+    study: int
+
+
+def fill_scene(reading: Reading, scene: Any) -> SceneNodes:
+    """Add a reading to a scene.
+
+    Args:
+        reading: the reading.
+        scene: a vtkMRMLScene, the application's or one that `prepare_scene` made ready.
+
+    Raises:
+        UserError: `slicer-core` is not installed.
+    """
+    _slicer()
+    volumes = {name: _add_volume(reading, view, scene) for name, view in reading.scan.views.items()}
+    segmentation = _add_segmentation(reading, next(iter(volumes.values())), scene)
+    curves = tuple(_add_curve(lesion, scene) for lesion in reading.lesions)
+    study = _add_to_hierarchy(reading.scan.case, [*volumes.values(), segmentation], curves, scene)
+    return SceneNodes(volumes, segmentation, curves, study)
+
+
+def prepare_scene(scene: Any) -> tuple[Any, ...]:
+    """Make a bare vtkMRMLScene ready for `fill_scene` outside the application.
+
+    Returns:
+        The module logics; keep them as long as the scene.
+
+    Raises:
+        UserError: `slicer-core` is not installed.
+    """
+    slicer = _slicer()
+    application = slicer.vtkMRMLApplicationLogic()
+    application.SetMRMLScene(scene)
+    logics = [application]
+    for name in ("vtkMRMLColorLogic", "vtkSlicerSegmentationsModuleLogic", "vtkSlicerMarkupsLogic"):
+        logic = getattr(slicer, name)()
+        # Markups' logic looks up the selection node through the application's.
+        logic.SetMRMLApplicationLogic(application)
+        logic.SetMRMLScene(scene)
+        logics.append(logic)
+    return tuple(logics)
+
+
+def save_scene(reading: Reading, path: str) -> None:
+    """Write a scene bundle (.mrb) that opens in 3D Slicer with both views side by side and the lesions on them.
+
+    Raises:
+        UserError: `slicer-core` is not installed, the name does not end in .mrb, or the file cannot be written.
+    """
+    slicer = _slicer()
+    if not path.lower().endswith(".mrb"):
+        raise UserError(f"{path} is no name for a scene: let it end in .mrb.")
+    target = os.path.abspath(path)
+    scene = slicer.vtkMRMLScene()
+    logics = prepare_scene(scene)
+    nodes = fill_scene(reading, scene)
+    _show_views(reading, nodes, scene)
+    for node in (*nodes.volumes.values(), nodes.segmentation, *nodes.curves):
+        node.AddDefaultStorageNode()
+    # The bundle's inner folder takes its name from the file, so the unfinished file sits in a folder of its own.
+    unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex[:12]}.unfinished")
+    try:
+        os.makedirs(unfinished)
+        bundle = os.path.join(unfinished, os.path.basename(target))
+        if not scene.WriteToMRB(bundle) or not os.path.isfile(bundle):
+            raise OSError("the scene could not be bundled")
+        os.replace(bundle, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"The scene cannot be written to {target} ({reason}): choose another file.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        scene.Clear(1)
+        del logics
+
+
+def _slicer() -> Any:
+    try:
+        import slicer
+    except ImportError as error:
+        raise UserError(
+            "Slicer scenes need slicer-core: install it with pip install 'spectbonemetseg[slicer]'."
+        ) from error
+    return slicer
+
+
+def _add_volume(reading: Reading, view: PlanarView, scene: Any) -> Any:
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{reading.scan.case} {view.name}")
+    volume.SetIJKToRASMatrix(_vtk_matrix(view.ijk_to_ras))
+    volume.SetAndObserveImageData(_vtk_image(view.counts, _slicer().vtkOrientedImageData()))
+    volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    low, high = display_window(view.counts)
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(low, high)
+    display.SetAndObserveColorNodeID(INVERTED_GREY)
+    return volume
+
+
+def _add_segmentation(reading: Reading, volume: Any, scene: Any) -> Any:
+    slicer = _slicer()
+    labelmap = slicer.vtkOrientedImageData()
+    # Slicer's label tools expect a signed type; short holds every ID that occurs.
+    _vtk_image(lesion_ids(reading).astype(np.int16), labelmap)
+    labelmap.SetGeometryFromImageToWorldMatrix(_vtk_matrix(reading.scan.frame.ijk_to_ras))
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{reading.scan.case} abnormal uptake")
+    node.CreateDefaultDisplayNodes()
+    segmentation = node.GetSegmentation()
+    converter = slicer.vtkSegmentationConverter
+    # The frame, not the volume: a lone posterior view's grid is the frame's mirror image.
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segmentation.SetConversionParameter(
+        converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(labelmap)
+    )
+    segmentation.SetConversionParameter("Smoothing factor", "0.0")
+    if reading.lesions:
+        # All segments in one import share one layer; segment by segment each would get its own.
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.ImportLabelmapToSegmentationNode(labelmap, node):
+            raise RuntimeError("Slicer did not import the lesions")
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(index)
+        number = segment.GetLabelValue()
+        segment.SetName(lesion_name(number))
+        segment.SetNameAutoGenerated(False)
+        segment.SetColor(*lesion_color(number))
+        segment.SetColorAutoGenerated(False)
+        segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
+    node.CreateClosedSurfaceRepresentation()
+    display = node.GetDisplayNode()
+    # The slice through a one-slice surface is its mid-plane cut; the labelmap shows the pixels that were found.
+    display.SetPreferredDisplayRepresentationName2D("Binary labelmap")
+    display.SetAllSegmentsVisibility2DFill(False)
+    return node
+
+
+def _add_curve(lesion: Lesion, scene: Any) -> Any:
+    import vtk
+
+    curve = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", lesion_name(lesion.id))
+    curve.CreateDefaultDisplayNodes()
+    curve.SetCurveTypeToLinear()
+    points = vtk.vtkPoints()
+    points.SetDataTypeToDouble()
+    for position in lesion.curve.tolist():
+        points.InsertNextPoint(position)
+    curve.SetControlPointPositionsWorld(points)
+    # The outline belongs to the segmentation, which is what gets edited.
+    curve.SetLocked(True)
+    display = curve.GetDisplayNode()
+    display.SetSelectedColor(*lesion_color(lesion.id))
+    display.SetColor(*lesion_color(lesion.id))
+    display.UseGlyphScaleOff()
+    display.SetGlyphSize(0.1)
+    display.SetPointLabelsVisibility(False)
+    display.SetPropertiesLabelVisibility(False)
+    return curve
+
+
+def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scene: Any) -> int:
+    hierarchy = _slicer().vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), case)
+    outlines = hierarchy.CreateFolderItem(study, "Outlines") if curves else study
+    for parent, members in ((study, nodes), (outlines, curves)):
+        for node in members:
+            # The application files new nodes by itself; without it they have no item yet.
+            item = hierarchy.GetItemByDataNode(node)
+            if item:
+                hierarchy.SetItemParent(item, parent)
+            else:
+                hierarchy.CreateItem(parent, node)
+    return int(study)
+
+
+def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
+    """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired."""
+    slicer = _slicer()
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    for name, layout_name in SLICE_VIEWS.items():
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLScene(scene)
+        slice_node = logic.AddSliceNode(layout_name)
+        _look_at(slice_node, reading, name)
+        shown = nodes.volumes.get(name) or next(iter(nodes.volumes.values()))
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
+        logic.SetMRMLScene(None)
+    layout = slicer.vtkMRMLLayoutNode()
+    # The tag makes Slicer take the arrangement over into its own layout node when it opens the scene.
+    layout.SetSingletonTag("vtkMRMLLayoutNode")
+    scene.AddNode(layout)
+    # Only the number goes into the scene file, but an arrangement without a description would be refused.
+    layout.AddLayoutDescription(layout.SlicerLayoutSideBySideView, "<layout/>")
+    layout.SetViewArrangement(layout.SlicerLayoutSideBySideView)
+
+
+def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:
+    """Turn a slice view to the plane of the detectors, the patient's head up, and fit the whole field."""
+    frame = reading.scan.frame
+    # Seen from the front the patient's right is on the viewer's left; from behind it is on the viewer's right.
+    sign = -1.0 if name == "anterior" else 1.0
+    middle = frame.ijk_to_ras @ np.array([(frame.shape[1] - 1) / 2, (frame.shape[0] - 1) / 2, 0.0, 1.0])
+    slice_to_ras = np.eye(4)
+    slice_to_ras[:3, 0] = (sign, 0.0, 0.0)
+    slice_to_ras[:3, 1] = (0.0, 0.0, 1.0)
+    slice_to_ras[:3, 2] = (0.0, -sign, 0.0)
+    slice_to_ras[:3, 3] = middle[:3]
+    slice_node.GetSliceToRAS().DeepCopy(slice_to_ras.ravel().tolist())
+    height = frame.shape[0] * frame.spacing[0] * SLICE_MARGIN
+    width_px, height_px = 600, 900
+    slice_node.SetDimensions(width_px, height_px, 1)
+    slice_node.SetFieldOfView(height * width_px / height_px, height, 1.0)
+    # Patient left and right must be plain in a view from behind.
+    slice_node.SetOrientationMarkerType(slice_node.OrientationMarkerTypeHuman)
+    slice_node.UpdateMatrices()
+
+
+def _vtk_matrix(matrix: NDArray[np.float64]) -> Any:
+    import vtk
+
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(matrix.ravel().tolist())
+    return result
+
+
+def _vtk_image(pixels: NDArray[Any], image: Any) -> Any:
+    """Fill `image` with a (rows, columns) array as one slice."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    rows, columns = pixels.shape
+    image.SetDimensions(columns, rows, 1)
+    # A deep copy: VTK would otherwise go on reading memory that NumPy may have given back.
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(pixels).ravel(), deep=True))
+    return image
