@@ -1,0 +1,310 @@
+"""The segmentation network of Lin et al. 2022 (Sec. 2.3) in Keras 3: dilated residual, inception, recurrent.
+
+The paper's layer order, channels and dilation rates are not known to us. What follows its text is named after its
+equation or section; every other choice is a field of `NetworkConfig` or a named constant marked "ours".
+Keras is imported inside the functions, so that importing this file costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import keras
+
+InputName = Literal["anterior", "posterior", "aggregate"]
+OutputName = Literal["anterior", "posterior", "union"]
+BlockName = Literal["plain", "dilated-residual"]
+
+#: Ours: kernel of the first convolution W_F; larger when it also halves the grid, so that it sees every pixel twice.
+STEM_KERNEL = {1: 3, 2: 5}
+#: Ours: the 1x1 reductions before the wide inception branches give this many channels per channel of the branch.
+INCEPTION_REDUCTION = 1
+#: Ours: momentum of the BatchNorm averages. Keras' 0.99 needs more steps to settle than a short training has.
+BATCHNORM_MOMENTUM = 0.95
+#: Ours: the probability an untrained network gives every pixel; lesions are rare, so that training starts calm.
+PRIOR_PROBABILITY = 0.02
+#: Ours: W_R starts this much weaker than W_F, so that what an untrained step says does not drown the image.
+RECURRENT_START = 0.1
+#: Ours: where PReLU starts on the negative side; at Keras' 0 it would start as a plain ReLU.
+PRELU_START = 0.1
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the network; stored in the model's card, one field per switch of the paper's ablation and of ours.
+
+    Attributes:
+        inputs: the input channels in order. "posterior" is the posterior view mirrored into the anterior frame,
+            "aggregate" the pixel-wise sum of Eq. 4; `preprocessing.network_inputs` makes them.
+        outputs: one probability map each; "posterior" too is in the anterior frame.
+        channels: feature channels per stage; each stage ends by halving the grid.
+        dilations: per stage the dilation rates of the two 3x3 convolutions of its block (ours).
+        recurrent_steps: t of Eq. 5, how often the feature extraction runs (3 in the paper).
+        tied: True shares the convolutions between the steps; False, as the paper's growing parameter count suggests,
+            gives each step its own. BatchNorm always belongs to one step: the steps' statistics differ.
+        skip_connections: features of each stage (last step) and of the input join the upsampling. The paper names none;
+            ours, because a lesion of 3 to 10 pixels does not survive the coarse grid.
+        blocks: "dilated-residual" (paper) or "plain" 3x3 convolutions (ablation, Table 5).
+        inception: halve the grid by inception blocks (paper) or by 2x2 max pooling (ablation, Table 5).
+        stem_stride: 1 runs the recurrence at full resolution, 2 at half, more than twice as fast (ours).
+        stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
+    """
+
+    inputs: tuple[InputName, ...] = ("anterior", "posterior")
+    outputs: tuple[OutputName, ...] = ("anterior", "posterior")
+    channels: tuple[int, ...] = (16, 24, 32)
+    dilations: tuple[tuple[int, int], ...] = ((1, 2), (1, 2), (1, 2))
+    recurrent_steps: int = 3
+    tied: bool = False
+    skip_connections: bool = True
+    blocks: BlockName = "dilated-residual"
+    inception: bool = True
+    stem_stride: int = 1
+    stem_channels: int = 8
+
+    def __post_init__(self) -> None:
+        _check_names("inputs", self.inputs, get_args(InputName))
+        _check_names("outputs", self.outputs, get_args(OutputName))
+        if self.blocks not in get_args(BlockName):
+            raise ValueError(f"blocks must be one of {get_args(BlockName)}, not {self.blocks!r}")
+        if not self.channels or min(self.channels) < 5:
+            raise ValueError(f"every stage needs at least 5 channels, one per inception branch, not {self.channels}")
+        if len(self.dilations) != len(self.channels) or any(len(pair) != 2 or min(pair) < 1 for pair in self.dilations):
+            raise ValueError(f"every stage needs two dilation rates from 1 up, not {self.dilations}")
+        if self.recurrent_steps < 1 or self.stem_channels < 1 or self.stem_stride not in STEM_KERNEL:
+            raise ValueError("recurrent_steps and stem_channels start at 1, stem_stride is 1 or 2")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {name: _as_lists(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
+        """The inverse of `to_dict`; missing fields take their defaults.
+
+        Raises:
+            ValueError: for unknown fields (a network of a newer program) and impossible values.
+        """
+        unknown = sorted(set(values) - {item.name for item in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown network settings {', '.join(unknown)}")
+        return cls(**{name: _as_tuples(value) for name, value in values.items()})
+
+
+def _check_names(field: str, names: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    if not names or len(set(names)) != len(names) or not set(names) <= set(allowed):
+        raise ValueError(f"{field} must be different names out of {allowed}, not {names}")
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def pooling_divisor(config: NetworkConfig) -> int:
+    """Height and width of the network's input must be multiples of this many pixels."""
+    return int(config.stem_stride * 2 ** len(config.channels))
+
+
+def dilated_output_size(i: int, k: int, d: int = 1, s: int = 1, p: int = 0) -> int:
+    """Side of the output of a dilated convolution (Lin et al. 2022, Eq. 3).
+
+    Args:
+        i: input side. k: kernel side. d: dilation rate. s: stride. p: zero padding on each side; all in pixels.
+    """
+    return (i + 2 * p - k - (k - 1) * (d - 1)) // s + 1
+
+
+class _Step:
+    """Names and, when tied, shares the layers of one recurrent step."""
+
+    def __init__(self, number: int, shared: dict[str, keras.Layer] | None) -> None:
+        self._prefix = f"step{number}_"
+        self._shared = shared
+
+    def shareable(self, name: str, make: Callable[[str], keras.Layer]) -> keras.Layer:
+        """The layer of that name: this step's own, or the one all tied steps use."""
+        if self._shared is None:
+            return make(self._prefix + name)
+        if name not in self._shared:
+            self._shared[name] = make("tied_" + name)
+        return self._shared[name]
+
+    def conv(
+        self, x: Any, filters: int, kernel: int | tuple[int, int], name: str, *, bias: bool = False, **options: Any
+    ) -> Any:
+        """Convolution of x with zero padding to the same size; without bias where BatchNorm follows."""
+        import keras
+
+        layer = self.shareable(
+            name,
+            lambda full: keras.layers.Conv2D(
+                filters,
+                kernel,
+                padding="same",
+                use_bias=bias,
+                name=full,
+                **{"kernel_initializer": "he_normal", **options},
+            ),
+        )
+        return layer(x)
+
+    def norm_prelu(self, x: Any, name: str) -> Any:
+        """BatchNorm of this step, then PReLU with one slope per channel."""
+        import keras
+
+        x = keras.layers.BatchNormalization(momentum=BATCHNORM_MOMENTUM, name=f"{self._prefix}{name}_norm")(x)
+        start = keras.initializers.Constant(PRELU_START)
+        layer = self.shareable(
+            f"{name}_prelu",
+            lambda full: keras.layers.PReLU(shared_axes=[1, 2], alpha_initializer=start, name=full),
+        )
+        return layer(x)
+
+
+def _residual_block(step: _Step, x: Any, filters: int, dilations: tuple[int, int], name: str) -> Any:
+    """Two dilated 3x3 convolutions, each with BatchNorm and PReLU, plus a 1x1 convolution of the input (Fig. 2)."""
+    import keras
+
+    identity = step.conv(x, filters, 1, f"{name}_identity", bias=True)
+    for number, rate in enumerate(dilations, start=1):
+        x = step.conv(x, filters, 3, f"{name}_conv{number}", dilation_rate=rate)
+        x = step.norm_prelu(x, f"{name}_conv{number}")
+    return keras.layers.Add()([x, identity])
+
+
+def _plain_block(step: _Step, x: Any, filters: int, name: str) -> Any:
+    """The ablation's plain counterpart: no dilation, no identity path."""
+    for number in (1, 2):
+        x = step.norm_prelu(step.conv(x, filters, 3, f"{name}_conv{number}"), f"{name}_conv{number}")
+    return x
+
+
+def _inception_block(step: _Step, x: Any, filters: int, name: str) -> Any:
+    """Five branches that halve the grid, concatenated to `filters` channels (Sec. 2.3.2, Fig. 3).
+
+    Ours: 1x3/3x1 and 1x7/7x1 in sequence, a 1x1 reduction before the wide branches, BatchNorm and PReLU once after
+    the concatenation, equal channels per branch with the remainder to max pooling. The 1x1 branch reads 2x2 means: with
+    stride 2 it would skip three pixels of four, and TensorFlow 2.21 on a CPU crashes on its gradient for few channels.
+    """
+    import keras
+
+    width = filters // 5
+    reduced = width * INCEPTION_REDUCTION
+    branches = [step.conv(keras.layers.AveragePooling2D(2, 2)(x), width, 1, f"{name}_1x1")]
+    for side in (3, 7):
+        y = step.conv(x, reduced, 1, f"{name}_{side}x{side}_reduce")
+        y = step.conv(y, width, (1, side), f"{name}_1x{side}", strides=(1, 2))
+        branches.append(step.conv(y, width, (side, 1), f"{name}_{side}x1", strides=(2, 1)))
+    y = step.conv(x, reduced, 1, f"{name}_5x5_reduce")
+    branches.append(step.conv(y, width, 5, f"{name}_5x5", strides=2))
+    y = step.conv(x, filters - 4 * width, 1, f"{name}_pool_reduce")
+    branches.append(keras.layers.MaxPooling2D(2, 2)(y))
+    return step.norm_prelu(keras.layers.Concatenate()(branches), name)
+
+
+def _extract(step: _Step, x: Any, config: NetworkConfig) -> tuple[Any, list[Any]]:
+    """The feature extraction network once: coarse features, and each stage's features before its grid is halved."""
+    import keras
+
+    stages = []
+    for stage, (filters, dilations) in enumerate(zip(config.channels, config.dilations, strict=True)):
+        name = f"stage{stage + 1}"
+        if config.blocks == "dilated-residual":
+            x = _residual_block(step, x, filters, dilations, name)
+        else:
+            x = _plain_block(step, x, filters, name)
+        stages.append(x)
+        if config.inception:
+            x = _inception_block(step, x, filters, f"{name}_inception")
+        else:
+            x = keras.layers.MaxPooling2D(2, 2)(x)
+    return x, stages
+
+
+def _recurrent_extraction(image: Any, config: NetworkConfig) -> tuple[Any, list[Any]]:
+    """Eq. 5: x(t) = extract_t(W_F(t) u + up(W_R(t) x(t-1)) + b), u the image at every step, x(0) absent."""
+    import keras
+
+    from .upsampling import BilinearUpsampling
+
+    shared: dict[str, keras.Layer] | None = {} if config.tied else None
+    features: Any = None
+    stages: list[Any] = []
+    for number in range(1, config.recurrent_steps + 1):
+        step = _Step(number, shared)
+        kernel = STEM_KERNEL[config.stem_stride]
+        x = step.conv(image, config.stem_channels, kernel, "feedforward", strides=config.stem_stride)
+        if features is not None:
+            # A 1x1 convolution and bilinear upsampling commute; on the coarse grid the convolution is cheaper.
+            start = keras.initializers.VarianceScaling(RECURRENT_START**2)
+            back = step.conv(features, config.stem_channels, 1, "recurrent", kernel_initializer=start)
+            back = BilinearUpsampling(2 ** len(config.channels))(back)
+            x = keras.layers.Add()([x, back])
+        # The bias b of Eq. 5 is BatchNorm's.
+        features, stages = _extract(step, step.norm_prelu(x, "stem"), config)
+    return features, stages
+
+
+def _upsample(image: Any, features: Any, stages: list[Any], config: NetworkConfig) -> Any:
+    """Back to full resolution: per halving a bilinear doubling, the skipped features, and a 3x3 convolution."""
+    import keras
+
+    from .upsampling import BilinearUpsampling
+
+    step = _Step(0, {})
+    levels = [(f"up{number}", filters) for number, filters in enumerate(config.channels, start=1)]
+    skips = list(stages)
+    if config.stem_stride == 2:
+        levels.insert(0, ("up0", config.stem_channels))
+        if config.skip_connections:
+            skips.insert(0, step.norm_prelu(step.conv(image, config.stem_channels, 3, "detail"), "detail"))
+    x = features
+    for level in reversed(range(len(levels))):
+        name, filters = levels[level]
+        x = BilinearUpsampling(2)(x)
+        if config.skip_connections:
+            x = keras.layers.Concatenate()([x, skips[level]])
+        x = step.norm_prelu(step.conv(x, filters, 3, name), name)
+    return x
+
+
+def build_network(config: NetworkConfig, height: int | None = None, width: int | None = None) -> keras.Model:
+    """The untrained network.
+
+    Args:
+        config: its shape.
+        height, width: input pixels, multiples of `pooling_divisor(config)`; None for any size.
+
+    Returns:
+        Keras model from (batch, rows, columns, inputs) to (batch, rows, columns, outputs) float32 probabilities, with
+        `training=True` switching BatchNorm to the batch's statistics.
+
+    Raises:
+        ValueError: a size is not a multiple of `pooling_divisor(config)`.
+    """
+    import math
+
+    import keras
+
+    divisor = pooling_divisor(config)
+    if any(side is not None and (side < divisor or side % divisor) for side in (height, width)):
+        raise ValueError(f"height {height} and width {width} must be multiples of {divisor}")
+    image = keras.Input((height, width, len(config.inputs)), name="counts", dtype="float32")
+    features, stages = _recurrent_extraction(image, config)
+    full = _upsample(image, features, stages, config)
+    probability = keras.layers.Conv2D(
+        len(config.outputs),
+        1,
+        activation="sigmoid",
+        bias_initializer=keras.initializers.Constant(math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY))),
+        dtype="float32",
+        name="probability",
+    )(full)
+    return keras.Model(image, probability, name="spect_bone_met_seg")

@@ -1,0 +1,94 @@
+"""Counts -> the network's input channels: square roots of counts in units of the body's own level.
+
+Counts vary widely between patients, so that a fixed range does not suit them (Lin et al. 2022, Sec. 2.1). Each image
+is divided by its body's level; the square root makes the Poisson noise about equally strong everywhere (Anscombe 1948).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .network import InputName
+
+#: Raised whenever the same counts give other inputs: a model reads only what it was trained on.
+PREPROCESSING_VERSION = 1
+
+#: Gaussian sigma in pixels before body and level are measured, so that both hardly depend on the number of counts.
+SMOOTHING_PIXELS = 2.0
+#: The image's own high level: this percentile of all pixels. A hot bladder or injection site covers less than the rest.
+HIGH_PERCENTILE = 90.0
+#: Body is what lies above this fraction of the high level: soft tissue has a quarter of it or more, air a fiftieth.
+BODY_FRACTION = 0.15
+#: The level is this percentile of the body's pixels: well into bone, but below joints, kidneys and lesions.
+LEVEL_PERCENTILE = 75.0
+#: Inputs are cut here (36 times the level): an injection site must not push the network out of what it has seen.
+MAXIMUM_INPUT = 6.0
+
+
+def body_scale(counts: ArrayLike) -> float:
+    """Level of the body in an image, in counts per pixel: what `normalise_counts` divides by.
+
+    Robust by construction: percentiles of the smoothed image, so that neither a hot spot of a few per cent of the
+    pixels nor the noise of a short acquisition moves it much, and halving all counts halves it.
+
+    Args:
+        counts: (rows, columns), any numbers; negative ones count as zero.
+
+    Returns:
+        The level, always above zero; 1 for an image without counts.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), SMOOTHING_PIXELS)
+    high = float(np.percentile(smooth, HIGH_PERCENTILE))
+    if high <= 0:
+        # Less than a tenth of the field holds counts: what is there is the body.
+        high = float(smooth.max())
+    if high <= 0:
+        return 1.0
+    return float(np.percentile(smooth[smooth >= BODY_FRACTION * high], LEVEL_PERCENTILE))
+
+
+def normalise_counts(image: ArrayLike, scale: float) -> NDArray[np.float32]:
+    """sqrt(counts / scale), at most `MAXIMUM_INPUT`; float32, the shape of `image`.
+
+    Raises:
+        ValueError: `scale` is not positive.
+    """
+    if not scale > 0:
+        raise ValueError(f"the body's level must be positive, not {scale}")
+    relative = np.maximum(np.asarray(image, dtype=np.float32), 0) / np.float32(scale)
+    return np.minimum(np.sqrt(relative), np.float32(MAXIMUM_INPUT))
+
+
+def network_inputs(
+    anterior: ArrayLike | None,
+    posterior_mirrored: ArrayLike | None,
+    inputs: tuple[InputName, ...],
+) -> NDArray[np.float32]:
+    """The network's input channels in the order of `inputs`, each in units of its own body level.
+
+    Args:
+        anterior: (rows, columns) counts of the crop, or None.
+        posterior_mirrored: the same of the posterior view, mirrored into the anterior frame, or None.
+        inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), of one view that view itself.
+
+    Returns:
+        (rows, columns, len(inputs)) float32; zeros in the channel of a missing view.
+
+    Raises:
+        ValueError: no view, or views of different shapes.
+    """
+    views = {
+        name: np.asarray(view, dtype=np.float32)
+        for name, view in (("anterior", anterior), ("posterior", posterior_mirrored))
+        if view is not None
+    }
+    shapes = {view.shape for view in views.values()}
+    if len(shapes) != 1:
+        raise ValueError(f"the network reads one or two views of one shape, not {sorted(shapes)}")
+    views["aggregate"] = np.sum(list(views.values()), axis=0)
+    empty = np.zeros(shapes.pop(), np.float32)
+    channels = [normalise_counts(views[name], body_scale(views[name])) if name in views else empty for name in inputs]
+    return np.stack(channels, axis=-1)

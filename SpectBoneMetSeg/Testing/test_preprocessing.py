@@ -1,0 +1,82 @@
+"""Counts to network inputs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from SpectBoneMetSegLib.preprocessing import MAXIMUM_INPUT, body_scale, network_inputs, normalise_counts
+
+
+@pytest.fixture
+def body() -> np.ndarray:
+    """A round body of 20 counts with a spine of 60 in air of 0.2, Poisson noise."""
+    rows, columns = np.mgrid[:128, :128]
+    mean = np.where((rows - 64) ** 2 + (columns - 64) ** 2 < 50**2, 20.0, 0.2)
+    mean[:, 60:68] *= 3
+    return np.random.default_rng(0).poisson(mean).astype(np.float32)
+
+
+def test_level_lies_between_soft_tissue_and_bone(body):
+    assert 18 < body_scale(body) < 60
+
+
+@settings(max_examples=20, deadline=None)
+@given(factor=st.floats(1e-3, 1e3))
+def test_level_follows_a_change_of_units_exactly(factor):
+    image = np.random.default_rng(1).random((40, 30)).astype(np.float32)
+    assert body_scale(image * np.float32(factor)) == pytest.approx(factor * body_scale(image), rel=1e-3)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.1])
+def test_level_of_a_shorter_acquisition_shrinks_with_its_counts(body, kept):
+    thinned = np.random.default_rng(2).binomial(body.astype(int), kept)
+    assert body_scale(thinned) == pytest.approx(kept * body_scale(body), rel=0.1)
+
+
+def test_hot_bladder_hardly_moves_the_level(body):
+    hot = body.copy()
+    hot[100:112, 58:70] = 5000
+    assert body_scale(hot) == pytest.approx(body_scale(body), rel=0.1)
+
+
+def test_air_around_the_body_hardly_moves_the_level(body):
+    assert body_scale(np.pad(body, 30)) == pytest.approx(body_scale(body), rel=0.1)
+
+
+def test_a_few_counts_in_an_empty_field_have_a_level():
+    speck = np.zeros((64, 64))
+    speck[30, 30] = 9
+    assert 0 < body_scale(speck) < 9
+    assert body_scale(np.zeros((64, 64))) == 1
+    assert body_scale(np.full((8, 8), -3.0)) == 1
+
+
+def test_normalised_counts_are_square_roots_in_units_of_the_level():
+    given_counts = [[-5.0, 0.0, 25.0, 100.0, 1e9]]
+    np.testing.assert_allclose(normalise_counts(given_counts, 25.0), [[0, 0, 1, 2, MAXIMUM_INPUT]])
+    with pytest.raises(ValueError, match="positive"):
+        normalise_counts(given_counts, 0)
+
+
+def test_channels_come_in_the_order_asked_for_each_in_its_own_units(body):
+    posterior = 4 * body[:, ::-1]
+    stack = network_inputs(body, posterior, ("aggregate", "posterior", "anterior"))
+    assert stack.shape == (128, 128, 3)
+    assert stack.dtype == np.float32
+    total = body + posterior
+    np.testing.assert_array_equal(stack[..., 0], normalise_counts(total, body_scale(total)))
+    np.testing.assert_allclose(stack[..., 1], stack[:, ::-1, 2], rtol=1e-5)
+
+
+def test_missing_view_is_a_channel_of_zeros_and_the_aggregate_is_the_other_view(body):
+    stack = network_inputs(None, body, ("anterior", "posterior", "aggregate"))
+    assert not stack[..., 0].any()
+    np.testing.assert_array_equal(stack[..., 1], stack[..., 2])
+    np.testing.assert_array_equal(stack[..., 1], normalise_counts(body, body_scale(body)))
+
+
+def test_no_view_and_unequal_views_are_refused(body):
+    with pytest.raises(ValueError, match="one or two views"):
+        network_inputs(None, None, ("anterior",))
+    with pytest.raises(ValueError, match="one shape"):
+        network_inputs(body, body[1:], ("anterior",))
