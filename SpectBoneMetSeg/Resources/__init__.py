@@ -1,0 +1,1 @@
+"""Icons, forms and models of the reading module."""

@@ -1,0 +1,75 @@
+"""What is known about a model: the card beside its weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .network import NetworkConfig
+from .preprocessing import PREPROCESSING_VERSION
+from .results import RESEARCH_USE
+
+#: Model names are folder names: nothing that could lead out of the store.
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known about a model (card.json).
+
+    Attributes:
+        name: folder name and the name users give; letters, digits, ".", "_" and "-".
+        network: shape of the network.
+        threshold: probability from which a pixel belongs to a lesion.
+        seed_threshold: probability a lesion must reach somewhere.
+        minimum_area_mm2: smaller lesions are dropped.
+        region: body region it was trained on, such as "thorax".
+        training: summary of the training data and method; says whether the data were simulated.
+        metrics: figures on held-out data, with what was measured on what.
+        parent: name and version of the model it was fine-tuned from; empty if none.
+        sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
+        created: UTC time, ISO 8601.
+        preprocessing_version: `preprocessing.PREPROCESSING_VERSION` it was trained with.
+    """
+
+    name: str
+    network: NetworkConfig
+    version: str = "1"
+    description: str = ""
+    created: str = ""
+    threshold: float = 0.5
+    seed_threshold: float = 0.5
+    minimum_area_mm2: float = 0.0
+    preprocessing_version: int = PREPROCESSING_VERSION
+    region: str = "thorax"
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    licence: str = "Apache-2.0"
+    notice: str = RESEARCH_USE
+    parent: str = ""
+    sha256: str = ""
+    onnx_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if not MODEL_NAME.fullmatch(str(self.name)):
+            raise ValueError(f"a model's name consists of letters, digits, '.', '_' and '-', not {self.name!r}")
+        if not 0 < self.threshold <= self.seed_threshold < 1:
+            raise ValueError("thresholds must satisfy 0 < threshold <= seed_threshold < 1")
+        if self.minimum_area_mm2 < 0:
+            raise ValueError("minimum_area_mm2 must not be negative")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "network": self.network.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
+        """The inverse of `to_dict`; unknown fields are left out.
+
+        Raises:
+            KeyError, TypeError, ValueError: what is written there is no card.
+        """
+        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
+        return cls(**{**known, "network": NetworkConfig.from_dict(values["network"])})

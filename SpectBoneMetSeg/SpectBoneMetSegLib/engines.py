@@ -1,0 +1,228 @@
+"""Engines: what turns the network's inputs into probabilities, on which device. TensorFlow, or ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import UserError
+from .models import ModelFolder, load_network, verify
+from .network import pooling_divisor
+
+EngineName = Literal["auto", "tensorflow", "onnx"]
+DeviceName = Literal["auto", "gpu", "cpu"]
+
+#: ONNX Runtime's GPU backends, best first, and what its CPU backend is called.
+ONNX_GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
+ONNX_CPU_PROVIDER = "CPUExecutionProvider"
+
+
+class Engine(Protocol):
+    """A loaded model.
+
+    Attributes:
+        name: "tensorflow" or "onnx".
+        device: the device really used, such as "CPU" or "GPU:0 NVIDIA A100".
+        warnings: sentences for the receipt, such as why the GPU is not used.
+    """
+
+    name: str
+    device: str
+    warnings: tuple[str, ...]
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(rows, columns, inputs) of any size -> (rows, columns, outputs) float32 probabilities.
+
+        The same input gives the same bits on the same CPU.
+
+        Raises:
+            ValueError: the channels are not the model's.
+        """
+        ...
+
+
+def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceName = "auto") -> Engine:
+    """Load a model on a device.
+
+    Args:
+        model: from `models.find_model`; its SHA-256 is checked.
+        engine: "auto" takes TensorFlow if it is installed, otherwise ONNX Runtime.
+        device: "auto" takes a GPU that works, otherwise the CPU; "gpu" insists that one is there.
+
+    Raises:
+        UserError: damaged model, missing package, missing model.onnx, no GPU, or an unknown name.
+    """
+    for option, value, allowed in (("--engine", engine, EngineName), ("--device", device, DeviceName)):
+        if value not in get_args(allowed):
+            raise UserError(f"{option} {value} is unknown; choose one of {', '.join(get_args(allowed))}.")
+    if engine == "auto":
+        engine = "onnx" if not _installed("tensorflow") and model.onnx.exists() else "tensorflow"
+    if engine == "onnx":
+        return OnnxEngine(model, device)
+    return TensorFlowEngine(model, device)
+
+
+class TensorFlowEngine:
+    """The Keras network in one traced `tf.function`, warm after loading."""
+
+    name = "tensorflow"
+
+    def __init__(self, model: ModelFolder, device: DeviceName = "auto") -> None:
+        """See `load_engine`."""
+        tf = import_tensorflow()
+        self._model = model
+        self.warnings: tuple[str, ...] = ()
+        gpu = _first_gpu(tf)
+        if device == "gpu" and gpu is None:
+            raise UserError("TensorFlow sees no GPU; install tensorflow[and-cuda] and its driver, or use --device cpu.")
+        if device != "cpu" and gpu is not None:
+            try:
+                self._run = self._load(tf, "/GPU:0")
+                self.device = self._device_of_trial_run(tf, gpu)
+                if self.device.startswith("GPU"):
+                    return
+                reason = "TensorFlow placed the network elsewhere"
+            except tf.errors.OpError as error:
+                reason = str(error).strip().splitlines()[0][:200]
+            self.warnings = (f"The GPU {gpu} failed in a trial run ({reason}); the CPU was used instead.",)
+        self._run = self._load(tf, "/CPU:0")
+        self.device = self._device_of_trial_run(tf, "")
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.predict`."""
+        return _padded(self._model, inputs, lambda batch: self._run(batch).numpy())
+
+    def _load(self, tf: Any, place: str) -> Callable[[Any], Any]:
+        """The network with its weights on a device, as a function of a (1, rows, columns, inputs) tensor."""
+        with tf.device(place):
+            network = load_network(self._model)
+
+        # One signature for all sizes: another size of scan must not cost another trace.
+        signature = tf.TensorSpec((1, None, None, len(self._model.card.network.inputs)), tf.float32)
+
+        @tf.function(input_signature=[signature], autograph=False)
+        def run(batch: Any) -> Any:
+            with tf.device(place):
+                return network(batch, training=False)
+
+        return run
+
+    def _device_of_trial_run(self, tf: Any, gpu: str) -> str:
+        """Run the smallest image and tell where its result lies."""
+        side = pooling_divisor(self._model.card.network)
+        output = self._run(np.zeros((1, side, side, len(self._model.card.network.inputs)), np.float32))
+        # An error on the GPU shows only when the result is fetched.
+        output.numpy()
+        place = tf.DeviceSpec.from_string(output.device)
+        return f"GPU:{place.device_index} {gpu}".strip() if place.device_type == "GPU" else str(place.device_type)
+
+
+class OnnxEngine:
+    """The model's model.onnx in ONNX Runtime, for places where TensorFlow does not run."""
+
+    name = "onnx"
+
+    def __init__(self, model: ModelFolder, device: DeviceName = "auto") -> None:
+        """See `load_engine`."""
+        if not model.onnx.exists():
+            raise UserError(f"{model.path} has no {model.onnx.name}; use --engine tensorflow.")
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError(
+                "ONNX Runtime is not installed; pip install onnxruntime, or use --engine tensorflow."
+            ) from error
+        verify(model)
+        self._model = model
+        self.warnings: tuple[str, ...] = ()
+        gpus = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
+        if device == "gpu" and not gpus:
+            raise UserError(
+                "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use --device cpu."
+            )
+        wanted = [] if device == "cpu" else gpus[:1]
+        self._session = onnxruntime.InferenceSession(os.fspath(model.onnx), providers=[*wanted, ONNX_CPU_PROVIDER])
+        used = self._session.get_providers()[0]
+        if wanted and used == ONNX_CPU_PROVIDER:
+            self.warnings = (f"ONNX Runtime could not use {wanted[0]}; the CPU was used instead.",)
+        self.device = "CPU" if used == ONNX_CPU_PROVIDER else f"GPU:0 {used.removesuffix('ExecutionProvider')}"
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.predict`."""
+        name = self._session.get_inputs()[0].name
+        return _padded(self._model, inputs, lambda batch: self._session.run(None, {name: batch})[0])
+
+
+def import_tensorflow() -> Any:
+    """TensorFlow, imported without its start-up messages.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    if not _installed("tensorflow"):
+        raise UserError("TensorFlow is not installed; pip install 'spectbonemetseg[tensorflow]'.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Keras reads its backend once, at import; another one set by the user cannot run this network.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with _silent_stderr():
+        import tensorflow as tf
+
+        # The search for GPUs writes its own messages, once.
+        tf.config.list_physical_devices("GPU")
+    return tf
+
+
+def _installed(package: str) -> bool:
+    return package in sys.modules or importlib.util.find_spec(package) is not None
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Discard what native code writes to file descriptor 2; Python errors still come as exceptions."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        # A program without a console (pythonw, a service) has no descriptor 2 and nothing to silence.
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _first_gpu(tf: Any) -> str | None:
+    """Name of the first visible GPU, its memory taken as needed; None without one."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        return None
+    # A process that has already used the GPU keeps the memory policy it has.
+    with contextlib.suppress(RuntimeError):
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", ""))
+
+
+def _padded(
+    model: ModelFolder, inputs: NDArray[np.float32], run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Run a batch of one, padded below and to the right with zeros (air) to a size the network takes."""
+    channels = model.card.network.inputs
+    if inputs.ndim != 3 or inputs.shape[2] != len(channels) or 0 in inputs.shape:
+        raise ValueError(f"the model reads (rows, columns, {len(channels)}: {channels}), not {inputs.shape}")
+    rows, columns = inputs.shape[:2]
+    divisor = pooling_divisor(model.card.network)
+    batch = np.pad(inputs.astype(np.float32, copy=False), ((0, -rows % divisor), (0, -columns % divisor), (0, 0)))
+    return np.ascontiguousarray(run(batch[np.newaxis])[0, :rows, :columns], dtype=np.float32)

@@ -1,0 +1,289 @@
+"""The model store: folders of weights with a card that says what they are, checked by SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cards import MODEL_NAME, ModelCard
+from .errors import UserError
+from .network import NetworkConfig, build_network, pooling_divisor
+from .preprocessing import PREPROCESSING_VERSION
+from .resources import resources_folder
+
+if TYPE_CHECKING:
+    import keras
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.npz"
+ONNX_FILE = "model.onnx"
+
+#: Read when no model is named and it is shipped; otherwise the first one of `list_models`.
+DEFAULT_MODEL_NAME = "thorax"
+#: Environment variable with the folder of the user's own models, instead of the system's place for them.
+MODELS_VARIABLE = "SPECTBONEMETSEG_MODELS"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk."""
+
+    path: Path
+    card: ModelCard
+
+    @property
+    def weights(self) -> Path:
+        """One float32 array per weight, named by the weight's path in the network."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def onnx(self) -> Path:
+        """The ONNX file, which need not exist."""
+        return self.path / ONNX_FILE
+
+
+def shipped_models_folder() -> Path:
+    """Where the models that come with the program lie."""
+    return resources_folder() / "Models"
+
+
+def user_models_folder() -> Path:
+    """Where the user's own models lie; the variable SPECTBONEMETSEG_MODELS may name another folder."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("SpectBoneMetSeg") / "models"
+
+
+def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
+    """The model in `folder`; reads its card only.
+
+    Raises:
+        UserError: no card, an unreadable one, or one for another version of this program.
+    """
+    path = Path(folder)
+    try:
+        card = ModelCard.from_dict(json.loads((path / CARD_FILE).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path / CARD_FILE} is not a valid model card ({error}); restore or retrain it.") from error
+    if card.preprocessing_version != PREPROCESSING_VERSION:
+        raise UserError(
+            f"The model {path} was trained for preprocessing {card.preprocessing_version}, this program has "
+            f"{PREPROCESSING_VERSION}; use the program version it was made with or retrain it."
+        )
+    return ModelFolder(path, card)
+
+
+def list_models() -> list[ModelFolder]:
+    """All readable models: the shipped ones by name, then the user's; of equal names only the first."""
+    found: dict[str, ModelFolder] = {}
+    for store in (shipped_models_folder(), user_models_folder()):
+        for card in sorted(store.glob(f"*/{CARD_FILE}")):
+            try:
+                model = read_model(card.parent)
+            except UserError:
+                # One broken folder must not hide the others; naming it says what is wrong.
+                continue
+            found.setdefault(card.parent.name, model)
+    return list(found.values())
+
+
+def default_model_name() -> str:
+    """The model read when none is named.
+
+    Raises:
+        UserError: there is no model at all.
+    """
+    names = [model.path.name for model in list_models()]
+    if not names:
+        raise UserError(f"{shipped_models_folder()} and {user_models_folder()} hold no model; train or install one.")
+    return DEFAULT_MODEL_NAME if DEFAULT_MODEL_NAME in names else names[0]
+
+
+def find_model(name_or_path: str | os.PathLike[str] | None = None) -> ModelFolder:
+    """A model by name (shipped, then the user's) or by the path of its folder; None for the default one.
+
+    Raises:
+        UserError: no such model (names those there are), or its card is unreadable.
+    """
+    wanted = os.fspath(name_or_path) if name_or_path else default_model_name()
+    if MODEL_NAME.fullmatch(wanted):
+        for store in (shipped_models_folder(), user_models_folder()):
+            if (store / wanted / CARD_FILE).is_file():
+                return read_model(store / wanted)
+    if Path(wanted).expanduser().is_dir():
+        return read_model(Path(wanted).expanduser())
+    available = ", ".join(model.path.name for model in list_models()) or "none"
+    raise UserError(f"There is no model {wanted!r}; available are: {available}; or give the path of a model folder.")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(model: ModelFolder) -> None:
+    """Compare the files of a model with the SHA-256 in its card.
+
+    Raises:
+        UserError: a file is missing or differs.
+    """
+    digests = {model.weights: model.card.sha256}
+    if model.onnx.exists():
+        digests[model.onnx] = model.card.onnx_sha256
+    for path, digest in digests.items():
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}); install the model again.") from error
+        if found != digest:
+            raise UserError(f"{path} is damaged: its SHA-256 is not the one in its card; install the model again.")
+
+
+def load_network(model: ModelFolder) -> keras.Model:
+    """The verified Keras model with its weights.
+
+    Raises:
+        UserError: a damaged file, or weights that do not fit the card's network.
+    """
+    verify(model)
+    network = build_network(model.card.network)
+    try:
+        _read_weights(network, model.weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{model.weights} does not fit the network in its card; install the model again.") from error
+    return network
+
+
+def save_model(
+    network: keras.Model, config: NetworkConfig, card_fields: Mapping[str, Any], folder: str | os.PathLike[str]
+) -> ModelFolder:
+    """Write a model folder, which appears whole or not at all; an existing model there is replaced.
+
+    Args:
+        network: built by `build_network(config)`.
+        config: its shape.
+        card_fields: `ModelCard` fields; network, hash, creation time and preprocessing version are filled in here, the
+            name is the folder's unless given.
+        folder: where to write.
+
+    Raises:
+        UserError: the folder holds something that is not a model, or cannot be written.
+        ValueError: fields no card has.
+    """
+    target = Path(folder).absolute()
+    unknown = sorted(set(card_fields) - {item.name for item in fields(ModelCard)})
+    if unknown:
+        raise ValueError(f"a model card has no {', '.join(unknown)}")
+
+    def write(temporary: Path) -> None:
+        np.savez(temporary / WEIGHTS_FILE, **{weight.path: weight.numpy() for weight in network.weights})
+        filled = {
+            "name": target.name,
+            **card_fields,
+            "network": config,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "preprocessing_version": PREPROCESSING_VERSION,
+            "sha256": sha256_of(temporary / WEIGHTS_FILE),
+            "onnx_sha256": "",
+        }
+        _write_card(ModelCard(**filled), temporary)
+
+    _replace_folder(target, write)
+    return read_model(target)
+
+
+def export_onnx(model: ModelFolder) -> ModelFolder:
+    """Add model.onnx, so that ONNX Runtime can read without TensorFlow; needs the packages tf2onnx and onnx.
+
+    Raises:
+        UserError: a package is missing or the model damaged.
+    """
+    network = load_network(model)
+    # Keras refuses to export a model that has never been called.
+    side = pooling_divisor(model.card.network)
+    network(np.zeros((1, side, side, len(model.card.network.inputs)), np.float32))
+
+    def write(temporary: Path) -> None:
+        shutil.copyfile(model.weights, temporary / WEIGHTS_FILE)
+        try:
+            network.export(temporary / ONNX_FILE, format="onnx", verbose=False)
+        except ImportError as error:
+            raise UserError("Exporting to ONNX needs two packages: pip install tf2onnx onnx.") from error
+        _write_card(replace(model.card, onnx_sha256=sha256_of(temporary / ONNX_FILE)), temporary)
+
+    _replace_folder(model.path.absolute(), write)
+    return read_model(model.path)
+
+
+def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
+    """Copy a verified model into the user's models; one of the same name there is replaced.
+
+    Raises:
+        UserError: not a model, damaged, or its name is that of a shipped model, which would hide it.
+    """
+    model = read_model(folder)
+    verify(model)
+    if (shipped_models_folder() / model.card.name).exists():
+        raise UserError(f"{model.path}: {model.card.name!r} is the name of a shipped model; rename it in {CARD_FILE}.")
+    target = user_models_folder() / model.card.name
+
+    def write(temporary: Path) -> None:
+        for path in (model.path / CARD_FILE, model.weights, model.onnx):
+            if path.exists():
+                shutil.copyfile(path, temporary / path.name)
+
+    if target.resolve() != model.path.resolve():
+        _replace_folder(target, write)
+    installed = read_model(target)
+    verify(installed)
+    return installed
+
+
+def _read_weights(network: keras.Model, path: Path) -> None:
+    """Set every weight from the file; ValueError unless both hold exactly the same weights.
+
+    Not Keras' own format: it changes with Keras' versions and leaves what it does not find untrained, with a warning.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        if sorted(arrays.files) != sorted(weight.path for weight in network.weights):
+            raise ValueError("other weights")
+        for weight in network.weights:
+            weight.assign(arrays[weight.path])
+
+
+def _write_card(card: ModelCard, folder: Path) -> None:
+    (folder / CARD_FILE).write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Fill a temporary folder beside `target` by `write`, then rename it to `target`."""
+    if target.exists() and not (target / CARD_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"{target} exists and is not a model; choose another folder.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".model-", dir=target.parent) as scratch:
+            # A folder inside the scratch folder, because that one is readable by its owner only.
+            new, old = Path(scratch) / "new", Path(scratch) / "old"
+            new.mkdir()
+            write(new)
+            if target.exists():
+                target.rename(old)
+            new.rename(target)
+    except OSError as error:
+        raise UserError(f"The model cannot be written to {target} ({error.strerror or error}).") from error
