@@ -64,7 +64,13 @@ def lesion_masks(
     for name, values in probabilities.items():
         if values.shape != frame.shape:
             raise ValueError(f"{name} probabilities of shape {values.shape} do not fit the frame's {frame.shape}")
-    masks = {name: ndimage.binary_fill_holes(values >= threshold) for name, values in probabilities.items()}
+    above = {name: values >= threshold for name, values in probabilities.items()}
+    # Lesions fill a small part of a whole body: morphology only where there are any.
+    window = _window(np.any(np.stack(list(above.values())), axis=0))
+    if window is None:
+        empty = np.zeros(frame.shape, dtype=np.uint16)
+        return LesionMasks(empty, {name: empty.copy() for name in above})
+    masks = {name: ndimage.binary_fill_holes(values[window]) for name, values in above.items()}
     # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes.
     union = ndimage.binary_fill_holes(np.any(np.stack(list(masks.values())), axis=0))
     components, count = ndimage.label(union, structure=EIGHT_CONNECTED)
@@ -73,10 +79,27 @@ def lesion_masks(
     # A hair of tolerance, so that a limit of exactly ten pixels keeps ten pixels.
     keep = ndimage.sum_labels(union, components, labels) * pixel_mm2 >= minimum_area_mm2 * (1 - 1e-9)
     if seed_threshold is not None:
-        peak = np.max(np.stack(list(probabilities.values())), axis=0)
+        peak = np.max(np.stack([values[window] for values in probabilities.values()]), axis=0)
         keep &= np.asarray(ndimage.maximum(peak, components, labels)) >= seed_threshold
     ids = number_lesions(np.isin(components, labels[keep]))
-    return LesionMasks(ids, {name: np.where(mask, ids, 0).astype(np.uint16) for name, mask in masks.items()})
+    views = {name: np.where(mask, ids, 0).astype(np.uint16) for name, mask in masks.items()}
+    return LesionMasks(
+        _placed(ids, window, frame.shape), {name: _placed(part, window, frame.shape) for name, part in views.items()}
+    )
+
+
+def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """The smallest box that holds all of `mask`, None for an empty one."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows) == 0:
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _placed(part: NDArray[np.uint16], window: tuple[slice, slice], shape: tuple[int, int]) -> NDArray[np.uint16]:
+    whole = np.zeros(shape, dtype=np.uint16)
+    whole[window] = part
+    return whole
 
 
 def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint16]:

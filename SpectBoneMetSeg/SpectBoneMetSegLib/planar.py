@@ -2,7 +2,8 @@
 
 Both views are planes in patient space (RAS, mm) at A = 0: a planar image does not know the patient's depth.
 Anterior columns run from the patient's right to left, posterior columns from left to right, rows of both from head
-to foot. With these honest directions the mirror of the posterior view (Lin et al. 2022, Eq. 4) is a change of coordinates.
+to foot. With these honest directions the mirror of the posterior view (Lin et al. 2022, Eq. 4) is a change of
+coordinates.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ def mirror(view: PlanarView) -> PlanarView:
 
 def same_grid(one: PlanarView, two: PlanarView) -> bool:
     """True when pixels of both views lie on each other (same side, size, spacing and origin to 1 % of a pixel)."""
-    assert one.origin is not None and two.origin is not None
+    assert one.origin is not None
+    assert two.origin is not None
     return (
         one.name == two.name
         and one.shape == two.shape

@@ -35,28 +35,33 @@ def measure_lesions(
     Raises:
         ValueError: a map does not fit its grid, IDs have gaps, or a lesion is in no view.
     """
+    from scipy import ndimage
+
     frame = scan.frame
     _check_fit(scan, union, view_masks, probability)
     found: dict[int, dict[ViewName, ViewMeasurement]] = {}
     for name, ids in view_masks.items():
-        for number in np.unique(ids[ids > 0]).tolist():
-            found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number)
+        for number, box in enumerate(ndimage.find_objects(ids), start=1):
+            if box is not None:
+                found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number, box)
     lesions = []
-    for number in range(1, int(union.max(initial=0)) + 1):
-        inside = union == number
-        if not inside.any() or number not in found:
+    for number, box in enumerate(ndimage.find_objects(union), start=1):
+        if box is None or number not in found:
             raise ValueError(f"lesion {number} is in no view")
-        row, column = (float(positions.mean()) for positions in np.nonzero(inside))
+        inside = union[box] == number
+        probabilities = probability[box][inside]
+        corner = np.array([box[0].start, box[1].start])
+        row, column = (np.argwhere(inside).mean(0) + corner).tolist()
         right, anterior, superior = to_ras(np.array([[row, column]]), frame)[0].tolist()
         lesions.append(
             Lesion(
                 id=number,
-                curve=to_ras(outline(inside), frame),
+                curve=to_ras(outline(inside) + corner, frame),
                 seen_in=_seen_in(found[number]),
                 area_mm2=int(inside.sum()) * frame.spacing[0] * frame.spacing[1],
                 centroid=(right, anterior, superior),
-                max_probability=float(probability[inside].max()),
-                mean_probability=float(probability[inside].mean(dtype=np.float64)),
+                max_probability=float(probabilities.max()),
+                mean_probability=float(probabilities.mean(dtype=np.float64)),
                 views=found[number],
             )
         )
@@ -71,8 +76,12 @@ def contrast_ring(ids: NDArray[np.uint16], number: int) -> NDArray[np.bool_]:
     return (distance >= RING_PIXELS[0]) & (distance <= RING_PIXELS[1]) & (ids == 0)
 
 
-def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int) -> ViewMeasurement:
-    window = _window(ids == number, margin=int(RING_PIXELS[1]) + 1)
+def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int, box: tuple[slice, slice]) -> ViewMeasurement:
+    margin = int(RING_PIXELS[1]) + 1
+    window = (
+        slice(max(0, box[0].start - margin), box[0].stop + margin),
+        slice(max(0, box[1].start - margin), box[1].stop + margin),
+    )
     counts, near = view.counts[window].astype(np.float64), ids[window]
     inside = counts[near == number]
     ring = counts[contrast_ring(near, number)]
@@ -84,14 +93,6 @@ def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int) -> ViewMeas
         mean_counts=float(inside.mean()),
         # Without counts around it a lesion has no contrast: not a number says so, infinity would look measured.
         contrast=float(inside.mean()) / around if around > 0 else float("nan"),
-    )
-
-
-def _window(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
-    rows, columns = np.nonzero(mask)
-    return (
-        slice(max(0, int(rows.min()) - margin), int(rows.max()) + margin + 1),
-        slice(max(0, int(columns.min()) - margin), int(columns.max()) + margin + 1),
     )
 
 

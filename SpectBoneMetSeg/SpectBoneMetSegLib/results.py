@@ -20,7 +20,7 @@ class ThoraxCrop:
     """The thorax box in the scan's own anterior-frame pixels.
 
     Attributes:
-        rows, columns: half open [first, end) intervals; may reach outside the field (the crop is then padded with zeros).
+        rows, columns: half open [first, end) intervals; may reach outside the field (then padded with zeros).
         confidence: 0..1, how far the box can be trusted.
         reasons: why the confidence is low, one sentence each; empty when nothing was odd.
         method: "profiles", "manual" or "whole-body".
@@ -50,8 +50,8 @@ class Lesion:
 
     Attributes:
         id: 1-based, the value in the per-view ID masks.
-        curve: (n, 3) float64 RAS mm, corners of the exact closed outline of the union mask in the anterior frame; the last
-            corner is not repeated.
+        curve: (n, 3) float64 RAS mm, corners of the exact closed outline of the union mask in the anterior frame; the
+            last corner is not repeated.
         seen_in: the views whose mask holds it.
         area_mm2: area of the union mask, equal to the curve's enclosed area.
         centroid: RAS mm.
@@ -78,9 +78,11 @@ class Reading:
         crop: the region that was read.
         lesions: ordered head to foot, ids 1..n.
         mask: (rows, columns) uint8, union of both views in the anterior frame, 1 = lesion.
-        view_masks: per existing view (rows, columns) uint16 lesion IDs, in that view's own grid (posterior as acquired).
-        probability: (rows, columns) float32 in the anterior frame, the greater of the views' probabilities, 0 outside the crop.
-        aggregate: (rows, columns) float32 anterior + mirrored posterior counts in the anterior frame (Eq. 4), or the only view.
+        view_masks: per existing view (rows, columns) uint16 lesion IDs in that view's own grid (posterior as acquired).
+        probability: (rows, columns) float32, anterior frame, the greater of the views' probabilities; 0 outside the
+            crop.
+        aggregate: (rows, columns) float32 anterior + mirrored posterior counts, anterior frame (Eq. 4), or the only
+            view.
         receipt: what receipt.json holds.
     """
 
