@@ -1,0 +1,276 @@
+"""The one road from a scan to its reading: crop, aggregate, network, delineate, measure.
+
+Only this file knows the order of the steps. The network works at the paper's pixel size (2.26 mm); results come back
+in the scan's own pixels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import __version__
+from .aggregation import aggregate
+from .box import cut, paste
+from .cropping import LOW_CONFIDENCE, crop_thorax
+from .delineation import LesionMasks, lesion_masks, number_lesions
+from .errors import UserError
+from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from .preprocessing import network_inputs
+from .quantification import measure_lesions
+from .regrid import regrid, sample_on
+from .results import RESEARCH_USE, Reading, ThoraxCrop
+
+if TYPE_CHECKING:
+    from .engines import DeviceName, Engine, EngineName
+    from .models import ModelFolder
+
+Region = Literal["thorax", "whole-body"]
+REGIONS: tuple[Region, ...] = get_args(Region)
+
+#: The forward pass draws no random numbers; the receipt says so by a fixed seed.
+SEED = 0
+
+Box = tuple[int, int, int, int]
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read a scan.
+
+    Attributes:
+        region: "thorax" crops as the paper does, "whole-body" sends the whole scan through the network.
+        crop: first row, end row, first column, end column in the scan's own pixels: overrides the cropping.
+        views: names of the pictures in stored order, where the file does not say.
+        pixel_size_mm: pixel edge where the file does not say.
+    """
+
+    region: Region = "thorax"
+    crop: Box | None = None
+    views: Sequence[ViewName] | None = None
+    pixel_size_mm: float | None = None
+
+
+@dataclass
+class Clock:
+    """Seconds per named step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the time of the block to `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class Reader:
+    """A loaded model that reads scans; keep one for many scans, it stays warm."""
+
+    def __init__(
+        self, model: str | Path | None = None, engine: EngineName = "auto", device: DeviceName = "auto"
+    ) -> None:
+        """Load `model` (a name or folder, None for the default).
+
+        Raises:
+            UserError: unknown or damaged model, missing engine, no such device.
+        """
+        from .engines import load_engine
+        from .models import find_model
+
+        start = time.perf_counter()
+        self.model: ModelFolder = find_model(model)
+        self.engine: Engine = load_engine(self.model, engine, device)
+        self.seconds_to_load = time.perf_counter() - start
+
+    def read(self, path: str | Path, options: Options | None = None) -> Reading:
+        """Read the file, or the folder of one study, at `path`.
+
+        Raises:
+            UserError: the input cannot be read as a planar whole-body scan, or the crop does not lie on it.
+        """
+        from .reading import read_scan
+
+        options = options or Options()
+        clock = Clock()
+        with clock.step("read"):
+            scan = read_scan(path, views=options.views, pixel_size_mm=options.pixel_size_mm)
+        return self.read_scan(scan, options, clock)
+
+    def read_scan(self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None) -> Reading:
+        """Read a scan that is in memory already."""
+        options, clock = options or Options(), clock or Clock()
+        with clock.step("aggregate"):
+            aggregated = aggregate(scan)
+        with clock.step("crop"):
+            work = regrid(aggregated)
+            crop = find_region(aggregated, work, options, scan.case)
+            rows, columns = _scaled(crop, aggregated, work)
+        with clock.step("prepare"):
+            boxes = {name: cut(counts, rows, columns) for name, counts in _views_on(scan, work).items()}
+            inputs = network_inputs(boxes.get("anterior"), boxes.get("posterior"), self.model.card.network.inputs)
+        with clock.step("network"):
+            output = self.engine.predict(inputs)
+        with clock.step("delineate"):
+            maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
+            masks, view_masks = self._delineate(maps, scan, aggregated)
+        with clock.step("measure"):
+            probability = np.max(np.stack(list(maps.values())), axis=0)
+            lesions = measure_lesions(scan, masks.union, view_masks, probability)
+        reading = Reading(
+            scan, crop, lesions, (masks.union > 0).astype(np.uint8), view_masks, probability, aggregated.counts
+        )
+        reading.receipt.update(self._receipt(reading, options, clock))
+        return reading
+
+    def _probabilities(
+        self,
+        output: Map,
+        boxes: dict[ViewName, Map],
+        box: tuple[tuple[int, int], tuple[int, int]],
+        work: PlanarView,
+        frame: PlanarView,
+    ) -> dict[ViewName, Map]:
+        """{existing view: (rows, columns) probability on the scan's own anterior frame}."""
+        names = self.model.card.network.outputs
+        maps: dict[ViewName, Map] = {}
+        for name in boxes:
+            index = names.index(name) if name in names else names.index("union")
+            whole = paste(np.ascontiguousarray(output[..., index]), *box, work.shape)
+            maps[name] = whole if same_grid(work, frame) else sample_on(whole, work, frame)
+        return maps
+
+    def _delineate(
+        self, maps: dict[ViewName, Map], scan: WholeBodyScan, frame: PlanarView
+    ) -> tuple[LesionMasks, dict[ViewName, NDArray[np.uint16]]]:
+        card = self.model.card
+        masks = lesion_masks(maps, card.threshold, card.minimum_area_mm2, frame, seed_threshold=card.seed_threshold)
+        view_masks = {name: sample_on(masks.views[name], frame, scan.views[name], order=0) for name in maps}
+        # On a coarser posterior grid a lesion of a pixel or two may fall between the pixel centres.
+        shown = np.unique(np.concatenate([ids.ravel() for ids in view_masks.values()]))
+        if len(shown[shown > 0]) < int(masks.union.max(initial=0)):
+            union = number_lesions(np.isin(masks.union, shown[shown > 0]))
+            views = {name: np.where(masks.views[name] > 0, union, 0).astype(np.uint16) for name in maps}
+            masks = LesionMasks(union, views)
+            view_masks = {name: sample_on(views[name], frame, scan.views[name], order=0) for name in maps}
+        return masks, view_masks
+
+    def _receipt(self, reading: Reading, options: Options, clock: Clock) -> dict[str, object]:
+        scan, card, crop = reading.scan, self.model.card, reading.crop
+        source = scan.source
+        uids = source.sop_instance_uids or ("",) * len(source.files)
+        warnings = [*scan.warnings, *self.engine.warnings]
+        if crop.method == "profiles" and crop.confidence < LOW_CONFIDENCE:
+            warnings.append("The thorax box may be wrong: check overview.png and set it with --crop if it is.")
+        if crop.method != "manual" and options.region != card.region:
+            warnings.append(f"The model was trained on the {card.region}, not on the {options.region}.")
+        return {
+            "program": {"name": "SpectBoneMetSeg", "version": __version__},
+            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "inputs": [
+                {"file": file, "sha256": digest, "sop_instance_uid": uid}
+                for file, digest, uid in zip(source.files, source.sha256, uids, strict=True)
+            ],
+            "scan": dict(source.description),
+            "views": list(scan.views),
+            "aggregated": len(scan.views) == 2,
+            "engine": self.engine.name,
+            "device": self.engine.device,
+            "seconds": {name: round(value, 4) for name, value in clock.seconds.items()},
+            "region": options.region,
+            "crop": {
+                "rows": _inside(crop.rows, reading.mask.shape[0]),
+                "columns": _inside(crop.columns, reading.mask.shape[1]),
+                "confidence": crop.confidence,
+                "method": crop.method,
+                "reasons": list(crop.reasons),
+            },
+            "threshold": card.threshold,
+            "seed_threshold": card.seed_threshold,
+            "minimum_area_mm2": card.minimum_area_mm2,
+            "lesions": len(reading.lesions),
+            "seed": SEED,
+            "warnings": warnings,
+            "notice": RESEARCH_USE,
+        }
+
+
+def segment(
+    path: str | Path,
+    *,
+    model: str | Path | None = None,
+    engine: EngineName = "auto",
+    device: DeviceName = "auto",
+    region: Region = "thorax",
+    crop: Box | None = None,
+    views: Sequence[ViewName] | None = None,
+    pixel_size_mm: float | None = None,
+) -> Reading:
+    """Read one scan: `reading = segment("scan.dcm")`, then `reading.lesions`, `reading.mask`, `reading.save(folder)`.
+
+    Args:
+        path: a file, or the folder of one study.
+        model: name or folder of a model; None for the default one.
+        engine, device: "auto" takes what is there; see `engines.load_engine`.
+        region, crop, views, pixel_size_mm: see `Options`.
+
+    Raises:
+        UserError: with one sentence that says what to do.
+    """
+    return Reader(model, engine, device).read(path, Options(region, crop, views, pixel_size_mm))
+
+
+def find_region(frame: PlanarView, work: PlanarView, options: Options, case: str) -> ThoraxCrop:
+    """The region to read, in pixels of `frame`; `work` is the same image at the working pixel size."""
+    rows, columns = frame.shape
+    if options.crop is not None:
+        first, end, left, right = options.crop
+        if not (first < end and left < right and first < rows and left < columns and end > 0 and right > 0):
+            raise UserError(
+                f"--crop {first},{end},{left},{right} does not lie on {case} ({rows} rows, {columns} columns); give "
+                "first row, end row, first column, end column in its pixels."
+            )
+        return ThoraxCrop((first, end), (left, right), 1.0, (), "manual")
+    if options.region == "whole-body":
+        return ThoraxCrop((0, rows), (0, columns), 1.0, (), "whole-body")
+    found = crop_thorax(work.counts, work.spacing[0])
+    own_rows, own_columns = _scaled(found, work, frame)
+    return ThoraxCrop(own_rows, own_columns, found.confidence, found.reasons, found.method)
+
+
+def _inside(interval: tuple[int, int], size: int) -> list[int]:
+    """The part of an interval that lies on the field: what a script can slice with."""
+    return [min(max(edge, 0), size) for edge in interval]
+
+
+def _views_on(scan: WholeBodyScan, work: PlanarView) -> dict[ViewName, Map]:
+    """{existing view: (rows, columns) counts on the working grid, anterior frame}."""
+    result: dict[ViewName, Map] = {}
+    for name, view in scan.views.items():
+        shown = regrid(view if name == "anterior" else mirror(view))
+        result[name] = shown.counts if same_grid(shown, work) else sample_on(shown.counts, shown, work)
+    return result
+
+
+def _scaled(crop: ThoraxCrop, source: PlanarView, target: PlanarView) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The box in pixels of `target`, of a box in pixels of `source`; both grids cover one field, centred alike."""
+    if same_grid(source, target):
+        return crop.rows, crop.columns
+    result = []
+    for axis, interval in enumerate((crop.rows, crop.columns)):
+        ratio = source.spacing[axis] / target.spacing[axis]
+        middle_from, middle_to = source.shape[axis] / 2, target.shape[axis] / 2
+        first, end = (round((edge - middle_from) * ratio + middle_to) for edge in interval)
+        result.append((first, max(end, first + 1)))
+    return result[0], result[1]

@@ -1,0 +1,165 @@
+"""`spectbonemetseg segment`: scans in, one folder of results per scan out."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .pipeline import Options, Reader
+
+
+class SegmentCommand:
+    """Read one or more scans."""
+
+    help = "Read scans and write every lesion found."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, or a folder of one study")
+        parser.add_argument("--output", required=True, metavar="DIR", help="results go to DIR/<case>/")
+        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
+        parser.add_argument("--engine", choices=("auto", "tensorflow", "onnx"), default="auto")
+        parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
+        parser.add_argument("--region", choices=("thorax", "whole-body"), default="thorax")
+        parser.add_argument(
+            "--crop", metavar="R0,R1,C0,C1", help="region by hand: first row, end row, first column, end column"
+        )
+        parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
+        parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
+        parser.add_argument("--scene", metavar="FILE.mrb", help="also write a 3D Slicer scene (one INPUT only)")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Read all inputs; one that fails does not stop the others."""
+        from .cli import UsageError, print_json, silence_libraries
+
+        silence_libraries()
+        options = _options(args)
+        output = Path(args.output)
+        try:
+            folders = case_folders(args.inputs, output)
+            if args.scene and (len(args.inputs) > 1 or not args.scene.lower().endswith(".mrb")):
+                raise UserError("--scene takes one file name that ends in .mrb, with one INPUT.")
+        except UserError as error:
+            raise UsageError(str(error)) from error
+        _make_writable(output)
+        reader = _load(args)
+        results = [_read_one(reader, options, path, folder, args.scene) for path, folder in folders]
+        failures = [result for result in results if "failure" in result]
+        _write_failures(output, failures)
+        if args.json:
+            print_json({"output": str(output), "studies": results, "failed": len(failures)})
+        return 1 if failures else 0
+
+
+def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
+    """(input, result folder) per study.
+
+    Raises:
+        UserError: two inputs would share a folder.
+    """
+    from .reading import case_name
+
+    folders: dict[Path, Path] = {}
+    for text in inputs:
+        path = Path(text)
+        folder = output / case_name(path)
+        if folder in folders:
+            raise UserError(
+                f"{folders[folder]} and {path} would both be written to {folder}; read them with separate --output."
+            )
+        folders[folder] = path
+    return [(path, folder) for folder, path in folders.items()]
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from .cli import UsageError
+    from .pipeline import Options
+    from .reading import checked_views
+
+    try:
+        views = checked_views([word.strip() for word in args.views.split(",")]) if args.views else None
+    except UserError as error:
+        raise UsageError(str(error)) from error
+    if args.pixel_size is not None and not 0.1 <= args.pixel_size <= 50:
+        raise UsageError(f"--pixel-size {args.pixel_size} is not a pixel edge in mm (0.1 to 50).")
+    crop = None
+    if args.crop:
+        try:
+            first, end, left, right = (int(word) for word in args.crop.split(","))
+        except ValueError as error:
+            raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
+        crop = (first, end, left, right)
+    return Options(args.region, crop, views, args.pixel_size)
+
+
+def _load(args: argparse.Namespace) -> Reader:
+    from .cli import UsageError
+    from .pipeline import Reader
+
+    try:
+        return Reader(args.model, args.engine, args.device)
+    except UserError as error:
+        raise UsageError(str(error)) from error
+
+
+def _make_writable(output: Path) -> None:
+    """Fail before any work when the results could not be written."""
+    import tempfile
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+
+
+def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene: str | None) -> dict[str, Any]:
+    try:
+        reading = reader.read(path, options)
+        reading.save(str(folder))
+        if scene:
+            from .scene import save_scene
+
+            save_scene(reading, scene)
+    except UserError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return {"input": str(path), "failure": str(error)}
+    except Exception as error:
+        # One odd study must not stop a batch of thousands; the type says where to look.
+        sentence = f"{path} could not be read ({type(error).__name__}: {error}); please report it."
+        print(sentence, file=sys.stderr)
+        return {"input": str(path), "failure": sentence}
+    count = len(reading.lesions)
+    print(f"{path}: {count} area{'' if count == 1 else 's'} of abnormal uptake -> {folder}", file=sys.stderr)
+    warnings = [str(note) for note in reading.receipt["warnings"]]  # type: ignore[attr-defined]
+    for note in warnings:
+        print(f"  note: {note}", file=sys.stderr)
+    return {
+        "input": str(path),
+        "folder": str(folder),
+        "lesions": count,
+        "crop_confidence": reading.crop.confidence,
+        "device": reader.engine.device,
+        "warnings": warnings,
+    }
+
+
+def _write_failures(output: Path, failures: list[dict[str, Any]]) -> None:
+    """failures.csv lists this run's failures; a run without any leaves none behind."""
+    path = output / "failures.csv"
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["input", "reason"])
+        writer.writerows([result["input"], result["failure"]] for result in failures)
