@@ -1,0 +1,1 @@
+"""Skeleton atlas and sample study."""

@@ -1,0 +1,1 @@
+"""The simulated hospital: patients, tracer, lesions and camera. Every scan made here is simulated."""

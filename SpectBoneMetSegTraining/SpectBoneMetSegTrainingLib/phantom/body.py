@@ -1,0 +1,144 @@
+"""Soft tissue around the atlas skeleton: outline, lungs and the organs that hold tracer, as points.
+
+The atlas has bones only. Outline and organs are smooth shapes fitted by hand to its bones (adult anatomy, sizes in mm);
+they are ours, not measured on a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .skeleton import SEGMENTS, Skeleton, load_skeleton
+
+TISSUES = ("soft tissue", "lung", "heart", "liver", "spleen", "right kidney", "left kidney", "bladder")
+SPACING_MM = 5.0
+
+# Trunk and neck cross-sections: S, half width, A of the back, A of the front (mm, atlas frame).
+TRUNK = np.array(
+    [
+        (-165, 150, -132, 5),
+        (-130, 168, -172, 15),
+        (-80, 180, -208, 22),
+        (0, 166, -205, 32),
+        (80, 150, -198, 36),
+        (150, 145, -194, 36),
+        (230, 152, -203, 36),
+        (330, 158, -211, 30),
+        (400, 168, -211, 20),
+        (450, 178, -197, 2),
+        (485, 135, -178, -20),
+        (512, 72, -165, -28),
+        (600, 58, -158, -38),
+    ],
+    float,
+)
+TRUNK_EXPONENT = 2.6
+
+# Thickness of soft tissue over the bones of a limb: S, mm (arms hang, so S runs down the limb).
+LEG = np.array(
+    [(-1000, 8), (-900, 22), (-860, 28), (-700, 45), (-620, 42), (-500, 40), (-300, 58), (-120, 72), (0, 60)], float
+)
+ARM = np.array([(-80, 6), (20, 7), (60, 12), (110, 22), (180, 24), (300, 28), (420, 34), (470, 30)], float)
+HEAD_MM = 7.0
+
+# Ellipsoids: centre (R, A, S) and half axes (mm).
+ORGANS = {
+    "heart": ((-22, -62, 305), (50, 45, 55)),
+    "liver": ((55, -85, 240), (92, 72, 62)),
+    "spleen": ((-95, -132, 262), (28, 36, 48)),
+    "right kidney": ((64, -148, 182), (27, 22, 52)),
+    "left kidney": ((-64, -148, 194), (27, 22, 52)),
+    "bladder": ((0, -48, -72), (38, 34, 32)),
+}
+
+# Lungs: S, half width, A back, A front of the inside of the rib cage; domes of the diaphragm (R, S of the top).
+LUNG = np.array(
+    [(190, 118, -180, -12), (290, 124, -182, -10), (380, 112, -182, -14), (440, 85, -170, -28), (492, 40, -140, -55)],
+    float,
+)
+DOMES = ((66.0, 308.0), (-66.0, 294.0))
+DOME_DROP_MM = 105.0
+
+
+@dataclass(frozen=True)
+class Body:
+    """Soft tissue in the neutral pose.
+
+    Attributes:
+        points: (n, 3) float32 RAS mm on a grid of `spacing`.
+        tissue: (n,) uint8 index into TISSUES.
+        segment: (n,) uint8 index into skeleton.SEGMENTS.
+    """
+
+    points: NDArray[np.float32]
+    tissue: NDArray[np.uint8]
+    segment: NDArray[np.uint8]
+    spacing: float = SPACING_MM
+
+
+@lru_cache(maxsize=1)
+def load_body() -> Body:
+    """Fill the outline around the atlas skeleton; every point gets its tissue and the body segment it moves with."""
+    skeleton = load_skeleton()
+    low = skeleton.points.min(0) - 40
+    size = np.ceil((skeleton.points.max(0) + 60 - low) / SPACING_MM).astype(int)
+    index = np.indices(tuple(size), dtype=np.float32).reshape(3, -1).T
+    points = (index * SPACING_MM + low).astype(np.float32)
+    segment = np.full(len(points), 255, np.uint8)
+    trunk = _superellipse(points, TRUNK, TRUNK_EXPONENT) & (points[:, 2] > TRUNK[0, 0]) & (points[:, 2] < TRUNK[-1, 0])
+    segment[trunk] = SEGMENTS.index("trunk")
+    for name, limb in (("head", None), ("right leg", LEG), ("left leg", LEG), ("right arm", ARM), ("left arm", ARM)):
+        distance = _distance_to_bones(skeleton, SEGMENTS.index(name), low, size)
+        thickness = HEAD_MM if limb is None else np.interp(points[:, 2], limb[:, 0], limb[:, 1])
+        segment[(distance <= thickness) & (segment == 255)] = SEGMENTS.index(name)
+    inside = segment != 255
+    points, segment = points[inside], segment[inside]
+    return Body(points, _tissues(points, segment), segment)
+
+
+def _superellipse(points: NDArray[np.float32], table: NDArray[np.float64], exponent: float) -> NDArray[np.bool_]:
+    height = points[:, 2]
+    half_width, back, front = (np.interp(height, table[:, 0], table[:, i]) for i in (1, 2, 3))
+    across = np.abs(points[:, 0]) / half_width
+    along = np.abs(points[:, 1] - (back + front) / 2) / ((front - back) / 2)
+    return across**exponent + along**exponent <= 1
+
+
+def _distance_to_bones(
+    skeleton: Skeleton, segment: int, low: NDArray[np.float32], size: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    from scipy import ndimage
+
+    bones = np.zeros(tuple(size), bool)
+    cells = np.round((skeleton.points[skeleton.segment == segment] - low) / SPACING_MM).astype(int)
+    bones[tuple(cells.T)] = True
+    if segment == SEGMENTS.index("head"):
+        bones = ndimage.binary_closing(bones, iterations=6)
+        bones = ndimage.binary_fill_holes(bones)
+    return ndimage.distance_transform_edt(~bones, sampling=SPACING_MM).ravel()
+
+
+def _tissues(points: NDArray[np.float32], segment: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    tissue = np.zeros(len(points), np.uint8)
+    trunk = segment == SEGMENTS.index("trunk")
+    right, front, height = points.T
+    floor = np.full(len(points), np.inf)
+    for middle, top in DOMES:
+        spread = ((right - middle) / 60) ** 2 + ((front + 95) / 90) ** 2
+        side = right > 0 if middle > 0 else right <= 0
+        floor = np.where(side, top - DOME_DROP_MM * np.clip(spread, 0, 1.1), floor)
+    mediastinum = (np.abs(right) < 26) & ((front < -70) | (front > -60)) | (np.abs(right) < 18)
+    lung = trunk & _superellipse(points, LUNG, 2.3) & (height > floor) & (height < LUNG[-1, 0]) & ~mediastinum
+    for name in ("liver", "spleen", "heart", "right kidney", "left kidney", "bladder"):
+        centre, axes = ORGANS[name]
+        inside = (((points - np.array(centre)) / np.array(axes)) ** 2).sum(1) <= 1
+        # The heart displaces lung; liver and spleen stay under the diaphragm.
+        if name == "heart":
+            lung &= ~inside
+        tissue[inside & trunk & ~(lung & (name != "heart"))] = TISSUES.index(name)
+    tissue[lung] = TISSUES.index("lung")
+    return tissue

@@ -1,0 +1,195 @@
+"""How the simulated population compares with one real anterior scan: levels, histogram, noise, spectrum, profiles.
+
+One scan (n = 1) says where the simulator must be able to go, not what a population looks like. Every simulated scan is
+scaled to the real one's counts; regions are placed by the same landmarks on both (shoulder row and body axis of the
+cropping).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.box import cut
+from SpectBoneMetSegLib.cropping import crop_thorax, find_body, find_shoulders
+from SpectBoneMetSegLib.errors import UserError
+
+Image = NDArray[np.float32]
+
+# Region: percentile taken, distance of the columns from the axis (mm, both sides), rows below the shoulder row (mm).
+REGIONS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
+    "shoulder": (90, (130, 210), (-20, 70)),
+    "manubrium": (90, (0, 22), (70, 120)),
+    "sternum": (75, (0, 22), (130, 220)),
+    "ribs": (75, (55, 130), (120, 260)),
+    "between ribs": (25, (55, 130), (120, 260)),
+    "lumbar spine": (75, (0, 25), (340, 430)),
+    "abdomen": (50, (50, 110), (330, 420)),
+    "pelvis": (90, (40, 130), (470, 560)),
+    "thigh": (50, (50, 110), (760, 880)),
+}
+
+
+@dataclass(frozen=True)
+class ScanFigures:
+    """Figures of one anterior scan, counts per pixel.
+
+    Attributes:
+        regions: level per region; thorax: (256, 256) crop.
+        contrast: p99 / p50 of the thorax inside the body.
+        noise: variance / mean of neighbouring pixels where the image is flat.
+        spectrum: radially averaged power of the thorax, by cycles per pixel (64 bins to 0.5).
+        profiles: {"ribs": (256,), "spine": (256,)} mean profiles of the thorax: along a column band, along the axis.
+    """
+
+    regions: dict[str, float]
+    thorax: Image
+    contrast: float
+    noise: float
+    spectrum: NDArray[np.float64]
+    profiles: dict[str, NDArray[np.float64]]
+
+
+def scan_figures(counts: Image, spacing: float, total: float | None = None) -> ScanFigures:
+    """Measure one anterior scan (rows, columns); `total` scales it to that many counts.
+
+    Raises:
+        UserError: shoulders were not found.
+    """
+    body = find_body(counts, spacing)
+    shoulder = find_shoulders(body, spacing)[1] if body is not None else None
+    if body is None or shoulder is None:
+        raise UserError("The scan's shoulders were not found, so its regions cannot be placed; choose another --scan.")
+    scale = total / float(counts.sum()) if total else 1.0
+    crop = crop_thorax(counts, spacing)
+    raw = cut(counts, crop.rows, crop.columns)
+    inside = raw[raw > 0.15 * np.percentile(raw, 90)]
+    regions = {
+        name: scale * float(np.percentile(_region(counts, shoulder, body.axis, spacing, columns, rows), percentile))
+        for name, (percentile, columns, rows) in REGIONS.items()
+    }
+    thorax = (raw * scale).astype(np.float32)
+    axis = round(body.axis) - crop.columns[0]
+    side = round(90 / spacing)
+    profiles = {
+        "ribs": thorax[:, axis - side - 3 : axis - side + 4].mean(1).astype(float),
+        "spine": thorax[:, axis - 4 : axis + 5].mean(1).astype(float),
+    }
+    contrast = float(np.percentile(inside, 99) / np.percentile(inside, 50))
+    return ScanFigures(regions, thorax, contrast, _noise(raw), _spectrum(thorax), profiles)
+
+
+def compare_with(real: ScanFigures, simulated: Sequence[ScanFigures]) -> list[dict[str, Any]]:
+    """One row per figure: real value, simulated median and 5-95 % range, whether the range covers it, nearest ratio.
+
+    The ratio belongs to the simulated patient that matches the real scan best over all regions (least squares of
+    logarithms).
+    """
+    names = list(real.regions)
+    levels = np.array([[figures.regions[name] for name in names] for figures in simulated])
+    wanted = np.array([real.regions[name] for name in names])
+    best = int(np.argmin((np.log(levels / wanted) ** 2).sum(1)))
+    columns = [(f"{name} (counts/pixel)", wanted[i], levels[:, i]) for i, name in enumerate(names)]
+    columns.append(("thorax p99 / p50", real.contrast, np.array([figures.contrast for figures in simulated])))
+    columns.append(("noise variance / mean", real.noise, np.array([figures.noise for figures in simulated])))
+    rows = []
+    for name, value, population in columns:
+        low, middle, high = np.percentile(population, (5, 50, 95))
+        rows.append(
+            {
+                "figure": name,
+                "real": round(float(value), 2),
+                "simulated median": round(float(middle), 2),
+                "5 %": round(float(low), 2),
+                "95 %": round(float(high), 2),
+                "covered": bool(low <= value <= high),
+                "best match / real": round(float(population[best] / value), 2),
+            }
+        )
+    return rows
+
+
+def plot_calibration(real: ScanFigures, simulated: Sequence[ScanFigures], path: Path) -> None:
+    """Draw thoraxes, histogram, spectrum and profiles, real against simulated, to a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(16, 9), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(2, 4)
+    window = float(np.percentile(real.thorax, 99.5))
+    for axes, image, title in zip(
+        grid[0],
+        [real.thorax, *(item.thorax for item in simulated[:3])],
+        ["real scan (n = 1)"] + ["simulated"] * 3,
+        strict=False,
+    ):
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=window)
+        axes.set_title(title)
+        axes.set_axis_off()
+    bins = np.linspace(0, window * 1.3, 60)
+    middles = (bins[1:] + bins[:-1]) / 2
+    densities = np.array([np.histogram(item.thorax, bins, density=True)[0] for item in simulated])
+    _band(
+        grid[1, 0], middles, densities, np.histogram(real.thorax, bins, density=True)[0], "counts per pixel", "density"
+    )
+    grid[1, 0].set_yscale("log")
+    frequency = (np.arange(len(real.spectrum)) + 0.5) / len(real.spectrum) / 2
+    spectra = np.array([item.spectrum for item in simulated])
+    _band(grid[1, 1], frequency, spectra, real.spectrum, "cycles per pixel", "power")
+    grid[1, 1].set_yscale("log")
+    for axes, name in ((grid[1, 2], "ribs"), (grid[1, 3], "spine")):
+        lines = np.array([item.profiles[name] for item in simulated])
+        _band(
+            axes,
+            np.arange(lines.shape[1]),
+            lines,
+            real.profiles[name],
+            f"row of the thorax, through the {name}",
+            "counts",
+        )
+    figure.savefig(path, dpi=90)
+
+
+def _region(
+    counts: Image, shoulder: int, axis: float, spacing: float, columns: tuple[float, float], rows: tuple[float, float]
+) -> Image:
+    first, end = (int(np.clip(shoulder + edge / spacing, 0, counts.shape[0])) for edge in rows)
+    distance = np.abs(np.arange(counts.shape[1]) - axis) * spacing
+    return counts[first : max(end, first + 1), (distance >= columns[0]) & (distance <= columns[1])]
+
+
+def _noise(image: Image) -> float:
+    """Variance / mean from differences of diagonal pairs (their mean structure cancels); 1 is pure Poisson noise."""
+    from scipy import ndimage
+
+    mean = ndimage.gaussian_filter(image, 4)
+    # Second differences along a row take out slopes; variance of a - 2b + c is 6 times that of a pixel.
+    second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
+    flat = mean[:, 1:-1] > 0.3 * np.percentile(mean, 90)
+    return float((second[flat] ** 2).mean() / 6 / image[:, 1:-1][flat].mean())
+
+
+def _spectrum(image: Image, bins: int = 64) -> NDArray[np.float64]:
+    window = np.outer(np.hanning(image.shape[0]), np.hanning(image.shape[1]))
+    power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2 / image.size
+    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(image.shape[0]), np.fft.fftfreq(image.shape[1]), indexing="ij"))
+    place = np.minimum((radius * 2 * bins).astype(int), bins)
+    return (
+        np.bincount(place.ravel(), power.ravel(), bins + 1)
+        / np.maximum(np.bincount(place.ravel(), minlength=bins + 1), 1)
+    )[:bins]
+
+
+def _band(axes: Any, x: NDArray[Any], population: NDArray[Any], real: NDArray[Any], xlabel: str, ylabel: str) -> None:
+    low, middle, high = np.percentile(population, (5, 50, 95), axis=0)
+    axes.fill_between(x, low, high, color="tab:blue", alpha=0.2, linewidth=0, label="simulated, 5-95 %")
+    axes.plot(x, middle, color="tab:blue", label="simulated, median")
+    axes.plot(x, real, color="black", linewidth=1, label="real, n = 1")
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.legend(frameon=False)

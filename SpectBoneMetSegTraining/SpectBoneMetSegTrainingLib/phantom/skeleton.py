@@ -1,0 +1,113 @@
+"""The skeleton atlas: every bone of one adult, filled with points that can be deformed and projected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
+
+#: Parts of the body that move as one, by bone name.
+SEGMENTS = ("trunk", "head", "right arm", "left arm", "right leg", "left leg")
+
+THORACIC = tuple(f"T{i}" for i in range(1, 13))
+LUMBAR = tuple(f"L{i}" for i in range(1, 6))
+CERVICAL = tuple(f"C{i}" for i in range(1, 8))
+RIBS = tuple(f"{side} rib {i}" for side in ("right", "left") for i in range(1, 13))
+
+#: Bony sternum: S (mm), half width (mm); elsewhere the atlas' sternum mesh is costal cartilage.
+STERNUM_MM = ((288.0, 12.0), (310.0, 19.0), (405.0, 14.0), (418.0, 24.0), (470.0, 26.0))
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Filled bones in the neutral pose.
+
+    Attributes:
+        points: (n, 3) float32 RAS mm, voxel centres; S = 0 at the pelvis, A = 0 near the front of the sternum.
+        bone: (n,) uint8 index into names.
+        names: bone names, e.g. "left rib 7".
+        spacing: edge of the cube one point stands for, mm.
+    """
+
+    points: NDArray[np.float32]
+    bone: NDArray[np.uint8]
+    names: tuple[str, ...]
+    spacing: float
+
+    def of(self, *names: str) -> NDArray[np.bool_]:
+        """(n,) mask of the points that belong to these bones."""
+        return np.isin(self.bone, [self.names.index(name) for name in names])
+
+    @property
+    def segment(self) -> NDArray[np.uint8]:
+        """(n,) index into SEGMENTS."""
+        return np.array([_segment_of(name) for name in self.names], np.uint8)[self.bone]
+
+
+def atlas_path() -> Path:
+    """The atlas in the source tree or in an installed package.
+
+    Raises:
+        UserError: it is in neither.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parents[3] / "Resources", here.parents[1] / "Resources"):
+        if (folder / "Atlas" / "skeleton.npz").is_file():
+            return folder / "Atlas" / "skeleton.npz"
+    raise UserError("Resources/Atlas/skeleton.npz is missing from this installation; install the package again.")
+
+
+@lru_cache(maxsize=1)
+def load_skeleton() -> Skeleton:
+    """The shipped atlas as points; costal cartilage becomes a bone name of its own."""
+    with np.load(atlas_path()) as atlas:
+        labels, origin, spacing = atlas["labels"], atlas["origin"], float(atlas["spacing"])
+        names = [str(name) for name in atlas["names"]]
+    index = np.argwhere(labels > 0)
+    bone = labels[labels > 0] - 1
+    points = (index[:, ::-1] * spacing + origin).astype(np.float32)
+    names.append("costal cartilage")
+    height, half_width = np.array(STERNUM_MM).T
+    outside = np.abs(points[:, 0]) > np.interp(points[:, 2], height, half_width, left=0.0)
+    cartilage = (bone == names.index("sternum")) & outside
+    bone[cartilage] = len(names) - 1
+    return Skeleton(points, bone.astype(np.uint8), tuple(names), spacing)
+
+
+def _segment_of(name: str) -> int:
+    if name in ("skull", "mandible") or name in CERVICAL[:5]:
+        return SEGMENTS.index("head")
+    side, _, bone = name.partition(" ")
+    if bone in ("humerus", "ulna", "radius", "hand"):
+        return SEGMENTS.index(f"{side} arm")
+    if bone in ("femur", "patella", "tibia", "fibula", "talus", "foot", "toes"):
+        return SEGMENTS.index(f"{side} leg")
+    return SEGMENTS.index("trunk")
+
+
+def bone_groups() -> dict[str, tuple[str, ...]]:
+    """Bones by anatomical region, for site tables and per-region figures."""
+
+    def both(*names: str) -> tuple[str, ...]:
+        return tuple(f"{side} {name}" for side in ("right", "left") for name in names)
+
+    return {
+        "skull": ("skull", "mandible"),
+        "cervical spine": CERVICAL,
+        "thoracic spine": THORACIC,
+        "lumbar spine": LUMBAR,
+        "ribs": RIBS,
+        "sternum": ("sternum",),
+        "clavicle": both("clavicle"),
+        "scapula": both("scapula"),
+        "humerus": both("humerus"),
+        "forearm and hand": both("ulna", "radius", "hand"),
+        "sacrum": ("sacrum",),
+        "hip bone": both("hip bone"),
+        "femur": both("femur"),
+        "lower leg and foot": both("patella", "tibia", "fibula", "talus", "foot", "toes"),
+    }
