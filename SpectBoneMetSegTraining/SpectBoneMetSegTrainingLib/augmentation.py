@@ -1,0 +1,111 @@
+"""Random training patches from labelled crops: both views are always moved together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.network import InputName, OutputName
+from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.preprocessing import network_inputs
+
+from .dataset import IGNORE, LESION, LabelledCrop, merge_labels
+
+Array = NDArray[np.float32]
+
+ROTATION_DEGREES = 10.0
+ZOOM = (0.88, 1.14)
+THINNING = (0.35, 1.0)
+BRIGHTNESS = 0.12
+DROP_VIEW = 0.12
+LESION_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One training example: inputs (n, n, channels), label and weight (n, n, outputs); float32."""
+
+    inputs: Array
+    label: Array
+    weight: Array
+
+
+def random_patch(
+    crop: LabelledCrop,
+    size: int,
+    inputs: tuple[InputName, ...],
+    outputs: tuple[OutputName, ...],
+    rng: np.random.Generator,
+) -> Patch:
+    """Thin, turn, scale, flip and cut a patch; LESION_SHARE of the patches of a case with lesions are centred near one.
+
+    Args:
+        crop: labelled case. size: rows and columns of the patch in pixels.
+        inputs, outputs: the network's channel names.
+    """
+    # A shorter acquisition thins both views alike.
+    keep = rng.uniform(*THINNING) if rng.random() < 0.5 else 1.0
+    counts = {view: _thin(image, keep, rng) for view, image in crop.counts.items()}
+    views = list(VIEW_NAMES)
+    dropped = str(rng.choice(views)) if rng.random() < DROP_VIEW else None
+    shown = {view: None if view == dropped else counts[view] for view in views}
+    channels = network_inputs(shown["anterior"], shown["posterior"], inputs)
+    label, weight = target_channels(crop, outputs, dropped)
+    stack = np.concatenate([channels, label, weight], axis=-1)
+    stack = _cut(stack, _centre(label, size, rng), size, rng)
+    first, second = channels.shape[-1], channels.shape[-1] + label.shape[-1]
+    brightness = np.float32(1 + rng.uniform(-BRIGHTNESS, BRIGHTNESS))
+    return Patch(
+        stack[..., :first] * brightness,
+        (stack[..., first:second] > 0.5).astype(np.float32),
+        (stack[..., second:] > 0.5).astype(np.float32),
+    )
+
+
+def target_channels(
+    crop: LabelledCrop, outputs: tuple[OutputName, ...], dropped: str | None = None
+) -> tuple[Array, Array]:
+    """Label and weight (rows, columns, outputs) of a case; "ignore" pixels and a dropped view weigh nothing."""
+    maps = []
+    for name in outputs:
+        if name == "union":
+            maps.append(merge_labels(label for view, label in crop.labels.items() if view != dropped))
+        else:
+            maps.append(np.full_like(crop.labels[name], IGNORE) if name == dropped else crop.labels[name])
+    stacked = np.stack(maps, axis=-1)
+    return (stacked == LESION).astype(np.float32), (stacked != IGNORE).astype(np.float32)
+
+
+def _thin(image: Array, keep: float, rng: np.random.Generator) -> Array:
+    """Poisson thinning: the scan as an acquisition of `keep` times the time would have given it."""
+    return image if keep >= 1 else rng.binomial(image.astype(np.int64), keep).astype(np.float32)
+
+
+def _centre(label: Array, size: int, rng: np.random.Generator) -> tuple[float, float]:
+    extent = np.array(label.shape[:2])
+    # A crop smaller than the patch has one centre.
+    low = np.minimum(0.35 * size, extent / 2)
+    places = np.argwhere(label.any(-1))
+    if len(places) and rng.random() < LESION_SHARE:
+        place = places[int(rng.integers(len(places)))] + rng.uniform(-0.35, 0.35, 2) * size
+    else:
+        place = rng.uniform(low, extent - low)
+    return tuple(np.clip(place, low, extent - low))
+
+
+def _cut(stack: Array, centre: tuple[float, float], size: int, rng: np.random.Generator) -> Array:
+    """A (size, size, channels) patch around `centre`, turned, scaled and flipped; zero outside."""
+    from scipy import ndimage
+
+    angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES))
+    zoom = rng.uniform(*ZOOM)
+    flip = -1.0 if rng.random() < 0.5 else 1.0
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
+    matrix = matrix @ np.diag([1.0, flip])
+    offset = np.array(centre) - matrix @ np.full(2, (size - 1) / 2)
+    channels = [
+        ndimage.affine_transform(stack[..., i], matrix, offset, (size, size), order=1, mode="constant")
+        for i in range(stack.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)

@@ -1,0 +1,103 @@
+"""Figures of a model on the crops of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.delineation import lesion_masks
+from SpectBoneMetSegLib.network import InputName, OutputName
+from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, VIEW_NAMES, PlanarView, ViewName
+from SpectBoneMetSegLib.preprocessing import network_inputs
+
+from .dataset import LabelledCrop, load_case
+from .metrics import Counts, compare
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Delineator:
+    """The thresholds that turn probabilities into marks, as in the reading pipeline."""
+
+    threshold: float
+    seed_threshold: float
+    minimum_area_mm2: float
+
+    def __call__(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> dict[ViewName, NDArray[np.bool_]]:
+        """{view: (rows, columns) bool} from {view: (rows, columns) probability}, anterior frame."""
+        first = next(iter(probabilities.values()))
+        frame = PlanarView(np.zeros(first.shape, np.float32), (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM), "anterior")
+        masks = lesion_masks(
+            probabilities, self.threshold, self.minimum_area_mm2, frame, seed_threshold=self.seed_threshold
+        )
+        return {view: ids > 0 for view, ids in masks.views.items()}
+
+
+def predict_cases(
+    folder: Path, cases: Iterable[str], predict: Predict, inputs: tuple[InputName, ...], outputs: tuple[OutputName, ...]
+) -> Iterator[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]]:
+    """Each case with its probability per view; a "union" output stands for both views."""
+    for name in cases:
+        crop = load_case(folder, name)
+        result = predict(network_inputs(crop.counts["anterior"], crop.counts["posterior"], inputs))
+        place = {view: outputs.index(view) if view in outputs else outputs.index("union") for view in VIEW_NAMES}
+        yield crop, {view: result[..., place[view]] for view in VIEW_NAMES}
+
+
+def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
+    """Counts per view of one case."""
+    return {
+        view: compare(
+            marks[view],
+            crop.labels[view],
+            crop.instances[view],
+            {int(lesion["id"]) for lesion in crop.lesions if lesion["labelled"].get(view)},
+        )
+        for view in marks
+    }
+
+
+def evaluate_cases(
+    predictions: Iterable[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]], delineator: Delineator
+) -> dict[str, Any]:
+    """Pooled figures per view and over both, and false alarms on cases without any lesion."""
+    total: dict[str, Counts] = {"anterior": Counts(), "posterior": Counts(), "negatives": Counts()}
+    cases = 0
+    for crop, probabilities in predictions:
+        cases += 1
+        for view, counts in count_case(crop, delineator(probabilities)).items():
+            total[view] += counts
+            if not crop.lesions:
+                total["negatives"] += counts
+    both = total["anterior"] + total["posterior"]
+    return {
+        "cases": cases,
+        "both views": both.summary(),
+        "anterior": total["anterior"].summary(),
+        "posterior": total["posterior"].summary(),
+        "views without any lesion": {
+            "images": total["negatives"].images,
+            "false_alarms_per_image": round(total["negatives"].false_alarms_per_image, 4),
+        },
+    }
+
+
+def choose_threshold(
+    predictions: list[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]], minimum_area_mm2: float
+) -> tuple[float, float]:
+    """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only."""
+    best = (-1.0, 0.5, 0.5)
+    for threshold in np.arange(0.25, 0.75, 0.05):
+        for seed in (threshold, threshold + 0.1, threshold + 0.2):
+            if seed > 0.95:
+                continue
+            figures = evaluate_cases(predictions, Delineator(float(threshold), float(seed), minimum_area_mm2))
+            score = float(figures["both views"]["dice"])
+            if score > best[0]:
+                best = (score, round(float(threshold), 2), round(float(seed), 2))
+    return best[1], best[2]

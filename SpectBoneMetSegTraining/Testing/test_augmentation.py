@@ -1,0 +1,202 @@
+"""Training patches: images, labels and views move together; what is not known weighs nothing."""
+
+import numpy as np
+import pytest
+from SpectBoneMetSegTrainingLib import augmentation
+from SpectBoneMetSegTrainingLib.augmentation import random_patch, target_channels
+from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION, LabelledCrop
+
+INPUTS, OUTPUTS = ("anterior", "posterior"), ("anterior", "posterior")
+SIZE = 64
+
+
+def bright_crop(size=128, ignored=False):
+    """Two blocks, far brighter than the body and equal to the labels; the views see different ones."""
+    counts, labels, layers = {}, {}, {}
+    for view, (row, column) in (("anterior", (40, 52)), ("posterior", (72, 80))):
+        label = np.zeros((size, size), np.uint8)
+        label[row : row + 14, column : column + 20] = LESION
+        image = np.full((size, size), 16, np.float32)
+        image[label == LESION] = 400
+        if ignored:
+            label[:30] = IGNORE
+        counts[view], labels[view] = image, label
+        layers[view] = (label == LESION)[None].astype(np.uint16)
+    both = {"anterior": True, "posterior": True}
+    return LabelledCrop("a", counts, labels, layers, [{"id": 1, "labelled": both}])
+
+
+@pytest.fixture
+def no_drop(monkeypatch):
+    monkeypatch.setattr(augmentation, "DROP_VIEW", 0.0)
+
+
+def overlap(one, two):
+    return 2 * (one & two).sum() / max(one.sum() + two.sum(), 1)
+
+
+def test_shapes_and_types_do_not_depend_on_the_draw():
+    for seed in range(8):
+        patch = random_patch(
+            bright_crop(), SIZE, ("anterior", "posterior", "aggregate"), OUTPUTS, np.random.default_rng(seed)
+        )
+        assert patch.inputs.shape == (SIZE, SIZE, 3)
+        assert patch.label.shape == patch.weight.shape == (SIZE, SIZE, 2)
+        assert patch.inputs.dtype == patch.label.dtype == patch.weight.dtype == np.float32
+        assert set(np.unique(patch.label)) <= {0, 1}
+        assert set(np.unique(patch.weight)) <= {0, 1}
+        assert np.isfinite(patch.inputs).all()
+
+
+def test_labels_stay_on_the_bright_block_of_their_own_view(no_drop):
+    seen = 0
+    for seed in range(40):
+        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        for channel in range(2):
+            label = patch.label[..., channel] > 0
+            image = patch.inputs[..., channel]
+            if label.sum() > 60:
+                seen += 1
+                low = np.median(image[patch.weight[..., channel] > 0])
+                assert overlap(image > 1.8 * low, label) > 0.9
+    assert seen > 20
+
+
+def test_both_views_are_turned_scaled_and_flipped_alike(no_drop, monkeypatch):
+    monkeypatch.setattr(augmentation, "THINNING", (1.0, 1.0))
+    crop = bright_crop()
+    same = {view: crop.counts["anterior"] for view in crop.counts}
+    labels = {view: crop.labels["anterior"] for view in crop.labels}
+    crop = LabelledCrop("a", same, labels, crop.instances, crop.lesions)
+    for seed in range(10):
+        patch = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        assert np.array_equal(patch.inputs[..., 0], patch.inputs[..., 1])
+        assert np.array_equal(patch.label[..., 0], patch.label[..., 1])
+
+
+def test_patches_are_turned_without_being_sheared(no_drop, monkeypatch):
+    monkeypatch.setattr(augmentation, "_centre", lambda label, size, rng: (64.0, 64.0))
+    monkeypatch.setattr(augmentation, "ROTATION_DEGREES", 30.0)
+    monkeypatch.setattr(augmentation, "ZOOM", (1.0, 1.0))
+    crop = bright_crop()
+    for label in crop.labels.values():
+        label[:] = 0
+        label[54:74, 54:74] = LESION
+    turned = 0
+    for seed in range(8):
+        label = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed)).label[..., 0]
+        assert label.sum() == pytest.approx(400, rel=0.03)
+        low, high = np.linalg.eigvalsh(np.cov(np.argwhere(label).T))
+        assert high / low < 1.1
+        # The extent of a square grows as it turns.
+        turned += np.ptp(np.argwhere(label)[:, 0]) > 22
+    assert turned >= 2
+
+
+def test_about_half_of_the_patches_are_flipped_left_to_right(no_drop, monkeypatch):
+    monkeypatch.setattr(augmentation, "ROTATION_DEGREES", 0.0)
+    monkeypatch.setattr(augmentation, "ZOOM", (1.0, 1.0))
+    monkeypatch.setattr(augmentation, "_centre", lambda label, size, rng: (64.0, 64.0))
+    ramp = np.add.outer(np.arange(1, 129), np.arange(1, 129)).astype(np.float32) * 10
+    empty = np.zeros((128, 128), np.uint8)
+    views = ("anterior", "posterior")
+    layers = dict.fromkeys(views, empty[None].astype(np.uint16))
+    crop = LabelledCrop("a", dict.fromkeys(views, ramp), dict.fromkeys(views, empty), layers, [])
+    rises = []
+    for seed in range(60):
+        patch = random_patch(crop, 32, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        across = patch.inputs[:, -1] - patch.inputs[:, 0]
+        assert (across[:, 0] > 0).all() or (across[:, 0] < 0).all()
+        assert (np.sign(across[:, 0]) == np.sign(across[:, 1])).all()
+        rises.append(across[0, 0] > 0)
+        # Rows keep their order: people do not stand on their heads.
+        assert (patch.inputs[-1] > patch.inputs[0]).all()
+    assert 0.3 < np.mean(rises) < 0.7
+
+
+def test_a_dropped_view_is_dark_and_weighs_nothing(monkeypatch):
+    monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
+    dropped = set()
+    for seed in range(8):
+        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        dark = [not patch.inputs[..., view].any() for view in (0, 1)]
+        assert sum(dark) == 1
+        gone = dark.index(True)
+        dropped.add(gone)
+        assert not patch.weight[..., gone].any()
+        assert not patch.label[..., gone].any()
+        assert patch.weight[..., 1 - gone].any()
+    assert dropped == {0, 1}
+
+
+def test_ignored_pixels_and_the_outside_weigh_nothing():
+    crop = bright_crop(ignored=True)
+    label, weight = target_channels(crop, OUTPUTS)
+    assert not weight[:30].any()
+    assert weight[30:].all()
+    assert not label[:30].any()
+    large = random_patch(crop, 256, INPUTS, OUTPUTS, np.random.default_rng(0))
+    assert not large.weight[:20].any()
+    assert not large.weight[:, :20].any()
+
+
+def test_the_union_of_the_views_follows_what_is_shown():
+    crop = bright_crop()
+    both = target_channels(crop, ("union",))[0][..., 0]
+    front = target_channels(crop, ("union",), dropped="posterior")[0][..., 0]
+    assert both.sum() == 2 * 14 * 20
+    assert np.array_equal(front > 0, crop.labels["anterior"] == LESION)
+
+
+def test_a_lesion_of_one_view_beats_ignore_of_the_other_in_the_union():
+    crop = bright_crop()
+    crop.labels["posterior"][40:54, 52:72] = IGNORE
+    label, weight = target_channels(crop, ("union", "posterior"))
+    assert label[40:54, 52:72, 0].all()
+    assert weight[40:54, 52:72, 0].all()
+    assert not weight[40:54, 52:72, 1].any()
+
+
+def test_more_than_half_of_the_patches_lie_near_a_lesion(monkeypatch):
+    crop = bright_crop(256)
+    hits = np.mean(
+        [random_patch(crop, 48, INPUTS, OUTPUTS, np.random.default_rng(seed)).label.any() for seed in range(60)]
+    )
+    monkeypatch.setattr(augmentation, "LESION_SHARE", 0.0)
+    chance = np.mean(
+        [random_patch(crop, 48, INPUTS, OUTPUTS, np.random.default_rng(seed)).label.any() for seed in range(60)]
+    )
+    assert hits > 0.55
+    assert hits > chance + 0.2
+
+
+def test_thinning_keeps_whole_counts_and_their_expected_share(monkeypatch):
+    monkeypatch.setattr(augmentation, "THINNING", (0.5, 0.5))
+    image = np.full((200, 200), 20, np.float32)
+    drawn = [augmentation._thin(image, np.random.default_rng(seed)) for seed in range(20)]
+    thin = [counts for counts in drawn if counts is not image]
+    assert 3 < len(thin) < 17
+    for counts in thin:
+        assert (counts == np.rint(counts)).all()
+        assert (counts <= image).all()
+        assert counts.mean() == pytest.approx(10, rel=0.02)
+        assert counts.var() == pytest.approx(5, rel=0.1)
+    assert (image == 20).all()
+
+
+def test_the_same_seed_gives_the_same_patch_and_the_case_stays_as_it_was():
+    crop = bright_crop()
+    before = {view: image.copy() for view, image in crop.counts.items()}
+    one, two = (random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(4)) for _ in range(2))
+    other = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(5))
+    assert np.array_equal(one.inputs, two.inputs)
+    assert not np.array_equal(one.inputs, other.inputs)
+    assert all(np.array_equal(crop.counts[view], before[view]) for view in before)
+
+
+@pytest.mark.parametrize("size", [32, 128, 192])
+def test_a_crop_may_be_smaller_than_the_patch(size):
+    for seed in range(6):
+        patch = random_patch(bright_crop(100), size, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        assert patch.inputs.shape == (size, size, 2)
+        assert patch.weight.any()

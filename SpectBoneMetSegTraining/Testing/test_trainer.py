@@ -1,0 +1,116 @@
+"""Training: learns, goes on where it was broken off, refuses what does not fit, ends in a usable model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.models import find_model, verify
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegTrainingLib import trainer
+from SpectBoneMetSegTrainingLib.dataset import Instance, finish_dataset, write_case
+from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
+
+SIZE = 64
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
+
+
+def scan_with_lesion(case: str, rng: np.random.Generator) -> tuple[WholeBodyScan, Instance]:
+    """A disc of soft tissue with one hot blob that both views show."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    body = ((rows - 32) ** 2 + (columns - 32) ** 2 < 28**2) * 20.0
+    row, column = rng.uniform(18, 46, 2)
+    blob = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 18)
+    counts = rng.poisson(body + 120 * blob).astype(np.float32)
+    front = PlanarView(counts, (2.26, 2.26), "anterior")
+    back = mirror(PlanarView(rng.poisson(body + 100 * blob).astype(np.float32), (2.26, 2.26), "anterior"))
+    mask = blob > 0.4
+    lesion = Instance(1, {"anterior": mask, "posterior": mask}, {"anterior": True, "posterior": True}, {"bone": "T5"})
+    return WholeBodyScan(case, front, back), lesion
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(1)
+    for i in range(5):
+        scan, lesion = scan_with_lesion(f"case{i}", rng)
+        crop = ThoraxCrop((0, SIZE), (0, SIZE), 1.0)
+        write_case(folder, "train", scan, mirror(scan.posterior), crop, [lesion], {"patient": scan.case})
+    finish_dataset(folder, "Tiny", 1, "Made-up discs with one hot spot.")
+    return folder
+
+
+def config(**changes) -> TrainingConfig:
+    settings = {"steps": 6, "batch": 4, "patch": 32, "seed": 3, "network": NETWORK, **changes}
+    return TrainingConfig(**settings)
+
+
+def test_a_tiny_network_learns_four_images(data, tmp_path):
+    losses = []
+    train(data, tmp_path / "run", config(steps=120, learning_rate=1e-2), lambda _s, _n, loss, _t: losses.append(loss))
+    assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 5000
+
+
+def test_a_broken_off_training_ends_like_an_unbroken_one(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY", 3)
+    whole = train(data, tmp_path / "whole", config())
+
+    def cut(step, *_):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "cut", config(), cut)
+    resumed = train(data, tmp_path / "cut", config())
+    for one, two in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-3, atol=1e-4, err_msg=one.path)
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("whole", "cut")]
+    assert len(logs[0]) == len(logs[1]) == 7
+
+
+def test_another_training_in_the_same_run_folder_is_refused(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"data": "elsewhere"}))
+    with pytest.raises(UserError, match="other options"):
+        train(data, tmp_path / "run", config())
+
+
+def test_a_patch_that_the_pooling_does_not_divide_is_refused(data, tmp_path):
+    with pytest.raises(UserError, match="multiple of 2"):
+        train(data, tmp_path / "run", config(patch=33))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_train_command_writes_a_model_that_reads_scans(data, tmp_path, capsys):
+    output = tmp_path / "tiny"
+    command = ["train", "--data", str(data), "--output", str(output), "--steps", "3", "--batch", "2", "--patch", "32"]
+    assert main([*command, "--channels", "8", "--recurrent-steps", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["validation"]["cases"] == 1
+    model = find_model(output)
+    verify(model)
+    assert model.card.training["cases"] == 4
+    assert "Made-up discs" in model.card.training["data"]
+    shutil.rmtree(tmp_path / "tiny-run")
+    assert main(["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]) == 0
+    assert "Otsu" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--steps", "0"], ["--channels", "a,b"], ["--channels", "2"]])
+def test_wrong_training_options_are_refused_with_status_2(data, tmp_path, arguments, capsys):
+    assert main(["train", "--data", str(data), "--output", str(tmp_path / "m"), *arguments]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path, capsys):
+    assert main(["train", "--data", str(tmp_path), "--output", str(tmp_path / "m")]) == 1
+    assert "not a data set" in capsys.readouterr().err
