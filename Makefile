@@ -1,0 +1,47 @@
+# make demo       set up and read the sample study; results in demo-output/
+# make test       set up and pass the tests
+# make test-slow  the tests that take minutes
+# make lint       ruff and mypy
+# make benchmark  a table of times and memory of the reading pipeline
+
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3,$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+SAMPLE := Resources/Sample/simulated_scan.dcm
+export TF_CPP_MIN_LOG_LEVEL = 3
+export MPLBACKEND = Agg
+
+.PHONY: demo test test-slow lint benchmark clean
+
+$(VENV)/bin/python:
+	$(if $(PYTHON),,$(error Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=/path/to/python))
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[tensorflow,slicer]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/spectbonemetseg segment $(SAMPLE) --output demo-output --scene demo-output/simulated_scan.mrb
+	@echo "Look at demo-output/simulated_scan/overview.png; open demo-output/simulated_scan.mrb in 3D Slicer."
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/.test
+	$(BIN)/python Testing/benchmarks/pipeline.py
+
+clean:
+	rm -rf $(VENV) demo-output build *.egg-info
