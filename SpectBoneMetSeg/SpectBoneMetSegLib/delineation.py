@@ -71,8 +71,13 @@ def lesion_masks(
         empty = np.zeros(frame.shape, dtype=np.uint16)
         return LesionMasks(empty, {name: empty.copy() for name in above})
     masks = {name: ndimage.binary_fill_holes(values[window]) for name, values in above.items()}
-    # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes.
-    union = ndimage.binary_fill_holes(np.any(np.stack(list(masks.values())), axis=0))
+    stacked = np.stack(list(masks.values()))
+    union = ndimage.binary_fill_holes(stacked.any(axis=0))
+    # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes, and the union is no more
+    # than its views, so the gap goes to the view that thinks it likelier.
+    gap = union & ~stacked.any(axis=0)
+    likelier = np.argmax(np.stack([values[window] for values in probabilities.values()]), axis=0)
+    masks = {name: mask | (gap & (likelier == place)) for place, (name, mask) in enumerate(masks.items())}
     components, count = ndimage.label(union, structure=EIGHT_CONNECTED)
     labels = np.arange(1, count + 1)
     pixel_mm2 = frame.spacing[0] * frame.spacing[1]
