@@ -1,0 +1,85 @@
+"""Thresholds beside the model, and the simulator beside a real scan."""
+
+import csv
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegTrainingLib.baselines import baselines, times_median
+from SpectBoneMetSegTrainingLib.phantom import calibrate as calibrate_module
+from SpectBoneMetSegTrainingLib.phantom.calibration import compare_with, scan_figures
+
+
+def disc(hot=200.0):
+    rows, columns = np.mgrid[:96, :96]
+    image = np.where((rows - 48) ** 2 + (columns - 48) ** 2 < 40**2, 20.0, 0.2)
+    image[40:52, 40:52] = hot
+    return np.random.default_rng(0).poisson(image).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", baselines())
+def test_every_baseline_marks_a_lone_hot_square_and_not_the_air(name):
+    marks = baselines()[name](disc())
+    assert marks[44:48, 44:48].all()
+    assert not marks[:5].any()
+
+
+def test_a_higher_factor_marks_less():
+    counts = disc(60.0)
+    assert times_median(4.0)(counts).sum() < times_median(1.5)(counts).sum()
+
+
+@pytest.fixture(scope="module")
+def figures(patient):
+    counts = patient.scan.anterior.counts
+    return scan_figures(counts, patient.scan.anterior.spacing[0])
+
+
+def test_a_scan_against_itself_is_covered_and_matches(figures):
+    rows = compare_with(figures, [figures] * 3)
+    assert all(row["covered"] for row in rows)
+    assert {row["best match / real"] for row in rows} == {1.0}
+
+
+def test_twice_the_counts_are_twice_every_region(patient, figures):
+    counts = patient.scan.anterior.counts
+    doubled = scan_figures(counts, patient.scan.anterior.spacing[0], 2 * float(counts.sum()))
+    for name, level in figures.regions.items():
+        assert doubled.regions[name] == pytest.approx(2 * level)
+    assert doubled.contrast == pytest.approx(figures.contrast)
+
+
+def test_an_image_without_a_body_is_refused():
+    with pytest.raises(UserError, match="shoulders"):
+        scan_figures(np.zeros((256, 64), np.float32), 9.04)
+
+
+def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monkeypatch, capsys):
+    view = patient.scan.anterior
+    fake = (scan_figures(view.counts, view.spacing[0], 1e6), view.counts)
+
+    class OneProcess:
+        def __init__(self, _jobs):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def map(self, _function, seeds, _totals):
+            return [fake for _ in seeds]
+
+    class Scan:
+        anterior = view
+
+    monkeypatch.setattr(calibrate_module, "ProcessPoolExecutor", OneProcess)
+    monkeypatch.setattr(calibrate_module, "read_scan", lambda _path: Scan)
+    assert main(["calibrate", "--scan", "any.dcm", "--patients", "3", "--output", str(tmp_path / "out")]) == 0
+    assert "n = 1" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out" / "calibration.csv").open()))
+    assert any(row["figure"].startswith("sternum") for row in rows)
+    for picture in ("calibration.png", "contact_sheet.png"):
+        assert (tmp_path / "out" / picture).stat().st_size > 10_000
