@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .network import NetworkConfig
+from .notice import RESEARCH_USE
 from .preprocessing import PREPROCESSING_VERSION
-from .results import RESEARCH_USE
 
 #: Model names are folder names: nothing that could lead out of the store.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -57,7 +58,7 @@ class ModelCard:
             raise ValueError(f"a model's name consists of letters, digits, '.', '_' and '-', not {self.name!r}")
         if not 0 < self.threshold <= self.seed_threshold < 1:
             raise ValueError("thresholds must satisfy 0 < threshold <= seed_threshold < 1")
-        if self.minimum_area_mm2 < 0:
+        if not 0 <= self.minimum_area_mm2 < math.inf:
             raise ValueError("minimum_area_mm2 must not be negative")
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import __version__
 from .errors import UserError
+from .notice import RESEARCH_USE
 
-RESEARCH_USE = "Research use only - not for diagnosis or treatment."
 COMMAND_GROUP = "spectbonemetseg.commands"
 
 
@@ -35,10 +39,14 @@ class UsageError(UserError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names that the terminal's encoding does not know must not stop a batch.
+            stream.reconfigure(errors="backslashreplace")
+    args = _parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        with _terminate_as_interrupt():
+            return int(args.run(args))
     except UsageError as error:
         print(f"spectbonemetseg: {error}", file=sys.stderr)
         return 2
@@ -48,6 +56,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("spectbonemetseg: stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, which batch queues send, clean up like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,14 +84,14 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="spectbonemetseg",
-        description=f"Segment abnormal uptake in planar whole-body bone scans. {RESEARCH_USE}",
+        description=f"Segment abnormal uptake in planar whole-body bone scans. {RESEARCH_USE}.",
     )
     parser.add_argument("--version", action="version", version=f"SpectBoneMetSeg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found: dict[str, Callable[[], Command]] = {"segment": SegmentCommand, "models": ModelsCommand, **_plugged_in()}
     for name, make in found.items():
         command = make()
-        part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}")
+        part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
         command.add_arguments(part)
         part.set_defaults(run=command.run)
     return parser
@@ -71,9 +100,14 @@ def _parser() -> argparse.ArgumentParser:
 def _plugged_in() -> dict[str, Callable[[], Command]]:
     from importlib.metadata import entry_points
 
-    return {
-        point.name: point.load() for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name)
-    }
+    found = {}
+    for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name):
+        try:
+            found[point.name] = point.load()
+        except (ImportError, AttributeError) as error:
+            # A package that is half removed must not take the other commands with it.
+            print(f"spectbonemetseg: the command {point.name} cannot be loaded ({error}).", file=sys.stderr)
+    return found
 
 
 def print_json(value: Any) -> None:
@@ -89,21 +123,26 @@ class ModelsCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--install", metavar="FOLDER", help="copy a model folder into your own model store")
+        parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for --engine onnx")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """List or install."""
-        from .models import install_model, list_models
+        """List, install or export."""
+        from .models import export_onnx, find_model, install_model, list_models
 
         if args.install:
             model = install_model(Path(args.install))
             print(f"Installed {model.card.name}.", file=sys.stderr)
+        if args.export_onnx:
+            silence_libraries()
+            model = export_onnx(find_model(args.export_onnx))
+            print(f"Wrote {model.onnx}.", file=sys.stderr)
         models = list_models()
         if args.json:
             print_json([{"path": str(model.path), **model.card.to_dict()} for model in models])
             return 0
         for model in models:
-            print(f"{model.card.name}\t{model.card.version}\t{model.card.description}")
+            print(f"{model.path.name}\t{model.card.version}\t{model.card.description}")
         return 0
 
 

@@ -102,7 +102,7 @@ def central_width(body: BodyArea, spacing: float) -> Profile:
     Arms beside the head or along the trunk do not count while a gap parts them from it.
     """
     columns = body.mask.shape[1]
-    reach = max(2, round(25 / spacing))
+    reach = min(max(2, round(25 / spacing)), (columns - 1) // 2)
     axis = int(np.clip(round(body.axis), reach, columns - reach - 1))
     # The body pixel nearest to the axis starts the stretch; its edges are the next gaps on both sides.
     near = body.mask[:, axis - reach : axis + reach + 1]

@@ -178,6 +178,10 @@ def import_tensorflow() -> Any:
 
         # The search for GPUs writes its own messages, once.
         tf.config.list_physical_devices("GPU")
+        import keras
+    # The user's own keras.json must not change the network.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
     return tf
 
 
@@ -225,4 +229,9 @@ def _padded(
     rows, columns = inputs.shape[:2]
     divisor = pooling_divisor(model.card.network)
     batch = np.pad(inputs.astype(np.float32, copy=False), ((0, -rows % divisor), (0, -columns % divisor), (0, 0)))
-    return np.ascontiguousarray(run(batch[np.newaxis])[0, :rows, :columns], dtype=np.float32)
+    output = np.ascontiguousarray(run(batch[np.newaxis])[0, :rows, :columns], dtype=np.float32)
+    if not np.isfinite(output).all():
+        raise UserError(
+            f"The model {model.card.name} answers with values that are no numbers; train or install it again."
+        )
+    return output

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import numpy as np
 
 from .cards import MODEL_NAME, ModelCard
 from .errors import UserError
+from .files import beside, put_in_place, sha256_of
 from .network import NetworkConfig, build_network, pooling_divisor
 from .preprocessing import PREPROCESSING_VERSION
 from .resources import resources_folder
@@ -60,11 +60,15 @@ def shipped_models_folder() -> Path:
 def user_models_folder() -> Path:
     """Where the user's own models lie; the variable SPECTBONEMETSEG_MODELS may name another folder."""
     chosen = os.environ.get(MODELS_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
 
-    return platformdirs.user_data_path("SpectBoneMetSeg") / "models"
+        return platformdirs.user_data_path("SpectBoneMetSeg") / "models"
+    except RuntimeError:
+        # No home directory (a container's bare user id): a place that holds nothing, so that shipped models still work.
+        return Path(os.devnull) / "models"
 
 
 def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
@@ -78,7 +82,7 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
         card = ModelCard.from_dict(json.loads((path / CARD_FILE).read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path / CARD_FILE} is not a valid model card ({error}); restore or retrain it.") from error
     if card.preprocessing_version != PREPROCESSING_VERSION:
         raise UserError(
@@ -108,10 +112,14 @@ def default_model_name() -> str:
     Raises:
         UserError: there is no model at all.
     """
+    stores = (shipped_models_folder(), user_models_folder())
+    if any((store / DEFAULT_MODEL_NAME / CARD_FILE).is_file() for store in stores):
+        # Also when it is damaged: reading with another model must not happen unasked.
+        return DEFAULT_MODEL_NAME
     names = [model.path.name for model in list_models()]
     if not names:
         raise UserError(f"{shipped_models_folder()} and {user_models_folder()} hold no model; train or install one.")
-    return DEFAULT_MODEL_NAME if DEFAULT_MODEL_NAME in names else names[0]
+    return names[0]
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None = None) -> ModelFolder:
@@ -125,16 +133,11 @@ def find_model(name_or_path: str | os.PathLike[str] | None = None) -> ModelFolde
         for store in (shipped_models_folder(), user_models_folder()):
             if (store / wanted / CARD_FILE).is_file():
                 return read_model(store / wanted)
-    if Path(wanted).expanduser().is_dir():
-        return read_model(Path(wanted).expanduser())
+    folder = Path(os.path.expanduser(wanted))
+    if folder.is_dir():
+        return read_model(folder)
     available = ", ".join(model.path.name for model in list_models()) or "none"
     raise UserError(f"There is no model {wanted!r}; available are: {available}; or give the path of a model folder.")
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(model: ModelFolder) -> None:
@@ -165,7 +168,7 @@ def load_network(model: ModelFolder) -> keras.Model:
     network = build_network(model.card.network)
     try:
         _read_weights(network, model.weights)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{model.weights} does not fit the network in its card; install the model again.") from error
     return network
 
@@ -187,6 +190,9 @@ def save_model(
         ValueError: fields no card has.
     """
     target = Path(folder).absolute()
+    check_target(target)
+    if not all(np.isfinite(weight.numpy()).all() for weight in network.weights):
+        raise UserError(f"{target} was not written: the weights hold values that are no numbers; train again.")
     unknown = sorted(set(card_fields) - {item.name for item in fields(ModelCard)})
     if unknown:
         raise ValueError(f"a model card has no {', '.join(unknown)}")
@@ -206,6 +212,24 @@ def save_model(
 
     _replace_folder(target, write)
     return read_model(target)
+
+
+def check_target(folder: Path) -> None:
+    """Refuse a place where no model can be written, before any work.
+
+    Raises:
+        UserError: a name that is no model's, or a folder that holds something else or more than a model.
+    """
+    if not MODEL_NAME.fullmatch(folder.name):
+        raise UserError(f"{str(folder)!r} is no name for a model folder; use letters, digits, '.', '_' and '-'.")
+    if not folder.exists():
+        return
+    contents = {item.name for item in folder.iterdir()} if folder.is_dir() else {""}
+    if contents and CARD_FILE not in contents:
+        raise UserError(f"{folder} exists and is not a model; choose another folder.")
+    foreign = sorted(contents - {CARD_FILE, WEIGHTS_FILE, ONNX_FILE})
+    if foreign:
+        raise UserError(f"{folder} also holds {foreign[0]}, which a new model would delete; move it elsewhere first.")
 
 
 def export_onnx(model: ModelFolder) -> ModelFolder:
@@ -273,17 +297,14 @@ def _write_card(card: ModelCard, folder: Path) -> None:
 
 def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
     """Fill a temporary folder beside `target` by `write`, then rename it to `target`."""
-    if target.exists() and not (target / CARD_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} exists and is not a model; choose another folder.")
+    check_target(target)
+    new = beside(target.resolve())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".model-", dir=target.parent) as scratch:
-            # A folder inside the scratch folder, because that one is readable by its owner only.
-            new, old = Path(scratch) / "new", Path(scratch) / "old"
-            new.mkdir()
-            write(new)
-            if target.exists():
-                target.rename(old)
-            new.rename(target)
+        new.mkdir()
+        write(new)
+        put_in_place(new, target)
     except OSError as error:
         raise UserError(f"The model cannot be written to {target} ({error.strerror or error}).") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -22,11 +22,12 @@ from .box import cut, paste
 from .cropping import LOW_CONFIDENCE, crop_thorax
 from .delineation import LesionMasks, lesion_masks, number_lesions
 from .errors import UserError
+from .notice import RESEARCH_USE
 from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
-from .preprocessing import network_inputs
+from .preprocessing import network_inputs, view_scales
 from .quantification import measure_lesions
 from .regrid import regrid, sample_on
-from .results import RESEARCH_USE, Reading, ThoraxCrop
+from .results import Reading, ThoraxCrop
 
 if TYPE_CHECKING:
     from .engines import DeviceName, Engine, EngineName
@@ -38,7 +39,11 @@ REGIONS: tuple[Region, ...] = get_args(Region)
 #: The forward pass draws no random numbers; the receipt says so by a fixed seed.
 SEED = 0
 
+#: Pixel sizes a user may state.
+SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
+
 Box = tuple[int, int, int, int]
+Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
 
 
@@ -57,6 +62,22 @@ class Options:
     crop: Box | None = None
     views: Sequence[ViewName] | None = None
     pixel_size_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.")
+        size = self.pixel_size_mm
+        if size is not None and not (isinstance(size, int | float) and SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM):
+            raise UserError(
+                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
+            )
+        if self.crop is None:
+            return
+        if len(self.crop) != 4 or not all(isinstance(edge, int | np.integer) for edge in self.crop):
+            raise UserError(f"The crop {self.crop} is not four whole numbers R0,R1,C0,C1.")
+        first, end, left, right = self.crop
+        if not (first < end and left < right):
+            raise UserError(f"The crop {self.crop} is empty: give first row, end row, first column, end column.")
 
 
 @dataclass
@@ -115,11 +136,18 @@ class Reader:
             aggregated = aggregate(scan)
         with clock.step("crop"):
             work = regrid(aggregated)
-            crop = find_region(aggregated, work, options, scan.case)
-            rows, columns = _scaled(crop, aggregated, work)
+            thorax = crop_thorax(work.counts, work.spacing[0])
+            crop, (rows, columns) = find_region(aggregated, work, thorax, options, scan.case)
         with clock.step("prepare"):
-            boxes = {name: cut(counts, rows, columns) for name, counts in _views_on(scan, work).items()}
-            inputs = network_inputs(boxes.get("anterior"), boxes.get("posterior"), self.model.card.network.inputs)
+            views = _views_on(scan, work)
+            boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
+            levels = {name: cut(counts, thorax.rows, thorax.columns) for name, counts in views.items()}
+            inputs = network_inputs(
+                boxes.get("anterior"),
+                boxes.get("posterior"),
+                self.model.card.network.inputs,
+                view_scales(levels.get("anterior"), levels.get("posterior")),
+            )
         with clock.step("network"):
             output = self.engine.predict(inputs)
         with clock.step("delineate"):
@@ -138,7 +166,7 @@ class Reader:
         self,
         output: Map,
         boxes: dict[ViewName, Map],
-        box: tuple[tuple[int, int], tuple[int, int]],
+        box: Intervals,
         work: PlanarView,
         frame: PlanarView,
     ) -> dict[ViewName, Map]:
@@ -173,6 +201,8 @@ class Reader:
         warnings = [*scan.warnings, *self.engine.warnings]
         if crop.method == "profiles" and crop.confidence < LOW_CONFIDENCE:
             warnings.append("The thorax box may be wrong: check overview.png and set it with --crop if it is.")
+        if len(scan.views) == 2 and card.network.outputs == ("union",):
+            warnings.append("The model reads the sum of both views: every lesion is marked in both.")
         if crop.method != "manual" and options.region != card.region:
             warnings.append(f"The model was trained on the {card.region}, not on the {options.region}.")
         return {
@@ -231,22 +261,34 @@ def segment(
     return Reader(model, engine, device).read(path, Options(region, crop, views, pixel_size_mm))
 
 
-def find_region(frame: PlanarView, work: PlanarView, options: Options, case: str) -> ThoraxCrop:
-    """The region to read, in pixels of `frame`; `work` is the same image at the working pixel size."""
+def find_region(
+    frame: PlanarView, work: PlanarView, thorax: ThoraxCrop, options: Options, case: str
+) -> tuple[ThoraxCrop, Intervals]:
+    """The region to read: in pixels of `frame`, and its rows and columns in pixels of `work`.
+
+    Args:
+        frame: the scan's own anterior frame; work: the same image at the working pixel size.
+        thorax: the box found in `work`.
+        options: may name another region or box; case: name for messages.
+
+    Raises:
+        UserError: a box by hand that does not lie on the scan.
+    """
     rows, columns = frame.shape
     if options.crop is not None:
         first, end, left, right = options.crop
-        if not (first < end and left < right and first < rows and left < columns and end > 0 and right > 0):
+        near = -rows <= first < rows and 0 < end <= 2 * rows and -columns <= left < columns and 0 < right <= 2 * columns
+        if not near:
             raise UserError(
                 f"--crop {first},{end},{left},{right} does not lie on {case} ({rows} rows, {columns} columns); give "
                 "first row, end row, first column, end column in its pixels."
             )
-        return ThoraxCrop((first, end), (left, right), 1.0, (), "manual")
+        by_hand = ThoraxCrop((first, end), (left, right), 1.0, (), "manual")
+        return by_hand, _scaled(by_hand, frame, work)
     if options.region == "whole-body":
-        return ThoraxCrop((0, rows), (0, columns), 1.0, (), "whole-body")
-    found = crop_thorax(work.counts, work.spacing[0])
-    own_rows, own_columns = _scaled(found, work, frame)
-    return ThoraxCrop(own_rows, own_columns, found.confidence, found.reasons, found.method)
+        return ThoraxCrop((0, rows), (0, columns), 1.0, (), "whole-body"), ((0, work.shape[0]), (0, work.shape[1]))
+    own_rows, own_columns = _scaled(thorax, work, frame)
+    return replace(thorax, rows=own_rows, columns=own_columns), (thorax.rows, thorax.columns)
 
 
 def _inside(interval: tuple[int, int], size: int) -> list[int]:
@@ -263,7 +305,7 @@ def _views_on(scan: WholeBodyScan, work: PlanarView) -> dict[ViewName, Map]:
     return result
 
 
-def _scaled(crop: ThoraxCrop, source: PlanarView, target: PlanarView) -> tuple[tuple[int, int], tuple[int, int]]:
+def _scaled(crop: ThoraxCrop, source: PlanarView, target: PlanarView) -> Intervals:
     """The box in pixels of `target`, of a box in pixels of `source`; both grids cover one field, centred alike."""
     if same_grid(source, target):
         return crop.rows, crop.columns

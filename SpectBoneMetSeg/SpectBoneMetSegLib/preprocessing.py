@@ -6,6 +6,8 @@ is divided by its body's level; the square root makes the Poisson noise about eq
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -66,6 +68,7 @@ def network_inputs(
     anterior: ArrayLike | None,
     posterior_mirrored: ArrayLike | None,
     inputs: tuple[InputName, ...],
+    scales: Mapping[str, float] | None = None,
 ) -> NDArray[np.float32]:
     """The network's input channels in the order of `inputs`, each in units of its own body level.
 
@@ -73,6 +76,8 @@ def network_inputs(
         anterior: (rows, columns) counts of the crop, or None.
         posterior_mirrored: the same of the posterior view, mirrored into the anterior frame, or None.
         inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), of one view that view itself.
+        scales: `view_scales` of the thorax when another region is read, so that a model sees the levels it was trained
+            on; None measures them here.
 
     Returns:
         (rows, columns, len(inputs)) float32; zeros in the channel of a missing view.
@@ -80,6 +85,23 @@ def network_inputs(
     Raises:
         ValueError: no view, or views of different shapes.
     """
+    views = _views(anterior, posterior_mirrored)
+    if scales is None:
+        scales = {name: body_scale(views[name]) for name in inputs if name in views}
+    empty = np.zeros_like(views["aggregate"])
+    channels = [normalise_counts(views[name], scales[name]) if name in views else empty for name in inputs]
+    return np.stack(channels, axis=-1)
+
+
+def view_scales(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, float]:
+    """Body level of every channel there can be ("anterior", "posterior", "aggregate"), of the views that exist.
+
+    Args and errors as in `network_inputs`.
+    """
+    return {name: body_scale(view) for name, view in _views(anterior, posterior_mirrored).items()}
+
+
+def _views(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, NDArray[np.float32]]:
     views = {
         name: np.asarray(view, dtype=np.float32)
         for name, view in (("anterior", anterior), ("posterior", posterior_mirrored))
@@ -89,6 +111,4 @@ def network_inputs(
     if len(shapes) != 1:
         raise ValueError(f"the network reads one or two views of one shape, not {sorted(shapes)}")
     views["aggregate"] = np.sum(list(views.values()), axis=0)
-    empty = np.zeros(shapes.pop(), np.float32)
-    channels = [normalise_counts(views[name], body_scale(views[name])) if name in views else empty for name in inputs]
-    return np.stack(channels, axis=-1)
+    return views

@@ -13,9 +13,9 @@ from .results import Lesion, SeenIn, ViewMeasurement
 
 __all__ = ["contrast_ring", "measure_lesions"]
 
-#: The surroundings of a lesion: pixels whose distance to it lies in this closed interval, in pixels. The first pixel
-#: around it is left out because the camera's blur carries the lesion's own counts there.
-RING_PIXELS = (2.0, 5.0)
+#: The surroundings of a lesion: pixels whose distance to it lies in this closed interval, in mm (2 to 5 pixels of 2.26
+#: mm). The first millimetres are left out because the camera's blur carries the lesion's own counts there.
+RING_MM = (4.52, 11.3)
 
 
 def measure_lesions(
@@ -68,23 +68,27 @@ def measure_lesions(
     return tuple(lesions)
 
 
-def contrast_ring(ids: NDArray[np.uint16], number: int) -> NDArray[np.bool_]:
-    """The surroundings of lesion `number` in an ID map: 2 to 5 pixels from it, other lesions left out."""
+def contrast_ring(ids: NDArray[np.uint16], number: int, spacing: tuple[float, float]) -> NDArray[np.bool_]:
+    """The surroundings of lesion `number` in an ID map: RING_MM from it, other lesions left out.
+
+    `spacing` is (row, column) in mm; on pixels larger than the inner edge the next pixel belongs to the ring.
+    """
     from scipy import ndimage
 
-    distance = ndimage.distance_transform_edt(ids != number)
-    return (distance >= RING_PIXELS[0]) & (distance <= RING_PIXELS[1]) & (ids == 0)
+    distance = ndimage.distance_transform_edt(ids != number, sampling=spacing)
+    # A hair of tolerance, so that rounding does not decide about pixels on the edge.
+    return (distance >= RING_MM[0] - 1e-6) & (distance <= max(RING_MM[1], *spacing) + 1e-6) & (ids == 0)
 
 
 def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int, box: tuple[slice, slice]) -> ViewMeasurement:
-    margin = int(RING_PIXELS[1]) + 1
+    down, across = (int(RING_MM[1] / edge) + 2 for edge in view.spacing)
     window = (
-        slice(max(0, box[0].start - margin), box[0].stop + margin),
-        slice(max(0, box[1].start - margin), box[1].stop + margin),
+        slice(max(0, box[0].start - down), box[0].stop + down),
+        slice(max(0, box[1].start - across), box[1].stop + across),
     )
     counts, near = view.counts[window].astype(np.float64), ids[window]
     inside = counts[near == number]
-    ring = counts[contrast_ring(near, number)]
+    ring = counts[contrast_ring(near, number, view.spacing)]
     around = float(ring.mean()) if ring.size else 0.0
     return ViewMeasurement(
         area_mm2=inside.size * view.spacing[0] * view.spacing[1],

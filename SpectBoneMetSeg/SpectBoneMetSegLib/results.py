@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,8 +12,6 @@ from numpy.typing import NDArray
 from .planar import ViewName, WholeBodyScan
 
 SeenIn = Literal["anterior", "posterior", "both"]
-
-RESEARCH_USE = "Research use only - not for diagnosis or treatment"
 
 
 @dataclass(frozen=True)
@@ -99,4 +98,4 @@ class Reading:
         """Write every output file of this reading into `folder`, which appears whole or not at all."""
         from .export import save_reading
 
-        save_reading(self, folder)
+        save_reading(self, os.path.expanduser(folder))

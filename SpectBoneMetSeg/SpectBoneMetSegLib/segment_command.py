@@ -29,7 +29,9 @@ class SegmentCommand:
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--region", choices=("thorax", "whole-body"), default="thorax")
         parser.add_argument(
-            "--crop", metavar="R0,R1,C0,C1", help="region by hand: first row, end row, first column, end column"
+            "--crop",
+            metavar="R0,R1,C0,C1",
+            help="region by hand: first row, end row, first column, end column (--crop=-5,... for a negative one)",
         )
         parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
         parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
@@ -42,14 +44,19 @@ class SegmentCommand:
 
         silence_libraries()
         options = _options(args)
+        for name in ("output", "model", "scene"):
+            if getattr(args, name) == "":
+                raise UsageError(f"--{name} is empty; give a value or leave it out.")
         output = Path(args.output)
         try:
             folders = case_folders(args.inputs, output)
-            if args.scene and (len(args.inputs) > 1 or not args.scene.lower().endswith(".mrb")):
+            if args.scene is not None and (len(args.inputs) > 1 or not args.scene.lower().endswith(".mrb")):
                 raise UserError("--scene takes one file name that ends in .mrb, with one INPUT.")
         except UserError as error:
             raise UsageError(str(error)) from error
         _make_writable(output)
+        if args.scene:
+            _check_scene(Path(args.scene))
         reader = _load(args)
         results = [_read_one(reader, options, path, folder, args.scene) for path, folder in folders]
         failures = [result for result in results if "failure" in result]
@@ -69,6 +76,8 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
 
     folders: dict[Path, Path] = {}
     for text in inputs:
+        if not text:
+            raise UserError("An INPUT is empty; give a file, or the folder of one study.")
         path = Path(text)
         folder = output / case_name(path)
         if folder in folders:
@@ -85,19 +94,16 @@ def _options(args: argparse.Namespace) -> Options:
     from .reading import checked_views
 
     try:
-        views = checked_views([word.strip() for word in args.views.split(",")]) if args.views else None
+        views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
     except UserError as error:
         raise UsageError(str(error)) from error
-    if args.pixel_size is not None and not 0.1 <= args.pixel_size <= 50:
-        raise UsageError(f"--pixel-size {args.pixel_size} is not a pixel edge in mm (0.1 to 50).")
-    crop = None
-    if args.crop:
-        try:
-            first, end, left, right = (int(word) for word in args.crop.split(","))
-        except ValueError as error:
-            raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
-        crop = (first, end, left, right)
-    return Options(args.region, crop, views, args.pixel_size)
+    try:
+        crop = tuple(int(word) for word in args.crop.split(",")) if args.crop is not None else None
+        return Options(args.region, crop, views, args.pixel_size)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
+    except UserError as error:
+        raise UsageError(str(error)) from error
 
 
 def _load(args: argparse.Namespace) -> Reader:
@@ -120,6 +126,15 @@ def _make_writable(output: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+
+
+def _check_scene(path: Path) -> None:
+    """Fail before any work when no scene could be written."""
+    from importlib.util import find_spec
+
+    if find_spec("slicer") is None:
+        raise UserError("--scene needs Slicer's MRML: pip install 'spectbonemetseg[slicer]'.")
+    _make_writable(path.resolve().parent)
 
 
 def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene: str | None) -> dict[str, Any]:
@@ -156,10 +171,16 @@ def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene:
 def _write_failures(output: Path, failures: list[dict[str, Any]]) -> None:
     """failures.csv lists this run's failures; a run without any leaves none behind."""
     path = output / "failures.csv"
-    if not failures:
-        path.unlink(missing_ok=True)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["input", "reason"])
-        writer.writerows([result["input"], result["failure"]] for result in failures)
+    part = path.with_name(".failures.csv.part")
+    try:
+        if not failures:
+            path.unlink(missing_ok=True)
+            return
+        with part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(["input", "reason"])
+            writer.writerows([result["input"], result["failure"]] for result in failures)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written ({error.strerror}); the failures are those above.") from error

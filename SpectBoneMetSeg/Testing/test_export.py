@@ -3,6 +3,7 @@ import dataclasses
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,11 +191,20 @@ def test_a_reading_without_lesions_is_saved_whole(reading_factory, tmp_path):
 def test_an_earlier_reading_is_replaced_whole(a_reading, reading_factory, tmp_path):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
-    (target / "left over.txt").write_text("x")
     save_reading(reading_factory(spots=()), str(target))
     assert set(os.listdir(target)) == FILES
     assert table_of(target) == []
     assert os.listdir(tmp_path) == ["case"]
+
+
+def test_a_users_own_file_beside_an_earlier_reading_is_never_deleted(a_reading, tmp_path):
+    target = tmp_path / "case"
+    save_reading(a_reading, str(target))
+    (target / "corrected.seg.nrrd").write_text("work of an afternoon")
+    with pytest.raises(UserError, match=r"also holds corrected\.seg\.nrrd"):
+        save_reading(a_reading, str(target))
+    assert (target / "corrected.seg.nrrd").read_text() == "work of an afternoon"
+    assert set(os.listdir(target)) == FILES | {"corrected.seg.nrrd"}
 
 
 def test_an_earlier_reading_stays_when_the_new_one_fails(a_reading, tmp_path):
@@ -210,18 +220,19 @@ def test_an_earlier_reading_stays_when_the_new_one_fails(a_reading, tmp_path):
 def test_an_earlier_reading_comes_back_when_the_new_one_cannot_take_its_place(a_reading, tmp_path, monkeypatch):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
-    (target / "mark").write_text("earlier")
-    rename = os.rename
+    (target / "lesions.csv").write_text("earlier")
+    rename = Path.rename
 
     def refuse_new_folders(source, destination):
-        if destination == str(target) and "mark" not in os.listdir(source):
+        if Path(destination) == target and (source / "lesions.csv").read_text() != "earlier":
             raise PermissionError(13, "in use")
-        rename(source, destination)
+        return rename(source, destination)
 
-    monkeypatch.setattr(os, "rename", refuse_new_folders)
+    monkeypatch.setattr(Path, "rename", refuse_new_folders)
     with pytest.raises(UserError, match="in use"):
         save_reading(a_reading, str(target))
-    assert set(os.listdir(target)) == FILES | {"mark"}
+    assert set(os.listdir(target)) == FILES
+    assert (target / "lesions.csv").read_text() == "earlier"
     assert os.listdir(tmp_path) == ["case"]
 
 

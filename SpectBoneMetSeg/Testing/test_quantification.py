@@ -76,9 +76,13 @@ def test_probabilities_are_those_inside_the_union():
     assert lesion.mean_probability == pytest.approx(0.65)
 
 
-def test_ring_lies_two_to_five_pixels_around_and_leaves_other_lesions_out():
+def test_ring_lies_the_same_millimetres_around_on_any_grid_and_leaves_other_lesions_out():
     ids = maps((15, 12, 16, 13), (15, 15, 16, 18))
-    ring = contrast_ring(ids, 1)
+    ring = contrast_ring(ids, 1, (2.26, 2.26))
+    wide = contrast_ring(ids, 1, (1.13, 2.26))
+    assert wide[11, 12]
+    assert not wide[12, 12]
+    assert not ring[9, 12]
     rows, columns = np.nonzero(ring)
     distance = np.hypot(rows - 15, columns - 12)
     assert distance.min() == pytest.approx(2)

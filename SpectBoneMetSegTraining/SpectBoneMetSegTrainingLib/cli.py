@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
     from .trainer import TrainingConfig
@@ -30,6 +31,7 @@ class SimulateCommand:
             "--test-share", type=float, default=0.2, metavar="X", help="share kept apart for testing (0.2)"
         )
         parser.add_argument("--no-dicom", action="store_true", help="leave out the whole-body DICOM files")
+        parser.add_argument("--readers", action="store_true", help="also write three simulated readers' marks")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
@@ -44,7 +46,9 @@ class SimulateCommand:
         # One thread per process: the processes share the cores.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        population = Population(args.patients, args.seed, args.unlabelled, args.test_share, not args.no_dicom)
+        population = Population(
+            args.patients, args.seed, args.unlabelled, args.test_share, not args.no_dicom, args.readers
+        )
         folder = Path(args.output)
         simulate_population(folder, population, args.jobs, _counter("patient"))
         if args.json:
@@ -116,17 +120,23 @@ class TrainCommand:
         """Train, choose thresholds on the validation patients, write the model."""
         if (
             min(args.steps, args.batch, args.patch, args.recurrent_steps) < 1
-            or args.learning_rate <= 0
+            or not 0 < args.learning_rate < 1
             or args.seed < 0
         ):
             raise UsageError(
-                "--steps, --batch, --patch and --recurrent-steps start at 1, --learning-rate lies above 0."
+                "--steps, --batch, --patch and --recurrent-steps start at 1, --learning-rate lies between 0 and 1."
             )
         silence_libraries()
+        from SpectBoneMetSegLib.models import check_target
+
         from .finish import finish_model
         from .trainer import train
 
-        data, output = Path(args.data), Path(args.output)
+        data, output = Path(args.data), Path(args.output).absolute()
+        try:
+            check_target(output)
+        except UserError as error:
+            raise UsageError(str(error)) from error
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
         config = _training_config(args)
         started = time.monotonic()
@@ -165,7 +175,10 @@ class EvaluateCommand:
         cases = cases_of(data, args.split)
         if not cases:
             raise UsageError(f"{data} holds no case in the split {args.split}.")
-        model = find_model(args.model)
+        try:
+            model = find_model(args.model)
+        except UserError as error:
+            raise UsageError(str(error)) from error
         card = model.card
         engine = load_engine(model, "auto", args.device)
         predictions = predict_cases(data, cases, engine.predict, card.network.inputs, card.network.outputs)

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, VIEW_NAMES, PlanarView, ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .dataset import LabelledCrop, load_case
+from .dataset import LabelledCrop, load_case, merge_labels
 from .metrics import Counts, compare
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -41,12 +41,26 @@ class Delineator:
 def predict_cases(
     folder: Path, cases: Iterable[str], predict: Predict, inputs: tuple[InputName, ...], outputs: tuple[OutputName, ...]
 ) -> Iterator[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]]:
-    """Each case with its probability per view; a "union" output stands for both views."""
+    """Each case with its probability per view.
+
+    A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
+    sum).
+    """
     for name in cases:
         crop = load_case(folder, name)
         result = predict(network_inputs(crop.counts["anterior"], crop.counts["posterior"], inputs))
-        place = {view: outputs.index(view) if view in outputs else outputs.index("union") for view in VIEW_NAMES}
-        yield crop, {view: result[..., place[view]] for view in VIEW_NAMES}
+        if outputs == ("union",):
+            yield union_of(crop), {"anterior": result[..., 0]}
+        else:
+            yield crop, {view: result[..., outputs.index(view)] for view in VIEW_NAMES}
+
+
+def union_of(crop: LabelledCrop) -> LabelledCrop:
+    """The case as the sum of its views shows it: labels and lesions of both views in the anterior frame."""
+    label = merge_labels(crop.labels.values())
+    instances = np.concatenate(list(crop.instances.values()))
+    lesions = [{**lesion, "labelled": {"anterior": any(lesion["labelled"].values())}} for lesion in crop.lesions]
+    return LabelledCrop(crop.case, crop.counts, {"anterior": label}, {"anterior": instances}, lesions)
 
 
 def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
@@ -72,9 +86,9 @@ def evaluate_cases(
         cases += 1
         for view, counts in count_case(crop, delineator(probabilities)).items():
             total[view] += counts
-            if not crop.lesions:
+            if not crop.labels[view].any():
                 total["negatives"] += counts
-    both = total["anterior"] + total["posterior"]
+    both = total["anterior"] + total["posterior"]  # of a union model only "anterior" has counts
     return {
         "cases": cases,
         "both views": both.summary(),
@@ -92,9 +106,9 @@ def choose_threshold(
 ) -> tuple[float, float]:
     """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only."""
     best = (-1.0, 0.5, 0.5)
-    for threshold in np.arange(0.25, 0.75, 0.05):
+    for threshold in np.arange(0.2, 0.91, 0.05):
         for seed in (threshold, threshold + 0.1, threshold + 0.2):
-            if seed > 0.95:
+            if seed > 0.97:
                 continue
             figures = evaluate_cases(predictions, Delineator(float(threshold), float(seed), minimum_area_mm2))
             score = float(figures["both views"]["dice"])

@@ -20,7 +20,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.network import NetworkConfig, build_network, pooling_divisor
 
 from .augmentation import random_patch
-from .dataset import LabelledCrop, cases_of, load_case, read_json, write_json
+from .dataset import LESION, LabelledCrop, cases_of, load_case, read_json, write_json
 
 if TYPE_CHECKING:
     import keras
@@ -129,7 +129,7 @@ def make_batch(crops: list[LabelledCrop], config: TrainingConfig, step: int) -> 
     Every second patch comes from a case with labelled lesions.
     """
     rng = np.random.default_rng((config.seed, step))
-    positive = [crop for crop in crops if any(any(lesion["labelled"].values()) for lesion in crop.lesions)]
+    positive = [crop for crop in crops if any((label == LESION).any() for label in crop.labels.values())]
     patches = []
     for i in range(config.batch):
         pool = positive if i % 2 == 0 and positive else crops

@@ -191,5 +191,15 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
     ((_, swapped),) = predict_cases(tmp_path, ["a"], predict, names, ("posterior", "anterior"))
     assert swapped["anterior"][0, 0] == pytest.approx(0.2)
     assert swapped["posterior"][0, 0] == pytest.approx(0.1)
-    ((_, union),) = predict_cases(tmp_path, ["a"], lambda x: predict(x)[..., :1], ("aggregate",), ("union",))
-    assert np.array_equal(union["anterior"], union["posterior"])
+
+
+def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, tmp_path):
+    from SpectBoneMetSegTrainingLib import evaluation
+
+    monkeypatch.setattr(evaluation, "load_case", lambda folder, case: labelled_crop())
+    crop = labelled_crop()
+    truth = np.maximum(*(label == 1 for label in crop.labels.values())).astype(np.float32)
+    ((case, union),) = predict_cases(tmp_path, ["a"], lambda x: truth[..., None], ("aggregate",), ("union",))
+    assert set(union) == {"anterior"}
+    figures = evaluate_cases([(case, union)], Delineator(0.5, 0.5, 0.0))
+    assert figures["both views"]["dice"] == 1.0

@@ -26,7 +26,6 @@ from SpectBoneMetSegTrainingLib.phantom.skeleton import (
     RIBS,
     SEGMENTS,
     THORACIC,
-    bone_groups,
     load_skeleton,
 )
 from SpectBoneMetSegTrainingLib.phantom.tracer import BONE_LEVEL, draw_tracer
@@ -61,12 +60,6 @@ def test_right_bones_lie_on_the_right_and_the_spine_in_order():
     assert (np.diff(heights) < 0).all()
     # The sternum is in front of the spine.
     assert bones.points[bones.of("sternum"), 1].mean() > bones.points[bones.of(*THORACIC), 1].mean() + 50
-
-
-def test_groups_name_every_bone_once():
-    grouped = [name for names in bone_groups().values() for name in names]
-    assert len(grouped) == len(set(grouped))
-    assert set(load_skeleton().names) - set(grouped) == {"costal cartilage"}
 
 
 def test_segments_follow_the_side():

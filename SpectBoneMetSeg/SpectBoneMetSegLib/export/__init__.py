@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..files import beside, put_in_place
 
 if TYPE_CHECKING:
     from ..results import Reading
 
-__all__ = ["save_reading"]
+__all__ = ["FILES", "save_reading"]
+
+#: Every file a reading consists of (masks of views that exist).
+FILES = {
+    "segmentation.seg.nrrd",
+    "mask.nrrd",
+    "mask_anterior.nrrd",
+    "mask_posterior.nrrd",
+    "probability.nrrd",
+    "contours.mrk.json",
+    "lesions.csv",
+    "receipt.json",
+    "overview.png",
+}
 
 
 def save_reading(reading: Reading, folder: str) -> None:
@@ -24,14 +38,14 @@ def save_reading(reading: Reading, folder: str) -> None:
     Raises:
         UserError: the folder cannot be written, or holds something other than an earlier reading.
     """
-    target = os.path.abspath(folder)
+    target = Path(os.path.abspath(folder))
     _refuse_to_replace_foreign(target)
-    unfinished = _beside(target)
+    unfinished = beside(target)
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.mkdir(unfinished)
-        _write_all(reading, unfinished)
-        _put_in_place(unfinished, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        _write_all(reading, str(unfinished))
+        put_in_place(unfinished, target)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -57,35 +71,20 @@ def _write_all(reading: Reading, folder: str) -> None:
     write_receipt(reading, os.path.join(folder, "receipt.json"))
 
 
-def _refuse_to_replace_foreign(target: str) -> None:
-    """A folder without a receipt is not ours to delete."""
+def _refuse_to_replace_foreign(target: Path) -> None:
+    """A folder is replaced only when it holds nothing but an earlier reading: a user's own file in it is not ours."""
     if not os.path.lexists(target):
         return
-    if not os.path.isdir(target):
+    if not target.is_dir():
         raise UserError(f"{target} is a file: choose another output folder.")
     try:
-        contents = os.listdir(target)
+        contents = set(os.listdir(target))
     except OSError as error:
         raise UserError(f"{target} cannot be read ({error.strerror}): choose another output folder.") from error
     if contents and "receipt.json" not in contents:
         raise UserError(f"{target} holds files that are not an earlier reading: choose another output folder.")
-
-
-def _put_in_place(finished: str, target: str) -> None:
-    """Rename `finished` to `target`; an earlier folder of that name stays until the new one stands in its place."""
-    if not os.path.exists(target):
-        os.rename(finished, target)
-        return
-    earlier = _beside(target)
-    os.rename(target, earlier)
-    try:
-        os.rename(finished, target)
-    except OSError:
-        os.rename(earlier, target)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
-def _beside(target: str) -> str:
-    """A free hidden name in the same folder, so that renaming never crosses file systems."""
-    return os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex[:12]}.unfinished")
+    foreign = sorted(contents - FILES)
+    if foreign:
+        raise UserError(
+            f"{target} also holds {foreign[0]}, which a new reading would delete: move it or choose another folder."
+        )

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..delineation import EIGHT_CONNECTED, outline
+from ..notice import RESEARCH_USE
 from ..planar import PlanarView
-from ..results import RESEARCH_USE, Reading, ThoraxCrop
+from ..results import Reading, ThoraxCrop
 from .labels import Box, place_labels
 from .segmentation import lesion_ids
 
@@ -27,6 +28,7 @@ __all__ = ["display_window", "outlines_of", "region_in_view", "render_overview",
 #: Drawn this much larger and then reduced: smooth thin lines without a drawing library.
 OVERSAMPLING = 2
 BODY_HEIGHT, THORAX_HEIGHT = 960, 456
+WIDEST_PANEL = 2.5
 MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
 LISTED = 22
 
@@ -137,8 +139,9 @@ def _edges(crop: ThoraxCrop) -> Box:
 
 
 def _width(edges: Box, frame: PlanarView, height: int) -> int:
-    """Width in pixels of a panel of that height, true to millimetres."""
-    return max(60, round(height * (edges[3] - edges[1]) * frame.spacing[1] / (edges[2] - edges[0]) / frame.spacing[0]))
+    """Width in pixels of a panel of that height, true to millimetres unless the region is flatter than any body."""
+    true = height * (edges[3] - edges[1]) * frame.spacing[1] / (edges[2] - edges[0]) / frame.spacing[0]
+    return round(min(max(60, true), WIDEST_PANEL * height))
 
 
 def _draw_panel(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
+from ..files import sha256_of
 from ..planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
 from .frames import Frame, FrameFile
@@ -16,6 +17,11 @@ from .images import IMAGE_SUFFIXES, read_image
 from .views import assign_views, checked_views
 
 __all__ = ["case_name", "read_scan"]
+
+#: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
+LARGEST_COUNT = 1e9
+SMALLEST_PIXEL_MM = 0.2
+LONGEST_FIELD_MM = 4000.0
 
 _DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
 
@@ -40,15 +46,17 @@ def read_scan(
     Raises:
         UserError: anything that cannot be read as one or two whole-body views, in one sentence.
     """
+    if not os.fspath(path):
+        raise UserError("The input is an empty name; give a file, or the folder of one study.")
     place = Path(path)
     wanted = checked_views(views)
     if pixel_size_mm is not None and not (np.isfinite(pixel_size_mm) and pixel_size_mm > 0):
         raise UserError(
             f"--pixel-size {pixel_size_mm} is not a length; give millimetres, for example --pixel-size 2.26."
         )
-    if not place.exists():
+    if not _exists(place):
         raise UserError(f"{place} does not exist; check the path.")
-    study = place.resolve().name
+    study = _own_name(place)
     try:
         files, skipped = _read_folder(place) if place.is_dir() else ([_read_file(place)], [])
     except PermissionError as error:
@@ -67,16 +75,46 @@ def read_scan(
     )
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, RuntimeError):
+        # A loop of links, or a name no file system takes.
+        return False
+
+
 def case_name(path: Path) -> str:
-    """Folder name, or file name without its suffix ("a.nii.gz" and "a.seg.nrrd" are both "a")."""
-    name = path.resolve().name
-    if path.is_dir():
-        return name
+    """Folder name, or file name without its suffix ("a.nii.gz" and "a.seg.nrrd" are both "a").
+
+    Raises:
+        UserError: nothing is left that could name a folder of results.
+    """
+    # The name as given, not that of a link's target; only "." and ".." have none of their own.
+    name = _own_name(path)
+    stem = name if _is_folder(path) else _without_suffix(name)
+    stem = "".join(letter if letter.isprintable() else "_" for letter in stem).strip(". ")
+    if not stem:
+        raise UserError(f"{name!r} cannot name a folder of results; rename the file.")
+    return stem
+
+
+def _own_name(path: Path) -> str:
+    return path.name if path.name not in ("", "..") else Path(os.path.abspath(path)).name
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _without_suffix(name: str) -> str:
     for suffix in _DOUBLE_SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     # Files named by a UID ("1.2.840.10008") end in digits, which are no suffix.
-    suffix = path.suffix
+    suffix = Path(name).suffix
     return name[: -len(suffix)] if suffix[1:2].isalpha() else name
 
 
@@ -97,7 +135,9 @@ def _read_folder(folder: Path) -> tuple[list[FrameFile], list[str]]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not _is_result(path, folder)
     )
     planar: dict[Path, str] = {}
     refused: list[NotPlanarError] = []
@@ -123,6 +163,11 @@ def _read_folder(folder: Path) -> tuple[list[FrameFile], list[str]]:
     return [read_image(path, case_name(path)) for path in images], []
 
 
+def _is_result(path: Path, folder: Path) -> bool:
+    """True for files of an earlier reading, which may lie inside the study's folder."""
+    return any((parent / "receipt.json").is_file() for parent in path.parents if parent.is_relative_to(folder))
+
+
 def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
     """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
     file, counts = frame.file.name, frame.counts
@@ -131,11 +176,24 @@ def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warn
     if np.any(counts < 0):
         warnings.append(f"{file} has {int((counts < 0).sum())} negative pixels in the {name} view, set to 0.")
         counts = counts.clip(0, None)
-    if not counts.any():
+    with np.errstate(over="ignore"):
+        single = counts.astype(np.float32)
+    if not single.any():
         raise UserError(f"The {name} view of {file} holds no counts; export the scan again.")
+    if single.max() > LARGEST_COUNT:
+        raise UserError(
+            f"{file} has more than {LARGEST_COUNT:.0e} counts in a pixel, which no camera counts; export it again."
+        )
     if counts.shape[1] > counts.shape[0]:
         warnings.append(f"The {name} view of {file} is wider than high: check that the head is at the top.")
-    return PlanarView(counts.astype(np.float32), _spacing(name, frame, pixel_size_mm, warnings), name)
+    spacing = _spacing(name, frame, pixel_size_mm, warnings)
+    length = max(counts.shape[0] * spacing[0], counts.shape[1] * spacing[1])
+    if min(spacing) < SMALLEST_PIXEL_MM or length > LONGEST_FIELD_MM:
+        raise UserError(
+            f"{file} would have pixels of {spacing[0]:g} x {spacing[1]:g} mm and a field of {length / 1000:.3g} m, "
+            "which is no whole-body scan; give the right --pixel-size."
+        )
+    return PlanarView(single, spacing, name)
 
 
 def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> tuple[float, float]:
@@ -179,13 +237,9 @@ def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSo
     for name, view in found.items():
         description[f"counts_{name}"] = f"{view.counts.sum(dtype=np.float64):.0f}"
     return ScanSource(
-        files=tuple(str(file.file) for file in files),
-        sha256=tuple(_sha256(file.file) for file in files),
+        # Names that are no UTF-8 are told with replacement marks.
+        files=tuple(str(file.file).encode("utf-8", "replace").decode() for file in files),
+        sha256=tuple(sha256_of(file.file) for file in files),
         sop_instance_uids=tuple(file.sop_uid for file in files if file.sop_uid),
         description=description,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

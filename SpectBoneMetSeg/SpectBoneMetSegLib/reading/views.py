@@ -98,7 +98,9 @@ def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
     """
     if views is None:
         return None
-    names = tuple(name for word in views for name in VIEW_NAMES if name == word)
+    if isinstance(views, str):
+        views = views.split(",")
+    names = tuple(name for word in views for name in VIEW_NAMES if name == str(word).strip().lower())
     if not names or len(names) != len(views) or len(set(names)) != len(names):
         given = ",".join(str(word) for word in views)
         raise UserError(

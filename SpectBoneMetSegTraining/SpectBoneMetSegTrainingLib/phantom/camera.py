@@ -16,7 +16,6 @@ from .anatomy import Person
 from .body import TISSUES
 
 Image = NDArray[np.float32]
-VIEWS = ("anterior", "posterior")
 
 FWHM_MM = ((0.0, 4.0), (50.0, 5.2), (100.0, 7.4), (150.0, 9.1), (200.0, 11.2), (400.0, 20.0))
 MU_TISSUE, MU_LUNG, MU_BONE_EXTRA = 0.15, 0.045, 0.05

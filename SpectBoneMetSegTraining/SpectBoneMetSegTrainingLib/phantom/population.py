@@ -7,16 +7,23 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 from SpectBoneMetSegLib.aggregation import aggregate
 from SpectBoneMetSegLib.cropping import crop_thorax
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import mirror
 
-from ..dataset import Instance, finish_dataset, read_json, write_case, write_json
+from ..dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
+
+if TYPE_CHECKING:
+    from .hospital import SimulatedCase
 
 #: Raised whenever the same seed gives other scans.
 SIMULATOR_VERSION = 2
+#: Readers draw from a stream of their own: the scans are the same with and without them.
+READER_STREAM = 1
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ class Population:
     Attributes:
         patients: number of labelled patients; unlabelled: patients without labels on top.
         seed: of everything; test_share: share of the labelled patients that goes to imagesTs.
-        dicom: write the whole-body scans as DICOM NM too; version: of the simulator.
+        dicom: write the whole-body scans as DICOM NM too; readers: write three simulated readers' marks too.
+        version: of the simulator.
     """
 
     patients: int
@@ -34,6 +42,7 @@ class Population:
     unlabelled: int = 0
     test_share: float = 0.2
     dicom: bool = True
+    readers: bool = False
     version: int = SIMULATOR_VERSION
 
     def split(self, index: int) -> str:
@@ -93,6 +102,29 @@ def _simulate_missing(
                 progress(done, total)
 
 
+def _write_readers(folder: Path, simulated: SimulatedCase, seed: tuple[int, ...]) -> None:
+    """readers/<case>_<view>.nii.gz: (readers, rows, columns) marks of the first round; _agreed; JSON: Eq. 2."""
+    from .readers import consensus
+
+    view = simulated.scan.anterior
+    assert view is not None
+    case = simulated.scan.case
+    marks, agreed = consensus(simulated, seed)
+    for name, found in agreed.items():
+        layers = np.stack([reader[name] for reader in marks]).astype(np.uint8)
+        write_image(folder / "readers" / f"{case}_{name}.nii.gz", layers, view, view.origin)
+        write_image(folder / "readers" / f"{case}_{name}_agreed.nii.gz", found.mask.astype(np.uint8), view, view.origin)
+    record = {
+        name: {
+            "area_differences": [round(value, 4) for value in found.differences],
+            "rounds": found.rounds,
+            "decided_by": found.decided_by,
+        }
+        for name, found in agreed.items()
+    }
+    write_json(folder / "readers" / f"{case}.json", record)
+
+
 def _prepare(folder: Path, population: Population) -> None:
     asked = asdict(population)
     about = folder / "simulation.json"
@@ -131,7 +163,11 @@ def _simulate_one(folder: Path, population: Population, index: int) -> None:
         for lesion in simulated.lesions
     ]
     if population.dicom:
-        write_nm_wholebody(folder / "dicom" / f"{name}.dcm", scan, patient_id=name, uid_text=name)
+        write_nm_wholebody(
+            folder / "dicom" / f"{name}.dcm", scan, patient_id=name, uid_text=f"{name}, {SIMULATOR_VERSION}"
+        )
+    if population.readers:
+        _write_readers(folder, simulated, (population.seed, index, READER_STREAM))
     crop = crop_thorax(aggregate(scan).counts, scan.anterior.spacing[0] if scan.anterior else 2.26)
     about = {
         "patient": name,

@@ -87,27 +87,3 @@ def _segment_of(name: str) -> int:
     if bone in ("femur", "patella", "tibia", "fibula", "talus", "foot", "toes"):
         return SEGMENTS.index(f"{side} leg")
     return SEGMENTS.index("trunk")
-
-
-def bone_groups() -> dict[str, tuple[str, ...]]:
-    """Bones by anatomical region, for site tables and per-region figures."""
-
-    def both(*names: str) -> tuple[str, ...]:
-        return tuple(f"{side} {name}" for side in ("right", "left") for name in names)
-
-    return {
-        "skull": ("skull", "mandible"),
-        "cervical spine": CERVICAL,
-        "thoracic spine": THORACIC,
-        "lumbar spine": LUMBAR,
-        "ribs": RIBS,
-        "sternum": ("sternum",),
-        "clavicle": both("clavicle"),
-        "scapula": both("scapula"),
-        "humerus": both("humerus"),
-        "forearm and hand": both("ulna", "radius", "hand"),
-        "sacrum": ("sacrum",),
-        "hip bone": both("hip bone"),
-        "femur": both("femur"),
-        "lower leg and foot": both("patella", "tibia", "fibula", "talus", "foot", "toes"),
-    }

@@ -1,8 +1,9 @@
 """What a label means in simulated data: per view and per lesion an outline of its noise-free projection.
 
 Convention (ours): the outline lies at 40 % of the lesion's own noise-free maximum in that view (readers vary it from 30
-to 50 %); the lesion is labelled there when its mean contrast over its surroundings is at least 0.2 and its
-signal-to-noise at least 4. Fainter lesions are "ignore": neither right nor wrong.
+to 50 %); the lesion is labelled there when its mean contrast is at least 0.2 and its signal-to-noise at least 4.
+Contrast is taken over what the same pixels hold without this lesion, which the simulator knows and which is what
+surroundings stand for on a real scan. Fainter lesions are "ignore": neither right nor wrong.
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""Files and folders that appear whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import uuid
+from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def beside(target: Path) -> Path:
+    """A free hidden name in the same folder, so that renaming never crosses file systems."""
+    return target.with_name(f".{uuid.uuid4().hex[:12]}.unfinished")
+
+
+def put_in_place(finished: Path, target: Path) -> None:
+    """Rename the folder `finished` to `target`; an earlier folder stays until the new one stands in its place.
+
+    Raises:
+        OSError: a rename failed; the earlier folder is back under its name.
+    """
+    if not target.exists():
+        finished.rename(target)
+        return
+    earlier = beside(target)
+    target.rename(earlier)
+    try:
+        finished.rename(target)
+    except OSError:
+        earlier.rename(target)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
