@@ -139,9 +139,8 @@ class TrainCommand:
             raise UsageError(str(error)) from error
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
         config = _training_config(args)
-        started = time.monotonic()
         network = train(data, run, config, _loss_line())
-        summary = finish_model(network, data, run, config, output, args.description, time.monotonic() - started)
+        summary = finish_model(network, data, run, config, output, args.description)
         print(f"{output}: pooled Dice {summary['both views']['dice']:.3f} on validation patients", file=sys.stderr)
         if args.json:
             print_json({"model": str(output), "validation": summary})

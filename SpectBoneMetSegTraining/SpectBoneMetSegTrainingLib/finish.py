@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.models import save_model
 
 from .dataset import read_json
 from .evaluation import Delineator, choose_threshold, evaluate_cases, predict_cases
-from .trainer import TrainingConfig, environment, training_and_validation
+from .trainer import TrainingConfig, training_and_validation, training_seconds
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +27,6 @@ def finish_model(
     config: TrainingConfig,
     output: Path,
     description: str,
-    seconds: float,
 ) -> dict[str, Any]:
     """Choose thresholds on the validation patients, write the model folder, return the validation figures."""
     train_cases, validation_cases = training_and_validation(data)
@@ -58,9 +57,9 @@ def finish_model(
                 "patch_pixels": config.patch,
                 "learning_rate": config.learning_rate,
                 "seed": config.seed,
-                "minutes": round(seconds / 60, 1),
+                "minutes": round(training_seconds(run) / 60, 1),
                 "loss": "weighted cross-entropy + batch soft Tversky, supervised",
-                "environment": read_json(run / "environment.json") if run.is_dir() else environment(),
+                "environment": read_json(run / "environment.json"),
             },
             "metrics": {"validation": {"what": "thresholds were chosen on these patients", **figures}},
         },

@@ -94,7 +94,7 @@ def train(data: Path, run: Path, config: TrainingConfig, progress: Progress | No
     state = _State(network, config)
     first = state.restore(run)
     crops = [load_case(data, case) for case in training_and_validation(data)[0]]
-    started = time.monotonic()
+    started, before = time.monotonic(), training_seconds(run)
     for step, batch in zip(range(first, config.steps), _batches(crops, config, first), strict=True):
         loss = float(state.step(step, *batch))
         if not np.isfinite(loss):
@@ -104,8 +104,15 @@ def train(data: Path, run: Path, config: TrainingConfig, progress: Progress | No
             progress(step + 1, config.steps, loss, (time.monotonic() - started) / (step + 1 - first))
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == config.steps:
             state.save(run, step + 1)
+            write_json(run / "seconds.json", round(before + time.monotonic() - started, 1))
     plot_curve(run)
     return state.averaged()
+
+
+def training_seconds(run: Path) -> float:
+    """Seconds a run has trained up to its last checkpoint, pauses left out."""
+    path = run / "seconds.json"
+    return float(read_json(path)) if path.exists() else 0.0
 
 
 def _batches(
