@@ -20,11 +20,23 @@ from .export.segmentation import TERMINOLOGY, lesion_color, lesion_ids, lesion_n
 from .planar import PlanarView, ViewName
 from .results import Lesion, Reading
 
-__all__ = ["SceneNodes", "fill_scene", "prepare_scene", "save_scene"]
+__all__ = [
+    "SceneNodes",
+    "add_outline",
+    "add_segmentation",
+    "add_view",
+    "fill_scene",
+    "import_lesions",
+    "prepare_scene",
+    "save_scene",
+    "shape_outline",
+]
 
 INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
 #: The slice views of Slicer's side-by-side layout and what they show.
 SLICE_VIEWS: dict[ViewName, str] = {"anterior": "Red", "posterior": "Yellow"}
+#: Size of an outline's points and line relative to the screen (per cent).
+OUTLINE_SCALE = 0.3
 #: Part of a view's height left empty above and below the patient.
 SLICE_MARGIN = 1.05
 
@@ -57,9 +69,11 @@ def fill_scene(reading: Reading, scene: Any) -> SceneNodes:
         UserError: `slicer-core` is not installed.
     """
     _slicer()
-    volumes = {name: _add_volume(reading, view, scene) for name, view in reading.scan.views.items()}
-    segmentation = _add_segmentation(reading, next(iter(volumes.values())), scene)
-    curves = tuple(_add_curve(lesion, scene) for lesion in reading.lesions)
+    case = reading.scan.case
+    volumes = {name: add_view(view, f"{case} {name}", scene) for name, view in reading.scan.views.items()}
+    segmentation = add_segmentation(f"{case} abnormal uptake", next(iter(volumes.values())), scene)
+    import_lesions(segmentation, lesion_ids(reading), reading.scan.frame)
+    curves = tuple(add_outline(lesion, scene) for lesion in reading.lesions)
     study = _add_to_hierarchy(reading.scan.case, [*volumes.values(), segmentation], curves, scene)
     return SceneNodes(volumes, segmentation, curves, study)
 
@@ -129,8 +143,9 @@ def _slicer() -> Any:
     return slicer
 
 
-def _add_volume(reading: Reading, view: PlanarView, scene: Any) -> Any:
-    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{reading.scan.case} {view.name}")
+def add_view(view: PlanarView, name: str, scene: Any) -> Any:
+    """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey."""
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     volume.SetIJKToRASMatrix(_vtk_matrix(view.ijk_to_ras))
     volume.SetAndObserveImageData(_vtk_image(view.counts, _slicer().vtkOrientedImageData()))
     volume.CreateDefaultDisplayNodes()
@@ -142,23 +157,36 @@ def _add_volume(reading: Reading, view: PlanarView, scene: Any) -> Any:
     return volume
 
 
-def _add_segmentation(reading: Reading, volume: Any, scene: Any) -> Any:
+def add_segmentation(name: str, volume: Any, scene: Any) -> Any:
+    """An empty vtkMRMLSegmentationNode that belongs to a volume."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> None:
+    """Make a segmentation node hold one segment per lesion in one layer, and nothing else.
+
+    Args:
+        node: a vtkMRMLSegmentationNode.
+        ids: (rows, columns) lesion IDs 1..n on the grid of `frame`.
+        frame: the anterior whole-body frame.
+    """
     slicer = _slicer()
     labelmap = slicer.vtkOrientedImageData()
     # Slicer's label tools expect a signed type; short holds every ID that occurs.
-    _vtk_image(lesion_ids(reading).astype(np.int16), labelmap)
-    labelmap.SetGeometryFromImageToWorldMatrix(_vtk_matrix(reading.scan.frame.ijk_to_ras))
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{reading.scan.case} abnormal uptake")
-    node.CreateDefaultDisplayNodes()
+    _vtk_image(ids.astype(np.int16), labelmap)
+    labelmap.SetGeometryFromImageToWorldMatrix(_vtk_matrix(frame.ijk_to_ras))
     segmentation = node.GetSegmentation()
+    segmentation.RemoveAllSegments()
     converter = slicer.vtkSegmentationConverter
     # The frame, not the volume: a lone posterior view's grid is the frame's mirror image.
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     segmentation.SetConversionParameter(
         converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(labelmap)
     )
     segmentation.SetConversionParameter("Smoothing factor", "0.0")
-    if reading.lesions:
+    if ids.any():
         # All segments in one import share one layer; segment by segment each would get its own.
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.ImportLabelmapToSegmentationNode(labelmap, node):
@@ -176,30 +204,38 @@ def _add_segmentation(reading: Reading, volume: Any, scene: Any) -> Any:
     # The slice through a one-slice surface is its mid-plane cut; the labelmap shows the pixels that were found.
     display.SetPreferredDisplayRepresentationName2D("Binary labelmap")
     display.SetAllSegmentsVisibility2DFill(False)
-    return node
 
 
-def _add_curve(lesion: Lesion, scene: Any) -> Any:
-    import vtk
-
+def add_outline(lesion: Lesion, scene: Any) -> Any:
+    """A locked vtkMRMLMarkupsClosedCurveNode, straight from corner to corner."""
     curve = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", lesion_name(lesion.id))
     curve.CreateDefaultDisplayNodes()
     curve.SetCurveTypeToLinear()
-    points = vtk.vtkPoints()
-    points.SetDataTypeToDouble()
-    for position in lesion.curve.tolist():
-        points.InsertNextPoint(position)
-    curve.SetControlPointPositionsWorld(points)
+    shape_outline(curve, lesion)
     # The outline belongs to the segmentation, which is what gets edited.
     curve.SetLocked(True)
     display = curve.GetDisplayNode()
     display.SetSelectedColor(*lesion_color(lesion.id))
     display.SetColor(*lesion_color(lesion.id))
-    display.UseGlyphScaleOff()
-    display.SetGlyphSize(0.1)
+    # A curve's line is as thick as this part of its points; in mm it would vanish when a whole body is shown.
+    display.UseGlyphScaleOn()
+    display.SetGlyphScale(OUTLINE_SCALE)
+    display.SetLineThickness(1.0)
+    display.SetGlyphType(display.Vertex2D)
     display.SetPointLabelsVisibility(False)
     display.SetPropertiesLabelVisibility(False)
     return curve
+
+
+def shape_outline(curve: Any, lesion: Lesion) -> None:
+    """Give a curve node the shape of a lesion."""
+    import vtk
+
+    points = vtk.vtkPoints()
+    points.SetDataTypeToDouble()
+    for position in lesion.curve.tolist():
+        points.InsertNextPoint(position)
+    curve.SetControlPointPositionsWorld(points)
 
 
 def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scene: Any) -> int:

@@ -68,8 +68,9 @@ def _curve(lesion: Lesion, step: float) -> dict[str, object]:
             "selectedColor": color,
             "propertiesLabelVisibility": False,
             "pointLabelsVisibility": False,
-            "useGlyphScale": False,
-            "glyphSize": 0.1,
+            # Points vanish in a line of screen width; a width in mm would be less than a pixel.
+            "useGlyphScale": True,
+            "glyphScale": 0.3,
             "lineThickness": 1.0,
         },
     }

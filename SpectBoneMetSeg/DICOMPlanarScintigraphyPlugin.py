@@ -1,0 +1,137 @@
+"""Planar nuclear medicine images in Slicer's DICOM browser: anterior and posterior view as volumes of their own.
+
+The scalar volume plugin would stack both views as slices of one volume, with the posterior view in the anterior one's
+place. Here each view becomes a one-slice volume that lies in the patient as its detector saw it.
+"""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+import logging
+from pathlib import Path
+
+import slicer
+from DICOMLib import DICOMLoadable, DICOMPlugin
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+
+#: The scalar volume plugin offers the same files with 0.5.
+CONFIDENCE = 0.9
+NM_CLASSES = ("1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5")
+PLANAR_TYPES = ("WHOLE BODY", "STATIC")
+OTHER_TYPES = ("TOMO", "GATED", "DYNAMIC", "RECON")
+
+
+class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
+    """Loads whole-body and static planar NM images."""
+
+    def __init__(self):
+        super().__init__()
+        self.loadType = _("Planar scintigraphy")
+        self.tags["modality"] = "0008,0060"
+        self.tags["classUID"] = "0008,0016"
+        self.tags["imageType"] = "0008,0008"
+        self.tags["seriesInstanceUID"] = "0020,000E"
+        self.tags["numberOfFrames"] = "0028,0008"
+
+    def examineForImport(self, fileLists):
+        """One loadable per series that holds planar NM images."""
+        loadables = []
+        for files in fileLists:
+            found = self.getCachedLoadables(files)
+            if found is None:
+                found = self.examineFiles(files)
+                self.cacheLoadables(files, found)
+            loadables += found
+        return loadables
+
+    def examine(self, fileLists):
+        """As the DICOM browser calls it."""
+        return self.examineForImport(fileLists)
+
+    def examineFiles(self, files):
+        """The loadables of one list of files; reads tags only."""
+        planar = [file for file in files if self.isPlanar(file)]
+        if not planar:
+            return []
+        loadable = DICOMLoadable()
+        loadable.files = planar
+        loadable.name = self.seriesName(planar[0])
+        loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
+        loadable.selected = True
+        loadable.confidence = CONFIDENCE
+        return [loadable]
+
+    def isPlanar(self, file):
+        """Whether a file holds a planar NM image."""
+        value = slicer.dicomDatabase.fileValue
+        if value(file, self.tags["modality"]) != "NM" or value(file, self.tags["classUID"]) not in NM_CLASSES:
+            return False
+        kind = value(file, self.tags["imageType"]).upper()
+        return any(word in kind for word in PLANAR_TYPES) and not any(word in kind for word in OTHER_TYPES)
+
+    def seriesName(self, file):
+        """Series number and description."""
+        value = slicer.dicomDatabase.fileValue
+        number = value(file, self.tags["seriesNumber"])
+        description = value(file, self.tags["seriesDescription"]) or _("Planar scintigraphy")
+        return f"{number}: {description}" if number else description
+
+    def load(self, loadable):
+        """Load the views; returns the first volume, None when the views cannot be told apart."""
+        volumes = loadPlanarScan(loadable.files, loadable.name)
+        first = next(iter(volumes.values()), None)
+        if first is None:
+            return None
+        self.addSeriesInSubjectHierarchy(loadable, first)
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first))
+        for volume in list(volumes.values())[1:]:
+            item = hierarchy.GetItemByDataNode(volume) or hierarchy.CreateItem(study, volume)
+            hierarchy.SetItemParent(item, study)
+        return first
+
+
+def loadPlanarScan(files, name=""):
+    """{"anterior": volume node, "posterior": volume node} of the files of one planar study, as far as they exist.
+
+    What cannot be read is said to the user in one sentence, and nothing is added to the scene.
+    """
+    from SpectBoneMetSegLib.errors import UserError
+    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.scene_live import add_scan
+    from SpectBoneMetSegLib.scene_views import show_scan
+
+    try:
+        scans = [read_scan(Path(file)) for file in files]
+    except UserError as error:
+        slicer.util.errorDisplay(str(error))
+        return {}
+    volumes = {}
+    for scan in scans:
+        for warning in scan.warnings:
+            logging.warning(warning)
+        twice = set(scan.views) & set(volumes)
+        if twice:
+            logging.warning("%s holds a second %s view, which gets a volume of its own.", scan.case, *twice)
+        for view, volume in add_scan(scan, slicer.mrmlScene, name).items():
+            volumes.setdefault(view, volume)
+    show_scan(volumes, slicer.mrmlScene)
+    return volumes
+
+
+class DICOMPlanarScintigraphyPlugin(ScriptedLoadableModule):
+    """Registers the plugin; hidden, because there is nothing to open."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("DICOM planar scintigraphy plugin")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Developer Tools.DICOM Plugins")]
+        self.parent.contributors = ["The SpectBoneMetSeg developers"]
+        self.parent.helpText = _("Loads planar nuclear medicine images with their anterior and posterior views.")
+        self.parent.acknowledgementText = ""
+        self.parent.hidden = True
+        if not hasattr(slicer.modules, "dicomPlugins"):
+            slicer.modules.dicomPlugins = {}
+        slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"] = DICOMPlanarScintigraphyPluginClass

@@ -1,0 +1,150 @@
+"""Scans and model results as plain numbers: to a file for another process, to facts and arrays for a Slicer scene.
+
+A file is an uncompressed .npz without pickled objects: arrays, and all else as one JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .export.receipt import plain
+from .interactive import ModelResult
+from .planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
+from .results import ThoraxCrop
+
+__all__ = [
+    "load_result",
+    "load_scan",
+    "result_facts",
+    "result_from",
+    "save_result",
+    "save_scan",
+    "scan_facts",
+    "source_from",
+]
+
+FACTS = "facts"
+
+
+def save_scan(scan: WholeBodyScan, path: str | Path) -> None:
+    """Write a scan; OSError when the file cannot be written."""
+    _save(path, scan_facts(scan), {f"counts_{name}": view.counts for name, view in scan.views.items()})
+
+
+def load_scan(path: str | Path) -> WholeBodyScan:
+    """The inverse of `save_scan`."""
+    facts, arrays = _load(path)
+    return _scan_from(facts, _of_views(arrays, "counts"))
+
+
+def save_result(result: ModelResult, path: str | Path) -> None:
+    """Write a model's result; OSError when the file cannot be written."""
+    counts = {f"counts_{name}": view.counts for name, view in result.scan.views.items()}
+    maps = {f"probability_{name}": values for name, values in result.probabilities.items()}
+    _save(path, result_facts(result), counts | maps)
+
+
+def load_result(path: str | Path) -> ModelResult:
+    """The inverse of `save_result`."""
+    facts, arrays = _load(path)
+    return result_from(facts, _of_views(arrays, "counts"), _of_views(arrays, "probability"))
+
+
+def result_facts(result: ModelResult) -> dict[str, Any]:
+    """All of a result but its arrays, in JSON's own types."""
+    crop = result.crop
+    return {
+        **scan_facts(result.scan),
+        "crop": {
+            "rows": list(crop.rows),
+            "columns": list(crop.columns),
+            "confidence": crop.confidence,
+            "reasons": list(crop.reasons),
+            "method": crop.method,
+        },
+        "receipt": plain(result.receipt),
+    }
+
+
+def result_from(
+    facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]], probabilities: Mapping[ViewName, NDArray[Any]]
+) -> ModelResult:
+    """The result of which `facts` were taken.
+
+    Args:
+        facts: from `result_facts`.
+        counts: per view (rows, columns) on its own grid.
+        probabilities: per view (rows, columns) on the anterior frame.
+
+    Raises:
+        KeyError, TypeError, ValueError: facts and arrays are not those of a result.
+    """
+    crop = facts["crop"]
+    box = ThoraxCrop(
+        tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
+    )
+    maps = {name: np.asarray(probabilities[name], np.float32) for name in VIEW_NAMES if name in probabilities}
+    return ModelResult(_scan_from(facts, counts), box, maps, dict(facts["receipt"]))
+
+
+def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
+    """All of a scan but its counts, in JSON's own types."""
+    source = scan.source
+    return {
+        "case": scan.case,
+        "views": {
+            name: {"spacing": list(view.spacing), "origin": list(view.origin or ())}
+            for name, view in scan.views.items()
+        },
+        "source": {
+            "files": [str(file) for file in source.files],
+            "sha256": list(source.sha256),
+            "sop_instance_uids": list(source.sop_instance_uids),
+            "description": dict(source.description),
+        },
+        "warnings": list(scan.warnings),
+    }
+
+
+def source_from(facts: Mapping[str, Any]) -> ScanSource:
+    """The source of which `scan_facts` took the entry "source"."""
+    return ScanSource(
+        tuple(facts["files"]), tuple(facts["sha256"]), tuple(facts["sop_instance_uids"]), dict(facts["description"])
+    )
+
+
+def _scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]]) -> WholeBodyScan:
+    views = {
+        name: PlanarView(
+            np.asarray(counts[name]),
+            tuple(facts["views"][name]["spacing"]),
+            name,
+            tuple(facts["views"][name]["origin"]),
+        )
+        for name in VIEW_NAMES
+        if name in facts["views"]
+    }
+    origin, warnings = source_from(facts["source"]), tuple(facts["warnings"])
+    return WholeBodyScan(facts["case"], views.get("anterior"), views.get("posterior"), origin, warnings)
+
+
+def _save(path: str | Path, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    with open(path, "wb") as file:
+        np.savez(file, **{FACTS: text, **arrays})  # type: ignore[arg-type]
+
+
+def _load(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return json.loads(arrays.pop(FACTS).tobytes()), arrays
+
+
+def _of_views(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[ViewName, NDArray[Any]]:
+    return {name: arrays[f"{what}_{name}"] for name in VIEW_NAMES if f"{what}_{name}" in arrays}

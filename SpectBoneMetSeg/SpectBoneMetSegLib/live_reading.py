@@ -1,0 +1,190 @@
+"""One reading in a scene that follows the sliders, the hand and the physician's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import scene_live as live
+from .delineation import number_lesions
+from .interactive import ModelResult, Review, carry_over, edited_reading, reading_at, reviewed
+from .planar import ViewName
+from .results import Lesion, Reading
+
+__all__ = ["LiveReading"]
+
+STATE = "SpectBoneMetSeg.state"
+
+#: IDs of segmentation nodes that a reading is just writing to; two readings may follow one another on a node.
+_written: set[str] = set()
+
+
+class LiveReading:
+    """The reading kept with one segmentation node.
+
+    Attributes:
+        node: the vtkMRMLSegmentationNode.
+        result: what the model found.
+        reading: the lesions as they stand.
+        threshold, minimum_area_mm2: in force.
+        edited: changed by hand since the threshold was last set.
+    """
+
+    def __init__(self, node: Any, scene: Any, result: ModelResult) -> None:
+        """See `start` and `find`."""
+        self.node, self.scene, self.result = node, scene, result
+        self.threshold = result.model_value("threshold")
+        self.minimum_area_mm2 = result.model_value("minimum_area_mm2")
+        self.edited = False
+        self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
+        self._segments: dict[int, str] = {}
+
+    @classmethod
+    def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
+        """Put a new result into a segmentation node, in place of what it held.
+
+        Args:
+            result: what the model found.
+            node: a vtkMRMLSegmentationNode.
+            volumes: the volume node of each view of the scan.
+            scene: their vtkMRMLScene.
+        """
+        live.store_result(result, node, volumes, scene)
+        made = cls(node, scene, result)
+        made.reset()
+        return made
+
+    @classmethod
+    def find(cls, node: Any, scene: Any) -> LiveReading | None:
+        """The reading that a segmentation node holds, as it was left; None without one."""
+        result = live.stored_result(node)
+        if result is None:
+            return None
+        made = cls(node, scene, result)
+        state = json.loads(node.GetAttribute(STATE) or "{}")
+        made.threshold = float(state.get("threshold", made.threshold))
+        made.minimum_area_mm2 = float(state.get("minimum_area_mm2", made.minimum_area_mm2))
+        made.edited = bool(state.get("edited", False))
+        if not made.edited:
+            made.reading = reading_at(result, made.threshold, made.minimum_area_mm2)
+        made._follow_labels(edited=made.edited)
+        return made
+
+    @property
+    def updating(self) -> bool:
+        """Whether the node changes by a reading, not by hand; observers look here."""
+        return self.node.GetID() in _written
+
+    def set_threshold(self, threshold: float, minimum_area_mm2: float) -> None:
+        """Draw the lesions anew; what was said of those that stay is kept, edits by hand are not."""
+        before, said = self.reading, self.reviews()
+        self.threshold, self.minimum_area_mm2, self.edited = threshold, minimum_area_mm2, False
+        self.reading = reading_at(self.result, threshold, minimum_area_mm2)
+        self._show(carry_over(before, self.reading, said))
+
+    def reset(self) -> None:
+        """Back to the model's own result, without anything said or drawn."""
+        self.threshold = self.result.model_value("threshold")
+        self.minimum_area_mm2 = self.result.model_value("minimum_area_mm2")
+        self.edited = False
+        self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
+        self._show({})
+
+    def follow_edit(self) -> bool:
+        """Take over the segments after they were changed; True when that changed any lesion."""
+        labels, ids = self._labels()
+        drawn = edited_reading(self.result, labels, self.threshold)
+        self._segments = live.segment_of_lesions(drawn, labels, ids)
+        if np.array_equal(drawn.mask, self.reading.mask):
+            return False
+        self.edited = True
+        self.reading = drawn
+        self._outline()
+        self._keep_state()
+        return True
+
+    def segment_of(self, lesion: int) -> str:
+        """The ID of the segment that holds a lesion."""
+        return self._segments[lesion]
+
+    def lesion_of(self, segment: str) -> Lesion | None:
+        """The first lesion in a segment."""
+        return next((lesion for lesion in self.reading.lesions if self._segments.get(lesion.id) == segment), None)
+
+    def lesion_at(self, position: Sequence[float]) -> Lesion | None:
+        """The lesion at a place of the patient (RAS mm)."""
+        column, row = (np.linalg.inv(self.result.scan.frame.ijk_to_ras) @ [*position, 1.0])[:2]
+        row, column = round(float(row)), round(float(column))
+        rows, columns = self.reading.mask.shape
+        if not (0 <= row < rows and 0 <= column < columns):
+            return None
+        number = int(number_lesions(self.reading.mask)[row, column])
+        return self.reading.lesions[number - 1] if number else None
+
+    def name_of(self, lesion: int) -> str:
+        """What the segment of a lesion is called."""
+        return str(self.node.GetSegmentation().GetSegment(self._segments[lesion]).GetName())
+
+    def color_of(self, lesion: int) -> tuple[float, float, float]:
+        """RGB 0..1 of the segment of a lesion."""
+        red, green, blue = self.node.GetSegmentation().GetSegment(self._segments[lesion]).GetColor()
+        return red, green, blue
+
+    def review(self, lesion: int) -> Review:
+        """What was said of a lesion."""
+        return live.review_of(self.node, self._segments[lesion])
+
+    def set_review(self, lesion: int, review: Review) -> None:
+        """Keep what the physician says of a lesion."""
+        live.set_review(self.node, self._segments[lesion], review)
+        live.dim_rejected(self.node, self._segments)
+
+    def reviews(self) -> dict[int, Review]:
+        """What was said of all lesions."""
+        return {lesion: self.review(lesion) for lesion in self._segments}
+
+    def final(self) -> Reading:
+        """The reading to be saved: without rejected lesions, the decisions in the receipt."""
+        return reviewed(self.result, self.reading, self.reviews())
+
+    def save(self, folder: str | Path) -> Path:
+        """Write all output files into a folder of the case's name inside `folder`; returns that folder.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        target = Path(folder) / self.result.scan.case
+        self.final().save(str(target))
+        return target
+
+    def _labels(self) -> tuple[NDArray[np.int32], list[str]]:
+        return live.labels_of(self.node, self.result.scan.frame)
+
+    def _show(self, said: dict[int, Review]) -> None:
+        _written.add(self.node.GetID())
+        try:
+            live.show_lesions(self.reading, self.node, said)
+        finally:
+            _written.discard(self.node.GetID())
+        self._follow_labels(edited=False)
+
+    def _follow_labels(self, edited: bool) -> None:
+        labels, ids = self._labels()
+        if edited:
+            self.reading = edited_reading(self.result, labels, self.threshold)
+        self._segments = live.segment_of_lesions(self.reading, labels, ids)
+        self._outline()
+        self._keep_state()
+
+    def _outline(self) -> None:
+        live.show_outlines(self.reading, self.node, self.scene)
+        live.dim_rejected(self.node, self._segments)
+
+    def _keep_state(self) -> None:
+        state = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2, "edited": self.edited}
+        self.node.SetAttribute(STATE, json.dumps(state))

@@ -1,0 +1,290 @@
+"""A model's result that lives in a Slicer scene: kept with a segmentation node, changed with it, found again in it.
+
+The segmentation node holds all: node references to the
+volumes of counts and of probabilities and to the outlines, the remaining facts as an attribute, the physician's words
+as tags of its segments. So a saved scene is a saved reading.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .delineation import number_lesions
+from .errors import UserError
+from .exchange import result_facts, result_from, scan_facts, source_from
+from .interactive import ModelResult, Review, label_of_lesions
+from .planar import PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
+from .results import Reading
+from .scene import add_outline, add_view, import_lesions, shape_outline
+
+__all__ = [
+    "add_scan",
+    "dim_rejected",
+    "labels_of",
+    "outlines_of",
+    "remove_outlines",
+    "review_of",
+    "scan_of_volumes",
+    "segment_of_lesions",
+    "set_review",
+    "show_lesions",
+    "show_outlines",
+    "store_result",
+    "stored_result",
+]
+
+FACTS = "SpectBoneMetSeg.facts"
+DECISION_TAG, CHARACTER_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.character"
+OUTLINE_ROLE = "outline"
+#: Opacity of rejected lesions.
+FAINT = 0.25
+
+
+def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, Any]:
+    """A one-slice volume per view with its own directions; they remember where the scan came from.
+
+    Args:
+        scan: as read.
+        scene: a vtkMRMLScene.
+        name: the volumes' name before the view's, the scan's case when empty.
+    """
+    volumes = {view.name: add_view(view, f"{name or scan.case} {view.name}", scene) for view in scan.views.values()}
+    for volume in volumes.values():
+        _remember(volume, scan_facts(scan))
+    return volumes
+
+
+def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
+    """The scan that two volume nodes show; either may be None.
+
+    Raises:
+        UserError: no volume, or one that does not lie in the patient as its view does.
+    """
+    given: dict[ViewName, Any] = {"anterior": anterior, "posterior": posterior}
+    volumes = {name: volume for name, volume in given.items() if volume is not None}
+    if not volumes:
+        raise UserError("There is no scan yet: choose its anterior or its posterior volume.")
+    views = {name: _view_of(volume, name) for name, volume in volumes.items()}
+    facts = [_remembered(volume) for volume in volumes.values()]
+    sources = {json.dumps(entry["source"]): entry["source"] for entry in facts if entry}
+    warnings = dict.fromkeys(str(note) for entry in facts if entry for note in entry["warnings"])
+    source = ScanSource()
+    for entry in sources.values():
+        part = source_from(entry)
+        source = replace(
+            part,
+            files=source.files + part.files,
+            sha256=source.sha256 + part.sha256,
+            sop_instance_uids=source.sop_instance_uids + part.sop_instance_uids,
+        )
+    first = next(iter(volumes.values()))
+    case = str(facts[0]["case"]) if facts[0] else str(first.GetName())
+    return WholeBodyScan(case, views.get("anterior"), views.get("posterior"), source, tuple(warnings))
+
+
+def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any], scene: Any) -> None:
+    """Keep a result with a segmentation node.
+
+    Args:
+        result: what the model found.
+        node: the vtkMRMLSegmentationNode.
+        volumes: the volume nodes of the scan's views.
+        scene: their vtkMRMLScene.
+    """
+    for name, values in result.probabilities.items():
+        node.SetNodeReferenceID(f"{name}Counts", volumes[name].GetID())
+        earlier = node.GetNodeReference(f"{name}Probability")
+        if earlier is not None:
+            _remove(earlier, scene)
+        stored = add_view(result.scan.frame.with_counts(values), f"{result.scan.case} {name} probability", scene)
+        stored.GetDisplayNode().SetWindowLevelMinMax(0.0, 1.0)
+        stored.SetHideFromEditors(True)
+        node.SetNodeReferenceID(f"{name}Probability", stored.GetID())
+    earlier = node.GetNodeReference("aggregateCounts")
+    if earlier is not None:
+        _remove(earlier, scene)
+    total = add_view(result.scan.frame.with_counts(result.aggregate), f"{result.scan.case} aggregate", scene)
+    node.SetNodeReferenceID("aggregateCounts", total.GetID())
+    _remember(node, result_facts(result))
+
+
+def stored_result(node: Any) -> ModelResult | None:
+    """The result kept with a segmentation node; None for one without, or when its volumes are gone."""
+    facts = _remembered(node)
+    if facts is None or "crop" not in facts:
+        return None
+    counts: dict[ViewName, NDArray[Any]] = {}
+    maps: dict[ViewName, NDArray[Any]] = {}
+    for name in facts["views"]:
+        volume, stored = node.GetNodeReference(f"{name}Counts"), node.GetNodeReference(f"{name}Probability")
+        if volume is None or stored is None or volume.GetImageData() is None or stored.GetImageData() is None:
+            return None
+        counts[name], maps[name] = _pixels(volume), _pixels(stored)
+    return result_from(facts, counts, maps)
+
+
+def show_lesions(reading: Reading, node: Any, reviews: Mapping[int, Review] | None = None) -> None:
+    """Make the segmentation node hold the reading's lesions, one segment each, with what was said of them."""
+    import_lesions(node, number_lesions(reading.mask), reading.scan.frame)
+    segmentation = node.GetSegmentation()
+    for index in range(segmentation.GetNumberOfSegments()):
+        number = int(segmentation.GetNthSegment(index).GetLabelValue())
+        if reviews and number in reviews:
+            set_review(node, segmentation.GetNthSegmentID(index), reviews[number])
+
+
+def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str]]:
+    """(rows, columns) labels of a segmentation node on the grid of `frame`, and the segment IDs of labels 1, 2, ...
+
+    Where segments overlap the later one counts.
+    """
+    import slicer
+    import vtk
+
+    segmentation = node.GetSegmentation()
+    ids = [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
+    if not ids:
+        return np.zeros(frame.shape, np.int32), []
+    geometry, merged = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    geometry.SetExtent(0, frame.shape[1] - 1, 0, frame.shape[0] - 1, 0, 0)
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(frame.ijk_to_ras.ravel().tolist())
+    geometry.SetGeometryFromImageToWorldMatrix(matrix)
+    # By name: empty or missing lists would mean "all with their own label values".
+    names, values = vtk.vtkStringArray(), vtk.vtkIntArray()
+    for label, segment in enumerate(ids, start=1):
+        names.InsertNextValue(segment)
+        values.InsertNextValue(label)
+    # Painting beyond the frame enlarges a labelmap; outside the field there are no counts to mark.
+    extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
+    if not node.GenerateMergedLabelmapForAllSegments(merged, extent, geometry, names, values):
+        raise RuntimeError("Slicer did not merge the segments")
+    return _image_pixels(merged).astype(np.int32), ids
+
+
+def segment_of_lesions(reading: Reading, labels: NDArray[np.int32], ids: Sequence[str]) -> dict[int, str]:
+    """{lesion ID: ID of the segment that covers most of it}."""
+    return {number: ids[label - 1] for number, label in label_of_lesions(reading, labels).items()}
+
+
+def review_of(node: Any, segment: str) -> Review:
+    """What the physician said of a segment."""
+    import vtk
+
+    decision, character = vtk.reference(""), vtk.reference("")
+    entry = node.GetSegmentation().GetSegment(segment)
+    said = entry.GetTag(DECISION_TAG, decision), entry.GetTag(CHARACTER_TAG, character)
+    return Review(str(decision) if said[0] else "open", str(character) if said[1] else "")  # type: ignore[arg-type]
+
+
+def set_review(node: Any, segment: str, review: Review) -> None:
+    """Keep what the physician says of a segment, also as Slicer's own segment status."""
+    entry = node.GetSegmentation().GetSegment(segment)
+    entry.SetTag(DECISION_TAG, review.decision)
+    entry.SetTag(CHARACTER_TAG, review.character)
+    status = {"open": "inprogress", "accepted": "completed", "rejected": "flagged"}[review.decision]
+    entry.SetTag("Segmentation.Status", status)
+
+
+def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
+    """Let the closed curves of a segmentation node follow the reading's lesions; curves already there are reused."""
+    curves = outlines_of(node)
+    for lesion, curve in zip(reading.lesions, curves, strict=False):
+        shape_outline(curve, lesion)
+    for lesion in reading.lesions[len(curves) :]:
+        node.AddNodeReferenceID(OUTLINE_ROLE, add_outline(lesion, scene).GetID())
+    for curve in curves[len(reading.lesions) :]:
+        _remove(curve, scene)
+
+
+def dim_rejected(node: Any, segments: Mapping[int, str]) -> None:
+    """Draw what the physician rejected faintly: still there, but out of the way.
+
+    Args:
+        node: the vtkMRMLSegmentationNode.
+        segments: {lesion ID: ID of its segment}, lesions in the order of the outlines.
+    """
+    display = node.GetDisplayNode()
+    for curve, segment in zip(outlines_of(node), segments.values(), strict=False):
+        shown = FAINT if review_of(node, segment).decision == "rejected" else 1.0
+        curve.GetDisplayNode().SetOpacity(shown)
+        display.SetSegmentOpacity2DOutline(segment, shown)
+
+
+def outlines_of(node: Any) -> list[Any]:
+    """The closed curves that belong to a segmentation node, in the order of the lesions."""
+    count = node.GetNumberOfNodeReferences(OUTLINE_ROLE)
+    curves = (node.GetNthNodeReference(OUTLINE_ROLE, index) for index in range(count))
+    return [curve for curve in curves if curve is not None]
+
+
+def remove_outlines(node: Any, scene: Any) -> None:
+    """Take the closed curves of a segmentation node out of the scene."""
+    for curve in outlines_of(node):
+        _remove(curve, scene)
+    node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
+
+
+def _remove(node: Any, scene: Any) -> None:
+    """Take a node out of the scene with its display and storage nodes, which would stay."""
+    parts = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    parts.append(node.GetStorageNode())
+    # The node first: a volume in a slice view would be given another display node.
+    scene.RemoveNode(node)
+    for part in parts:
+        if part is not None:
+            scene.RemoveNode(part)
+
+
+def _view_of(volume: Any, name: ViewName) -> PlanarView:
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    stored = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    across, down = (float(step) for step in volume.GetSpacing()[:2])
+    right, anterior, superior = stored[:3, 3].tolist()
+    expected = ijk_to_ras(name, (down, across), (right, anterior, superior))
+    image = volume.GetImageData()
+    if (
+        image is None
+        or image.GetDimensions()[2] != 1
+        or image.GetNumberOfScalarComponents() != 1
+        or volume.GetParentTransformNode() is not None
+        or not np.allclose(stored[:3, :2], expected[:3, :2], atol=1e-3 * min(across, down))
+    ):
+        raise UserError(
+            f"{volume.GetName()} does not lie in the patient as the {name} view does: load the scan as planar "
+            "scintigraphy, or open its file here."
+        )
+    return PlanarView(_pixels(volume), (down, across), name, (right, anterior, superior))
+
+
+def _pixels(volume: Any) -> NDArray[np.float32]:
+    return _image_pixels(volume.GetImageData()).astype(np.float32)
+
+
+def _image_pixels(image: Any) -> NDArray[Any]:
+    """A copy of a one-slice vtkImageData as (rows, columns)."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    columns, rows, _ = image.GetDimensions()
+    return np.array(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns))
+
+
+def _remember(node: Any, facts: Mapping[str, Any]) -> None:
+    node.SetAttribute(FACTS, json.dumps(facts))
+
+
+def _remembered(node: Any) -> dict[str, Any] | None:
+    text = node.GetAttribute(FACTS)
+    try:
+        return dict(json.loads(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,313 @@
+"""A persistent child process that reads scans, so that a window never freezes and TensorFlow never enters it.
+
+The parent writes one JSON line per request, the child one per event; arrays travel in files of a private folder.
+Nothing here blocks: the window calls `poll` from a timer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import UserError
+from .exchange import load_result, save_scan
+from .interactive import ModelResult
+from .planar import WholeBodyScan
+
+if TYPE_CHECKING:
+    from .engines import DeviceName, EngineName
+    from .pipeline import Options
+
+__all__ = ["Event", "Worker", "kill_tree"]
+
+#: Seconds a child that was asked to end may take before it is killed.
+PATIENCE = 2.0
+#: Lines of the child's own messages that a crash report shows.
+LOG_LINES = 3
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something the child said, or its end.
+
+    Attributes:
+        kind: "ready" after the start, "progress", "warm" when a model is loaded, "done", "failed" (the request, not the
+            child), "crashed" (the child is gone).
+        job: number of the request, 0 for none.
+        step: what is being done: "load", or a step of the pipeline.
+        fraction: 0..1 of the request.
+        remaining: seconds still to go, None when nothing is known.
+        message: for the user, one sentence ("failed" and "crashed").
+        result: of "done".
+        facts: further values, such as the device of "warm".
+    """
+
+    kind: Literal["ready", "progress", "warm", "done", "failed", "crashed"]
+    job: int = 0
+    step: str = ""
+    fraction: float = 0.0
+    remaining: float | None = None
+    message: str = ""
+    result: ModelResult | None = None
+    facts: Mapping[str, Any] | None = None
+
+
+class Worker:
+    """One child process, started when first needed and again after a crash or a cancel."""
+
+    def __init__(
+        self,
+        python: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            python: the interpreter; in Slicer that is PythonSlicer.
+            environment: the child's environment instead of this process's.
+            command: the whole command line instead of `python -m SpectBoneMetSegLib.worker_child`.
+        """
+        self._command = list(command or [python or sys.executable, "-m", f"{__package__}.worker_child"])
+        self._environment = dict(os.environ if environment is None else environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._buffer = b""
+        self._last_job = 0
+        self._open: dict[int, Path] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether the child lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._open)
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the child."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start the child unless it lives; returns at once.
+
+        Raises:
+            UserError: the interpreter cannot be started.
+        """
+        if self.running:
+            return
+        self._forget()
+        self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
+        try:
+            with (self._folder / "log.txt").open("wb") as log:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=self._child_environment(),
+                    **_own_group(),
+                )
+        except OSError as error:
+            self._forget()
+            raise UserError(
+                f"{self._command[0]} cannot be started ({error.strerror}); check the installation."
+            ) from error
+        assert self._process.stdout is not None
+        # A thread would starve: the window's thread holds Python's lock while it waits for the user.
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def warm_up(self, model: str | None = None, engine: EngineName = "auto", device: DeviceName = "auto") -> int:
+        """Have a model loaded ahead of the first scan; returns the job's number."""
+        return self._send({"do": "warm", "model": model, "engine": engine, "device": device}, None)
+
+    def read(
+        self,
+        scan: WholeBodyScan | str | Path,
+        model: str | None = None,
+        engine: EngineName = "auto",
+        device: DeviceName = "auto",
+        options: Options | None = None,
+    ) -> int:
+        """Ask for a reading of a scan in memory or of a file or folder; returns the job's number.
+
+        Raises:
+            UserError: the child cannot be started or no longer takes requests.
+        """
+        self.start()
+        assert self._folder is not None
+        request: dict[str, Any] = {"do": "read", "model": model, "engine": engine, "device": device}
+        if options is not None:
+            request["options"] = asdict(options)
+        if isinstance(scan, WholeBodyScan):
+            request["scan"] = str(self._folder / f"scan-{self._last_job + 1}.npz")
+            save_scan(scan, request["scan"])
+        else:
+            request["path"] = str(Path(scan).absolute())
+        result = self._folder / f"result-{self._last_job + 1}.npz"
+        return self._send({**request, "result": str(result)}, result)
+
+    def poll(self) -> list[Event]:
+        """What happened since the last call; never waits."""
+        if self._process is None:
+            return []
+        ended = self._process.poll() is not None
+        events = [self._event(json.loads(line)) for line in self._lines()]
+        if ended:
+            events.append(self._crash())
+        return events
+
+    def wait(
+        self,
+        job: int,
+        on_event: Callable[[Event], None] | None = None,
+        idle: Callable[[], None] | None = None,
+    ) -> ModelResult:
+        """Wait for the result of a job; `on_event` gets the progress, `idle` is called many times a second meanwhile.
+
+        Raises:
+            UserError: the reading failed, the child ended, or the job was cancelled.
+        """
+        while True:
+            for event in self.poll():
+                if event.kind == "crashed" or (event.job == job and event.kind == "failed"):
+                    raise UserError(event.message)
+                if event.job == job and event.kind == "done":
+                    assert event.result is not None
+                    return event.result
+                if on_event is not None:
+                    on_event(event)
+            if self._process is None or job not in self._open:
+                raise UserError("The reading was cancelled.")
+            if idle is not None:
+                idle()
+            time.sleep(0.02)
+
+    def cancel(self) -> None:
+        """Kill the child with everything it started; the next request starts another one."""
+        if self._process is not None:
+            kill_tree(self._process)
+        self._forget()
+
+    def close(self) -> None:
+        """End the child in peace, or kill it when it is at work."""
+        if self._process is not None and self._process.stdin is not None and not self._open:
+            # A child whose input ends goes by itself.
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+        self.cancel()
+
+    def _send(self, request: dict[str, Any], result: Path | None) -> int:
+        self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._last_job += 1
+        self._open[self._last_job] = result or Path()
+        try:
+            self._process.stdin.write(json.dumps({**request, "job": self._last_job}).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise UserError(self._crash().message) from error
+        return self._last_job
+
+    def _lines(self) -> list[bytes]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self._process.stdout.fileno(), 65536):
+                self._buffer += piece
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return [line for line in lines if line]
+
+    def _event(self, said: dict[str, Any]) -> Event:
+        kind, job = said.pop("event"), said.pop("job", 0)
+        if kind not in ("done", "failed", "warm"):
+            return Event(kind, job, **said)
+        path = self._open.pop(job, None)
+        if kind != "done" or path is None:
+            return Event(kind, job, **said)
+        try:
+            return Event("done", job, fraction=1.0, result=load_result(path))
+        except (OSError, ValueError, KeyError) as error:
+            return Event("failed", job, message=f"The result cannot be read ({error}); check the space on the disk.")
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _crash(self) -> Event:
+        """The child's last words as an event; afterwards the worker is as new."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+        code, job = self._process.returncode, max(self._open, default=0)
+        try:
+            assert self._folder is not None
+            lines = (self._folder / "log.txt").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        words = " ".join(line.strip() for line in lines[-LOG_LINES:])
+        how = _signal_name(-code) if code is not None and code < 0 else f"code {code}"
+        self.cancel()
+        said = f": {words[:300]}" if words else ""
+        return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}{said}); try again.")
+
+    def _child_environment(self) -> dict[str, str]:
+        package_place = str(Path(__file__).resolve().parents[1])
+        others = self._environment.get("PYTHONPATH")
+        return {
+            **self._environment,
+            "PYTHONPATH": os.pathsep.join([package_place, others] if others else [package_place]),
+            "PYTHONIOENCODING": "utf-8",
+            "TF_CPP_MIN_LOG_LEVEL": self._environment.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        }
+
+    def _forget(self) -> None:
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._process, self._folder, self._buffer = None, None, b""
+        self._open.clear()
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a process that `Worker` started, with all its descendants, and wait until it is gone."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        # The group outlives its leader: descendants of a crashed child are ended too.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+
+
+def _own_group() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,182 @@
+"""The child of `worker.Worker`: takes requests as JSON lines on stdin, tells events as JSON lines on stdout.
+
+It ends with its input, so that it never outlives the window.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from .errors import UserError
+from .exchange import load_scan, save_result
+from .interactive import ModelResult
+from .pipeline import Clock, Map, Options, Reader
+from .planar import ViewName, WholeBodyScan
+
+if TYPE_CHECKING:
+    from .engines import DeviceName, EngineName
+
+#: Share of a request that is over when a step begins; loading a model cold takes most of it.
+BEGINS = {
+    "load": 0.0,
+    "read": 0.4,
+    "aggregate": 0.42,
+    "crop": 0.43,
+    "prepare": 0.45,
+    "network": 0.47,
+    "delineate": 0.94,
+    "measure": 0.96,
+}
+
+
+class Channel:
+    """The way to the parent: one JSON object a line."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def tell(self, event: str, job: int = 0, **values: Any) -> None:
+        """Send one event at once."""
+        self._stream.write(json.dumps({"event": event, "job": job, **values}).encode() + b"\n")
+        self._stream.flush()
+
+
+class TellingClock(Clock):
+    """A clock that tells the parent which step begins and how long it will be, going by the request before."""
+
+    def __init__(self, channel: Channel, job: int, before: dict[str, float]) -> None:
+        super().__init__()
+        self._channel, self._job, self._before = channel, job, before
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """As `Clock.step`."""
+        steps = list(BEGINS)
+        ahead = [self._before.get(other) for other in steps[steps.index(name) :]] if name in steps else [None]
+        known = [seconds for seconds in ahead if seconds is not None]
+        remaining = round(sum(known), 2) if len(known) == len(ahead) else None
+        self._channel.tell("progress", self._job, step=name, fraction=BEGINS.get(name, 0.5), remaining=remaining)
+        with super().step(name):
+            yield
+
+
+class KeepingReader(Reader):
+    """A reader that keeps the views' probabilities, from which lesions can be drawn anew at another threshold."""
+
+    kept: dict[ViewName, Map]
+
+    def _probabilities(self, *args: Any) -> dict[ViewName, Map]:
+        self.kept = super()._probabilities(*args)
+        return self.kept
+
+
+class Service:
+    """Keeps the reader of the last model warm and answers requests one after another."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._reader: KeepingReader | None = None
+        self._loaded: tuple[Any, ...] | None = None
+        self._seconds: dict[str, float] = {}
+
+    def answer(self, request: dict[str, Any]) -> None:
+        """Do one request; what goes wrong becomes an event."""
+        job = request["job"]
+        try:
+            if request["do"] == "warm":
+                reader = self._load(request, TellingClock(self._channel, job, {}))
+                facts = {"engine": reader.engine.name, "device": reader.engine.device}
+                self._channel.tell("warm", job, facts={**facts, "warnings": list(reader.engine.warnings)})
+            else:
+                self._read(request)
+                self._channel.tell("done", job)
+        except UserError as error:
+            self._channel.tell("failed", job, message=str(error))
+        except Exception as error:
+            traceback.print_exc()
+            sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
+            self._channel.tell("failed", job, message=sentence)
+
+    def _read(self, request: dict[str, Any]) -> None:
+        clock = TellingClock(self._channel, request["job"], self._seconds)
+        reader = self._load(request, clock)
+        result = read_with(reader, request.get("scan"), request.get("path"), _options(request), clock)
+        save_result(result, request["result"])
+        self._seconds = {"load": 0.0, "read": 0.0, **clock.seconds}
+
+    def _load(self, request: dict[str, Any], clock: Clock) -> KeepingReader:
+        wanted = (request.get("model"), request.get("engine", "auto"), request.get("device", "auto"))
+        if self._reader is None or self._loaded != wanted:
+            with clock.step("load"):
+                # The old network goes first: two may not fit on a GPU.
+                self._reader, self._loaded = None, None
+                self._reader = KeepingReader(*wanted)
+                self._loaded = wanted
+        return self._reader
+
+
+def read_here(
+    scan: WholeBodyScan, model: str | None, engine: EngineName, device: DeviceName, options: Options
+) -> ModelResult:
+    """Read a scan in this process, for scripts that want no child.
+
+    Raises:
+        UserError: as `Reader`.
+    """
+    reader = KeepingReader(model, engine, device)
+    reading = reader.read_scan(scan, options)
+    return ModelResult(scan, reading.crop, reader.kept, reading.receipt)
+
+
+def read_with(
+    reader: KeepingReader, stored_scan: str | None, path: str | None, options: Options, clock: Clock
+) -> ModelResult:
+    """Read a scan stored by `exchange.save_scan`, or the file or folder at `path`."""
+    from .reading import read_scan
+
+    with clock.step("read"):
+        if stored_scan:
+            scan = load_scan(stored_scan)
+        else:
+            scan = read_scan(path or "", views=options.views, pixel_size_mm=options.pixel_size_mm)
+    reading = reader.read_scan(scan, options, clock)
+    return ModelResult(scan, reading.crop, reader.kept, reading.receipt)
+
+
+def _options(request: dict[str, Any]) -> Options:
+    given = request.get("options") or {}
+    crop = tuple(given["crop"]) if given.get("crop") else None
+    return Options(given.get("region", "thorax"), crop, given.get("views"), given.get("pixel_size_mm"))
+
+
+def _requests(stream: BinaryIO, into: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in stream:
+        into.put(json.loads(line))
+    # The parent is gone or wants us to go; the main thread may be deep in TensorFlow.
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    channel = Channel(os.fdopen(os.dup(1), "wb"))
+    # What libraries print must not get between the lines meant for the parent.
+    os.dup2(2, 1)
+    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_requests, args=(sys.stdin.buffer, waiting), daemon=True).start()
+    service = Service(channel)
+    channel.tell("ready", facts={"pid": os.getpid(), "started": time.time()})
+    while True:
+        service.answer(waiting.get())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The table of a reading's lesions, with what the physician says of each."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+import qt
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.interactive import CHARACTERS, DECISIONS, Review
+
+DECISION_COLUMN, CHARACTER_COLUMN = 2, 3
+
+
+class LesionTable:
+    """Fills a QTableWidget; a row per lesion, head to foot."""
+
+    def __init__(self, table, onSelected, onReviewed):
+        """Take over a table.
+
+        Args:
+            table: a QTableWidget.
+            onSelected: called with the ID of a lesion whose row the user selects.
+            onReviewed: called with the ID of a lesion and its new Review.
+        """
+        self.table, self.onSelected, self.onReviewed = table, onSelected, onReviewed
+        self.filling = False
+        titles = [
+            _("Name"),
+            _("cm²"),
+            _("Decision"),
+            _("Character"),
+            _("Seen in"),
+            _("Max. counts"),
+            _("Contrast"),
+            _("Max. prob."),
+        ]
+        table.setColumnCount(len(titles))
+        table.setHorizontalHeaderLabels(titles)
+        table.verticalHeader().setVisible(False)
+        table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.setMinimumHeight(180)
+        table.connect("itemSelectionChanged()", self._selected)
+
+    def show(self, live):
+        """Show the lesions of a LiveReading, none for None."""
+        self.filling = True
+        lesions = live.reading.lesions if live else ()
+        known = self.table.rowCount
+        self.table.setRowCount(len(lesions))
+        for row in range(known, len(lesions)):
+            self._addChoices(row)
+        for row, lesion in enumerate(lesions):
+            self._fill(row, lesion, live)
+        self.table.resizeColumnsToContents()
+        self.filling = False
+
+    def select(self, lesion):
+        """Select a lesion's row as if the user had not."""
+        self.filling = True
+        self.table.selectRow(lesion - 1)
+        self.filling = False
+
+    def _fill(self, row, lesion, live):
+        seen = {"anterior": _("anterior"), "posterior": _("posterior"), "both": _("both")}
+        strongest = max(lesion.views.values(), key=lambda measured: measured.max_counts)
+        texts = {
+            0: live.name_of(lesion.id),
+            1: f"{lesion.area_mm2 / 100:.2f}",
+            4: seen[lesion.seen_in],
+            5: f"{strongest.max_counts:.0f}",
+            6: f"{strongest.contrast:.1f}",
+            7: f"{lesion.max_probability:.2f}",
+        }
+        for column, text in texts.items():
+            item = qt.QTableWidgetItem(text)
+            if column == 0:
+                red, green, blue = (round(255 * part) for part in live.color_of(lesion.id))
+                item.setData(qt.Qt.DecorationRole, qt.QColor(red, green, blue))
+            self.table.setItem(row, column, item)
+        review = live.review(lesion.id)
+        self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))
+        self.table.cellWidget(row, CHARACTER_COLUMN).setCurrentIndex(CHARACTERS.index(review.character))
+
+    def _addChoices(self, row):
+        decisions = [_("open"), _("accepted"), _("rejected")]
+        characters = ["-", _("benign"), _("equivocal"), _("malignant")]
+        for column, texts in ((DECISION_COLUMN, decisions), (CHARACTER_COLUMN, characters)):
+            choice = qt.QComboBox()
+            for text in texts:
+                choice.addItem(text)
+            choice.connect("currentIndexChanged(int)", lambda index, row=row: self._reviewed(row))
+            self.table.setCellWidget(row, column, choice)
+
+    def _reviewed(self, row):
+        if self.filling:
+            return
+        decision = DECISIONS[self.table.cellWidget(row, DECISION_COLUMN).currentIndex]
+        character = CHARACTERS[self.table.cellWidget(row, CHARACTER_COLUMN).currentIndex]
+        self.onReviewed(row + 1, Review(decision, character))
+
+    def _selected(self):
+        row = self.table.currentRow()
+        if not self.filling and row >= 0:
+            self.onSelected(row + 1)

@@ -1,0 +1,297 @@
+"""The module's logic: scans in, readings in the scene out, with the work done by a child process."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803, N806, N815
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import qt
+import slicer
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+from SpectBoneMetSegLib.errors import UserError
+
+#: How often the window looks for what the child process said, in milliseconds.
+POLL_MS = 50
+MODULE_FOLDER = Path(__file__).resolve().parents[1]
+
+
+def sampleFile():
+    """The simulated study that comes with the extension: installed beside the module, or in the source tree."""
+    folders = (MODULE_FOLDER, MODULE_FOLDER.parent)
+    places = [folder / "Resources" / "Sample" / "simulated_scan.dcm" for folder in folders]
+    return next((place for place in places if place.exists()), places[0])
+
+
+@parameterNodeWrapper
+class SpectBoneMetSegParameterNode:
+    """What the panel remembers; the reading itself lies in the segmentation node."""
+
+    anteriorVolume: vtkMRMLScalarVolumeNode
+    posteriorVolume: vtkMRMLScalarVolumeNode
+    segmentation: vtkMRMLSegmentationNode
+    box: vtkMRMLMarkupsROINode
+    threshold: Annotated[float, WithinRange(0.01, 0.99)] = 0.5
+    minimumArea: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
+    model: str = ""
+    engine: str = "auto"
+    device: str = "auto"
+
+
+class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
+    """Reads scans without the panel.
+
+    logic = SpectBoneMetSegLogic()
+    volumes = logic.loadScan("scan.dcm")
+    live = logic.process(volumes.get("anterior"), volumes.get("posterior"))
+    print(len(live.reading.lesions)); live.save("results")
+    logic.processFolder("scans", "results")
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._worker = None
+        self._pending = None
+        self._timer = None
+        self._failure = None
+        self._live = None
+        self.seconds = 0.0
+        self.onProgress = self.onFinished = self.onFailed = None
+
+    @property
+    def worker(self):
+        """The child process that reads, started when first needed."""
+        from SpectBoneMetSegLib.worker import Worker
+
+        if self._worker is None:
+            self._worker = Worker(python=shutil.which("PythonSlicer") or sys.executable)
+        return self._worker
+
+    @property
+    def busy(self):
+        """Whether a reading is under way."""
+        return self._pending is not None
+
+    def getParameterNode(self):
+        """The scene's parameter node."""
+        return SpectBoneMetSegParameterNode(super().getParameterNode())
+
+    @staticmethod
+    def loadScan(path):
+        """{"anterior": volume node, "posterior": volume node} of a file or the folder of a study, shown side by side.
+
+        Raises:
+            UserError: it cannot be read as a planar scan.
+        """
+        from SpectBoneMetSegLib.reading import read_scan
+        from SpectBoneMetSegLib.scene_live import add_scan
+        from SpectBoneMetSegLib.scene_views import show_scan
+
+        volumes = add_scan(read_scan(path), slicer.mrmlScene)
+        show_scan(volumes, slicer.mrmlScene)
+        return volumes
+
+    def modelNames(self):
+        """The models there are."""
+        from SpectBoneMetSegLib.models import list_models
+
+        try:
+            return [model.path.name for model in list_models()]
+        except ImportError:
+            # Before the packages are installed; the default model still has no need of a name.
+            return []
+
+    def requirements(self):
+        """The packages that a reading needs."""
+        return MODULE_FOLDER / "Resources" / "requirements.txt"
+
+    def ensureRequirements(self):
+        """Ask for missing packages and install them.
+
+        Raises:
+            UserError: the user declined, or the installation failed.
+        """
+        try:
+            import slicer.packaging as packaging
+        except ImportError as error:
+            raise UserError(_("This Slicer is too old: version 5.12 or newer is needed.")) from error
+        try:
+            packaging.pip_ensure(packaging.load_requirements(self.requirements()), requester="SpectBoneMetSeg")
+        except Exception as error:
+            raise UserError(_("Packages are missing and were not installed ({why}).").format(why=error)) from error
+
+    def warmUp(self, model="", engine="auto", device="auto"):
+        """Load the model ahead of the first scan, when all packages are there; never asks."""
+        try:
+            import slicer.packaging as packaging
+        except ImportError:
+            # An older Slicer; it is told when the user asks for a reading.
+            return
+        if not self.worker.running and packaging.pip_check(packaging.load_requirements(self.requirements())):
+            self.worker.warm_up(model or None, engine, device)
+            self._startTimer()
+
+    def process(
+        self,
+        anteriorVolume,
+        posteriorVolume,
+        segmentationNode=None,
+        model="",
+        engine="auto",
+        device="auto",
+        region="thorax",
+        box=None,
+        waitForCompletion=True,
+        inProcess=False,
+    ):
+        """Outline abnormal uptake in a scan.
+
+        Args:
+            anteriorVolume, posteriorVolume: one-slice volumes as the planar scintigraphy loader makes them, or None.
+            segmentationNode: gets one segment per area; None makes a new one.
+            model: name or folder; empty for the default one.
+            engine, device: "auto", or see SpectBoneMetSegLib.engines.
+            region: "thorax" or "whole-body".
+            box: a vtkMRMLMarkupsROINode around what is to be read, instead of the thorax found.
+            waitForCompletion: False returns at once; `onFinished` gets the reading later.
+            inProcess: read in this very process, which brings TensorFlow into it; waits.
+
+        Returns:
+            The LiveReading, or None when not waiting.
+
+        Raises:
+            UserError: one sentence that says what to do.
+        """
+        from SpectBoneMetSegLib.pipeline import Options
+        from SpectBoneMetSegLib.scene import add_segmentation
+        from SpectBoneMetSegLib.scene_live import scan_of_volumes
+        from SpectBoneMetSegLib.scene_views import box_pixels
+
+        if self.busy:
+            raise UserError(_("Another scan is being read: wait for it or cancel it."))
+        scan = scan_of_volumes(anteriorVolume, posteriorVolume)
+        first = anteriorVolume or posteriorVolume
+        started = time.monotonic()
+        options = Options(region=region, crop=box_pixels(box, scan.frame) if box is not None else None)
+        result, job = None, 0
+        if inProcess:
+            from SpectBoneMetSegLib.worker_child import read_here
+
+            result = read_here(scan, model or None, engine, device, options)
+        else:
+            job = self.worker.read(scan, model or None, engine, device, options)
+        if segmentationNode is None:
+            segmentationNode = add_segmentation(f"{scan.case} abnormal uptake", first, slicer.mrmlScene)
+        volumes = {"anterior": anteriorVolume, "posterior": posteriorVolume}
+        # IDs, not nodes: the scene may be closed before the result comes.
+        ids = {name: volume.GetID() for name, volume in volumes.items() if volume is not None}
+        self._pending, self._failure, self._live = (job, segmentationNode.GetID(), ids, started), None, None
+        if result is not None:
+            self._finish(result)
+        elif not waitForCompletion:
+            self._startTimer()
+            return None
+        while self.busy:
+            self.poll()
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        if self._live is None:
+            raise UserError(self._failure or _("The reading was cancelled."))
+        return self._live
+
+    def processFolder(self, inputFolder, outputFolder, model="", engine="auto", device="auto", region="thorax"):
+        """Read every study in a folder (each a file or a folder of its own) and save all results; no scene is filled.
+
+        Returns:
+            {name of the study: its result folder, or the sentence that says why it was not read}
+        """
+        from SpectBoneMetSegLib.interactive import reading_at
+        from SpectBoneMetSegLib.pipeline import Options
+        from SpectBoneMetSegLib.reading import case_name
+
+        outcome = {}
+        for path in sorted(Path(inputFolder).iterdir()):
+            if path.name.startswith("."):
+                continue
+            try:
+                job = self.worker.read(path, model or None, engine, device, Options(region=region))
+                result = self.worker.wait(job, idle=slicer.app.processEvents)
+                limits = result.model_value("threshold"), result.model_value("minimum_area_mm2")
+                folder = Path(outputFolder) / case_name(path)
+                reading_at(result, *limits).save(str(folder))
+                outcome[path.name] = str(folder)
+            except UserError as error:
+                outcome[path.name] = str(error)
+        return outcome
+
+    def poll(self):
+        """Take over what the worker said; called by the timer."""
+        for event in self.worker.poll():
+            mine = self.busy and event.job == self._pending[0]
+            if event.kind == "progress" and self.busy and self.onProgress:
+                self.onProgress(event)
+            elif event.kind == "done" and mine:
+                self._finish(event.result)
+            elif self.busy and (event.kind == "crashed" or (event.kind == "failed" and mine)):
+                self._fail(event.message)
+        if self._timer is not None and not self.worker.busy:
+            self._timer.stop()
+
+    def cancel(self):
+        """Stop the reading under way, and the worker with all it started."""
+        if self.busy:
+            self._pending = None
+            self.worker.cancel()
+
+    def close(self):
+        """End the worker."""
+        self._pending = None
+        if self._timer is not None:
+            self._timer.stop()
+        if self._worker is not None:
+            self._worker.close()
+
+    def stepText(self, step):
+        """What a step of the worker is called."""
+        texts = {
+            "load": _("Loading the model"),
+            "read": _("Reading the scan"),
+            "crop": _("Finding the thorax"),
+            "network": _("Running the network"),
+            "delineate": _("Outlining"),
+            "measure": _("Measuring"),
+        }
+        return texts.get(step, _("Preparing"))
+
+    def _startTimer(self):
+        if self._timer is None:
+            self._timer = qt.QTimer()
+            self._timer.setInterval(POLL_MS)
+            self._timer.connect("timeout()", self.poll)
+        self._timer.start()
+
+    def _finish(self, result):
+        from SpectBoneMetSegLib.live_reading import LiveReading
+
+        _job, nodeID, volumeIDs, started = self._pending
+        self._pending = None
+        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        volumes = {name: slicer.mrmlScene.GetNodeByID(number) for name, number in volumeIDs.items()}
+        if node is None or None in volumes.values():
+            self._fail(_("The scan or its segmentation was removed while it was read."))
+            return
+        self._live = LiveReading.start(result, node, volumes, slicer.mrmlScene)
+        self.seconds = time.monotonic() - started
+        if self.onFinished:
+            self.onFinished(self._live)
+
+    def _fail(self, message):
+        self._pending, self._failure = None, message
+        if self.onFailed:
+            self.onFailed(message)

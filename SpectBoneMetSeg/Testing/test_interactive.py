@@ -1,0 +1,192 @@
+"""Lesions drawn anew: the same as the pipeline's at its own threshold, and following the hand at every edit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from SpectBoneMetSegLib.delineation import lesion_masks, number_lesions
+from SpectBoneMetSegLib.exchange import load_result, load_scan, save_result, save_scan
+from SpectBoneMetSegLib.export.segmentation import lesion_ids
+from SpectBoneMetSegLib.interactive import (
+    ModelResult,
+    Review,
+    carry_over,
+    edited_reading,
+    label_of_lesions,
+    reading_at,
+    reviewed,
+)
+from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
+from SpectBoneMetSegLib.results import ThoraxCrop
+
+SHAPE = (40, 24)
+
+
+def spot(*places):
+    """Cones of probability: (row, column, radius, peak)."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    values = np.zeros(SHAPE, np.float32)
+    for row, column, radius, peak in places:
+        values = np.maximum(values, peak * (1 - np.hypot(y - row, x - column) / radius))
+    return values.astype(np.float32)
+
+
+def make_result(anterior, posterior=None, receipt=None):
+    rng = np.random.default_rng(2)
+    views = {
+        name: PlanarView(rng.poisson(20, SHAPE), (2.0, 3.0), name)
+        for name, values in (("anterior", anterior), ("posterior", posterior))
+        if values is not None
+    }
+    source = ScanSource(("scan.dcm",), ("ab" * 32,), ("1.2.3",), {"manufacturer": "Vendör"})
+    scan = WholeBodyScan("case", views.get("anterior"), views.get("posterior"), source, ("odd",))
+    maps = {"anterior": anterior, "posterior": posterior}
+    maps = {name: maps[name] for name in views}
+    facts = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 0.0, "seed": 0}
+    return ModelResult(scan, ThoraxCrop((3, 30), (0, 20), 0.5, ("odd",)), maps, receipt or facts)
+
+
+@pytest.fixture
+def a_result():
+    """Three lesions: in front, behind, in both."""
+    return make_result(spot((8, 6, 4, 0.9), (30, 12, 5, 0.95)), spot((18, 16, 4, 0.8), (30, 13, 5, 0.9)))
+
+
+def test_at_the_models_own_threshold_the_lesions_are_the_pipelines(a_result):
+    reading = reading_at(a_result, 0.5, 0.0)
+    expected = lesion_masks(a_result.probabilities, 0.5, 0.0, a_result.scan.frame, 0.5)
+    np.testing.assert_array_equal(lesion_ids(reading), expected.union)
+    np.testing.assert_array_equal(reading.view_masks["anterior"], expected.views["anterior"])
+    np.testing.assert_array_equal(reading.view_masks["posterior"], expected.views["posterior"][:, ::-1])
+    assert [lesion.seen_in for lesion in reading.lesions] == ["anterior", "posterior", "both"]
+
+
+def test_a_higher_threshold_shrinks_lesions_and_a_larger_minimum_drops_them(a_result):
+    low, high = reading_at(a_result, 0.3, 0.0), reading_at(a_result, 0.7, 0.0)
+    assert high.mask.sum() < low.mask.sum()
+    assert not (high.mask & ~low.mask).any()
+    smallest = min(lesion.area_mm2 for lesion in low.lesions)
+    assert len(reading_at(a_result, 0.3, smallest + 1).lesions) < len(low.lesions)
+    assert reading_at(a_result, 0.99, 0.0).lesions == ()
+
+
+def test_lowering_the_threshold_brings_no_area_that_the_model_holds_for_nothing():
+    result = make_result(spot((10, 10, 4, 0.45)))
+    assert reading_at(result, 0.3, 0.0).lesions == ()
+
+
+def test_an_unedited_labelmap_gives_the_same_lesions(a_result):
+    reading = reading_at(a_result, 0.4, 0.0)
+    again = edited_reading(a_result, lesion_ids(reading), 0.4)
+    np.testing.assert_array_equal(again.mask, reading.mask)
+    for name, ids in reading.view_masks.items():
+        np.testing.assert_array_equal(again.view_masks[name], ids)
+    assert [lesion.views for lesion in again.lesions] == [lesion.views for lesion in reading.lesions]
+
+
+def test_a_gap_between_the_views_stays_in_the_view_it_was_given_to():
+    front, behind = np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
+    front[10, 10:15] = front[10:15, 10] = 0.9
+    behind[14, 10:15] = behind[10:15, 14] = 0.9
+    behind[11:14, 11:14] = 0.2
+    result = make_result(front, behind)
+    reading = reading_at(result, 0.5, 0.0)
+    assert len(reading.lesions) == 1
+    assert reading.mask.sum() == 25
+    again = edited_reading(result, lesion_ids(reading), 0.5)
+    for name, ids in reading.view_masks.items():
+        np.testing.assert_array_equal(again.view_masks[name], ids)
+
+
+def test_pixels_drawn_onto_a_lesion_go_to_its_own_views_only(a_result):
+    reading = reading_at(a_result, 0.5, 0.0)
+    labels = lesion_ids(reading)
+    row, column = np.argwhere(labels == 1)[0]
+    labels[row - 1, column] = 1
+    edited = edited_reading(a_result, labels, 0.5)
+    assert edited.lesions[0].seen_in == "anterior"
+    assert edited.lesions[0].area_mm2 == pytest.approx(reading.lesions[0].area_mm2 + 6.0)
+    assert edited.lesions[0].views["anterior"].area_mm2 == edited.lesions[0].area_mm2
+
+
+def test_a_lesion_drawn_from_nothing_is_in_every_view(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    labels[2:4, 18:20] = 9
+    first = edited_reading(a_result, labels, 0.5).lesions[0]
+    assert first.seen_in == "both"
+    assert first.area_mm2 == 4 * 6.0
+
+
+def test_a_cut_lesion_becomes_two_and_both_keep_their_label(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.3, 0.0))
+    labels[30, :] = 0
+    edited = edited_reading(a_result, labels, 0.3)
+    assert len(edited.lesions) == 4
+    assert label_of_lesions(edited, labels) == {1: 1, 2: 2, 3: 3, 4: 3}
+
+
+def test_an_erased_labelmap_has_no_lesions(a_result):
+    edited = edited_reading(a_result, np.zeros(SHAPE, np.int16), 0.5)
+    assert edited.lesions == ()
+    assert edited.receipt["edited"] is True
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(np.int16, SHAPE, elements=st.integers(0, 3)))
+def test_whatever_is_drawn_has_outlines_that_enclose_its_area(labels):
+    result = make_result(spot((8, 6, 4, 0.9)), spot((18, 16, 4, 0.8)))
+    edited = edited_reading(result, labels, 0.5)
+    # Every drawn pixel stays; only holes are added.
+    assert (edited.mask[labels > 0] == 1).all()
+    assert sum(lesion.area_mm2 for lesion in edited.lesions) == pytest.approx(6.0 * edited.mask.sum())
+    np.testing.assert_array_equal(lesion_ids(edited), number_lesions(edited.mask))
+
+
+def test_labels_of_another_grid_are_refused(a_result):
+    with pytest.raises(ValueError, match="do not fit"):
+        edited_reading(a_result, np.zeros((3, 3), np.int16), 0.5)
+
+
+def test_what_was_said_of_a_lesion_follows_it_to_another_threshold(a_result):
+    before, after = reading_at(a_result, 0.7, 0.0), reading_at(a_result, 0.3, 0.0)
+    assert carry_over(before, after, {2: "benign"}) == {2: "benign"}
+    gone = reading_at(a_result, 0.85, 0.0)
+    assert [round(lesion.max_probability, 2) for lesion in gone.lesions] == [0.9, 0.95]
+    assert carry_over(before, gone, {1: "a", 2: "b", 3: "c"}) == {1: "a", 2: "c"}
+
+
+def test_rejected_lesions_leave_the_masks_and_stay_in_the_receipt(a_result):
+    reading = reading_at(a_result, 0.4, 0.0)
+    final = reviewed(a_result, reading, {1: Review("rejected", "benign"), 3: Review("accepted", "malignant")})
+    assert [lesion.seen_in for lesion in final.lesions] == ["posterior", "both"]
+    np.testing.assert_array_equal(lesion_ids(final) > 0, np.isin(lesion_ids(reading), (2, 3)))
+    assert [entry["decision"] for entry in final.receipt["review"]] == ["rejected", "open", "accepted"]
+    assert [entry["lesion"] for entry in final.receipt["review"]] == [None, 1, 2]
+    assert final.lesions[1].views == reading.lesions[2].views
+
+
+def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_path):
+    reading = reading_at(a_result, 0.4, 0.0)
+    final = reviewed(a_result, reading, {number: Review("rejected") for number in (1, 2, 3)})
+    final.save(str(tmp_path / "out"))
+    assert (tmp_path / "out" / "lesions.csv").read_text().count("\n") == 1
+
+
+def test_scans_and_results_come_back_from_a_file_as_they_were(a_result, tmp_path):
+    for result in (a_result, make_result(spot((8, 6, 4, 0.9)))):
+        save_result(result, tmp_path / "r.npz")
+        save_scan(result.scan, tmp_path / "s.npz")
+        back, scan = load_result(tmp_path / "r.npz"), load_scan(tmp_path / "s.npz")
+        for found in (back.scan, scan):
+            assert (found.case, found.source, found.warnings) == (
+                result.scan.case,
+                result.scan.source,
+                result.scan.warnings,
+            )
+            for name, view in result.scan.views.items():
+                np.testing.assert_array_equal(found.views[name].counts, view.counts)
+                np.testing.assert_array_equal(found.views[name].ijk_to_ras, view.ijk_to_ras)
+        assert (back.crop, back.receipt) == (result.crop, result.receipt)
+        for name, values in result.probabilities.items():
+            np.testing.assert_array_equal(back.probabilities[name], values)

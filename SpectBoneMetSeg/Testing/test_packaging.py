@@ -1,0 +1,101 @@
+"""What Slicer's build packages: a file that no list names would be missing from the extension."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / "SpectBoneMetSeg"
+#: Files of the module's folder that are made for developers.
+NOT_PACKAGED = {"CMakeLists.txt", "Resources/Icons/draw_icons.py"}
+
+
+def listed(cmake: Path, variable: str) -> list[str]:
+    text = re.sub(r"#.*", "", cmake.read_text(encoding="utf-8"))
+    names = dict(re.findall(r"set\((\w+)\s([^)]*)\)", text))
+    return names[variable].replace("${MODULE_NAME}", "SpectBoneMetSeg").split()
+
+
+def in_tree() -> set[str]:
+    """The module's files, without tests, models (named by a pattern) and what Python leaves behind."""
+    paths = (path.relative_to(MODULE) for path in MODULE.rglob("*") if path.is_file())
+    return {
+        path.as_posix()
+        for path in paths
+        if path.parts[0] != "Testing"
+        and path.parts[:2] != ("Resources", "Models")
+        and not any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
+    }
+
+
+def test_every_file_of_the_module_is_listed_once():
+    cmake = MODULE / "CMakeLists.txt"
+    names = listed(cmake, "MODULE_PYTHON_SCRIPTS") + listed(cmake, "MODULE_PYTHON_RESOURCES")
+    assert len(names) == len(set(names))
+    assert set(names) == in_tree() - NOT_PACKAGED
+
+
+def test_the_extension_adds_every_module_that_can_be_built():
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    added = re.findall(r"^add_subdirectory\((\w+)\)", text, re.MULTILINE)
+    assert set(added) == {path.parent.name for path in ROOT.glob("*/CMakeLists.txt")}
+    for name in added:
+        assert (ROOT / name / f"{name}.py").is_file()
+
+
+def test_the_sample_study_is_packaged():
+    for name in listed(ROOT / "CMakeLists.txt", "SAMPLE_FILES"):
+        assert (ROOT / name).is_file()
+
+
+def test_the_extension_says_what_the_catalogue_asks_for():
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    values = dict(re.findall(r'set\(EXTENSION_(\w+) "([^"]*)"\)', text))
+    assert {"HOMEPAGE", "CATEGORY", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"} <= set(values)
+    assert values["HOMEPAGE"].startswith("https://")
+    assert "Research use only" in values["DESCRIPTION"]
+
+
+def test_slicer_asks_for_the_packages_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line for line in lines if line and not line.startswith("#")}
+    assert wanted == {*project["dependencies"], *project["optional-dependencies"]["tensorflow"]}
+
+
+def test_requirements_leave_room_for_slicers_own_versions():
+    lines = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if "==" in line]
+
+
+def test_the_icon_is_a_small_square_png():
+    from PIL import Image
+
+    path = MODULE / "Resources" / "Icons" / "SpectBoneMetSeg.png"
+    with Image.open(path) as icon:
+        assert (icon.format, icon.size) == ("PNG", (128, 128))
+    assert path.stat().st_size < 50_000
+
+
+@pytest.mark.parametrize("name", ["SpectBoneMetSeg.py", "DICOMPlanarScintigraphyPlugin.py"])
+def test_module_files_import_nothing_that_slicer_may_not_have(name):
+    import ast
+
+    tree = ast.parse((MODULE / name).read_text(encoding="utf-8"))
+    roots = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            roots.add((node.module or "").split(".")[0])
+    own = {"SpectBoneMetSegLib", "SpectBoneMetSegModule"}
+    assert roots <= {"logging", "os", "pathlib", "slicer", "vtk", "qt", "ctk", "numpy", "DICOMLib"} | own
+
+
+def test_files_end_lines_as_the_index_asks():
+    for name in in_tree():
+        path = MODULE / name
+        if path.suffix != ".png":
+            assert b"\r" not in path.read_bytes(), name

@@ -1,0 +1,124 @@
+"""Pytest fixtures of the tests that run in the host; a test file takes them by `pytest_plugins`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULE = ROOT / "SpectBoneMetSeg"
+SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+
+
+@pytest.fixture(scope="session")
+def running_host() -> Any:
+    """The host with both modules of the extension, or a skip that says what is missing."""
+    from . import start
+
+    try:
+        host = start()
+    except ImportError as error:
+        pytest.skip(f"the test host needs PySide6-Essentials and slicer-core, and libGL, libEGL, libxkbcommon: {error}")
+    host.load_module(MODULE / "DICOMPlanarScintigraphyPlugin.py")
+    host.module = host.load_module(MODULE / "SpectBoneMetSeg.py")
+    host.slicer.app.emit("startupCompleted()")
+    return host
+
+
+@pytest.fixture
+def host(running_host: Any) -> Iterator[Any]:
+    """An empty scene; afterwards no slot or observer may have failed."""
+    running_host.clear()
+    running_host.errors.clear()
+    yield running_host
+    assert not running_host.errors, running_host.errors[0]
+    running_host.clear()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: Any) -> Path:
+    """A small network with made-up weights that finds something in any scan."""
+    from SpectBoneMetSegLib.engines import import_tensorflow
+    from SpectBoneMetSegLib.models import save_model
+    from SpectBoneMetSegLib.network import NetworkConfig, build_network
+
+    import_tensorflow()
+    config = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
+    network, rng = build_network(config), np.random.default_rng(1)
+    for weight in network.weights:
+        if weight.path.endswith("kernel"):
+            weight.assign(rng.normal(0, 0.5, weight.shape))
+    limits = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 60.0}
+    return save_model(network, config, limits, tmp_path_factory.mktemp("models") / "tiny").path
+
+
+@pytest.fixture(scope="session")
+def a_warm_worker() -> Iterator[Any]:
+    """One worker for all tests: each start of another one costs seconds."""
+    from SpectBoneMetSegLib.worker import Worker
+
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def logic(host: Any, a_warm_worker: Any) -> Iterator[Any]:
+    """The module's logic without a panel."""
+    made = host.module.SpectBoneMetSegLogic()
+    made._worker = a_warm_worker
+    yield made
+    made._worker = None
+    made.close()
+
+
+@pytest.fixture
+def panel(host: Any, tiny_model: Path, a_warm_worker: Any) -> Iterator[Any]:
+    """The module's panel with the tiny model chosen."""
+    widget = host.make_widget(host.module)
+    widget.logic._worker = a_warm_worker
+    widget.ui.modelSelector.setCurrentText(str(tiny_model))
+    widget.ui.deviceSelector.setCurrentIndex(widget.ui.deviceSelector.findData("cpu"))
+    yield widget
+    widget.logic.cancel()
+    widget.logic._worker = None
+    widget.cleanup()
+
+
+@pytest.fixture
+def until(host: Any) -> Callable[..., None]:
+    """Let the application run until a condition holds."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited too long"
+            host.process_events()
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def load_sample(host: Any) -> Callable[..., Any]:
+    """Load a file through the DICOM plugin, as the DICOM browser does."""
+
+    def load(path: Path = SAMPLE) -> SimpleNamespace:
+        plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+        loadables = plugin.examine([[str(path)]])
+        first = plugin.load(loadables[0]) if loadables else None
+        volumes = {node.GetName().split()[-1]: node for node in nodes_of(host, "vtkMRMLScalarVolumeNode")}
+        return SimpleNamespace(plugin=plugin, loadables=loadables, first=first, volumes=volumes)
+
+    return load
+
+
+def nodes_of(host: Any, kind: str) -> list[Any]:
+    """The scene's nodes of a class."""
+    return list(host.slicer.util.getNodesByClass(kind))

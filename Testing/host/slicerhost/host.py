@@ -1,0 +1,260 @@
+"""The application's place: one scene with its logics, the modules `slicer`, `qt`, `ctk`, and scripted modules."""
+
+# Names are those of Slicer's application object.
+# ruff: noqa: N802, N815
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+import types
+from pathlib import Path
+from typing import Any
+
+VIEWS = ("Red", "Yellow", "Green")
+_running: Host | None = None
+
+
+class Application:
+    """`slicer.app`."""
+
+    applicationName = "Slicer test host"
+    majorVersion, minorVersion = 5, 12
+
+    def __init__(self, qt_application: Any, logic: Any, folder: str) -> None:
+        self._qt, self._logic, self.temporaryPath = qt_application, logic, folder
+        self._slots: dict[str, list[Any]] = {}
+
+    def testingEnabled(self) -> bool:
+        """Message boxes are logged, packages are not installed."""
+        return True
+
+    def applicationLogic(self) -> Any:
+        """vtkMRMLApplicationLogic."""
+        return self._logic
+
+    def layoutManager(self) -> None:
+        """No views on the screen; slice nodes and their logics are in the scene."""
+
+    def processEvents(self) -> None:
+        """Let Qt work."""
+        self._qt.processEvents()
+
+    def connect(self, signature: str, slot: Any) -> None:
+        """Keep a slot; `emit` calls it."""
+        self._slots.setdefault(signature, []).append(slot)
+
+    def emit(self, signature: str) -> None:
+        """Call the slots of a signal of the application."""
+        for slot in self._slots.get(signature, []):
+            slot()
+
+    def topLevelWidgets(self) -> list[Any]:
+        """No main window."""
+        return []
+
+
+class LogicModule:
+    """A loadable module of which only the logic exists."""
+
+    def __init__(self, logic: Any) -> None:
+        self._logic = logic
+
+    def logic(self) -> Any:
+        """The vtk logic."""
+        return self._logic
+
+
+class Host:
+    """The running host."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        from PySide6 import QtWidgets
+
+        from . import pythonqt
+
+        self.qt = pythonqt.install()
+        self.ctk = types.ModuleType("ctk")
+        self._qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"])
+        sys.modules["qt"], sys.modules["ctk"] = self.qt, self.ctk
+        import slicer
+
+        self.slicer = slicer
+        self.errors: list[str] = []
+        self._renderer: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="slicerhost-")
+        self._make_scene()
+        self._make_modules()
+        from .widgets import add_widgets
+
+        add_widgets(self.qt, self.ctk, slicer)
+        sys.excepthook = self._note_error
+
+    def load_module(self, path: str | Path) -> Any:
+        """Import a scripted module and construct it as the application does at its start; returns the Python module."""
+        path = Path(path)
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+        entry = types.SimpleNamespace(path=str(path), name=path.stem)
+        entry.python = getattr(module, path.stem)(entry)
+        setattr(self.slicer.modules, path.stem.lower(), entry)
+        return module
+
+    def make_widget(self, module: Any) -> Any:
+        """Construct and set up a module's panel."""
+        from PySide6 import QtWidgets
+
+        panel = QtWidgets.QWidget()
+        QtWidgets.QVBoxLayout(panel)
+        widget = getattr(module, f"{module.__name__}Widget")(panel)
+        widget.setup()
+        return widget
+
+    def clear(self) -> None:
+        """Close the scene as the user does."""
+        self.slicer.mrmlScene.Clear(0)
+        self.process_events()
+
+    def process_events(self) -> None:
+        """Let Qt work."""
+        self._qt_application.processEvents()
+
+    def save_scene(self, path: str | Path) -> None:
+        """Write the scene as a bundle (.mrb)."""
+        scene = self.slicer.mrmlScene
+        nodes = scene.GetNodesByClass("vtkMRMLStorableNode")
+        nodes.UnRegister(None)
+        for index in range(nodes.GetNumberOfItems()):
+            node = nodes.GetItemAsObject(index)
+            if node.GetSaveWithScene() and node.GetStorageNode() is None:
+                node.AddDefaultStorageNode()
+        assert scene.WriteToMRB(str(path)), "the scene was not written"
+
+    def load_scene(self, path: str | Path) -> None:
+        """Replace the scene by a bundle."""
+        self.clear()
+        assert self.slicer.mrmlScene.ReadFromMRB(str(path)), "the scene was not read"
+        self.process_events()
+
+    def render(self, view: str, size: tuple[int, int] = (500, 900)) -> Any:
+        """A slice view as (height, width, 3) uint8, drawn off screen by Slicer's own displayable managers."""
+        from .render import Renderer, fit
+
+        if self._renderer is None:
+            self._renderer = Renderer()
+        fit(self.slice_logics[view].GetSliceNode(), size)
+        scene = Path(self._folder.name) / "picture.mrb"
+        self.save_scene(scene)
+        return self._renderer.render(scene, view, size)
+
+    def _make_scene(self) -> None:
+        slicer = self.slicer
+        from SpectBoneMetSegLib.scene import prepare_scene
+
+        scene = slicer.vtkMRMLScene()
+        self._logics = list(prepare_scene(scene))
+        self.application_logic = self._logics[0]
+        for name in ("vtkSlicerVolumesLogic", "vtkSlicerSubjectHierarchyModuleLogic", "vtkSlicerTablesLogic"):
+            if hasattr(slicer, name):
+                logic = getattr(slicer, name)()
+                logic.SetMRMLApplicationLogic(self.application_logic)
+                logic.SetMRMLScene(scene)
+                self._logics.append(logic)
+        cache = slicer.vtkCacheManager()
+        cache.SetRemoteCacheDirectory(self._folder.name)
+        self._io = slicer.vtkDataIOManager()
+        self._io.SetCacheManager(cache)
+        scene.SetDataIOManager(self._io)
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+        self._add_views(scene)
+        slicer.mrmlScene = scene
+
+    def _add_views(self, scene: Any) -> None:
+        import vtk
+
+        slicer = self.slicer
+        self.slice_logics: dict[str, Any] = {}
+        collection = vtk.vtkCollection()
+        for name in VIEWS:
+            logic = slicer.vtkMRMLSliceLogic()
+            logic.SetMRMLApplicationLogic(self.application_logic)
+            logic.SetMRMLScene(scene)
+            logic.AddSliceNode(name)
+            self.slice_logics[name] = logic
+            collection.AddItem(logic)
+        self.application_logic.SetSliceLogics(collection)
+        layout = slicer.vtkMRMLLayoutNode()
+        layout.SetSingletonTag("vtkMRMLLayoutNode")
+        layout.AddLayoutDescription(layout.SlicerLayoutSideBySideView, "<layout/>")
+        scene.AddNode(layout)
+
+    def _make_modules(self) -> None:
+        slicer = self.slicer
+        from . import dicom, pip, scripted
+        from .parameters import WithinRange, parameterNodeWrapper
+
+        slicer.app = Application(self._qt_application, self.application_logic, self._folder.name)
+        slicer.dicomDatabase = dicom.Database()
+        slicer.modules = types.SimpleNamespace(dicomPlugins={})
+        for logic in self._logics:
+            name = logic.GetClassName().removeprefix("vtkSlicer").removesuffix("Logic").removesuffix("Module")
+            if logic.GetClassName().startswith("vtkSlicer"):
+                setattr(slicer.modules, name.lower(), LogicModule(logic))
+                self.application_logic.SetModuleLogic(name, logic)
+        tr = types.ModuleType("slicer.i18n")
+        tr.tr = lambda text: text  # type: ignore[attr-defined]
+        tr.translate = lambda context, text: text  # type: ignore[attr-defined]
+        wrapper = types.ModuleType("slicer.parameterNodeWrapper")
+        wrapper.parameterNodeWrapper = parameterNodeWrapper  # type: ignore[attr-defined]
+        wrapper.WithinRange = WithinRange  # type: ignore[attr-defined]
+        sample = types.ModuleType("SampleData")
+        sample.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
+        slicer.i18n, slicer.packaging = tr, pip
+        sys.modules.update(
+            {
+                "slicer.i18n": tr,
+                "slicer.parameterNodeWrapper": wrapper,
+                "slicer.packaging": pip,
+                "slicer.ScriptedLoadableModule": scripted,
+                "DICOMLib": dicom,
+                "SampleData": sample,
+            }
+        )
+
+    def _note_error(self, kind: Any, value: Any, trace: Any) -> None:
+        """Exceptions in slots and observers reach nobody: tests look here."""
+        text = "".join(traceback.format_exception(kind, value, trace))
+        self.errors.append(text)
+        sys.stderr.write(text)
+
+
+class SampleDataLogic:
+    """`SampleData.SampleDataLogic`: what modules have registered."""
+
+    sources: list[dict[str, Any]] = []  # noqa: RUF012  one list for the application
+
+    @classmethod
+    def registerCustomSampleDataSource(cls, **source: Any) -> None:
+        """Keep a source."""
+        cls.sources.append(source)
+
+
+def start() -> Host:
+    """The host; the first call starts it, further calls return the same one.
+
+    Raises:
+        ImportError: PySide6 or slicer-core is not installed, or Qt's system libraries are missing.
+    """
+    global _running
+    if _running is None:
+        _running = Host()
+    return _running

@@ -1,0 +1,44 @@
+"""README and docs say what is there: links lead somewhere, commands exist, figures are those of the shipped model."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.cli import _parser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_local_link_and_named_file_exists(page):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    named = re.findall(r"`((?:Resources|SpectBoneMetSeg|SpectBoneMetSegTraining|Testing)/[\w./-]+)`", text)
+    assert not [name for name in named if not (ROOT / name).exists()]
+    assert not re.findall(r"@[A-Z]+@", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_on_the_page_is_understood(page):
+    text = page.read_text().replace("\\\n", " ")
+    commands = re.findall(r"^\s*spectbonemetseg (.+)$", text, re.MULTILINE)
+    for line in commands:
+        words = re.sub(r'"\$\(.*?\)[^"]*"', "FILE", line).split()
+        _parser().parse_args(words)
+    assert commands
+
+
+def test_the_research_use_notice_stands_in_the_readme():
+    assert "Research use only - not for diagnosis or treatment" in (ROOT / "README.md").read_text()
+
+
+def test_the_shipped_model_is_trained_and_its_card_says_on_what():
+    card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "thorax" / "card.json").read_text())
+    assert card["metrics"]["validation"]["both views"]["dice"] > 0.6
+    assert "imulated" in card["training"]["data"]
+    assert "Research use only" in card["notice"]
+    steps = card["training"]["steps"]
+    assert f"--steps {steps} --learning-rate 3e-3" in (ROOT / "README.md").read_text()

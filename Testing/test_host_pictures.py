@@ -1,0 +1,128 @@
+"""Pictures of the panel and of the slice views, drawn off screen and looked at by the numbers."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "host"))
+pytest_plugins = ["slicerhost.fixtures"]
+
+SIZE = (480, 900)
+
+
+@pytest.fixture
+def a_lesion(host):
+    """The sample study with one made-up lesion in the patient's left half of the chest."""
+    from SpectBoneMetSegLib.interactive import ModelResult
+    from SpectBoneMetSegLib.live_reading import LiveReading
+    from SpectBoneMetSegLib.results import ThoraxCrop
+    from SpectBoneMetSegLib.scene import add_segmentation
+    from SpectBoneMetSegLib.scene_live import scan_of_volumes
+
+    volumes = host.module.SpectBoneMetSegLogic.loadScan(host.module.sampleFile())
+    scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
+    probability = np.zeros(scan.frame.shape, np.float32)
+    probability[300:330, 160:180] = 0.9
+    result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), {name: probability for name in scan.views}, {})
+    node = add_segmentation("made up", volumes["anterior"], host.slicer.mrmlScene)
+    return LiveReading.start(result, node, volumes, host.slicer.mrmlScene)
+
+
+def colored(picture):
+    """(row, column) of pixels that are no grey."""
+    spread = picture.max(axis=2).astype(int) - picture.min(axis=2)
+    return np.argwhere(spread > 60)
+
+
+def letters(host):
+    nodes = host.slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+    return next(node for node in nodes if node.GetAttribute("SpectBoneMetSeg.sides"))
+
+
+def hide_letters(host):
+    letters(host).GetDisplayNode().SetVisibility(False)
+
+
+def expected_pixel(host, view, position):
+    """Where a place of the patient lies in the picture of a slice view."""
+    import vtk
+
+    inverse = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(host.slice_logics[view].GetSliceNode().GetXYToRAS(), inverse)
+    x, y, _, _ = inverse.MultiplyPoint((*position, 1.0))
+    return SIZE[1] - 1 - y, x
+
+
+@pytest.mark.parametrize(("view", "side"), [("Red", "right"), ("Yellow", "left")])
+def test_the_outline_lies_on_the_lesion_in_both_views(host, a_lesion, view, side):
+    hide_letters(host)
+    picture = host.render(view, SIZE)
+    found = colored(picture)
+    assert len(found) > 20
+    row, column = (found.min(axis=0) + found.max(axis=0)) / 2
+    expected = expected_pixel(host, view, a_lesion.reading.lesions[0].centroid)
+    assert (row, column) == pytest.approx(expected, abs=2.5)
+    # The patient's left is on the viewer's right from the front, on the viewer's left from behind.
+    assert (column > SIZE[0] / 2) == (side == "right")
+
+
+@pytest.mark.parametrize("alone", ["segments", "curves"])
+def test_segments_and_curves_each_draw_the_outline(host, a_lesion, alone):
+    from SpectBoneMetSegLib.scene_live import outlines_of
+
+    hide_letters(host)
+    hidden = [a_lesion.node] if alone == "curves" else outlines_of(a_lesion.node)
+    for node in hidden:
+        node.GetDisplayNode().SetVisibility(False)
+    assert len(colored(host.render("Red", SIZE))) > 20
+
+
+def test_bone_is_dark_and_air_is_white(host, a_lesion):
+    picture = host.render("Red", SIZE)
+    field = picture[30:-30, 200:280]
+    assert field.min() < 60
+    assert np.median(field[:40]) > 240
+
+
+def test_a_removed_lesion_leaves_the_views(host, a_lesion):
+    a_lesion.node.GetSegmentation().RemoveSegment(a_lesion.segment_of(1))
+    a_lesion.follow_edit()
+    hide_letters(host)
+    assert len(colored(host.render("Red", SIZE))) == 0
+
+
+def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion):
+    panel._parameterNode.segmentation = a_lesion.node
+    window = panel.parent
+    window.resize(620, 1000)
+    window.show()
+    host.process_events()
+    picture = window.grab().toImage()
+    window.hide()
+    assert (picture.width(), picture.height()) == (620, 1000)
+    assert panel.ui.noticeLabel.text == "Research use only - not for diagnosis or treatment"
+    assert panel.ui.lesionTable.rowCount == 1
+    table = panel.ui.lesionTable
+    corner = table.mapTo(window, table.rect.topLeft())
+    colors = {
+        picture.pixelColor(corner.x() + x, corner.y() + y).getRgb()[:3] for x in range(2, 40) for y in range(20, 60)
+    }
+    red, green, blue = (round(255 * part) for part in a_lesion.color_of(1))
+    assert (red, green, blue) in colors
+
+
+@pytest.mark.parametrize("view", ["Red", "Yellow"])
+def test_letters_name_the_patients_sides_in_every_view(host, a_lesion, view):
+    marks = letters(host)
+    places = {marks.GetNthControlPointLabel(i): marks.GetNthControlPointPositionWorld(i) for i in range(2)}
+    # RAS: the first coordinate grows to the patient's right.
+    assert places["R"][0] > 0 > places["L"][0]
+    a_lesion.node.GetDisplayNode().SetVisibility(False)
+    a_lesion.scene.GetFirstNodeByClass("vtkMRMLMarkupsClosedCurveNode").GetDisplayNode().SetVisibility(False)
+    found = colored(host.render(view, SIZE))
+    for place in places.values():
+        row, column = expected_pixel(host, view, place)
+        assert len(found[np.hypot(found[:, 0] - row, found[:, 1] - column) < 30]) > 5
+    assert len(host.slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")) == 1

@@ -1,0 +1,117 @@
+"""The DICOM plugin in the test host: planar scans load as two views that lie in the patient."""
+
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "host"))
+pytest_plugins = ["slicerhost.fixtures"]
+
+SAMPLE = Path(__file__).resolve().parents[1] / "Resources" / "Sample" / "simulated_scan.dcm"
+
+
+def changed(tmp_path, change):
+    dataset = pydicom.dcmread(SAMPLE)
+    change(dataset)
+    dataset.save_as(tmp_path / "changed.dcm")
+    return tmp_path / "changed.dcm"
+
+
+def matrix_of(volume):
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def test_the_plugin_outbids_the_scalar_volume_plugin(load_sample):
+    loadable = load_sample().loadables[0]
+    assert loadable.confidence > 0.5
+    assert loadable.selected
+    assert loadable.files == [str(SAMPLE)]
+
+
+def test_both_views_become_one_slice_volumes_with_honest_directions(host, load_sample):
+    from SpectBoneMetSegLib.reading import read_scan
+
+    loaded = load_sample()
+    scan = read_scan(SAMPLE)
+    assert set(loaded.volumes) == {"anterior", "posterior"}
+    for name, view in scan.views.items():
+        volume = loaded.volumes[name]
+        assert volume.GetImageData().GetDimensions() == (256, 1024, 1)
+        np.testing.assert_allclose(matrix_of(volume), view.ijk_to_ras)
+        np.testing.assert_array_equal(host.slicer.util.arrayFromVolume(volume)[0], view.counts)
+    # Column 0 of the anterior view is the patient's right, of the posterior view the left.
+    assert matrix_of(loaded.volumes["anterior"])[0, 3] > 0 > matrix_of(loaded.volumes["posterior"])[0, 3]
+
+
+def test_views_are_shown_in_inverted_grey_within_a_percentile_window(host, load_sample):
+    for volume in load_sample().volumes.values():
+        display, counts = volume.GetDisplayNode(), host.slicer.util.arrayFromVolume(volume)
+        assert display.GetColorNode().GetName() == "InvertedGrey"
+        assert 0 < display.GetWindowLevelMax() < counts.max()
+
+
+def test_both_views_lie_below_one_study(host, load_sample):
+    loaded = load_sample()
+    hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
+    studies = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in loaded.volumes.values()}
+    assert len(studies) == 1
+    study = studies.pop()
+    assert hierarchy.GetItemName(study) == pydicom.dcmread(SAMPLE).StudyDescription
+    assert hierarchy.GetItemLevel(study) == "Study"
+
+
+def test_the_posterior_view_is_looked_at_from_behind(host, load_sample):
+    load_sample()
+    red, yellow = (host.slice_logics[name].GetSliceNode().GetSliceToRAS() for name in ("Red", "Yellow"))
+    assert red.GetElement(0, 0) == -1.0
+    assert yellow.GetElement(0, 0) == 1.0
+    assert red.GetElement(2, 1) == yellow.GetElement(2, 1) == 1.0
+
+
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"],
+        ["DERIVED", "PRIMARY", "RECON TOMO"],
+        ["ORIGINAL", "PRIMARY", "DYNAMIC"],
+    ],
+)
+def test_tomographic_and_dynamic_images_are_left_to_others(load_sample, tmp_path, image_type):
+    path = changed(tmp_path, lambda dataset: setattr(dataset, "ImageType", image_type))
+    assert load_sample(path).loadables == []
+
+
+def test_another_modality_is_left_to_others(load_sample, tmp_path):
+    path = changed(tmp_path, lambda dataset: setattr(dataset, "Modality", "CT"))
+    assert load_sample(path).loadables == []
+
+
+def test_a_scan_that_does_not_tell_its_sides_is_refused_in_one_sentence(host, load_sample, tmp_path, caplog):
+    def forget_sides(dataset):
+        for item in dataset.DetectorInformationSequence:
+            del item.ViewCodeSequence
+        for keyword in ("ImageID", "SeriesDescription", "StudyDescription", "ImageComments"):
+            if keyword in dataset:
+                delattr(dataset, keyword)
+
+    with caplog.at_level(logging.ERROR):
+        loaded = load_sample(changed(tmp_path, forget_sides))
+    assert loaded.loadables
+    assert loaded.first is None
+    assert loaded.volumes == {}
+    assert "changed.dcm" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_file_is_examined_once(host):
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    first = plugin.examine([[str(SAMPLE)]])
+    assert plugin.examine([[str(SAMPLE)]])[0] is first[0]
