@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from SpectBoneMetSegLib.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.phantom.anatomy import Person
 from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
 from SpectBoneMetSegTrainingLib.phantom.camera import (
     OUTSIDE_COUNTS,
     SLAB_MM,
-    VIEWS,
     Camera,
     Depths,
     add_scatter,
@@ -50,7 +50,7 @@ def points_inside(count, seed=0):
 def unit_depths(shape=CAMERA.shape):
     ones = np.ones((len(CENTRES), *shape), np.float32)
     distance = np.full(len(CENTRES), 100.0)
-    return Depths(CENTRES, dict.fromkeys(VIEWS, ones), dict.fromkeys(VIEWS, distance))
+    return Depths(CENTRES, dict.fromkeys(VIEW_NAMES, ones), dict.fromkeys(VIEW_NAMES, distance))
 
 
 @given(st.integers(1, 200), st.integers(0, 1000))
@@ -120,7 +120,7 @@ def test_refining_may_be_cut_short():
     assert refine(np.ones((3, 3), np.float32), 4, (10, 11)).shape == (10, 11)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", VIEW_NAMES)
 def test_blur_alone_keeps_the_sum(view):
     activity = np.zeros((3, 40, 32), np.float32)
     activity[:, 15:25, 10:20] = np.random.default_rng(0).random((3, 10, 10))
@@ -134,7 +134,7 @@ def test_what_lies_farther_from_the_detector_is_blurred_more():
     fine = replace(CAMERA, spacing=2.0)
     peaks = []
     for distance in (20.0, 100.0, 250.0):
-        depths = replace(unit_depths(), distance=dict.fromkeys(VIEWS, np.full(3, distance)))
+        depths = replace(unit_depths(), distance=dict.fromkeys(VIEW_NAMES, np.full(3, distance)))
         peaks.append(project(activity, depths, fine, "anterior").max())
     assert peaks[0] > 1.3 * peaks[1] > 1.3 * 1.3 * peaks[2]
 
@@ -148,9 +148,9 @@ def test_an_empty_volume_projects_to_nothing():
 def test_projection_of_mirrored_activity_is_the_mirrored_projection(seed):
     rng = np.random.default_rng(seed)
     activity = rng.random((3, 40, 32)).astype(np.float32)
-    depths = replace(unit_depths(), transmission={view: rng.random((3, 40, 32)).astype(np.float32) for view in VIEWS})
+    depths = replace(unit_depths(), transmission={view: rng.random((3, 40, 32)).astype(np.float32) for view in VIEW_NAMES})
     other = replace(depths, transmission={view: array[..., ::-1] for view, array in depths.transmission.items()})
-    for view in VIEWS:
+    for view in VIEW_NAMES:
         one = project(activity, depths, CAMERA, view)
         two = project(activity[..., ::-1], other, CAMERA, view)
         assert np.allclose(one[:, ::-1], two, rtol=1e-4)
