@@ -148,7 +148,8 @@ def test_an_empty_volume_projects_to_nothing():
 def test_projection_of_mirrored_activity_is_the_mirrored_projection(seed):
     rng = np.random.default_rng(seed)
     activity = rng.random((3, 40, 32)).astype(np.float32)
-    depths = replace(unit_depths(), transmission={view: rng.random((3, 40, 32)).astype(np.float32) for view in VIEW_NAMES})
+    passed = {view: rng.random((3, 40, 32)).astype(np.float32) for view in VIEW_NAMES}
+    depths = replace(unit_depths(), transmission=passed)
     other = replace(depths, transmission={view: array[..., ::-1] for view, array in depths.transmission.items()})
     for view in VIEW_NAMES:
         one = project(activity, depths, CAMERA, view)

@@ -44,13 +44,15 @@ def draw_readers(rng: np.random.Generator) -> tuple[Reader, ...]:
 
 def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Mask]:
     """{view: (rows, columns) bool} what this reader marks in both views, anterior frame."""
+    from scipy.special import expit
+
     shape = case.expected["anterior"].shape
     marks = {view: np.zeros(shape, bool) for view in VIEW_NAMES}
     for lesion in case.lesions:
         waver = float(rng.normal(0, LEVEL_WAVER))
         for view, shown in lesion.views.items():
             middle, width = SEEN_CONTRAST
-            seen = rng.random() < 1 / (1 + np.exp(-(shown.contrast - middle - reader.caution) / width))
+            seen = rng.random() < expit((shown.contrast - middle - reader.caution) / width)
             if seen and shown.mask.any():
                 marks[view][shown.box] |= _drawn(shown, reader.level + waver, rng)
     return marks
