@@ -10,6 +10,7 @@ from SpectBoneMetSegLib.cropping import LOW_CONFIDENCE, crop_thorax
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegTrainingLib.dataset import LESION, cases_of, load_case, merge_labels, read_json
 from SpectBoneMetSegTrainingLib.phantom import hospital, population
 from SpectBoneMetSegTrainingLib.phantom.hospital import SimulatedCase, SimulatedLesion
@@ -234,21 +235,27 @@ def crop_is_right(crop, landmarks, columns):
     )
 
 
-@pytest.mark.slow
+#: (rows, columns), mm: the paper's matrix, its half, and other makers'.
+MATRICES = (((1024, 256), 2.26), ((512, 128), 4.52), ((1024, 256), 2.4), ((900, 220), 2.8), ((1200, 320), 1.95))
+
+
 def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dicom_files(tmp_path, monkeypatch):
     from SpectBoneMetSegTrainingLib.phantom.dicom_nm import VARIANTS, write_nm_wholebody
 
     monkeypatch.undo()
     right, doubted = 0, 0
     for index in range(20):
-        case = hospital.simulate_case(f"p{index}", (31, index), arms_up=index % 10 == 3)
+        shape, spacing = MATRICES[index % len(MATRICES)]
+        case = hospital.simulate_case(f"p{index}", (31, index), shape=shape, spacing=spacing, arms_up=index % 10 == 3)
         variant = VARIANTS[index % len(VARIANTS)]
         folder = variant in ("single-files", "image-id")
         path = tmp_path / f"p{index}" / ("" if folder else "scan.dcm")
         write_nm_wholebody(path, case.scan, patient_id=f"p{index}", uid_text=f"crop {index}", variant=variant)
-        scan = read_scan(path)
-        crop = crop_thorax(aggregate(scan).counts, scan.frame.spacing[0])
-        if crop_is_right(crop, case.landmarks, scan.frame.shape[1]):
+        frame = aggregate(read_scan(path))
+        work = regrid(frame)
+        crop = crop_thorax(work.counts, work.spacing[0])
+        assert crop.rows[1] - crop.rows[0] == crop.columns[1] - crop.columns[0] == 256
+        if crop_is_right(crop, at_working_size(case.landmarks, frame, work), work.shape[1]):
             right += 1
         else:
             assert crop.confidence < LOW_CONFIDENCE, (index, variant, crop, case.landmarks)
@@ -256,6 +263,16 @@ def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dico
     assert right >= 19
     # A warning on everything would warn of nothing.
     assert doubted <= 3
+
+
+def at_working_size(landmarks, frame, work):
+    """Landmarks in pixels of `frame` as pixels of `work`; both fields have one middle."""
+    moved = {}
+    for name, value in landmarks.items():
+        axis = int(name.endswith("column"))
+        middle = (frame.shape[axis] - 1) / 2
+        moved[name] = (value - middle) * frame.spacing[axis] / work.spacing[axis] + (work.shape[axis] - 1) / 2
+    return moved
 
 
 @pytest.mark.slow
