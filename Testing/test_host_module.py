@@ -301,7 +301,7 @@ def test_the_modules_own_test_passes_in_the_host(host):
 
 
 def test_a_click_on_a_lesion_selects_its_row(a_read_panel):
-    from SpectBoneMetSegLib.delineation import to_ras
+    from SpectBoneMetSegLib.outlines import to_ras
 
     live, ui = a_read_panel.live, a_read_panel.ui
     ui.lesionTable.selectRow(0)

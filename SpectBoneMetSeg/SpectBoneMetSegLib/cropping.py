@@ -76,7 +76,7 @@ def find_body(counts: Image, spacing: float) -> BodyArea | None:
     """Step 1, body area: the largest connected region clearly above the stray counts outside."""
     from scipy import ndimage
 
-    smooth = ndimage.gaussian_filter(counts.astype(np.float32), SMOOTHING_MM / spacing)
+    smooth = _smoothed(counts, SMOOTHING_MM / spacing)
     above = smooth[smooth > smooth.mean()]
     if counts.sum() <= 0 or above.size == 0:
         return None
@@ -94,6 +94,17 @@ def find_body(counts: Image, spacing: float) -> BodyArea | None:
     middle = mask[rows[0] + (rows[1] - rows[0]) // 5 : rows[0] + (rows[1] - rows[0]) // 2]
     axis = float(np.median(np.nonzero(middle)[1]))
     return BodyArea(mask, rows, axis)
+
+
+def _smoothed(counts: Image, sigma: float) -> Image:
+    """Gaussian blur of `sigma` pixels, on a grid of half the size where that loses nothing (four times cheaper)."""
+    from scipy import ndimage
+
+    rows, columns = counts.shape
+    if sigma < 2.5 or rows % 2 or columns % 2:
+        return ndimage.gaussian_filter(counts.astype(np.float32), sigma)
+    half = counts.astype(np.float32).reshape(rows // 2, 2, columns // 2, 2).mean((1, 3))
+    return ndimage.gaussian_filter(half, sigma / 2).repeat(2, 0).repeat(2, 1)
 
 
 def central_width(body: BodyArea, spacing: float) -> Profile:

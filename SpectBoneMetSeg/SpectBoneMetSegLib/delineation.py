@@ -1,4 +1,4 @@
-"""From probabilities to lesions: threshold, union of the views, numbered components, exact outlines.
+"""From probabilities to lesions: threshold, union of the views, numbered components.
 
 Everything here lives on the anterior frame grid; lesions are "abnormal uptake" until a physician accepts them.
 """
@@ -10,19 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions
 from .planar import PlanarView, ViewName
 
-__all__ = ["LesionMasks", "lesion_masks", "number_lesions", "outline", "to_ras"]
-
-#: Pixels that touch at a corner belong together; the background around them then counts as 4-connected.
-EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
-
-#: (row, column) steps along pixel edges: east, south, west, north.
-STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-#: Of the four pixels around a corner, the one ahead on the left and ahead on the right of each step, as the offset
-#: from the corner to the pixel's own upper left corner.
-AHEAD_LEFT = ((-1, 0), (0, 0), (0, -1), (-1, -1))
-AHEAD_RIGHT = ((0, 0), (0, -1), (-1, -1), (-1, 0))
+__all__ = ["LesionMasks", "lesion_masks"]
 
 
 @dataclass(frozen=True)
@@ -70,9 +61,9 @@ def lesion_masks(
     if window is None:
         empty = np.zeros(frame.shape, dtype=np.uint16)
         return LesionMasks(empty, {name: empty.copy() for name in above})
-    masks = {name: ndimage.binary_fill_holes(values[window]) for name, values in above.items()}
+    masks = {name: fill_holes(values[window]) for name, values in above.items()}
     stacked = np.stack(list(masks.values()))
-    union = ndimage.binary_fill_holes(stacked.any(axis=0))
+    union = fill_holes(stacked.any(axis=0))
     # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes, and the union is no more
     # than its views, so the gap goes to the view that thinks it likelier.
     gap = union & ~stacked.any(axis=0)
@@ -105,75 +96,3 @@ def _placed(part: NDArray[np.uint16], window: tuple[slice, slice], shape: tuple[
     whole = np.zeros(shape, dtype=np.uint16)
     whole[window] = part
     return whole
-
-
-def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """8-connected components of a (rows, columns) mask numbered 1..n (uint16) by centroid row, then column."""
-    from scipy import ndimage
-
-    components, count = ndimage.label(np.asarray(mask) != 0, structure=EIGHT_CONNECTED)
-    if count > np.iinfo(np.uint16).max:
-        raise ValueError(f"{count} lesions are more than an ID map can hold")
-    if count == 0:
-        return np.zeros(components.shape, dtype=np.uint16)
-    centroids = np.array(ndimage.center_of_mass(components > 0, components, np.arange(1, count + 1)))
-    number = np.zeros(count + 1, dtype=np.uint16)
-    number[1 + np.lexsort((centroids[:, 1], centroids[:, 0]))] = np.arange(1, count + 1)
-    return number[components]
-
-
-def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The closed pixel-edge polygon around one 8-connected component without holes.
-
-    Args:
-        mask: (rows, columns), exactly one component.
-
-    Returns:
-        (n, 2) corners as (row, column) with pixel centres at integers, so corners lie at halves; clockwise on the
-        screen, no collinear corners, the last not repeated. The enclosed area is exactly the number of pixels. Where
-        pixels touch only at a corner the curve passes that corner twice and stays one curve.
-
-    Raises:
-        ValueError: the mask is empty, has holes or more than one component.
-    """
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
-        raise ValueError("an empty mask has no outline")
-    first = (int(rows[0]), int(columns[0]))
-    pixels = set(zip(rows.tolist(), columns.tolist(), strict=True))
-    corners = np.array(_trace(pixels, first), dtype=np.float64) - 0.5
-    if round(_enclosed_area(corners)) != rows.size:
-        raise ValueError("an outline needs a single lesion without holes")
-    return corners
-
-
-def to_ras(corners: NDArray[np.float64], frame: PlanarView) -> NDArray[np.float64]:
-    """(n, 2) (row, column) positions on `frame`'s grid as (n, 3) RAS mm."""
-    ijk = np.column_stack((corners[:, 1], corners[:, 0], np.zeros(len(corners)), np.ones(len(corners))))
-    return (ijk @ frame.ijk_to_ras.T)[:, :3]
-
-
-def _trace(pixels: set[tuple[int, int]], first: tuple[int, int]) -> list[tuple[int, int]]:
-    """Corners of the boundary walked with the lesion on the right, starting east from the upper left of `first`."""
-    corner, heading = first, 0
-    corners: list[tuple[int, int]] = []
-    while not corners or (corner, heading) != (first, 0):
-        corners.append(corner)
-        while True:
-            corner = (corner[0] + STEPS[heading][0], corner[1] + STEPS[heading][1])
-            left = (corner[0] + AHEAD_LEFT[heading][0], corner[1] + AHEAD_LEFT[heading][1])
-            right = (corner[0] + AHEAD_RIGHT[heading][0], corner[1] + AHEAD_RIGHT[heading][1])
-            if left in pixels:
-                # Turning towards a pixel that touches only at this corner keeps 8-connected pixels in one curve.
-                heading = (heading - 1) % 4
-                break
-            if right not in pixels:
-                heading = (heading + 1) % 4
-                break
-    return corners
-
-
-def _enclosed_area(corners: NDArray[np.float64]) -> float:
-    """Area by the shoelace formula, positive for clockwise (row, column) corners."""
-    row, column = corners[:, 0], corners[:, 1]
-    return float(np.dot(column, np.roll(row, -1)) - np.dot(row, np.roll(column, -1))) / 2

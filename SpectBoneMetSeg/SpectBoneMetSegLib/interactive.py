@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .aggregation import aggregate
-from .delineation import LesionMasks, lesion_masks, number_lesions
+from .delineation import LesionMasks, lesion_masks
+from .outlines import number_lesions
 from .planar import ViewName, WholeBodyScan, mirror, same_grid
 from .quantification import measure_lesions
 from .regrid import sample_on

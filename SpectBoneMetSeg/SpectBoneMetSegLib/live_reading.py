@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import scene_live as live
-from .delineation import number_lesions
 from .interactive import ModelResult, Review, carry_over, edited_reading, reading_at, reviewed
+from .outlines import number_lesions
 from .planar import ViewName
 from .results import Lesion, Reading
 

@@ -20,9 +20,10 @@ from . import __version__
 from .aggregation import aggregate
 from .box import cut, paste
 from .cropping import LOW_CONFIDENCE, crop_thorax
-from .delineation import LesionMasks, lesion_masks, number_lesions
+from .delineation import LesionMasks, lesion_masks
 from .errors import UserError
 from .notice import RESEARCH_USE
+from .outlines import number_lesions
 from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .preprocessing import network_inputs, view_scales
 from .quantification import measure_lesions
@@ -184,14 +185,16 @@ class Reader:
     ) -> tuple[LesionMasks, dict[ViewName, NDArray[np.uint16]]]:
         card = self.model.card
         masks = lesion_masks(maps, card.threshold, card.minimum_area_mm2, frame, seed_threshold=card.seed_threshold)
-        view_masks = {name: sample_on(masks.views[name], frame, scan.views[name], order=0) for name in maps}
+        view_masks = {name: _on_view(masks.views[name], frame, scan.views[name]) for name in maps}
         # On a coarser posterior grid a lesion of a pixel or two may fall between the pixel centres.
-        shown = np.unique(np.concatenate([ids.ravel() for ids in view_masks.values()]))
-        if len(shown[shown > 0]) < int(masks.union.max(initial=0)):
-            union = number_lesions(np.isin(masks.union, shown[shown > 0]))
+        count = int(masks.union.max(initial=0))
+        pixels = np.sum([np.bincount(ids.ravel(), minlength=count + 1) for ids in view_masks.values()], axis=0)
+        shown = np.flatnonzero(pixels[1:]) + 1
+        if len(shown) < count:
+            union = number_lesions(np.isin(masks.union, shown))
             views = {name: np.where(masks.views[name] > 0, union, 0).astype(np.uint16) for name in maps}
             masks = LesionMasks(union, views)
-            view_masks = {name: sample_on(views[name], frame, scan.views[name], order=0) for name in maps}
+            view_masks = {name: _on_view(views[name], frame, scan.views[name]) for name in maps}
         return masks, view_masks
 
     def _receipt(self, reading: Reading, options: Options, clock: Clock) -> dict[str, object]:
@@ -289,6 +292,15 @@ def find_region(
         return ThoraxCrop((0, rows), (0, columns), 1.0, (), "whole-body"), ((0, work.shape[0]), (0, work.shape[1]))
     own_rows, own_columns = _scaled(thorax, work, frame)
     return replace(thorax, rows=own_rows, columns=own_columns), (thorax.rows, thorax.columns)
+
+
+def _on_view(ids: NDArray[np.uint16], frame: PlanarView, view: PlanarView) -> NDArray[np.uint16]:
+    """IDs on the anterior frame as the view's own grid shows them."""
+    if same_grid(frame, view):
+        return ids
+    if same_grid(frame, mirror(view)):
+        return np.ascontiguousarray(ids[:, ::-1])
+    return sample_on(ids, frame, view, order=0)
 
 
 def _inside(interval: tuple[int, int], size: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .delineation import outline, to_ras
+from .outlines import outline, to_ras
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .results import Lesion, SeenIn, ViewMeasurement
 

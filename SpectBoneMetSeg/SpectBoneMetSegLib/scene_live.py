@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .delineation import number_lesions
 from .errors import UserError
 from .exchange import result_facts, result_from, scan_facts, source_from
 from .interactive import ModelResult, Review, label_of_lesions
+from .outlines import number_lesions
 from .planar import PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .results import Reading
 from .scene import add_outline, add_view, import_lesions, shape_outline

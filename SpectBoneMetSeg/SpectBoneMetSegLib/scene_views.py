@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .delineation import to_ras
+from .outlines import to_ras
 from .planar import PlanarView, ViewName
 from .results import ThoraxCrop
 from .scene import SLICE_MARGIN, SLICE_VIEWS

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.measure import points_in_poly
-from SpectBoneMetSegLib.delineation import lesion_masks, number_lesions, outline, to_ras
+from SpectBoneMetSegLib.delineation import lesion_masks
+from SpectBoneMetSegLib.outlines import fill_holes, number_lesions, outline, to_ras
 from SpectBoneMetSegLib.planar import PlanarView, mirror
 
 BLOBS = arrays(bool, st.tuples(st.integers(1, 11), st.integers(1, 11)))
@@ -159,3 +160,8 @@ def test_a_scan_without_uptake_has_no_lesions():
     masks = lesion_masks(probabilities(anterior=[], posterior=[]), 0.5, 0.0, a_frame())
     assert masks.union.max() == 0
     assert set(masks.views) == {"anterior", "posterior"}
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_filling_holes_is_what_scipy_does(mask):
+    assert (fill_holes(mask) == ndimage.binary_fill_holes(mask)).all()

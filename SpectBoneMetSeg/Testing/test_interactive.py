@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from SpectBoneMetSegLib.delineation import lesion_masks, number_lesions
+from SpectBoneMetSegLib.delineation import lesion_masks
 from SpectBoneMetSegLib.exchange import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.export.segmentation import lesion_ids
 from SpectBoneMetSegLib.interactive import (
@@ -17,6 +17,7 @@ from SpectBoneMetSegLib.interactive import (
     reading_at,
     reviewed,
 )
+from SpectBoneMetSegLib.outlines import number_lesions
 from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
 

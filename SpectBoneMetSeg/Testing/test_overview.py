@@ -1,9 +1,11 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from SpectBoneMetSegLib.export import overview
 from SpectBoneMetSegLib.export.labels import place_labels
 from SpectBoneMetSegLib.export.overview import (
@@ -182,3 +184,14 @@ def test_a_crowded_label_stands_further_away_with_a_leader_to_its_outline():
     anchor = labels[12][2]
     assert anchor is not None
     assert anchor in {tuple(corner) for corner in outlines[12].tolist()}
+
+
+def test_the_whole_picture_looks_as_it_was_approved(a_reading):
+    # Half size, so that another release's text rendering stays within the tolerance; golden/overview.png was looked at.
+    picture = Image.fromarray(render_overview(a_reading))
+    golden = Image.open(Path(__file__).parent / "golden" / "overview.png").convert("RGB")
+    small = np.asarray(picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX), np.float32)
+    assert golden.size == (small.shape[1], small.shape[0])
+    difference = np.abs(small - np.asarray(golden, np.float32))
+    assert difference.mean() < 1.0
+    assert (difference.max(-1) > 60).mean() < 0.002

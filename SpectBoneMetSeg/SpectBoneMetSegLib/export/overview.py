@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..delineation import EIGHT_CONNECTED, outline
 from ..notice import RESEARCH_USE
+from ..outlines import EIGHT_CONNECTED, outline
 from ..planar import PlanarView
 from ..results import Reading, ThoraxCrop
 from .labels import Box, place_labels

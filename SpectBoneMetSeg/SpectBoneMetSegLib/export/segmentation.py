@@ -10,7 +10,7 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from ..delineation import number_lesions
+from ..outlines import number_lesions
 from ..results import Reading
 from .volumes import write_volume
 
