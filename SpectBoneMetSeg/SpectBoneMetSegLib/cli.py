@@ -80,7 +80,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .segment_command import SegmentCommand
+    from .segment_command import BatchCommand, SegmentCommand
 
     parser = argparse.ArgumentParser(
         prog="spectbonemetseg",
@@ -88,7 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"SpectBoneMetSeg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    found: dict[str, Callable[[], Command]] = {"segment": SegmentCommand, "models": ModelsCommand, **_plugged_in()}
+    found: dict[str, Callable[[], Command]] = {
+        "segment": SegmentCommand,
+        "batch": BatchCommand,
+        "models": ModelsCommand,
+        **_plugged_in(),
+    }
     for name, make in found.items():
         command = make()
         part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")

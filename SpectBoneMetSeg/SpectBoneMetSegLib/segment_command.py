@@ -23,6 +23,11 @@ class SegmentCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, or a folder of one study")
+        self.add_reading_options(parser)
+        parser.add_argument("--scene", metavar="FILE.mrb", help="also write a 3D Slicer scene (one INPUT only)")
+
+    def add_reading_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare how to read, for one scan or many."""
         parser.add_argument("--output", required=True, metavar="DIR", help="results go to DIR/<case>/")
         parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
         parser.add_argument("--engine", choices=("auto", "tensorflow", "onnx"), default="auto")
@@ -35,7 +40,6 @@ class SegmentCommand:
         )
         parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
         parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
-        parser.add_argument("--scene", metavar="FILE.mrb", help="also write a 3D Slicer scene (one INPUT only)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -64,6 +68,58 @@ class SegmentCommand:
         if args.json:
             print_json({"output": str(output), "studies": results, "failed": len(failures)})
         return 1 if failures else 0
+
+
+class BatchCommand(SegmentCommand):
+    """Read every study of a folder; what an earlier run has read is not read again."""
+
+    help = "Read every study in a folder; a broken-off run goes on."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("folder", metavar="FOLDER", help="every file and every folder in it is one study")
+        self.add_reading_options(parser)
+        parser.add_argument("--again", action="store_true", help="also read what has been read before")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Find the studies, leave out those that are done, read the others."""
+        from .cli import UsageError, print_json
+
+        try:
+            studies = find_studies(Path(args.folder), Path(args.output))
+            folders = case_folders([str(study) for study in studies], Path(args.output))
+        except UserError as error:
+            raise UsageError(str(error)) from error
+        waiting = [path for path, folder in folders if args.again or not (folder / "receipt.json").is_file()]
+        print(f"{len(studies)} studies, {len(studies) - len(waiting)} of them read before", file=sys.stderr)
+        if not waiting:
+            if args.json:
+                print_json({"output": args.output, "studies": [], "failed": 0})
+            return 0
+        args.inputs, args.scene = [str(path) for path in waiting], None
+        return super().run(args)
+
+
+def find_studies(folder: Path, output: Path) -> list[Path]:
+    """The studies in a folder, sorted: its subfolders, and its files that look like scans.
+
+    Raises:
+        UserError: no such folder, or nothing in it.
+    """
+    from .reading import looks_like_scan
+
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+        and path.resolve() != output.resolve()
+        and (path.is_dir() or (path.is_file() and looks_like_scan(path)))
+    ]
+    if not found:
+        raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
+    return found
 
 
 def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:

@@ -118,6 +118,11 @@ def _without_suffix(name: str) -> str:
     return name[: -len(suffix)] if suffix[1:2].isalpha() else name
 
 
+def looks_like_scan(path: Path) -> bool:
+    """True for a file whose name or first bytes are those of a format that `read_scan` reads."""
+    return path.name.upper() != "DICOMDIR" and (_is_image(path) or looks_like_dicom(path))
+
+
 def _is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
@@ -142,7 +147,7 @@ def _read_folder(folder: Path) -> tuple[list[FrameFile], list[str]]:
     planar: dict[Path, str] = {}
     refused: list[NotPlanarError] = []
     for path in paths:
-        if _is_image(path) or path.name.upper() == "DICOMDIR" or not looks_like_dicom(path):
+        if _is_image(path) or not looks_like_scan(path):
             continue
         try:
             planar[path] = study_uid(path)
