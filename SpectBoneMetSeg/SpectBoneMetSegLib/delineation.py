@@ -63,7 +63,7 @@ def lesion_masks(
         return LesionMasks(empty, {name: empty.copy() for name in above})
     masks = {name: fill_holes(values[window]) for name, values in above.items()}
     stacked = np.stack(list(masks.values()))
-    union = fill_holes(stacked.any(axis=0))
+    union = fill_holes(np.asarray(stacked.any(axis=0)))
     # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes, and the union is no more
     # than its views, so the gap goes to the view that thinks it likelier.
     gap = union & ~stacked.any(axis=0)
