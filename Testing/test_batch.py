@@ -9,18 +9,8 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.cli import main
-from SpectBoneMetSegLib.models import save_model
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
 
 SAMPLE = Path(__file__).resolve().parents[1] / "Resources" / "Sample" / "simulated_scan.dcm"
-TINY = NetworkConfig(channels=(5,), dilations=((1, 1),), recurrent_steps=1, stem_channels=2)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    save_model(build_network(TINY), TINY, {"threshold": 0.9, "seed_threshold": 0.9}, folder)
-    return folder
 
 
 @pytest.fixture

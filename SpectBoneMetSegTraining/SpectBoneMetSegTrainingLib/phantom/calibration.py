@@ -164,7 +164,7 @@ def _region(
 
 
 def _noise(image: Image) -> float:
-    """Variance / mean from differences of diagonal pairs (their mean structure cancels); 1 is pure Poisson noise."""
+    """Variance / mean from second differences along the rows of flat parts; 1 is pure Poisson noise."""
     from scipy import ndimage
 
     mean = ndimage.gaussian_filter(image, 4)

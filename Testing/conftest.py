@@ -1,0 +1,21 @@
+"""A model small enough to be made and loaded in a second, for tests in which its answers do not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.models import save_model
+from SpectBoneMetSegLib.network import NetworkConfig, build_network
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> NetworkConfig:
+    return NetworkConfig(channels=(5,), dilations=((1, 1),), recurrent_steps=1, stem_channels=2)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_config: NetworkConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_model(build_network(tiny_config), tiny_config, {"threshold": 0.9, "seed_threshold": 0.9}, folder)
+    return folder
