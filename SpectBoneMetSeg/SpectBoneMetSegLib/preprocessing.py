@@ -43,13 +43,21 @@ def body_scale(counts: ArrayLike) -> float:
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), SMOOTHING_PIXELS)
-    high = float(np.percentile(smooth, HIGH_PERCENTILE))
+    body = body_mask(smooth)
+    return float(np.percentile(smooth[body], LEVEL_PERCENTILE)) if body.any() else 1.0
+
+
+def body_mask(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Body against air by the image's own high level; (rows, columns) bool, empty for an image without counts.
+
+    Args:
+        image: (rows, columns) counts, not negative; smoothed where noise must not decide.
+    """
+    high = float(np.percentile(image, HIGH_PERCENTILE))
     if high <= 0:
         # Less than a tenth of the field holds counts: what is there is the body.
-        high = float(smooth.max())
-    if high <= 0:
-        return 1.0
-    return float(np.percentile(smooth[smooth >= BODY_FRACTION * high], LEVEL_PERCENTILE))
+        high = float(image.max())
+    return image >= BODY_FRACTION * high if high > 0 else np.zeros(image.shape, bool)
 
 
 def normalise_counts(image: ArrayLike, scale: float) -> NDArray[np.float32]:

@@ -1,0 +1,18 @@
+"""Where the body is in a crop: for losses and figures that must not count air."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from SpectBoneMetSegLib.preprocessing import SMOOTHING_PIXELS, body_mask
+
+
+def body_of(counts: ArrayLike) -> NDArray[np.bool_]:
+    """(rows, columns) bool of the body in (rows, columns) counts, by the rule that also finds the body's level.
+
+    Holes, such as lungs and cold lesions, are filled. Empty for an image without counts.
+    """
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(np.maximum(np.asarray(counts, np.float32), 0), SMOOTHING_PIXELS)
+    return np.asarray(ndimage.binary_fill_holes(body_mask(smooth)), bool)

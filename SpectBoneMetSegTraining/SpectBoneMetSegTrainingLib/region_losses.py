@@ -1,0 +1,232 @@
+"""The paper's region losses (Lin et al. 2022, Eq. 6-8), as published and corrected.
+
+The paper's text gives the terms of Eq. 7 (Chan and Vese 2001) with v = 0.004 and alpha = 0.4, and "u = 0", which we
+read as mu, the weight of the length term. Eq. 6-8 themselves are lost in our copy. The *published* form is therefore
+rebuilt from the work the paper builds on, Chen and Frey 2020 (arXiv:2001.10155), and its public code
+github.com/junyuchen245/Unsuprevised_Seg_via_CNN, Unsupervised_Seg/losses.py: classes ACWE (Eq. 7) and ACWE_label
+(Eq. 8, there after Chen et al., CVPR 2019). Rebuilt from there, and not said in the paper: sums over the whole batch,
+c1 and c2 over the whole batch and divided by the number of non-zero probabilities, the clip to 0..1, images scaled to
+0..1 one by one, the slices of the length term. Ours: the weight in `published_supervised` (1 everywhere changes
+nothing), and that several outputs are summed and averaged like several images.
+
+What goes wrong in it: c1 and c2 are biased towards zero, and NaN for an empty or a full prediction; a clipped
+probability has no gradient; large images and batches weigh more; air counts. The *corrected* form takes means per
+image inside the body, with sums of probability as denominators. What no denominator mends: Eq. 7 per pixel is a
+threshold of brightness (`brightness_threshold`), the area term erases lesions fainter than sqrt(v) whatever their
+size, and a length term of weight 1 erases lesions of up to 3 x 3 pixels.
+
+Shapes: probability p, image g, label u, weight and body are (batch, rows, columns, outputs) of one float type; g,
+weight and body may have one channel for all outputs. Losses are scalars.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Form = Literal["published", "corrected"]
+Combination = Literal["sum", "convex"]
+
+#: The paper's constants (Sec. 2.4): alpha of Eq. 6, v of Eq. 7, mu of Eq. 8.
+ALPHA, AREA_WEIGHT, LENGTH_WEIGHT = 0.4, 0.004, 0.0
+EPSILON = 1e-6
+#: Under the root of the length term, as in the referenced code.
+LENGTH_EPSILON = 1e-8
+
+PIXELS = (1, 2)
+
+
+@dataclass(frozen=True)
+class RegionLossSettings:
+    """Which of the forms is meant.
+
+    Attributes:
+        form: "published" (rebuilt) or "corrected".
+        combination: of Eq. 6, which is lost: "sum" is l_U + alpha l_S, "convex" is (1 - alpha) l_U + alpha l_S.
+        alpha, area_weight, length_weight: the paper's alpha, v and mu.
+    """
+
+    form: Form = "corrected"
+    combination: Combination = "sum"
+    alpha: float = ALPHA
+    area_weight: float = AREA_WEIGHT
+    length_weight: float = LENGTH_WEIGHT
+
+
+def region_loss(
+    probability: tf.Tensor,
+    image: tf.Tensor,
+    label: tf.Tensor,
+    weight: tf.Tensor,
+    body: tf.Tensor,
+    settings: RegionLossSettings,
+) -> tf.Tensor:
+    """Eq. 6: the unsupervised loss of every image combined with the supervised loss of the labelled ones.
+
+    Args:
+        probability, image, label: p, g and u.
+        weight: of the label; 0 where it says nothing ("ignore", or a whole image without a label). l_U needs no label
+            and sees these pixels.
+        body: 1 inside the body, 0 in air and padding. The published form knows no body and ignores it.
+        settings: form, combination and constants.
+    """
+    if settings.form == "published":
+        unsupervised = published_unsupervised(probability, image, settings.area_weight)
+        supervised = published_supervised(probability, label, weight, settings.length_weight)
+    else:
+        unsupervised = corrected_unsupervised(probability, image, body, settings.area_weight)
+        supervised = corrected_supervised(probability, label, weight * body, settings.length_weight)
+    return combine(unsupervised, supervised, settings.combination, settings.alpha)
+
+
+def combine(
+    unsupervised: tf.Tensor, supervised: tf.Tensor, combination: Combination, alpha: float = ALPHA
+) -> tf.Tensor:
+    """Eq. 6: l_U + alpha l_S ("sum") or (1 - alpha) l_U + alpha l_S ("convex")."""
+    if combination == "sum":
+        return unsupervised + alpha * supervised
+    return (1 - alpha) * unsupervised + alpha * supervised
+
+
+def pair_image(anterior: tf.Tensor, posterior_mirrored: tf.Tensor) -> tf.Tensor:
+    """The image g of a pair of views: their sum (Eq. 4), each image scaled to 0..1 as in the referenced code.
+
+    v = 0.004 has its meaning on this scale only. A constant image becomes 0.
+
+    Args:
+        anterior, posterior_mirrored: (batch, rows, columns, 1), counts or what else the caller trains on.
+
+    Returns:
+        (batch, rows, columns, 1).
+    """
+    import tensorflow as tf
+
+    total = anterior + posterior_mirrored
+    low = tf.reduce_min(total, PIXELS, keepdims=True)
+    high = tf.reduce_max(total, PIXELS, keepdims=True)
+    return tf.math.divide_no_nan(total - low, high - low)
+
+
+def published_unsupervised(probability: tf.Tensor, image: tf.Tensor, area_weight: float = AREA_WEIGHT) -> tf.Tensor:
+    """Eq. 7 as in the referenced code: sum_inside (g - c1)^2 + sum_outside (g - c2)^2 + v Area(inside).
+
+    All sums run over the batch. NaN when p is 0 everywhere or 1 everywhere: that is how it was published.
+    """
+    import tensorflow as tf
+
+    p = tf.clip_by_value(probability, 0, 1)
+    g = image
+    c1 = tf.reduce_sum(p * g) / tf.math.count_nonzero(p, dtype=p.dtype)
+    c2 = tf.reduce_sum((1 - p) * g) / tf.math.count_nonzero(1 - p, dtype=p.dtype)
+    inside = tf.reduce_sum(p * (g - c1) ** 2)
+    outside = tf.reduce_sum((1 - p) * (g - c2) ** 2)
+    area = tf.reduce_sum(p)
+    return inside + outside + area_weight * area
+
+
+def published_supervised(
+    probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, length_weight: float = LENGTH_WEIGHT
+) -> tf.Tensor:
+    """Eq. 8 as in the referenced code: sum p (u - 1)^2 + (1 - p) u^2 + mu Length, over the batch.
+
+    Args:
+        probability, label: p and u.
+        weight: 0 leaves a pixel out of the region terms; the length is a property of p alone.
+        length_weight: mu.
+    """
+    import tensorflow as tf
+
+    p, u = tf.clip_by_value(probability, 0, 1), label
+    region = tf.reduce_sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2))
+    return region + length_weight * _published_length(p) if length_weight else region
+
+
+def corrected_unsupervised(
+    probability: tf.Tensor, image: tf.Tensor, body: tf.Tensor, area_weight: float = AREA_WEIGHT
+) -> tf.Tensor:
+    """Eq. 7 per image and output, as a mean over the body's pixels; mean over the images that show a body.
+
+    c1 and c2 are the means of g inside and outside, weighted by p and 1 - p.
+
+    Args:
+        probability, image: p and g.
+        body: 1 inside the body; 0 leaves a pixel out, padding or "ignore" as well as air.
+        area_weight: v.
+    """
+    import tensorflow as tf
+
+    g = image
+    p_in, p_out = body * probability, body * (1 - probability)
+    c1, c2 = region_means(probability, image, body)
+    inside = tf.reduce_sum(p_in * (g - c1) ** 2, PIXELS)
+    outside = tf.reduce_sum(p_out * (g - c2) ** 2, PIXELS)
+    area = tf.reduce_sum(p_in, PIXELS)
+    return _mean_over_images(inside + outside + area_weight * area, tf.reduce_sum(p_in + p_out, PIXELS))
+
+
+def corrected_supervised(
+    probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, length_weight: float = LENGTH_WEIGHT
+) -> tf.Tensor:
+    """Eq. 8 per image and output, as a mean over the weighted pixels; mean over the images that have a label.
+
+    Args:
+        probability, label: p and u.
+        weight: 0 leaves a pixel out: "ignore", air, or a whole image without a label.
+        length_weight: mu.
+    """
+    import tensorflow as tf
+
+    p, u = probability, label
+    region = tf.reduce_sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2), PIXELS)
+    if length_weight:
+        region += length_weight * tf.reduce_sum(weight * _gradient_length(p), PIXELS)
+    return _mean_over_images(region, tf.reduce_sum(weight * tf.ones_like(p), PIXELS))
+
+
+def region_means(probability: tf.Tensor, image: tf.Tensor, body: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """c1 and c2 of Eq. 7, the means of g inside and outside: (batch, 1, 1, outputs), 0 where a region is empty."""
+    import tensorflow as tf
+
+    p_in, p_out = body * probability, body * (1 - probability)
+    c1 = tf.reduce_sum(p_in * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_in, PIXELS, keepdims=True) + EPSILON)
+    c2 = tf.reduce_sum(p_out * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_out, PIXELS, keepdims=True) + EPSILON)
+    return c1, c2
+
+
+def brightness_threshold(inside: float, outside: float, area_weight: float = AREA_WEIGHT) -> float:
+    """The g above which Eq. 7 wants a pixel inside, for c1 = `inside` > c2 = `outside`.
+
+    (g - c1)^2 + v < (g - c2)^2 exactly where g > (c1 + c2) / 2 + v / (2 (c1 - c2)): one threshold for the whole image,
+    which takes bladder and kidneys as gladly as metastases.
+    """
+    return (inside + outside) / 2 + area_weight / (2 * (inside - outside))
+
+
+def _mean_over_images(total: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+    """Mean of total / pixels, (batch, outputs) each, over those with pixels; 0 when there are none."""
+    import tensorflow as tf
+
+    present = tf.cast(pixels > 0, total.dtype)
+    return tf.math.divide_no_nan(tf.reduce_sum(tf.math.divide_no_nan(total, pixels)), tf.reduce_sum(present))
+
+
+def _published_length(p: tf.Tensor) -> tf.Tensor:
+    """Sum of |grad p| with the referenced code's slices, which pair differences at neighbouring, not equal, pixels."""
+    import tensorflow as tf
+
+    down = p[:, 1:, :, :] - p[:, :-1, :, :]
+    right = p[:, :, 1:, :] - p[:, :, :-1, :]
+    squares = down[:, 1:, :-2, :] ** 2 + right[:, :-2, 1:, :] ** 2
+    return tf.reduce_sum(tf.sqrt(squares + LENGTH_EPSILON))
+
+
+def _gradient_length(p: tf.Tensor) -> tf.Tensor:
+    """|grad p| per pixel by forward differences, 0 (to 1e-4 of a step) where p is flat; the shape of p."""
+    import tensorflow as tf
+
+    down = tf.pad(p[:, 1:, :, :] - p[:, :-1, :, :], ((0, 0), (0, 1), (0, 0), (0, 0)))
+    right = tf.pad(p[:, :, 1:, :] - p[:, :, :-1, :], ((0, 0), (0, 0), (0, 1), (0, 0)))
+    return tf.sqrt(down**2 + right**2 + LENGTH_EPSILON) - LENGTH_EPSILON**0.5

@@ -1,0 +1,337 @@
+"""Sums of a case, figures of a model with their intervals, the difference of two models, and how they are written."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegTrainingLib.bootstrap import draw_patients
+from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.evaluation import Delineator
+from SpectBoneMetSegTrainingLib.report import compare_models, figures, full_report, write_report
+from SpectBoneMetSegTrainingLib.scores import (
+    CALIBRATION_BINS,
+    CaseScores,
+    Sums,
+    calibration_sums,
+    from_flat,
+    load_scores,
+    save_scores,
+    score_cases,
+    without_flags,
+)
+
+PLAIN = Delineator(0.5, 0.5, 0.0)
+SHAPE = (40, 40)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def crop_of(case="a", boxes=(), ignored=(), views=("anterior", "posterior"), flags=()):
+    """A case whose lesions, boxes ((row, end), (column, end)), are seen in all of its views."""
+    label, instances, lesions = np.zeros(SHAPE, np.uint8), np.zeros((1, *SHAPE), np.uint16), []
+    for place, (rows, columns) in enumerate((*ignored, *boxes), 1):
+        judged = place > len(ignored)
+        label[slice(*rows), slice(*columns)] = LESION if judged else IGNORE
+        instances[0, slice(*rows), slice(*columns)] = place
+        lesions.append({"id": place, "labelled": dict.fromkeys(views, judged)})
+    counts = np.full(SHAPE, 20, np.float32)
+    per_view = (dict.fromkeys(views, array) for array in (counts, label, instances))
+    return LabelledCrop(case, *per_view, lesions, flags)
+
+
+def marks(crop, *boxes):
+    """{view: probability} of 0.99 in the boxes and 0 elsewhere."""
+    probability = np.zeros(SHAPE, np.float32)
+    for rows, columns in boxes:
+        probability[slice(*rows), slice(*columns)] = 0.99
+    return dict.fromkeys(crop.labels, probability)
+
+
+def perfect(crop):
+    return {view: np.where(label == LESION, 1, 0).astype(np.float32) for view, label in crop.labels.items()}
+
+
+def random_cases(seed, count=8, skill=0.5):
+    """Simulated scores: patients of very different numbers of lesions."""
+    rng = np.random.default_rng(seed)
+    result = []
+    for i in range(count):
+        crop = crop_of(str(i), [((4, 8), (4, 8)), ((20, 24), (20, 30))][: rng.integers(3)], views=("anterior",))
+        noise = rng.random(SHAPE) < 0.01
+        hit = (crop.labels["anterior"] == LESION) & (rng.random(SHAPE) < skill)
+        probability = {"anterior": (hit | noise).astype(np.float32)}
+        result += score_cases([(crop, probability)], PLAIN, {crop.case: f"patient {i // 2}"})
+    return result
+
+
+def report_of(*predictions, **options):
+    return full_report(score_cases(predictions, PLAIN), samples=20, **options)
+
+
+def test_the_figures_of_a_worked_example():
+    lesion, missed = ((4, 8), (4, 8)), ((20, 24), (20, 30))  # 16 pixels of 82 mm2 and 40 of 204 mm2
+    crop = crop_of("a", [lesion, missed], ignored=[((30, 34), (2, 6))], views=("anterior",))
+    # Half of the small lesion, as much beside it, a false alarm of 2 pixels and the ignored lesion.
+    found = marks(crop, ((4, 8), (6, 10)), ((36, 37), (30, 32)), ((30, 34), (2, 6)))
+    empty = crop_of("b", views=("anterior",))
+    report = report_of((crop, found), (empty, marks(empty, ((2, 3), (2, 3)))))
+    assert (report["images"], report["positive_images"], report["negative_images"]) == (2, 1, 1)
+    assert (report["lesions"], report["lesions_small"], report["lesions_middle"], report["lesions_large"]) == (
+        2,
+        1,
+        1,
+        0,
+    )
+    tp, fp, fn, ignored = 8, 8 + 2 + 1, 8 + 40, 16
+    tn = 2 * 1600 - ignored - tp - fp - fn
+    assert report["dsc"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+    assert report["cpa_precision"] == pytest.approx(tp / (tp + fp))
+    assert report["cpa_pixel_accuracy"] == pytest.approx((tp + tn) / (3200 - ignored))
+    assert report["cpa_class_mean"] == pytest.approx((tp / (tp + fn) + tn / (tn + fp)) / 2)
+    assert report["recall"] == pytest.approx(tp / (tp + fn))
+    # Per image: the one with lesions has one false pixel less; the other is wrong.
+    assert report["image_dsc"] == pytest.approx(16 / (16 + 10 + 48))
+    assert report["image_dsc_all"] == pytest.approx(report["image_dsc"] / 2)
+    assert report["image_cpa_precision"] == pytest.approx(8 / 18)
+    assert report["image_recall"] == pytest.approx(8 / 56)
+    assert report["lesion_recall"] == 0.5
+    assert report["lesion_f1_overlap"] == pytest.approx(2 / (2 + 1 + 2))
+    assert report["lesion_f1_iou10"] == pytest.approx(2 / (2 + 1 + 2))
+    assert (report["false_alarms_per_image"], report["false_alarms_per_negative_image"]) == (1, 1)
+    assert (report["froc_0_5"], report["froc_1"]) == (0, 0.5)
+    assert report["froc_mean"] == pytest.approx((0 + 0 + 0.5 + 0.5 + 0.5) / 5)
+    assert report["matched_lesions"] == 1
+    assert report["hd95_mm"] == pytest.approx(2 * 2.26)
+    assert 0 < report["assd_mm"] < report["hd95_mm"]
+    assert (report["lesion_recall_small"], report["recall_small"], report["lesion_recall_middle"]) == (1, 0.5, 0)
+    assert np.isnan(report["lesion_recall_large"])
+
+
+def test_a_perfect_model_has_perfect_figures():
+    positive, negative = crop_of("a", [((4, 8), (4, 8)), ((20, 35), (10, 30))]), crop_of("b")
+    report = report_of((positive, perfect(positive)), (negative, perfect(negative)))
+    one = ("dsc", "image_dsc_all", "cpa_precision", "cpa_pixel_accuracy", "recall", "lesion_f1_overlap", "froc_0_25")
+    assert {
+        report[name] for name in (*one, "lesion_f1_iou10", "recall_large", "image_cpa_class_mean", "image_dsc")
+    } == {1}
+    zero = ("hd95_mm", "assd_mm", "ece", "false_alarms_per_image", "false_alarms_per_negative_image")
+    assert {report[name] for name in zero} == {0}
+
+
+def test_a_model_that_marks_nothing_has_no_precision_per_image_and_no_distance():
+    crop = crop_of("a", [((4, 8), (4, 8))])
+    report = report_of((crop, marks(crop)))
+    assert (report["image_cpa_precision"], report["image_dsc"], report["lesion_f1_overlap"]) == (0, 0, 0)
+    assert np.isnan(report["hd95_mm"])
+    assert np.isnan(report["false_alarms_per_negative_image"])
+
+
+def test_a_larger_union_of_marks_is_no_better_lesion_by_lesion_when_outlines_are_matched():
+    crop = crop_of("a", [((4, 8), (4, 8)), ((12, 16), (4, 8))])
+    report = report_of((crop, marks(crop, ((2, 18), (2, 30)))))
+    assert report["lesion_f1_overlap"] == 1  # everything is touched
+    assert report["lesion_f1_iou10"] == 0  # nothing is outlined
+
+
+def test_views_that_do_not_exist_are_not_asked_for():
+    both, one = crop_of("a", [((4, 8), (4, 8))]), crop_of("b", [((4, 8), (4, 8))], views=("posterior",))
+    scores = score_cases([(both, perfect(both)), (one, perfect(one))], PLAIN)
+    assert [float(score.sums.images[0]) for score in scores] == [2, 1]
+    assert [float(score.sums.lesions[0]) for score in scores] == [2, 1]
+    unlabelled = LabelledCrop("c", both.counts, {}, {}, [])
+    (nothing,) = score_cases([(unlabelled, perfect(both))], PLAIN)
+    assert not nothing.sums.flat().any()
+
+
+def test_flagged_cases_can_be_left_out():
+    crops = [crop_of("a"), crop_of("b", flags=("superscan",))]
+    scores = score_cases([(crop, perfect(crop)) for crop in crops], PLAIN)
+    assert [score.case for score in without_flags(scores)] == ["a"]
+
+
+def test_air_and_ignored_pixels_do_not_count_in_the_calibration():
+    crop = crop_of("a", ignored=[((30, 34), (2, 6))], views=("anterior",))
+    for counts in crop.counts.values():
+        counts[:, :20] = 0
+    (score,) = score_cases([(crop, marks(crop))], PLAIN)
+    assert 18 * 40 < score.sums.bin_pixels.sum() < 24 * 40  # the edge is smoothed
+    inside = crop_of("a", ignored=[((30, 34), (2, 6))], views=("anterior",))
+    (score,) = score_cases([(inside, marks(inside))], PLAIN)
+    assert score.sums.bin_pixels.sum() == 1600 - 16
+
+
+@given(SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_the_calibration_error_of_calibrated_probabilities_is_next_to_nothing(seed):
+    rng = np.random.default_rng(seed)
+    p = rng.random(40_000)
+    for truth, expected in ((rng.random(p.size) < p, 0.0), (rng.random(p.size) < p**2, 1 / 6)):
+        sums = calibration_sums(p, truth)
+        gap = np.abs(sums["bin_probability"] - sums["bin_lesion"]).sum() / sums["bin_pixels"].sum()
+        assert gap == pytest.approx(expected, abs=0.02)
+
+
+def test_probabilities_of_nothing_and_one_fall_into_the_outer_bins():
+    sums = calibration_sums(np.array([0.0, 1.0]), np.array([False, True]))
+    assert sums["bin_pixels"][0] == sums["bin_pixels"][CALIBRATION_BINS - 1] == 1
+
+
+@given(SEEDS)
+@settings(max_examples=15, deadline=None)
+def test_figures_are_bounded_and_every_interval_is_in_order(seed):
+    report = full_report(random_cases(seed), samples=200)
+    amounts = [name for name in report if f"{name}_low" not in report and not name.endswith(("_low", "_high"))]
+    assert all(isinstance(report[name], int) for name in amounts)
+    for name in (name for name in report if f"{name}_low" in report):
+        values = np.array([report[f"{name}_low"], report[name], report[f"{name}_high"]])
+        if np.isfinite(values).all():
+            assert 0 <= values[0] <= values[2]
+            if not name.endswith("_mm") and not name.startswith("false_alarms"):
+                assert values.max() <= 1 + 1e-12
+
+
+@given(SEEDS)
+@settings(max_examples=15, deadline=None)
+def test_the_interval_of_pooled_figures_covers_the_figure(seed):
+    report = full_report(random_cases(seed, count=20), samples=500)
+    for name in ("dsc", "cpa_precision", "cpa_pixel_accuracy", "recall", "lesion_f1_overlap", "false_alarms_per_image"):
+        assert report[f"{name}_low"] - 1e-12 <= report[name] <= report[f"{name}_high"] + 1e-12
+
+
+@given(SEEDS, st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_the_cases_does_not_matter(seed, shuffler):
+    cases = random_cases(seed)
+    shuffled = cases.copy()
+    shuffler.shuffle(shuffled)
+    one, two = full_report(cases, samples=50), full_report(shuffled, samples=50)
+    assert one.keys() == two.keys()
+    np.testing.assert_array_equal(list(one.values()), list(two.values()))
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+    cases = random_cases(1)
+    np.testing.assert_array_equal(list(full_report(cases).values()), list(full_report(cases).values()))
+    assert full_report(cases, seed=1)["dsc_low"] != full_report(cases, seed=2)["dsc_low"]
+
+
+def test_whole_patients_are_drawn_not_cases():
+    # Two cases of one patient that are alike: drawing cases would halve nothing but the interval.
+    cases = random_cases(3, count=8)
+    repeated = [replace(case, case=f"{case.case} {i}") for case in cases for i in range(4)]
+    assert full_report(repeated)["dsc_low"] == pytest.approx(full_report(cases)["dsc_low"])
+    alone = [replace(case, patient="one") for case in cases]
+    report = full_report(alone, samples=50)
+    assert report["dsc_low"] == report["dsc"] == report["dsc_high"]
+    assert report["patients"] == 1
+
+
+def test_each_sample_draws_as_many_patients_as_there_are():
+    weights = draw_patients(7, 300, 0)
+    assert weights.shape == (300, 7)
+    assert set(weights.sum(1)) == {7}
+    assert weights.mean() == 1
+
+
+def test_the_interval_has_the_width_that_theory_gives():
+    # 100 patients of one image each: pooled recall of 0.5 +- 0.05, when half of them are found whole.
+    hit, miss = (crop_of("a", [((4, 8), (4, 8))], views=("anterior",)) for _ in range(2))
+    found, missed = score_cases([(hit, perfect(hit)), (miss, marks(miss))], PLAIN)
+    sums = [(found if i % 2 else missed).sums for i in range(100)]
+    report = full_report([CaseScores(str(i), str(i), one) for i, one in enumerate(sums)], samples=4000)
+    assert report["recall_low"] == pytest.approx(0.5 - 1.96 * 0.05, abs=0.015)
+    assert report["recall_high"] == pytest.approx(0.5 + 1.96 * 0.05, abs=0.015)
+
+
+def test_a_model_does_not_differ_from_itself_and_a_better_one_is_better_without_doubt():
+    cases, better = random_cases(5, 20, skill=0.4), random_cases(5, 20, skill=0.9)
+    same = compare_models(cases, cases, samples=100)
+    assert {same[name] for name in ("dsc", "dsc_low", "dsc_high", "froc_mean_high")} == {0}
+    difference = compare_models(cases, better, samples=500)
+    assert difference["dsc"] == pytest.approx(full_report(better)["dsc"] - full_report(cases)["dsc"])
+    assert 0 < difference["dsc_low"] <= difference["dsc"] <= difference["dsc_high"]
+    back = compare_models(better, cases, samples=500)
+    assert back["dsc_low"] == pytest.approx(-difference["dsc_high"])
+
+
+def test_what_is_hard_for_both_models_cancels_in_their_difference():
+    # Patients differ much, the models by the same little in each.
+    rng = np.random.default_rng(0)
+    template = random_cases(0, 1)[0].sums
+    one, two = [], []
+    for i in range(30):
+        hits = float(rng.integers(0, 90))
+        for scores, more in ((one, 0.0), (two, 5.0)):
+            sums = replace(template, tp=np.array([hits + more]), fn=np.array([100 - hits - more]), fp=np.zeros(1))
+            scores.append(CaseScores(str(i), str(i), sums))
+    difference = compare_models(one, two)
+    assert difference["recall"] == pytest.approx(0.05)
+    paired = difference["recall_high"] - difference["recall_low"]
+    assert paired < 1e-9
+    alone = full_report(one)
+    assert alone["recall_high"] - alone["recall_low"] > 0.1
+
+
+def test_only_models_scored_on_the_same_cases_are_compared():
+    cases = random_cases(1)
+    with pytest.raises(ValueError, match="same cases"):
+        compare_models(cases, cases[1:])
+    with pytest.raises(ValueError, match="once"):
+        full_report([*cases, cases[0]])
+    with pytest.raises(ValueError, match="at least one"):
+        full_report([])
+
+
+def test_sums_survive_flattening_and_add_field_by_field():
+    one, two = (case.sums for case in random_cases(2, 2))
+    total = from_flat(one.flat() + two.flat())
+    for name in vars(one):
+        np.testing.assert_array_equal(getattr(total, name), getattr(one + two, name))
+    assert isinstance(total, Sums)
+    with pytest.raises(ValueError, match="numbers"):
+        from_flat(one.flat()[1:])
+
+
+def test_samples_are_worked_out_all_at_once_as_one_by_one():
+    stacked = np.stack([case.sums.flat() for case in random_cases(4)])
+    together = figures(from_flat(stacked))
+    for row, values in enumerate(stacked):
+        alone = figures(from_flat(values))
+        for name in together:
+            np.testing.assert_array_equal(together[name][row], alone[name])
+
+
+def test_scores_are_read_back_as_they_were_written(tmp_path):
+    cases = [*random_cases(1, 3), replace(random_cases(2, 1)[0], case="x", flags=("superscan",))]
+    save_scores(tmp_path / "scores.json", cases)
+    back = load_scores(tmp_path / "scores.json")
+    assert [(one.patient, one.case, one.flags) for one in back] == [(one.patient, one.case, one.flags) for one in cases]
+    for one, two in zip(back, cases, strict=True):
+        np.testing.assert_array_equal(one.sums.flat(), two.sums.flat())
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"bins": {"tp": 1}, "cases": []}'])
+def test_scores_of_another_version_are_refused_with_the_file_and_the_remedy(tmp_path, content):
+    path = tmp_path / "scores.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"scores\.json.*evaluate the model again"):
+        load_scores(path)
+
+
+def test_a_report_is_written_as_json_and_csv_with_flat_names(tmp_path):
+    crop = crop_of("a", [((4, 8), (4, 8))])
+    report = report_of((crop, marks(crop)))
+    write_report(tmp_path, report)
+    flat = json.loads((tmp_path / "report.json").read_text())
+    assert flat.keys() == report.keys()
+    assert flat["hd95_mm"] is None
+    with (tmp_path / "report.csv").open(newline="") as file:
+        rows = {row["figure"]: row for row in csv.DictReader(file)}
+    assert float(rows["dsc"]["value"]) == report["dsc"]
+    assert float(rows["recall"]["high"]) == report["recall_high"]
+    assert rows["hd95_mm"]["value"] == rows["lesions"]["low"] == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.csv"}
