@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import InputName, OutputName
-from SpectBoneMetSegLib.planar import VIEW_NAMES
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from .dataset import IGNORE, LESION, LabelledCrop, merge_labels
@@ -47,10 +46,11 @@ def random_patch(
     # A shorter acquisition thins both views alike.
     keep = rng.uniform(*THINNING) if rng.random() < 0.5 else 1.0
     counts = {view: _thin(image, keep, rng) for view, image in crop.counts.items()}
-    views = list(VIEW_NAMES)
-    dropped = str(rng.choice(views)) if rng.random() < DROP_VIEW else None
-    shown = {view: None if view == dropped else counts[view] for view in views}
-    channels = network_inputs(shown["anterior"], shown["posterior"], inputs)
+    views = list(crop.counts)
+    # The only view of a scan stays.
+    dropped = str(rng.choice(views)) if len(views) == 2 and rng.random() < DROP_VIEW else None
+    shown = {view: image for view, image in counts.items() if view != dropped}
+    channels = network_inputs(shown.get("anterior"), shown.get("posterior"), inputs)
     label, weight = target_channels(crop, outputs, dropped)
     stack = np.concatenate([channels, label, weight], axis=-1)
     stack = _cut(stack, _centre(label, size, rng), size, rng)
@@ -66,20 +66,26 @@ def random_patch(
 def target_channels(
     crop: LabelledCrop, outputs: tuple[OutputName, ...], dropped: str | None = None
 ) -> tuple[Array, Array]:
-    """Label and weight (rows, columns, outputs) of a case; "ignore" pixels and a dropped view weigh nothing."""
+    """Label and weight (rows, columns, outputs) of a case; "ignore" and a missing or dropped view weigh nothing."""
+    shown = {view: label for view, label in crop.labels.items() if view != dropped}
+    unknown = np.full_like(next(iter(crop.labels.values())), IGNORE)
     maps = []
     for name in outputs:
         if name == "union":
-            maps.append(merge_labels(label for view, label in crop.labels.items() if view != dropped))
+            maps.append(merge_labels(shown.values()))
         else:
-            maps.append(np.full_like(crop.labels[name], IGNORE) if name == dropped else crop.labels[name])
+            maps.append(shown.get(name, unknown))
     stacked = np.stack(maps, axis=-1)
     return (stacked == LESION).astype(np.float32), (stacked != IGNORE).astype(np.float32)
 
 
 def _thin(image: Array, keep: float, rng: np.random.Generator) -> Array:
     """Poisson thinning: the scan as an acquisition of `keep` times the time would have given it."""
-    return image if keep >= 1 else rng.binomial(image.astype(np.int64), keep).astype(np.float32)
+    if keep >= 1:
+        return image
+    # Regridded counts are no whole numbers: rounding up as often as the fraction says keeps their mean.
+    whole = np.floor(image + rng.random(image.shape)).astype(np.int64)
+    return rng.binomial(whole, keep).astype(np.float32)
 
 
 def _centre(label: Array, size: int, rng: np.random.Generator) -> tuple[float, float]:

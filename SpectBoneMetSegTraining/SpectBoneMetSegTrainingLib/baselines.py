@@ -1,7 +1,7 @@
 """What brightness alone can do: thresholds and Chan-Vese, to stand beside a model's figures.
 
 If these did well, the data would be too easy. Each works on the counts of one view, smoothed a little, and knows
-nothing of anatomy.
+nothing of anatomy. The oracle stands at the other end: if it did badly, what is labelled could not be seen.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.preprocessing import body_mask
 
-from .dataset import LabelledCrop, load_case
+from .dataset import Truth, load_background, load_case
 from .evaluation import count_case
 from .metrics import Counts
+from .oracle import oracle
 
 Mask = NDArray[np.bool_]
 SMOOTHING_PIXELS = 1.0
@@ -27,16 +29,12 @@ def _smooth(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     return ndimage.gaussian_filter(counts, SMOOTHING_PIXELS)
 
 
-def _body(image: NDArray[np.float32]) -> Mask:
-    return image > 0.15 * np.percentile(image, 90)
-
-
 def otsu(counts: NDArray[np.float32]) -> Mask:
     """Otsu's threshold inside the body."""
     from skimage.filters import threshold_otsu
 
     image = _smooth(counts)
-    return image > threshold_otsu(image[_body(image)])
+    return image > threshold_otsu(image[body_mask(image)])
 
 
 def times_median(factor: float) -> Callable[[NDArray[np.float32]], Mask]:
@@ -44,7 +42,7 @@ def times_median(factor: float) -> Callable[[NDArray[np.float32]], Mask]:
 
     def mark(counts: NDArray[np.float32]) -> Mask:
         image = _smooth(counts)
-        return image > factor * np.median(image[_body(image)])
+        return image > factor * np.median(image[body_mask(image)])
 
     return mark
 
@@ -64,12 +62,23 @@ def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
     return found
 
 
-def evaluate_baselines(data: Path, cases: list[str]) -> dict[str, dict[str, float | int]]:
-    """Pooled figures over both views of every baseline on the crops of a data set."""
-    total = {name: Counts() for name in baselines()}
+def evaluate_baselines(data: Path, cases: list[str], truth: Truth = "agreed") -> dict[str, dict[str, float | int]]:
+    """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
+
+    Flagged cases (superscan, cold lesions) are left out, as in `evaluation.evaluate_cases`.
+    """
+    marks = baselines()
+    total = {name: Counts() for name in marks}
+    if (data / "background").is_dir():
+        total["oracle"] = Counts()
     for case in cases:
-        crop: LabelledCrop = load_case(data, case)
-        for name, mark in baselines().items():
-            for counts in count_case(crop, {view: mark(image) for view, image in crop.counts.items()}).values():
-                total[name] += counts
+        crop = load_case(data, case, truth)
+        if crop.flags:
+            continue
+        found = {name: {view: mark(image) for view, image in crop.counts.items()} for name, mark in marks.items()}
+        if "oracle" in total:
+            known = load_background(data, case)
+            found["oracle"] = {view: oracle(image, known[view]) for view, image in crop.counts.items()}
+        for name, marked in found.items():
+            total[name] += sum(count_case(crop, marked).values(), Counts())
     return {name: counts.summary() for name, counts in total.items()}

@@ -2,36 +2,44 @@
 
     DIR/dataset.json  imagesTr  labelsTr  imagesTs  labelsTs  imagesUnlabelled  splits.json  splits_final.json
     DIR/instances/<case>.json, <case>_anterior.nii.gz, <case>_posterior.nii.gz
+    DIR/exact  DIR/background                                  (of simulated scans, where asked for)
 
-Images are thorax crops (rows, columns) of counts as one-slice NIfTI volumes with their place in the patient: channel
-0000 anterior, 0001 posterior mirrored into the anterior frame. Labels: 0 background, 1 lesion, 2 ignore. Instances hold
-lesion IDs in the whole anterior frame, overlapping lesions in layers (layers, rows, columns).
+Images are thorax crops (rows, columns) of counts in the scan's own pixels, as one-slice NIfTI volumes with their place
+in the patient: channel 0000 anterior, 0001 posterior mirrored into the anterior frame, zeros for a view that was not
+acquired. Labels: 0 background, 1 lesion, 2 ignore; they are what the readers agreed on. Instances hold lesion IDs in
+the whole anterior frame, overlapping lesions in layers (layers, rows, columns). `exact` holds the true projections of
+simulated lesions in the same form; it is read only where asked for. `background` holds the noise-free counts of a
+simulated scan without its metastases.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.box import cut
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan
+from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
 
+from .images import clear_leftovers, read_image, read_json, write_image, write_json
+from .reference_grid import CropPlace, place_crop
+from .splits import split_by_patient
+
 BACKGROUND, LESION, IGNORE = 0, 1, 2
-FOLDS = 5
 FOLDERS = {
     "train": ("imagesTr", "labelsTr"),
     "test": ("imagesTs", "labelsTs"),
     "unlabelled": ("imagesUnlabelled", None),
 }
+#: In a superscan nearly every bone is diseased and none is outlined: it would teach that such bone is healthy.
+NOT_TRAINED_ON = "superscan"
+
+Truth = Literal["agreed", "exact"]
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class LabelledCrop:
-    """What training reads of one case; all in the anterior frame of the crop.
+    """What training reads of one case: the thorax box on the reference grid, anterior frame, of the existing views.
 
     Attributes:
         case: its name.
-        counts: {view: (rows, columns) float32}.
+        counts: {view: (rows, columns) float32}, as the reading pipeline gives them to the network.
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}; empty for unlabelled cases.
-        instances: {view: (layers, rows, columns) uint16}; lesions: what instances/<case>.json says of them.
+        instances: {view: (layers, rows, columns) uint16}; lesions: what the truth's JSON says of them.
+        flags: why the case is scored apart ("superscan", "cold lesions"); empty for most.
     """
 
     case: str
@@ -65,48 +74,51 @@ class LabelledCrop:
     labels: dict[ViewName, NDArray[np.uint8]]
     instances: dict[ViewName, NDArray[np.uint16]]
     lesions: list[dict[str, Any]]
+    flags: tuple[str, ...] = ()
 
 
 def write_case(
     folder: Path,
     split: str,
     scan: WholeBodyScan,
-    mirrored: PlanarView,
+    mirrored: PlanarView | None,
     crop: ThoraxCrop,
-    instances: Sequence[Instance],
+    instances: Sequence[Instance] | None,
     about: dict[str, Any],
+    *,
+    exact: Sequence[Instance] | None = None,
+    background: Mapping[ViewName, NDArray[np.float32]] | None = None,
 ) -> None:
     """Write one case; its JSON comes last, so that a case with JSON is whole.
 
     Args:
         folder: the data set; split: "train", "test" or "unlabelled".
-        scan, mirrored: the scan and its posterior view in the anterior frame.
-        crop: the thorax box; instances: the lesions; about: case-level facts for the JSON.
+        scan, mirrored: the scan and its posterior view, if there is one, on the anterior frame.
+        crop: the thorax box in pixels of the reference grid, `regrid(scan.frame)`.
+        instances: the lesions; None keeps the truth of this case out of the data set, as for unlabelled ones.
+        about: case-level facts for the JSON ("patient", "flags", ...).
+        exact: the lesions' exact projections; background: {view: (rows, columns)} of the whole anterior frame.
     """
-    assert scan.anterior is not None
     images, labels = FOLDERS[split]
-    views: dict[ViewName, PlanarView] = {"anterior": scan.anterior, "posterior": mirrored}
-    origin = _box_origin(scan.anterior, crop)
+    frame = scan.frame
+    views = {"anterior": scan.anterior, "posterior": mirrored}
+    place = place_crop(frame, (crop.rows, crop.columns))
+    origin = _box_origin(frame, place)
     for channel, view in enumerate(views.values()):
-        box = cut(view.counts, crop.rows, crop.columns)
-        write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", np.rint(box).astype(np.uint16), view, origin)
-    if labels is not None:
-        union = merge_labels([label_map(instances, view, views["anterior"].shape) for view in views])
-        box_label = cut(union, crop.rows, crop.columns)
-        write_image(folder / labels / f"{scan.case}.nii.gz", box_label, scan.anterior, origin)
-        for name in views:
-            layers = _layers(instances, name, scan.anterior.shape)
-            write_image(
-                folder / "instances" / f"{scan.case}_{name}.nii.gz", layers, scan.anterior, scan.anterior.origin
-            )
-    lesions = [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
-    record = {
-        "case": scan.case,
-        "split": split,
-        "crop": {"rows": list(crop.rows), "columns": list(crop.columns), "confidence": crop.confidence},
-        **about,
-        **({"lesions": lesions} if labels is not None else {}),
-    }
+        counts = np.zeros(frame.shape, np.uint16) if view is None else np.rint(view.counts).astype(np.uint16)
+        write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", cut(counts, *place.own), frame, origin)
+    record = {"case": scan.case, "split": split, "views": list(scan.views), **_place_record(place, crop), **about}
+    if labels is not None and instances is not None:
+        union = merge_labels([label_map(instances, view, frame.shape) for view in scan.views])
+        write_image(folder / labels / f"{scan.case}.nii.gz", cut(union, *place.own), frame, origin)
+        _write_layers(folder / "instances", scan, instances)
+        record["lesions"] = _lesion_records(instances)
+        if exact is not None:
+            _write_layers(folder / "exact", scan, exact)
+            write_json(folder / "exact" / f"{scan.case}.json", {"case": scan.case, "lesions": _lesion_records(exact)})
+    for name, whole in (background or {}).items():
+        box = cut(whole.astype(np.float32), *place.own)
+        write_image(folder / "background" / f"{scan.case}_{name}.nii.gz", box, frame, origin)
     write_json(folder / "instances" / f"{scan.case}.json", record)
 
 
@@ -127,12 +139,14 @@ def merge_labels(maps: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None:
-    """Write dataset.json (nnU-Net) and, once, the splits: FOLDS folds by patient from the seed."""
-    for leftover in folder.glob("*/.[0-9]*-*"):
-        # Of a run that was killed while writing; nnU-Net would take a half-written image for a case.
-        leftover.unlink()
+    """Write dataset.json (nnU-Net) and, once, the splits: folds by patient from the seed.
+
+    Cases with the flag NOT_TRAINED_ON are held out like others but stand on no training side.
+    """
+    # nnU-Net would take a half-written image for a case.
+    clear_leftovers(folder)
     records = _records(folder)
-    train = [record["case"] for record in records if record["split"] == "train"]
+    train = [record for record in records if record["split"] == "train"]
     write_json(
         folder / "dataset.json",
         {
@@ -146,47 +160,53 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None
     )
     splits = folder / "splits.json"
     if not splits.exists():
-        patients = {record["case"]: record.get("patient", record["case"]) for record in records}
-        write_json(splits, {"seed": seed, "folds": split_by_patient({case: patients[case] for case in train}, seed)})
+        patients = {record["case"]: record.get("patient", record["case"]) for record in train}
+        left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
+        folds = split_by_patient(patients, seed, not_trained_on=left_out)
+        write_json(splits, {"seed": seed, "folds": folds})
     write_json(folder / "splits_final.json", read_json(splits)["folds"])
 
 
-def split_by_patient(patients: dict[str, str], seed: int, folds: int = FOLDS) -> list[dict[str, list[str]]]:
-    """Cross-validation folds in which no patient stands on both sides.
+def load_case(folder: Path, case: str, truth: Truth = "agreed") -> LabelledCrop:
+    """Read one case of a data set onto the reference grid.
 
     Args:
-        patients: case -> patient. seed: of the shuffle.
-    """
-    names = sorted(set(patients.values()))
-    order = np.random.default_rng(seed).permutation(len(names))
-    result = []
-    for fold in range(folds):
-        held = {names[i] for i in order[fold::folds]}
-        val = sorted(case for case, patient in patients.items() if patient in held)
-        result.append({"train": sorted(set(patients) - set(val)), "val": val})
-    return result
-
-
-def load_case(folder: Path, case: str) -> LabelledCrop:
-    """Read one case of a data set.
+        truth: "agreed" is what the readers agreed on, "exact" the true projections of simulated lesions.
 
     Raises:
         UserError: a file is missing or unreadable.
     """
-    record = read_json(folder / "instances" / f"{case}.json")
-    images, labels = FOLDERS[record["split"]]
-    names: tuple[ViewName, ViewName] = ("anterior", "posterior")
+    path = folder / "instances" / f"{case}.json"
+    record = read_json(path)
+    place, names = _place_of(record, path), _views_of(record)
+    images = FOLDERS[record["split"]][0]
     counts = {
-        name: read_image(folder / images / f"{case}_{channel:04d}.nii.gz")[0].astype(np.float32)
-        for channel, name in enumerate(names)
+        name: place.counts(read_image(folder / images / f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0])
+        for name in names
     }
-    if labels is None:
-        return LabelledCrop(case, counts, {}, {}, [])
-    rows, columns = (tuple(record["crop"][key]) for key in ("rows", "columns"))
-    layers = {name: cut(read_image(folder / "instances" / f"{case}_{name}.nii.gz"), rows, columns) for name in names}
-    lesions = record["lesions"]
+    flags = tuple(record.get("flags", ()))
+    if "lesions" not in record:
+        return LabelledCrop(case, counts, {}, {}, [], flags)
+    where = folder / ("instances" if truth == "agreed" else "exact")
+    lesions = record["lesions"] if truth == "agreed" else read_json(where / f"{case}.json")["lesions"]
+    identifiers = [int(lesion["id"]) for lesion in lesions]
+    layers = {name: place.layers(read_image(where / f"{case}_{name}.nii.gz"), identifiers) for name in names}
     maps = {name: _labels_from_layers(layers[name], lesions, name) for name in names}
-    return LabelledCrop(case, counts, maps, {name: layers[name].astype(np.uint16) for name in names}, lesions)
+    return LabelledCrop(case, counts, maps, layers, lesions, flags)
+
+
+def load_background(folder: Path, case: str) -> dict[ViewName, NDArray[np.float32]]:
+    """{view: (rows, columns)} noise-free counts of a simulated case without its metastases, on the reference grid.
+
+    Raises:
+        UserError: a file is missing or unreadable; data sets hold them only where they were asked for.
+    """
+    path = folder / "instances" / f"{case}.json"
+    record = read_json(path)
+    place = _place_of(record, path)
+    return {
+        name: place.counts(read_image(folder / "background" / f"{case}_{name}.nii.gz")[0]) for name in _views_of(record)
+    }
 
 
 def cases_of(folder: Path, split: str) -> list[str]:
@@ -200,78 +220,6 @@ def cases_of(folder: Path, split: str) -> list[str]:
             f"{folder} is not a data set (no dataset.json in it); make one with `spectbonemetseg simulate`."
         )
     return [record["case"] for record in _records(folder) if record["split"] == split]
-
-
-def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
-    """Write (rows, columns) or (layers, rows, columns) as NIfTI with the view's directions, RAS `origin` of (0, 0).
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    import SimpleITK as sitk  # noqa: N813
-
-    assert origin is not None
-    image = sitk.GetImageFromArray(array if array.ndim == 3 else array[None])
-    directions = view.ijk_to_ras[:3, :3] / np.array([view.spacing[1], view.spacing[0], 1.0])
-    to_lps = np.diag([-1.0, -1.0, 1.0])
-    image.SetSpacing((view.spacing[1], view.spacing[0], 1.0))
-    image.SetDirection((to_lps @ directions).ravel().tolist())
-    image.SetOrigin((to_lps @ np.array(origin)).tolist())
-    with _whole(path) as part:
-        sitk.WriteImage(image, str(part), useCompression=True)
-
-
-def read_image(path: Path) -> NDArray[Any]:
-    """(slices, rows, columns) of an image file.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    import SimpleITK as sitk  # noqa: N813
-
-    try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    except RuntimeError as error:
-        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    with _whole(path) as part:
-        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of `path`, with the same ending, that takes its place once it is written."""
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except RuntimeError as error:
-        # SimpleITK's own error is many lines long and does not tell why.
-        raise OSError(f"{path.name} could not be written") from error
-    finally:
-        # Fails only where nothing could be written in the first place.
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:
@@ -303,6 +251,44 @@ def _labels_from_layers(layers: NDArray[np.uint16], lesions: list[dict[str, Any]
     return label_map(instances, view, (layers.shape[1], layers.shape[2]))
 
 
-def _box_origin(view: PlanarView, crop: ThoraxCrop) -> tuple[float, float, float]:
-    place = view.ijk_to_ras @ np.array([crop.columns[0], crop.rows[0], 0.0, 1.0])
-    return (float(place[0]), float(place[1]), float(place[2]))
+def _write_layers(folder: Path, scan: WholeBodyScan, instances: Sequence[Instance]) -> None:
+    frame = scan.frame
+    for name in scan.views:
+        layers = _layers(instances, name, frame.shape)
+        write_image(folder / f"{scan.case}_{name}.nii.gz", layers, frame, frame.origin)
+
+
+def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
+    return [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
+
+
+def _place_record(place: CropPlace, crop: ThoraxCrop) -> dict[str, Any]:
+    """Where the crop lies, for the JSON; `_place_of` reads it back."""
+    (rows, columns), (own_rows, own_columns) = place.reference, place.own
+    return {
+        "frame": {"shape": list(place.shape), "spacing_mm": list(place.spacing)},
+        "crop": {"rows": list(own_rows), "columns": list(own_columns), "confidence": crop.confidence},
+        "reference_crop": {"rows": list(rows), "columns": list(columns)},
+    }
+
+
+def _place_of(record: dict[str, Any], path: Path) -> CropPlace:
+    try:
+        shape, spacing = record["frame"]["shape"], record["frame"]["spacing_mm"]
+        own, reference = (
+            ((box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1]))
+            for box in (record["crop"], record["reference_crop"])
+        )
+        return CropPlace((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
+    except (KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{path} does not say where its crop lies; make the data set again.") from error
+
+
+def _views_of(record: dict[str, Any]) -> list[ViewName]:
+    return [name for name in VIEW_NAMES if name in record["views"]]
+
+
+def _box_origin(frame: PlanarView, place: CropPlace) -> tuple[float, float, float]:
+    (first, _), (left, _) = place.own
+    corner = frame.ijk_to_ras @ np.array([left, first, 0.0, 1.0])
+    return (float(corner[0]), float(corner[1]), float(corner[2]))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.delineation import lesion_masks
 from SpectBoneMetSegLib.network import InputName, OutputName
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, VIEW_NAMES, PlanarView, ViewName
+from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from .dataset import LabelledCrop, load_case, merge_labels
@@ -41,18 +41,18 @@ class Delineator:
 def predict_cases(
     folder: Path, cases: Iterable[str], predict: Predict, inputs: tuple[InputName, ...], outputs: tuple[OutputName, ...]
 ) -> Iterator[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]]:
-    """Each case with its probability per view.
+    """Each case with its probability per existing view.
 
     A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
     sum).
     """
     for name in cases:
         crop = load_case(folder, name)
-        result = predict(network_inputs(crop.counts["anterior"], crop.counts["posterior"], inputs))
+        result = predict(network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs))
         if outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}
         else:
-            yield crop, {view: result[..., outputs.index(view)] for view in VIEW_NAMES}
+            yield crop, {view: result[..., outputs.index(view)] for view in crop.counts}
 
 
 def union_of(crop: LabelledCrop) -> LabelledCrop:
@@ -60,7 +60,7 @@ def union_of(crop: LabelledCrop) -> LabelledCrop:
     label = merge_labels(crop.labels.values())
     instances = np.concatenate(list(crop.instances.values()))
     lesions = [{**lesion, "labelled": {"anterior": any(lesion["labelled"].values())}} for lesion in crop.lesions]
-    return LabelledCrop(crop.case, crop.counts, {"anterior": label}, {"anterior": instances}, lesions)
+    return LabelledCrop(crop.case, crop.counts, {"anterior": label}, {"anterior": instances}, lesions, crop.flags)
 
 
 def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
@@ -79,26 +79,50 @@ def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> 
 def evaluate_cases(
     predictions: Iterable[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]], delineator: Delineator
 ) -> dict[str, Any]:
-    """Pooled figures per view and over both, and false alarms on cases without any lesion."""
-    total: dict[str, Counts] = {"anterior": Counts(), "posterior": Counts(), "negatives": Counts()}
-    cases = 0
+    """Pooled figures per view and over both, and false alarms on views without any lesion.
+
+    Flagged cases (superscan, cold lesions) stay out of these; "flagged" has the same figures for every flag.
+    """
+    pooled = _Pool()
+    flagged: dict[str, _Pool] = {}
     for crop, probabilities in predictions:
-        cases += 1
-        for view, counts in count_case(crop, delineator(probabilities)).items():
-            total[view] += counts
+        counts = count_case(crop, delineator(probabilities))
+        for flag in crop.flags:
+            flagged.setdefault(flag, _Pool()).add(crop, counts)
+        if not crop.flags:
+            pooled.add(crop, counts)
+    return {**pooled.summary(), "flagged": {flag: flagged[flag].summary() for flag in sorted(flagged)}}
+
+
+class _Pool:
+    """Counts summed over cases."""
+
+    def __init__(self) -> None:
+        self._cases = 0
+        self._total = {"anterior": Counts(), "posterior": Counts(), "negatives": Counts()}
+
+    def add(self, crop: LabelledCrop, counts: dict[ViewName, Counts]) -> None:
+        """Add one case; a view without any lesion, labelled or ignored, counts among the negatives too."""
+        self._cases += 1
+        for view, found in counts.items():
+            self._total[view] += found
             if not crop.labels[view].any():
-                total["negatives"] += counts
-    both = total["anterior"] + total["posterior"]  # of a union model only "anterior" has counts
-    return {
-        "cases": cases,
-        "both views": both.summary(),
-        "anterior": total["anterior"].summary(),
-        "posterior": total["posterior"].summary(),
-        "views without any lesion": {
-            "images": total["negatives"].images,
-            "false_alarms_per_image": round(total["negatives"].false_alarms_per_image, 4),
-        },
-    }
+                self._total["negatives"] += found
+
+    def summary(self) -> dict[str, Any]:
+        """All figures, for cards and tables."""
+        total = self._total
+        both = total["anterior"] + total["posterior"]  # of a union model only "anterior" has counts
+        return {
+            "cases": self._cases,
+            "both views": both.summary(),
+            "anterior": total["anterior"].summary(),
+            "posterior": total["posterior"].summary(),
+            "views without any lesion": {
+                "images": total["negatives"].images,
+                "false_alarms_per_image": round(total["negatives"].false_alarms_per_image, 4),
+            },
+        }
 
 
 def choose_threshold(

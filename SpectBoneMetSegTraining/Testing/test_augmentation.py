@@ -192,6 +192,35 @@ def test_the_same_seed_gives_the_same_patch_and_the_case_stays_as_it_was():
     assert all(np.array_equal(crop.counts[view], before[view]) for view in before)
 
 
+def without(crop, gone):
+    kept = [{view: image for view, image in part.items() if view != gone} for part in (crop.counts, crop.labels)]
+    layers = {view: layer for view, layer in crop.instances.items() if view != gone}
+    return LabelledCrop(crop.case, *kept, layers, crop.lesions)
+
+
+@pytest.mark.parametrize("gone", ["anterior", "posterior"])
+def test_a_view_that_does_not_exist_is_dark_weighs_nothing_and_the_other_is_never_dropped(monkeypatch, gone):
+    monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
+    channel, crop = OUTPUTS.index(gone), without(bright_crop(), gone)
+    for seed in range(6):
+        patch = random_patch(crop, SIZE, (*INPUTS, "aggregate"), OUTPUTS, np.random.default_rng(seed))
+        assert not patch.inputs[..., channel].any()
+        assert not patch.weight[..., channel].any()
+        assert not patch.label[..., channel].any()
+        assert patch.inputs[..., 1 - channel].any()
+        assert patch.weight[..., 1 - channel].any()
+        assert np.array_equal(patch.inputs[..., 2], patch.inputs[..., 1 - channel])
+    union, weight = target_channels(crop, ("union",))
+    assert weight.all()
+    assert np.array_equal(union[..., 0] > 0, next(iter(crop.labels.values())) == LESION)
+
+
+def test_thinning_regridded_counts_keeps_their_expected_share():
+    image = np.full((300, 300), 0.4, np.float32)
+    thinned = augmentation._thin(image, 0.5, np.random.default_rng(0))
+    assert thinned.mean() == pytest.approx(0.2, rel=0.05)
+
+
 @pytest.mark.parametrize("size", [32, 128, 192])
 def test_a_crop_may_be_smaller_than_the_patch(size):
     for seed in range(6):

@@ -8,7 +8,7 @@ from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.baselines import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom import calibrate as calibrate_module
-from SpectBoneMetSegTrainingLib.phantom.calibration import compare_with, scan_figures
+from SpectBoneMetSegTrainingLib.phantom.calibration import compare_with, match_line, scan_figures
 
 
 def disc(hot=200.0):
@@ -50,6 +50,31 @@ def test_twice_the_counts_are_twice_every_region(patient, figures):
     assert doubled.contrast == pytest.approx(figures.contrast)
 
 
+def test_levels_do_not_depend_on_the_size_of_the_pixels(patient, figures):
+    view = patient.scan.anterior
+    halved = np.repeat(np.repeat(view.counts / 4, 2, axis=0), 2, axis=1)
+    fine = scan_figures(halved, view.spacing[0] / 2)
+    for name, level in figures.regions.items():
+        assert fine.regions[name] == pytest.approx(level, rel=0.25), name
+    assert fine.contrast == pytest.approx(figures.contrast, rel=0.05)
+    for name, line in figures.profiles.items():
+        assert fine.profiles[name].shape == line.shape
+        assert np.corrcoef(fine.profiles[name], line)[0, 1] > 0.9
+
+
+def test_the_spectrum_ends_where_the_pixels_do(patient, figures):
+    # Pixels of 9.04 mm resolve a quarter of what the reference pixel does.
+    assert np.isfinite(figures.spectrum[1:16]).all()
+    assert np.isnan(figures.spectrum[16:]).all()
+
+
+def test_the_match_counts_the_regions_within_the_factor(figures):
+    rows = compare_with(figures, [figures] * 3)
+    assert match_line(rows) == "best match within factor 1.5: yes (9 of 9 regions)"
+    rows[0]["best match / real"], rows[1]["best match / real"] = 1.6, 0.6
+    assert match_line(rows) == "best match within factor 1.5: no (7 of 9 regions)"
+
+
 def test_an_image_without_a_body_is_refused():
     with pytest.raises(UserError, match="shoulders"):
         scan_figures(np.zeros((256, 64), np.float32), 9.04)
@@ -57,7 +82,8 @@ def test_an_image_without_a_body_is_refused():
 
 def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monkeypatch, capsys):
     view = patient.scan.anterior
-    fake = (scan_figures(view.counts, view.spacing[0], 1e6), view.counts)
+    fake = (scan_figures(view.counts, view.spacing[0], 1e6), view.counts, view.spacing[0])
+    unusable = iter([None, None])
 
     class OneProcess:
         def __init__(self, _jobs):
@@ -70,7 +96,7 @@ def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monk
             return None
 
         def map(self, _function, seeds, _totals):
-            return [fake for _ in seeds]
+            return [next(unusable, fake) for _ in seeds]
 
     class Scan:
         anterior = view
@@ -78,7 +104,9 @@ def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monk
     monkeypatch.setattr(calibrate_module, "ProcessPoolExecutor", OneProcess)
     monkeypatch.setattr(calibrate_module, "read_scan", lambda _path: Scan)
     assert main(["calibrate", "--scan", "any.dcm", "--patients", "3", "--output", str(tmp_path / "out")]) == 0
-    assert "n = 1" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "n = 1" in out
+    assert "best match within factor 1.5" in out
     rows = list(csv.DictReader((tmp_path / "out" / "calibration.csv").open()))
     assert any(row["figure"].startswith("sternum") for row in rows)
     for picture in ("calibration.png", "contact_sheet.png"):

@@ -8,8 +8,10 @@ import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from SpectBoneMetSegLib.box import cut
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegTrainingLib import dataset
 from SpectBoneMetSegTrainingLib.dataset import (
@@ -20,6 +22,7 @@ from SpectBoneMetSegTrainingLib.dataset import (
     cases_of,
     finish_dataset,
     label_map,
+    load_background,
     load_case,
     merge_labels,
     read_image,
@@ -29,9 +32,11 @@ from SpectBoneMetSegTrainingLib.dataset import (
     write_image,
     write_json,
 )
+from SpectBoneMetSegTrainingLib.reference_grid import place_crop
 
-SHAPE, SPACING = (40, 30), (2.5, 2.0)
-#: Reaches two columns outside the field on the patient's right.
+#: Pixels of the reference grid, so that nothing is regridded; and pixels that are none of it, nor square.
+SHAPE, SPACING, ODD_SPACING = (40, 30), (2.26, 2.26), (2.5, 2.0)
+#: On the reference grid; reaches two columns outside the field on the patient's right.
 CROP = ThoraxCrop((6, 30), (-2, 22), 0.9)
 
 
@@ -54,26 +59,26 @@ def lesions():
     ]
 
 
-def make_scan(case="a"):
+def make_scan(case="a", spacing=SPACING, views=VIEW_NAMES):
     rng = np.random.default_rng(3)
-    return WholeBodyScan(
-        case,
-        PlanarView(rng.poisson(9, SHAPE), SPACING, "anterior", (31.0, 0.0, 700.0)),
-        PlanarView(rng.poisson(5, SHAPE), SPACING, "posterior", (31.0 - 29 * 2.0, 0.0, 700.0)),
-    )
+    front = PlanarView(rng.poisson(9, SHAPE), spacing, "anterior", (31.0, 0.0, 700.0))
+    behind = PlanarView(rng.poisson(5, SHAPE), spacing, "posterior", (31.0 - 29 * spacing[1], 0.0, 700.0))
+    return WholeBodyScan(case, front if "anterior" in views else None, behind if "posterior" in views else None)
 
 
-def write(folder, case="a", split="train", instances=None, **about):
-    scan = make_scan(case)
+def write(folder, scan=None, split="train", instances=None, crop=CROP, exact=None, background=None, **about):
+    scan = scan or make_scan()
     found = lesions() if instances is None else instances
-    write_case(folder, split, scan, mirror(scan.posterior), CROP, found, {"patient": case, **about})
+    mirrored = None if scan.posterior is None else mirror(scan.posterior)
+    about = {"patient": scan.case, **about}
+    write_case(folder, split, scan, mirrored, crop, found, about, exact=exact, background=background)
     return scan
 
 
 @pytest.fixture
 def folder(tmp_path):
     for case, split in (("a", "train"), ("b", "train"), ("c", "test"), ("d", "unlabelled")):
-        write(tmp_path, case, split)
+        write(tmp_path, make_scan(case), split)
     finish_dataset(tmp_path, "Tiny", 5, "tiny")
     return tmp_path
 
@@ -139,17 +144,20 @@ def ras(image, index):
     return np.array([-place[0], -place[1], place[2]])
 
 
-def test_every_file_has_its_place_in_the_patient(folder):
-    frame = make_scan().anterior
-    label = sitk.ReadImage(str(folder / "labelsTr" / "a.nii.gz"))
-    layers = sitk.ReadImage(str(folder / "instances" / "a_anterior.nii.gz"))
-    behind = sitk.ReadImage(str(folder / "imagesTr" / "a_0001.nii.gz"))
+def test_every_file_has_its_place_in_the_patient(tmp_path):
+    frame = write(tmp_path, make_scan(spacing=ODD_SPACING), exact=lesions()).anterior
+    label = sitk.ReadImage(str(tmp_path / "labelsTr" / "a.nii.gz"))
+    behind = sitk.ReadImage(str(tmp_path / "imagesTr" / "a_0001.nii.gz"))
     assert label.GetSpacing()[:2] == pytest.approx((2.0, 2.5))
+    crop = read_json(tmp_path / "instances" / "a.json")["crop"]
     row, column = 12, 6
     there = (frame.ijk_to_ras @ np.array([column, row, 0, 1]))[:3]
-    assert ras(label, (column + 2, row - 6, 0)) == pytest.approx(there, abs=1e-3)
-    assert ras(behind, (column + 2, row - 6, 0)) == pytest.approx(there, abs=1e-3)
-    assert ras(layers, (column, row, 0)) == pytest.approx(there, abs=1e-3)
+    for image in (label, behind):
+        index = (column - crop["columns"][0], row - crop["rows"][0], 0)
+        assert ras(image, index) == pytest.approx(there, abs=1e-3)
+    for place in ("instances", "exact"):
+        layers = sitk.ReadImage(str(tmp_path / place / "a_anterior.nii.gz"))
+        assert ras(layers, (column, row, 0)) == pytest.approx(there, abs=1e-3)
     # Columns run to the patient's left, rows to the feet.
     assert ras(label, (9, 0, 0))[0] < ras(label, (0, 0, 0))[0]
     assert ras(label, (0, 9, 0))[2] < ras(label, (0, 0, 0))[2]
@@ -312,3 +320,133 @@ def test_layers_are_only_as_many_as_overlaps_need():
     same = [Instance(i, {"anterior": block(slice(0, 2), slice(0, 2))}, {"anterior": True}, {}) for i in (1, 2, 3)]
     packed = dataset._layers(same, "anterior", SHAPE)
     assert packed[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_crop_in_other_pixels_is_read_as_the_reading_pipeline_would_cut_it(tmp_path):
+    scan = write(tmp_path, make_scan(spacing=ODD_SPACING))
+    crop = load_case(tmp_path, "a")
+    for name, view in (("anterior", scan.anterior), ("posterior", mirror(scan.posterior))):
+        wanted = cut(regrid(view).counts, CROP.rows, CROP.columns)
+        assert crop.counts[name].shape == wanted.shape == (24, 24)
+        assert crop.counts[name] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    stored = sitk.ReadImage(str(tmp_path / "imagesTr" / "a_0000.nii.gz"))
+    # The box's 54.24 mm are 21.7 rows of 2.5 mm and 27.1 columns of 2 mm: what they touch is stored.
+    assert (stored.GetSize()[1], stored.GetSize()[0]) == (22, 28)
+
+
+@given(
+    st.tuples(st.integers(20, 60), st.integers(20, 60)),
+    st.tuples(st.floats(1.5, 5.0), st.floats(1.5, 5.0)),
+    st.integers(0, 99),
+)
+def test_regridding_a_crop_that_covers_the_field_keeps_all_counts(shape, spacing, seed):
+    frame = PlanarView(np.random.default_rng(seed).poisson(20, shape).astype(np.float32), spacing, "anterior")
+    rows, columns = regrid(frame).shape
+    place = place_crop(frame, ((0, rows), (0, columns)))
+    assert place.own[0][0] <= 0
+    assert place.own[0][1] >= shape[0]
+    assert place.counts(cut(frame.counts, *place.own)).sum() == pytest.approx(frame.counts.sum(), rel=1e-5)
+
+
+@given(st.tuples(st.floats(1.5, 5.0), st.floats(1.5, 5.0)), st.integers(2, 20), st.integers(4, 12), st.integers(-3, 8))
+def test_a_reference_pixel_belongs_to_the_lesion_that_covers_more_than_half_of_it(spacing, first, size, left):
+    frame = PlanarView(np.zeros((40, 30), np.float32), spacing, "anterior")
+    mask = np.zeros(frame.shape, bool)
+    mask[first : first + size, 5 : 5 + size] = True
+    place = place_crop(frame, ((3, 35), (left, left + 16)))
+    found = place.layers(mask[None].astype(np.uint16) * 7, [7])[0]
+    work = regrid(frame.with_counts(mask.astype(np.float32)))
+    share = spacing[0] * spacing[1] / (work.spacing[0] * work.spacing[1])
+    covered = cut(work.counts * share, *place.reference)
+    unclear = np.abs(covered - 0.5) < 1e-4
+    assert np.array_equal((found == 7)[~unclear], (covered > 0.5)[~unclear])
+
+
+def test_a_lesion_keeps_its_area_on_the_reference_grid_and_its_pixels_in_the_label_file(tmp_path):
+    for number, spacing in enumerate((2.0, 2.4, 2.8)):
+        shape = (round(180 / spacing), round(120 / spacing))
+        frame = PlanarView(np.ones(shape), (spacing, spacing), "anterior")
+        rows, columns = np.indices(shape)
+        # Off the middle, where the rim would fall alike on all sides.
+        middle = (np.array(shape) - 1) / 2 + (0.3, 1.2)
+        disc = np.hypot(rows - middle[0], columns - middle[1]) * spacing < 20
+        case = f"c{number}"
+        scan = WholeBodyScan(case, frame, None)
+        found = [Instance(1, {"anterior": disc}, {"anterior": True}, {})]
+        write(tmp_path, scan, instances=found, crop=ThoraxCrop((10, 70), (0, 50), 1.0))
+        label = load_case(tmp_path, case).labels["anterior"] == LESION
+        assert label.sum() * 2.26**2 == pytest.approx(disc.sum() * spacing**2, rel=0.04)
+        union = read_image(tmp_path / "labelsTr" / f"{case}.nii.gz")[0]
+        assert (union == LESION).sum() == disc.sum()
+
+
+@pytest.mark.parametrize(("there", "gone"), [VIEW_NAMES, VIEW_NAMES[::-1]])
+def test_a_view_that_was_not_acquired_is_a_dark_channel_without_labels(tmp_path, there, gone):
+    both, one = tmp_path / "both", tmp_path / "one"
+    write(both)
+    write(one, make_scan(views=(there,)))
+    channel = VIEW_NAMES.index(gone)
+    assert not read_image(one / "imagesTr" / f"a_000{channel}.nii.gz").any()
+    assert read_json(one / "instances" / "a.json")["views"] == [there]
+    assert not (one / "instances" / f"a_{gone}.nii.gz").exists()
+    crop, whole = load_case(one, "a"), load_case(both, "a")
+    assert set(crop.counts) == set(crop.labels) == set(crop.instances) == {there}
+    assert np.array_equal(crop.counts[there], whole.counts[there])
+    assert np.array_equal(crop.labels[there], whole.labels[there])
+    assert np.array_equal(read_image(one / "labelsTr" / "a.nii.gz")[0], whole.labels[there])
+
+
+def test_the_exact_truth_is_read_only_where_it_is_asked_for(tmp_path):
+    wider = [Instance(9, {"anterior": block(slice(8, 20), slice(4, 12))}, {"anterior": True}, {"bone": "T5"})]
+    write(tmp_path, make_scan(views=("anterior",)), exact=wider)
+    agreed, exact = load_case(tmp_path, "a"), load_case(tmp_path, "a", truth="exact")
+    assert {lesion["id"] for lesion in agreed.lesions} == {1, 2, 3}
+    assert [lesion["id"] for lesion in exact.lesions] == [9]
+    assert (exact.labels["anterior"] == LESION).sum() == 12 * 8
+    assert np.array_equal(agreed.counts["anterior"], exact.counts["anterior"])
+    for path in (tmp_path / "exact").iterdir():
+        path.unlink()
+    assert load_case(tmp_path, "a").lesions == agreed.lesions
+    with pytest.raises(UserError, match=r"a\.json"):
+        load_case(tmp_path, "a", truth="exact")
+
+
+def test_a_case_may_be_written_without_its_truth(tmp_path):
+    scan = make_scan()
+    write_case(tmp_path, "test", scan, mirror(scan.posterior), CROP, None, {"patient": "a"})
+    crop = load_case(tmp_path, "a")
+    assert (crop.labels, crop.instances, crop.lesions) == ({}, {}, [])
+    assert not (tmp_path / "labelsTs").exists()
+
+
+def test_the_background_lies_where_the_counts_lie(tmp_path):
+    scan = make_scan(spacing=ODD_SPACING)
+    whole = {"anterior": scan.anterior.counts + 0.25, "posterior": mirror(scan.posterior).counts + 0.25}
+    write(tmp_path, scan, background=whole)
+    background, counts = load_background(tmp_path, "a"), load_case(tmp_path, "a").counts
+    # A quarter of a count in every own pixel is 0.25 / 5 mm2.
+    extra = 0.25 * 2.26**2 / (2.5 * 2.0)
+    for view in VIEW_NAMES:
+        assert (background[view] - counts[view])[4:-4, 4:-4] == pytest.approx(extra, abs=1e-3)
+
+
+def test_flags_are_read_back_and_superscans_are_not_trained_on(tmp_path):
+    for number in range(8):
+        flags = ["superscan"] if number == 2 else ["cold lesions"] if number == 3 else []
+        write(tmp_path, make_scan(f"c{number}"), flags=flags)
+    finish_dataset(tmp_path, "Tiny", 5, "tiny")
+    assert load_case(tmp_path, "c2").flags == ("superscan",)
+    assert load_case(tmp_path, "c0").flags == ()
+    folds = read_json(tmp_path / "splits_final.json")
+    assert not any("c2" in fold["train"] for fold in folds)
+    assert sum("c2" in fold["val"] for fold in folds) == 1
+    assert sum("c3" in fold["train"] for fold in folds) == len(folds) - 1
+
+
+def test_a_record_without_the_place_of_its_crop_is_refused_with_the_remedy(folder):
+    path = folder / "instances" / "a.json"
+    record = read_json(path)
+    del record["reference_crop"]
+    write_json(path, record)
+    with pytest.raises(UserError, match=r"a\.json.*make the data set again"):
+        load_case(folder, "a")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.planar import mirror
-from SpectBoneMetSegTrainingLib.phantom import hospital
+from SpectBoneMetSegTrainingLib.phantom import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.camera import OUTSIDE_COUNTS
-from SpectBoneMetSegTrainingLib.phantom.lesions import _focus
+from SpectBoneMetSegTrainingLib.phantom.lesions import make_focus
 from SpectBoneMetSegTrainingLib.phantom.truth import MINIMUM_CONTRAST, MINIMUM_SNR
 
 
@@ -32,14 +32,14 @@ def test_another_seed_gives_another_patient(patient, negative):
 def negative(coarse_case):
     """A patient without metastases but with mimics as hot as any."""
 
-    def hot_mimics(person, rng):
+    def hot_mimics(person, rng, age):
         return [
-            _focus(person, rng, "degenerative", "L3", 12.0, 1.0, 20.0),
-            _focus(person, rng, "fracture", "left rib 6", 8.0, 1.0, 20.0),
+            make_focus(person, rng, "degenerative", "L3", 12.0, 1.0, 20.0),
+            make_focus(person, rng, "fracture", "left rib 6", 8.0, 1.0, 20.0),
         ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hospital, "draw_mimics", hot_mimics)
+        patch.setattr(patient_module, "draw_mimics", hot_mimics)
         return coarse_case(12, positive=False)
 
 
@@ -110,13 +110,14 @@ def test_lesions_are_numbered_from_one_and_labelled_by_the_rule(patient):
 def three_lesions(coarse_case, **options):
     """A patient with three hot lesions at known bones."""
 
-    def three(person, rng, count=None):
+    def three(person, rng, disease):
         return [
-            _focus(person, rng, "metastasis", bone, 14.0, 1.0, 15.0) for bone in ("left femur", "T8", "right clavicle")
+            make_focus(person, rng, "metastasis", bone, 14.0, 1.0, 15.0)
+            for bone in ("left femur", "T8", "right clavicle")
         ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hospital, "draw_metastases", three)
+        patch.setattr(patient_module, "draw_metastases", three)
         return coarse_case(13, positive=True, arms_up=False, **options)
 
 

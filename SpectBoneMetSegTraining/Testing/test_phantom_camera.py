@@ -1,5 +1,6 @@
 """Projection: nothing is lost that should be kept, and both detectors see the same patient."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,20 +12,22 @@ from SpectBoneMetSegLib.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.phantom.anatomy import Person
 from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
 from SpectBoneMetSegTrainingLib.phantom.camera import (
-    OUTSIDE_COUNTS,
     SLAB_MM,
     Camera,
     Depths,
+    Jerk,
     add_scatter,
-    detect,
+    describe,
+    displace,
     draw_camera,
+    faultless,
     make_depths,
     project,
     refine,
     shift,
     splat,
-    uneven,
 )
+from SpectBoneMetSegTrainingLib.phantom.detector import field
 
 CAMERA = Camera(
     shape=(40, 32),
@@ -180,6 +183,7 @@ def block_person(turned=False):
         np.full(len(tissues), 0.4, np.float32),
         bones,
         tissues,
+        np.zeros(3, bool),
     )
 
 
@@ -237,25 +241,6 @@ def test_scatter_takes_any_matrix():
     assert add_scatter(np.ones((37, 18), np.float32), replace(CAMERA, shape=(37, 18))).shape == (37, 18)
 
 
-def test_detected_counts_are_poisson_about_the_expected_ones():
-    expected = np.full((200, 200), 30.0, np.float32)
-    counts = detect(expected, CAMERA, np.random.default_rng(3))
-    assert counts.dtype == np.uint16
-    assert counts.mean() == pytest.approx(30 + OUTSIDE_COUNTS, abs=0.15)
-    assert counts.var() == pytest.approx(30 + OUTSIDE_COUNTS, rel=0.05)
-    empty = detect(np.zeros((200, 200), np.float32), CAMERA, np.random.default_rng(3))
-    assert empty.mean() == pytest.approx(OUTSIDE_COUNTS, abs=0.01)
-    assert detect(np.full((2, 2), 1e6, np.float32), CAMERA, np.random.default_rng(3)).max() == 65535
-
-
-def test_a_vendors_filter_smooths_whole_counts_and_keeps_their_mean():
-    expected = np.full((200, 200), 30.0, np.float32)
-    counts = detect(expected, replace(CAMERA, smoothing=0.8), np.random.default_rng(3))
-    assert counts.dtype == np.uint16
-    assert counts.mean() == pytest.approx(30 + OUTSIDE_COUNTS, abs=0.15)
-    assert counts.var() < 0.4 * 30
-
-
 @pytest.mark.parametrize("by", [(2, 3), (-2, 3), (0, -4), (1, 0)])
 def test_a_late_posterior_view_is_moved_and_the_anterior_never(by):
     image = np.random.default_rng(0).random((20, 15)).astype(np.float32)
@@ -269,33 +254,118 @@ def test_a_late_posterior_view_is_moved_and_the_anterior_never(by):
     assert not moved[~inside].any()
 
 
-def test_uneven_columns_change_every_row_alike_by_the_asked_share():
-    image = np.full((30, 400), 10.0, np.float32)
-    rng = np.random.default_rng(1)
-    assert np.array_equal(uneven(image, replace(CAMERA, unevenness=0.0), rng), image)
-    result = uneven(image, replace(CAMERA, unevenness=0.02), rng)
-    assert (result == result[0]).all()
-    assert result[0].std() / 10 == pytest.approx(0.02, rel=1e-3)
-    assert np.abs(np.diff(result[0])).max() < 0.2
-
-
-def test_some_cameras_are_late_or_filter_and_most_are_plain(person):
+def test_cameras_are_drawn_as_often_as_asked(person):
     rng = np.random.default_rng(2)
-    cameras = [draw_camera(person, rng) for _ in range(400)]
-    assert 0.15 < np.mean([camera.posterior_shift != (0, 0) for camera in cameras]) < 0.4
-    assert 0.06 < np.mean([camera.smoothing > 0 for camera in cameras]) < 0.2
-    assert all(0 <= camera.unevenness <= 0.02 for camera in cameras)
+    cameras = [draw_camera(person, rng) for _ in range(1500)]
+
+    def share(condition):
+        return np.mean([bool(condition(camera)) for camera in cameras])
+
+    assert 0.15 < share(lambda camera: camera.posterior_shift != (0, 0)) < 0.4
+    assert 0.25 < share(lambda camera: camera.heads == 1) < 0.35
+    assert 0.04 < share(lambda camera: len(camera.views) == 1) < 0.085
+    assert {camera.views for camera in cameras} == {("anterior",), ("posterior",), ("anterior", "posterior")}
+    assert 0.06 < share(lambda camera: camera.smoothing > 0) < 0.16
+    assert 0.06 < share(lambda camera: camera.enhancement > 0) < 0.14
+    assert 0.02 < share(lambda camera: camera.speed > 15) < 0.06
+    assert 0.05 < share(lambda camera: camera.motion) < 0.11
+    assert 0.04 < share(lambda camera: camera.metal) < 0.085
+    assert 0.02 < share(lambda camera: camera.capture > 0) < 0.07
+    assert 0.02 < share(lambda camera: abs(camera.centre) > 42) < 0.08
+    assert 0.4 < share(lambda camera: camera.spacing == 2.26) < 0.6
+    assert all(2.0 <= camera.spacing <= 2.8 for camera in cameras)
+    assert all(0 <= camera.unevenness <= 0.03 for camera in cameras)
+    assert all(5 * 60 < camera.seconds < 30 * 60 for camera in cameras)
+    assert {draw_camera(person, rng, (256, 64), 9.04).spacing for _ in range(5)} == {9.04}
 
 
-def test_drawn_cameras_hold_the_head_and_count_about_two_million(person):
+def test_drawn_cameras_count_about_two_million(person):
     rng = np.random.default_rng(2)
-    cameras = [draw_camera(person, rng) for _ in range(200)]
-    counts = np.array([camera.counts for camera in cameras])
+    counts = np.array([draw_camera(person, rng).counts for _ in range(300)])
     assert 0.8e6 <= counts.min() < 1.2e6
-    assert 1.7e6 < np.median(counts) < 2.3e6
-    assert counts.max() <= 4.5e6
+    assert 1.6e6 < np.median(counts) < 2.3e6
+    assert counts.max() <= 4.0e6
+
+
+def test_most_drawn_cameras_hold_the_head_and_the_feet_and_few_do_not(person):
+    rng = np.random.default_rng(2)
     head, feet = person.tissues[:, 2].max(), person.tissues[:, 2].min()
-    for camera in cameras:
-        assert camera.top > head
-        assert camera.top - camera.shape[0] * camera.spacing < feet
+    held = []
+    for _ in range(1000):
+        camera = draw_camera(person, rng)
+        rows, _ = field(camera, camera.shape)
+        top, bottom = camera.top - rows.start * camera.spacing, camera.top - rows.stop * camera.spacing
+        held.append((top > head, bottom < feet + 5))
         assert min(camera.gap) > 0
+    head_held, feet_held = np.mean(held, 0)
+    assert 0.97 < head_held < 1
+    assert 0.9 < feet_held < 1
+
+
+def test_the_same_seed_draws_the_same_camera(person):
+    assert draw_camera(person, np.random.default_rng(6)) == draw_camera(person, np.random.default_rng(6))
+    assert draw_camera(person, np.random.default_rng(6)) != draw_camera(person, np.random.default_rng(7))
+
+
+def test_a_camera_is_described_for_the_record(person):
+    camera = replace(draw_camera(person, np.random.default_rng(1)), motion=(Jerk(5.0, 1, 2),), capture=40.0)
+    said = json.loads(json.dumps(describe(camera)))
+    assert (said["jerks"], said["capture_white_counts"]) == (1, 40.0)
+    assert said["anterior_counts"] == round(camera.counts)
+
+
+def test_a_faultless_camera_only_blurs_and_counts(person):
+    rng = np.random.default_rng(3)
+    image = rng.random((1024, 256)).astype(np.float32)
+    for _ in range(50):
+        camera = faultless(draw_camera(person, rng, (1024, 256), 2.26))
+        assert np.array_equal(displace(image, camera, "anterior"), image)
+        assert np.array_equal(displace(image, camera, "posterior"), image)
+        assert camera.views == VIEW_NAMES
+        assert camera.smoothing == camera.enhancement == camera.capture == camera.unevenness == 0
+
+
+def test_points_without_volume_change_nothing():
+    person = block_person()
+    ghosts = np.array([(0, 900, 0), (0, -900, 0), (500, 0, 0)], np.float32)
+    more = replace(
+        person,
+        tissues=np.concatenate([person.tissues, ghosts]),
+        tissue=np.concatenate([person.tissue, np.zeros(3, np.uint8)]),
+        tissue_volume=np.concatenate([person.tissue_volume, np.zeros(3, np.float32)]),
+    )
+    one, two = make_depths(person, CAMERA), make_depths(more, CAMERA)
+    assert np.array_equal(one.centres, two.centres)
+    for view in VIEW_NAMES:
+        assert np.array_equal(one.transmission[view], two.transmission[view])
+
+
+def test_a_prosthesis_shadows_what_lies_behind_it():
+    person = replace(block_person(), bone_volume=np.full(3, 20.0, np.float32))
+    plain = make_depths(person, CAMERA).transmission["anterior"]
+    metal = replace(person, prosthesis=np.array([True, False, False]))
+    with_metal = make_depths(metal, CAMERA).transmission["anterior"]
+    # The first bone lies at R = 30, S = 20, in front: row 18, column 13.
+    assert with_metal[0, 17, 12] < 0.85 * plain[0, 17, 12]
+    assert np.allclose(with_metal[:, :6], plain[:, :6], rtol=5e-3)
+
+
+def test_the_image_chain_of_a_symmetric_patient_is_symmetric():
+    person = block_person()
+    mirrored = [array * np.array([-1, 1, 1], np.float32) for array in (person.bones, person.tissues)]
+    both = Person(
+        np.concatenate([person.bones, mirrored[0]]),
+        np.zeros(6, np.uint8),
+        np.full(6, 2.0, np.float32),
+        np.concatenate([person.tissues, mirrored[1]]),
+        np.tile(person.tissue, 2),
+        np.tile(person.tissue_volume, 2) / 2,
+        np.zeros((6, 3), np.float32),
+        np.zeros((2 * len(person.tissues), 3), np.float32),
+        np.zeros(6, bool),
+    )
+    depths = make_depths(both, CAMERA)
+    activity = splat(both.bones, np.tile([5.0, 3.0, 2.0], 2), CAMERA, depths.centres, CAMERA.shape)
+    for view in VIEW_NAMES:
+        image = add_scatter(project(activity, depths, CAMERA, view), CAMERA)
+        assert np.allclose(image, image[:, ::-1], rtol=1e-3, atol=1e-4 * image.max())

@@ -1,14 +1,37 @@
 """Foci of uptake in bone, and which of them are labels."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegTrainingLib.phantom import lesions as lesions_module
-from SpectBoneMetSegTrainingLib.phantom.lesions import Focus, add_uptake, draw_metastases, draw_mimics
+from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
+from SpectBoneMetSegTrainingLib.phantom.lesions import (
+    FEW,
+    HIP_BONES,
+    PROSTATE_FEW_SITES,
+    PROSTATE_SITES,
+    Focus,
+    add_uptake,
+    centre_of,
+    draw_cold,
+    draw_count,
+    draw_disease,
+    draw_metastases,
+    draw_sites,
+    draw_superscan,
+    grown,
+    make_focus,
+    points_of,
+    site_table,
+    with_uptake,
+)
 from SpectBoneMetSegTrainingLib.phantom.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.tracer import Tracer
 from SpectBoneMetSegTrainingLib.phantom.truth import LesionView, label_view
 
 
@@ -17,124 +40,256 @@ def metastases(person):
     return draw_metastases(person, np.random.default_rng(6), count=25)
 
 
-@pytest.fixture(scope="module")
-def mimics(person):
-    return [focus for seed in range(24) for focus in draw_mimics(person, np.random.default_rng(seed))]
+def focus_of(index, share, uptake, kind="metastasis"):
+    return Focus(kind, "T1", np.array(index), np.array(share, np.float32), uptake, index[0])
 
 
-@pytest.fixture
-def cheap_focus(monkeypatch):
-    """Only what was asked of a focus, so that thousands can be drawn."""
-
-    def focus(person, rng, kind, bone, radius, stretch, uptake, start=None):
-        return Focus(kind, bone, np.array([start or 0]), np.array([radius], np.float32), uptake, (stretch, 0.0, 0.0))
-
-    monkeypatch.setattr(lesions_module, "_focus", focus)
-
-
-def test_every_point_of_a_focus_lies_in_its_bone(person, metastases, mimics):
+def test_every_point_of_a_lesion_lies_in_its_bone(person, metastases):
     names = load_skeleton().names
-    for focus in [*metastases, *mimics]:
+    cold = [focus for seed in range(6) for focus in draw_cold(person, np.random.default_rng(seed))]
+    for focus in [*metastases, *cold]:
         assert len(focus.index) == len(focus.share) > 0
         assert set(person.bone[focus.index]) == {names.index(focus.bone)}
+        assert person.bone[focus.start] == names.index(focus.bone)
 
 
-def test_a_focus_is_full_at_its_centre_and_fades_outwards(person, metastases):
-    for focus in metastases:
-        assert focus.share.max() == pytest.approx(1, abs=1e-3)
+def test_a_solid_lesion_is_full_at_its_middle_and_fades_outwards(person, metastases):
+    solid = [focus for focus in metastases if focus.form.core == 0]
+    assert len(solid) > 15
+    for focus in solid:
+        assert focus.share[list(focus.index).index(focus.start)] == pytest.approx(1)
+        assert focus.share.max() == pytest.approx(1)
         assert focus.share.min() > 0
-        distance = np.linalg.norm(person.bones[focus.index] - np.array(focus.centre), axis=1)
-        assert distance[focus.share > 0.99].min() < 1e-3
+        distance = np.linalg.norm(person.bones[focus.index] - centre_of(focus, person), axis=1)
         assert distance[focus.share > 0.8].max() <= distance.max()
-        assert distance.max() < 32 * 3.5 * 2
+        assert distance.max() < 40 * 4 * 2
 
 
-def test_rib_metastases_run_along_the_rib(person):
+def test_a_lytic_lesion_may_have_a_middle_as_cool_as_normal_bone(person):
+    rng = np.random.default_rng(3)
+    focus = make_focus(person, rng, "metastasis", "right hip bone", 20.0, 1.0, 2.0, core=1.0)
+    assert focus.share.max() == pytest.approx(1)
+    distance = np.linalg.norm(person.bones[focus.index] - centre_of(focus, person), axis=1)
+    middle, ring = focus.share[distance < 5], focus.share[(distance > 13) & (distance < 17)]
+    assert ring.mean() > 0.5
+    assert not len(middle) or middle.max() < 0.3
+
+
+def test_rib_lesions_are_longer_the_more_they_are_stretched_along_the_rib(person):
     rng = np.random.default_rng(0)
-    foci = [lesions_module._focus(person, rng, "metastasis", "left rib 7", 7.0, 3.0, 5.0) for _ in range(6)]
-    for focus in foci:
+    spots, stripes = (
+        [make_focus(person, rng, "metastasis", "left rib 7", 7.0, stretch, 5.0, start) for start in starts]
+        for stretch in (1.0, 3.0)
+        for starts in [rng.choice(points_of("left rib 7"), 6)]
+    )
+
+    def spread(focus):
         core = person.bones[focus.index[focus.share > 0.4]].astype(float)
-        spread = np.sqrt(np.linalg.eigvalsh(np.cov(core.T)))
-        assert spread[2] > 1.5 * spread[1]
+        return np.sqrt(np.linalg.eigvalsh(np.cov(core.T)))
+
+    for focus in stripes:
+        assert spread(focus)[2] > 1.5 * spread(focus)[1]
+    assert np.mean([spread(focus)[2] for focus in stripes]) > 2 * np.mean([spread(focus)[2] for focus in spots])
 
 
-def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, metastases, cheap_focus):
+def test_a_long_rib_lesion_follows_the_bend_of_the_rib(person):
+    # The side of a rib is bent most: a straight lesion of this length would leave the rib and break off.
+    index = points_of("left rib 6")
+    start = int(index[np.argmin(person.atlas_bones[index, 0])])
+    focus = make_focus(person, np.random.default_rng(1), "metastasis", "left rib 6", 15.0, 4.0, 5.0, start)
+    assert np.ptp(person.bones[focus.index[focus.share > 0.5], 1]) > 75
+
+
+def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, metastases):
     assert len(metastases) == 25
     assert draw_metastases(person, np.random.default_rng(0), count=0) == []
-    numbers = [len(draw_metastases(person, np.random.default_rng(seed))) for seed in range(600)]
-    assert min(numbers) == 1
-    assert max(numbers) <= 30
-    assert 3.9 < np.mean(numbers) < 5.1
+    for disease, low, high in (("lung", 4.0, 5.0), ("prostate", 7.5, 9.5)):
+        numbers = [draw_count(np.random.default_rng(seed), disease) for seed in range(2000)]
+        assert min(numbers) == 1
+        assert max(numbers) <= 30
+        assert low < np.mean(numbers) < high
 
 
-def test_sites_follow_lung_cancer(person, cheap_focus):
-    foci = [focus for seed in range(150) for focus in draw_metastases(person, np.random.default_rng(seed), count=20)]
-    found = Counter(focus.bone for focus in foci)
-
-    def share(*names):
-        return sum(found[name] for name in names) / len(foci)
-
-    assert share(*CERVICAL, *THORACIC, *LUMBAR) == pytest.approx(0.475, abs=0.03)
-    assert share(*RIBS) == pytest.approx(0.255, abs=0.03)
-    assert share("right hip bone", "left hip bone") == pytest.approx(0.095, abs=0.02)
-    assert share("sacrum") == pytest.approx(0.066, abs=0.015)
-    assert share("right femur") == pytest.approx(share("left femur"), abs=0.02)
-    assert share("right hand", "left hand", "right foot", "left foot") == 0
-
-
-def test_metastases_take_up_more_than_degenerative_change_but_overlap_it(person, cheap_focus):
-    hot = [
-        focus.uptake for seed in range(60) for focus in draw_metastases(person, np.random.default_rng(seed), count=20)
-    ]
-    mild = [
-        focus.uptake
-        for seed in range(400)
-        for focus in draw_mimics(person, np.random.default_rng(seed))
-        if focus.kind == "degenerative"
-    ]
-    assert min(hot) > 1
-    assert min(mild) > 1
-    assert 4.5 < np.median(hot) < 7
-    assert 1.8 < np.median(mild) < 2.4
-    assert np.percentile(mild, 95) > np.percentile(hot, 10)
+@pytest.mark.parametrize(("disease", "count"), [("lung", 5), ("prostate", 5), ("prostate", 20)])
+def test_sites_follow_the_reported_table(disease, count):
+    patients = 2000 // count
+    drawn = [draw_sites(np.random.default_rng(seed), disease, count) for seed in range(patients)]
+    table = site_table(disease, count)
+    total = sum(weight for _, weight in table)
+    for names, weight in table:
+        expected = weight / total
+        shares = [sum(bone in names for bone in bones) / count for bones in drawn]
+        # Lesions of one patient lie in clusters, so the patient is the unit of sampling.
+        error = max(np.std(shares), np.sqrt(expected * (1 - expected) / count)) / np.sqrt(patients)
+        assert np.mean(shares) == pytest.approx(expected, abs=4 * error)
+    known = {name for names, _ in table for name in names}
+    assert {bone for bones in drawn for bone in bones} <= known
 
 
-def test_mimics_are_never_metastases(person, cheap_focus):
-    drawn = [focus for seed in range(120) for focus in draw_mimics(person, np.random.default_rng(seed))]
-    kinds = {focus.kind for focus in drawn}
-    assert kinds >= {"degenerative", "fracture"}
-    assert "metastasis" not in kinds
-    assert 1 < len(drawn) / 120 < 6
+def test_few_lesions_of_prostate_cancer_lie_in_spine_and_pelvis_and_many_spread():
+    def share(table, *names):
+        return sum(weight for bones, weight in table if bones[0] in names) / sum(weight for _, weight in table)
+
+    pelvis_and_spine = (THORACIC[0], LUMBAR[0], CERVICAL[0], HIP_BONES[0], "sacrum")
+    assert share(PROSTATE_FEW_SITES, *pelvis_and_spine) == pytest.approx(0.845, abs=0.005)
+    assert share(PROSTATE_SITES, *pelvis_and_spine) == pytest.approx(0.544, abs=0.005)
+    assert share(PROSTATE_SITES, RIBS[0]) == pytest.approx(0.289, abs=0.003)
+    assert site_table("prostate", FEW) == PROSTATE_FEW_SITES
+    assert site_table("prostate", FEW + 1) == PROSTATE_SITES
 
 
-def test_degenerative_change_of_the_spine_sits_beside_the_midline(person, mimics):
-    spine = [focus for focus in mimics if focus.kind == "degenerative" and focus.bone[1:].isdigit()]
-    assert len(spine) > 5
-    for focus in spine:
-        start = focus.index[np.argmin(np.linalg.norm(person.bones[focus.index] - np.array(focus.centre), axis=1))]
-        assert abs(person.atlas_bones[start, 0]) > 13
+def test_some_lesions_cluster_in_one_bone_or_its_neighbour():
+    def together(one, two):
+        return any(a == b for a, b in zip(one, two, strict=True))
+
+    drawn = [draw_sites(np.random.default_rng(seed), "lung", 4) for seed in range(600)]
+    own = np.mean([together(bones[:-1], bones[1:]) for bones in drawn])
+    # Lesions of different patients share a bone by chance alone.
+    chance = np.mean([together(one[:-1], two[1:]) for one, two in pairwise(drawn)])
+    assert own > 2 * chance
 
 
-def test_fractures_are_aligned_in_neighbouring_ribs_of_one_side(person):
-    for seed in range(4):
-        foci = lesions_module._aligned_fractures(person, np.random.default_rng(seed))
-        sides = {focus.bone.split()[0] for focus in foci}
-        numbers = [int(focus.bone.split()[-1]) for focus in foci]
-        assert len(sides) == 1
-        assert 2 <= len(foci) <= 4
-        assert np.diff(numbers).tolist() == [1] * (len(foci) - 1)
-        assert np.ptp([focus.centre[1] for focus in foci]) < 45
+@pytest.mark.parametrize("group", [THORACIC, LUMBAR, RIBS, HIP_BONES, ("sacrum",)])
+def test_a_neighbour_is_the_next_bone_of_the_same_side(group):
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        bone = str(rng.choice(group))
+        beside = lesions_module._beside(bone, group, rng)
+        assert beside in group
+        assert abs(group.index(beside) - group.index(bone)) <= 1
+        if " " in bone:
+            assert beside.split()[0] == bone.split()[0]
+
+
+def test_only_men_have_prostate_cancer():
+    drawn = {
+        sex: Counter(draw_disease(np.random.default_rng(seed), sex) for seed in range(800))
+        for sex in ("male", "female")
+    }
+    assert drawn["female"] == {"lung": 800}
+    assert 0.28 < drawn["male"]["prostate"] / 800 < 0.42
+
+
+def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(person, monkeypatch):
+    asked = []
+
+    def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, core=0.0):
+        asked.append((radius, uptake, core))
+        return focus_of([0], [1.0], uptake)
+
+    monkeypatch.setattr(lesions_module, "make_focus", focus)
+    figures = {}
+    for disease in ("lung", "prostate"):
+        asked.clear()
+        for seed in range(150):
+            draw_metastases(person, np.random.default_rng(seed), disease, 10)
+        radius, uptake, core = np.array(asked).T
+        figures[disease] = np.median(uptake), np.mean(core > 0)
+        assert uptake.min() > 1
+        assert np.percentile(radius, 95) > 3.5 * np.percentile(radius, 5)
+    assert figures["prostate"][0] > 1.2 * figures["lung"][0]
+    assert figures["lung"][1] > 3 * figures["prostate"][1]
+
+
+def test_nothing_grows_in_a_bone_that_is_not_there(person):
+    volume = person.bone_volume.copy()
+    volume[load_skeleton().of("left femur", "right femur")] = 0
+    amputee = replace(person, bone_volume=volume)
+    foci = [focus for seed in range(8) for focus in draw_metastases(amputee, np.random.default_rng(seed), "lung", 20)]
+    assert len(foci) > 100
+    assert not any("femur" in focus.bone for focus in foci)
+
+
+def test_the_same_seed_gives_the_same_lesions(person):
+    one, two = (draw_metastases(person, np.random.default_rng(9), "prostate", 6) for _ in range(2))
+    assert [focus.bone for focus in one] == [focus.bone for focus in two]
+    for a, b in zip(one, two, strict=True):
+        assert np.array_equal(a.index, b.index)
+        assert np.array_equal(a.share, b.share)
+        assert (a.uptake, a.start) == (b.uptake, b.start)
+
+
+@pytest.mark.parametrize("bone", ["L3", "left rib 8", "sacrum"])
+def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bone):
+    rng = np.random.default_rng(2)
+    for _ in range(4):
+        focus = make_focus(person, rng, "metastasis", bone, 9.0, 1.3, 4.0)
+        larger, smaller, same = (grown(focus, person, factor) for factor in (1.5, 0.6, 1.0))
+        assert set(smaller.index) <= set(focus.index) <= set(larger.index)
+        assert len(smaller.index) < len(focus.index) < len(larger.index)
+        assert np.array_equal(same.share, focus.share)
+        assert larger.start == focus.start == smaller.start
+        assert (larger.uptake, larger.kind, larger.bone) == (focus.uptake, focus.kind, focus.bone)
+
+
+def test_a_growing_lesion_keeps_its_outline(person):
+    # What lies at some distance in the small one lies 1.25 times as far out in the large one: the same shape.
+    focus = make_focus(person, np.random.default_rng(5), "metastasis", "right hip bone", 14.0, 1.2, 4.0)
+    larger = grown(grown(focus, person, 1.6), person, 1 / 1.28)
+    again = grown(focus, person, 1.25)
+    assert larger.form.radius == pytest.approx(17.5)
+    assert np.array_equal(larger.index, again.index)
+    assert np.allclose(larger.share, again.share, atol=1e-6)
+
+
+def test_uptake_can_change_without_the_extent(person, metastases):
+    hotter = with_uptake(metastases[0], 9.0)
+    assert hotter.uptake == 9.0
+    assert np.array_equal(hotter.index, metastases[0].index)
+
+
+def test_cold_lesions_are_rare_holes_some_with_a_warm_rim(person):
+    foci = [focus for seed in range(25) for focus in draw_cold(person, np.random.default_rng(seed))]
+    assert 25 <= len(foci) <= 75
+    assert {focus.kind for focus in foci} == {"cold"}
+    assert all(0 < focus.uptake < 0.5 for focus in foci)
+    changed = [add_uptake(np.ones(len(person.bones), np.float32), [focus])[focus.index] for focus in foci]
+    assert all(levels.min() < 0.55 for levels in changed)
+    rims = np.array([levels.max() > 1.2 for levels in changed])
+    assert 0.2 < rims.mean() < 0.8
+
+
+def test_a_superscan_is_hot_in_the_axial_skeleton_and_faint_elsewhere(person):
+    bones = load_skeleton()
+    normal = Tracer(np.ones(len(person.bones), np.float32), np.ones(len(person.tissues), np.float32))
+    for seed in range(3):
+        hot = draw_superscan(person, normal, np.random.default_rng(seed))
+        spine = hot.bones[bones.of(*THORACIC, *LUMBAR)]
+        assert 1.6 < spine.mean() < 5
+        assert spine.std() > 0.15 * spine.mean()
+        assert hot.bones.min() > 0
+        assert hot.bones[bones.of("left tibia", "right hand")] == pytest.approx(1)
+        assert hot.tissues[person.tissue == TISSUES.index("soft tissue")].max() < 0.85
+        kidney = hot.tissues[person.tissue == TISSUES.index("right kidney")]
+        assert kidney.max() < 0.5 * hot.tissues[person.tissue == TISSUES.index("soft tissue")].min()
+    assert (normal.bones == 1).all()
 
 
 def test_uptake_multiplies_the_bones_own_and_the_hottest_focus_counts():
     normal = np.array([1, 2, 3, 4], np.float32)
-    one = Focus("metastasis", "T1", np.array([1, 2]), np.array([1.0, 0.5], np.float32), 5.0, (0, 0, 0))
-    two = Focus("degenerative", "T1", np.array([2, 3]), np.array([1.0, 1.0], np.float32), 2.0, (0, 0, 0))
+    one, two = focus_of([1, 2], [1.0, 0.5], 5.0), focus_of([2, 3], [1.0, 1.0], 2.0, "degenerative")
     assert add_uptake(normal, [one]).tolist() == [1, 10, 9, 4]
     assert add_uptake(normal, [one, two]).tolist() == [1, 10, 9, 8]
     assert add_uptake(normal, [two, one]).tolist() == [1, 10, 9, 8]
     assert normal.tolist() == [1, 2, 3, 4]
     assert add_uptake(normal, []).tolist() == [1, 2, 3, 4]
+
+
+def test_the_coldest_of_the_cold_counts_and_no_bone_takes_up_less_than_nothing():
+    normal = np.array([1, 2, 4], np.float32)
+    cold, colder = focus_of([0, 1], [1.0, 1.0], 0.5, "cold"), focus_of([1, 2], [1.0, 0.5], 0.25, "cold")
+    assert add_uptake(normal, [cold, colder]) == pytest.approx([0.5, 0.5, 2.5])
+    reversed_share = focus_of([0], [-0.9], 9.0)
+    assert 0 < add_uptake(normal, [reversed_share])[0] < 0.1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-0.5, 1), st.floats(0.05, 20)), max_size=6), st.randoms())
+def test_the_order_of_foci_does_not_matter(drawn, random):
+    normal = np.array([1, 2, 3, 4], np.float32)
+    foci = [focus_of([index], [share], uptake) for index, share, uptake in drawn]
+    mixed = foci.copy()
+    random.shuffle(mixed)
+    assert np.array_equal(add_uptake(normal, foci), add_uptake(normal, mixed))
 
 
 def view_of(signal, background):

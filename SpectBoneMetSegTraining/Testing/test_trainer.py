@@ -11,40 +11,15 @@ from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegTrainingLib import trainer
-from SpectBoneMetSegTrainingLib.dataset import Instance, finish_dataset, write_case
 from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
 
-SIZE = 64
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 
 
-def scan_with_lesion(case: str, rng: np.random.Generator) -> tuple[WholeBodyScan, Instance]:
-    """A disc of soft tissue with one hot blob that both views show."""
-    rows, columns = np.mgrid[:SIZE, :SIZE]
-    body = ((rows - 32) ** 2 + (columns - 32) ** 2 < 28**2) * 20.0
-    row, column = rng.uniform(18, 46, 2)
-    blob = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 18)
-    counts = rng.poisson(body + 120 * blob).astype(np.float32)
-    front = PlanarView(counts, (2.26, 2.26), "anterior")
-    back = mirror(PlanarView(rng.poisson(body + 100 * blob).astype(np.float32), (2.26, 2.26), "anterior"))
-    mask = blob > 0.4
-    lesion = Instance(1, {"anterior": mask, "posterior": mask}, {"anterior": True, "posterior": True}, {"bone": "T5"})
-    return WholeBodyScan(case, front, back), lesion
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(1)
-    for i in range(5):
-        scan, lesion = scan_with_lesion(f"case{i}", rng)
-        crop = ThoraxCrop((0, SIZE), (0, SIZE), 1.0)
-        write_case(folder, "train", scan, mirror(scan.posterior), crop, [lesion], {"patient": scan.case})
-    finish_dataset(folder, "Tiny", 1, "Made-up discs with one hot spot.")
-    return folder
+def data(discs, tmp_path_factory):
+    return discs(tmp_path_factory.mktemp("data"), ["train"] * 5)
 
 
 def config(**changes) -> TrainingConfig:

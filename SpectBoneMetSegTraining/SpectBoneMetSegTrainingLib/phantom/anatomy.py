@@ -1,65 +1,65 @@
-"""One simulated person: the atlas in another size, shape and posture."""
+"""One simulated person: the atlas in another size, shape and posture.
+
+The way of a point: its own bone's shape (rig.py), girth or filling of its tissue, smooth waves, the spine and the
+trunk's widths, the limbs' lengths, posture (posture.py), stature. Bones and tissues go the same way from the waves on,
+so that neighbours stay together. Point lists never change their length: what a person lacks keeps its points and has
+no volume.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import TISSUES, Body, load_body
+from .body import BREAST, TISSUES, TRUNK_FAT, Body, chest_front, fat_share, load_body
+from .posture import REFERENCE_POSTURE, Posture, draw_posture, pose_arm, pose_head, pose_leg, rotate
+from .rig import (
+    ANKLE_MM,
+    ELBOW,
+    HIP,
+    KNEE_MM,
+    LUMBAR_MM,
+    NECK,
+    PROPORTIONS,
+    SHOULDER,
+    THORAX_MM,
+    WRIST,
+    bone_growth,
+    vary_bones,
+)
+from .shape import BodyShape, draw_shape, height_m, length_factor, side_scale, weight_kg
 from .skeleton import SEGMENTS, load_skeleton
+
+__all__ = [
+    "HIP",
+    "NECK",
+    "REFERENCE_POSTURE",
+    "SHOULDER",
+    "BodyShape",
+    "Person",
+    "Points",
+    "Posture",
+    "deform",
+    "draw_posture",
+    "draw_shape",
+    "height_m",
+    "make_person",
+    "reference_person",
+    "weight_kg",
+]
 
 Points = NDArray[np.float32]
 
-# Joint centres of the atlas (RAS mm): Rajagopal2015.osim, see make_atlas.py.
-SHOULDER = np.array([170.0, -97.5, 453.0])
-HIP = np.array([77.3, -56.3, -78.5])
-NECK = np.array([0.0, -130.0, 520.0])
-
-
-@dataclass(frozen=True)
-class BodyShape:
-    """What makes a person: drawn once per patient, kept for follow-ups.
-
-    Attributes:
-        stature, trunk_width, trunk_depth, leg_length, arm_length: factors on the atlas (1.70 m tall).
-        girth: factor on the soft tissue around the bones (0.85 lean .. 1.35 obese).
-        scoliosis: R shift (mm) of the spine at three heights.
-        waves: (n, 7) smooth non-rigid displacement: amplitude R, A, S (mm), wave vector R, A, S (1/mm), phase.
-        kidneys: which exist, right and left.
-        bladder: factor on the bladder's half axes.
-    """
-
-    stature: float
-    trunk_width: float
-    trunk_depth: float
-    leg_length: float
-    arm_length: float
-    girth: float
-    scoliosis: tuple[float, float, float]
-    waves: NDArray[np.float64]
-    kidneys: tuple[bool, bool] = (True, True)
-    bladder: float = 1.0
-
-
-@dataclass(frozen=True)
-class Posture:
-    """How the person lies: drawn once per scan.
-
-    Attributes:
-        arm_abduction: degrees, right and left; 0 = hanging along the trunk, 160 = above the head.
-        leg_abduction: degrees, right and left.
-        rotation: degrees about the body's long axis.
-        tilt: degrees in the plane of the table.
-        head_turn: degrees about the long axis.
-    """
-
-    arm_abduction: tuple[float, float]
-    leg_abduction: tuple[float, float]
-    rotation: float
-    tilt: float
-    head_turn: float
+AXIS_A = -95.0  # the body's long axis: A in the atlas
+FAT_AXIS_A = -150.0  # soft tissue grows about this A: lying on the back, the fat of the belly is in front
+ARMS = (SEGMENTS.index("right arm"), SEGMENTS.index("left arm"))
+LEGS = (SEGMENTS.index("right leg"), SEGMENTS.index("left leg"))
+TABLE_LOW, TABLE_STEP = -1100.0, 4.0
+#: Where limbs end that were amputated (S in the atlas, mm).
+STUMPS = {"leg below knee": -630.0, "leg above knee": -330.0, "arm": 300.0}
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ class Person:
     """Deformed points (RAS mm) of bones and tissues; labels are those of the atlas, point by point.
 
     Attributes:
-        bones: (n, 3) float32; bone, bone_volume: label index and cm3 per point (n,).
+        bones: (n, 3) float32; bone, bone_volume: label index and cm3 per point (n,); 0 cm3 where it is missing.
         tissues: (m, 3) float32; tissue, tissue_volume: likewise.
         atlas_bones, atlas_tissues: the same points in the atlas, where anatomical landmarks are known.
+        prosthesis: (n,) True where the bone point is metal.
+        description: what is special about this person, in words.
     """
 
     bones: Points
@@ -80,162 +82,266 @@ class Person:
     tissue_volume: NDArray[np.float32]
     atlas_bones: Points
     atlas_tissues: Points
+    prosthesis: NDArray[np.bool_]
+    description: tuple[str, ...] = ()
 
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(n,) bone points that this person has."""
+        return self.bone_volume > 0
 
-def draw_shape(rng: np.random.Generator) -> BodyShape:
-    """A person at random; ranges cover about 1.50-1.95 m and lean to obese."""
-    count = 10
-    waves = np.empty((count, 7))
-    length = rng.uniform(90, 420, count)
-    direction = rng.normal(size=(count, 3))
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    # Short waves bend locally, so they must be shallow to keep bones from folding.
-    waves[:, :3] = rng.normal(size=(count, 3)) * (0.008 * length)[:, None]
-    waves[:, 3:6] = direction * (2 * np.pi / length)[:, None]
-    waves[:, 6] = rng.uniform(0, 2 * np.pi, count)
-    one_kidney = rng.random() < 0.02
-    right = bool(rng.random() < 0.5)
-    return BodyShape(
-        stature=float(np.clip(rng.normal(0.99, 0.055), 0.88, 1.14)),
-        trunk_width=float(np.clip(rng.normal(1.02, 0.07), 0.86, 1.22)),
-        trunk_depth=float(np.clip(rng.normal(1.02, 0.08), 0.85, 1.25)),
-        leg_length=float(rng.normal(1.0, 0.03)),
-        arm_length=float(rng.normal(1.0, 0.03)),
-        girth=float(np.clip(rng.lognormal(0.06, 0.12), 0.86, 1.4)),
-        scoliosis=tuple(rng.normal(0, 1, 3) * (4.0 if rng.random() < 0.8 else 12.0)),
-        waves=waves,
-        kidneys=(not one_kidney or right, not one_kidney or not right),
-        bladder=float(np.clip(rng.lognormal(-0.05, 0.25), 0.5, 1.7)),
-    )
-
-
-def draw_posture(rng: np.random.Generator, arms_up: bool | None = None) -> Posture:
-    """How they lie today; about one in twenty lies with the arms above the head."""
-    up = rng.random() < 0.05 if arms_up is None else arms_up
-    arms = rng.uniform(140, 165, 2) if up else np.abs(rng.normal(6, 5, 2)) + 1
-    return Posture(
-        arm_abduction=(float(arms[0]), float(arms[1])),
-        leg_abduction=(float(rng.uniform(-3.5, 3.5)), float(rng.uniform(-3.5, 3.5))),
-        rotation=float(rng.normal(0, 3.5)),
-        tilt=float(rng.normal(0, 1.0)),
-        head_turn=float(rng.normal(0, 12)),
-    )
+    @property
+    def tissue_present(self) -> NDArray[np.bool_]:
+        """(m,) tissue points that this person has."""
+        return self.tissue_volume > 0
 
 
 def make_person(shape: BodyShape, posture: Posture, rng: np.random.Generator) -> Person:
     """Deform the atlas into this person in this posture.
 
     Points are jittered inside their voxels (`rng`) so that the atlas grid leaves no pattern in projections; a point's
-    volume follows the scaling, not the local stretching of the waves.
+    volume follows all scaling, not the local stretching of the waves.
     """
     skeleton, body = load_skeleton(), load_body()
-    bones = skeleton.points + _jitter(rng, skeleton.points, skeleton.spacing)
-    tissues = body.points + _jitter(rng, body.points, body.spacing)
-    tissues = _add_girth(tissues, body.tissue, body.segment, shape)
-    keep = _organs_present(body.tissue, shape)
-    tissues = _resize_bladder(tissues, body.tissue, shape.bladder)[keep]
-    scale = shape.stature**3 * shape.trunk_width * shape.trunk_depth
-    return Person(
-        bones=deform(bones, skeleton.segment, shape, posture),
-        bone=skeleton.bone,
-        bone_volume=np.full(len(bones), scale * skeleton.spacing**3 / 1000, np.float32),
-        tissues=deform(tissues, body.segment[keep], shape, posture),
-        tissue=body.tissue[keep],
-        tissue_volume=(_growth(body, shape)[keep] * scale * body.spacing**3 / 1000).astype(np.float32),
-        atlas_bones=skeleton.points,
-        atlas_tissues=body.points[keep],
+    return _made(
+        shape, posture, _jitter(rng, skeleton.points, skeleton.spacing), _jitter(rng, body.points, body.spacing)
     )
+
+
+@lru_cache(maxsize=2)
+def reference_person(shape: BodyShape) -> Person:
+    """The person on whom foci are drawn: no posture, points in the middle of their voxels. Its arrays are shared."""
+    return _made(shape, REFERENCE_POSTURE, load_skeleton().points, load_body().points)
 
 
 def deform(points: Points, segment: NDArray[np.uint8], shape: BodyShape, posture: Posture) -> Points:
     """Atlas points (n, 3) RAS mm -> this person's, feet towards negative S, pelvis near S = 0."""
-    moved = _pose_limbs(points.astype(np.float64), segment, shape, posture)
-    moved[:, 0] *= shape.trunk_width
-    moved[:, 1] = (moved[:, 1] + 95) * shape.trunk_depth
-    moved[:, 0] += np.interp(moved[:, 2], (-50, 80, 230, 380, 520), (0, *shape.scoliosis, 0))
-    wave = np.zeros_like(moved)
-    for row in shape.waves:
-        wave += np.sin(moved @ row[3:6] + row[6])[:, None] * row[:3]
-    moved = (moved + wave) * shape.stature
-    moved = _rotate(moved, posture.rotation, (0, 1))
-    return _rotate(moved, posture.tilt, (0, 2)).astype(np.float32)
+    atlas = np.asarray(points, np.float32)
+    moved = _shaped(atlas, segment, shape)
+    for side, name in enumerate(("right", "left")):
+        flip = np.array([1.0 - 2.0 * side, 1.0, 1.0])
+        index = np.flatnonzero(segment == SEGMENTS.index(f"{name} arm"))
+        joints = _joints(np.stack([SHOULDER, ELBOW, WRIST]) * flip, f"{name} arm", shape)
+        moved[index] = pose_arm(moved[index], atlas[index], joints, posture, side, shape.girth)
+        index = np.flatnonzero(segment == SEGMENTS.index(f"{name} leg"))
+        moved[index] = pose_leg(moved[index], _joints(HIP[None] * flip, f"{name} leg", shape)[0], posture, side)
+    index = np.flatnonzero(segment == SEGMENTS.index("head"))
+    moved[index] = pose_head(moved[index], atlas[index], _joints(NECK[None], "head", shape)[0], posture)
+    moved *= np.float32(shape.stature / length_factor(shape))
+    return rotate(rotate(moved, posture.rotation, (0, 1)), posture.tilt, (0, 2)).astype(np.float32)
 
 
-def _pose_limbs(
-    points: NDArray[np.float64], segment: NDArray[np.uint8], shape: BodyShape, posture: Posture
-) -> NDArray[np.float64]:
-    moved = points.copy()
-    for index, (side, sign) in enumerate((("right", 1.0), ("left", -1.0))):
-        flip = np.array([sign, 1.0, 1.0])
-        arm = segment == SEGMENTS.index(f"{side} arm")
-        joint = SHOULDER * flip
-        relative = points[arm] - joint
-        relative[:, 2] *= shape.arm_length
-        # Wide people carry their arms farther out; near the joint the turn is blended in: the shoulder stays whole.
-        outward = max(0.0, shape.girth - 1.0) * 120 * sign * np.clip(-relative[:, 2] / 250, 0, 1)
-        turned = _rotate(relative, posture.arm_abduction[index] * sign, (0, 2))
-        turned[:, 0] += outward if posture.arm_abduction[index] < 90 else 0.0
-        moved[arm] = turned + joint
-        leg = segment == SEGMENTS.index(f"{side} leg")
-        joint = HIP * flip
-        relative = points[leg] - joint
-        relative[:, 2] *= shape.leg_length
-        moved[leg] = _rotate(relative, posture.leg_abduction[index] * sign, (0, 2)) + joint
-    head = segment == SEGMENTS.index("head")
-    rise = np.clip((points[head, 2] - NECK[2]) / 60, 0, 1)[:, None]
-    moved[head] = points[head] * (1 - rise) + (_rotate(points[head] - NECK, posture.head_turn, (0, 1)) + NECK) * rise
+def _made(shape: BodyShape, posture: Posture, bones: Points, tissues: Points) -> Person:
+    skeleton, body = load_skeleton(), load_body()
+    bone_volume = _bone_growth(shape) * skeleton.spacing**3 / 1000
+    tissue_volume = _tissue_growth(body, shape) * body.spacing**3 / 1000
+    for name in shape.missing:
+        bone_volume[_lost(name, skeleton.points, skeleton.segment)] = 0
+        tissue_volume[_lost(name, body.points, body.segment)] = 0
+        if name in TISSUES:
+            tissue_volume[body.tissue == TISSUES.index(name)] = 0
+    return Person(
+        bones=deform(vary_bones(bones, shape), skeleton.segment, shape, posture),
+        bone=skeleton.bone,
+        bone_volume=bone_volume.astype(np.float32),
+        tissues=deform(_fill(tissues, body, shape), body.segment, shape, posture),
+        tissue=body.tissue,
+        tissue_volume=tissue_volume.astype(np.float32),
+        atlas_bones=skeleton.points,
+        atlas_tissues=body.points,
+        prosthesis=_prosthesis(shape),
+        description=(*_describe(shape), *posture.description),
+    )
+
+
+def _shaped(atlas: Points, segment: NDArray[np.uint8], shape: BodyShape) -> Points:
+    """Waves, spine, widths and lengths: the body at the atlas' stature, long axis at A = 0, without posture."""
+    moved = atlas.copy()
+    if len(shape.waves):
+        rows = shape.waves.astype(np.float32)
+        wave = np.sin(atlas @ rows[:, 3:6].T + rows[:, 6]) @ rows[:, :3]
+        # Shafts of long bones are straight: less of the waves reaches them, gradually from the joint on.
+        for limbs, heights in ((ARMS, (300, 450)), (LEGS, (-350, -130))):
+            index = np.flatnonzero(np.isin(segment, limbs))
+            wave[index] *= np.interp(atlas[index, 2], heights, (0.35, 1))[:, None].astype(np.float32)
+        moved += wave
+    moved[:, 1] -= AXIS_A
+    index = np.flatnonzero((segment == SEGMENTS.index("trunk")) | (segment == SEGMENTS.index("head")))
+    moved[index] = _along_spine(moved[index], atlas[index, 2], shape)
+    for name in SEGMENTS[2:]:
+        index = np.flatnonzero(segment == SEGMENTS.index(name))
+        moved[index] = _hang(moved[index], atlas[index, 2], name, shape)
     return moved
 
 
-def _rotate(points: NDArray[np.float64], degrees: float, plane: tuple[int, int]) -> NDArray[np.float64]:
-    angle = np.deg2rad(degrees)
-    turned = points.copy()
-    one, two = points[:, plane[0]], points[:, plane[1]]
-    turned[:, plane[0]] = np.cos(angle) * one - np.sin(angle) * two
-    turned[:, plane[1]] = np.sin(angle) * one + np.cos(angle) * two
-    return turned
+def _hang(moved: Points, height: NDArray[np.floating], name: str, shape: BodyShape) -> Points:
+    """A limb, stiff: it goes where its joint goes and takes its length and its share of width and depth."""
+    joint = _joint_of(name)
+    centre = joint - (0, AXIS_A, 0)
+    goal = _along_spine(centre[None], joint[None, 2], shape)[0]
+    code = np.array([SEGMENTS.index(name)], np.uint8)
+    scale = [side_scale(code, factor)[0] for factor in (shape.trunk_width, shape.trunk_depth)]
+    hung = (moved - centre.astype(np.float32)) * np.array([*scale, 1.0], np.float32) + goal.astype(np.float32)
+    hung[:, 2] += _limb_length(height, name, shape)
+    return hung
+
+
+def _along_spine(points: NDArray[np.floating], height: NDArray[np.floating], shape: BodyShape) -> NDArray[np.floating]:
+    """Trunk and head: shift and width by the height in the atlas, then the trunk's own width and depth."""
+    place = (np.clip(height, TABLE_LOW, -TABLE_LOW - TABLE_STEP) - TABLE_LOW) / TABLE_STEP
+    low = place.astype(np.int64)
+    part = (place - low)[:, None].astype(np.float32)
+    table = _spine_table(shape)
+    row = table[low] * (1 - part) + table[low + 1] * part
+    moved = points.copy()
+    moved[:, 0] = points[:, 0] * row[:, 3] + row[:, 0]
+    moved[:, 1] = (points[:, 1] + row[:, 1]) * row[:, 4]
+    moved[:, 2] = points[:, 2] + row[:, 2]
+    return moved
+
+
+@lru_cache(maxsize=2)
+def _spine_table(shape: BodyShape) -> NDArray[np.float32]:
+    """Shift along R, A, S and factors on R and A, every TABLE_STEP along S, smoothed over 60 mm."""
+    height = np.arange(TABLE_LOW, -TABLE_LOW + TABLE_STEP, TABLE_STEP)
+    bend, apex = shape.kyphosis
+    chest, waist = 1 + 0.6 * (shape.shoulders - 1), (shape.hips + shape.shoulders) / 2
+    width = (shape.hips, shape.hips, waist, chest, shape.shoulders, shape.shoulders, 1.0)
+    lumbar, thorax = (shape.proportions[i] * PROPORTIONS[i] for i in range(2))
+    # The head takes a third of the trunk's width and depth, see side_scale.
+    side, deep = (np.interp(height, (500, 580), (x, 1 + 0.3 * (x - 1))) for x in (shape.trunk_width, shape.trunk_depth))
+    columns = [
+        np.interp(height, (-50, 80, 230, 380, 520), (0, *shape.scoliosis, 0)),
+        bend * (np.interp(height, (apex, apex + 250), (0, 1)) - 0.5 * np.exp(-(((height - apex) / 90) ** 2))),
+        lumbar * (np.clip(height, *LUMBAR_MM) - LUMBAR_MM[0]) + thorax * (np.clip(height, *THORAX_MM) - THORAX_MM[0]),
+        np.interp(height, (-130, 40, 150, 300, 430, 490, 560), width) * side,
+        deep,
+    ]
+    window = np.hanning(round(60 / TABLE_STEP) + 2)
+    half = len(window) // 2
+    smooth = [np.convolve(np.pad(c, half, "edge"), window / window.sum(), "same")[half:-half] for c in columns]
+    return np.stack(smooth, 1).astype(np.float32)
+
+
+def _limb_length(height: NDArray[np.floating], name: str, shape: BodyShape) -> NDArray[np.float32]:
+    """Shift along S of a limb's points: its length, and the share of its upper half."""
+    leg = name.endswith("leg")
+    length, share = (shape.leg_length, 2) if leg else (shape.arm_length, 3)
+    factor = shape.proportions[share] * PROPORTIONS[share]
+    joint, bend, end = (HIP[2], KNEE_MM, ANKLE_MM) if leg else (SHOULDER[2], ELBOW[2], WRIST[2])
+    down = (bend - joint) * factor
+    proportion = np.interp(height, (end, bend, joint), (0, down, 0))
+    return ((height - joint) * (length - 1) + proportion * length).astype(np.float32)
+
+
+def _joint_of(segment: str) -> NDArray[np.float64]:
+    flip = np.array([1.0 if segment.startswith("right") else -1.0, 1.0, 1.0])
+    joint: NDArray[np.float64] = (HIP if segment.endswith("leg") else SHOULDER) * flip
+    return joint
+
+
+def _joints(places: NDArray[np.float64], segment: str, shape: BodyShape) -> Points:
+    """Joints (k, 3) of the atlas in the shaped body, before stature."""
+    return _shaped(places.astype(np.float32), np.full(len(places), SEGMENTS.index(segment), np.uint8), shape)
 
 
 def _jitter(rng: np.random.Generator, points: Points, spacing: float) -> Points:
-    return (rng.random(points.shape, dtype=np.float32) - 0.5) * np.float32(spacing)
+    return points + (rng.random(points.shape, dtype=np.float32) - np.float32(0.5)) * np.float32(spacing)
 
 
-def _add_girth(points: Points, tissue: NDArray[np.uint8], segment: NDArray[np.uint8], shape: BodyShape) -> Points:
-    """Move soft tissue (not organs) outwards: the trunk about its axis, a limb about its bone."""
+def _fill(points: Points, body: Body, shape: BodyShape) -> Points:
+    """Fat (not organs) moves outwards with the girth; bladder and breasts get their size."""
     moved = points.copy()
-    fat = tissue == TISSUES.index("soft tissue")
-    trunk = fat & (segment == SEGMENTS.index("trunk")) & (points[:, 2] < 520)
-    moved[trunk, 0] *= shape.girth
-    # Lying on the back, the fat of the belly is in front.
-    moved[trunk, 1] = (moved[trunk, 1] + 150) * shape.girth - 150
+    fat = np.flatnonzero(body.tissue == TISSUES.index("soft tissue"))
+    place = points[fat]
+    # Below the hips the thighs part from the trunk: fat grows about each femur instead of about the body's axis.
+    parted = np.interp(place[:, 2], (-350, -165), (1, 0)) * np.isin(body.segment[fat], LEGS)
+    parted = np.where(np.isin(body.segment[fat], ARMS), 1.0, parted)
+    limb = np.interp(place[:, 2], (-300, -150, -80, 166, 453), (82, 82, 205, 183, 170))
+    growth = 1 + fat_share()[fat] * (shape.girth - 1)
+    for axis, middle in ((0, np.sign(place[:, 0]) * limb * parted), (1, FAT_AXIS_A + (-60 - FAT_AXIS_A) * parted)):
+        moved[fat, axis] = (place[:, axis] - middle) * growth + middle
     for side, sign in (("right", 1.0), ("left", -1.0)):
-        leg = fat & (segment == SEGMENTS.index(f"{side} leg"))
-        moved[leg, 0] = (moved[leg, 0] - sign * 82) * (0.5 + shape.girth / 2) + sign * 82
+        breast = np.flatnonzero(body.tissue == TISSUES.index(f"{side} breast"))
+        moved[breast] = _breast(points[breast], sign, shape)
+    bladder = np.flatnonzero(body.tissue == TISSUES.index("bladder"))
+    base = np.array([0.0, -48.0, -100.0], np.float32)
+    moved[bladder] = (points[bladder] - base) * np.float32(shape.bladder) + base
     return moved
 
 
-def _growth(body: Body, shape: BodyShape) -> NDArray[np.float64]:
-    """Growth of a tissue point's volume with girth and bladder filling (see `_add_girth`, `_resize_bladder`)."""
-    fat = body.tissue == TISSUES.index("soft tissue")
-    growth = np.ones(len(body.tissue))
-    growth[fat & (body.segment == SEGMENTS.index("trunk"))] = shape.girth**2
-    for name in ("right leg", "left leg"):
-        growth[fat & (body.segment == SEGMENTS.index(name))] = 0.5 + shape.girth / 2
-    growth[body.tissue == TISSUES.index("bladder")] = shape.bladder**3
+def _breast(points: Points, sign: float, shape: BodyShape) -> Points:
+    """Lay a breast on the chest of this girth; a large one falls to the side, a missing or a man's one is flat."""
+    side = "right" if sign > 0 else "left"
+    size = 0.0 if _no_breast(shape, side) else shape.breast
+    right, height = BREAST[0]
+    above = (points[:, 1] - chest_front(points[:, 0], points[:, 2])) * size
+    across = (points[:, 0] - sign * right) * size + sign * right * (0.6 + 0.4 * shape.girth)
+    across += sign * 25 * max(0.0, size - 0.8)
+    along = (points[:, 2] - height) * size + height
+    chest = 1 + np.interp(along, *TRUNK_FAT) * (shape.girth - 1)
+    front = (chest_front(across / chest, along) - FAT_AXIS_A) * chest + FAT_AXIS_A
+    return np.stack([across, front + above, along], 1).astype(np.float32)
+
+
+def _no_breast(shape: BodyShape, side: str) -> bool:
+    return shape.sex == "male" or f"{side} breast" in shape.missing
+
+
+def _bone_growth(shape: BodyShape) -> NDArray[np.float64]:
+    skeleton = load_skeleton()
+    return bone_growth(shape)[skeleton.bone] * _frame_growth(skeleton.segment, shape)
+
+
+def _tissue_growth(body: Body, shape: BodyShape) -> NDArray[np.float64]:
+    """Factor on every tissue point's volume; girth, bladder and breasts as in `_fill`."""
+    growth = _frame_growth(body.segment, shape) * (1 + fat_share() * (shape.girth - 1)) ** 2
+    for side in ("right", "left"):
+        size = 0.0 if _no_breast(shape, side) else shape.breast
+        growth[body.tissue == TISSUES.index(f"{side} breast")] *= size**3
+    growth[body.tissue == TISSUES.index("bladder")] *= shape.bladder**3
     return growth
 
 
-def _organs_present(tissue: NDArray[np.uint8], shape: BodyShape) -> NDArray[np.bool_]:
-    keep = np.ones(len(tissue), bool)
-    for name, present in zip(("right kidney", "left kidney"), shape.kidneys, strict=True):
-        if not present:
-            keep &= tissue != TISSUES.index(name)
-    return keep
+def _frame_growth(segment: NDArray[np.uint8], shape: BodyShape) -> NDArray[np.float64]:
+    """Factor on volume from stature, widths and the lengths of the limbs."""
+    growth = side_scale(segment, shape.trunk_width) * side_scale(segment, shape.trunk_depth)
+    growth *= (shape.stature / length_factor(shape)) ** 3
+    limb = np.array([1.0, 1.0, shape.arm_length, shape.arm_length, shape.leg_length, shape.leg_length])
+    growth *= limb[segment]
+    return growth
 
 
-def _resize_bladder(points: Points, tissue: NDArray[np.uint8], factor: float) -> Points:
-    bladder = tissue == TISSUES.index("bladder")
-    base = np.array([0.0, -48.0, -100.0], np.float32)
-    moved = points.copy()
-    moved[bladder] = (points[bladder] - base) * np.float32(factor) + base
-    return moved
+def _lost(name: str, points: Points, segment: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Points below the stump of an amputated limb; none for other missing parts."""
+    side, _, part = name.partition(" ")
+    if part not in STUMPS:
+        return np.zeros(len(points), bool)
+    return (segment == SEGMENTS.index(f"{side} {part.split()[0]}")) & (points[:, 2] < STUMPS[part])
+
+
+def _prosthesis(shape: BodyShape) -> NDArray[np.bool_]:
+    """Head and neck of a replaced hip and the stem inside the shaft."""
+    skeleton = load_skeleton()
+    metal = np.zeros(len(skeleton.points), bool)
+    for name in shape.prosthesis:
+        side = name.split()[0]
+        index = np.flatnonzero(skeleton.of(f"{side} femur"))
+        offset = (skeleton.points[index] - HIP) * 1.0
+        offset[:, 0] = np.abs(skeleton.points[index, 0]) - HIP[0]
+        # The neck is cut across its own axis, between the trochanters; the shaft's axis runs down from there.
+        head = (offset @ (0.77, -0.25, -0.59) < 33) & (offset[:, 2] > -50)
+        axis = np.stack([np.full(len(index), 33.0), np.interp(offset[:, 2], (-160, -60), (0, -14))], 1)
+        stem = (np.hypot(*(offset[:, :2] - axis).T) < 6.5) & (offset[:, 2] < -25) & (offset[:, 2] > -170)
+        metal[index] = head | stem
+    return metal
+
+
+def _describe(shape: BodyShape) -> tuple[str, ...]:
+    words = [f"{name} missing" for name in shape.missing]
+    words += [f"{name} prosthesis" for name in shape.prosthesis]
+    if shape.kyphosis[0] > 30:
+        words.append("kyphosis")
+    if np.ptp((0.0, *shape.scoliosis)) > 20:
+        words.append("scoliosis")
+    return tuple(words)

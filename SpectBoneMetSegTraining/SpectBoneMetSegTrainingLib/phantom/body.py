@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from .skeleton import SEGMENTS, Skeleton, load_skeleton
 
-TISSUES = ("soft tissue", "lung", "heart", "liver", "spleen", "right kidney", "left kidney", "bladder")
+TISSUES = (
+    *("soft tissue", "lung", "heart", "liver", "spleen", "right kidney", "left kidney", "bladder"),
+    *("right breast", "left breast"),
+)
 SPACING_MM = 5.0
 
 # Trunk and neck cross-sections: S, half width, A of the back, A of the front (mm, atlas frame).
@@ -38,6 +41,11 @@ TRUNK = np.array(
 )
 TRUNK_EXPONENT = 2.6
 
+# How much of the girth soft tissue takes: S, share (shoulders, arms and shanks grow less than belly and hips).
+TRUNK_FAT = ((-165.0, 0.0, 230.0, 330.0, 450.0, 512.0), (0.6, 0.9, 1.0, 0.75, 0.35, 0.3))
+LEG_FAT = ((-900.0, -450.0, -165.0), (0.25, 0.5, 0.6))
+ARM_FAT = ((-80.0, 60.0, 300.0), (0.0, 0.3, 0.5))
+
 # Thickness of soft tissue over the bones of a limb: S, mm (arms hang, so S runs down the limb).
 LEG = np.array(
     [(-1000, 8), (-900, 22), (-860, 28), (-700, 45), (-620, 42), (-500, 40), (-300, 58), (-120, 72), (0, 60)], float
@@ -54,6 +62,9 @@ ORGANS = {
     "left kidney": ((-64, -148, 194), (27, 22, 52)),
     "bladder": ((0, -48, -72), (38, 34, 32)),
 }
+
+# Breast of the right side, lying on the back: R and S of the middle, half axes across, in front of the chest, along S.
+BREAST = ((96.0, 335.0), (58.0, 36.0, 62.0))
 
 # Lungs: S, half width, A back, A front of the inside of the rib cage; domes of the diaphragm (R, S of the top).
 LUNG = np.array(
@@ -97,7 +108,50 @@ def load_body() -> Body:
         segment[(distance <= thickness) & (segment == 255)] = SEGMENTS.index(name)
     inside = segment != 255
     points, segment = points[inside], segment[inside]
-    return Body(points, _tissues(points, segment), segment)
+    tissue = _tissues(points, segment)
+    for name, breast in zip(("right breast", "left breast"), _breasts(), strict=True):
+        points = np.concatenate([points, breast])
+        tissue = np.concatenate([tissue, np.full(len(breast), TISSUES.index(name), np.uint8)])
+        segment = np.concatenate([segment, np.full(len(breast), SEGMENTS.index("trunk"), np.uint8)])
+    return Body(points, tissue, segment)
+
+
+@lru_cache(maxsize=1)
+def fat_share() -> NDArray[np.float64]:
+    """(n,) how much of the girth each point of the body takes, 0 for organs and the head."""
+    body = load_body()
+    share = np.zeros(len(body.points))
+    fat = body.tissue == TISSUES.index("soft tissue")
+    tables = {"trunk": TRUNK_FAT, "arm": ARM_FAT, "leg": LEG_FAT}
+    for number, name in enumerate(SEGMENTS):
+        if name != "head":
+            index = np.flatnonzero(fat & (body.segment == number))
+            share[index] = np.interp(body.points[index, 2], *tables[name.split()[-1]])
+    return share
+
+
+def chest_front(right: NDArray[np.floating], height: NDArray[np.floating]) -> NDArray[np.float64]:
+    """A (mm, atlas frame) of the trunk's front at R and S, without breasts."""
+    half_width, back, front = (np.interp(height, TRUNK[:, 0], TRUNK[:, i]) for i in (1, 2, 3))
+    across = np.clip(np.abs(right) / half_width, 0, 0.99)
+    surface: NDArray[np.float64] = (back + front) / 2 + (front - back) / 2 * (1 - across**TRUNK_EXPONENT) ** (
+        1 / TRUNK_EXPONENT
+    )
+    return surface
+
+
+def _breasts() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Points of both breasts on top of the chest, mirror images."""
+    (right, height), (across, front, along) = BREAST
+    steps = [np.arange(-size, size + SPACING_MM, SPACING_MM) for size in (across, along)]
+    u, w, v = (
+        axis.ravel()
+        for axis in np.meshgrid(steps[0], np.arange(SPACING_MM / 2, front, SPACING_MM), steps[1], indexing="ij")
+    )
+    inside = (u / across) ** 2 + (w / front) ** 2 + (v / along) ** 2 <= 1
+    u, w, v = u[inside] + right, w[inside], v[inside] + height
+    points = np.stack([u, chest_front(u, v) + w, v], 1).astype(np.float32)
+    return points, points * np.array([-1, 1, 1], np.float32)
 
 
 def _superellipse(points: NDArray[np.float32], table: NDArray[np.float64], exponent: float) -> NDArray[np.bool_]:

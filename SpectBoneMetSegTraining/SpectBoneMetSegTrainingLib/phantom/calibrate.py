@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.preprocessing import body_mask
 from SpectBoneMetSegLib.reading import read_scan
 
 from .calibration import ScanFigures, compare_with, plot_calibration, scan_figures
 
 Image = NDArray[np.float32]
+#: Counts and pixel edge in mm.
+ScaledImage = tuple[Image, float]
+Result = tuple[ScanFigures, Image, float]
+
+#: Scans drawn at most, as a multiple of those wanted.
+LARGEST_DRAW = 4
 
 
 def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1) -> list[dict[str, Any]]:
@@ -29,30 +36,30 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
         raise UserError(f"{scan} has no anterior view; choose a scan that has one.")
     real = scan_figures(view.counts, view.spacing[0])
     total = float(view.counts.sum())
-    with ProcessPoolExecutor(jobs) as pool:
-        seeds = [(seed, index) for index in range(patients)]
-        results = list(pool.map(_simulate, seeds, [total] * patients))
-    rows = compare_with(real, [figures for figures, _ in results])
+    results = _results(seed, total, patients, jobs)
+    rows = compare_with(real, [result[0] for result in results])
     try:
         output.mkdir(parents=True, exist_ok=True)
         with (output / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        plot_calibration(real, [figures for figures, _ in results], output / "calibration.png")
-        plot_contact_sheet(view.counts, [image for _, image in results], output / "contact_sheet.png")
+        plot_calibration(real, [result[0] for result in results], output / "calibration.png")
+        images = [(image, spacing) for _, image, spacing in results]
+        plot_contact_sheet((view.counts, view.spacing[0]), images, output / "contact_sheet.png")
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
     return rows
 
 
-def plot_contact_sheet(real: Image, simulated: Sequence[Image], path: Path) -> None:
-    """Draw whole bodies side by side, each in its own percentile window, the real one framed."""
+def plot_contact_sheet(real: ScaledImage, simulated: Sequence[ScaledImage], path: Path) -> None:
+    """Draw whole bodies side by side in mm, each in a percentile window of its own body, the real one framed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     images = [real, *simulated]
     columns = -(-len(images) // 2)
+    height, width = (size * real[1] for size in real[0].shape)
     figure = Figure(figsize=(1.25 * columns, 10), layout="constrained")
     FigureCanvasAgg(figure)
     for place, axes in enumerate(figure.subplots(2, columns).ravel()):
@@ -61,15 +68,41 @@ def plot_contact_sheet(real: Image, simulated: Sequence[Image], path: Path) -> N
         if place >= len(images):
             axes.set_axis_off()
             continue
-        image = images[place]
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=np.percentile(image[image > 2], 98.5))
+        image, spacing = images[place]
+        half = image.shape[1] * spacing / 2
+        window = np.percentile(image[body_mask(image)], 98.5)
+        extent = (-half, half, image.shape[0] * spacing, 0)
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=window, extent=extent)
+        axes.set_xlim(-width / 2, width / 2)
+        axes.set_ylim(height, 0)
         axes.set_title("real" if place == 0 else "simulated", fontsize=8)
-    figure.savefig(path, dpi=100)
+        for spine in axes.spines.values():
+            spine.set_linewidth(2.5 if place == 0 else 0.0)
+    # One pixel of a scan on about one of the picture: a smaller one would hide the texture of the noise.
+    figure.savefig(path, dpi=200)
 
 
-def _simulate(seed: tuple[int, int], total: float) -> tuple[ScanFigures, Image]:
+def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
+    """The first `patients` simulated scans, in the order of their index, that can be compared."""
+    found: list[Result] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for first in range(0, LARGEST_DRAW * patients, patients):
+            seeds = [(seed, index) for index in range(first, first + patients)]
+            found += [result for result in pool.map(_simulate, seeds, [total] * patients) if result]
+            if len(found) >= patients:
+                return found[:patients]
+    raise UserError("Too few simulated scans have an anterior view that can be measured; choose another --seed.")
+
+
+def _simulate(seed: tuple[int, int], total: float) -> Result | None:
+    """A patient's figures; None where there is nothing to compare: no anterior view, a screen capture, no shoulders."""
     from .hospital import simulate_case
 
-    view = simulate_case("calibration", seed).scan.anterior
-    assert view is not None
-    return scan_figures(view.counts, view.spacing[0], total), view.counts
+    case = simulate_case("calibration", seed)
+    view = case.scan.anterior
+    if view is None or case.parameters["capture_white_counts"]:
+        return None
+    try:
+        return scan_figures(view.counts, view.spacing[0], total), view.counts, view.spacing[0]
+    except UserError:
+        return None

@@ -1,8 +1,8 @@
 """How the simulated population compares with one real anterior scan: levels, histogram, noise, spectrum, profiles.
 
 One scan (n = 1) says where the simulator must be able to go, not what a population looks like. Every simulated scan is
-scaled to the real one's counts; regions are placed by the same landmarks on both (shoulder row and body axis of the
-cropping).
+scaled to the real one's counts and pixel area; regions are placed in mm from the same landmarks on both (shoulder row
+and body axis of the cropping).
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.box import cut
-from SpectBoneMetSegLib.cropping import crop_thorax, find_body, find_shoulders
+from SpectBoneMetSegLib.cropping import THORAX_SIZE, crop_thorax, find_body, find_shoulders
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM
+from SpectBoneMetSegLib.preprocessing import body_mask
 
 Image = NDArray[np.float32]
 
@@ -32,18 +34,25 @@ REGIONS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
     "pelvis": (90, (40, 130), (470, 560)),
     "thigh": (50, (50, 110), (760, 880)),
 }
+REGION_UNIT = "(counts/pixel)"
+#: Side of the thorax, mm, and points of its profiles.
+THORAX_MM = THORAX_SIZE * REFERENCE_SPACING_MM
+#: Bins of the spectrum, up to the highest frequency of the reference pixel.
+BINS, HIGHEST_PER_MM = 64, 0.5 / REFERENCE_SPACING_MM
+#: A matched patient's regions lie within this factor of the real scan's.
+MATCH_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
 class ScanFigures:
-    """Figures of one anterior scan, counts per pixel.
+    """Figures of one anterior scan, in counts per reference pixel (2.26 mm) unless said otherwise.
 
     Attributes:
-        regions: level per region; thorax: (256, 256) crop.
+        regions: level per region; thorax: its crop in the scan's own pixels.
         contrast: p99 / p50 of the thorax inside the body.
-        noise: variance / mean of neighbouring pixels where the image is flat.
-        spectrum: radially averaged power of the thorax, by cycles per pixel (64 bins to 0.5).
-        profiles: {"ribs": (256,), "spine": (256,)} mean profiles of the thorax: along a column band, along the axis.
+        noise: variance / mean of neighbouring pixels where the image is flat, in counts as they are.
+        spectrum: (BINS,) radially averaged power of the thorax up to HIGHEST_PER_MM; NaN where pixels are too large.
+        profiles: {"ribs": (256,), "spine": (256,)} mean profiles down the thorax: along a column band, along the axis.
     """
 
     regions: dict[str, float]
@@ -64,36 +73,47 @@ def scan_figures(counts: Image, spacing: float, total: float | None = None) -> S
     shoulder = find_shoulders(body, spacing)[1] if body is not None else None
     if body is None or shoulder is None:
         raise UserError("The scan's shoulders were not found, so its regions cannot be placed; choose another --scan.")
-    scale = total / float(counts.sum()) if total else 1.0
-    crop = crop_thorax(counts, spacing)
+    scale = (REFERENCE_SPACING_MM / spacing) ** 2 * (total / float(counts.sum()) if total else 1.0)
+    crop = crop_thorax(counts, spacing, round(THORAX_MM / spacing))
     raw = cut(counts, crop.rows, crop.columns)
-    inside = raw[raw > 0.15 * np.percentile(raw, 90)]
+    inside = raw[body_mask(raw)]
     regions = {
         name: scale * float(np.percentile(_region(counts, shoulder, body.axis, spacing, columns, rows), percentile))
         for name, (percentile, columns, rows) in REGIONS.items()
     }
     thorax = (raw * scale).astype(np.float32)
-    axis = round(body.axis) - crop.columns[0]
-    side = round(90 / spacing)
-    profiles = {
-        "ribs": thorax[:, axis - side - 3 : axis - side + 4].mean(1).astype(float),
-        "spine": thorax[:, axis - 4 : axis + 5].mean(1).astype(float),
-    }
+    axis = (body.axis - crop.columns[0] + 0.5) * spacing
+    profiles = {"ribs": _profile(thorax, spacing, axis - 90, 7), "spine": _profile(thorax, spacing, axis, 9)}
     contrast = float(np.percentile(inside, 99) / np.percentile(inside, 50))
-    return ScanFigures(regions, thorax, contrast, _noise(raw), _spectrum(thorax), profiles)
+    return ScanFigures(regions, thorax, contrast, _noise(raw), _spectrum(thorax, spacing), profiles)
+
+
+def best_match(real: ScanFigures, simulated: Sequence[ScanFigures]) -> int:
+    """Index of the simulated patient nearest to the real scan over all regions (least squares of logarithms)."""
+    names = list(real.regions)
+    levels = np.array([[figures.regions[name] for name in names] for figures in simulated])
+    wanted = np.array([real.regions[name] for name in names])
+    return int(np.argmin((np.log(np.maximum(levels, 1e-6) / wanted) ** 2).sum(1)))
+
+
+def match_line(rows: Sequence[dict[str, Any]]) -> str:
+    """One line: does the best match keep MATCH_FACTOR in every region?"""
+    ratios = [row["best match / real"] for row in rows if row["figure"].endswith(REGION_UNIT)]
+    within = sum(1 / MATCH_FACTOR <= ratio <= MATCH_FACTOR for ratio in ratios)
+    answer = "yes" if within == len(ratios) else "no"
+    return f"best match within factor {MATCH_FACTOR}: {answer} ({within} of {len(ratios)} regions)"
 
 
 def compare_with(real: ScanFigures, simulated: Sequence[ScanFigures]) -> list[dict[str, Any]]:
     """One row per figure: real value, simulated median and 5-95 % range, whether the range covers it, nearest ratio.
 
-    The ratio belongs to the simulated patient that matches the real scan best over all regions (least squares of
-    logarithms).
+    The ratio belongs to the simulated patient that `best_match` finds.
     """
-    names = list(real.regions)
-    levels = np.array([[figures.regions[name] for name in names] for figures in simulated])
-    wanted = np.array([real.regions[name] for name in names])
-    best = int(np.argmin((np.log(levels / wanted) ** 2).sum(1)))
-    columns = [(f"{name} (counts/pixel)", wanted[i], levels[:, i]) for i, name in enumerate(names)]
+    best = best_match(real, simulated)
+    columns = [
+        (f"{name} {REGION_UNIT}", value, np.array([figures.regions[name] for figures in simulated]))
+        for name, value in real.regions.items()
+    ]
     columns.append(("thorax p99 / p50", real.contrast, np.array([figures.contrast for figures in simulated])))
     columns.append(("noise variance / mean", real.noise, np.array([figures.noise for figures in simulated])))
     rows = []
@@ -138,18 +158,18 @@ def plot_calibration(real: ScanFigures, simulated: Sequence[ScanFigures], path: 
         grid[1, 0], middles, densities, np.histogram(real.thorax, bins, density=True)[0], "counts per pixel", "density"
     )
     grid[1, 0].set_yscale("log")
-    frequency = (np.arange(len(real.spectrum)) + 0.5) / len(real.spectrum) / 2
+    frequency = (np.arange(BINS) + 0.5) / BINS * HIGHEST_PER_MM * 10
     spectra = np.array([item.spectrum for item in simulated])
-    _band(grid[1, 1], frequency, spectra, real.spectrum, "cycles per pixel", "power")
+    _band(grid[1, 1], frequency, spectra, real.spectrum, "cycles per cm", "power")
     grid[1, 1].set_yscale("log")
     for axes, name in ((grid[1, 2], "ribs"), (grid[1, 3], "spine")):
         lines = np.array([item.profiles[name] for item in simulated])
         _band(
             axes,
-            np.arange(lines.shape[1]),
+            np.arange(THORAX_SIZE) * REFERENCE_SPACING_MM,
             lines,
             real.profiles[name],
-            f"row of the thorax, through the {name}",
+            f"mm down the thorax, through the {name}",
             "counts",
         )
     figure.savefig(path, dpi=90)
@@ -174,19 +194,32 @@ def _noise(image: Image) -> float:
     return float((second[flat] ** 2).mean() / 6 / image[:, 1:-1][flat].mean())
 
 
-def _spectrum(image: Image, bins: int = 64) -> NDArray[np.float64]:
+def _spectrum(image: Image, spacing: float) -> NDArray[np.float64]:
     window = np.outer(np.hanning(image.shape[0]), np.hanning(image.shape[1]))
     power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2 / image.size
-    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(image.shape[0]), np.fft.fftfreq(image.shape[1]), indexing="ij"))
-    place = np.minimum((radius * 2 * bins).astype(int), bins)
-    return (
-        np.bincount(place.ravel(), power.ravel(), bins + 1)
-        / np.maximum(np.bincount(place.ravel(), minlength=bins + 1), 1)
-    )[:bins]
+    frequencies = (np.fft.fftfreq(size, spacing) for size in image.shape)
+    radius = np.hypot(*np.meshgrid(*frequencies, indexing="ij"))
+    place = np.minimum((radius / HIGHEST_PER_MM * BINS).astype(int), BINS).ravel()
+    amounts = np.bincount(place, minlength=BINS + 1)[:BINS]
+    sums = np.bincount(place, power.ravel(), BINS + 1)[:BINS]
+    resolved = (np.arange(BINS) + 1) / BINS * HIGHEST_PER_MM <= 0.5 / spacing + 1e-9
+    return np.where(resolved & (amounts > 0), sums / np.maximum(amounts, 1), np.nan)
+
+
+def _profile(thorax: Image, spacing: float, place: float, width: int) -> NDArray[np.float64]:
+    """Mean of a column band `place` mm from the left, `width` reference pixels wide, at every reference row."""
+    first, end = (round((place + side * width * REFERENCE_SPACING_MM / 2) / spacing) for side in (-1, 1))
+    first = int(np.clip(first, 0, thorax.shape[1] - 1))
+    band = thorax[:, first : max(end, first + 1)].mean(1)
+    rows = (np.arange(THORAX_SIZE) + 0.5) * REFERENCE_SPACING_MM
+    return np.interp(rows, (np.arange(len(band)) + 0.5) * spacing, band)
 
 
 def _band(axes: Any, x: NDArray[Any], population: NDArray[Any], real: NDArray[Any], xlabel: str, ylabel: str) -> None:
-    low, middle, high = np.percentile(population, (5, 50, 95), axis=0)
+    # No scan has values beyond what its pixels resolve.
+    known = np.isfinite(population).any(0)
+    x, population, real = x[known], population[:, known], real[known]
+    low, middle, high = np.nanpercentile(population, (5, 50, 95), axis=0)
     axes.fill_between(x, low, high, color="tab:blue", alpha=0.2, linewidth=0, label="simulated, 5-95 %")
     axes.plot(x, middle, color="tab:blue", label="simulated, median")
     axes.plot(x, real, color="black", linewidth=1, label="real, n = 1")

@@ -1,13 +1,12 @@
-"""Simulated whole-body scans as DICOM NM Image files (PS3.3 A.5), in the forms that hospitals' systems write.
+"""Simulated whole-body scans as DICOM files, in the forms that hospitals' systems write.
 
 Everything in the files says that they are simulated. The same arguments give the same bytes.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -15,11 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan
 
+from .dicom_header import MANUFACTURER, SHORT, Picture, Study, deterministic_uid, make_dataset
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pydicom.uid import UID
 
-__all__ = ["VARIANTS", "Variant", "deterministic_uid", "write_nm_wholebody"]
+__all__ = [
+    "FOLDER_VARIANTS",
+    "MANUFACTURER",
+    "VARIANTS",
+    "Variant",
+    "deterministic_uid",
+    "draw_variant",
+    "write_nm_wholebody",
+]
 
 Variant = Literal[
     "two-frame",
@@ -31,43 +39,63 @@ Variant = Literal[
     "anterior-only",
     "posterior-only",
     "side-by-side",
+    "detectors-swapped",
+    "old-codes",
+    "series-description",
+    "signed",
+    "rescaled",
+    "jpeg-lossless",
+    "jpeg2000",
+    "implicit-vr",
+    "big-endian",
+    "deflated",
+    "no-preamble",
+    "captures",
+    "capture-side-by-side",
+    "capture-anterior",
+    "capture-posterior",
 ]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+#: These write a folder with a file a view.
+FOLDER_VARIANTS: tuple[Variant, ...] = ("single-files", "image-id", "series-description", "captures")
 
-MANUFACTURER = "SpectBoneMetSeg simulated"
-#: 99mTc photopeak and the scatter window below it, keV.
-_PHOTOPEAK = ("126", "154")
-_SCATTER = ("108", "126")
-#: A usual whole-body acquisition takes about 20 minutes.
-_SCAN_SECONDS = 1200
-#: CID 26 Nuclear Medicine Projection, SNOMED CT; PatientOrientation (0020,0020) of rows and columns.
-_PROJECTION = {
-    "anterior": ("399321004", "Anterior projection"),
-    "posterior": ("399001007", "Posterior projection"),
+#: How often scans with both views come in which form; the two-frame file is what the standard wants.
+_BOTH: dict[Variant, float] = {
+    "two-frame": 0.3,
+    "reversed": 0.06,
+    "detectors-swapped": 0.04,
+    "old-codes": 0.08,
+    "two-windows": 0.05,
+    "single-files": 0.08,
+    "image-id": 0.07,
+    "series-description": 0.05,
+    "side-by-side": 0.06,
+    "signed": 0.05,
+    "rescaled": 0.02,
+    "rle": 0.03,
+    "jpeg-lossless": 0.03,
+    "jpeg2000": 0.03,
+    "implicit-vr": 0.02,
+    "big-endian": 0.01,
+    "deflated": 0.01,
+    "no-preamble": 0.01,
 }
-_ORIENTATION = {"anterior": ["L", "F"], "posterior": ["R", "F"]}
-_SHORT = {"anterior": "ANT", "posterior": "POST"}
 
 
-@dataclass(frozen=True)
-class _Study:
-    patient_id: str
-    uid_text: str
-    date: str
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """What one file holds: frames with a detector and an energy window number each, and the sides of the detectors."""
-
-    frames: NDArray[np.uint16]
-    spacing: tuple[float, float]
-    detectors: tuple[int, ...]
-    windows: tuple[int, ...]
-    sides: tuple[ViewName, ...]
-    image_id: str
-    coded: bool = True
-    derived: bool = False
+def draw_variant(rng: np.random.Generator, scan: WholeBodyScan, capture: bool = False) -> Variant:
+    """A form that suits the views that exist, and their 8 bits if they are a `capture`."""
+    number = rng.random()
+    if len(scan.views) == 2:
+        if capture:
+            return "captures" if number < 0.6 else "capture-side-by-side"
+        share = np.cumsum(list(_BOTH.values()))
+        drawn = list(_BOTH)[int(np.searchsorted(share, number * share[-1], side="right"))]
+        # A hot bladder can hold more than these forms can tell.
+        too_hot = drawn in ("signed", "rescaled") and max(view.counts.max() for view in scan.views.values()) > 32767
+        return "two-frame" if too_hot else drawn
+    if scan.anterior is not None:
+        return "capture-anterior" if capture else "anterior-only"
+    return "capture-posterior" if capture else "posterior-only"
 
 
 def write_nm_wholebody(
@@ -78,19 +106,27 @@ def write_nm_wholebody(
     uid_text: str,
     study_date: str = "20240101",
     variant: Variant = "two-frame",
+    seconds: float = 1200.0,
 ) -> tuple[Path, ...]:
-    """Write a simulated scan as DICOM NM.
+    """Write a simulated scan as DICOM NM, or as Secondary Capture where the variant says so.
 
     Args:
-        path: the file to write; for "single-files" and "image-id" the folder in which ANT.dcm and POST.dcm appear.
-        scan: counts must be whole numbers up to 65535; both views of a file need one shape and pixel size.
+        path: the file to write; for FOLDER_VARIANTS the folder in which ANT.dcm and POST.dcm appear.
+        scan: counts must be whole numbers up to 65535 (captures: 255, signed and rescaled: 32767); both views of a
+            file need one shape and pixel size.
         patient_id: becomes the patient's ID and, after "SIMULATED^", the name.
-        uid_text: all UIDs are derived from it (for example the hospital's seed and the case's number).
+        uid_text: all UIDs are derived from it (for example the hospital's seed and the case's number), and the habits
+            of the maker: model name, energy window and so on.
         study_date: YYYYMMDD.
-        variant: two-frame: anterior, posterior in one file. reversed: posterior first. rle: two frames, RLE compressed.
-            two-windows: photopeak and scatter window of both detectors. single-files: a file a view, with view codes.
-            image-id: the same, the view told by the image ID only. anterior-only, posterior-only: one view.
-            side-by-side: both views in one wide frame, told by the image ID.
+        variant: two-frame: anterior, posterior in one file. reversed: posterior first. detectors-swapped: anterior
+            first, but from detector 2. old-codes: two frames, views in SNOMED-RT. two-windows: photopeak and scatter
+            window of both detectors. single-files: a file a view, with view codes. image-id, series-description: the
+            same, the view told by that text only. anterior-only, posterior-only: one view. side-by-side: both views in
+            one wide frame, told by the image ID. signed: 16-bit signed. rescaled: stored numbers are half counts. rle,
+            jpeg-lossless, jpeg2000, implicit-vr, big-endian, deflated, no-preamble: two frames, so encoded.
+            captures, capture-...: 8-bit Secondary Capture, a file a view or side by side; a lone anterior one does not
+            say its side.
+        seconds: the acquisition took.
 
     Returns:
         The files written.
@@ -98,54 +134,64 @@ def write_nm_wholebody(
     Raises:
         ValueError: counts that do not fit, a missing view, an unknown variant.
     """
-    target, study = Path(path), _Study(patient_id, uid_text, study_date)
-    if variant in ("single-files", "image-id"):
-        target.mkdir(parents=True, exist_ok=True)
-        pairs = [
-            (target / f"{_SHORT[name]}.dcm", _one_view(_view(scan, name), coded=variant == "single-files"))
-            for name in scan.views
-        ]
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        pairs = [(target, _picture(scan, variant))]
-    for number, (file, picture) in enumerate(pairs, start=1):
-        _save(_dataset(picture, study, number), file, compress=variant == "rle")
-    return tuple(file for file, _ in pairs)
-
-
-def deterministic_uid(*parts: str) -> UID:
-    """A UUID-derived UID (PS3.5 B.2, root 2.25) that the same texts always give."""
-    from pydicom.uid import UID
-
-    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(('SpectBoneMetSeg simulated', *parts))).int}")
-
-
-def _picture(scan: WholeBodyScan, variant: Variant) -> _Picture:
-    if variant == "anterior-only":
-        return _one_view(_view(scan, "anterior"), coded=True)
-    if variant == "posterior-only":
-        return _one_view(_view(scan, "posterior"), coded=True)
     if variant not in VARIANTS:
         raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
+    target, study = Path(path), Study(patient_id, uid_text, study_date, seconds)
+    if variant in FOLDER_VARIANTS:
+        pictures = [(target / f"{SHORT[name]}.dcm", _one_view(_view(scan, name), variant)) for name in scan.views]
+    else:
+        pictures = [(target, _picture(scan, variant))]
+    datasets = [(file, make_dataset(picture, study, number)) for number, (file, picture) in enumerate(pictures, 1)]
+    for file, dataset in datasets:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _save(dataset, file, variant)
+    return tuple(file for file, _ in datasets)
+
+
+def _picture(scan: WholeBodyScan, variant: Variant) -> Picture:
+    """The contents of a variant that is one file."""
+    if variant in ("anterior-only", "capture-anterior"):
+        return _one_view(_view(scan, "anterior"), variant)
+    if variant in ("posterior-only", "capture-posterior"):
+        return _one_view(_view(scan, "posterior"), variant)
     anterior, posterior = _view(scan, "anterior"), _view(scan, "posterior")
     if anterior.shape != posterior.shape or anterior.spacing != posterior.spacing:
         raise ValueError("views in one file need the same shape and pixel size")
     both = (_whole_counts(anterior), _whole_counts(posterior))
-    if variant == "side-by-side":
-        wide = np.concatenate(both, axis=1)[None]
-        return _Picture(wide, anterior.spacing, (1,), (1,), ("anterior",), "ANT/POST", coded=False, derived=True)
+    plain = Picture(np.stack(both), anterior.spacing, (1, 2), (1, 1), ("anterior", "posterior"), image_id="WHOLE BODY")
+    if variant in ("side-by-side", "capture-side-by-side"):
+        wide = replace(plain, frames=np.concatenate(both, axis=1)[None], detectors=(1,), windows=(1,))
+        wide = replace(wide, sides=("anterior",), scheme="", image_id="ANT/POST", derived=True)
+        return replace(wide, capture=True, label="ANT POST") if variant == "capture-side-by-side" else wide
     if variant == "reversed":
-        return _Picture(np.stack(both[::-1]), anterior.spacing, (1, 2), (1, 1), ("posterior", "anterior"), "WHOLE BODY")
+        return replace(plain, frames=np.stack(both[::-1]), sides=("posterior", "anterior"))
+    if variant == "detectors-swapped":
+        return replace(plain, detectors=(2, 1), sides=("posterior", "anterior"))
     if variant == "two-windows":
         # The scatter window only has to look unlike the photopeak, so that a reader who takes it is found out.
         frames = np.stack([*both, *(counts // 3 for counts in both)])
-        return _Picture(frames, anterior.spacing, (1, 2, 1, 2), (1, 1, 2, 2), ("anterior", "posterior"), "WHOLE BODY")
-    return _Picture(np.stack(both), anterior.spacing, (1, 2), (1, 1), ("anterior", "posterior"), "WHOLE BODY")
+        return replace(plain, frames=frames, detectors=(1, 2, 1, 2), windows=(1, 1, 2, 2))
+    return replace(
+        plain,
+        scheme="SRT" if variant == "old-codes" else "SCT",
+        signed=variant == "signed",
+        slope=0.5 if variant == "rescaled" else 1.0,
+    )
 
 
-def _one_view(view: PlanarView, *, coded: bool) -> _Picture:
-    image_id = "WHOLE BODY" if coded else f"WB_{_SHORT[view.name]}"
-    return _Picture(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id, coded=coded)
+def _one_view(view: PlanarView, variant: Variant) -> Picture:
+    """A file with one view, which says its side in the variant's way."""
+    picture = Picture(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id="WHOLE BODY")
+    short = SHORT[view.name]
+    if variant == "image-id":
+        return replace(picture, scheme="", image_id=f"WB_{short}")
+    if variant == "series-description":
+        return replace(picture, scheme="", label=f"whole body {short}")
+    if variant == "capture-anterior":
+        return replace(picture, capture=True)
+    if variant in ("captures", "capture-posterior"):
+        return replace(picture, capture=True, label=f"WB {short}")
+    return picture
 
 
 def _view(scan: WholeBodyScan, name: ViewName) -> PlanarView:
@@ -162,151 +208,52 @@ def _whole_counts(view: PlanarView) -> NDArray[np.uint16]:
     return counts.astype(np.uint16)
 
 
-def _dataset(picture: _Picture, study: _Study, number: int) -> Dataset:
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage
+def _save(dataset: Dataset, file: Path, variant: Variant) -> None:
+    from pydicom import dcmwrite, uid
 
-    dataset = Dataset()
-    sop_uid = deterministic_uid(study.uid_text, "instance", str(number))
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = sop_uid
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    # Named here, so that the bytes do not change with pydicom's version.
-    dataset.file_meta.ImplementationClassUID = deterministic_uid("implementation")
-    dataset.file_meta.ImplementationVersionName = "SBMS_SIMULATED"
-    dataset.SOPClassUID, dataset.SOPInstanceUID = NuclearMedicineImageStorage, sop_uid
-    _patient_and_study(dataset, study)
-    _series(dataset, study, number)
-    _acquisition(dataset, picture)
-    _detectors_and_windows(dataset, picture)
-    _image(dataset, picture)
-    return dataset
-
-
-def _patient_and_study(dataset: Dataset, study: _Study) -> None:
-    dataset.PatientName = f"SIMULATED^{study.patient_id}"
-    dataset.PatientID = study.patient_id
-    dataset.PatientBirthDate = dataset.PatientSex = ""
-    dataset.StudyInstanceUID = deterministic_uid(study.uid_text, "study")
-    dataset.StudyDate, dataset.StudyTime = study.date, "120000"
-    dataset.ReferringPhysicianName = dataset.AccessionNumber = ""
-    dataset.StudyID = "1"
-    dataset.StudyDescription = "Simulated whole-body bone scan"
-
-
-def _series(dataset: Dataset, study: _Study, number: int) -> None:
-    dataset.Modality = "NM"
-    dataset.SeriesInstanceUID = deterministic_uid(study.uid_text, "series")
-    dataset.FrameOfReferenceUID = deterministic_uid(study.uid_text, "frame of reference")
-    dataset.PositionReferenceIndicator = ""
-    dataset.SeriesNumber, dataset.InstanceNumber = 1, number
-    dataset.SeriesDescription = "Simulated whole body"
-    dataset.ImageComments = "simulated, not a patient"
-    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, "phantom"
-    dataset.DeviceSerialNumber = dataset.SoftwareVersions = "simulated"
-    dataset.BodyPartExamined = "WHOLEBODY"
-    dataset.ContentDate = dataset.AcquisitionDate = study.date
-    dataset.ContentTime = dataset.AcquisitionTime = "120000"
-
-
-def _acquisition(dataset: Dataset, picture: _Picture) -> None:
-    dataset.ImageType = ["DERIVED" if picture.derived else "ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
-    dataset.ImageID = picture.image_id
-    dataset.CountsAccumulated = int(picture.frames.sum(dtype=np.int64))
-    dataset.AcquisitionTerminationCondition = "MANU"
-    dataset.WholeBodyTechnique = "1PS"
-    length_mm = picture.frames.shape[1] * picture.spacing[0]
-    dataset.ScanLength, dataset.ScanVelocity = round(length_mm), f"{length_mm / _SCAN_SECONDS:.6f}"
-    dataset.ActualFrameDuration = 1000 * _SCAN_SECONDS
-    dataset.LossyImageCompression = "00"
-    orientation = _coded("102538003", "recumbent")
-    orientation.PatientOrientationModifierCodeSequence = [_coded("40199007", "supine")]
-    dataset.PatientOrientationCodeSequence = [orientation]
-    dataset.PatientGantryRelationshipCodeSequence = [_coded("102540008", "headfirst")]
-    dataset.RadiopharmaceuticalInformationSequence = [_tracer()]
-
-
-def _tracer() -> Dataset:
-    from pydicom.dataset import Dataset
-
-    tracer = Dataset()
-    tracer.Radiopharmaceutical = "99mTc MDP (simulated)"
-    tracer.RadionuclideCodeSequence = [_coded("72454006", "^99m^Technetium")]
-    tracer.RadiopharmaceuticalCodeSequence = [_coded("96390006", "Technetium Tc^99m^ medronate")]
-    tracer.AdministrationRouteCodeSequence = [_coded("47625008", "Intravenous route")]
-    return tracer
-
-
-def _detectors_and_windows(dataset: Dataset, picture: _Picture) -> None:
-    from pydicom.tag import Tag
-
-    dataset.FrameIncrementPointer = [Tag("EnergyWindowVector"), Tag("DetectorVector")]
-    dataset.EnergyWindowVector, dataset.DetectorVector = list(picture.windows), list(picture.detectors)
-    dataset.NumberOfEnergyWindows, dataset.NumberOfDetectors = max(picture.windows), max(picture.detectors)
-    ranges = [("photopeak", _PHOTOPEAK), ("scatter", _SCATTER)][: max(picture.windows)]
-    dataset.EnergyWindowInformationSequence = [_window(name, limits) for name, limits in ranges]
-    dataset.DetectorInformationSequence = [_detector(side, coded=picture.coded) for side in picture.sides]
-    if len(picture.frames) == 1 and not picture.derived:
-        dataset.PatientOrientation = _ORIENTATION[picture.sides[0]]
-
-
-def _window(name: str, limits: tuple[str, str]) -> Dataset:
-    from pydicom.dataset import Dataset
-
-    part, window = Dataset(), Dataset()
-    part.EnergyWindowLowerLimit, part.EnergyWindowUpperLimit = limits
-    window.EnergyWindowName = name
-    window.EnergyWindowRangeSequence = [part]
-    return window
-
-
-def _detector(side: ViewName, *, coded: bool) -> Dataset:
-    from pydicom.dataset import Dataset
-
-    detector = Dataset()
-    detector.CollimatorGridName, detector.CollimatorType = "LEHR", "PARA"
-    detector.FieldOfViewShape = "RECTANGLE"
-    detector.ImageOrientationPatient = [1, 0, 0, 0, 0, -1] if side == "anterior" else [-1, 0, 0, 0, 0, -1]
-    detector.ImagePositionPatient = None
-    if coded:
-        detector.ViewCodeSequence = [_view_code(side)]
-    return detector
-
-
-def _view_code(side: ViewName) -> Dataset:
-    code = _coded(*_PROJECTION[side])
-    code.ViewModifierCodeSequence = []
-    return code
-
-
-def _coded(value: str, meaning: str) -> Dataset:
-    from pydicom.dataset import Dataset
-
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "SCT", meaning
-    return code
-
-
-def _image(dataset: Dataset, picture: _Picture) -> None:
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = picture.frames.shape
-    dataset.PixelSpacing = _decimals(picture.spacing)
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit, dataset.PixelRepresentation = 15, 0
-    dataset.PixelData = picture.frames.astype("<u2").tobytes()
-    dataset["PixelData"].VR = "OW"
-
-
-def _decimals(values: Sequence[float]) -> list[str]:
-    """Decimal strings of at most 16 characters (PS3.5 6.2)."""
-    return [f"{value:.12g}" for value in values]
-
-
-def _save(dataset: Dataset, file: Path, *, compress: bool) -> None:
-    if compress:
-        from pydicom.uid import RLELossless
-
+    if variant == "no-preamble":
+        # As old exports are: the bare data set, implicit VR.
+        del dataset.file_meta
+        dcmwrite(file, dataset, implicit_vr=True, little_endian=True, enforce_file_format=False)
+        return
+    if variant == "rle":
         # pydicom's own encoder, so that the bytes do not depend on what else is installed.
-        dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+        dataset.compress(uid.RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+    elif variant == "jpeg2000":
+        dataset.compress(uid.JPEG2000Lossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    elif variant == "jpeg-lossless":
+        _compress_jpeg(dataset)
+    elif variant == "implicit-vr":
+        dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
+    elif variant == "deflated":
+        dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+    elif variant == "big-endian":
+        dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRBigEndian
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
     dataset.save_as(file, enforce_file_format=True)
+
+
+def _compress_jpeg(dataset: Dataset) -> None:
+    """Compress the pixels in place by JPEG process 14, first-order prediction; gdcm encodes files only."""
+    import gdcm
+    import pydicom
+
+    syntax = gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1)
+    with tempfile.TemporaryDirectory() as folder:
+        plain, packed = f"{folder}/plain.dcm", f"{folder}/packed.dcm"
+        dataset.save_as(plain, enforce_file_format=True)
+        reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+        reader.SetFileName(plain)
+        done = reader.Read()
+        change.SetTransferSyntax(syntax)
+        change.SetInput(reader.GetImage())
+        done = done and change.Change()
+        writer.SetFileName(packed)
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        if not (done and writer.Write()):
+            raise ValueError("the counts could not be compressed as lossless JPEG")
+        dataset.PixelData = pydicom.dcmread(packed).PixelData
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLosslessSV1

@@ -1,4 +1,4 @@
-"""One simulated patient's scan, from a seed: person, tracer, lesions, camera, truth."""
+"""One simulated scan, from a seed: patient, day at the camera, counts and truth; or several scans of one patient."""
 
 from __future__ import annotations
 
@@ -9,25 +9,37 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
 
 from . import camera as cam
-from .anatomy import Person, draw_posture, draw_shape, make_person
-from .body import TISSUES
-from .illness import add_illness
-from .lesions import Focus, add_uptake, draw_metastases, draw_mimics
+from .anatomy import Person, draw_posture, make_person
+from .dicom_nm import Variant, draw_variant
+from .lesions import add_uptake
+from .patient import Metastasis, Patient, Seed, draw_patient, stream
+from .progression import follow_up
+from .shape import height_m, weight_kg
 from .skeleton import load_skeleton
-from .tracer import Tracer, draw_tracer
+from .spill import draw_spill, spread
+from .tracer import Tracer, day_tracer
 from .truth import LesionView, label_view
 
-#: Share of patients with metastases in a simulated population.
-POSITIVE_SHARE = 0.7
+#: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.
+PATIENT_STREAM, SCAN_STREAM, COURSE_STREAM = 0, 1, 2
 
 Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SimulatedLesion:
-    """A metastasis and how each view shows it; `id` is 1-based within the case."""
+    """A metastasis and how each view of the scan shows it.
+
+    Attributes:
+        id: 1-based within the case, from head to foot; track: the same in every scan of the patient.
+        kind: "metastasis" or "cold"; change: against the scan before (see patient.Metastasis).
+        bone: atlas name; uptake: factor on normal bone; views: {view: how it shows}, anterior frame.
+    """
 
     id: int
+    track: str
+    kind: str
+    change: str
     bone: str
     uptake: float
     views: dict[ViewName, LesionView]
@@ -40,90 +52,139 @@ class SimulatedLesion:
 
 @dataclass(frozen=True)
 class SimulatedCase:
-    """A simulated scan with its truth.
+    """A simulated scan with its truth; views are those that were acquired.
 
     Attributes:
-        scan: both views, Poisson counts, posterior as acquired.
-        expected: {view: (rows, columns)} noise-free counts, anterior frame.
+        scan: counts, posterior as acquired.
+        expected: {view: (rows, columns)} noise-free counts, anterior frame; background: the same without metastases,
+            in the units of the scan (grey values of a capture).
         lesions: metastases; mimics: "kind bone" of every mimic.
         landmarks: rows and columns (float pixels, anterior frame) of anatomical landmarks.
+        flags: "superscan", "cold lesions"; variant: form in which the scan is written as DICOM.
+        parameters: who and how, for the record.
     """
 
     scan: WholeBodyScan
     expected: dict[ViewName, Image]
+    background: dict[ViewName, Image]
     lesions: tuple[SimulatedLesion, ...]
     mimics: tuple[str, ...]
     landmarks: dict[str, float]
+    flags: tuple[str, ...] = ()
+    variant: Variant = "two-frame"
     parameters: dict[str, object] = field(default_factory=dict)
 
 
 def simulate_case(
     case: str,
-    seed: int | tuple[int, ...],
+    seed: Seed,
     *,
     positive: bool | None = None,
     shape: tuple[int, int] = (1024, 256),
-    spacing: float = 2.26,
+    spacing: float | None = None,
+    arms_up: bool | None = None,
+    held_out: bool = False,
+) -> SimulatedCase:
+    """Simulate one scan of one patient; the same seed gives the same counts.
+
+    Args:
+        case: name of the scan. seed: of everything.
+        positive: with metastases; arms_up: arms above the head; spacing: pixel edge in mm; None draws each.
+        shape: rows and columns; held_out: a body from the range of shapes that is kept for testing.
+    """
+    patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
+    return acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, arms_up=arms_up)
+
+
+def simulate_series(
+    case: str,
+    seed: Seed,
+    scans: int,
+    *,
+    course: str | None = None,
+    positive: bool | None = None,
+    shape: tuple[int, int] = (1024, 256),
+    spacing: float | None = None,
+    held_out: bool = False,
+) -> list[SimulatedCase]:
+    """Simulate a baseline, equal to `simulate_case` with this seed, and follow-ups named <case>_s1, <case>_s2, ...
+
+    The patient lies anew for every scan and is scanned by the camera of the day; `course` as in progression.follow_up.
+    """
+    patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
+    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing)]
+    for number in range(1, scans):
+        patient = follow_up(patient, stream(seed, COURSE_STREAM, number), course)
+        rng = stream(seed, SCAN_STREAM, number)
+        cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing))
+    return cases
+
+
+def acquire(
+    case: str,
+    patient: Patient,
+    rng: np.random.Generator,
+    *,
+    shape: tuple[int, int],
+    spacing: float | None,
     arms_up: bool | None = None,
 ) -> SimulatedCase:
-    """Simulate one patient; the same seed gives the same counts."""
-    rng = np.random.default_rng(seed)
-    body, posture = draw_shape(rng), draw_posture(rng, arms_up)
-    person = make_person(body, posture, rng)
-    tracer = draw_tracer(person, rng)
-    bones, tissues, illnesses = add_illness(person, tracer.bones, tracer.tissues, rng)
-    tracer = Tracer(bones, tissues)
-    mimics = draw_mimics(person, rng)
-    if positive is None:
-        positive = bool(rng.random() < POSITIVE_SHARE)
-    metastases = draw_metastases(person, rng) if positive else []
+    """Scan a patient: today's posture, tracer and camera."""
+    posture = draw_posture(rng, arms_up)
+    person = make_person(patient.shape, posture, rng)
+    tracer = day_tracer(patient.tracer, rng)
+    spots = draw_spill(person, rng)
     camera = cam.draw_camera(person, rng, shape, spacing)
     depths = cam.make_depths(person, camera)
 
+    mimics = list(patient.mimics)
     without = add_uptake(tracer.bones, mimics)
+    foci = [item.focus for item in patient.metastases]
+    extra = add_uptake(tracer.bones, mimics + foci) - without
+    healthy = _activity(person, Tracer(without, tracer.tissues), camera, depths)
+    healthy += spread(spots, camera, depths, rng)
+    diseased = _bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
+    primary = {view: [cam.project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
+    gain = _gains(primary, camera)
+    pattern = int(rng.integers(2**32))
+
+    def finished(image: Image, view: ViewName) -> Image:
+        image = cam.add_scatter(image, camera) * np.float32(gain[view])
+        return cam.uneven(cam.displace(image, camera, view), camera, np.random.default_rng([pattern, len(view)]))
+
+    grey = np.float32(255 / camera.capture if camera.capture else 1.0)
+    background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
+    expected = {view: finished(parts[0] + parts[1], view) for view, parts in primary.items()}
     # Where foci overlap the hottest counts, so a lesion's own share is what it adds to the mimics.
-    extras = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in metastases]
-    with_lesions = add_uptake(tracer.bones, mimics + metastases)
-    activity = _activity(person, tracer, with_lesions, camera, depths) + _spill(person, camera, depths, rng)
-    primary: dict[ViewName, Image] = {
-        view: cam.project(activity, depths, camera, view) for view in ("anterior", "posterior")
-    }
-    scale = camera.counts / float(cam.add_scatter(primary["anterior"], camera).sum())
-    gain: dict[ViewName, float] = {"anterior": scale, "posterior": scale * camera.posterior_gain}
-    expected: dict[ViewName, Image] = {
-        view: cam.uneven(cam.shift(cam.add_scatter(image, camera) * np.float32(gain[view]), camera, view), camera, rng)
-        for view, image in primary.items()
-    }
-    lesions = _label(person, metastases, extras, expected, gain, camera, depths)
+    shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
+    lesions = _label(person, patient.metastases, shares, expected, gain, camera, depths)
     views = {
-        view: PlanarView(cam.detect(image, camera, rng).astype(np.float32), (spacing, spacing), "anterior")
+        view: PlanarView(cam.detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
     }
-    scan = WholeBodyScan(
-        case, views["anterior"], mirror(views["posterior"]), ScanSource(description={"data": "simulated"})
-    )
+    posterior = mirror(views["posterior"]) if "posterior" in views else None
+    scan = WholeBodyScan(case, views.get("anterior"), posterior, ScanSource(description={"data": "simulated"}))
     return SimulatedCase(
         scan,
         expected,
+        background,
         lesions,
         tuple(f"{focus.kind} {focus.bone}" for focus in mimics),
         _landmarks(person, camera),
-        {
-            "stature_m": round(1.70 * body.stature, 3),
-            "girth": round(body.girth, 3),
-            "arms_up": posture.arm_abduction[0] > 90,
-            "anterior_counts": round(camera.counts),
-            "spacing_mm": spacing,
-            "illnesses": illnesses,
-            "posterior_shift_pixels": list(camera.posterior_shift),
-            "vendor_smoothing_pixels": round(camera.smoothing, 3),
-        },
+        patient.flags,
+        draw_variant(rng, scan, camera.capture > 0),
+        _parameters(patient, posture.arm_abduction[0] > 90, camera),
     )
 
 
-def _activity(
-    person: Person, tracer: Tracer, bones: NDArray[np.float32], camera: cam.Camera, depths: cam.Depths
-) -> Image:
+def _gains(primary: dict[ViewName, list[Image]], camera: cam.Camera) -> dict[ViewName, float]:
+    """Counts per unit of activity of every view; the first view has the camera's counts."""
+    first = camera.views[0]
+    scale = camera.counts / float(cam.add_scatter(np.sum(primary[first], axis=0), camera).sum())
+    return {view: scale if view == first else scale * camera.posterior_gain for view in camera.views}
+
+
+def _activity(person: Person, tracer: Tracer, camera: cam.Camera, depths: cam.Depths) -> Image:
     """Activity per (slab, row, column), anterior frame, arbitrary units."""
     from scipy import ndimage
 
@@ -133,53 +194,51 @@ def _activity(
     # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
     soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
     fine = cam.refine(soft, coarse, camera.shape) / np.float32(coarse**2)
-    activity = cam.splat(person.bones, bones * person.bone_volume, camera, depths.centres, camera.shape)
-    return activity + fine
+    return fine + cam.splat(person.bones, tracer.bones * person.bone_volume, camera, depths.centres, camera.shape)
 
 
-def _spill(person: Person, camera: cam.Camera, depths: cam.Depths, rng: np.random.Generator) -> Image:
-    """Activity where no organ is: the injection site and, now and then, urine on the skin."""
-    volume = np.zeros((len(depths.centres), *camera.shape), np.float32)
-    skeleton = load_skeleton()
-    spots = []
-    if rng.random() < 0.55:
-        side = "right" if rng.random() < 0.5 else "left"
-        bone = f"{side} hand" if rng.random() < 0.5 else f"{side} radius"
-        points = person.bones[skeleton.of(bone)]
-        top = points[points[:, 2] > np.quantile(points[:, 2], 0.8)]
-        spots.append((top.mean(0) + np.array([0.0, 15.0, 0.0]), float(np.exp(rng.normal(5.6, 1.0))), rng.uniform(4, 9)))
-    if rng.random() < 0.08:
-        hips = person.bones[skeleton.of("right femur", "left femur")]
-        place = hips[int(rng.integers(len(hips)))] + (0, 70, 0)
-        spots.append((place, float(np.exp(rng.normal(5.2, 0.8))), rng.uniform(5, 14)))
-    for centre, amount, width in spots:
-        cloud = (centre + rng.normal(0, width, (400, 3))).astype(np.float32)
-        volume += cam.splat(cloud, np.full(400, amount / 400), camera, depths.centres, camera.shape)
-    return volume
+def _bone_activity(
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: cam.Camera, depths: cam.Depths
+) -> Image:
+    """Activity of some bone points alone."""
+    if not len(index):
+        return np.zeros((len(depths.centres), *camera.shape), np.float32)
+    weights = levels * person.bone_volume[index]
+    return cam.splat(person.bones[index], weights, camera, depths.centres, camera.shape)
 
 
 def _label(
     person: Person,
-    metastases: list[Focus],
-    extras: list[NDArray[np.float32]],
+    metastases: tuple[Metastasis, ...],
+    shares: list[NDArray[np.float32]],
     expected: dict[ViewName, Image],
     gain: dict[ViewName, float],
     camera: cam.Camera,
     depths: cam.Depths,
 ) -> tuple[SimulatedLesion, ...]:
     found: list[SimulatedLesion] = []
-    order = np.argsort([-focus.centre[2] for focus in metastases], kind="stable")
-    for number, i in enumerate(order, 1):
-        focus = metastases[i]
-        weights = extras[i] * person.bone_volume[focus.index]
-        volume = cam.splat(person.bones[focus.index], weights, camera, depths.centres, camera.shape)
-        views: dict[ViewName, LesionView] = {
-            view: label_view(
-                cam.shift(cam.project(volume, depths, camera, view) * np.float32(gain[view]), camera, view), image
+    heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
+    for number, i in enumerate(np.argsort(heights, kind="stable"), 1):
+        item = metastases[i]
+        cold = item.focus.uptake < 1
+        # The warm rim of a cold lesion and the cool middle of a lytic one are no part of its extent.
+        own_share = np.maximum(-shares[i] if cold else shares[i], 0)
+        volume = _bone_activity(person, item.focus.index, own_share, camera, depths)
+        views: dict[ViewName, LesionView] = {}
+        for view, image in expected.items():
+            own = cam.displace(cam.project(volume, depths, camera, view) * np.float32(gain[view]), camera, view)
+            views[view] = label_view(own, image, cold=cold)
+        found.append(
+            SimulatedLesion(
+                number,
+                item.track,
+                "cold" if cold else "metastasis",
+                item.change,
+                item.focus.bone,
+                round(item.focus.uptake, 3),
+                views,
             )
-            for view, image in expected.items()
-        }
-        found.append(SimulatedLesion(number, focus.bone, round(focus.uptake, 3), views))
+        )
     return tuple(found)
 
 
@@ -195,7 +254,7 @@ def _landmarks(person: Person, camera: cam.Camera) -> dict[str, float]:
     ribs = person.bones[skeleton.of(*(f"{side} rib {i}" for side in ("right", "left") for i in range(1, 13)))]
     clavicles = person.bones[skeleton.of("right clavicle", "left clavicle")]
     spine = person.bones[skeleton.of(*(f"T{i}" for i in range(3, 12)))]
-    everything = person.tissues[person.tissue == TISSUES.index("soft tissue")]
+    everything = person.tissues[person.tissue_volume > 0]
     return {
         "head_top_row": row(everything, 1.0),
         "clavicle_row": row(clavicles, 0.5),
@@ -203,4 +262,18 @@ def _landmarks(person: Person, camera: cam.Camera) -> dict[str, float]:
         "last_rib_row": row(ribs, 0.0),
         "feet_row": row(everything, 0.0),
         "thoracic_spine_column": column(spine),
+    }
+
+
+def _parameters(patient: Patient, arms_up: bool, camera: cam.Camera) -> dict[str, object]:
+    return {
+        "sex": patient.shape.sex,
+        "age": round(patient.shape.age),
+        "stature_m": round(height_m(patient.shape), 3),
+        "weight_kg": round(weight_kg(patient.shape), 1),
+        "girth": round(patient.shape.girth, 3),
+        "disease": patient.disease,
+        "conditions": list(patient.conditions),
+        "arms_up": arms_up,
+        **cam.describe(camera),
     }

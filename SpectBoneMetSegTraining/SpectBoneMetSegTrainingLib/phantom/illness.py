@@ -1,4 +1,4 @@
-"""What else changes uptake: treated bone, tumours and fluid in soft tissue, urine held back, free pertechnetate.
+"""What else changes uptake: treated bone, tumours and fluid in soft tissue, failing kidneys, free pertechnetate.
 
 Rates and sizes are ours; each is rare, so that most patients have none. Names of what a patient has go into the
 case's record.
@@ -11,56 +11,97 @@ from numpy.typing import NDArray
 
 from .anatomy import Person
 from .body import TISSUES
-from .skeleton import LUMBAR, THORACIC, load_skeleton
+from .skeleton import SEGMENTS, load_skeleton
+from .tracer import Tracer
 
-RADIOTHERAPY, PRIMARY_TUMOUR, PLEURAL_EFFUSION = 0.04, 0.06, 0.04
-HYDRONEPHROSIS, FREE_PERTECHNETATE, HIP_PROSTHESIS = 0.05, 0.05, 0.03
+RADIOTHERAPY, PRIMARY_TUMOUR, PLEURAL_EFFUSION, PROSTATE_BED = 0.05, 0.06, 0.04, 0.04
+HYDRONEPHROSIS, FREE_PERTECHNETATE, RENAL_FAILURE = 0.05, 0.05, 0.02
+PENUMBRA_MM = 1.5
 
 Levels = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 def add_illness(
-    person: Person, bones: Levels, tissues: Levels, rng: np.random.Generator
-) -> tuple[Levels, Levels, list[str]]:
-    """Levels per bone point (n,) and tissue point (m,) with this patient's illnesses, and their names."""
-    bones, tissues = bones.copy(), tissues.copy()
+    person: Person, tracer: Tracer, rng: np.random.Generator, disease: str = "lung"
+) -> tuple[Tracer, list[str]]:
+    """The patient's uptake with other illnesses, and their names; `disease` tells where a primary tumour can be."""
+    bones, tissues = tracer.bones.copy(), tracer.tissues.copy()
     found = []
     if rng.random() < RADIOTHERAPY:
-        column = (*THORACIC, *LUMBAR)
-        first = int(rng.integers(0, len(column) - 4))
-        treated = load_skeleton().of(*column[first : first + int(rng.integers(3, 6))])
-        bones[treated] *= np.float32(rng.uniform(0.3, 0.6))
-        found.append("cold spine after radiotherapy")
-    if rng.random() < HIP_PROSTHESIS:
-        side = "right" if rng.random() < 0.5 else "left"
-        head = load_skeleton().of(f"{side} femur") & (person.atlas_bones[:, 2] > -180)
-        bones[head] *= np.float32(0.05)
-        found.append(f"{side} hip prosthesis")
+        site = ("spine", "ribs", "pelvis")[int(rng.choice(3, p=(0.6, 0.15, 0.25)))]
+        bones *= 1 - np.float32(rng.uniform(0.4, 0.7)) * _field(person, site, rng)
+        found.append(f"cold {site} after radiotherapy")
     lung = person.tissue == TISSUES.index("lung")
-    side_of = np.where(person.atlas_tissues[:, 0] > 0, "right", "left")
-    if rng.random() < PRIMARY_TUMOUR:
+    if disease == "lung" and rng.random() < PRIMARY_TUMOUR:
         centre = person.atlas_tissues[rng.choice(np.flatnonzero(lung))]
         near = _ellipsoid(person, centre, rng.uniform(14, 35) * np.ones(3)) & lung
         tissues[near] = rng.uniform(1.5, 4.0)
         found.append("primary tumour")
+    if disease == "prostate" and rng.random() < PROSTATE_BED:
+        tissues[_ellipsoid(person, (0, -55, -112), rng.uniform(12, 22) * np.ones(3))] = rng.uniform(2, 6)
+        found.append("uptake in the prostate")
     if rng.random() < PLEURAL_EFFUSION:
-        side = "right" if rng.random() < 0.5 else "left"
+        side = _side(rng)
+        one_side = person.atlas_tissues[:, 0] > 0 if side == "right" else person.atlas_tissues[:, 0] <= 0
         # Lying on the back, fluid collects behind and below.
-        fluid = lung & (side_of == side) & (person.atlas_tissues[:, 1] < rng.uniform(-130, -80))
+        fluid = lung & one_side & (person.atlas_tissues[:, 1] < rng.uniform(-130, -80))
         tissues[fluid] = rng.uniform(1.2, 2.0)
         found.append(f"{side} pleural effusion")
+    found += _urine_and_thyroid(person, bones, tissues, rng)
+    return Tracer(bones, tissues), found
+
+
+def _urine_and_thyroid(person: Person, bones: Levels, tissues: Levels, rng: np.random.Generator) -> list[str]:
+    """Kidneys that hold back or fail, and free pertechnetate; changes the levels in place."""
+    found = []
+    kidneys = {side: person.tissue == TISSUES.index(f"{side} kidney") for side in ("right", "left")}
     if rng.random() < HYDRONEPHROSIS:
-        side = "right" if rng.random() < 0.5 else "left"
-        tissues[person.tissue == TISSUES.index(f"{side} kidney")] *= np.float32(rng.uniform(2, 5))
-        found.append(f"{side} hydronephrosis")
+        side = _side(rng)
+        if person.tissue_volume[kidneys[side]].any():
+            tissues[kidneys[side]] *= np.float32(rng.uniform(2, 5))
+            found.append(f"{side} hydronephrosis")
+    if rng.random() < RENAL_FAILURE:
+        # Little is excreted: the tracer stays in blood and soft tissue (whose level is 1), so bone falls behind.
+        bones *= np.float32(rng.uniform(0.45, 0.7))
+        tissues[kidneys["right"] | kidneys["left"]] *= np.float32(rng.uniform(0.15, 0.4))
+        tissues[person.tissue == TISSUES.index("bladder")] *= np.float32(rng.uniform(0.05, 0.2))
+        tissues[person.tissue == TISSUES.index("heart")] *= np.float32(rng.uniform(1.3, 1.8))
+        found.append("renal failure")
     if rng.random() < FREE_PERTECHNETATE:
         tissues[_ellipsoid(person, (-62, -70, 215), (42, 35, 42))] = rng.uniform(2, 5)
         for sign in (1, -1):
             tissues[_ellipsoid(person, (sign * 16, -70, 505), (11, 11, 22))] = rng.uniform(4, 10)
         found.append("free pertechnetate")
-    return bones, tissues, found
+    return found
 
 
-def _ellipsoid(person: Person, centre: object, axes: object) -> NDArray[np.bool_]:
+def _field(person: Person, site: str, rng: np.random.Generator) -> Levels:
+    """(n,) 0..1 share of a radiation field with straight edges over the bones (box in the atlas, all depths)."""
+    if site == "spine":
+        low = rng.uniform(75, 380)
+        box = ((-42.0, 42.0), (low, low + rng.uniform(90, 190)))
+    elif site == "ribs":
+        low, inner = rng.uniform(200, 340), rng.uniform(30, 80)
+        box = ((inner, inner + rng.uniform(60, 110)), (low, low + rng.uniform(70, 140)))
+    else:
+        low, inner = rng.uniform(-130, -20), rng.uniform(-20, 40)
+        box = ((inner, inner + rng.uniform(80, 150)), (low, low + rng.uniform(90, 160)))
+    mirror = -1.0 if site != "spine" and rng.random() < 0.5 else 1.0
+    share = np.ones(len(person.atlas_bones))
+    for place, (start, end) in zip((person.atlas_bones[:, 0] * mirror, person.atlas_bones[:, 2]), box, strict=True):
+        inside = np.minimum(place - start, end - place)
+        share *= 1 / (1 + np.exp(-np.clip(inside / PENUMBRA_MM, -30, 30)))
+    # Beam and arms do not meet: arms are laid aside for treatment.
+    arms = np.isin(load_skeleton().segment, [SEGMENTS.index("right arm"), SEGMENTS.index("left arm")])
+    share[arms | (share < 0.01)] = 0
+    return share.astype(np.float32)
+
+
+def _side(rng: np.random.Generator) -> str:
+    return "right" if rng.random() < 0.5 else "left"
+
+
+def _ellipsoid(person: Person, centre: object, axes: object) -> Mask:
     place = (person.atlas_tissues - np.asarray(centre, np.float32)) / np.asarray(axes, np.float32)
     return (place**2).sum(1) <= 1

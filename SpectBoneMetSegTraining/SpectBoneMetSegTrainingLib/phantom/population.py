@@ -7,23 +7,28 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from SpectBoneMetSegLib.aggregation import aggregate
 from SpectBoneMetSegLib.cropping import crop_thorax
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import mirror
+from SpectBoneMetSegLib.regrid import regrid
 
+from ..agreement import compare_readers, summarise_agreement
 from ..dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
 
 if TYPE_CHECKING:
-    from .hospital import SimulatedCase
+    from .hospital import SimulatedCase, SimulatedLesion
+    from .readers import Panel
 
 #: Raised whenever the same seed gives other scans.
-SIMULATOR_VERSION = 2
-#: Readers draw from a stream of their own: the scans are the same with and without them.
-READER_STREAM = 1
+SIMULATOR_VERSION = 3
+#: Readers, and how often a patient comes, are drawn from streams of their own: the scans do not depend on them.
+READER_STREAM, SERIES_STREAM = 1, 2
+#: How many scans a patient has who comes again: at least, at most.
+SCANS = (2, 4)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,10 @@ class Population:
     Attributes:
         patients: number of labelled patients; unlabelled: patients without labels on top.
         seed: of everything; test_share: share of the labelled patients that goes to imagesTs.
-        dicom: write the whole-body scans as DICOM NM too; readers: write three simulated readers' marks too.
+        dicom: write the whole-body scans as DICOM too.
+        series: share of the patients who come again, SCANS times in all; their scans share a split.
+        held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
+        background: write the noise-free counts without metastases too.
         version: of the simulator.
     """
 
@@ -42,7 +50,9 @@ class Population:
     unlabelled: int = 0
     test_share: float = 0.2
     dicom: bool = True
-    readers: bool = False
+    series: float = 0.0
+    held_out: bool = True
+    background: bool = False
     version: int = SIMULATOR_VERSION
 
     def split(self, index: int) -> str:
@@ -53,11 +63,19 @@ class Population:
         before, after = (math.floor(count * self.test_share + 1e-9) for count in (index, index + 1))
         return "test" if after > before else "train"
 
+    def scans(self, index: int) -> int:
+        """How many scans patient `index` has."""
+        rng = np.random.default_rng((self.seed, index, SERIES_STREAM))
+        return int(rng.integers(SCANS[0], SCANS[1] + 1)) if rng.random() < self.series else 1
+
 
 def simulate_population(
     folder: Path, population: Population, jobs: int = 1, progress: Callable[[int, int], None] | None = None
-) -> None:
+) -> dict[str, Any]:
     """Write the data set into `folder`; what a broken-off run left there whole is kept.
+
+    Returns:
+        How well the simulated readers agree (`agreement.summarise_agreement`), as in agreement.json.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
@@ -65,6 +83,8 @@ def simulate_population(
     _prepare(folder, population)
     try:
         _simulate_missing(folder, population, jobs, progress)
+        figures = reader_agreement(folder)
+        write_json(folder / "agreement.json", figures)
         finish_dataset(
             folder,
             "SimulatedBoneScans",
@@ -75,18 +95,90 @@ def simulate_population(
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
+    return figures
 
 
-def case_name(population: Population, index: int) -> str:
-    """Case names carry the seed, so that data sets can be put together."""
-    return f"sim{population.seed:04d}_{index:05d}"
+def case_name(population: Population, index: int, scan: int = 0) -> str:
+    """Case names carry the seed, so that data sets can be put together; follow-ups end in _s1, _s2, ..."""
+    return f"sim{population.seed:04d}_{index:05d}" + (f"_s{scan}" if scan else "")
+
+
+def reader_agreement(folder: Path) -> dict[str, Any]:
+    """How well the simulated readers of a data set agree, over all its images; flagged cases are left out."""
+    records = [read_json(path) for path in sorted((folder / "readers").glob("*.json")) if path.name[0] != "."]
+    return summarise_agreement(image for record in records if not record["flags"] for image in record["views"].values())
+
+
+def write_simulated(
+    folder: Path,
+    split: str,
+    simulated: SimulatedCase,
+    about: dict[str, Any],
+    seed: tuple[int, ...],
+    truth: bool = True,
+    *,
+    dicom: bool = True,
+    background: bool = False,
+) -> None:
+    """Write one simulated scan into a data set: image, DICOM, and what its readers agreed on.
+
+    Args:
+        split: "train", "test" or "unlabelled"; about: further facts for the JSON, "patient" and "scan" among them.
+        seed: of the readers; truth: write labels, readers and exact truth ("unlabelled" never has them).
+        dicom, background: as in `Population`.
+    """
+    from .dicom_nm import FOLDER_VARIANTS, write_nm_wholebody
+
+    scan = simulated.scan
+    if dicom:
+        folder_of_files = simulated.variant in FOLDER_VARIANTS
+        write_nm_wholebody(
+            folder / "dicom" / (scan.case if folder_of_files else f"{scan.case}.dcm"),
+            scan,
+            patient_id=str(about.get("patient", scan.case)),
+            uid_text=f"{scan.case}, {SIMULATOR_VERSION}",
+            study_date=_study_date(int(about.get("scan", 0))),
+            variant=simulated.variant,
+            seconds=float(str(simulated.parameters.get("seconds", 1200))),
+        )
+    agreed = exact = None
+    if truth and split != "unlabelled":
+        from .readers import consensus
+
+        panel = consensus(simulated, seed)
+        _write_readers(folder, simulated, panel)
+        agreed = [_agreed_instance(lesion, panel) for lesion in simulated.lesions]
+        exact = [_exact_instance(lesion) for lesion in simulated.lesions]
+    work = regrid(aggregate(scan))
+    record = {
+        "patient": scan.case,
+        "scan": 0,
+        **about,
+        "data": "simulated",
+        "flags": list(simulated.flags),
+        "variant": simulated.variant,
+        "mimics": list(simulated.mimics),
+        "landmarks": {key: round(value, 2) for key, value in simulated.landmarks.items()},
+        "parameters": simulated.parameters,
+    }
+    write_case(
+        folder,
+        split,
+        scan,
+        None if scan.posterior is None else mirror(scan.posterior),
+        crop_thorax(work.counts, work.spacing[0]),
+        agreed,
+        record,
+        exact=exact,
+        background=simulated.background if background else None,
+    )
 
 
 def _simulate_missing(
     folder: Path, population: Population, jobs: int, progress: Callable[[int, int], None] | None
 ) -> None:
     total = population.patients + population.unlabelled
-    waiting = [i for i in range(total) if not (folder / "instances" / f"{case_name(population, i)}.json").exists()]
+    waiting = [i for i in range(total) if not all(_is_there(folder, name) for name in _names(population, i))]
     done = total - len(waiting)
     if jobs > 1 and len(waiting) > 1:
         with ProcessPoolExecutor(jobs) as pool:
@@ -100,29 +192,6 @@ def _simulate_missing(
             done += 1
             if progress:
                 progress(done, total)
-
-
-def _write_readers(folder: Path, simulated: SimulatedCase, seed: tuple[int, ...]) -> None:
-    """readers/<case>_<view>.nii.gz: (readers, rows, columns) marks of the first round; _agreed; JSON: Eq. 2."""
-    from .readers import consensus
-
-    view = simulated.scan.anterior
-    assert view is not None
-    case = simulated.scan.case
-    marks, agreed = consensus(simulated, seed)
-    for name, found in agreed.items():
-        layers = np.stack([reader[name] for reader in marks]).astype(np.uint8)
-        write_image(folder / "readers" / f"{case}_{name}.nii.gz", layers, view, view.origin)
-        write_image(folder / "readers" / f"{case}_{name}_agreed.nii.gz", found.mask.astype(np.uint8), view, view.origin)
-    record = {
-        name: {
-            "area_differences": [round(value, 4) for value in found.differences],
-            "rounds": found.rounds,
-            "decided_by": found.decided_by,
-        }
-        for name, found in agreed.items()
-    }
-    write_json(folder / "readers" / f"{case}.json", record)
 
 
 def _prepare(folder: Path, population: Population) -> None:
@@ -141,39 +210,76 @@ def _prepare(folder: Path, population: Population) -> None:
 
 
 def _simulate_one(folder: Path, population: Population, index: int) -> None:
-    from .dicom_nm import write_nm_wholebody
-    from .hospital import simulate_case
+    """Simulate one patient and write the scans that are not there yet."""
+    from .hospital import simulate_case, simulate_series
 
-    name = case_name(population, index)
-    simulated = simulate_case(name, (population.seed, index))
-    scan = simulated.scan
-    assert scan.posterior is not None
-    instances = [
-        Instance(
-            lesion.id,
-            {view: shown.mask for view, shown in lesion.views.items()},
-            {view: shown.visible for view, shown in lesion.views.items()},
-            {
-                "bone": lesion.bone,
-                "uptake": lesion.uptake,
-                "contrast": {view: round(shown.contrast, 4) for view, shown in lesion.views.items()},
-                "snr": {view: round(shown.snr, 3) for view, shown in lesion.views.items()},
-            },
-        )
-        for lesion in simulated.lesions
-    ]
-    if population.dicom:
-        write_nm_wholebody(
-            folder / "dicom" / f"{name}.dcm", scan, patient_id=name, uid_text=f"{name}, {SIMULATOR_VERSION}"
-        )
-    if population.readers:
-        _write_readers(folder, simulated, (population.seed, index, READER_STREAM))
-    crop = crop_thorax(aggregate(scan).counts, scan.anterior.spacing[0] if scan.anterior else 2.26)
-    about = {
-        "patient": name,
-        "data": "simulated",
-        "mimics": list(simulated.mimics),
-        "landmarks": {key: round(value, 2) for key, value in simulated.landmarks.items()},
-        "parameters": simulated.parameters,
+    names, split, seed = _names(population, index), population.split(index), (population.seed, index)
+    held_out = population.held_out and split == "test"
+    if len(names) == 1:
+        series = [simulate_case(names[0], seed, held_out=held_out)]
+    else:
+        series = simulate_series(names[0], seed, len(names), held_out=held_out)
+    for number, simulated in enumerate(series):
+        if not _is_there(folder, names[number]):
+            write_simulated(
+                folder,
+                split,
+                simulated,
+                {"patient": names[0], "scan": number},
+                (*seed, READER_STREAM, number),
+                dicom=population.dicom,
+                background=population.background,
+            )
+
+
+def _names(population: Population, index: int) -> list[str]:
+    return [case_name(population, index, number) for number in range(population.scans(index))]
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """A case with JSON is whole."""
+    return (folder / "instances" / f"{name}.json").exists()
+
+
+def _study_date(scan: int) -> str:
+    """YYYYMMDD; follow-ups are half a year apart."""
+    return f"{2024 + scan // 2}{'07' if scan % 2 else '01'}01"
+
+
+def _agreed_instance(lesion: SimulatedLesion, panel: Panel) -> Instance:
+    """What the readers agreed on; where that does not hold the lesion, its exact outline as "ignore"."""
+    found = {view: panel.lesions[view].get(lesion.id) for view in lesion.views}
+    masks = {view: shown.mask if (mask := found[view]) is None else mask for view, shown in lesion.views.items()}
+    return Instance(lesion.id, masks, {view: mask is not None for view, mask in found.items()}, _about(lesion))
+
+
+def _exact_instance(lesion: SimulatedLesion) -> Instance:
+    masks = {view: shown.mask for view, shown in lesion.views.items()}
+    return Instance(lesion.id, masks, {view: shown.visible for view, shown in lesion.views.items()}, _about(lesion))
+
+
+def _about(lesion: SimulatedLesion) -> dict[str, Any]:
+    return {
+        "track": lesion.track,
+        "kind": lesion.kind,
+        "change": lesion.change,
+        "bone": lesion.bone,
+        "uptake": lesion.uptake,
+        "contrast": {view: round(shown.contrast, 4) for view, shown in lesion.views.items()},
+        "snr": {view: round(shown.snr, 3) for view, shown in lesion.views.items()},
     }
-    write_case(folder, population.split(index), scan, mirror(scan.posterior), crop, instances, about)
+
+
+def _write_readers(folder: Path, simulated: SimulatedCase, panel: Panel) -> None:
+    """readers/<case>_<view>.nii.gz: (readers, rows, columns) marks of the first round; JSON: how far they differ."""
+    case, frame = simulated.scan.case, simulated.scan.frame
+    views = {}
+    for name, found in panel.agreed.items():
+        marks = [reader[name] for reader in panel.marks]
+        layers = np.stack(marks).astype(np.uint8)
+        write_image(folder / "readers" / f"{case}_{name}.nii.gz", layers, frame, frame.origin)
+        visible = [lesion.views[name].mask for lesion in simulated.lesions if lesion.views[name].visible]
+        exact = np.any([np.zeros(frame.shape, bool), *visible], axis=0)
+        views[name] = compare_readers(marks, exact, found)
+    record = {"case": case, "flags": list(simulated.flags), "views": views}
+    write_json(folder / "readers" / f"{case}.json", record)

@@ -1,87 +1,168 @@
 """Simulated readers: three people who outline the same lesions differently and miss some.
 
-A reader draws at 30-50 % of a lesion's maximum (a habit of the reader, wavering from lesion to lesion), with an
-unsteady hand, and overlooks faint lesions. How much they differ was set so that pairs overlap about as two physicians
-did in the literature (DSC about 0.70).
+A reader draws at 30-50 % of a lesion's maximum (a habit of the reader, wavering from lesion to lesion), a little inside
+or outside of it (another habit), with an unsteady hand, and overlooks faint lesions. How much they differ was set so
+that pairs overlap about as two physicians did in the literature (DSC about 0.70). Cold lesions are not outlined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
+from SpectBoneMetSegLib.planar import ViewName
 
 from ..agreement import Consensus, agree
-from .hospital import SimulatedCase
-from .truth import LesionView
+
+if TYPE_CHECKING:
+    from .hospital import SimulatedCase, SimulatedLesion
+    from .truth import LesionView
 
 READERS = 3
 LEVELS = (0.30, 0.50)
-LEVEL_WAVER = 0.04
-HAND = 0.10
-HAND_PIXELS = 1.6
-#: Contrast at which half of the lesions are seen, and how sharply that changes.
-SEEN_CONTRAST = (0.22, 0.07)
+LEVEL_WAVER = 0.05
+#: How far outside of that level a reader draws, mm: standard deviation of the readers, and from lesion to lesion.
+OFFSET_MM, OFFSET_WAVER_MM = 0.6, 0.8
+#: Unsteadiness of the hand, in units of the lesion's maximum, and over how much of the outline it lasts.
+HAND, HAND_MM = 0.16, 3.6
+#: Contrast and signal-to-noise at which half of the lesions are seen, and how sharply that changes.
+SEEN_CONTRAST, SEEN_SNR = (0.19, 0.04), (3.8, 0.5)
+#: How much more contrast (or less) than others a reader needs: standard deviation.
+CAUTION = 0.02
 
 Mask = NDArray[np.bool_]
+#: What one reader drew in one view: lesion ID -> mask in the lesion's own box (LesionView.box).
+Drawing = dict[int, Mask]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader's habits: outline level, and how much more contrast (or less) than others the reader needs."""
+    """A reader's habits: outline level, how much more contrast than others the reader needs, mm drawn outside."""
 
     level: float
     caution: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What three readers made of one scan; all masks (rows, columns) bool, anterior frame, of the existing views.
+
+    Attributes:
+        marks: per reader {view: mask} of the first round.
+        agreed: {view: the agreed truth of the image}.
+        lesions: {view: {lesion ID: its part of the agreed truth}}; lesions without a part are left out.
+    """
+
+    marks: list[dict[ViewName, Mask]]
+    agreed: dict[ViewName, Consensus]
+    lesions: dict[ViewName, dict[int, Mask]]
 
 
 def draw_readers(rng: np.random.Generator) -> tuple[Reader, ...]:
     """READERS readers at random."""
-    return tuple(Reader(float(rng.uniform(*LEVELS)), float(rng.normal(0, 0.05))) for _ in range(READERS))
+    return tuple(
+        Reader(float(rng.uniform(*LEVELS)), float(rng.normal(0, CAUTION)), float(rng.normal(0, OFFSET_MM)))
+        for _ in range(READERS)
+    )
 
 
-def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Mask]:
-    """{view: (rows, columns) bool} what this reader marks in both views, anterior frame."""
+def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Drawing]:
+    """{view: what this reader outlines}, of the views that exist."""
     from scipy.special import expit
 
-    shape = case.expected["anterior"].shape
-    marks = {view: np.zeros(shape, bool) for view in VIEW_NAMES}
-    for lesion in case.lesions:
-        waver = float(rng.normal(0, LEVEL_WAVER))
+    pixel = case.scan.frame.spacing[0]
+    drawn: dict[ViewName, Drawing] = {view: {} for view in case.scan.views}
+    for lesion in outlined(case):
+        level = reader.level + float(rng.normal(0, LEVEL_WAVER))
+        offset = reader.offset + float(rng.normal(0, OFFSET_WAVER_MM))
         for view, shown in lesion.views.items():
-            middle, width = SEEN_CONTRAST
-            seen = rng.random() < expit((shown.contrast - middle - reader.caution) / width)
+            contrast = expit((shown.contrast - SEEN_CONTRAST[0] - reader.caution) / SEEN_CONTRAST[1])
+            seen = rng.random() < contrast * expit((shown.snr - SEEN_SNR[0]) / SEEN_SNR[1])
             if seen and shown.mask.any():
-                marks[view][shown.box] |= _drawn(shown, reader.level + waver, rng)
-    return marks
+                drawn[view][lesion.id] = _drawn(shown, level, offset / pixel, pixel, rng)
+    return drawn
 
 
-def consensus(
-    case: SimulatedCase, seed: tuple[int, ...]
-) -> tuple[list[dict[ViewName, Mask]], dict[ViewName, Consensus]]:
-    """First-round marks of every reader, and the agreed truth per view (`agreement.agree`)."""
+def outlined(case: SimulatedCase) -> list[SimulatedLesion]:
+    """The lesions that readers look for: all but the cold ones."""
+    return [lesion for lesion in case.lesions if lesion.kind != "cold"]
+
+
+def consensus(case: SimulatedCase, seed: tuple[int, ...]) -> Panel:
+    """Let three readers annotate a scan until they agree or the majority decides (`agreement.agree`)."""
     rng = np.random.default_rng(seed)
     readers = draw_readers(rng)
-    rounds: dict[int, list[dict[ViewName, Mask]]] = {}
+    rounds: dict[int, list[dict[ViewName, Drawing]]] = {}
 
-    def marks_of(number: int) -> list[dict[ViewName, Mask]]:
+    def drawings_of(number: int) -> list[dict[ViewName, Drawing]]:
         if number not in rounds:
             rounds[number] = [annotate(case, reader, rng) for reader in readers]
         return rounds[number]
 
-    first = marks_of(0)
-
     def marks_in(view: ViewName) -> Callable[[int], list[Mask]]:
-        return lambda number: [marks[view] for marks in marks_of(number)]
+        return lambda number: [marks(case, view, drawing[view]) for drawing in drawings_of(number)]
 
-    return first, {view: agree(marks_in(view), rng) for view in VIEW_NAMES}
+    agreed = {view: agree(marks_in(view), rng) for view in case.scan.views}
+    lesions = {
+        view: _carried(case, view, [drawing[view] for drawing in drawings_of(found.rounds - 1)], found)
+        for view, found in agreed.items()
+    }
+    first = [{view: marks(case, view, drawing[view]) for view in case.scan.views} for drawing in drawings_of(0)]
+    return Panel(first, agreed, lesions)
 
 
-def _drawn(shown: LesionView, level: float, rng: np.random.Generator) -> Mask:
+def marks(case: SimulatedCase, view: ViewName, drawing: Drawing) -> Mask:
+    """(rows, columns) bool: everything that was drawn in a view."""
+    result = np.zeros(case.scan.frame.shape, bool)
+    for lesion in case.lesions:
+        if lesion.id in drawing:
+            result[lesion.views[view].box] |= drawing[lesion.id]
+    return result
+
+
+def _carried(case: SimulatedCase, view: ViewName, drawings: list[Drawing], found: Consensus) -> dict[int, Mask]:
+    """The agreed truth of an image, lesion by lesion; together they are all of it."""
+    shape = case.scan.frame.shape
+    boxes = {lesion.id: lesion.views[view].box for lesion in outlined(case) if view in lesion.views}
+    if found.reader is not None:
+        parts = drawings[found.reader]
+        return {number: _placed(mask, boxes[number], shape) for number, mask in parts.items() if mask.any()}
+    result: dict[int, Mask] = {}
+    most, owner = np.zeros(shape, np.uint8), np.zeros(shape, np.uint16)
+    for number, box in boxes.items():
+        votes = np.sum([drawing[number] for drawing in drawings if number in drawing], axis=0, dtype=np.uint8)
+        if not np.any(votes):
+            continue
+        result[number] = _placed(votes * 2 > len(drawings), box, shape)
+        owner[box][votes > most[box]] = number
+        np.maximum(most[box], votes, out=most[box])
+    # Where readers mean one pixel but different lesions, it goes to the lesion with most votes.
+    rest = found.mask & ~np.any([np.zeros(shape, bool), *result.values()], axis=0)
+    for number in np.unique(owner[rest]).tolist():
+        result[number] |= rest & (owner == number)
+    return {number: mask for number, mask in result.items() if mask.any()}
+
+
+def _placed(part: Mask, box: tuple[slice, slice], shape: tuple[int, int]) -> Mask:
+    whole = np.zeros(shape, bool)
+    whole[box] = part
+    return whole
+
+
+def _drawn(shown: LesionView, level: float, offset: float, pixel: float, rng: np.random.Generator) -> Mask:
+    """One outline, `offset` pixels outside of the level, in the lesion's box."""
     from scipy import ndimage
 
-    noise = ndimage.gaussian_filter(rng.normal(size=shown.profile.shape), HAND_PIXELS, mode="nearest")
+    noise = ndimage.gaussian_filter(rng.normal(size=shown.profile.shape), HAND_MM / pixel, mode="nearest")
     unsteady = shown.profile + HAND * noise / max(float(noise.std()), 1e-6) * np.minimum(shown.profile * 2, 1)
-    return ndimage.binary_fill_holes(unsteady >= level) & (shown.profile > 0.08)
+    inside = unsteady >= level
+    if not inside.any():
+        return inside
+    distance = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
+    # Neighbours across the outline lie at 1 and -1: half a pixel inwards gives the outline back.
+    moved = distance - np.sign(distance) * 0.5 <= offset
+    return ndimage.binary_fill_holes(moved) & (shown.profile > 0.08)

@@ -8,13 +8,14 @@ pixel, NEMA WG04 scan "NM1": thigh 17, abdomen 24, rib band 25-57, shoulder 70, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .anatomy import Person
-from .body import TISSUES
-from .skeleton import Skeleton, load_skeleton
+from .body import TISSUES, load_body
+from .skeleton import RIBS, Skeleton, load_skeleton
 
 #: Typical concentration in bone, soft tissue = 1 (thin bones look fainter in projection: less of them lies in the ray).
 BONE_LEVEL: dict[str, float] = {
@@ -53,7 +54,21 @@ TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "right kidney": (5.5, 0.45),
     "left kidney": (5.5, 0.45),
     "bladder": (24.0, 0.6),
+    "right breast": (1.3, 0.25),
+    "left breast": (1.3, 0.25),
 }
+
+#: Exponent of renal function on a tissue's level: poor kidneys leave tracer in the blood, little in the bladder.
+RENAL_POWER: dict[str, float] = {
+    "heart": -0.35,
+    "liver": -0.2,
+    "spleen": -0.2,
+    "right kidney": 0.4,
+    "left kidney": 0.4,
+    "bladder": 0.8,
+}
+POOR_KIDNEYS = 0.07
+OVERALL = (0.40, 0.47)  # mean and sigma of the logarithm of the bones' common factor
 
 # Places that are normally hotter than their bone, in the atlas (R on the right side, A, S; mm): radius, factor, both
 # sides. Positions were read off the atlas' bones.
@@ -82,20 +97,60 @@ class Tracer:
     tissues: NDArray[np.float32]
 
 
-def draw_tracer(person: Person, rng: np.random.Generator) -> Tracer:
-    """Normal uptake of one patient at random: overall bone level, each bone's own level, joints, unevenness, organs."""
+def draw_age(rng: np.random.Generator) -> float:
+    """Age in years of a patient referred with cancer, 30-92."""
+    return float(np.clip(rng.normal(65, 11), 30, 92))
+
+
+def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = None) -> Tracer:
+    """Normal uptake of one patient at random: overall bone level, each bone's own level, joints, unevenness, organs.
+
+    `age` in years, None draws it: the old take up less in bone and more in joints, and their rib ends are fainter.
+    Good kidneys clear the soft tissue, which here means more bone and organs relative to soft tissue (1).
+    """
     skeleton = load_skeleton()
-    overall = float(np.exp(rng.normal(0.32, 0.3)))
+    age = draw_age(rng) if age is None else age
+    renal = float(np.exp(rng.normal(0, 0.3))) * (rng.uniform(0.3, 0.6) if rng.random() < POOR_KIDNEYS else 1.0)
+    overall = np.exp(rng.normal(*OVERALL) - 0.006 * (age - 65)) * renal**0.25
     level = np.array([_bone_level(name) for name in skeleton.names]) * overall
     level *= np.exp(rng.normal(0, 0.10, len(level)))
     _even_spine(skeleton, level, rng)
     # The sternum varies most between patients (and is the hottest bone of the real scan).
     level[skeleton.names.index("sternum")] *= np.exp(rng.normal(0.1, 0.35))
     bones = level[person.bone]
-    bones *= 1 + _joint_uptake(person, rng) + _rib_ends(person, rng)
-    bones *= _uneven(person.atlas_bones, rng)
-    tissue_level = np.array([_tissue_level(name, rng) for name in TISSUES])
-    return Tracer(bones.astype(np.float32), tissue_level[person.tissue].astype(np.float32))
+    bones *= 1 + _joint_uptake(person, rng, age) + _rib_ends(person, rng, age)
+    bones *= uneven(person.atlas_bones, rng, (20, 120), float(rng.uniform(0.03, 0.07)))
+    bones[person.prosthesis] = 0.0
+    return Tracer(bones.astype(np.float32), _tissue_levels(rng, renal)[person.tissue].astype(np.float32))
+
+
+def day_tracer(tracer: Tracer, rng: np.random.Generator) -> Tracer:
+    """The same patient's uptake on another day: other waiting time, other filling of bladder and kidneys.
+
+    Bone as a whole changes by at most 10 %, its pattern not at all; `tracer` is left as it is.
+    """
+    level = np.full(len(TISSUES), float(np.exp(rng.normal(0, 0.06))))
+    kidneys = float(np.exp(rng.normal(0, 0.2)))
+    for side in ("right", "left"):
+        level[TISSUES.index(f"{side} kidney")] = kidneys * float(np.exp(rng.normal(0, 0.12)))
+    level[TISSUES.index("bladder")] = float(np.exp(rng.normal(0, 0.5)))
+    bones = tracer.bones * np.float32(1 + np.clip(rng.normal(0, 0.05), -0.1, 0.1))
+    return Tracer(bones, (tracer.tissues * level[load_body().tissue]).astype(np.float32))
+
+
+def uneven(
+    points: NDArray[np.float32], rng: np.random.Generator, lengths: tuple[float, float], strength: float
+) -> NDArray[np.float64]:
+    """Smooth unevenness, a factor per point (n,) about 1: twelve waves of `lengths` (mm).
+
+    `strength` is the amplitude of each wave in the logarithm.
+    """
+    field = np.zeros(len(points))
+    for _ in range(12):
+        direction = rng.normal(size=3)
+        vector = direction / np.linalg.norm(direction) * 2 * np.pi / rng.uniform(*lengths)
+        field += np.sin(points @ vector.astype(np.float32) + rng.uniform(0, 2 * np.pi))
+    return np.exp(field * strength)
 
 
 def _bone_level(name: str) -> float:
@@ -106,9 +161,15 @@ def _bone_level(name: str) -> float:
     return BONE_LEVEL[name.removeprefix("right ").removeprefix("left ")]
 
 
-def _tissue_level(name: str, rng: np.random.Generator) -> float:
-    mean, spread = TISSUE_LEVEL[name]
-    return mean * float(np.exp(rng.normal(0, spread)))
+def _tissue_levels(rng: np.random.Generator, renal: float) -> NDArray[np.float64]:
+    """Level per tissue; both breasts alike, organs of urine and blood as the kidneys work (1 is usual)."""
+    level = np.ones(len(TISSUES))
+    breasts = rng.normal()
+    for i, name in enumerate(TISSUES):
+        mean, spread = TISSUE_LEVEL[name]
+        level[i] = mean * np.exp(spread * (breasts if "breast" in name else rng.normal()))
+        level[i] *= renal ** RENAL_POWER.get(name, 0.0)
+    return level
 
 
 def _even_spine(skeleton: Skeleton, level: NDArray[np.float64], rng: np.random.Generator) -> None:
@@ -122,35 +183,44 @@ def _even_spine(skeleton: Skeleton, level: NDArray[np.float64], rng: np.random.G
             level[i] *= np.exp(trend[1] * (int(name.split()[-1]) - 6) / 6)
 
 
-def _joint_uptake(person: Person, rng: np.random.Generator) -> NDArray[np.float64]:
-    extra = np.zeros(len(person.atlas_bones))
-    age = rng.uniform(0.3, 1.3)
+def _joint_uptake(person: Person, rng: np.random.Generator, age: float) -> NDArray[np.float64]:
+    extra = np.zeros(len(person.bones))
+    worn = float(np.clip(0.8 + 0.014 * (age - 65), 0.3, 1.3) * np.exp(rng.normal(0, 0.25)))
+    for index, profile in _joints():
+        extra[index] += worn * np.exp(rng.normal(-0.1, 0.5)) * profile
+    return extra
+
+
+def _rib_ends(person: Person, rng: np.random.Generator, age: float) -> NDArray[np.float64]:
+    """Costochondral joints: the front ends of the ribs are hotter, not all alike, less so in the old."""
+    extra = np.zeros(len(person.bones))
+    strength = rng.uniform(0.2, 1.1) * np.clip(1 - 0.012 * (age - 65), 0.6, 1.4)
+    for index, profile in _front_ends():
+        extra[index] = strength * np.exp(rng.normal(0, 0.25)) * profile
+    return extra
+
+
+@lru_cache(maxsize=1)
+def _joints() -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Points around every normal hot place of both sides, and its factor there; the atlas is always the same."""
+    points = load_skeleton().points
+    found = []
     for _, place, radius, factor in NORMAL_FOCI:
         for sign in (1.0, -1.0):
-            centre = np.array(place) * (sign, 1.0, 1.0)
-            distance = ((person.atlas_bones - centre) ** 2).sum(1) / radius**2
-            extra += age * factor * np.exp(rng.normal(-0.1, 0.5)) * np.exp(-distance)
-    return extra
+            distance = ((points - np.array(place) * (sign, 1.0, 1.0)) ** 2).sum(1) / radius**2
+            near = np.flatnonzero(distance < 7)
+            found.append((near, factor * np.exp(-distance[near])))
+    return found
 
 
-def _rib_ends(person: Person, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Costochondral joints: the front ends of the ribs are hotter, not all alike."""
+@lru_cache(maxsize=1)
+def _front_ends() -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Points of ribs 1-10 and how much each belongs to the front end, 0..1."""
     skeleton = load_skeleton()
-    extra = np.zeros(len(person.atlas_bones))
-    strength = rng.uniform(0.2, 1.1)
-    for name in skeleton.names:
-        if "rib" in name and int(name.split()[-1]) <= 10:
+    found = []
+    for name in RIBS:
+        if int(name.split()[-1]) <= 10:
             index = np.flatnonzero(skeleton.of(name))
-            front = person.atlas_bones[index, 1]
-            extra[index] = strength * np.exp(rng.normal(0, 0.25)) / (1 + np.exp((front.max() - 45 - front) / 12))
-    return extra
-
-
-def _uneven(points: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Smooth multiplicative unevenness inside bones (wavelengths 20-120 mm, about 12 %)."""
-    field = np.zeros(len(points))
-    for _ in range(12):
-        direction = rng.normal(size=3)
-        vector = direction / np.linalg.norm(direction) * 2 * np.pi / rng.uniform(20, 120)
-        field += np.sin(points @ vector.astype(np.float32) + rng.uniform(0, 2 * np.pi))
-    return np.exp(field * rng.uniform(0.03, 0.07))
+            front = skeleton.points[index, 1]
+            found.append((index, 1 / (1 + np.exp((front.max() - 45.0 - front) / 12))))
+    return found

@@ -1,0 +1,137 @@
+"""`spectbonemetseg evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.errors import UserError
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.models import ModelFolder
+    from SpectBoneMetSegLib.planar import ViewName
+
+    from .dataset import LabelledCrop, Truth
+
+    Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
+
+
+class EvaluateCommand:
+    """Measure a model on a split of a data set."""
+
+    help = "Measure a model on the test patients of a data set."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
+        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
+        parser.add_argument("--split", choices=("test", "train"), default="test")
+        parser.add_argument(
+            "--truth",
+            choices=("agreed", "exact"),
+            default="agreed",
+            help="what the readers agreed on, or the true projections of simulated lesions (agreed)",
+        )
+        parser.add_argument(
+            "--baselines",
+            action="store_true",
+            help="also thresholds, Chan-Vese and, with background images, the oracle",
+        )
+        parser.add_argument(
+            "--open-sealed", metavar="REASON", help="open a sealed test; the reason is logged with the model for ever"
+        )
+        parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Print the figures."""
+        silence_libraries()
+        from SpectBoneMetSegLib.models import find_model
+
+        from .phantom.sealed import is_sealed, open_sealed
+
+        data = Path(args.data)
+        sealed, reason = is_sealed(data), args.open_sealed
+        if sealed and not (reason or "").strip():
+            raise UsageError(f'{data} is a sealed test: open it with --open-sealed "REASON", which is logged for ever.')
+        if reason is not None and not sealed:
+            raise UsageError(f"{data} is not sealed; leave out --open-sealed.")
+        if sealed and args.split != "test":
+            raise UsageError(f"{data} is a sealed test and has no split {args.split}.")
+        try:
+            model = find_model(args.model)
+        except UserError as error:
+            raise UsageError(str(error)) from error
+        figures: dict[str, Any] = {"model": model.card.name, "data": str(data), "split": args.split}
+        figures["truth"] = args.truth
+        if sealed:
+            with open_sealed(data, reason, model.card.name, model.card.sha256) as (opened, opening):
+                figures["opening"] = opening.number
+                figures |= _measure(opened, model, args)
+        else:
+            figures |= _measure(data, model, args)
+        if args.json:
+            print_json(figures)
+        else:
+            if sealed:
+                print(f"opening no. {figures['opening']} of {data}")
+            print_figures(f"{model.card.name} on {args.split} of {data}, {args.truth} truth", figures)
+        return 0
+
+
+def print_figures(title: str, figures: dict[str, Any]) -> None:
+    """A small table on stdout."""
+    print(f"{title}: {figures['cases']} cases")
+    names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image", "lesions", "images")
+    print(f"{'':12}" + "".join(f"{name:>24}" for name in names))
+    for row in ("both views", "anterior", "posterior"):
+        print(f"{row:12}" + "".join(f"{figures[row][name]:>24}" for name in names))
+    for row, values in figures.get("baselines", {}).items():
+        print(f"{row:12}" + "".join(f"{values[name]:>24}" for name in names))
+    for flag, values in figures["flagged"].items():
+        print(f"flagged {flag}, not among the above: {values['cases']} cases, dice {values['both views']['dice']}")
+    negatives = figures["views without any lesion"]
+    print(
+        f"views without any lesion: {negatives['images']}, false alarms per image {negatives['false_alarms_per_image']}"
+    )
+
+
+def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
+    from SpectBoneMetSegLib.engines import load_engine
+
+    from .dataset import cases_of
+    from .evaluation import Delineator, evaluate_cases, predict_cases
+
+    cases = cases_of(data, args.split)
+    if not cases:
+        raise UsageError(f"{args.data} holds no case in the split {args.split}.")
+    card = model.card
+    engine = load_engine(model, "auto", args.device)
+    predictions: Iterable[Prediction] = predict_cases(
+        data, cases, engine.predict, card.network.inputs, card.network.outputs
+    )
+    if args.truth != "agreed":
+        predictions = _against(data, predictions, args.truth, card.network.outputs == ("union",))
+    figures = evaluate_cases(predictions, Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2))
+    if args.baselines:
+        from .baselines import evaluate_baselines
+
+        figures["baselines"] = evaluate_baselines(data, cases, args.truth)
+    return figures
+
+
+def _against(data: Path, predictions: Iterable[Prediction], truth: Truth, union: bool) -> Iterator[Prediction]:
+    """The same predictions beside another truth."""
+    from .dataset import load_case
+    from .evaluation import union_of
+
+    for crop, probabilities in predictions:
+        other = load_case(data, crop.case, truth)
+        other = union_of(other) if union else other
+        yield replace(crop, labels=other.labels, instances=other.instances, lesions=other.lesions), probabilities

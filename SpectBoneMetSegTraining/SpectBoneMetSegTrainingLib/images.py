@@ -1,0 +1,95 @@
+"""The files of a data set: NIfTI with their place in the patient, and JSON; written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import PlanarView
+
+__all__ = ["clear_leftovers", "read_image", "read_json", "write_image", "write_json"]
+
+
+def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
+    """Write (rows, columns) or (layers, rows, columns) as NIfTI with the view's directions, RAS `origin` of (0, 0).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    assert origin is not None
+    image = sitk.GetImageFromArray(array if array.ndim == 3 else array[None])
+    directions = view.ijk_to_ras[:3, :3] / np.array([view.spacing[1], view.spacing[0], 1.0])
+    to_lps = np.diag([-1.0, -1.0, 1.0])
+    image.SetSpacing((view.spacing[1], view.spacing[0], 1.0))
+    image.SetDirection((to_lps @ directions).ravel().tolist())
+    image.SetOrigin((to_lps @ np.array(origin)).tolist())
+    with _whole(path) as part:
+        sitk.WriteImage(image, str(part), useCompression=True)
+
+
+def read_image(path: Path) -> NDArray[Any]:
+    """(slices, rows, columns) of an image file.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    try:
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    except RuntimeError as error:
+        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with _whole(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Delete what a run that was killed while writing left half-written in the folders of a data set."""
+    for leftover in folder.glob("*/.[0-9]*-*"):
+        leftover.unlink()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of `path`, with the same ending, that takes its place once it is written."""
+    part = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except RuntimeError as error:
+        # SimpleITK's own error is many lines long and does not tell why.
+        raise OSError(f"{path.name} could not be written") from error
+    finally:
+        # Fails only where nothing could be written in the first place.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,271 @@
+"""Named, versioned benchmarks of simulated patients: `spectbonemetseg simulate --benchmark NAME`.
+
+DIR/benchmark.json   name, simulator version, seed, sizes, state, SHA-256 of every part
+DIR/train            all labelled; d1.json names the labelled budget, everyone else is the unlabelled pool
+DIR/development      held-out body shapes, background images for the oracle: to tune difficulty and to experiment
+DIR/sealed           other patients with held-out shapes, truth sealed (see `sealed`)
+DIR/datasheet.md     distributions of train and development, with plots
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.files import sha256_of
+
+from ..dataset import LESION, cases_of, finish_dataset, load_case
+from ..images import clear_leftovers, read_json, write_json
+from .population import (
+    READER_STREAM,
+    SIMULATOR_VERSION,
+    Population,
+    case_name,
+    reader_agreement,
+    simulate_population,
+    write_simulated,
+)
+from .sealed import LOG_FILE, is_sealed, seal
+
+PARTS = ("train", "development", "sealed")
+#: Candidates for the sealed test before it is given up: so many times the patients that are wanted.
+LARGEST_DRAW = 10
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Sizes of a benchmark.
+
+    Attributes:
+        seed: of the training part; the development test has the next number, the sealed test the one after.
+        patients: of the training part; pairs: of these in D1, each with two lesion images.
+        development: patients of the development test.
+        positives, negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis,
+            but with mimics.
+    """
+
+    seed: int
+    patients: int
+    pairs: int
+    development: int
+    positives: int
+    negatives: int
+
+
+#: "hospital-3" has the paper's 362 patients and 112 lesion images, taken as 56 pairs.
+BENCHMARKS = {
+    "hospital-3": Benchmark(3000, 362, 56, 100, 300, 150),
+    "hospital-3-small": Benchmark(3100, 12, 3, 8, 4, 2),
+}
+
+
+def make_benchmark(
+    folder: Path, name: str, jobs: int = 1, progress: Callable[[str], Progress] | None = None
+) -> dict[str, Any]:
+    """Make a benchmark, or go on where a broken-off run stopped; a complete one is left alone.
+
+    Args:
+        name: one of BENCHMARKS. progress: gives the counter of a part.
+
+    Returns:
+        What benchmark.json says.
+
+    Raises:
+        UserError: the folder holds something else, or cannot be written.
+    """
+    sizes = BENCHMARKS[name]
+    asked = {
+        "name": name,
+        "data": "simulated",
+        "simulator_version": SIMULATOR_VERSION,
+        "seed": sizes.seed,
+        "sizes": {key: value for key, value in asdict(sizes).items() if key != "seed"},
+    }
+    about = folder / "benchmark.json"
+    if _prepared(folder, about, asked):
+        return dict(read_json(about))
+    show = progress or (lambda _part: lambda _done, _total: None)
+    try:
+        people = Population(sizes.patients, sizes.seed, test_share=0.0)
+        simulate_population(folder / "train", people, jobs, show("train: patient"))
+        write_json(folder / "train" / "d1.json", choose_d1(folder / "train", sizes.pairs, sizes.seed))
+        people = Population(sizes.development, sizes.seed + 1, test_share=1.0, background=True)
+        simulate_population(folder / "development", people, jobs, show("development: patient"))
+        make_sealed(folder / "sealed", sizes, jobs, show("sealed: patient"))
+        from .data_sheet import write_data_sheet
+
+        write_data_sheet(folder, asked)
+        done = {**asked, "state": "complete", "sha256": {part: tree_digest(folder / part) for part in PARTS}}
+        write_json(about, done)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
+    return done
+
+
+def choose_d1(data: Path, pairs: int, seed: int) -> dict[str, Any]:
+    """The labelled budget: `pairs` patients at random among those with labelled lesions in both views of the thorax.
+
+    Raises:
+        UserError: there are not that many.
+    """
+    cases = cases_of(data, "train")
+    fit = []
+    for case in cases:
+        crop = load_case(data, case)
+        if not crop.flags and len(crop.labels) == 2 and all((label == LESION).any() for label in crop.labels.values()):
+            fit.append(case)
+    if len(fit) < pairs:
+        raise UserError(
+            f"{data} holds {len(fit)} patients with labelled lesions in both views, not the {pairs} of its benchmark."
+        )
+    chosen = {fit[i] for i in np.random.default_rng(seed).permutation(len(fit))[:pairs]}
+    return {
+        "about": "both images of each labelled case are D1's lesion images; the others' labels are not used",
+        "seed": seed,
+        "images": 2 * pairs,
+        "labelled": sorted(chosen),
+        "unlabelled": [case for case in cases if case not in chosen],
+    }
+
+
+def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progress | None = None) -> None:
+    """Draw patients in the order of their index until both quotas are full, and seal them.
+
+    Patients flagged as scored apart who come before that stay in and count for no quota.
+
+    Raises:
+        UserError: the simulator does not give such patients.
+    """
+    made, drawn = folder / ".made", folder / ".drawn"
+    if not is_sealed(folder):
+        _draw(made, drawn, sizes, jobs, progress)
+        kinds = _kinds(drawn)
+        kept = accepted(kinds, sizes)
+        assert kept is not None
+        for index in set(kinds) - set(kept):
+            _remove(made, _name(sizes, index))
+        clear_leftovers(made)
+        if (made / "readers").is_dir():
+            write_json(made / "agreement.json", reader_agreement(made))
+        finish_dataset(
+            made,
+            "SealedSimulatedBoneScans",
+            sizes.seed + 2,
+            f"Sealed test of simulated planar whole-body bone scans (simulator {SIMULATOR_VERSION}). No patient data.",
+        )
+        seal(made, folder)
+    for leftover in (made, drawn):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def accepted(kinds: dict[int, str], sizes: Benchmark) -> list[int] | None:
+    """Indices of the sealed test's patients, None while patients are missing.
+
+    Args:
+        kinds: {index: "positive", "negative", "flagged" or "other"}.
+    """
+    wanted = {"positive": sizes.positives, "negative": sizes.negatives}
+    kept: list[int] = []
+    for index in range(len(kinds)):
+        kind = kinds.get(index)
+        if kind is None:
+            return None
+        if kind == "flagged":
+            kept.append(index)
+        elif wanted.get(kind, 0) > 0:
+            wanted[kind] -= 1
+            kept.append(index)
+        if not any(wanted.values()):
+            return kept
+    return None
+
+
+def tree_digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files below a folder; the log of openings, which grows, is left out."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != LOG_FILE:
+            digest.update(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()
+
+
+def _prepared(folder: Path, about: Path, asked: dict[str, Any]) -> bool:
+    """Claim the folder; True when the benchmark in it is complete."""
+    if about.exists():
+        found = read_json(about)
+        if {key: found.get(key) for key in asked} != asked:
+            raise UserError(f"{folder} holds another benchmark or version of it; choose another --output.")
+        return bool(found["state"] == "complete")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not a benchmark; choose another --output.")
+    try:
+        write_json(about, {**asked, "state": "unfinished"})
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from error
+    return False
+
+
+def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progress | None) -> None:
+    """Simulate candidates until enough are accepted; `drawn` says what each is, so that a broken-off run goes on."""
+    total = sizes.positives + sizes.negatives
+    batch = 4 * jobs
+    with ProcessPoolExecutor(jobs) as pool:
+        kinds = _kinds(drawn)
+        while accepted(kinds, sizes) is None:
+            waiting: Iterable[int] = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]
+            if max(waiting) > LARGEST_DRAW * total + batch:
+                raise UserError("The simulator gives too few patients of one kind for the sealed test.")
+            run = pool.map if jobs > 1 else map
+            list(run(_candidate, *zip(*((made, drawn, sizes, index) for index in waiting), strict=True)))
+            kinds = _kinds(drawn)
+            if progress:
+                found = list(kinds.values())
+                full = min(found.count("positive"), sizes.positives) + min(found.count("negative"), sizes.negatives)
+                progress(full, total)
+
+
+def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:
+    """Simulate one candidate; what cannot be used is deleted at once."""
+    from .hospital import simulate_case
+
+    name, seed = _name(sizes, index), (sizes.seed + 2, index)
+    simulated = simulate_case(name, seed, held_out=True)
+    write_simulated(made, "test", simulated, {"patient": name, "scan": 0}, (*seed, READER_STREAM, 0))
+    if simulated.flags:
+        kind = "flagged"
+    elif simulated.lesions:
+        labels = load_case(made, name).labels.values()
+        kind = "positive" if any((label == LESION).any() for label in labels) else "other"
+    else:
+        kind = "negative" if simulated.mimics else "other"
+    if kind == "other":
+        _remove(made, name)
+    write_json(drawn / f"{index:05d}.json", kind)
+
+
+def _kinds(drawn: Path) -> dict[int, str]:
+    return {int(path.stem): read_json(path) for path in sorted(drawn.glob("[0-9]*.json"))}
+
+
+def _name(sizes: Benchmark, index: int) -> str:
+    return case_name(Population(0, sizes.seed + 2), index)
+
+
+def _remove(made: Path, name: str) -> None:
+    """Delete every file of one case."""
+    for path in [*made.glob(f"*/{name}*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)

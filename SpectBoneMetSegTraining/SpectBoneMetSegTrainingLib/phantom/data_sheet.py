@@ -1,0 +1,264 @@
+"""The data sheet of a benchmark: what is in it, as numbers and plots; of the sealed test only how it was drawn."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from SpectBoneMetSegLib.notice import RESEARCH_USE
+
+from ..images import read_image, read_json
+from .mimics import KINDS
+
+Record = dict[str, Any]
+#: Values of one part by the name of the quantity.
+Values = dict[str, list[Any]]
+
+SHOWN_PARTS = ("train", "development")
+COLOURS = ("tab:blue", "tab:orange")
+QUANTILES = (5, 25, 50, 75, 95)
+
+#: Quantity: key of a scan's parameters, title with unit, logarithmic axis.
+NUMBERS = {
+    "stature_m": ("stature (m)", False),
+    "girth": ("girth (factor)", False),
+    "weight_kg": ("weight (kg)", False),
+    "age": ("age (years)", False),
+    "anterior_counts": ("counts of the first view", True),
+    "spacing_mm": ("pixel size (mm)", False),
+    "lesions": ("metastases per diseased patient", False),
+    "uptake": ("uptake of a metastasis (factor on normal bone)", True),
+    "contrast": ("contrast of a metastasis in a view", True),
+    "snr": ("signal-to-noise of a metastasis in a view", True),
+    "size_mm2": ("area of an exact outline (mm2)", True),
+    "mimics": ("mimics per patient", False),
+    "area_difference": ("area difference of two readers (Eq. 2)", False),
+}
+SHARES = {
+    "sex": "sex",
+    "disease": "disease",
+    "site": "site of metastases",
+    "mimic": "kind of mimic",
+    "condition": "conditions and flags, share of patients",
+    "camera": "camera, share of scans",
+    "form": "form of the DICOM files",
+}
+FIGURES = {
+    "people": ("sex", "stature_m", "girth", "weight_kg", "age", "disease"),
+    "scans": ("anterior_counts", "spacing_mm", "camera", "form", "condition", "area_difference"),
+    "lesions": ("lesions", "site", "uptake", "contrast", "snr", "size_mm2", "mimics", "mimic"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part of the benchmark holds: numbers and words by quantity, readers' agreement, how many scans."""
+
+    name: str
+    numbers: Values
+    words: Values
+    agreement: Record
+    scans: int
+
+
+def write_data_sheet(folder: Path, about: Mapping[str, Any]) -> None:
+    """Write datasheet.md and datasheet_*.png into a benchmark.
+
+    Args:
+        folder: the benchmark, all parts complete. about: name, version, seed and sizes, as in benchmark.json.
+
+    Raises:
+        UserError: a file of a part is missing or damaged.
+        OSError: the folder cannot be written.
+    """
+    parts = [read_part(folder / name) for name in SHOWN_PARTS]
+    for name, quantities in FIGURES.items():
+        _plot(folder / f"datasheet_{name}.png", quantities, parts)
+    text = "\n".join(_text(about, parts, read_json(folder / "train" / "d1.json")))
+    part = folder / ".datasheet.md"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / "datasheet.md")
+
+
+def read_part(folder: Path) -> Part:
+    """Collect the quantities of one data set.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    records = [read_json(path) for path in sorted((folder / "instances").glob("[!.]*.json"))]
+    numbers: Values = {name: [] for name in NUMBERS}
+    words: Values = {name: [] for name in SHARES}
+    for record in records:
+        parameters = record["parameters"]
+        for name in NUMBERS:
+            if name in parameters:
+                numbers[name].append(float(parameters[name]))
+        numbers["mimics"].append(len(record["mimics"]))
+        for name in ("sex", "disease"):
+            if name in parameters:
+                words[name].append(str(parameters[name]))
+        words["mimic"] += [mimic_kind(text) for text in record["mimics"]]
+        words["condition"] += sorted({_short(text) for text in parameters.get("conditions", ())})
+        words["condition"] += [*record["flags"], *(["arms up"] if parameters.get("arms_up") else [])]
+        words["camera"] += _camera(record)
+        words["form"].append(str(record["variant"]))
+        _add_lesions(folder, record, numbers, words)
+    for path in sorted((folder / "readers").glob("[!.]*.json")):
+        for image in read_json(path)["views"].values():
+            if image["marked"]:
+                numbers["area_difference"] += image["area_differences"][0]
+    return Part(folder.name, numbers, words, read_json(folder / "agreement.json"), len(records))
+
+
+def site(bone: str) -> str:
+    """Region of a bone of the atlas: "right rib 5" is "rib", "T11" is "thoracic spine"."""
+    spine = re.fullmatch(r"([CTL])\d+", bone)
+    if spine:
+        return {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}[spine[1]]
+    return re.sub(r"^(right|left) | \d+$", "", bone)
+
+
+def mimic_kind(text: str) -> str:
+    """The kind of a mimic: "old fracture right rib 5" is "old fracture"."""
+    return next((kind for kind in KINDS if text.startswith(kind + " ")), text)
+
+
+def _add_lesions(folder: Path, record: Record, numbers: Values, words: Values) -> None:
+    lesions = record.get("lesions", [])
+    if not lesions:
+        return
+    numbers["lesions"].append(len(lesions))
+    for lesion in lesions:
+        words["site"].append(site(lesion["bone"]))
+        numbers["uptake"].append(lesion["uptake"])
+        for name in ("contrast", "snr"):
+            # Cold lesions have negative ones.
+            numbers[name] += [value for value in lesion[name].values() if value > 0]
+    pixel = float(np.prod(record["frame"]["spacing_mm"]))
+    for view in record["views"]:
+        layers = read_image(folder / "exact" / f"{record['case']}_{view}.nii.gz")
+        numbers["size_mm2"] += [float(count) * pixel for count in np.bincount(layers.ravel())[1:] if count]
+
+
+def _camera(record: Record) -> list[str]:
+    """What is special about how a scan was acquired; the names add up to more than one a scan."""
+    parameters = record["parameters"]
+    if "heads" not in parameters:
+        return []
+    found = ["one head" if parameters["heads"] == 1 else "two heads"]
+    special = {
+        f"{record['views'][0]} only": len(record["views"]) == 1,
+        "half time": parameters["half_time"],
+        "motion": parameters["jerks"] > 0,
+        "metal": bool(parameters["metal"]),
+        "smoothed": parameters["vendor_smoothing_pixels"] > 0,
+        "enhanced": parameters["enhancement"] > 0,
+        "8-bit capture": parameters["capture_white_counts"] > 0,
+    }
+    return found + [name for name, there in special.items() if there]
+
+
+def _short(text: str) -> str:
+    """A condition without its side, so that both sides count as one."""
+    return re.sub(r"\b(right|left)\b ?", "", text).strip()
+
+
+def _per(name: str, part: Part) -> int:
+    """What the shares of a quantity are of: scans, or everything that was counted."""
+    return part.scans if name in ("condition", "camera") else max(len(part.words[name]), 1)
+
+
+def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterable[str]:
+    sizes = about["sizes"]
+    yield f"# {about['name']}: data sheet"
+    yield ""
+    yield f"Simulated patients and scans, no patient data; simulator version {about['simulator_version']},"
+    yield f"seed {about['seed']}. {RESEARCH_USE}. Nothing measured on them is evidence of clinical performance."
+    yield ""
+    yield f"- train: {parts[0].scans} scans; D1 is {d1['images']} lesion images, the views of {len(d1['labelled'])}"
+    yield f"  patients; the other {len(d1['unlabelled'])} are the unlabelled pool (train/d1.json)."
+    yield f"- development: {parts[1].scans} scans of other patients with held-out body shapes, with background images."
+    yield f"- sealed: {sizes['positives']} patients with labelled lesions in the thorax and {sizes['negatives']} with"
+    yield "  mimics and no metastasis, others again, with held-out shapes; flagged patients come on top. Its truth lies"
+    yield "  in an archive, every opening is logged, and its distributions are not told."
+    yield ""
+    yield f"| quantity | part | values | {' | '.join(f'{q} %' for q in QUANTILES)} |"
+    yield f"|---|---|---|{'---|' * len(QUANTILES)}"
+    for name, (title, _) in NUMBERS.items():
+        for part in parts:
+            values = part.numbers[name]
+            cells = [f"{value:.4g}" for value in np.percentile(values, QUANTILES)] if values else ["-"] * len(QUANTILES)
+            yield f"| {title} | {part.name} | {len(values)} | {' | '.join(cells)} |"
+    yield ""
+    for name, title in SHARES.items():
+        for part in parts:
+            shares = [
+                f"{word} {count / _per(name, part):.0%}" for word, count in Counter(part.words[name]).most_common()
+            ]
+            yield f"- {title}, {part.name}: {', '.join(shares) or 'none'}"
+    yield ""
+    yield "Three simulated readers; agreement by Eq. 2 (an image is annotated again when a pair differs by more than"
+    yield "the limit; after two rounds the pixel majority decides):"
+    yield ""
+    for part in parts:
+        figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in part.agreement.items())
+        yield f"- {part.name}: {figures}"
+    yield ""
+    yield from (f"![{name}](datasheet_{name}.png)" for name in FIGURES)
+
+
+def _plot(path: Path, quantities: Sequence[str], parts: Sequence[Part]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = -(-len(quantities) // 2)
+    figure = Figure(figsize=(5 * columns, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for name, axes in zip(quantities, figure.subplots(2, columns).ravel(), strict=True):
+        draw: Callable[..., None] = _histogram if name in NUMBERS else _bars
+        draw(axes, name, parts)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
+    figure.suptitle("simulated, no patient data")
+    part = path.with_name(f".{path.name}")
+    # No version of the drawing library inside, so that the file depends on the picture alone.
+    figure.savefig(part, dpi=80, format="png", metadata={"Software": None})
+    part.replace(path)
+
+
+def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
+    title, logarithmic = NUMBERS[name]
+    values = [np.asarray(part.numbers[name], float) for part in parts]
+    everything = np.concatenate(values)
+    axes.set_xlabel(title)
+    if not everything.size:
+        return
+    low, high = float(everything.min()), float(everything.max())
+    if logarithmic:
+        low = max(low, 1e-3)
+        bins = np.geomspace(low, max(high, low * 1.01), 25)
+        axes.set_xscale("log")
+    elif high - low < 40 and (everything == np.rint(everything)).all():
+        bins = np.arange(low - 0.5, high + 1)
+    else:
+        bins = np.linspace(low, max(high, low + 1e-6), 25)
+    for part, numbers, colour in zip(parts, values, COLOURS, strict=True):
+        weights = np.full(numbers.size, 1 / max(numbers.size, 1))
+        axes.hist(numbers, bins, weights=weights, histtype="step", color=colour, label=part.name)
+    axes.set_ylabel("share")
+
+
+def _bars(axes: Any, name: str, parts: Sequence[Part]) -> None:
+    total: Counter[str] = Counter(word for part in parts for word in part.words[name])
+    words = [word for word, _ in total.most_common(16)][::-1]
+    for number, (part, colour) in enumerate(zip(parts, COLOURS, strict=True)):
+        counts = Counter(part.words[name])
+        shares = [counts[word] / _per(name, part) for word in words]
+        axes.barh(np.arange(len(words)) - 0.2 + 0.4 * (1 - number), shares, 0.4, color=colour, label=part.name)
+    axes.set_yticks(range(len(words)), words, fontsize=8)
+    axes.set_xlabel(f"share: {SHARES[name]}")

@@ -1,0 +1,244 @@
+"""What looks like a metastasis and is none: worn joints, fractures, operations. Never labelled.
+
+Uptake overlaps that of metastases widely, as on real scans: degenerative change is about 2 x normal bone but active
+joints and fresh fractures reach what metastases do, so no threshold sorts them. Place and shape do: facets lie beside
+the midline, discs and collapsed vertebrae are bands, rib fractures are spots, often aligned in neighbouring ribs, near
+the front (94 % spots; metastases are stripes in 52-78 %). Rates are ours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .anatomy import Person
+from .lesions import Focus, make_focus, points_of, present
+from .skeleton import CERVICAL, LUMBAR, THORACIC
+from .tracer import draw_age
+
+KINDS = (
+    "degenerative",
+    "disc",
+    "fracture",
+    "compression fracture",
+    "insufficiency fracture",
+    "old fracture",
+    "enthesopathy",
+    "sternotomy",
+    "dental",
+    "sinusitis",
+    "loosening",
+)
+#: Median factor on normal bone and sigma of its logarithm.
+DEGENERATIVE_UPTAKE = (2.7, 0.5)
+FRACTURE_UPTAKE = (3.8, 0.55)
+OLD_FRACTURE_UPTAKE = (1.9, 0.3)
+
+#: Worn joints: bone, atlas place on the right side (R, A, S; mm), chance at 65 years, radius (mm).
+JOINTS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
+    ("humerus", (160.0, -92.0, 455.0), 0.16, 15.0),
+    ("clavicle", (130.0, -95.0, 475.0), 0.16, 9.0),
+    ("clavicle", (18.0, -84.0, 465.0), 0.13, 9.0),
+    ("femur", (72.0, -56.0, -72.0), 0.07, 18.0),
+    ("hip bone", (78.0, -60.0, -55.0), 0.06, 16.0),
+    ("femur", (64.0, -60.0, -498.0), 0.09, 17.0),
+    ("tibia", (64.0, -58.0, -508.0), 0.09, 15.0),
+    ("patella", (78.0, -10.0, -460.0), 0.1, 14.0),
+    ("foot", (70.0, 40.0, -910.0), 0.15, 13.0),
+    ("toes", (62.0, 60.0, -915.0), 0.15, 10.0),
+    ("hand", (205.0, -85.0, -95.0), 0.15, 9.0),
+)
+#: Worn tendons, likewise.
+TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
+    ("femur", (110.0, -75.0, -85.0), 0.05, 13.0),
+    ("hip bone", (110.0, -60.0, 70.0), 0.03, 12.0),
+    ("hip bone", (60.0, -110.0, -115.0), 0.03, 11.0),
+    ("foot", (80.0, -120.0, -905.0), 0.06, 11.0),
+    ("humerus", (185.0, -92.0, 440.0), 0.05, 9.0),
+)
+
+
+def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None) -> list[Focus]:
+    """Degenerative change, fractures and the like of one patient, on the reference person; `age` None draws it."""
+    worn = float(np.clip(1 + 0.025 * ((draw_age(rng) if age is None else age) - 65), 0.2, 1.7))
+    foci = _spine(person, rng, worn)
+    for table, kind, rate in ((JOINTS, "degenerative", worn), (TENDONS, "enthesopathy", 1.0)):
+        for bone, place, chance, radius in table:
+            for side, sign in (("right", 1.0), ("left", -1.0)):
+                if rng.random() < chance * rate:
+                    name, there = f"{side} {bone}", (sign * place[0], place[1], place[2])
+                    start = nearest(person, name, there, rng)
+                    size = radius * float(rng.uniform(0.6, 1.4))
+                    foci.append(make_focus(person, rng, kind, name, size, 1.0, _uptake(rng), start))
+    foci += _fractures(person, rng, worn)
+    if rng.random() < 0.03:
+        foci += _sternotomy(person, rng)
+    foci += _skull(person, rng)
+    foci += _loosening(person, rng)
+    return [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
+
+
+def nearest(
+    person: Person, bone: str, place: tuple[float, float, float], rng: np.random.Generator, spread: float = 5.0
+) -> int:
+    """The point of a bone nearest to a place in the atlas (RAS mm), scattered by `spread` mm."""
+    index = points_of(bone)
+    wanted = np.array(place) + rng.normal(0, spread, 3)
+    return int(index[np.argmin(((person.atlas_bones[index] - wanted) ** 2).sum(1))])
+
+
+def _uptake(rng: np.random.Generator, median_sigma: tuple[float, float] = DEGENERATIVE_UPTAKE) -> float:
+    return float(np.clip(median_sigma[0] * np.exp(rng.normal(0, median_sigma[1])), 1.2, 16))
+
+
+def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:
+    """Facets beside the midline, and discs: a band along the two end plates that face each other."""
+    foci = []
+    for _ in range(int(rng.poisson(1.5 * worn))):
+        bone = str(rng.choice([*LUMBAR, *LUMBAR, *THORACIC[6:], *CERVICAL[3:]]))
+        # Facets and osteophytes sit beside the midline, at the edge of the vertebra.
+        index = points_of(bone)
+        aside = index[np.abs(person.atlas_bones[index, 0]) > 13]
+        size = float(rng.uniform(5, 12))
+        foci.append(make_focus(person, rng, "degenerative", bone, size, 1.0, _uptake(rng), int(rng.choice(aside))))
+    if rng.random() < 0.22 * worn:
+        column = (*CERVICAL[2:], *THORACIC, *LUMBAR)
+        upper = int(rng.choice([2, 3, 4, *range(11, 17), *range(17, len(column) - 1), *range(17, len(column) - 1)]))
+        side, uptake, width = float(rng.normal(0, 9)), _uptake(rng), float(rng.uniform(14, 22))
+        for bone, end in ((column[upper], 0.0), (column[upper + 1], 1.0)):
+            foci.append(_band(person, rng, "disc", bone, end, side, width, uptake))
+    return foci
+
+
+def _band(
+    person: Person,
+    rng: np.random.Generator,
+    kind: str,
+    bone: str,
+    end: float,
+    side: float,
+    width: float,
+    uptake: float,
+    flatness: float = 0.3,
+) -> Focus:
+    """A flat focus across a vertebral body, at its lower (`end` 0) to upper (1) end plate; `side` mm off the middle."""
+    index = points_of(bone)
+    body = person.atlas_bones[index]
+    # The front half of a vertebra is its body.
+    front = index[body[:, 1] > (body[:, 1].min() + body[:, 1].max()) / 2]
+    height = np.quantile(person.atlas_bones[front, 2], 0.04 + 0.92 * end)
+    place = (side, float(person.atlas_bones[front, 1].mean()), float(height))
+    start = int(front[np.argmin(((person.atlas_bones[front] - np.array(place)) ** 2).sum(1))])
+    return make_focus(person, rng, kind, bone, width, flatness, uptake, start, axis=(0.0, 0.0, 1.0))
+
+
+def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:
+    foci = []
+    for side in ("right", "left"):
+        if rng.random() < 0.14:
+            bone = f"{side} rib {int(rng.integers(2, 12))}"
+            foci.append(_rib_fracture(person, rng, bone, float(rng.uniform(-110, -25)), _uptake(rng, FRACTURE_UPTAKE)))
+    if rng.random() < 0.14:
+        foci += _aligned_fractures(person, rng)
+    for _ in range(int(rng.random() < 0.06 * worn) * int(rng.integers(1, 3))):
+        bone = str(rng.choice([*THORACIC[5:], *LUMBAR]))
+        uptake, flatness = _uptake(rng, FRACTURE_UPTAKE), float(rng.uniform(0.25, 0.5))
+        end, side_mm = float(rng.uniform(0.3, 1.0)), float(rng.normal(0, 3))
+        foci.append(_band(person, rng, "compression fracture", bone, end, side_mm, 26.0, uptake, flatness))
+    if rng.random() < 0.008 * worn:
+        foci += _h_sign(person, rng)
+    if rng.random() < 0.05:
+        kind = str(rng.choice(["femur", "tibia", "humerus", "radius", "ulna", "fibula", "clavicle"]))
+        bone = f"{'right' if rng.random() < 0.5 else 'left'} {kind}"
+        index = points_of(bone)
+        order = index[np.argsort(person.atlas_bones[index, 0 if kind == "clavicle" else 2])]
+        start = int(order[int(len(order) * rng.uniform(0.2, 0.8))])
+        size = float(rng.uniform(10, 18))
+        foci.append(make_focus(person, rng, "old fracture", bone, size, 1.2, _uptake(rng, OLD_FRACTURE_UPTAKE), start))
+    return foci
+
+
+def _rib_fracture(person: Person, rng: np.random.Generator, bone: str, front: float, uptake: float) -> Focus:
+    """A spot where the rib reaches `front` (A, mm, atlas); few are stripes."""
+    index = points_of(bone)
+    start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - front))])
+    stretch = float(rng.uniform(1.5, 2.5)) if rng.random() < 0.06 else 1.0
+    return make_focus(person, rng, "fracture", bone, float(rng.uniform(5, 9)), stretch, uptake, start)
+
+
+def _aligned_fractures(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """One blow: neighbouring ribs broken along a line, alike but not the same in uptake."""
+    side = "right" if rng.random() < 0.5 else "left"
+    first, count = int(rng.integers(3, 9)), int(rng.integers(2, 6))
+    front, middle = rng.uniform(-100, -30), _uptake(rng, FRACTURE_UPTAKE)
+    return [
+        _rib_fracture(
+            person,
+            rng,
+            f"{side} rib {number}",
+            float(front + rng.normal(0, 5)),
+            float(max(middle * np.exp(rng.normal(0, 0.25)), 1.2)),
+        )
+        for number in range(first, min(first + count, 11))
+    ]
+
+
+def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """Insufficiency fracture of the sacrum: both wings and, mostly, a bar between them."""
+    uptake = _uptake(rng, FRACTURE_UPTAKE)
+    foci = []
+    for sign in (1.0, -1.0):
+        start = nearest(person, "sacrum", (sign * 32.0, -110.0, 12.0), rng, 2.0)
+        foci.append(
+            make_focus(person, rng, "insufficiency fracture", "sacrum", 9.0, 3.2, uptake, start, axis=(0.0, 0.0, 1.0))
+        )
+    if rng.random() < 0.7:
+        start = nearest(person, "sacrum", (0.0, -118.0, 5.0), rng, 2.0)
+        foci.append(
+            make_focus(person, rng, "insufficiency fracture", "sacrum", 8.0, 4.0, uptake, start, axis=(1.0, 0.0, 0.0))
+        )
+    return foci
+
+
+def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """A healing cut along the midline of the sternum: a row of foci of one strength."""
+    heights = person.atlas_bones[points_of("sternum"), 2]
+    uptake = float(rng.uniform(1.4, 3.0))
+    starts = [
+        nearest(person, "sternum", (0.0, -70.0, float(height)), rng, 1.0)
+        for height in np.arange(heights.min(), heights.max(), 14)
+    ]
+    return [make_focus(person, rng, "sternotomy", "sternum", 8.0, 1.5, uptake, start) for start in starts]
+
+
+def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """Bad teeth and inflamed sinuses."""
+    foci = []
+    for _ in range(int(rng.poisson(0.35))):
+        bone = "mandible" if rng.random() < 0.5 else "skull"
+        place = (float(rng.uniform(-28, 28)), -35.0, 585.0 if bone == "mandible" else 600.0)
+        size, start = float(rng.uniform(6, 12)), nearest(person, bone, place, rng)
+        foci.append(make_focus(person, rng, "dental", bone, size, 1.0, _uptake(rng), start))
+    if rng.random() < 0.08:
+        place = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
+        start = nearest(person, "skull", place, rng)
+        foci.append(make_focus(person, rng, "sinusitis", "skull", float(rng.uniform(9, 16)), 1.0, _uptake(rng), start))
+    return foci
+
+
+def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """Raised uptake of the bone beside a hip prosthesis: at the tip of the stem, the calcar or the socket."""
+    foci: list[Focus] = []
+    for side in ("right", "left"):
+        stem = points_of(f"{side} femur")
+        stem = stem[person.prosthesis[stem]]
+        for bone in (f"{side} femur", f"{side} hip bone"):
+            if not len(stem) or rng.random() > 0.35:
+                continue
+            heights = person.atlas_bones[stem, 2]
+            goal = person.atlas_bones[stem[np.argmin(heights) if rng.random() < 0.5 else np.argmax(heights)]]
+            bare = present(person, bone)
+            start = int(bare[np.argmin(((person.atlas_bones[bare] - goal) ** 2).sum(1))])
+            foci.append(
+                make_focus(person, rng, "loosening", bone, float(rng.uniform(10, 18)), 1.6, _uptake(rng), start)
+            )
+    return foci

@@ -1,0 +1,103 @@
+"""The patient's motion during the sweep, and the views of a single-head camera that do not lie on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.planar import ViewName
+
+if TYPE_CHECKING:
+    from .camera import Camera
+
+Image = NDArray[np.float32]
+
+#: Length of the detector along the table. Every row is counted while the detector passes over it, so a jerk doubles
+#: the rows under the detector at that moment and shifts those still to come.
+DETECTOR_MM = 380.0
+MOTION_SHARE = 0.08
+
+
+@dataclass(frozen=True)
+class Jerk:
+    """One movement of the patient; the sweep runs from head to foot.
+
+    Attributes:
+        row: row under the detector's upper edge at that moment; rows above are finished.
+        rows, columns: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
+        back: row at which the patient moves back, None to stay.
+        view: the view during which it happened; None for both, which a dual-head camera counts at once.
+    """
+
+    row: float
+    rows: int
+    columns: int
+    back: float | None = None
+    view: ViewName | None = None
+
+
+def draw_motion(
+    rng: np.random.Generator, rows: tuple[float, float], spacing: float, views: tuple[ViewName, ...], heads: int
+) -> tuple[Jerk, ...]:
+    """Now and then a jerk or two of 4-20 mm while the detector passes over `rows` (first and last of the patient)."""
+    passes: list[ViewName | None] = [None] if heads == 2 else list(views)
+    jerks: list[Jerk] = []
+    for view in passes:
+        if rng.random() >= MOTION_SHARE / len(passes):
+            continue
+        for _ in range(1 + int(rng.random() < 0.25)):
+            row = float(rng.uniform(rows[0] - 0.5 * DETECTOR_MM / spacing, rows[0] + 0.75 * (rows[1] - rows[0])))
+            length = float(np.clip(rng.lognormal(np.log(8), 0.4), 4, 20)) / spacing
+            # Across the table is easier than along it.
+            angle = float(rng.normal(0, 0.6)) + (np.pi if rng.random() < 0.5 else 0.0)
+            back = row + float(rng.uniform(60, 500)) / spacing if rng.random() < 0.5 else None
+            down, across = round(length * np.sin(angle)), round(length * np.cos(angle))
+            jerks.append(Jerk(round(row, 1), down, across or (1 if down == 0 else 0), back, view))
+    return tuple(jerks)
+
+
+def move(image: Image, camera: Camera, view: str) -> Image:
+    """A view's expected image (rows, columns), or a lesion's share of it, counted while the patient moved.
+
+    A pure sum of shifted copies: each row mixes the patient's places by the share of its counting time spent there.
+    What moves out of the field is lost.
+    """
+    jerks = [jerk for jerk in camera.motion if jerk.view in (None, view)]
+    if not jerks:
+        return image
+    steps = [(jerk.row, jerk.rows, jerk.columns) for jerk in jerks]
+    steps += [(jerk.back, -jerk.rows, -jerk.columns) for jerk in jerks if jerk.back is not None]
+    steps.sort()
+    reach = DETECTOR_MM / camera.spacing
+    place = np.arange(image.shape[0])
+    # Share of a row's counting time before each step: 0 for finished rows, 1 for rows still to come.
+    late = [np.ones(len(place)), *(np.clip((place - row) / reach, 0, 1) for row, _, _ in steps), np.zeros(len(place))]
+    result = np.zeros_like(image, np.float32)
+    down = across = 0
+    for number in range(len(steps) + 1):
+        if number:
+            down, across = down + steps[number - 1][1], across + steps[number - 1][2]
+        weight = (late[number] - late[number + 1]).astype(np.float32)
+        if weight.any():
+            result += weight[:, None] * displaced(image, down, across)
+    return result
+
+
+def shift(image: Image, camera: Camera, view: str) -> Image:
+    """The view moved by the camera's shift (posterior only), zero where nothing came from."""
+    return image if view != "posterior" else displaced(image, *camera.posterior_shift)
+
+
+def displaced(image: Image, rows: int, columns: int) -> Image:
+    """The image (rows, columns) moved down and to the right by whole pixels, zero where nothing came from."""
+    if (rows, columns) == (0, 0):
+        return image
+    moved = np.zeros_like(image)
+    height, width = image.shape
+    if abs(rows) < height and abs(columns) < width:
+        moved[max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)] = image[
+            max(-rows, 0) : height + min(-rows, 0), max(-columns, 0) : width + min(-columns, 0)
+        ]
+    return moved

@@ -1,0 +1,211 @@
+"""What each bone of the atlas turns about and how far it may differ: the joints, the parts and the spine's heights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .skeleton import CERVICAL, LUMBAR, RIBS, STERNUM_MM, THORACIC, load_skeleton
+
+if TYPE_CHECKING:
+    from .shape import BodyShape
+
+Points = NDArray[np.float32]
+
+# Joint centres of the atlas' right side (RAS mm): Rajagopal2015.osim, see make_atlas.py.
+SHOULDER = np.array([170.0, -97.5, 453.0])
+ELBOW = np.array([183.0, -96.0, 166.0])
+HIP = np.array([77.3, -56.3, -78.5])
+NECK = np.array([0.0, -130.0, 520.0])
+WRIST = np.array([205.0, -94.0, -80.0])
+KNEE_MM, ANKLE_MM = -483.0, -883.0
+CROWN_MM, SOLE_MM = 731.0, -933.0
+
+#: Largest change of the length of lumbar spine, thorax, thigh and upper arm; shank and forearm make up for theirs.
+PROPORTIONS = (0.06, 0.05, 0.04, 0.04)
+#: Largest change of a rib's slope (S per A) and of its width about its head.
+RIB_SLOPE, RIB_WIDTH = 0.09, 0.07
+LUMBAR_MM, THORAX_MM = (60.0, 215.0), (215.0, 480.0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bones that are scaled together about one point.
+
+    Attributes:
+        name: as a bone, with its side. bones: atlas names.
+        anchor: RAS mm; None = the middle of the bones. reach: largest relative change along R, A, S.
+    """
+
+    name: str
+    bones: tuple[str, ...]
+    anchor: tuple[float, float, float] | None
+    reach: tuple[float, float, float]
+
+
+# A bone is scaled about the joint that must hold; where both ends are joints its length belongs to the proportions.
+_MIDDLE: tuple[Part, ...] = (
+    Part("skull", ("skull", "mandible"), (0.0, -116.0, 584.0), (0.06, 0.06, 0.05)),
+    *(Part(name, (name,), None, (0.08, 0.08, 0.07)) for name in (*CERVICAL, *THORACIC, *LUMBAR)),
+    Part("sternum", ("sternum",), None, (0.15, 0.08, 0.03)),
+    Part("sacrum", ("sacrum",), (0.0, -113.0, 40.0), (0.06, 0.06, 0.06)),
+)
+_SIDED: tuple[tuple[str, tuple[str, ...], tuple[float, float, float] | None, tuple[float, float, float]], ...] = (
+    ("scapula", ("scapula",), (170.0, -97.5, 453.0), (0.06, 0.06, 0.08)),
+    ("clavicle", ("clavicle",), None, (0.03, 0.15, 0.15)),
+    ("humerus", ("humerus",), (170.0, -97.5, 453.0), (0.08, 0.08, 0.0)),
+    ("forearm", ("ulna", "radius"), (183.0, -96.0, 166.0), (0.08, 0.08, 0.01)),
+    ("hand", ("hand",), (205.0, -92.0, -80.0), (0.08, 0.08, 0.07)),
+    ("hip bone", ("hip bone",), (77.3, -56.3, -78.5), (0.03, 0.06, 0.07)),
+    ("femur", ("femur",), (77.3, -56.3, -78.5), (0.05, 0.08, 0.0)),
+    ("patella", ("patella",), None, (0.1, 0.1, 0.1)),
+    ("shank", ("tibia", "fibula"), (78.0, -58.0, -500.0), (0.06, 0.06, 0.0)),
+    ("foot", ("talus", "foot", "toes"), (75.0, -62.0, -885.0), (0.08, 0.06, 0.06)),
+)
+
+
+def _sided() -> tuple[Part, ...]:
+    parts = []
+    for side, sign in (("right", 1.0), ("left", -1.0)):
+        for name, bones, anchor, reach in _SIDED:
+            place = None if anchor is None else (sign * anchor[0], anchor[1], anchor[2])
+            parts.append(Part(f"{side} {name}", tuple(f"{side} {bone}" for bone in bones), place, reach))
+    return tuple(parts)
+
+
+PARTS: tuple[Part, ...] = _MIDDLE + _sided()
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Where the atlas' bones are held, one row per bone name.
+
+    Attributes:
+        part: index into PARTS, -1 for ribs and cartilage; anchor: (names, 3) RAS mm.
+        heads, ends: (24, 3) the spinal and the front end of skeleton.RIBS.
+        ribs: bone index of skeleton.RIBS; cartilage: indices of the cartilage's points.
+        edge: (k, 3) points along both edges of the sternum.
+        pull: (cartilage points, 24 + k) how much each rib's front end and each point of the edge moves the cartilage.
+    """
+
+    part: NDArray[np.int64]
+    anchor: NDArray[np.float64]
+    heads: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    ribs: NDArray[np.int64]
+    cartilage: NDArray[np.int64]
+    edge: NDArray[np.float64]
+    pull: NDArray[np.float64]
+
+
+@lru_cache(maxsize=1)
+def load_rig() -> Rig:
+    """Read the anchors off the atlas; both sides get the same, mirrored."""
+    skeleton = load_skeleton()
+    part = np.full(len(skeleton.names), -1)
+    anchor = np.zeros((len(skeleton.names), 3))
+    own = {name: skeleton.points[skeleton.bone == i].mean(0) for i, name in enumerate(skeleton.names)}
+    for number, one in enumerate(PARTS):
+        for bone in one.bones:
+            part[skeleton.names.index(bone)] = number
+            anchor[skeleton.names.index(bone)] = own[bone] if one.anchor is None else one.anchor
+    heads, ends = np.zeros((len(RIBS), 3)), np.zeros((len(RIBS), 3))
+    for i, name in enumerate(RIBS):
+        points = skeleton.points[skeleton.of(name)]
+        aside = np.abs(points[:, 0])
+        heads[i] = points[aside < aside.min() + 8].mean(0)
+        ends[i] = points[points[:, 1] > points[:, 1].max() - 8].mean(0)
+    for table in (heads, ends):
+        table[:] = _symmetric(table, np.roll(np.arange(24), 12))
+    names = [skeleton.names.index(_other_side(name)) for name in skeleton.names]
+    anchor = _symmetric(anchor, np.array(names))
+    height, half = np.array(STERNUM_MM).T
+    level = np.linspace(height[0], height[-1], 10)
+    edge = np.array([(sign * np.interp(s, height, half), -47.0, s) for sign in (1, -1) for s in level])
+    cartilage = np.flatnonzero(skeleton.of("costal cartilage"))
+    ribs = np.array([skeleton.names.index(name) for name in RIBS])
+    # Ribs 11 and 12 end free: no cartilage hangs on them.
+    holds = np.concatenate([np.array([int(name.split()[-1]) <= 10 for name in RIBS]), np.ones(len(edge), bool)])
+    return Rig(part, anchor, heads, ends, ribs, cartilage, edge, _pull(skeleton.points[cartilage], ends, edge, holds))
+
+
+def vary_bones(points: Points, shape: BodyShape) -> Points:
+    """All points of the atlas (n, 3), RAS mm, with this person's own shape of each bone."""
+    rig = load_rig()
+    moved = scale_bones(points, load_skeleton().bone, shape)
+    controls = np.concatenate([_rib_shift(rig.ends, np.arange(len(rig.ends)), shape), _edge_shift(rig, shape)])
+    moved[rig.cartilage] = points[rig.cartilage] + (rig.pull @ controls).astype(np.float32)
+    return moved
+
+
+def scale_bones(points: Points, bone: NDArray[np.uint8], shape: BodyShape) -> Points:
+    """Scale every bone about its anchor, and slope and widen every rib about its head; cartilage stays.
+
+    Args:
+        points: (n, 3) RAS mm, atlas frame; bone: (n,) label.
+    """
+    rig = load_rig()
+    change = _part_change(shape).astype(np.float32)
+    moved = points + (points - rig.anchor.astype(np.float32)[bone]) * change[bone]
+    row = np.full(len(rig.part), -1)
+    row[rig.ribs] = np.arange(len(rig.ribs))
+    index = np.flatnonzero(row[bone] >= 0)
+    moved[index] = points[index] + _rib_shift(points[index], row[bone[index]], shape)
+    return moved
+
+
+def bone_growth(shape: BodyShape) -> NDArray[np.float64]:
+    """Factor on the volume of each bone (names,) that `vary_bones` brings."""
+    growth: NDArray[np.float64] = np.prod(1 + _part_change(shape), axis=1)
+    growth[load_rig().ribs] = 1 + RIB_WIDTH * shape.ribs[:, 1]
+    return growth
+
+
+def spine_length(lumbar: float, thorax: float) -> float:
+    """How much longer (mm) the spine gets by these draws of the proportions."""
+    return lumbar * PROPORTIONS[0] * (LUMBAR_MM[1] - LUMBAR_MM[0]) + thorax * PROPORTIONS[1] * (
+        THORAX_MM[1] - THORAX_MM[0]
+    )
+
+
+def _part_change(shape: BodyShape) -> NDArray[np.float64]:
+    rig = load_rig()
+    reach = np.array([part.reach for part in PARTS])
+    return np.where(rig.part[:, None] >= 0, (shape.parts * reach)[rig.part], 0.0)
+
+
+def _rib_shift(points: NDArray[np.floating], row: NDArray[np.int64], shape: BodyShape) -> NDArray[np.floating]:
+    offset = points - load_rig().heads[row]
+    slope, width = (shape.ribs * (RIB_SLOPE, RIB_WIDTH))[row].T
+    return np.stack([width * offset[:, 0], np.zeros(len(row)), slope * offset[:, 1]], 1).astype(points.dtype)
+
+
+def _edge_shift(rig: Rig, shape: BodyShape) -> NDArray[np.float64]:
+    sternum = load_skeleton().names.index("sternum")
+    shift: NDArray[np.float64] = (rig.edge - rig.anchor[sternum]) * _part_change(shape)[sternum]
+    return shift
+
+
+def _pull(
+    points: Points, ends: NDArray[np.float64], edge: NDArray[np.float64], holds: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Normalised weights that fall with the square of the distance: cartilage hangs between rib and sternum."""
+    control = np.concatenate([ends, edge])
+    distance = ((points[:, None].astype(np.float64) - control[None]) ** 2).sum(-1)
+    weight = holds / (distance + 25.0) ** 2
+    total: NDArray[np.float64] = weight / weight.sum(1, keepdims=True)
+    return total
+
+
+def _symmetric(table: NDArray[np.float64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = (table + table[other] * (-1.0, 1.0, 1.0)) / 2
+    return mean
+
+
+def _other_side(name: str) -> str:
+    side, _, bone = name.partition(" ")
+    return {"right": f"left {bone}", "left": f"right {bone}"}.get(side, name)

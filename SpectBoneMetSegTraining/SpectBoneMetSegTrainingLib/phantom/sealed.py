@@ -1,0 +1,177 @@
+"""The sealed test: its scans lie open, its truth lies in an archive, and every opening of that is written down first.
+
+    DIR/imagesTs  DIR/dicom  DIR/dataset.json   open
+    DIR/sealed_truth.zip                        labels, lesions, exact masks, readers: everything else of the data set
+    DIR/seal.json                               SHA-256 of the archive
+    DIR/openings.jsonl                          one line an opening, each with the SHA-256 of the line before
+
+The log is a chain: a line that was changed or taken out of its middle shows. It keeps honest people honest; the
+archive is not encrypted, and whoever cuts off the end of the log is found out only by the numbers that were printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from SpectBoneMetSegLib import __version__
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.files import sha256_of
+
+from ..images import read_json, write_json
+
+TRUTH_FILE, SEAL_FILE, LOG_FILE = "sealed_truth.zip", "seal.json", "openings.jsonl"
+#: What of a data set stays outside the archive.
+OPEN_FOLDERS, OPEN_FILES = ("imagesTs", "dicom"), ("dataset.json",)
+#: Two evaluations that open at the same moment take turns; a lock older than this was left by a killed one.
+LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One line of the log: the `number`-th opening, when (UTC), why, for which model, with which program version."""
+
+    number: int
+    time: str
+    reason: str
+    model: str
+    model_sha256: str
+    version: str
+    previous: str
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether the data set's truth is sealed."""
+    return (folder / SEAL_FILE).is_file()
+
+
+def seal(made: Path, folder: Path) -> None:
+    """Move the data set `made` into `folder` (same file system) with its truth packed; seal.json comes last.
+
+    The archive is stored, not compressed, in the order of names and without times, so that its bytes depend on the
+    data alone. What an interrupted call left is taken up again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / TRUTH_FILE
+    if not archive.exists():
+        part = folder / f".{TRUTH_FILE}"
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+            for path in sorted(made.rglob("*")):
+                name = path.relative_to(made).as_posix()
+                if path.is_file() and name.split("/")[0] not in OPEN_FOLDERS + OPEN_FILES:
+                    packed.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
+        part.replace(archive)
+    for name in OPEN_FOLDERS + OPEN_FILES:
+        if (made / name).exists():
+            (made / name).rename(folder / name)
+    write_json(folder / SEAL_FILE, {"truth": TRUTH_FILE, "sha256": sha256_of(archive)})
+    shutil.rmtree(made)
+
+
+@contextmanager
+def open_sealed(folder: Path, reason: str, model: str, model_sha256: str) -> Iterator[tuple[Path, Opening]]:
+    """Log the opening, then give a temporary data set with the truth; it is gone when the block ends.
+
+    Args:
+        folder: the sealed data set. reason: why it is opened, in the log for ever.
+        model, model_sha256: what is measured; empty where nothing but the baselines is.
+
+    Raises:
+        UserError: no reason, the archive or the log has been changed, or the log cannot be written.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise UserError(f"{folder} is sealed: say why it is opened.")
+    opening = _log(folder, reason, model, model_sha256)
+    with tempfile.TemporaryDirectory(prefix="opened-") as temporary:
+        opened = Path(temporary)
+        with zipfile.ZipFile(folder / TRUTH_FILE) as packed:
+            packed.extractall(opened)
+        for name in OPEN_FILES:
+            shutil.copy2(folder / name, opened / name)
+        shutil.copytree(folder / "imagesTs", opened / "imagesTs", copy_function=_link_or_copy)
+        yield opened, opening
+
+
+def check_openings(folder: Path) -> list[Opening]:
+    """All openings so far, after checking archive and log.
+
+    Raises:
+        UserError: one of them is missing or not as it was written.
+    """
+    digest = read_json(folder / SEAL_FILE)["sha256"]
+    archive = folder / TRUTH_FILE
+    if not archive.is_file() or sha256_of(archive) != digest:
+        raise UserError(f"{archive} is missing or not the one that was sealed; make the benchmark again.")
+    log = folder / LOG_FILE
+    found: list[Opening] = []
+    previous = digest
+    for line in log.read_bytes().splitlines() if log.exists() else ():
+        try:
+            opening = Opening(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{log}, line {len(found) + 1}, is damaged; restore the file from a copy.") from error
+        if opening.previous != previous or opening.number != len(found) + 1:
+            raise UserError(
+                f"{log} has been changed before line {len(found) + 1}; restore the file from a copy or make the "
+                "benchmark again."
+            )
+        found.append(opening)
+        previous = hashlib.sha256(line).hexdigest()
+    return found
+
+
+def _log(folder: Path, reason: str, model: str, model_sha256: str) -> Opening:
+    log = folder / LOG_FILE
+    try:
+        with _locked(folder / ".openings.lock"):
+            earlier = check_openings(folder)
+            lines = log.read_bytes().splitlines() if earlier else []
+            previous = hashlib.sha256(lines[-1]).hexdigest() if lines else read_json(folder / SEAL_FILE)["sha256"]
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            opening = Opening(len(earlier) + 1, now, reason, model, model_sha256, __version__, previous)
+            with log.open("ab") as stream:
+                stream.write(json.dumps(asdict(opening)).encode() + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+    except OSError as error:
+        raise UserError(
+            f"{log} cannot be written ({error.strerror}), and no opening goes unlogged; make the folder writable."
+        ) from error
+    return opening
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file; waits for another holder, but not for one that was killed."""
+    while True:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LOCK_SECONDS:
+                    path.unlink()
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """A hard link where the file systems allow it: hundreds of images need not be copied to be read once."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

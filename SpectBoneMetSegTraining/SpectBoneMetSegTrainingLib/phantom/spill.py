@@ -1,0 +1,165 @@
+"""Activity where no organ is: injection site, extravasation, urine on skin and clothes, a urine bag.
+
+Drawn per scan, on the posed person of the day. Rates and amounts are ours and wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .anatomy import Person
+from .body import TISSUES
+from .camera import Camera, Depths, Image, splat
+from .lesions import points_of
+
+INJECTION_SEEN, EXTRAVASATION, URINE, URINE_ON_TRUNK, URINE_BAG = 0.6, 0.12, 0.1, 0.015, 0.015
+CLOUD = 250  # points a spot is made of
+
+Place = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A blurred blob of activity.
+
+    Attributes:
+        centre: RAS mm; widths: standard deviations along R, A, S, mm.
+        amount: activity, in concentration of soft tissue x cm3.
+    """
+
+    centre: tuple[float, float, float]
+    amount: float
+    widths: tuple[float, float, float]
+
+
+def draw_spill(person: Person, rng: np.random.Generator) -> list[Spot]:
+    """What lies beside the organs on this day; often only the injection site, often nothing."""
+    spots: list[Spot] = []
+    if rng.random() < INJECTION_SEEN:
+        spots += _injection(person, rng)
+    if rng.random() < URINE:
+        spots += _urine(person, rng)
+    if rng.random() < URINE_ON_TRUNK:
+        place = np.array([rng.uniform(-110, 110), 0, rng.uniform(60, 320)])
+        spots += _blobs(person, rng, place, int(rng.integers(1, 4)), 25)
+    if rng.random() < URINE_BAG:
+        spots += _bag(person, rng)
+    return spots
+
+
+def spread(spots: list[Spot], camera: Camera, depths: Depths, rng: np.random.Generator) -> Image:
+    """Activity per (slab, row, column) of the spots, anterior frame; zero without spots."""
+    if not spots:
+        return np.zeros((len(depths.centres), *camera.shape), np.float32)
+    points = [np.array(spot.centre) + rng.normal(size=(CLOUD, 3)) * spot.widths for spot in spots]
+    amounts = np.repeat([spot.amount / CLOUD for spot in spots], CLOUD)
+    return splat(np.concatenate(points).astype(np.float32), amounts, camera, depths.centres, camera.shape)
+
+
+def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
+    sides = [side for side in ("right", "left") if person.bone_volume[points_of(f"{side} hand")].any()]
+    if not sides:
+        return []
+    side = str(rng.choice(sides))
+    hand, wrist = _joint(person, f"{side} hand", 0.5), _joint(person, f"{side} radius", 0.0)
+    elbow, shoulder = _joint(person, f"{side} radius", 1.0), _joint(person, f"{side} humerus", 1.0)
+    site = str(rng.choice(["hand", "wrist", "elbow"], p=(0.45, 0.2, 0.35)))
+    place = {"hand": (hand + wrist) / 2, "wrist": wrist, "elbow": elbow}[site] + rng.normal(0, (6, 6, 0))
+    # Veins lie under the skin: on the side that faces the camera or away from it.
+    place[1] += rng.uniform(-10, 18)
+    amount = float(np.exp(rng.normal(5.4, 1.3)))
+    if rng.random() > EXTRAVASATION:
+        return [_spot(place, amount, rng.uniform(4, 9, 3))]
+    amount *= float(rng.uniform(3, 15))
+    spots = [_spot(place + rng.normal(0, 6, 3), amount / 3, rng.uniform(6, 14, 3)) for _ in range(3)]
+    if rng.random() < 0.7:
+        spots += _vein(place, elbow, shoulder, amount * float(rng.uniform(0.005, 0.06)), rng)
+    inside = -30.0 if side == "right" else 30.0
+    for _ in range(int(rng.integers(0, 3))):
+        node = shoulder + np.array([inside, 0.0, -45.0]) + rng.normal(0, (8, 8, 12))
+        spots.append(_spot(node, amount * float(rng.uniform(0.005, 0.04)), rng.uniform(3, 5, 3)))
+    return spots
+
+
+def _joint(person: Person, bone: str, end: float) -> Place:
+    """Mean of the points at one end of an arm bone (0 far from the trunk .. 1 near), RAS mm in today's posture."""
+    index = points_of(bone)
+    height = person.atlas_bones[index, 2]
+    low, high = np.quantile(height, (max(end - 0.06, 0.0), min(end + 0.06, 1.0)))
+    return person.bones[index[(height >= low) & (height <= high)]].mean(0).astype(np.float64)
+
+
+def _vein(place: Place, elbow: Place, shoulder: Place, amount: float, rng: np.random.Generator) -> list[Spot]:
+    """A winding streak up the arm: short pieces of uneven strength, some missing, fainter towards the shoulder."""
+    path = [place, elbow, shoulder] if np.linalg.norm(place - elbow) > 40 else [place, shoulder]
+    pieces = np.concatenate([np.linspace(one, two, 20, endpoint=False) for one, two in pairwise(path)])
+    along = np.linspace(0, 1, len(pieces))
+    # Off the bone in the middle, back at both ends.
+    bend = rng.normal(0, 14, 3) * np.sin(np.pi * along)[:, None]
+    bend += rng.normal(0, 5, 3) * np.sin(2 * np.pi * (along * rng.uniform(1, 3) + rng.random()))[:, None]
+    strength = np.exp(-along * rng.uniform(0.5, 2.5) + rng.normal(0, 0.7, len(pieces)))
+    strength *= rng.random(len(pieces)) < rng.uniform(0.5, 1.0)
+    total = max(float(strength.sum()), 1e-6)
+    return [
+        _spot(piece, float(amount * share / total), (1.5, 1.5, 5.0))
+        for piece, share in zip(pieces + bend, strength, strict=True)
+        if share > 0
+    ]
+
+
+def _urine(person: Person, rng: np.random.Generator) -> list[Spot]:
+    """Irregular blobs on the skin or clothes about the groin and the thighs."""
+    side = rng.uniform(-110, 110) if rng.random() < 0.6 else rng.normal(0, 20)
+    place = np.array([side, 0.0, rng.uniform(-300, -70)])
+    return _blobs(person, rng, place, int(rng.integers(1, 7)), float(rng.uniform(8, 30)))
+
+
+def _blobs(person: Person, rng: np.random.Generator, place: Place, count: int, scatter: float) -> list[Spot]:
+    """Blobs of one stain, scattered over the skin in front or behind."""
+    amount = float(np.exp(rng.normal(5.0, 0.9)))
+    front = rng.random() < 0.75
+    flesh = person.tissues[person.tissue_present & (person.tissue == TISSUES.index("soft tissue"))]
+    spots = []
+    for share in rng.dirichlet(np.ones(count)):
+        spot = place + rng.normal(0, scatter, 3)
+        skin = _skin(flesh, float(spot[0]), float(spot[2]), front)
+        if skin is not None:
+            spot[1] = skin
+            spots.append(_spot(spot, amount * float(share), (rng.uniform(3, 14), 2.0, rng.uniform(3, 14))))
+    return spots
+
+
+def _skin(flesh: NDArray[np.float32], right: float, up: float, front: bool) -> float | None:
+    """A (mm) of the skin over a place, None where no flesh (n, 3) is."""
+    near = flesh[(np.abs(flesh[:, 0] - right) < 8) & (np.abs(flesh[:, 2] - up) < 8), 1]
+    if not len(near):
+        return None
+    return float(near.max() + 4) if front else float(near.min() - 4)
+
+
+def _bag(person: Person, rng: np.random.Generator) -> list[Spot]:
+    """A urine bag beside a leg, with the tube from the catheter."""
+    side, sign = ("right", 1.0) if rng.random() < 0.5 else ("left", -1.0)
+    legs = person.bones[points_of(f"{side} femur")]
+    height = float(rng.uniform(np.quantile(legs[:, 2], 0.05), np.quantile(legs[:, 2], 0.5)))
+    flesh = person.tissues[np.abs(person.tissues[:, 2] - height) < 10]
+    thigh = flesh[np.abs(flesh[:, 0] - legs[:, 0].mean()) < 130]
+    edge = float((thigh[:, 0] * sign).max()) if len(thigh) else 130.0
+    bag = np.array([sign * (edge + rng.uniform(20, 40)), float(legs[:, 1].mean()) - 20, height])
+    amount = float(np.exp(rng.normal(6.8, 0.7)))
+    spots = [_spot(bag + np.array([0.0, 0.0, step]), amount / 3, (14.0, 8.0, 22.0)) for step in (-30.0, 0.0, 30.0)]
+    groin = np.array([sign * 15.0, float(legs[:, 1].max()) + 50, -110.0])
+    for share in np.linspace(0, 1, 24):
+        sag = np.array([0.0, 10.0 * np.sin(np.pi * share), -40.0 * np.sin(np.pi * share)])
+        spots.append(_spot(groin + (bag - groin) * share + sag, amount * 0.004, (2.5, 2.5, 4.0)))
+    return spots
+
+
+def _spot(centre: Place, amount: float, widths: object) -> Spot:
+    right, front, up = (float(value) for value in centre)
+    wide, deep, high = (float(value) for value in np.asarray(widths, float))
+    return Spot((right, front, up), amount, (wide, deep, high))

@@ -1,0 +1,33 @@
+"""Progress lines on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """Shows how many are done and how long the rest will take; what was done before the first call costs nothing."""
+    started = time.monotonic()
+    before: list[int] = []
+
+    def show(done: int, total: int) -> None:
+        if not before:
+            before.append(done - 1)
+        left = (time.monotonic() - started) / max(done - before[0], 1) * (total - done) / 60
+        end = "\n" if done == total or not sys.stderr.isatty() else "\r"
+        print(f"{what} {done} of {total}, about {left:.0f} min left", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def loss_line() -> Callable[[int, int, float, float], None]:
+    """Shows the training loss now and then."""
+
+    def show(step: int, steps: int, loss: float, seconds: float) -> None:
+        if step % 20 == 0 or step == steps:
+            left = seconds * (steps - step) / 60
+            print(f"step {step} of {steps}, loss {loss:.3f}, about {left:.0f} min left", file=sys.stderr, flush=True)
+
+    return show

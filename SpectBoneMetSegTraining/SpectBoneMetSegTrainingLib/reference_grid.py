@@ -1,0 +1,99 @@
+"""A crop in the scan's own pixels, and the same region on the reference grid that the network reads.
+
+Crops are stored as they were acquired; the reading pipeline works at the paper's pixel size. What is stored covers the
+thorax box of the reference grid, so that regridding it gives the very counts that the pipeline gives the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.box import Interval, cut, paste
+from SpectBoneMetSegLib.planar import PlanarView
+from SpectBoneMetSegLib.regrid import regrid
+
+__all__ = ["CropPlace", "place_crop"]
+
+Box = tuple[Interval, Interval]
+
+
+@dataclass(frozen=True)
+class CropPlace:
+    """Where a crop lies.
+
+    Attributes:
+        shape: (rows, columns) of the whole frame; spacing: (row, column) mm of the scan's own pixels.
+        own: rows and columns of the stored crop in the scan's own pixels, half open; may reach outside the frame.
+        reference: the same of the box on the reference grid.
+    """
+
+    shape: tuple[int, int]
+    spacing: tuple[float, float]
+    own: Box
+    reference: Box
+
+    def counts(self, crop: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Counts on the reference grid, of the stored crop: every pixel's counts spread over its area."""
+        whole = paste(crop, *self.own, self.shape)
+        return cut(regrid(PlanarView(whole, self.spacing, "anterior")).counts, *self.reference)
+
+    def layers(self, layers: NDArray[np.uint16], identifiers: Iterable[int]) -> NDArray[np.uint16]:
+        """Lesion IDs on the reference grid: a pixel belongs to the lesion that covers more than half of it.
+
+        Args:
+            layers: (layers, rows, columns) of the whole frame; identifiers: the IDs to look for.
+        """
+        wanted = set(identifiers)
+        rows, columns = (self._coverage(axis) for axis in (0, 1))
+        result = np.zeros((len(layers), len(rows), len(columns)), np.uint16)
+        for number, layer in enumerate(layers):
+            for identifier in sorted(wanted & set(np.unique(layer).tolist())):
+                mask = layer == identifier
+                high, wide = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+                window = slice(high[0], high[-1] + 1), slice(wide[0], wide[-1] + 1)
+                covered = rows[:, window[0]] @ mask[window] @ columns[:, window[1]].T
+                # The allowance keeps rounding from deciding over a pixel that is covered by exactly half.
+                result[number][covered > 0.5 + 1e-6] = identifier
+        return result
+
+    def _coverage(self, axis: int) -> NDArray[np.float64]:
+        """(box size, frame size) share of each row or column of the reference box that each own one covers."""
+        shape, spacing = _reference_grid(self.shape, self.spacing)
+        own, edges = (
+            (np.arange(count + 1) - count / 2) * step
+            for count, step in ((self.shape[axis], self.spacing[axis]), (shape[axis], spacing[axis]))
+        )
+        upper = np.minimum(edges[1:, None], own[None, 1:])
+        lower = np.maximum(edges[:-1, None], own[None, :-1])
+        return cut(np.clip(upper - lower, 0, None) / spacing[axis], self.reference[axis], (0, self.shape[axis]))
+
+
+def place_crop(frame: PlanarView, reference: Box) -> CropPlace:
+    """The place of a crop that covers a box of the reference grid.
+
+    Args:
+        frame: the scan's own anterior frame.
+        reference: [first, end) rows and columns on `regrid(frame)`; may reach outside the field.
+    """
+    shape, spacing = _reference_grid(frame.shape, frame.spacing)
+    own = []
+    for axis, edges in enumerate(reference):
+        # Both fields are centred on the same point.
+        ratio = spacing[axis] / frame.spacing[axis]
+        low, high = ((edge - shape[axis] / 2) * ratio + frame.shape[axis] / 2 for edge in edges)
+        own.append((math.floor(low + 1e-6), math.ceil(high - 1e-6)))
+    return CropPlace(frame.shape, frame.spacing, (own[0], own[1]), reference)
+
+
+@lru_cache(maxsize=64)
+def _reference_grid(
+    shape: tuple[int, int], spacing: tuple[float, float]
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """(rows, columns) and spacing of the reference grid of a field."""
+    grid = regrid(PlanarView(np.zeros(shape, np.float32), spacing, "anterior"))
+    return grid.shape, grid.spacing

@@ -1,0 +1,105 @@
+"""`spectbonemetseg simulate`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from SpectBoneMetSegLib.cli import UsageError, print_json
+
+from .progress import counter
+
+#: Options that describe a population, and what they are when not given; a benchmark has its own.
+POPULATION_DEFAULTS: dict[str, Any] = {
+    "patients": None,
+    "seed": None,
+    "unlabelled": 0,
+    "test_share": 0.2,
+    "series": 0.0,
+    "background": False,
+    "no_dicom": False,
+}
+
+
+class SimulateCommand:
+    """Make a data set of simulated patients, or a named benchmark."""
+
+    help = "Simulate patients and their bone scans (no patient data)."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--output", required=True, metavar="DIR", help="data set folder; a broken-off run goes on")
+        parser.add_argument(
+            "--benchmark", metavar="NAME", help="a named benchmark instead: train, development and sealed test"
+        )
+        parser.add_argument("--patients", type=int, metavar="N", help="labelled patients")
+        parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same scans")
+        parser.add_argument("--unlabelled", type=int, metavar="N", help="patients without labels on top")
+        parser.add_argument("--test-share", type=float, metavar="X", help="share kept apart for testing (0.2)")
+        parser.add_argument("--series", type=float, metavar="SHARE", help="share of patients who come again (0)")
+        parser.add_argument(
+            "--background", action="store_true", default=None, help="also noise-free counts without metastases"
+        )
+        parser.add_argument(
+            "--no-dicom", action="store_true", default=None, help="leave out the whole-body DICOM files"
+        )
+        parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Simulate all patients."""
+        if args.jobs < 1:
+            raise UsageError("--jobs starts at 1.")
+        # One thread per process: the processes share the cores.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        summary = _simulate_benchmark(args) if args.benchmark is not None else _simulate_population(args)
+        if args.json:
+            print_json(summary)
+        return 0
+
+
+def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
+    from .phantom.benchmark import BENCHMARKS, make_benchmark
+
+    given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
+    if given:
+        raise UsageError(f"--benchmark has its own sizes and seed; leave out --{given[0].replace('_', '-')}.")
+    if args.benchmark not in BENCHMARKS:
+        raise UsageError(f"There is no benchmark {args.benchmark}; there are {', '.join(BENCHMARKS)}.")
+    folder = Path(args.output)
+    done = make_benchmark(folder, args.benchmark, args.jobs, counter)
+    print(f"{folder}: {args.benchmark}, simulated; see {folder / 'datasheet.md'}", file=sys.stderr)
+    return {"output": str(folder), **done}
+
+
+def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
+    from .phantom.population import Population, simulate_population
+
+    asked = {
+        name: default if getattr(args, name) is None else getattr(args, name)
+        for name, default in POPULATION_DEFAULTS.items()
+    }
+    if asked["patients"] is None or asked["seed"] is None:
+        raise UsageError("--patients and --seed are needed, or --benchmark NAME.")
+    if asked["patients"] < 1 or asked["unlabelled"] < 0 or asked["seed"] < 0:
+        raise UsageError("--patients starts at 1, --seed and --unlabelled at 0.")
+    if not 0 <= asked["test_share"] <= 0.5:
+        raise UsageError("--test-share lies between 0 and 0.5.")
+    if not 0 <= asked["series"] <= 1:
+        raise UsageError("--series lies between 0 and 1.")
+    population = Population(
+        asked["patients"],
+        asked["seed"],
+        unlabelled=asked["unlabelled"],
+        test_share=asked["test_share"],
+        dicom=not asked["no_dicom"],
+        series=asked["series"],
+        background=asked["background"],
+    )
+    agreement = simulate_population(Path(args.output), population, args.jobs, counter("patient"))
+    shown = {name: asked[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}
+    return {"output": args.output, **shown, "agreement": agreement}
