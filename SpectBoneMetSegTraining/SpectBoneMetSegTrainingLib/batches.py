@@ -1,0 +1,156 @@
+"""Batches of a training: a pure function of (seed, step), read from disk through a cache of bounded size."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.network import InputName, OutputName
+
+from .augmentation import Patch, random_patch
+from .dataset import BACKGROUND, LESION, LabelledCrop, load_case
+from .plain_patches import plain_patch
+from .settings import MIXED, TrainingConfig
+from .strong_views import strong_view
+from .subsets import TrainingCases
+
+#: Names to arrays (patches, n, n, channels) float32.
+Batch = dict[str, NDArray[np.float32]]
+
+PREFETCH = 2
+#: Crops kept in memory: about 1,500 cases of 256 x 256 pixels.
+CACHE_BYTES = 2**30
+
+#: The image whose outline an output draws, for the losses of Eq. 7 and 8.
+IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "posterior", "union": "aggregate"}
+
+
+class CropCache:
+    """Cases of a data set, the least recently used forgotten beyond `limit` bytes; safe to use from threads."""
+
+    def __init__(self, data: Path, limit: int = CACHE_BYTES) -> None:
+        self._data = data
+        self._limit = limit
+        self._crops: OrderedDict[str, LabelledCrop] = OrderedDict()
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def __call__(self, case: str) -> LabelledCrop:
+        """The case, without its instances; an unlabelled one has BACKGROUND for a label.
+
+        Raises:
+            UserError: a file is missing or unreadable.
+        """
+        with self._lock:
+            if case in self._crops:
+                self._crops.move_to_end(case)
+                return self._crops[case]
+        crop = load_case(self._data, case)
+        blank = {view: np.full(image.shape, BACKGROUND, np.uint8) for view, image in crop.counts.items()}
+        crop = replace(crop, labels=crop.labels or blank, instances={}, lesions=[])
+        with self._lock:
+            if case not in self._crops:
+                self._crops[case] = crop
+                self.bytes += _size(crop)
+            while self.bytes > self._limit and self._crops:
+                self.bytes -= _size(self._crops.popitem(last=False)[1])
+        return crop
+
+
+def _size(crop: LabelledCrop) -> int:
+    return sum(array.nbytes for group in (crop.counts, crop.labels) for array in group.values())
+
+
+def shows_lesion(crop: LabelledCrop) -> bool:
+    """Whether any view has a pixel labelled as lesion."""
+    return any((label == LESION).any() for label in crop.labels.values())
+
+
+class BatchSource:
+    """Makes the batch of any step.
+
+    Args:
+        load: gives a case by its name. cases: which to draw from. config: how.
+        positive: the labelled cases with a lesion, `cases_with_lesions`.
+    """
+
+    def __init__(
+        self, load: Callable[[str], LabelledCrop], cases: TrainingCases, config: TrainingConfig, positive: list[str]
+    ) -> None:
+        self._load = load
+        self._cases = cases
+        self._config = config
+        self._positive = positive
+        network = config.network
+        self._channels = tuple(dict.fromkeys((*network.inputs, *(IMAGE_OF[name] for name in network.outputs))))
+
+    def make(self, step: int) -> Batch:
+        """The batch of a step: the same step gives the same patches.
+
+        Every second patch of a mixed batch is unlabelled. Of the labelled ones every second comes from a case with
+        labelled lesions.
+
+        Returns:
+            "inputs"; "image" (of each output); "label", "weight" (0: outside the field or not to be judged), both per
+            output; "labelled" (patches, 1, 1, 1), 1 or 0. For the method "strong" the inputs of unlabelled patches are
+            strong views, and "weak" holds their weak ones (patches / 2, ...); their "label" is 1 where a lesion was
+            pasted.
+        """
+        rng = np.random.default_rng((self._config.seed, step))
+        drawn = [self._draw(i, rng) for i in range(self._config.batch)]
+        labelled = np.array([flag for _, flag in drawn], np.float32)[:, None, None, None]
+        stacked = np.stack([patch.inputs for patch, _ in drawn])
+        inputs = stacked[..., : len(self._config.network.inputs)]
+        batch = {
+            "inputs": inputs,
+            "image": stacked[..., [self._channels.index(IMAGE_OF[name]) for name in self._config.network.outputs]],
+            "label": np.stack([patch.label for patch, _ in drawn]),
+            "weight": np.stack([patch.weight for patch, _ in drawn]),
+            "labelled": labelled,
+        }
+        if self._config.method == "strong":
+            batch["weak"] = inputs[1::2].copy()
+            batch["inputs"] = inputs.copy()
+            for i in range(1, len(drawn), 2):
+                donor = int(rng.integers(len(drawn) // 2)) * 2
+                batch["inputs"][i], batch["label"][i] = strong_view(
+                    inputs[i], inputs[donor], batch["label"][donor], self._config.network, rng
+                )
+        return batch
+
+    def _draw(self, i: int, rng: np.random.Generator) -> tuple[Patch, bool]:
+        config, cases = self._config, self._cases
+        mixed = config.method in MIXED
+        labelled = config.method != "unsupervised" and not (mixed and i % 2)
+        pool = cases.labelled if labelled else cases.unlabelled
+        if labelled and self._positive and (i // 2 if mixed else i) % 2 == 0:
+            pool = self._positive
+        crop = self._load(pool[int(rng.integers(len(pool)))])
+        cut = random_patch if config.augment else plain_patch
+        return cut(crop, config.patch, self._channels, config.network.outputs, rng), labelled
+
+
+def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) -> list[str]:
+    """Those of the cases that show a labelled lesion; reads each once, one after the other."""
+    return [case for case in cases if shows_lesion(load(case))]
+
+
+def in_order(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
+    """Batches of the steps first..end-1, made in threads while the network works."""
+    with ThreadPoolExecutor(PREFETCH) as pool:
+        waiting = deque(pool.submit(make, step) for step in range(first, min(first + PREFETCH, end)))
+        try:
+            for step in range(first, end):
+                batch = waiting.popleft().result()
+                if step + PREFETCH < end:
+                    waiting.append(pool.submit(make, step + PREFETCH))
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()

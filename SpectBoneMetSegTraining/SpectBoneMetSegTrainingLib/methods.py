@@ -1,0 +1,97 @@
+"""What one step of a method minimises: named parts of the loss that are added up.
+
+Batches are those of `batches.BatchSource`, with "probability" of the network and, for "strong", "teacher": the averaged
+network's probability of the weak views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .losses import segmentation_loss
+from .region_losses import (
+    Combination,
+    Form,
+    RegionLossSettings,
+    corrected_unsupervised,
+    pair_image,
+    published_unsupervised,
+    region_loss,
+)
+from .settings import TrainingConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+#: The teacher's probability from which a pixel is taken for lesion, and up to which for background; between them it
+#: teaches nothing. Lesions are rare, so a symmetric rule would teach background only.
+SURE_LESION, SURE_BACKGROUND = 0.7, 0.05
+#: Body is where an input, the square root of counts relative to the body's level, is above this: about a seventh of the
+#: level, as BODY_FRACTION of the reading module has it.
+BODY_INPUT = 0.39
+
+Seen = Mapping[str, Any]
+Losses = Callable[[Seen, Any], "dict[str, tf.Tensor]"]
+
+
+def losses_of(config: TrainingConfig) -> Losses:
+    """The loss of a method: from what a step has seen and the consistency weight to named scalars to add up."""
+    form: Form = "published" if config.published else "corrected"
+    combination: Combination = "convex" if config.convex else "sum"
+    settings = RegionLossSettings(form=form, combination=combination)
+    if config.method == "unsupervised":
+        return lambda seen, _: {"unsupervised": unsupervised_loss(seen, settings)}
+    if config.method == "semi":
+        return lambda seen, _: {"semi": semi_supervised_loss(seen, settings)}
+    if config.method == "strong":
+        return strong_losses
+    return lambda seen, _: {"supervised": segmentation_loss(seen["probability"], seen["label"], seen["weight"])}
+
+
+def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
+    """Eq. 7 of every patch."""
+    image = scaled_image(seen)
+    if settings.form == "published":
+        return published_unsupervised(seen["probability"], image, settings.area_weight)
+    return corrected_unsupervised(seen["probability"], image, body_of(seen), settings.area_weight)
+
+
+def semi_supervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
+    """Eq. 6: Eq. 7 of every patch, labelled or not, combined with Eq. 8 of the labelled ones."""
+    weight = seen["weight"] * seen["labelled"]
+    return region_loss(seen["probability"], scaled_image(seen), seen["label"], weight, body_of(seen), settings)
+
+
+def strong_losses(seen: Seen, consistency: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Labelled patches against their labels; strong views against what the teacher is sure of in the weak ones.
+
+    A pasted lesion is lesion whatever the teacher says.
+    """
+    import tensorflow as tf
+
+    probability, label, weight = seen["probability"], seen["label"], seen["weight"]
+    supervised = segmentation_loss(probability[0::2], label[0::2], weight[0::2])
+    teacher, pasted = seen["teacher"], label[1::2]
+    lesion = tf.cast(teacher >= SURE_LESION, tf.float32)
+    sure = tf.maximum(lesion, tf.cast(teacher <= SURE_BACKGROUND, tf.float32))
+    pseudo, certain = tf.maximum(lesion, pasted), tf.maximum(sure, pasted)
+    unlabelled = segmentation_loss(probability[1::2], pseudo, certain * weight[1::2])
+    return {"supervised": supervised, "consistency": consistency * unlabelled}
+
+
+def scaled_image(seen: Seen) -> tf.Tensor:
+    """g of Eq. 7: each output's own image (of the union: the sum of the views, Eq. 4), every patch from 0 to 1.
+
+    Ours: on the square-root scale of the network's inputs, on which one hot spot does not flatten everything else.
+    """
+    import tensorflow as tf
+
+    return pair_image(seen["image"], tf.zeros_like(seen["image"]))
+
+
+def body_of(seen: Seen) -> tf.Tensor:
+    """1 where the output's image shows body, 0 in air, outside the field and in a missing view."""
+    import tensorflow as tf
+
+    return tf.cast(seen["image"] > BODY_INPUT, tf.float32)

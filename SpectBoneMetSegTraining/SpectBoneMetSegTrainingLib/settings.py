@@ -1,0 +1,71 @@
+"""How to train: every option that changes the weights, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
+
+Method = Literal["supervised", "unsupervised", "semi", "strong"]
+BudgetBy = Literal["patient", "sample"]
+
+#: Methods whose batches are half labelled, half unlabelled patches.
+MIXED: tuple[Method, ...] = ("semi", "strong")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: gradient steps; batch: patches per step; patch: rows and columns of a patch.
+        learning_rate: peak of the cosine schedule; weight_decay: of AdamW.
+        average: of the exponential moving average of the weights (the teacher of "strong").
+        seed: of patches, initial weights and the choice of labelled patients; network: shape of the network.
+        method: "supervised"; "unsupervised", Eq. 7 alone; "semi", Eq. 6; "strong", a mean teacher with pseudo-labels.
+        labels: how many patients or samples have labels, validation included; None for all.
+        budget_by: what `labels` counts. A sample is one scan, both views of it.
+        published: Eq. 7 and 8 as published instead of corrected; convex: l = (1-a) l_U + a l_S instead of l_U + a l_S.
+        augment: turn, scale, thin and flip patches at random; False cuts them as they are, for ready-made sets (D1-D4).
+        validate_every: steps between looks at the validation patients, 0 for never; patience: looks without a better
+            one after which training stops, 0 for never.
+    """
+
+    steps: int = 3500
+    batch: int = 8
+    patch: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    average: float = 0.99
+    seed: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    method: Method = "supervised"
+    labels: int | None = None
+    budget_by: BudgetBy = "patient"
+    published: bool = False
+    convex: bool = False
+    augment: bool = True
+    validate_every: int = 250
+    patience: int = 8
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "network": self.network.to_dict()}
+
+    def check(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            UserError: a bad patch or batch size, an unknown method, a budget without sense.
+        """
+        divisor = pooling_divisor(self.network)
+        if self.patch < divisor or self.patch % divisor:
+            raise UserError(f"--patch {self.patch} must be a multiple of {divisor} for this network.")
+        if self.method not in get_args(Method) or self.budget_by not in get_args(BudgetBy):
+            raise UserError(f"No training method {self.method!r} with labels by {self.budget_by!r}; see --help.")
+        if self.batch < 1 or (self.method in MIXED and self.batch % 2):
+            raise UserError(f"--batch {self.batch} must be even: half of a {self.method} batch is labelled.")
+        if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
+            raise UserError(f"--labels {self.labels} leaves nothing to learn from; {self.method} needs some.")

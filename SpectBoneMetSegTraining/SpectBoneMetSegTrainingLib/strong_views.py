@@ -1,0 +1,72 @@
+"""Strong views of unlabelled patches: another acquisition's look, and lesions copied in from labelled patches.
+
+Sources: strong against weak views, Sohn et al. 2020 (FixMatch); copy-paste of lesions, Bai et al. 2023 (BCP).
+Inputs are square roots of relative counts (`preprocessing`); uptake adds up in counts, so both are done on squares.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.preprocessing import MAXIMUM_INPUT
+
+Array = NDArray[np.float32]
+
+NOISE = (0.0, 0.12)
+BLUR_PIXELS = (0.3, 1.2)
+GAMMA = (0.8, 1.25)
+PASTE_SHARE = 0.7
+#: Softness of a pasted lesion's edge in pixels, about that of the camera.
+EDGE_PIXELS = 2.0
+#: Lesions are only pasted where the image shows body: inputs above this.
+BODY_INPUT = 0.4
+
+
+def strong_view(
+    weak: Array, donor: Array, donor_label: Array, network: NetworkConfig, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """A strong view of a patch, pixel for pixel over its weak one, and where lesions were pasted.
+
+    Args:
+        weak, donor: (rows, columns, inputs); the donor is a labelled patch. donor_label: (rows, columns, outputs), 1 on
+            its lesions. network: names the channels. rng: of the changes.
+
+    Returns:
+        (rows, columns, inputs) and (rows, columns, outputs) of 0 and 1, both float32.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    image, pasted = weak, np.zeros_like(donor_label)
+    if rng.random() < PASTE_SHARE:
+        image, pasted = _paste(image, donor, donor_label, network)
+    if rng.random() < 0.5:
+        image = gaussian_filter(image, (*[rng.uniform(*BLUR_PIXELS)] * 2, 0))
+    if rng.random() < 0.5:
+        image = image ** np.float32(rng.uniform(*GAMMA))
+    # Counting noise has about the same strength everywhere on the square-root scale, and none outside the body.
+    noise = rng.uniform(*NOISE) * rng.standard_normal(image.shape)
+    image = np.clip(np.where(image > 0, image + noise, image), 0, MAXIMUM_INPUT)
+    return image.astype(np.float32), pasted
+
+
+def _paste(image: Array, donor: Array, label: Array, network: NetworkConfig) -> tuple[Array, Array]:
+    """Add the donor's uptake above its surroundings, in the donor's places, per view."""
+    from scipy.ndimage import binary_dilation, gaussian_filter
+
+    union = label.max(-1)
+    squares, pasted = image**2, np.zeros_like(label)
+    body = image.max(-1) > BODY_INPUT
+    for channel, name in enumerate(network.inputs):
+        drawn = label[..., network.outputs.index(name)] if name in network.outputs else union
+        lesion = (drawn > 0) & body
+        if not lesion.any():
+            continue
+        near = binary_dilation(lesion, iterations=3)
+        ring = binary_dilation(near, iterations=4) & ~near
+        level = np.median(donor[..., channel][ring] ** 2) if ring.any() else 0.0
+        edge = np.maximum(gaussian_filter(lesion.astype(np.float32), EDGE_PIXELS), lesion)
+        squares[..., channel] += edge * np.maximum(donor[..., channel] ** 2 - level, 0)
+    for output in range(label.shape[-1]):
+        pasted[..., output] = (label[..., output] > 0) & body
+    return np.sqrt(squares), pasted

@@ -1,0 +1,163 @@
+"""Who is trained on, who validates, who is tested: always whole patients, so that no scan or copy of one leaks.
+
+Lin et al. 2022, Sec. 3.3: subset 1# without labels, subset 2# with labels, in each 70 % to train and 30 % to test;
+images of one patient, augmented ones included, stay together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.errors import UserError
+
+from .dataset import cases_of
+from .images import read_json
+from .settings import BudgetBy, TrainingConfig
+
+#: Cross-validation fold whose held-out patients validate when every training patient has labels.
+VALIDATION_FOLD = 0
+#: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
+VALIDATION_SHARE = 0.2
+#: Share of each of the paper's subsets that trains.
+TRAINING_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class TrainingCases:
+    """Names of the cases: labelled to learn from, validation (labelled too), unlabelled."""
+
+    labelled: list[str]
+    validation: list[str]
+    unlabelled: list[str]
+
+
+@dataclass(frozen=True)
+class PaperSubsets:
+    """Cases of subset 1# (unlabelled) and subset 2# (labelled), each 70/30."""
+
+    unlabelled_train: list[str]
+    unlabelled_test: list[str]
+    labelled_train: list[str]
+    labelled_test: list[str]
+
+
+def training_and_validation(data: Path) -> tuple[list[str], list[str]]:
+    """Labelled training and validation cases when every label is used: the data set's VALIDATION_FOLD.
+
+    Raises:
+        UserError: not a data set, or one without training cases.
+    """
+    cases_of(data, "train")
+    fold = read_json(data / "splits.json")["folds"][VALIDATION_FOLD]
+    if not fold["train"]:
+        raise UserError(f"{data} holds no labelled training case; simulate or label some first.")
+    return fold["train"], fold["val"]
+
+
+def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
+    """The cases a training uses.
+
+    An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones.
+
+    Raises:
+        UserError: not a data set, no training case, or fewer patients or samples than the budget.
+    """
+    labelled, validation = training_and_validation(data)
+    patients = patients_of(data)
+    rest: list[str] = []
+    if config.labels is not None:
+        pool = {case: patients[case] for case in (*labelled, *validation)}
+        labelled, validation, rest = draw_budget(pool, config.labels, config.budget_by, config.seed)
+        # Some cases (superscans, say) are only ever measured, never learnt from.
+        learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
+        labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
+        if not labelled and config.method != "unsupervised":
+            raise UserError(
+                f"The {config.labels} {config.budget_by}s drawn hold nothing to learn from; ask for more --labels."
+            )
+    known = {patients[case] for case in (*labelled, *validation, *cases_of(data, "test"))}
+    unlabelled = rest + [case for case in cases_of(data, "unlabelled") if patients[case] not in known]
+    if config.method == "unsupervised":
+        labelled, unlabelled = [], labelled + unlabelled
+    elif config.method != "supervised" and not unlabelled:
+        raise UserError(
+            f"{data} holds no unlabelled case for the method {config.method}; add some or ask for fewer labels."
+        )
+    return TrainingCases(sorted(labelled), sorted(validation), sorted(unlabelled))
+
+
+def patients_of(data: Path) -> dict[str, str]:
+    """{case: patient} of a whole data set; a case that names no patient is its own."""
+    paths = sorted(path for path in (data / "instances").glob("*.json") if not path.name.startswith("."))
+    records = [read_json(path) for path in paths]
+    return {record["case"]: record.get("patient", record["case"]) for record in records if "case" in record}
+
+
+def draw_budget(
+    patients: Mapping[str, str], labels: int, by: BudgetBy, seed: int
+) -> tuple[list[str], list[str], list[str]]:
+    """(labelled, validation, rest) of a label budget; patients come in one seeded order, so that budgets nest.
+
+    The first VALIDATION_SHARE of the budget, at least one patient, validates; of a budget of one patient or sample, or
+    of none, nobody does. By sample, what is left of a patient cut by the budget is not used at all.
+
+    Args:
+        patients: {case: patient} with a label. labels: how many `by` names, validation included.
+
+    Raises:
+        UserError: fewer patients or samples than `labels`.
+    """
+    order = _shuffled(patients, seed)
+    units = [(name, [case]) for name, cases in order for case in cases] if by == "sample" else order
+    if labels > len(units):
+        raise UserError(f"There are labels of {len(units)} {by}s, not of {labels}; ask for fewer --labels.")
+    chosen = units[:labels]
+    wanted = max(1, round(VALIDATION_SHARE * labels)) if labels > 1 else 0
+    validators = {name for name, _ in chosen[:wanted]}
+    if validators >= {name for name, _ in chosen}:
+        # All samples of the budget belong to one patient: somebody has to be learnt from.
+        validators = set()
+    validation = [case for name, cases in chosen if name in validators for case in cases]
+    labelled = [case for name, cases in chosen if name not in validators for case in cases]
+    used = {name for name, _ in chosen}
+    return labelled, validation, [case for name, cases in order if name not in used for case in cases]
+
+
+def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) -> PaperSubsets:
+    """Subsets 1# and 2# of the paper, and in each TRAINING_SHARE of the patients to train.
+
+    Args:
+        patients: {case: patient}; an augmented copy has its source's patient.
+        labelled_share: share of the patients in subset 2#, 0 to 1 (the paper does not say). seed: of the draw.
+    """
+    order = _shuffled(patients, seed)
+    cut = round(labelled_share * len(order))
+    labelled, unlabelled = order[:cut], order[cut:]
+    parts = [
+        sorted(case for _, cases in part for case in cases)
+        for group in (unlabelled, labelled)
+        for part in (group[: round(TRAINING_SHARE * len(group))], group[round(TRAINING_SHARE * len(group)) :])
+    ]
+    return PaperSubsets(*parts)
+
+
+def shared_patients(patients: Mapping[str, str], *groups: Iterable[str]) -> set[str]:
+    """Patients with cases in more than one group: empty where nothing leaks."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for group in groups:
+        names = {patients[case] for case in group}
+        shared |= names & seen
+        seen |= names
+    return shared
+
+
+def _shuffled(patients: Mapping[str, str], seed: int) -> list[tuple[str, list[str]]]:
+    cases: dict[str, list[str]] = {}
+    for case, patient in sorted(patients.items()):
+        cases.setdefault(patient, []).append(case)
+    names = sorted(cases)
+    return [(names[i], cases[names[i]]) for i in np.random.default_rng(seed).permutation(len(names))]

@@ -1,0 +1,59 @@
+"""Looks at the validation patients during a training, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.preprocessing import network_inputs
+
+from .augmentation import target_channels
+from .dataset import LabelledCrop
+
+THRESHOLD = 0.5
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
+    """Dice of probability >= THRESHOLD over all pixels that are judged, of all cases and outputs together.
+
+    Without a lesion in truth or prediction it is 1.
+
+    Args:
+        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs). crops: whole cases, one after the other.
+        network: names the channels.
+    """
+    hit = marked = true = 0.0
+    for crop in crops:
+        inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
+        label, weight = target_channels(crop, network.outputs)
+        rows, columns = label.shape[:2]
+        missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
+        probability = np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
+        mark = (probability >= THRESHOLD) * weight
+        hit += float((mark * label).sum())
+        marked += float(mark.sum())
+        true += float((label * weight).sum())
+    return 2 * hit / (marked + true) if marked + true else 1.0
+
+
+class BestSoFar:
+    """The best look at the validation patients, and how many looks ago it was."""
+
+    def __init__(self, score: float = -1.0, looks_since: int = 0) -> None:
+        self.score = score
+        self.looks_since = looks_since
+
+    def see(self, score: float) -> bool:
+        """Note a look; True if it is the best."""
+        better = score > self.score
+        self.score = max(score, self.score)
+        self.looks_since = 0 if better else self.looks_since + 1
+        return better
+
+    def enough(self, patience: int) -> bool:
+        """Whether `patience` looks in a row brought nothing; never for 0."""
+        return 0 < patience <= self.looks_since

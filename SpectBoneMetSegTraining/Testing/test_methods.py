@@ -1,0 +1,116 @@
+"""Every training method runs, resumes to the same weights, and keeps patients apart."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegTrainingLib import trainer
+from SpectBoneMetSegTrainingLib.dataset import load_case
+from SpectBoneMetSegTrainingLib.evaluation import predict_cases
+from SpectBoneMetSegTrainingLib.metrics import Counts
+from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.subsets import draw_budget, draw_subsets, shared_patients, training_cases
+from SpectBoneMetSegTrainingLib.trainer import train
+
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
+
+
+def config(**changes) -> TrainingConfig:
+    return TrainingConfig(**{"steps": 4, "batch": 4, "patch": 32, "seed": 3, "network": NETWORK, **changes})
+
+
+@pytest.fixture(scope="module")
+def mixed(discs, tmp_path_factory):
+    """Six labelled and three unlabelled patients."""
+    return discs(tmp_path_factory.mktemp("mixed"), ["train"] * 6 + ["unlabelled"] * 3)
+
+
+METHODS = {
+    "unsupervised": {"method": "unsupervised", "labels": 2},
+    "semi as published": {"method": "semi", "labels": 4, "published": True, "convex": True},
+    "strong": {"method": "strong", "labels": 4},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_broken_off_ends_with_the_weights_of_an_unbroken_run(name, mixed, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY", 2)
+    options = config(**METHODS[name])
+    whole = train(mixed, tmp_path / "whole", options)
+
+    def cut(step, *_):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(mixed, tmp_path / "cut", options, cut)
+    resumed = train(mixed, tmp_path / "cut", options)
+    for one, two in zip(whole.variables, resumed.variables, strict=True):
+        assert np.array_equal(one.numpy(), two.numpy()), one.path
+    first, second = ((tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "cut"))
+    assert len(first) == len(second) == 5
+
+
+def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
+    data = discs(tmp_path / "data", ["train"] * 4)
+    folds = json.loads((data / "splits.json").read_text())
+    everyone = sorted({case for fold in folds["folds"] for case in fold["train"]})
+    folds["folds"] = [{"train": everyone, "val": []} for _ in folds["folds"]]
+    (data / "splits.json").write_text(json.dumps(folds))
+    network = train(data, tmp_path / "run", config(steps=140, patch=64, learning_rate=1e-2, augment=False))
+
+    def predict(inputs):
+        # The crops are larger than the discs; the network's grid divides both.
+        return np.asarray(network(inputs[None], training=False))[0]
+
+    total = Counts()
+    for crop, probabilities in predict_cases(data, everyone, predict, NETWORK.inputs, NETWORK.outputs):
+        for view, probability in probabilities.items():
+            truth, mark = crop.labels[view] == 1, probability >= 0.5
+            total += Counts(int((truth & mark).sum()), int((mark & ~truth).sum()), int((truth & ~mark).sum()))
+    assert total.dice > 0.9
+
+
+def test_labels_beyond_the_budget_are_not_learnt_from(mixed):
+    cases = training_cases(mixed, config(method="semi", labels=3))
+    assert len(cases.labelled) + len(cases.validation) == 3
+    assert len(cases.unlabelled) == 6
+    assert not {*cases.labelled, *cases.validation} & set(cases.unlabelled)
+    for name in cases.unlabelled:
+        load_case(mixed, name)
+
+
+def test_more_labels_than_there_are_is_a_plain_sentence(mixed):
+    with pytest.raises(UserError, match="ask for fewer"):
+        training_cases(mixed, config(method="semi", labels=99))
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=3, max_size=40),
+    st.integers(1, 40),
+    st.sampled_from(["patient", "sample"]),
+    st.integers(0, 5),
+)
+def test_no_patient_stands_on_two_sides(owners, labels, by, seed):
+    patients = {f"case{i}": f"patient{owner}" for i, owner in enumerate(owners)}
+    units = len(set(owners)) if by == "patient" else len(owners)
+    groups = draw_budget(patients, min(labels, units), by, seed)
+    assert not shared_patients(patients, *groups)
+    subsets = draw_subsets(patients, 0.4, seed)
+    parts = (
+        subsets.unlabelled_train,
+        subsets.unlabelled_test,
+        subsets.labelled_train,
+        subsets.labelled_test,
+    )
+    assert not shared_patients(patients, *parts)
+    assert sorted(case for part in parts for case in part) == sorted(patients)
+
+
+def test_a_leak_is_seen():
+    patients = {"a": "p", "copy of a": "p", "b": "q"}
+    assert shared_patients(patients, ["a"], ["copy of a", "b"]) == {"p"}
