@@ -36,14 +36,12 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         self.tags["numberOfFrames"] = "0028,0008"
 
     def examineForImport(self, fileLists):
-        """One loadable per series that holds planar NM images."""
-        loadables = []
-        for files in fileLists:
-            found = self.getCachedLoadables(files)
-            if found is None:
-                found = self.examineFiles(files)
-                self.cacheLoadables(files, found)
-            loadables += found
+        """One loadable per scan; its views may lie in several files, and these in several series."""
+        files = [file for found in fileLists for file in found]
+        loadables = self.getCachedLoadables(files)
+        if loadables is None:
+            loadables = self.examineFiles(files)
+            self.cacheLoadables(files, loadables)
         return loadables
 
     def examine(self, fileLists):
@@ -51,17 +49,20 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         return self.examineForImport(fileLists)
 
     def examineFiles(self, files):
-        """The loadables of one list of files; reads tags only."""
-        planar = [file for file in files if self.isPlanar(file)]
-        if not planar:
-            return []
-        loadable = DICOMLoadable()
-        loadable.files = planar
-        loadable.name = self.seriesName(planar[0])
-        loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
-        loadable.selected = True
-        loadable.confidence = CONFIDENCE
-        return [loadable]
+        """The loadables of a list of files; reads headers only."""
+        from SpectBoneMetSegLib.reading import group_files
+
+        planar = [Path(file) for file in files if self.isPlanar(file)]
+        loadables = []
+        for group in group_files(planar):
+            loadable = DICOMLoadable()
+            loadable.files = [str(file) for file in group]
+            loadable.name = self.seriesName(loadable.files[0])
+            loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
+            loadable.selected = True
+            loadable.confidence = CONFIDENCE
+            loadables.append(loadable)
+        return loadables
 
     def isPlanar(self, file):
         """Whether a file holds a planar NM image."""
@@ -94,29 +95,23 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
 
 
 def loadPlanarScan(files, name=""):
-    """{"anterior": volume node, "posterior": volume node} of the files of one planar study, as far as they exist.
+    """{"anterior": volume node, "posterior": volume node} of the files of one planar scan, as far as they exist.
 
     What cannot be read is said to the user in one sentence, and nothing is added to the scene.
     """
     from SpectBoneMetSegLib.errors import UserError
-    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.reading import read_files
     from SpectBoneMetSegLib.scene_live import add_scan
     from SpectBoneMetSegLib.scene_views import show_scan
 
     try:
-        scans = [read_scan(Path(file)) for file in files]
+        scan = read_files(files)
     except UserError as error:
         slicer.util.errorDisplay(str(error))
         return {}
-    volumes = {}
-    for scan in scans:
-        for warning in scan.warnings:
-            logging.warning(warning)
-        twice = set(scan.views) & set(volumes)
-        if twice:
-            logging.warning("%s holds a second %s view, which gets a volume of its own.", scan.case, *twice)
-        for view, volume in add_scan(scan, slicer.mrmlScene, name).items():
-            volumes.setdefault(view, volume)
+    for warning in scan.warnings:
+        logging.warning(warning)
+    volumes = add_scan(scan, slicer.mrmlScene, name)
     show_scan(volumes, slicer.mrmlScene)
     return volumes
 

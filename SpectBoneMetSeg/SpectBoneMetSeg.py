@@ -12,11 +12,12 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.scene_views import center_views, register_layout, show_box
+from SpectBoneMetSegLib.scene_views import make_adjustable, register_layout, show_box
 from SpectBoneMetSegModule.lesion_table import LesionTable
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic, sampleFile
+from SpectBoneMetSegModule.selection import Selection
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
-from SpectBoneMetSegModule.views import Views, connectEditor
+from SpectBoneMetSegModule.views import Views, forgetCode
 
 __all__ = ["SpectBoneMetSeg", "SpectBoneMetSegLogic", "SpectBoneMetSegTest", "SpectBoneMetSegWidget"]
 
@@ -76,13 +77,12 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = SpectBoneMetSegLogic()
-        self.logic.onProgress, self.logic.onFinished, self.logic.onFailed = (
-            self.onProgress,
-            self.onFinished,
-            self.onFailed,
-        )
-        self.table = LesionTable(self.ui.lesionTable, self.onLesionSelected, self.onLesionReviewed)
-        self.views = Views(self.onViewClicked)
+        self.logic.onProgress, self.logic.onFinished = self.onProgress, self.onFinished
+        self.logic.onFailed, self.logic.onWarm = self.onFailed, self.onWarm
+        self.selection = Selection(self.ui.segmentEditor)
+        self.table = LesionTable(self.ui.lesionTable, self.selection.onChosenInTable, self.onLesionReviewed)
+        self.selection.table = self.table
+        self.views = Views(self.selection.onClickedInView)
         register_layout(slicer.mrmlScene)
         self.fillChoices()
         self.makeConnections()
@@ -107,6 +107,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.resetButton.connect("clicked(bool)", self.onReset)
         ui.saveButton.connect("clicked(bool)", self.onSave)
         ui.fromFrontCheckBox.connect("toggled(bool)", self.onFromFront)
+        ui.useBoxCheckBox.connect("toggled(bool)", self.onUseBox)
         ui.thresholdSlider.connect("valueChanged(double)", self.onSliderMoved)
         ui.minimumAreaSlider.connect("valueChanged(double)", self.onSliderMoved)
         ui.modelSelector.connect("currentTextChanged(QString)", self.onChoice)
@@ -122,6 +123,15 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.views.release()
         self.setParameterNode(None)
         self.removeObservers()
+        self.selection.removeObservers()
+        self.live = None
+
+    def onReload(self):
+        """Load all the module consists of anew; its worker starts again with the new code."""
+        self.cleanup()
+        forgetCode()
+        ScriptedLoadableModuleWidget.onReload(self)
+        slicer.modules.SpectBoneMetSegWidget.enter()
 
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
@@ -165,6 +175,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.engineSelector.setCurrentIndex(max(0, self.ui.engineSelector.findData(parameterNode.engine)))
         self.ui.deviceSelector.setCurrentIndex(max(0, self.ui.deviceSelector.findData(parameterNode.device)))
         self._updating = False
+        self.views.fromBehind = not parameterNode.posteriorFromFront
         self.addObserver(parameterNode.parameterNode, "ModifiedEvent", self.onParameters)
         self.onParameters()
 
@@ -202,7 +213,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if live is not None:
             for event in events:
                 self.addObserver(live.node.GetSegmentation(), event, self.onEdited)
-            connectEditor(self.ui.segmentEditor, live.node)
+        self.selection.setLive(live)
         self.updateLesions()
 
     def updateLesions(self):
@@ -212,6 +223,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.summaryLabel.text = ""
             self.updateButtons()
             return
+        self.selection.update()
         live, receipt = self.live, self.live.result.receipt
         self._updating = True
         self.ui.thresholdSlider.value = live.threshold
@@ -222,7 +234,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             _("{n} areas of abnormal uptake, {area:.1f} cm² in all.").format(n=len(live.reading.lesions), area=area)
         ]
         if live.edited:
-            words.append(_("Edited by hand; moving a slider replaces the edits."))
+            words.append(_("Edited by hand; the sliders leave what was edited as it is."))
         self.ui.summaryLabel.text = " ".join(words + [str(note) for note in receipt.get("warnings", [])])
         self.ui.deviceLabel.text = f"{receipt.get('engine', '-')}, {receipt.get('device', '-')}"
         self.updateButtons()
@@ -257,13 +269,14 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         parameters = self._parameterNode
         try:
-            self.logic.ensureRequirements()
+            model, engine, _device = self.choices()
+            self.logic.ensureRequirements(engine, model)
             self.logic.process(
                 parameters.anteriorVolume,
                 parameters.posteriorVolume,
                 parameters.segmentation,
                 *self.choices(),
-                box=parameters.box if self.ui.useBoxCheckBox.checked else None,
+                box=parameters.box if parameters.useBox else None,
                 waitForCompletion=False,
             )
         except UserError as error:
@@ -279,6 +292,12 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if event.remaining is not None:
             text = _("{step} - about {seconds:.0f} s to go").format(step=text, seconds=event.remaining)
         self.ui.statusLabel.text = text
+
+    def onWarm(self, facts):
+        """Say what the model was loaded with, before the first scan is read."""
+        self.ui.deviceLabel.text = _("{engine}, {device} (ready)").format(**facts)
+        if facts["warnings"] and not self.logic.busy:
+            self.ui.statusLabel.text = " ".join(facts["warnings"])
 
     def onFinished(self, live):
         """Show the new reading."""
@@ -311,28 +330,29 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.live is not None and not self.live.updating and self.live.follow_edit():
             self.updateLesions()
 
-    def onLesionSelected(self, lesion):
-        """Bring a lesion into the middle of the views and into the editor's hand."""
-        center_views(self.live.reading.lesions[lesion - 1].centroid, slicer.mrmlScene)
-        self.ui.segmentEditor.setCurrentSegmentID(self.live.segment_of(lesion))
-
     def onLesionReviewed(self, lesion, review):
         """Keep what was said; pieces of one segment share it."""
         self.live.set_review(lesion, review)
         self.updateLesions()
-
-    def onViewClicked(self, position):
-        """Select the row of the lesion that was clicked in a view."""
-        lesion = self.live.lesion_at(position) if self.live is not None else None
-        if lesion is not None:
-            self.table.select(lesion.id)
-            self.ui.segmentEditor.setCurrentSegmentID(self.live.segment_of(lesion.id))
 
     def onFromFront(self, checked):
         """Look at the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
         if self.live is not None:
             self.views.show(self.live.node)
+
+    def onUseBox(self, checked):
+        """Show the thorax as a box that can be moved, before anything was read."""
+        parameters = self._parameterNode
+        if self._updating or parameters is None or slicer.mrmlScene.IsBatchProcessing():
+            return
+        if checked and parameters.box is None:
+            try:
+                parameters.box = self.logic.findBox(parameters.anteriorVolume, parameters.posteriorVolume)
+            except UserError as error:
+                self.onFailed(str(error))
+        if parameters.box is not None:
+            make_adjustable(parameters.box, checked)
 
     def onReset(self, checked=False):
         """Back to the model's result."""

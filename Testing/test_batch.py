@@ -52,6 +52,19 @@ def test_a_second_run_reads_only_what_is_missing(archive, tmp_path, tiny, capsys
     assert (tmp_path / "out" / "study two" / "receipt.json").stat().st_mtime_ns > before
 
 
+def test_a_failed_second_reading_keeps_the_first_result_and_says_so(archive, tmp_path, tiny, capsys):
+    out = tmp_path / "out"
+    main(["batch", str(archive), "--output", str(out), "--model", str(tiny)])
+    first = (out / "one" / "receipt.json").read_bytes()
+    (archive / "one.dcm").write_bytes(b"nothing")
+    assert main(["batch", str(archive), "--output", str(out), "--model", str(tiny), "--again"]) == 1
+    assert (out / "one" / "receipt.json").read_bytes() == first
+    said = f"The result of an earlier run stays in {out / 'one'}."
+    assert said in capsys.readouterr().err
+    rows = (out / "failures.csv").read_text(encoding="utf-8").splitlines()
+    assert [said in row for row in rows if "one.dcm" in row] == [True]
+
+
 def test_results_inside_the_archive_are_no_study(archive, tiny, capsys):
     (archive / "broken.dcm").unlink()
     assert batch(archive, archive / "results", tiny) == 0

@@ -126,3 +126,31 @@ def test_letters_name_the_patients_sides_in_every_view(host, a_lesion, view):
         row, column = expected_pixel(host, view, place)
         assert len(found[np.hypot(found[:, 0] - row, found[:, 1] - column) < 30]) > 5
     assert len(host.slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")) == 1
+
+
+def test_the_lesion_in_hand_is_drawn_thicker(host, a_lesion):
+    hide_letters(host)
+    a_lesion.node.GetDisplayNode().SetVisibility(False)
+    thin = len(colored(host.render("Red", SIZE)))
+    a_lesion.highlight(1)
+    assert len(colored(host.render("Red", SIZE))) > 1.3 * thin > 0
+    a_lesion.highlight(None)
+    assert len(colored(host.render("Red", SIZE))) == thin
+
+
+def test_the_box_is_an_outline_without_a_mark_in_its_middle(host, a_lesion):
+    from SpectBoneMetSegLib.scene_views import show_box
+
+    hide_letters(host)
+    a_lesion.node.GetDisplayNode().SetVisibility(False)
+    a_lesion.scene.GetFirstNodeByClass("vtkMRMLMarkupsClosedCurveNode").GetDisplayNode().SetVisibility(False)
+    crop = type(a_lesion.result.crop)((200, 456), (20, 236), 1.0)
+    box = show_box(crop, a_lesion.result.scan.frame, a_lesion.scene)
+    bounds = [0.0] * 6
+    box.GetRASBounds(bounds)
+    found = colored(host.render("Red", SIZE))
+    corners = [expected_pixel(host, "Red", (bounds[side], 0.0, bounds[height])) for side in (0, 1) for height in (4, 5)]
+    assert (found.min(axis=0)) == pytest.approx(np.min(corners, axis=0), abs=3)
+    assert (found.max(axis=0)) == pytest.approx(np.max(corners, axis=0), abs=3)
+    middle = np.mean(corners, axis=0)
+    assert not (np.hypot(*(found - middle).T) < 15).any()

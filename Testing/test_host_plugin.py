@@ -115,3 +115,50 @@ def test_a_file_is_examined_once(host):
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     first = plugin.examine([[str(SAMPLE)]])
     assert plugin.examine([[str(SAMPLE)]])[0] is first[0]
+
+
+@pytest.fixture
+def views_apart(tmp_path):
+    """The sample study's views as files of their own, each in a series of its own where that is asked for."""
+    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+
+    def write(variant, two_series=False):
+        scan = read_scan(SAMPLE)
+        files = write_nm_wholebody(tmp_path / "study", scan, patient_id="P", uid_text="apart", variant=variant)
+        if two_series:
+            dataset = pydicom.dcmread(files[1])
+            dataset.SeriesInstanceUID = "1.2.826.0.1.3680043.2.1143.1"
+            dataset.save_as(files[1])
+        return scan, [str(file) for file in files]
+
+    return write
+
+
+@pytest.mark.parametrize("variant", ["single-files", "image-id"])
+@pytest.mark.parametrize("two_series", [False, True])
+def test_views_stored_apart_load_together(host, views_apart, variant, two_series):
+    scan, files = views_apart(variant, two_series)
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    # The DICOM browser hands over one list of files per series.
+    loadables = plugin.examine([[file] for file in files] if two_series else [files[::-1]])
+    assert [sorted(loadable.files) for loadable in loadables] == [sorted(files)]
+    plugin.load(loadables[0])
+    volumes = host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert [volume.GetName().split()[-1] for volume in volumes] == ["anterior", "posterior"]
+    for volume, view in zip(volumes, scan.views.values(), strict=True):
+        np.testing.assert_allclose(matrix_of(volume), view.ijk_to_ras)
+        np.testing.assert_array_equal(host.slicer.util.arrayFromVolume(volume)[0], view.counts)
+    hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
+    assert len({hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volume)) for volume in volumes}) == 1
+    composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow")]
+    assert [node.GetBackgroundVolumeID() for node in composites] == [volume.GetID() for volume in volumes]
+
+
+def test_one_of_two_series_loads_as_the_view_it_is(host, views_apart):
+    _scan, files = views_apart("single-files", two_series=True)
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    loadables = plugin.examine([[files[1]]])
+    plugin.load(loadables[0])
+    (volume,) = host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert volume.GetName().endswith("posterior")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions
+from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions, smallest_window
 from .planar import PlanarView, ViewName
 
 __all__ = ["LesionMasks", "lesion_masks"]
@@ -57,7 +57,7 @@ def lesion_masks(
             raise ValueError(f"{name} probabilities of shape {values.shape} do not fit the frame's {frame.shape}")
     above = {name: values >= threshold for name, values in probabilities.items()}
     # Lesions fill a small part of a whole body: morphology only where there are any.
-    window = _window(np.any(np.stack(list(above.values())), axis=0))
+    window = smallest_window(np.logical_or.reduce(list(above.values())))
     if window is None:
         empty = np.zeros(frame.shape, dtype=np.uint16)
         return LesionMasks(empty, {name: empty.copy() for name in above})
@@ -82,14 +82,6 @@ def lesion_masks(
     return LesionMasks(
         _placed(ids, window, frame.shape), {name: _placed(part, window, frame.shape) for name, part in views.items()}
     )
-
-
-def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """The smallest box that holds all of `mask`, None for an empty one."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _placed(part: NDArray[np.uint16], window: tuple[slice, slice], shape: tuple[int, int]) -> NDArray[np.uint16]:

@@ -147,12 +147,31 @@ class OnnxEngine:
             raise UserError(
                 "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use --device cpu."
             )
-        wanted = [] if device == "cpu" else gpus[:1]
-        self._session = onnxruntime.InferenceSession(os.fspath(model.onnx), providers=[*wanted, ONNX_CPU_PROVIDER])
-        used = self._session.get_providers()[0]
-        if wanted and used == ONNX_CPU_PROVIDER:
-            self.warnings = (f"ONNX Runtime could not use {wanted[0]}; the CPU was used instead.",)
-        self.device = "CPU" if used == ONNX_CPU_PROVIDER else f"GPU:0 {used.removesuffix('ExecutionProvider')}"
+        self.device = "CPU"
+        if device != "cpu" and gpus:
+            reason = self._use_gpu(onnxruntime, gpus[0])
+            if not reason:
+                self.device = f"GPU:0 {gpus[0].removesuffix('ExecutionProvider')}"
+                self.warnings = (
+                    f"ONNX Runtime's {gpus[0]} is untried by the developers: compare it with the CPU once.",
+                )
+                return
+            self.warnings = (f"ONNX Runtime could not use {gpus[0]} ({reason}); the CPU was used instead.",)
+        self._session = onnxruntime.InferenceSession(os.fspath(model.onnx), providers=[ONNX_CPU_PROVIDER])
+
+    def _use_gpu(self, onnxruntime: Any, provider: str) -> str:
+        """Load the model on a GPU and run the smallest image there; returns why that failed, empty when it worked."""
+        try:
+            self._session = onnxruntime.InferenceSession(
+                os.fspath(self._model.onnx), providers=[provider, ONNX_CPU_PROVIDER]
+            )
+            if self._session.get_providers()[0] != provider:
+                return "it did not start"
+            side = pooling_divisor(self._model.card.network)
+            self.predict(np.zeros((side, side, len(self._model.card.network.inputs)), np.float32))
+        except Exception as error:  # every provider has its own exceptions
+            return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        return ""
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""

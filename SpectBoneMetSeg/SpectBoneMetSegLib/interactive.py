@@ -1,4 +1,4 @@
-"""Lesions drawn anew without the network: at another threshold, after an edit by hand, after a review.
+"""Lesions drawn anew without the network: at another threshold, beside edits by hand, after a review.
 
 Pure functions over one stored result of the model; fast enough to run at every move of a slider.
 """
@@ -8,26 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .aggregation import aggregate
 from .delineation import LesionMasks, lesion_masks
+from .edits import Edits, keep_edits
 from .outlines import number_lesions
 from .planar import ViewName, WholeBodyScan, mirror, same_grid
 from .quantification import measure_lesions
 from .regrid import sample_on
-from .results import Reading, ThoraxCrop
+from .results import Classification, Decision, Lesion, Reading, ThoraxCrop
 
 __all__ = [
-    "CHARACTERS",
+    "CLASSIFICATIONS",
     "DECISIONS",
+    "Memory",
     "ModelResult",
     "Review",
-    "carry_over",
-    "edited_reading",
     "label_of_lesions",
     "reading_at",
     "reviewed",
@@ -35,12 +35,9 @@ __all__ = [
 
 Map = NDArray[np.float32]
 Ids = NDArray[np.uint16]
-Kept = TypeVar("Kept")
 
-Decision = Literal["open", "accepted", "rejected"]
-Character = Literal["", "benign", "equivocal", "malignant"]
-DECISIONS: tuple[Decision, ...] = ("open", "accepted", "rejected")
-CHARACTERS: tuple[Character, ...] = ("", "benign", "equivocal", "malignant")
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Review:
     """What the physician says of one lesion; until it is accepted it is abnormal uptake and nothing more."""
 
     decision: Decision = "open"
-    character: Character = ""
+    classification: Classification = ""
 
 
 @dataclass(frozen=True)
@@ -83,48 +80,19 @@ class ModelResult:
         return float(value) if isinstance(value, int | float) else {"minimum_area_mm2": 0.0}.get(name, 0.5)
 
 
-def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float) -> Reading:
-    """The lesions at another threshold and minimum area.
+def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float, edits: Edits | None = None) -> Reading:
+    """The lesions at another threshold and minimum area; what was edited by hand stays as it was edited.
 
     The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it.
     """
     seed = max(threshold, result.model_value("seed_threshold"))
-    masks = lesion_masks(dict(result.probabilities), threshold, minimum_area_mm2, result.scan.frame, seed)
-    values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
-    return _reading(result, masks, {**values, "edited": False})
-
-
-def edited_reading(result: ModelResult, labels: NDArray[np.integer], threshold: float) -> Reading:
-    """The lesions of a labelmap that was edited by hand.
-
-    A lesion is a connected component of all labels together, holes filled. It lies in the views whose probability at
-    `threshold` reaches into it, one drawn where no view has any in all views; pixels added by hand go to every view
-    the lesion lies in, pixels removed leave every view.
-
-    Args:
-        result: the model's result that was edited.
-        labels: (rows, columns) on the anterior whole-body frame, 0 = none.
-        threshold: the one in force before the edit.
-
-    Raises:
-        ValueError: the labels do not fit the frame.
-    """
-    from scipy import ndimage
-
     frame = result.scan.frame
-    if labels.shape != frame.shape:
-        raise ValueError(f"labels of shape {labels.shape} do not fit the frame's {frame.shape}")
-    ids = number_lesions(ndimage.binary_fill_holes(labels > 0))
-    found = lesion_masks(dict(result.probabilities), threshold, 0.0, frame)
-    model = {name: inside > 0 for name, inside in found.views.items()}
-    added = ~np.any(np.stack(list(model.values())), axis=0)
-    seen = {name: set(np.unique(ids[mask]).tolist()) - {0} for name, mask in model.items()}
-    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*seen.values())
-    views: dict[ViewName, Ids] = {}
-    for name, mask in model.items():
-        own = np.isin(ids, sorted(seen[name] | drawn))
-        views[name] = np.where(own & (mask | added), ids, 0).astype(np.uint16)
-    return _reading(result, LesionMasks(ids, views), {"threshold": threshold, "edited": True})
+    masks = lesion_masks(dict(result.probabilities), threshold, minimum_area_mm2, frame, seed)
+    if edits is not None:
+        own = result.probability >= result.model_value("threshold")
+        masks = keep_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
+    values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
+    return _reading(result, masks, {**values, "edited": edits is not None})
 
 
 def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int, int]:
@@ -132,35 +100,68 @@ def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int,
     return _most_common_under(number_lesions(reading.mask), labels)
 
 
-def carry_over(before: Reading, after: Reading, kept: Mapping[int, Kept]) -> dict[int, Kept]:
-    """What was said of the lesions `before`, by ID, for those lesions `after` that overlap them most."""
-    old, new = number_lesions(before.mask), number_lesions(after.mask)
-    under = _most_common_under(new, np.where(np.isin(old, sorted(kept)), old, 0))
-    return {number: kept[before_it] for number, before_it in under.items()}
+class Memory:
+    """What was said of lesions, by place: a lesion that a slider takes away and brings back has it back."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Nothing was said yet; `shape` is the anterior whole-body frame's (rows, columns)."""
+        self._said: list[Review] = []
+        self._labels = np.zeros(shape, np.int32)
+
+    def keep(self, reading: Reading, reviews: Mapping[int, Review]) -> None:
+        """Remember what was said of the lesions of a reading, by ID."""
+        ids = number_lesions(reading.mask)
+        labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
+        for number, review in reviews.items():
+            self._said.append(review)
+            labels[number] = len(self._said)
+        known = labels[ids]
+        self._labels = np.where(known > 0, known, self._labels)
+
+    def of(self, reading: Reading) -> dict[int, Review]:
+        """What was said, for those lesions of another reading that overlap it most."""
+        return {number: self._said[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
 
 
-def reviewed(result: ModelResult, reading: Reading, reviews: Mapping[int, Review]) -> Reading:
-    """The reading as the physician left it: rejected lesions taken out and listed in the receipt with all decisions."""
+def reviewed(
+    result: ModelResult, reading: Reading, reviews: Mapping[int, Review], edits: Edits | None = None
+) -> Reading:
+    """The reading as the physician left it, with all decisions in the table and in the receipt.
+
+    Rejected lesions leave masks and outlines; they stay in the table, numbered after those that are kept.
+    """
     ids = number_lesions(reading.mask)
-    kept = [lesion.id for lesion in reading.lesions if reviews.get(lesion.id, Review()).decision != "rejected"]
+    said = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
+    kept = [number for number, review in said.items() if review.decision != "rejected"]
+    gone = [number for number, review in said.items() if review.decision == "rejected"]
     # Lesions are numbered head to foot, so those that stay keep their order.
-    number = np.zeros(len(reading.lesions) + 1, np.uint16)
+    number = np.zeros(len(said) + 1, np.uint16)
     number[kept] = np.arange(1, len(kept) + 1)
     views = {name: number[mask] for name, mask in reading.view_masks.items()}
-    lesions = measure_lesions(result.scan, number[ids], views, result.probability)
-    said = [
+    measured = measure_lesions(result.scan, number[ids], views, result.probability)
+    lesions = tuple(_said_of(lesion, lesion.id, said[before]) for lesion, before in zip(measured, kept, strict=True))
+    rejected = tuple(
+        _said_of(reading.lesions[before - 1], place, said[before]) for place, before in enumerate(gone, len(kept) + 1)
+    )
+    by_hand = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
+    entries = [
         {
-            "lesion": int(number[lesion.id]) or None,
-            "decision": reviews.get(lesion.id, Review()).decision,
-            "character": reviews.get(lesion.id, Review()).character,
+            "lesion": lesion.id,
+            "decision": lesion.decision,
+            "classification": lesion.classification,
+            "edited": before in by_hand,
             "area_mm2": lesion.area_mm2,
             "centroid_ras_mm": list(lesion.centroid),
         }
-        for lesion in reading.lesions
+        for before, lesion in sorted(zip([*kept, *gone], [*lesions, *rejected], strict=True), key=lambda pair: pair[0])
     ]
-    receipt = {**reading.receipt, "review": said, "lesions": len(lesions)}
+    receipt = {**reading.receipt, "review": entries, "lesions": len(lesions)}
     mask = (number[ids] > 0).astype(np.uint8)
-    return replace(reading, lesions=lesions, mask=mask, view_masks=views, receipt=receipt)
+    return replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
+
+
+def _said_of(lesion: Lesion, number: int, review: Review) -> Lesion:
+    return replace(lesion, id=number, decision=review.decision, classification=review.classification)
 
 
 def _most_common_under(ids: Ids, labels: NDArray[np.integer]) -> dict[int, int]:
@@ -178,7 +179,17 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
     lesions = measure_lesions(scan, masks.union, view_masks, result.probability)
     receipt = {**result.receipt, **facts, "lesions": len(lesions)}
     mask = (masks.union > 0).astype(np.uint8)
-    return Reading(scan, result.crop, lesions, mask, view_masks, result.probability, result.aggregate, receipt)
+    return Reading(
+        scan,
+        result.crop,
+        lesions,
+        mask,
+        view_masks,
+        result.probability,
+        result.aggregate,
+        receipt,
+        dict(result.probabilities),
+    )
 
 
 def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks, dict[ViewName, Ids]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import scene_live as live
-from .interactive import ModelResult, Review, carry_over, edited_reading, reading_at, reviewed
+from .edits import Edits, edits_from, edits_text, follow_hand
+from .interactive import Memory, ModelResult, Review, reading_at, reviewed
 from .outlines import number_lesions
 from .planar import ViewName
 from .results import Lesion, Reading
@@ -32,7 +34,7 @@ class LiveReading:
         result: what the model found.
         reading: the lesions as they stand.
         threshold, minimum_area_mm2: in force.
-        edited: changed by hand since the threshold was last set.
+        edits: what was changed by hand and stays as it is when the sliders move; None when nothing was.
     """
 
     def __init__(self, node: Any, scene: Any, result: ModelResult) -> None:
@@ -40,9 +42,10 @@ class LiveReading:
         self.node, self.scene, self.result = node, scene, result
         self.threshold = result.model_value("threshold")
         self.minimum_area_mm2 = result.model_value("minimum_area_mm2")
-        self.edited = False
+        self.edits: Edits | None = None
         self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
         self._segments: dict[int, str] = {}
+        self._memory = Memory(result.scan.frame.shape)
 
     @classmethod
     def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
@@ -66,13 +69,18 @@ class LiveReading:
         if result is None:
             return None
         made = cls(node, scene, result)
-        state = json.loads(node.GetAttribute(STATE) or "{}")
-        made.threshold = float(state.get("threshold", made.threshold))
-        made.minimum_area_mm2 = float(state.get("minimum_area_mm2", made.minimum_area_mm2))
-        made.edited = bool(state.get("edited", False))
-        if not made.edited:
-            made.reading = reading_at(result, made.threshold, made.minimum_area_mm2)
-        made._follow_labels(edited=made.edited)
+        # What cannot be understood any more is left out: the segments themselves are then taken over as edits.
+        with contextlib.suppress(ValueError, TypeError):
+            state = dict(json.loads(node.GetAttribute(STATE) or "{}"))
+            made.threshold = float(state.get("threshold", made.threshold))
+            made.minimum_area_mm2 = float(state.get("minimum_area_mm2", made.minimum_area_mm2))
+            if state.get("edits"):
+                made.edits = edits_from(str(state["edits"]), tuple(result.probabilities), result.scan.frame.shape)
+        made.reading = reading_at(result, made.threshold, made.minimum_area_mm2, made.edits)
+        # Somebody may have changed the segments while nobody followed.
+        if not made.follow_edit():
+            made._outline()
+            made._keep_state()
         return made
 
     @property
@@ -81,32 +89,53 @@ class LiveReading:
         return self.node.GetID() in _written
 
     def set_threshold(self, threshold: float, minimum_area_mm2: float) -> None:
-        """Draw the lesions anew; what was said of those that stay is kept, edits by hand are not."""
-        before, said = self.reading, self.reviews()
-        self.threshold, self.minimum_area_mm2, self.edited = threshold, minimum_area_mm2, False
-        self.reading = reading_at(self.result, threshold, minimum_area_mm2)
-        self._show(carry_over(before, self.reading, said))
+        """Draw the lesions anew; edits by hand stay, and so does what was said of a lesion, also while it is gone."""
+        self._memory.keep(self.reading, self.reviews())
+        self.threshold, self.minimum_area_mm2 = threshold, minimum_area_mm2
+        self.reading = reading_at(self.result, threshold, minimum_area_mm2, self.edits)
+        self._show(self._memory.of(self.reading))
 
     def reset(self) -> None:
         """Back to the model's own result, without anything said or drawn."""
         self.threshold = self.result.model_value("threshold")
         self.minimum_area_mm2 = self.result.model_value("minimum_area_mm2")
-        self.edited = False
+        self.edits = None
         self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
+        self._memory = Memory(self.result.scan.frame.shape)
         self._show({})
 
     def follow_edit(self) -> bool:
         """Take over the segments after they were changed; True when that changed any lesion."""
         labels, ids = self._labels()
-        drawn = edited_reading(self.result, labels, self.threshold)
-        self._segments = live.segment_of_lesions(drawn, labels, ids)
-        if np.array_equal(drawn.mask, self.reading.mask):
+        edits = follow_hand(
+            self.result.probabilities,
+            self.result.scan.frame,
+            self.reading.mask,
+            labels,
+            self.threshold,
+            self.edits,
+        )
+        changed = edits is not self.edits
+        if changed:
+            self.edits = edits
+            self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2, edits)
+        self._segments = live.segment_of_lesions(self.reading, labels, ids)
+        if not changed:
             return False
-        self.edited = True
-        self.reading = drawn
         self._outline()
         self._keep_state()
         return True
+
+    @property
+    def edited(self) -> bool:
+        """Whether anything was changed by hand."""
+        return self.edits is not None
+
+    def edited_lesions(self) -> set[int]:
+        """The lesions that were drawn or changed by hand."""
+        if self.edits is None:
+            return set()
+        return set(np.unique(number_lesions(self.reading.mask)[self.edits.mask]).tolist()) - {0}
 
     def segment_of(self, lesion: int) -> str:
         """The ID of the segment that holds a lesion."""
@@ -144,13 +173,17 @@ class LiveReading:
         live.set_review(self.node, self._segments[lesion], review)
         live.dim_rejected(self.node, self._segments)
 
+    def highlight(self, lesion: int | None) -> None:
+        """Make one lesion stand out in the views; None makes all alike."""
+        live.highlight(self.node, None if lesion is None else lesion - 1)
+
     def reviews(self) -> dict[int, Review]:
         """What was said of all lesions."""
         return {lesion: self.review(lesion) for lesion in self._segments}
 
     def final(self) -> Reading:
         """The reading to be saved: without rejected lesions, the decisions in the receipt."""
-        return reviewed(self.result, self.reading, self.reviews())
+        return reviewed(self.result, self.reading, self.reviews(), self.edits)
 
     def save(self, folder: str | Path) -> Path:
         """Write all output files into a folder of the case's name inside `folder`; returns that folder.
@@ -171,13 +204,7 @@ class LiveReading:
             live.show_lesions(self.reading, self.node, said)
         finally:
             _written.discard(self.node.GetID())
-        self._follow_labels(edited=False)
-
-    def _follow_labels(self, edited: bool) -> None:
-        labels, ids = self._labels()
-        if edited:
-            self.reading = edited_reading(self.result, labels, self.threshold)
-        self._segments = live.segment_of_lesions(self.reading, labels, ids)
+        self._segments = live.segment_of_lesions(self.reading, *self._labels())
         self._outline()
         self._keep_state()
 
@@ -186,5 +213,7 @@ class LiveReading:
         live.dim_rejected(self.node, self._segments)
 
     def _keep_state(self) -> None:
-        state = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2, "edited": self.edited}
+        state: dict[str, Any] = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2}
+        if self.edits is not None:
+            state["edits"] = edits_text(self.edits)
         self.node.SetAttribute(STATE, json.dumps(state))

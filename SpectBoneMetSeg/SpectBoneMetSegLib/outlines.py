@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .planar import PlanarView
 
-__all__ = ["EIGHT_CONNECTED", "fill_holes", "number_lesions", "outline", "to_ras"]
+__all__ = ["EIGHT_CONNECTED", "fill_holes", "lesion_boxes", "number_lesions", "outline", "smallest_window", "to_ras"]
 
 #: Pixels that touch at a corner belong together; the background around them then counts as 4-connected.
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
@@ -44,6 +44,36 @@ def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.ui
     number = np.zeros(count + 1, dtype=np.uint16)
     number[1 + np.lexsort((centroids[:, 1], centroids[:, 0]))] = np.arange(1, count + 1)
     return number[components]
+
+
+def smallest_window(mask: NDArray[np.bool_] | NDArray[np.uint16]) -> tuple[slice, slice] | None:
+    """The smallest (rows, columns) box that holds all of a mask, None for an empty one."""
+    rows = np.flatnonzero(mask.any(1))
+    if len(rows) == 0:
+        return None
+    inside = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[inside].any(0))
+    return inside, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def lesion_boxes(ids: NDArray[np.uint16]) -> list[tuple[slice, slice] | None]:
+    """The (rows, columns) box of every ID from 1 on, None where an ID is missing."""
+    from scipy import ndimage
+
+    # Lesions fill a small part of a whole body: only that part is searched.
+    window = smallest_window(ids)
+    if window is None:
+        return []
+    top, left = window[0].start, window[1].start
+    return [
+        None
+        if box is None
+        else (
+            slice(box[0].start + top, box[0].stop + top),
+            slice(box[1].start + left, box[1].stop + left),
+        )
+        for box in ndimage.find_objects(ids[window])
+    ]
 
 
 def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from .cropping import LOW_CONFIDENCE, crop_thorax
 from .delineation import LesionMasks, lesion_masks
 from .errors import UserError
 from .notice import RESEARCH_USE
-from .outlines import number_lesions
+from .outlines import number_lesions, smallest_window
 from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .preprocessing import network_inputs, view_scales
 from .quantification import measure_lesions
@@ -142,12 +142,13 @@ class Reader:
         with clock.step("prepare"):
             views = _views_on(scan, work)
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
-            levels = {name: cut(counts, thorax.rows, thorax.columns) for name, counts in views.items()}
+            scales = None
+            if (rows, columns) != (thorax.rows, thorax.columns):
+                # Another region is read at the levels of the thorax, as the model knows them.
+                levels = {name: cut(counts, thorax.rows, thorax.columns) for name, counts in views.items()}
+                scales = view_scales(levels.get("anterior"), levels.get("posterior"))
             inputs = network_inputs(
-                boxes.get("anterior"),
-                boxes.get("posterior"),
-                self.model.card.network.inputs,
-                view_scales(levels.get("anterior"), levels.get("posterior")),
+                boxes.get("anterior"), boxes.get("posterior"), self.model.card.network.inputs, scales
             )
         with clock.step("network"):
             output = self.engine.predict(inputs)
@@ -155,11 +156,10 @@ class Reader:
             maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
             masks, view_masks = self._delineate(maps, scan, aggregated)
         with clock.step("measure"):
-            probability = np.max(np.stack(list(maps.values())), axis=0)
+            probability = np.maximum.reduce(list(maps.values()))
             lesions = measure_lesions(scan, masks.union, view_masks, probability)
-        reading = Reading(
-            scan, crop, lesions, (masks.union > 0).astype(np.uint8), view_masks, probability, aggregated.counts
-        )
+        mask = (masks.union > 0).astype(np.uint8)
+        reading = Reading(scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps)
         reading.receipt.update(self._receipt(reading, options, clock))
         return reading
 
@@ -188,7 +188,8 @@ class Reader:
         view_masks = {name: _on_view(masks.views[name], frame, scan.views[name]) for name in maps}
         # On a coarser posterior grid a lesion of a pixel or two may fall between the pixel centres.
         count = int(masks.union.max(initial=0))
-        pixels = np.sum([np.bincount(ids.ravel(), minlength=count + 1) for ids in view_masks.values()], axis=0)
+        windows = [ids[smallest_window(ids) or (slice(0), slice(0))] for ids in view_masks.values()]
+        pixels = np.sum([np.bincount(ids.ravel(), minlength=count + 1) for ids in windows], axis=0)
         shown = np.flatnonzero(pixels[1:]) + 1
         if len(shown) < count:
             union = number_lesions(np.isin(masks.union, shown))
@@ -262,6 +263,13 @@ def segment(
         UserError: with one sentence that says what to do.
     """
     return Reader(model, engine, device).read(path, Options(region, crop, views, pixel_size_mm))
+
+
+def find_thorax(scan: WholeBodyScan) -> ThoraxCrop:
+    """The thorax box that `Reader` would read, in pixels of the scan's anterior frame."""
+    frame = aggregate(scan)
+    work = regrid(frame)
+    return find_region(frame, work, crop_thorax(work.counts, work.spacing[0]), Options(), scan.case)[0]
 
 
 def find_region(

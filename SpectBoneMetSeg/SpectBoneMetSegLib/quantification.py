@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .outlines import outline, to_ras
+from .outlines import lesion_boxes, outline, to_ras
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .results import Lesion, SeenIn, ViewMeasurement
 
@@ -35,17 +35,15 @@ def measure_lesions(
     Raises:
         ValueError: a map does not fit its grid, IDs have gaps, or a lesion is in no view.
     """
-    from scipy import ndimage
-
     frame = scan.frame
     _check_fit(scan, union, view_masks, probability)
     found: dict[int, dict[ViewName, ViewMeasurement]] = {}
     for name, ids in view_masks.items():
-        for number, box in enumerate(ndimage.find_objects(ids), start=1):
+        for number, box in enumerate(lesion_boxes(ids), start=1):
             if box is not None:
                 found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number, box)
     lesions = []
-    for number, box in enumerate(ndimage.find_objects(union), start=1):
+    for number, box in enumerate(lesion_boxes(union), start=1):
         if box is None or number not in found:
             raise ValueError(f"lesion {number} is in no view")
         inside = union[box] == number

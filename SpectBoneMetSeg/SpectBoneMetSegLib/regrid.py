@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def regrid(
     size = shape or tuple(max(1, math.ceil(mm / step - 1e-6)) for mm, step in zip(extent, spacing, strict=True))
     rows = _overlap(view.shape[0], view.spacing[0], size[0], spacing[0])
     columns = _overlap(view.shape[1], view.spacing[1], size[1], spacing[1])
-    counts = rows @ view.counts.astype(np.float64) @ columns.T
+    counts = (columns @ (rows @ view.counts.astype(np.float64)).T).T
     return PlanarView(counts.astype(np.float32), spacing, view.name, _origin(view, (size[0], size[1]), spacing))
 
 
@@ -76,30 +77,39 @@ def sample_on(image: NDArray[Any], from_view: PlanarView, onto_view: PlanarView,
     rows, columns = _positions(from_view, onto_view)
     if _whole(rows) and _whole(columns):
         return _copied(image, np.rint(rows).astype(int), np.rint(columns).astype(int))
+    if order == 0:
+        return _copied(image, np.floor(rows + 0.5).astype(int), np.floor(columns + 0.5).astype(int))
+    if order == 1:
+        return _interpolated(image, rows, columns)
     from scipy.ndimage import map_coordinates
 
-    kind = np.uint8 if image.dtype == bool else image.dtype
-    sampled = map_coordinates(
-        image.astype(kind if order == 0 else np.float32),
-        np.meshgrid(rows, columns, indexing="ij"),
-        order=order,
-        mode="grid-constant",
-        cval=0.0,
-    )
-    return sampled.astype(image.dtype if order == 0 else np.float32)
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    return np.asarray(map_coordinates(image.astype(np.float32), grid, order=order, mode="grid-constant", cval=0.0))
 
 
-def _overlap(n_in: int, step_in: float, n_out: int, step_out: float) -> NDArray[np.float64]:
-    """(n_out, n_in) share of each input cell that lies in each output cell; both fields are centred on 0."""
+# Both views and their sum lie on one grid: the shares are the same for all three.
+@lru_cache(maxsize=8)
+def _overlap(n_in: int, step_in: float, n_out: int, step_out: float) -> Any:
+    """(n_out, n_in) share of each input cell that lies in each output cell, sparse; both fields are centred on 0."""
+    from scipy.sparse import csr_array
+
     edges_in = (np.arange(n_in + 1) - n_in / 2) * step_in
     edges_out = (np.arange(n_out + 1) - n_out / 2) * step_out
-    upper = np.minimum(edges_out[1:, None], edges_in[None, 1:])
-    lower = np.maximum(edges_out[:-1, None], edges_in[None, :-1])
+    cells = np.arange(n_in)
+    first = np.searchsorted(edges_out, edges_in[:-1], side="right") - 1
+    # A cell reaches into the cell it starts in and, at most, as many more as fit into it and one.
+    place = np.clip(first[:, None] + np.arange(math.ceil(step_in / step_out) + 1), 0, n_out - 1)
+    upper = np.minimum(edges_out[place + 1], edges_in[1:, None])
+    lower = np.maximum(edges_out[place], edges_in[:-1, None])
     share = np.clip(upper - lower, 0, None) / step_in
+    # Beyond the rim the same last cell stands there more than once.
+    share[:, 1:][place[:, 1:] == place[:, :-1]] = 0
     covered = (edges_in[:-1] >= edges_out[0] - 1e-6 * step_in) & (edges_in[1:] <= edges_out[-1] + 1e-6 * step_in)
     # Shares of a fully covered cell sum to 1 but for rounding at the rim; dividing makes that exact.
-    share[:, covered] /= share[:, covered].sum(axis=0)
-    return share
+    share[covered] /= share[covered].sum(axis=1, keepdims=True)
+    inside = share > 0
+    into, out_of = place[inside], np.broadcast_to(cells[:, None], place.shape)[inside]
+    return csr_array((share[inside], (into, out_of)), shape=(n_out, n_in))
 
 
 def _steps(name: ViewName, spacing: tuple[float, float]) -> tuple[float, float]:
@@ -137,4 +147,25 @@ def _copied(image: NDArray[Any], rows: NDArray[np.int_], columns: NDArray[np.int
     in_columns = (columns >= 0) & (columns < image.shape[1])
     result = np.zeros((rows.size, columns.size), dtype=image.dtype)
     result[np.ix_(in_rows, in_columns)] = image[np.ix_(rows[in_rows], columns[in_columns])]
+    return result
+
+
+def _interpolated(image: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Linear interpolation at every pair of a row and a column; outside the image lie zeros.
+
+    Computed only where something is left: the maps of a thorax are zero over most of a whole body.
+    """
+    result = np.zeros((rows.size, columns.size), np.float32)
+    hit = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+    if not hit[0].size:
+        return result
+    near = [
+        (places > found[0] - 1) & (places < found[-1] + 1) for places, found in zip((rows, columns), hit, strict=True)
+    ]
+    # One pixel of zeros all around stands for what lies outside.
+    padded = np.pad(image.astype(np.float64), 1)
+    top, left = np.floor(rows[near[0]]).astype(int), np.floor(columns[near[1]]).astype(int)
+    down, across = (rows[near[0]] - top)[:, None], columns[near[1]] - left
+    lines = padded[top + 1] * (1 - down) + padded[top + 2] * down
+    result[np.ix_(*near)] = lines[:, left + 1] * (1 - across) + lines[:, left + 2] * across
     return result

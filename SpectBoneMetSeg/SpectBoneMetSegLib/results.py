@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from .planar import ViewName, WholeBodyScan
 
 SeenIn = Literal["anterior", "posterior", "both"]
+Decision = Literal["open", "accepted", "rejected"]
+Classification = Literal["", "benign", "equivocal", "malignant"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Lesion:
         centroid: RAS mm.
         max_probability, mean_probability: of the probability map inside the union mask.
         views: measurements per view in which it is seen.
+        decision, classification: what a physician says of it.
     """
 
     id: int
@@ -66,6 +69,8 @@ class Lesion:
     max_probability: float
     mean_probability: float
     views: dict[ViewName, ViewMeasurement] = field(default_factory=dict)
+    decision: Decision = "open"
+    classification: Classification = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class Reading:
         aggregate: (rows, columns) float32 anterior + mirrored posterior counts, anterior frame (Eq. 4), or the only
             view.
         receipt: what receipt.json holds.
+        probabilities: per existing view (rows, columns) float32, anterior frame: what `probability` is the greater of.
+        rejected: lesions that a physician took out, ids n+1.. in the order head to foot; in no mask, but in the table.
     """
 
     scan: WholeBodyScan
@@ -93,6 +100,8 @@ class Reading:
     probability: NDArray[np.float32]
     aggregate: NDArray[np.float32]
     receipt: dict[str, object] = field(default_factory=dict)
+    probabilities: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
+    rejected: tuple[Lesion, ...] = ()
 
     def save(self, folder: str) -> None:
         """Write every output file of this reading into `folder`, which appears whole or not at all."""

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from .errors import UserError
 from .exchange import result_facts, result_from, scan_facts, source_from
-from .interactive import ModelResult, Review, label_of_lesions
+from .interactive import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
 from .outlines import number_lesions
 from .planar import PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .results import Reading
-from .scene import add_outline, add_view, import_lesions, shape_outline
+from .scene import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline
 
 __all__ = [
     "add_scan",
     "dim_rejected",
+    "highlight",
     "labels_of",
     "outlines_of",
     "remove_outlines",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 FACTS = "SpectBoneMetSeg.facts"
-DECISION_TAG, CHARACTER_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.character"
+DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 OUTLINE_ROLE = "outline"
 #: Opacity of rejected lesions.
 FAINT = 0.25
@@ -177,17 +178,22 @@ def review_of(node: Any, segment: str) -> Review:
     """What the physician said of a segment."""
     import vtk
 
-    decision, character = vtk.reference(""), vtk.reference("")
+    decision, classification = vtk.reference(""), vtk.reference("")
     entry = node.GetSegmentation().GetSegment(segment)
-    said = entry.GetTag(DECISION_TAG, decision), entry.GetTag(CHARACTER_TAG, character)
-    return Review(str(decision) if said[0] else "open", str(character) if said[1] else "")  # type: ignore[arg-type]
+    entry.GetTag(DECISION_TAG, decision)
+    entry.GetTag(CLASSIFICATION_TAG, classification)
+    # Only the words of the table count; a scene may hold others.
+    return Review(
+        next((word for word in DECISIONS if word == str(decision)), "open"),
+        next((word for word in CLASSIFICATIONS if word == str(classification)), ""),
+    )
 
 
 def set_review(node: Any, segment: str, review: Review) -> None:
     """Keep what the physician says of a segment, also as Slicer's own segment status."""
     entry = node.GetSegmentation().GetSegment(segment)
     entry.SetTag(DECISION_TAG, review.decision)
-    entry.SetTag(CHARACTER_TAG, review.character)
+    entry.SetTag(CLASSIFICATION_TAG, review.classification)
     status = {"open": "inprogress", "accepted": "completed", "rejected": "flagged"}[review.decision]
     entry.SetTag("Segmentation.Status", status)
 
@@ -215,6 +221,12 @@ def dim_rejected(node: Any, segments: Mapping[int, str]) -> None:
         shown = FAINT if review_of(node, segment).decision == "rejected" else 1.0
         curve.GetDisplayNode().SetOpacity(shown)
         display.SetSegmentOpacity2DOutline(segment, shown)
+
+
+def highlight(node: Any, index: int | None) -> None:
+    """Draw one outline of a segmentation node thicker than the others, by its place; None draws all alike."""
+    for place, curve in enumerate(outlines_of(node)):
+        curve.GetDisplayNode().SetGlyphScale(OUTLINE_SCALE * (2.5 if place == index else 1.0))
 
 
 def outlines_of(node: Any) -> list[Any]:

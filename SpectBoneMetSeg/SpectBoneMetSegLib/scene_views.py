@@ -12,7 +12,7 @@ from .planar import PlanarView, ViewName
 from .results import ThoraxCrop
 from .scene import SLICE_MARGIN, SLICE_VIEWS
 
-__all__ = ["box_pixels", "center_views", "register_layout", "show_box", "show_scan", "show_view"]
+__all__ = ["box_pixels", "center_views", "make_adjustable", "register_layout", "show_box", "show_scan", "show_view"]
 
 #: Which slice view shows what.
 PANELS: dict[str, str] = {**{str(name): view for name, view in SLICE_VIEWS.items()}, "aggregate": "Green"}
@@ -73,11 +73,23 @@ def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -
         display.SetFillVisibility(False)
         display.SetPropertiesLabelVisibility(False)
         display.SetPointLabelsVisibility(False)
+        for color in (display.SetColor, display.SetSelectedColor):
+            color(*SIDES_COLOR)
+        # The middle of a box is no finding.
+        display.UseGlyphScaleOn()
+        display.SetGlyphScale(0.01)
+        make_adjustable(box, False)
     size = np.abs(corners[1] - corners[0])
     box.SetCenter(corners.mean(axis=0).tolist())
     # The scan is a plane; a box without depth would not cut it.
     box.SetSize((float(size[0]), BOX_DEPTH_MM, float(size[2])))
     return box
+
+
+def make_adjustable(box: Any, adjustable: bool) -> None:
+    """Let the user move and size a region node in the views, or only see it."""
+    box.SetLocked(not adjustable)
+    box.GetDisplayNode().SetHandlesInteractive(adjustable)
 
 
 def box_pixels(box: Any, frame: PlanarView) -> tuple[int, int, int, int]:
@@ -130,7 +142,10 @@ def _mark_sides(volume: Any, scene: Any) -> None:
         marks.SetAttribute(SIDES, "1")
         marks.CreateDefaultDisplayNodes()
         display = marks.GetDisplayNode()
+        # The letters alone: their points would look like findings.
         display.SetGlyphType(display.Vertex2D)
+        display.UseGlyphScaleOn()
+        display.SetGlyphScale(0.01)
         display.SetTextScale(4.0)
         for color in (display.SetColor, display.SetSelectedColor):
             color(*SIDES_COLOR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,13 +203,10 @@ def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene:
 
             save_scene(reading, scene)
     except UserError as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        return {"input": str(path), "failure": str(error)}
+        return _failed(path, folder, str(error))
     except Exception as error:
         # One odd study must not stop a batch of thousands; the type says where to look.
-        sentence = f"{path} could not be read ({type(error).__name__}: {error}); please report it."
-        print(sentence, file=sys.stderr)
-        return {"input": str(path), "failure": sentence}
+        return _failed(path, folder, f"It could not be read ({type(error).__name__}: {error}); please report it.")
     count = len(reading.lesions)
     print(f"{path}: {count} area{'' if count == 1 else 's'} of abnormal uptake -> {folder}", file=sys.stderr)
     warnings = [str(note) for note in reading.receipt["warnings"]]  # type: ignore[attr-defined]
@@ -222,6 +220,15 @@ def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene:
         "device": reader.engine.device,
         "warnings": warnings,
     }
+
+
+def _failed(path: Path, folder: Path, sentence: str) -> dict[str, Any]:
+    """Tell a failure; the result of an earlier run is kept, and the sentence says so."""
+    # Not Path.is_file: that raises where the name is too long for the file system.
+    if os.path.isfile(folder / "receipt.json"):
+        sentence += f" The result of an earlier run stays in {folder}."
+    print(f"{path}: {sentence}", file=sys.stderr)
+    return {"input": str(path), "failure": sentence}
 
 
 def _write_failures(output: Path, failures: list[dict[str, Any]]) -> None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .errors import UserError
 from .exchange import load_scan, save_result
 from .interactive import ModelResult
-from .pipeline import Clock, Map, Options, Reader
-from .planar import ViewName, WholeBodyScan
+from .pipeline import Clock, Options, Reader
+from .planar import WholeBodyScan
 
 if TYPE_CHECKING:
     from .engines import DeviceName, EngineName
@@ -35,6 +35,19 @@ BEGINS = {
     "network": 0.47,
     "delineate": 0.94,
     "measure": 0.96,
+}
+
+
+#: Seconds of the steps before any was measured here: an ordinary computer, TensorFlow not yet loaded.
+FIRST_GUESS = {
+    "load": 7.0,
+    "read": 0.05,
+    "aggregate": 0.01,
+    "crop": 0.05,
+    "prepare": 0.02,
+    "network": 0.5,
+    "delineate": 0.02,
+    "measure": 0.02,
 }
 
 
@@ -69,31 +82,21 @@ class TellingClock(Clock):
             yield
 
 
-class KeepingReader(Reader):
-    """A reader that keeps the views' probabilities, from which lesions can be drawn anew at another threshold."""
-
-    kept: dict[ViewName, Map]
-
-    def _probabilities(self, *args: Any) -> dict[ViewName, Map]:
-        self.kept = super()._probabilities(*args)
-        return self.kept
-
-
 class Service:
     """Keeps the reader of the last model warm and answers requests one after another."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._reader: KeepingReader | None = None
+        self._reader: Reader | None = None
         self._loaded: tuple[Any, ...] | None = None
-        self._seconds: dict[str, float] = {}
+        self._seconds = dict(FIRST_GUESS)
 
     def answer(self, request: dict[str, Any]) -> None:
         """Do one request; what goes wrong becomes an event."""
         job = request["job"]
         try:
             if request["do"] == "warm":
-                reader = self._load(request, TellingClock(self._channel, job, {}))
+                reader = self._load(request, TellingClock(self._channel, job, self._seconds))
                 facts = {"engine": reader.engine.name, "device": reader.engine.device}
                 self._channel.tell("warm", job, facts={**facts, "warnings": list(reader.engine.warnings)})
             else:
@@ -111,15 +114,15 @@ class Service:
         reader = self._load(request, clock)
         result = read_with(reader, request.get("scan"), request.get("path"), _options(request), clock)
         save_result(result, request["result"])
-        self._seconds = {"load": 0.0, "read": 0.0, **clock.seconds}
+        self._seconds = {**self._seconds, "load": 0.0, **clock.seconds}
 
-    def _load(self, request: dict[str, Any], clock: Clock) -> KeepingReader:
+    def _load(self, request: dict[str, Any], clock: Clock) -> Reader:
         wanted = (request.get("model"), request.get("engine", "auto"), request.get("device", "auto"))
         if self._reader is None or self._loaded != wanted:
             with clock.step("load"):
                 # The old network goes first: two may not fit on a GPU.
                 self._reader, self._loaded = None, None
-                self._reader = KeepingReader(*wanted)
+                self._reader = Reader(*wanted)
                 self._loaded = wanted
         return self._reader
 
@@ -132,14 +135,12 @@ def read_here(
     Raises:
         UserError: as `Reader`.
     """
-    reader = KeepingReader(model, engine, device)
+    reader = Reader(model, engine, device)
     reading = reader.read_scan(scan, options)
-    return ModelResult(scan, reading.crop, reader.kept, reading.receipt)
+    return ModelResult(scan, reading.crop, reading.probabilities, reading.receipt)
 
 
-def read_with(
-    reader: KeepingReader, stored_scan: str | None, path: str | None, options: Options, clock: Clock
-) -> ModelResult:
+def read_with(reader: Reader, stored_scan: str | None, path: str | None, options: Options, clock: Clock) -> ModelResult:
     """Read a scan stored by `exchange.save_scan`, or the file or folder at `path`."""
     from .reading import read_scan
 
@@ -149,7 +150,7 @@ def read_with(
         else:
             scan = read_scan(path or "", views=options.views, pixel_size_mm=options.pixel_size_mm)
     reading = reader.read_scan(scan, options, clock)
-    return ModelResult(scan, reading.crop, reader.kept, reading.receipt)
+    return ModelResult(scan, reading.crop, reading.probabilities, reading.receipt)
 
 
 def _options(request: dict[str, Any]) -> Options:

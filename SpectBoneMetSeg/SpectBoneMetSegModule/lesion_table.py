@@ -5,9 +5,10 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.interactive import CHARACTERS, DECISIONS, Review
+from SpectBoneMetSegLib.export.segmentation import LESION_WORDS
+from SpectBoneMetSegLib.interactive import CLASSIFICATIONS, DECISIONS, Review
 
-DECISION_COLUMN, CHARACTER_COLUMN = 2, 3
+DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3
 
 
 class LesionTable:
@@ -24,18 +25,22 @@ class LesionTable:
         self.table, self.onSelected, self.onReviewed = table, onSelected, onReviewed
         self.filling = False
         titles = [
-            _("Name"),
-            _("cm²"),
-            _("Decision"),
-            _("Character"),
-            _("Seen in"),
-            _("Max. counts"),
-            _("Contrast"),
-            _("Max. prob."),
+            (_("Name"), _("As in the Segment Editor")),
+            (_("cm²"), _("Area of both views together")),
+            (_("Decision"), _("Rejected areas leave the saved masks and stay in the table")),
+            (_("Class"), _("What the physician takes it for")),
+            (_("Seen in"), _("The views whose probability reaches the threshold")),
+            (_("Max."), _("Greatest counts in a pixel, of the view where it is hottest")),
+            (_("Contrast"), _("Mean counts inside by mean counts around, in that view")),
+            (_("Prob."), _("Greatest probability")),
+            (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
         ]
         table.setColumnCount(len(titles))
-        table.setHorizontalHeaderLabels(titles)
+        table.setHorizontalHeaderLabels([title for title, meaning in titles])
+        for column, (_title, meaning) in enumerate(titles):
+            table.horizontalHeaderItem(column).setToolTip(meaning)
         table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setHighlightSections(False)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
@@ -50,10 +55,17 @@ class LesionTable:
         self.table.setRowCount(len(lesions))
         for row in range(known, len(lesions)):
             self._addChoices(row)
+        edited = live.edited_lesions() if live else ()
         for row, lesion in enumerate(lesions):
-            self._fill(row, lesion, live)
+            self._fill(row, lesion, live, lesion.id in edited)
         self.table.resizeColumnsToContents()
         self.filling = False
+
+    @property
+    def current(self):
+        """The lesion whose row is selected, None without one."""
+        row = self.table.currentRow()
+        return row + 1 if row >= 0 else None
 
     def select(self, lesion):
         """Select a lesion's row as if the user had not."""
@@ -61,16 +73,18 @@ class LesionTable:
         self.table.selectRow(lesion - 1)
         self.filling = False
 
-    def _fill(self, row, lesion, live):
+    def _fill(self, row, lesion, live, byHand):
         seen = {"anterior": _("anterior"), "posterior": _("posterior"), "both": _("both")}
         strongest = max(lesion.views.values(), key=lambda measured: measured.max_counts)
         texts = {
-            0: live.name_of(lesion.id),
+            # The section says what they all are; a name of the user's own is shown whole.
+            0: live.name_of(lesion.id).removeprefix(f"{LESION_WORDS} "),
             1: f"{lesion.area_mm2 / 100:.2f}",
             4: seen[lesion.seen_in],
             5: f"{strongest.max_counts:.0f}",
             6: f"{strongest.contrast:.1f}",
             7: f"{lesion.max_probability:.2f}",
+            8: _("edited") if byHand else _("model"),
         }
         for column, text in texts.items():
             item = qt.QTableWidgetItem(text)
@@ -80,12 +94,12 @@ class LesionTable:
             self.table.setItem(row, column, item)
         review = live.review(lesion.id)
         self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))
-        self.table.cellWidget(row, CHARACTER_COLUMN).setCurrentIndex(CHARACTERS.index(review.character))
+        self.table.cellWidget(row, CLASSIFICATION_COLUMN).setCurrentIndex(CLASSIFICATIONS.index(review.classification))
 
     def _addChoices(self, row):
         decisions = [_("open"), _("accepted"), _("rejected")]
-        characters = ["-", _("benign"), _("equivocal"), _("malignant")]
-        for column, texts in ((DECISION_COLUMN, decisions), (CHARACTER_COLUMN, characters)):
+        classifications = ["-", _("benign"), _("equivocal"), _("malignant")]
+        for column, texts in ((DECISION_COLUMN, decisions), (CLASSIFICATION_COLUMN, classifications)):
             choice = qt.QComboBox()
             for text in texts:
                 choice.addItem(text)
@@ -96,8 +110,8 @@ class LesionTable:
         if self.filling:
             return
         decision = DECISIONS[self.table.cellWidget(row, DECISION_COLUMN).currentIndex]
-        character = CHARACTERS[self.table.cellWidget(row, CHARACTER_COLUMN).currentIndex]
-        self.onReviewed(row + 1, Review(decision, character))
+        classification = CLASSIFICATIONS[self.table.cellWidget(row, CLASSIFICATION_COLUMN).currentIndex]
+        self.onReviewed(row + 1, Review(decision, classification))
 
     def _selected(self):
         row = self.table.currentRow()

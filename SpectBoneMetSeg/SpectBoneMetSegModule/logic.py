@@ -6,6 +6,7 @@
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.errors import UserError
+
+from .requirements import areInstalled, ensureInstalled, requirementsFile
 
 #: How often the window looks for what the child process said, in milliseconds.
 POLL_MS = 50
@@ -37,11 +40,32 @@ class SpectBoneMetSegParameterNode:
     posteriorVolume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     box: vtkMRMLMarkupsROINode
+    useBox: bool = False
+    posteriorFromFront: bool = False
     threshold: Annotated[float, WithinRange(0.01, 0.99)] = 0.5
     minimumArea: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
     model: str = ""
     engine: str = "auto"
     device: str = "auto"
+
+
+class Progress:
+    """How far a reading is, also between the worker's words."""
+
+    def __init__(self, event, before=None):
+        """Take over an event of kind "progress"; the bar does not go back behind the one `before`."""
+        self._event, self._start = event, time.monotonic()
+        self._floor = max(event.fraction, before.now().fraction if before is not None else 0.0)
+
+    def now(self):
+        """The event with the time left and the share done as they are now."""
+        if self._event.remaining is None:
+            return replace(self._event, fraction=self._floor)
+        passed = time.monotonic() - self._start
+        expected = max(self._event.remaining, passed)
+        share = passed / (expected + passed) if expected > 0 else 0.0
+        left = max(0.0, self._event.remaining - passed)
+        return replace(self._event, remaining=left, fraction=self._floor + (1 - self._floor) * share)
 
 
 class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
@@ -62,7 +86,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         self._failure = None
         self._live = None
         self.seconds = 0.0
-        self.onProgress = self.onFinished = self.onFailed = None
+        self._progress = None
+        self.onProgress = self.onFinished = self.onFailed = self.onWarm = None
 
     @property
     def worker(self):
@@ -107,35 +132,32 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             # Before the packages are installed; the default model still has no need of a name.
             return []
 
-    def requirements(self):
-        """The packages that a reading needs."""
-        return MODULE_FOLDER / "Resources" / "requirements.txt"
-
-    def ensureRequirements(self):
-        """Ask for missing packages and install them.
+    def ensureRequirements(self, engine="auto", model=""):
+        """Ask for missing packages of an engine and install them.
 
         Raises:
             UserError: the user declined, or the installation failed.
         """
-        try:
-            import slicer.packaging as packaging
-        except ImportError as error:
-            raise UserError(_("This Slicer is too old: version 5.12 or newer is needed.")) from error
-        try:
-            packaging.pip_ensure(packaging.load_requirements(self.requirements()), requester="SpectBoneMetSeg")
-        except Exception as error:
-            raise UserError(_("Packages are missing and were not installed ({why}).").format(why=error)) from error
+        ensureInstalled(requirementsFile(engine, model))
 
     def warmUp(self, model="", engine="auto", device="auto"):
         """Load the model ahead of the first scan, when all packages are there; never asks."""
-        try:
-            import slicer.packaging as packaging
-        except ImportError:
-            # An older Slicer; it is told when the user asks for a reading.
-            return
-        if not self.worker.running and packaging.pip_check(packaging.load_requirements(self.requirements())):
+        if not self.worker.running and areInstalled(requirementsFile(engine, model)):
             self.worker.warm_up(model or None, engine, device)
             self._startTimer()
+
+    def findBox(self, anteriorVolume, posteriorVolume, box=None):
+        """Show the thorax of a scan as a region node that can be moved; a new one for None.
+
+        Raises:
+            UserError: there is no scan.
+        """
+        from SpectBoneMetSegLib.pipeline import find_thorax
+        from SpectBoneMetSegLib.scene_live import scan_of_volumes
+        from SpectBoneMetSegLib.scene_views import show_box
+
+        scan = scan_of_volumes(anteriorVolume, posteriorVolume)
+        return show_box(find_thorax(scan), scan.frame, slicer.mrmlScene, box)
 
     def process(
         self,
@@ -187,23 +209,20 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         else:
             job = self.worker.read(scan, model or None, engine, device, options)
         if segmentationNode is None:
-            segmentationNode = add_segmentation(f"{scan.case} abnormal uptake", first, slicer.mrmlScene)
+            segmentationNode = add_segmentation(
+                _("{case} abnormal uptake").format(case=scan.case), first, slicer.mrmlScene
+            )
         volumes = {"anterior": anteriorVolume, "posterior": posteriorVolume}
         # IDs, not nodes: the scene may be closed before the result comes.
         ids = {name: volume.GetID() for name, volume in volumes.items() if volume is not None}
         self._pending, self._failure, self._live = (job, segmentationNode.GetID(), ids, started), None, None
+        self._progress = None
         if result is not None:
             self._finish(result)
         elif not waitForCompletion:
             self._startTimer()
             return None
-        while self.busy:
-            self.poll()
-            slicer.app.processEvents()
-            time.sleep(0.01)
-        if self._live is None:
-            raise UserError(self._failure or _("The reading was cancelled."))
-        return self._live
+        return self._wait()
 
     def processFolder(self, inputFolder, outputFolder, model="", engine="auto", device="auto", region="thorax"):
         """Read every study in a folder (each a file or a folder of its own) and save all results; no scene is filled.
@@ -234,12 +253,16 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         """Take over what the worker said; called by the timer."""
         for event in self.worker.poll():
             mine = self.busy and event.job == self._pending[0]
-            if event.kind == "progress" and self.busy and self.onProgress:
-                self.onProgress(event)
+            if event.kind == "progress" and self.busy:
+                self._progress = Progress(event, self._progress)
+            elif event.kind == "warm" and self.onWarm:
+                self.onWarm(event.facts)
             elif event.kind == "done" and mine:
                 self._finish(event.result)
             elif self.busy and (event.kind == "crashed" or (event.kind == "failed" and mine)):
                 self._fail(event.message)
+        if self.busy and self._progress is not None and self.onProgress:
+            self.onProgress(self._progress.now())
         if self._timer is not None and not self.worker.busy:
             self._timer.stop()
 
@@ -268,6 +291,15 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             "measure": _("Measuring"),
         }
         return texts.get(step, _("Preparing"))
+
+    def _wait(self):
+        while self.busy:
+            self.poll()
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        if self._live is None:
+            raise UserError(self._failure or _("The reading was cancelled."))
+        return self._live
 
     def _startTimer(self):
         if self._timer is None:

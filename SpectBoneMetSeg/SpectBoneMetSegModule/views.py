@@ -2,6 +2,9 @@
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
+
+import sys
+
 import slicer
 
 
@@ -47,13 +50,8 @@ class Views:
             self.onClicked(position)
 
 
-def connectEditor(widget, node):
-    """Let a Segment Editor widget edit a segmentation node over the counts that belong to it."""
-    editor = slicer.mrmlScene.GetSingletonNode("SpectBoneMetSeg", "vtkMRMLSegmentEditorNode")
-    if editor is None:
-        editor = slicer.vtkMRMLSegmentEditorNode()
-        editor.SetSingletonTag("SpectBoneMetSeg")
-        editor = slicer.mrmlScene.AddNode(editor)
-    widget.setMRMLSegmentEditorNode(editor)
-    widget.setSegmentationNode(node)
-    widget.setSourceVolumeNode(node.GetNodeReference("anteriorCounts") or node.GetNodeReference("posteriorCounts"))
+def forgetCode():
+    """Let the module's own code be imported anew; what is imported at a reload is what the files then hold."""
+    packages = ("SpectBoneMetSegLib", "SpectBoneMetSegModule")
+    for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+        del sys.modules[name]

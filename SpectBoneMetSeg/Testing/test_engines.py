@@ -194,8 +194,27 @@ def test_onnx_engine_tells_when_the_gpu_was_not_usable(fake_onnx):
     assert engine.device == "CPU"
     assert "CUDAExecutionProvider" in engine.warnings[0]
     module.usable = module.listed
-    assert engines.load_engine(model, "onnx").device == "GPU:0 CUDA"
+    on_gpu = engines.load_engine(model, "onnx")
+    assert on_gpu.device == "GPU:0 CUDA"
+    assert "untried" in on_gpu.warnings[0]
     assert engines.load_engine(model, "onnx", "cpu").device == "CPU"
+
+
+def test_an_onnx_gpu_that_fails_its_trial_run_is_replaced_by_the_cpu_with_a_warning(fake_onnx, monkeypatch):
+    module = sys.modules["onnxruntime"]
+    module.listed = module.usable = ["DmlExecutionProvider", "CPUExecutionProvider"]
+    run = module.InferenceSession.run
+
+    def fails_on_gpu(session, outputs, feed):
+        if "DmlExecutionProvider" in session.providers:
+            raise RuntimeError("device removed\nstack")
+        return run(session, outputs, feed)
+
+    monkeypatch.setattr(module.InferenceSession, "run", fails_on_gpu)
+    engine = engines.load_engine(fake_onnx[0], "onnx")
+    assert engine.device == "CPU"
+    assert "(device removed); the CPU was used" in engine.warnings[0]
+    assert engine.predict(image(9, 17)).shape == (9, 17, 2)
 
 
 def test_damaged_onnx_file_is_refused(fake_onnx):

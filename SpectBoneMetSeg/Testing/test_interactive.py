@@ -1,18 +1,20 @@
 """Lesions drawn anew: the same as the pipeline's at its own threshold, and following the hand at every edit."""
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from SpectBoneMetSegLib.delineation import lesion_masks
+from SpectBoneMetSegLib.edits import edits_from, edits_text, follow_hand
 from SpectBoneMetSegLib.exchange import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.export.segmentation import lesion_ids
 from SpectBoneMetSegLib.interactive import (
+    Memory,
     ModelResult,
     Review,
-    carry_over,
-    edited_reading,
     label_of_lesions,
     reading_at,
     reviewed,
@@ -52,6 +54,20 @@ def make_result(anterior, posterior=None, receipt=None):
 def a_result():
     """Three lesions: in front, behind, in both."""
     return make_result(spot((8, 6, 4, 0.9), (30, 12, 5, 0.95)), spot((18, 16, 4, 0.8), (30, 13, 5, 0.9)))
+
+
+def table_of(folder):
+    with open(folder / "lesions.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def edits_of(result, labels, threshold, edits=None):
+    shown = reading_at(result, threshold, 0.0, edits)
+    return follow_hand(result.probabilities, result.scan.frame, shown.mask, labels, threshold, edits)
+
+
+def edited_reading(result, labels, threshold):
+    return reading_at(result, threshold, 0.0, edits_of(result, labels, threshold))
 
 
 def test_at_the_models_own_threshold_the_lesions_are_the_pipelines(a_result):
@@ -151,10 +167,16 @@ def test_labels_of_another_grid_are_refused(a_result):
 
 def test_what_was_said_of_a_lesion_follows_it_to_another_threshold(a_result):
     before, after = reading_at(a_result, 0.7, 0.0), reading_at(a_result, 0.3, 0.0)
-    assert carry_over(before, after, {2: "benign"}) == {2: "benign"}
+    memory, second = Memory(SHAPE), Review("accepted", "benign")
+    memory.keep(before, {2: second})
+    assert memory.of(after) == {2: second}
     gone = reading_at(a_result, 0.85, 0.0)
     assert [round(lesion.max_probability, 2) for lesion in gone.lesions] == [0.9, 0.95]
-    assert carry_over(before, gone, {1: "a", 2: "b", 3: "c"}) == {1: "a", 2: "c"}
+    assert memory.of(gone) == {}
+    memory.keep(gone, {1: Review("rejected")})
+    assert memory.of(after) == {1: Review("rejected"), 2: second}
+    memory.keep(after, {2: Review()})
+    assert memory.of(before)[2] == Review()
 
 
 def test_rejected_lesions_leave_the_masks_and_stay_in_the_receipt(a_result):
@@ -163,7 +185,7 @@ def test_rejected_lesions_leave_the_masks_and_stay_in_the_receipt(a_result):
     assert [lesion.seen_in for lesion in final.lesions] == ["posterior", "both"]
     np.testing.assert_array_equal(lesion_ids(final) > 0, np.isin(lesion_ids(reading), (2, 3)))
     assert [entry["decision"] for entry in final.receipt["review"]] == ["rejected", "open", "accepted"]
-    assert [entry["lesion"] for entry in final.receipt["review"]] == [None, 1, 2]
+    assert [entry["lesion"] for entry in final.receipt["review"]] == [3, 1, 2]
     assert final.lesions[1].views == reading.lesions[2].views
 
 
@@ -171,7 +193,29 @@ def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_p
     reading = reading_at(a_result, 0.4, 0.0)
     final = reviewed(a_result, reading, {number: Review("rejected") for number in (1, 2, 3)})
     final.save(str(tmp_path / "out"))
-    assert (tmp_path / "out" / "lesions.csv").read_text().count("\n") == 1
+    rows = table_of(tmp_path / "out")
+    assert [(row["ID"], row["decision"]) for row in rows] == [(str(number), "rejected") for number in (1, 2, 3)]
+    assert not final.mask.any()
+    assert final.lesions == ()
+
+
+def test_decisions_and_classifications_reach_the_table_and_rejected_lesions_come_last(a_result, tmp_path):
+    reading = reading_at(a_result, 0.4, 0.0)
+    said = {1: Review("rejected", "benign"), 2: Review("open", "equivocal"), 3: Review("accepted", "malignant")}
+    reviewed(a_result, reading, said).save(str(tmp_path / "out"))
+    rows = table_of(tmp_path / "out")
+    assert list(rows[0])[-2:] == ["decision", "classification"]
+    assert [(row["ID"], row["decision"], row["classification"]) for row in rows] == [
+        ("1", "open", "equivocal"),
+        ("2", "accepted", "malignant"),
+        ("3", "rejected", "benign"),
+    ]
+    assert float(rows[2]["area_cm2"]) == pytest.approx(reading.lesions[0].area_mm2 / 100, rel=1e-5)
+
+
+def test_without_a_physician_every_lesion_of_the_table_is_open(a_result, tmp_path):
+    reading_at(a_result, 0.4, 0.0).save(str(tmp_path / "out"))
+    assert {(row["decision"], row["classification"]) for row in table_of(tmp_path / "out")} == {("open", "")}
 
 
 def test_scans_and_results_come_back_from_a_file_as_they_were(a_result, tmp_path):
@@ -191,3 +235,116 @@ def test_scans_and_results_come_back_from_a_file_as_they_were(a_result, tmp_path
         assert (back.crop, back.receipt) == (result.crop, result.receipt)
         for name, values in result.probabilities.items():
             np.testing.assert_array_equal(back.probabilities[name], values)
+
+
+def test_an_edited_lesion_stays_at_every_threshold_while_the_others_follow(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    labels[labels == 1] = 0
+    labels[4:7, 2:5] = 1
+    edits = edits_of(a_result, labels, 0.5)
+    drawn = np.zeros(SHAPE, bool)
+    drawn[4:7, 2:5] = True
+    areas = []
+    for threshold in (0.2, 0.4, 0.6, 0.75):
+        reading = reading_at(a_result, threshold, 0.0, edits)
+        np.testing.assert_array_equal(lesion_ids(reading) == 1, drawn)
+        assert not ((reading.mask > 0) & ~drawn)[:13, :12].any()
+        areas.append(sum(lesion.area_mm2 for lesion in reading.lesions[1:]))
+        assert reading.lesions[0].views == reading_at(a_result, 0.5, 0.0, edits).lesions[0].views
+    assert areas == sorted(areas, reverse=True)
+    assert areas[0] > areas[-1] > 0
+
+
+def test_an_erased_lesion_does_not_come_back(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    labels[labels == 2] = 0
+    edits = edits_of(a_result, labels, 0.5)
+    for threshold in (0.2, 0.5, 0.7):
+        assert [lesion.seen_in for lesion in reading_at(a_result, threshold, 0.0, edits).lesions] == [
+            "anterior",
+            "both",
+        ]
+
+
+def test_an_edited_lesion_smaller_than_the_minimum_stays(a_result):
+    labels = np.zeros(SHAPE, np.int16)
+    labels[2, 2] = 1
+    edits = edits_of(a_result, labels, 0.5)
+    assert [lesion.area_mm2 for lesion in reading_at(a_result, 0.5, 500.0, edits).lesions] == [6.0]
+
+
+def test_a_neighbour_that_grows_into_an_edited_lesion_keeps_its_own_part():
+    result = make_result(spot((12, 8, 8, 0.95), (12, 17, 8, 0.95)))
+    apart = reading_at(result, 0.6, 0.0)
+    assert len(apart.lesions) == 2
+    assert len(reading_at(result, 0.3, 0.0).lesions) == 1
+    labels = lesion_ids(apart)
+    left = labels[12, 8]
+    labels[9:16, 8] = left
+    row = np.argwhere(labels == left)[0]
+    labels[tuple(row)] = 0
+    edits = edits_of(result, labels, 0.6)
+    low = reading_at(result, 0.3, 0.0, edits)
+    assert len(low.lesions) == 2
+    np.testing.assert_array_equal(edits.mask, labels == left)
+    neighbour = (low.mask > 0) & ~edits.mask
+    assert neighbour.sum() > (labels == labels[12, 17]).sum()
+    assert neighbour[:, :11].sum() == 0
+
+
+def test_a_later_edit_leaves_an_earlier_one_as_it_was(a_result):
+    first = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    first[2:4, 18:20] = 9
+    edits = edits_of(a_result, first, 0.5)
+    second = lesion_ids(reading_at(a_result, 0.7, 0.0, edits))
+    second[second == second.max()] = 0
+    both = edits_of(a_result, second, 0.7, edits)
+    np.testing.assert_array_equal(both.mask, edits.mask)
+    reading = reading_at(a_result, 0.4, 0.0, both)
+    assert [lesion.seen_in for lesion in reading.lesions] == ["both", "anterior", "posterior"]
+
+
+def test_nothing_changed_is_no_edit(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    assert edits_of(a_result, labels, 0.5) is None
+    labels[labels == 1] = 0
+    edits = edits_of(a_result, labels, 0.5)
+    assert edits_of(a_result, labels, 0.5, edits) is edits
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.int8, SHAPE, elements=st.integers(0, 1)), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_what_the_hand_left_is_there_at_any_threshold(pen, before, after):
+    result = make_result(spot((8, 6, 6, 0.9), (20, 6, 6, 0.9)), spot((18, 16, 7, 0.8)))
+    labels = (reading_at(result, before, 0.0).mask > 0) ^ (pen > 0)
+    edits = edits_of(result, labels, before)
+    reading = reading_at(result, after, 30.0, edits)
+    if edits is None:
+        return
+    ids = lesion_ids(reading)
+    at_edit = reading_at(result, before, 0.0, edits)
+    hand = {ids[tuple(place)] for place in np.argwhere(edits.mask)}
+    np.testing.assert_array_equal(np.isin(ids, sorted(hand - {0})), edits.mask)
+    assert 0 not in hand
+    assert (at_edit.mask[labels] == 1).all()
+    # Nothing of the model's grows together with what the hand touched.
+    assert not (reading.mask.astype(bool) & edits.touched & ~edits.mask).any()
+
+
+def test_edits_come_back_from_their_text(a_result):
+    labels = lesion_ids(reading_at(a_result, 0.5, 0.0))
+    labels[labels == 2] = 0
+    labels[2:4, 18:20] = 9
+    edits = edits_of(a_result, labels, 0.5)
+    back = edits_from(edits_text(edits), ("anterior", "posterior"), SHAPE)
+    np.testing.assert_array_equal(back.touched, edits.touched)
+    np.testing.assert_array_equal(back.others, edits.others)
+    for name, mask in edits.views.items():
+        np.testing.assert_array_equal(back.views[name], mask)
+    for text, views, shape in (
+        ("odd!", ("anterior", "posterior"), SHAPE),
+        (edits_text(edits), ("anterior",), SHAPE),
+        (edits_text(edits), ("anterior", "posterior"), (5, 5)),
+    ):
+        with pytest.raises(ValueError, match="do not belong"):
+            edits_from(text, views, shape)

@@ -1,5 +1,6 @@
 """What Slicer's build packages: a file that no list names would be missing from the extension."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -58,16 +59,40 @@ def test_the_extension_says_what_the_catalogue_asks_for():
     assert "Research use only" in values["DESCRIPTION"]
 
 
+def test_the_catalogue_entry_is_what_the_index_takes():
+    # The schema's own properties and limits, version 1.0.1.
+    allowed = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "build_subdirectory"}
+    text = (ROOT / "SpectBoneMetSeg.json").read_text(encoding="utf-8")
+    entry = json.loads(text)
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= allowed | {"enabled", "tier"}
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert f'set(EXTENSION_CATEGORY "{entry["category"]}")' in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert entry["tier"] in (1, 3, 5)
+    assert entry["build_dependencies"] == []
+    # An address is a public one; without one the entry names the folder it lies in.
+    assert (entry["scm_type"], entry["scm_url"]) == ("local", ".") or (
+        entry["scm_type"] == "git" and entry["scm_url"].startswith("https://")
+    )
+    assert text.endswith("}\n")
+    assert "\r" not in text
+
+
+def required(name: str) -> set[str]:
+    lines = (MODULE / "Resources" / name).read_text(encoding="utf-8").splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
+
+
 def test_slicer_asks_for_the_packages_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = {line for line in lines if line and not line.startswith("#")}
-    assert wanted == {*project["dependencies"], *project["optional-dependencies"]["tensorflow"]}
+    extras = project["optional-dependencies"]
+    assert required("requirements.txt") == {*project["dependencies"], *extras["tensorflow"]}
+    runtime = {line for line in extras["onnx"] if line.startswith("onnxruntime")}
+    assert required("requirements-onnx.txt") == {*project["dependencies"], *runtime}
 
 
-def test_requirements_leave_room_for_slicers_own_versions():
-    lines = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert not [line for line in lines if "==" in line]
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-onnx.txt"])
+def test_requirements_leave_room_for_slicers_own_versions(name):
+    assert not [line for line in required(name) if "==" in line]
 
 
 def test_the_icon_is_a_small_square_png():

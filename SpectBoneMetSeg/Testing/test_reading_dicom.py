@@ -146,6 +146,20 @@ def test_only_the_photopeak_window_is_read(tmp_path):
     assert "140 keV" in refusal(saved(ds, tmp_path / "b.dcm"))
 
 
+@pytest.mark.parametrize(("limits", "said"), [((50, 90), True), ((126, 154), False), ((None, None), False)])
+def test_an_only_window_beside_140_kev_is_warned_about(tmp_path, limits, said):
+    part, window = Dataset(), Dataset()
+    if limits[0]:
+        part.EnergyWindowLowerLimit, part.EnergyWindowUpperLimit = limits
+    window.EnergyWindowRangeSequence = [part]
+    ds = coded_pair(EnergyWindowInformationSequence=[window])
+    warnings_ = read_scan(saved(ds, tmp_path / "a.dcm")).warnings
+    expected = [
+        "The only energy window of a.dcm (50-90 keV) misses the 140 keV of 99mTc: check that it is a bone scan."
+    ]
+    assert list(warnings_) == (expected if said else [])
+
+
 @pytest.mark.parametrize("keyword", ["ImageID", "SeriesDescription", "ImageComments"])
 def test_two_files_are_named_by_their_texts(tmp_path, keyword):
     saved(nm(POSTERIOR, **{keyword: "WB POST"}, SOPInstanceUID="1.2.3.5"), tmp_path / "s" / "1.dcm")

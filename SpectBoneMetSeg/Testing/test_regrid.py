@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.planar import PlanarView, mirror, same_grid
-from SpectBoneMetSegLib.regrid import regrid, sample_on
+from SpectBoneMetSegLib.regrid import _overlap, regrid, sample_on
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 25))
 STEPS = st.tuples(st.floats(0.5, 6), st.floats(0.5, 6))
@@ -114,3 +114,33 @@ def test_nearest_sampling_invents_no_value():
     mask = sample_on(labels > 30, one, other, order=0)
     assert mask.dtype == bool
     assert mask.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIZES, STEPS, SIZES, STEPS, NAMES, st.integers(0, 1))
+def test_sampling_agrees_with_the_general_spline_of_scipy(shape, spacing, other_shape, other_spacing, name, order):
+    from scipy.ndimage import map_coordinates
+
+    one, other = view(shape, spacing), PlanarView(np.zeros(other_shape), other_spacing, name)
+    inverse = np.linalg.inv(one.ijk_to_ras) @ other.ijk_to_ras
+    rows = inverse[1, 1] * np.arange(other_shape[0]) + inverse[1, 3]
+    columns = inverse[0, 0] * np.arange(other_shape[1]) + inverse[0, 3]
+    # Half way between two pixels either is nearest.
+    assume(order == 1 or min(np.abs(np.abs(axis % 1) - 0.5).min() for axis in (rows, columns)) > 1e-6)
+    expected = map_coordinates(
+        one.counts, np.meshgrid(rows, columns, indexing="ij"), order=order, mode="grid-constant", cval=0.0
+    )
+    # Centres closer than a hundredth of a pixel count as one.
+    sampled = sample_on(one.counts, one, other, order)
+    np.testing.assert_allclose(sampled, expected, atol=0.03 * one.counts.max() if order else 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.floats(0.5, 9), st.integers(1, 40), st.floats(0.5, 9))
+def test_shares_are_those_of_the_overlaps(n_in, step_in, n_out, step_out):
+    edges_in = (np.arange(n_in + 1) - n_in / 2) * step_in
+    edges_out = (np.arange(n_out + 1) - n_out / 2) * step_out
+    upper = np.minimum(edges_out[1:, None], edges_in[None, 1:])
+    lower = np.maximum(edges_out[:-1, None], edges_in[None, :-1])
+    expected = np.clip(upper - lower, 0, None) / step_in
+    np.testing.assert_allclose(_overlap(n_in, step_in, n_out, step_out).toarray(), expected, atol=1e-5)

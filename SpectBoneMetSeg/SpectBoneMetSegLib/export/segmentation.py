@@ -14,7 +14,7 @@ from ..outlines import number_lesions
 from ..results import Reading
 from .volumes import write_volume
 
-__all__ = ["TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "write_segmentation"]
+__all__ = ["LESION_WORDS", "TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "write_segmentation"]
 
 #: SNOMED CT 49755003 as category and as type: the finer types of Slicer's list (mass, cyst, ...) would claim what a
 #: bone scan does not show. Written as Slicer's TerminologyEntry tag.
@@ -27,13 +27,16 @@ TERMINOLOGY = (
 #: Slicer's default smoothing of 0.5 makes small one-slice lesions vanish when a closed surface is made of them.
 CONVERSION = "Smoothing factor|0.0|Smoothing factor. Range: 0.0 (no smoothing) to 1.0 (strong smoothing).&"
 
+#: Before the number in a lesion's name.
+LESION_WORDS = "Abnormal uptake"
+
 #: Neighbouring numbers get hues far apart: each step is this part of the colour circle (golden ratio).
 HUE_STEP = 0.618034
 
 
 def lesion_name(number: int) -> str:
     """What a lesion is called until a physician accepts it."""
-    return f"Abnormal uptake {number}"
+    return f"{LESION_WORDS} {number}"
 
 
 def lesion_color(number: int) -> tuple[float, float, float]:

@@ -23,15 +23,20 @@ COLUMNS: tuple[str, ...] = (
     "mean_probability",
     *(f"{view}_{column}" for view in VIEW_NAMES for column in VIEW_COLUMNS),
     "geometric_mean_counts",
+    "decision",
+    "classification",
 )
 
 
 def write_lesion_table(reading: Reading, path: str) -> None:
-    """Write the table; without lesions it is the header alone. OSError when the file cannot be written."""
+    """Write the table; without lesions it is the header alone. OSError when the file cannot be written.
+
+    Lesions that a physician rejected come last; their IDs are in no mask.
+    """
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lesion_row(lesion) for lesion in reading.lesions)
+        writer.writerows(lesion_row(lesion) for lesion in (*reading.lesions, *reading.rejected))
 
 
 def lesion_row(lesion: Lesion) -> dict[str, str]:
@@ -58,5 +63,10 @@ def lesion_row(lesion: Lesion) -> dict[str, str]:
         numbers |= {f"{view}_{column}": value for column, value in zip(VIEW_COLUMNS, values, strict=True)}
     if len(lesion.views) == 2:
         numbers["geometric_mean_counts"] = math.sqrt(lesion.views["anterior"].counts * lesion.views["posterior"].counts)
-    row = {"ID": str(lesion.id), "seen_in": lesion.seen_in}
+    row = {
+        "ID": str(lesion.id),
+        "seen_in": lesion.seen_in,
+        "decision": lesion.decision,
+        "classification": lesion.classification,
+    }
     return row | {column: f"{value:.6g}" for column, value in numbers.items() if math.isfinite(value)}

@@ -1,6 +1,7 @@
 """Scans from files: DICOM NM in its many forms, NRRD, NIfTI, PNG and TIFF."""
 
-from .study import case_name, looks_like_scan, read_scan
+from .grouping import group_files
+from .study import case_name, looks_like_scan, read_files, read_scan
 from .views import checked_views
 
-__all__ = ["case_name", "checked_views", "looks_like_scan", "read_scan"]
+__all__ = ["case_name", "checked_views", "group_files", "looks_like_scan", "read_files", "read_scan"]

@@ -19,12 +19,12 @@ from ..errors import UserError
 from ..planar import ViewName
 from .frames import Frame, FrameFile
 from .positioning import position_warnings
-from .views import VIEW_CODES, views_in_text
+from .views import VIEW_CODES, is_wide, views_in_text
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["NotPlanarError", "looks_like_dicom", "read_dicom", "study_uid"]
+__all__ = ["NotPlanarError", "looks_like_dicom", "read_dicom", "read_header", "study_uid", "view_of"]
 
 #: The 99mTc photopeak in keV.
 PHOTOPEAK_KEV = 140.5
@@ -56,10 +56,33 @@ def study_uid(path: Path) -> str:
     Raises:
         NotPlanarError, UserError: as `read_dicom`.
     """
+    dataset = read_header(path)
+    with _one_sentence(path.name):
+        return str(dataset.get("StudyInstanceUID") or "")
+
+
+def read_header(path: Path) -> Dataset:
+    """The header of a planar NM file.
+
+    Raises:
+        NotPlanarError, UserError: as `read_dicom`.
+    """
     with _one_sentence(path.name):
         dataset, _ = _load(path, pixels=False)
         _check_kind(dataset, path.name)
-        return str(dataset.get("StudyInstanceUID") or "")
+        return dataset
+
+
+def view_of(dataset: Dataset, path: Path) -> ViewName | None:
+    """The side of a file's only 140 keV frame by its header; None when it has several or the header does not tell.
+
+    Raises:
+        UserError: the energy windows cannot be told apart.
+    """
+    with _one_sentence(path.name):
+        count, shape = int(dataset.get("NumberOfFrames") or 1), (int(dataset.Rows), int(dataset.Columns))
+        frames = _frames(dataset, path, np.broadcast_to(np.float64(0), (count, *shape)))
+        return _only_side(frames) if len(frames) == 1 and not is_wide(shape) else None
 
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -89,6 +112,7 @@ def read_dicom(path: Path) -> FrameFile:
                 *notes,
                 *decode_notes,
                 *_lossy(dataset, name),
+                *_other_energy(dataset, name, len(pixels)),
                 *position_warnings(dataset, name, _only_side(frames)),
             ),
         )
@@ -195,7 +219,9 @@ def _decoded(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str
             ) from error
     pixels = stored.reshape(-1, dataset.Rows, dataset.Columns).astype(np.float64)
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    pixels = pixels * float(1 if slope is None else slope) + float(intercept or 0)
+    factor, offset = float(1 if slope is None else slope), float(intercept or 0)
+    if (factor, offset) != (1, 0):
+        pixels = pixels * factor + offset
     notes = [str(note.message).split("\n")[0] for note in caught if "truncat" in str(note.message).lower()]
     return pixels, [f"{name}: {note}" for note in notes]
 
@@ -230,6 +256,24 @@ def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
             "the 99mTc photopeak frames."
         )
     return [index for index, number in enumerate(vector) if number in hit]
+
+
+def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
+    """A sentence when the only energy window says that it misses the photopeak."""
+    windows = list(dataset.get("EnergyWindowInformationSequence") or [])
+    numbers = set(_vector(dataset, "EnergyWindowVector", count)) or {1}
+    if len(numbers) != 1 or not 0 < min(numbers) <= len(windows):
+        return []
+    window = windows[min(numbers) - 1]
+    limits = [
+        (float(part.EnergyWindowLowerLimit), float(part.EnergyWindowUpperLimit))
+        for part in window.get("EnergyWindowRangeSequence") or []
+        if part.get("EnergyWindowLowerLimit") and part.get("EnergyWindowUpperLimit")
+    ]
+    if not limits or _holds_photopeak(window):
+        return []
+    said = ", ".join(f"{low:g}-{high:g} keV" for low, high in limits)
+    return [f"The only energy window of {name} ({said}) misses the 140 keV of 99mTc: check that it is a bone scan."]
 
 
 def _holds_photopeak(window: Dataset) -> bool:

@@ -16,7 +16,7 @@ from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
 from .views import assign_views, checked_views
 
-__all__ = ["case_name", "read_scan"]
+__all__ = ["case_name", "looks_like_scan", "read_files", "read_scan"]
 
 #: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
 LARGEST_COUNT = 1e9
@@ -56,18 +56,51 @@ def read_scan(
         )
     if not _exists(place):
         raise UserError(f"{place} does not exist; check the path.")
-    study = _own_name(place)
     try:
         files, skipped = _read_folder(place) if place.is_dir() else ([_read_file(place)], [])
     except PermissionError as error:
         raise UserError(f"{error.filename or place} may not be read; ask for the right to open it.") from error
+    return _scan_of(files, skipped, _own_name(place), case_name(place), wanted, pixel_size_mm)
+
+
+def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
+    """Read the files of one scan, such as an anterior and a posterior one (see `grouping.group_files`).
+
+    The case is named after the file, after the folder when there are several.
+
+    Raises:
+        UserError: as `read_scan`.
+    """
+    places = [Path(path) for path in paths]
+    if len(places) == 1:
+        return read_scan(places[0])
+    missing = [place for place in places if not _exists(place)]
+    if missing:
+        raise UserError(f"{missing[0]} does not exist; check the path.")
+    try:
+        files = [_read_file(place) for place in places]
+    except PermissionError as error:
+        raise UserError(f"{error.filename} may not be read; ask for the right to open it.") from error
+    folder = places[0].absolute().parent
+    return _scan_of(files, [], folder.name or places[0].name, case_name(folder if folder.name else places[0]))
+
+
+def _scan_of(
+    files: list[FrameFile],
+    skipped: list[str],
+    study: str,
+    case: str,
+    wanted: tuple[ViewName, ...] | None = None,
+    pixel_size_mm: float | None = None,
+) -> WholeBodyScan:
+    """Frames become views of known side and size."""
     frames = [frame for file in files for frame in file.frames]
     warnings = [*skipped, *(note for file in files for note in file.warnings)]
     sides = assign_views(frames, wanted, study, warnings)
     found = {name: _planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
     return WholeBodyScan(
-        case=case_name(place),
+        case=case,
         anterior=found.get("anterior"),
         posterior=found.get("posterior"),
         source=_source(files, found),

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..planar import VIEW_NAMES, ViewName
 from .frames import Frame
 
-__all__ = ["SIDE_BY_SIDE_RATIO", "VIEW_CODES", "assign_views", "checked_views", "views_in_text"]
+__all__ = ["SIDE_BY_SIDE_RATIO", "VIEW_CODES", "assign_views", "checked_views", "is_wide", "views_in_text"]
 
 #: Code values (any scheme) of the two sides: DICOM PS3.16 CID 26 in SNOMED CT and its older SNOMED-RT values, then the
 #: anatomical and the projection codes that some systems write instead.
@@ -130,7 +130,7 @@ def assign_views(
         )
     if views is not None:
         return dict(zip(views, _frames_for(frames, views, study), strict=True))
-    if len(frames) == 1 and _is_wide(frames[0]) and not frames[0].other_view:
+    if len(frames) == 1 and is_wide(frames[0].counts.shape) and not frames[0].other_view:
         return _wide_frame(frames[0], study)
     sides = [_side(frame, count=len(frames), alone=_has_file_to_itself(frame, frames), study=study) for frame in frames]
     if sides == [None]:
@@ -147,7 +147,7 @@ def assign_views(
 def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str) -> Sequence[Frame]:
     if len(frames) == len(views):
         return frames
-    if len(frames) == 1 and _is_wide(frames[0]):
+    if len(frames) == 1 and is_wide(frames[0].counts.shape):
         return _halves(frames[0], study)
     have = "one picture" if len(frames) == 1 else f"{len(frames)} pictures"
     raise UserError(f"{study} holds {have} but --views names {len(views)}; name one side per picture in stored order.")
@@ -199,9 +199,9 @@ def _has_file_to_itself(frame: Frame, frames: Sequence[Frame]) -> bool:
     return sum(other.file == frame.file for other in frames) == 1
 
 
-def _is_wide(frame: Frame) -> bool:
-    rows, columns = frame.counts.shape
-    return columns >= SIDE_BY_SIDE_RATIO * rows
+def is_wide(shape: tuple[int, ...]) -> bool:
+    """Whether a picture of (rows, columns) pixels may hold both views side by side."""
+    return shape[1] >= SIDE_BY_SIDE_RATIO * shape[0]
 
 
 def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:

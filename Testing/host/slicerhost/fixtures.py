@@ -119,6 +119,24 @@ def load_sample(host: Any) -> Callable[..., Any]:
     return load
 
 
+@pytest.fixture
+def a_loaded_panel(panel: Any, load_sample: Callable[..., Any]) -> Any:
+    """The panel with the sample study chosen."""
+    volumes = load_sample().volumes
+    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
+    panel.ui.posteriorSelector.setCurrentNode(volumes["posterior"])
+    return panel
+
+
+@pytest.fixture
+def a_read_panel(a_loaded_panel: Any, until: Callable[..., None]) -> Any:
+    """The panel after the sample study was read."""
+    a_loaded_panel.ui.applyButton.click()
+    until(lambda: not a_loaded_panel.logic.busy)
+    assert a_loaded_panel.live is not None, a_loaded_panel.ui.statusLabel.text
+    return a_loaded_panel
+
+
 def nodes_of(host: Any, kind: str) -> list[Any]:
     """The scene's nodes of a class."""
     return list(host.slicer.util.getNodesByClass(kind))

@@ -113,11 +113,10 @@ class Host:
         """Construct and set up a module's panel."""
         from PySide6 import QtWidgets
 
-        panel = QtWidgets.QWidget()
+        panel = _panel_class()(self.slicer, module.__name__)
         QtWidgets.QVBoxLayout(panel)
-        widget = getattr(module, f"{module.__name__}Widget")(panel)
-        widget.setup()
-        return widget
+        getattr(self.slicer.modules, module.__name__.lower()).widgetRepresentation = lambda: panel
+        return panel.reload()
 
     def clear(self) -> None:
         """Close the scene as the user does."""
@@ -235,6 +234,27 @@ class Host:
         text = "".join(traceback.format_exception(kind, value, trace))
         self.errors.append(text)
         sys.stderr.write(text)
+
+
+def _panel_class() -> Any:
+    """Qt's classes are known only after PySide6 was imported."""
+    from PySide6 import QtWidgets
+
+    class Panel(QtWidgets.QWidget):
+        """qSlicerScriptedLoadableModuleWidget: makes a module's Python widget, again after a reload."""
+
+        def __init__(self, slicer: Any, name: str) -> None:
+            super().__init__()
+            self._slicer, self._name = slicer, name
+
+        def reload(self) -> Any:
+            """Construct and set up the Python widget of the code that is loaded now."""
+            widget = getattr(sys.modules[self._name], f"{self._name}Widget")(self)
+            setattr(self._slicer.modules, f"{self._name}Widget", widget)
+            widget.setup()
+            return widget
+
+    return Panel
 
 
 class SampleDataLogic:

@@ -90,6 +90,8 @@ def _connect_gui(self: Any, ui: Any) -> int:
             value = getattr(self, name)
             if hasattr(widget, "setCurrentNode"):
                 widget.setCurrentNode(value)
+            elif hasattr(widget, "setChecked"):
+                widget.setChecked(value)
             elif widget.value != value:
                 widget.setValue(value)
 
@@ -104,8 +106,9 @@ def _connect_gui(self: Any, ui: Any) -> int:
 
     to_widgets()
     for name, widget in shown.items():
-        signal = widget.currentNodeChanged if hasattr(widget, "setCurrentNode") else widget.valueChanged
-        signal.connect(to_node(name))
+        signals = (("setCurrentNode", "currentNodeChanged"), ("setChecked", "toggled"), ("setValue", "valueChanged"))
+        signal = next(signal for method, signal in signals if hasattr(widget, method))
+        getattr(widget, signal).connect(to_node(name))
     tag = self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, to_widgets)
     self._connections.append((state, tag))
     return len(self._connections) - 1

@@ -6,6 +6,8 @@ from pathlib import Path
 
 #: Names that count as missing, for tests of that case.
 pretend_missing: set[str] = set()
+#: Names that count as installed.
+pretend_installed: set[str] = set()
 #: What was asked for so far.
 asked: list[list[str]] = []
 
@@ -18,7 +20,7 @@ def load_requirements(path: str | Path) -> list[str]:
 
 def pip_check(requirements: list[str]) -> bool:
     """Whether nothing is missing."""
-    return not any(_name(line) in pretend_missing for line in requirements)
+    return not any(_name(line) in pretend_missing or not _installed(_name(line)) for line in requirements)
 
 
 def pip_ensure(requirements: list[str], requester: str = "", **options: object) -> None:
@@ -30,6 +32,18 @@ def pip_ensure(requirements: list[str], requester: str = "", **options: object) 
     asked.append(list(requirements))
     if not pip_check(requirements):
         raise RuntimeError("User declined installation")
+
+
+def _installed(name: str) -> bool:
+    from importlib import metadata
+
+    if name in pretend_installed:
+        return True
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _name(line: str) -> str:

@@ -62,6 +62,12 @@ class ScriptedLoadableModuleWidget:
     def exit(self) -> None:
         """Called when another module is selected."""
 
+    def onReload(self) -> None:
+        """The developer's button Reload."""
+        import slicer
+
+        slicer.util.reloadScriptedModule(self.moduleName)
+
 
 class ScriptedLoadableModuleLogic:
     """What a module can do without its panel."""

@@ -1,0 +1,188 @@
+"""What a hand drew and erased in a result: it stays as it is, whatever the sliders do to the other lesions."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .delineation import LesionMasks, lesion_masks
+from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions
+from .planar import VIEW_NAMES, PlanarView, ViewName
+
+__all__ = ["Edits", "edits_from", "edits_text", "follow_hand", "keep_edits"]
+
+Mask = NDArray[np.bool_]
+Maps = Mapping[ViewName, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Changes by hand, (rows, columns) masks on the anterior whole-body frame.
+
+    Attributes:
+        touched: where lesions lie or lay that were changed; there the hand's word counts and not the model's.
+        others: lesions that lay untouched beside them; they keep their part of a model's area that grows into both.
+        views: per view what was left or drawn; together a part of `touched`.
+    """
+
+    touched: Mask
+    others: Mask
+    views: dict[ViewName, Mask]
+
+    @property
+    def mask(self) -> Mask:
+        """(rows, columns) the lesions of the hand, both views together."""
+        return np.asarray(np.any(np.stack(list(self.views.values())), axis=0))
+
+
+def follow_hand(
+    probabilities: Maps,
+    frame: PlanarView,
+    shown: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    threshold: float,
+    edits: Edits | None,
+) -> Edits | None:
+    """The edits after a labelmap was changed; `edits` itself when nothing was.
+
+    A lesion that was changed lies in the views whose probability at `threshold` reaches into it, one drawn where no
+    view has any in all views. Pixels added by hand go to every view the lesion lies in, pixels removed leave every
+    view. Holes are filled.
+
+    Args:
+        probabilities: per view (rows, columns) on `frame`.
+        frame: the anterior whole-body frame.
+        shown: (rows, columns) the lesions before the change, 0 = none.
+        labels: (rows, columns) the labelmap after it, 0 = none.
+        threshold: the one in force.
+        edits: those made before, None without any.
+
+    Raises:
+        ValueError: the labels do not fit the frame.
+    """
+    from scipy import ndimage
+
+    if labels.shape != frame.shape:
+        raise ValueError(f"labels of shape {labels.shape} do not fit the frame's {frame.shape}")
+    before, now = shown > 0, fill_holes(labels > 0)
+    changed = before != now
+    if not changed.any():
+        return edits
+    # A lesion is changed with all that it was and all that it became: both pieces of one that was cut.
+    together, _ = ndimage.label(before | now, structure=EIGHT_CONNECTED)
+    region = np.isin(together, np.unique(together[changed]))
+    drawn = _hand_views(probabilities, frame, number_lesions(now & region), threshold)
+    if edits is None:
+        return Edits(region, now & ~region, drawn)
+    views = {name: (edits.views[name] & ~region) | mask for name, mask in drawn.items()}
+    others = (edits.others | (now & ~edits.mask)) & ~region
+    return Edits(edits.touched | region, others, views)
+
+
+def keep_edits(
+    found: LesionMasks, own: Mask, edits: Edits, frame: PlanarView, minimum_area_mm2: float, seeds: Mask
+) -> LesionMasks:
+    """The model's lesions at some threshold beside those of the hand.
+
+    Where the model's area reaches into what the hand touched, it is dropped, but for the part that lies nearer to
+    another lesion. One pixel stays free between both, so that a lesion of the hand never grows together with another.
+
+    Args:
+        found: the model's lesions at the threshold in force.
+        own: (rows, columns) the model's lesions at its own threshold.
+        edits: what the hand did.
+        frame: the anterior whole-body frame.
+        minimum_area_mm2: what is left of a model's area must be as large.
+        seeds: (rows, columns) where the probability is high enough for a lesion; what is left must hold such a pixel.
+    """
+    from scipy import ndimage
+
+    model = found.union > 0
+    met = np.unique(found.union[edits.touched & model])
+    if met.size:
+        reached = np.isin(found.union, met)
+        rivals = reached & (edits.others | _apart(own, edits.touched)) & ~edits.touched
+        nearer = np.ones(frame.shape, bool)
+        if rivals.any():
+            to_hand, to_rivals = (
+                ndimage.distance_transform_edt(~mask, sampling=frame.spacing) for mask in (edits.touched, rivals)
+            )
+            nearer = to_hand <= to_rivals
+        model &= ~(reached & nearer)
+    model &= ~ndimage.binary_dilation(edits.touched, EIGHT_CONNECTED)
+    model = _worthy(model, minimum_area_mm2 / (frame.spacing[0] * frame.spacing[1]), seeds)
+    ids = number_lesions(model | edits.mask)
+    views = {
+        name: np.where((model & (part > 0)) | edits.views[name], ids, 0).astype(np.uint16)
+        for name, part in found.views.items()
+    }
+    return LesionMasks(ids, views)
+
+
+def edits_text(edits: Edits) -> str:
+    """Edits as a short text, for a file or a scene."""
+    masks = [edits.touched, edits.others, *(edits.views[name] for name in VIEW_NAMES if name in edits.views)]
+    return base64.b64encode(zlib.compress(np.packbits(np.stack(masks)).tobytes(), 9)).decode()
+
+
+def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -> Edits:
+    """The inverse of `edits_text`.
+
+    Args:
+        text: from `edits_text`.
+        views: the views of the scan, anterior first.
+        shape: (rows, columns) of the anterior whole-body frame.
+
+    Raises:
+        ValueError: the text does not belong to such a scan.
+    """
+    try:
+        packed = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
+        count = (2 + len(views)) * shape[0] * shape[1]
+        if packed.size != -(-count // 8):
+            raise ValueError(f"{packed.size} bytes")
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"the edits do not belong to {len(views)} views of {shape} pixels ({error})") from error
+    touched, others, *own = np.unpackbits(packed, count=count).astype(bool).reshape(-1, *shape)
+    return Edits(touched, others, dict(zip(views, own, strict=True)))
+
+
+def _hand_views(
+    probabilities: Maps, frame: PlanarView, ids: NDArray[np.uint16], threshold: float
+) -> dict[ViewName, Mask]:
+    """Per view the pixels of the lesions `ids` that lie in it."""
+    found = lesion_masks(dict(probabilities), threshold, 0.0, frame)
+    model = {name: inside > 0 for name, inside in found.views.items()}
+    added = ~np.any(np.stack(list(model.values())), axis=0)
+    seen = {name: set(np.unique(ids[mask]).tolist()) - {0} for name, mask in model.items()}
+    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*seen.values())
+    return {name: np.isin(ids, sorted(seen[name] | drawn)) & (mask | added) for name, mask in model.items()}
+
+
+def _apart(mask: Mask, touched: Mask) -> Mask:
+    """The components of a mask that the hand did not touch."""
+    from scipy import ndimage
+
+    components, _ = ndimage.label(mask, structure=EIGHT_CONNECTED)
+    return mask & ~np.isin(components, np.unique(components[touched & mask]))
+
+
+def _worthy(mask: Mask, smallest: float, seeds: Mask) -> Mask:
+    """The components of at least `smallest` pixels that hold a seed and do not surround what was taken out."""
+    from scipy import ndimage
+
+    components, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
+    size = np.bincount(components.ravel(), minlength=count + 1)
+    # A hair of tolerance, as in `lesion_masks`.
+    keep = size >= smallest * (1 - 1e-9)
+    keep &= np.bincount(components[seeds], minlength=count + 1) > 0
+    keep[0] = False
+    kept = keep[components]
+    filled = fill_holes(kept)
+    around, _ = ndimage.label(filled, structure=EIGHT_CONNECTED)
+    return kept & ~np.isin(around, np.unique(around[filled & ~kept]))

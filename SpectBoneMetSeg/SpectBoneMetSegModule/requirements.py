@@ -1,0 +1,61 @@
+"""The packages that a reading needs; nothing is installed before the user agrees."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+from pathlib import Path
+
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.errors import UserError
+
+RESOURCES = Path(__file__).resolve().parents[1] / "Resources"
+TENSORFLOW, ONNX = RESOURCES / "requirements.txt", RESOURCES / "requirements-onnx.txt"
+
+
+def requirementsFile(engine="auto", model=""):
+    """The packages of an engine, as a file; Automatic takes what is installed, and TensorFlow when nothing is."""
+    if engine == "auto" and not areInstalled(TENSORFLOW) and areInstalled(ONNX) and hasOnnx(model):
+        return ONNX
+    return ONNX if engine == "onnx" else TENSORFLOW
+
+
+def areInstalled(file):
+    """Whether all packages of a file are there; never asks."""
+    try:
+        import slicer.packaging as packaging
+    except ImportError:
+        # An older Slicer; it is told when the user asks for a reading.
+        return False
+    return packaging.pip_check(packaging.load_requirements(file))
+
+
+def ensureInstalled(file):
+    """Ask for missing packages and install them.
+
+    Raises:
+        UserError: the user declined, or the installation failed.
+    """
+    try:
+        import slicer.packaging as packaging
+    except ImportError as error:
+        raise UserError(_("This Slicer is too old: version 5.12 or newer is needed.")) from error
+    wanted = packaging.load_requirements(file)
+    missing = [line for line in wanted if not packaging.pip_check([line])]
+    try:
+        packaging.pip_ensure(wanted, requester="SpectBoneMetSeg")
+    except Exception as error:
+        raise UserError(
+            _("Packages are missing and were not installed: {names} ({why}). Apply again to be asked again.").format(
+                names=", ".join(missing), why=error
+            )
+        ) from error
+
+
+def hasOnnx(model):
+    """Whether a model (empty for the default one) can be run by ONNX Runtime."""
+    from SpectBoneMetSegLib.models import find_model
+
+    try:
+        return find_model(model or None).onnx.exists()
+    except UserError:
+        return False

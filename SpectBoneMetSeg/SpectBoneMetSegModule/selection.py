@@ -1,0 +1,68 @@
+"""The lesion in hand: chosen in the table, in a slice view or in the Segment Editor, and shown in all of them."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+import slicer
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.scene_views import center_views
+
+
+class Selection(VTKObservationMixin):
+    """Links a table of lesions, the slice views and a Segment Editor widget."""
+
+    def __init__(self, editorWidget):
+        """Link an editor widget; `table` is set by who makes it."""
+        VTKObservationMixin.__init__(self)
+        self.editorWidget = editorWidget
+        self.table = None
+        self.live = None
+
+    def setLive(self, live):
+        """Link another reading, or none."""
+        self.removeObservers()
+        self.live = live
+        if live is not None:
+            editor = connectEditor(self.editorWidget, live.node)
+            self.addObserver(editor, "ModifiedEvent", self.onChosenInEditor)
+
+    def update(self):
+        """Outlines were drawn anew: let the one in hand stand out again."""
+        self.live.highlight(self.table.current)
+
+    def onChosenInTable(self, lesion):
+        """Bring a lesion into the middle of the views and into the editor's hand."""
+        center_views(self.live.reading.lesions[lesion - 1].centroid, slicer.mrmlScene)
+        self.live.highlight(lesion)
+        self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
+
+    def onClickedInView(self, position):
+        """Take the lesion at a place of the patient (RAS mm) in hand, if there is one."""
+        lesion = self.live.lesion_at(position) if self.live is not None else None
+        if lesion is not None:
+            self.table.select(lesion.id)
+            self.live.highlight(lesion.id)
+            self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion.id))
+
+    def onChosenInEditor(self, caller, event):
+        """Select the row of the segment in the editor's hand, unless a piece of it is selected already."""
+        segment = caller.GetSelectedSegmentID()
+        if self.live is None or self.live.updating or not segment:
+            return
+        lesion, current = self.live.lesion_of(segment), self.table.current
+        if lesion is not None and (current is None or self.live.segment_of(current) != segment):
+            self.table.select(lesion.id)
+            self.live.highlight(lesion.id)
+
+
+def connectEditor(widget, node):
+    """Let a Segment Editor widget edit a segmentation node over its counts; returns the editor's node."""
+    editor = slicer.mrmlScene.GetSingletonNode("SpectBoneMetSeg", "vtkMRMLSegmentEditorNode")
+    if editor is None:
+        editor = slicer.vtkMRMLSegmentEditorNode()
+        editor.SetSingletonTag("SpectBoneMetSeg")
+        editor = slicer.mrmlScene.AddNode(editor)
+    widget.setMRMLSegmentEditorNode(editor)
+    widget.setSegmentationNode(node)
+    widget.setSourceVolumeNode(node.GetNodeReference("anteriorCounts") or node.GetNodeReference("posteriorCounts"))
+    return editor
