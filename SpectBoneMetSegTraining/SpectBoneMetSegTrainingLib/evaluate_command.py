@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.models import ModelFolder
-    from SpectBoneMetSegLib.planar import ViewName
-
-    from .dataset import LabelledCrop, Truth
-
-    Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 
 class EvaluateCommand:
@@ -113,25 +104,12 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
         raise UsageError(f"{args.data} holds no case in the split {args.split}.")
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    predictions: Iterable[Prediction] = predict_cases(
-        data, cases, engine.predict, card.network.inputs, card.network.outputs
+    predictions = predict_cases(
+        data, cases, engine.predict, card.network.inputs, card.network.outputs, truth=args.truth
     )
-    if args.truth != "agreed":
-        predictions = _against(data, predictions, args.truth, card.network.outputs == ("union",))
     figures = evaluate_cases(predictions, Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2))
     if args.baselines:
         from .baselines import evaluate_baselines
 
         figures["baselines"] = evaluate_baselines(data, cases, args.truth)
     return figures
-
-
-def _against(data: Path, predictions: Iterable[Prediction], truth: Truth, union: bool) -> Iterator[Prediction]:
-    """The same predictions beside another truth."""
-    from .dataset import load_case
-    from .evaluation import union_of
-
-    for crop, probabilities in predictions:
-        other = load_case(data, crop.case, truth)
-        other = union_of(other) if union else other
-        yield replace(crop, labels=other.labels, instances=other.instances, lesions=other.lesions), probabilities

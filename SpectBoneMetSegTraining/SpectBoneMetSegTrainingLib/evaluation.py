@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .dataset import LabelledCrop, load_case, merge_labels
+from .dataset import LabelledCrop, Truth, load_case, merge_labels
 from .metrics import Counts, compare
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -39,7 +39,12 @@ class Delineator:
 
 
 def predict_cases(
-    folder: Path, cases: Iterable[str], predict: Predict, inputs: tuple[InputName, ...], outputs: tuple[OutputName, ...]
+    folder: Path,
+    cases: Iterable[str],
+    predict: Predict,
+    inputs: tuple[InputName, ...],
+    outputs: tuple[OutputName, ...],
+    truth: Truth = "agreed",
 ) -> Iterator[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]]:
     """Each case with its probability per existing view.
 
@@ -47,7 +52,7 @@ def predict_cases(
     sum).
     """
     for name in cases:
-        crop = load_case(folder, name)
+        crop = load_case(folder, name, truth)
         result = predict(network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs))
         if outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}

@@ -15,9 +15,9 @@ from .region_losses import (
     Form,
     RegionLossSettings,
     corrected_unsupervised,
-    pair_image,
     published_unsupervised,
     region_loss,
+    unit_range,
 )
 from .settings import TrainingConfig
 
@@ -85,9 +85,7 @@ def scaled_image(seen: Seen) -> tf.Tensor:
 
     Ours: on the square-root scale of the network's inputs, on which one hot spot does not flatten everything else.
     """
-    import tensorflow as tf
-
-    return pair_image(seen["image"], tf.zeros_like(seen["image"]))
+    return unit_range(seen["image"])
 
 
 def body_of(seen: Seen) -> tf.Tensor:

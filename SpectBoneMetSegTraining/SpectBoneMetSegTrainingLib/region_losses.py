@@ -91,23 +91,16 @@ def combine(
     return (1 - alpha) * unsupervised + alpha * supervised
 
 
-def pair_image(anterior: tf.Tensor, posterior_mirrored: tf.Tensor) -> tf.Tensor:
-    """The image g of a pair of views: their sum (Eq. 4), each image scaled to 0..1 as in the referenced code.
+def unit_range(image: tf.Tensor) -> tf.Tensor:
+    """The image g of the losses: each image of (batch, rows, columns, 1) scaled to 0..1 as in the referenced code.
 
     v = 0.004 has its meaning on this scale only. A constant image becomes 0.
-
-    Args:
-        anterior, posterior_mirrored: (batch, rows, columns, 1), counts or what else the caller trains on.
-
-    Returns:
-        (batch, rows, columns, 1).
     """
     import tensorflow as tf
 
-    total = anterior + posterior_mirrored
-    low = tf.reduce_min(total, PIXELS, keepdims=True)
-    high = tf.reduce_max(total, PIXELS, keepdims=True)
-    return tf.math.divide_no_nan(total - low, high - low)
+    low = tf.reduce_min(image, PIXELS, keepdims=True)
+    high = tf.reduce_max(image, PIXELS, keepdims=True)
+    return tf.math.divide_no_nan(image - low, high - low)
 
 
 def published_unsupervised(probability: tf.Tensor, image: tf.Tensor, area_weight: float = AREA_WEIGHT) -> tf.Tensor:

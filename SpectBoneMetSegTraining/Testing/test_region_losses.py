@@ -256,10 +256,10 @@ def test_images_of_other_brightness_in_the_batch_disturb_only_the_published_mean
     assert value == pytest.approx(0, abs=1e-9)
 
 
-def test_the_pair_image_is_the_sum_of_the_views_scaled_image_by_image():
+def test_images_are_scaled_one_by_one_and_a_constant_one_is_zero():
     front, back = np.zeros((2, 2, 2, 1)), np.zeros((2, 2, 2, 1))
     front[0, 0, 0], back[0, 0, 1], front[1], back[1, 1, 1] = 6, 3, 5, 5
-    image = losses.pair_image(tensor(front), tensor(back)).numpy()
+    image = losses.unit_range(tensor(front + back)).numpy()
     np.testing.assert_allclose(image[0, ..., 0], [[1, 0.5], [0, 0]])
     np.testing.assert_allclose(image[1, ..., 0], [[0, 0], [0, 1]])
-    assert not losses.pair_image(tensor(np.ones(FLAT)), tensor(np.ones(FLAT))).numpy().any()
+    assert not losses.unit_range(tensor(np.ones(FLAT))).numpy().any()
