@@ -1,8 +1,9 @@
-"""Make the sample study in Resources/Sample: one simulated patient and its truth.
+"""Make the sample study in Resources/Sample: one simulated patient and what three simulated readers agreed on.
 
     python -m SpectBoneMetSegTrainingLib.phantom.make_sample Resources/Sample
 
-The patient's seed is no seed of a training set (those start with the data set's own number).
+The patient's seed is no seed of a training set (those start with the data set's own number), and the body has a shape
+that no training patient has.
 """
 
 from __future__ import annotations
@@ -10,34 +11,27 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from ..dataset import IGNORE, LESION, write_image, write_json
+from ..dataset import label_map, merge_labels, write_image, write_json
 from .dicom_nm import write_nm_wholebody
 from .hospital import simulate_case
+from .population import READER_STREAM, agreed_instances
+from .readers import consensus
 
-SEED = (424242, 1)
+SEED = (424242, 10)
 
 
 def main(folder: str) -> None:
     """Write simulated_scan.dcm (RLE), truth.nii.gz (union of both views, anterior frame) and truth.json."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    case = simulate_case("simulated_scan", SEED, positive=True, arms_up=False)
+    case = simulate_case("simulated_scan", SEED, positive=True, spacing=2.26, arms_up=False, held_out=True)
     write_nm_wholebody(target / "simulated_scan.dcm", case.scan, patient_id="SAMPLE", uid_text="sample", variant="rle")
-    assert case.scan.anterior is not None
-    truth = np.zeros(case.scan.anterior.shape, np.uint8)
-    for wanted, value in ((False, IGNORE), (True, LESION)):
-        for lesion in case.lesions:
-            for view in lesion.views.values():
-                if view.visible is wanted:
-                    truth[view.mask] = value
-    write_image(target / "truth.nii.gz", truth, case.scan.anterior, case.scan.anterior.origin)
-    lesions = [
-        {"id": item.id, "bone": item.bone, "labelled": {name: view.visible for name, view in item.views.items()}}
-        for item in case.lesions
-    ]
-    write_json(target / "truth.json", {"data": "simulated", "lesions": lesions, "mimics": list(case.mimics)})
+    frame = case.scan.frame
+    lesions = agreed_instances(case, consensus(case, (*SEED, READER_STREAM, 0)))
+    truth = merge_labels(label_map(lesions, view, frame.shape) for view in case.scan.views)
+    write_image(target / "truth.nii.gz", truth, frame, frame.origin)
+    told = [{"id": item.id, "bone": item.about["bone"], "labelled": item.labelled} for item in lesions]
+    write_json(target / "truth.json", {"data": "simulated", "lesions": told, "mimics": list(case.mimics)})
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def write_simulated(
 
         panel = consensus(simulated, seed)
         _write_readers(folder, simulated, panel)
-        agreed = [_agreed_instance(lesion, panel) for lesion in simulated.lesions]
+        agreed = agreed_instances(simulated, panel)
         exact = [_exact_instance(lesion) for lesion in simulated.lesions]
     work = regrid(aggregate(scan))
     record = {
@@ -246,8 +246,12 @@ def _study_date(scan: int) -> str:
     return f"{2024 + scan // 2}{'07' if scan % 2 else '01'}01"
 
 
+def agreed_instances(simulated: SimulatedCase, panel: Panel) -> list[Instance]:
+    """The lesions as the readers agreed on them; one that they did not agree on has its exact outline as "ignore"."""
+    return [_agreed_instance(lesion, panel) for lesion in simulated.lesions]
+
+
 def _agreed_instance(lesion: SimulatedLesion, panel: Panel) -> Instance:
-    """What the readers agreed on; where that does not hold the lesion, its exact outline as "ignore"."""
     found = {view: panel.lesions[view].get(lesion.id) for view in lesion.views}
     masks = {view: shown.mask if (mask := found[view]) is None else mask for view, shown in lesion.views.items()}
     return Instance(lesion.id, masks, {view: mask is not None for view, mask in found.items()}, _about(lesion))
