@@ -29,7 +29,7 @@ class ModelCard:
         region: body region it was trained on, such as "thorax".
         training: summary of the training data and method; says whether the data were simulated.
         metrics: figures on held-out data, with what was measured on what.
-        parent: name and version of the model it was fine-tuned from; empty if none.
+        parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
         sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
         preprocessing_version: `preprocessing.PREPROCESSING_VERSION` it was trained with.

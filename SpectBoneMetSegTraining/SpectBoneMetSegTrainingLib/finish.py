@@ -1,44 +1,99 @@
-"""From trained weights to a model with thresholds, figures and a card."""
+"""From a data set to a model with thresholds, figures and a card: training and what follows it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.models import save_model
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.models import check_target, save_model
 
 from .dataset import read_json
 from .evaluation import Delineator, choose_threshold, evaluate_cases, predict_cases
-from .trainer import TrainingConfig, training_and_validation, training_seconds
+from .fine_tuning import parent_of, with_start
+from .methods import describe_loss
+from .phantom.sealed import is_sealed
+from .run_folder import training_seconds
+from .settings import TrainingConfig
+from .subsets import TrainingCases, training_cases
+from .trainer import Progress, train
 
 if TYPE_CHECKING:
     import keras
 
 #: Marks of fewer than four reference pixels are noise (one lesion's blur alone covers more).
 MINIMUM_AREA_MM2 = 20.0
+#: Thresholds of a model that no label chose.
+UNCHOSEN_THRESHOLD = 0.5
 
 
-def finish_model(
-    network: keras.Model,
+def train_and_finish(
     data: Path,
     run: Path,
     config: TrainingConfig,
     output: Path,
-    description: str,
+    description: str = "",
+    progress: Progress | None = None,
+    devices: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Choose thresholds on the validation patients, write the model folder, return the validation figures."""
-    train_cases, validation_cases = training_and_validation(data)
+    """Train, or go on where the run was broken off, choose thresholds, and write the model folder.
+
+    Args:
+        data, run, config, progress, devices: as in `trainer.train`.
+        output: model folder to write; its name is the model's. description: one sentence for its card.
+
+    Returns:
+        Figures on the validation patients ("what" says on whom else), as in the card; empty where no label was used.
+
+    Raises:
+        UserError: whatever cannot be trained on, started from or written, most of it before any work.
+    """
+    check_request(data, output)
+    config = with_start(config)
+    network = train(data, run, config, progress, devices)
+    return finish_model(network, data, run, config, output, description)
+
+
+def check_request(data: Path, output: Path) -> None:
+    """Refuse what must not be trained on and where no model can be written.
+
+    Raises:
+        UserError: says why.
+    """
+    if is_sealed(data):
+        raise UserError(f"{data} is a sealed test and is never trained on; choose another --data.")
+    check_target(output)
+
+
+def finish_model(
+    network: keras.Model, data: Path, run: Path, config: TrainingConfig, output: Path, description: str
+) -> dict[str, Any]:
+    """Choose thresholds on the patients that validated the training, write the model, return its figures.
+
+    Only labels inside the training's budget are looked at. A budget without validation patients leaves its training
+    patients, one without any label the middle, UNCHOSEN_THRESHOLD.
+    """
+    cases = training_cases(data, config)
+    measured = cases.validation or cases.labelled
 
     def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(network(inputs[None], training=False))[0]
 
-    predictions = list(
-        predict_cases(data, validation_cases or train_cases, predict, config.network.inputs, config.network.outputs)
-    )
-    threshold, seed_threshold = choose_threshold(predictions, MINIMUM_AREA_MM2)
-    figures = evaluate_cases(predictions, Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2))
+    threshold = seed_threshold = UNCHOSEN_THRESHOLD
+    figures: dict[str, Any] = {}
+    if measured:
+        predictions = list(predict_cases(data, measured, predict, config.network.inputs, config.network.outputs))
+        threshold, seed_threshold = choose_threshold(predictions, MINIMUM_AREA_MM2)
+        what = (
+            "thresholds were chosen on these patients"
+            if cases.validation
+            else "no patient validated: these were trained on, and thresholds were chosen on them"
+        )
+        delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)
+        figures = {"what": what, **evaluate_cases(predictions, delineator)}
     about = read_json(data / "dataset.json")
     save_model(
         network,
@@ -49,20 +104,31 @@ def finish_model(
             "seed_threshold": seed_threshold,
             "minimum_area_mm2": MINIMUM_AREA_MM2,
             "region": "thorax",
-            "training": {
-                "data": about["description"],
-                "cases": len(train_cases),
-                "steps": config.steps,
-                "batch": config.batch,
-                "patch_pixels": config.patch,
-                "learning_rate": config.learning_rate,
-                "seed": config.seed,
-                "minutes": round(training_seconds(run) / 60, 1),
-                "loss": "weighted cross-entropy + batch soft Tversky, supervised",
-                "environment": read_json(run / "environment.json"),
-            },
-            "metrics": {"validation": {"what": "thresholds were chosen on these patients", **figures}},
+            "parent": parent_of(config),
+            "training": {"data": about["description"], **_training_record(run, config, cases)},
+            "metrics": {"validation": figures} if figures else {},
         },
         output,
     )
     return figures
+
+
+def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:
+    """How the model was trained, for its card."""
+    return {
+        "method": config.method,
+        "loss": describe_loss(config),
+        "labels": "all" if config.labels is None else f"{config.labels} by {config.budget_by}",
+        "cases": len(cases.labelled),
+        "validation_cases": len(cases.validation),
+        "unlabelled_cases": len(cases.unlabelled),
+        "start": parent_of(config) or "random weights",
+        "steps": config.steps,
+        "batch": config.batch,
+        "patch_pixels": config.patch,
+        "augmented_while_training": config.augment,
+        "learning_rate": config.learning_rate,
+        "seed": config.seed,
+        "minutes": round(training_seconds(run) / 60, 1),
+        "environment": read_json(run / "environment.json"),
+    }

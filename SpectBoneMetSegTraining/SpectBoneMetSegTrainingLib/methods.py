@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .losses import segmentation_loss
 from .region_losses import (
+    ALPHA,
     Combination,
     Form,
     RegionLossSettings,
@@ -47,6 +48,20 @@ def losses_of(config: TrainingConfig) -> Losses:
     if config.method == "strong":
         return strong_losses
     return lambda seen, _: {"supervised": segmentation_loss(seen["probability"], seen["label"], seen["weight"])}
+
+
+def describe_loss(config: TrainingConfig) -> str:
+    """The loss of a method in words, for the model's card."""
+    form = "as published" if config.published else "corrected"
+    supervised = "weighted cross-entropy + batch soft Tversky"
+    if config.method == "unsupervised":
+        return f"Lin et al. 2022, Eq. 7, {form}"
+    if config.method == "semi":
+        sum_or_convex = f"(1 - {ALPHA}) l_U + {ALPHA} l_S" if config.convex else f"l_U + {ALPHA} l_S"
+        return f"Lin et al. 2022, Eq. 6-8, {form}, {sum_or_convex}"
+    if config.method == "strong":
+        return f"{supervised}; of unlabelled patches the same against a mean teacher's sure pixels"
+    return supervised
 
 
 def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:

@@ -40,7 +40,8 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
     asked = {"data": str(data.resolve()), **config.to_dict()}
     settings = run / "config.json"
     if settings.exists():
-        if read_json(settings) != asked:
+        # An older program's run lacks the options that came later; it was trained with what is now their default.
+        if {**TrainingConfig().to_dict(), **read_json(settings)} != asked:
             raise UserError(f"{run} holds a training with other options; choose another --run or delete that folder.")
         return
     try:

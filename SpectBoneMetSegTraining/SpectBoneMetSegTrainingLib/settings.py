@@ -31,6 +31,10 @@ class TrainingConfig:
         augment: turn, scale, thin and flip patches at random; False cuts them as they are, for ready-made sets (D1-D4).
         validate_every: steps between looks at the validation patients, 0 for never; patience: looks without a better
             one after which training stops, 0 for never.
+        labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
+            from these.
+        start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
+            `fine_tuning.with_start` fills in both.
     """
 
     steps: int = 3500
@@ -49,10 +53,14 @@ class TrainingConfig:
     augment: bool = True
     validate_every: int = 250
     patience: int = 8
+    labelled_cases: tuple[str, ...] | None = None
+    start: str | None = None
+    start_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**asdict(self), "network": self.network.to_dict()}
+        cases = None if self.labelled_cases is None else list(self.labelled_cases)
+        return {**asdict(self), "network": self.network.to_dict(), "labelled_cases": cases}
 
     def check(self) -> None:
         """Refuse what cannot be trained.

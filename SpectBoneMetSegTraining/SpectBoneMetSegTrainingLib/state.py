@@ -55,6 +55,11 @@ class TrainingState:
         self.best = BestSoFar()
         self._best_weights: list[NDArray[Any]] | None = None
 
+    def start_from(self, weights: list[NDArray[Any]]) -> None:
+        """Give network and average these weights, `get_weights()` of a network of the same shape."""
+        self._network.set_weights(weights)
+        self._average.set_weights(weights)
+
     def step(self, number: int, batch: Batch) -> dict[str, float]:
         """One gradient step; returns "loss" and its parts."""
         import tensorflow as tf

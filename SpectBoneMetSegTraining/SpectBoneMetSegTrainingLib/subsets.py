@@ -63,30 +63,62 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
     An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones.
 
     Raises:
-        UserError: not a data set, no training case, or fewer patients or samples than the budget.
+        UserError: not a data set, no training case, fewer patients or samples than the budget, or `labelled_cases`
+            that are no labelled training cases.
     """
     labelled, validation = training_and_validation(data)
     patients = patients_of(data)
     rest: list[str] = []
-    if config.labels is not None:
-        pool = {case: patients[case] for case in (*labelled, *validation)}
-        labelled, validation, rest = draw_budget(pool, config.labels, config.budget_by, config.seed)
-        # Some cases (superscans, say) are only ever measured, never learnt from.
-        learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
-        labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
-        if not labelled and config.method != "unsupervised":
-            raise UserError(
-                f"The {config.labels} {config.budget_by}s drawn hold nothing to learn from; ask for more --labels."
-            )
+    if config.labels is not None or config.labelled_cases is not None:
+        everyone = {case: patients[case] for case in (*labelled, *validation)}
+        labelled, validation, rest = _within_budget(data, everyone, config)
     known = {patients[case] for case in (*labelled, *validation, *cases_of(data, "test"))}
     unlabelled = rest + [case for case in cases_of(data, "unlabelled") if patients[case] not in known]
     if config.method == "unsupervised":
         labelled, unlabelled = [], labelled + unlabelled
-    elif config.method != "supervised" and not unlabelled:
+    elif config.method == "supervised":
+        unlabelled = []
+    elif not unlabelled:
         raise UserError(
             f"{data} holds no unlabelled case for the method {config.method}; add some or ask for fewer labels."
         )
     return TrainingCases(sorted(labelled), sorted(validation), sorted(unlabelled))
+
+
+def _within_budget(
+    data: Path, everyone: Mapping[str, str], config: TrainingConfig
+) -> tuple[list[str], list[str], list[str]]:
+    """(labelled, validation, rest) of the {case: patient} that have labels, as the config allows to use them."""
+    pool = dict(everyone)
+    if config.labelled_cases is not None:
+        foreign = sorted(set(config.labelled_cases) - set(everyone))
+        if foreign:
+            raise UserError(f"{foreign[0]} is no labelled training case of {data}; choose other --labelled-cases.")
+        pool = {case: everyone[case] for case in config.labelled_cases}
+    units = len(set(pool.values())) if config.budget_by == "patient" else len(pool)
+    labels = units if config.labels is None else config.labels
+    labelled, validation, rest = draw_budget(pool, labels, config.budget_by, config.seed)
+    used = {pool[case] for case in (*labelled, *validation)}
+    rest += [case for case, patient in everyone.items() if case not in pool and patient not in used]
+    # Some cases (superscans, say) are only ever measured, never learnt from.
+    learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
+    labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
+    if not labelled and config.method != "unsupervised":
+        raise UserError(f"The {labels} {config.budget_by}s drawn hold nothing to learn from; ask for more --labels.")
+    return labelled, validation, rest
+
+
+def read_labelled_cases(path: Path) -> tuple[str, ...]:
+    """The names under "labelled" in a JSON file such as a benchmark's train/d1.json.
+
+    Raises:
+        UserError: it is missing, damaged or names none.
+    """
+    content = read_json(path)
+    names = content.get("labelled") if isinstance(content, dict) else None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f'{path} names no cases; it must hold {{"labelled": ["case", ...]}}.')
+    return tuple(sorted(set(names)))
 
 
 def patients_of(data: Path) -> dict[str, str]:

@@ -13,11 +13,11 @@ from SpectBoneMetSegLib.errors import UserError
 
 from . import run_folder
 from .batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
-from .run_folder import training_seconds
+from .fine_tuning import start_weights, with_start
 from .schedule import learning_rate
 from .settings import TrainingConfig
 from .state import TrainingState
-from .subsets import TrainingCases, training_and_validation, training_cases
+from .subsets import TrainingCases, training_cases
 from .validation import pooled_dice
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 
 Progress = Callable[[int, int, float, float], None]
-
-__all__ = ["Progress", "TrainingConfig", "train", "training_and_validation", "training_seconds"]
 
 
 def train(
@@ -51,9 +49,11 @@ def train(
         cache_bytes: memory for cases read from disk.
 
     Raises:
-        UserError: the folder holds another run, options that cannot be trained, a broken or too small data set.
+        UserError: the folder holds another run, options that cannot be trained, a broken or too small data set, no
+            model to start from.
     """
     tf = import_tensorflow()
+    config = with_start(config)
     config.check()
     cases = training_cases(data, config)
     run_folder.prepare(run, config, data)
@@ -78,6 +78,8 @@ class _Loop:
             state.restore(saved)
             self.first, self.before = int(saved["step"]), float(saved["seconds"])
             self.ended = bool(saved["ended"])
+        elif config.start:
+            state.start_from(start_weights(config))
         # Also without a checkpoint: a run killed before its first one has logged steps that run again.
         run_folder.cut_logs(run, self.first)
         self.events = run_folder.EventLog(run)

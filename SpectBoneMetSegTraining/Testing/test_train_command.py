@@ -1,0 +1,156 @@
+"""`spectbonemetseg train`: every method ends in a model whose card says how it came about."""
+
+import json
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.models import find_model, load_network
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegTrainingLib.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.subsets import training_cases
+
+SMALL = ["--batch", "4", "--patch", "32", "--channels", "8", "--recurrent-steps", "1", "--stem-channels", "6"]
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
+
+
+@pytest.fixture(scope="module")
+def mixed(discs, tmp_path_factory):
+    """Six labelled, two unlabelled and two test patients."""
+    return discs(tmp_path_factory.mktemp("mixed"), ["train"] * 6 + ["unlabelled"] * 2 + ["test"] * 2)
+
+
+@pytest.fixture(scope="module")
+def parent(mixed, tmp_path_factory):
+    """A model to start from."""
+    folder = tmp_path_factory.mktemp("models") / "parent"
+    config = TrainingConfig(steps=2, batch=2, patch=32, network=NETWORK)
+    train_and_finish(mixed, folder.with_name("run"), config, folder)
+    return folder
+
+
+def train(data, output, *options):
+    return main(["train", "--data", str(data), "--output", str(output), "--steps", "3", "--json", *options])
+
+
+METHODS = {
+    "supervised": (["--labels", "4"], (3, 1, 0)),
+    "unsupervised": (["--published"], (0, 2, 6)),
+    "semi": (["--labels", "4", "--convex", "--labels-by", "sample", "--no-augment"], (3, 1, 4)),
+    "strong": (["--labels", "3", "--weight-decay", "0", "--average", "0.5"], (2, 1, 5)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_ends_in_a_model_whose_card_tells_it(method, mixed, tmp_path, capsys):
+    options, counts = METHODS[method]
+    assert train(mixed, tmp_path / "tiny", "--method", method, *SMALL, *options) == 0
+    told = json.loads(capsys.readouterr().out)
+    card = find_model(tmp_path / "tiny").card
+    about = card.training
+    assert (about["cases"], about["validation_cases"], about["unlabelled_cases"]) == counts
+    assert about["method"] == method
+    assert ("Eq. 7" in about["loss"]) == (method == "unsupervised")
+    assert ("Eq. 6" in about["loss"]) == (method == "semi")
+    assert about["start"] == "random weights"
+    assert not card.parent
+    assert told["validation"]["cases"] == counts[1] == card.metrics["validation"]["cases"]
+
+
+def test_without_any_label_nothing_is_chosen_or_measured(mixed, tmp_path, capsys):
+    assert train(mixed, tmp_path / "tiny", "--method", "unsupervised", "--labels", "0", *SMALL) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["validation"] == {}
+    assert "nothing was measured" in printed.err
+    card = find_model(tmp_path / "tiny").card
+    assert card.metrics == {}
+    assert card.threshold == card.seed_threshold == 0.5
+
+
+def test_a_budget_of_one_patient_says_that_its_figures_flatter(mixed, tmp_path):
+    figures = train_and_finish(
+        mixed, tmp_path / "run", TrainingConfig(2, 2, 32, labels=1, network=NETWORK), tmp_path / "m"
+    )
+    assert "trained on" in figures["what"]
+    assert figures["cases"] == 1
+
+
+def test_only_named_cases_lend_their_labels(mixed, tmp_path):
+    names = ["case0", "case2", "case3"]
+    (tmp_path / "d1.json").write_text(json.dumps({"labelled": names, "unlabelled": []}))
+    options = ["--labelled-cases", str(tmp_path / "d1.json"), "--method", "semi"]
+    assert train(mixed, tmp_path / "tiny", *options, *SMALL) == 0
+    config = TrainingConfig(method="semi", labelled_cases=tuple(names))
+    cases = training_cases(mixed, config)
+    assert sorted([*cases.labelled, *cases.validation]) == names
+    assert set(cases.unlabelled) == {"case1", "case4", "case5", "case6", "case7"}
+    assert json.loads((tmp_path / "tiny-run" / "config.json").read_text())["labelled_cases"] == names
+    # The same folder goes on as the same training.
+    assert train(mixed, tmp_path / "tiny", *options, *SMALL) == 0
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"labelled": []}', '{"labelled": [1]}', "{", '{"labelled": ["x"]}'])
+def test_a_file_without_fitting_cases_is_refused(content, mixed, tmp_path, capsys):
+    (tmp_path / "d1.json").write_text(content)
+    assert train(mixed, tmp_path / "m", "--labelled-cases", str(tmp_path / "d1.json"), *SMALL) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_fine_tuning_goes_on_from_the_models_weights(mixed, parent, tmp_path):
+    before = find_model(parent)
+    options = ["--start", str(parent), "--batch", "2", "--patch", "32", "--learning-rate", "1e-9"]
+    assert train(mixed, tmp_path / "child", *options) == 0
+    child = find_model(tmp_path / "child")
+    assert child.card.network == before.card.network
+    assert before.card.sha256 in child.card.parent
+    assert child.card.parent.startswith("parent 1")
+    stored = json.loads((tmp_path / "child-run" / "config.json").read_text())
+    assert stored["start_sha256"] == before.card.sha256
+    pairs = zip(load_network(before).trainable_weights, load_network(child).trainable_weights, strict=True)
+    for one, two in pairs:
+        np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6, err_msg=one.path)
+
+
+def test_a_run_does_not_go_on_from_another_model(mixed, parent, tmp_path):
+    with pytest.raises(UserError, match="not the model"):
+        train_and_finish(
+            mixed, tmp_path / "r", TrainingConfig(start=str(parent), start_sha256="0" * 64), tmp_path / "m"
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--start", "nowhere"],
+        ["--start", "PARENT", "--channels", "8"],
+        ["--start", "PARENT", "--tied"],
+        ["--published"],
+        ["--convex", "--method", "unsupervised"],
+        ["--method", "semi", "--batch", "3"],
+        ["--labels", "0"],
+        ["--patience", "-1"],
+        ["--average", "1"],
+        ["--dilations", "1:2,1:2"],
+        ["--dilations", "1"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_with_status_2(options, mixed, parent, tmp_path, capsys):
+    options = [str(parent) if word == "PARENT" else word for word in options]
+    assert train(mixed, tmp_path / "m", *options) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "m").exists()
+    assert not (tmp_path / "m-run").exists()
+
+
+def test_a_run_of_an_older_program_goes_on(mixed, tmp_path):
+    config = TrainingConfig(steps=2, batch=2, patch=32, network=NETWORK)
+    train_and_finish(mixed, tmp_path / "run", config, tmp_path / "m")
+    path = tmp_path / "run" / "config.json"
+    stored = json.loads(path.read_text())
+    for later in ("start", "start_sha256", "labelled_cases"):
+        del stored[later]
+    path.write_text(json.dumps(stored))
+    train_and_finish(mixed, tmp_path / "run", config, tmp_path / "m")
