@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,21 @@ from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.models import ModelFolder
+
+    from .evaluation import Delineator, Prediction
+    from .scores import CaseScores
+
+#: Figures that the printed table gives with their 95 % intervals.
+SHOWN = {
+    "dsc": "DSC, pooled",
+    "cpa_precision": "precision, pooled",
+    "recall": "recall, pooled",
+    "image_dsc": "DSC, mean of images with lesions",
+    "lesion_recall": "lesions touched",
+    "lesion_f1_iou10": "lesion F1 at IoU 0.1",
+    "false_alarms_per_image": "false alarms per image",
+    "false_alarms_per_negative_image": "the same without lesions",
+}
 
 
 class EvaluateCommand:
@@ -36,6 +52,9 @@ class EvaluateCommand:
         )
         parser.add_argument(
             "--open-sealed", metavar="REASON", help="open a sealed test; the reason is logged with the model for ever"
+        )
+        parser.add_argument(
+            "--report", metavar="DIR", help="also every figure with its 95 %% interval, and the scores of every case"
         )
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -79,6 +98,10 @@ class EvaluateCommand:
 def print_figures(title: str, figures: dict[str, Any]) -> None:
     """A small table on stdout."""
     print(f"{title}: {figures['cases']} cases")
+    report = figures["report"]
+    for name, words in SHOWN.items():
+        if report.get(name) is not None:
+            print(f"{words:34}{report[name]:8.3f}   95 % {report[name + '_low']:.3f} to {report[name + '_high']:.3f}")
     names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image", "lesions", "images")
     print(f"{'':12}" + "".join(f"{name:>24}" for name in names))
     for row in ("both views", "anterior", "posterior"):
@@ -98,6 +121,9 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
 
     from .dataset import cases_of
     from .evaluation import Delineator, evaluate_cases, predict_cases
+    from .report import full_report, plain, write_report
+    from .scores import save_scores, without_flags
+    from .subsets import patients_of
 
     cases = cases_of(data, args.split)
     if not cases:
@@ -107,9 +133,30 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     predictions = predict_cases(
         data, cases, engine.predict, card.network.inputs, card.network.outputs, truth=args.truth
     )
-    figures = evaluate_cases(predictions, Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2))
+    delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
+    scores: list[CaseScores] = []
+    figures = evaluate_cases(_scored(predictions, delineator, patients_of(data), scores), delineator)
+    judged = without_flags(scores)
+    report = full_report(judged) if judged else {}
+    figures["report"] = plain(report)
+    if args.report is not None:
+        folder = Path(args.report)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(folder, report)
+        save_scores(folder / "scores.json", scores)
     if args.baselines:
         from .baselines import evaluate_baselines
 
         figures["baselines"] = evaluate_baselines(data, cases, args.truth)
     return figures
+
+
+def _scored(
+    predictions: Iterable[Prediction], delineator: Delineator, patients: dict[str, str], scores: list[CaseScores]
+) -> Iterator[Prediction]:
+    """The predictions as they come, each scored in passing, so that none has to be kept."""
+    from .scores import score_cases
+
+    for prediction in predictions:
+        scores.extend(score_cases([prediction], delineator, patients))
+        yield prediction

@@ -18,6 +18,8 @@ from .dataset import LabelledCrop, Truth, load_case, merge_labels
 from .metrics import Counts, compare
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: A case and the probability (rows, columns) of every view that is judged.
+Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def predict_cases(
     inputs: tuple[InputName, ...],
     outputs: tuple[OutputName, ...],
     truth: Truth = "agreed",
-) -> Iterator[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]]:
+) -> Iterator[Prediction]:
     """Each case with its probability per existing view.
 
     A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
@@ -81,9 +83,7 @@ def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> 
     }
 
 
-def evaluate_cases(
-    predictions: Iterable[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]], delineator: Delineator
-) -> dict[str, Any]:
+def evaluate_cases(predictions: Iterable[Prediction], delineator: Delineator) -> dict[str, Any]:
     """Pooled figures per view and over both, and false alarms on views without any lesion.
 
     Flagged cases (superscan, cold lesions) stay out of these; "flagged" has the same figures for every flag.
@@ -130,9 +130,7 @@ class _Pool:
         }
 
 
-def choose_threshold(
-    predictions: list[tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]], minimum_area_mm2: float
-) -> tuple[float, float]:
+def choose_threshold(predictions: list[Prediction], minimum_area_mm2: float) -> tuple[float, float]:
     """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only."""
     best = (-1.0, 0.5, 0.5)
     for threshold in np.arange(0.2, 0.91, 0.05):

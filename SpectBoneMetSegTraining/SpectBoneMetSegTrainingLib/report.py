@@ -135,13 +135,18 @@ def _with_interval(name: str, point: float, drawn: Numbers) -> dict[str, float]:
     return {name: float(point), f"{name}_low": low, f"{name}_high": high}
 
 
+def plain(report: Mapping[str, float | int]) -> dict[str, float | int | None]:
+    """A report for JSON: what is undefined is None."""
+    return {name: value if isfinite(value) else None for name, value in report.items()}
+
+
 def write_report(folder: Path, report: Mapping[str, float | int]) -> None:
     """Write report.json (flat names) and report.csv (figure, value, low, high) into an existing folder.
 
     Raises:
         OSError: a file cannot be written.
     """
-    flat = {name: value if isfinite(value) else None for name, value in report.items()}
+    flat = plain(report)
     write_json(folder / "report.json", flat)
     part = beside(folder / "report.csv")
     try:

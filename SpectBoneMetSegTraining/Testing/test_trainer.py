@@ -12,6 +12,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
+from SpectBoneMetSegTrainingLib.scores import load_scores
 from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
@@ -75,8 +76,14 @@ def test_the_train_command_writes_a_model_that_reads_scans(data, tmp_path, capsy
     assert model.card.training["cases"] == 4
     assert "Made-up discs" in model.card.training["data"]
     shutil.rmtree(tmp_path / "tiny-run")
-    assert main(["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]) == 0
-    assert "Otsu" in capsys.readouterr().out
+    words = ["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]
+    assert main([*words, "--report", str(tmp_path / "report")]) == 0
+    printed = capsys.readouterr().out
+    assert "Otsu" in printed
+    assert "DSC, pooled" in printed
+    assert len(load_scores(tmp_path / "report" / "scores.json")) == 5
+    told = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert told["dsc_low"] <= told["dsc"] <= told["dsc_high"]
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--channels", "a,b"], ["--channels", "2"]])
