@@ -19,7 +19,7 @@ from .phantom.sealed import is_sealed
 from .run_folder import training_seconds
 from .settings import TrainingConfig
 from .subsets import TrainingCases, training_cases
-from .trainer import Progress, train
+from .trainer import Look, Progress, train
 
 if TYPE_CHECKING:
     import keras
@@ -38,11 +38,12 @@ def train_and_finish(
     description: str = "",
     progress: Progress | None = None,
     devices: Sequence[str] | None = None,
+    on_look: Look | None = None,
 ) -> dict[str, Any]:
     """Train, or go on where the run was broken off, choose thresholds, and write the model folder.
 
     Args:
-        data, run, config, progress, devices: as in `trainer.train`.
+        data, run, config, progress, devices, on_look: as in `trainer.train`.
         output: model folder to write; its name is the model's. description: one sentence for its card.
 
     Returns:
@@ -53,7 +54,7 @@ def train_and_finish(
     """
     check_request(data, output)
     config = with_start(config)
-    network = train(data, run, config, progress, devices)
+    network = train(data, run, config, progress, devices, on_look=on_look)
     return finish_model(network, data, run, config, output, description)
 
 

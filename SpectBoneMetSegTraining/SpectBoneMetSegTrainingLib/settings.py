@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -61,6 +62,16 @@ class TrainingConfig:
         """As plain JSON values."""
         cases = None if self.labelled_cases is None else list(self.labelled_cases)
         return {**asdict(self), "network": self.network.to_dict(), "labelled_cases": cases}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """The inverse of `to_dict`; missing fields take their defaults.
+
+        Raises:
+            KeyError, TypeError, ValueError: what is written there are no options of this version.
+        """
+        plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**{**plain, "network": NetworkConfig.from_dict(values["network"])})
 
     def check(self) -> None:
         """Refuse what cannot be trained.

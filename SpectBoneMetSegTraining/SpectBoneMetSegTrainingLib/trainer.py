@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from SpectBoneMetSegLib.engines import import_tensorflow
@@ -13,12 +13,13 @@ from SpectBoneMetSegLib.errors import UserError
 
 from . import run_folder
 from .batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
+from .dataset import LabelledCrop
 from .fine_tuning import start_weights, with_start
 from .schedule import learning_rate
 from .settings import TrainingConfig
 from .state import TrainingState
 from .subsets import TrainingCases, training_cases
-from .validation import pooled_dice
+from .validation import Predict, pooled_dice
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +30,22 @@ CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 Progress = Callable[[int, int, float, float], None]
 
 
+class BrokenOffError(Exception):
+    """Raised by `progress`: save a checkpoint and end; the training can go on from this very step."""
+
+
+class Look(Protocol):
+    """Called after every look at the validation patients."""
+
+    def __call__(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+        """Show what the network does now.
+
+        Args:
+            step: gradient steps learnt. dice: pooled, of all validation patients.
+            predict: the averaged network. load: gives a case by its name.
+        """
+
+
 def train(
     data: Path,
     run: Path,
@@ -36,6 +53,7 @@ def train(
     progress: Progress | None = None,
     devices: Sequence[str] | None = None,
     cache_bytes: int = CACHE_BYTES,
+    on_look: Look | None = None,
 ) -> keras.Model:
     """Train, or go on where a run in this folder was broken off, and return the averaged network.
 
@@ -44,9 +62,10 @@ def train(
 
     Args:
         data: data set. run: folder for configuration, log, curves and checkpoints.
-        progress: called with step, steps, loss and seconds per step; what it raises ends the training.
+        progress: called with step, steps, loss and seconds per step; what it raises ends the training,
+            BrokenOffError with a checkpoint of that step.
         devices: TensorFlow devices to share the work, None for every GPU there is.
-        cache_bytes: memory for cases read from disk.
+        cache_bytes: memory for cases read from disk. on_look: called after every look at the validation patients.
 
     Raises:
         UserError: the folder holds another run, options that cannot be trained, a broken or too small data set, no
@@ -60,7 +79,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes))
-    loop.go(progress)
+    loop.go(progress, on_look)
     run_folder.plot_curves(run)
     return loop.state.result()
 
@@ -84,7 +103,7 @@ class _Loop:
         run_folder.cut_logs(run, self.first)
         self.events = run_folder.EventLog(run)
 
-    def go(self, progress: Progress | None) -> None:
+    def go(self, progress: Progress | None, on_look: Look | None) -> None:
         """Step until the end, or until validation has seen enough."""
         config = self.config
         if self.ended:
@@ -98,10 +117,14 @@ class _Loop:
             self._log(step, parts, self.before + seconds)
             done = step + 1
             if self.cases.validation and config.validate_every and done % config.validate_every == 0:
-                self._look(done)
+                self._look(done, on_look)
             self.ended = done == config.steps or self.state.best.enough(config.patience)
-            if progress:
-                progress(done, config.steps, parts["loss"], (time.monotonic() - started) / (done - self.first))
+            try:
+                if progress:
+                    progress(done, config.steps, parts["loss"], (time.monotonic() - started) / (done - self.first))
+            except BrokenOffError:
+                self._save(done, self.before + time.monotonic() - started)
+                raise
             now = time.monotonic()
             if self.ended or done % CHECKPOINT_EVERY == 0 or now - saved_at > CHECKPOINT_SECONDS:
                 self._save(done, self.before + now - started)
@@ -109,12 +132,14 @@ class _Loop:
             if self.ended:
                 break
 
-    def _look(self, done: int) -> None:
+    def _look(self, done: int, on_look: Look | None) -> None:
         """Measure the averaged network on the validation patients."""
         dice = pooled_dice(self.state.predict, map(self.load, self.cases.validation), self.config.network)
         self.state.look(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))
         self.events.write(done, {"validation/dice": dice})
+        if on_look:
+            on_look(done, dice, self.state.predict, self.load)
 
     def _log(self, step: int, parts: dict[str, float], seconds: float) -> None:
         loss = parts["loss"]

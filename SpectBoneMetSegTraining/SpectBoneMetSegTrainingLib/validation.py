@@ -28,16 +28,20 @@ def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: Networ
     """
     hit = marked = true = 0.0
     for crop in crops:
-        inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
         label, weight = target_channels(crop, network.outputs)
-        rows, columns = label.shape[:2]
-        missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
-        probability = np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
-        mark = (probability >= THRESHOLD) * weight
+        mark = (predict_whole(predict, crop, network) >= THRESHOLD) * weight
         hit += float((mark * label).sum())
         marked += float(mark.sum())
         true += float((label * weight).sum())
     return 2 * hit / (marked + true) if marked + true else 1.0
+
+
+def predict_whole(predict: Predict, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
+    """(rows, columns, outputs) probabilities of a whole case, filled up to what the pooling divides meanwhile."""
+    inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
+    rows, columns = inputs.shape[:2]
+    missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
+    return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
 
 
 class BestSoFar:

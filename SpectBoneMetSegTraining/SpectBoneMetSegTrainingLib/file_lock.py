@@ -1,0 +1,79 @@
+"""A lock on a file that the system itself releases when its holder ends, however it ends.
+
+It tells whether a process lives without its number, which another process may have by now.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+#: Seconds between two tries of a lock that is waited for.
+RETRY = 0.05
+
+
+class FileLock:
+    """Held by one process at a time, from `acquire` to `release` or to the end of the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def acquire(self, patience: float = 0.0) -> bool:
+        """Take the lock; False if somebody else holds it for longer than `patience` seconds.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+b")
+        end = time.monotonic() + patience
+        while not _try(file, shared=False):
+            if time.monotonic() >= end:
+                file.close()
+                return False
+            time.sleep(RETRY)
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Let it go; nothing happens if it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock; asking keeps nobody from taking it for longer than an instant."""
+    try:
+        with path.open("r+b") as file:
+            return not _try(file, shared=True)
+    except OSError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(file: BinaryIO, shared: bool) -> bool:
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        if shared:
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        return True
+
+else:
+    import fcntl
+
+    def _try(file: BinaryIO, shared: bool) -> bool:
+        try:
+            # A shared lock: two who ask at the same time do not take each other for the holder.
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

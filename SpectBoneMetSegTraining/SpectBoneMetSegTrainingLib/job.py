@@ -1,0 +1,260 @@
+"""Training jobs: processes of their own that outlive the window, one at a time, the others queue.
+
+Start, watch, pause, stop, resume, and find them again from another process. There is no daemon: whoever looks at the
+jobs, and every job that ends, starts the next one. Nothing here waits for a training or imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.files import beside
+
+from .file_lock import FileLock, is_locked
+from .fine_tuning import with_start
+from .images import read_json, write_json
+from .job_curves import Array, CurveReader
+from .job_folder import (
+    ALIVE,
+    JOB,
+    RESUMABLE,
+    RUN,
+    Job,
+    JobSpec,
+    JobStatus,
+    State,
+    jobs_folder,
+    read_job,
+    read_spec,
+    read_wish,
+    write_wish,
+)
+from .job_process import end_process, launch
+from .preview import PICTURE
+from .run_folder import LOG as LOSS_LOG
+from .run_folder import VALIDATION
+
+__all__ = [
+    "Job",
+    "JobSpec",
+    "JobStatus",
+    "JobUpdate",
+    "JobWatch",
+    "State",
+    "delete_job",
+    "find_job",
+    "jobs_folder",
+    "list_jobs",
+    "pause_job",
+    "read_job",
+    "resume_job",
+    "start_job",
+    "start_next",
+    "stop_job",
+]
+
+QUEUE_LOCK = "queue.lock"
+
+
+def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None) -> Path:
+    """Queue a training and start it if none runs; returns the job's folder at once.
+
+    Args:
+        spec: what to train. jobs: folder of the jobs, see `jobs_folder`.
+        python: the interpreter for its process; in Slicer that is PythonSlicer. None for the running one.
+
+    Raises:
+        UserError: options that cannot be trained, or a folder that cannot be written. `preflight` says more.
+    """
+    # Pinned now: a model of that name that comes later is another one.
+    spec = replace(spec, data=spec.data.absolute(), config=with_start(spec.config))
+    spec.config.check()
+    store = jobs_folder(jobs)
+    name = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{spec.model}"
+    folder = store / name
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = store / f"{name}-{number}"
+    new = beside(folder)
+    try:
+        new.mkdir(parents=True)
+        values = {**spec.to_dict(), "python": python or sys.executable}
+        write_json(new / JOB, values)
+        read_spec(new)
+        write_wish(new, "run", 1)
+        new.rename(folder)
+    except OSError as error:
+        raise UserError(f"The job cannot be written to {folder} ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    start_next(store)
+    return folder
+
+
+def list_jobs(jobs: Path | None = None) -> list[Job]:
+    """All jobs in the order they were made; damaged ones are "unreadable", none is left out."""
+    store = jobs_folder(jobs)
+    if not store.is_dir():
+        return []
+    return [read_job(path) for path in sorted(store.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def find_job(name: str, jobs: Path | None = None) -> Job:
+    """A job by its ID or the beginning of it, or by its model's name (the newest).
+
+    Raises:
+        UserError: no such job; names those there are.
+    """
+    found = list_jobs(jobs)
+    fitting = [job for job in found if job.folder.name == name]
+    fitting = fitting or [job for job in found if job.spec is not None and job.spec.model == name]
+    fitting = fitting or [job for job in found if job.folder.name.startswith(name)]
+    if not fitting or not name:
+        known = ", ".join(job.folder.name for job in found) or "none"
+        raise UserError(f"There is no training job {name!r}; there are: {known}.")
+    return fitting[-1]
+
+
+def start_next(jobs: Path | None = None) -> Path | None:
+    """Start the job that waits longest if none runs; returns its folder. For every look at the jobs: cheap.
+
+    Raises:
+        UserError: its interpreter cannot be started.
+    """
+    store = jobs_folder(jobs)
+    lock = FileLock(store / QUEUE_LOCK)
+    if not store.is_dir() or not lock.acquire():
+        return None
+    try:
+        found = list_jobs(store)
+        if any(job.launching or job.status.state == "running" for job in found):
+            return None
+        waiting = [job for job in found if job.status.state == "queued"]
+        if not waiting:
+            return None
+        first = min(waiting, key=lambda job: (job.queued_at, job.folder.name))
+        launch(first.folder, first.status.attempt, read_json(first.folder / JOB)["python"])
+        return first.folder
+    finally:
+        lock.release()
+
+
+def pause_job(folder: Path) -> None:
+    """Have a job save a checkpoint after its present step and end its process; a queued one leaves the queue.
+
+    The memory is free then, and the next job in the queue has its turn.
+
+    Raises:
+        UserError: it has ended.
+    """
+    job = _changeable(folder, ("queued", "running"), "paused")
+    write_wish(folder, "pause", job.status.attempt)
+
+
+def stop_job(folder: Path) -> None:
+    """End a job at once, with all its processes; what it learnt up to its last checkpoint stays for `resume_job`.
+
+    Raises:
+        UserError: it has ended, or runs on another machine.
+    """
+    job = _changeable(folder, ("queued", "running", "paused", "interrupted"), "stopped")
+    write_wish(folder, "stop", job.status.attempt)
+    end_process(folder)
+    start_next(folder.parent)
+
+
+def resume_job(folder: Path) -> None:
+    """Queue a job again that was paused, stopped, interrupted or failed; it goes on from its last checkpoint.
+
+    Raises:
+        UserError: it runs, waits, or has its model.
+    """
+    job = _changeable(folder, RESUMABLE, "resumed")
+    write_wish(folder, "run", job.status.attempt + 1)
+    start_next(folder.parent)
+
+
+def delete_job(folder: Path) -> None:
+    """Delete a job's folder with the checkpoint and the model in it; a model in use was copied to the store.
+
+    Raises:
+        UserError: it is running, or the folder is none of a job.
+    """
+    if is_locked(folder / ALIVE):
+        raise UserError(f"{folder.name} is running; stop it first.")
+    if not (folder / JOB).exists():
+        raise UserError(f"{folder} is not a training job and was left alone.")
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be deleted ({error.strerror}).") from error
+
+
+def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:
+    job = read_job(folder)
+    if job.status.state not in states:
+        raise UserError(f"{folder.name} is {job.status.state} and cannot be {what}. {job.status.message}".rstrip())
+    read_wish(folder)
+    return job
+
+
+@dataclass(frozen=True)
+class JobUpdate:
+    """What a look at a job brought.
+
+    Attributes:
+        status: as it stands.
+        loss: (n, 2) step and training loss since the last look. validation: (n, 2) step and pooled Dice.
+        restarted: the curves start anew with these rows, as after a resume.
+        picture: file of a new picture of the present predictions on a validation scan (PNG; numbers: `preview`), None
+            if there is no newer one.
+    """
+
+    status: JobStatus
+    loss: Array
+    validation: Array
+    restarted: bool
+    picture: Path | None
+
+
+class JobWatch:
+    """Looks at one job again and again, as from a window's timer: every look costs what was added."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._attempt = 0
+        self._picture_time = 0
+        self._read_anew()
+
+    def poll(self) -> JobUpdate:
+        """What happened since the last call; never waits. Starts the next job of the queue where one has ended."""
+        job = read_job(self._folder)
+        if job.status.state != "running":
+            start_next(self._folder.parent)
+        (loss, loss_anew), (validation, validation_anew) = self._loss.read(), self._validation.read()
+        anew = loss_anew or validation_anew or job.status.attempt != self._attempt
+        if anew:
+            # A training taken up again cuts its logs back to the checkpoint.
+            self._attempt = job.status.attempt
+            self._read_anew()
+            (loss, _), (validation, _) = self._loss.read(), self._validation.read()
+        return JobUpdate(job.status, loss, validation, anew, self._new_picture())
+
+    def _read_anew(self) -> None:
+        self._loss = CurveReader(self._folder / RUN / LOSS_LOG, ("step", "loss"))
+        self._validation = CurveReader(self._folder / RUN / VALIDATION, ("step", "dice"))
+
+    def _new_picture(self) -> Path | None:
+        path = self._folder / PICTURE
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            return None
+        new, self._picture_time = written != self._picture_time, written
+        return path if new else None

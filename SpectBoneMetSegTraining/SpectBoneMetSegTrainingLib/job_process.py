@@ -1,0 +1,105 @@
+"""Start and end the processes of training jobs; they live on when the process that started them ends."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import SpectBoneMetSegLib
+from SpectBoneMetSegLib.errors import UserError
+
+from .file_lock import is_locked
+from .images import write_json
+from .job_folder import ALIVE, LAUNCHED, LOG, read_status
+
+#: The nice value of a training: the window and everything else go first.
+NICENESS = 10
+#: Seconds a killed process may take to disappear.
+PATIENCE = 5.0
+
+#: Processes this one started: they must be waited for once they end, or they stay in the system's table.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def launch(folder: Path, attempt: int, python: str) -> None:
+    """Start the process of a job; returns at once.
+
+    Raises:
+        UserError: the interpreter cannot be started.
+    """
+    _started[:] = [process for process in _started if process.poll() is None]
+    write_json(folder / LAUNCHED, {"attempt": attempt, "time": time.time()})
+    command = [python, "-m", f"{__package__}.job_child", str(folder)]
+    try:
+        with (folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env=child_environment(),
+                **_on_its_own(),
+            )
+    except OSError as error:
+        (folder / LAUNCHED).unlink(missing_ok=True)
+        raise UserError(f"{python} cannot be started ({error.strerror}); check the installation.") from error
+    _started.append(process)
+
+
+def end_process(folder: Path) -> None:
+    """Kill the process of a job with everything it started, and wait until it is gone; nothing if there is none.
+
+    Raises:
+        UserError: it runs on another machine, or does not end.
+    """
+    end = time.monotonic() + PATIENCE
+    while is_locked(folder / ALIVE):
+        status = read_status(folder)
+        if status is not None and status.pid is not None:
+            if status.host != platform.node():
+                raise UserError(f"The training in {folder} runs on {status.host}; stop it there.")
+            # As long as the lock is held the number belongs to its holder.
+            _kill_group(status.pid)
+        if time.monotonic() > end:
+            raise UserError(f"The training in {folder} does not end; end its process with the system's means.")
+        time.sleep(0.02)
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def lower_priority() -> None:
+    """Let this process wait for others; a higher nice value that it already has stays."""
+    if sys.platform != "win32":
+        # On Windows it was started with a lower priority.
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment, in which a child finds both libraries wherever they lie."""
+    places = [str(Path(file or "").resolve().parents[1]) for file in (SpectBoneMetSegLib.__file__, __file__)]
+    others = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([*dict.fromkeys(places), *([others] if others else [])])
+    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")
+    return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
+
+
+def _on_its_own() -> dict[str, Any]:
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+        return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+    return {"start_new_session": True}
+
+
+def _kill_group(pid: int) -> None:
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
+    else:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,168 @@
+"""What a network under training marks on a validation scan: numbers and a picture, to be looked at while it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.planar import VIEW_NAMES
+
+from .augmentation import target_channels
+from .dataset import IGNORE, LESION, LabelledCrop
+from .validation import THRESHOLD, Predict, predict_whole
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+__all__ = ["NUMBERS", "PICTURE", "Preview", "draw_preview", "load_preview", "make_preview", "save_preview"]
+
+NUMBERS, PICTURE = "preview.npz", "preview.png"
+#: Height of a panel of the picture in pixels; it is drawn larger first, so that lines are smooth.
+PANEL_HEIGHT, OVERSAMPLING, MARGIN, CAPTION = 420, 2, 10, 46
+Colour = tuple[int, int, int]
+INK, TRUTH, MARKED = (25, 25, 25), (0, 92, 185), (214, 0, 28)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One validation scan as a network saw it.
+
+    Attributes:
+        step: gradient steps the network had learnt. dice: pooled Dice over all validation patients then.
+        counts: {view: (rows, columns) float32}, anterior frame. labels: {output: (rows, columns) uint8}.
+        probabilities: {output: (rows, columns) float32}; outputs are views, or "union" alone.
+    """
+
+    step: int
+    dice: float
+    counts: dict[str, NDArray[np.float32]]
+    labels: dict[str, NDArray[np.uint8]]
+    probabilities: dict[str, NDArray[np.float32]]
+
+
+def make_preview(step: int, dice: float, crop: LabelledCrop, predict: Predict, network: NetworkConfig) -> Preview:
+    """Have the network look at a scan.
+
+    Args:
+        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs). crop: with labels.
+    """
+    label, weight = target_channels(crop, network.outputs)
+    probability = predict_whole(predict, crop, network)
+    shown = [name for name in network.outputs if name == "union" or name in crop.counts]
+    maps = np.where(weight > 0, np.where(label > 0, LESION, 0), IGNORE).astype(np.uint8)
+    place = {name: network.outputs.index(name) for name in shown}
+    return Preview(
+        step,
+        dice,
+        {name: crop.counts[name] for name in VIEW_NAMES if name in crop.counts},
+        {name: maps[..., place[name]] for name in shown},
+        {name: probability[..., place[name]] for name in shown},
+    )
+
+
+def save_preview(folder: Path, preview: Preview) -> None:
+    """Write preview.npz and preview.png; each is whole at any moment.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    arrays = {
+        f"{what}_{name}": array
+        for what, group in (("counts", preview.counts), ("labels", preview.labels), ("p", preview.probabilities))
+        for name, array in group.items()
+    }
+    for name in (NUMBERS, PICTURE):
+        part = beside(folder / name)
+        try:
+            with part.open("wb") as file:
+                if name == PICTURE:
+                    draw_preview(preview).save(file, "PNG")
+                else:
+                    about = {"step": np.array(preview.step), "dice": np.array(preview.dice)}
+                    np.savez_compressed(file, allow_pickle=False, **arrays, **about)
+            part.replace(folder / name)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def load_preview(folder: Path) -> Preview | None:
+    """The newest preview of a job, None if there is none yet."""
+    try:
+        with np.load(folder / NUMBERS, allow_pickle=False) as saved:
+            arrays = dict(saved)
+        step, dice = int(arrays["step"]), float(arrays["dice"])
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    return Preview(step, dice, _group(arrays, "counts"), _group(arrays, "labels"), _group(arrays, "p"))
+
+
+def draw_preview(preview: Preview) -> Image:
+    """The views in inverted grey, both from the front, with the labels' outlines in blue and the network's in red."""
+    from PIL import Image, ImageDraw
+
+    panels = list(preview.counts) if "union" not in preview.labels else ["union"]
+    rows, columns = next(iter(preview.counts.values())).shape
+    width = round(PANEL_HEIGHT * columns / rows)
+    whole = (MARGIN + len(panels) * (width + MARGIN), CAPTION + PANEL_HEIGHT + MARGIN)
+    image = Image.new("RGB", (whole[0] * OVERSAMPLING, whole[1] * OVERSAMPLING), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    for i, name in enumerate(panels):
+        left = (MARGIN + i * (width + MARGIN)) * OVERSAMPLING
+        counts = preview.counts[name] if name != "union" else np.sum(list(preview.counts.values()), axis=0)
+        size = (width * OVERSAMPLING, PANEL_HEIGHT * OVERSAMPLING)
+        image.paste(_grey(counts).resize(size, Image.Resampling.BICUBIC).convert("RGB"), (left, CAPTION * OVERSAMPLING))
+        step = np.array([size[1] / rows, size[0] / columns])
+        corner = np.array([CAPTION * OVERSAMPLING, left]) + step / 2
+        for mask, colour in (
+            (preview.labels[name] == LESION, TRUTH),
+            (preview.probabilities[name] >= THRESHOLD, MARKED),
+        ):
+            _draw_outlines(draw, mask, step, corner, colour)
+        title = {"union": "Aggregate", "anterior": "Anterior", "posterior": "Posterior, from the front"}[name]
+        _text(draw, (left / OVERSAMPLING, CAPTION - 20), title, INK)
+    _text(draw, (MARGIN, 6), f"step {preview.step}", INK)
+    _text(draw, (MARGIN + 85, 6), "label", TRUTH)
+    _text(draw, (MARGIN + 130, 6), "network", MARKED)
+    return image.resize(whole, Image.Resampling.BOX)
+
+
+def most_marked(crops: list[LabelledCrop]) -> LabelledCrop:
+    """The scan with the most labelled pixels: where there is most to see."""
+    return max(crops, key=lambda crop: sum(int((label == LESION).sum()) for label in crop.labels.values()))
+
+
+def _group(arrays: dict[str, NDArray[Any]], what: str) -> dict[str, NDArray[Any]]:
+    return {name.split("_", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{what}_")}
+
+
+def _grey(counts: NDArray[np.float32]) -> Image:
+    from PIL import Image
+    from SpectBoneMetSegLib.export.overview import display_window
+
+    low, high = display_window(counts)
+    return Image.fromarray(255 - np.clip((counts - low) / (high - low) * 255, 0, 255).astype(np.uint8))
+
+
+def _draw_outlines(
+    draw: ImageDraw, mask: NDArray[np.bool_], step: NDArray[np.float64], corner: NDArray[np.float64], colour: Colour
+) -> None:
+    from SpectBoneMetSegLib.export.overview import outlines_of
+    from SpectBoneMetSegLib.outlines import number_lesions
+
+    for pieces in outlines_of(number_lesions(mask)).values():
+        for piece in pieces:
+            closed = (np.vstack((piece, piece[:1])) * step + corner)[:, ::-1]
+            draw.line([tuple(point) for point in closed.tolist()], fill=colour, width=OVERSAMPLING * 2, joint="curve")
+
+
+def _text(draw: ImageDraw, place: tuple[float, float], text: str, colour: Colour) -> None:
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(14 * OVERSAMPLING)
+    draw.text((place[0] * OVERSAMPLING, place[1] * OVERSAMPLING), text, fill=colour, font=font)
