@@ -214,6 +214,26 @@ def save_model(
     return read_model(target)
 
 
+def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
+    """Replace the card of a model, whole or not at all; its files stay.
+
+    Raises:
+        UserError: the card cannot be written.
+        ValueError: it tells of other files.
+    """
+    if (card.sha256, card.onnx_sha256) != (model.card.sha256, model.card.onnx_sha256):
+        raise ValueError("a card with other hashes belongs to another model")
+    part = beside(model.path / CARD_FILE)
+    try:
+        part.write_text(_card_text(card), encoding="utf-8")
+        part.replace(model.path / CARD_FILE)
+    except OSError as error:
+        raise UserError(f"The card of {model.path} cannot be written ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return read_model(model.path)
+
+
 def check_target(folder: Path) -> None:
     """Refuse a place where no model can be written, before any work.
 
@@ -292,7 +312,11 @@ def _read_weights(network: keras.Model, path: Path) -> None:
 
 
 def _write_card(card: ModelCard, folder: Path) -> None:
-    (folder / CARD_FILE).write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(_card_text(card), encoding="utf-8")
+
+
+def _card_text(card: ModelCard) -> str:
+    return json.dumps(card.to_dict(), indent=2) + "\n"
 
 
 def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:

@@ -22,6 +22,7 @@ from .job_curves import Array, CurveReader
 from .job_folder import (
     ALIVE,
     JOB,
+    QUEUE,
     RESUMABLE,
     RUN,
     Job,
@@ -57,8 +58,6 @@ __all__ = [
     "start_next",
     "stop_job",
 ]
-
-QUEUE_LOCK = "queue.lock"
 
 
 def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None) -> Path:
@@ -128,7 +127,7 @@ def start_next(jobs: Path | None = None) -> Path | None:
         UserError: its interpreter cannot be started.
     """
     store = jobs_folder(jobs)
-    lock = FileLock(store / QUEUE_LOCK)
+    lock = FileLock(store / QUEUE)
     if not store.is_dir() or not lock.acquire():
         return None
     try:

@@ -27,6 +27,8 @@ from .settings import TrainingConfig
 
 JOB, WISH, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
 ALIVE, LOG, RUN, MODEL = "alive.lock", "log.txt", "run", "model"
+#: Beside the jobs: held by the one job that runs; held while somebody looks for the next one.
+SLOT, QUEUE = "slot.lock", "queue.lock"
 #: Environment variable with the folder of the jobs, instead of the system's place for them.
 JOBS_VARIABLE = "SPECTBONEMETSEG_JOBS"
 #: Seconds a process that was started may take until it tells of itself.

@@ -1,0 +1,182 @@
+"""The process of a training job: `python -m SpectBoneMetSegTrainingLib.job_child FOLDER`.
+
+It tells how it fares in the job's folder, obeys the wishes it finds there, and at its end starts the next job.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.models import read_model
+from SpectBoneMetSegLib.runtime import peak_memory_mb
+
+from .comparison import compare_with_parent, complete_card
+from .dataset import LabelledCrop
+from .file_lock import FileLock
+from .finish import train_and_finish
+from .job import start_next
+from .job_folder import (
+    ALIVE,
+    LAUNCHED,
+    MODEL,
+    RUN,
+    SLOT,
+    JobSpec,
+    JobStatus,
+    State,
+    read_spec,
+    read_status,
+    read_wish,
+    write_status,
+)
+from .job_process import lower_priority
+from .preview import make_preview, most_marked, save_preview
+from .settings import TrainingConfig
+from .subsets import training_cases
+from .trainer import BrokenOffError
+from .validation import Predict
+
+#: Seconds between two notes on how the training fares.
+TELL_SECONDS = 0.5
+#: Seconds to wait for a lock that somebody only asks about, and for the job before this one to let go.
+ALIVE_PATIENCE, SLOT_PATIENCE = 2.0, 5.0
+#: Validation scans among which the one to show is chosen.
+LOOKED_THROUGH = 20
+
+
+class Reporter:
+    """Tells what the training does, and ends it when it should pause."""
+
+    def __init__(self, folder: Path, attempt: int, spec: JobSpec) -> None:
+        self._folder, self._spec = folder, spec
+        before = read_status(folder) or JobStatus(steps=spec.config.steps)
+        self.status = replace(
+            before, state="running", attempt=attempt, pid=os.getpid(), host=platform.node(), seconds_left=None
+        )
+        self._shown: LabelledCrop | None = None
+        self._told_at = 0.0
+        self.terminated = False
+
+    def tell(self, message: str, state: State = "running") -> None:
+        """Note what is being done now."""
+        print(message, flush=True)
+        self.status = replace(self.status, message=message, state=state)
+        self._write()
+
+    def progress(self, step: int, steps: int, loss: float, seconds: float) -> None:
+        """After every gradient step.
+
+        Raises:
+            BrokenOffError: the user wants a pause, or the system shuts down.
+        """
+        self.status = replace(
+            self.status, step=step, steps=steps, loss=loss, seconds_left=round(seconds * (steps - step), 1)
+        )
+        if self.terminated or self._wish() != "run":
+            raise BrokenOffError
+        if time.monotonic() - self._told_at > TELL_SECONDS or step == steps:
+            self.status = replace(self.status, memory_mb=peak_memory_mb(), message="Training.")
+            self._write()
+
+    def look(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+        """After every look at the validation patients: the picture of one of them."""
+        if self._shown is None:
+            cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
+            self._shown = most_marked([load(case) for case in cases])
+        self.status = replace(self.status, dice=dice)
+        save_preview(self._folder, make_preview(step, dice, self._shown, predict, self._spec.config.network))
+        print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
+
+    def _wish(self) -> str:
+        try:
+            return read_wish(self._folder)[0]
+        except UserError:
+            return "run"
+
+    def _write(self) -> None:
+        self._told_at = time.monotonic()
+        # On Windows a reader keeps the file from being replaced for a moment; another note follows.
+        with suppress(PermissionError):
+            write_status(self._folder, self.status)
+
+
+def run(folder: Path) -> None:
+    """Do the job in a folder from where it was left, unless it runs already or another one does."""
+    alive, slot = FileLock(folder / ALIVE), FileLock(folder.parent / SLOT)
+    if not alive.acquire(ALIVE_PATIENCE):
+        return
+    try:
+        if not slot.acquire(SLOT_PATIENCE):
+            # Back into the queue; the job that runs starts it at its end.
+            (folder / LAUNCHED).unlink(missing_ok=True)
+            return
+        wish, attempt, _ = read_wish(folder)
+        if wish == "run":
+            _obey(folder, attempt)
+    finally:
+        slot.release()
+        alive.release()
+    start_next(folder.parent)
+
+
+def _obey(folder: Path, attempt: int) -> None:
+    reporter = Reporter(folder, attempt, read_spec(folder))
+
+    def terminate(*_: object) -> None:
+        reporter.terminated = True
+
+    signal.signal(signal.SIGTERM, terminate)
+    reporter.tell("Starting.")
+    try:
+        reporter.tell(_train(folder, read_spec(folder), reporter), "finished")
+    except BrokenOffError:
+        # Without a wish the system ended it: whoever looks sees it as interrupted.
+        reporter.tell("Paused." if not reporter.terminated else "Ended by the system.")
+    except UserError as error:
+        reporter.tell(str(error), "failed")
+    except Exception as error:
+        traceback.print_exc()
+        words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reporter.tell(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")
+
+
+def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
+    """Train, write the model with its card, compare it; returns the sentence that sums up."""
+    output, working = folder / MODEL / spec.model, folder / RUN
+    reporter.status = replace(reporter.status, device=device_name())
+    config: TrainingConfig = spec.config
+    train_and_finish(spec.data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
+    reporter.status = replace(reporter.status, seconds_left=None)
+    reporter.tell("Comparing with the parent model.")
+    model = read_model(output)
+    try:
+        comparison = compare_with_parent(model, spec.parent or config.start, spec.data, config)
+    except UserError as error:
+        complete_card(model, working, spec.data, config, None)
+        return f"The model is ready; it was not compared with another one: {error}"
+    complete_card(model, working, spec.data, config, comparison)
+    return f"The model is ready. {comparison.sentence}"
+
+
+def device_name() -> str:
+    """What TensorFlow computes on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return ", ".join(names) or f"CPU, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    lower_priority()
+    run(Path(sys.argv[1]))
