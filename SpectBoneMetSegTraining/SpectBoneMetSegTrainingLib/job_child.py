@@ -41,7 +41,6 @@ from .job_folder import (
 )
 from .job_process import lower_priority
 from .preview import make_preview, most_marked, save_preview
-from .settings import TrainingConfig
 from .subsets import training_cases
 from .trainer import BrokenOffError
 from .validation import Predict
@@ -65,6 +64,7 @@ class Reporter:
         )
         self._shown: LabelledCrop | None = None
         self._told_at = 0.0
+        self._first: tuple[int, float] | None = None
         self.terminated = False
 
     def tell(self, message: str, state: State = "running") -> None:
@@ -73,18 +73,21 @@ class Reporter:
         self.status = replace(self.status, message=message, state=state)
         self._write()
 
-    def progress(self, step: int, steps: int, loss: float, seconds: float) -> None:
+    def progress(self, step: int, steps: int, loss: float, _seconds: float) -> None:
         """After every gradient step.
 
         Raises:
             BrokenOffError: the user wants a pause, or the system shuts down.
         """
-        self.status = replace(
-            self.status, step=step, steps=steps, loss=loss, seconds_left=round(seconds * (steps - step), 1)
-        )
+        now = time.monotonic()
+        # The first step also builds the graph: it says nothing about the others.
+        self._first = self._first or (step, now)
+        since = step - self._first[0]
+        left = round((now - self._first[1]) / since * (steps - step), 1) if since else None
+        self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=left)
         if self.terminated or self._wish() != "run":
             raise BrokenOffError
-        if time.monotonic() - self._told_at > TELL_SECONDS or step == steps:
+        if now - self._told_at > TELL_SECONDS or step == steps:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message="Training.")
             self._write()
 
@@ -154,18 +157,20 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     """Train, write the model with its card, compare it; returns the sentence that sums up."""
     output, working = folder / MODEL / spec.model, folder / RUN
     reporter.status = replace(reporter.status, device=device_name())
-    config: TrainingConfig = spec.config
+    config = spec.config
     train_and_finish(spec.data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
     reporter.status = replace(reporter.status, seconds_left=None)
+    early = reporter.status.step < config.steps
+    ready = "The model is ready; the training stopped early." if early else "The model is ready."
     reporter.tell("Comparing with the parent model.")
     model = read_model(output)
     try:
         comparison = compare_with_parent(model, spec.parent or config.start, spec.data, config)
     except UserError as error:
         complete_card(model, working, spec.data, config, None)
-        return f"The model is ready; it was not compared with another one: {error}"
+        return f"{ready} It was not compared with another one: {error}"
     complete_card(model, working, spec.data, config, comparison)
-    return f"The model is ready. {comparison.sentence}"
+    return f"{ready} {comparison.sentence}"
 
 
 def device_name() -> str:

@@ -46,7 +46,7 @@ def launch(folder: Path, attempt: int, python: str) -> None:
                 stderr=log,
                 cwd=folder,
                 env=child_environment(),
-                **_on_its_own(),
+                **on_its_own(),
             )
     except OSError as error:
         (folder / LAUNCHED).unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def end_process(folder: Path) -> None:
             if status.host != platform.node():
                 raise UserError(f"The training in {folder} runs on {status.host}; stop it there.")
             # As long as the lock is held the number belongs to its holder.
-            _kill_group(status.pid)
+            kill_group(status.pid)
         if time.monotonic() > end:
             raise UserError(f"The training in {folder} does not end; end its process with the system's means.")
         time.sleep(0.02)
@@ -90,14 +90,16 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
 
 
-def _on_its_own() -> dict[str, Any]:
+def on_its_own() -> dict[str, Any]:
+    """Options of Popen for a process that heads its own group, so that signals to this one do not reach it."""
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     return {"start_new_session": True}
 
 
-def _kill_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
+    """Kill a process started with `on_its_own` and all its descendants; nothing if it is gone."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
     else:
