@@ -1,0 +1,146 @@
+"""A model as one file: a zip of its card, weights and ONNX file with their SHA-256, always the same bytes.
+
+What comes in is believed only after every check: names, sizes, hashes, card, and the sizes of the arrays inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from .errors import UserError
+from .files import beside
+from .models import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelFolder, install_model, list_models, read_model, verify
+
+__all__ = ["MODEL_SUFFIX", "export_model", "import_model"]
+
+MODEL_SUFFIX = ".spectmodel.zip"
+#: SHA-256 of the other files, by name.
+HASHES_FILE = "sha256.json"
+#: Bytes a file of a model may have; ours have some millions.
+LIMITS = {CARD_FILE: 2**20, HASHES_FILE: 2**12, WEIGHTS_FILE: 2**30, ONNX_FILE: 2**30}
+#: What broken headers, encrypted entries and texts that are no JSON raise.
+BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
+#: Time stamp of every entry: the same model gives the same file.
+NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def export_model(model: ModelFolder, path: Path) -> Path:
+    """Write a verified model as one file, whole or not at all; an earlier file of that name is replaced.
+
+    Args:
+        model: which. path: the file, or a folder in which it gets the model's name and MODEL_SUFFIX.
+
+    Raises:
+        UserError: the model is damaged, or the file cannot be written.
+    """
+    verify(model)
+    target = path / f"{model.card.name}{MODEL_SUFFIX}" if path.is_dir() else path
+    files = [file for file in (model.path / CARD_FILE, model.weights, model.onnx) if file.exists()]
+    part = beside(target)
+    try:
+        contents = {file.name: file.read_bytes() for file in files}
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        contents[HASHES_FILE] = (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode()
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(contents):
+                entry = zipfile.ZipInfo(name, NO_TIME)
+                # The same on every system.
+                entry.create_system = 3
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, contents[name])
+        part.replace(target)
+    except OSError as error:
+        raise UserError(f"The model cannot be written to {target} ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def import_model(path: Path, replace: bool = False) -> ModelFolder:
+    """Install a model from one file into the user's store.
+
+    Args:
+        path: what `export_model` wrote. replace: also over another model of the same name in the store.
+
+    Raises:
+        UserError: no model file, a damaged or suspicious one, or another model has its name.
+    """
+    with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as place:
+        folder = Path(place) / "model"
+        folder.mkdir()
+        for name, content in _checked_contents(path).items():
+            (folder / name).write_bytes(content)
+        try:
+            model = read_model(folder)
+            verify(model)
+        except UserError as error:
+            # The sentence would name a folder that is gone in a moment.
+            raise UserError(
+                f"{path} was not imported: its card is not valid or belongs to other files."
+            ) from error
+        _check_arrays(model.weights, path)
+        same_name = [one for one in list_models() if one.path.name == model.card.name]
+        if any(one.card.sha256 != model.card.sha256 for one in same_name) and not replace:
+            raise UserError(f"{path} was not imported: there is another model {model.card.name!r} already.")
+        return install_model(folder)
+
+
+def _checked_contents(path: Path) -> dict[str, bytes]:
+    """The files of an archive by name, once their names, sizes and hashes are what they must be."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            # Only these plain names: nothing can be written anywhere else.
+            if len(set(names)) != len(names) or not {CARD_FILE, HASHES_FILE, WEIGHTS_FILE} <= set(names) <= set(LIMITS):
+                raise UserError(f"{path} is not a model file: it does not hold exactly the files of a model.")
+            for entry in entries:
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise UserError(f"{path} is not a model file: {entry.filename} in it is packed in an unusual way.")
+                if entry.file_size > LIMITS[entry.filename] or entry.compress_size > LIMITS[entry.filename]:
+                    raise UserError(f"{path} was not imported: {entry.filename} in it is larger than any model's.")
+            contents = {entry.filename: _read(archive, entry) for entry in entries}
+        hashes = json.loads(contents.pop(HASHES_FILE))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}.") from error
+    except (
+        OSError,
+        ValueError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        RecursionError,
+    ) as error:
+        # Encrypted entries, unknown methods, broken headers, no JSON.
+        raise UserError(f"{path} is not a model file or is damaged; export it again.") from error
+    found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    if hashes != found:
+        raise UserError(f"{path} is damaged: the SHA-256 of its files are not those noted in it; export it again.")
+    return contents
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The content; never more than was announced, whatever the compressed data say."""
+    with archive.open(entry) as file:
+        content = file.read(entry.file_size + 1)
+    if len(content) != entry.file_size:
+        raise zipfile.BadZipFile("size")
+    return content
+
+
+def _check_arrays(weights: Path, path: Path) -> None:
+    """Refuse arrays that would fill the memory when they are read."""
+    try:
+        with zipfile.ZipFile(weights) as arrays:
+            size = sum(entry.file_size for entry in arrays.infolist())
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} was not imported: its weights are damaged.") from error
+    if size > LIMITS[WEIGHTS_FILE]:
+        raise UserError(f"{path} was not imported: the weights in it are larger than any model's.")
