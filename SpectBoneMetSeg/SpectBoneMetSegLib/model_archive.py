@@ -81,9 +81,7 @@ def import_model(path: Path, replace: bool = False) -> ModelFolder:
             verify(model)
         except UserError as error:
             # The sentence would name a folder that is gone in a moment.
-            raise UserError(
-                f"{path} was not imported: its card is not valid or belongs to other files."
-            ) from error
+            raise UserError(f"{path} was not imported: its card is not valid or belongs to other files.") from error
         _check_arrays(model.weights, path)
         same_name = [one for one in list_models() if one.path.name == model.card.name]
         if any(one.card.sha256 != model.card.sha256 for one in same_name) and not replace:

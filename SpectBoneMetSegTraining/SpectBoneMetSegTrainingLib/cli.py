@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .calibrate_command import CalibrateCommand
 from .evaluate_command import EvaluateCommand
+from .jobs_command import JobsCommand
+from .rank_command import RankCommand
 from .simulate_command import SimulateCommand
 from .train_command import TrainCommand
 
-__all__ = ["CalibrateCommand", "EvaluateCommand", "SimulateCommand", "TrainCommand"]
+__all__ = ["CalibrateCommand", "EvaluateCommand", "JobsCommand", "RankCommand", "SimulateCommand", "TrainCommand"]

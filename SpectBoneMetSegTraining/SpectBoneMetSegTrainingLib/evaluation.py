@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.delineation import lesion_masks
+from SpectBoneMetSegLib.delineation import LesionMasks, lesion_masks
 from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
@@ -32,12 +32,15 @@ class Delineator:
 
     def __call__(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> dict[ViewName, NDArray[np.bool_]]:
         """{view: (rows, columns) bool} from {view: (rows, columns) probability}, anterior frame."""
+        return {view: ids > 0 for view, ids in self.lesions(probabilities).views.items()}
+
+    def lesions(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> LesionMasks:
+        """The lesions with their numbers, the same in all views."""
         first = next(iter(probabilities.values()))
         frame = PlanarView(np.zeros(first.shape, np.float32), (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM), "anterior")
-        masks = lesion_masks(
+        return lesion_masks(
             probabilities, self.threshold, self.minimum_area_mm2, frame, seed_threshold=self.seed_threshold
         )
-        return {view: ids > 0 for view, ids in masks.views.items()}
 
 
 def predict_cases(

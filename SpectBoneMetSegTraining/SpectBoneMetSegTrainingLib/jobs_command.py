@@ -1,0 +1,118 @@
+"""`spectbonemetseg jobs`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from SpectBoneMetSegLib.cli import print_json
+from SpectBoneMetSegLib.errors import UserError
+
+from .job import (
+    Job,
+    JobStatus,
+    JobWatch,
+    delete_job,
+    find_job,
+    list_jobs,
+    pause_job,
+    read_job,
+    resume_job,
+    start_next,
+    stop_job,
+)
+from .job_folder import ENDED
+from .preflight import in_words
+from .promotion import promote
+
+#: Seconds between two looks of `watch`.
+LOOK_SECONDS = 1.0
+
+
+class JobsCommand:
+    """List the training jobs, watch, pause, stop, resume or delete one, or install the model of one."""
+
+    help = "List training jobs, watch or control one, or use its model."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "action",
+            choices=("list", "watch", "pause", "stop", "resume", "delete", "use"),
+            help='"use" installs the finished model where `segment` and the reading module find it',
+        )
+        parser.add_argument("job", nargs="?", default="", metavar="JOB", help="its ID, or its model's name (newest)")
+        parser.add_argument("--jobs", metavar="DIR", help="folder of the jobs (the user's data folder)")
+        parser.add_argument("--name", metavar="NAME", help='with "use": install the model under this name')
+        parser.add_argument("--even-if-worse", action="store_true", help='with "use": also a model that got worse')
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it, then show how things stand."""
+        store = Path(args.jobs) if args.jobs else None
+        start_next(store)
+        if args.action == "list":
+            _show(list_jobs(store), args.json)
+            return 0
+        folder = find_job(args.job, store).folder
+        if args.action == "watch":
+            return _watch(folder, args.json)
+        if args.action == "use":
+            _use(folder, args.name, args.even_if_worse)
+            return 0
+        actions: dict[str, Callable[[Path], None]] = {
+            "pause": pause_job,
+            "stop": stop_job,
+            "resume": resume_job,
+            "delete": delete_job,
+        }
+        actions[args.action](folder)
+        _show(list_jobs(store), args.json)
+        return 0
+
+
+def _show(jobs: list[Job], as_json: bool) -> None:
+    if as_json:
+        print_json([{"id": job.folder.name, "folder": str(job.folder), **asdict(job.status)} for job in jobs])
+        return
+    for job in jobs:
+        print(f"{job.folder.name}\t{_line(job.status)}")
+
+
+def _line(status: JobStatus) -> str:
+    parts = [status.state, f"step {status.step} of {status.steps}"]
+    if status.loss is not None:
+        parts.append(f"loss {status.loss:.3f}")
+    if status.dice is not None:
+        parts.append(f"validation Dice {status.dice:.3f}")
+    if status.state == "running" and status.seconds_left is not None:
+        parts.append(f"about {in_words(status.seconds_left)} left")
+    return ", ".join(parts) + (f". {status.message}" if status.message else "")
+
+
+def _watch(folder: Path, as_json: bool) -> int:
+    """Lines on stderr until the job ends or the user goes (Ctrl-C: the job goes on); status 1 if it has no model."""
+    watch, last = JobWatch(folder), ""
+    while True:
+        status = watch.poll().status
+        line = _line(status)
+        if line != last:
+            print(line, file=sys.stderr, flush=True)
+            last = line
+        if status.state in ENDED:
+            break
+        time.sleep(LOOK_SECONDS)
+    _show([read_job(folder)], as_json)
+    return 0 if status.state == "finished" else 1
+
+
+def _use(folder: Path, name: str | None, even_if_worse: bool) -> None:
+    job = read_job(folder)
+    if job.model is None:
+        raise UserError(f"{folder.name} has no model to use: it is {job.status.state}.")
+    model = promote(job.model, name, even_if_worse)
+    print(f"Installed {model.card.name}. {job.status.message}", file=sys.stderr)

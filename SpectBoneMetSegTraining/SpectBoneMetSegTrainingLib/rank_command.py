@@ -1,0 +1,48 @@
+"""`spectbonemetseg rank`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.errors import UserError
+
+from .progress import counter
+
+
+class RankCommand:
+    """Order the unlabelled scans of a data set by what their label would teach."""
+
+    help = "Say which unlabelled scan to label next."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
+        parser.add_argument("--model", metavar="NAME|PATH", help="what has been learnt so far")
+        parser.add_argument("--first", type=int, default=20, metavar="N", help="how many to show (20)")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Print the order with reasons."""
+        if args.first < 1:
+            raise UsageError("--first starts at 1.")
+        silence_libraries()
+        from SpectBoneMetSegLib.models import find_model
+
+        from .next_scan import rank_scans
+
+        try:
+            model = find_model(args.model)
+        except UserError as error:
+            raise UsageError(str(error)) from error
+        ranked = rank_scans(model, Path(args.data), progress=counter("looked at scan"))
+        if not ranked:
+            raise UserError(f"{args.data} holds no unlabelled scan; add some first.")
+        if args.json:
+            print_json([asdict(scan) for scan in ranked[: args.first]])
+            return 0
+        for number, scan in enumerate(ranked[: args.first], start=1):
+            print(f"{number}\t{scan.case}\t{scan.reason}")
+        return 0

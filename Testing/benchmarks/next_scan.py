@@ -1,0 +1,193 @@
+"""Do fewer labels do when scans are chosen by `rank` instead of at random? Measured on simulated patients.
+
+    python Testing/benchmarks/next_scan.py --data DATA --output docs/next-scan
+
+In rounds: train a small network, measure it on patients that nobody learns from, label some more patients, chosen by
+`next_scan.order` or at random, and train on. Both ways begin with the same patients and the same network.
+Writes curves.csv, a row per measurement, and curves.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegTrainingLib.augmentation import target_channels
+from SpectBoneMetSegTrainingLib.dataset import LabelledCrop, cases_of, load_case
+from SpectBoneMetSegTrainingLib.next_scan import Looker, order, standardised
+from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.subsets import patients_of
+from SpectBoneMetSegTrainingLib.trainer import train
+from SpectBoneMetSegTrainingLib.validation import predict_whole
+
+COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
+WAYS = ("random", "rank")
+THRESHOLDS = np.arange(0.3, 0.96, 0.05)
+
+
+def main() -> None:
+    """Run the experiment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="data set of labelled simulated patients")
+    parser.add_argument("--output", type=Path, required=True, help="folder for curves.csv and curves.png")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--first", type=int, default=6, help="patients labelled at first (6)")
+    parser.add_argument("--more", type=int, default=6, help="patients labelled in every further round (6)")
+    parser.add_argument("--held-out", type=int, default=40, help="patients to measure on (40)")
+    parser.add_argument("--steps", type=int, default=400, help="gradient steps of the first round (400)")
+    parser.add_argument("--more-steps", type=int, default=150, help="of every further one (150)")
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    table = args.output / "curves.csv"
+    table.unlink(missing_ok=True)
+    for seed in range(args.seeds):
+        run_seed(args, seed, table)
+    draw(table, args.output / "curves.png")
+
+
+def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
+    """Both ways from the same start."""
+    pool = Pool(args.data, args.held_out)
+    names = pool.names
+    rng = np.random.default_rng(seed)
+    start = [names[i] for i in rng.permutation(len(names))[: args.first]]
+    with tempfile.TemporaryDirectory(prefix="next-scan-") as place:
+        first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(place) / "first")
+        for way in WAYS:
+            labelled, model = list(start), first
+            for number in range(args.rounds):
+                if number:
+                    rest = [name for name in names if name not in labelled]
+                    if way == "random":
+                        labelled += [rest[i] for i in rng.permutation(len(rest))[: args.more]]
+                    else:
+                        labelled += pool.ranked(rest, labelled, model)[: args.more]
+                    folder = Path(place) / f"{way}{number}"
+                    model = fit(args.data, pool.cases(labelled), seed, args.more_steps, model, folder)
+                dsc, threshold = best_dice([pool.load(case) for case in pool.test], model)
+                lesions = sum(len(pool.load(case).lesions) for case in pool.cases(labelled))
+                row = (seed, way, number, len(labelled), lesions, round(dsc, 4), round(threshold, 2))
+                write_row(table, row)
+                print(*row, file=sys.stderr, flush=True)
+
+
+class Pool:
+    """Patients to label and patients to measure on; superscans and cold lesions are neither."""
+
+    def __init__(self, data: Path, held_out: int) -> None:
+        patients = patients_of(data)
+        self.load = cache(lambda case: load_case(data, case))
+        self._everyone: dict[str, list[str]] = {}
+        for case in cases_of(data, "train"):
+            if not self.load(case).flags:
+                self._everyone.setdefault(patients[case], []).append(case)
+        names = sorted(self._everyone)
+        # The same patients measure all seeds; the seed draws who is labelled first.
+        order_of_names = np.random.default_rng(2022).permutation(len(names))
+        self.names = [names[i] for i in order_of_names[held_out:]]
+        self.test = self.cases([names[i] for i in order_of_names[:held_out]])
+
+    def cases(self, names: Sequence[str]) -> list[str]:
+        """The scans of these patients."""
+        return [case for name in names for case in self._everyone[name]]
+
+    def ranked(self, rest: Sequence[str], labelled: Sequence[str], model: ModelFolder) -> list[str]:
+        """Patients by the first of their scans."""
+        look = Looker(load_network(model), model.card.network)
+        cases = [(name, case) for name in rest for case in self._everyone[name]]
+        seen = [look(self.load(case)) for case in [*(case for _, case in cases), *self.cases(labelled)]]
+        features = standardised(np.stack([values for _, values in seen]))
+        unsure = np.array([one for one, _ in seen[: len(cases)]])
+        places = order(unsure, features[: len(cases)], features[len(cases) :])
+        return list(dict.fromkeys(cases[place][0] for place, _ in places))
+
+
+def fit(
+    data: Path, cases: Sequence[str], seed: int, steps: int, start: ModelFolder | None, folder: Path
+) -> ModelFolder:
+    """A small network trained on these cases; the labels of a fifth of the patients are set aside, as always."""
+    import keras
+
+    keras.backend.clear_session()
+    config = TrainingConfig(
+        steps=steps,
+        patch=64,
+        learning_rate=4e-3 if start is None else 2e-3,
+        seed=seed,
+        network=NetworkConfig(channels=(8, 12, 16), recurrent_steps=1, stem_channels=6),
+        validate_every=0,
+        labelled_cases=tuple(sorted(cases)),
+        start=None if start is None else str(start.path),
+    )
+    network = train(data, folder.with_name(folder.name + "-run"), config)
+    return save_model(network, config.network, {}, folder)
+
+
+def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float, float]:
+    """(pooled Dice, threshold) at the threshold that suits these cases best: the same favour for both ways."""
+    import tensorflow as tf
+
+    network, config = load_network(model), model.card.network
+    run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+    sums = np.zeros((3, len(THRESHOLDS)))
+    for crop in crops:
+        label, weight = target_channels(crop, config.outputs)
+        probability = predict_whole(lambda batch: np.asarray(run(batch)), crop, config)
+        for i, threshold in enumerate(THRESHOLDS):
+            mark = (probability >= threshold) * weight
+            sums[:, i] += (mark * label).sum(), mark.sum(), (label * weight).sum()
+    dice = 2 * sums[0] / (sums[1] + sums[2])
+    best = int(np.argmax(dice))
+    return float(dice[best]), float(THRESHOLDS[best])
+
+
+def write_row(table: Path, row: Sequence[object]) -> None:
+    """Add a row."""
+    new = not table.exists()
+    with table.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(COLUMNS)
+        writer.writerow(row)
+
+
+def draw(table: Path, picture: Path) -> None:
+    """Every seed thin, the mean of each way thick."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for way, colour in zip(WAYS, ("0.45", "tab:red"), strict=True):
+        ours = [row for row in rows if row["way"] == way]
+        for seed in sorted({row["seed"] for row in ours}):
+            points = [(int(row["patients"]), float(row["dsc"])) for row in ours if row["seed"] == seed]
+            axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.7, alpha=0.5)
+        counts = sorted({int(row["patients"]) for row in ours})
+        means = [np.mean([float(row["dsc"]) for row in ours if int(row["patients"]) == count]) for count in counts]
+        label = {"random": "at random", "rank": "by rank"}[way]
+        axes.plot(counts, means, color=colour, linewidth=2.2, marker="o", label=f"chosen {label}, mean")
+    axes.set_xlabel("labelled patients (simulated)")
+    axes.set_ylabel("pooled DSC on held-out patients")
+    axes.set_title("A small network, trained on in every round; thin lines: seeds", fontsize=10)
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    part = picture.with_suffix(".part.png")
+    figure.savefig(part, dpi=130)
+    part.replace(picture)
+
+
+if __name__ == "__main__":
+    main()
