@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from .planar import PlanarView, WholeBodyScan, mirror, same_grid
+from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .regrid import regrid, sample_on
 
 
 def aggregate(scan: WholeBodyScan) -> PlanarView:
-    """Anterior plus mirrored posterior counts on the anterior whole-body frame; of one view that view.
+    """Anterior plus mirrored posterior counts on the anterior whole-body frame; of one view that view."""
+    frame, views = scan.frame, on_frame(scan)
+    return frame if len(views) == 1 else frame.with_counts(views["anterior"].counts + views["posterior"].counts)
+
+
+def on_frame(scan: WholeBodyScan) -> dict[ViewName, PlanarView]:
+    """The existing views on the anterior whole-body frame, anterior first.
 
     The mirror is a change of coordinates: the posterior view's own direction cosines say where its pixels lie. Views on
     different grids are first brought to one pixel size with their counts kept.
     """
     frame = scan.frame
-    if scan.anterior is None or scan.posterior is None:
-        return frame
+    if scan.posterior is None:
+        return {"anterior": frame}
     other = mirror(scan.posterior)
+    if scan.anterior is None:
+        return {"posterior": other}
     if not same_grid(frame, other):
         other = regrid(other, frame.spacing)
         other = frame.with_counts(sample_on(other.counts, other, frame))
-    return frame.with_counts(frame.counts + other.counts)
+    return {"anterior": frame, "posterior": other}

@@ -27,6 +27,7 @@ __all__ = [
     "add_scan",
     "dim_rejected",
     "highlight",
+    "image_pixels",
     "labels_of",
     "outlines_of",
     "remove_outlines",
@@ -166,7 +167,7 @@ def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str
     extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
     if not node.GenerateMergedLabelmapForAllSegments(merged, extent, geometry, names, values):
         raise RuntimeError("Slicer did not merge the segments")
-    return _image_pixels(merged).astype(np.int32), ids
+    return image_pixels(merged).astype(np.int32), ids
 
 
 def segment_of_lesions(reading: Reading, labels: NDArray[np.int32], ids: Sequence[str]) -> dict[int, str]:
@@ -279,10 +280,10 @@ def _view_of(volume: Any, name: ViewName) -> PlanarView:
 
 
 def _pixels(volume: Any) -> NDArray[np.float32]:
-    return _image_pixels(volume.GetImageData()).astype(np.float32)
+    return image_pixels(volume.GetImageData()).astype(np.float32)
 
 
-def _image_pixels(image: Any) -> NDArray[Any]:
+def image_pixels(image: Any) -> NDArray[Any]:
     """A copy of a one-slice vtkImageData as (rows, columns)."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 

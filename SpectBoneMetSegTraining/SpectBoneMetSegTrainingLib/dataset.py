@@ -145,7 +145,7 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None
     """
     # nnU-Net would take a half-written image for a case.
     clear_leftovers(folder)
-    records = _records(folder)
+    records = records_of(folder)
     train = [record for record in records if record["split"] == "train"]
     write_json(
         folder / "dataset.json",
@@ -219,10 +219,10 @@ def cases_of(folder: Path, split: str) -> list[str]:
         raise UserError(
             f"{folder} is not a data set (no dataset.json in it); make one with `spectbonemetseg simulate`."
         )
-    return [record["case"] for record in _records(folder) if record["split"] == split]
+    return [record["case"] for record in records_of(folder) if record["split"] == split]
 
 
-def _records(folder: Path) -> list[dict[str, Any]]:
+def records_of(folder: Path) -> list[dict[str, Any]]:
     """What instances/*.json say, by file name."""
     paths = (path for path in (folder / "instances").glob("*.json") if not path.name.startswith("."))
     return [read_json(path) for path in sorted(paths)]

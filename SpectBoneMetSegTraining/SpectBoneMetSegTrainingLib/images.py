@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView
 
-__all__ = ["clear_leftovers", "read_image", "read_json", "write_image", "write_json"]
+__all__ = ["clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
 
 
 def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
@@ -32,7 +32,7 @@ def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple
     image.SetSpacing((view.spacing[1], view.spacing[0], 1.0))
     image.SetDirection((to_lps @ directions).ravel().tolist())
     image.SetOrigin((to_lps @ np.array(origin)).tolist())
-    with _whole(path) as part:
+    with whole_file(path) as part:
         sitk.WriteImage(image, str(part), useCompression=True)
 
 
@@ -56,7 +56,7 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with _whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
@@ -79,7 +79,7 @@ def clear_leftovers(folder: Path) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A temporary neighbour of `path`, with the same ending, that takes its place once it is written."""
     part = path.with_name(f".{os.getpid()}-{path.name}")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 FOLDS = 5
 
-__all__ = ["FOLDS", "split_by_patient"]
+__all__ = ["FOLDS", "extend_split", "split_by_patient"]
 
 
 def split_by_patient(
@@ -28,3 +28,36 @@ def split_by_patient(
         val = sorted(case for case, patient in patients.items() if patient in held)
         result.append({"train": sorted(set(patients) - set(val) - set(not_trained_on)), "val": val})
     return result
+
+
+def extend_split(
+    folds: list[dict[str, list[str]]], patients: dict[str, str], seed: int
+) -> tuple[list[dict[str, list[str]]], dict[str, int]]:
+    """Existing folds with new cases in them: known patients stay where they are, their new cases go with them.
+
+    New patients come in an order drawn from the seed, each to the fold that holds out the fewest patients.
+
+    Args:
+        folds: as from `split_by_patient`. patients: case -> patient of all cases, old and new. seed: of the order.
+
+    Returns:
+        The folds, and for every new patient the fold that holds it out.
+    """
+    place = {patients[case]: i for i, fold in enumerate(folds) for case in fold["val"] if case in patients}
+    new = sorted(set(patients.values()) - set(place))
+    held = [sum(fold == i for fold in place.values()) for i in range(len(folds))]
+    joined: dict[str, int] = {}
+    for i in np.random.default_rng(seed).permutation(len(new)):
+        fold = held.index(min(held))
+        joined[new[i]] = place[new[i]] = fold
+        held[fold] += 1
+    known = {case for fold in folds for case in (*fold["train"], *fold["val"])}
+    added = sorted(set(patients) - known)
+    result = [
+        {
+            "train": sorted([*fold["train"], *(case for case in added if place[patients[case]] != i)]),
+            "val": sorted([*fold["val"], *(case for case in added if place[patients[case]] == i)]),
+        }
+        for i, fold in enumerate(folds)
+    ]
+    return result, joined

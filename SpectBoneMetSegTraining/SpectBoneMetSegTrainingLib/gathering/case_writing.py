@@ -1,0 +1,114 @@
+"""One scan into a data set: as a labelled case, or as an unlabelled one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from SpectBoneMetSegLib.aggregation import aggregate, on_frame
+from SpectBoneMetSegLib.cropping import LOW_CONFIDENCE, crop_thorax
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import WholeBodyScan
+from SpectBoneMetSegLib.regrid import regrid
+from SpectBoneMetSegLib.results import ThoraxCrop
+
+from ..dataset import FOLDERS, Instance, write_case
+from ..reference_grid import place_crop
+
+__all__ = ["check_counts", "digest_of", "find_crop", "forget_case", "identity_of", "outside_crop", "write_scan"]
+
+#: Data sets hold counts as 16-bit numbers.
+MOST_COUNTS = 65535
+#: Share of the counts that rounding to whole numbers may move; real counts stay themselves, scaled grey values do not.
+LARGEST_ROUNDING = 0.02
+
+
+def identity_of(scan: WholeBodyScan) -> tuple[str, ...]:
+    """What tells a scan from others: per file its SOP Instance UID or SHA-256, else the digest of its counts."""
+    source = scan.source
+    if source.sop_instance_uids and len(source.sop_instance_uids) == len(source.files):
+        return source.sop_instance_uids
+    if source.sha256:
+        return tuple(f"sha256:{digest}" for digest in source.sha256)
+    counts = hashlib.sha256(b"".join(view.counts.tobytes() for view in scan.views.values()))
+    return (f"counts:{counts.hexdigest()}",)
+
+
+def check_counts(scan: WholeBodyScan) -> tuple[WholeBodyScan, list[str]]:
+    """The scan with whole counts that a data set can hold, and sentences about what was changed.
+
+    Raises:
+        UserError: the picture holds scaled grey values, from which counts cannot be told.
+    """
+    notes = []
+    views = {}
+    for name, view in scan.views.items():
+        whole = np.rint(view.counts)
+        if np.abs(whole - view.counts).sum() > LARGEST_ROUNDING * view.counts.sum():
+            raise UserError(
+                f"The {name} view of {scan.case} holds scaled grey values and no counts; give the original scan."
+            )
+        if whole.max() > MOST_COUNTS:
+            notes.append(
+                f"{int((whole > MOST_COUNTS).sum())} pixels of the {name} view were cut to {MOST_COUNTS} counts."
+            )
+        views[name] = view.with_counts(whole.clip(0, MOST_COUNTS).astype(np.float32))
+    return replace(scan, anterior=views.get("anterior"), posterior=views.get("posterior")), notes
+
+
+def find_crop(scan: WholeBodyScan) -> tuple[ThoraxCrop, list[str]]:
+    """The thorax box on the reference grid, as the reading pipeline finds it, and what to know about it."""
+    work = regrid(aggregate(scan))
+    crop = crop_thorax(work.counts, work.spacing[0])
+    unsure = crop.confidence < LOW_CONFIDENCE
+    return crop, [f"The thorax was found with a confidence of {crop.confidence:.2f} only."] if unsure else []
+
+
+def outside_crop(instances: Sequence[Instance], scan: WholeBodyScan, crop: ThoraxCrop) -> int:
+    """How many labelled lesions lie outside the thorax box altogether."""
+    (first, end), (left, right) = place_crop(scan.frame, (crop.rows, crop.columns)).own
+    box = (slice(max(first, 0), max(end, 0)), slice(max(left, 0), max(right, 0)))
+    labelled = [item for item in instances if any(item.labelled.values())]
+    return sum(not any(mask[box].any() for mask in item.masks.values()) for item in labelled)
+
+
+def write_scan(
+    folder: Path,
+    case: str,
+    scan: WholeBodyScan,
+    crop: ThoraxCrop,
+    instances: Sequence[Instance] | None,
+    about: dict[str, Any],
+) -> None:
+    """Write a scan as labelled case ("train"), or with None as unlabelled one.
+
+    Args:
+        folder: the data set. case: its name. scan: whole counts. crop: on the reference grid.
+        instances: the lesions. about: further facts for the JSON.
+    """
+    named = replace(scan, case=case)
+    split = "unlabelled" if instances is None else "train"
+    write_case(folder, split, named, on_frame(named).get("posterior"), crop, instances, about)
+
+
+def forget_case(folder: Path, case: str) -> None:
+    """Take a case out of a data set; its JSON goes first, so that no half of it counts."""
+    (folder / "instances" / f"{case}.json").unlink(missing_ok=True)
+    for images, labels in FOLDERS.values():
+        for name in (images, labels):
+            for path in (folder / name).glob(f"{case}*.nii.gz") if name else ():
+                path.unlink()
+
+
+def digest_of(instances: Sequence[Instance]) -> str:
+    """SHA-256 of what the lesions teach, to see whether labels have changed."""
+    digest = hashlib.sha256()
+    for item in instances:
+        for name, mask in sorted(item.masks.items()):
+            digest.update(f"{item.id} {name} {item.labelled[name]} {mask.shape}".encode())
+            digest.update(np.packbits(mask).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,302 @@
+"""Labelled and unlabelled scans into one data set that the trainer reads; again and again, as labels are added.
+
+    DATA/            the data set (see `dataset`), with gathered.json: pseudonyms only, no path, no reader, no patient
+    DATA-private/    pseudonyms.key, found.csv, agreement.csv, annotate_again.csv, summary.txt, sources.json,
+                     disagreements/<case>.png: paths and readers' names, for whoever gathered
+
+Broken off, it goes on. A case that was gathered before is written anew when its labels changed, an unlabelled one
+becomes a labelled one when it gets labels, and nothing is ever taken away. New patients join the existing folds
+(`extend_split`), nobody changes sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import WholeBodyScan
+from SpectBoneMetSegLib.reading import read_files
+
+from ..agreement import LARGEST_DIFFERENCE
+from ..dataset import finish_dataset, records_of
+from ..images import read_json, write_json
+from ..splits import extend_split
+from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
+from .disagreement_picture import write_disagreement
+from .labels import LabelledScan, instances_of
+from .pseudonyms import Pseudonyms, read_or_make_key
+from .read_labels import read_labels
+from .report import AgreementRow, Outcome, Row, describe, write_report
+from .scan_files import ScanFiles
+from .studies import Found, LabelledStudy
+from .truth import Truth, settle
+
+__all__ = ["Gathered", "gather", "private_folder", "sources_of"]
+
+GATHERED, SOURCES = "gathered.json", "sources.json"
+VERSION = 1
+PICTURES = "disagreements"
+NO_PATIENT = "It names no patient and counts as a patient of its own."
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came of gathering.
+
+    Attributes:
+        data: the data set; private: the folder beside it.
+        rows: what became of every scan and file; agreement: every pair of readers.
+        text: summary for people.
+    """
+
+    data: Path
+    private: Path
+    rows: tuple[Row, ...]
+    agreement: tuple[AgreementRow, ...]
+    text: str
+
+
+def private_folder(data: Path) -> Path:
+    """The folder beside a gathered data set that stays with whoever gathered."""
+    return data.with_name(f"{data.name}-private")
+
+
+def sources_of(data: Path) -> dict[str, list[str]]:
+    """{case: files or nodes of its scan} of a gathered data set.
+
+    Raises:
+        UserError: the private folder is missing or damaged.
+    """
+    return dict(read_json(private_folder(data) / SOURCES))
+
+
+def gather(
+    data: Path,
+    found: Found,
+    scene: Sequence[LabelledScan] = (),
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Gathered:
+    """Write what was found into a data set, or add it to one.
+
+    Args:
+        data: folder of the data set. found: from `studies.find`. scene: labelled scans in memory, as from Slicer.
+        seed: picks among readers who agree, and splits patients; that of the first time holds.
+        progress: called with how many scans are done and how many there are; what it raises ends the gathering.
+
+    Raises:
+        UserError: the folder holds another data set or cannot be written, its private folder is missing, or nothing
+            usable was found.
+    """
+    try:
+        return _Gatherer(data, seed).run(found, scene, progress)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
+
+
+class _Gatherer:
+    """One call of `gather`."""
+
+    def __init__(self, data: Path, seed: int) -> None:
+        self.data, self.private = data, private_folder(data)
+        self.seed = _prepare(data, seed)
+        new = not (data / "dataset.json").exists() and not any(data.glob("instances/*.json"))
+        self.names = Pseudonyms(read_or_make_key(self.private, new))
+        self.records = {record["case"]: record for record in records_of(data)}
+        self.owner = {name: case for case, record in self.records.items() for name in record.get("files", ())}
+        self.rows: list[Row] = []
+        self.agreement: list[AgreementRow] = []
+        self.met: dict[str, str] = {}
+        earlier = self.private / SOURCES
+        self.sources: dict[str, list[str]] = dict(read_json(earlier)) if earlier.exists() else {}
+
+    def run(self, found: Found, scene: Sequence[LabelledScan], progress: Callable[[int, int], None] | None) -> Gathered:
+        """Take up everything, labelled scans before unlabelled ones, then write splits and report."""
+        work: list[Callable[[], None]] = [
+            *(partial(self._scene_scan, item) for item in scene),
+            *(partial(self._study, study) for study in found.labelled),
+            *(partial(self._unlabelled, scan) for scan in found.unlabelled),
+        ]
+        for done, step in enumerate(work, start=1):
+            step()
+            if progress:
+                progress(done, len(work))
+        self.rows += [Row(str(item.path), "", "left out", item.reason) for item in found.left_out]
+        usable = any(self.data.glob("instances/*.json"))
+        splits = self._finish() if usable else ""
+        text = describe(self.rows, splits)
+        write_json(self.private / SOURCES, self.sources)
+        write_report(self.private, self.rows, self.agreement, text, LARGEST_DIFFERENCE)
+        if not usable:
+            raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} says why for every file.")
+        return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
+
+    def _scene_scan(self, item: LabelledScan) -> None:
+        self._labelled(item, identity_of(item.scan))
+
+    def _study(self, study: LabelledStudy) -> None:
+        """A scan on disk with its label files; a reader whose files cannot be used does not stop the others."""
+        place = str(study.scan.files[0])
+        try:
+            scan = read_files(study.scan.files)
+        except (UserError, OSError) as error:
+            self.rows.append(Row(place, "labelled", "left out", str(error)))
+            return
+        labels = []
+        for reader, files in study.readers.items():
+            try:
+                labels.append(read_labels(files, scan, reader))
+            except (UserError, OSError) as error:
+                self.rows.append(Row(str(files[0].path), "", "left out", str(error)))
+        if labels:
+            self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids)
+        else:
+            self.rows.append(Row(place, "labelled", "left out", "None of its labels can be used."))
+
+    def _labelled(self, item: LabelledScan, identity: Sequence[str]) -> None:
+        case = self._case(identity)
+        if case in self.met:
+            self.rows.append(Row(item.place, "labelled", "left out", f"It is the scan of {self.met[case]}."))
+            return
+        try:
+            scan, notes = check_counts(item.scan)
+        except UserError as error:
+            self.rows.append(Row(item.place, "labelled", "left out", str(error)))
+            return
+        crop, unsure = find_crop(scan)
+        truth = settle(item.labels, scan, np.random.default_rng((self.seed, int(case.split("_")[1], 16))))
+        instances = instances_of(truth.labels, scan)
+        outside = outside_crop(instances, scan, crop)
+        notes += [*unsure, *truth.labels.notes]
+        notes += [f"{outside} labelled lesions lie outside the thorax and are not learnt from."] if outside else []
+        notes += [] if item.patient else [NO_PATIENT]
+        about = self._about(case, item.patient, identity)
+        about["labels"] = {
+            "readers": len(item.labels),
+            "decided_by": truth.decided_by,
+            "largest_difference": truth.largest_difference,
+            "digest": digest_of(instances),
+        }
+        before = self.records.get(case, {})
+        outcome: Outcome = "changed" if before else "new"
+        if before.get("labels", {}).get("digest") == about["labels"]["digest"]:
+            outcome = "as before"
+        else:
+            forget_case(self.data, case)
+            write_scan(self.data, case, scan, crop, instances, about)
+        self._remember(case, item.place, scan, about)
+        self._tell_agreement(case, item, scan, truth)
+        lesions = sum(any(lesion.labelled.values()) for lesion in instances)
+        self.rows.append(
+            Row(
+                item.place,
+                "labelled",
+                outcome,
+                "",
+                case,
+                about["patient"],
+                " and ".join(scan.views),
+                len(item.labels),
+                lesions,
+                truth.largest_difference,
+                truth.decided_by,
+                " ".join(notes),
+            )
+        )
+
+    def _unlabelled(self, files: ScanFiles) -> None:
+        place, case = str(files.files[0]), self._case(files.uids)
+        row = Row(place, "unlabelled", "left out", "")
+        known = {self.owner[name] for name in self._file_names(files.uids) if name in self.owner}
+        if case in self.records and "lesions" not in self.records[case]:
+            patient = self.records[case]["patient"]
+            self.rows.append(replace(row, outcome="as before", case=case, patient=patient))
+            self.met[case] = place
+            return
+        if known:
+            self.rows.append(replace(row, reason="It is in the data set with labels.", case=min(known)))
+            return
+        try:
+            scan, notes = check_counts(read_files(files.files))
+        except (UserError, OSError) as error:
+            self.rows.append(replace(row, reason=str(error)))
+            return
+        crop, unsure = find_crop(scan)
+        if unsure:
+            self.rows.append(replace(row, reason=unsure[0]))
+            return
+        about = self._about(case, files.patient, files.uids)
+        notes += [] if files.patient else [NO_PATIENT]
+        write_scan(self.data, case, scan, crop, None, about)
+        self._remember(case, place, scan, about)
+        views = " and ".join(scan.views)
+        self.rows.append(Row(place, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
+
+    def _about(self, case: str, patient: str, identity: Sequence[str]) -> dict[str, Any]:
+        """Facts for the case's JSON; a patient once named stays the same for the sake of the splits."""
+        before = self.records.get(case, {}).get("patient")
+        return {
+            "patient": before or self.names.patient(patient or f"\0{case}"),
+            "data": "gathered",
+            "files": self._file_names(identity),
+        }
+
+    def _case(self, identity: Sequence[str]) -> str:
+        return self.names.scan("\0".join(sorted(identity)))
+
+    def _file_names(self, identity: Sequence[str]) -> list[str]:
+        return [self.names.scan(f"file {uid}") for uid in sorted(identity)]
+
+    def _remember(self, case: str, place: str, scan: WholeBodyScan, about: dict[str, Any]) -> None:
+        self.met[case] = place
+        self.sources[case] = list(scan.source.files) or [place]
+        self.owner |= dict.fromkeys(about["files"], case)
+
+    def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Truth) -> None:
+        picture = ""
+        if truth.again:
+            picture = f"{PICTURES}/{case}.png"
+            write_disagreement(self.private / picture, case, scan, item.labels, truth)
+        self.agreement += [AgreementRow(case, item.place, pair, picture) for pair in truth.comparisons]
+
+    def _finish(self) -> str:
+        """Splits and dataset.json; a sentence about who stands where."""
+        labelled = [record for record in records_of(self.data) if record["split"] == "train"]
+        patients = {record["case"]: record["patient"] for record in labelled}
+        splits = self.data / "splits.json"
+        told = f"splits: {len(set(patients.values()))} labelled patients in folds drawn from seed {self.seed}."
+        if splits.exists():
+            before = read_json(splits)
+            folds, joined = extend_split(before["folds"], patients, self.seed)
+            told = "splits: nobody new; everybody stays where they were."
+            if folds != before["folds"]:
+                write_json(splits, {**before, "folds": folds})
+                held = sum(fold == 0 for fold in joined.values())
+                told = (
+                    f"splits: {len(joined)} new labelled patients joined, {held} of them to validate (fold 0); "
+                    "everybody else stays where they were."
+                )
+        finish_dataset(
+            self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
+        )
+        if len(set(patients.values())) == 1:
+            told += " One labelled patient alone cannot be trained on: somebody has to validate."
+        return told
+
+
+def _prepare(data: Path, seed: int) -> int:
+    """Make the folder or check that it was gathered; the seed in force."""
+    about = data / GATHERED
+    if about.exists():
+        return int(read_json(about)["seed"])
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise UserError(f"{data} exists and was not made by gathering; choose another folder.")
+    write_json(about, {"version": VERSION, "seed": seed})
+    return seed

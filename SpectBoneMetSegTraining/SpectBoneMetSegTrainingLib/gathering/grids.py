@@ -1,0 +1,188 @@
+"""Does a label lie on the scan, and on which view? It fits to a tenth of a pixel or is refused.
+
+Both views have honest directions (`SpectBoneMetSegLib.planar`), so the direction of a label's columns says whether it
+was drawn from the front or from behind. A label from a tool without patient space fits where it has the very grid of
+the picture file the scan came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import SPACING_TOLERANCE, PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from SpectBoneMetSegLib.regrid import sample_on
+
+__all__ = ["DIRECTION_TOLERANCE", "PIXEL_TOLERANCE", "Grid", "grids_of", "on_frame_of", "place", "view_grid"]
+
+#: How far a pixel centre of a label may lie from the scan's, in pixels; how far its directions may differ (cosines).
+PIXEL_TOLERANCE = 0.1
+DIRECTION_TOLERANCE = 0.001
+#: How far a label may lie before or behind the plane of the views (mm): a planar scan has no depth.
+DEPTH_TOLERANCE_MM = 1.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A pixel grid that a label may have been drawn on.
+
+    Attributes:
+        name: for messages; shape: (rows, columns); matrix: 4x4 (column, row, slice) to RAS mm.
+        view: the view whose lesions it marks; None for the union of both.
+        own: the view on whose grid the pixels lie.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    matrix: NDArray[np.float64]
+    view: ViewName | None
+    own: PlanarView
+
+
+def view_grid(view: PlanarView, marks: ViewName | None, name: str = "") -> Grid:
+    """The grid of a view; `marks` as `Grid.view`."""
+    return Grid(name or f"the {view.name} view", view.shape, view.ijk_to_ras, marks, view)
+
+
+def grids_of(scan: WholeBodyScan, said: ViewName | None = None) -> list[Grid]:
+    """Every grid on which a label of a scan may lie.
+
+    Args:
+        said: the view that the label's name speaks of; a label in the anterior frame named "anterior" marks that view
+            alone.
+    """
+    views = scan.views
+    both = len(views) == 2
+    frame_marks = (said if said == "anterior" else None) if both else next(iter(views))
+    found = [view_grid(scan.frame, frame_marks, "the anterior frame")]
+    if scan.posterior is not None:
+        found.append(view_grid(scan.posterior, "posterior"))
+    for file in scan.source.files:
+        grid = _picture_grid(Path(file), scan)
+        if grid is not None:
+            found.append(grid)
+    return found
+
+
+def place(
+    pixels: NDArray[Any],
+    matrix: NDArray[np.float64],
+    scan: WholeBodyScan,
+    name: str,
+    *,
+    said: ViewName | None = None,
+    cropped: bool = False,
+) -> tuple[NDArray[Any], ViewName | None]:
+    """A label on the anterior frame, and the view it marks (None for the union of both).
+
+    Args:
+        pixels: (rows, columns) of the label; matrix: its 4x4 IJK to RAS mm.
+        name: file or node, for messages; said: the view that its name speaks of.
+        cropped: it may cover a part of the field, its pixels on the scan's (segmentations are stored that way).
+
+    Raises:
+        UserError: it lies on none of the scan's grids, or on another view than its name says.
+    """
+    misfits: list[list[str]] = []
+    for grid in grids_of(scan, said):
+        reasons, offset = _compare(pixels.shape, matrix, grid, cropped)
+        if reasons:
+            misfits.append(reasons)
+            continue
+        if said is not None and grid.view != said:
+            raise UserError(
+                f"{name} is named {said} but lies on {grid.name}; rename it, or export it again with the {said} "
+                "view's volume as reference geometry."
+            )
+        return on_frame_of(_full(pixels, offset, grid.shape), grid, scan), grid.view
+    nearest = min(misfits, key=len)
+    raise UserError(
+        f"{name} does not lie on the scan {scan.case} ({'; '.join(nearest)}); export it again with the scan's "
+        "volume as reference geometry, or draw it on the scan itself."
+    )
+
+
+def _compare(
+    shape: tuple[int, ...], matrix: NDArray[np.float64], grid: Grid, cropped: bool
+) -> tuple[list[str], tuple[int, int]]:
+    """Why a label does not fit a grid, empty when it does, and the (row, column) of the grid at its first pixel."""
+    reasons: list[str] = []
+    if not np.isfinite(matrix).all():
+        return ["its place in the patient is not a number"], (0, 0)
+    steps = np.linalg.norm(matrix[:3, :2], axis=0)
+    own = np.linalg.norm(grid.matrix[:3, :2], axis=0)
+    if min(steps) <= 0:
+        return ["its pixels have no size"], (0, 0)
+    if not cropped and tuple(shape) != grid.shape:
+        reasons.append(f"{shape[1]} x {shape[0]} pixels instead of {grid.shape[1]} x {grid.shape[0]} on {grid.name}")
+    if not np.allclose(steps, own, rtol=SPACING_TOLERANCE, atol=0):
+        reasons.append(f"pixels of {steps[0]:.4g} x {steps[1]:.4g} mm instead of {own[0]:.4g} x {own[1]:.4g} mm")
+    turned = np.abs(matrix[:3, :2] / steps - grid.matrix[:3, :2] / own).max()
+    if turned > DIRECTION_TOLERANCE:
+        reasons.append(f"its rows or columns run another way than those of {grid.name}")
+    if reasons:
+        return reasons, (0, 0)
+    corners = np.array([[i, j, 0.0, 1.0] for i in (0, shape[1] - 1) for j in (0, shape[0] - 1)])
+    # Slices have no thickness that both sides would agree on: depth is compared in mm, not in slices.
+    away = corners @ matrix.T @ np.linalg.inv(_flat(grid.matrix)).T - corners
+    offset = np.rint(away[:, :2]).astype(int)
+    apart = away[:, :2] - (offset[:1] if cropped else 0)
+    if np.abs(apart).max() > PIXEL_TOLERANCE or np.abs(away[:, 2]).max() > DEPTH_TOLERANCE_MM:
+        shift = (matrix - grid.matrix)[:3, 3]
+        said = ", ".join(f"{value:.4g}" for value in shift)
+        return [f"its first pixel lies (R, A, S) = ({said}) mm from that of {grid.name}"], (0, 0)
+    return [], (int(offset[0, 1]), int(offset[0, 0])) if cropped else (0, 0)
+
+
+def _flat(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix with slices of 1 mm across the picture, whatever it states for the only slice."""
+    result = matrix.copy()
+    across = np.cross(matrix[:3, 0], matrix[:3, 1])
+    result[:3, 2] = across / np.linalg.norm(across)
+    return result
+
+
+def _full(pixels: NDArray[Any], offset: tuple[int, int], shape: tuple[int, int]) -> NDArray[Any]:
+    """The label on the whole grid; what was painted outside the field marks nothing."""
+    if offset == (0, 0) and pixels.shape == shape:
+        return pixels
+    whole = np.zeros(shape, pixels.dtype)
+    low = [max(0, first) for first in offset]
+    high = [min(size, first + count) for size, first, count in zip(shape, offset, pixels.shape, strict=True)]
+    if low[0] < high[0] and low[1] < high[1]:
+        whole[low[0] : high[0], low[1] : high[1]] = pixels[
+            low[0] - offset[0] : high[0] - offset[0], low[1] - offset[1] : high[1] - offset[1]
+        ]
+    return whole
+
+
+def on_frame_of(pixels: NDArray[Any], grid: Grid, scan: WholeBodyScan) -> NDArray[Any]:
+    """(rows, columns) pixels of a grid as the anterior whole-body frame shows them."""
+    own, frame = grid.own, scan.frame
+    if same_grid(own, frame):
+        return pixels
+    if same_grid(mirror(own), frame):
+        return np.ascontiguousarray(pixels[:, ::-1])
+    return sample_on(pixels, own, frame, order=0)
+
+
+def _picture_grid(file: Path, scan: WholeBodyScan) -> Grid | None:
+    """The grid that a one-slice picture file states itself; its view is the one with the very same counts."""
+    from .image_files import IMAGE_SUFFIXES, read_slices
+
+    if not file.name.lower().endswith(IMAGE_SUFFIXES):
+        return None
+    try:
+        slices, matrix, _ = read_slices(file)
+    except UserError:
+        return None
+    if len(slices) != 1 or slices.ndim != 3:
+        return None
+    shown = [name for name, view in scan.views.items() if np.array_equal(view.counts, slices[0].astype(np.float32))]
+    if not shown:
+        return None
+    return Grid(f"the picture {file.name}", slices[0].shape, matrix, shown[0], scan.views[shown[0]])

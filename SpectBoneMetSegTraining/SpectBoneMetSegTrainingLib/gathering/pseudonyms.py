@@ -1,0 +1,65 @@
+"""Names that nobody can read: keyed hashes of patient IDs and of scans.
+
+A hash without a key would be undone by trying all patient IDs of a hospital. The key lies beside the data set, not in
+it, and stays with whoever gathered: with it a patient who comes again is known again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+
+__all__ = ["KEY_FILE", "Pseudonyms", "read_or_make_key"]
+
+KEY_FILE = "pseudonyms.key"
+KEY_BYTES = 32
+#: Hexadecimal digits of a name: among a million scans the chance of two alike is below 1 in 500.
+DIGITS = 12
+
+
+class Pseudonyms:
+    """Names from one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def patient(self, patient: str) -> str:
+        """Name of a patient, from the ID in the file."""
+        return f"patient_{self._hash('patient', patient.strip())}"
+
+    def scan(self, identity: str) -> str:
+        """Name of a scan, from what identifies it (see `identity_of`)."""
+        return f"scan_{self._hash('scan', identity)}"
+
+    def _hash(self, kind: str, text: str) -> str:
+        return hmac.new(self._key, f"{kind}\0{text}".encode(), "sha256").hexdigest()[:DIGITS]
+
+
+def read_or_make_key(folder: Path, new: bool) -> bytes:
+    """The key in a folder; `new` allows to make one.
+
+    Raises:
+        UserError: it is missing though names were made with it, or damaged, or cannot be written.
+    """
+    path = folder / KEY_FILE
+    try:
+        if new and not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(".part")
+            # Readable by its owner alone from the start.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            part.replace(path)
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}, which knows patients again, is missing, damaged or cannot be written; restore it, or gather into "
+            "a new folder."
+        ) from error
+    if len(key) != KEY_BYTES:
+        raise UserError(f"{path} is damaged; restore it, or gather into a new folder.")
+    return key

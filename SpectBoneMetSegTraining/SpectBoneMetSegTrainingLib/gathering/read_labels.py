@@ -1,0 +1,80 @@
+"""One reader's label files of one scan, of any kind, as `Labels`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
+
+from .dicom_seg import is_dicom_seg, read_dicom_seg
+from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX, read_label_image
+from .labels import LabelFile, Labels, Mark
+from .polygons import read_labelme
+from .results import is_result, read_result
+
+__all__ = ["join_labels", "read_labels"]
+
+
+def read_labels(files: Sequence[LabelFile], scan: WholeBodyScan, reader: str = "") -> Labels:
+    """What one reader marked, in one or several files (a file a view, for example).
+
+    Args:
+        files: label files; a segmentation inside a result folder is read as its correction.
+        scan: the scan they were drawn on. reader: name for the report.
+
+    Raises:
+        UserError: a file cannot be read, does not lie on the scan, or two files mark the same view.
+    """
+    parts = []
+    for file in files:
+        marks, covers = _read(file, scan, reader)
+        parts.append(Labels(reader, tuple(marks), covers, (str(file.path),)))
+    return join_labels(parts, scan.case)
+
+
+def join_labels(parts: Sequence[Labels], case: str) -> Labels:
+    """Several labels of one reader as one.
+
+    Args:
+        parts: at least one. case: the scan's name, for messages.
+
+    Raises:
+        UserError: two of them mark the same view.
+    """
+    spoken: dict[ViewName | None, str] = {}
+    for part in parts:
+        source = Path(part.sources[0]).name
+        other = [name for view, name in spoken.items() if view in part.covers or None in (view, *part.covers)]
+        if other:
+            raise UserError(
+                f"{other[0]} and {source} of one reader both mark {case}; name them after their readers, or after the "
+                "view that each was drawn on (_anterior, _posterior)."
+            )
+        spoken |= dict.fromkeys(part.covers, source)
+    return Labels(
+        parts[0].reader,
+        tuple(mark for part in parts for mark in part.marks),
+        frozenset(spoken),
+        tuple(source for part in parts for source in part.sources),
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _read(file: LabelFile, scan: WholeBodyScan, reader: str) -> tuple[Iterable[Mark], frozenset[ViewName | None]]:
+    path, name = file.path, file.path.name.lower()
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; check the path.")
+    if is_result(path.parent) and name.endswith(SEGMENTATION_SUFFIX):
+        labels = read_result(path.parent, path, scan, reader)
+        return labels.marks, labels.covers
+    if name.endswith(LABEL_SUFFIXES):
+        return read_label_image(path, scan, file.view)
+    if name.endswith(".json"):
+        return read_labelme(path, scan, file.view)
+    if is_dicom_seg(path):
+        return read_dicom_seg(path, scan)
+    raise UserError(
+        f"{path.name} is no label that can be read; give .seg.nrrd, NRRD, NIfTI, LabelMe JSON or a DICOM segmentation."
+    )

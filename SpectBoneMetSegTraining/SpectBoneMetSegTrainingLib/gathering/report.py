@@ -1,0 +1,156 @@
+"""What gathering found, took and left out: a table, CSV files and a text.
+
+The files name paths and readers, so they lie beside the data set, in the folder that stays with whoever gathered.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from ..images import whole_file
+from .truth import Comparison
+
+__all__ = [
+    "AGAIN_FILE",
+    "AGREEMENT_FILE",
+    "FOUND_FILE",
+    "SUMMARY_FILE",
+    "AgreementRow",
+    "Row",
+    "describe",
+    "write_report",
+]
+
+FOUND_FILE, AGREEMENT_FILE, AGAIN_FILE = "found.csv", "agreement.csv", "annotate_again.csv"
+SUMMARY_FILE = "summary.txt"
+
+Outcome = Literal["new", "changed", "as before", "left out"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scan or file, and what became of it.
+
+    Attributes:
+        source: path or node; kind: "labelled", "unlabelled" or "" where nothing is known.
+        outcome: "new", "changed" (other labels than before), "as before" or "left out"; reason: of leaving out.
+        case, patient: names in the data set; views: "anterior", "posterior" or both.
+        readers, lesions: how many; difference: the largest area difference of two readers (Eq. 2), None for one.
+        decided_by: see `Truth`; notes: what to know about it.
+    """
+
+    source: str
+    kind: str
+    outcome: Outcome
+    reason: str = ""
+    case: str = ""
+    patient: str = ""
+    views: str = ""
+    readers: int = 0
+    lesions: int = 0
+    difference: float | None = None
+    decided_by: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """A pair of readers on one image of a case; `source` is the scan's path, `picture` shows both outlines."""
+
+    case: str
+    source: str
+    comparison: Comparison
+    picture: str = ""
+
+
+def describe(rows: Sequence[Row], splits: str) -> str:
+    """The summary for people: counts, reasons of leaving out, and what happened to the splits."""
+    lines = []
+    for kind in ("labelled", "unlabelled"):
+        taken = [row for row in rows if row.kind == kind and row.outcome != "left out"]
+        counts = Counter(row.outcome for row in taken)
+        patients = len({row.patient for row in taken})
+        parts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        lines.append(
+            f"{kind}: {_count(len(taken), 'scan')} of {_count(patients, 'patient')}" + (f" ({parts})" if parts else "")
+        )
+    shared = [row for row in rows if row.difference is not None]
+    if shared:
+        majority = sum(row.decided_by == "majority" for row in shared)
+        lines.append(
+            f"several readers: {_count(len(shared), 'scan')}, {majority} of them decided by majority and listed in "
+            f"{AGAIN_FILE}"
+        )
+    left = [row for row in rows if row.outcome == "left out"]
+    if left:
+        lines.append(f"left out: {len(left)} (see {FOUND_FILE})")
+        lines += [f"  {row.source}: {row.reason}" for row in left]
+    noted = [row for row in rows if row.notes]
+    if noted:
+        lines.append("notes:")
+        lines += [f"  {row.source}: {row.notes}" for row in noted]
+    return "\n".join([*lines, splits]).strip() + "\n"
+
+
+def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str, limit: float) -> None:
+    """Write the tables and the text; OSError when they cannot be written.
+
+    Args:
+        folder: the private folder. limit: pairs that differ more are listed to be annotated again.
+    """
+    columns = [field.name for field in fields(Row)]
+    _write(folder / FOUND_FILE, columns, ([_cell(value) for value in asdict(row).values()] for row in rows))
+    pairs = [field.name for field in fields(Comparison)]
+    _write(
+        folder / AGREEMENT_FILE,
+        ["case", "source", *pairs, "picture"],
+        ([row.case, row.source, *map(_cell, asdict(row.comparison).values()), row.picture] for row in agreement),
+    )
+    again: dict[tuple[str, str], AgreementRow] = {}
+    for row in agreement:
+        key = (row.case, row.comparison.image)
+        if row.comparison.difference > limit and (
+            key not in again or row.comparison.difference > again[key].comparison.difference
+        ):
+            again[key] = row
+    worst = sorted(again.values(), key=lambda row: -row.comparison.difference)
+    _write(
+        folder / AGAIN_FILE,
+        ["source", "image", "largest_difference", "first", "second", "case", "picture"],
+        (
+            [
+                row.source,
+                row.comparison.image,
+                _cell(row.comparison.difference),
+                row.comparison.first,
+                row.comparison.second,
+                row.case,
+                row.picture,
+            ]
+            for row in worst
+        ),
+    )
+    with whole_file(folder / SUMMARY_FILE) as part:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,134 @@
+"""Files of planar scans in a folder tree: which there are, which are copies, which belong together. Headers only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.reading import case_name, group_files, looks_like_scan
+from SpectBoneMetSegLib.reading.dicom import read_header
+from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
+
+from .names import side_in, without_side
+
+__all__ = ["Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not used, and why, in one sentence."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScanFiles:
+    """The files of one scan.
+
+    Attributes:
+        files: one, or an anterior and a posterior one.
+        patient: ID in the header, "" where there is none; never to be written into a data set.
+        uids: per file its SOP Instance UID, or "sha256:..." where it has none.
+    """
+
+    files: tuple[Path, ...]
+    patient: str
+    uids: tuple[str, ...]
+
+
+@dataclass
+class Catalogue:
+    """Scan files as they are met; a file whose UID was met before is a copy.
+
+    Attributes:
+        first: UID -> file that stands for it; everywhere: UID -> all files with it; patients: file -> patient ID.
+        left_out: what is not used.
+    """
+
+    first: dict[str, Path] = field(default_factory=dict)
+    everywhere: dict[str, list[Path]] = field(default_factory=dict)
+    patients: dict[Path, str] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def add_dicom(self, path: Path) -> None:
+        """Take a file up.
+
+        Raises:
+            UserError: it is no planar scan, or unreadable.
+        """
+        header = read_header(path)
+        self._add(path, str(header.get("SOPInstanceUID") or "") or _digest(path))
+        self.patients[path] = str(header.get("PatientID") or "").strip()
+
+    def add_picture(self, path: Path) -> None:
+        """Take up a picture file, which knows no patient."""
+        self._add(path, _digest(path))
+        self.patients[path] = ""
+
+    def scans(self) -> list[ScanFiles]:
+        """All scans, files that belong together in one."""
+        uids = {path: uid for uid, path in self.first.items()}
+        pictures = [path for path in uids if is_image(path)]
+        groups = [*group_files([path for path in uids if not is_image(path)]), *_pairs(pictures)]
+        return [
+            ScanFiles(tuple(group), self.patients[group[0]], tuple(uids[path] for path in group)) for group in groups
+        ]
+
+    def _add(self, path: Path, uid: str) -> None:
+        self.everywhere.setdefault(uid, []).append(path)
+        if uid in self.first:
+            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}, which is used."))
+        self.first.setdefault(uid, path)
+
+
+def readable_files(roots: Iterable[Path]) -> Iterator[Path]:
+    """Every file in some folders, by name, hidden ones left out; a file in two of them once.
+
+    Raises:
+        UserError: a root is no folder.
+    """
+    seen: set[Path] = set()
+    for root in roots:
+        if not root.is_dir():
+            raise UserError(f"{root} is no folder; give a folder that holds scans.")
+        for path in sorted(root.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if not hidden and path.is_file() and path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name is that of a picture that is no DICOM file."""
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
+    """Whether to try a file as DICOM; one that cannot be opened is noted."""
+    try:
+        return not is_image(path) and looks_like_scan(path)
+    except OSError as error:
+        left_out.append(LeftOut(path, f"It cannot be opened ({error.strerror}); ask for the right to read it."))
+        return False
+
+
+def _pairs(pictures: list[Path]) -> list[tuple[Path, ...]]:
+    """Pictures of one folder whose names differ by the side alone make one scan, anterior first."""
+    groups: dict[tuple[Path, str], list[Path]] = {}
+    for path in pictures:
+        groups.setdefault((path.parent, without_side(case_name(path))), []).append(path)
+    found: list[tuple[Path, ...]] = []
+    for group in groups.values():
+        by_side = {side_in(case_name(path)): path for path in group}
+        pair = len(group) == 2 and set(by_side) == set(VIEW_NAMES)
+        found += [tuple(by_side[name] for name in VIEW_NAMES)] if pair else [(path,) for path in group]
+    return found
+
+
+def _digest(path: Path) -> str:
+    return f"sha256:{sha256_of(path)}"

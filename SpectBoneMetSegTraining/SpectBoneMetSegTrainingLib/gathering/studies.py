@@ -1,0 +1,218 @@
+"""What lies in folders: scans, their label files and readers, what was left out and why. Headers only are read.
+
+Labelled folders may be laid out in either way, or both:
+
+    FOLDER/scan1.dcm  scan1.seg.nrrd  scan1_READER.nii.gz         label files named after the scan beside them
+    FOLDER/study1/ANT.dcm  POST.dcm  READER.seg.nrrd  READER/lesions_anterior.json     one scan in a folder of its own
+
+READER is whatever the name holds beside the scan's name, a side and words such as "mask"; without it the subfolder's
+name. A DICOM segmentation finds its scan by the image that it refers to, a result folder of `segment` by its receipt.
+A picture file (NRRD, NIfTI, MetaImage) beside a DICOM scan, or with such a word in its name, or named after another
+picture, is a label; else it is a scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
+from SpectBoneMetSegLib.reading import case_name
+
+from .dicom_seg import is_dicom_seg, referenced_images
+from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
+from .labels import LabelFile
+from .names import extends, is_label_name, reader_in, side_in
+from .polygons import is_labelme
+from .results import SEGMENTATION, corrections_in, inputs_of, is_result
+from .scan_files import Catalogue, LeftOut, ScanFiles, is_image, looks_like_dicom_scan, readable_files
+
+__all__ = ["Found", "LabelledStudy", "find"]
+
+#: What a reader is called whom nothing names.
+UNNAMED_READER = "reader"
+
+
+@dataclass(frozen=True)
+class LabelledStudy:
+    """A scan and the label files of each reader."""
+
+    scan: ScanFiles
+    readers: dict[str, tuple[LabelFile, ...]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything found in some folders."""
+
+    labelled: tuple[LabelledStudy, ...] = ()
+    unlabelled: tuple[ScanFiles, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Found:
+    """Look through folders, recursively; hidden files and files that are no scans are passed over.
+
+    Scans are told apart by SOP Instance UID: a copy counts once, and a scan with labels is not unlabelled as well.
+
+    Raises:
+        UserError: a folder does not exist.
+    """
+    known = Catalogue()
+    studies, left_out = _find_labelled(list(labelled), known)
+    taken = {uid for study in studies for uid in study.scan.uids}
+    scans, more = _find_unlabelled(list(unlabelled), taken)
+    return Found(tuple(studies), tuple(scans), (*known.left_out, *left_out, *more))
+
+
+def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut]]:
+    catalogue = Catalogue()
+    left_out: list[LeftOut] = []
+    for path in readable_files(roots):
+        if not looks_like_dicom_scan(path, left_out):
+            continue
+        try:
+            catalogue.add_dicom(path)
+        except (UserError, OSError) as error:
+            left_out.append(LeftOut(path, str(error)))
+    scans = []
+    for scan in catalogue.scans():
+        if taken.isdisjoint(scan.uids):
+            scans.append(scan)
+        else:
+            left_out.append(LeftOut(scan.files[0], "It has labels and is used with them."))
+    return scans, [*catalogue.left_out, *left_out]
+
+
+def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[LeftOut]]:
+    labels: list[Path] = []
+    pictures: list[Path] = []
+    results: set[Path] = set()
+    left_out: list[LeftOut] = []
+    for path in readable_files(roots):
+        if is_result(path.parent):
+            results.add(path.parent)
+        elif path.name.lower().endswith(SEGMENTATION_SUFFIX) or (path.suffix.lower() == ".json" and is_labelme(path)):
+            labels.append(path)
+        elif is_image(path):
+            pictures.append(path)
+        elif looks_like_dicom_scan(path, left_out):
+            try:
+                known.add_dicom(path)
+            except (UserError, OSError) as error:
+                if is_dicom_seg(path):
+                    labels.append(path)
+                else:
+                    left_out.append(LeftOut(path, str(error)))
+    for path in _sort_pictures(pictures, labels, known):
+        known.add_picture(path)
+    scans = known.scans()
+    readers: dict[ScanFiles, dict[str, list[LabelFile]]] = {scan: {} for scan in scans}
+    matcher = _Matcher(scans, known)
+    for path in labels:
+        try:
+            scan, reader, view = matcher.match(path)
+        except UserError as error:
+            left_out.append(LeftOut(path, str(error)))
+            continue
+        readers[scan].setdefault(reader, []).append(LabelFile(path, view))
+    for folder in sorted(results):
+        try:
+            scan = matcher.of_result(folder)
+            for path in corrections_in(folder) or [folder / SEGMENTATION]:
+                reader = reader_in(case_name(path)) or UNNAMED_READER
+                readers[scan].setdefault(reader, []).append(LabelFile(path))
+        except UserError as error:
+            left_out.append(LeftOut(folder, str(error)))
+    studies = [
+        LabelledStudy(scan, {name: tuple(files) for name, files in sorted(found.items())})
+        for scan, found in readers.items()
+        if found
+    ]
+    bare = [scan.files[0] for scan, found in readers.items() if not found]
+    left_out += [
+        LeftOut(path, "No label file belongs to it; add one, or list its folder as unlabelled.") for path in bare
+    ]
+    return studies, left_out
+
+
+def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue) -> list[Path]:
+    """The picture files that are scans; label files among them go to `labels`."""
+    with_dicom = {path.parent for path in known.first.values()}
+    stems = {path: case_name(path) for path in pictures}
+    scans = []
+    for path in pictures:
+        volume = path.name.lower().endswith(LABEL_SUFFIXES)
+        in_study = not with_dicom.isdisjoint(path.parents)
+        named_after = any(
+            path.is_relative_to(other.parent) and extends(stems[path], stems[other]) for other in pictures
+        )
+        if volume and (in_study or named_after or is_label_name(stems[path])):
+            labels.append(path)
+        elif not in_study:
+            # A PNG beside a DICOM scan is what somebody annotated or printed, not another scan.
+            scans.append(path)
+    return scans
+
+
+class _Matcher:
+    """Which scan a label belongs to."""
+
+    def __init__(self, scans: list[ScanFiles], known: Catalogue) -> None:
+        self._by_uid = {uid: scan for scan in scans for uid in scan.uids}
+        #: Folder -> (stem, scan, its only view if a file holds one of two) of every scan file, copies included.
+        self._places: dict[Path, list[tuple[str, ScanFiles, ViewName | None]]] = {}
+        for uid, paths in known.everywhere.items():
+            scan = self._by_uid[uid]
+            view = VIEW_NAMES[scan.uids.index(uid)] if len(scan.uids) == 2 else None
+            for path in paths:
+                self._places.setdefault(path.parent, []).append((case_name(path), scan, view))
+
+    def match(self, path: Path) -> tuple[ScanFiles, str, ViewName | None]:
+        """The scan of a label file, its reader, and the view that its name speaks of.
+
+        Raises:
+            UserError: no scan, or several that it could belong to.
+        """
+        stem = case_name(path)
+        if is_dicom_seg(path):
+            found = {self._by_uid[uid] for uid in referenced_images(path) if uid in self._by_uid}
+            if len(found) == 1:
+                return found.pop(), _reader(path, stem, path.parent), None
+        for folder in path.parents:
+            here = self._places.get(folder)
+            if not here:
+                continue
+            named = [place for place in here if stem == place[0] or extends(stem, place[0])]
+            if named:
+                name, scan, view = max(named, key=lambda place: len(place[0]))
+                rest = stem[len(name) :]
+                return scan, _reader(path, rest, folder), side_in(rest) or view
+            scans = {scan for _, scan, _ in here}
+            if len(scans) == 1:
+                return scans.pop(), _reader(path, stem, folder), side_in(stem)
+            raise UserError(
+                f"{path.name} could belong to any of the {len(scans)} scans in {folder}; let its name begin with the "
+                "scan's."
+            )
+        raise UserError(f"There is no scan beside {path.name}; put the scan into its folder.")
+
+    def of_result(self, folder: Path) -> ScanFiles:
+        """The scan that a result folder was read from.
+
+        Raises:
+            UserError: it is not among those found.
+        """
+        for entry in inputs_of(folder):
+            for uid in (str(entry.get("sop_instance_uid")), f"sha256:{entry.get('sha256')}"):
+                if uid in self._by_uid:
+                    return self._by_uid[uid]
+        raise UserError(f"The scan that {folder} was read from lies in none of the labelled folders; put it there.")
+
+
+def _reader(path: Path, rest: str, folder: Path) -> str:
+    """The reader by what a label file's name says beside the scan's, or by the folders between both."""
+    between = "_".join(path.parent.relative_to(folder).parts) if path.parent != folder else ""
+    return reader_in(rest) or reader_in(between) or UNNAMED_READER

@@ -1,0 +1,132 @@
+"""What several readers of one scan agree on (Lin et al. 2022, Sec. 2.2; see `agreement` for Eq. 2).
+
+Per image, a view or the union of both where somebody marked the union: when every pair of readers differs by at most
+5 % one of them is taken at random, else the pixel majority decides and the image is listed to be annotated again.
+Lesions without a pixel of the majority are "ignore", as in the simulated data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
+from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
+
+from ..agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
+from .labels import Labels, Mark, covered_views, image_of, is_union
+
+__all__ = ["Comparison", "Truth", "settle"]
+
+#: What a lesion is called that no single reader drew.
+AGREED_NAME = "agreed"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two readers on one image.
+
+    Attributes:
+        image: "anterior", "posterior" or "union"; first, second: the readers.
+        difference: Eq. 2, 0..1; dice: of the same masks; first_pixels, second_pixels: how much each marked.
+    """
+
+    image: str
+    first: str
+    second: str
+    difference: float
+    dice: float
+    first_pixels: int
+    second_pixels: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The agreed labels of one scan.
+
+    Attributes:
+        labels: what training learns; decided_by: "one reader", "agreement" or "majority" (in any image).
+        comparisons: every pair on every image; again: the images to be annotated again.
+    """
+
+    labels: Labels
+    decided_by: Literal["one reader", "agreement", "majority"]
+    comparisons: tuple[Comparison, ...] = ()
+    again: tuple[str, ...] = ()
+
+    @property
+    def largest_difference(self) -> float | None:
+        """Of any pair on any image; None without pairs."""
+        return max((item.difference for item in self.comparisons), default=None)
+
+
+def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Generator) -> Truth:
+    """The truth of a scan from the labels of at least one reader; `rng` picks among readers who agree."""
+    if len(readers) == 1:
+        return Truth(readers[0], "one reader")
+    images: list[ViewName | None] = [None] if any(is_union(labels) for labels in readers) else list(scan.views)
+    order = [readers[i] for i in rng.permutation(len(readers))]
+    marks: list[Mark] = []
+    covers: set[ViewName | None] = set()
+    compared: list[Comparison] = []
+    again: list[str] = []
+    for image in images:
+        group = [labels for labels in order if _speaks_of(labels, image, scan)]
+        if not group:
+            continue
+        covers.add(image)
+        pairs = _compare([labels for labels in readers if labels in group], image, scan)
+        compared += pairs
+        if max((pair.difference for pair in pairs), default=0.0) <= LARGEST_DIFFERENCE:
+            marks += [mark for mark in group[0].marks if image is None or mark.view == image]
+        else:
+            again.append(image or "union")
+            marks += _majority(group, image, scan)
+    if again:
+        # Lesions of different origin are put together by their place.
+        marks = [replace(mark, name=AGREED_NAME) for mark in marks]
+    sources = tuple(source for labels in readers for source in labels.sources)
+    notes = tuple(note for labels in readers for note in labels.notes)
+    agreed = Labels(AGREED_NAME, tuple(marks), frozenset(covers), sources, notes)
+    return Truth(agreed, "majority" if again else "agreement", tuple(compared), tuple(again))
+
+
+def _speaks_of(labels: Labels, image: ViewName | None, scan: WholeBodyScan) -> bool:
+    covered = covered_views(labels, scan)
+    return set(covered) == set(scan.views) if image is None else image in covered
+
+
+def _compare(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[Comparison]:
+    masks = [image_of(labels, image, scan.frame.shape) for labels in group]
+    return [
+        Comparison(
+            image or "union",
+            one.reader,
+            two.reader,
+            area_difference(first, second),
+            dice(first, second),
+            int(first.sum()),
+            int(second.sum()),
+        )
+        for (one, first), (two, second) in combinations(zip(group, masks, strict=True), 2)
+    ]
+
+
+def _majority(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[Mark]:
+    """The pixel majority as lesions, and as "ignore" what some marked and it does not touch."""
+    from scipy import ndimage
+
+    shape = scan.frame.shape
+    agreed = majority([image_of(labels, image, shape) for labels in group])
+    anything: list[NDArray[np.bool_]] = [
+        mark.mask for labels in group for mark in labels.marks if image is None or mark.view == image
+    ]
+    touched = np.any([np.zeros(shape, bool), *anything], axis=0)
+    pieces, _ = ndimage.label(touched, structure=EIGHT_CONNECTED)
+    disputed = touched & ~np.isin(pieces, np.unique(pieces[agreed]))
+    marks = [Mark(AGREED_NAME, agreed, image), Mark(AGREED_NAME, disputed, image, ignore=True)]
+    return [mark for mark in marks if mark.mask.any()]
