@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from .calibrate_command import CalibrateCommand
 from .evaluate_command import EvaluateCommand
+from .gather_command import GatherCommand
 from .jobs_command import JobsCommand
 from .rank_command import RankCommand
 from .simulate_command import SimulateCommand
 from .train_command import TrainCommand
 
-__all__ = ["CalibrateCommand", "EvaluateCommand", "JobsCommand", "RankCommand", "SimulateCommand", "TrainCommand"]
+__all__ = [
+    "CalibrateCommand",
+    "EvaluateCommand",
+    "GatherCommand",
+    "JobsCommand",
+    "RankCommand",
+    "SimulateCommand",
+    "TrainCommand",
+]

@@ -28,7 +28,7 @@ COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DISPUTED = (1.0, 0.85, 0.1, 0.45)
 #: Least height and width of what is shown, and how much of it lies around the marks (mm).
 SMALLEST_MM, AROUND_MM = 260.0, 40.0
-HEIGHT_INCHES = 7.0
+HEIGHT_INCHES = 6.0
 
 
 def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequence[Labels], truth: Truth) -> None:
@@ -49,7 +49,7 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
         / ((window[0].stop - window[0].start) * scan.frame.spacing[0])
     )
     width = max(8.0, len(scan.views) * HEIGHT_INCHES * ratio)
-    figure = Figure(figsize=(width, HEIGHT_INCHES + 2.2), layout="constrained")
+    figure = Figure(figsize=(width, HEIGHT_INCHES + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(scan.views), squeeze=False)[0]
     union = any(is_union(labels) for labels in readers)
@@ -72,6 +72,8 @@ def _draw(
     axes: Axes, name: ViewName, view: PlanarView, masks: list[NDArray[np.bool_]], window: tuple[slice, slice]
 ) -> None:
     """One view as acquired: counts, disputed pixels, outlines. All is turned from the anterior frame here."""
+    from matplotlib.patheffects import withStroke
+
     shown = mirror(view) if name == "posterior" else view
 
     def turned(image: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -92,8 +94,9 @@ def _draw(
             closed = np.vstack((piece, piece[:1]))
             axes.plot(closed[:, 1], closed[:, 0], color=COLORS[i % len(COLORS)], linewidth=1.4)
     near, far = side_marks(shown)
+    halo = [withStroke(linewidth=3, foreground="white")]
     for x, text, align in ((0.02, near, "left"), (0.98, far, "right")):
-        axes.text(x, 0.98, text, transform=axes.transAxes, ha=align, va="top", fontsize=13)
+        axes.text(x, 0.98, text, transform=axes.transAxes, ha=align, va="top", fontsize=13, path_effects=halo)
     axes.set_title("Anterior" if name == "anterior" else "Posterior (from behind)")
     axes.set(xticks=[], yticks=[], xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 
@@ -117,4 +120,4 @@ def _pairs(truth: Truth) -> str:
     lines: dict[str, list[str]] = {}
     for pair in truth.comparisons:
         lines.setdefault(pair.image, []).append(f"{pair.first} / {pair.second} {pair.difference:.0%}")
-    return "\n".join(f"{image}: {', '.join(pairs)}" for image, pairs in lines.items())
+    return "area differences (Eq. 2)\n" + "\n".join(f"{image}: {', '.join(pairs)}" for image, pairs in lines.items())

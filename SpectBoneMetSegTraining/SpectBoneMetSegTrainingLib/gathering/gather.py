@@ -175,7 +175,7 @@ class _Gatherer:
         instances = instances_of(truth.labels, scan)
         outside = outside_crop(instances, scan, crop)
         notes += [*unsure, *truth.labels.notes]
-        notes += [f"{outside} labelled lesions lie outside the thorax and are not learnt from."] if outside else []
+        notes += [f"Labelled lesions outside the thorax, not learnt from: {outside}."] if outside else []
         notes += [] if item.patient else [NO_PATIENT]
         about = self._about(case, item.patient, identity)
         about["labels"] = {

@@ -13,6 +13,7 @@ from SpectBoneMetSegLib.reading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.reading.dicom import read_header
 from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
 
+from ..phantom.sealed import is_sealed
 from .names import side_in, without_side
 
 __all__ = ["Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
@@ -86,8 +87,10 @@ class Catalogue:
         self.first.setdefault(uid, path)
 
 
-def readable_files(roots: Iterable[Path]) -> Iterator[Path]:
+def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[Path]:
     """Every file in some folders, by name, hidden ones left out; a file in two of them once.
+
+    Sealed test sets are passed over: nobody may learn from them, not even without their labels.
 
     Raises:
         UserError: a root is no folder.
@@ -96,9 +99,11 @@ def readable_files(roots: Iterable[Path]) -> Iterator[Path]:
     for root in roots:
         if not root.is_dir():
             raise UserError(f"{root} is no folder; give a folder that holds scans.")
+        sealed = {folder for folder in (root, *root.rglob("*")) if folder.is_dir() and is_sealed(folder)}
+        left_out += [LeftOut(folder, "It is a sealed test, which is never learnt from.") for folder in sorted(sealed)]
         for path in sorted(root.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if not hidden and path.is_file() and path.resolve() not in seen:
+            if not hidden and sealed.isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 

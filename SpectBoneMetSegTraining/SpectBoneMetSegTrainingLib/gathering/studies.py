@@ -70,7 +70,7 @@ def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Foun
 def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut]]:
     catalogue = Catalogue()
     left_out: list[LeftOut] = []
-    for path in readable_files(roots):
+    for path in readable_files(roots, left_out):
         if not looks_like_dicom_scan(path, left_out):
             continue
         try:
@@ -91,7 +91,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
     pictures: list[Path] = []
     results: set[Path] = set()
     left_out: list[LeftOut] = []
-    for path in readable_files(roots):
+    for path in readable_files(roots, left_out):
         if is_result(path.parent):
             results.add(path.parent)
         elif path.name.lower().endswith(SEGMENTATION_SUFFIX) or (path.suffix.lower() == ".json" and is_labelme(path)):

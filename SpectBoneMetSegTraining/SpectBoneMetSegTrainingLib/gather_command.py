@@ -1,0 +1,97 @@
+"""`spectbonemetseg gather`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SpectBoneMetSegLib.cli import UsageError, print_json
+
+from .progress import counter
+
+if TYPE_CHECKING:
+    from .gathering.gather import Gathered
+
+__all__ = ["GatherCommand", "add_folder_options", "gather_folders", "summary_of"]
+
+
+class GatherCommand:
+    """Make a data set of your own scans and labels."""
+
+    help = "Gather labelled and unlabelled scans into a data set to train on."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_folder_options(parser)
+        parser.add_argument(
+            "--output",
+            required=True,
+            metavar="DATA",
+            help="data set folder, new or gathered before; DATA-private beside it gets the report and stays with you",
+        )
+        parser.add_argument(
+            "--seed", type=int, default=0, metavar="S", help="picks among readers who agree, splits patients (0)"
+        )
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Find the scans, gather them, say what became of each."""
+        gathered = gather_folders(args.labelled, args.unlabelled, Path(args.output), args.seed)
+        if args.json:
+            print_json(summary_of(gathered))
+        return 0
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Declare --labelled and --unlabelled."""
+    parser.add_argument(
+        "--labelled",
+        action="append",
+        metavar="DIR",
+        help="folder of scans with label files beside them (.seg.nrrd, NRRD, NIfTI, LabelMe JSON, DICOM SEG) or with "
+        "corrected results of `segment`; may be given several times",
+    )
+    parser.add_argument(
+        "--unlabelled", action="append", metavar="DIR", help="folder of DICOM scans; may be given several times"
+    )
+
+
+def gather_folders(labelled: Sequence[str] | None, unlabelled: Sequence[str] | None, data: Path, seed: int) -> Gathered:
+    """Find and gather, with progress and summary on stderr.
+
+    Raises:
+        UsageError: no folder was given, or one does not exist.
+        UserError: see `gathering.gather.gather`.
+    """
+    from .gathering.gather import gather
+    from .gathering.studies import find
+
+    folders = [Path(name) for name in (*(labelled or ()), *(unlabelled or ()))]
+    if not folders:
+        raise UsageError("Give folders of scans with --labelled, --unlabelled or both.")
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        raise UsageError(f"{missing[0]} is no folder; give a folder that holds scans.")
+    if seed < 0:
+        raise UsageError("--seed starts at 0.")
+    found = find(map(Path, labelled or ()), map(Path, unlabelled or ()))
+    gathered = gather(data, found, seed=seed, progress=counter("scan"))
+    print(f"{data}:\n{gathered.text}report: {gathered.private}", file=sys.stderr)
+    return gathered
+
+
+def summary_of(gathered: Gathered) -> dict[str, Any]:
+    """What was gathered, in JSON's own types."""
+    from dataclasses import asdict
+
+    return {
+        "data": str(gathered.data),
+        "private": str(gathered.private),
+        "scans": [asdict(row) for row in gathered.rows],
+        "agreement": [
+            {"case": row.case, "picture": row.picture, **asdict(row.comparison)} for row in gathered.agreement
+        ],
+    }
