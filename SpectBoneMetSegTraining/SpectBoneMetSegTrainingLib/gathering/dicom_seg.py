@@ -77,23 +77,8 @@ def read_dicom_seg(path: Path, scan: WholeBodyScan) -> tuple[list[Mark], frozens
             name = f"{names.get(value, 'segment')} {value}"
             if mask.any():
                 marks.append(Mark(name, mask, view, names.get(value, "").strip().lower() == IGNORE_NAME))
-    return marks, _covers(placed, header, scan)
-
-
-def _covers(
-    placed: list[tuple[NDArray[np.uint16], ViewName | None]], header: Dataset, scan: WholeBodyScan
-) -> frozenset[ViewName | None]:
-    """Frames without a mark are not stored, so a segmentation speaks of every view of the images that it refers to."""
-    views = {view for _, view in placed}
-    if None in views:
-        return frozenset({None})
-    return frozenset(views | set(scan.views)) if _covers_all(header, scan) else frozenset(views)
-
-
-def _covers_all(header: Dataset, scan: WholeBodyScan) -> bool:
-    series = header.get("ReferencedSeriesSequence") or []
-    listed = {str(image.ReferencedSOPInstanceUID) for item in series for image in item.ReferencedInstanceSequence}
-    return bool(scan.source.sop_instance_uids) and set(scan.source.sop_instance_uids) <= listed
+    # A view without any frame may be free of lesions or may not have been looked at: nothing is claimed about it.
+    return marks, frozenset(view for _, view in placed) or frozenset(scan.views)
 
 
 def _read(path: Path, *, pixels: bool) -> Dataset:
@@ -111,7 +96,7 @@ def _frames(header: Dataset) -> NDArray[np.uint16]:
         return np.zeros((0, int(header.Rows), int(header.Columns)), np.uint16)
     pixels = np.asarray(header.pixel_array).reshape(-1, int(header.Rows), int(header.Columns))
     if str(header.SegmentationType) == "FRACTIONAL":
-        pixels = pixels * 2 > int(header.get("MaximumFractionalValue") or 255)
+        pixels = pixels.astype(np.uint32) * 2 > int(header.get("MaximumFractionalValue") or 255)
     return pixels.astype(np.uint16)
 
 

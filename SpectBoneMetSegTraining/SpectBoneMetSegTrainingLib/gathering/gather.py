@@ -260,10 +260,11 @@ class _Gatherer:
         self.owner |= dict.fromkeys(about["files"], case)
 
     def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Truth) -> None:
-        picture = ""
-        if truth.again:
-            picture = f"{PICTURES}/{case}.png"
+        picture = f"{PICTURES}/{case}.png" if truth.again else ""
+        if picture:
             write_disagreement(self.private / picture, case, scan, item.labels, truth)
+        else:
+            (self.private / PICTURES / f"{case}.png").unlink(missing_ok=True)
         self.agreement += [AgreementRow(case, item.place, pair, picture) for pair in truth.comparisons]
 
     def _finish(self) -> str:
