@@ -252,6 +252,19 @@ def test_overlapping_segments_stay_two_lesions_and_ignore_counts_neither_way(tmp
         np.testing.assert_array_equal(item.masks["anterior"], mask)
 
 
+def test_a_segmentation_may_be_stored_cropped_to_its_marks(tmp_path):
+    scan = blob_scan()
+    matrix = scan.frame.ijk_to_ras.copy()
+    matrix[:, 3] = matrix @ [6, 10, 0, 1]
+    write_volume(np.ones((4, 4), np.uint8), matrix, str(tmp_path / "a.seg.nrrd"), {"Segment0_LabelValue": "1"})
+    (mark,) = read(scan, tmp_path / "a.seg.nrrd").marks
+    assert mark.mask.sum() == 16
+    assert mark.mask[10:14, 6:10].all()
+    write_volume(np.ones((4, 4), np.uint8), matrix, str(tmp_path / "a.nrrd"))
+    with pytest.raises(UserError):
+        read(scan, tmp_path / "a.nrrd")
+
+
 def test_a_rejected_segment_marks_nothing(tmp_path):
     scan = blob_scan()
     mask = np.zeros(scan.frame.shape, np.uint8)
@@ -390,6 +403,9 @@ def test_counts_and_stacks_are_no_labels(tmp_path):
     write_volume(np.full((40, 24), 0.3, np.float32), scan.frame.ijk_to_ras, str(tmp_path / "p.nrrd"))
     with pytest.raises(UserError, match=r"p\.nrrd is no labelmap"):
         read(scan, tmp_path / "p.nrrd")
+    write_volume(scan.anterior.counts.astype(np.uint16), scan.frame.ijk_to_ras, str(tmp_path / "c.nrrd"))
+    with pytest.raises(UserError, match=r"c\.nrrd looks like a picture of counts"):
+        read(scan, tmp_path / "c.nrrd")
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 40, 24), np.uint8)), str(tmp_path / "s.nrrd"))
     with pytest.raises(UserError, match=r"s\.nrrd holds 3 slices"):
         read(scan, tmp_path / "s.nrrd")

@@ -25,8 +25,8 @@ __all__ = ["IMAGE_SUFFIXES", "LABEL_SUFFIXES", "SEGMENTATION_SUFFIX", "read_labe
 
 LABEL_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
 SEGMENTATION_SUFFIX = ".seg.nrrd"
-#: A labelmap with more values is a picture of counts, not of lesions.
-MOST_LESIONS = 500
+#: A file with more values, or that marks more of the field, is a picture of counts and not of lesions.
+MOST_LESIONS, LARGEST_SHARE = 200, 0.25
 
 Picture = NDArray[Any]
 
@@ -45,6 +45,8 @@ def read_label_image(
     slices, matrix, fields = read_slices(path)
     layers = _layers(slices, path.name)
     segmentation = path.name.lower().endswith(SEGMENTATION_SUFFIX)
+    if not segmentation:
+        _refuse_counts(layers, path.name)
     placed = [place(layer, matrix, scan, path.name, said=said, cropped=segmentation) for layer in layers]
     view = placed[0][1]
     if any("_LabelValue" in key for key in fields):
@@ -96,6 +98,15 @@ def _layers(slices: Picture, name: str) -> list[Picture]:
         if not np.isfinite(layer).all() or (layer != np.rint(layer)).any() or layer.min() < 0:
             raise UserError(f"{name} is no labelmap: its values are not whole numbers from 0; export the label itself.")
     return layers
+
+
+def _refuse_counts(layers: list[Picture], name: str) -> None:
+    values, share = len(np.unique(layers)), float((np.stack(layers) > 0).mean())
+    if values > MOST_LESIONS + 1 or share > LARGEST_SHARE:
+        raise UserError(
+            f"{name} looks like a picture of counts: it marks {share:.0%} of the field with {values} values; export the "
+            "label itself."
+        )
 
 
 def _values(layer: Picture) -> Iterator[int]:

@@ -1,0 +1,211 @@
+"""What is found in folders, which label belongs to which scan and reader, and what is left out and why."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
+from SpectBoneMetSegTrainingLib.gathering.names import reader_in, side_in
+from SpectBoneMetSegTrainingLib.gathering.studies import find
+from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+
+LABELME = json.dumps({"shapes": [], "imageHeight": 64, "imageWidth": 16})
+
+
+@pytest.fixture
+def dicom():
+    """Write a small DICOM scan of made-up counts; another number is another scan."""
+
+    def write(path, number, variant="two-frame", patient=None):
+        counts = np.random.default_rng(number).poisson(9, (64, 16)).astype(np.float32)
+        views = [PlanarView(counts, (9.0, 9.0), name) for name in ("anterior", "posterior")]
+        scan = WholeBodyScan(f"case{number}", *views)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_nm_wholebody(
+            path, scan, patient_id=patient or f"P{number}", uid_text=f"studies {number}", variant=variant
+        )
+        return path
+
+    return write
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(LABELME if path.suffix == ".json" else "label")
+    return path
+
+
+def write_picture(path, level):
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((64, 16), level, np.uint8)), str(path))
+
+
+def readers_of(study, root):
+    return {
+        name: [(str(file.path.relative_to(root)), file.view) for file in files] for name, files in study.readers.items()
+    }
+
+
+def test_label_files_are_named_after_the_scan_beside_them(tmp_path, dicom):
+    for number in (1, 10):
+        dicom(tmp_path / f"scan{number}.dcm", number)
+    for name in ("scan1.seg.nrrd", "scan1_anna.nii.gz", "scan10-ben_posterior.json", "scan10_ben_ANT.json"):
+        touch(tmp_path / name)
+    one, ten = find([tmp_path]).labelled
+    assert readers_of(one, tmp_path) == {"reader": [("scan1.seg.nrrd", None)], "anna": [("scan1_anna.nii.gz", None)]}
+    assert readers_of(ten, tmp_path) == {
+        "ben": [("scan10-ben_posterior.json", "posterior"), ("scan10_ben_ANT.json", "anterior")]
+    }
+
+
+def test_a_scan_in_a_folder_of_its_own_takes_every_label_in_it(tmp_path, dicom):
+    dicom(tmp_path / "study", 1, "single-files")
+    for name in ("mask_anterior.nrrd", "mask_posterior.nrrd", "ben/Segmentation.seg.nrrd", "ben/old/carl.seg.nrrd"):
+        touch(tmp_path / "study" / name)
+    (study,) = find([tmp_path]).labelled
+    assert [path.name for path in study.scan.files] == ["ANT.dcm", "POST.dcm"]
+    assert readers_of(study, tmp_path / "study") == {
+        "reader": [("mask_anterior.nrrd", "anterior"), ("mask_posterior.nrrd", "posterior")],
+        "ben": [("ben/Segmentation.seg.nrrd", None)],
+        "carl": [("ben/old/carl.seg.nrrd", None)],
+    }
+
+
+def test_a_label_named_after_one_of_two_files_speaks_of_its_view(tmp_path, dicom):
+    dicom(tmp_path / "study", 1, "single-files")
+    for name in ("ANT.json", "POST_anna.json"):
+        touch(tmp_path / "study" / name)
+    (study,) = find([tmp_path]).labelled
+    assert readers_of(study, tmp_path / "study") == {
+        "reader": [("ANT.json", "anterior")],
+        "anna": [("POST_anna.json", "posterior")],
+    }
+
+
+def test_a_label_that_could_belong_to_several_scans_is_left_out_with_the_remedy(tmp_path, dicom):
+    for number in (1, 2):
+        dicom(tmp_path / f"scan{number}.dcm", number)
+    touch(tmp_path / "anna.seg.nrrd")
+    found = find([tmp_path])
+    reasons = {item.path.name: item.reason for item in found.left_out}
+    assert found.labelled == ()
+    assert "any of the 2 scans" in reasons["anna.seg.nrrd"]
+    assert "let its name begin with the scan's" in reasons["anna.seg.nrrd"]
+    assert "No label file belongs to it" in reasons["scan1.dcm"]
+
+
+def test_a_label_without_a_scan_is_left_out(tmp_path):
+    touch(tmp_path / "a.seg.nrrd")
+    (left,) = find([tmp_path]).left_out
+    assert left.reason == "There is no scan beside a.seg.nrrd; put the scan into its folder."
+
+
+def test_picture_scans_are_told_from_their_labels(tmp_path):
+    for level, name in enumerate(("p1_ANT", "p1_POST", "p2"), start=1):
+        write_picture(tmp_path / f"{name}.nii.gz", level)
+    for name in ("p1_ANT_anna.nrrd", "p1_POST_mask.nii.gz", "p2_ben.nii.gz", "p3.png"):
+        write_picture(tmp_path / name, 9)
+    found = find([tmp_path])
+    names = {tuple(path.name for path in study.scan.files): readers_of(study, tmp_path) for study in found.labelled}
+    assert names == {
+        ("p1_ANT.nii.gz", "p1_POST.nii.gz"): {
+            "anna": [("p1_ANT_anna.nrrd", "anterior")],
+            "reader": [("p1_POST_mask.nii.gz", "posterior")],
+        },
+        ("p2.nii.gz",): {"ben": [("p2_ben.nii.gz", None)]},
+    }
+    assert [item.path.name for item in found.left_out] == ["p3.png"]
+
+
+def test_a_volume_or_picture_beside_a_dicom_scan_is_no_scan(tmp_path, dicom):
+    dicom(tmp_path / "scan.dcm", 1)
+    for name in ("anything.nrrd", "screenshot.png"):
+        write_picture(tmp_path / name, 9)
+    found = find([tmp_path])
+    (study,) = found.labelled
+    assert readers_of(study, tmp_path) == {"anything": [("anything.nrrd", None)]}
+    assert found.left_out == ()
+
+
+def test_copies_count_once_and_labels_beside_a_copy_count_too(tmp_path, dicom):
+    dicom(tmp_path / "a" / "scan.dcm", 1)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    touch(tmp_path / "a" / "scan_anna.seg.nrrd")
+    touch(tmp_path / "b" / "scan_ben.seg.nrrd")
+    found = find([tmp_path])
+    (study,) = found.labelled
+    assert list(study.readers) == ["anna", "ben"]
+    (copy,) = found.left_out
+    assert copy.path == tmp_path / "b" / "scan.dcm"
+    assert "copy of" in copy.reason
+
+
+def test_unlabelled_scans_are_found_in_any_depth_without_copies_and_labelled_ones(tmp_path, dicom):
+    labelled, unlabelled = tmp_path / "labelled", tmp_path / "unlabelled"
+    dicom(labelled / "one.dcm", 1)
+    touch(labelled / "one.seg.nrrd")
+    dicom(unlabelled / "again" / "one.dcm", 1)
+    dicom(unlabelled / "x" / "y" / "two.dcm", 2)
+    dicom(unlabelled / "z" / "two.dcm", 2)
+    dicom(unlabelled / "pair", 3, "single-files")
+    found = find([labelled], [unlabelled])
+    assert [tuple(path.name for path in scan.files) for scan in found.unlabelled] == [
+        ("ANT.dcm", "POST.dcm"),
+        ("two.dcm",),
+    ]
+    assert {scan.patient for scan in found.unlabelled} == {"P2", "P3"}
+    reasons = {str(item.path.relative_to(unlabelled)): item.reason for item in found.left_out}
+    assert set(reasons) == {"again/one.dcm", "z/two.dcm"}
+    assert "has labels" in reasons["again/one.dcm"]
+
+
+def test_what_cannot_be_read_is_listed_and_not_fatal(tmp_path, dicom):
+    dicom(tmp_path / "good.dcm", 1)
+    (tmp_path / "empty.dcm").touch()
+    (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"nonsense")
+    (tmp_path / "notes.txt").write_text("no scan")
+    (tmp_path / ".hidden.dcm").write_bytes(b"")
+    found = find((), [tmp_path])
+    assert [scan.files[0].name for scan in found.unlabelled] == ["good.dcm"]
+    assert {item.path.name for item in found.left_out} == {"empty.dcm", "broken.dcm"}
+    assert all(item.reason.endswith(".") for item in found.left_out)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_opened_is_listed(tmp_path, dicom):
+    path = dicom(tmp_path / "locked", 1)
+    path.chmod(0)
+    (left,) = find((), [tmp_path]).left_out
+    assert "cannot be opened" in left.reason
+
+
+def test_a_sealed_test_is_never_learnt_from(tmp_path, dicom):
+    dicom(tmp_path / "benchmark" / "dicom" / "one.dcm", 1)
+    (tmp_path / "benchmark" / "seal.json").write_text("{}")
+    found = find((), [tmp_path])
+    assert found.unlabelled == ()
+    assert [item.path.name for item in found.left_out] == ["benchmark"]
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(UserError, match="nowhere is no folder"):
+        find([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("stem", "side", "reader"),
+    [
+        ("mask_anterior", "anterior", ""),
+        ("Anna-POST", "posterior", "Anna"),
+        ("lesions.dr_b", None, "dr_b"),
+        ("ant_post", None, ""),
+        ("postal", None, "postal"),
+        ("", None, ""),
+    ],
+)
+def test_names_tell_side_and_reader(stem, side, reader):
+    assert side_in(stem) == side
+    assert reader_in(stem) == reader
