@@ -22,7 +22,6 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import WholeBodyScan
 from SpectBoneMetSegLib.reading import read_files
 
-from ..agreement import LARGEST_DIFFERENCE
 from ..dataset import finish_dataset, records_of
 from ..images import read_json, write_json
 from ..splits import extend_split
@@ -133,7 +132,7 @@ class _Gatherer:
         splits = self._finish() if usable else ""
         text = describe(self.rows, splits)
         write_json(self.private / SOURCES, self.sources)
-        write_report(self.private, self.rows, self.agreement, text, LARGEST_DIFFERENCE)
+        write_report(self.private, self.rows, self.agreement, text)
         if not usable:
             raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} says why for every file.")
         return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
@@ -265,7 +264,9 @@ class _Gatherer:
             write_disagreement(self.private / picture, case, scan, item.labels, truth)
         else:
             (self.private / PICTURES / f"{case}.png").unlink(missing_ok=True)
-        self.agreement += [AgreementRow(case, item.place, pair, picture) for pair in truth.comparisons]
+        self.agreement += [
+            AgreementRow(case, item.place, pair, pair.image in truth.again, picture) for pair in truth.comparisons
+        ]
 
     def _finish(self) -> str:
         """Splits and dataset.json; a sentence about who stands where."""

@@ -60,11 +60,17 @@ class Row:
 
 @dataclass(frozen=True)
 class AgreementRow:
-    """A pair of readers on one image of a case; `source` is the scan's path, `picture` shows both outlines."""
+    """A pair of readers on one image of a case.
+
+    Attributes:
+        case: its name in the data set; source: path or node; comparison: the pair.
+        again: whether the image is to be annotated again; picture: file that shows the outlines, "" for none.
+    """
 
     case: str
     source: str
     comparison: Comparison
+    again: bool = False
     picture: str = ""
 
 
@@ -97,12 +103,8 @@ def describe(rows: Sequence[Row], splits: str) -> str:
     return "\n".join([*lines, splits]).strip() + "\n"
 
 
-def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str, limit: float) -> None:
-    """Write the tables and the text; OSError when they cannot be written.
-
-    Args:
-        folder: the private folder. limit: pairs that differ more are listed to be annotated again.
-    """
+def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str) -> None:
+    """Write the tables and the text into the private folder; OSError when they cannot be written."""
     columns = [field.name for field in fields(Row)]
     _write(folder / FOUND_FILE, columns, ([_cell(value) for value in asdict(row).values()] for row in rows))
     pairs = [field.name for field in fields(Comparison)]
@@ -114,9 +116,7 @@ def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[Agreemen
     again: dict[tuple[str, str], AgreementRow] = {}
     for row in agreement:
         key = (row.case, row.comparison.image)
-        if row.comparison.difference > limit and (
-            key not in again or row.comparison.difference > again[key].comparison.difference
-        ):
+        if row.again and (key not in again or row.comparison.difference > again[key].comparison.difference):
             again[key] = row
     worst = sorted(again.values(), key=lambda row: -row.comparison.difference)
     _write(
