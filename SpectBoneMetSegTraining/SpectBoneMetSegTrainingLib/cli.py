@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .augment_command import AugmentCommand
 from .calibrate_command import CalibrateCommand
 from .evaluate_command import EvaluateCommand
 from .gather_command import GatherCommand
@@ -11,6 +12,7 @@ from .simulate_command import SimulateCommand
 from .train_command import TrainCommand
 
 __all__ = [
+    "AugmentCommand",
     "CalibrateCommand",
     "EvaluateCommand",
     "GatherCommand",

@@ -38,6 +38,8 @@ FOLDERS = {
 }
 #: In a superscan nearly every bone is diseased and none is outlined: it would teach that such bone is healthy.
 NOT_TRAINED_ON = "superscan"
+#: Stands for the patient in cases that a generator made.
+GENERATED = "generated"
 
 Truth = Literal["agreed", "exact"]
 
@@ -141,7 +143,8 @@ def merge_labels(maps: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None:
     """Write dataset.json (nnU-Net) and, once, the splits: folds by patient from the seed.
 
-    Cases with the flag NOT_TRAINED_ON are held out like others but stand on no training side.
+    Cases with the flag NOT_TRAINED_ON are held out like others but stand on no training side; GENERATED cases are
+    never held out.
     """
     # nnU-Net would take a half-written image for a case.
     clear_leftovers(folder)
@@ -162,7 +165,9 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None
     if not splits.exists():
         patients = {record["case"]: record.get("patient", record["case"]) for record in train}
         left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
-        folds = split_by_patient(patients, seed, not_trained_on=left_out)
+        generated = [case for case, patient in patients.items() if patient == GENERATED]
+        real = {case: patient for case, patient in patients.items() if patient != GENERATED}
+        folds = split_by_patient(real, seed, not_trained_on=left_out, generated=generated)
         write_json(splits, {"seed": seed, "folds": folds})
     write_json(folder / "splits_final.json", read_json(splits)["folds"])
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView
 
-__all__ = ["clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
+__all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
 
 
 def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
@@ -70,6 +70,28 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
+
+
+def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) -> None:
+    """Write into a new or empty folder what it is to hold, or check that this is what it holds.
+
+    Args:
+        record: name of the JSON file with `asked`. kind: what the folder is called, "simulated data set" say.
+
+    Raises:
+        UserError: it holds something else, or cannot be written.
+    """
+    about = folder / record
+    if about.exists():
+        if read_json(about) != asked:
+            raise UserError(f"{folder} holds a {kind} made with other options; choose another --output.")
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not a {kind}; choose another --output.")
+    try:
+        write_json(about, asked)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from error
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -7,18 +7,25 @@ from collections.abc import Collection
 import numpy as np
 
 FOLDS = 5
+#: Fold whose held-out patients validate a training that may use every label.
+VALIDATION_FOLD = 0
 
-__all__ = ["FOLDS", "extend_split", "split_by_patient"]
+__all__ = ["FOLDS", "VALIDATION_FOLD", "extend_split", "split_by_patient"]
 
 
 def split_by_patient(
-    patients: dict[str, str], seed: int, folds: int = FOLDS, not_trained_on: Collection[str] = ()
+    patients: dict[str, str],
+    seed: int,
+    folds: int = FOLDS,
+    not_trained_on: Collection[str] = (),
+    generated: Collection[str] = (),
 ) -> list[dict[str, list[str]]]:
     """Cross-validation folds in which no patient stands on both sides.
 
     Args:
         patients: case -> patient. seed: of the shuffle.
         not_trained_on: cases that may be held out but stand on no training side.
+        generated: cases of no patient, made from those who train in VALIDATION_FOLD: they join them and no other fold.
     """
     names = sorted(set(patients.values()))
     order = np.random.default_rng(seed).permutation(len(names))
@@ -27,6 +34,7 @@ def split_by_patient(
         held = {names[i] for i in order[fold::folds]}
         val = sorted(case for case, patient in patients.items() if patient in held)
         result.append({"train": sorted(set(patients) - set(val) - set(not_trained_on)), "val": val})
+    result[VALIDATION_FOLD]["train"] += sorted(generated)
     return result
 
 

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
 
-from .dataset import cases_of
+from .dataset import GENERATED, cases_of
 from .images import read_json
 from .settings import BudgetBy, TrainingConfig
+from .splits import VALIDATION_FOLD
 
-#: Cross-validation fold whose held-out patients validate when every training patient has labels.
-VALIDATION_FOLD = 0
 #: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
 VALIDATION_SHARE = 0.2
 #: Share of each of the paper's subsets that trains.
@@ -89,6 +88,9 @@ def _within_budget(
     data: Path, everyone: Mapping[str, str], config: TrainingConfig
 ) -> tuple[list[str], list[str], list[str]]:
     """(labelled, validation, rest) of the {case: patient} that have labels, as the config allows to use them."""
+    if GENERATED in everyone.values():
+        # What a generator learnt from the labels of all would slip past the budget, and into the validation patients.
+        raise UserError(f"{data} holds generated cases: choose its labels when making it (`augment`), not in training.")
     pool = dict(everyone)
     if config.labelled_cases is not None:
         foreign = sorted(set(config.labelled_cases) - set(everyone))

@@ -18,6 +18,7 @@ from SpectBoneMetSegLib.regrid import regrid
 
 from ..agreement import compare_readers, summarise_agreement
 from ..dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
+from ..images import claim_folder
 
 if TYPE_CHECKING:
     from .hospital import SimulatedCase, SimulatedLesion
@@ -80,7 +81,7 @@ def simulate_population(
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
-    _prepare(folder, population)
+    claim_folder(folder, "simulation.json", asdict(population), "simulated data set")
     try:
         _simulate_missing(folder, population, jobs, progress)
         figures = reader_agreement(folder)
@@ -192,21 +193,6 @@ def _simulate_missing(
             done += 1
             if progress:
                 progress(done, total)
-
-
-def _prepare(folder: Path, population: Population) -> None:
-    asked = asdict(population)
-    about = folder / "simulation.json"
-    if about.exists():
-        if read_json(about) != asked:
-            raise UserError(f"{folder} holds a data set simulated with other options; choose another --output.")
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not a simulated data set; choose another --output.")
-    try:
-        write_json(about, asked)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from error
 
 
 def _simulate_one(folder: Path, population: Population, index: int) -> None:

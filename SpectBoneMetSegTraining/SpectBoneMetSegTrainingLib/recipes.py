@@ -1,0 +1,189 @@
+"""The paper's data sets D1, D2, D2_Agg, D3 and D4 (Lin et al. 2022, Sec. 3.1 and 3.2) from a data set of scans.
+
+| set    | paper                                          | here                                              |
+|--------|------------------------------------------------|---------------------------------------------------|
+| D1     | 112 lesion images (we read: 56 pairs of views) | the labelled cases with lesions, or those named   |
+| D2     | D1 + flipped, turned, shifted: 2,280 images    | the same, 1,140 pairs of 56                       |
+| D2_Agg | D2 with both views added up: 1,140 images      | the same, stored as one view                      |
+| D3     | D1 + DCGAN samples, number unknown             | as many pairs as D2                               |
+| D4     | not described in our copy                      | ours: D2 + as many samples as D3                  |
+
+A copy keeps its source's patient, so that nothing that splits by patient can part them. The generator of D3 and D4
+learns only from labelled patients who train and do not validate; its samples train and are never measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.errors import UserError
+
+from .batches import shows_lesion
+from .dataset import cases_of, finish_dataset, load_case
+from .examples import Example, aggregated, example_of, write_example
+from .geometric import draw_motion, move
+from .images import claim_folder, read_json
+from .subsets import draw_subsets, patients_of
+
+#: Pairs of D2 for each of D1's: 2,280 images of 112.
+PAPER_FACTOR = 2280 / 112
+RECORD = "recipe.json"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a set holds besides D1: geometric copies, a generator's samples; and whether views are added up."""
+
+    copies: bool = False
+    generated: bool = False
+    aggregated: bool = False
+
+
+RECIPES = {
+    "D1": Recipe(),
+    "D2": Recipe(copies=True),
+    "D2_Agg": Recipe(copies=True, aggregated=True),
+}
+
+
+@dataclass(frozen=True)
+class RecipeRequest:
+    """What is asked for; kept in the set as recipe.json.
+
+    Attributes:
+        recipe: one of RECIPES. seed: of every draw.
+        cases: D1's cases, None for `lesion_cases`.
+        labels: so many patients keep their labels (the paper's subset 2#), the others' copies come without
+            (subset 1#); None for all.
+        hold_out: 30 % of the patients of each subset are the test cases, as in the paper (Sec. 3.3).
+        factor: pairs in D2 for each of D1's.
+    """
+
+    recipe: str
+    seed: int = 0
+    cases: tuple[str, ...] | None = None
+    labels: int | None = None
+    hold_out: bool = False
+    factor: float = PAPER_FACTOR
+
+
+def make_recipe(
+    data: Path, output: Path, request: RecipeRequest, progress: Callable[[str], Progress] | None = None
+) -> dict[str, int]:
+    """Write the set into `output`; what a broken-off run left there whole is kept.
+
+    Args:
+        data: data set with the scans. progress: gives the counter of a part.
+
+    Returns:
+        Number of cases in "train", "test" and "unlabelled".
+
+    Raises:
+        UserError: no lesion cases, an unknown recipe, a budget without sense, a folder that holds something else.
+    """
+    recipe = _recipe_of(request)
+    show = progress or (lambda _part: lambda _done, _total: None)
+    cases = d1_cases(data, request)
+    patients = patients_of(data)
+    sides = split_cases({case: patients[case] for case in cases}, request)
+    about = read_json(data / "dataset.json")
+    claim_folder(
+        output, RECORD, {"data": str(data.resolve()), **asdict(request), "cases": cases}, "data set of a recipe"
+    )
+    copies = copies_of(len(cases), request.factor) if recipe.copies else [0] * len(cases)
+    shown, total = show("case"), len(cases)
+    try:
+        for index, case in enumerate(cases):
+            _write_source(data, output, case, sides[case], recipe, copies[index], (request.seed, index))
+            shown(index + 1, total)
+        finish_dataset(
+            output,
+            request.recipe,
+            request.seed,
+            f"{request.recipe} after Lin et al. 2022, from: {about['description']}",
+        )
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{output} cannot be written ({why}); free space and run the same command again.") from error
+    return {split: len(cases_of(output, split)) for split in ("train", "test", "unlabelled")}
+
+
+def d1_cases(data: Path, request: RecipeRequest) -> list[str]:
+    """Names of D1's cases: those asked for, or every unflagged labelled case in which a view shows a lesion.
+
+    Raises:
+        UserError: there are none, or one that is asked for is no labelled training case.
+    """
+    labelled = cases_of(data, "train")
+    if request.cases is None:
+        crops = (load_case(data, case) for case in labelled)
+        found = [crop.case for crop in crops if not crop.flags and shows_lesion(crop)]
+    else:
+        found = sorted(request.cases)
+        foreign = sorted(set(found) - set(labelled))
+        if foreign:
+            raise UserError(f"{foreign[0]} is no labelled training case of {data}; choose other --labelled-cases.")
+    if not found:
+        raise UserError(f"{data} holds no labelled case that shows a lesion; label or simulate some first.")
+    return found
+
+
+def split_cases(patients: Mapping[str, str], request: RecipeRequest) -> dict[str, str]:
+    """{case: "train", "test" or "unlabelled"} of D1's {case: patient}.
+
+    Raises:
+        UserError: more labels than patients, or none.
+    """
+    everyone = len(set(patients.values()))
+    labels = everyone if request.labels is None else request.labels
+    if not 1 <= labels <= everyone:
+        raise UserError(f"There are lesion images of {everyone} patients; --labels lies between 1 and that.")
+    subsets = draw_subsets(patients, labels / everyone, request.seed)
+    sides = dict.fromkeys(subsets.unlabelled_train, "unlabelled") | dict.fromkeys(subsets.labelled_train, "train")
+    kept = {"unlabelled": subsets.unlabelled_test, "train": subsets.labelled_test}
+    for split, names in kept.items():
+        sides |= dict.fromkeys(names, "test" if request.hold_out else split)
+    return sides
+
+
+def copies_of(cases: int, factor: float) -> list[int]:
+    """How many copies each case gets, so that all together are `factor` times as many; 56 give the paper's 1,140."""
+    extra = max(0, round(factor * cases) - cases)
+    return [extra // cases + (index < extra % cases) for index in range(cases)]
+
+
+def _recipe_of(request: RecipeRequest) -> Recipe:
+    if request.recipe not in RECIPES:
+        raise UserError(f"There is no recipe {request.recipe}; there are {', '.join(RECIPES)}.")
+    if not 1 <= request.factor <= 1000:
+        raise UserError(f"--factor {request.factor:g} must lie between 1 and 1000.")
+    return RECIPES[request.recipe]
+
+
+def _write_source(
+    data: Path, output: Path, case: str, split: str, recipe: Recipe, copies: int, seed: tuple[int, int]
+) -> None:
+    """Write a case and its copies, those that are not there yet."""
+    names = [case, *(f"{case}_c{number:03d}" for number in range(1, copies + 1))]
+    if all((output / "instances" / f"{name}.json").exists() for name in names):
+        return
+    record = read_json(data / "instances" / f"{case}.json")
+    example = example_of(load_case(data, case))
+    # How a case without a label moves must not depend on the label it would have.
+    shown = example if split != "unlabelled" else Example(example.counts, ())
+    kept = {key: record[key] for key in ("flags", "data") if key in record}
+    about = {"patient": record.get("patient", case), "source": case, **kept}
+    for number, name in enumerate(names):
+        if (output / "instances" / f"{name}.json").exists():
+            continue
+        moved = example
+        if number:
+            motion = draw_motion(shown, np.random.default_rng((*seed, number)))
+            moved = move(example, motion)
+            about = {**about, "motion": asdict(motion)}
+        write_example(output, split, name, aggregated(moved) if recipe.aggregated else moved, about)
