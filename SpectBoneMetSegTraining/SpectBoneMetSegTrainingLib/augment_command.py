@@ -5,22 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from SpectBoneMetSegLib.cli import UsageError, print_json
+from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.errors import UserError
 
 from .progress import counter
+
+if TYPE_CHECKING:
+    from .dcgan import GeneratorConfig
 
 
 class AugmentCommand:
     """Make one of the paper's data sets from a data set of scans."""
 
-    help = "Make one of the paper's data sets (D1, D2, D2_Agg) from labelled scans."
+    help = "Make one of the paper's data sets (D1, D2, D2_Agg, D3, D4) from labelled scans."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder with the scans")
         parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; a broken-off run goes on")
-        parser.add_argument("--recipe", required=True, metavar="NAME", help="D1, D2 or D2_Agg")
+        parser.add_argument(
+            "--recipe",
+            required=True,
+            metavar="NAME",
+            help="D1, D2 (moved copies), D2_Agg (views added up), D3 (DCGAN samples), D4 (copies and samples)",
+        )
         parser.add_argument(
             "--labelled-cases",
             metavar="FILE",
@@ -41,11 +51,15 @@ class AugmentCommand:
         parser.add_argument(
             "--factor", type=float, metavar="X", help="pairs in D2 for each of D1's (20.36: the paper's 2,280 of 112)"
         )
+        group = parser.add_argument_group("the generator of D3 and D4 (DCGAN, 3 discriminator steps a step)")
+        group.add_argument("--generator-steps", type=int, metavar="N", help="steps of the generator (3000)")
+        group.add_argument("--generator-size", type=int, metavar="PIXELS", help="16, 32, 64 or 128 (64)")
         parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw (0)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the data set."""
+        silence_libraries()
         from .recipes import PAPER_FACTOR, RECIPES, RecipeRequest, make_recipe
         from .subsets import read_labelled_cases
 
@@ -60,6 +74,7 @@ class AugmentCommand:
             args.labels,
             args.hold_out,
             PAPER_FACTOR if args.factor is None else args.factor,
+            _generator(args, RECIPES[args.recipe].generated),
         )
         made = make_recipe(Path(args.data), Path(args.output), request, counter)
         counts = ", ".join(f"{count} {split}" for split, count in made.items())
@@ -67,3 +82,21 @@ class AugmentCommand:
         if args.json:
             print_json({"output": args.output, "recipe": args.recipe, "seed": args.seed, **made})
         return 0
+
+
+def _generator(args: argparse.Namespace, used: bool) -> GeneratorConfig | None:
+    """How to train the generator; None for a recipe without one."""
+    from .dcgan import GeneratorConfig
+
+    asked = {"steps": args.generator_steps, "size": args.generator_size}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if given and not used:
+        raise UsageError(f"{args.recipe} has no generator; leave out --generator-{next(iter(given))}.")
+    if not used:
+        return None
+    config = GeneratorConfig(seed=args.seed, **given)
+    try:
+        config.check()
+    except UserError as error:
+        raise UsageError(str(error)) from error
+    return config

@@ -163,13 +163,18 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None
     )
     splits = folder / "splits.json"
     if not splits.exists():
-        patients = {record["case"]: record.get("patient", record["case"]) for record in train}
-        left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
-        generated = [case for case, patient in patients.items() if patient == GENERATED]
-        real = {case: patient for case, patient in patients.items() if patient != GENERATED}
-        folds = split_by_patient(real, seed, not_trained_on=left_out, generated=generated)
-        write_json(splits, {"seed": seed, "folds": folds})
+        write_json(splits, {"seed": seed, "folds": draw_folds(folder, seed)})
     write_json(folder / "splits_final.json", read_json(splits)["folds"])
+
+
+def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
+    """Folds of the training cases that are there, as `finish_dataset` writes them the first time."""
+    train = [record for record in records_of(folder) if record["split"] == "train"]
+    patients = {record["case"]: record.get("patient", record["case"]) for record in train}
+    left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
+    generated = [case for case, patient in patients.items() if patient == GENERATED]
+    real = {case: patient for case, patient in patients.items() if patient != GENERATED}
+    return split_by_patient(real, seed, not_trained_on=left_out, generated=generated)
 
 
 def load_case(folder: Path, case: str, truth: Truth = "agreed") -> LabelledCrop:

@@ -15,17 +15,21 @@ learns only from labelled patients who train and do not validate; its samples tr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.planar import VIEW_NAMES
 
 from .batches import shows_lesion
-from .dataset import cases_of, finish_dataset, load_case
+from .dataset import GENERATED, cases_of, draw_folds, finish_dataset, load_case
+from .dcgan import GeneratorConfig
 from .examples import Example, aggregated, example_of, write_example
+from .generator_images import image_of, sampled_example
 from .geometric import draw_motion, move
 from .images import claim_folder, read_json
+from .splits import VALIDATION_FOLD
 from .subsets import draw_subsets, patients_of
 
 #: Pairs of D2 for each of D1's: 2,280 images of 112.
@@ -48,6 +52,8 @@ RECIPES = {
     "D1": Recipe(),
     "D2": Recipe(copies=True),
     "D2_Agg": Recipe(copies=True, aggregated=True),
+    "D3": Recipe(generated=True),
+    "D4": Recipe(copies=True, generated=True),
 }
 
 
@@ -62,6 +68,7 @@ class RecipeRequest:
             (subset 1#); None for all.
         hold_out: 30 % of the patients of each subset are the test cases, as in the paper (Sec. 3.3).
         factor: pairs in D2 for each of D1's.
+        generator: how to train the one of D3 and D4; None for the default with this seed.
     """
 
     recipe: str
@@ -70,6 +77,7 @@ class RecipeRequest:
     labels: int | None = None
     hold_out: bool = False
     factor: float = PAPER_FACTOR
+    generator: GeneratorConfig | None = None
 
 
 def make_recipe(
@@ -81,12 +89,15 @@ def make_recipe(
         data: data set with the scans. progress: gives the counter of a part.
 
     Returns:
-        Number of cases in "train", "test" and "unlabelled".
+        Number of cases in "train", "test" and "unlabelled"; with a generator also of its samples, which are among
+        those in "train", and of those of them with a lesion.
 
     Raises:
         UserError: no lesion cases, an unknown recipe, a budget without sense, a folder that holds something else.
     """
     recipe = _recipe_of(request)
+    if recipe.generated and request.generator is None:
+        request = replace(request, generator=GeneratorConfig(seed=request.seed))
     show = progress or (lambda _part: lambda _done, _total: None)
     cases = d1_cases(data, request)
     patients = patients_of(data)
@@ -95,12 +106,16 @@ def make_recipe(
     claim_folder(
         output, RECORD, {"data": str(data.resolve()), **asdict(request), "cases": cases}, "data set of a recipe"
     )
-    copies = copies_of(len(cases), request.factor) if recipe.copies else [0] * len(cases)
+    extra = copies_of(len(cases), request.factor)
+    copies = extra if recipe.copies else [0] * len(cases)
     shown, total = show("case"), len(cases)
+    made: dict[str, int] = {}
     try:
         for index, case in enumerate(cases):
             _write_source(data, output, case, sides[case], recipe, copies[index], (request.seed, index))
             shown(index + 1, total)
+        if request.generator is not None and recipe.generated:
+            made = _write_generated(output, cases, sum(extra), request.generator, request.seed, show("generator: step"))
         finish_dataset(
             output,
             request.recipe,
@@ -110,7 +125,7 @@ def make_recipe(
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{output} cannot be written ({why}); free space and run the same command again.") from error
-    return {split: len(cases_of(output, split)) for split in ("train", "test", "unlabelled")}
+    return {**{split: len(cases_of(output, split)) for split in ("train", "test", "unlabelled")}, **made}
 
 
 def d1_cases(data: Path, request: RecipeRequest) -> list[str]:
@@ -187,3 +202,28 @@ def _write_source(
             moved = move(example, motion)
             about = {**about, "motion": asdict(motion)}
         write_example(output, split, name, aggregated(moved) if recipe.aggregated else moved, about)
+
+
+def _write_generated(
+    output: Path, cases: list[str], count: int, config: GeneratorConfig, seed: int, progress: Progress
+) -> dict[str, int]:
+    """Train the generator on the D1 cases of the first fold's training side, and write `count` of its samples."""
+    from .generator_training import draw_samples, train_generator
+
+    learnt = sorted(set(draw_folds(output, seed)[VALIDATION_FOLD]["train"]) & set(cases))
+    examples = [example_of(load_case(output, case)) for case in learnt]
+    pairs = [image_of(example, config.size) for example in examples if len(example.counts) == len(VIEW_NAMES)]
+    images = (
+        np.stack([pair.image for pair in pairs]) if pairs else np.zeros((0, config.size, config.size, 4), np.float32)
+    )
+    generator = train_generator(images, output / "generator", config, progress, learnt)
+    side = next(iter(examples[0].counts.values())).shape[0]
+    about = {"patient": GENERATED, "data": "drawn by a generator", "flags": []}
+    lesions = 0
+    for number, image in enumerate(draw_samples(generator, config, count)):
+        # Copies count from 1, so that 0 is a stream of its own.
+        rng = np.random.default_rng((seed, number, 0))
+        example = sampled_example(image, pairs[int(rng.integers(len(pairs)))].levels, side, rng)
+        lesions += bool(example.lesions)
+        write_example(output, "train", f"{GENERATED}_{number:05d}", example, about)
+    return {"generated": count, "generated_with_lesions": lesions}
