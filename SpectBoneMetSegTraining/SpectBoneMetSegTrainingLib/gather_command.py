@@ -45,7 +45,7 @@ class GatherCommand:
         return 0
 
 
-def add_folder_options(parser: argparse.ArgumentParser) -> None:
+def add_folder_options(parser: argparse._ActionsContainer) -> None:
     """Declare --labelled and --unlabelled."""
     parser.add_argument(
         "--labelled",

@@ -9,6 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
+from .gather_command import add_folder_options, gather_folders
 from .progress import loss_line
 from .train_options import add_options, training_config
 
@@ -20,7 +21,8 @@ class TrainCommand:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--data", required=True, metavar="DIR", help="data set folder (see `simulate`)")
+        parser.add_argument("--data", metavar="DIR", help="data set folder (see `simulate` and `gather`)")
+        add_folder_options(parser.add_argument_group("instead of --data, gathered into the run's folder first"))
         parser.add_argument(
             "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
         )
@@ -40,12 +42,14 @@ class TrainCommand:
         config = training_config(args)
         from .finish import check_request, train_and_finish
 
-        data, output = Path(args.data), Path(args.output).absolute()
+        output = Path(args.output).absolute()
+        run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
+        data = run / "data" if args.data is None else Path(args.data)
         try:
             check_request(data, output)
         except UserError as error:
             raise UsageError(str(error)) from error
-        run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
+        _gather_if_asked(args, data, run)
         figures = train_and_finish(data, run, config, output, args.description, loss_line())
         if figures:
             dice = figures["both views"]["dice"]
@@ -55,3 +59,20 @@ class TrainCommand:
         if args.json:
             print_json({"model": str(output), "validation": figures})
         return 0
+
+
+def _gather_if_asked(args: argparse.Namespace, data: Path, run: Path) -> None:
+    """Gather the folders into `data`, but for a run that has begun: what it learns from must not change under it."""
+    given = args.labelled is not None or args.unlabelled is not None
+    if given and args.data is not None:
+        raise UsageError("Give either --data or folders with --labelled and --unlabelled, not both.")
+    if args.data is not None:
+        return
+    if not given:
+        raise UsageError("Give a data set with --data, or folders of scans with --labelled and --unlabelled.")
+    if (run / "config.json").exists():
+        print(f"{run} goes on with the scans that were gathered when it began.", file=sys.stderr)
+        return
+    gather_folders(args.labelled, args.unlabelled, data, args.seed)
+    if args.unlabelled is not None and args.method == "supervised":
+        print("The unlabelled scans are not used: choose --method strong (or semi).", file=sys.stderr)

@@ -229,7 +229,7 @@ class _Gatherer:
             return
         crop, unsure = find_crop(scan)
         if unsure:
-            self.rows.append(replace(row, reason=unsure[0]))
+            self.rows.append(replace(row, reason=f"{unsure[0]} Without a label that is too little."))
             return
         about = self._about(case, files.patient, files.uids)
         notes += [] if files.patient else [NO_PATIENT]

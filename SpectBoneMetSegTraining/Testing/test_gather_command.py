@@ -1,0 +1,88 @@
+"""`spectbonemetseg gather` and `train` from folders, as a shell starts them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.export.volumes import write_volume
+from SpectBoneMetSegTrainingLib import finish
+from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+
+TINY = ["--channels", "8", "--dilations", "1:2", "--recurrent-steps", "2", "--patch", "32", "--batch", "4"]
+
+
+@pytest.fixture
+def folders(patient, tmp_path):
+    """Six labelled patients and two unlabelled ones: one simulated scan, moved down the field by some rows."""
+    for folder, numbers in (("labelled", range(6)), ("unlabelled", range(6, 8))):
+        (tmp_path / folder).mkdir()
+        for number in numbers:
+            views = [view.with_counts(np.roll(view.counts, number, axis=0)) for view in patient.scan.views.values()]
+            scan = replace(patient.scan, anterior=views[0], posterior=views[1])
+            path = tmp_path / folder / f"case{number}.dcm"
+            write_nm_wholebody(path, scan, patient_id=f"P{number}", uid_text=f"command {number}")
+            if folder == "labelled":
+                marked = np.any([lesion.views["anterior"].mask for lesion in patient.lesions], axis=0)
+                pixels = np.roll(marked, number, axis=0).astype(np.uint8)
+                label = path.with_name(f"case{number}.seg.nrrd")
+                write_volume(pixels, scan.frame.ijk_to_ras, str(label), {"Segment0_LabelValue": "1"})
+    return tmp_path
+
+
+def test_gather_says_what_it_found_on_both_streams(folders, capsys):
+    arguments = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
+    assert main(["gather", *arguments, "--output", str(folders / "data"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["data"] == str(folders / "data")
+    assert [row["kind"] for row in told["scans"] if row["outcome"] == "new"] == ["labelled"] * 6 + ["unlabelled"] * 2
+    assert "labelled: 6 scans of 6 patients (6 new)" in err
+    assert "splits: 6 labelled patients" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gather", "--output", "data"],
+        ["gather", "--output", "data", "--labelled", "nowhere"],
+        ["gather", "--output", "data", "--labelled", ".", "--seed", "-1"],
+        ["train", "--output", "model"],
+        ["train", "--output", "model", "--data", "x", "--labelled", "."],
+        ["train", "--output", "model", "--labelled", "nowhere"],
+    ],
+)
+def test_wrong_usage_is_told_and_leaves_nothing_behind(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_train_gathers_into_the_run_and_a_run_that_began_keeps_its_scans(folders, capsys):
+    labelled = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
+    command = ["train", *labelled, "--output", str(folders / "model"), "--method", "strong", "--steps", "2", *TINY]
+    assert main(command) == 0
+    assert (folders / "model" / "card.json").is_file()
+    run = folders / "model-run"
+    assert (run / "data" / "dataset.json").is_file()
+    assert (run / "data-private" / "found.csv").is_file()
+    before = sorted((run / "data" / "instances").iterdir())
+    capsys.readouterr()
+    # A label that comes later must not change what a run learns from.
+    (folders / "labelled" / "case0.seg.nrrd").unlink()
+    (folders / "model").rename(folders / "earlier")
+    assert main(command) == 0
+    assert "goes on with the scans that were gathered when it began" in capsys.readouterr().err
+    assert sorted((run / "data" / "instances").iterdir()) == before
+
+
+def test_unlabelled_scans_that_the_method_does_not_use_are_spoken_of(folders, capsys, monkeypatch):
+    trained = []
+    monkeypatch.setattr(finish, "train_and_finish", lambda data, *_: trained.append(data))
+    labelled = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
+    assert main(["train", *labelled, "--output", str(folders / "model"), "--steps", "1", *TINY]) == 0
+    assert "unlabelled scans are not used: choose --method strong" in capsys.readouterr().err
+    assert trained == [folders / "model-run" / "data"]
