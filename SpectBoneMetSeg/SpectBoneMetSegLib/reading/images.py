@@ -7,13 +7,17 @@ of exactly 1 x 1 mm is what the formats fall back to when nobody stated one, and
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import UserError
 from .frames import Frame, FrameFile
 
-__all__ = ["IMAGE_SUFFIXES", "read_image"]
+if TYPE_CHECKING:
+    import SimpleITK
+
+__all__ = ["IMAGE_SUFFIXES", "open_image", "read_image"]
 
 IMAGE_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".png", ".tif", ".tiff")
 
@@ -30,16 +34,7 @@ def read_image(path: Path, label: str) -> FrameFile:
     """
     import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 
-    if path.stat().st_size == 0:
-        raise UserError(f"{path.name} is empty; export the scan again.")
-    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    image = open_image(path)
     pixels = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
         if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
@@ -61,3 +56,23 @@ def read_image(path: Path, label: str) -> FrameFile:
     stack = pixels.reshape(-1, *pixels.shape[-2:]).astype(np.float64)
     frames = tuple(Frame(picture, known, path, texts=(label,)) for picture in stack)
     return FrameFile(path, frames, warnings=tuple(notes))
+
+
+def open_image(path: Path) -> SimpleITK.Image:
+    """The image in a file, without what the library prints on the terminal.
+
+    Raises:
+        UserError: empty or damaged.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    if path.stat().st_size == 0:
+        raise UserError(f"{path.name} is empty; export it again.")
+    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(loud)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
-from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
+from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES, open_image
 from SpectBoneMetSegLib.scene_live import DECISION_TAG
 
 from .grids import place
@@ -69,14 +69,7 @@ def read_slices(path: Path) -> tuple[Picture, NDArray[np.float64], dict[str, str
     """
     import SimpleITK as sitk  # noqa: N813
 
-    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    image = open_image(path)
     size = image.GetDimension()
     if size not in (2, 3):
         raise UserError(f"{path.name} has {size} dimensions; export a labelmap of one slice.")
