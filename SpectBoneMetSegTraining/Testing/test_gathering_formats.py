@@ -319,6 +319,12 @@ def test_an_empty_label_says_that_there_is_no_lesion(study, tmp_path):
     assert instances_of(read(study.scan, tmp_path / "e.nrrd"), study.scan) == []
 
 
+def test_an_empty_segmentation_needs_no_place(study, tmp_path):
+    write_volume(np.zeros((1, 1), np.uint8), np.eye(4), str(tmp_path / "e.seg.nrrd"))
+    labels = read(study.scan, tmp_path / "e.seg.nrrd")
+    assert (labels.marks, labels.covers) == ((), {None})
+
+
 def test_two_labels_of_one_reader_for_one_view_are_refused(study, tmp_path):
     for name in ("one.nrrd", "two.nrrd"):
         write_volume(study.union.astype(np.uint8), study.scan.frame.ijk_to_ras, str(tmp_path / name))

@@ -47,6 +47,9 @@ def read_label_image(
     segmentation = path.name.lower().endswith(SEGMENTATION_SUFFIX)
     if not segmentation:
         _refuse_counts(layers, path.name)
+    elif not any(layer.any() for layer in layers):
+        # Slicer stores a segmentation without any mark without a place.
+        return [], frozenset([said if len(scan.views) == 2 else next(iter(scan.views))])
     placed = [place(layer, matrix, scan, path.name, said=said, cropped=segmentation) for layer in layers]
     view = placed[0][1]
     if any("_LabelValue" in key for key in fields):
