@@ -71,6 +71,8 @@ def rank_scans(
         UserError: not a data set, or an unreadable case.
     """
     wanted = list(cases_of(data, "unlabelled") if cases is None else cases)
+    if not wanted:
+        return []
     known = [case for case in cases_of(data, "train") if case not in set(wanted)]
     known = known[:: -(-len(known) // KNOWN_SCANS) or 1]
     look = Looker(load_network(model), model.card.network)
@@ -79,8 +81,6 @@ def rank_scans(
         seen.append(look(load_case(data, case)))
         if progress:
             progress(number, len(wanted) + len(known))
-    if not wanted:
-        return []
     unsure = np.array([one for one, _ in seen[: len(wanted)]])
     features = standardised(np.stack([values for _, values in seen]))
     patients = patients_of(data)

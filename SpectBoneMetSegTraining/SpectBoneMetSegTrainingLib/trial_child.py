@@ -15,6 +15,7 @@ from .images import write_json
 from .job_child import device_name
 from .job_folder import RUN, JobSpec, read_spec
 from .job_process import lower_priority
+from .subsets import training_cases
 from .trainer import train
 from .trial import RESULT, TrialResult
 
@@ -51,6 +52,9 @@ class _StopWatch:
 
 def measure(folder: Path, spec: JobSpec) -> TrialResult:
     """Train a little in a folder; as `trainer.train` otherwise."""
+    # What cannot be trained is said before TensorFlow is loaded.
+    spec.config.check()
+    training_cases(spec.data, spec.config)
     watch = _StopWatch()
     config = replace(spec.config, validate_every=STEPS, patience=0)
     with suppress(_EnoughError):

@@ -4,7 +4,7 @@
 
 In rounds: train a small network, measure it on patients that nobody learns from, label some more patients, chosen by
 `next_scan.order` or at random, and train on. Both ways begin with the same patients and the same network.
-Writes curves.csv, a row per measurement, and curves.png.
+Writes curves.csv, a row per measurement, and curves.png; what was broken off goes on with the next seed.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def main() -> None:
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     table = args.output / "curves.csv"
-    table.unlink(missing_ok=True)
+    whole = whole_seeds(table, len(WAYS) * args.rounds)
     for seed in range(args.seeds):
-        run_seed(args, seed, table)
+        if seed not in whole:
+            run_seed(args, seed, table)
     draw(table, args.output / "curves.png")
 
 
@@ -148,6 +149,21 @@ def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float,
     dice = 2 * sums[0] / (sums[1] + sums[2])
     best = int(np.argmax(dice))
     return float(dice[best]), float(THRESHOLDS[best])
+
+
+def whole_seeds(table: Path, rows_each: int) -> set[int]:
+    """Seeds that were measured to their end before; what is there of others is dropped."""
+    if not table.exists():
+        return set()
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    seeds = [int(row["seed"]) for row in rows]
+    whole = {seed for seed in seeds if seeds.count(seed) == rows_each}
+    table.unlink()
+    for row in rows:
+        if int(row["seed"]) in whole:
+            write_row(table, [row[name] for name in COLUMNS])
+    return whole
 
 
 def write_row(table: Path, row: Sequence[object]) -> None:

@@ -1,0 +1,118 @@
+"""Which scan next: doubt and novelty both count, every scan is named once with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.models import load_network, save_model
+from SpectBoneMetSegLib.network import NetworkConfig, build_network
+from SpectBoneMetSegTrainingLib.dataset import load_case
+from SpectBoneMetSegTrainingLib.next_scan import Looker, entropy, order, propose, rank_scans, standardised
+
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
+UNION = NetworkConfig(
+    ("aggregate",), ("union",), channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6
+)
+
+
+@pytest.fixture(scope="module")
+def data(discs, tmp_path_factory):
+    return discs(tmp_path_factory.mktemp("data"), ["train"] * 3 + ["unlabelled"] * 4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_model(build_network(NETWORK), NETWORK, {}, tmp_path_factory.mktemp("model") / "tiny")
+
+
+def test_of_scans_that_look_alike_the_doubtful_one_comes_first():
+    alike = np.zeros((3, 2))
+    assert next(place for place, _ in order(np.array([1.0, 3.0, 2.0]), alike, np.ones((1, 2)))) == 1
+
+
+def test_of_equally_doubtful_scans_the_one_unlike_the_labelled_comes_first():
+    features = np.array([[0.0, 0.1], [0.0, 5.0], [0.1, 0.0]])
+    chosen = order(np.ones(3), features, np.zeros((1, 2)))
+    assert chosen[0] == (1, 1.0)
+    assert chosen[1][1] < 0.1
+
+
+def test_a_twin_of_a_chosen_scan_waits():
+    features = np.array([[5.0, 0.0], [5.0, 0.0], [0.0, 3.0]])
+    assert [place for place, _ in order(np.array([1.0, 0.9, 0.5]), features, np.zeros((1, 2)))] == [0, 2, 1]
+
+
+@given(
+    st.integers(1, 12).flatmap(
+        lambda n: st.tuples(
+            arrays(np.float64, n, elements=st.floats(0, 50)),
+            arrays(np.float64, (n, 3), elements=st.floats(-3, 3)),
+            arrays(np.float64, (2, 3), elements=st.floats(-3, 3)),
+        )
+    ),
+    st.booleans(),
+)
+def test_every_scan_is_named_once_whatever_it_is_like(scans, without_known):
+    unsure, features, known = scans
+    chosen = order(unsure, features, known[:0] if without_known else known)
+    assert sorted(place for place, _ in chosen) == list(range(len(unsure)))
+    assert all(0 <= novelty <= 1 for _, novelty in chosen)
+    if without_known:
+        assert unsure[chosen[0][0]] == unsure.max()
+
+
+def test_entropy_is_greatest_at_one_half_and_none_where_it_is_sure():
+    values = entropy(np.array([0.0, 0.01, 0.5, 0.99, 1.0]))
+    assert values[2] == pytest.approx(1)
+    np.testing.assert_allclose(values, values[::-1], atol=1e-9)
+    assert values[0] < 1e-4 < values[1] < 0.1
+
+
+def test_a_column_that_never_varies_does_not_count():
+    features = standardised(np.array([[1.0, 7.0], [3.0, 7.0]]))
+    np.testing.assert_allclose(features, [[-np.sqrt(0.5), 0], [np.sqrt(0.5), 0]])
+
+
+def test_a_scan_and_its_mirror_image_are_equally_doubtful(data, model):
+    look = Looker(load_network(model), NETWORK)
+    crop = load_case(data, "case4")
+    mirrored = replace(crop, counts={name: image[:, ::-1] for name, image in crop.counts.items()})
+    area, features = look(crop)
+    assert area > 0
+    assert features.shape == (16,)
+    assert look(mirrored)[0] == pytest.approx(area, rel=1e-3)
+
+
+def test_ranking_names_the_unlabelled_scans_with_reasons(data, model):
+    seen = []
+    ranked = rank_scans(model, data, progress=lambda done, total: seen.append((done, total)))
+    assert sorted(scan.case for scan in ranked) == ["case3", "case4", "case5", "case6"]
+    assert seen[-1] == (7, 7)
+    assert all("cm2" in scan.reason and "those that are labelled" in scan.reason for scan in ranked)
+    assert rank_scans(model, data, []) == []
+
+
+@pytest.mark.parametrize("config", [NETWORK, UNION])
+def test_a_proposal_lies_on_the_grid_of_its_case(data, tmp_path, config):
+    made = save_model(build_network(config), config, {"threshold": 0.001, "seed_threshold": 0.001}, tmp_path / "m")
+    crop, lesions = propose(made, data, "case5")
+    assert set(lesions) == ({"anterior"} if config is UNION else {"anterior", "posterior"})
+    assert all(ids.shape == crop.counts[view].shape for view, ids in lesions.items())
+    assert max(ids.max() for ids in lesions.values()) >= 1
+
+
+def test_the_command_prints_the_order(data, model, discs, tmp_path, capsys):
+    assert main(["rank", "--data", str(data), "--model", str(model.path), "--first", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("2\tcase")
+    assert main(["rank", "--data", str(data), "--model", "no such model"]) == 2
+    labelled = discs(tmp_path / "labelled", ["train"])
+    assert main(["rank", "--data", str(labelled), "--model", str(model.path)]) == 1
+    assert "no unlabelled scan" in capsys.readouterr().err

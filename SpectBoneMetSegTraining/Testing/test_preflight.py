@@ -1,0 +1,172 @@
+"""Before a training: what is missing is said in plain sentences, and a short trial tells the time."""
+
+from __future__ import annotations
+
+import time
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.models import MODELS_VARIABLE
+from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegTrainingLib import preflight
+from SpectBoneMetSegTrainingLib.images import read_json, write_json
+from SpectBoneMetSegTrainingLib.job import JobSpec
+from SpectBoneMetSegTrainingLib.job_folder import write_wish
+from SpectBoneMetSegTrainingLib.preflight import check_before, free_memory_mb, in_words, may_start
+from SpectBoneMetSegTrainingLib.presets import PAPER_NETWORK, preset
+from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.trial import Trial, TrialResult
+
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
+TINY = TrainingConfig(steps=100, batch=2, patch=32, network=NETWORK, validate_every=25)
+TRIAL = TrialResult(10.0, 0.5, 2.0, 900.0, "CPU, 2 cores")
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def data(discs, tmp_path_factory):
+    return discs(tmp_path_factory.mktemp("data"), ["train"] * 5)
+
+
+@pytest.fixture
+def check(data, tmp_path, monkeypatch):
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+
+    def run(config: TrainingConfig = TINY, model: str = "mine", where: Path = data, trial: TrialResult | None = None):
+        return {
+            finding.about: finding for finding in check_before(JobSpec(where, model, config), tmp_path / "jobs", trial)
+        }
+
+    return run
+
+
+def test_few_patients_are_a_warning_and_do_not_forbid(check):
+    found = check()
+    assert found["labels"].level == found["validation"].level == "warning"
+    assert "4 labelled scans of 4 patients with 4 lesions" in found["labels"].sentence
+    assert "Only 1 patients validate" in found["validation"].sentence
+    assert may_start(list(found.values()))
+    assert "time" not in found
+
+
+def test_enough_patients_are_fine(check, discs, tmp_path):
+    found = check(where=discs(tmp_path / "many", ["train"] * 45))
+    assert found["labels"].level == found["validation"].level == found["name"].level == "ok"
+
+
+def test_labels_without_a_lesion_forbid(check, discs, tmp_path):
+    data = discs(tmp_path / "healthy", ["train"] * 5)
+    for path in (data / "instances").glob("*.json"):
+        write_json(path, {**read_json(path), "lesions": []})
+    found = check(where=data)
+    assert found["labels"].level == "refusal"
+    assert not may_start(list(found.values()))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (replace(TINY, method="semi"), "no unlabelled case"),
+        (replace(TINY, patch=33), "multiple of 2"),
+        (replace(TINY, labels=50), "not of 50"),
+        (replace(TINY, start="no such model"), "no model"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_the_reason(check, config, words):
+    found = check(config)
+    assert list(found) == ["data"]
+    assert found["data"].level == "refusal"
+    assert words in found["data"].sentence
+
+
+def test_a_folder_that_is_no_data_set_is_refused(check, tmp_path):
+    assert "not a data set" in check(where=tmp_path)["data"].sentence
+
+
+def test_a_name_in_use_and_a_job_in_the_queue_are_told(check, tmp_path, data):
+    folder = tmp_path / "jobs" / "earlier"
+    write_json(folder / "job.json", {**JobSpec(data, "x", TINY).to_dict(), "python": "python"})
+    write_wish(folder, "run", 1)
+    found = check(model="thorax")
+    assert found["name"].level == found["queue"].level == "warning"
+
+
+@pytest.mark.parametrize(("free", "level"), [(10**8, "refusal"), (10**9, "warning"), (10**11, "ok")])
+def test_room_on_the_disk(check, monkeypatch, free, level):
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: Usage(10**12, 0, free))
+    assert check()["disk"].level == level
+
+
+@pytest.mark.parametrize(("free", "level"), [(500.0, "warning"), (1500.0, "warning"), (4000.0, "ok")])
+def test_memory_is_compared_with_what_the_trial_took(check, monkeypatch, free, level):
+    monkeypatch.setattr(preflight, "free_memory_mb", lambda: free)
+    assert check(trial=TRIAL)["memory"].level == level
+    monkeypatch.setattr(preflight, "free_memory_mb", lambda: None)
+    assert "memory" not in check()
+
+
+def test_free_memory_is_a_sensible_number_or_unknown():
+    free = free_memory_mb()
+    assert free is None or 10 < free < 10**8
+
+
+def test_the_time_counts_start_steps_looks_and_the_end(check):
+    assert TRIAL.seconds(100, 25) == 10 + 50 + (4 + 6) * 2
+    assert TRIAL.seconds(100, 0) == 10 + 50 + 6 * 2
+    assert "about 80 seconds on CPU, 2 cores" in check(trial=TRIAL)["time"].sentence
+    assert check(trial=replace(TRIAL, step_seconds=1000.0))["time"].level == "warning"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (9000, "2.5 hours")]
+)
+def test_durations_in_words(seconds, words):
+    assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize("pace", ["quick", "standard", "thorough"])
+@pytest.mark.parametrize("approach", ["faithful", "strong"])
+@pytest.mark.parametrize("start", [None, "thorax"])
+@pytest.mark.parametrize("unlabelled", [True, False])
+def test_every_preset_can_be_trained(pace, approach, start, unlabelled):
+    config = preset(pace, approach, start, unlabelled)
+    config.check()
+    assert (config.method == "supervised") == (not unlabelled)
+    assert config.start == start
+    assert config.steps // config.validate_every >= 5
+    if start is None:
+        assert (config.network == PAPER_NETWORK) == (approach == "faithful")
+    assert config.steps <= preset("thorough", approach, None, unlabelled).steps
+
+
+def wait(trial: Trial, seconds: float = 300) -> TrialResult:
+    end = time.monotonic() + seconds
+    while (result := trial.poll()) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return result
+
+
+def test_a_trial_measures_and_leaves_nothing(data):
+    with Trial(JobSpec(data, "mine", TINY)) as trial:
+        folder = trial._folder
+        result = wait(trial)
+    assert 0 < result.step_seconds < result.start_seconds
+    assert result.memory_mb > 100
+    assert not folder.exists()
+
+
+def test_a_trial_that_cannot_be_trained_says_why(tmp_path):
+    with Trial(JobSpec(tmp_path, "mine", TINY)) as trial, pytest.raises(UserError, match="not a data set"):
+        wait(trial)
+
+
+def test_a_trial_that_is_closed_early_is_gone(data):
+    with Trial(JobSpec(data, "mine", TINY)) as trial:
+        process, folder = trial._process, trial._folder
+        assert trial.poll() is None
+    assert process.poll() is not None
+    assert not folder.exists()
