@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.cards import ModelCard
+from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset import Instance, finish_dataset, write_case
@@ -21,6 +26,34 @@ from SpectBoneMetSegTrainingLib.phantom.hospital import SimulatedCase, simulate_
 COARSE_SHAPE, COARSE_SPACING = (256, 64), 9.04
 #: Rows and columns of the discs that tiny networks are trained on.
 DISC_SIZE = 64
+
+#: Stands in for the interpreter: the real process of a job, but its training only counts its steps.
+COUNTING_PYTHON = """#!{python}
+import csv, sys, time
+from pathlib import Path
+from SpectBoneMetSegTrainingLib import job_child
+from SpectBoneMetSegTrainingLib.file_lock import FileLock
+def count(folder, spec, reporter):
+    alone = FileLock(folder.parent / "counting.lock")
+    assert alone.acquire(), "two jobs at once"
+    run = folder / "run"
+    run.mkdir(exist_ok=True)
+    place = run / "checkpoint.txt"
+    first = int(place.read_text()) if place.exists() else 0
+    if spec.description == "break":
+        raise ZeroDivisionError("nothing to count")
+    with (run / "log.csv").open("w") as log:
+        print("step,loss", file=log, flush=True)
+        for step in range(first, spec.config.steps):
+            time.sleep(0.02)
+            place.write_text(str(step + 1))
+            print(f"{{step}},{{1 / (step + 1)}}", file=log, flush=True)
+            reporter.progress(step + 1, spec.config.steps, 1 / (step + 1), 0.02)
+    return "Counted."
+job_child._train = count
+job_child.TELL_SECONDS = 0.01
+job_child.run(Path(sys.argv[3]))
+"""
 
 
 def neutral_shape() -> BodyShape:
@@ -102,3 +135,27 @@ def discs() -> Callable[[Path, Sequence[str]], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def bare_model() -> Callable[..., Path]:
+    """Write a model that is whole in the store's eyes, though its one weight fits no network, and return its folder."""
+
+    def write(folder: Path, metrics: dict[str, Any] | None = None, seed: int = 0) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / "weights.npz", kernel=np.random.default_rng(seed).random(9, dtype=np.float32))
+        digest = sha256_of(folder / "weights.npz")
+        card = ModelCard(folder.name, NetworkConfig(channels=(5,), dilations=((1, 2),)), metrics=metrics or {})
+        (folder / "card.json").write_text(json.dumps(replace(card, sha256=digest).to_dict()))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> str:
+    """An interpreter for jobs whose training takes no time; see COUNTING_PYTHON."""
+    script = tmp_path / "counting-python"
+    script.write_text(COUNTING_PYTHON.format(python=sys.executable))
+    script.chmod(0o755)
+    return str(script)

@@ -150,6 +150,7 @@ def wait(trial: Trial, seconds: float = 300) -> TrialResult:
     return result
 
 
+@pytest.mark.slow
 def test_a_trial_measures_and_leaves_nothing(data):
     with Trial(JobSpec(data, "mine", TINY)) as trial:
         folder = trial._folder

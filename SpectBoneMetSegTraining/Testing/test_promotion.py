@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.cards import ModelCard
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import sha256_of
 from SpectBoneMetSegLib.models import MODELS_VARIABLE, list_models, read_model
-from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.comparison import CURVE_POINTS, curves_of, data_summary
 from SpectBoneMetSegTrainingLib.promotion import (
     COMPARISON,
@@ -26,7 +22,6 @@ from SpectBoneMetSegTrainingLib.promotion import (
 )
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 
-NETWORK = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
 DIFFERENCE = st.floats(-1, 1, allow_nan=False)
 
 
@@ -37,17 +32,12 @@ def comparison(low: float, high: float, patients: int = 40) -> Comparison:
 
 
 @pytest.fixture
-def make_model(tmp_path, monkeypatch):
+def make_model(bare_model, tmp_path, monkeypatch):
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "store"))
 
-    def make(found: Comparison | None, name: str = "mine", seed: int = 0):
-        folder = tmp_path / "made" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "weights.npz", kernel=np.random.default_rng(seed).random(9, dtype=np.float32))
+    def make(found: Comparison | None, seed: int = 0):
         metrics = {COMPARISON: json.loads(json.dumps(found.to_dict()))} if found else {}
-        card = ModelCard(name, NETWORK, metrics=metrics, sha256=sha256_of(folder / "weights.npz"))
-        (folder / "card.json").write_text(json.dumps(card.to_dict()))
-        return folder
+        return bare_model(tmp_path / "made" / "mine", metrics, seed)
 
     return make
 

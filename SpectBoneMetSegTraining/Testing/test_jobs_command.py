@@ -1,0 +1,75 @@
+"""`spectbonemetseg jobs`: lists, watches and controls jobs that others started, and uses their models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.models import MODELS_VARIABLE
+from SpectBoneMetSegTrainingLib import jobs_command
+from SpectBoneMetSegTrainingLib.job import JobSpec, list_jobs, read_job, start_job
+from SpectBoneMetSegTrainingLib.job_process import end_process
+from SpectBoneMetSegTrainingLib.promotion import COMPARISON, Comparison
+from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    store = tmp_path / "jobs"
+    monkeypatch.setattr(jobs_command, "LOOK_SECONDS", 0.02)
+    yield store
+    for one in list_jobs(store):
+        end_process(one.folder)
+
+
+def start(jobs: Path, counting: str, steps: int = 10, model: str = "tiny") -> Path:
+    return start_job(JobSpec(Path("nowhere"), model, TrainingConfig(steps=steps)), jobs, counting)
+
+
+def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys):
+    folder = start(jobs, counting)
+    assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
+    told = capsys.readouterr()
+    assert "step 10 of 10" in told.err
+    assert told.out.startswith(f"{folder.name}\tfinished")
+
+
+def test_a_job_is_stopped_resumed_paused_and_deleted_by_its_name(jobs, counting, capsys):
+    first = start(jobs, counting, steps=100_000, model="long")
+    second = start(jobs, counting, steps=100_000, model="next")
+    assert main(["jobs", "stop", first.name, "--jobs", str(jobs), "--json"]) == 0
+    states = {one["id"]: one["state"] for one in json.loads(capsys.readouterr().out)}
+    assert states[first.name] == "stopped"
+    assert main(["jobs", "resume", "long", "--jobs", str(jobs)]) == 0
+    assert read_job(first).status.state == "queued"
+    assert main(["jobs", "pause", "long", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "watch", "long", "--jobs", str(jobs)]) == 1
+    assert main(["jobs", "delete", "long", "--jobs", str(jobs)]) == 0
+    assert [one.folder for one in list_jobs(jobs)] == [second]
+
+
+def test_what_cannot_be_done_is_one_sentence_and_status_1(jobs, counting, capsys):
+    start(jobs, counting, steps=1)
+    assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
+    capsys.readouterr()
+    for action in ("pause", "stop", "resume"):
+        assert main(["jobs", action, "tiny", "--jobs", str(jobs)]) == 1
+    assert main(["jobs", "stop", "nobody", "--jobs", str(jobs)]) == 1
+    assert main(["jobs", "stop", "--jobs", str(jobs)]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 5
+
+
+def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare_model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+    folder = start(jobs, counting, steps=400)
+    assert main(["jobs", "use", "tiny", "--jobs", str(jobs)]) == 1
+    assert "has no model to use" in capsys.readouterr().err
+    main(["jobs", "watch", "tiny", "--jobs", str(jobs)])
+    worse = Comparison("thorax 1", "", 20, 20, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "")
+    bare_model(folder / "model" / "tiny", {COMPARISON: worse.to_dict()})
+    assert main(["jobs", "use", "tiny", "--jobs", str(jobs)]) == 1
+    assert "worse than thorax 1" in capsys.readouterr().err
+    assert main(["jobs", "use", "tiny", "--jobs", str(jobs), "--even-if-worse", "--name", "mine"]) == 0
+    assert (tmp_path / "models" / "mine" / "card.json").exists()
