@@ -33,6 +33,7 @@ from .job_folder import (
     read_job,
     read_spec,
     read_wish,
+    write_status,
     write_wish,
 )
 from .job_process import end_process, launch
@@ -123,8 +124,7 @@ def find_job(name: str, jobs: Path | None = None) -> Job:
 def start_next(jobs: Path | None = None) -> Path | None:
     """Start the job that waits longest if none runs; returns its folder. For every look at the jobs: cheap.
 
-    Raises:
-        UserError: its interpreter cannot be started.
+    A job whose interpreter is gone fails, and the one behind it has its turn.
     """
     store = jobs_folder(jobs)
     lock = FileLock(store / QUEUE)
@@ -135,11 +135,14 @@ def start_next(jobs: Path | None = None) -> Path | None:
         if any(job.launching or job.status.state == "running" for job in found):
             return None
         waiting = [job for job in found if job.status.state == "queued"]
-        if not waiting:
-            return None
-        first = min(waiting, key=lambda job: (job.queued_at, job.folder.name))
-        launch(first.folder, first.status.attempt, read_json(first.folder / JOB)["python"])
-        return first.folder
+        for first in sorted(waiting, key=lambda job: (job.queued_at, job.folder.name)):
+            try:
+                launch(first.folder, first.status.attempt, read_json(first.folder / JOB)["python"])
+            except UserError as error:
+                write_status(first.folder, replace(first.status, state="failed", message=str(error)))
+            else:
+                return first.folder
+        return None
     finally:
         lock.release()
 

@@ -234,10 +234,11 @@ def test_a_process_that_never_comes_up_is_a_failure_with_its_last_words(jobs, tm
     assert "no such module" in until(folder, "failed").message
 
 
-def test_an_interpreter_that_is_not_there_is_one_sentence_and_leaves_the_job_in_the_queue(jobs):
-    with pytest.raises(UserError, match="cannot be started"):
-        start_job(spec(), jobs, "/no/such/python")
-    assert [one.status.state for one in list_jobs(jobs)] == ["queued"]
+def test_an_interpreter_that_is_gone_fails_its_job_and_keeps_nobody_waiting(jobs, counting):
+    broken = start_job(spec(), jobs, "/no/such/python")
+    assert "cannot be started" in read_job(broken).status.message
+    assert read_job(broken).status.state == "failed"
+    until(start_job(spec(steps=1), jobs, counting), "finished")
 
 
 def test_a_status_left_by_a_dead_process_whose_number_another_one_has_is_not_believed(jobs, counting):

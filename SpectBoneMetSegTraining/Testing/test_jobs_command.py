@@ -63,7 +63,7 @@ def test_what_cannot_be_done_is_one_sentence_and_status_1(jobs, counting, capsys
 
 def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare_model, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
-    folder = start(jobs, counting, steps=400)
+    folder = start(jobs, counting, steps=3)
     assert main(["jobs", "use", "tiny", "--jobs", str(jobs)]) == 1
     assert "has no model to use" in capsys.readouterr().err
     main(["jobs", "watch", "tiny", "--jobs", str(jobs)])
