@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 InputName = Literal["anterior", "posterior", "aggregate"]
 OutputName = Literal["anterior", "posterior", "union"]
 BlockName = Literal["plain", "dilated-residual"]
+ArchitectureName = Literal["recurrent", "unet"]
 
 #: Ours: kernel of the first convolution W_F; larger when it also halves the grid, so that it sees every pixel twice.
 STEM_KERNEL = {1: 3, 2: 5}
@@ -51,6 +52,8 @@ class NetworkConfig:
         inception: halve the grid by inception blocks (paper) or by 2x2 max pooling (ablation, Table 5).
         stem_stride: 1 runs the recurrence at full resolution, 2 at half, more than twice as fast (ours).
         stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
+        architecture: "recurrent" (paper), or "unet", the peer of Table 6, which asks only for `inputs`, `outputs` and
+            `channels`.
     """
 
     inputs: tuple[InputName, ...] = ("anterior", "posterior")
@@ -64,12 +67,15 @@ class NetworkConfig:
     inception: bool = True
     stem_stride: int = 1
     stem_channels: int = 8
+    architecture: ArchitectureName = "recurrent"
 
     def __post_init__(self) -> None:
         _check_names("inputs", self.inputs, get_args(InputName))
         _check_names("outputs", self.outputs, get_args(OutputName))
         if self.blocks not in get_args(BlockName):
             raise ValueError(f"blocks must be one of {get_args(BlockName)}, not {self.blocks!r}")
+        if self.architecture not in get_args(ArchitectureName):
+            raise ValueError(f"architecture must be one of {get_args(ArchitectureName)}, not {self.architecture!r}")
         if not self.channels or min(self.channels) < 5:
             raise ValueError(f"every stage needs at least 5 channels, one per inception branch, not {self.channels}")
         if len(self.dilations) != len(self.channels) or any(len(pair) != 2 or min(pair) < 1 for pair in self.dilations):
@@ -109,7 +115,8 @@ def _as_tuples(value: Any) -> Any:
 
 def pooling_divisor(config: NetworkConfig) -> int:
     """Height and width of the network's input must be multiples of this many pixels."""
-    return int(config.stem_stride * 2 ** len(config.channels))
+    stride = config.stem_stride if config.architecture == "recurrent" else 1
+    return int(stride * 2 ** len(config.channels))
 
 
 def dilated_output_size(i: int, k: int, d: int = 1, s: int = 1, p: int = 0) -> int:
@@ -297,8 +304,13 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
     if any(side is not None and (side < divisor or side % divisor) for side in (height, width)):
         raise ValueError(f"height {height} and width {width} must be multiples of {divisor}")
     image = keras.Input((height, width, len(config.inputs)), name="counts", dtype="float32")
-    features, stages = _recurrent_extraction(image, config)
-    full = _upsample(image, features, stages, config)
+    if config.architecture == "unet":
+        from .unet import unet_features
+
+        full = unet_features(image, config.channels, BATCHNORM_MOMENTUM)
+    else:
+        features, stages = _recurrent_extraction(image, config)
+        full = _upsample(image, features, stages, config)
     probability = keras.layers.Conv2D(
         len(config.outputs),
         1,

@@ -33,6 +33,7 @@ SWITCHES = [
     {"inception": False, "stem_stride": 1, "skip_connections": False},
     {"inputs": ("aggregate",), "outputs": ("union",), "recurrent_steps": 1},
     {"inputs": ("anterior", "posterior", "aggregate"), "recurrent_steps": 3, "tied": True},
+    {"architecture": "unet"},
 ]
 
 
