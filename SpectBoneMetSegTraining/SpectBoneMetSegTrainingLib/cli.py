@@ -5,6 +5,7 @@ from __future__ import annotations
 from .augment_command import AugmentCommand
 from .calibrate_command import CalibrateCommand
 from .evaluate_command import EvaluateCommand
+from .experiment_command import ExperimentCommand
 from .gather_command import GatherCommand
 from .jobs_command import JobsCommand
 from .rank_command import RankCommand
@@ -15,6 +16,7 @@ __all__ = [
     "AugmentCommand",
     "CalibrateCommand",
     "EvaluateCommand",
+    "ExperimentCommand",
     "GatherCommand",
     "JobsCommand",
     "RankCommand",

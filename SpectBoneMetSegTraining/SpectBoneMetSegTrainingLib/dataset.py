@@ -219,6 +219,16 @@ def load_background(folder: Path, case: str) -> dict[ViewName, NDArray[np.float3
     }
 
 
+def load_place(folder: Path, case: str) -> CropPlace:
+    """Where the crop of a case lies.
+
+    Raises:
+        UserError: its JSON is missing or damaged.
+    """
+    path = folder / "instances" / f"{case}.json"
+    return _place_of(read_json(path), path)
+
+
 def cases_of(folder: Path, split: str) -> list[str]:
     """Names of the cases in a split, sorted.
 

@@ -1,0 +1,96 @@
+"""`spectbonemetseg experiment`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+
+#: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.
+NAMES = ("table3", "fig7", "fig8", "table5", "fig9", "table6", "fig10")
+
+
+class ExperimentCommand:
+    """Run the paper's experiments on a simulated benchmark, or draw the page of what has been run."""
+
+    help = "Run the experiments of Lin et al. 2022 on a simulated benchmark."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "name", choices=(*NAMES, "all", "list", "page"), help="an experiment, all, a list of trainings, or the page"
+        )
+        parser.add_argument("--data", metavar="BENCHMARK", help="folder of `simulate --benchmark hospital-3`")
+        parser.add_argument(
+            "--output", required=True, metavar="DIR", help="runs, results and page; broken-off trainings go on"
+        )
+        parser.add_argument(
+            "--scale", choices=("small", "full"), default="small", help="two cores, or the paper's machine (small)"
+        )
+        parser.add_argument("--seeds", default="0", metavar="S,S", help="seeds of the trainings (0)")
+        parser.add_argument(
+            "--nnunet-python", metavar="PATH", help="interpreter that has nnunetv2, for the peer nnU-Net of table6"
+        )
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Train what is not done yet, then draw the page."""
+        silence_libraries()
+        output = Path(args.output)
+        if args.name == "page":
+            return self._page(output, args.json, {})
+        from .experiments.plan import ORDER, Plan, key_of, trainings
+        from .experiments.runner import Place, prepare, result_file, run
+        from .experiments.scales import SCALES
+        from .experiments.sets import check_benchmark, d1_patients
+
+        if args.data is None:
+            raise UsageError("--data is needed: the folder of `simulate --benchmark hospital-3`.")
+        python = Path(args.nnunet_python) if args.nnunet_python else None
+        place = Place(Path(args.data), output, args.scale, python)
+        check_benchmark(place.benchmark)
+        plan = Plan(SCALES[args.scale], d1_patients(place.benchmark))
+        names = list(ORDER) if args.name in ("all", "list", "fig10") else [args.name]
+        wanted = trainings(plan, names, _seeds(args.seeds))
+        if args.name == "list":
+            states = {key_of(one): result_file(output, key_of(one)).exists() for one in wanted}
+            if args.json:
+                print_json(states)
+            else:
+                print("\n".join(f"{'done' if done else 'to do':8}{key}" for key, done in states.items()))
+            return 0
+        if python is not None:
+            from .experiments.nnunet import check_interpreter
+
+            check_interpreter(python)
+        prepare(place)
+        if args.name == "fig10":
+            wanted = []
+        told: dict[str, str] = {}
+        for number, training in enumerate(wanted, start=1):
+            key = key_of(training)
+            told[key] = run(training, place)
+            line = f"training {number} of {len(wanted)}, {key}: {told[key]}"
+            print(line, file=sys.stderr, flush=True)
+        return self._page(output, args.json, told)
+
+    def _page(self, output: Path, as_json: bool, states: dict[str, str]) -> int:
+        from .experiments.page import write_page
+
+        page = write_page(output)
+        print(f"{page}: experiments on simulated patients", file=sys.stderr)
+        if as_json:
+            print_json({"page": str(page), "trainings": states})
+        return 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--seeds {text} is not a list of whole numbers such as 0,1,2.") from error
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds {text} must be different numbers from 0 up.")
+    return seeds

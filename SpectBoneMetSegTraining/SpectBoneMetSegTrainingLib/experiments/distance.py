@@ -1,0 +1,53 @@
+"""The table of docs/distance.md: which of the paper's findings hold on simulated patients, with numbers."""
+
+from __future__ import annotations
+
+from .findings import Finding, all_findings
+from .results import Output
+from .tables import with_interval
+
+START, END = "<!-- distance: begin (written by `spectbonemetseg experiment page`) -->", "<!-- distance: end -->"
+
+
+def distance_markdown(output: Output) -> str:
+    """The Markdown table with the rule above it."""
+    benchmark = output.about["benchmark"]
+    seeds = ", ".join(str(seed) for seed in output.seeds)
+    lines = [
+        START,
+        "",
+        f"Simulated patients ({benchmark['name']}, simulator {benchmark['simulator_version']}), development test, "
+        f"scale `{output.about['scale']}`, seeds {seeds}. Different data than the paper's. DSC, CPA (read as "
+        "precision) and Recall are means over images with a labelled lesion. The difference is the claimed larger "
+        "minus the claimed smaller; its 95 % interval draws patients and seeds, paired. A claim holds where the "
+        "interval lies above zero, does not hold where it lies below, and is undecided where it holds zero.",
+        "",
+        "| paper | finding | figure | our difference [95 % interval] | seeds | verdict |",
+        "|---|---|---|---|---|---|",
+        *(_line(finding) for finding in all_findings(output)),
+        "",
+        END,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(finding: Finding) -> str:
+    numbers, seeds = finding.numbers, ""
+    if finding.difference:
+        numbers, seeds = with_interval(finding.difference), str(finding.difference.seeds)
+    cells = (finding.place, finding.claim, finding.figure, numbers, seeds, finding.verdict)
+    return "| " + " | ".join(cells) + " |"
+
+
+def with_table(document: str, table: str) -> str:
+    """A document with the table between its marks replaced; at its end where it has none.
+
+    Raises:
+        ValueError: only one of the marks is there.
+    """
+    if (START in document) != (END in document):
+        raise ValueError("one mark of the table is missing")
+    if START not in document:
+        return f"{document.rstrip()}\n\n{table}" if document.strip() else table
+    before, rest = document.split(START, 1)
+    return before + table.rstrip("\n") + rest.split(END, 1)[1]

@@ -1,0 +1,120 @@
+"""What a trained network does on the development test: predictions, figures, marks for the pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.preprocessing import network_inputs
+
+from ..dataset import LabelledCrop, load_case
+from ..evaluation import Delineator, union_of
+from ..finish import MINIMUM_AREA_MM2
+from ..report import full_report
+from ..scores import CaseScores, score_cases
+from .small_scores import to_record
+
+Probability = NDArray[np.float32]
+Predictions = list[tuple[LabelledCrop, dict[ViewName, Probability]]]
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+#: A pixel is lesion from this probability on, for every method: none gets a threshold of its own.
+THRESHOLD = 0.5
+DELINEATOR = Delineator(THRESHOLD, THRESHOLD, MINIMUM_AREA_MM2)
+#: Images whose prediction is timed.
+TIMED = 20
+
+
+def predictions_of(
+    data: Path, cases: Iterable[str], predict: Predict, network: NetworkConfig
+) -> Iterator[tuple[LabelledCrop, dict[ViewName, Probability]]]:
+    """Each case with the probability of every view, or of the "union" network as "anterior" with the union's truth.
+
+    A network of the one input and output "anterior" reads every view for itself.
+
+    Args:
+        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs).
+    """
+    apart = (network.inputs, network.outputs) == (("anterior",), ("anterior",))
+    for name in cases:
+        crop = load_case(data, name)
+        if apart:
+            yield (
+                crop,
+                {
+                    view: _padded(predict, network_inputs(counts, None, ("anterior",)), network)[..., 0]
+                    for view, counts in crop.counts.items()
+                },
+            )
+            continue
+        inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
+        result = _padded(predict, inputs, network)
+        if network.outputs == ("union",):
+            yield union_of(crop), {"anterior": result[..., 0]}
+        else:
+            yield crop, {view: result[..., network.outputs.index(view)] for view in crop.counts}
+
+
+def _padded(predict: Predict, inputs: NDArray[np.float32], network: NetworkConfig) -> Probability:
+    rows, columns = inputs.shape[:2]
+    missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
+    return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
+
+
+def united(predictions: Predictions) -> Predictions:
+    """Predictions of separate views as one of their union: a pixel has the larger of its probabilities."""
+    result: Predictions = []
+    for crop, probabilities in predictions:
+        largest = np.stack(list(probabilities.values())).max(0)
+        result.append((union_of(crop), {"anterior": largest}))
+    return result
+
+
+def figures_of(
+    predictions: Predictions, patients: Mapping[str, str], per_view: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """({"views" and "union": full report}, the same of small scores per case); a union network has no "views"."""
+    judged = {"views": predictions, "union": united(predictions)} if per_view else {"union": predictions}
+    reports, scores = {}, {}
+    for name, chosen in judged.items():
+        cases: Sequence[CaseScores] = score_cases(chosen, DELINEATOR, patients)
+        report = full_report(cases)
+        reports[name] = {key: _rounded(value) for key, value in report.items()}
+        scores[name] = to_record(cases)
+    return reports, scores
+
+
+def _rounded(value: float | int) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return round(value, 5) if np.isfinite(value) else None
+
+
+def marks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> dict[str, NDArray[np.uint8]]:
+    """{"case|anterior": packed bits of the marks} of the cases for the pictures, "case|union" always."""
+    marks: dict[str, NDArray[np.uint8]] = {}
+    for crop, probabilities in predictions:
+        if crop.case not in cases:
+            continue
+        found = DELINEATOR(probabilities)
+        marks |= {f"{crop.case}|{view}": np.packbits(mark) for view, mark in found.items() if per_view}
+        marks[f"{crop.case}|union"] = np.packbits(np.any(list(found.values()), axis=0))
+    return marks
+
+
+def seconds_per_image(predict: Predict, network: NetworkConfig, side: int = 256) -> float:
+    """Median seconds of one image of the paper's size, warm."""
+    image = np.random.default_rng(0).random((1, side, side, len(network.inputs)), dtype=np.float32)
+    predict(image)
+    times = []
+    for _ in range(TIMED):
+        started = time.perf_counter()
+        predict(image)
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))

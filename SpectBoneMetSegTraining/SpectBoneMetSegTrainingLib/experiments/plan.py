@@ -1,0 +1,364 @@
+"""The experiments as lists of trainings: pure, so that the same list runs them and draws the page.
+
+A training is known by a key over everything that changes its outcome; equal trainings of different experiments are one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from SpectBoneMetSegLib.network import NetworkConfig
+
+from ..settings import TrainingConfig
+from .scales import Scale
+
+SetName = Literal["D1", "D2", "D3", "D4"]
+Measured = Literal["views", "union"]
+
+#: Shares of D1's patients that have labels: the paper's method, its peers, and the points of Fig. 7 (which the paper
+#: ends at 37 %). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
+OWN, PEERS = 0.37, 0.70
+SHARES = (0.0, 0.05, 0.10, 0.20, 0.30, OWN, PEERS)
+#: What the text says of D2 with 37 % of the labels.
+PAPER_D2 = (("image_dsc", 0.683), ("image_cpa_precision", 0.715), ("image_recall", 0.601))
+VIEWS_APART = {"inputs": ("anterior",), "outputs": ("anterior",)}
+AGGREGATE = {"inputs": ("aggregate",), "outputs": ("union",)}
+BOTH_VIEWS = {"inputs": ("anterior", "posterior"), "outputs": ("anterior", "posterior")}
+BOTH_TO_UNION = {"inputs": ("anterior", "posterior"), "outputs": ("union",)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of the program's own trainer.
+
+    Attributes:
+        name: readable; for folders and tables. data: the paper's data set. apart: every view is a sample of its own.
+        labels: patients with labels, validation included. config: everything else, with the seed.
+    """
+
+    name: str
+    data: SetName
+    apart: bool
+    labels: int
+    config: TrainingConfig
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return self.config.seed
+
+    def record(self) -> dict[str, Any]:
+        """What changes the outcome, as plain JSON; defaults are left out, so that new options change no key."""
+        default = TrainingConfig().to_dict()
+        network = NetworkConfig().to_dict()
+        config = {name: value for name, value in self.config.to_dict().items() if value != default[name]}
+        config["network"] = {k: v for k, v in self.config.network.to_dict().items() if v != network[k]}
+        return {"data": self.data, "apart": self.apart, "labels": self.labels, "config": config}
+
+
+@dataclass(frozen=True)
+class NnunetTraining:
+    """One training of nnU-Net.
+
+    Attributes:
+        name, labels, seed: as in `Training`. as_long_as: key of the training whose time it gets; empty for `seconds`.
+    """
+
+    name: str
+    labels: int
+    seed: int
+    as_long_as: str
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """What changes the outcome, as plain JSON."""
+        time = {"as_long_as": self.as_long_as} if self.as_long_as else {"seconds": self.seconds}
+        return {"nnunet": True, "labels": self.labels, "seed": self.seed, **time}
+
+
+AnyTraining = Training | NnunetTraining
+
+
+def key_of(training: AnyTraining) -> str:
+    """Name and hash: the training's file and folder name."""
+    text = json.dumps(training.record(), sort_keys=True)
+    return f"{training.name}-seed{training.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: what it is called, and the training of every seed.
+
+    Attributes:
+        label: text. make: seed -> training. measured: per view ("views") or on the union of the views.
+        paper: the paper's figures, those that are known. x: place on the plot's axis, None for a bar.
+        series: rows of one name form one line of the plot.
+    """
+
+    label: str
+    make: Callable[[int], AnyTraining]
+    measured: Measured = "views"
+    paper: tuple[tuple[str, float], ...] = ()
+    x: float | None = None
+    series: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One of the paper's tables or figures.
+
+    Attributes:
+        name: of the command. title, about: for the page. axis: of the plot. columns: further columns of the table.
+    """
+
+    name: str
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+    axis: str = ""
+    columns: tuple[str, ...] = ()
+
+
+class Plan:
+    """All experiments of a scale.
+
+    Attributes:
+        scale: sizes. patients: of D1. labels: of them, those with labels in the paper's setting. experiments: by name.
+    """
+
+    def __init__(self, scale: Scale, patients: int) -> None:
+        self.scale, self.patients = scale, patients
+        self.labels = self.share(OWN)
+        self.experiments = {
+            item.name: item
+            for item in (
+                self._table3(),
+                self._fig7(),
+                self._fig8(),
+                self._table5(),
+                self._fig9(),
+                self._table6(),
+            )
+        }
+
+    def share(self, part: float) -> int:
+        """So many of D1's patients, at least one where it is not none."""
+        return max(1, round(part * self.patients)) if part else 0
+
+    def training(
+        self,
+        name: str,
+        seed: int,
+        *,
+        data: SetName = "D2",
+        part: float = OWN,
+        ends: dict[str, Any] | None = None,
+        network: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Training:
+        """One training; what is not named is as in the paper's own setting: D2, views apart, 37 %, Eq. 6.
+
+        Args:
+            part: share of patients with labels. ends: inputs and outputs. network: other changes of the network.
+            options: of TrainingConfig.
+        """
+        scale, ends = self.scale, VIEWS_APART if ends is None else ends
+        labels = self.share(part)
+        # A generator learns from labels, so sets with its samples are made for one budget and know no other.
+        generated = data in ("D3", "D4")
+        settings: dict[str, Any] = {
+            "steps": scale.steps,
+            "batch": scale.batch,
+            "patch": scale.patch,
+            "learning_rate": scale.learning_rate,
+            "validate_every": scale.validate_every,
+            "patience": scale.patience,
+            "method": "semi",
+            "augment": False,
+            **options,
+        }
+        config = TrainingConfig(
+            seed=seed,
+            labels=None if generated else labels,
+            network=replace(scale.network, **ends, **(network or {})),
+            **settings,
+        )
+        return Training(name, data, ends is VIEWS_APART, labels, config)
+
+    def unet(self, name: str, seed: int, *, part: float = OWN, times: int = 1) -> Training:
+        """The U-Net peer: supervised, both views in, their union out, like nnU-Net."""
+        network = {"architecture": "unet", "channels": self.scale.unet_channels}
+        network["dilations"] = ((1, 2),) * len(self.scale.unet_channels)
+        steps = self.scale.unet_steps * times
+        return self.training(
+            name, seed, part=part, ends=BOTH_TO_UNION, network=network, method="supervised", steps=steps
+        )
+
+    def union(self, name: str, seed: int, method: str, *, times: int = 1) -> Training:
+        """The paper's network with the peers' input and output."""
+        return self.training(name, seed, ends=BOTH_TO_UNION, method=method, steps=self.scale.steps * times)
+
+    def _table3(self) -> Experiment:
+        about = (
+            "The paper's method (Eq. 6, 37 % of the patients with labels, every view a sample of its own) on its four "
+            "data sets: the originals, geometric copies, DCGAN samples, and (our reading of D4) both."
+        )
+        rows = (
+            Row("D1: originals", lambda seed: self.training("semi-D1", seed, data="D1")),
+            Row("D2: geometric copies", self._base, paper=PAPER_D2),
+            Row("D3: DCGAN samples", lambda seed: self.training("semi-D3", seed, data="D3")),
+            Row("D4: both", lambda seed: self.training("semi-D4", seed, data="D4")),
+        )
+        return Experiment("table3", "Table 3: data sets", about, rows)
+
+    def _base(self, seed: int) -> Training:
+        return self.training("semi-D2", seed)
+
+    def _budget(self, method: str, part: float) -> Callable[[int], Training]:
+        if method == "semi" and not part:
+            return lambda seed: self.training("unsupervised-D2", seed, part=0.0, method="unsupervised")
+        if method == "semi" and part == OWN:
+            return self._base
+        name = f"{method}-D2-{part:.0%}".replace("%", "pc")
+        return lambda seed: self.training(name, seed, part=part, method=method)
+
+    def _fig7(self) -> Experiment:
+        about = (
+            "How many of D2's patients have labels, validation patients included; the others train without. Beside the "
+            "paper's method: the same network on the labels alone (weighted cross-entropy and Tversky), and ours, a "
+            "mean teacher."
+        )
+        rows = [
+            Row(
+                f"Eq. 6, {self.share(part)} patients ({part:.0%})" if part else "Eq. 7 alone, no label",
+                self._budget("semi", part),
+                paper=PAPER_D2 if part == OWN else (),
+                x=self.share(part),
+                series="paper's method, Eq. 6",
+            )
+            for part in SHARES
+        ]
+        for method, series in (("supervised", "labels alone"), ("strong", "ours, mean teacher")):
+            rows += [
+                Row(
+                    f"{series}, {self.share(part)} patients ({part:.0%})",
+                    self._budget(method, part),
+                    x=self.share(part),
+                    series=series,
+                )
+                for part in (0.10, OWN)
+            ]
+        return Experiment("fig7", "Figure 7: number of labels", about, tuple(rows), axis="patients with labels")
+
+    def _fig8(self) -> Experiment:
+        about = "How often the feature extraction runs (t of Eq. 5), with Table 4's parameters and test time per image."
+
+        def steps(t: int) -> Callable[[int], Training]:
+            if t == self.scale.network.recurrent_steps:
+                return self._base
+            return lambda seed: self.training(f"semi-D2-t{t}", seed, network={"recurrent_steps": t})
+
+        rows = tuple(Row(f"t = {t}", steps(t), x=t, series="paper's method, Eq. 6") for t in range(1, 6))
+        columns = ("parameters", "milliseconds per image")
+        return Experiment("fig8", "Figure 8 and Table 4: recurrence", about, rows, "recurrent steps t", columns)
+
+    def _table5(self) -> Experiment:
+        about = (
+            "From plain convolutions to stacked dilated residual convolutions with inception blocks. The cases between "
+            "the first and the last are our reading; the paper's +0.051 DSC is from its first to its last."
+        )
+        cases: tuple[tuple[str, dict[str, Any]], ...] = (
+            ("1: plain convolutions, max pooling", {"blocks": "plain", "inception": False}),
+            ("2: plain convolutions, inception", {"blocks": "plain"}),
+            ("3: dilated residual, max pooling", {"inception": False}),
+        )
+
+        def row(number: int, label: str, changes: dict[str, Any]) -> Row:
+            return Row(label, lambda seed: self.training(f"semi-D2-case{number}", seed, network=changes))
+
+        rows = [row(number, label, changes) for number, (label, changes) in enumerate(cases, start=1)]
+        rows.append(Row("4: dilated residual, inception", self._base, paper=(("image_dsc", 0.683),)))
+        return Experiment("table5", "Table 5: structure", about, tuple(rows), columns=("parameters",))
+
+    def _fig9(self) -> Experiment:
+        about = (
+            "Views apart, their sum (Eq. 4, the paper's D2_Agg), and (ours) both views as two channels. All three are "
+            "measured on the union of both views' lesions; marks of separate views are united."
+        )
+        aggregated = (("image_dsc", 0.692), ("image_cpa_precision", 0.721))
+        rows = (
+            Row("views apart", self._base, "union", PAPER_D2),
+            Row("aggregated image", self._aggregate, "union", aggregated),
+            Row("both views as channels", lambda s: self.training("semi-D2-both", s, ends=BOTH_VIEWS), "union"),
+        )
+        return Experiment("fig9", "Figure 9: aggregation", about, rows)
+
+    def _aggregate(self, seed: int) -> Training:
+        return self.training("semi-D2-aggregate", seed, ends=AGGREGATE)
+
+    def _table6(self) -> Experiment:
+        about = (
+            "The peers read both views of the same patients and mark the union of their lesions. Equal time: as long "
+            "as the paper's method trains. Converged: at most {times} times the steps, or as far as the stopping rule "
+            "lets it; nnU-Net, which has no such rule, for a fixed time, with its best checkpoint on the validation "
+            "patients."
+        )
+        scale, times = self.scale, self.scale.converged
+
+        def nnunet(name: str, part: float, long: bool) -> Callable[[int], NnunetTraining]:
+            def make(seed: int) -> NnunetTraining:
+                reference = "" if long else key_of(self.union("union-semi", seed, "semi"))
+                return NnunetTraining(name, self.share(part), seed, reference, scale.nnunet_seconds)
+
+            return make
+
+        rows = (
+            Row("Eq. 6 on the aggregate, 37 % labels", self._aggregate, "union", (("image_dsc", 0.692),)),
+            Row("Eq. 6, 37 % labels, equal time", lambda s: self.union("union-semi", s, "semi"), "union"),
+            Row(
+                "labels alone, 37 % labels, equal time",
+                lambda s: self.union("union-supervised", s, "supervised"),
+                "union",
+            ),
+            Row(
+                "ours, mean teacher, 37 % labels, equal time",
+                lambda s: self.union("union-strong", s, "strong"),
+                "union",
+            ),
+            Row("U-Net, 37 % labels, equal time", lambda s: self.unet("unet", s), "union"),
+            Row("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=PEERS), "union"),
+            Row("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, False), "union"),
+            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", PEERS, False), "union"),
+            Row(
+                "Eq. 6, 37 % labels, converged",
+                lambda s: self.union("union-semi-long", s, "semi", times=times),
+                "union",
+            ),
+            Row(
+                "ours, 37 % labels, converged",
+                lambda s: self.union("union-strong-long", s, "strong", times=times),
+                "union",
+            ),
+            Row("U-Net, 37 % labels, converged", lambda s: self.unet("unet-long", s, times=times), "union"),
+            Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, True), "union"),
+        )
+        columns = ("parameters", "training minutes")
+        return Experiment("table6", "Table 6: peers", about.format(times=times), rows, columns=columns)
+
+
+#: Cheap and telling first: what the paper claims most, then what compares, then what takes long.
+ORDER = ("table3", "fig7", "fig9", "table6", "table5", "fig8")
+
+
+def trainings(plan: Plan, names: list[str], seeds: list[int]) -> list[AnyTraining]:
+    """Every training of the experiments once: seed by seed, within a seed in ORDER, the long ones of a seed last."""
+    found: dict[str, AnyTraining] = {}
+    for seed in seeds:
+        of_seed = [row.make(seed) for name in ORDER if name in names for row in plan.experiments[name].rows]
+        for training in sorted(of_seed, key=lambda training: "long" in training.name):
+            found.setdefault(key_of(training), training)
+    return list(found.values())

@@ -1,0 +1,168 @@
+"""Results on disk, and figures of rows over seeds with intervals. Pure: what is missing is simply not there.
+
+Intervals are 95 % percentiles of a bootstrap that draws patients with replacement and, with several seeds, seeds too:
+the same draws for every row, so that differences are paired. With one seed the luck of a training is not in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
+
+from .. import bootstrap
+from ..images import read_json
+from ..report import figures
+from ..scores import CaseScores
+from .plan import Experiment, Plan, Row, key_of
+from .runner import ABOUT
+from .scales import SCALES
+from .small_scores import FIGURES, from_record
+
+Array = NDArray[np.float64]
+Results = Mapping[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure: its value, the mean over seeds, a 95 % interval, and of how many seeds."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """All results of an output folder.
+
+    Attributes:
+        about: benchmark, scale, cases of the pictures. results: {key: content}. plan: of the scale. seeds: that occur.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    results: dict[str, dict[str, Any]]
+    plan: Plan
+    seeds: list[int]
+
+    def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
+        """{seed: result} of a row, those that exist."""
+        keys = {seed: key_of(row.make(seed)) for seed in self.seeds}
+        return {seed: self.results[key] for seed, key in keys.items() if key in self.results}
+
+
+def load_results(output: Path) -> Output:
+    """Read every result of an output folder.
+
+    Raises:
+        UserError: no experiment has been run there, or a result is damaged.
+    """
+    about_file = output / "results" / ABOUT
+    if not about_file.exists():
+        raise UserError(f"{output} holds no experiment; run `spectbonemetseg experiment all --output {output}` first.")
+    about = read_json(about_file)
+    results = {}
+    for path in sorted((output / "results").glob("*.json")):
+        if path.name != ABOUT and not path.name.startswith("."):
+            result = read_json(path)
+            results[result["key"]] = result
+    seeds = sorted({int(result["seed"]) for result in results.values()})
+    return Output(output, about, results, Plan(SCALES[about["scale"]], about["d1_patients"]), seeds)
+
+
+def estimates(results: Mapping[int, dict[str, Any]], measured: str) -> dict[str, Estimate]:
+    """FIGURES of the results of one row, {seed: result}; empty without one."""
+    if not results:
+        return {}
+    points, draws = _points_and_draws(results, measured)
+    return {name: _estimate(points[name], draws[name]) for name in FIGURES}
+
+
+def difference(
+    first: Mapping[int, dict[str, Any]], second: Mapping[int, dict[str, Any]], measured: tuple[str, str], figure: str
+) -> Estimate | None:
+    """Second row minus first in one figure, over the seeds that both have; None where they have none in common."""
+    common = sorted(set(first) & set(second))
+    if not common:
+        return None
+    pairs = [
+        _points_and_draws({seed: rows[seed] for seed in common}, name)
+        for rows, name in zip((first, second), measured, strict=True)
+    ]
+    (one, one_draws), (two, two_draws) = pairs
+    return _estimate(two[figure] - one[figure], two_draws[figure] - one_draws[figure])
+
+
+def group_difference(
+    results: Mapping[int, dict[str, Any]],
+    measured: str,
+    figure: str,
+    first: Callable[[CaseScores], bool],
+    second: Callable[[CaseScores], bool],
+) -> Estimate | None:
+    """A figure of the patients in the second group minus that of those in the first, of one row."""
+    if not results:
+        return None
+    groups = [_points_and_draws(results, measured, chosen) for chosen in (first, second)]
+    (one, one_draws), (two, two_draws) = groups
+    found = _estimate(two[figure] - one[figure], two_draws[figure] - one_draws[figure])
+    # Without a patient in one of the groups there is no difference.
+    return found if np.isfinite(found.value) else None
+
+
+def _points_and_draws(
+    results: Mapping[int, dict[str, Any]], measured: str, chosen: Callable[[CaseScores], bool] | None = None
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """{figure: (seeds,)} and {figure: (seeds, samples)}; the same patients are drawn for every row."""
+    points: dict[str, list[Array]] = {name: [] for name in FIGURES}
+    draws: dict[str, list[Array]] = {name: [] for name in FIGURES}
+    for seed in sorted(results):
+        scores = from_record(results[seed]["cases"][measured])
+        patients = np.stack(list(bootstrap.patient_sums(scores).values()))
+        weights = bootstrap.draw_patients(len(patients), bootstrap.SAMPLES, 0)
+        if chosen is not None:
+            names = sorted({score.patient for score in scores})
+            inside = {score.patient for score in scores if chosen(score)}
+            keep = np.array([name in inside for name in names], np.float64)
+            patients = patients * keep[:, None]
+        whole = figures(bootstrap.resampled(patients, np.ones((1, len(patients)))))
+        drawn = figures(bootstrap.resampled(patients, weights))
+        for name in FIGURES:
+            points[name].append(whole[name][0])
+            draws[name].append(drawn[name])
+    return {n: np.array(v) for n, v in points.items()}, {n: np.stack(v) for n, v in draws.items()}
+
+
+def _estimate(points: Array, draws: Array) -> Estimate:
+    """Mean over seeds, and the interval with seeds drawn too. points (seeds,), draws (seeds, samples)."""
+    seeds, samples = draws.shape
+    chosen = np.random.default_rng(1).integers(seeds, size=(seeds, samples))
+    low, high = bootstrap.interval(np.take_along_axis(draws, chosen, axis=0).mean(0))
+    return Estimate(float(points.mean()), low, high, seeds)
+
+
+def mean_of(results: Mapping[int, dict[str, Any]], field: str) -> float | None:
+    """Mean of a number over the seeds; None without results."""
+    values: Sequence[float] = [float(result[field]) for result in results.values() if result.get(field) is not None]
+    return float(np.mean(values)) if values else None
+
+
+def missing(output: Output) -> dict[str, list[str]]:
+    """{experiment: labels of rows without any result}."""
+    found = {}
+    for name, experiment in output.plan.experiments.items():
+        labels = _missing_rows(output, experiment)
+        if labels:
+            found[name] = labels
+    return found
+
+
+def _missing_rows(output: Output, experiment: Experiment) -> list[str]:
+    return [row.label for row in experiment.rows if not output.of_row(row)]

@@ -1,0 +1,78 @@
+"""The two sizes of the experiments: what two cores can do, and what the paper's machine could."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from SpectBoneMetSegLib.network import NetworkConfig
+
+from ..recipes import PAPER_FACTOR
+from .nnunet import NnunetSettings
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes that all trainings of one scale share.
+
+    Attributes:
+        network: of the paper's method; unet_channels: of the peer, per level.
+        steps, batch, patch, learning_rate: of every training.
+        unet_steps: steps of the U-Net that take it about as long as `steps` take the paper's network.
+        converged: so many times the steps for the converged column, which may end earlier.
+        validate_every, patience: the one stopping rule: looks at the validation patients, and how many without a
+            better one end a training.
+        factor: pairs in D2 for each of D1's; 2,280 of 112 in the paper.
+        generator_steps: of the DCGAN of D3 and D4.
+        nnunet: what of nnU-Net is changed; nnunet_seconds: of its converged column.
+    """
+
+    network: NetworkConfig
+    unet_channels: tuple[int, ...]
+    steps: int
+    batch: int
+    patch: int
+    learning_rate: float
+    unet_steps: int
+    converged: int
+    validate_every: int
+    patience: int
+    factor: float
+    generator_steps: int
+    nnunet: NnunetSettings
+    nnunet_seconds: float
+
+
+SCALES = {
+    "small": Scale(
+        network=NetworkConfig(channels=(8, 12, 16)),
+        unet_channels=(8, 16, 32, 64),
+        steps=700,
+        batch=8,
+        patch=128,
+        learning_rate=3e-3,
+        unet_steps=1750,
+        converged=4,
+        validate_every=100,
+        patience=8,
+        factor=5.0,
+        generator_steps=600,
+        nnunet=NnunetSettings(batch=8, patch=128, features=8, iterations=25),
+        nnunet_seconds=1200.0,
+    ),
+    "full": Scale(
+        network=NetworkConfig(channels=(32, 48, 64), stem_channels=16),
+        unet_channels=(64, 128, 256, 512),
+        steps=20_000,
+        batch=16,
+        patch=256,
+        learning_rate=2e-3,
+        unet_steps=20_000,
+        converged=4,
+        validate_every=500,
+        patience=20,
+        factor=PAPER_FACTOR,
+        generator_steps=10_000,
+        nnunet=NnunetSettings(),
+        nnunet_seconds=172_800.0,
+    ),
+}

@@ -1,0 +1,75 @@
+"""The data sets that trainings ask for, made once from a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+
+from ..dcgan import GeneratorConfig
+from ..images import read_json
+from ..phantom.sealed import is_sealed
+from ..progress import counter
+from ..recipes import RECIPES, RecipeRequest, make_recipe
+from ..subsets import read_labelled_cases
+from .apart import set_views_apart
+from .plan import NnunetTraining, Training
+from .scales import Scale
+
+#: Copies and folds of D1 and D2 are the same for every seed of a training, so that seeds differ in nothing else.
+SET_SEED = 0
+
+
+def check_benchmark(data: Path) -> dict[str, object]:
+    """Name, simulator version and digests of a complete benchmark.
+
+    Raises:
+        UserError: it is none, or its development test is sealed.
+    """
+    if not (data / "benchmark.json").is_file() or not (data / "train" / "d1.json").is_file():
+        raise UserError(
+            f"{data} is not a benchmark; make one: `spectbonemetseg simulate --benchmark hospital-3 --output {data}`."
+        )
+    about = read_json(data / "benchmark.json")
+    if about.get("state") != "complete" or is_sealed(data / "development"):
+        raise UserError(f"{data} is not complete; run its `spectbonemetseg simulate --benchmark` again.")
+    parts = {part: about["sha256"][part] for part in ("train", "development")}
+    return {"name": about["name"], "simulator_version": about["simulator_version"], "sha256": parts}
+
+
+def d1_patients(data: Path) -> int:
+    """Number of patients of a benchmark's D1."""
+    return len(read_labelled_cases(data / "train" / "d1.json"))
+
+
+def data_set(benchmark: Path, folder: Path, training: Training | NnunetTraining, scale: Scale) -> Path:
+    """The data set of a training, made if it is not there yet.
+
+    D1 and D2 serve every budget; a set with generated samples is made for one budget and seed.
+
+    Args:
+        folder: where all sets lie.
+    """
+    if isinstance(training, NnunetTraining):
+        return _recipe(benchmark, folder / "D1", "D1", None, SET_SEED, scale)
+    if training.config.labels is None:
+        seed, labels, name = training.seed, training.labels, f"{training.data}-seed{training.seed}"
+    else:
+        seed, labels, name = SET_SEED, None, training.data
+    made = _recipe(benchmark, folder / name, training.data, labels, seed, scale)
+    if not training.apart:
+        return made
+    apart = folder / f"{name}-apart"
+    if not (apart / "dataset.json").exists():
+        set_views_apart(made, apart, seed, counter(f"{apart.name}: case"))
+    return apart
+
+
+def _recipe(benchmark: Path, output: Path, recipe: str, labels: int | None, seed: int, scale: Scale) -> Path:
+    if not (output / "dataset.json").exists():
+        train = benchmark / "train"
+        cases = read_labelled_cases(train / "d1.json")
+        generator = GeneratorConfig(steps=scale.generator_steps, seed=seed) if RECIPES[recipe].generated else None
+        request = RecipeRequest(recipe, seed, cases, labels=labels, factor=scale.factor, generator=generator)
+        make_recipe(train, output, request, lambda part: counter(f"{output.name}: {part}"))
+    return output

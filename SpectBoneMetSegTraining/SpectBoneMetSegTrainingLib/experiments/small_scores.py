@@ -1,0 +1,49 @@
+"""The few sums per case that comparisons on the page need, small enough to be kept with the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..scores import BINS, NAMES, CaseScores, from_flat
+
+#: Of `scores.Sums`, the fields that are kept; all others become 0, and figures of them must not be read.
+KEPT = (
+    *("tp", "fp", "fn", "tn", "images", "positives", "negatives", "dsc", "precision", "recall"),
+    *("lesions", "found", "alarms", "negative_alarms"),
+)
+#: Figures that KEPT is enough for.
+FIGURES = (
+    *("dsc", "cpa_precision", "recall", "image_dsc", "image_cpa_precision", "image_recall"),
+    *("lesion_recall", "lesion_f1_overlap", "false_alarms_per_image"),
+)
+
+
+def to_record(scores: Sequence[CaseScores]) -> dict[str, Any]:
+    """{"fields": KEPT, "cases": {case: [patient, sums...]}} as plain JSON."""
+    cases = {}
+    for score in scores:
+        sums = [round(float(getattr(score.sums, name)[0]), 4) for name in KEPT]
+        cases[score.case] = [score.patient, *(int(value) if value.is_integer() else value for value in sums)]
+    return {"fields": list(KEPT), "cases": cases}
+
+
+def from_record(record: Mapping[str, Any]) -> list[CaseScores]:
+    """The inverse of `to_record`, with 0 for what was not kept.
+
+    Raises:
+        ValueError: the record keeps other fields.
+    """
+    if record["fields"] != list(KEPT):
+        raise ValueError("other fields")
+    ends = np.cumsum([BINS.get(name, 1) for name in NAMES])
+    place = {name: int(end) - BINS.get(name, 1) for name, end in zip(NAMES, ends, strict=True)}
+    result = []
+    for case, (patient, *values) in record["cases"].items():
+        flat = np.zeros(int(ends[-1]))
+        for name, value in zip(KEPT, values, strict=True):
+            flat[place[name]] = value
+        result.append(CaseScores(patient, case, from_flat(flat)))
+    return result

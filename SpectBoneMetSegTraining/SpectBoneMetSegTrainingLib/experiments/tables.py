@@ -1,0 +1,94 @@
+"""The rows of an experiment as cells of text, for CSV and HTML."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from SpectBoneMetSegLib.files import beside
+
+from .plan import Experiment, Row
+from .results import Estimate, Output, estimates, mean_of
+
+#: Figures of a table: name, header, whether the paper has one.
+COLUMNS = (
+    ("image_dsc", "DSC", True),
+    ("image_cpa_precision", "CPA", True),
+    ("image_recall", "Recall", True),
+    ("dsc", "pooled DSC", False),
+    ("lesion_recall", "lesions found", False),
+    ("false_alarms_per_image", "false alarms per image", False),
+)
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Header and rows of text, and which cells are the paper's."""
+
+    header: list[str]
+    rows: list[list[str]]
+    paper: list[bool]
+
+
+def table_of(output: Output, experiment: Experiment) -> Table:
+    """The table of an experiment; a row without results says so."""
+    figures = [column for column in COLUMNS if not column[2] or any(_paper(row, column[0]) for row in experiment.rows)]
+    missing = [column for column in COLUMNS if column not in figures]
+    shown = sorted([*figures, *missing], key=COLUMNS.index)
+    header, paper = ["", "seeds"], [False, False]
+    for name, title, _ in shown:
+        header.append(title)
+        paper.append(False)
+        if any(_paper(row, name) for row in experiment.rows):
+            header.append(f"{title}, paper (different data)")
+            paper.append(True)
+    rows = [_row(output, row, [name for name, _, _ in shown], experiment) for row in experiment.rows]
+    return Table([*header, *experiment.columns], rows, [*paper, *(False for _ in experiment.columns)])
+
+
+def _row(output: Output, row: Row, names: Sequence[str], experiment: Experiment) -> list[str]:
+    results = output.of_row(row)
+    found = estimates(results, row.measured)
+    cells = [row.label, str(len(results)) if results else NOT_RUN]
+    for name in names:
+        cells.append(with_interval(found[name]) if found else "")
+        if any(_paper(other, name) for other in experiment.rows):
+            cells.append(_paper(row, name))
+    return [*cells, *(_extra(results, column) for column in experiment.columns)]
+
+
+def with_interval(estimate: Estimate, digits: int = 3) -> str:
+    """ "0.512 [0.450, 0.570]"."""
+    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def _paper(row: Row, name: str) -> str:
+    value = dict(row.paper).get(name)
+    return "" if value is None else f"{value:.3f}"
+
+
+def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
+    """A column of facts: the mean over seeds."""
+    field, factor, digits = {
+        "parameters": ("parameters", 1.0, 0),
+        "milliseconds per image": ("seconds_per_image", 1000.0, 1),
+        "training minutes": ("seconds", 1 / 60, 1),
+        "steps": ("steps_done", 1.0, 0),
+    }[column]
+    value = mean_of(results, field)
+    return "" if value is None else f"{value * factor:,.{digits}f}"
+
+
+def write_csv(path: Path, table: Table) -> None:
+    """Write a table, whole or not at all."""
+    part = beside(path)
+    try:
+        with part.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([table.header, *table.rows])
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
