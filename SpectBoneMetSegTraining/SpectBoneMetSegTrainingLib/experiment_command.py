@@ -33,6 +33,9 @@ class ExperimentCommand:
         parser.add_argument(
             "--nnunet-python", metavar="PATH", help="interpreter that has nnunetv2, for the peer nnU-Net of table6"
         )
+        parser.add_argument(
+            "--distance", metavar="FILE", help="with page: also renew the table of findings in this Markdown document"
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -40,7 +43,9 @@ class ExperimentCommand:
         silence_libraries()
         output = Path(args.output)
         if args.name == "page":
-            return self._page(output, args.json, {})
+            return self._page(output, args, {})
+        if args.distance is not None:
+            raise UsageError("--distance goes with `page`; leave it out.")
         from .experiments.plan import ORDER, Plan, key_of, trainings
         from .experiments.runner import Place, prepare, result_file, run
         from .experiments.scales import SCALES
@@ -74,14 +79,17 @@ class ExperimentCommand:
             told[key] = run(training, place)
             line = f"training {number} of {len(wanted)}, {key}: {told[key]}"
             print(line, file=sys.stderr, flush=True)
-        return self._page(output, args.json, told)
+        return self._page(output, args, told)
 
-    def _page(self, output: Path, as_json: bool, states: dict[str, str]) -> int:
+    def _page(self, output: Path, args: argparse.Namespace, states: dict[str, str]) -> int:
+        from .experiments.distance import renew_document
         from .experiments.page import write_page
 
         page = write_page(output)
+        if args.distance is not None:
+            renew_document(Path(args.distance), (page.parent / "distance.md").read_text(encoding="utf-8"))
         print(f"{page}: experiments on simulated patients", file=sys.stderr)
-        if as_json:
+        if args.json:
             print_json({"page": str(page), "trainings": states})
         return 0
 

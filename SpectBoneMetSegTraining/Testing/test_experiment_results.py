@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.experiments import distance, findings
 from SpectBoneMetSegTrainingLib.experiments.nnunet import NnunetSettings, adapted_plans
 from SpectBoneMetSegTrainingLib.experiments.results import Estimate, difference, estimates, group_difference
@@ -108,13 +109,17 @@ def test_a_finding_holds_exactly_where_its_interval_lies_above_zero(value, below
     assert findings.verdict(None) == "not run yet"
 
 
-def test_the_table_of_the_distance_is_replaced_in_a_document_and_nothing_else():
-    table = f"{distance.START}\nold\n{distance.END}\n"
-    document = distance.with_table("# Distance\n\nProse.\n", table) + "\nMore prose.\n"
-    renewed = distance.with_table(document, table.replace("old", "new"))
-    assert renewed == document.replace("old", "new")
-    with pytest.raises(ValueError, match="mark"):
-        distance.with_table(distance.START, table)
+def test_the_table_of_the_distance_is_replaced_in_a_document_and_nothing_else(tmp_path):
+    table = f"{distance.START}\nnew\n{distance.END}\n"
+    document = tmp_path / "distance.md"
+    text = f"# Distance\n\nProse.\n\n{table.replace('new', 'old')}\nMore prose.\n"
+    document.write_text(text)
+    distance.renew_document(document, table)
+    assert document.read_text() == text.replace("old", "new")
+    document.write_text(distance.START)
+    with pytest.raises(UserError, match="no place for the table"):
+        distance.renew_document(document, table)
+    assert [path.name for path in tmp_path.iterdir()] == ["distance.md"]
 
 
 def test_nnunets_plans_are_changed_only_where_asked():

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.files import beside
+
 from .findings import Finding, all_findings
 from .results import Output
 from .tables import with_interval
@@ -39,15 +44,21 @@ def _line(finding: Finding) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def with_table(document: str, table: str) -> str:
-    """A document with the table between its marks replaced; at its end where it has none.
+def renew_document(document: Path, table: str) -> None:
+    """Replace the table between its marks in a Markdown document; everything else stays.
 
     Raises:
-        ValueError: only one of the marks is there.
+        UserError: the document is missing, has no such marks, or cannot be written.
     """
-    if (START in document) != (END in document):
-        raise ValueError("one mark of the table is missing")
-    if START not in document:
-        return f"{document.rstrip()}\n\n{table}" if document.strip() else table
-    before, rest = document.split(START, 1)
-    return before + table.rstrip("\n") + rest.split(END, 1)[1]
+    part = beside(document)
+    try:
+        text = document.read_text(encoding="utf-8")
+        if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
+            raise UserError(f"{document} has no place for the table; put in the lines {START!r} and {END!r}.")
+        before, rest = text.split(START)
+        part.write_text(before + table.rstrip("\n") + rest.split(END)[1], encoding="utf-8")
+        part.replace(document)
+    except OSError as error:
+        raise UserError(f"{document} cannot be renewed ({error.strerror}); name another --distance.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ def write_page(output_folder: Path) -> Path:
     output = load_results(output_folder)
     folder = output_folder / "page"
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [_section(output, output.plan.experiments[name], folder) for name in ORDER]
+    sections = [_section(output, experiment, folder) for experiment in output.plan.experiments.values()]
     sections.append(_pictures(output, folder))
     findings = all_findings(output)
     (folder / "distance.md").write_text(distance_markdown(output), encoding="utf-8")

@@ -144,6 +144,8 @@ def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[di
     from ..trainer import train
 
     config = training.config
+    # Many trainings share this process; what earlier ones built must not fill it.
+    tf.keras.backend.clear_session()
     network = train(data, folder, config, _line(training))
     forward = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
 
