@@ -103,16 +103,20 @@ def loadPlanarScan(files, name=""):
     from SpectBoneMetSegLib.reading import read_files
     from SpectBoneMetSegLib.scene_live import add_scan
     from SpectBoneMetSegLib.scene_views import show_scan
+    from SpectBoneMetSegModule.views import fitViews
+    from SpectBoneMetSegModule.wording import panelWords
 
     try:
         scan = read_files(files)
     except UserError as error:
-        slicer.util.errorDisplay(str(error))
+        remedy = _("The module Bone scan reading can open the file and be told what it does not say.")
+        slicer.util.errorDisplay(f"{panelWords(str(error))}\n{remedy}")
         return {}
     for warning in scan.warnings:
         logging.warning(warning)
     volumes = add_scan(scan, slicer.mrmlScene, name)
     show_scan(volumes, slicer.mrmlScene)
+    fitViews()
     return volumes
 
 

@@ -3,18 +3,22 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
 
-import logging
-import os
-
+import ctk
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.scene_choice import show_only
 from SpectBoneMetSegLib.scene_views import make_adjustable, register_layout, show_box
+from SpectBoneMetSegModule.choices import Choices
+from SpectBoneMetSegModule.chosen import Chosen
 from SpectBoneMetSegModule.lesion_table import LesionTable
-from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic, sampleFile
+from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
+from SpectBoneMetSegModule.messages import Messages
+from SpectBoneMetSegModule.sample import registerSampleData
 from SpectBoneMetSegModule.selection import Selection
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
 from SpectBoneMetSegModule.views import Views, forgetCode
@@ -42,21 +46,6 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-def registerSampleData():
-    """Offer the simulated study in the module Sample Data."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category=_("Nuclear Medicine"),
-        sampleName="SimulatedBoneScan",
-        uris=sampleFile().as_uri(),
-        fileNames="simulated_scan.dcm",
-        nodeNames="SimulatedBoneScan",
-        thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "SpectBoneMetSeg.png"),
-        customDownloader=lambda source: list(SpectBoneMetSegLogic.loadScan(sampleFile()).values()),
-    )
-
-
 class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
@@ -68,6 +57,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._guiConnection = None
         self._updating = False
+        self._kept = None
 
     def setup(self):
         """Build the panel."""
@@ -76,6 +66,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.messages, self.chosen = Messages(self.ui), Chosen()
         self.logic = SpectBoneMetSegLogic()
         self.logic.onProgress, self.logic.onFinished = self.onProgress, self.onFinished
         self.logic.onFailed, self.logic.onWarm = self.onFailed, self.onWarm
@@ -83,21 +74,13 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.table = LesionTable(self.ui.lesionTable, self.selection.onChosenInTable, self.onLesionReviewed)
         self.selection.table = self.table
         self.views = Views(self.selection.onClickedInView)
+        self.views.followMarks()
         register_layout(slicer.mrmlScene)
-        self.fillChoices()
+        self.choices = Choices(self.ui, self.logic.modelNames())
+        # By default the line's button asks for a file.
+        self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs
         self.makeConnections()
         self.initializeParameterNode()
-
-    def fillChoices(self):
-        """Models, engines and devices."""
-        self.ui.modelSelector.addItem("")
-        for name in self.logic.modelNames():
-            self.ui.modelSelector.addItem(name)
-        engines = (("auto", _("Automatic")), ("tensorflow", "TensorFlow"), ("onnx", "ONNX Runtime"))
-        devices = (("auto", _("Automatic")), ("gpu", _("GPU")), ("cpu", _("CPU")))
-        for selector, choices in ((self.ui.engineSelector, engines), (self.ui.deviceSelector, devices)):
-            for value, text in choices:
-                selector.addItem(text, value)
 
     def makeConnections(self):
         """Signals of the panel and of the scene."""
@@ -113,6 +96,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.modelSelector.connect("currentTextChanged(QString)", self.onChoice)
         ui.engineSelector.connect("currentIndexChanged(int)", self.onChoice)
         ui.deviceSelector.connect("currentIndexChanged(int)", self.onChoice)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
@@ -121,6 +105,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The panel goes: nothing may stay behind."""
         self.logic.close()
         self.views.release()
+        self.views.removeObservers()
         self.setParameterNode(None)
         self.removeObservers()
         self.selection.removeObservers()
@@ -136,12 +121,25 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
         self.initializeParameterNode()
+        if not self.logic.busy:
+            self.chosen.takeOver(self._parameterNode)
         self.views.observe()
-        self.logic.warmUp(*self.choices())
+        self.selection.enter()
+        if self.logic.warmUp(*self.choices.current()):
+            self.ui.deviceLabel.text = _("loading the model")
 
     def exit(self):
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
         self.views.release()
+        self.selection.exit()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller, event, node):
+        """The segmentation of the reading goes, and all that belongs to it with it."""
+        if self.live is not None and node is self.live.node and not caller.IsClosing():
+            live = self.live
+            self.setLive(None)
+            live.remove_parts()
 
     def onSceneStartClose(self, caller, event):
         """The scene goes while the panel stays: stop what works for it."""
@@ -171,11 +169,10 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # The sliders take the node's values here, which moves no threshold.
         self._updating = True
         self._guiConnection = parameterNode.connectGui(self.ui)
-        self.ui.modelSelector.setCurrentText(parameterNode.model)
-        self.ui.engineSelector.setCurrentIndex(max(0, self.ui.engineSelector.findData(parameterNode.engine)))
-        self.ui.deviceSelector.setCurrentIndex(max(0, self.ui.deviceSelector.findData(parameterNode.device)))
+        self.choices.show(parameterNode)
         self._updating = False
         self.views.fromBehind = not parameterNode.posteriorFromFront
+        self.chosen.takeOver(parameterNode)
         self.addObserver(parameterNode.parameterNode, "ModifiedEvent", self.onParameters)
         self.onParameters()
 
@@ -186,21 +183,36 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # While a scene is read its nodes refer to others that are not there yet.
         if self._parameterNode is None or self._updating or slicer.mrmlScene.IsBatchProcessing():
             return
+        self._updating = True
+        another = self.chosen.complete(self._parameterNode)
+        # A connection that is just writing a node may not show what else changes meanwhile.
+        selectors = (self.ui.anteriorSelector, self.ui.posteriorSelector, self.ui.segmentationSelector)
+        for selector, node in zip(selectors, self.chosen.known, strict=True):
+            selector.setCurrentNode(node)
+        self._updating = False
         node = self._parameterNode.segmentation
         if (self.live.node if self.live else None) is not node:
             self.setLive(LiveReading.find(node, slicer.mrmlScene) if node is not None else None)
+        if another:
+            self.showScan()
         self.updateButtons()
 
-    def choices(self):
-        """Model, engine and device, as the logic takes them."""
-        ui = self.ui
-        return ui.modelSelector.currentText, ui.engineSelector.currentData, ui.deviceSelector.currentData
+    def showScan(self):
+        """Another scan was chosen: the views show it, and the box of the one before goes."""
+        parameters = self._parameterNode
+        if parameters.box is not None:
+            slicer.mrmlScene.RemoveNode(parameters.box)
+        parameters.useBox = False
+        if self.live is not None:
+            self.views.showReading(self.live.node)
+        else:
+            self.views.show(self.chosen.views)
 
     def onChoice(self, value=None):
         """Remember model, engine and device."""
         if self._parameterNode is not None and not self._updating:
             parameters = self._parameterNode
-            parameters.model, parameters.engine, parameters.device = self.choices()
+            parameters.model, parameters.engine, parameters.device = self.choices.current()
 
     def setLive(self, live):
         """Show another reading, or none."""
@@ -210,6 +222,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             for event in events:
                 self.removeObserver(self.live.node.GetSegmentation(), event, self.onEdited)
         self.live = live
+        show_only(live.node if live is not None else None, slicer.mrmlScene)
         if live is not None:
             for event in events:
                 self.addObserver(live.node.GetSegmentation(), event, self.onEdited)
@@ -219,100 +232,97 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def updateLesions(self):
         """Table, sliders and words follow the reading."""
         self.table.show(self.live)
-        if self.live is None:
-            self.ui.summaryLabel.text = ""
-            self.updateButtons()
-            return
-        self.selection.update()
-        live, receipt = self.live, self.live.result.receipt
-        self._updating = True
-        self.ui.thresholdSlider.value = live.threshold
-        self.ui.minimumAreaSlider.value = live.minimum_area_mm2 / 100
-        self._updating = False
-        area = sum(lesion.area_mm2 for lesion in live.reading.lesions) / 100
-        words = [
-            _("{n} areas of abnormal uptake, {area:.1f} cm² in all.").format(n=len(live.reading.lesions), area=area)
-        ]
-        if live.edited:
-            words.append(_("Edited by hand; the sliders leave what was edited as it is."))
-        self.ui.summaryLabel.text = " ".join(words + [str(note) for note in receipt.get("warnings", [])])
-        self.ui.deviceLabel.text = f"{receipt.get('engine', '-')}, {receipt.get('device', '-')}"
+        self.messages.found(self.live)
+        if self.live is not None:
+            self.selection.update()
+            self._updating = True
+            self.ui.thresholdSlider.value = self.live.threshold
+            self.ui.minimumAreaSlider.value = self.live.minimum_area_mm2 / 100
+            self._updating = False
         self.updateButtons()
 
     def updateButtons(self):
         """What can be done now."""
         parameters = self._parameterNode
-        scan = parameters is not None and (parameters.anteriorVolume or parameters.posteriorVolume) is not None
+        scan = parameters is not None and bool(self.chosen.views)
         self.ui.applyButton.enabled = bool(self.logic.busy or scan)
         self.ui.applyButton.text = _("Cancel") if self.logic.busy else _("Apply")
         self.ui.progressBar.visible = bool(self.logic.busy)
         for widget in (self.ui.resetButton, self.ui.saveButton, self.ui.thresholdSlider, self.ui.minimumAreaSlider):
             widget.enabled = self.live is not None
+        self.messages.hint(scan)
 
     def onLoad(self, checked=False):
         """Load the file named in the panel."""
-        try:
-            volumes = self.logic.loadScan(self.ui.scanPath.currentPath)
-        except UserError as error:
-            self.onFailed(str(error))
+        ui = self.ui
+        if not ui.scanPath.currentPath:
+            self.messages.say(_("Choose a file first."), "error")
             return
-        self._parameterNode.anteriorVolume = volumes.get("anterior")
-        self._parameterNode.posteriorVolume = volumes.get("posterior")
+        try:
+            with slicer.util.WaitCursor():
+                volumes = self.logic.loadScan(ui.scanPath.currentPath, *self.choices.scanFacts())
+        except UserError as error:
+            self.messages.fail(str(error))
+            return
+        self.messages.say("")
+        parameters = self._parameterNode
+        parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
 
     def onApplyOrCancel(self, checked=False):
         """Start a reading, or stop the one under way."""
         if self.logic.busy:
             self.logic.cancel()
-            self.logic.warmUp(*self.choices())
-            self.ui.statusLabel.text = _("Cancelled.")
+            self.logic.warmUp(*self.choices.current())
+            self.messages.say(_("Cancelled."))
             self.updateButtons()
             return
         parameters = self._parameterNode
+        # What a person has done is not thrown away: it stays as a reading of its own.
+        self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
         try:
-            model, engine, _device = self.choices()
+            model, engine, _device = self.choices.current()
             self.logic.ensureRequirements(engine, model)
             self.logic.process(
                 parameters.anteriorVolume,
                 parameters.posteriorVolume,
-                parameters.segmentation,
-                *self.choices(),
+                None if self._kept else parameters.segmentation,
+                *self.choices.current(),
                 box=parameters.box if parameters.useBox else None,
                 waitForCompletion=False,
             )
         except UserError as error:
             self.onFailed(str(error))
             return
-        self.ui.statusLabel.text = _("Starting...")
+        self.messages.say(_("Starting..."))
+        self.ui.progressBar.setValue(0)
         self.updateButtons()
 
     def onProgress(self, event):
         """Show how far the worker is."""
-        self.ui.progressBar.setValue(round(100 * event.fraction))
-        text = self.logic.stepText(event.step)
-        if event.remaining is not None:
-            text = _("{step} - about {seconds:.0f} s to go").format(step=text, seconds=event.remaining)
-        self.ui.statusLabel.text = text
+        self.messages.progress(event, self.logic.stepText(event.step))
 
     def onWarm(self, facts):
-        """Say what the model was loaded with, before the first scan is read."""
-        self.ui.deviceLabel.text = _("{engine}, {device} (ready)").format(**facts)
-        if facts["warnings"] and not self.logic.busy:
-            self.ui.statusLabel.text = " ".join(facts["warnings"])
+        """Say what the model was loaded with."""
+        self.messages.ready(facts, self.logic.busy)
 
     def onFinished(self, live):
         """Show the new reading."""
         self.setLive(live)
-        parameters, scan = self._parameterNode, live.result.scan
+        parameters = self._parameterNode
         parameters.segmentation = live.node
-        parameters.box = show_box(live.result.crop, scan.frame, slicer.mrmlScene, parameters.box)
-        self.views.show(live.node)
-        self.ui.statusLabel.text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
+        parameters.box = show_box(live.result.crop, live.result.scan.frame, slicer.mrmlScene, parameters.box)
+        self.views.showReading(live.node)
+        text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
+        kept = slicer.mrmlScene.GetNodeByID(self._kept) if self._kept else None
+        if kept is not None:
+            words = _("The reading with your changes is kept as {name}; choose it under Result to go on with it.")
+            text = f"{text} {words.format(name=kept.GetName())}"
+        self.messages.say(text)
         self.updateButtons()
 
     def onFailed(self, message):
         """Say what went wrong, in the panel: no window to close."""
-        logging.error(message)
-        self.ui.statusLabel.text = message
+        self.messages.fail(message)
         self.updateButtons()
 
     def onSliderMoved(self, value):
@@ -338,8 +348,12 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onFromFront(self, checked):
         """Look at the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
+        if self._updating or self._parameterNode is None:
+            return
         if self.live is not None:
-            self.views.show(self.live.node)
+            self.views.showReading(self.live.node)
+        else:
+            self.views.show(self.chosen.views)
 
     def onUseBox(self, checked):
         """Show the thorax as a box that can be moved, before anything was read."""
@@ -356,14 +370,21 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReset(self, checked=False):
         """Back to the model's result."""
+        question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
+        if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):
+            return
         self.live.reset()
         self.updateLesions()
 
     def onSave(self, checked=False):
         """Write all results."""
-        try:
-            folder = self.live.save(self.ui.outputPath.currentPath or os.path.expanduser("~"))
-        except UserError as error:
-            self.onFailed(str(error))
+        if not self.ui.outputPath.currentPath:
+            self.messages.say(_("Choose a folder to save in first."), "error")
             return
-        self.ui.statusLabel.text = _("Saved in {folder}.").format(folder=folder)
+        try:
+            with slicer.util.WaitCursor():
+                folder = self.live.save(self.ui.outputPath.currentPath)
+        except UserError as error:
+            self.messages.fail(str(error))
+            return
+        self.messages.say(_("Saved in {folder}.").format(folder=folder))

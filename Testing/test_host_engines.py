@@ -76,17 +76,18 @@ def test_the_chosen_engine_reads_and_what_was_really_used_is_shown(host, an_onnx
     try:
         panel.enter()
         until(lambda: "ready" in panel.ui.deviceLabel.text)
-        assert panel.ui.deviceLabel.text == "onnx, CPU (ready)"
-        assert "CUDAExecutionProvider" in panel.ui.statusLabel.text
+        assert panel.ui.deviceLabel.text == "ONNX Runtime, CPU (ready)"
+        assert "CUDAExecutionProvider" in panel.ui.warningLabel.text
         panel.ui.applyButton.click()
         until(lambda: not panel.logic.busy)
-        assert panel.ui.deviceLabel.text == "onnx, CPU"
-        assert "could not use CUDAExecutionProvider (it did not start); the CPU was used" in panel.ui.summaryLabel.text
+        assert panel.ui.deviceLabel.text == "ONNX Runtime, CPU"
+        assert "could not use CUDAExecutionProvider (it did not start); the CPU was used" in panel.ui.warningLabel.text
+        assert panel.ui.warningLabel.isVisibleTo(panel.parent)
         assert panel.live.result.receipt["engine"] == "onnx"
         panel.ui.deviceSelector.setCurrentIndex(panel.ui.deviceSelector.findData("cpu"))
         panel.ui.applyButton.click()
         until(lambda: not panel.logic.busy)
-        assert "could not use" not in panel.ui.summaryLabel.text
+        assert "could not use" not in panel.ui.warningLabel.text
     finally:
         panel.logic.close()
         panel.logic._worker = shared
@@ -109,7 +110,7 @@ def test_a_module_that_is_warm_says_with_what(a_loaded_panel, until):
     a_loaded_panel.logic.worker.close()
     a_loaded_panel.enter()
     until(lambda: "ready" in a_loaded_panel.ui.deviceLabel.text)
-    assert a_loaded_panel.ui.deviceLabel.text == "tensorflow, CPU (ready)"
+    assert a_loaded_panel.ui.deviceLabel.text == "TensorFlow, CPU (ready)"
 
 
 def test_the_time_left_counts_down_and_the_bar_never_goes_back(a_loaded_panel, until):

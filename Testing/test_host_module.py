@@ -20,7 +20,7 @@ def test_a_person_reads_a_scan_from_file_to_saved_results(host, a_read_panel, un
     panel = a_read_panel
     assert panel.ui.applyButton.text == "Apply"
     assert "Done in" in panel.ui.statusLabel.text
-    assert panel.ui.deviceLabel.text == "tensorflow, CPU"
+    assert panel.ui.deviceLabel.text == "TensorFlow, CPU"
     assert panel.ui.thresholdSlider.value == 0.5
     assert panel.ui.minimumAreaSlider.value == 0.6
     count = panel.ui.lesionTable.rowCount
@@ -86,20 +86,47 @@ def test_a_person_reads_a_scan_from_file_to_saved_results(host, a_read_panel, un
     assert_all_agree(panel)
 
 
-def test_a_second_apply_replaces_the_first_result_in_the_same_segmentation(host, a_read_panel, until):
+def test_a_second_apply_replaces_an_untouched_result_in_the_same_segmentation(host, a_read_panel, until):
     from slicerhost.fixtures import nodes_of
 
     first, count = a_read_panel.live.node, a_read_panel.ui.lesionTable.rowCount
     nodes = all_nodes(host)
-    erase(a_read_panel.live, 1)
+    a_read_panel.ui.thresholdSlider.value = 0.6
     a_read_panel.ui.applyButton.click()
     until(lambda: not a_read_panel.logic.busy)
     assert a_read_panel.live.node is first
-    assert not a_read_panel.live.edited
     assert a_read_panel.ui.lesionTable.rowCount == count
     assert nodes_of(host, "vtkMRMLSegmentationNode") == [first]
     assert all_nodes(host) == nodes
     assert_all_agree(a_read_panel)
+
+
+@pytest.mark.parametrize("work", ["edit", "word"])
+def test_a_second_apply_keeps_what_a_person_has_done_as_a_reading_of_its_own(host, a_read_panel, until, work):
+    from SpectBoneMetSegLib.scene_live import outlines_of
+
+    panel, first, count = a_read_panel, a_read_panel.live.node, a_read_panel.ui.lesionTable.rowCount
+    if work == "edit":
+        erase(panel.live, 1)
+    else:
+        panel.ui.lesionTable.cellWidget(0, 2).setCurrentIndex(1)
+    rows, words = table_of(panel, 0, 1), [panel.live.review(n) for n in range(1, len(panel.live.reading.lesions) + 1)]
+    panel.ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert panel.live.node is not first
+    assert not panel.live.touched()
+    assert panel.ui.lesionTable.rowCount == count
+    assert f"is kept as {first.GetName()}" in panel.ui.statusLabel.text
+    assert panel.live.node.GetName() != first.GetName()
+    # Only the one in the table is seen.
+    assert [first.GetDisplayNode().GetVisibility(), panel.live.node.GetDisplayNode().GetVisibility()] == [0, 1]
+    assert not any(curve.GetDisplayNode().GetVisibility() for curve in outlines_of(first))
+    panel.ui.segmentationSelector.setCurrentNode(first)
+    assert panel.live.node is first
+    assert first.GetDisplayNode().GetVisibility()
+    assert table_of(panel, 0, 1) == rows
+    assert [panel.live.review(n) for n in range(1, len(panel.live.reading.lesions) + 1)] == words
+    assert_all_agree(panel)
 
 
 def test_closing_the_scene_in_the_middle_stops_the_reading(host, a_loaded_panel):

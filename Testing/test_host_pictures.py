@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "host"))
+from slicerhost.fixtures import SAMPLE
+from slicerhost.host import VIEWS
+
 pytest_plugins = ["slicerhost.fixtures"]
 
 SIZE = (480, 900)
@@ -21,7 +24,7 @@ def a_lesion(host):
     from SpectBoneMetSegLib.scene import add_segmentation
     from SpectBoneMetSegLib.scene_live import scan_of_volumes
 
-    volumes = host.module.SpectBoneMetSegLogic.loadScan(host.module.sampleFile())
+    volumes = host.module.SpectBoneMetSegLogic.loadScan(SAMPLE)
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
     probability = np.zeros(scan.frame.shape, np.float32)
     probability[300:330, 160:180] = 0.9
@@ -36,13 +39,21 @@ def colored(picture):
     return np.argwhere(spread > 60)
 
 
-def letters(host):
-    nodes = host.slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
-    return next(node for node in nodes if node.GetAttribute("SpectBoneMetSeg.sides"))
+def letters(host, view):
+    from SpectBoneMetSegLib.scene_marks import marks_of
+
+    return marks_of(host.slice_logics[view].GetSliceNode(), host.slicer.mrmlScene)
 
 
 def hide_letters(host):
-    letters(host).GetDisplayNode().SetVisibility(False)
+    for view in ("Red", "Yellow", "Green"):
+        if letters(host, view) is not None:
+            letters(host, view).GetDisplayNode().SetVisibility(False)
+
+
+def hide_lesions(lesion):
+    lesion.node.GetDisplayNode().SetVisibility(False)
+    lesion.scene.GetFirstNodeByClass("vtkMRMLMarkupsClosedCurveNode").GetDisplayNode().SetVisibility(False)
 
 
 def expected_pixel(host, view, position):
@@ -113,19 +124,97 @@ def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion
     assert (red, green, blue) in colors
 
 
+@pytest.fixture
+def following(host):
+    """The letters follow the views, as in the panel."""
+    from SpectBoneMetSegModule.views import Views
+
+    views = Views(lambda position: None)
+    views.followMarks()
+    yield views
+    views.removeObservers()
+
+
+def letter_places(host, view):
+    """{letter: (row, column)} in the picture of a view, and the line below."""
+    marks = letters(host, view)
+    texts = [marks.GetNthControlPointLabel(index) for index in range(3)]
+    places = [expected_pixel(host, view, marks.GetNthControlPointPositionWorld(index)) for index in range(3)]
+    return dict(zip(texts[:2], places[:2], strict=True)), texts[2]
+
+
 @pytest.mark.parametrize("view", ["Red", "Yellow"])
-def test_letters_name_the_patients_sides_in_every_view(host, a_lesion, view):
-    marks = letters(host)
-    places = {marks.GetNthControlPointLabel(i): marks.GetNthControlPointPositionWorld(i) for i in range(2)}
-    # RAS: the first coordinate grows to the patient's right.
-    assert places["R"][0] > 0 > places["L"][0]
-    a_lesion.node.GetDisplayNode().SetVisibility(False)
-    a_lesion.scene.GetFirstNodeByClass("vtkMRMLMarkupsClosedCurveNode").GetDisplayNode().SetVisibility(False)
+@pytest.mark.parametrize("zoom", [1.0, 0.25])
+def test_letters_name_the_patients_sides_in_every_view_at_every_zoom(host, a_lesion, following, view, zoom):
+    hide_lesions(a_lesion)
+    node = host.slice_logics[view].GetSliceNode()
+    field = node.GetFieldOfView()
+    node.SetFieldOfView(field[0] * zoom, field[1] * zoom, field[2])
+    node.JumpSliceByCentering(40.0, 0.0, 120.0)
     found = colored(host.render(view, SIZE))
-    for place in places.values():
-        row, column = expected_pixel(host, view, place)
-        assert len(found[np.hypot(found[:, 0] - row, found[:, 1] - column) < 30]) > 5
-    assert len(host.slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")) == 1
+    places, words = letter_places(host, view)
+    assert set(places) == {"R", "L"}
+    for row, column in places.values():
+        assert 0 < row < SIZE[1]
+        assert 0 < column < SIZE[0]
+        assert len(found[np.hypot(found[:, 0] - row, found[:, 1] - column) < 14]) > 15
+    # RAS: the first coordinate grows to the patient's right.
+    marks = letters(host, view)
+    right, left = (
+        next(marks.GetNthControlPointPositionWorld(i)[0] for i in range(2) if marks.GetNthControlPointLabel(i) == side)
+        for side in "RL"
+    )
+    assert right > left
+    # From the front the patient's right is on the viewer's left, from behind on the viewer's right.
+    assert (places["R"][1] < places["L"][1]) == (view == "Red")
+    assert words == {"Red": "Anterior, from the front", "Yellow": "Posterior, from behind"}[view]
+
+
+def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion, following):
+    node = host.slice_logics["Yellow"].GetSliceNode()
+    following.fromBehind = False
+    from SpectBoneMetSegLib.scene_live import counts_of
+
+    following.show(counts_of(a_lesion.node))
+    places, words = letter_places(host, "Yellow")
+    assert places["R"][1] < places["L"][1]
+    assert words == "Posterior, from the front"
+    # By hand, without the module's help.
+    turned = node.GetSliceToRAS()
+    for row in range(3):
+        turned.SetElement(row, 0, -turned.GetElement(row, 0))
+        turned.SetElement(row, 2, -turned.GetElement(row, 2))
+    node.UpdateMatrices()
+    places, words = letter_places(host, "Yellow")
+    assert places["R"][1] > places["L"][1]
+    assert words == "Posterior, from behind"
+
+
+def test_a_view_that_shows_something_else_loses_its_words_and_letters(host, a_lesion, following):
+    composite = host.slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    own = composite.GetBackgroundVolumeID()
+    composite.SetBackgroundVolumeID(None)
+    assert not letters(host, "Red").GetDisplayNode().GetVisibility()
+    composite.SetBackgroundVolumeID(own)
+    assert letters(host, "Red").GetDisplayNode().GetVisibility()
+
+
+@pytest.mark.parametrize("name", ["anterior", "posterior"])
+def test_a_scan_with_one_view_fills_one_view_and_no_other_bears_its_picture(host, a_lesion, name):
+    from SpectBoneMetSegLib.scene_live import counts_of
+    from SpectBoneMetSegLib.scene_views import LAYOUTS, show_scan
+
+    scene = host.slicer.mrmlScene
+    volume = counts_of(a_lesion.node)[name]
+    show_scan({name: volume}, scene, aggregate_volume=a_lesion.node.GetNodeReference("aggregateCounts"))
+    own = {"anterior": "Red", "posterior": "Yellow"}[name]
+    shown = {view: scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}").GetBackgroundVolumeID() for view in VIEWS}
+    assert shown == {view: volume.GetID() if view == own else None for view in VIEWS}
+    assert LAYOUTS[scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()] == (own,)
+    assert {view: letters(host, view).GetDisplayNode().GetVisibility() for view in ("Red", "Yellow")} == {
+        "Red": int(own == "Red"),
+        "Yellow": int(own == "Yellow"),
+    }
 
 
 def test_the_lesion_in_hand_is_drawn_thicker(host, a_lesion):
@@ -142,8 +231,7 @@ def test_the_box_is_an_outline_without_a_mark_in_its_middle(host, a_lesion):
     from SpectBoneMetSegLib.scene_views import show_box
 
     hide_letters(host)
-    a_lesion.node.GetDisplayNode().SetVisibility(False)
-    a_lesion.scene.GetFirstNodeByClass("vtkMRMLMarkupsClosedCurveNode").GetDisplayNode().SetVisibility(False)
+    hide_lesions(a_lesion)
     crop = type(a_lesion.result.crop)((200, 456), (20, 236), 1.0)
     box = show_box(crop, a_lesion.result.scan.frame, a_lesion.scene)
     bounds = [0.0] * 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import scene_live as live
 from .edits import Edits, edits_from, edits_text, follow_hand
+from .errors import UserError
 from .interactive import Memory, ModelResult, Review, reading_at, reviewed
 from .outlines import number_lesions
 from .planar import ViewName
@@ -171,7 +172,7 @@ class LiveReading:
     def set_review(self, lesion: int, review: Review) -> None:
         """Keep what the physician says of a lesion."""
         live.set_review(self.node, self._segments[lesion], review)
-        live.dim_rejected(self.node, self._segments)
+        live.dress_outlines(self.node, self._segments)
 
     def highlight(self, lesion: int | None) -> None:
         """Make one lesion stand out in the views; None makes all alike."""
@@ -185,14 +186,25 @@ class LiveReading:
         """The reading to be saved: without rejected lesions, the decisions in the receipt."""
         return reviewed(self.result, self.reading, self.reviews(), self.edits)
 
+    def touched(self) -> bool:
+        """Whether anybody edited a lesion or said something of one: what would be lost with this reading."""
+        return self.edited or any(review != Review() for review in self.reviews().values())
+
+    def remove_parts(self) -> None:
+        """Take out of the scene what belongs to the segmentation node, before it goes itself."""
+        live.remove_parts(self.node, self.scene)
+
     def save(self, folder: str | Path) -> Path:
         """Write all output files into a folder of the case's name inside `folder`; returns that folder.
 
         Raises:
-            UserError: the folder cannot be written.
+            UserError: the folder cannot be written, or holds the results of another scan of that name.
         """
-        target = Path(folder) / self.result.scan.case
-        self.final().save(str(target))
+        target, final = Path(folder) / self.result.scan.case, self.final()
+        earlier = _inputs_of(target / "receipt.json")
+        if earlier is not None and earlier != _digests(final.receipt):
+            raise UserError(f"{target} holds the results of another scan of that name: choose another folder.")
+        final.save(str(target))
         return target
 
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:
@@ -210,10 +222,26 @@ class LiveReading:
 
     def _outline(self) -> None:
         live.show_outlines(self.reading, self.node, self.scene)
-        live.dim_rejected(self.node, self._segments)
+        live.dress_outlines(self.node, self._segments)
 
     def _keep_state(self) -> None:
         state: dict[str, Any] = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2}
         if self.edits is not None:
             state["edits"] = edits_text(self.edits)
         self.node.SetAttribute(STATE, json.dumps(state))
+
+
+def _digests(receipt: Mapping[str, object]) -> set[str]:
+    """SHA-256 of the files that were read."""
+    inputs = receipt.get("inputs")
+    entries = inputs if isinstance(inputs, list) else []
+    return {str(entry.get("sha256")) for entry in entries if isinstance(entry, dict)}
+
+
+def _inputs_of(receipt: Path) -> set[str] | None:
+    """SHA-256 of the files that an earlier result was made of; None without one that can be understood."""
+    try:
+        found = json.loads(receipt.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return _digests(found) if isinstance(found, dict) else None

@@ -19,6 +19,7 @@ from .export.overview import display_window
 from .export.segmentation import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
 from .planar import PlanarView, ViewName
 from .results import Lesion, Reading
+from .scene_marks import mark_view
 
 __all__ = [
     "SceneNodes",
@@ -254,7 +255,10 @@ def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scen
 
 
 def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
-    """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired."""
+    """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired.
+
+    A view that does not exist stays empty: no other picture may stand under its name.
+    """
     slicer = _slicer()
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     for name, layout_name in SLICE_VIEWS.items():
@@ -262,16 +266,22 @@ def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
         logic.SetMRMLScene(scene)
         slice_node = logic.AddSliceNode(layout_name)
         _look_at(slice_node, reading, name)
-        shown = nodes.volumes.get(name) or next(iter(nodes.volumes.values()))
-        logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
+        shown = nodes.volumes.get(name)
+        if shown is not None:
+            logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
+            mark_view(slice_node, shown, name, scene)
         logic.SetMRMLScene(None)
     layout = slicer.vtkMRMLLayoutNode()
     # The tag makes Slicer take the arrangement over into its own layout node when it opens the scene.
     layout.SetSingletonTag("vtkMRMLLayoutNode")
     scene.AddNode(layout)
     # Only the number goes into the scene file, but an arrangement without a description would be refused.
-    layout.AddLayoutDescription(layout.SlicerLayoutSideBySideView, "<layout/>")
-    layout.SetViewArrangement(layout.SlicerLayoutSideBySideView)
+    arrangement = layout.SlicerLayoutSideBySideView
+    if len(nodes.volumes) == 1:
+        front = "anterior" in nodes.volumes
+        arrangement = layout.SlicerLayoutOneUpRedSliceView if front else layout.SlicerLayoutOneUpYellowSliceView
+    layout.AddLayoutDescription(arrangement, "<layout/>")
+    layout.SetViewArrangement(arrangement)
 
 
 def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:

@@ -19,31 +19,35 @@ from .errors import UserError
 from .exchange import result_facts, result_from, scan_facts, source_from
 from .interactive import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
 from .outlines import number_lesions
-from .planar import PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
+from .planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .results import Reading
 from .scene import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline
+from .scene_tree import file_beside, remove_folder
 
 __all__ = [
     "add_scan",
-    "dim_rejected",
+    "counts_of",
+    "dress_outlines",
     "highlight",
     "image_pixels",
     "labels_of",
     "outlines_of",
-    "remove_outlines",
+    "remove_parts",
     "review_of",
     "scan_of_volumes",
     "segment_of_lesions",
     "set_review",
+    "set_visible",
     "show_lesions",
     "show_outlines",
     "store_result",
     "stored_result",
 ]
 
-FACTS = "SpectBoneMetSeg.facts"
+FACTS, VIEW = "SpectBoneMetSeg.facts", "SpectBoneMetSeg.view"
 DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 OUTLINE_ROLE = "outline"
+TWO_ORIGINS = "The two views were loaded separately: make sure that they are of one patient and one day."
 #: Opacity of rejected lesions.
 FAINT = 0.25
 
@@ -57,8 +61,9 @@ def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, 
         name: the volumes' name before the view's, the scan's case when empty.
     """
     volumes = {view.name: add_view(view, f"{name or scan.case} {view.name}", scene) for view in scan.views.values()}
-    for volume in volumes.values():
+    for view, volume in volumes.items():
         _remember(volume, scan_facts(scan))
+        volume.SetAttribute(VIEW, view)
     return volumes
 
 
@@ -87,6 +92,8 @@ def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
         )
     first = next(iter(volumes.values()))
     case = str(facts[0]["case"]) if facts[0] else str(first.GetName())
+    if len(volumes) == 2 and (facts[0] is None or facts[0] != facts[1]):
+        warnings[TWO_ORIGINS] = None
     return WholeBodyScan(case, views.get("anterior"), views.get("posterior"), source, tuple(warnings))
 
 
@@ -99,20 +106,19 @@ def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any]
         volumes: the volume nodes of the scan's views.
         scene: their vtkMRMLScene.
     """
+    _remove_maps(node, scene)
+    for name in VIEW_NAMES:
+        node.SetNodeReferenceID(f"{name}Counts", None)
     for name, values in result.probabilities.items():
         node.SetNodeReferenceID(f"{name}Counts", volumes[name].GetID())
-        earlier = node.GetNodeReference(f"{name}Probability")
-        if earlier is not None:
-            _remove(earlier, scene)
         stored = add_view(result.scan.frame.with_counts(values), f"{result.scan.case} {name} probability", scene)
         stored.GetDisplayNode().SetWindowLevelMinMax(0.0, 1.0)
         stored.SetHideFromEditors(True)
         node.SetNodeReferenceID(f"{name}Probability", stored.GetID())
-    earlier = node.GetNodeReference("aggregateCounts")
-    if earlier is not None:
-        _remove(earlier, scene)
     total = add_view(result.scan.frame.with_counts(result.aggregate), f"{result.scan.case} aggregate", scene)
     node.SetNodeReferenceID("aggregateCounts", total.GetID())
+    maps = (node.GetNodeReference(f"{name}Probability") for name in result.probabilities)
+    file_beside([node, total, *maps], next(iter(volumes.values())), scene)
     _remember(node, result_facts(result))
 
 
@@ -204,24 +210,41 @@ def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
     curves = outlines_of(node)
     for lesion, curve in zip(reading.lesions, curves, strict=False):
         shape_outline(curve, lesion)
-    for lesion in reading.lesions[len(curves) :]:
-        node.AddNodeReferenceID(OUTLINE_ROLE, add_outline(lesion, scene).GetID())
+    added = [add_outline(lesion, scene) for lesion in reading.lesions[len(curves) :]]
+    for curve in added:
+        node.AddNodeReferenceID(OUTLINE_ROLE, curve.GetID())
+    file_beside(added, node, scene, outline_folder(node))
     for curve in curves[len(reading.lesions) :]:
         _remove(curve, scene)
 
 
-def dim_rejected(node: Any, segments: Mapping[int, str]) -> None:
-    """Draw what the physician rejected faintly: still there, but out of the way.
+def dress_outlines(node: Any, segments: Mapping[int, str]) -> None:
+    """Give each outline the name and the colour of its segment; what the physician rejected is drawn faintly.
 
     Args:
         node: the vtkMRMLSegmentationNode.
         segments: {lesion ID: ID of its segment}, lesions in the order of the outlines.
     """
     display = node.GetDisplayNode()
-    for curve, segment in zip(outlines_of(node), segments.values(), strict=False):
+    for lesion, curve in enumerate(outlines_of(node), start=1):
+        segment = segments.get(lesion)
+        if segment is None:
+            continue
+        entry, look = node.GetSegmentation().GetSegment(segment), curve.GetDisplayNode()
         shown = FAINT if review_of(node, segment).decision == "rejected" else 1.0
-        curve.GetDisplayNode().SetOpacity(shown)
+        if curve.GetName() != entry.GetName():
+            curve.SetName(entry.GetName())
+        look.SetColor(*entry.GetColor())
+        look.SetSelectedColor(*entry.GetColor())
+        look.SetOpacity(shown)
         display.SetSegmentOpacity2DOutline(segment, shown)
+
+
+def set_visible(node: Any, visible: bool) -> None:
+    """Show or hide a segmentation node with its outlines."""
+    for part in (node, *outlines_of(node)):
+        if part.GetDisplayNode() is not None:
+            part.GetDisplayNode().SetVisibility(visible)
 
 
 def highlight(node: Any, index: int | None) -> None:
@@ -237,11 +260,32 @@ def outlines_of(node: Any) -> list[Any]:
     return [curve for curve in curves if curve is not None]
 
 
-def remove_outlines(node: Any, scene: Any) -> None:
-    """Take the closed curves of a segmentation node out of the scene."""
+def outline_folder(node: Any) -> str:
+    """Name of the folder in which the outlines of a segmentation node lie."""
+    return f"{node.GetName()} (outlines)"
+
+
+def counts_of(node: Any) -> dict[str, Any]:
+    """{"anterior": volume node, "posterior": volume node} of the scan that a segmentation node is a reading of."""
+    found = {name: node.GetNodeReference(f"{name}Counts") for name in VIEW_NAMES}
+    return {name: volume for name, volume in found.items() if volume is not None}
+
+
+def remove_parts(node: Any, scene: Any) -> None:
+    """Take out of the scene what belongs to a segmentation node that goes: outlines, probabilities and aggregate."""
     for curve in outlines_of(node):
         _remove(curve, scene)
     node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
+    _remove_maps(node, scene)
+    remove_folder(outline_folder(node), node, scene)
+
+
+def _remove_maps(node: Any, scene: Any) -> None:
+    for role in ("aggregateCounts", *(f"{name}Probability" for name in VIEW_NAMES)):
+        part = node.GetNodeReference(role)
+        if part is not None:
+            _remove(part, scene)
+            node.SetNodeReferenceID(role, None)
 
 
 def _remove(node: Any, scene: Any) -> None:

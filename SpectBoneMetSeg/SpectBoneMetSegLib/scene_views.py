@@ -11,18 +11,32 @@ from .outlines import to_ras
 from .planar import PlanarView, ViewName
 from .results import ThoraxCrop
 from .scene import SLICE_MARGIN, SLICE_VIEWS
+from .scene_marks import follow_view, mark_view
 
-__all__ = ["box_pixels", "center_views", "make_adjustable", "register_layout", "show_box", "show_scan", "show_view"]
+__all__ = [
+    "PANELS",
+    "box_pixels",
+    "center_views",
+    "make_adjustable",
+    "register_layout",
+    "show_box",
+    "show_scan",
+    "show_view",
+]
 
 #: Which slice view shows what.
 PANELS: dict[str, str] = {**{str(name): view for name, view in SLICE_VIEWS.items()}, "aggregate": "Green"}
-#: Number of the arrangement with three views; Slicer's own stay below 500.
-THREE_VIEWS = 9567
+#: What a view's bar says.
+LABELS = {"anterior": "Ant", "posterior": "Post", "aggregate": "Sum"}
+#: Our arrangements of slice views by number; Slicer's own stay below 500.
+LAYOUTS: dict[int, tuple[str, ...]] = {
+    9567: ("Red", "Yellow", "Green"),
+    9568: ("Red", "Yellow"),
+    9569: ("Red",),
+    9570: ("Yellow",),
+}
 BOX_DEPTH_MM = 20.0
-#: Marks the node with the letters R and L.
-SIDES = "SpectBoneMetSeg.sides"
-SIDES_COLOR = (0.0, 0.36, 0.73)
-KIND = "vtkMRMLMarkupsFiducialNode"
+BOX_COLOR = (0.0, 0.36, 0.73)
 
 
 def show_scan(
@@ -39,27 +53,37 @@ def show_scan(
     if not volumes:
         return
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
-    given["aggregate"] = aggregate_volume
-    for name, layout_name in PANELS.items():
-        slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
-        composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
-        shown = given.get(name) or next(iter(volumes.values()))
-        if slice_node is not None and composite is not None:
-            show_view(slice_node, composite, shown, name == "posterior" and posterior_from_behind)
-            slice_node.SetLayoutLabel(name[0].upper())
-    _mark_sides(next(iter(volumes.values())), scene)
+    # One view needs no second picture of itself.
+    given["aggregate"] = aggregate_volume if len(volumes) > 1 else None
     register_layout(scene)
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
-        two = layout.SlicerLayoutSideBySideView
-        layout.SetViewArrangement(two if aggregate_volume is None else THREE_VIEWS)
+        panels = tuple(panel for name, panel in PANELS.items() if given.get(name) is not None)
+        layout.SetViewArrangement(next(number for number, shown in LAYOUTS.items() if shown == panels))
+    for name, layout_name in PANELS.items():
+        slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
+        composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
+        if slice_node is None or composite is None:
+            continue
+        shown = given.get(name)
+        slice_node.SetLayoutLabel(LABELS[name])
+        if shown is None:
+            # An empty view, not another picture under this one's name.
+            composite.SetBackgroundVolumeID(None)
+            follow_view(slice_node, scene)
+        else:
+            show_view(slice_node, composite, shown, name == "posterior" and posterior_from_behind)
+            mark_view(slice_node, shown, name, scene)
 
 
 def register_layout(scene: Any) -> None:
-    """Make the arrangement with three views known, also to scenes that were saved with it."""
+    """Make our arrangements known, also to scenes that were saved with one of them."""
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if layout is not None and not layout.IsLayoutDescription(THREE_VIEWS):
-        layout.AddLayoutDescription(THREE_VIEWS, _layout_of(PANELS.values()))
+    if layout is None:
+        return
+    for number, panels in LAYOUTS.items():
+        if not layout.IsLayoutDescription(number):
+            layout.AddLayoutDescription(number, _layout_of(panels))
 
 
 def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -> Any:
@@ -74,7 +98,7 @@ def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -
         display.SetPropertiesLabelVisibility(False)
         display.SetPointLabelsVisibility(False)
         for color in (display.SetColor, display.SetSelectedColor):
-            color(*SIDES_COLOR)
+            color(*BOX_COLOR)
         # The middle of a box is no finding.
         display.UseGlyphScaleOn()
         display.SetGlyphScale(0.01)
@@ -131,33 +155,6 @@ def show_view(slice_node: Any, composite: Any, volume: Any, from_behind: bool) -
     composite.SetBackgroundVolumeID(volume.GetID())
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
-
-
-def _mark_sides(volume: Any, scene: Any) -> None:
-    """Letters R and L beside the patient's head. They lie in the patient, so no turn of a view can swap them."""
-    nodes = (scene.GetNthNodeByClass(index, KIND) for index in range(scene.GetNumberOfNodesByClass(KIND)))
-    marks = next((node for node in nodes if node.GetAttribute(SIDES)), None)
-    if marks is None:
-        marks = scene.AddNewNodeByClass(KIND, "Sides")
-        marks.SetAttribute(SIDES, "1")
-        marks.CreateDefaultDisplayNodes()
-        display = marks.GetDisplayNode()
-        # The letters alone: their points would look like findings.
-        display.SetGlyphType(display.Vertex2D)
-        display.UseGlyphScaleOn()
-        display.SetGlyphScale(0.01)
-        display.SetTextScale(4.0)
-        for color in (display.SetColor, display.SetSelectedColor):
-            color(*SIDES_COLOR)
-        marks.SetHideFromEditors(True)
-    bounds = [0.0] * 6
-    volume.GetRASBounds(bounds)
-    inset = 0.14 * (bounds[1] - bounds[0])
-    height = bounds[5] - 2 * inset
-    marks.RemoveAllControlPoints()
-    for side, letter in ((bounds[1] - inset, "R"), (bounds[0] + inset, "L")):
-        marks.AddControlPoint((side, 0.0, height), letter)
-    marks.SetLocked(True)
 
 
 def _layout_of(panels: Iterable[str]) -> str:

@@ -41,10 +41,12 @@ class LesionTable:
             table.horizontalHeaderItem(column).setToolTip(meaning)
         table.verticalHeader().setVisible(False)
         table.horizontalHeader().setHighlightSections(False)
+        table.horizontalHeader().setStretchLastSection(True)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setMinimumHeight(180)
+        table.resizeColumnsToContents()
         table.connect("itemSelectionChanged()", self._selected)
 
     def show(self, live):

@@ -19,17 +19,26 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.errors import UserError
 
 from .requirements import areInstalled, ensureInstalled, requirementsFile
+from .views import fitViews
 
 #: How often the window looks for what the child process said, in milliseconds.
 POLL_MS = 50
-MODULE_FOLDER = Path(__file__).resolve().parents[1]
 
 
-def sampleFile():
-    """The simulated study that comes with the extension: installed beside the module, or in the source tree."""
-    folders = (MODULE_FOLDER, MODULE_FOLDER.parent)
-    places = [folder / "Resources" / "Sample" / "simulated_scan.dcm" for folder in folders]
-    return next((place for place in places if place.exists()), places[0])
+def boxOnScan(box, scan):
+    """First row, end row, first column, end column of a scan inside a region node.
+
+    Raises:
+        UserError: the region does not lie on the scan.
+    """
+    from SpectBoneMetSegLib.scene_views import box_pixels
+
+    first, end, left, right = box_pixels(box, scan.frame)
+    rows, columns = scan.frame.shape
+    if not (first < min(end, rows) and end > 0 and left < min(right, columns) and right > 0):
+        raise UserError(_("The box lies outside the scan: move it onto the thorax."))
+    # What reaches further out than the scan is long is air all the same.
+    return max(first, -rows), min(end, 2 * rows), max(left, -columns), min(right, 2 * columns)
 
 
 @parameterNodeWrapper
@@ -108,8 +117,13 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         return SpectBoneMetSegParameterNode(super().getParameterNode())
 
     @staticmethod
-    def loadScan(path):
+    def loadScan(path, views=None, pixelSize=None):
         """{"anterior": volume node, "posterior": volume node} of a file or the folder of a study, shown side by side.
+
+        Args:
+            path: the file or folder.
+            views: names of the pictures in stored order, such as ("posterior", "anterior"); None as the file says.
+            pixelSize: edge of a pixel in mm; None as the file says.
 
         Raises:
             UserError: it cannot be read as a planar scan.
@@ -118,8 +132,9 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.scene_live import add_scan
         from SpectBoneMetSegLib.scene_views import show_scan
 
-        volumes = add_scan(read_scan(path), slicer.mrmlScene)
+        volumes = add_scan(read_scan(path, views=views, pixel_size_mm=pixelSize), slicer.mrmlScene)
         show_scan(volumes, slicer.mrmlScene)
+        fitViews()
         return volumes
 
     def modelNames(self):
@@ -141,10 +156,16 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         ensureInstalled(requirementsFile(engine, model))
 
     def warmUp(self, model="", engine="auto", device="auto"):
-        """Load the model ahead of the first scan, when all packages are there; never asks."""
-        if not self.worker.running and areInstalled(requirementsFile(engine, model)):
-            self.worker.warm_up(model or None, engine, device)
-            self._startTimer()
+        """Load the model ahead of the first scan, when all packages are there; never asks.
+
+        Returns:
+            True when that was begun.
+        """
+        if self.worker.running or not areInstalled(requirementsFile(engine, model)):
+            return False
+        self.worker.warm_up(model or None, engine, device)
+        self._startTimer()
+        return True
 
     def findBox(self, anteriorVolume, posteriorVolume, box=None):
         """Show the thorax of a scan as a region node that can be moved; a new one for None.
@@ -178,7 +199,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             anteriorVolume, posteriorVolume: one-slice volumes as the planar scintigraphy loader makes them, or None.
             segmentationNode: gets one segment per area; None makes a new one.
             model: name or folder; empty for the default one.
-            engine, device: "auto", or see SpectBoneMetSegLib.engines.
+            engine: "auto", "tensorflow" or "onnx".
+            device: "auto", "gpu" or "cpu".
             region: "thorax" or "whole-body".
             box: a vtkMRMLMarkupsROINode around what is to be read, instead of the thorax found.
             waitForCompletion: False returns at once; `onFinished` gets the reading later.
@@ -191,16 +213,13 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             UserError: one sentence that says what to do.
         """
         from SpectBoneMetSegLib.pipeline import Options
-        from SpectBoneMetSegLib.scene import add_segmentation
         from SpectBoneMetSegLib.scene_live import scan_of_volumes
-        from SpectBoneMetSegLib.scene_views import box_pixels
 
         if self.busy:
             raise UserError(_("Another scan is being read: wait for it or cancel it."))
         scan = scan_of_volumes(anteriorVolume, posteriorVolume)
-        first = anteriorVolume or posteriorVolume
         started = time.monotonic()
-        options = Options(region=region, crop=box_pixels(box, scan.frame) if box is not None else None)
+        options = Options(region=region, crop=boxOnScan(box, scan) if box is not None else None)
         result, job = None, 0
         if inProcess:
             from SpectBoneMetSegLib.worker_child import read_here
@@ -208,14 +227,11 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             result = read_here(scan, model or None, engine, device, options)
         else:
             job = self.worker.read(scan, model or None, engine, device, options)
-        if segmentationNode is None:
-            segmentationNode = add_segmentation(
-                _("{case} abnormal uptake").format(case=scan.case), first, slicer.mrmlScene
-            )
         volumes = {"anterior": anteriorVolume, "posterior": posteriorVolume}
         # IDs, not nodes: the scene may be closed before the result comes.
         ids = {name: volume.GetID() for name, volume in volumes.items() if volume is not None}
-        self._pending, self._failure, self._live = (job, segmentationNode.GetID(), ids, started), None, None
+        nodeID = segmentationNode.GetID() if segmentationNode is not None else None
+        self._pending, self._failure, self._live = (job, nodeID, ids, started), None, None
         self._progress = None
         if result is not None:
             self._finish(result)
@@ -229,22 +245,42 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
         Returns:
             {name of the study: its result folder, or the sentence that says why it was not read}
+
+        Raises:
+            UserError: there is no such folder, or a scan is being read.
         """
         from SpectBoneMetSegLib.interactive import reading_at
         from SpectBoneMetSegLib.pipeline import Options
         from SpectBoneMetSegLib.reading import case_name
 
+        if self.busy:
+            raise UserError(_("Another scan is being read: wait for it or cancel it."))
+        try:
+            studies = sorted(path for path in Path(inputFolder).iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            raise UserError(
+                _("{folder} cannot be read ({why}): choose the folder of the studies.").format(
+                    folder=inputFolder, why=error.strerror
+                )
+            ) from error
+        if self._timer is not None:
+            # It would take the worker's words away from the loop that waits for them here.
+            self._timer.stop()
         outcome = {}
-        for path in sorted(Path(inputFolder).iterdir()):
-            if path.name.startswith("."):
-                continue
+        for path in studies:
             try:
                 job = self.worker.read(path, model or None, engine, device, Options(region=region))
                 result = self.worker.wait(job, idle=slicer.app.processEvents)
                 limits = result.model_value("threshold"), result.model_value("minimum_area_mm2")
-                folder = Path(outputFolder) / case_name(path)
-                reading_at(result, *limits).save(str(folder))
-                outcome[path.name] = str(folder)
+                folder = str(Path(outputFolder) / case_name(path))
+                if folder in outcome.values():
+                    raise UserError(
+                        _("{folder} already holds another study of this folder: rename one of them.").format(
+                            folder=folder
+                        )
+                    )
+                reading_at(result, *limits).save(folder)
+                outcome[path.name] = folder
             except UserError as error:
                 outcome[path.name] = str(error)
         return outcome
@@ -259,7 +295,10 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
                 self.onWarm(event.facts)
             elif event.kind == "done" and mine:
                 self._finish(event.result)
-            elif self.busy and (event.kind == "crashed" or (event.kind == "failed" and mine)):
+            elif event.kind == "crashed" and self.busy:
+                self._fail(event.message)
+            elif event.kind in ("failed", "crashed") and event.job and (mine or not self.busy):
+                # Of a reading, or of a model that was to be loaded ahead of one.
                 self._fail(event.message)
         if self.busy and self._progress is not None and self.onProgress:
             self.onProgress(self._progress.now())
@@ -310,14 +349,20 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
     def _finish(self, result):
         from SpectBoneMetSegLib.live_reading import LiveReading
+        from SpectBoneMetSegLib.scene import add_segmentation
 
         _job, nodeID, volumeIDs, started = self._pending
         self._pending = None
-        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID is not None else None
         volumes = {name: slicer.mrmlScene.GetNodeByID(number) for name, number in volumeIDs.items()}
-        if node is None or None in volumes.values():
+        if (node is None and nodeID is not None) or None in volumes.values():
             self._fail(_("The scan or its segmentation was removed while it was read."))
             return
+        if node is None:
+            # Only now: a reading that was cancelled or failed leaves nothing behind.
+            name = _("{case} abnormal uptake").format(case=result.scan.case)
+            name = slicer.mrmlScene.GenerateUniqueName(name)
+            node = add_segmentation(name, next(iter(volumes.values())), slicer.mrmlScene)
         self._live = LiveReading.start(result, node, volumes, slicer.mrmlScene)
         self.seconds = time.monotonic() - started
         if self.onFinished:

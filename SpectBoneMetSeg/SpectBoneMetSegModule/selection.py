@@ -15,8 +15,21 @@ class Selection(VTKObservationMixin):
         """Link an editor widget; `table` is set by who makes it."""
         VTKObservationMixin.__init__(self)
         self.editorWidget = editorWidget
+        # Another segmentation in the editor than in the panel would be edited unseen.
+        editorWidget.setSegmentationNodeSelectorVisible(False)
         self.table = None
         self.live = None
+
+    def enter(self):
+        """The panel is opened: the editor's tools work in the views."""
+        self.editorWidget.setupViewObservations()
+        self.editorWidget.installKeyboardShortcuts()
+
+    def exit(self):
+        """Another panel is opened: no tool may go on drawing."""
+        self.editorWidget.setActiveEffect(None)
+        self.editorWidget.uninstallKeyboardShortcuts()
+        self.editorWidget.removeViewObservations()
 
     def setLive(self, live):
         """Link another reading, or none."""
@@ -37,7 +50,13 @@ class Selection(VTKObservationMixin):
         self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
 
     def onClickedInView(self, position):
-        """Take the lesion at a place of the patient (RAS mm) in hand, if there is one."""
+        """Take the lesion at a place of the patient (RAS mm) in hand, if there is one.
+
+        While a tool of the editor is in use its clicks draw, and must not hand it another segment.
+        """
+        editor = self.editorWidget.mrmlSegmentEditorNode()
+        if editor is not None and editor.GetActiveEffectName():
+            return
         lesion = self.live.lesion_at(position) if self.live is not None else None
         if lesion is not None:
             self.table.select(lesion.id)

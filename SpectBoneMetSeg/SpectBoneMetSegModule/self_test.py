@@ -7,7 +7,8 @@ import numpy as np
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
-from .logic import SpectBoneMetSegLogic, sampleFile
+from .logic import SpectBoneMetSegLogic
+from .sample import sampleFile
 
 
 class SpectBoneMetSegTest(ScriptedLoadableModuleTest):

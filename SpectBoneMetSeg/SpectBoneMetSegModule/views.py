@@ -1,14 +1,18 @@
 """What the slice views show of a reading, and what is clicked in them."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802, N803
+# ruff: noqa: N802, N803, N806
 
 import sys
 
+import qt
 import slicer
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.scene_marks import follow_view
+from SpectBoneMetSegLib.scene_views import PANELS, show_scan
 
 
-class Views:
+class Views(VTKObservationMixin):
     """Anterior, posterior and aggregate view of one reading."""
 
     def __init__(self, onClicked):
@@ -17,37 +21,62 @@ class Views:
         Args:
             onClicked: called with the RAS position (mm) of a click in a slice view.
         """
+        VTKObservationMixin.__init__(self)
         self.onClicked = onClicked
         self.fromBehind = True
-        self._observers = []
+        self._clicks = []
 
-    def show(self, node):
+    def show(self, volumes, aggregateVolume=None):
+        """Show the views of a scan, {"anterior": volume node, "posterior": volume node} as far as they exist."""
+        show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
+        fitViews()
+
+    def showReading(self, node):
         """Show the scan that belongs to a segmentation node."""
-        from SpectBoneMetSegLib.scene_views import show_scan
-
         volumes = {name: node.GetNodeReference(f"{name}Counts") for name in ("anterior", "posterior")}
         volumes = {name: volume for name, volume in volumes.items() if volume is not None}
-        show_scan(volumes, slicer.mrmlScene, self.fromBehind, node.GetNodeReference("aggregateCounts"))
+        self.show(volumes, node.GetNodeReference("aggregateCounts"))
+
+    def followMarks(self):
+        """Keep the letters of the patient's sides in sight, whatever is done to the views."""
+        for name in PANELS.values():
+            sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}")
+            composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}")
+            for node in (sliceNode, composite):
+                if node is not None:
+                    self.addObserver(node, "ModifiedEvent", lambda caller, event, s=sliceNode: self._follow(s))
 
     def observe(self):
-        """Listen to the slice views that exist now."""
+        """Listen to clicks in the slice views that exist now."""
         self.release()
         manager = slicer.app.layoutManager()
         for name in manager.sliceViewNames() if manager else ():
             interactor = manager.sliceWidget(name).sliceView().interactor()
-            self._observers.append((interactor, interactor.AddObserver("LeftButtonPressEvent", self._clicked)))
+            self._clicks.append((interactor, interactor.AddObserver("LeftButtonPressEvent", self._clicked)))
 
     def release(self):
-        """Stop listening."""
-        for interactor, tag in self._observers:
+        """Stop listening to clicks."""
+        for interactor, tag in self._clicks:
             interactor.RemoveObserver(tag)
-        self._observers = []
+        self._clicks = []
+
+    def _follow(self, sliceNode):
+        # While a scene is read its nodes refer to others that are not there yet.
+        if not slicer.mrmlScene.IsBatchProcessing():
+            follow_view(sliceNode, slicer.mrmlScene)
 
     def _clicked(self, caller, event):
         crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         position = [0.0, 0.0, 0.0]
         if crosshair is not None and crosshair.GetCursorPositionRAS(position):
             self.onClicked(position)
+
+
+def fitViews():
+    """Let every view show its whole field once the layout has given it its size."""
+    manager = slicer.app.layoutManager()
+    if manager is not None:
+        qt.QTimer.singleShot(0, manager.resetSliceViews)
 
 
 def forgetCode():

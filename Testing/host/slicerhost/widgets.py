@@ -111,8 +111,10 @@ _Slider.__name__ = "ctkSliderWidget"
 
 
 class ctkPathLineEdit(QtWidgets.QLineEdit):
-    """A line for a path."""
+    """A line for a path; the host has no dialog to choose one, and only keeps the filters."""
 
+    Dirs, Files, Readable, Writable = 0x1, 0x2, 0x10, 0x20
+    filters = Dirs | Files | Readable
     currentPathChanged = QtCore.Signal(str)
 
     def __init__(self, parent: Any = None) -> None:
@@ -202,6 +204,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self._scene = self._node = self._segmentation = self._source = None
+        self.observing = False
         self._label = QtWidgets.QLabel("Segment Editor", self)
         QtWidgets.QVBoxLayout(self).addWidget(self._label)
 
@@ -229,6 +232,25 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
 
     def sourceVolumeNode(self) -> Any:
         return self._source
+
+    def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
+        """The host shows no selector."""
+
+    def setupViewObservations(self) -> None:
+        self.observing = True
+
+    def removeViewObservations(self) -> None:
+        self.observing = False
+
+    def installKeyboardShortcuts(self) -> None:
+        """The host has no shortcuts."""
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        """The host has no shortcuts."""
+
+    def setActiveEffect(self, effect: Any) -> None:
+        if self._node is not None:
+            self._node.SetActiveEffectName(effect or "")
 
     def setCurrentSegmentID(self, segment: str) -> None:
         if self._node is not None:

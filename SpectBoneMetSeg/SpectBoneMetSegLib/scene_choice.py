@@ -1,0 +1,94 @@
+"""Which nodes of a scene belong together: the views of one scan, and the reading of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .planar import VIEW_NAMES, ViewName
+from .scene_live import FACTS, VIEW, counts_of, set_visible
+
+__all__ = ["completed_choice", "newest_scan", "partner_of", "reading_of", "show_only"]
+
+VOLUMES, READINGS = "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"
+
+#: Anterior volume, posterior volume, segmentation.
+Choice = tuple[Any, Any, Any]
+
+
+def partner_of(volume: Any, scene: Any) -> Any:
+    """The other view of the scan that a volume was loaded with; None without one."""
+    facts, own = volume.GetAttribute(FACTS), volume.GetAttribute(VIEW)
+    if not facts or not own:
+        return None
+    others = (node for node in _nodes(scene, VOLUMES) if node.GetAttribute(VIEW) not in (None, own))
+    return next((node for node in others if node.GetAttribute(FACTS) == facts), None)
+
+
+def newest_scan(scene: Any) -> tuple[Any, Any]:
+    """(anterior, posterior) volume of the scan that was loaded last, None where there is none."""
+    volumes = [node for node in _nodes(scene, VOLUMES) if node.GetAttribute(VIEW)]
+    if not volumes:
+        return None, None
+    last = volumes[-1]
+    pair = {last.GetAttribute(VIEW): last}
+    other = partner_of(last, scene)
+    if other is not None:
+        pair[other.GetAttribute(VIEW)] = other
+    return pair.get("anterior"), pair.get("posterior")
+
+
+def reading_of(anterior: Any, posterior: Any, scene: Any) -> Any:
+    """The segmentation node that holds a reading of exactly these views, the last one of several; None without one."""
+    wanted = {name: node for name, node in zip(VIEW_NAMES, (anterior, posterior), strict=True) if node is not None}
+    if not wanted:
+        return None
+    readings = [node for node in _nodes(scene, READINGS) if counts_of(node) == wanted]
+    return readings[-1] if readings else None
+
+
+def completed_choice(before: Choice, now: Choice, scene: Any) -> Choice:
+    """A choice of nodes in which nothing of two patients is mixed, after the user changed a part of it.
+
+    A reading brings its own scan. A view brings the other view of its scan, or sends away one that belongs to another
+    scan. Another scan brings its own reading, so that no reading is overwritten by that of another scan.
+
+    Args:
+        before: the choice before the change.
+        now: after it.
+        scene: the vtkMRMLScene.
+    """
+    anterior, posterior, segmentation = now
+    if segmentation is not before[2] and segmentation is not None:
+        counts = counts_of(segmentation)
+        if counts:
+            return counts.get("anterior"), counts.get("posterior"), segmentation
+    if anterior is not before[0] and anterior is not None:
+        posterior = _fitting(anterior, "anterior", posterior, scene)
+    elif posterior is not before[1] and posterior is not None:
+        anterior = _fitting(posterior, "posterior", anterior, scene)
+    if (anterior, posterior) != before[:2] and (segmentation is None or counts_of(segmentation)):
+        segmentation = reading_of(anterior, posterior, scene)
+    return anterior, posterior, segmentation
+
+
+def show_only(segmentation: Any, scene: Any) -> None:
+    """Show one reading and hide all others: scans lie at one place, so another's outlines would lie on this one."""
+    for node in _nodes(scene, READINGS):
+        if counts_of(node) or node is segmentation:
+            set_visible(node, node is segmentation)
+
+
+def _fitting(chosen: Any, name: ViewName, other: Any, scene: Any) -> Any:
+    """The other view for one that was just chosen."""
+    if chosen.GetAttribute(VIEW) == name:
+        partner = partner_of(chosen, scene)
+        if partner is not None:
+            return partner
+    if other is not None and partner_of(other, scene) not in (None, chosen):
+        return None
+    return other
+
+
+def _nodes(scene: Any, kind: str) -> Iterator[Any]:
+    return (scene.GetNthNodeByClass(index, kind) for index in range(scene.GetNumberOfNodesByClass(kind)))

@@ -1,0 +1,50 @@
+"""Where nodes lie in Slicer's subject hierarchy: what belongs to a scan lies in the study of the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["file_beside", "remove_folder"]
+
+
+def file_beside(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = "") -> None:
+    """Move nodes to where another one lies, or into a folder there.
+
+    Args:
+        nodes: data nodes of the scene.
+        sibling: the node beside which they go.
+        scene: the vtkMRMLScene.
+        folder: name of the folder, made when it is missing; empty for none.
+    """
+    hierarchy = _hierarchy(scene)
+    item = hierarchy.GetItemByDataNode(sibling)
+    parent = hierarchy.GetItemParent(item) if item else 0
+    parent = parent or hierarchy.GetSceneItemID()
+    members = list(nodes)
+    if folder and members:
+        parent = hierarchy.GetItemChildWithName(parent, folder) or hierarchy.CreateFolderItem(parent, folder)
+    for node in members:
+        # The application files new nodes by itself; without it they have no item yet.
+        own = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parent, node)
+        if hierarchy.GetItemParent(own) != parent:
+            hierarchy.SetItemParent(own, parent)
+
+
+def remove_folder(name: str, sibling: Any, scene: Any) -> None:
+    """Remove a folder beside a node if it is empty."""
+    import vtk
+
+    hierarchy = _hierarchy(scene)
+    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(sibling)) or hierarchy.GetSceneItemID()
+    item, children = hierarchy.GetItemChildWithName(parent, name), vtk.vtkIdList()
+    if item:
+        hierarchy.GetItemChildren(item, children)
+        if children.GetNumberOfIds() == 0:
+            hierarchy.RemoveItem(item)
+
+
+def _hierarchy(scene: Any) -> Any:
+    import slicer
+
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

@@ -1,0 +1,43 @@
+"""The panel's fields with fixed choices: model, engine, device, sides."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+from slicer.i18n import tr as _
+
+from .wording import sideChoices
+
+
+class Choices:
+    """Fills the fields and knows what is chosen in them."""
+
+    def __init__(self, ui, modelNames):
+        """Fill the fields of a panel."""
+        self.ui = ui
+        engines = (("auto", _("Automatic")), ("tensorflow", "TensorFlow"), ("onnx", "ONNX Runtime"))
+        devices = (("auto", _("Automatic")), ("gpu", _("GPU")), ("cpu", _("CPU")))
+        for name in ("", *modelNames):
+            ui.modelSelector.addItem(name)
+        for selector, choices in ((ui.engineSelector, engines), (ui.deviceSelector, devices)):
+            for value, text in choices:
+                selector.addItem(text, value)
+        for text, _names in sideChoices():
+            ui.sidesSelector.addItem(text)
+
+    def current(self):
+        """Model, engine and device, as the logic takes them."""
+        ui = self.ui
+        return ui.modelSelector.currentText, ui.engineSelector.currentData, ui.deviceSelector.currentData
+
+    def show(self, parameters):
+        """Show what a parameter node remembers."""
+        self.ui.modelSelector.setCurrentText(parameters.model)
+        for selector, value in (
+            (self.ui.engineSelector, parameters.engine),
+            (self.ui.deviceSelector, parameters.device),
+        ):
+            selector.setCurrentIndex(max(0, selector.findData(value)))
+
+    def scanFacts(self):
+        """(names of the pictures in stored order or None, pixel size in mm or None) where the file does not say."""
+        return sideChoices()[self.ui.sidesSelector.currentIndex][1], self.ui.pixelSizeBox.value or None

@@ -1,0 +1,47 @@
+"""The scan and the reading chosen in the panel: nothing of two patients may be mixed."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import slicer
+from SpectBoneMetSegLib.scene_choice import completed_choice, newest_scan
+
+NAMES = ("anteriorVolume", "posteriorVolume", "segmentation")
+
+
+class Chosen:
+    """Completes what the user changes in a parameter node."""
+
+    def __init__(self):
+        """Nothing is chosen yet."""
+        self.known = (None, None, None)
+
+    def takeOver(self, parameters):
+        """Take the nodes of a parameter node as they are; without any scan the one that was loaded last."""
+        self.known = nodesOf(parameters)
+        if self.known[:2] == (None, None):
+            parameters.anteriorVolume, parameters.posteriorVolume = newest_scan(slicer.mrmlScene)
+
+    def complete(self, parameters):
+        """Let the other nodes follow one that was changed.
+
+        Returns:
+            True when another scan is chosen now.
+        """
+        before, now = self.known, nodesOf(parameters)
+        self.known = completed_choice(before, now, slicer.mrmlScene)
+        for name, node, changed in zip(NAMES, self.known, now, strict=True):
+            if node is not changed:
+                setattr(parameters, name, node)
+        return self.known[:2] != before[:2]
+
+    @property
+    def views(self):
+        """{"anterior": volume node, "posterior": volume node} as far as they are chosen."""
+        pairs = zip(("anterior", "posterior"), self.known, strict=False)
+        return {name: node for name, node in pairs if node is not None}
+
+
+def nodesOf(parameters):
+    """Anterior volume, posterior volume and segmentation of a parameter node."""
+    return tuple(getattr(parameters, name) for name in NAMES)

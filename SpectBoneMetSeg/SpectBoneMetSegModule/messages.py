@@ -1,0 +1,87 @@
+"""What the panel says: how far it is, what went wrong, what to beware of, what was found."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N803
+
+import logging
+
+from slicer.i18n import tr as _
+
+from .wording import engineWords, panelWords
+
+#: Styles of a line; what must not be overlooked brings its own ground, for light and for dark windows.
+STYLES = {
+    "": "",
+    "error": "background: #fde7e9; color: #7a0c14; border: 1px solid #d13438; border-radius: 3px; padding: 4px;",
+    "warning": "background: #fff4ce; color: #513c00; border: 1px solid #c19c00; border-radius: 3px; padding: 4px;",
+    "notice": "font-weight: bold;",
+}
+
+
+class Messages:
+    """The lines of the panel; no window has to be closed."""
+
+    def __init__(self, ui):
+        """Take over the labels of a panel."""
+        self.ui = ui
+        ui.noticeLabel.styleSheet = STYLES["notice"]
+
+    def say(self, text, kind=""):
+        """Show one line, of kind "", "warning" or "error"."""
+        self.ui.statusLabel.text = text
+        self.ui.statusLabel.styleSheet = STYLES[kind]
+
+    def fail(self, sentence):
+        """Say what went wrong and keep it in the log."""
+        logging.error(sentence)
+        self.say(panelWords(sentence), "error")
+
+    def warn(self, sentences):
+        """Show what to beware of; nothing hides the line."""
+        words = [panelWords(str(sentence)) for sentence in sentences]
+        self.ui.warningLabel.text = "\n".join(words)
+        self.ui.warningLabel.styleSheet = STYLES["warning"]
+        self.ui.warningLabel.visible = bool(words)
+
+    def hint(self, hasScan):
+        """An empty panel says how to begin."""
+        words = _("Load a file, or choose the views of a scan that is loaded already.")
+        if not hasScan and not self.ui.statusLabel.text:
+            self.say(words)
+        elif hasScan and self.ui.statusLabel.text == words:
+            self.say("")
+
+    def progress(self, event, step):
+        """How far the worker is; `step` is what it does in words."""
+        self.ui.progressBar.setValue(round(100 * event.fraction))
+        if event.remaining is not None:
+            step = _("{step} - about {seconds:.0f} s to go").format(step=step, seconds=event.remaining)
+        self.say(step)
+
+    def ready(self, facts, busy):
+        """The model is loaded, before the first scan is read."""
+        self.ui.deviceLabel.text = _("{engine} (ready)").format(engine=engineWords(facts))
+        if facts["warnings"] and not busy:
+            self.warn(facts["warnings"])
+
+    def found(self, live):
+        """What a reading holds; nothing without one."""
+        if live is None:
+            self.ui.summaryLabel.text = ""
+            self.warn([])
+            return
+        receipt, count = live.result.receipt, len(live.reading.lesions)
+        area = sum(lesion.area_mm2 for lesion in live.reading.lesions) / 100
+        if count == 0:
+            words = [_("No area of abnormal uptake at this threshold.")]
+        elif count == 1:
+            words = [_("One area of abnormal uptake, {area:.1f} cm².").format(area=area)]
+        else:
+            words = [_("{n} areas of abnormal uptake, {area:.1f} cm² in all.").format(n=count, area=area)]
+        if live.result.crop.method != "whole-body":
+            words.append(_("Only the region in the box was read."))
+        if live.edited:
+            words.append(_("Edited by hand; the sliders leave what was edited as it is."))
+        self.ui.summaryLabel.text = " ".join(words)
+        self.warn(receipt.get("warnings", []))
+        self.ui.deviceLabel.text = engineWords(receipt)

@@ -1,0 +1,52 @@
+"""The simulated study that comes with the extension, offered in the module Sample Data."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+from pathlib import Path
+
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.errors import UserError
+
+MODULE_FOLDER = Path(__file__).resolve().parents[1]
+#: Of the file as it is shipped.
+SHA256 = "bb58487e8714839b4b278884661c5cb921a0173e546d734ccd1efb039410326b"
+
+
+def sampleFile():
+    """The simulated study: installed beside the module, or in the source tree."""
+    folders = (MODULE_FOLDER, MODULE_FOLDER.parent)
+    places = [folder / "Resources" / "Sample" / "simulated_scan.dcm" for folder in folders]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def registerSampleData():
+    """Offer the simulated study in the module Sample Data."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=_("Nuclear Medicine"),
+        sampleName="SimulatedBoneScan",
+        uris=sampleFile().as_uri(),
+        fileNames="simulated_scan.dcm",
+        nodeNames="SimulatedBoneScan",
+        thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "SpectBoneMetSeg.png"),
+        checksums=f"SHA256:{SHA256}",
+        customDownloader=lambda source: list(loadSample().values()),
+    )
+
+
+def loadSample():
+    """{"anterior": volume node, "posterior": volume node} of the simulated study.
+
+    Raises:
+        UserError: the file is not the one that was shipped.
+    """
+    from SpectBoneMetSegLib.files import sha256_of
+
+    from .logic import SpectBoneMetSegLogic
+
+    # Slicer checks what it downloads; this file was never downloaded.
+    if not sampleFile().exists() or sha256_of(sampleFile()) != SHA256:
+        raise UserError(_("The simulated study is damaged: install the extension again."))
+    return SpectBoneMetSegLogic.loadScan(sampleFile())
