@@ -38,11 +38,11 @@ class GatherCommand:
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Find the scans, gather them, say what became of each."""
+        """Find the scans, gather them, say what became of each; status 1 when some could not be used."""
         gathered = gather_folders(args.labelled, args.unlabelled, Path(args.output), args.seed)
         if args.json:
             print_json(summary_of(gathered))
-        return 0
+        return 1 if any(row.failed for row in gathered.rows) else 0
 
 
 def add_folder_options(parser: argparse._ActionsContainer) -> None:

@@ -42,6 +42,14 @@ def test_gather_says_what_it_found_on_both_streams(folders, capsys):
     assert "splits: 6 labelled patients" in err
 
 
+def test_a_file_that_could_not_be_used_gives_status_1_and_the_others_are_complete(folders, capsys):
+    (folders / "unlabelled" / "broken.dcm").write_bytes(b"x" * 200)
+    command = ["gather", "--unlabelled", str(folders / "unlabelled"), "--output", str(folders / "data")]
+    assert main(command) == 1
+    assert "broken.dcm is not a DICOM file" in capsys.readouterr().err
+    assert len(list((folders / "data" / "imagesUnlabelled").iterdir())) == 4
+
+
 @pytest.mark.parametrize(
     "words",
     [

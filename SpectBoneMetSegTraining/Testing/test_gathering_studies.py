@@ -141,6 +141,7 @@ def test_copies_count_once_and_labels_beside_a_copy_count_too(tmp_path, dicom):
     (copy,) = found.left_out
     assert copy.path == tmp_path / "b" / "scan.dcm"
     assert "copy of" in copy.reason
+    assert not copy.failed
 
 
 def test_unlabelled_scans_are_found_in_any_depth_without_copies_and_labelled_ones(tmp_path, dicom):
@@ -171,7 +172,7 @@ def test_what_cannot_be_read_is_listed_and_not_fatal(tmp_path, dicom):
     found = find((), [tmp_path])
     assert [scan.files[0].name for scan in found.unlabelled] == ["good.dcm"]
     assert {item.path.name for item in found.left_out} == {"empty.dcm", "broken.dcm"}
-    assert all(item.reason.endswith(".") for item in found.left_out)
+    assert all(item.reason.endswith(".") and item.failed for item in found.left_out)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

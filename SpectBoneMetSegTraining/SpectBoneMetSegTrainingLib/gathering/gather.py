@@ -127,7 +127,7 @@ class _Gatherer:
             step()
             if progress:
                 progress(done, len(work))
-        self.rows += [Row(str(item.path), "", "left out", item.reason) for item in found.left_out]
+        self.rows += [Row(str(item.path), "", "left out", item.reason, failed=item.failed) for item in found.left_out]
         usable = any(self.data.glob("instances/*.json"))
         splits = self._finish() if usable else ""
         text = describe(self.rows, splits)
@@ -146,18 +146,18 @@ class _Gatherer:
         try:
             scan = read_files(study.scan.files)
         except (UserError, OSError) as error:
-            self.rows.append(Row(place, "labelled", "left out", str(error)))
+            self.rows.append(Row(place, "labelled", "left out", str(error), failed=True))
             return
         labels = []
         for reader, files in study.readers.items():
             try:
                 labels.append(read_labels(files, scan, reader))
             except (UserError, OSError) as error:
-                self.rows.append(Row(str(files[0].path), "", "left out", str(error)))
+                self.rows.append(Row(str(files[0].path), "", "left out", str(error), failed=True))
         if labels:
             self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids)
         else:
-            self.rows.append(Row(place, "labelled", "left out", "None of its labels can be used."))
+            self.rows.append(Row(place, "labelled", "left out", "None of its labels can be used.", failed=True))
 
     def _labelled(self, item: LabelledScan, identity: Sequence[str]) -> None:
         case = self._case(identity)
@@ -167,7 +167,7 @@ class _Gatherer:
         try:
             scan, notes = check_counts(item.scan)
         except UserError as error:
-            self.rows.append(Row(item.place, "labelled", "left out", str(error)))
+            self.rows.append(Row(item.place, "labelled", "left out", str(error), failed=True))
             return
         crop, unsure = find_crop(scan)
         truth = settle(item.labels, scan, np.random.default_rng((self.seed, int(case.split("_")[1], 16))))
@@ -225,7 +225,7 @@ class _Gatherer:
         try:
             scan, notes = check_counts(read_files(files.files))
         except (UserError, OSError) as error:
-            self.rows.append(replace(row, reason=str(error)))
+            self.rows.append(replace(row, reason=str(error), failed=True))
             return
         crop, unsure = find_crop(scan)
         if unsure:
@@ -289,7 +289,10 @@ class _Gatherer:
             self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
         )
         if len(set(patients.values())) == 1:
-            told += " One labelled patient alone cannot be trained on: somebody has to validate."
+            told += (
+                " All labelled scans carry one patient ID, and somebody else has to validate: label another patient, "
+                "or give anonymised files IDs of their own."
+            )
         return told
 
 

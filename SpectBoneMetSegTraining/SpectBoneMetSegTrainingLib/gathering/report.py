@@ -42,6 +42,7 @@ class Row:
         case, patient: names in the data set; views: "anterior", "posterior" or both.
         readers, lesions: how many; difference: the largest area difference of two readers (Eq. 2), None for one.
         decided_by: see `Truth`; notes: what to know about it.
+        failed: it is left out though it ought to have been used.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Row:
     difference: float | None = None
     decided_by: str = ""
     notes: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)

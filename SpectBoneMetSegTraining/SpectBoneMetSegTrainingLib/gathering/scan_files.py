@@ -21,10 +21,14 @@ __all__ = ["Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_sc
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not used, and why, in one sentence."""
+    """A file or folder that is not used, and why, in one sentence.
+
+    `failed`: it ought to have been used; else there is nothing wrong with leaving it out.
+    """
 
     path: Path
     reason: str
+    failed: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Catalogue:
     def _add(self, path: Path, uid: str) -> None:
         self.everywhere.setdefault(uid, []).append(path)
         if uid in self.first:
-            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}, which is used."))
+            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}, which is used.", failed=False))
         self.first.setdefault(uid, path)
 
 
@@ -100,7 +104,10 @@ def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[P
         if not root.is_dir():
             raise UserError(f"{root} is no folder; give a folder that holds scans.")
         sealed = {folder for folder in (root, *root.rglob("*")) if folder.is_dir() and is_sealed(folder)}
-        left_out += [LeftOut(folder, "It is a sealed test, which is never learnt from.") for folder in sorted(sealed)]
+        left_out += [
+            LeftOut(folder, "It is a sealed test, which is never learnt from.", failed=False)
+            for folder in sorted(sealed)
+        ]
         for path in sorted(root.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if not hidden and sealed.isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:

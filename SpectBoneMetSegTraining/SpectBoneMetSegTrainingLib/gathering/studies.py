@@ -20,6 +20,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 from SpectBoneMetSegLib.reading import case_name
+from SpectBoneMetSegLib.reading.dicom import NotPlanarError
 
 from .dicom_seg import is_dicom_seg, referenced_images
 from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
@@ -76,13 +77,13 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
         try:
             catalogue.add_dicom(path)
         except (UserError, OSError) as error:
-            left_out.append(LeftOut(path, str(error)))
+            left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
     scans = []
     for scan in catalogue.scans():
         if taken.isdisjoint(scan.uids):
             scans.append(scan)
         else:
-            left_out.append(LeftOut(scan.files[0], "It has labels and is used with them."))
+            left_out.append(LeftOut(scan.files[0], "It has labels and is used with them.", failed=False))
     return scans, [*catalogue.left_out, *left_out]
 
 
@@ -105,7 +106,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                 if is_dicom_seg(path):
                     labels.append(path)
                 else:
-                    left_out.append(LeftOut(path, str(error)))
+                    left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
     for path in _sort_pictures(pictures, labels, known):
         known.add_picture(path)
     scans = known.scans()
@@ -131,10 +132,9 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
         for scan, found in readers.items()
         if found
     ]
+    remedy = "No label file belongs to it; add one, or list its folder as unlabelled."
     bare = [scan.files[0] for scan, found in readers.items() if not found]
-    left_out += [
-        LeftOut(path, "No label file belongs to it; add one, or list its folder as unlabelled.") for path in bare
-    ]
+    left_out += [LeftOut(path, remedy, failed=False) for path in bare]
     return studies, left_out
 
 
