@@ -10,7 +10,9 @@ from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset import label_map
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, sources_of
-from SpectBoneMetSegTrainingLib.gathering.labels import instances_of
+from SpectBoneMetSegTrainingLib.gathering.image_files import read_slices
+from SpectBoneMetSegTrainingLib.gathering.labels import LabelFile, instances_of
+from SpectBoneMetSegTrainingLib.gathering.read_labels import read_labels
 from SpectBoneMetSegTrainingLib.gathering.studies import Found
 from SpectBoneMetSegTrainingLib.images import read_json
 from SpectBoneMetSegTrainingLib.labelmaps import NodeLabel, labelled_scan
@@ -213,3 +215,42 @@ def test_the_patient_of_the_subject_hierarchy_is_taken_where_there_is_no_file(sc
     hierarchy.SetItemParent(hierarchy.CreateItem(hierarchy.CreateStudyItem(who, "day"), volumes["anterior"]), who)
     node = segmentation(scene, volumes["anterior"], box((20, 26), (10, 16)), scan.frame)
     assert labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)]).patient == "ID-7"
+
+
+def save(node, path):
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(path))
+    # As the application's option "crop to minimum extent" does.
+    storage.SetCropToMinimumExtent(True)
+    assert storage.WriteData(node)
+    assert np.prod(read_slices(path)[0].shape[:3]) < np.prod(SHAPE)
+    return LabelFile(path)
+
+
+def test_what_slicer_saves_reads_as_it_stood_in_the_scene(scene, tmp_path):
+    scan, ids = a_scan(), box((20, 26), (10, 16)) + box((40, 44), (3, 9), 2)
+    volumes = add_scan(scan, scene)
+    for view, volume in volumes.items():
+        grid = scan.views[view]
+        node = segmentation(scene, volume, ids, grid, f"{view} lesions")
+        # A segment in a layer of its own that overlaps another one.
+        image = slicer.vtkOrientedImageData()
+        segments = node.GetSegmentation()
+        assert node.GetBinaryLabelmapRepresentation(segments.GetNthSegmentID(0), image)
+        node.AddSegmentFromBinaryLabelmapRepresentation(image, "again", [1, 0, 0])
+        labels = read_labels([save(node, tmp_path / f"{view}.seg.nrrd")], scan)
+        assert labels.covers == ({None} if view == "anterior" else {"posterior"})
+        assert len(labels.marks) == 3
+        drawn = np.any([mark.mask for mark in labels.marks], axis=0)
+        np.testing.assert_array_equal(drawn, ids > 0 if view == "anterior" else ids[:, ::-1] > 0)
+
+
+def test_an_empty_segmentation_says_that_there_is_no_lesion(scene, tmp_path):
+    scan = a_scan()
+    volumes = add_scan(scan, scene)
+    node = add_segmentation("nothing", volumes["anterior"], scene)
+    found = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)])
+    assert instances_of(found.labels[0], scan) == []
+    node.GetSegmentation().AddEmptySegment("a")
+    labels = read_labels([save(node, tmp_path / "e.seg.nrrd")], scan)
+    assert instances_of(labels, scan) == []
