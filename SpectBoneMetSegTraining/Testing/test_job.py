@@ -57,7 +57,7 @@ def spec(data: Path = Path("nowhere"), steps: int = 10, model: str = "tiny", **c
     return JobSpec(data, model, config, **changes)
 
 
-def until(folder: Path, *states: str, step: int = 0, seconds: float = 300) -> job.JobStatus:
+def until(folder: Path, *states: str, step: int = 0, seconds: float = 900) -> job.JobStatus:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         start_next(folder.parent)
