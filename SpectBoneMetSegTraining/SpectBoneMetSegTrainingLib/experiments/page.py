@@ -24,7 +24,7 @@ p.note { color: #555; } .notice { border-left: 3px solid #0072B2; padding: .3rem
 table { border-collapse: collapse; font-size: .84rem; margin: .8rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .6rem; border-bottom: 1px solid #e3e3e6; text-align: right; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1.5px solid #999; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; } td:first-child { min-width: 11rem; }
 td.paper, th.paper { color: #777; font-style: italic; } tr.missing td { color: #a0a0a5; }
 .scroll { overflow-x: auto; } img { max-width: 100%; height: auto; }
 .holds { color: #00704f; } .does-not-hold { color: #b03a00; } .undecided, .not-run-yet { color: #777; }
@@ -67,7 +67,7 @@ def _document(output: Output, findings: list[Finding], sections: list[str]) -> s
         f"the benchmark's development test ({_amounts(output)}); its sealed test was not opened. DSC, CPA (read as "
         "precision) and Recall are means over images with a labelled lesion, as the paper's seem to be; brackets are "
         "95 % intervals over patients (and seeds). Every method marks a pixel from probability 0.5 on and stops by the "
-        "same rule on validation patients inside its budget of labels.</p>"
+        f"same rule on validation patients inside its budget of labels.{_left_out(output)}</p>"
     )
     parts = [head, _findings(findings), *sections, _trainings(output)]
     return (
@@ -83,6 +83,13 @@ def _amounts(output: Output) -> str:
         amounts: dict[str, Any] = figures.get("views", figures["union"])
         return f"{amounts['patients']} patients, {amounts['images']} images, {amounts['lesions']} lesions"
     return "nothing measured yet"
+
+
+def _left_out(output: Output) -> str:
+    """A sentence about results whose training is not in the plan (of an earlier version, say)."""
+    planned = {key_of(training) for training in trainings(output.plan, list(ORDER), output.seeds)}
+    count = len(set(output.results) - planned)
+    return f" {count} result(s) of trainings that are no longer in the plan are left out." if count else ""
 
 
 def _findings(findings: list[Finding]) -> str:
@@ -112,7 +119,7 @@ def _section(output: Output, experiment: Experiment, folder: Path) -> str:
     figure = f"<figure>{_image(picture, experiment.title)}</figure>" if drawn else "<p class='note'>No result yet.</p>"
     return (
         f"<h2 id='{experiment.name}'>{escape(experiment.title)}</h2><p>{escape(experiment.about)}</p>{figure}"
-        f"{_table(table)}{_left(missing(output).get(experiment.name, []))}"
+        f"{_table(table)}{_left(missing(output).get(experiment.name, [])) if drawn else ''}"
     )
 
 
