@@ -347,7 +347,9 @@ class Plan:
             Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, True), "union"),
         )
         columns = ("parameters", "training minutes")
-        return Experiment("table6", "Table 6: peers", about.format(times=times), rows, columns=columns)
+        return Experiment(
+            "table6", "Table 6: peers", f"{about.format(times=times)} {scale.told()}", rows, columns=columns
+        )
 
 
 #: Cheap and telling first. Table 3 comes late, because its D3 and D4 need a generator first.

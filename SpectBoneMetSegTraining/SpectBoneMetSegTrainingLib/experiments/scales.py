@@ -41,6 +41,23 @@ class Scale:
     nnunet: NnunetSettings
     nnunet_seconds: float
 
+    def told(self) -> str:
+        """The settings that a comparison of methods must tell, in words."""
+        peer = self.nnunet
+        changed = {"batch": peer.batch, "patch": peer.patch, "features of the first stage": peer.features}
+        own = ", ".join(f"{name} {value}" for name, value in changed.items() if value) or "nothing"
+        return (
+            f"Settings: batch {self.batch}, patches of {self.patch} pixels; the paper's network {self.steps} steps, "
+            f"channels {_words(self.network.channels)}; U-Net {self.unet_steps} steps, channels "
+            f"{_words(self.unet_channels)}; a look at the validation patients every {self.validate_every} steps, the "
+            f"end after {self.patience} without a better one. Of nnU-Net's own plans is changed: {own}; "
+            f"{peer.iterations} iterations an epoch, {self.nnunet_seconds / 60:.0f} minutes in the converged column."
+        )
+
+
+def _words(numbers: tuple[int, ...]) -> str:
+    return " ".join(map(str, numbers))
+
 
 SCALES = {
     "small": Scale(
