@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.errors import UserError
 
 #: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.
 NAMES = ("table3", "fig7", "fig8", "table5", "fig9", "table6", "fig10")
@@ -43,7 +44,8 @@ class ExperimentCommand:
         silence_libraries()
         output = Path(args.output)
         if args.name == "page":
-            return self._page(output, args, {})
+            self._page(output, args, {})
+            return 0
         if args.distance is not None:
             raise UsageError("--distance goes with `page`; leave it out.")
         from .experiments.plan import ORDER, Plan, key_of, trainings
@@ -76,12 +78,17 @@ class ExperimentCommand:
         told: dict[str, str] = {}
         for number, training in enumerate(wanted, start=1):
             key = key_of(training)
-            told[key] = run(training, place)
+            try:
+                told[key] = run(training, place)
+            except UserError as error:
+                # One that cannot be trained, a peer that does not start say, must not keep the others from it.
+                told[key] = f"failed: {error}"
             line = f"training {number} of {len(wanted)}, {key}: {told[key]}"
             print(line, file=sys.stderr, flush=True)
-        return self._page(output, args, told)
+        self._page(output, args, told)
+        return int(any(state.startswith("failed") for state in told.values()))
 
-    def _page(self, output: Path, args: argparse.Namespace, states: dict[str, str]) -> int:
+    def _page(self, output: Path, args: argparse.Namespace, states: dict[str, str]) -> None:
         from .experiments.distance import renew_document
         from .experiments.page import write_page
 
@@ -91,7 +98,6 @@ class ExperimentCommand:
         print(f"{page}: experiments on simulated patients", file=sys.stderr)
         if args.json:
             print_json({"page": str(page), "trainings": states})
-        return 0
 
 
 def _seeds(text: str) -> list[int]:

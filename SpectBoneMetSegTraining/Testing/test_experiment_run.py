@@ -173,6 +173,19 @@ def test_the_list_tells_what_is_done(finished, benchmark, capsys):
     assert len(states) > 25
 
 
+def test_one_training_that_fails_keeps_no_other_from_running(finished, benchmark, monkeypatch, capsys):
+    def fail(training, *_):
+        if training.data == "D3":
+            raise UserError("no samples")
+        return "done"
+
+    monkeypatch.setattr(runner, "run", fail)
+    command = ["experiment", "table3", "--data", str(benchmark), "--output", str(finished), "--json"]
+    assert main(command) == 1
+    states = list(json.loads(capsys.readouterr().out)["trainings"].values())
+    assert states == ["done", "done", "failed: no samples", "done"]
+
+
 def test_nnunet_without_an_interpreter_is_told_and_stops_nothing(finished, benchmark, plan):
     peer = plan.experiments["table6"].rows[11].make(0)
     assert "--nnunet-python" in run(peer, Place(benchmark, finished, "small"))

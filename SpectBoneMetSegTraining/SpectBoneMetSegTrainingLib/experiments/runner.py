@@ -92,7 +92,7 @@ def run(training: AnyTraining, place: Place) -> str:
     """Train, measure and write the result; returns "done", "was done", or why there is no result.
 
     Raises:
-        UserError: a data set cannot be made or trained on.
+        UserError: a data set cannot be made or trained on, or nnU-Net failed.
     """
     target = result_file(place.output, key_of(training))
     if target.exists():
@@ -108,11 +108,7 @@ def run(training: AnyTraining, place: Place) -> str:
         if training.as_long_as and not reference.exists():
             return f"not run: it gets the time of {training.as_long_as}, which is not done"
         seconds = read_json(reference)["seconds"] if training.as_long_as else training.seconds
-        try:
-            facts, predictions = _nnunet(training, place, place.nnunet_python, data, folder, seconds)
-        except UserError as error:
-            # A peer that does not run must not keep the others from running.
-            return f"failed: {error}"
+        facts, predictions = _nnunet(training, place, place.nnunet_python, data, folder, seconds)
         per_view = False
     else:
         facts, predictions = _own(training, place, data, folder)
