@@ -22,11 +22,11 @@ FIGURES = (
 
 
 def to_record(scores: Sequence[CaseScores]) -> dict[str, Any]:
-    """{"fields": KEPT, "cases": {case: [patient, sums...]}} as plain JSON."""
+    """{"fields": KEPT, "cases": {case: [patient, sums]}} as plain JSON; the sums are one text, a number a field."""
     cases = {}
     for score in scores:
-        sums = [round(float(getattr(score.sums, name)[0]), 4) for name in KEPT]
-        cases[score.case] = [score.patient, *(int(value) if value.is_integer() else value for value in sums)]
+        sums = (round(float(getattr(score.sums, name)[0]), 4) for name in KEPT)
+        cases[score.case] = [score.patient, " ".join(f"{value:.10g}" for value in sums)]
     return {"fields": list(KEPT), "cases": cases}
 
 
@@ -41,9 +41,9 @@ def from_record(record: Mapping[str, Any]) -> list[CaseScores]:
     ends = np.cumsum([BINS.get(name, 1) for name in NAMES])
     place = {name: int(end) - BINS.get(name, 1) for name, end in zip(NAMES, ends, strict=True)}
     result = []
-    for case, (patient, *values) in record["cases"].items():
+    for case, (patient, sums) in record["cases"].items():
         flat = np.zeros(int(ends[-1]))
-        for name, value in zip(KEPT, values, strict=True):
-            flat[place[name]] = value
+        for name, value in zip(KEPT, sums.split(), strict=True):
+            flat[place[name]] = float(value)
         result.append(CaseScores(patient, case, from_flat(flat)))
     return result
