@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import UserError
 from .exchange import load_result, save_scan
@@ -29,12 +30,18 @@ if TYPE_CHECKING:
     from .engines import DeviceName, EngineName
     from .pipeline import Options
 
-__all__ = ["Event", "Worker", "kill_tree"]
+__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree"]
+
+#: Tells the child its private folder, which it removes when the window is gone without having done so.
+FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
 
 #: Seconds a child that was asked to end may take before it is killed.
 PATIENCE = 2.0
 #: Lines of the child's own messages that a crash report shows.
 LOG_LINES = 3
+
+
+Kind = Literal["ready", "progress", "warm", "done", "failed", "crashed"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Event:
         facts: further values, such as the device of "warm".
     """
 
-    kind: Literal["ready", "progress", "warm", "done", "failed", "crashed"]
+    kind: Kind
     job: int = 0
     step: str = ""
     fraction: float = 0.0
@@ -146,16 +153,25 @@ class Worker:
         """Ask for a reading of a scan in memory or of a file or folder; returns the job's number.
 
         Raises:
-            UserError: the child cannot be started or no longer takes requests.
+            UserError: the child cannot be started or no longer takes requests, or there is no space for the scan.
         """
         self.start()
         assert self._folder is not None
+        if not self._folder.is_dir():
+            # Somebody tidied up the place for temporary files.
+            self.cancel()
+            self.start()
         request: dict[str, Any] = {"do": "read", "model": model, "engine": engine, "device": device}
         if options is not None:
             request["options"] = asdict(options)
         if isinstance(scan, WholeBodyScan):
             request["scan"] = str(self._folder / f"scan-{self._last_job + 1}.npz")
-            save_scan(scan, request["scan"])
+            try:
+                save_scan(scan, request["scan"])
+            except OSError as error:
+                raise UserError(
+                    f"The scan cannot be handed over in {self._folder} ({error.strerror}); check the space on the disk."
+                ) from error
         else:
             request["path"] = str(Path(scan).absolute())
         result = self._folder / f"result-{self._last_job + 1}.npz"
@@ -166,7 +182,7 @@ class Worker:
         if self._process is None:
             return []
         ended = self._process.poll() is not None
-        events = [self._event(json.loads(line)) for line in self._lines()]
+        events = [event for line in self._lines() if (event := self._event(line)) is not None]
         if ended:
             events.append(self._crash())
         return events
@@ -235,16 +251,20 @@ class Worker:
         *lines, self._buffer = self._buffer.split(b"\n")
         return [line for line in lines if line]
 
-    def _event(self, said: dict[str, Any]) -> Event:
-        kind, job = said.pop("event"), said.pop("job", 0)
+    def _event(self, line: bytes) -> Event | None:
+        """What a line of the child says; None for one that is not the child's own, such as a library's greeting."""
+        said = _understood(line)
+        if said is None:
+            return None
+        kind, job = said.kind, said.job
         if kind not in ("done", "failed", "warm"):
-            return Event(kind, job, **said)
+            return said
         path = self._open.pop(job, None)
         if kind != "done" or path is None:
-            return Event(kind, job, **said)
+            return said
         try:
             return Event("done", job, fraction=1.0, result=load_result(path))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             return Event("failed", job, message=f"The result cannot be read ({error}); check the space on the disk.")
         finally:
             path.unlink(missing_ok=True)
@@ -273,6 +293,7 @@ class Worker:
             **self._environment,
             "PYTHONPATH": os.pathsep.join([package_place, others] if others else [package_place]),
             "PYTHONIOENCODING": "utf-8",
+            FOLDER_VARIABLE: str(self._folder),
             "TF_CPP_MIN_LOG_LEVEL": self._environment.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         }
 
@@ -286,6 +307,24 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process, self._folder, self._buffer = None, None, b""
         self._open.clear()
+
+
+def _understood(line: bytes) -> Event | None:
+    """The event that a line of the child tells, None for anything else."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or said.get("event") not in get_args(Kind):
+        return None
+    types: dict[str, Any] = {
+        "job": int, "step": str, "fraction": int | float, "remaining": int | float | None, "message": str,
+        "facts": dict | None,
+    }  # fmt: skip
+    values = {name: value for name, value in said.items() if name in types}
+    if not all(isinstance(value, types[name]) for name, value in values.items()):
+        return None
+    return Event(said["event"], **values)
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:

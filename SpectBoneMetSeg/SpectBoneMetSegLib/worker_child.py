@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from .exchange import load_scan, save_result
 from .interactive import ModelResult
 from .pipeline import Clock, Options, Reader
 from .planar import WholeBodyScan
+from .worker import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from .engines import DeviceName, EngineName
@@ -162,7 +164,10 @@ def _options(request: dict[str, Any]) -> Options:
 def _requests(stream: BinaryIO, into: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in stream:
         into.put(json.loads(line))
-    # The parent is gone or wants us to go; the main thread may be deep in TensorFlow.
+    # The parent is gone or wants us to go; the main thread may be deep in TensorFlow. Nobody's scan may stay behind.
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 

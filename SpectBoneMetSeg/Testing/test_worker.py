@@ -1,5 +1,6 @@
 """The child process that reads scans: it answers, it can be killed, it comes back."""
 
+import json
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
 from SpectBoneMetSegLib.interactive import reading_at
 from SpectBoneMetSegLib.models import save_model
@@ -186,9 +189,10 @@ def test_closing_ends_an_idle_child_and_leaves_no_files(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_child_ends_when_its_parent_is_gone():
+def test_the_child_ends_when_its_parent_is_gone_and_leaves_no_scan_behind(tmp_path):
     script = (
-        "import os, time; from SpectBoneMetSegLib.worker import Worker\n"
+        "import os, time, tempfile; from SpectBoneMetSegLib.worker import Worker\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
         "worker = Worker(); worker.start(); print(worker.pid, flush=True)\n"
         "while not worker.poll(): time.sleep(0.02)\n"
         "os._exit(1)"
@@ -200,8 +204,105 @@ def test_the_child_ends_when_its_parent_is_gone():
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": package}, capture_output=True, text=True
     )
     wait_until(lambda: not is_alive(int(done.stdout)))
+    wait_until(lambda: not list(tmp_path.iterdir()))
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match="no-python cannot be started"):
         Worker(python=str(tmp_path / "no-python")).start()
+
+
+#: A child that says what it is told on its command line, and then sleeps.
+PARROT = """
+import sys, time
+sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))
+sys.stdout.buffer.flush()
+time.sleep(600)
+"""
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["event", "job", "step", "fraction", "remaining", "message", "facts", "result", "odd"])
+KINDS = st.sampled_from(["ready", "progress", "warm", "done", "failed", "crashed", "odd"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.binary(max_size=60)
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | st.builds(lambda kind, said: json.dumps({**said, "event": kind}).encode(), KINDS, st.dictionaries(KEYS, JSON))
+)
+def test_whatever_a_line_says_it_is_an_event_or_nothing(line):
+    worker = Worker(command=["none"])
+    event = worker._event(line)
+    if event is not None:
+        assert isinstance(event.job, int)
+        assert isinstance(event.fraction, int | float)
+        assert isinstance(event.message, str)
+        assert event.result is None
+
+
+def test_what_libraries_print_before_the_child_begins_is_passed_over():
+    lines = b'Welcome to PythonSlicer\n{"odd": 1}\n[]\n\xff\xfe\n{"event": "ready", "facts": {"pid": 1}}\n'
+    worker = Worker(command=[sys.executable, "-c", PARROT, lines.hex()])
+    worker.start()
+    try:
+        assert [event.kind for event in events_of(worker, "ready")] == ["ready"]
+    finally:
+        worker.cancel()
+
+
+def test_a_result_that_is_damaged_or_missing_fails_its_job_alone(tmp_path):
+    worker = Worker(command=["none"])
+    for content in (None, b"", b"PK broken"):
+        path = tmp_path / "result.npz"
+        if content is not None:
+            path.write_bytes(content)
+        worker._open[1] = path
+        event = worker._event(b'{"event": "done", "job": 1}')
+        assert event.kind == "failed"
+        assert "cannot be read" in event.message
+        assert not worker.busy
+
+
+def test_a_folder_that_was_tidied_away_is_made_anew():
+    import shutil
+
+    worker = Worker(command=[sys.executable, "-c", SLEEPER])
+    worker.start()
+    try:
+        shutil.rmtree(worker._folder)
+        worker.read(read_scan(SAMPLE))
+        assert worker.running
+        assert list(worker._folder.glob("scan-*.npz"))
+    finally:
+        worker.cancel()
+
+
+def test_a_full_disk_is_told_in_one_sentence(monkeypatch):
+    def full(scan, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("SpectBoneMetSegLib.worker.save_scan", full)
+    worker = Worker(command=[sys.executable, "-c", SLEEPER])
+    try:
+        with pytest.raises(UserError, match="No space left on device"):
+            worker.read(read_scan(SAMPLE))
+        assert not worker.busy
+    finally:
+        worker.cancel()
+
+
+def test_folders_with_accents_spaces_and_long_names_reach_the_child(a_worker, a_model, tmp_path):
+    import shutil
+
+    folder = tmp_path / "Häuser und Knochen 骨" / ("long" * 40)
+    folder.mkdir(parents=True)
+    shutil.copy(SAMPLE, folder / "Übersicht ß.dcm")
+    shutil.copytree(a_model, folder / "modèle")
+    result = a_worker.wait(a_worker.read(folder / "Übersicht ß.dcm", str(folder / "modèle"), device="cpu"))
+    assert result.scan.case == "Übersicht ß"
+    reading_at(result, 0.5, 0.0).save(str(folder / "résultats"))
+    assert (folder / "résultats" / "overview.png").is_file()
