@@ -2,7 +2,7 @@
 # make test       set up and pass the tests
 # make test-slow  the tests that take minutes
 # make lint       ruff and mypy
-# make benchmark  a table of times and memory of the reading pipeline
+# make benchmark  tables of times and memory of the reading pipeline and of the module
 
 # Slicer's own Python, 3.12, before others; pyenv keeps its versions off the path.
 CANDIDATES := python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) python3.13 python3.11 python3
@@ -44,6 +44,7 @@ lint: $(VENV)/.test
 
 benchmark: $(VENV)/.test
 	$(BIN)/python Testing/benchmarks/pipeline.py
+	$(BIN)/python Testing/benchmarks/panel.py
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

@@ -1,0 +1,107 @@
+"""Times of the module in the test host: from loading it to the first result, worker cold and warm, and later moves.
+
+python Testing/benchmarks/panel.py [SCAN] [--model NAME|PATH]
+
+Prints one table. Seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "Testing" / "host"), str(ROOT / "SpectBoneMetSeg")]
+SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+PATIENCE = 600.0
+
+
+class Table:
+    """Prints a line when a step is over."""
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        start = time.perf_counter()
+        yield
+        print(f"{name:58}{time.perf_counter() - start:9.3f} s", flush=True)
+
+
+def wait(host: Any, condition: Callable[[], bool]) -> None:
+    """Let the application run until a condition holds."""
+    end = time.perf_counter() + PATIENCE
+    while not condition():
+        if time.perf_counter() > end:
+            raise TimeoutError("waited too long")
+        host.process_events()
+        time.sleep(0.002)
+
+
+def read(host: Any, panel: Any) -> None:
+    """Press Apply and wait for the lesions."""
+    panel.ui.applyButton.click()
+    wait(host, lambda: not panel.logic.busy)
+    if panel.live is None:
+        raise RuntimeError(panel.ui.statusLabel.text)
+
+
+def measure(host: Any, scan: Path, model: str) -> None:
+    """Do what a person does, step by step."""
+    module, table = ROOT / "SpectBoneMetSeg", Table()
+    with table.step("load the modules"):
+        host.load_module(module / "DICOMPlanarScintigraphyPlugin.py")
+        python = host.load_module(module / "SpectBoneMetSeg.py")
+    with table.step("make the panel"):
+        panel = host.make_widget(python)
+    panel.ui.modelSelector.setCurrentText(model)
+    with table.step("open the panel (the window is free again)"):
+        panel.enter()
+    with table.step("load the scan and show it"):
+        panel.ui.scanPath.currentPath = str(scan)
+        panel.ui.loadButton.click()
+    with table.step("worker started and model loaded, meanwhile"):
+        wait(host, lambda: "(ready)" in panel.ui.deviceLabel.text)
+    with table.step("Apply to first result, worker warm"):
+        read(host, panel)
+    with table.step("Apply again, worker warm"):
+        read(host, panel)
+    for name, seconds in panel.live.result.receipt["seconds"].items():
+        print(f"  of it in the worker: {name:35}{seconds:9.3f} s")
+    panel.logic.worker.close()
+    with table.step("Apply, worker cold (started, model loaded, scan read)"):
+        read(host, panel)
+    with table.step("move the threshold"):
+        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.05
+    if panel.live.reading.lesions:
+        with table.step("remove a segment; table and outlines follow"):
+            panel.live.node.GetSegmentation().RemoveSegment(panel.live.segment_of(1))
+        with table.step("select a lesion in the table"):
+            panel.ui.lesionTable.selectRow(0)
+    with tempfile.TemporaryDirectory() as folder, table.step("save all results"):
+        panel.ui.outputPath.currentPath = folder
+        panel.ui.saveButton.click()
+    print(f"with {panel.ui.deviceLabel.text}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    panel.cleanup()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", nargs="?", type=Path, default=SAMPLE)
+    parser.add_argument("--model", default="")
+    args = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from slicerhost import start
+
+    measure(start(), args.scan, args.model)
+
+
+if __name__ == "__main__":
+    main()
