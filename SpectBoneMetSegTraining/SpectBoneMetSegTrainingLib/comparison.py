@@ -19,7 +19,7 @@ from . import run_folder
 from .dataset import LabelledCrop
 from .evaluation import Delineator, choose_threshold, predict_cases, union_of
 from .images import read_json
-from .promotion import COMPARISON, Comparison, judge
+from .promotion import COMPARISON, Comparison, Difference, judge
 from .report import compare_models, figures
 from .scores import CaseScores, from_flat, score_cases, without_flags
 from .settings import TrainingConfig
@@ -27,6 +27,8 @@ from .subsets import patients_of, training_cases
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
+#: What else is told of both models, by the names of `report.figures`.
+FURTHER = ("lesion_recall", "false_alarms_per_image")
 #: Points of each curve in a card.
 CURVE_POINTS = 60
 HOW = (
@@ -60,20 +62,26 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
     new = without_flags(_scores_with_others_thresholds(second, model, patients))
     if not new:
         raise UserError("all patients for validation are scored apart (superscans or cold lesions).")
-    difference = compare_models(old, new)
+    difference, values, before = compare_models(old, new), _pooled(new), _pooled(old)
     low, high, count = difference["dsc_low"], difference["dsc_high"], int(difference["patients"])
     return Comparison(
         f"{earlier.card.name} {earlier.card.version}",
         earlier.card.sha256,
         count,
         int(difference["cases"]),
-        _pooled_dsc(new),
-        _pooled_dsc(old),
+        values["dsc"],
+        before["dsc"],
         difference["dsc"],
         low,
         high,
         judge(low, high, count),
         HOW,
+        {
+            name: Difference(
+                values[name], before[name], difference[name], difference[f"{name}_low"], difference[f"{name}_high"]
+            )
+            for name in FURTHER
+        },
     )
 
 
@@ -125,8 +133,10 @@ def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[P
     return list(predict_cases(data, cases, engine.predict, network.inputs, network.outputs))
 
 
-def _pooled_dsc(scores: Sequence[CaseScores]) -> float:
-    return float(figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))["dsc"])
+def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
+    """Every figure over all cases."""
+    pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
+    return {name: float(value) for name, value in pooled.items()}
 
 
 def _delineator(model: ModelFolder) -> Delineator:

@@ -12,7 +12,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,17 @@ COMPARISON = "comparison with parent"
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A figure of both models, and new minus parent with its 95 % interval; NaN where it is undefined."""
+
+    new: float
+    parent: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A model beside its parent on the same patients.
 
@@ -37,7 +48,8 @@ class Comparison:
         parent: name and version; parent_sha256: of its weights.
         patients, cases: how many were compared. dice, parent_dice: pooled DSC of both views.
         difference, low, high: new minus parent with its 95 % interval, NaN where undefined.
-        verdict: by `judge`. how: what was measured on whom.
+        verdict: by `judge`, on the DSC alone. how: what was measured on whom.
+        further: other figures by their names in `report.figures`.
     """
 
     parent: str
@@ -51,6 +63,7 @@ class Comparison:
     high: float
     verdict: Verdict
     how: str
+    further: dict[str, Difference] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -74,9 +87,9 @@ class Comparison:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
         """The inverse of `to_dict`; KeyError or TypeError for anything else."""
-        names = [item.name for item in fields(cls)]
-        plain: dict[str, Any] = {name: math.nan if values[name] is None else values[name] for name in names}
-        return cls(**plain)
+        names = [item.name for item in fields(cls) if item.name != "further"]
+        further = {name: Difference(**_defined(numbers)) for name, numbers in values.get("further", {}).items()}
+        return cls(**_defined({name: values[name] for name in names}), further=further)
 
 
 def judge(low: float, high: float, patients: int) -> Verdict:
@@ -126,7 +139,14 @@ def promote(folder: Path, name: str | None = None, even_if_worse: bool = False) 
         return install_model(copy)
 
 
+def _defined(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with NaN for what is undefined."""
+    return {name: math.nan if value is None else value for name, value in values.items()}
+
+
 def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
     if not isinstance(value, float):
         return value
     return round(value, 4) if math.isfinite(value) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from SpectBoneMetSegTrainingLib.promotion import (
     MARGIN,
     MINIMUM_PATIENTS,
     Comparison,
+    Difference,
     comparison_of,
     judge,
     promote,
@@ -133,3 +135,14 @@ def test_curves_of_a_card_are_short_and_keep_their_ends(tmp_path, steps):
         assert curves["steps"][-1] == steps
     if steps == 1000:
         assert all(1.4 < loss < 1.6 for loss in curves["loss"])
+
+
+def test_further_figures_of_both_models_stand_in_the_card(make_model):
+    further = {"lesion_recall": Difference(0.8, 0.75, 0.05, -0.01, 0.1)}
+    undefined = {"false_alarms_per_image": Difference(0.5, math.nan, math.nan, math.nan, math.nan)}
+    model = read_model(make_model(replace(comparison(0.01, 0.05), further={**further, **undefined})))
+    found = comparison_of(model)
+    assert found.further["lesion_recall"] == further["lesion_recall"]
+    assert math.isnan(found.further["false_alarms_per_image"].parent)
+    assert found.further["false_alarms_per_image"].new == 0.5
+    assert comparison_of(read_model(make_model(comparison(0.01, 0.05)))).further == {}
