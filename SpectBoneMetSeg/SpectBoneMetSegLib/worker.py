@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import UserError
 from .exchange import load_result, save_scan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .engines import DeviceName, EngineName
     from .pipeline import Options
 
-__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree"]
+__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree", "own_group", "whole_lines"]
 
 #: Tells the child its private folder, which it removes when the window is gone without having done so.
 FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
@@ -127,7 +127,7 @@ class Worker:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     env=self._child_environment(),
-                    **_own_group(),
+                    **own_group(),
                 )
         except OSError as error:
             self._forget()
@@ -245,11 +245,8 @@ class Worker:
     def _lines(self) -> list[bytes]:
         assert self._process is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(BlockingIOError):
-            while piece := os.read(self._process.stdout.fileno(), 65536):
-                self._buffer += piece
-        *lines, self._buffer = self._buffer.split(b"\n")
-        return [line for line in lines if line]
+        lines, self._buffer = whole_lines(self._process.stdout, self._buffer)
+        return lines
 
     def _event(self, line: bytes) -> Event | None:
         """What a line of the child says; None for one that is not the child's own, such as a library's greeting."""
@@ -339,7 +336,21 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
         process.wait(PATIENCE)
 
 
-def _own_group() -> dict[str, Any]:
+def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that a stream which does not block holds now, and the beginning of the next one.
+
+    Args:
+        stream: as from a pipe. begun: what the call before gave as beginning.
+    """
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(stream.fileno(), 65536):
+            begun += piece
+    *lines, rest = begun.split(b"\n")
+    return [line for line in lines if line], rest
+
+
+def own_group() -> dict[str, Any]:
+    """Arguments of Popen that make a process the leader of its own group, so that `kill_tree` ends all it starts."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

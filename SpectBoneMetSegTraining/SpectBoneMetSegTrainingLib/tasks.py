@@ -1,0 +1,103 @@
+"""The calls that a window has done in a process of their own: plain JSON values in and out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .gathering.report import AgreementRow
+
+#: Called with how many are done, of how many, and a word on what is being done.
+Progress = Callable[[int, int, str], None]
+Values = dict[str, Any]
+
+
+def check(arguments: Values, progress: Progress) -> Values:
+    """What stands in the way of a training, and how long it will take.
+
+    Args:
+        arguments: "spec", a JobSpec as JSON values; "trial", whether a few steps are measured.
+
+    Returns:
+        "findings": [{"level", "about", "sentence"}]; "may_start".
+    """
+    from .job_folder import JobSpec
+    from .preflight import check_before, may_start
+    from .trial_child import measure
+
+    spec = JobSpec.from_dict(arguments["spec"])
+    findings = check_before(spec)
+    if arguments["trial"] and may_start(findings):
+        progress(1, 2, "trial")
+        with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as folder:
+            findings = check_before(spec, trial=measure(Path(folder), spec))
+    return {"findings": [asdict(finding) for finding in findings], "may_start": may_start(findings)}
+
+
+def collect(arguments: Values, progress: Progress) -> Values:
+    """Write labelled and unlabelled scans into a data set.
+
+    Args:
+        arguments: "data", its folder; "labelled" and "unlabelled", lists of folders; "scene", a folder of staged scans
+            (`staging.stage`) or empty.
+
+    Returns:
+        "text", the summary's counts; "left_out" and "noted": [[what, why]]; "agreement": [{"case", "files", "picture",
+        "image", "first", "second", "difference", "dice", ...}]; "limit" of the difference; "unlabelled": cases.
+    """
+    from .agreement import LARGEST_DIFFERENCE
+    from .dataset import cases_of
+    from .gathering.gather import gather, sources_of
+    from .gathering.studies import find
+    from .staging import load_staged
+
+    found = find(map(Path, arguments["labelled"]), map(Path, arguments["unlabelled"]))
+    scene = load_staged(Path(arguments["scene"])) if arguments["scene"] else []
+    result = gather(Path(arguments["data"]), found, scene, progress=lambda done, total: progress(done, total, ""))
+    files = sources_of(result.data)
+    pairs = [{**asdict(row.comparison), **_place_of(row, result.private, files)} for row in result.agreement]
+    # What the indented lines list stands in the other entries.
+    counts = [line for line in result.text.splitlines() if line and not line.startswith(" ") and line != "notes:"]
+    return {
+        "text": "\n".join(counts),
+        "left_out": [[row.source, row.reason] for row in result.rows if row.outcome == "left out"],
+        "noted": [[row.source, row.notes] for row in result.rows if row.notes],
+        "agreement": pairs,
+        "limit": LARGEST_DIFFERENCE,
+        "unlabelled": cases_of(result.data, "unlabelled"),
+    }
+
+
+def _place_of(row: AgreementRow, private: Path, files: dict[str, list[str]]) -> Values:
+    """Whose agreement a row is, for JSON; the picture by its whole path, empty without one."""
+    picture = str(private / row.picture) if row.picture else ""
+    return {"case": row.case, "files": files[row.case], "picture": picture}
+
+
+def rank(arguments: Values, progress: Progress) -> Values:
+    """Order the unlabelled scans of a data set by what their labels would teach.
+
+    Args:
+        arguments: "data", its folder; "model", name or path, empty for the default one.
+
+    Returns:
+        "scans": [{"case", "patient", "unsure_cm2", "novelty", "reason", "files"}], the most useful first.
+    """
+    from SpectBoneMetSegLib.models import find_model
+
+    from .gathering.gather import private_folder, sources_of
+    from .next_scan import rank_scans
+
+    data = Path(arguments["data"])
+    # A data set that was not gathered here does not say where its scans come from.
+    files = sources_of(data) if private_folder(data).is_dir() else {}
+    model = find_model(arguments["model"] or None)
+    ranked = rank_scans(model, data, progress=lambda done, total: progress(done, total, ""))
+    return {"scans": [{**asdict(scan), "files": files.get(scan.case, [])} for scan in ranked]}
+
+
+TASKS: dict[str, Callable[[Values, Progress], Values]] = {"check": check, "collect": collect, "rank": rank}
