@@ -82,6 +82,11 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.makeConnections()
         self.initializeParameterNode()
 
+    def fillModels(self, chosen=None):
+        """The models there are now; the one chosen stays, unless another is named."""
+        self.choices.fillModels(self.logic.modelNames(), chosen)
+        self.onChoice()
+
     def makeConnections(self):
         """Signals of the panel and of the scene."""
         ui, scene = self.ui, slicer.mrmlScene
@@ -114,12 +119,13 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onReload(self):
         """Load all the module consists of anew; its worker starts again with the new code."""
         self.cleanup()
-        forgetCode()
+        forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
         ScriptedLoadableModuleWidget.onReload(self)
         slicer.modules.SpectBoneMetSegWidget.enter()
 
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
+        self.fillModels()
         self.initializeParameterNode()
         if not self.logic.busy:
             self.chosen.takeOver(self._parameterNode)
@@ -259,11 +265,14 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.messages.say(_("Choose a file first."), "error")
             return
         try:
-            with slicer.util.WaitCursor():
-                volumes = self.logic.loadScan(ui.scanPath.currentPath, *self.choices.scanFacts())
+            self.openScan(ui.scanPath.currentPath, *self.choices.scanFacts())
         except UserError as error:
             self.messages.fail(str(error))
-            return
+
+    def openScan(self, path, views=None, pixelSize=None):
+        """Load a scan and choose it; arguments and errors are those of `logic.loadScan`."""
+        with slicer.util.WaitCursor():
+            volumes = self.logic.loadScan(path, views, pixelSize)
         self.messages.say("")
         parameters = self._parameterNode
         parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")

@@ -16,13 +16,23 @@ class Choices:
         self.ui = ui
         engines = (("auto", _("Automatic")), ("tensorflow", "TensorFlow"), ("onnx", "ONNX Runtime"))
         devices = (("auto", _("Automatic")), ("gpu", _("GPU")), ("cpu", _("CPU")))
-        for name in ("", *modelNames):
-            ui.modelSelector.addItem(name)
+        self.fillModels(modelNames)
         for selector, choices in ((ui.engineSelector, engines), (ui.deviceSelector, devices)):
             for value, text in choices:
                 selector.addItem(text, value)
         for text, _names in sideChoices():
             ui.sidesSelector.addItem(text)
+
+    def fillModels(self, names, chosen=None):
+        """Offer these models; the one chosen stays, unless another is named."""
+        selector = self.ui.modelSelector
+        text = selector.currentText if chosen is None else chosen
+        selector.blockSignals(True)
+        selector.clear()
+        for name in ("", *names):
+            selector.addItem(name)
+        selector.setCurrentText(text)
+        selector.blockSignals(False)
 
     def current(self):
         """Model, engine and device, as the logic takes them."""

@@ -8,6 +8,8 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.export.segmentation import LESION_WORDS
 from SpectBoneMetSegLib.interactive import CLASSIFICATIONS, DECISIONS, Review
 
+from .tables import prepareTable
+
 DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3
 
 
@@ -35,16 +37,7 @@ class LesionTable:
             (_("Prob."), _("Greatest probability")),
             (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
         ]
-        table.setColumnCount(len(titles))
-        table.setHorizontalHeaderLabels([title for title, meaning in titles])
-        for column, (_title, meaning) in enumerate(titles):
-            table.horizontalHeaderItem(column).setToolTip(meaning)
-        table.verticalHeader().setVisible(False)
-        table.horizontalHeader().setHighlightSections(False)
-        table.horizontalHeader().setStretchLastSection(True)
-        table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
-        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        prepareTable(table, titles)
         table.setMinimumHeight(180)
         table.resizeColumnsToContents()
         table.connect("itemSelectionChanged()", self._selected)

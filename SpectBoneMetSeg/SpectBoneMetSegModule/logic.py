@@ -121,23 +121,26 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         """{"anterior": volume node, "posterior": volume node} of a file or the folder of a study, shown side by side.
 
         Args:
-            path: the file or folder.
+            path: the file or folder, or a list of the files of one scan.
             views: names of the pictures in stored order, such as ("posterior", "anterior"); None as the file says.
             pixelSize: edge of a pixel in mm; None as the file says.
 
         Raises:
             UserError: it cannot be read as a planar scan.
         """
-        from SpectBoneMetSegLib.reading import read_scan
+        from SpectBoneMetSegLib.reading import read_files, read_scan
         from SpectBoneMetSegLib.scene_live import add_scan
         from SpectBoneMetSegLib.scene_views import show_scan
 
-        volumes = add_scan(read_scan(path, views=views, pixel_size_mm=pixelSize), slicer.mrmlScene)
+        several = isinstance(path, list)
+        scan = read_files(path) if several else read_scan(path, views=views, pixel_size_mm=pixelSize)
+        volumes = add_scan(scan, slicer.mrmlScene)
         show_scan(volumes, slicer.mrmlScene)
         fitViews()
         return volumes
 
-    def modelNames(self):
+    @staticmethod
+    def modelNames():
         """The models there are."""
         from SpectBoneMetSegLib.models import list_models
 

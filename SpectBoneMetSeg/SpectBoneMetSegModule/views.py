@@ -79,8 +79,7 @@ def fitViews():
         qt.QTimer.singleShot(0, manager.resetSliceViews)
 
 
-def forgetCode():
-    """Let the module's own code be imported anew; what is imported at a reload is what the files then hold."""
-    packages = ("SpectBoneMetSegLib", "SpectBoneMetSegModule")
+def forgetCode(*packages):
+    """Let a module's own packages be imported anew; what is imported at a reload is what the files then hold."""
     for name in [name for name in sys.modules if name.split(".")[0] in packages]:
         del sys.modules[name]
