@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULE = ROOT / "SpectBoneMetSeg"
+MODULE, TRAINING = ROOT / "SpectBoneMetSeg", ROOT / "SpectBoneMetSegTraining"
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 
 
 @pytest.fixture(scope="session")
 def running_host() -> Any:
-    """The host with both modules of the extension, or a skip that says what is missing."""
+    """The host with the modules of the extension, or a skip that says what is missing."""
     from . import start
 
     try:
@@ -27,6 +28,7 @@ def running_host() -> Any:
         pytest.skip(f"the test host needs PySide6-Essentials and slicer-core, and libGL, libEGL, libxkbcommon: {error}")
     host.load_module(MODULE / "DICOMPlanarScintigraphyPlugin.py")
     host.module = host.load_module(MODULE / "SpectBoneMetSeg.py")
+    host.training = host.load_module(TRAINING / "SpectBoneMetSegTraining.py")
     host.slicer.app.emit("startupCompleted()")
     return host
 
@@ -59,7 +61,19 @@ def tiny_model(tmp_path_factory: Any) -> Path:
 
 
 @pytest.fixture(scope="session")
-def a_warm_worker() -> Iterator[Any]:
+def model_store(tiny_model: Path, tmp_path_factory: Any) -> Iterator[Path]:
+    """A store of the user's models, for this process and those it starts, with the tiny model in it."""
+    from SpectBoneMetSegLib.models import MODELS_VARIABLE, install_model
+
+    store = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MODELS_VARIABLE, str(store))
+        install_model(tiny_model)
+        yield store
+
+
+@pytest.fixture(scope="session")
+def a_warm_worker(model_store: Path) -> Iterator[Any]:
     """One worker for all tests: each start of another one costs seconds."""
     from SpectBoneMetSegLib.worker import Worker
 
@@ -135,6 +149,35 @@ def a_read_panel(a_loaded_panel: Any, until: Callable[..., None]) -> Any:
     until(lambda: not a_loaded_panel.logic.busy)
     assert a_loaded_panel.live is not None, a_loaded_panel.ui.statusLabel.text
     return a_loaded_panel
+
+
+@pytest.fixture
+def teaching(
+    host: Any, model_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Any]]:
+    """Opens the module that teaches with the tiny model to start from; its jobs lie in a folder of the test."""
+    from SpectBoneMetSegTrainingLib.job import list_jobs, stop_job
+
+    monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(tmp_path / "jobs"))
+    opened: list[Any] = []
+
+    def open_panel() -> Any:
+        for panel in opened:
+            panel.cleanup()
+        opened[:] = [host.make_widget(host.training)]
+        ui = opened[0].ui
+        ui.parentSelector.setCurrentIndex(ui.parentSelector.findData("tiny"))
+        ui.presetSelector.setCurrentIndex(ui.presetSelector.findData("quick"))
+        return opened[0]
+
+    yield open_panel
+    for panel in opened:
+        panel.cleanup()
+    for job in list_jobs():
+        if job.status.state in ("queued", "running", "paused", "interrupted"):
+            stop_job(job.folder)
+    for model in set(model_store.iterdir()) - {model_store / "tiny"}:
+        shutil.rmtree(model)
 
 
 def nodes_of(host: Any, kind: str) -> list[Any]:

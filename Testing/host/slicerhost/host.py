@@ -84,6 +84,7 @@ class Host:
 
         self.slicer = slicer
         self.errors: list[str] = []
+        self.selected = ""
         self._renderer: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="slicerhost-")
         self._make_scene()
@@ -117,6 +118,18 @@ class Host:
         QtWidgets.QVBoxLayout(panel)
         getattr(self.slicer.modules, module.__name__.lower()).widgetRepresentation = lambda: panel
         return panel.reload()
+
+    def module_widget(self, name: str) -> Any:
+        """`slicer.util.getModuleWidget`: the Python widget of a module, made when it is first asked for."""
+        made = getattr(self.slicer.modules, f"{name}Widget", None)
+        return made if made is not None else self.make_widget(sys.modules[name])
+
+    def select_module(self, name: str) -> None:
+        """`slicer.util.selectModule`: leave the open module and open another one."""
+        if self.selected:
+            self.module_widget(self.selected).exit()
+        self.selected = name
+        self.module_widget(name).enter()
 
     def clear(self) -> None:
         """Close the scene as the user does."""
@@ -218,6 +231,7 @@ class Host:
         sample = types.ModuleType("SampleData")
         sample.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
         slicer.i18n, slicer.packaging = tr, pip
+        slicer.util.getModuleWidget, slicer.util.selectModule = self.module_widget, self.select_module
         sys.modules.update(
             {
                 "slicer.i18n": tr,

@@ -1,15 +1,22 @@
-"""The pictures of the documentation: `python -m slicerhost.pictures FOLDER [MODEL]`.
+"""The pictures of the documentation: `python -m slicerhost.pictures FOLDER [MODEL [LABELLED UNLABELLED]]`.
 
 Reads the sample study in the panel, as a person would, and writes
 
 - panel-empty.png, panel-running.png, panel.png, panel-error.png: the module's panel before a scan is chosen, while it
   is read, after that with a lesion in hand, after something went wrong; panel-narrow.png: unfolded, in a narrow window;
 - views.png: anterior, posterior and aggregate view with the outlines, whole body above, the region that was read below.
+
+With folders of labelled studies and of unlabelled scans it also teaches a model, and writes
+
+- training.png: the panel of the module that teaches while it trains, two sections side by side;
+- result.png: the other sections, when it has finished.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import start
-from .fixtures import MODULE, SAMPLE
+from .fixtures import MODULE, SAMPLE, TRAINING
 from .host import VIEWS
 
 PANEL_SIZE = (560, 900)
@@ -27,6 +34,10 @@ NARROW_SIZE = (430, 1500)
 VIEW_SIZE = (420, 720)
 SECONDS = 120.0
 SECTIONS = ("fileSection", "modelSection", "editSection")
+TRAINING_WIDTH, BACKGROUND = 560, (239, 239, 239)
+TRAINING_SECTIONS = ("teachSection", "trainSection", "resultSection", "nextSection")
+#: Steps of the training that is drawn, and after how many it is drawn; seconds that it may take.
+STEPS, DRAWN_AFTER, TRAINING_SECONDS = 32, 28, 1800.0
 
 
 def read_sample(host: Any, folder: Path, model: str = "") -> Any:
@@ -81,8 +92,50 @@ def write_pictures(host: Any, panel: Any, folder: Path) -> None:
     _grab(host, panel, folder / "panel-narrow.png", NARROW_SIZE)
 
 
-def _wait(host: Any, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
+def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -> None:
+    """Teach a model from two folders, with the sample study that was read, and write training.png and result.png.
+
+    Args:
+        labelled, unlabelled: folders of studies and scans. work: takes the data set and the job. folder: the pictures.
+
+    Raises:
+        RuntimeError: nothing was collected or trained in time; the panel says why.
+    """
+    os.environ |= {"SPECTBONEMETSEG_JOBS": str(work / "jobs"), "SPECTBONEMETSEG_MODELS": str(work / "models")}
+    panel = host.make_widget(host.load_module(TRAINING / "SpectBoneMetSegTraining.py"))
+    ui = panel.ui
+    ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
+    panel.teach.labelled.add(labelled)
+    panel.teach.unlabelled.add(unlabelled)
+    ui.datasetPath.currentPath = str(work / "labelled-set")
+    ui.gatherButton.click()
+    _wait(host, lambda: not panel.logic.collector.busy)
+    ui.readersFold.setCollapsed(False)
+    ui.readersTable.selectRow(0)
+    ui.presetSelector.setCurrentIndex(ui.presetSelector.findData("quick"))
+    ui.nameEdit.setText("corrected")
+    ui.stepsBox.setValue(STEPS)
+    ui.trainButton.click()
+    _wait(host, lambda: panel.train.state == "running" and _steps(panel) >= DRAWN_AFTER, TRAINING_SECONDS)
+    ui.previewFold.setCollapsed(False)
+    ui.jobsFold.setCollapsed(False)
+    _columns(host, panel, folder / "training.png", ("teachSection",), ("trainSection",))
+    _wait(host, lambda: panel.train.state in ("finished", "failed"), TRAINING_SECONDS)
+    ui.nextSection.setCollapsed(False)
+    ui.rankButton.click()
+    _wait(host, lambda: not panel.logic.runner.busy)
+    ui.nextTable.selectRow(0)
+    _columns(host, panel, folder / "result.png", ("resultSection", "nextSection"))
+    panel.cleanup()
+
+
+def _steps(panel: Any) -> int:
+    """Training steps that the panel has seen."""
+    return len(panel.logic.followed.losses)
+
+
+def _wait(host: Any, condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+    end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         host.process_events()
         time.sleep(0.02)
@@ -103,12 +156,42 @@ def _row(host: Any) -> NDArray[np.uint8]:
     return np.hstack([pictures[0], line, pictures[1], line, pictures[2]])
 
 
+def _columns(host: Any, panel: Any, path: Path, *columns: tuple[str, ...]) -> None:
+    """Write some sections of a panel side by side.
+
+    Args:
+        columns: the names of the sections in each.
+    """
+    from PIL import Image
+
+    pictures = []
+    for column in columns:
+        for name in TRAINING_SECTIONS:
+            getattr(panel.ui, name).setVisible(name in column)
+        panel.parent.show()
+        for _ in range(2):
+            host.process_events()
+            panel.parent.resize(TRAINING_WIDTH, panel.parent.sizeHint.height())
+        host.process_events()
+        panel.parent.grab().save(str(path))
+        panel.parent.hide()
+        with Image.open(path) as image:
+            pictures.append(image.convert("RGB"))
+    whole = Image.new("RGB", (TRAINING_WIDTH * len(pictures), max(one.height for one in pictures)), BACKGROUND)
+    for place, picture in enumerate(pictures):
+        whole.paste(picture, (TRAINING_WIDTH * place, 0))
+    whole.save(path, optimize=True)
+
+
 def main() -> None:
     """Write the pictures into the folder named on the command line."""
     host = start()
     folder = Path(sys.argv[1])
     panel = read_sample(host, folder, *sys.argv[2:3])
     write_pictures(host, panel, folder)
+    if len(sys.argv) > 4:
+        with tempfile.TemporaryDirectory() as work:
+            teach(host, *sys.argv[3:5], Path(work), folder)
     panel.cleanup()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from .plots import qMRMLPlotView
+
 HEADER_PIXELS = 24
 
 
@@ -16,6 +18,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     """A titled section that can be folded."""
 
     contentsCollapsed = QtCore.Signal(bool)
+    color = QtGui.QColor(214, 220, 228)
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -51,10 +54,17 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def paintEvent(self, event: Any) -> None:
         painter = QtGui.QPainter(self)
         bar = QtCore.QRect(0, 2, self.size.width(), HEADER_PIXELS - 4)
-        painter.fillRect(bar, QtGui.QColor(214, 220, 228))
+        painter.fillRect(bar, self.color)
         arrow = "\u25b8" if self._collapsed else "\u25be"
         painter.drawText(bar.adjusted(6, 0, 0, 0), QtCore.Qt.AlignVCenter, f"{arrow} {self._text}")
         painter.end()
+
+
+class ctkCollapsibleGroupBox(ctkCollapsibleButton):
+    """Details inside a section, folded away."""
+
+    color = QtGui.QColor(236, 239, 243)
+    title = QtCore.Property(str, ctkCollapsibleButton._get_text, ctkCollapsibleButton.setText)
 
 
 class ctkSliderWidget(QtWidgets.QWidget):
@@ -259,10 +269,12 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
 
 WIDGETS: dict[str, type] = {
     "ctkCollapsibleButton": ctkCollapsibleButton,
+    "ctkCollapsibleGroupBox": ctkCollapsibleGroupBox,
     "ctkSliderWidget": _Slider,
     "ctkPathLineEdit": ctkPathLineEdit,
     "qMRMLWidget": qMRMLWidget,
     "qMRMLNodeComboBox": qMRMLNodeComboBox,
+    "qMRMLPlotView": qMRMLPlotView,
     "qMRMLSegmentEditorWidget": qMRMLSegmentEditorWidget,
 }
 
