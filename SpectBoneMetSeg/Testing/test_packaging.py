@@ -9,19 +9,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "SpectBoneMetSeg"
-#: Files of the module's folder that are made for developers.
+MODULES = ["SpectBoneMetSeg", "SpectBoneMetSegTraining"]
+#: Files of a module's folder that are made for developers.
 NOT_PACKAGED = {"CMakeLists.txt", "Resources/Icons/draw_icons.py"}
 
 
 def listed(cmake: Path, variable: str) -> list[str]:
     text = re.sub(r"#.*", "", cmake.read_text(encoding="utf-8"))
     names = dict(re.findall(r"set\((\w+)\s([^)]*)\)", text))
-    return names[variable].replace("${MODULE_NAME}", "SpectBoneMetSeg").split()
+    return names[variable].replace("${MODULE_NAME}", cmake.parent.name).split()
 
 
-def in_tree() -> set[str]:
-    """The module's files, without tests, models (named by a pattern) and what Python leaves behind."""
-    paths = (path.relative_to(MODULE) for path in MODULE.rglob("*") if path.is_file())
+def in_tree(module: str) -> set[str]:
+    """A module's files, without tests, models (named by a pattern) and what Python leaves behind."""
+    paths = (path.relative_to(ROOT / module) for path in (ROOT / module).rglob("*") if path.is_file())
     return {
         path.as_posix()
         for path in paths
@@ -31,11 +32,12 @@ def in_tree() -> set[str]:
     }
 
 
-def test_every_file_of_the_module_is_listed_once():
-    cmake = MODULE / "CMakeLists.txt"
+@pytest.mark.parametrize("module", MODULES)
+def test_every_file_of_the_module_is_listed_once(module):
+    cmake = ROOT / module / "CMakeLists.txt"
     names = listed(cmake, "MODULE_PYTHON_SCRIPTS") + listed(cmake, "MODULE_PYTHON_RESOURCES")
     assert len(names) == len(set(names))
-    assert set(names) == in_tree() - NOT_PACKAGED
+    assert set(names) == in_tree(module) - NOT_PACKAGED
 
 
 def test_the_extension_adds_every_module_that_can_be_built():
@@ -46,9 +48,10 @@ def test_the_extension_adds_every_module_that_can_be_built():
         assert (ROOT / name / f"{name}.py").is_file()
 
 
-def test_the_sample_study_is_packaged():
-    for name in listed(ROOT / "CMakeLists.txt", "SAMPLE_FILES"):
-        assert (ROOT / name).is_file()
+def test_the_sample_study_and_the_simulators_skeleton_are_packaged():
+    for variable in ("SAMPLE_FILES", "ATLAS_FILES"):
+        for name in listed(ROOT / "CMakeLists.txt", variable):
+            assert (ROOT / name).is_file()
 
 
 def test_the_extension_says_what_the_catalogue_asks_for():
@@ -77,8 +80,8 @@ def test_the_catalogue_entry_is_what_the_index_takes():
     assert "\r" not in text
 
 
-def required(name: str) -> set[str]:
-    lines = (MODULE / "Resources" / name).read_text(encoding="utf-8").splitlines()
+def required(name: str, module: str = "SpectBoneMetSeg") -> set[str]:
+    lines = (ROOT / module / "Resources" / name).read_text(encoding="utf-8").splitlines()
     return {line for line in lines if line and not line.startswith("#")}
 
 
@@ -86,41 +89,60 @@ def test_slicer_asks_for_the_packages_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert required("requirements.txt") == {*project["dependencies"], *extras["tensorflow"]}
+    own = {line for line in extras["train"] if not line.startswith("spectbonemetseg")}
+    training = required("requirements-training.txt", "SpectBoneMetSegTraining")
+    assert training == {*project["dependencies"], *extras["tensorflow"], *own}
     runtime = {line for line in extras["onnx"] if line.startswith("onnxruntime")}
     assert required("requirements-onnx.txt") == {*project["dependencies"], *runtime}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-onnx.txt"])
-def test_requirements_leave_room_for_slicers_own_versions(name):
-    assert not [line for line in required(name) if "==" in line]
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("requirements.txt", "SpectBoneMetSeg"),
+        ("requirements-onnx.txt", "SpectBoneMetSeg"),
+        ("requirements-training.txt", "SpectBoneMetSegTraining"),
+    ],
+)
+def test_requirements_leave_room_for_slicers_own_versions(name, module):
+    assert not [line for line in required(name, module) if "==" in line]
 
 
-def test_the_icon_is_a_small_square_png():
+@pytest.mark.parametrize("module", MODULES)
+def test_the_icon_is_a_small_square_png(module):
     from PIL import Image
 
-    path = MODULE / "Resources" / "Icons" / "SpectBoneMetSeg.png"
+    path = ROOT / module / "Resources" / "Icons" / f"{module}.png"
     with Image.open(path) as icon:
         assert (icon.format, icon.size) == ("PNG", (128, 128))
     assert path.stat().st_size < 50_000
 
 
-@pytest.mark.parametrize("name", ["SpectBoneMetSeg.py", "DICOMPlanarScintigraphyPlugin.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SpectBoneMetSeg/SpectBoneMetSeg.py",
+        "SpectBoneMetSeg/DICOMPlanarScintigraphyPlugin.py",
+        "SpectBoneMetSegTraining/SpectBoneMetSegTraining.py",
+    ],
+)
 def test_module_files_import_nothing_that_slicer_may_not_have(name):
     import ast
 
-    tree = ast.parse((MODULE / name).read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     roots = set()
     for node in tree.body:
         if isinstance(node, ast.Import):
             roots |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             roots.add((node.module or "").split(".")[0])
-    own = {"SpectBoneMetSegLib", "SpectBoneMetSegModule"}
+    own = {f"{module}{part}" for module in MODULES for part in ("Lib", "Module")}
     assert roots <= {"logging", "os", "pathlib", "slicer", "vtk", "qt", "ctk", "numpy", "DICOMLib"} | own
 
 
-def test_files_end_lines_as_the_index_asks():
-    for name in in_tree():
-        path = MODULE / name
+@pytest.mark.parametrize("module", MODULES)
+def test_files_end_lines_as_the_index_asks(module):
+    for name in in_tree(module):
+        path = ROOT / module / name
         if path.suffix != ".png":
             assert b"\r" not in path.read_bytes(), name

@@ -49,13 +49,13 @@ class Skeleton:
 
 
 def atlas_path() -> Path:
-    """The atlas in the source tree or in an installed package.
+    """The atlas in the source tree, beside the library as in Slicer, or in an installed package.
 
     Raises:
         UserError: it is in neither.
     """
     here = Path(__file__).resolve()
-    for folder in (here.parents[3] / "Resources", here.parents[1] / "Resources"):
+    for folder in (parent / "Resources" for parent in (here.parents[3], here.parents[2], here.parents[1])):
         if (folder / "Atlas" / "skeleton.npz").is_file():
             return folder / "Atlas" / "skeleton.npz"
     raise UserError("Resources/Atlas/skeleton.npz is missing from this installation; install the package again.")

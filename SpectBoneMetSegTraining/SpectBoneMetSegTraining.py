@@ -1,0 +1,122 @@
+"""SpectBoneMetSegTraining: teaches the network from corrected scans, in the background. Research use only."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N806
+
+import logging
+
+import ctk
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegModule.views import forgetCode
+from SpectBoneMetSegTrainingModule.choices import Choices
+from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
+from SpectBoneMetSegTrainingModule.next_panel import NextPanel
+from SpectBoneMetSegTrainingModule.result_panel import ResultPanel
+from SpectBoneMetSegTrainingModule.self_test import SpectBoneMetSegTrainingTest
+from SpectBoneMetSegTrainingModule.teach_panel import TeachPanel
+from SpectBoneMetSegTrainingModule.train_panel import TrainPanel
+
+__all__ = [
+    "SpectBoneMetSegTraining",
+    "SpectBoneMetSegTrainingLogic",
+    "SpectBoneMetSegTrainingTest",
+    "SpectBoneMetSegTrainingWidget",
+]
+
+
+class SpectBoneMetSegTraining(ScriptedLoadableModule):
+    """What the application shows of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Bone scan teaching (SpectBoneMetSegTraining)")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
+        self.parent.dependencies = ["SpectBoneMetSeg", "Segmentations", "Plots", "Tables"]
+        self.parent.contributors = ["The SpectBoneMetSeg developers"]
+        self.parent.helpText = _(
+            "Teaches the network of the module SpectBoneMetSeg from corrected outlines and unlabelled scans. "
+            "Research use only - not for diagnosis or treatment."
+        )
+        self.parent.acknowledgementText = _(
+            "Method: Lin et al., Semi-supervised segmentation of metastasis lesions in bone scan images, "
+            "Frontiers in Molecular Biosciences 9:956720, 2022."
+        )
+
+
+class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: its sections are pieces of their own."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+
+    def setup(self):
+        """Build the panel."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/SpectBoneMetSegTraining.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui.datasetPath.filters = ctk.ctkPathLineEdit.Dirs
+        self.logic = SpectBoneMetSegTrainingLogic()
+        self.choices = Choices()
+        self.teach = TeachPanel(self.ui, self.logic, self.choices, self.say)
+        self.train = TrainPanel(self.ui, self.logic, self.choices, self.say)
+        self.result = ResultPanel(self.ui, self.logic, self.onModelUsed)
+        self.next = NextPanel(self.ui, self.logic, self.choices, self.teach)
+        self.train.onFinished = self.onFinished
+        self.train.onChosen = lambda: self.result.show(None)
+        self.teach.onCollected = self.next.collected
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.enter()
+
+    def cleanup(self):
+        """The panel goes: trainings go on, nothing else stays behind."""
+        self.logic.close()
+        self.choices.show(None)
+        self.removeObservers()
+
+    def onReload(self):
+        """Load all the module consists of anew."""
+        self.cleanup()
+        forgetCode("SpectBoneMetSegTrainingLib", "SpectBoneMetSegTrainingModule")
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def enter(self):
+        """The module is opened: show what there is now."""
+        node = self.logic.getParameterNode()
+        self.choices.show(node)
+        self.teach.enter(node)
+        self.train.enter()
+
+    def onSceneStartClose(self, caller, event):
+        """The scene goes while the panel stays; a training goes on."""
+        self.choices.show(None)
+        self.train.curves.forget()
+
+    def onSceneChanged(self, caller, event):
+        """The scene was closed or another one opened."""
+        self.enter()
+
+    def onFinished(self, followed):
+        """A training has its model."""
+        self.result.show(followed.model)
+
+    def onModelUsed(self, name):
+        """The reading module has one model more."""
+        self.train.fillParents()
+        self.next.fillModels(name)
+
+    def say(self, sentence):
+        """Tell the user, in the panel: no window to close."""
+        if sentence:
+            logging.info(sentence)
+        self.ui.statusLabel.text = sentence

@@ -1,0 +1,120 @@
+"""How a training goes on, as plots: its loss and its DSC on the validation scans, in tables of the scene."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+PREFIX = "SpectBoneMetSegTraining"
+#: More points than a plot has pixels would only make it slow.
+MOST_POINTS = 400
+#: Share of the curve that one value of the smooth line averages.
+SMOOTHING = 0.05
+FAINT, STRONG, GREEN = (0.65, 0.65, 0.65), (0.12, 0.38, 0.66), (0.0, 0.48, 0.35)
+
+
+class Curves:
+    """Two plot views in a panel; the nodes behind them lie in the scene, for other views and for saving."""
+
+    def __init__(self, frame):
+        """Put the views into a widget with a layout."""
+        self.views = {}
+        for name in ("loss", "dice"):
+            view = slicer.qMRMLPlotView()
+            view.setMinimumHeight(170)
+            view.setMRMLScene(slicer.mrmlScene)
+            frame.layout().addWidget(view)
+            self.views[name] = view
+
+    def show(self, losses, looks):
+        """Draw a training.
+
+        Args:
+            losses: (n, 2) steps with their loss; looks: (n, 2) steps with the DSC on the validation scans.
+        """
+        losses = np.asarray(losses, np.float64).reshape(-1, 2)
+        steps, loss, mean = thinned(np.column_stack([losses, smooth(losses[:, 1])])).T
+        columns = {"step": steps, "loss": loss, "smooth": mean}
+        series = ((_("every step"), "loss", FAINT, 1), (_("smoothed"), "smooth", STRONG, 2))
+        self._draw("loss", _("Training loss"), columns, series, [])
+        steps, dice = np.asarray(looks, np.float64).reshape(-1, 2).T
+        columns = {"step": steps, "dice": dice, "best": np.maximum.accumulate(dice)}
+        series = ((_("best so far"), "best", FAINT, 2), (_("now"), "dice", GREEN, 2))
+        self._draw("dice", _("DSC on validation scans"), columns, series, [0.0, 1.0])
+
+    def _draw(self, name, title, columns, series, limits):
+        """One chart: its table, its series, its view."""
+        table = singleton("vtkMRMLTableNode", name)
+        fill(table, columns)
+        chart = singleton("vtkMRMLPlotChartNode", name)
+        if chart.GetNumberOfPlotSeriesNodes() != len(series):
+            chart.RemoveAllPlotSeriesNodeIDs()
+            for words, column, color, width in series:
+                line = singleton("vtkMRMLPlotSeriesNode", f"{name}.{column}")
+                line.SetName(words)
+                line.SetPlotType(line.PlotTypeScatter)
+                line.SetAndObserveTableNodeID(table.GetID())
+                line.SetXColumnName("step")
+                line.SetYColumnName(column)
+                line.SetMarkerStyle(line.MarkerStyleCircle if column == "dice" else line.MarkerStyleNone)
+                line.SetColor(*color)
+                line.SetLineWidth(width)
+                chart.AddAndObservePlotSeriesNodeID(line.GetID())
+        chart.SetTitle(title)
+        chart.SetXAxisTitle(_("step"))
+        chart.SetYAxisTitle("")
+        if limits:
+            chart.SetYAxisRangeAuto(False)
+            chart.SetYAxisRange(*limits)
+        view = singleton("vtkMRMLPlotViewNode", name)
+        view.SetSaveWithScene(False)
+        view.SetPlotChartNodeID(chart.GetID())
+        self.views[name].setMRMLPlotViewNode(view)
+
+    def forget(self):
+        """The scene is closed: the views let go of its nodes."""
+        for view in self.views.values():
+            view.setMRMLPlotViewNode(None)
+
+
+def singleton(kind, name):
+    """The one node of a class that belongs to this module's plots, made when it is missing."""
+    tag = f"{PREFIX}.{name}"
+    node = slicer.mrmlScene.GetSingletonNode(tag, kind)
+    if node is None:
+        node = slicer.mrmlScene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        node.SetSingletonTag(tag)
+        node.SetName(tag)
+        node = slicer.mrmlScene.AddNode(node)
+    return node
+
+
+def fill(node, columns):
+    """Replace what a table node holds by columns of numbers of one length."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    table = vtk.vtkTable()
+    for name, values in columns.items():
+        array = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64), deep=True)
+        array.SetName(name)
+        table.AddColumn(array)
+    node.SetAndObserveTable(table)
+
+
+def thinned(points):
+    """At most MOST_POINTS rows of (n, columns), the last one always among them."""
+    if len(points) <= MOST_POINTS:
+        return points
+    return points[np.unique(np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int))]
+
+
+def smooth(values):
+    """The mean of each value and those before it, over a share of the curve."""
+    width = max(1, round(SMOOTHING * len(values)))
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - width)
+    return (sums[ends] - sums[starts]) / (ends - starts)

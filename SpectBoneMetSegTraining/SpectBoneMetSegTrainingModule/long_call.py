@@ -1,0 +1,44 @@
+"""What the panel shows of a long call: its button cancels meanwhile, a bar and a line of words tell how far it is."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N803
+
+from slicer.i18n import tr as _
+
+from .runner import Listener
+
+
+class LongCall:
+    """The button, bar and words of one kind of call."""
+
+    def __init__(self, button, bar, label):
+        """Take over a QPushButton, a QProgressBar and a QLabel."""
+        self.button, self.bar, self.label = button, bar, label
+        self._text = button.text
+
+    def listener(self, onDone):
+        """A Listener that shows how the call goes on; `onDone` gets its answer."""
+
+        def done(answer):
+            self.ended("")
+            onDone(answer)
+
+        return Listener(done, self.ended, self.progress)
+
+    def started(self, words):
+        """The call is under way."""
+        self.button.text = _("Cancel")
+        self.bar.setValue(0)
+        self.bar.visible = True
+        self.label.text = words
+
+    def progress(self, event):
+        """So many scans are done."""
+        self.bar.setValue(round(100 * event.done / event.total) if event.total else 0)
+        self.label.text = _("Scan {done} of {total}").format(done=event.done, total=event.total)
+
+    def ended(self, words):
+        """The call is over, or was cancelled."""
+        self.bar.visible = False
+        self.button.text = self._text
+        self.label.text = words

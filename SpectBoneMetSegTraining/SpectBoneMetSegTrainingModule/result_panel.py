@@ -1,0 +1,148 @@
+"""The panel's third section: the new model beside its parent, and what becomes of it."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.errors import UserError
+
+from .rows import Rows
+from .words import signed
+
+
+class ResultPanel:
+    """Shows the finished model of the training in hand."""
+
+    def __init__(self, ui, logic, onUsed):
+        """Take over the widgets.
+
+        Args:
+            ui: the panel's widgets. logic: the module's logic.
+            onUsed: called with the name of a model that the reading module has from now on.
+        """
+        self.ui, self.logic, self.onUsed = ui, logic, onUsed
+        self.model = None
+        titles = [
+            (_("On the validation scans"), _("The same patients for both models")),
+            (_("New model"), ""),
+            (_("Before"), _("The model it is compared with")),
+            (_("Difference"), _("With its 95 % interval over patients")),
+        ]
+        self.table = Rows(ui.resultTable, titles)
+        ui.useButton.connect("clicked(bool)", self.onUse)
+        ui.exportButton.connect("clicked(bool)", self.onExport)
+        ui.importButton.connect("clicked(bool)", self.onImport)
+        self.show(None)
+
+    def show(self, folder):
+        """Show the model in a folder; none for None."""
+        from SpectBoneMetSegLib.models import read_model
+        from SpectBoneMetSegTrainingLib.promotion import comparison_of
+
+        self.model, comparison = None, None
+        self.ui.resultLabel.text = ""
+        self.ui.verdictLabel.text = _("The training in hand has no model yet.")
+        if folder is not None:
+            try:
+                self.model = read_model(folder)
+            except UserError as error:
+                self.ui.verdictLabel.text = str(error)
+        if self.model is not None:
+            comparison = comparison_of(self.model)
+            self.ui.verdictLabel.text = self.verdict(comparison)
+        self.table.show(comparisonRows(comparison))
+        for widget in (self.ui.useButton, self.ui.exportButton, self.ui.useNameEdit):
+            widget.enabled = self.model is not None
+        self.ui.useNameEdit.text = self.model.card.name if self.model is not None else ""
+        worse = comparison is not None and comparison.verdict == "worse"
+        self.ui.useButton.text = _("Use it all the same") if worse else _("Use this model")
+
+    def verdict(self, comparison):
+        """What came out, in words."""
+        name = self.model.card.name
+        if comparison is None:
+            return _("{name} is ready. It could not be compared: no patients were held out.").format(name=name)
+        words = {
+            "better": _("{name} is better than {parent}."),
+            "not worse": _("{name} is not worse than {parent}."),
+            "worse": _("{name} is worse than {parent}, and not put in its place by itself."),
+            "undecided": _("There are too few patients to tell {name} from {parent}."),
+        }
+        return words[comparison.verdict].format(name=name, parent=comparison.parent)
+
+    def onUse(self, checked=False):
+        """Put the model on the reading module's list."""
+        worse = self.ui.useButton.text == _("Use it all the same")
+        try:
+            name = self.logic.use(self.model.path, self.ui.useNameEdit.text, worse)
+        except UserError as error:
+            self.ui.resultLabel.text = str(error)
+            return
+        self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
+        self.onUsed(name)
+
+    def onExport(self, checked=False):
+        """Ask for a file and write the model to it."""
+        from SpectBoneMetSegLib.model_archive import MODEL_SUFFIX
+
+        suggestion = str(Path.home() / f"{self.model.card.name}{MODEL_SUFFIX}")
+        file = qt.QFileDialog.getSaveFileName(None, _("Export the model"), suggestion, _("Models (*.zip)"))
+        self.exportTo(chosen(file))
+
+    def exportTo(self, file):
+        """Write the model as one file; nothing for no file."""
+        if file:
+            self._say(lambda: _("Written to {file}.").format(file=self.logic.exportModel(self.model.path, file)))
+
+    def onImport(self, checked=False):
+        """Ask for a file and take the model in it."""
+        file = qt.QFileDialog.getOpenFileName(None, _("Import a model"), str(Path.home()), _("Models (*.zip)"))
+        self.importFrom(chosen(file))
+
+    def importFrom(self, file):
+        """Take the model from a file; nothing for no file."""
+        if file:
+            self._say(lambda: self._imported(self.logic.importModel(file)))
+
+    def _imported(self, name):
+        self.onUsed(name)
+        return _("{name} was verified and is in the reading module's list.").format(name=name)
+
+    def _say(self, action):
+        """Do something and tell what came of it."""
+        try:
+            self.ui.resultLabel.text = action()
+        except UserError as error:
+            self.ui.resultLabel.text = str(error)
+
+
+def comparisonRows(comparison):
+    """The table's rows of a Comparison; none for None."""
+    from SpectBoneMetSegTrainingLib.promotion import Difference
+
+    if comparison is None:
+        return []
+    dice = Difference(comparison.dice, comparison.parent_dice, comparison.difference, comparison.low, comparison.high)
+    titles = {"lesion_recall": _("Lesions found"), "false_alarms_per_image": _("False alarms per image")}
+    rows = [("dice", [_("DSC"), *figureTexts(dice)])]
+    rows += [
+        (name, [titles[name], *figureTexts(found)]) for name, found in comparison.further.items() if name in titles
+    ]
+    amount = _("{patients} patients, {scans} scans").format(patients=comparison.patients, scans=comparison.cases)
+    return [*rows, ("amount", [amount, "", "", ""])]
+
+
+def figureTexts(figure):
+    """A Difference as three cells."""
+    difference = _("{difference} ({low} to {high})").format(
+        difference=signed(figure.difference), low=signed(figure.low), high=signed(figure.high)
+    )
+    return [f"{figure.new:.3f}", f"{figure.parent:.3f}", difference]
+
+
+def chosen(answer):
+    """The file that a dialog gave: a text in Slicer, a text and a filter elsewhere."""
+    return answer[0] if isinstance(answer, tuple) else answer

@@ -1,0 +1,248 @@
+"""The panel's second section: choose, check, train, and watch."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import qt
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.errors import UserError
+
+from .choices import modelItems, refill
+from .curves import Curves
+from .logic import ACTIVE, NOTHING, WAITING
+from .pictures import showFile
+from .requirements import ensureTrainingInstalled
+from .rows import Rows
+from .runner import Listener
+from .words import duration, stateText
+
+#: The list of all trainings is read anew after so many looks at the one that is shown.
+LOOKS_PER_LIST = 8
+
+
+class TrainPanel:
+    """Starts trainings and shows the one in hand."""
+
+    def __init__(self, ui, logic, choices, say):
+        """Take over the widgets.
+
+        Args:
+            ui: the panel's widgets. logic: the module's logic. choices: the Choices of the panel.
+            say: called with a sentence for the user.
+        """
+        self.ui, self.logic, self.choices, self.say = ui, logic, choices, say
+        self.onFinished = self.onChosen = None
+        self.state = ""
+        self._looks = 0
+        self.curves = Curves(ui.plotFrame)
+        titles = [
+            (_("Model"), _("The name of the model that is made")),
+            (_("State"), _("What the training does")),
+            (_("Steps"), _("Done and planned")),
+            (_("DSC"), _("On the validation scans, when it looked last")),
+        ]
+        self.jobs = Rows(ui.jobsTable, titles, self.showJob)
+        self._fill()
+        for name, button in (
+            ("onCheck", ui.checkButton),
+            ("onTrain", ui.trainButton),
+            ("onStop", ui.stopButton),
+            ("onResume", ui.resumeButton),
+            ("onRemove", ui.removeButton),
+        ):
+            button.connect("clicked(bool)", getattr(self, name))
+        logic.onJob = self.onJob
+
+    def _fill(self):
+        """The choices there are."""
+        ui = self.ui
+        paces = (("quick", _("Quick: minutes")), ("standard", _("Standard: about an hour")))
+        for value, text in (*paces, ("thorough", _("Thorough: hours"))):
+            ui.presetSelector.addItem(text, value)
+        ui.methodSelector.addItem(_("Strong: learns from unlabelled scans, too"), "strong")
+        ui.methodSelector.addItem(_("Faithful: as in the paper"), "faithful")
+        for name, selector in (
+            ("pace", ui.presetSelector),
+            ("approach", ui.methodSelector),
+            ("start", ui.parentSelector),
+        ):
+            self.choices.addSelector(name, selector)
+        self.choices.addText("name", ui.nameEdit)
+        self.choices.addNumber("steps", ui.stepsBox)
+        self.choices.addNumber("seed", ui.seedBox)
+        self.fillParents()
+
+    def fillParents(self):
+        """The models that can go on learning; the chosen one stays chosen."""
+        refill(self.ui.parentSelector, [*modelItems(), (_("Nothing: random weights"), NOTHING)])
+
+    def spec(self):
+        """What the panel asks for, a JobSpec.
+
+        Raises:
+            UserError: something is missing.
+        """
+        node = self.choices.node
+        return self.logic.spec(node.dataset, node.name, node.pace, node.approach, node.start, node.seed, node.steps)
+
+    def enter(self):
+        """Find the trainings there are, those of an earlier session too, and show one."""
+        self.listJobs()
+        wanted = self.choices.node.job
+        self.showJob(wanted if wanted in self.jobs.keys else self.logic.latestJob())
+
+    def listJobs(self):
+        """Read the list of trainings anew, the newest first."""
+        rows = []
+        for job in reversed(self.logic.jobs()):
+            status = job.status
+            model = job.spec.model if job.spec is not None else job.folder.name
+            dice = "" if status.dice is None else f"{status.dice:.3f}"
+            rows.append((job.folder.name, [model, stateText(status.state), f"{status.step} / {status.steps}", dice]))
+        self.jobs.show(rows)
+        self.updateButtons()
+
+    def showJob(self, name):
+        """Follow a training; none for an empty name."""
+        try:
+            self.logic.follow(name)
+        except UserError as error:
+            self.say(str(error))
+            return
+        self.choices.node.job = name
+        self.state = ""
+        if self.onChosen is not None:
+            self.onChosen()
+        self.jobs.select(name)
+        self.ui.previewPicture.setPixmap(qt.QPixmap())
+        if not name:
+            self.curves.forget()
+            self.ui.trainingLabel.text = ""
+            self.ui.trainingBar.visible = False
+        self.updateButtons()
+
+    def onJob(self, followed):
+        """Show what the training in hand has told."""
+        status = followed.status
+        changed, self.state = status.state != self.state, status.state
+        self.ui.trainingBar.visible = status.state in (*ACTIVE, *WAITING)
+        self.ui.trainingBar.setValue(round(100 * status.step / status.steps) if status.steps else 0)
+        self.ui.trainingLabel.text = statusText(followed)
+        if followed.hasCurves:
+            self.curves.show(followed.losses, followed.looks)
+        if followed.hasPicture:
+            self.showPicture(followed)
+        self._looks += 1
+        if changed or self._looks % LOOKS_PER_LIST == 0:
+            self.listJobs()
+        if self.onFinished is not None and status.state == "finished" and changed:
+            self.onFinished(followed)
+
+    def showPicture(self, followed):
+        """The newest predictions on a validation scan."""
+        showFile(self.ui.previewPicture, followed.picture)
+
+    def updateButtons(self):
+        """What can be done with the training in hand."""
+        ui = self.ui
+        texts = {**dict.fromkeys(ACTIVE, _("Pause")), **dict.fromkeys(WAITING, _("Resume"))}
+        checking = self.logic.runner.isRunning("check")
+        ui.checkButton.enabled = not checking
+        ui.trainButton.enabled = self.state in texts or not checking
+        ui.trainButton.text = texts.get(self.state, _("Train"))
+        ui.stopButton.enabled = self.state in (*ACTIVE, *WAITING)
+        ui.resumeButton.enabled = self.state in (*WAITING, "stopped", "failed")
+        ui.removeButton.enabled = bool(self.jobs.current) and self.state not in ("", "running")
+
+    def onTrain(self, checked=False):
+        """Start, pause or resume, as the button says."""
+        if self.state in ACTIVE:
+            self._do(self.logic.pause)
+        elif self.state in WAITING:
+            self._do(self.logic.resume)
+        else:
+            self.start()
+
+    def onCheck(self, checked=False):
+        """Look what stands in the way, and measure a few steps; nothing is trained."""
+        self._check(True, lambda spec: None)
+
+    def start(self):
+        """Look what stands in the way, and queue what the panel asks for if nothing does."""
+        self._check(False, self._submit)
+
+    def _check(self, trial, then):
+        """Show what a check of the panel's choices finds; `then` is called with them if they can be trained."""
+        try:
+            ensureTrainingInstalled()
+            spec = self.spec()
+            listener = Listener(lambda answer: self._checked(answer, spec, then), self._failed)
+            self.logic.call("check", {"spec": spec.to_dict(), "trial": trial}, listener)
+        except UserError as error:
+            self.say(str(error))
+            return
+        self.say("")
+        self.ui.findingsLabel.text = _("Measuring a few steps...") if trial else _("Checking...")
+        self.updateButtons()
+
+    def _checked(self, answer, spec, then):
+        marks = {"ok": "\u2713", "warning": "!", "refusal": "\u2717"}
+        lines = [f"{marks[finding['level']]} {finding['sentence']}" for finding in answer["findings"]]
+        self.ui.findingsLabel.text = "\n".join(lines)
+        if answer["may_start"]:
+            then(spec)
+        else:
+            self.say(_("The training cannot start yet; see what was found."))
+        self.updateButtons()
+
+    def _failed(self, message):
+        self.ui.findingsLabel.text = ""
+        self.say(message)
+        self.updateButtons()
+
+    def _submit(self, spec):
+        try:
+            name = self.logic.submit(spec)
+        except UserError as error:
+            self.say(str(error))
+            return
+        self.listJobs()
+        self.showJob(name)
+
+    def onStop(self, checked=False):
+        """End the training in hand."""
+        self._do(self.logic.stop)
+
+    def onResume(self, checked=False):
+        """Let the training in hand go on."""
+        self._do(self.logic.resume)
+
+    def onRemove(self, checked=False):
+        """Delete the training in hand and show another one."""
+        self._do(self.logic.remove)
+        self.enter()
+
+    def _do(self, action):
+        """Have the logic do something with the training in hand."""
+        try:
+            action(self.jobs.current)
+        except UserError as error:
+            self.say(str(error))
+            return
+        self.say("")
+        self.listJobs()
+
+
+def statusText(followed):
+    """What a training does, how long it will take, and on what, in one line."""
+    status = followed.status
+    parts = [stateText(status.state)]
+    if status.steps:
+        parts.append(_("step {step} of {steps}").format(step=status.step, steps=status.steps))
+    if status.seconds_left is not None and status.state == "running":
+        parts.append(_("about {time} to go").format(time=duration(status.seconds_left)))
+    if status.device:
+        parts.append(status.device)
+    if status.memory_mb is not None:
+        parts.append(_("{memory:.1f} GB of memory").format(memory=status.memory_mb / 1024))
+    return ", ".join(parts) + ". " + status.message
