@@ -5,6 +5,7 @@ import gzip
 import shutil
 import stat
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -155,6 +156,17 @@ def test_gathering_again_changes_nothing(tree):
     assert {row.outcome for row in again.rows} == {"as before"}
     assert {path: path.read_bytes() for path in tree.data.rglob("*") if path.is_file()} == before
     assert "nobody new" in again.text
+
+
+def test_a_data_set_inside_the_scans_folder_is_no_source_of_scans(tree, monkeypatch):
+    tree.data = tree.labelled / "data"
+    tree.data.mkdir()
+    monkeypatch.chdir(tree.data)
+    gather(Path("."), find([tree.labelled], [tree.unlabelled]))
+    again = gather(Path("."), find([tree.labelled], [tree.unlabelled]))
+    assert sorted(row.outcome for row in again.rows) == ["as before"] * 4 + ["left out"] * 2
+    assert not any(row.failed for row in again.rows)
+    assert private_folder(Path(".")) == tree.labelled / "data-private"
 
 
 def test_a_gathering_that_was_broken_off_goes_on(tree):

@@ -11,6 +11,7 @@ becomes a labelled one when it gets labels, and nothing is ever taken away. New 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,13 +32,13 @@ from .labels import LabelledScan, instances_of
 from .pseudonyms import Pseudonyms, read_or_make_key
 from .read_labels import read_labels
 from .report import AgreementRow, Outcome, Row, describe, write_report
-from .scan_files import ScanFiles
+from .scan_files import GATHERED_FILE, ScanFiles
 from .studies import Found, LabelledStudy
 from .truth import Truth, settle
 
 __all__ = ["Gathered", "gather", "private_folder", "sources_of"]
 
-GATHERED, SOURCES = "gathered.json", "sources.json"
+SOURCES = "sources.json"
 VERSION = 1
 PICTURES = "disagreements"
 NO_PATIENT = "It names no patient and counts as a patient of its own."
@@ -62,7 +63,9 @@ class Gathered:
 
 def private_folder(data: Path) -> Path:
     """The folder beside a gathered data set that stays with whoever gathered."""
-    return data.with_name(f"{data.name}-private")
+    # A data set may be given as "." or with a slash behind it.
+    own = Path(os.path.abspath(data))
+    return own.parent / f"{own.name}-private"
 
 
 def sources_of(data: Path) -> dict[str, list[str]]:
@@ -298,7 +301,7 @@ class _Gatherer:
 
 def _prepare(data: Path, seed: int) -> int:
     """Make the folder or check that it was gathered; the seed in force."""
-    about = data / GATHERED
+    about = data / GATHERED_FILE
     if about.exists():
         return int(read_json(about)["seed"])
     if data.exists() and (not data.is_dir() or any(data.iterdir())):

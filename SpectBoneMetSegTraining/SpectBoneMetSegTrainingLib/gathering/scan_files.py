@@ -15,8 +15,13 @@ from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
 
 from ..phantom.sealed import is_sealed
 from .names import side_in, without_side
+from .pseudonyms import KEY_FILE
 
-__all__ = ["Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
+__all__ = ["GATHERED_FILE", "Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
+
+
+#: Marks a data set that was gathered.
+GATHERED_FILE = "gathered.json"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class Catalogue:
 def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[Path]:
     """Every file in some folders, by name, hidden ones left out; a file in two of them once.
 
-    Sealed test sets are passed over: nobody may learn from them, not even without their labels.
+    Sealed test sets are passed over, because nobody may learn from them even without their labels, and so is what was
+    gathered before.
 
     Raises:
         UserError: a root is no folder.
@@ -103,14 +109,11 @@ def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[P
     for root in roots:
         if not root.is_dir():
             raise UserError(f"{root} is no folder; give a folder that holds scans.")
-        sealed = {folder for folder in (root, *root.rglob("*")) if folder.is_dir() and is_sealed(folder)}
-        left_out += [
-            LeftOut(folder, "It is a sealed test, which is never learnt from.", failed=False)
-            for folder in sorted(sealed)
-        ]
+        apart = {folder: why for folder in (root, *root.rglob("*")) if folder.is_dir() and (why := _set_apart(folder))}
+        left_out += [LeftOut(folder, why, failed=False) for folder, why in sorted(apart.items())]
         for path in sorted(root.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if not hidden and sealed.isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:
+            if not hidden and apart.keys().isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 
@@ -127,6 +130,15 @@ def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
     except OSError as error:
         left_out.append(LeftOut(path, f"It cannot be opened ({error.strerror}); ask for the right to read it."))
         return False
+
+
+def _set_apart(folder: Path) -> str:
+    """Why a folder is passed over with all that is in it; "" for one that is not."""
+    if is_sealed(folder):
+        return "It is a sealed test, which is never learnt from."
+    if (folder / GATHERED_FILE).is_file() or (folder / KEY_FILE).is_file():
+        return "It was made by gathering."
+    return ""
 
 
 def _pairs(pictures: list[Path]) -> list[tuple[Path, ...]]:
