@@ -133,15 +133,20 @@ class _Pool:
         }
 
 
-def choose_threshold(predictions: list[Prediction], minimum_area_mm2: float) -> tuple[float, float]:
-    """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only."""
-    best = (-1.0, 0.5, 0.5)
-    for threshold in np.arange(0.2, 0.91, 0.05):
-        for seed in (threshold, threshold + 0.1, threshold + 0.2):
-            if seed > 0.97:
-                continue
-            figures = evaluate_cases(predictions, Delineator(float(threshold), float(seed), minimum_area_mm2))
-            score = float(figures["both views"]["dice"])
-            if score > best[0]:
-                best = (score, round(float(threshold), 2), round(float(seed), 2))
-    return best[1], best[2]
+def choose_threshold(predictions: Iterable[Prediction], minimum_area_mm2: float) -> tuple[float, float]:
+    """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only.
+
+    Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
+    """
+    pools = {
+        Delineator(float(threshold), float(seed), minimum_area_mm2): _Pool()
+        for threshold in np.arange(0.2, 0.91, 0.05)
+        for seed in (threshold, threshold + 0.1, threshold + 0.2)
+        if seed <= 0.97
+    }
+    for crop, probabilities in predictions:
+        if not crop.flags:
+            for delineator, pool in pools.items():
+                pool.add(crop, count_case(crop, delineator(probabilities)))
+    best = max(pools, key=lambda delineator: float(pools[delineator].summary()["both views"]["dice"]))
+    return round(best.threshold, 2), round(best.seed_threshold, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import check_target, save_model
 
 from .dataset import read_json
-from .evaluation import Delineator, choose_threshold, evaluate_cases, predict_cases
+from .evaluation import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from .fine_tuning import parent_of, with_start
 from .methods import describe_loss
 from .phantom.sealed import is_sealed
@@ -83,18 +83,21 @@ def finish_model(
     def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(network(inputs[None], training=False))[0]
 
+    def predictions() -> Iterator[Prediction]:
+        return predict_cases(data, measured, predict, config.network.inputs, config.network.outputs)
+
     threshold = seed_threshold = UNCHOSEN_THRESHOLD
     figures: dict[str, Any] = {}
     if measured:
-        predictions = list(predict_cases(data, measured, predict, config.network.inputs, config.network.outputs))
-        threshold, seed_threshold = choose_threshold(predictions, MINIMUM_AREA_MM2)
+        # Predicted twice, so that memory does not grow with the number of patients.
+        threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2)
         what = (
             "thresholds were chosen on these patients"
             if cases.validation
             else "no patient validated: these were trained on, and thresholds were chosen on them"
         )
         delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)
-        figures = {"what": what, **evaluate_cases(predictions, delineator)}
+        figures = {"what": what, **evaluate_cases(predictions(), delineator)}
     about = read_json(data / "dataset.json")
     save_model(
         network,

@@ -182,7 +182,7 @@ def test_the_threshold_with_the_best_dice_is_chosen():
 def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib import evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
 
     def predict(inputs):
         return np.stack([np.full(inputs.shape[:2], 0.1), np.full(inputs.shape[:2], 0.2)], -1).astype(np.float32)
@@ -196,7 +196,7 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
 def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib import evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
     crop = labelled_crop()
     truth = np.maximum(*(label == 1 for label in crop.labels.values())).astype(np.float32)
     ((case, union),) = predict_cases(tmp_path, ["a"], lambda x: truth[..., None], ("aggregate",), ("union",))
