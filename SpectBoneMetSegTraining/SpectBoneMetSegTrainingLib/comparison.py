@@ -147,8 +147,6 @@ def _delineator(model: ModelFolder) -> Delineator:
 def _as_union(prediction: Prediction) -> Prediction:
     """A prediction per view as one of the union, so that it can stand beside a model that draws only that."""
     crop, probabilities = prediction
-    if len(crop.labels) < 2:
-        return crop, {"anterior": probabilities[next(iter(probabilities))]}
     highest: NDArray[np.float32] = np.stack(list(probabilities.values())).max(axis=0)
     return union_of(crop), {"anterior": highest}
 

@@ -172,6 +172,19 @@ def test_a_queued_job_can_be_paused_stopped_and_resumed(jobs, counting):
     until(second, "finished")
 
 
+def test_a_stop_ends_what_the_job_started_too(jobs, counting):
+    folder = start_job(spec(steps=100_000, description="helper"), jobs, counting)
+    end = time.monotonic() + 120
+    while not is_locked(folder / "helper.lock"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    stop_job(folder)
+    while is_locked(folder / "helper.lock"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert read_job(folder).status.state == "stopped"
+
+
 def test_a_killed_job_is_seen_as_interrupted_and_goes_on(jobs, counting):
     folder = start_job(spec(steps=60), jobs, counting)
     status = until(folder, "running", step=5)
