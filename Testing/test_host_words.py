@@ -129,6 +129,8 @@ def test_a_model_that_cannot_be_loaded_is_told_before_anybody_waits_for_a_scan(p
 
 
 def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_panel):
+    from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
+
     ui, live = a_read_panel.ui, a_read_panel.live
     assert "Only the region in the box was read." in ui.summaryLabel.text
     count = len(live.reading.lesions)
@@ -138,9 +140,7 @@ def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_
     assert ui.summaryLabel.text.startswith("One area of abnormal uptake")
     erase(live, 1)
     assert ui.summaryLabel.text.startswith("No area of abnormal uptake at this threshold.")
-    live.result.receipt["warnings"] = [
-        "The thorax box may be wrong: check overview.png and set it with --crop if it is."
-    ]
+    live.result.receipt["warnings"] = [BOX_MAY_BE_WRONG]
     a_read_panel.updateLesions()
     assert "look at it in the views" in ui.warningLabel.text
     assert ui.warningLabel.isVisibleTo(a_read_panel.parent)

@@ -43,6 +43,9 @@ SEED = 0
 #: Pixel sizes a user may state.
 SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
 
+#: What to do about a thorax box of low confidence; the panel in Slicer has words of its own for it.
+BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it with --crop if it is."
+
 Box = tuple[int, int, int, int]
 Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
@@ -204,7 +207,7 @@ class Reader:
         uids = source.sop_instance_uids or ("",) * len(source.files)
         warnings = [*scan.warnings, *self.engine.warnings]
         if crop.method == "profiles" and crop.confidence < LOW_CONFIDENCE:
-            warnings.append("The thorax box may be wrong: check overview.png and set it with --crop if it is.")
+            warnings.append(BOX_MAY_BE_WRONG)
         if len(scan.views) == 2 and card.network.outputs == ("union",):
             warnings.append("The model reads the sum of both views: every lesion is marked in both.")
         if crop.method != "manual" and options.region != card.region:

@@ -28,13 +28,16 @@ def engineWords(facts):
 
 def panelWords(sentence):
     """A sentence of the library as the panel says it."""
+    from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
+
     sides = {",".join(names): words for words, names in sideChoices() if names}
     devices = {"cpu": _("CPU"), "gpu": _("GPU"), "tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}
     fields = {"views": _("Sides"), "pixel-size": _("Pixel size"), "device": _("Device"), "engine": _("Engine")}
-    sentence = sentence.replace(
-        "check overview.png and set it with --crop if it is.",
-        _("look at it in the views. If it is, tick the field of the box under Scan, move the box and apply again."),
-    )
+    if sentence == BOX_MAY_BE_WRONG:
+        return _(
+            "The thorax box may be wrong: look at it in the views. If it is, tick the field of the box under Scan, "
+            "move the box and apply again."
+        )
 
     def field(match):
         name, value = match.group(1), match.group(2) or ""

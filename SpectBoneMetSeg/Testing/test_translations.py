@@ -23,6 +23,8 @@ SHOWN_METHODS = {
 }  # fmt: skip
 #: Names are the same in every language.
 NAMES = {"TensorFlow", "ONNX Runtime", "cm²"}
+#: A style sheet has words that nobody reads.
+STYLE = re.compile(r"([a-z-]+: [^;]+; ?)+")
 #: Words of a sentence, or one that begins with a capital: neither an identifier nor a signal.
 PROSE = re.compile(r"[^\W\d_]{2,}[ ,:]+[^\W\d_]|[.!?]$")
 
@@ -72,7 +74,7 @@ def untranslated(source: str) -> list[str]:
     """The texts of a module file that a user sees and no translator."""
     found = []
     for line, text, shown in literals(ast.parse(source)):
-        has_words = bool(re.search(r"[^\W\d_]{2,}", text)) and text not in NAMES
+        has_words = bool(re.search(r"[^\W\d_]{2,}", text)) and text not in NAMES and not STYLE.fullmatch(text)
         if has_words and (shown or PROSE.search(text)):
             found.append(f"{line}: {text}")
     return found
@@ -112,6 +114,8 @@ def test_no_text_that_is_shown_is_left_untranslated(path):
         ('button.connect("clicked(bool)", slot)', False),
         ('def f():\n    """Nothing is shown."""', False),
         ('x = names["Nothing here, really."]', True),
+        ('label.styleSheet = "color: red; border: 1px solid red;"', False),
+        ('label.text = "color: red"', True),
     ],
 )
 def test_the_search_finds_what_is_shown_and_nothing_else(source, seen):

@@ -66,6 +66,7 @@ def read_sample(host: Any, folder: Path, model: str = "") -> Any:
 def write_pictures(host: Any, panel: Any, folder: Path) -> None:
     """Write the pictures of a panel with a reading."""
     from PIL import Image
+    from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
 
     panel._parameterNode.box.GetDisplayNode().SetVisibility(False)
     whole = _row(host)
@@ -88,7 +89,7 @@ def write_pictures(host: Any, panel: Any, folder: Path) -> None:
     _grab(host, panel, folder / "panel-error.png")
     for section in SECTIONS:
         getattr(panel.ui, section).setCollapsed(False)
-    panel.messages.warn(["The thorax box may be wrong: check overview.png and set it with --crop if it is."])
+    panel.messages.warn([BOX_MAY_BE_WRONG])
     _grab(host, panel, folder / "panel-narrow.png", NARROW_SIZE)
 
 
