@@ -13,8 +13,12 @@ TENSORFLOW, ONNX = RESOURCES / "requirements.txt", RESOURCES / "requirements-onn
 
 
 def requirementsFile(engine="auto", model=""):
-    """The packages of an engine, as a file; Automatic takes what is installed, and TensorFlow when nothing is."""
-    if engine == "auto" and not areInstalled(TENSORFLOW) and areInstalled(ONNX) and hasOnnx(model):
+    """The packages of an engine, as a file.
+
+    Automatic takes TensorFlow where it is installed, otherwise ONNX Runtime, which is much smaller, for a model that it
+    can run.
+    """
+    if engine == "auto" and not areInstalled(TENSORFLOW) and hasOnnx(model):
         return ONNX
     return ONNX if engine == "onnx" else TENSORFLOW
 
@@ -53,9 +57,12 @@ def ensureInstalled(file):
 
 def hasOnnx(model):
     """Whether a model (empty for the default one) can be run by ONNX Runtime."""
-    from SpectBoneMetSegLib.models import find_model
+    from SpectBoneMetSegLib.models import DEFAULT_MODEL_NAME, ONNX_FILE, find_model, shipped_models_folder
 
     try:
         return find_model(model or None).onnx.exists()
     except UserError:
         return False
+    except ImportError:
+        # Before the packages are installed only the models that are shipped can be found.
+        return (shipped_models_folder() / (model or DEFAULT_MODEL_NAME) / ONNX_FILE).exists()
