@@ -114,8 +114,8 @@ def save_scene(reading: Reading, path: str) -> None:
     scene = slicer.vtkMRMLScene()
     logics = prepare_scene(scene)
     nodes = fill_scene(reading, scene)
-    _show_views(reading, nodes, scene)
-    for node in (*nodes.volumes.values(), nodes.segmentation, *nodes.curves):
+    marks = _show_views(reading, nodes, scene)
+    for node in (*nodes.volumes.values(), nodes.segmentation, *nodes.curves, *marks):
         node.AddDefaultStorageNode()
     # The bundle's inner folder takes its name from the file, so the unfinished file sits in a folder of its own.
     unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex[:12]}.unfinished")
@@ -254,12 +254,16 @@ def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scen
     return int(study)
 
 
-def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
+def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:
     """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired.
 
     A view that does not exist stays empty: no other picture may stand under its name.
+
+    Returns:
+        The nodes that mark the patient's sides in the views.
     """
     slicer = _slicer()
+    marks = []
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     for name, layout_name in SLICE_VIEWS.items():
         logic = slicer.vtkMRMLSliceLogic()
@@ -269,7 +273,7 @@ def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
         shown = nodes.volumes.get(name)
         if shown is not None:
             logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
-            mark_view(slice_node, shown, name, scene)
+            marks.append(mark_view(slice_node, shown, name, scene))
         logic.SetMRMLScene(None)
     layout = slicer.vtkMRMLLayoutNode()
     # The tag makes Slicer take the arrangement over into its own layout node when it opens the scene.
@@ -282,6 +286,7 @@ def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> None:
         arrangement = layout.SlicerLayoutOneUpRedSliceView if front else layout.SlicerLayoutOneUpYellowSliceView
     layout.AddLayoutDescription(arrangement, "<layout/>")
     layout.SetViewArrangement(arrangement)
+    return marks
 
 
 def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:

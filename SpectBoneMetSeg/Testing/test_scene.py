@@ -11,6 +11,8 @@ from SpectBoneMetSegLib.scene import fill_scene, prepare_scene, save_scene
 
 slicer = pytest.importorskip("slicer")
 
+FIDUCIALS, COMPOSITES = "vtkMRMLMarkupsFiducialNode", "vtkMRMLSliceCompositeNode"
+
 
 @pytest.fixture
 def a_scene():
@@ -199,6 +201,31 @@ def test_saved_scene_shows_anterior_from_the_front_and_posterior_from_behind(a_l
         assert shown.GetName() == f"case one {name}"
     layout = a_loaded_scene.GetNodeByID("vtkMRMLLayoutNodevtkMRMLLayoutNode")
     assert layout.GetViewArrangement() == layout.SlicerLayoutSideBySideView
+
+
+def test_saved_scene_names_the_patients_sides_in_both_views(a_loaded_scene):
+    marks = {node.GetAttribute("SpectBoneMetSeg.sides"): node for node in nodes_of(a_loaded_scene, FIDUCIALS)}
+    assert set(marks) == {"Red", "Yellow"}
+    for view, words in (("Red", "Anterior, from the front"), ("Yellow", "Posterior, from behind")):
+        node = marks[view]
+        assert [node.GetNthControlPointLabel(i) for i in range(3)] == [*("RL" if view == "Red" else "LR"), words]
+        places = {node.GetNthControlPointLabel(i): node.GetNthControlPointPositionWorld(i)[0] for i in range(2)}
+        assert places["R"] > places["L"]
+        assert node.GetDisplayNode().IsDisplayableInView(f"vtkMRMLSliceNode{view}")
+        assert not node.GetDisplayNode().IsDisplayableInView(f"vtkMRMLSliceNode{'Yellow' if view == 'Red' else 'Red'}")
+
+
+def test_a_lone_view_is_not_shown_under_the_other_views_name(a_scene, reading_factory, tmp_path):
+    from SpectBoneMetSegLib.scene import _show_views
+
+    reading = reading_factory(views=("posterior",))
+    marks = _show_views(reading, fill_scene(reading, a_scene), a_scene)
+    assert [node.GetAttribute("SpectBoneMetSeg.sides") for node in marks] == ["Yellow"]
+    shown = {node.GetLayoutName(): node.GetBackgroundVolumeID() for node in nodes_of(a_scene, COMPOSITES)}
+    assert shown["Red"] is None
+    assert shown["Yellow"] is not None
+    (layout,) = nodes_of(a_scene, "vtkMRMLLayoutNode")
+    assert layout.GetViewArrangement() == layout.SlicerLayoutOneUpYellowSliceView
 
 
 def test_saved_scene_carries_its_data(a_bundle):
