@@ -77,8 +77,13 @@ class AugmentCommand:
             _generator(args, RECIPES[args.recipe].generated),
         )
         made = make_recipe(Path(args.data), Path(args.output), request, counter)
-        counts = ", ".join(f"{count} {split}" for split, count in made.items())
-        print(f"{args.output}: {args.recipe}, {counts} cases", file=sys.stderr)
+        counts = ", ".join(f"{made[split]} {split}" for split in ("train", "test", "unlabelled"))
+        samples = ""
+        if "generated" in made:
+            samples = (
+                f"; {made['generated']} of them generated, {made['generated_with_lesions']} of these with a lesion"
+            )
+        print(f"{args.output}: {args.recipe}, cases: {counts}{samples}", file=sys.stderr)
         if args.json:
             print_json({"output": args.output, "recipe": args.recipe, "seed": args.seed, **made})
         return 0
