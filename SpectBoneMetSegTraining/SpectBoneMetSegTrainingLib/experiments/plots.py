@@ -17,7 +17,7 @@ SHOWN = (
     ("image_cpa_precision", "CPA", "#E69F00"),
     ("image_recall", "Recall", "#009E73"),
 )
-LINES = ("#0072B2", "#D55E00", "#009E73")
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 OWN_MARK: dict[str, Any] = {"marker": "o", "markersize": 4, "capsize": 2}
 PAPER_MARK: dict[str, Any] = {
     "marker": "D",
