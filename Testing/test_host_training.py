@@ -15,23 +15,32 @@ from slicerhost.studies import write_labelled, write_scan
 
 pytest_plugins = ["slicerhost.fixtures"]
 
-#: The window may be held up for so long at most (seconds) while a training runs. 0.03 to 0.06 were measured on two
-#: cores that the training used, so there is room for a slower computer, and still nobody would notice.
-LONGEST_BLOCK = 0.5
+#: The window may be held up for so long at most (seconds), while a training runs and while the scene's outlines are
+#: stored. Half of what a person notices, and an instant; 0.03 and 0.3 were measured.
+LONGEST_BLOCK, LONGEST_STORING = 0.25, 1.0
+
+
+def waited_for_processor():
+    """Seconds that this thread was ready to run while others ran: not its own fault. Linux tells it."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 @pytest.fixture
 def longest(host):
-    """Lets the application run until a condition holds; returns the longest time the window was held up meanwhile."""
+    """Lets the application run until a condition holds; returns the longest time it held the window up meanwhile."""
 
-    def wait(condition, seconds=90.0):
+    def wait(condition, seconds=900.0):
         end, worst = time.monotonic() + seconds, 0.0
         while not condition():
             assert time.monotonic() < end, "waited too long"
-            before = time.perf_counter()
+            before, waited = time.perf_counter(), waited_for_processor()
             host.process_events()
-            worst = max(worst, time.perf_counter() - before)
+            worst = max(worst, time.perf_counter() - before - (waited_for_processor() - waited))
             time.sleep(0.005)
+        print(f"held up for {worst:.3f} s at most")
         return worst
 
     return wait
@@ -65,7 +74,7 @@ def test_segment_correct_collect_train_use_and_segment_again(host, a_read_panel,
     ui = panel.ui
     assert ui.sceneTable.rowCount == 1
     ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
-    assert collect(panel, a_set, longest) < 2.0
+    assert collect(panel, a_set, longest) < LONGEST_STORING
     assert "labelled: 5 scans of 5 patients" in ui.gatherLabel.text
     assert "unlabelled: 2 scans of 2 patients" in ui.gatherLabel.text
     assert ui.readersTable.rowCount == 1
@@ -270,6 +279,42 @@ def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added
     assert ui.nextTable.rowCount == 0
     [label] = panel.teach.scene.ticked()
     assert label.node == reading.live.node.GetID()
+
+
+def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
+    panel, tiny_model, teaching, model_store, tmp_path
+):
+    import shutil
+    from dataclasses import replace
+
+    from SpectBoneMetSegLib.models import read_model, update_card
+    from SpectBoneMetSegTrainingLib.promotion import COMPARISON, Comparison
+
+    made = tmp_path / "made" / "weaker"
+    shutil.copytree(tiny_model, made)
+    found = Comparison("thorax 1", "ab" * 32, 40, 40, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "on simulated patients")
+    card = read_model(made).card
+    update_card(read_model(made), replace(card, name="weaker", metrics={COMPARISON: found.to_dict()}))
+    training = teaching()
+    ui = training.ui
+    training.result.show(made)
+    assert "weaker is worse than thorax 1" in ui.verdictLabel.text
+    assert ui.resultTable.item(0, 3).text() == "-0.100 (-0.200 to -0.050)"
+    assert ui.useButton.text == "Use it all the same"
+    training.result.exportTo(str(tmp_path / "weaker.spectmodel.zip"))
+    assert (tmp_path / "weaker.spectmodel.zip").is_file()
+
+    ui.useNameEdit.setText("weaker-2")
+    ui.useButton.click()
+    assert (model_store / "weaker-2").is_dir()
+    assert panel.ui.modelSelector.currentText == "weaker-2"
+
+    training.result.importFrom(str(tmp_path / "weaker.spectmodel.zip"))
+    assert "weaker was verified" in ui.resultLabel.text
+    assert "weaker" in [panel.ui.modelSelector.itemText(row) for row in range(panel.ui.modelSelector.count)]
+    (tmp_path / "broken.spectmodel.zip").write_bytes(b"nothing")
+    training.result.importFrom(str(tmp_path / "broken.spectmodel.zip"))
+    assert "broken.spectmodel.zip is not a model file" in ui.resultLabel.text
 
 
 def test_the_modules_own_test_passes_in_the_host(host):

@@ -191,7 +191,8 @@ def main() -> None:
     panel = read_sample(host, folder, *sys.argv[2:3])
     write_pictures(host, panel, folder)
     if len(sys.argv) > 4:
-        with tempfile.TemporaryDirectory() as work:
+        # Beside the studies: the pictures show where things lie.
+        with tempfile.TemporaryDirectory(prefix="teaching-", dir=Path(sys.argv[3]).parent) as work:
             teach(host, *sys.argv[3:5], Path(work), folder)
     panel.cleanup()
 
