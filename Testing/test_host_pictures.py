@@ -13,6 +13,7 @@ from slicerhost.host import VIEWS
 pytest_plugins = ["slicerhost.fixtures"]
 
 SIZE = (480, 900)
+GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
 @pytest.fixture
@@ -95,6 +96,23 @@ def test_bone_is_dark_and_air_is_white(host, a_lesion):
     field = picture[30:-30, 200:280]
     assert field.min() < 60
     assert np.median(field[:40]) > 240
+
+
+@pytest.mark.parametrize("view", ["Red", "Yellow"])
+def test_a_view_with_a_lesion_looks_as_it_did(host, a_lesion, view, tmp_path):
+    from PIL import Image
+
+    hide_letters(host)
+    picture = host.render(view, (240, 450))
+    golden = GOLDEN / f"view_{view.lower()}.png"
+    if not golden.exists():
+        Image.fromarray(picture).save(tmp_path / golden.name)
+        pytest.fail(f"look at {tmp_path / golden.name} and copy it to {golden}")
+    with Image.open(golden) as stored:
+        difference = np.abs(np.asarray(stored.convert("RGB")).astype(int) - picture)
+    # Another driver may round and smooth differently, at edges most of all.
+    assert difference.mean() < 1.5
+    assert (difference.max(axis=2) > 60).mean() < 0.005
 
 
 def test_a_removed_lesion_leaves_the_views(host, a_lesion):
