@@ -213,6 +213,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.views.showReading(self.live.node)
         else:
             self.views.show(self.chosen.views)
+            self.messages.warn(self.chosen.warnings())
 
     def onChoice(self, value=None):
         """Remember model, engine and device."""

@@ -90,6 +90,9 @@ def test_a_picture_without_a_pixel_size_is_loaded_after_the_user_said_it(panel, 
     panel.ui.pixelSizeBox.setValue(4.8)
     panel.ui.loadButton.click()
     assert panel._parameterNode.anteriorVolume.GetSpacing()[:2] == (4.8, 4.8)
+    # Told before anybody looks at the sides.
+    assert "check left and right" in panel.ui.warningLabel.text
+    assert panel.ui.warningLabel.isVisibleTo(panel.parent)
     assert panel._parameterNode.posteriorVolume is None
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "show_outlines",
     "store_result",
     "stored_result",
+    "warnings_of",
 ]
 
 FACTS, VIEW = "SpectBoneMetSeg.facts", "SpectBoneMetSeg.view"
@@ -95,6 +96,12 @@ def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
     if len(volumes) == 2 and (facts[0] is None or facts[0] != facts[1]):
         warnings[TWO_ORIGINS] = None
     return WholeBodyScan(case, views.get("anterior"), views.get("posterior"), source, tuple(warnings))
+
+
+def warnings_of(volume: Any) -> list[str]:
+    """What was assumed when a volume was loaded, one sentence each."""
+    facts = _remembered(volume) or {}
+    return [str(note) for note in facts.get("warnings", [])]
 
 
 def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any], scene: Any) -> None:

@@ -5,6 +5,7 @@
 
 import slicer
 from SpectBoneMetSegLib.scene_choice import completed_choice, newest_scan
+from SpectBoneMetSegLib.scene_live import warnings_of
 
 NAMES = ("anteriorVolume", "posteriorVolume", "segmentation")
 
@@ -34,6 +35,10 @@ class Chosen:
             if node is not changed:
                 setattr(parameters, name, node)
         return self.known[:2] != before[:2]
+
+    def warnings(self):
+        """What was assumed when the chosen views were loaded."""
+        return list(dict.fromkeys(note for volume in self.views.values() for note in warnings_of(volume)))
 
     @property
     def views(self):
