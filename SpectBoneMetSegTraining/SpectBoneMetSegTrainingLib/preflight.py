@@ -80,7 +80,7 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
 def _labels(spec: JobSpec, cases: TrainingCases) -> list[Finding]:
     patients = patients_of(spec.data)
     people = len({patients[case] for case in cases.labelled})
-    lesions = sum(len(read_json(spec.data / "instances" / f"{case}.json")["lesions"]) for case in cases.labelled)
+    lesions = _lesions(spec.data, cases.labelled)
     method = spec.config.method
     found = []
     if method == "unsupervised":
@@ -99,11 +99,21 @@ def _labels(spec: JobSpec, cases: TrainingCases) -> list[Finding]:
     return found
 
 
+def _lesions(data: Path, names: Sequence[str]) -> int:
+    """How many lesions some labelled cases have."""
+    return sum(len(read_json(data / "instances" / f"{case}.json")["lesions"]) for case in names)
+
+
 def _validation(spec: JobSpec, cases: TrainingCases) -> Finding:
     patients = patients_of(spec.data)
     people = len({patients[case] for case in cases.validation})
     if not people:
         words = "No patient is left to validate: the best moment to stop and the thresholds cannot be chosen fairly."
+        return Finding("warning", "validation", words)
+    if not _lesions(spec.data, cases.validation):
+        words = (
+            f"None of the {people} patients who validate has a lesion: the figures of the new model would say nothing."
+        )
         return Finding("warning", "validation", words)
     if people < FEW_VALIDATION:
         words = f"Only {people} patients validate: too few to find the new model better than its parent."

@@ -66,6 +66,17 @@ def test_labels_without_a_lesion_forbid(check, discs, tmp_path):
     assert not may_start(list(found.values()))
 
 
+def test_validation_without_a_lesion_is_a_warning(check, discs, tmp_path):
+    data = discs(tmp_path / "healthy", ["train"] * 5)
+    for case in read_json(data / "splits.json")["folds"][0]["val"]:
+        path = data / "instances" / f"{case}.json"
+        write_json(path, {**read_json(path), "lesions": []})
+    found = check(where=data)
+    assert found["validation"].level == "warning"
+    assert "has a lesion" in found["validation"].sentence
+    assert may_start(list(found.values()))
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

@@ -63,7 +63,8 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
     figure.legend(
         handles=handles, loc="outside lower center", ncols=min(len(handles), 5), frameon=False, title=_pairs(truth)
     )
-    figure.suptitle(f"{case}: readers differ by more than 5 % ({', '.join(truth.again)}). {RESEARCH_USE}", fontsize=11)
+    title = f"{case}: readers differ by more than 5 % ({', '.join(truth.again)})"
+    figure.suptitle(f"{title}\n{RESEARCH_USE}", fontsize=11)
     with whole_file(path) as part:
         figure.savefig(part, dpi=110, format="png")
 
