@@ -6,7 +6,7 @@
 import qt
 from SpectBoneMetSegModule.tables import prepareTable
 
-ROW_PIXELS, HEADER_PIXELS = 26, 30
+ROW_PIXELS, HEADER_PIXELS = 30, 28
 
 
 class Rows:
