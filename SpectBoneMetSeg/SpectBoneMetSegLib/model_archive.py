@@ -107,16 +107,7 @@ def _checked_contents(path: Path) -> dict[str, bytes]:
         hashes = json.loads(contents.pop(HASHES_FILE))
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.") from error
-    except (
-        OSError,
-        ValueError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        RecursionError,
-    ) as error:
-        # Encrypted entries, unknown methods, broken headers, no JSON.
+    except BROKEN as error:
         raise UserError(f"{path} is not a model file or is damaged; export it again.") from error
     found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     if hashes != found:

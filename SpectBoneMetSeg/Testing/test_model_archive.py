@@ -180,6 +180,18 @@ def test_an_unusual_packing_is_refused(archive, store, tmp_path):
         import_model(pack(tmp_path / "lzma.zip", contents(archive), zipfile.ZIP_LZMA))
 
 
+def test_damaged_compressed_content_is_refused(archive, store, tmp_path):
+    packed = pack(tmp_path / "deflated.zip", contents(archive), zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(packed) as file:
+        entry = file.getinfo("weights.npz")
+    data = bytearray(packed.read_bytes())
+    # The local header has 30 bytes and the name; an invalid block type follows.
+    data[entry.header_offset + 30 + len(entry.filename)] = 0x07
+    packed.write_bytes(data)
+    with pytest.raises(UserError, match="damaged"):
+        import_model(packed)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"not a zip", b"PK\5\6" + b"\0" * 18])
 def test_a_file_that_is_no_model_is_refused(store, tmp_path, content):
     (tmp_path / "no.zip").write_bytes(content)
