@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .engines import DeviceName, EngineName
     from .pipeline import Options
 
-__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree", "own_group", "whole_lines"]
+__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_group", "kill_tree", "own_group", "whole_lines"]
 
 #: Tells the child its private folder, which it removes when the window is gone without having done so.
 FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
@@ -325,15 +325,20 @@ def _understood(line: bytes) -> Event | None:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process that `Worker` started, with all its descendants, and wait until it is gone."""
+    """End a process started with `own_group`, with all its descendants, and wait until it is gone."""
+    kill_group(process.pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process started with `own_group` and all its descendants; nothing if it is gone."""
     if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
     else:
         # The group outlives its leader: descendants of a crashed child are ended too.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(PATIENCE)
+            os.killpg(pid, signal.SIGKILL)
 
 
 def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:

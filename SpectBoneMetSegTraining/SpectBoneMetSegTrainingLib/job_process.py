@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.worker import kill_group, own_group
 
 from .file_lock import is_locked
 from .images import write_json
@@ -92,16 +91,7 @@ def child_environment() -> dict[str, str]:
 
 def on_its_own() -> dict[str, Any]:
     """Options of Popen for a process that heads its own group, so that signals to this one do not reach it."""
+    options = own_group()
     if sys.platform == "win32":
-        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
-    return {"start_new_session": True}
-
-
-def kill_group(pid: int) -> None:
-    """Kill a process started with `on_its_own` and all its descendants; nothing if it is gone."""
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
-    else:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+        options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    return options

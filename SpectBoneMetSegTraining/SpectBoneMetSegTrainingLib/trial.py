@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.worker import kill_tree
 
 from .images import read_json, write_json
 from .job_folder import JOB, LOG, JobSpec, last_words
-from .job_process import child_environment, kill_group, on_its_own
+from .job_process import child_environment, on_its_own
 
 __all__ = ["RESULT", "Trial", "TrialResult"]
 
@@ -90,8 +91,7 @@ class Trial:
     def close(self) -> None:
         """End it and forget what it wrote."""
         if self._process.poll() is None:
-            kill_group(self._process.pid)
-            self._process.wait()
+            kill_tree(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Trial:
