@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.worker import kill_group, own_group
 
 from .file_lock import is_locked
 from .images import write_json
-from .job_folder import ALIVE, LAUNCHED, LOG, read_status
+from .job_folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
 
 #: The nice value of a training: the window and everything else go first.
 NICENESS = 10
@@ -62,7 +62,9 @@ def end_process(folder: Path) -> None:
     end = time.monotonic() + PATIENCE
     while is_locked(folder / ALIVE):
         status = read_status(folder)
-        if status is not None and status.pid is not None:
+        # Until the process of this attempt has told of itself, the status names the one before, whose number another
+        # process may have by now; that attempt reads the wish when it comes so far.
+        if status is not None and status.pid is not None and status.attempt == read_wish(folder)[1]:
             if status.host != platform.node():
                 raise UserError(f"The training in {folder} runs on {status.host}; stop it there.")
             # As long as the lock is held the number belongs to its holder.

@@ -15,7 +15,7 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import job, job_folder
+from SpectBoneMetSegTrainingLib import job, job_folder, job_process
 from SpectBoneMetSegTrainingLib.file_lock import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.job import (
     JobSpec,
@@ -265,6 +265,26 @@ def test_a_status_left_by_a_dead_process_whose_number_another_one_has_is_not_bel
     assert read_job(folder).status.state == "interrupted"
     stop_job(folder)
     assert read_job(folder).status.state == "stopped"
+
+
+def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(jobs, counting, monkeypatch):
+    folder = start_job(spec(steps=1), jobs, counting)
+    until(folder, "finished")
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    told = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**told, "pid": bystander.pid}))
+    job_folder.write_wish(folder, "stop", told["attempt"] + 1)
+    monkeypatch.setattr(job_process, "PATIENCE", 0.2)
+    starting = FileLock(folder / "alive.lock")
+    assert starting.acquire()
+    try:
+        with pytest.raises(UserError, match="does not end"):
+            end_process(folder)
+        assert bystander.poll() is None
+    finally:
+        starting.release()
+        bystander.kill()
+        bystander.wait()
 
 
 def test_a_damaged_job_is_shown_and_hides_no_other(jobs, counting):
