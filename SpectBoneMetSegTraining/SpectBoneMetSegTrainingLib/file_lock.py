@@ -25,9 +25,8 @@ class FileLock:
         """Take the lock; False if somebody else holds it for longer than `patience` seconds.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError: the file cannot be made, as in a folder that is gone.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+b")
         end = time.monotonic() + patience
         while not _try(file, shared=False):

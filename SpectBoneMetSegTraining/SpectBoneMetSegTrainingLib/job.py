@@ -124,11 +124,15 @@ def find_job(name: str, jobs: Path | None = None) -> Job:
 def start_next(jobs: Path | None = None) -> Path | None:
     """Start the job that waits longest if none runs; returns its folder. For every look at the jobs: cheap.
 
-    A job whose interpreter is gone fails, and the one behind it has its turn.
+    A job whose interpreter is gone fails, and the one behind it has its turn. None starts where nothing can be written.
     """
     store = jobs_folder(jobs)
     lock = FileLock(store / QUEUE)
-    if not store.is_dir() or not lock.acquire():
+    try:
+        if not lock.acquire():
+            return None
+    except OSError:
+        # No folder yet, or one that may only be looked at.
         return None
     try:
         found = list_jobs(store)
@@ -142,6 +146,9 @@ def start_next(jobs: Path | None = None) -> Path | None:
                 write_status(first.folder, replace(first.status, state="failed", message=str(error)))
             else:
                 return first.folder
+        return None
+    except OSError:
+        # A full disk: the next look tries again.
         return None
     finally:
         lock.release()

@@ -114,9 +114,9 @@ class Reporter:
 
 
 def run(folder: Path) -> None:
-    """Do the job in a folder from where it was left, unless it runs already or another one does."""
+    """Do the job in a folder from where it was left, unless it runs already, another one does, or it was deleted."""
     alive, slot = FileLock(folder / ALIVE), FileLock(folder.parent / SLOT)
-    if not alive.acquire(ALIVE_PATIENCE):
+    if not folder.is_dir() or not alive.acquire(ALIVE_PATIENCE):
         return
     try:
         if not slot.acquire(SLOT_PATIENCE):

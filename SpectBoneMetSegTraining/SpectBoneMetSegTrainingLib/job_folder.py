@@ -142,8 +142,15 @@ def jobs_folder(folder: Path | None = None) -> Path:
 
 
 def write_wish(folder: Path, wish: Wish, attempt: int) -> None:
-    """Note what the user wants of the job."""
-    write_json(folder / WISH, {"wish": wish, "attempt": attempt, "time": time.time()})
+    """Note what the user wants of the job.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    try:
+        write_json(folder / WISH, {"wish": wish, "attempt": attempt, "time": time.time()})
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); check the space and your rights.") from error
 
 
 def write_status(folder: Path, status: JobStatus) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import job, job_folder, job_process
+from SpectBoneMetSegTrainingLib import job, job_child, job_folder, job_process
 from SpectBoneMetSegTrainingLib.file_lock import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.job import (
     JobSpec,
@@ -30,6 +32,7 @@ from SpectBoneMetSegTrainingLib.job import (
     start_next,
     stop_job,
 )
+from SpectBoneMetSegTrainingLib.job_folder import write_status, write_wish
 from SpectBoneMetSegTrainingLib.job_process import child_environment, end_process
 from SpectBoneMetSegTrainingLib.preview import load_preview
 from SpectBoneMetSegTrainingLib.promotion import comparison_of, promote
@@ -273,7 +276,7 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     told = json.loads((folder / "status.json").read_text())
     (folder / "status.json").write_text(json.dumps({**told, "pid": bystander.pid}))
-    job_folder.write_wish(folder, "stop", told["attempt"] + 1)
+    write_wish(folder, "stop", told["attempt"] + 1)
     monkeypatch.setattr(job_process, "PATIENCE", 0.2)
     starting = FileLock(folder / "alive.lock")
     assert starting.acquire()
@@ -285,6 +288,28 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
         starting.release()
         bystander.kill()
         bystander.wait()
+
+
+def test_a_job_deleted_before_its_process_came_up_leaves_nothing(tmp_path):
+    job_child.run(tmp_path / "jobs" / "gone")
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_jobs_that_cannot_be_written_are_listed_and_say_so(jobs, counting, monkeypatch):
+    folder = start_job(spec(steps=1), jobs, counting)
+    until(folder, "finished")
+    (jobs / "queue.lock").unlink()
+    (jobs / "queue.lock").mkdir()
+    assert start_next(jobs) is None
+    write_status(folder, replace(read_job(folder).status, state="paused"))
+    write_wish(folder, "pause", 1)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job_folder, "write_json", full)
+    with pytest.raises(UserError, match="No space left"):
+        resume_job(folder)
 
 
 def test_a_damaged_job_is_shown_and_hides_no_other(jobs, counting):
