@@ -8,26 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.cli import print_json
 from SpectBoneMetSegLib.errors import UserError
 
-from .job import (
-    Job,
-    JobStatus,
-    JobWatch,
-    delete_job,
-    find_job,
-    list_jobs,
-    pause_job,
-    read_job,
-    resume_job,
-    start_next,
-    stop_job,
-)
-from .job_folder import ENDED
-from .preflight import in_words
-from .promotion import promote
+if TYPE_CHECKING:
+    from .job import Job, JobStatus
 
 #: Seconds between two looks of `watch`.
 LOOK_SECONDS = 1.0
@@ -53,6 +40,8 @@ class JobsCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it, then show how things stand."""
+        from .job import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
+
         store = Path(args.jobs) if args.jobs else None
         start_next(store)
         if args.action == "list":
@@ -84,6 +73,8 @@ def _show(jobs: list[Job], as_json: bool) -> None:
 
 
 def _line(status: JobStatus) -> str:
+    from .preflight import in_words
+
     parts = [status.state, f"step {status.step} of {status.steps}"]
     if status.loss is not None:
         parts.append(f"loss {status.loss:.3f}")
@@ -96,6 +87,9 @@ def _line(status: JobStatus) -> str:
 
 def _watch(folder: Path, as_json: bool) -> int:
     """Lines on stderr until the job ends or the user goes (Ctrl-C: the job goes on); status 1 if it has no model."""
+    from .job import JobWatch, read_job
+    from .job_folder import ENDED
+
     watch, last = JobWatch(folder), ""
     while True:
         status = watch.poll().status
@@ -111,6 +105,9 @@ def _watch(folder: Path, as_json: bool) -> int:
 
 
 def _use(folder: Path, name: str | None, even_if_worse: bool) -> None:
+    from .job import read_job
+    from .promotion import promote
+
     job = read_job(folder)
     if job.model is None:
         raise UserError(f"{folder.name} has no model to use: it is {job.status.state}.")
