@@ -14,6 +14,7 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.models import find_model
 
 from .file_lock import FileLock, is_locked
 from .fine_tuning import with_start
@@ -72,7 +73,11 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
         UserError: options that cannot be trained, or a folder that cannot be written. `preflight` says more.
     """
     # Pinned now: a model of that name that comes later is another one.
-    spec = replace(spec, data=spec.data.absolute(), config=with_start(spec.config))
+    config = with_start(spec.config)
+    # The job's process works in another folder.
+    config = replace(config, start=_from_anywhere(config.start) if config.start else None)
+    parent = _from_anywhere(spec.parent) if spec.parent else ""
+    spec = replace(spec, data=spec.data.absolute(), config=config, parent=parent)
     spec.config.check()
     store = jobs_folder(jobs)
     name = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{spec.model}"
@@ -95,6 +100,12 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
         shutil.rmtree(new, ignore_errors=True)
     start_next(store)
     return folder
+
+
+def _from_anywhere(model: str) -> str:
+    """The same model for a process in any folder: its name in a store, or its whole path."""
+    folder = Path(model).expanduser()
+    return str(folder.absolute()) if find_model(model).path == folder else model
 
 
 def list_jobs(jobs: Path | None = None) -> list[Job]:

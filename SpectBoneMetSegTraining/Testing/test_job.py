@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import read_model, verify
+from SpectBoneMetSegLib.models import find_model, read_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import job, job_child, job_folder, job_process
 from SpectBoneMetSegTrainingLib.file_lock import FileLock, is_locked
@@ -113,6 +114,17 @@ def test_a_job_runs_to_its_end_and_tells_its_curve_bit_by_bit(jobs, counting):
     assert updates > 2
     assert update.status.message == "Counted."
     assert read_job(folder).model == folder / "model" / "tiny"
+
+
+def test_a_model_named_by_a_path_is_found_from_the_folder_of_the_job(jobs, counting, tmp_path, monkeypatch):
+    shutil.copytree(find_model("thorax").path, tmp_path / "models" / "mine")
+    monkeypatch.chdir(tmp_path)
+    asked = spec(steps=1, parent="models/mine")
+    folder = start_job(replace(asked, config=replace(asked.config, start="models/mine")), jobs, counting)
+    kept = read_job(folder).spec
+    assert kept.config.start == kept.parent == str(tmp_path / "models" / "mine")
+    named = start_job(spec(steps=1, parent="thorax"), jobs, counting)
+    assert read_job(named).spec.parent == "thorax"
 
 
 def test_one_job_runs_the_next_waits_and_starts_without_anybody_looking(jobs, counting):
