@@ -102,11 +102,13 @@ def make_recipe(
     cases = d1_cases(data, request)
     patients = patients_of(data)
     sides = split_cases({case: patients[case] for case in cases}, request)
+    extra = copies_of(len(cases), request.factor)
+    if recipe.generated and not sum(extra):
+        raise UserError(f"--factor {request.factor:g} leaves no sample to generate; give a larger one.")
     about = read_json(data / "dataset.json")
     claim_folder(
         output, RECORD, {"data": str(data.resolve()), **asdict(request), "cases": cases}, "data set of a recipe"
     )
-    extra = copies_of(len(cases), request.factor)
     copies = extra if recipe.copies else [0] * len(cases)
     shown, total = show("case"), len(cases)
     made: dict[str, int] = {}

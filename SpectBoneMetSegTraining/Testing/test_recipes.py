@@ -239,6 +239,7 @@ def test_the_command_takes_a_benchmarks_d1(data, tmp_path, capsys):
         (["--recipe", "D2", "--factor", "0"], 2),
         (["--recipe", "D2", "--labels", "99"], 1),
         (["--recipe", "D2", "--labels", "0"], 1),
+        (["--recipe", "D3", "--factor", "1"], 1),
     ],
 )
 def test_impossible_recipes_are_refused_in_one_sentence(options, status, data, tmp_path, capsys):
