@@ -128,6 +128,12 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     cases = cases_of(data, args.split)
     if not cases:
         raise UsageError(f"{args.data} holds no case in the split {args.split}.")
+    if args.report is not None:
+        # Measuring takes long: what cannot be written is said before.
+        try:
+            Path(args.report).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
     predictions = predict_cases(
@@ -141,9 +147,11 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     figures["report"] = plain(report)
     if args.report is not None:
         folder = Path(args.report)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_report(folder, report)
-        save_scores(folder / "scores.json", scores)
+        try:
+            write_report(folder, report)
+            save_scores(folder / "scores.json", scores)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --report.") from error
     if args.baselines:
         from .baselines import evaluate_baselines
 

@@ -77,6 +77,9 @@ def test_the_train_command_writes_a_model_that_reads_scans(data, tmp_path, capsy
     assert "Made-up discs" in model.card.training["data"]
     shutil.rmtree(tmp_path / "tiny-run")
     words = ["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]
+    (tmp_path / "file").write_text("in the way")
+    assert main([*words, "--report", str(tmp_path / "file")]) == 2
+    assert "choose another --report" in capsys.readouterr().err
     assert main([*words, "--report", str(tmp_path / "report")]) == 0
     printed = capsys.readouterr().out
     assert "Otsu" in printed
