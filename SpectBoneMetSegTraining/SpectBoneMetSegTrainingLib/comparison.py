@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
 from SpectBoneMetSegLib.models import ModelFolder, find_model, update_card
-from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 
 from . import run_folder
 from .dataset import LabelledCrop
@@ -106,8 +106,8 @@ def data_summary(data: Path, config: TrainingConfig) -> dict[str, Any]:
     labelled = [*cases.labelled, *cases.validation]
     records = {case: data / "instances" / f"{case}.json" for case in labelled}
     summary["lesions"] = sum(len(read_json(path)["lesions"]) for path in records.values())
-    files = [path for case in labelled for path in (data / "instances").glob(f"{case}_*.nii.gz")]
-    digests = sorted(sha256_of(path) for path in files)
+    files = [data / "instances" / f"{case}_{view}.nii.gz" for case in labelled for view in VIEW_NAMES]
+    digests = sorted(sha256_of(path) for path in files if path.exists())
     summary["labels_sha256"] = hashlib.sha256("".join(digests).encode()).hexdigest()
     return summary
 
