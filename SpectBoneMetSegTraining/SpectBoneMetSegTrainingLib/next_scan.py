@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import ModelFolder, load_network
 from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, ViewName
+from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from .body import body_of
 from .dataset import LabelledCrop, cases_of, load_case
-from .evaluation import Delineator
 from .subsets import patients_of
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def rank_scans(
         cases: which scans; None for all unlabelled ones. progress: called with scans looked at and their number.
 
     Raises:
-        UserError: not a data set, or an unreadable case.
+        UserError: not a data set, an unreadable case, or a model without the paper's network.
     """
+    if model.card.network.architecture != "recurrent":
+        raise UserError(f"{model.card.name} is a plain U-Net, which ranks nothing; choose another model.")
     wanted = list(cases_of(data, "unlabelled") if cases is None else cases)
     if not wanted:
         return []
@@ -169,29 +171,6 @@ def entropy(probability: Array) -> Array:
     """Of a yes or no, in bits: 0 where it is sure, 1 at a probability of one half."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
-
-
-def propose(model: ModelFolder, data: Path, case: str) -> tuple[LabelledCrop, dict[ViewName, NDArray[np.uint16]]]:
-    """A case with the model's own lesions, to be corrected instead of drawn anew.
-
-    Returns:
-        The case, and {view: (rows, columns) lesion numbers} on its grid, a lesion with one number in both views; of a
-        model with the one output "union" in the anterior frame alone.
-
-    Raises:
-        UserError: an unreadable case or model.
-    """
-    from SpectBoneMetSegLib.engines import load_engine
-
-    card = model.card
-    inputs, outputs = card.network.inputs, card.network.outputs
-    crop = load_case(data, case)
-    counts = crop.counts.get("anterior"), crop.counts.get("posterior")
-    result = load_engine(model).predict(network_inputs(*counts, inputs))
-    maps: dict[ViewName, NDArray[np.float32]] = {"anterior": result[..., 0]}
-    if outputs != ("union",):
-        maps = {view: result[..., outputs.index(view)] for view in crop.counts}
-    return crop, Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2).lesions(maps).views
 
 
 def _block_sums(image: Array, side: int) -> Array:

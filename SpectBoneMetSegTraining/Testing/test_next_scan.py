@@ -10,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig, build_network
 from SpectBoneMetSegTrainingLib.dataset import load_case
-from SpectBoneMetSegTrainingLib.next_scan import Looker, entropy, order, propose, rank_scans, standardised
+from SpectBoneMetSegTrainingLib.next_scan import Looker, entropy, order, rank_scans, standardised
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
-UNION = NetworkConfig(
-    ("aggregate",), ("union",), channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6
-)
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +96,11 @@ def test_ranking_names_the_unlabelled_scans_with_reasons(data, model):
     assert rank_scans(model, data, []) == []
 
 
-@pytest.mark.parametrize("config", [NETWORK, UNION])
-def test_a_proposal_lies_on_the_grid_of_its_case(data, tmp_path, config):
-    made = save_model(build_network(config), config, {"threshold": 0.001, "seed_threshold": 0.001}, tmp_path / "m")
-    crop, lesions = propose(made, data, "case5")
-    assert set(lesions) == ({"anterior"} if config is UNION else {"anterior", "posterior"})
-    assert all(ids.shape == crop.counts[view].shape for view, ids in lesions.items())
-    assert max(ids.max() for ids in lesions.values()) >= 1
+def test_a_model_whose_network_ranks_nothing_is_refused(data, tmp_path):
+    config = replace(NETWORK, architecture="unet")
+    plain = save_model(build_network(config), config, {}, tmp_path / "plain")
+    with pytest.raises(UserError, match="U-Net"):
+        rank_scans(plain, data)
 
 
 def test_the_command_prints_the_order(data, model, discs, tmp_path, capsys):
