@@ -37,7 +37,7 @@ def test_the_research_use_notice_stands_in_the_readme():
 
 def test_the_shipped_model_is_trained_and_its_card_says_on_what():
     card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "thorax" / "card.json").read_text())
-    # Simulator 3 is harder than the one this bound was first set for; an untrained model is near 0, any threshold below 0.2.
+    # On simulator 3 an untrained model is near 0 and any threshold of counts below 0.2.
     assert card["metrics"]["validation"]["both views"]["dice"] > 0.55
     assert "imulated" in card["training"]["data"]
     assert "Research use only" in card["notice"]

@@ -22,6 +22,8 @@ Values = dict[str, list[Any]]
 SHOWN_PARTS = ("train", "development")
 COLOURS = ("tab:blue", "tab:orange")
 QUANTILES = (5, 25, 50, 75, 95)
+#: Percentiles at which a logarithmic plot ends; what lies beyond stands in its outermost bars.
+PLOTTED = (0.2, 99.8)
 
 #: Quantity: key of a scan's parameters, title with unit, logarithmic axis.
 NUMBERS = {
@@ -240,7 +242,10 @@ def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
         return
     low, high = float(everything.min()), float(everything.max())
     if logarithmic:
+        # A lesion outside the body has next to no surroundings: one such contrast would flatten all others.
+        low, high = np.percentile(everything, PLOTTED)
         low = max(low, 1e-3)
+        values = [np.clip(numbers, low, high) for numbers in values]
         bins = np.geomspace(low, max(high, low * 1.01), 25)
         axes.set_xscale("log")
     elif high - low < 40 and (everything == np.rint(everything)).all():
