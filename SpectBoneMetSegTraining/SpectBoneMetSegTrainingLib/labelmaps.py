@@ -27,6 +27,9 @@ from .gathering.results import marks_of_views
 
 __all__ = ["NodeLabel", "labelled_scan", "labels_of_node", "patient_of"]
 
+#: A model's own mistakes are not to be learnt unnoticed.
+UNTOUCHED = "It is the model's own result, which nobody edited or decided on."
+
 Covers = frozenset[ViewName | None]
 
 
@@ -88,7 +91,9 @@ def labels_of_node(label: NodeLabel, scan: WholeBodyScan, volumes: Sequence[Any]
     if live is not None:
         if not _same_counts(live.result.scan, scan):
             raise UserError(f"{name} holds the result of another scan than {scan.case}; choose its own scan.")
-        return Labels(label.reader, marks_of_views(live.final().view_masks, scan), frozenset(scan.views), (name,))
+        marks = marks_of_views(live.final().view_masks, scan)
+        notes = () if live.touched() else (UNTOUCHED,)
+        return Labels(label.reader, marks, frozenset(scan.views), (name,), notes)
     marks, covers = _segments(node, scan, label.view)
     return Labels(label.reader, marks, covers, (name,))
 

@@ -147,11 +147,14 @@ def test_a_corrected_result_of_the_reading_module_keeps_its_views(scene):
     )
     node = add_segmentation("Result", volumes["anterior"], scene)
     live = LiveReading.start(result, node, volumes, scene)
+    [untouched] = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)]).labels
+    assert "nobody edited" in untouched.notes[0]
     # The user adds a row to the posterior lesion in Segment Editor.
     import_lesions(node, box((20, 26), (10, 16)) + box((40, 45), (3, 9), 2), scan.frame)
     found = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)])
     np.testing.assert_array_equal(maps(found)["anterior"], box((20, 26), (10, 16)))
     np.testing.assert_array_equal(maps(found)["posterior"], box((40, 45), (3, 9)))
+    assert found.labels[0].notes == ()
     assert live.node is node
 
 
