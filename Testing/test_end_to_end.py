@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -209,6 +210,18 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path, c
     blocked.write_text("in the way")
     assert main(["segment", str(SAMPLE), "--output", str(blocked / "out")]) == 1
     assert "choose another --output" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, capsys):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "run/checkpoint.npz")
+
+    monkeypatch.setattr("SpectBoneMetSegLib.models.list_models", full)
+    assert main(["models"]) == 1
+    told = capsys.readouterr().err
+    assert told == (
+        "spectbonemetseg: run/checkpoint.npz: No space left on device; check the space on the disk and your rights.\n"
+    )
 
 
 def test_two_inputs_of_one_name_are_refused(tmp_path, capsys):

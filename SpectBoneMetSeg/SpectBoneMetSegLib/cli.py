@@ -60,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A disk that fills up in the middle of a training, say: nothing half-written takes the place of what was there.
+        place = f"{error.filename}: " if error.filename else ""
+        why = error.strerror or error
+        print(f"spectbonemetseg: {place}{why}; check the space on the disk and your rights.", file=sys.stderr)
+        return 1
 
 
 @contextlib.contextmanager
