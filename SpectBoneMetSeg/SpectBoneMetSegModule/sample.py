@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.errors import UserError
 
 MODULE_FOLDER = Path(__file__).resolve().parents[1]
 #: Of the file as it is shipped.
-SHA256 = "bb58487e8714839b4b278884661c5cb921a0173e546d734ccd1efb039410326b"
+SHA256 = "c8c52ea6da9990c0559069607736543c34452f7cecabc39e6b0b21184b7fc380"
 
 
 def sampleFile():
