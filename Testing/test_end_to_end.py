@@ -224,6 +224,18 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
     )
 
 
+def test_memory_that_does_not_suffice_ends_any_command_in_one_sentence(monkeypatch, capsys):
+    def too_much(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("SpectBoneMetSegLib.models.list_models", too_much)
+    assert main(["models"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "not enough memory" in told[0]
+    assert "--patch" in told[0]
+
+
 def test_two_inputs_of_one_name_are_refused(tmp_path, capsys):
     assert main(["segment", str(SAMPLE), str(SAMPLE), "--output", str(tmp_path / "out")]) == 2
     assert "would both be written" in capsys.readouterr().err

@@ -60,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except MemoryError:
+        print(
+            "spectbonemetseg: There is not enough memory for this; close other programs, or ask for less (a smaller "
+            "--patch or --batch in a training).",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as error:
         # A disk that fills up in the middle of a training, say: nothing half-written takes the place of what was there.
         place = f"{error.filename}: " if error.filename else ""
