@@ -104,6 +104,15 @@ def test_unusable_pictures_are_refused(tmp_path):
     assert "5 pictures" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])
+@pytest.mark.parametrize("part", [0.5, 0.99])
+def test_a_nifti_file_cut_short_is_refused_instead_of_filled_up_with_zeros(tmp_path, suffix, part):
+    path = write(tmp_path / f"p1_ant{suffix}", ANTERIOR)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    assert "p1_ant" in refusal(path)
+
+
 def test_a_lying_picture_is_warned_about(tmp_path):
     scan = read_scan(write(tmp_path / "ant.nrrd", ANTERIOR.T))
     assert any("wider than high" in warning for warning in scan.warnings)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView
+from SpectBoneMetSegLib.reading.images import is_whole
 
 __all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
 
@@ -44,10 +45,14 @@ def read_image(path: Path) -> NDArray[Any]:
     """
     import SimpleITK as sitk  # noqa: N813
 
+    damaged = UserError(f"{path} is missing or damaged; make the data set again or restore the file.")
     try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
+        raise damaged from error
+    if not is_whole(path, image):
+        raise damaged
+    return sitk.GetArrayFromImage(image)
 
 
 def write_json(path: Path, value: Any) -> None:

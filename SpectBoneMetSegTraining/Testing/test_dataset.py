@@ -294,6 +294,17 @@ def test_missing_and_damaged_files_are_named(folder, name, damage):
     assert "\n" not in str(caught.value)
 
 
+def test_an_image_cut_short_is_named_instead_of_filled_up_with_zeros(folder):
+    path = next(folder.glob("labelsTr/*.nii.gz"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-12])
+    try:
+        with pytest.raises(UserError, match=path.name):
+            read_image(path)
+    finally:
+        path.write_bytes(content)
+
+
 def test_an_image_keeps_its_type_and_layers(tmp_path):
     layers = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
     view = PlanarView(np.zeros((3, 4)), (2.0, 3.0), "anterior")

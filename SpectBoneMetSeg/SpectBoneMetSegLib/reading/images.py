@@ -6,6 +6,9 @@ of exactly 1 x 1 mm is what the formats fall back to when nobody stated one, and
 
 from __future__ import annotations
 
+import gzip
+import math
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,7 @@ from .frames import Frame, FrameFile
 if TYPE_CHECKING:
     import SimpleITK
 
-__all__ = ["IMAGE_SUFFIXES", "open_image", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "is_whole", "open_image", "read_image"]
 
 IMAGE_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".png", ".tif", ".tiff")
 
@@ -71,8 +74,32 @@ def open_image(path: Path) -> SimpleITK.Image:
     loud = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        return sitk.ReadImage(str(path))
+        image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    if not is_whole(path, image):
+        raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
+    return image
+
+
+def is_whole(path: Path, image: SimpleITK.Image) -> bool:
+    """Whether a NIfTI file holds all its pixels; the library fills up with zeros what a file cut short lacks.
+
+    Args:
+        path: the file. image: what the library read from it. Other formats are whole where the library can read them.
+    """
+    name = path.name.lower()
+    if not name.endswith((".nii", ".nii.gz")):
+        return True
+    size = path.stat().st_size
+    if name.endswith(".gz"):
+        try:
+            with gzip.open(path) as stream:
+                size = sum(map(len, iter(lambda: stream.read(2**20), b"")))
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            return False
+    dimensions = int(image.GetMetaData("dim[0]"))
+    pixels = math.prod(max(1, int(image.GetMetaData(f"dim[{axis}]"))) for axis in range(1, dimensions + 1))
+    return size >= float(image.GetMetaData("vox_offset")) + pixels * int(image.GetMetaData("bitpix")) // 8
