@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from SpectBoneMetSegLib.errors import UserError
+
+#: In a folder that one process at a time may write. It stays: taking it away would let two in at once.
+LOCK = ".lock"
 
 #: Seconds between two tries of a lock that is waited for.
 RETRY = 0.05
@@ -51,6 +58,26 @@ def is_locked(path: Path) -> bool:
             return not _try(file, shared=True)
     except OSError:
         return False
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask out of a folder.
+
+    Args:
+        folder: made where it does not exist.
+
+    Raises:
+        UserError: another process is in it. OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    if not lock.acquire():
+        raise UserError(f"Another process is writing {folder}; wait until it has ended, or choose another folder.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 if sys.platform == "win32":

@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.errors import UserError
 from . import run_folder
 from .batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
 from .dataset import LabelledCrop
+from .file_lock import alone_in
 from .fine_tuning import start_weights, with_start
 from .schedule import learning_rate
 from .settings import TrainingConfig
@@ -68,8 +69,8 @@ def train(
         cache_bytes: memory for cases read from disk. on_look: called after every look at the validation patients.
 
     Raises:
-        UserError: the folder holds another run, options that cannot be trained, a broken or too small data set, no
-            model to start from.
+        UserError: the folder holds another run or another process trains in it, options that cannot be trained, a
+            broken or too small data set, no model to start from.
     """
     tf = import_tensorflow()
     config = with_start(config)
@@ -78,9 +79,10 @@ def train(
     run_folder.prepare(run, config, data)
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
-    loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes))
-    loop.go(progress, on_look)
-    run_folder.plot_curves(run)
+    with alone_in(run):
+        loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes))
+        loop.go(progress, on_look)
+        run_folder.plot_curves(run)
     return loop.state.result()
 
 

@@ -15,7 +15,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.reading import read_scan
 from SpectBoneMetSegTrainingLib.dataset import cases_of, load_case
+from SpectBoneMetSegTrainingLib.file_lock import alone_in
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, private_folder, sources_of
+from SpectBoneMetSegTrainingLib.gathering.pseudonyms import Pseudonyms
 from SpectBoneMetSegTrainingLib.gathering.studies import find
 from SpectBoneMetSegTrainingLib.images import read_image, read_json
 from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
@@ -147,6 +149,19 @@ def test_scans_of_one_patient_stay_together_and_other_sets_name_them_otherwise(t
         assert len(set(sides)) == 1
     other = gather(tmp_path / "other", find([tree.labelled]))
     assert not {row.patient for row in other.rows if row.patient} & {record["patient"] for record in records.values()}
+
+
+def test_a_patient_id_in_other_letters_is_the_same_patient():
+    names = Pseudonyms(b"k" * 32)
+    assert len({names.patient(who) for who in ("ab 7", " AB 7", "Ab 7 ")}) == 1
+    assert names.patient("AB 7") != names.patient("AB 8")
+
+
+def test_two_processes_do_not_gather_into_one_data_set(tree):
+    with alone_in(private_folder(tree.data)), pytest.raises(UserError, match="Another process"):
+        run(tree)
+    assert not list(tree.data.glob("instances/*"))
+    assert {row.outcome for row in run(tree).rows} >= {"new"}
 
 
 def test_gathering_again_changes_nothing(tree):

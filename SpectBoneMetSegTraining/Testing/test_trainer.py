@@ -12,6 +12,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
+from SpectBoneMetSegTrainingLib.file_lock import alone_in
 from SpectBoneMetSegTrainingLib.scores import load_scores
 from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
 
@@ -57,6 +58,14 @@ def test_another_training_in_the_same_run_folder_is_refused(data, tmp_path):
     (tmp_path / "run" / "config.json").write_text(json.dumps({"data": "elsewhere"}))
     with pytest.raises(UserError, match="other options"):
         train(data, tmp_path / "run", config())
+
+
+def test_two_processes_do_not_train_in_one_run_folder(data, tmp_path):
+    with alone_in(tmp_path / "run"), pytest.raises(UserError, match="Another process"):
+        train(data, tmp_path / "run", config())
+    assert not (tmp_path / "run" / "log.csv").exists()
+    train(data, tmp_path / "run", config(steps=6))
+    assert (tmp_path / "run" / "checkpoint.npz").exists()
 
 
 def test_a_patch_that_the_pooling_does_not_divide_is_refused(data, tmp_path):

@@ -24,6 +24,7 @@ from SpectBoneMetSegLib.planar import WholeBodyScan
 from SpectBoneMetSegLib.reading import read_files
 
 from ..dataset import finish_dataset, records_of
+from ..file_lock import alone_in
 from ..images import read_json, write_json
 from ..splits import extend_split
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
@@ -93,11 +94,13 @@ def gather(
         progress: called with how many scans are done and how many there are; what it raises ends the gathering.
 
     Raises:
-        UserError: the folder holds another data set or cannot be written, its private folder is missing, or nothing
-            usable was found.
+        UserError: the folder holds another data set or cannot be written, another process gathers into it, its
+            private folder is missing, or nothing usable was found.
     """
     try:
-        return _Gatherer(data, seed).run(found, scene, progress)
+        seed = _prepare(data, seed)
+        with alone_in(private_folder(data)):
+            return _Gatherer(data, seed).run(found, scene, progress)
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
@@ -108,7 +111,7 @@ class _Gatherer:
 
     def __init__(self, data: Path, seed: int) -> None:
         self.data, self.private = data, private_folder(data)
-        self.seed = _prepare(data, seed)
+        self.seed = seed
         new = not (data / "dataset.json").exists() and not any(data.glob("instances/*.json"))
         self.names = Pseudonyms(read_or_make_key(self.private, new))
         self.records = {record["case"]: record for record in records_of(data)}
