@@ -28,8 +28,8 @@ class Pseudonyms:
         self._key = key
 
     def patient(self, patient: str) -> str:
-        """Name of a patient, from the ID in the file."""
-        return f"patient_{self._hash('patient', patient.strip())}"
+        """Name of a patient, from the ID in the file; blanks around it and letter case tell nobody apart."""
+        return f"patient_{self._hash('patient', patient.strip().casefold())}"
 
     def scan(self, identity: str) -> str:
         """Name of a scan, from what identifies it (see `identity_of`)."""
