@@ -52,6 +52,13 @@ def test_a_second_run_reads_only_what_is_missing(archive, tmp_path, tiny, capsys
     assert (tmp_path / "out" / "study two" / "receipt.json").stat().st_mtime_ns > before
 
 
+def test_results_among_the_studies_are_refused_because_the_next_run_would_read_them(archive, tiny, capsys):
+    before = sorted(archive.rglob("*"))
+    assert batch(archive, archive / "study two" / "..", tiny) == 2
+    assert "choose another --output" in capsys.readouterr().err
+    assert sorted(archive.rglob("*")) == before
+
+
 def test_a_failed_second_reading_keeps_the_first_result_and_says_so(archive, tmp_path, tiny, capsys):
     out = tmp_path / "out"
     main(["batch", str(archive), "--output", str(out), "--model", str(tiny)])

@@ -105,12 +105,15 @@ def find_studies(folder: Path, output: Path) -> list[Path]:
     """The studies in a folder, sorted: its subfolders, and its files that look like scans.
 
     Raises:
-        UserError: no such folder, or nothing in it.
+        UserError: no such folder, nothing in it, or the results would lie among the studies.
     """
     from .reading import looks_like_scan
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
+    if folder.resolve() == output.resolve():
+        # The next run would take the results for studies.
+        raise UserError(f"{folder} holds the studies; choose another --output for the results.")
     found = [
         path
         for path in sorted(folder.iterdir())
