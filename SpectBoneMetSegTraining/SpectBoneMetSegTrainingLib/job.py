@@ -126,7 +126,9 @@ def find_job(name: str, jobs: Path | None = None) -> Job:
     fitting = [job for job in found if job.folder.name == name]
     fitting = fitting or [job for job in found if job.spec is not None and job.spec.model == name]
     fitting = fitting or [job for job in found if job.folder.name.startswith(name)]
-    if not fitting or not name:
+    if not name:
+        raise UserError("Say which training job; `spectbonemetseg jobs list` shows those there are.")
+    if not fitting:
         known = ", ".join(job.folder.name for job in found) or "none"
         raise UserError(f"There is no training job {name!r}; there are: {known}.")
     return fitting[-1]

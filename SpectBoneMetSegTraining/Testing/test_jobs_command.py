@@ -28,6 +28,12 @@ def start(jobs: Path, counting: str, steps: int = 10, model: str = "tiny") -> Pa
     return start_job(JobSpec(Path("nowhere"), model, TrainingConfig(steps=steps)), jobs, counting)
 
 
+@pytest.mark.parametrize("action", ["watch", "pause", "stop", "resume", "delete", "use"])
+def test_without_a_job_nothing_is_done_and_the_way_to_its_name_is_told(jobs, action, capsys):
+    assert main(["jobs", action, "--jobs", str(jobs)]) == 1
+    assert "`spectbonemetseg jobs list`" in capsys.readouterr().err
+
+
 def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys):
     folder = start(jobs, counting)
     assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
