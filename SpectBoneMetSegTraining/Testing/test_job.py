@@ -53,6 +53,9 @@ def jobs(tmp_path):
     store = tmp_path / "jobs"
     yield store
     for one in list_jobs(store):
+        if one.spec is not None:
+            # A process that is only just coming up holds nothing yet by which it could be ended.
+            write_wish(one.folder, "stop", one.status.attempt)
         end_process(one.folder)
 
 

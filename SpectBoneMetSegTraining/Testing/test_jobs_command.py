@@ -10,6 +10,7 @@ from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.models import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib import jobs_command
 from SpectBoneMetSegTrainingLib.job import JobSpec, list_jobs, read_job, start_job
+from SpectBoneMetSegTrainingLib.job_folder import write_wish
 from SpectBoneMetSegTrainingLib.job_process import end_process
 from SpectBoneMetSegTrainingLib.promotion import COMPARISON, Comparison
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
@@ -21,6 +22,9 @@ def jobs(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs_command, "LOOK_SECONDS", 0.02)
     yield store
     for one in list_jobs(store):
+        if one.spec is not None:
+            # A process that is only just coming up holds nothing yet by which it could be ended.
+            write_wish(one.folder, "stop", one.status.attempt)
         end_process(one.folder)
 
 
