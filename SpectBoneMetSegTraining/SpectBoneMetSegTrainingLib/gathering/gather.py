@@ -26,7 +26,7 @@ from SpectBoneMetSegLib.reading import read_files
 from ..dataset import finish_dataset, records_of
 from ..file_lock import alone_in
 from ..images import read_json, write_json
-from ..splits import extend_split
+from ..splits import VALIDATION_FOLD, extend_split
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
 from .disagreement_picture import write_disagreement
 from .labels import LabelledScan, instances_of
@@ -286,10 +286,10 @@ class _Gatherer:
             told = "splits: nobody new; everybody stays where they were."
             if folds != before["folds"]:
                 write_json(splits, {**before, "folds": folds})
-                held = sum(fold == 0 for fold in joined.values())
+                held = sum(fold == VALIDATION_FOLD for fold in joined.values())
                 told = (
-                    f"splits: {len(joined)} new labelled patients joined, {held} of them to validate (fold 0); "
-                    "everybody else stays where they were."
+                    f"splits: {len(joined)} new labelled patients joined, {held} of them to validate "
+                    f"(fold {VALIDATION_FOLD}); everybody else stays where they were."
                 )
         finish_dataset(
             self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
