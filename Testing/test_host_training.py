@@ -137,7 +137,7 @@ def test_a_training_outlives_the_panel_and_the_scene_and_goes_on_after_it_was_ki
     longest(lambda: steps_drawn(host) > 3)
     job = panel.choices.node.job
     assert panel.ui.trainButton.text == "Pause"
-    assert "to go" in panel.ui.trainingLabel.text
+    longest(lambda: "to go" in panel.ui.trainingLabel.text)
 
     host.clear()
     assert panel.choices.node.job == job
