@@ -59,13 +59,17 @@ def training_and_validation(data: Path) -> tuple[list[str], list[str]]:
 def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
     """The cases a training uses.
 
-    An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones.
+    An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones. It may do
+    without any.
 
     Raises:
         UserError: not a data set, no training case, fewer patients or samples than the budget, or `labelled_cases`
             that are no labelled training cases.
     """
-    labelled, validation = training_and_validation(data)
+    if config.method == "unsupervised" and not cases_of(data, "train"):
+        labelled, validation = [], []
+    else:
+        labelled, validation = training_and_validation(data)
     patients = patients_of(data)
     rest: list[str] = []
     if config.labels is not None or config.labelled_cases is not None:

@@ -69,6 +69,14 @@ def test_without_any_label_nothing_is_chosen_or_measured(mixed, tmp_path, capsys
     assert card.threshold == card.seed_threshold == 0.5
 
 
+def test_eq_7_alone_needs_no_labelled_scan_at_all(discs, tmp_path, capsys):
+    bare = discs(tmp_path / "bare", ["unlabelled"] * 3)
+    assert train(bare, tmp_path / "tiny", "--method", "unsupervised", *SMALL) == 0
+    assert "nothing was measured" in capsys.readouterr().err
+    assert train(bare, tmp_path / "other", "--method", "semi", *SMALL) == 1
+    assert "no labelled training case" in capsys.readouterr().err
+
+
 def test_a_budget_of_one_patient_says_that_its_figures_flatter(mixed, tmp_path):
     figures = train_and_finish(
         mixed, tmp_path / "run", TrainingConfig(2, 2, 32, labels=1, network=NETWORK), tmp_path / "m"
