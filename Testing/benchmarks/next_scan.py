@@ -4,7 +4,8 @@
 
 In rounds: train a small network, measure it on patients that nobody learns from, label some more patients, chosen by
 `next_scan.order` or at random, and train on. Both ways begin with the same patients and the same network.
-Writes curves.csv, a row per measurement, and curves.png; what was broken off goes on with the next seed.
+Writes curves.csv, a row per measurement, curves.png, and prints what follows from them; what was broken off goes on
+with the next seed.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def main() -> None:
         if seed not in whole:
             run_seed(args, seed, table)
     draw(table, args.output / "curves.png")
+    print(told(table))
 
 
 def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
@@ -155,8 +157,7 @@ def whole_seeds(table: Path, rows_each: int) -> set[int]:
     """Seeds that were measured to their end before; what is there of others is dropped."""
     if not table.exists():
         return set()
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table)
     seeds = [int(row["seed"]) for row in rows]
     whole = {seed for seed in seeds if seeds.count(seed) == rows_each}
     table.unlink()
@@ -176,13 +177,55 @@ def write_row(table: Path, row: Sequence[object]) -> None:
         writer.writerow(row)
 
 
+def told(table: Path) -> str:
+    """Means over the seeds in words: the DSC of both ways, and how many labels reach what random order ends with."""
+    rows = read_rows(table)
+    seeds = sorted({row["seed"] for row in rows})
+    counts = sorted({int(row["patients"]) for row in rows})
+    value = {(row["seed"], row["way"], int(row["patients"])): row for row in rows}
+    dsc = {way: np.array([[float(value[s, way, n]["dsc"]) for n in counts] for s in seeds]) for way in WAYS}
+    lesions = {
+        way: np.mean([[float(value[s, way, n]["lesions"]) for n in counts] for s in seeds], axis=0) for way in WAYS
+    }
+    gain = dsc["rank"] - dsc["random"]
+    lines = [
+        f"Simulated patients, {len(seeds)} seeds; mean pooled DSC on the held-out patients (mean lesions labelled)."
+    ]
+    for i, count in enumerate(counts):
+        ways = ", ".join(f"{way} {dsc[way][:, i].mean():.3f} ({lesions[way][i]:.0f})" for way in WAYS)
+        error = gain[:, i].std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else float("nan")
+        better = int((gain[:, i] > 0).sum())
+        lines.append(
+            f"{count} patients: {ways}, difference {gain[:, i].mean():+.3f}, standard error {error:.3f}, "
+            f"rank better in {better} of {len(seeds)} seeds"
+        )
+    random, ranked = (dsc[way].mean(axis=0) for way in WAYS)
+    goal = random.max()
+    if (ranked >= goal).any():
+        first = int(np.argmax(ranked >= goal))
+        begin = max(first - 1, 0)
+        need = np.interp(goal, ranked[[begin, first]], np.array(counts)[[begin, first]])
+        lines.append(
+            f"Random order's best, {goal:.3f} with {counts[int(random.argmax())]} patients, is reached by rank with "
+            f"{need:.0f} (interpolated)."
+        )
+    else:
+        lines.append(f"Random order's best, {goal:.3f}, is not reached by rank.")
+    return "\n".join(lines)
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of the table."""
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def draw(table: Path, picture: Path) -> None:
     """Every seed thin, the mean of each way thick."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table)
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
