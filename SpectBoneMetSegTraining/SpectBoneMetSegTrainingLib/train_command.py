@@ -6,11 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from SpectBoneMetSegLib.cards import MODEL_NAME
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
 from .gather_command import add_folder_options, gather_folders
 from .progress import loss_line
+from .settings import TrainingConfig
 from .train_options import add_options, training_config
 
 
@@ -27,6 +29,11 @@ class TrainCommand:
             "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
         )
         parser.add_argument(
+            "--background",
+            action="store_true",
+            help="queue it as a job and return at once; --output is then the model's name alone (see `jobs`)",
+        )
+        parser.add_argument(
             "--run",
             dest="run_folder",
             metavar="DIR",
@@ -40,6 +47,8 @@ class TrainCommand:
         """Train, choose thresholds on the validation patients, write the model."""
         silence_libraries()
         config = training_config(args)
+        if args.background:
+            return _start_job(args, config)
         from .finish import check_request, train_and_finish
 
         output = Path(args.output).absolute()
@@ -59,6 +68,29 @@ class TrainCommand:
         if args.json:
             print_json({"model": str(output), "validation": figures})
         return 0
+
+
+def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
+    """Queue the training as a job that outlives this process, once everything it needs has been checked."""
+    from .job import JobSpec, start_job
+    from .preflight import check_before
+
+    if args.data is None:
+        raise UsageError("A background job needs --data; `spectbonemetseg gather` makes a data set of your folders.")
+    if args.run_folder or not MODEL_NAME.fullmatch(args.output):
+        raise UsageError(
+            "A background job keeps its files in a folder of its own: give --output a name without a folder, no --run."
+        )
+    spec = JobSpec(Path(args.data), args.output, config, args.description)
+    for finding in check_before(spec):
+        if finding.level == "refusal":
+            raise UserError(finding.sentence)
+        print(finding.sentence, file=sys.stderr)
+    folder = start_job(spec)
+    print(f"Job {folder.name} is on its way: `spectbonemetseg jobs watch {folder.name}`.", file=sys.stderr)
+    if args.json:
+        print_json({"job": folder.name, "folder": str(folder)})
+    return 0
 
 
 def _gather_if_asked(args: argparse.Namespace, data: Path, run: Path) -> None:

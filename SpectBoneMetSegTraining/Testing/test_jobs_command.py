@@ -38,6 +38,48 @@ def test_without_a_job_nothing_is_done_and_the_way_to_its_name_is_told(jobs, act
     assert "`spectbonemetseg jobs list`" in capsys.readouterr().err
 
 
+@pytest.fixture
+def labelled(discs, tmp_path):
+    return discs(tmp_path / "set", ["train"] * 6)
+
+
+def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, counting, labelled, monkeypatch, capsys):
+    monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(jobs))
+    monkeypatch.setattr("sys.executable", counting)
+    request = ["train", "--data", str(labelled), "--output", "mine", "--background", "--steps", "7", "--json"]
+    assert main(request) == 0
+    told = capsys.readouterr()
+    assert "labelled scans" in told.err
+    assert "jobs watch" in told.err
+    [job] = list_jobs()
+    assert json.loads(told.out) == {"job": job.folder.name, "folder": str(job.folder)}
+    assert job.spec is not None
+    assert job.spec.config.steps == 7
+    assert main(["jobs", "watch", "mine"]) == 0
+    assert "step 7 of 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "told"),
+    [
+        (["--output", "a/mine"], 2, "without a folder"),
+        (["--output", "mine", "--run", "elsewhere"], 2, "no --run"),
+        (["--output", "mine", "--unlabelled", "scans"], 2, "gather"),
+        (["--output", "mine", "--data", "nowhere"], 1, "nowhere"),
+    ],
+)
+def test_what_cannot_run_in_the_background_is_told_before_a_job_is_made(
+    options, status, told, jobs, labelled, monkeypatch, capsys
+):
+    monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(jobs))
+    data = [] if {"--data", "--unlabelled"} & set(options) else ["--data", str(labelled)]
+    assert main(["train", "--background", *data, *options]) == status
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.strip().splitlines()) == 1
+    assert not jobs.exists()
+
+
 def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys):
     folder = start(jobs, counting)
     assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
