@@ -66,10 +66,8 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
         UserError: not a data set, no training case, fewer patients or samples than the budget, or `labelled_cases`
             that are no labelled training cases.
     """
-    if config.method == "unsupervised" and not cases_of(data, "train"):
-        labelled, validation = [], []
-    else:
-        labelled, validation = training_and_validation(data)
+    bare = config.method == "unsupervised" and not cases_of(data, "train")
+    labelled, validation = ([], []) if bare else training_and_validation(data)
     patients = patients_of(data)
     rest: list[str] = []
     if config.labels is not None or config.labelled_cases is not None:
