@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,22 @@ def test_the_shipped_model_is_trained_and_its_card_says_on_what():
     assert "Research use only" in card["notice"]
     steps = card["training"]["steps"]
     assert f"--steps {steps} --learning-rate 3e-3" in (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
+    shutil.copy(ROOT / "docs" / "next-scan" / "curves.csv", tmp_path)
+    script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
+    command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (tmp_path / "curves.png").exists()
+    page = (ROOT / "docs" / "training-jobs.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \|", page, re.MULTILINE)
+    assert [row[0] for row in rows] == ["6", "12", "18", "24"]
+    for count, random, rank, difference in rows:
+        [line] = [line for line in told.splitlines() if line.startswith(f"{count} patients:")]
+        assert f"random {random} (" in line
+        assert f"rank {rank} (" in line
+        gain = re.match(r"([+-][\d.]+) \(([\d.]+)\)", difference)
+        assert gain is None or f"difference {gain[1]}, standard error {gain[2]}" in line
+    for goal, ranked, at_random in re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page):
+        assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in told

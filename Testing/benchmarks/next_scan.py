@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.augmentation import target_channels
@@ -28,6 +29,8 @@ from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 from SpectBoneMetSegTrainingLib.subsets import patients_of
 from SpectBoneMetSegTrainingLib.trainer import train
 from SpectBoneMetSegTrainingLib.validation import predict_whole
+
+Array = NDArray[np.float64]
 
 COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
 WAYS = ("random", "rank")
@@ -39,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set of labelled simulated patients")
     parser.add_argument("--output", type=Path, required=True, help="folder for curves.csv and curves.png")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--first", type=int, default=6, help="patients labelled at first (6)")
     parser.add_argument("--more", type=int, default=6, help="patients labelled in every further round (6)")
@@ -199,19 +202,18 @@ def told(table: Path) -> str:
             f"{count} patients: {ways}, difference {gain[:, i].mean():+.3f}, standard error {error:.3f}, "
             f"rank better in {better} of {len(seeds)} seeds"
         )
-    random, ranked = (dsc[way].mean(axis=0) for way in WAYS)
-    goal = random.max()
-    if (ranked >= goal).any():
-        first = int(np.argmax(ranked >= goal))
-        begin = max(first - 1, 0)
-        need = np.interp(goal, ranked[[begin, first]], np.array(counts)[[begin, first]])
-        lines.append(
-            f"Random order's best, {goal:.3f} with {counts[int(random.argmax())]} patients, is reached by rank with "
-            f"{need:.0f} (interpolated)."
-        )
-    else:
-        lines.append(f"Random order's best, {goal:.3f}, is not reached by rank.")
+    means = {way: dsc[way].mean(axis=0) for way in WAYS}
+    for goal in np.arange(0.05, min(curve.max() for curve in means.values()), 0.05):
+        if goal > means[WAYS[0]][0]:
+            ways = ", ".join(f"{way} {needed(counts, means[way], float(goal)):.0f}" for way in WAYS)
+            lines.append(f"Patients for a mean DSC of {goal:.2f} (interpolated): {ways}")
     return "\n".join(lines)
+
+
+def needed(counts: Sequence[int], curve: Array, goal: float) -> float:
+    """Patients at which a curve that begins below a goal first reaches it, between its points along a line."""
+    place = int(np.argmax(curve >= goal))
+    return float(np.interp(goal, curve[[place - 1, place]], np.array(counts)[[place - 1, place]]))
 
 
 def read_rows(table: Path) -> list[dict[str, str]]:
@@ -238,6 +240,7 @@ def draw(table: Path, picture: Path) -> None:
         means = [np.mean([float(row["dsc"]) for row in ours if int(row["patients"]) == count]) for count in counts]
         label = {"random": "at random", "rank": "by rank"}[way]
         axes.plot(counts, means, color=colour, linewidth=2.2, marker="o", label=f"chosen {label}, mean")
+    axes.set_xticks(sorted({int(row["patients"]) for row in rows}))
     axes.set_xlabel("labelled patients (simulated)")
     axes.set_ylabel("pooled DSC on held-out patients")
     axes.set_title("A small network, trained on in every round; thin lines: seeds", fontsize=10)
