@@ -112,11 +112,11 @@ def _validation(spec: JobSpec, cases: TrainingCases) -> Finding:
         return Finding("warning", "validation", words)
     if not _lesions(spec.data, cases.validation):
         words = (
-            f"None of the {people} patients who validate has a lesion: the figures of the new model would say nothing."
+            f"No patient who validates ({people} in all) has a lesion: the figures of the new model would say nothing."
         )
         return Finding("warning", "validation", words)
     if people < FEW_VALIDATION:
-        words = f"Only {people} patients validate: too few to find the new model better than its parent."
+        words = f"Patients who validate: {people}, too few to find the new model better than its parent."
         return Finding("warning", "validation", words)
     return Finding("ok", "validation", f"{len(cases.validation)} scans of {people} patients validate.")
 

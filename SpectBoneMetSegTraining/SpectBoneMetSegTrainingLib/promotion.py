@@ -76,7 +76,7 @@ class Comparison:
         }[self.verdict]
         return (
             f"{words} {self.parent}: DSC {self.dice:.3f} against {self.parent_dice:.3f}, difference "
-            f"{self.difference:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}, {self.patients} patients)."
+            f"{self.difference:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}; patients: {self.patients})."
         )
 
     def to_dict(self) -> dict[str, Any]:

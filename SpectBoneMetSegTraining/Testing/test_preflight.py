@@ -47,7 +47,7 @@ def test_few_patients_are_a_warning_and_do_not_forbid(check):
     found = check()
     assert found["labels"].level == found["validation"].level == "warning"
     assert "4 labelled scans of 4 patients with 4 lesions" in found["labels"].sentence
-    assert "Only 1 patients validate" in found["validation"].sentence
+    assert "Patients who validate: 1, too few" in found["validation"].sentence
     assert may_start(list(found.values()))
     assert "time" not in found
 
