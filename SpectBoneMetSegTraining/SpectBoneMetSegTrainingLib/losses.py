@@ -29,10 +29,7 @@ def segmentation_loss(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tenso
     """
     import tensorflow as tf
 
-    # Added, not clipped: a clipped probability has no gradient, so a saturated pixel would never learn again.
     p = probability
-    entropy = -(LESION_WEIGHT * label * tf.math.log(p + EPSILON) + (1 - label) * tf.math.log(1 - p + EPSILON))
-    cross_entropy = tf.reduce_sum(weight * entropy) / (tf.reduce_sum(weight) + EPSILON)
     axes = (0, 1, 2)
     hit = tf.reduce_sum(weight * p * label, axes)
     false_positive = tf.reduce_sum(weight * p * (1 - label), axes)
@@ -40,4 +37,18 @@ def segmentation_loss(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tenso
     missed = FALSE_POSITIVE_WEIGHT * false_positive + FALSE_NEGATIVE_WEIGHT * false_negative
     # One pixel of smoothing: a batch without lesions costs as little as its false alarms are few.
     tversky = (hit + 1.0) / (hit + missed + 1.0)
-    return cross_entropy + tf.reduce_mean(1 - tversky)
+    return cross_entropy(p, label, weight, LESION_WEIGHT) + tf.reduce_mean(1 - tversky)
+
+
+def cross_entropy(probability: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, lesions: float = 1.0) -> tf.Tensor:
+    """Mean cross-entropy of a probability to a target from 0 to 1; arguments as in `segmentation_loss`.
+
+    Args:
+        lesions: how many times the lesion part of the target counts.
+    """
+    import tensorflow as tf
+
+    # Added, not clipped: a clipped probability has no gradient, so a saturated pixel would never learn again.
+    lesion, background = tf.math.log(probability + EPSILON), tf.math.log(1 - probability + EPSILON)
+    entropy = -(lesions * target * lesion + (1 - target) * background)
+    return tf.reduce_sum(weight * entropy) / (tf.reduce_sum(weight) + EPSILON)

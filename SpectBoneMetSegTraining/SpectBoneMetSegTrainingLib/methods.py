@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .losses import segmentation_loss
+from .losses import cross_entropy, segmentation_loss
 from .region_losses import (
     ALPHA,
     Combination,
@@ -25,9 +25,8 @@ from .settings import TrainingConfig
 if TYPE_CHECKING:
     import tensorflow as tf
 
-#: The teacher's probability from which a pixel is taken for lesion, and up to which for background; between them it
-#: teaches nothing. Lesions are rare, so a symmetric rule would teach background only.
-SURE_LESION, SURE_BACKGROUND = 0.7, 0.05
+#: Weight of the mean teacher's cross-entropy, which few pixels of a patch carry, beside the supervised loss.
+TEACHER_WEIGHT = 3.0
 #: Body is where an input, the square root of counts relative to the body's level, is above this: about a seventh of the
 #: level, as BODY_FRACTION of the reading module has it.
 BODY_INPUT = 0.39
@@ -60,7 +59,7 @@ def describe_loss(config: TrainingConfig) -> str:
         sum_or_convex = f"(1 - {ALPHA}) l_U + {ALPHA} l_S" if config.convex else f"l_U + {ALPHA} l_S"
         return f"Lin et al. 2022, Eq. 6-8, {form}, {sum_or_convex}"
     if config.method == "strong":
-        return f"{supervised}; of unlabelled patches the same against a mean teacher's sure pixels"
+        return f"{supervised}; of unlabelled patches cross-entropy to a mean teacher's probability"
     return supervised
 
 
@@ -79,20 +78,19 @@ def semi_supervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
 
 
 def strong_losses(seen: Seen, consistency: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Labelled patches against their labels; strong views against what the teacher is sure of in the weak ones.
+    """Labelled patches against their labels; strong views against the teacher's probability of the weak ones.
 
-    A pasted lesion is lesion whatever the teacher says.
+    Source: mean teacher, Tarvainen & Valpola 2017 (arXiv:1703.01780). Cross-entropy to a probability is least where
+    both agree, so rare lesions become neither more nor fewer; hard labels of the teacher with the overlap loss made
+    them more. A pasted lesion is lesion whatever the teacher says.
     """
     import tensorflow as tf
 
     probability, label, weight = seen["probability"], seen["label"], seen["weight"]
     supervised = segmentation_loss(probability[0::2], label[0::2], weight[0::2])
-    teacher, pasted = seen["teacher"], label[1::2]
-    lesion = tf.cast(teacher >= SURE_LESION, tf.float32)
-    sure = tf.maximum(lesion, tf.cast(teacher <= SURE_BACKGROUND, tf.float32))
-    pseudo, certain = tf.maximum(lesion, pasted), tf.maximum(sure, pasted)
-    unlabelled = segmentation_loss(probability[1::2], pseudo, certain * weight[1::2])
-    return {"supervised": supervised, "consistency": consistency * unlabelled}
+    target = tf.maximum(seen["teacher"], label[1::2])
+    unlabelled = cross_entropy(probability[1::2], target, weight[1::2])
+    return {"supervised": supervised, "consistency": TEACHER_WEIGHT * consistency * unlabelled}
 
 
 def scaled_image(seen: Seen) -> tf.Tensor:

@@ -25,7 +25,7 @@ class TrainingConfig:
         learning_rate: peak of the cosine schedule; weight_decay: of AdamW.
         average: of the exponential moving average of the weights (the teacher of "strong").
         seed: of patches, initial weights and the choice of labelled patients; network: shape of the network.
-        method: "supervised"; "unsupervised", Eq. 7 alone; "semi", Eq. 6; "strong", a mean teacher with pseudo-labels.
+        method: "supervised"; "unsupervised", Eq. 7 alone; "semi", Eq. 6; "strong", a mean teacher.
         labels: how many patients or samples have labels, validation included; None for all.
         budget_by: what `labels` counts. A sample is one scan, both views of it.
         published: Eq. 7 and 8 as published instead of corrected; convex: l = (1-a) l_U + a l_S instead of l_U + a l_S.

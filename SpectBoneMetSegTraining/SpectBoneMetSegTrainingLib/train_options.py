@@ -41,7 +41,7 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--method",
         choices=("supervised", "unsupervised", "semi", "strong"),
         default="supervised",
-        help="all from labels (default); the paper's Eq. 7 alone; the paper's Eq. 6; a mean teacher with pseudo-labels",
+        help="all from labels (default); the paper's Eq. 7 alone; the paper's Eq. 6; a mean teacher",
     )
     group.add_argument("--labels", type=int, metavar="N", help="use so many labels, validation included (all)")
     group.add_argument(

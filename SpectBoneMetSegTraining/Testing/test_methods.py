@@ -11,6 +11,7 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
 from SpectBoneMetSegTrainingLib.dataset import load_case
 from SpectBoneMetSegTrainingLib.evaluation import predict_cases
+from SpectBoneMetSegTrainingLib.methods import strong_losses
 from SpectBoneMetSegTrainingLib.metrics import Counts
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 from SpectBoneMetSegTrainingLib.subsets import draw_budget, draw_subsets, shared_patients, training_cases
@@ -53,6 +54,29 @@ def test_a_method_broken_off_ends_with_the_weights_of_an_unbroken_run(name, mixe
         assert np.array_equal(one.numpy(), two.numpy()), one.path
     first, second = ((tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "cut"))
     assert len(first) == len(second) == 5
+
+
+def strong_parts(probability, teacher, pasted=0.0, weight=1.0):
+    """The parts of the strong loss where the unlabelled patch has these values everywhere."""
+    shape = (2, 4, 4, 1)
+    both = {"probability": (0.5, probability), "label": (0.0, pasted), "weight": (1.0, weight)}
+    seen = {name: np.stack([np.full(shape[1:], v, np.float32) for v in pair]) for name, pair in both.items()}
+    seen["teacher"] = np.full((1, *shape[1:]), teacher, np.float32)
+    return {name: float(value) for name, value in strong_losses(seen, 1.0).items()}
+
+
+@pytest.mark.parametrize("teacher", [0.02, 0.3, 0.5, 0.8])
+def test_unlabelled_pixels_are_drawn_to_the_teachers_probability_not_past_it(teacher):
+    grid = np.round(np.arange(0.01, 1, 0.01), 2)
+    costs = [strong_parts(p, teacher)["consistency"] for p in grid]
+    assert grid[int(np.argmin(costs))] == teacher
+    assert len({strong_parts(p, teacher)["supervised"] for p in (0.1, 0.9)}) == 1
+
+
+def test_a_pasted_lesion_is_lesion_whatever_the_teacher_says_and_outside_the_field_nothing_is_taught():
+    costs = [strong_parts(p, 0.1, pasted=1.0)["consistency"] for p in (0.2, 0.5, 0.99)]
+    assert costs == sorted(costs, reverse=True)
+    assert strong_parts(0.2, 0.9, weight=0.0)["consistency"] == 0
 
 
 def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
