@@ -120,6 +120,37 @@ def test_the_posterior_view_can_be_looked_at_from_the_front(host, a_read_panel):
     assert place.GetElement(0, 0) == 1.0
 
 
+def test_the_segment_editor_leaves_every_view_its_own_picture(host, a_read_panel):
+    scene = host.slicer.mrmlScene
+    composites = {name: scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow", "Green")}
+    own = {name: composite.GetBackgroundVolumeID() for name, composite in composites.items()}
+    assert len(set(own.values())) == 3
+    a_read_panel.ui.segmentEditor.setActiveEffectByName("Paint")
+    # Somebody looks at one view alone and comes back.
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    before = layout.GetViewArrangement()
+    layout.SetViewArrangement(9569)
+    layout.SetViewArrangement(before)
+    assert {name: composite.GetBackgroundVolumeID() for name, composite in composites.items()} == own
+
+
+def test_another_layout_before_the_first_reading_does_no_harm(host, panel):
+    panel.enter()
+    layout = host.slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    for arrangement in (9568, 9569):
+        layout.SetViewArrangement(arrangement)
+    assert layout.GetViewArrangement() == 9569
+    panel.exit()
+
+
+def test_the_segment_editor_edits_nothing_without_a_reading(host, a_read_panel):
+    editor = a_read_panel.ui.segmentEditor
+    assert editor.segmentationNode() is a_read_panel.live.node
+    a_read_panel.ui.segmentationSelector.setCurrentNode(None)
+    assert a_read_panel.live is None
+    assert editor.segmentationNode() is None
+
+
 def test_the_third_view_shows_the_aggregate(host, a_read_panel):
     composite = host.slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeGreen")
     shown = host.slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())

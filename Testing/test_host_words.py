@@ -196,10 +196,10 @@ def test_a_click_that_draws_does_not_hand_the_editor_another_segment(a_read_pane
     panel, live = a_read_panel, a_read_panel.live
     panel.enter()
     editor = panel.ui.segmentEditor
-    assert editor.observing
     panel.ui.lesionTable.selectRow(0)
     place = to_ras(np.argwhere(live.reading.mask > 0)[-1:], live.result.scan.frame)[0]
-    editor.setActiveEffect("Paint")
+    editor.setActiveEffectByName("Paint")
+    assert editor.observing
     panel.selection.onClickedInView(place)
     assert editor.mrmlSegmentEditorNode().GetSelectedSegmentID() == live.segment_of(1)
     assert panel.ui.lesionTable.currentRow() == 0

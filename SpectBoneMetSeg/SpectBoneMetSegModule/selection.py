@@ -17,12 +17,13 @@ class Selection(VTKObservationMixin):
         self.editorWidget = editorWidget
         # Another segmentation in the editor than in the panel would be edited unseen.
         editorWidget.setSegmentationNodeSelectorVisible(False)
+        # By itself it shows its source, the anterior view, in all slice views: also under the posterior view's name.
+        editorWidget.setAutoShowSourceVolumeNode(False)
         self.table = None
         self.live = None
 
     def enter(self):
-        """The panel is opened: the editor's tools work in the views."""
-        self.editorWidget.setupViewObservations()
+        """The panel is opened: the editor's keys work; it watches the views by itself while a tool is in use."""
         self.editorWidget.installKeyboardShortcuts()
 
     def exit(self):
@@ -38,6 +39,8 @@ class Selection(VTKObservationMixin):
         if live is not None:
             editor = connectEditor(self.editorWidget, live.node)
             self.addObserver(editor, "ModifiedEvent", self.onChosenInEditor)
+        else:
+            self.editorWidget.setSegmentationNode(None)
 
     def update(self):
         """Outlines were drawn anew: let the one in hand stand out again."""

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .plots import qMRMLPlotView
+from .segment_editor import qMRMLSegmentEditorWidget
 
 HEADER_PIXELS = 24
 
@@ -206,65 +207,6 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         if self.currentData != self._last:
             self._last = self.currentData
             self.currentNodeChanged.emit(self.currentNode())
-
-
-class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
-    """Says what it would edit; edits are made by the tests."""
-
-    def __init__(self, parent: Any = None) -> None:
-        super().__init__(parent)
-        self._scene = self._node = self._segmentation = self._source = None
-        self.observing = False
-        self._label = QtWidgets.QLabel("Segment Editor", self)
-        QtWidgets.QVBoxLayout(self).addWidget(self._label)
-
-    def setMRMLScene(self, scene: Any) -> None:
-        self._scene = scene
-
-    def setMRMLSegmentEditorNode(self, node: Any) -> None:
-        self._node = node
-
-    def mrmlSegmentEditorNode(self) -> Any:
-        return self._node
-
-    def setSegmentationNode(self, node: Any) -> None:
-        self._segmentation = node
-        if self._node is not None:
-            self._node.SetAndObserveSegmentationNode(node)
-
-    def segmentationNode(self) -> Any:
-        return self._segmentation
-
-    def setSourceVolumeNode(self, node: Any) -> None:
-        self._source = node
-        if self._node is not None:
-            self._node.SetAndObserveSourceVolumeNode(node)
-
-    def sourceVolumeNode(self) -> Any:
-        return self._source
-
-    def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
-        """The host shows no selector."""
-
-    def setupViewObservations(self) -> None:
-        self.observing = True
-
-    def removeViewObservations(self) -> None:
-        self.observing = False
-
-    def installKeyboardShortcuts(self) -> None:
-        """The host has no shortcuts."""
-
-    def uninstallKeyboardShortcuts(self) -> None:
-        """The host has no shortcuts."""
-
-    def setActiveEffect(self, effect: Any) -> None:
-        if self._node is not None:
-            self._node.SetActiveEffectName(effect or "")
-
-    def setCurrentSegmentID(self, segment: str) -> None:
-        if self._node is not None:
-            self._node.SetSelectedSegmentID(segment)
 
 
 WIDGETS: dict[str, type] = {
