@@ -44,7 +44,7 @@ def ensureInstalled(file):
     except ImportError as error:
         raise UserError(_("This Slicer is too old: version 5.12 or newer is needed.")) from error
     wanted = packaging.load_requirements(file)
-    missing = [line for line in wanted if not packaging.pip_check([line])]
+    missing = [str(one) for one in wanted if not packaging.pip_check([one])]
     try:
         packaging.pip_ensure(wanted, requester="SpectBoneMetSeg")
     except Exception as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 #: Names that count as missing, for tests of that case.
 pretend_missing: set[str] = set()
 #: Names that count as installed.
@@ -12,24 +14,24 @@ pretend_installed: set[str] = set()
 asked: list[list[str]] = []
 
 
-def load_requirements(path: str | Path) -> list[str]:
+def load_requirements(path: str | Path) -> list[Requirement]:
     """The lines of a requirements file."""
     lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith(("#", "-"))]
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
 
-def pip_check(requirements: list[str]) -> bool:
+def pip_check(requirements: list[Requirement]) -> bool:
     """Whether nothing is missing."""
-    return not any(_name(line) in pretend_missing or not _installed(_name(line)) for line in requirements)
+    return all(one.name not in pretend_missing and _installed(one.name) for one in requirements)
 
 
-def pip_ensure(requirements: list[str], requester: str = "", **options: object) -> None:
+def pip_ensure(requirements: list[Requirement], requester: str | None = None) -> None:
     """Ask; in the host the user always declines.
 
     Raises:
         RuntimeError: something is missing.
     """
-    asked.append(list(requirements))
+    asked.append([str(one) for one in requirements])
     if not pip_check(requirements):
         raise RuntimeError("User declined installation")
 
@@ -44,7 +46,3 @@ def _installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _name(line: str) -> str:
-    return line.split(">")[0].split("=")[0].split("[")[0].strip()
