@@ -52,11 +52,12 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         """The loadables of a list of files; reads headers only."""
         from SpectBoneMetSegLib.reading import group_files
 
-        planar = [Path(file) for file in files if self.isPlanar(file)]
+        # The DICOM database knows a file by its own spelling of the path alone, with slashes on Windows, too.
+        planar = {Path(file): file for file in files if self.isPlanar(file)}
         loadables = []
-        for group in group_files(planar):
+        for group in group_files(list(planar)):
             loadable = DICOMLoadable()
-            loadable.files = [str(file) for file in group]
+            loadable.files = [planar[path] for path in group]
             loadable.name = self.seriesName(loadable.files[0])
             loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
             loadable.selected = True

@@ -36,6 +36,13 @@ def test_the_plugin_outbids_the_scalar_volume_plugin(load_sample):
     assert loadable.files == [str(SAMPLE)]
 
 
+def test_a_file_keeps_the_name_under_which_the_database_knows_it(host):
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    known = f"{SAMPLE.parent}//{SAMPLE.name}"
+    (loadable,) = plugin.examine([(known,)])
+    assert loadable.files == [known]
+
+
 def test_both_views_become_one_slice_volumes_with_honest_directions(host, load_sample):
     from SpectBoneMetSegLib.reading import read_scan
 
