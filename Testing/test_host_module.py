@@ -214,5 +214,12 @@ def test_the_sample_study_is_offered_as_sample_data(host):
     assert [volume.GetName() for volume in volumes] == ["simulated_scan anterior", "simulated_scan posterior"]
 
 
+def test_a_script_gets_the_file_of_the_sample_study_not_a_volume_without_sides(host):
+    import SampleData
+
+    assert SampleData.downloadSamples("SimulatedBoneScan") == [str(SAMPLE)]
+    assert host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == []
+
+
 def test_the_modules_own_test_passes_in_the_host(host):
     host.module.SpectBoneMetSegTest().runTest()

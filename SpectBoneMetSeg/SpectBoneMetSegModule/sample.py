@@ -32,6 +32,8 @@ def registerSampleData():
         nodeNames="SimulatedBoneScan",
         thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "SpectBoneMetSeg.png"),
         checksums=f"SHA256:{SHA256}",
+        # By name, without the button, Slicer would load it as one volume in which nobody's sides are right.
+        loadFiles=False,
         customDownloader=lambda source: list(loadSample().values()),
     )
 

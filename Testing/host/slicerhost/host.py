@@ -211,7 +211,7 @@ class Host:
 
     def _make_modules(self) -> None:
         slicer = self.slicer
-        from . import dicom, pip, scripted
+        from . import dicom, pip, sample_data, scripted
         from .parameters import WithinRange, parameterNodeWrapper
 
         slicer.app = Application(self._qt_application, self.application_logic, self._folder.name)
@@ -228,8 +228,6 @@ class Host:
         wrapper = types.ModuleType("slicer.parameterNodeWrapper")
         wrapper.parameterNodeWrapper = parameterNodeWrapper  # type: ignore[attr-defined]
         wrapper.WithinRange = WithinRange  # type: ignore[attr-defined]
-        sample = types.ModuleType("SampleData")
-        sample.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
         slicer.i18n, slicer.packaging = tr, pip
         slicer.util.getModuleWidget, slicer.util.selectModule = self.module_widget, self.select_module
         sys.modules.update(
@@ -239,7 +237,7 @@ class Host:
                 "slicer.packaging": pip,
                 "slicer.ScriptedLoadableModule": scripted,
                 "DICOMLib": dicom,
-                "SampleData": sample,
+                "SampleData": sample_data,
             }
         )
 
@@ -269,17 +267,6 @@ def _panel_class() -> Any:
             return widget
 
     return Panel
-
-
-class SampleDataLogic:
-    """`SampleData.SampleDataLogic`: what modules have registered."""
-
-    sources: list[dict[str, Any]] = []  # noqa: RUF012  one list for the application
-
-    @classmethod
-    def registerCustomSampleDataSource(cls, **source: Any) -> None:
-        """Keep a source."""
-        cls.sources.append(source)
 
 
 def start() -> Host:
