@@ -34,6 +34,8 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         self.tags["imageType"] = "0008,0008"
         self.tags["seriesInstanceUID"] = "0020,000E"
         self.tags["numberOfFrames"] = "0028,0008"
+        #: Files of the scan that was loaded last, the file its loadable began with, and the node it gave.
+        self.lastLoaded = None
 
     def examineForImport(self, fileLists):
         """One loadable per scan; its views may lie in several files, and these in several series."""
@@ -56,9 +58,23 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         planar = {Path(file): file for file in files if self.isPlanar(file)}
         loadables = []
         for group in group_files(list(planar)):
+            loadables += self.loadablesOf([planar[path] for path in group])
+        return loadables
+
+    def loadablesOf(self, files):
+        """One loadable for each series that a scan lies in, all of the whole scan.
+
+        The DICOM browser takes a loadable for one of the series of its first file; a series without one of ours would
+        be loaded by the scalar volume plugin, too, which puts its volume into all views.
+        """
+        first = {}
+        for file in files:
+            first.setdefault(slicer.dicomDatabase.fileValue(file, self.tags["seriesInstanceUID"]), file)
+        loadables = []
+        for start in first.values():
             loadable = DICOMLoadable()
-            loadable.files = [planar[path] for path in group]
-            loadable.name = self.seriesName(loadable.files[0])
+            loadable.files = [start, *(file for file in files if file != start)]
+            loadable.name = self.seriesName(start)
             loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
             loadable.selected = True
             loadable.confidence = CONFIDENCE
@@ -82,10 +98,16 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
 
     def load(self, loadable):
         """Load the views; returns the first volume, None when the views cannot be told apart."""
+        scan, start = frozenset(loadable.files), loadable.files[0]
+        before, self.lastLoaded = self.lastLoaded, None
+        if before is not None and before[0] == scan and before[1] != start and before[2].GetScene() is not None:
+            # The scan's other series has just brought it.
+            return before[2]
         volumes = loadPlanarScan(loadable.files, loadable.name)
         first = next(iter(volumes.values()), None)
         if first is None:
             return None
+        self.lastLoaded = scan, start, first
         self.addSeriesInSubjectHierarchy(loadable, first)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
         study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first))

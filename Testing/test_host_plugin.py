@@ -149,8 +149,10 @@ def test_views_stored_apart_load_together(host, views_apart, variant, two_series
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     # The DICOM browser hands over one list of files per series.
     loadables = plugin.examine([[file] for file in files] if two_series else [files[::-1]])
-    assert [sorted(loadable.files) for loadable in loadables] == [sorted(files)]
-    plugin.load(loadables[0])
+    # Each series has a loadable of ours, lest the scalar volume plugin load it, too; the scan is loaded once.
+    assert [sorted(loadable.files) for loadable in loadables] == [sorted(files)] * (2 if two_series else 1)
+    assert {loadable.files[0] for loadable in loadables} == set(files if two_series else files[:1])
+    assert len({plugin.load(loadable) for loadable in loadables}) == 1
     volumes = host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert [volume.GetName().split()[-1] for volume in volumes] == ["anterior", "posterior"]
     for volume, view in zip(volumes, scan.views.values(), strict=True):
@@ -160,6 +162,18 @@ def test_views_stored_apart_load_together(host, views_apart, variant, two_series
     assert len({hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volume)) for volume in volumes}) == 1
     composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow")]
     assert [node.GetBackgroundVolumeID() for node in composites] == [volume.GetID() for volume in volumes]
+
+
+def test_a_scan_of_two_series_is_loaded_again_when_it_is_asked_for_again(host, views_apart):
+    _scan, files = views_apart("single-files", two_series=True)
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    loadables = plugin.examine([[file] for file in files])
+    for loadable in loadables:
+        plugin.load(loadable)
+    host.clear()
+    nodes = {plugin.load(loadable).GetID() for loadable in loadables}
+    assert len(nodes) == 1
+    assert len(host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
 
 
 def test_one_of_two_series_loads_as_the_view_it_is(host, views_apart):
