@@ -317,6 +317,22 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     assert "broken.spectmodel.zip is not a model file" in ui.resultLabel.text
 
 
+def test_the_plots_of_the_panel_show_its_own_curves_and_none_after_they_were_forgotten(host, teaching):
+    curves = teaching().train.curves
+    curves.show([(1, 0.5), (2, 0.4)], [(2, 0.1)])
+    own = {name: view.drawn for name, view in curves.views.items()}
+    assert [chart.GetNumberOfPlotSeriesNodes() for chart in own.values()] == [2, 2]
+    # Somebody shows another chart in Slicer's layout.
+    other = host.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode")
+    host.application_logic.GetSelectionNode().SetActivePlotChartID(other.GetID())
+    host.application_logic.PropagatePlotChartSelection()
+    assert {name: view.drawn for name, view in curves.views.items()} == own
+    curves.forget()
+    assert {view.drawn for view in curves.views.values()} == {None}
+    curves.show([(1, 0.5), (2, 0.4)], [(2, 0.1)])
+    assert {name: view.drawn for name, view in curves.views.items()} == own
+
+
 def test_the_modules_own_test_passes_in_the_host(host):
     host.training.SpectBoneMetSegTrainingTest().runTest()
 

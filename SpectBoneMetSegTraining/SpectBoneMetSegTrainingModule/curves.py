@@ -69,12 +69,18 @@ class Curves:
             chart.SetYAxisRange(*limits)
         view = singleton("vtkMRMLPlotViewNode", name)
         view.SetSaveWithScene(False)
+        # A chart that is shown elsewhere in Slicer would be shown here, too.
+        view.SetDoPropagatePlotChartSelection(False)
         view.SetPlotChartNodeID(chart.GetID())
         self.views[name].setMRMLPlotViewNode(view)
 
     def forget(self):
         """The scene is closed: the views let go of its nodes."""
-        for view in self.views.values():
+        for name, view in self.views.items():
+            node = slicer.mrmlScene.GetSingletonNode(f"{PREFIX}.{name}", "vtkMRMLPlotViewNode")
+            if node is not None:
+                # A view without a node goes on drawing what it drew.
+                node.SetPlotChartNodeID(None)
             view.setMRMLPlotViewNode(None)
 
 

@@ -23,25 +23,33 @@ class qMRMLPlotView(QtWidgets.QWidget):
         super().__init__(parent)
         self._scene: Any = None
         self._node: Any = None
+        #: The chart that is drawn. As in the application, a view that loses its node goes on drawing.
+        self.drawn: Any = None
         self.setMinimumHeight(60)
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene
 
     def setMRMLPlotViewNode(self, node: Any) -> None:
-        self._node = node
         self.update()
+        if self._node is node:
+            return
+        self._node = node
+        if node is not None:
+            node.AddObserver("ModifiedEvent", lambda caller, event: self._follow(caller))
+            self._follow(node)
 
-    def mrmlPlotViewNode(self) -> Any:
-        return self._node
+    def _follow(self, node: Any) -> None:
+        if node is self._node:
+            self.drawn = node.GetPlotChartNode()
+            self.update()
 
     def paintEvent(self, event: Any) -> None:
         painter = QtGui.QPainter(self)
         painter.fillRect(QtCore.QRect(0, 0, self.size.width(), self.size.height()), QtGui.QColor("white"))
         painter.setPen(INK)
-        chart = self._node.GetPlotChartNode() if self._node is not None and self._node.GetScene() else None
-        if chart is not None:
-            self._draw(painter, chart)
+        if self.drawn is not None and self.drawn.GetScene() is not None:
+            self._draw(painter, self.drawn)
         painter.end()
 
     def _draw(self, painter: Any, chart: Any) -> None:
