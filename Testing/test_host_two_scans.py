@@ -164,6 +164,27 @@ def test_a_scene_with_two_readings_opens_with_the_one_that_was_shown(host, two_r
     assert [seen(readings[name]) for name in names] == [False, True]
 
 
+def items_of(host):
+    """The names of all items of the subject hierarchy, in their order."""
+    import vtk
+
+    hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
+    children = vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), children, True)
+    return [hierarchy.GetItemName(children.GetId(index)) for index in range(children.GetNumberOfIds())]
+
+
+def test_the_data_tree_holds_what_a_person_looks_for_and_nothing_else(host, panel, load_sample, until):
+    volumes = load_sample().volumes
+    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
+    before = items_of(host)
+    assert not any(name.startswith("Sides") for name in before)
+    node = read(panel, until)
+    assert f"{node.GetName()} (outlines)" in items_of(host)
+    host.slicer.mrmlScene.RemoveNode(node)
+    assert set(items_of(host)) - set(before) == {"Region to read"}
+
+
 def test_a_removed_segmentation_takes_all_that_belongs_to_it_along(host, panel, until):
     load(panel, SAMPLE)
     before = all_nodes(host)

@@ -284,7 +284,7 @@ def remove_parts(node: Any, scene: Any) -> None:
         _remove(curve, scene)
     node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
     _remove_maps(node, scene)
-    remove_folder(outline_folder(node), node, scene)
+    remove_folder(outline_folder(node), scene)
 
 
 def _remove_maps(node: Any, scene: Any) -> None:

@@ -46,9 +46,13 @@ def mark_view(slice_node: Any, volume: Any, shown: str, scene: Any) -> Any:
     """
     marks = marks_of(slice_node, scene)
     if marks is None:
-        marks = scene.AddNewNodeByClass(KIND, f"Sides {slice_node.GetLayoutName()}")
+        marks = scene.CreateNodeByClass(KIND)
+        marks.UnRegister(None)
+        marks.SetName(f"Sides {slice_node.GetLayoutName()}")
         marks.SetAttribute(VIEW, slice_node.GetLayoutName())
+        # Before it is added: a node that is hidden later already stands in the data tree.
         marks.SetHideFromEditors(True)
+        marks = scene.AddNode(marks)
         marks.CreateDefaultDisplayNodes()
         _plain_letters(marks.GetDisplayNode())
         marks.GetDisplayNode().AddViewNodeID(slice_node.GetID())

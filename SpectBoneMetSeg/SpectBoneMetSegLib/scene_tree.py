@@ -31,13 +31,12 @@ def file_beside(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = ""
             hierarchy.SetItemParent(own, parent)
 
 
-def remove_folder(name: str, sibling: Any, scene: Any) -> None:
-    """Remove a folder beside a node if it is empty."""
+def remove_folder(name: str, scene: Any) -> None:
+    """Remove a folder if it is empty; it is found by its name, for the item of what lay beside it may be gone."""
     import vtk
 
     hierarchy = _hierarchy(scene)
-    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(sibling)) or hierarchy.GetSceneItemID()
-    item, children = hierarchy.GetItemChildWithName(parent, name), vtk.vtkIdList()
+    item, children = hierarchy.GetItemByName(name), vtk.vtkIdList()
     if item:
         hierarchy.GetItemChildren(item, children)
         if children.GetNumberOfIds() == 0:

@@ -172,6 +172,8 @@ class Host:
         slicer = self.slicer
         from SpectBoneMetSegLib.scene import prepare_scene
 
+        from .hierarchy import follow_scene
+
         scene = slicer.vtkMRMLScene()
         self._logics = list(prepare_scene(scene))
         self.application_logic = self._logics[0]
@@ -186,6 +188,7 @@ class Host:
         self._io = slicer.vtkDataIOManager()
         self._io.SetCacheManager(cache)
         scene.SetDataIOManager(self._io)
+        follow_scene(scene)
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         self._add_views(scene)
         slicer.mrmlScene = scene
