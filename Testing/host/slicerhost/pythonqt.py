@@ -62,7 +62,14 @@ def _replace_connect() -> None:
 
 
 def connect(sender: Any, signature: str, slot: Callable[..., Any]) -> bool:
-    """`sender.connect("valueChanged(double)", slot)`: the slot gets as many values as the signature names."""
+    """`sender.connect("valueChanged(double)", slot)`: the slot gets as many values as the signature names.
+
+    Raises:
+        ValueError: there is no such signal, by C++ types; in PythonQt the connection would fail.
+    """
+    meta = sender.metaObject()
+    if meta.indexOfSignal(QtCore.QMetaObject.normalizedSignature(signature).data().decode()) < 0:
+        raise ValueError(f"QObject::connect: No such signal {meta.className()}::{signature}")
     name, _, parameters = signature.partition("(")
     parameters = parameters.rstrip(")")
     count = parameters.count(",") + 1 if parameters else 0
