@@ -12,7 +12,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.scene_choice import show_only
-from SpectBoneMetSegLib.scene_views import make_adjustable, register_layout, show_box
+from SpectBoneMetSegLib.scene_views import make_adjustable, show_box
 from SpectBoneMetSegModule.choices import Choices
 from SpectBoneMetSegModule.chosen import Chosen
 from SpectBoneMetSegModule.lesion_table import LesionTable
@@ -21,7 +21,7 @@ from SpectBoneMetSegModule.messages import Messages
 from SpectBoneMetSegModule.sample import registerSampleData
 from SpectBoneMetSegModule.selection import Selection
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
-from SpectBoneMetSegModule.views import Views, forgetCode
+from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts
 
 __all__ = ["SpectBoneMetSeg", "SpectBoneMetSegLogic", "SpectBoneMetSegTest", "SpectBoneMetSegWidget"]
 
@@ -44,6 +44,7 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
             "Frontiers in Molecular Biosciences 9:956720, 2022."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerLayouts)
 
 
 class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -75,7 +76,6 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selection.table = self.table
         self.views = Views(self.selection.onClickedInView)
         self.views.followMarks()
-        register_layout(slicer.mrmlScene)
         self.choices = Choices(self.ui, self.logic.modelNames())
         # By default the line's button asks for a file.
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs

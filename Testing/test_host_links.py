@@ -143,6 +143,26 @@ def test_another_layout_before_the_first_reading_does_no_harm(host, panel):
     panel.exit()
 
 
+def test_a_scene_saved_with_our_layout_finds_it_before_the_panel_was_opened(host, monkeypatch):
+    scene, layout = host.slicer.vtkMRMLScene(), host.slicer.vtkMRMLLayoutNode()
+    scene.AddNode(layout)
+    monkeypatch.setattr(host.slicer, "mrmlScene", scene)
+    host.slicer.app.emit("startupCompleted()")
+    assert all(layout.IsLayoutDescription(number) for number in (9567, 9568, 9569, 9570))
+
+
+def test_letters_follow_a_view_that_came_after_the_panel(host, a_loaded_panel):
+    from SpectBoneMetSegLib.scene_marks import marks_of
+
+    views, node = a_loaded_panel.views, host.slice_logics["Yellow"].GetSliceNode()
+    views.removeObservers()
+    views.show(a_loaded_panel.chosen.views)
+    marks = marks_of(node, host.slicer.mrmlScene)
+    before = marks.GetNthControlPointPositionWorld(0)
+    node.JumpSliceByCentering(*(value + 100 for value in before))
+    assert marks.GetNthControlPointPositionWorld(0) != before
+
+
 def test_the_segment_editor_edits_nothing_without_a_reading(host, a_read_panel):
     editor = a_read_panel.ui.segmentEditor
     assert editor.segmentationNode() is a_read_panel.live.node

@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.scene_marks import follow_view
-from SpectBoneMetSegLib.scene_views import PANELS, show_scan
+from SpectBoneMetSegLib.scene_views import PANELS, register_layout, show_scan
 
 
 class Views(VTKObservationMixin):
@@ -29,6 +29,10 @@ class Views(VTKObservationMixin):
     def show(self, volumes, aggregateVolume=None):
         """Show the views of a scan, {"anterior": volume node, "posterior": volume node} as far as they exist."""
         show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
+        # A view comes into being with the first layout that shows it.
+        self.followMarks()
+        if self._clicks:
+            self.observe()
         fitViews()
 
     def showReading(self, node):
@@ -38,7 +42,8 @@ class Views(VTKObservationMixin):
         self.show(volumes, node.GetNodeReference("aggregateCounts"))
 
     def followMarks(self):
-        """Keep the letters of the patient's sides in sight, whatever is done to the views."""
+        """Keep the letters of the patient's sides in sight, whatever is done to the views that exist now."""
+        self.removeObservers()
         for name in PANELS.values():
             sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}")
             composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}")
@@ -70,6 +75,11 @@ class Views(VTKObservationMixin):
         position = [0.0, 0.0, 0.0]
         if crosshair is not None and crosshair.GetCursorPositionRAS(position):
             self.onClicked(position)
+
+
+def registerLayouts():
+    """Make our arrangements of views known before a scene that was saved with one of them is opened."""
+    register_layout(slicer.mrmlScene)
 
 
 def fitViews():
