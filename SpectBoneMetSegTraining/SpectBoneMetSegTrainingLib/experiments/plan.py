@@ -317,8 +317,9 @@ class Plan:
 
     def _table6(self) -> Experiment:
         about = (
-            "The peers read both views of the same patients and mark the union of their lesions. Equal time: as long "
-            "as the paper's method trains. Converged: at most {times} times the steps, or as far as the stopping rule "
+            "The peers read both views of the same patients and mark the union of their lesions. Equal time: all "
+            "methods on the paper's network take the same steps, the U-Net as many as last about as long, nnU-Net gets "
+            "the seconds of Eq. 6. Converged: at most {times} times the steps, or as far as the stopping rule "
             "lets it; nnU-Net, which has no such rule, for a fixed time, with its best checkpoint on the validation "
             "patients."
         )
