@@ -77,6 +77,8 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
     unlabelled = rest + [case for case in cases_of(data, "unlabelled") if patients[case] not in known]
     if config.method == "unsupervised":
         labelled, unlabelled = [], labelled + unlabelled
+        if not unlabelled:
+            raise UserError(f"{data} holds no scan to learn from; simulate or gather some first.")
     elif config.method == "supervised":
         unlabelled = []
     elif not unlabelled:

@@ -77,6 +77,12 @@ def test_eq_7_alone_needs_no_labelled_scan_at_all(discs, tmp_path, capsys):
     assert "no labelled training case" in capsys.readouterr().err
 
 
+def test_a_set_of_test_patients_alone_is_refused_by_eq_7_too(discs, tmp_path, capsys):
+    tests = discs(tmp_path / "tests", ["test"] * 3)
+    assert train(tests, tmp_path / "tiny", "--method", "unsupervised", *SMALL) == 1
+    assert "no scan to learn from" in capsys.readouterr().err
+
+
 def test_a_budget_of_one_patient_says_that_its_figures_flatter(mixed, tmp_path):
     figures = train_and_finish(
         mixed, tmp_path / "run", TrainingConfig(2, 2, 32, labels=1, network=NETWORK), tmp_path / "m"
