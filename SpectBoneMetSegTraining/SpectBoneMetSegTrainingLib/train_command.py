@@ -75,11 +75,16 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     from .job import JobSpec, start_job
     from .preflight import check_before
 
-    if args.data is None:
-        raise UsageError("A background job needs --data; `spectbonemetseg gather` makes a data set of your folders.")
-    if args.run_folder or not MODEL_NAME.fullmatch(args.output):
+    if args.data is None or args.labelled is not None or args.unlabelled is not None:
         raise UsageError(
-            "A background job keeps its files in a folder of its own: give --output a name without a folder, no --run."
+            "A background job needs --data alone; `spectbonemetseg gather` makes a data set of your folders."
+        )
+    if args.run_folder:
+        raise UsageError("A background job keeps its files in a folder of its own: leave out --run.")
+    if not MODEL_NAME.fullmatch(args.output):
+        raise UsageError(
+            f"{args.output!r} is no name for a model; a background job needs one without a folder, "
+            "of letters, digits, '.', '_' and '-'."
         )
     spec = JobSpec(Path(args.data), args.output, config, args.description)
     for finding in check_before(spec):

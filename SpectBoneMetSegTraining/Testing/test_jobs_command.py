@@ -63,8 +63,10 @@ def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, countin
     ("options", "status", "told"),
     [
         (["--output", "a/mine"], 2, "without a folder"),
-        (["--output", "mine", "--run", "elsewhere"], 2, "no --run"),
+        (["--output", "my model"], 2, "letters, digits"),
+        (["--output", "mine", "--run", "elsewhere"], 2, "leave out --run"),
         (["--output", "mine", "--unlabelled", "scans"], 2, "gather"),
+        (["--output", "mine", "--data", "set", "--labelled", "scans"], 2, "gather"),
         (["--output", "mine", "--data", "nowhere"], 1, "nowhere"),
     ],
 )
