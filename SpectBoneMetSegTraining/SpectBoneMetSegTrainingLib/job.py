@@ -23,6 +23,7 @@ from .job_curves import Array, CurveReader
 from .job_folder import (
     ALIVE,
     JOB,
+    JOBS_VARIABLE,
     QUEUE,
     RESUMABLE,
     RUN,
@@ -95,7 +96,9 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
         write_wish(new, "run", 1)
         new.rename(folder)
     except OSError as error:
-        raise UserError(f"The job cannot be written to {folder} ({error.strerror}).") from error
+        raise UserError(
+            f"The job cannot be written to {folder} ({error.strerror}); name another folder in {JOBS_VARIABLE}."
+        ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     start_next(store)

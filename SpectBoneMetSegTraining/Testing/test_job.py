@@ -377,6 +377,12 @@ def test_the_variable_names_the_folder_of_the_jobs(monkeypatch, tmp_path):
     assert start_next() is None
 
 
+def test_a_place_where_no_job_can_be_written_is_told_with_the_way_to_another(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="name another folder in SPECTBONEMETSEG_JOBS"):
+        start_job(JobSpec(Path("nowhere"), "tiny", TrainingConfig()), tmp_path / "file" / "jobs")
+
+
 def test_a_real_job_ends_with_a_model_that_is_compared_and_can_be_used(data, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("SPECTBONEMETSEG_MODELS", str(tmp_path / "models"))
     folder = start_job(spec(data, steps=6, description="Made-up."), jobs)
