@@ -32,14 +32,15 @@ def file_beside(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = ""
 
 
 def remove_folder(name: str, scene: Any) -> None:
-    """Remove a folder if it is empty; it is found by its name, for the item of what lay beside it may be gone."""
+    """Remove every empty folder of a name; the item of what lay beside it may be gone and cannot tell which one."""
     import vtk
 
-    hierarchy = _hierarchy(scene)
-    item, children = hierarchy.GetItemByName(name), vtk.vtkIdList()
-    if item:
+    hierarchy, found, children = _hierarchy(scene), vtk.vtkIdList(), vtk.vtkIdList()
+    hierarchy.GetItemsByName(name, found)
+    for index in range(found.GetNumberOfIds()):
+        item = found.GetId(index)
         hierarchy.GetItemChildren(item, children)
-        if children.GetNumberOfIds() == 0:
+        if children.GetNumberOfIds() == 0 and hierarchy.GetItemDataNode(item) is None:
             hierarchy.RemoveItem(item)
 
 

@@ -157,6 +157,22 @@ def test_two_readings_share_a_scene_without_mixing(a_scene, a_reading, reading_f
     assert two.segmentation.GetSegmentation().GetNumberOfSegments() == 0
 
 
+def test_an_empty_folder_goes_whoever_else_has_its_name(a_scene):
+    import vtk
+    from SpectBoneMetSegLib.scene_tree import remove_folder
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
+    studies = [hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name) for name in ("first", "second")]
+    full, _empty = (hierarchy.CreateFolderItem(study, "case (outlines)") for study in studies)
+    hierarchy.CreateItem(full, a_scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", "L1"))
+    volume = a_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "case (outlines)")
+    hierarchy.CreateItem(hierarchy.GetSceneItemID(), volume)
+    remove_folder("case (outlines)", a_scene)
+    left = vtk.vtkIdList()
+    hierarchy.GetItemsByName("case (outlines)", left)
+    assert {left.GetId(index) for index in range(left.GetNumberOfIds())} == {full, hierarchy.GetItemByDataNode(volume)}
+
+
 def test_a_lone_posterior_view_has_its_lesions_in_the_anterior_frame(a_scene, reading_factory):
     reading = reading_factory(views=("posterior",))
     nodes = fill_scene(reading, a_scene)
