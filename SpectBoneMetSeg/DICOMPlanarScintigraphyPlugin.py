@@ -34,7 +34,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         self.tags["imageType"] = "0008,0008"
         self.tags["seriesInstanceUID"] = "0020,000E"
         self.tags["numberOfFrames"] = "0028,0008"
-        #: Files of the scan that was loaded last, the file its loadable began with, and the node it gave.
+        #: Files of the scan that was loaded last, the file its loadable began with, and its volumes.
         self.lastLoaded = None
 
     def examineForImport(self, fileLists):
@@ -96,18 +96,25 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         description = value(file, self.tags["seriesDescription"]) or _("Planar scintigraphy")
         return f"{number}: {description}" if number else description
 
+    def broughtByOtherSeries(self, files):
+        """The first volume of a scan that its other series has just loaded whole, otherwise None; asked for once."""
+        before, self.lastLoaded = self.lastLoaded, None
+        if before is None:
+            return None
+        scan, start, volumes = before
+        whole = all(volume.GetScene() is not None for volume in volumes)
+        return volumes[0] if whole and scan == frozenset(files) and start != files[0] else None
+
     def load(self, loadable):
         """Load the views; returns the first volume, None when the views cannot be told apart."""
-        scan, start = frozenset(loadable.files), loadable.files[0]
-        before, self.lastLoaded = self.lastLoaded, None
-        if before is not None and before[0] == scan and before[1] != start and before[2].GetScene() is not None:
-            # The scan's other series has just brought it.
-            return before[2]
+        brought = self.broughtByOtherSeries(loadable.files)
+        if brought is not None:
+            return brought
         volumes = loadPlanarScan(loadable.files, loadable.name)
         first = next(iter(volumes.values()), None)
         if first is None:
             return None
-        self.lastLoaded = scan, start, first
+        self.lastLoaded = frozenset(loadable.files), loadable.files[0], list(volumes.values())
         self.addSeriesInSubjectHierarchy(loadable, first)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
         study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first))

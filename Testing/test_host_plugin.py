@@ -176,6 +176,20 @@ def test_a_scan_of_two_series_is_loaded_again_when_it_is_asked_for_again(host, v
     assert len(host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
 
 
+@pytest.mark.parametrize("gone", [["anterior", "posterior"], ["posterior"]])
+def test_the_other_series_brings_a_scan_anew_that_is_no_longer_whole_in_the_scene(host, views_apart, gone):
+    _scan, files = views_apart("single-files", two_series=True)
+    plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
+    one, other = plugin.examine([[file] for file in files])
+    plugin.load(one)
+    for volume in host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        if volume.GetName().split()[-1] in gone:
+            host.slicer.mrmlScene.RemoveNode(volume)
+    assert plugin.load(other).GetScene() is not None
+    names = [volume.GetName().split()[-1] for volume in host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+    assert names[-2:] == ["anterior", "posterior"]
+
+
 def test_one_of_two_series_loads_as_the_view_it_is(host, views_apart):
     _scan, files = views_apart("single-files", two_series=True)
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
