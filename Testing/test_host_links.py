@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +162,40 @@ def test_letters_follow_a_view_that_came_after_the_panel(host, a_loaded_panel):
     before = marks.GetNthControlPointPositionWorld(0)
     node.JumpSliceByCentering(*(value + 100 for value in before))
     assert marks.GetNthControlPointPositionWorld(0) != before
+
+
+def test_clicks_reach_a_view_that_came_after_the_panel_once_and_only_while_it_is_open(
+    host, a_loaded_panel, monkeypatch
+):
+    import vtk
+
+    screen = {}
+
+    def widget(name):
+        return SimpleNamespace(sliceView=lambda: SimpleNamespace(interactor=lambda: screen[name]))
+
+    manager = SimpleNamespace(sliceViewNames=lambda: list(screen), sliceWidget=widget)
+    monkeypatch.setattr(host.slicer.app, "layoutManager", lambda: manager)
+    monkeypatch.setattr("SpectBoneMetSegModule.views.fitViews", lambda: None)
+    crosshair = host.slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    crosshair = crosshair or host.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionRAS((1.0, 2.0, 3.0))
+    views, heard = a_loaded_panel.views, []
+    views.onClicked = heard.append
+
+    def click():
+        heard.clear()
+        screen["Red"].InvokeEvent("LeftButtonPressEvent")
+        return len(heard)
+
+    a_loaded_panel.enter()
+    screen["Red"] = vtk.vtkObject()
+    for _ in range(2):
+        views.show(a_loaded_panel.chosen.views)
+        assert click() == 1
+    a_loaded_panel.exit()
+    views.show(a_loaded_panel.chosen.views)
+    assert click() == 0
 
 
 def test_the_segment_editor_edits_nothing_without_a_reading(host, a_read_panel):

@@ -24,6 +24,7 @@ class Views(VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.onClicked = onClicked
         self.fromBehind = True
+        self._listening = False
         self._clicks = []
 
     def show(self, volumes, aggregateVolume=None):
@@ -31,7 +32,7 @@ class Views(VTKObservationMixin):
         show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
         # A view comes into being with the first layout that shows it.
         self.followMarks()
-        if self._clicks:
+        if self._listening:
             self.observe()
         fitViews()
 
@@ -52,8 +53,9 @@ class Views(VTKObservationMixin):
                     self.addObserver(node, "ModifiedEvent", lambda caller, event, s=sliceNode: self._follow(s))
 
     def observe(self):
-        """Listen to clicks in the slice views that exist now."""
+        """Listen to clicks in the slice views that exist now, and in others once a scan is shown in them."""
         self.release()
+        self._listening = True
         manager = slicer.app.layoutManager()
         for name in manager.sliceViewNames() if manager else ():
             interactor = manager.sliceWidget(name).sliceView().interactor()
@@ -61,6 +63,7 @@ class Views(VTKObservationMixin):
 
     def release(self):
         """Stop listening to clicks."""
+        self._listening = False
         for interactor, tag in self._clicks:
             interactor.RemoveObserver(tag)
         self._clicks = []
