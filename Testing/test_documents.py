@@ -55,13 +55,20 @@ def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "curves.png").exists()
     page = (ROOT / "docs" / "training-jobs.md").read_text()
-    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
     assert [row[0] for row in rows] == ["6", "12", "18", "24"]
-    for count, random, rank, difference in rows:
+    for count, random, rank, difference, better in rows:
         [line] = [line for line in told.splitlines() if line.startswith(f"{count} patients:")]
         assert f"random {random} (" in line
         assert f"rank {rank} (" in line
         gain = re.match(r"([+-][\d.]+) \(([\d.]+)\)", difference)
-        assert gain is None or f"difference {gain[1]}, standard error {gain[2]}" in line
-    for goal, ranked, at_random in re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page):
+        same_start = "difference +0.000" in line
+        assert same_start if gain is None else f"difference {gain[1]}, standard error {gain[2]}" in line
+        assert same_start or f"rank better in {better}" in line
+    goals = re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page)
+    assert len(goals) == 2
+    for goal, ranked, at_random in goals:
         assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in told
+    [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
+    assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", told, re.MULTILINE)
+    assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", told, re.MULTILINE)

@@ -181,7 +181,7 @@ def write_row(table: Path, row: Sequence[object]) -> None:
 
 
 def told(table: Path) -> str:
-    """Means over the seeds in words: the DSC of both ways, and how many labels reach what random order ends with."""
+    """Means over the seeds in words: the DSC and the lesions of both ways, and how many patients reach a mean DSC."""
     rows = read_rows(table)
     seeds = sorted({row["seed"] for row in rows})
     counts = sorted({int(row["patients"]) for row in rows})
