@@ -49,7 +49,8 @@ def test_the_shipped_model_is_trained_and_its_card_says_on_what():
 
 
 def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
-    shutil.copy(ROOT / "docs" / "next-scan" / "curves.csv", tmp_path)
+    shutil.copytree(ROOT / "docs" / "next-scan", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "curves.png").unlink()
     script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
     command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout

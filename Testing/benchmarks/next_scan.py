@@ -20,10 +20,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.augmentation import target_channels
 from SpectBoneMetSegTrainingLib.dataset import LabelledCrop, cases_of, load_case
+from SpectBoneMetSegTrainingLib.images import claim_folder
 from SpectBoneMetSegTrainingLib.next_scan import Looker, order, standardised
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 from SpectBoneMetSegTrainingLib.subsets import patients_of
@@ -34,6 +36,8 @@ Array = NDArray[np.float64]
 
 COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
 WAYS = ("random", "rank")
+#: Options that change a row: rows of others must not stand in the same table.
+SETTINGS = ("rounds", "first", "more", "held_out", "steps", "more_steps")
 THRESHOLDS = np.arange(0.3, 0.96, 0.05)
 
 
@@ -42,15 +46,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set of labelled simulated patients")
     parser.add_argument("--output", type=Path, required=True, help="folder for curves.csv and curves.png")
-    parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=6, help="whose first patients and weights are drawn anew (6)")
+    parser.add_argument("--rounds", type=int, default=4, help="measurements of each way, the first included (4)")
     parser.add_argument("--first", type=int, default=6, help="patients labelled at first (6)")
     parser.add_argument("--more", type=int, default=6, help="patients labelled in every further round (6)")
     parser.add_argument("--held-out", type=int, default=40, help="patients to measure on (40)")
     parser.add_argument("--steps", type=int, default=400, help="gradient steps of the first round (400)")
     parser.add_argument("--more-steps", type=int, default=150, help="of every further one (150)")
     args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
+    try:
+        claim_folder(
+            args.output, "settings.json", {name: getattr(args, name) for name in SETTINGS}, "ranking experiment"
+        )
+    except UserError as error:
+        parser.error(str(error))
     table = args.output / "curves.csv"
     whole = whole_seeds(table, len(WAYS) * args.rounds)
     for seed in range(args.seeds):
