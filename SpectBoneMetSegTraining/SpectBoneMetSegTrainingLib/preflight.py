@@ -84,19 +84,26 @@ def _labels(spec: JobSpec, cases: TrainingCases) -> list[Finding]:
     method = spec.config.method
     found = []
     if method == "unsupervised":
-        words = f"Labels are used for validation only; {len(cases.unlabelled)} scans are learnt from."
+        words = f"Labels are used for validation only; learnt from: {_many(len(cases.unlabelled), 'scan')}."
         found.append(Finding("ok", "labels", words))
     elif not lesions:
         words = "No scan to learn from has a labelled lesion; correct or draw some lesions first."
         found.append(Finding("refusal", "labels", words))
     else:
-        words = f"{len(cases.labelled)} labelled scans of {people} patients with {lesions} lesions to learn from."
+        scans = _many(len(cases.labelled), "labelled scan")
+        words = f"{scans} of {_many(people, 'patient')} with {_many(lesions, 'lesion')} to learn from."
         few = people < FEW_TRAINING
         more = f" That is few: with less than {FEW_TRAINING} patients expect little." if few else ""
         found.append(Finding("warning" if few else "ok", "labels", words + more))
     if method in MIXED:
-        found.append(Finding("ok", "unlabelled scans", f"{len(cases.unlabelled)} scans without labels join in."))
+        found.append(
+            Finding("ok", "unlabelled scans", f"To these come {_many(len(cases.unlabelled), 'unlabelled scan')}.")
+        )
     return found
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _lesions(data: Path, names: Sequence[str]) -> int:
