@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from SpectBoneMetSegLib.cards import MODEL_NAME
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
 from .gather_command import add_folder_options, gather_folders
 from .progress import loss_line
-from .settings import TrainingConfig
 from .train_options import add_options, training_config
+
+if TYPE_CHECKING:
+    from .settings import TrainingConfig
 
 
 class TrainCommand:
@@ -72,6 +74,8 @@ class TrainCommand:
 
 def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     """Queue the training as a job that outlives this process, once everything it needs has been checked."""
+    from SpectBoneMetSegLib.cards import MODEL_NAME
+
     from .job import JobSpec, start_job
     from .preflight import check_before
 
