@@ -38,14 +38,16 @@ def plot(output: Output, experiment: Experiment, path: Path) -> bool:
         path.unlink(missing_ok=True)
         return False
     lines = all(row.x is not None for row in experiment.rows)
-    size = (9.6, 3.2) if lines else (8.4, 1.2 + 0.42 * len(experiment.rows))
+    size = (9.6, 3.6) if lines else (8.4, 1.2 + 0.42 * len(experiment.rows))
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     if lines:
         for axes, (name, title, _) in zip(figure.subplots(1, len(SHOWN), sharex=True), SHOWN, strict=True):
             _lines(axes, experiment, found, name)
             axes.set_title(title, fontsize=10)
-        figure.axes[0].legend(frameon=False, fontsize=7.5, loc="best")
+        # Outside, where it hides no point.
+        marks, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(marks, names, frameon=False, fontsize=7.5, loc="outside lower center", ncols=3)
     else:
         _points(figure.subplots(), experiment.rows, found)
     figure.suptitle(f"{experiment.title} - simulated patients", fontsize=10, color="0.35")
