@@ -81,8 +81,7 @@ def strong_losses(seen: Seen, consistency: tf.Tensor) -> dict[str, tf.Tensor]:
     """Labelled patches against their labels; strong views against the teacher's probability of the weak ones.
 
     Source: mean teacher, Tarvainen & Valpola 2017 (arXiv:1703.01780). Cross-entropy to a probability is least where
-    both agree, so rare lesions become neither more nor fewer; hard labels of the teacher with the overlap loss made
-    them more. A pasted lesion is lesion whatever the teacher says.
+    both agree, so a doubtful pixel is pushed neither way. A pasted lesion is lesion whatever the teacher says.
     """
     import tensorflow as tf
 
