@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.reading import group_files, read_files, read_scan
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 SHAPE = (64, 16)
 #: Views of one time and series belong together, then of one time, then of one series, then of one study.

@@ -128,7 +128,7 @@ def test_a_file_is_examined_once(host):
 def views_apart(tmp_path):
     """The sample study's views as files of their own, each in a series of its own where that is asked for."""
     from SpectBoneMetSegLib.reading import read_scan
-    from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+    from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     def write(variant, two_series=False):
         scan = read_scan(SAMPLE)

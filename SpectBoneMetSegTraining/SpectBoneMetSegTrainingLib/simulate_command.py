@@ -63,7 +63,7 @@ class SimulateCommand:
 
 
 def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
-    from .phantom.benchmark import BENCHMARKS, make_benchmark
+    from .phantom.cohort.benchmark import BENCHMARKS, make_benchmark
 
     given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
     if given:
@@ -77,7 +77,7 @@ def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
-    from .phantom.population import Population, simulate_population
+    from .phantom.cohort.population import Population, simulate_population
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)

@@ -17,10 +17,10 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset import Instance, finish_dataset, write_case
-from SpectBoneMetSegTrainingLib.phantom import camera
-from SpectBoneMetSegTrainingLib.phantom import patient as patient_module
-from SpectBoneMetSegTrainingLib.phantom.anatomy import BodyShape, Person, Posture, make_person
-from SpectBoneMetSegTrainingLib.phantom.hospital import SimulatedCase, simulate_case
+from SpectBoneMetSegTrainingLib.phantom.camera import image_chain as camera
+from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
+from SpectBoneMetSegTrainingLib.phantom.person.anatomy import BodyShape, Person, Posture, make_person
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, simulate_case
 
 #: A whole-body field of the usual length with pixels four times the usual size.
 COARSE_SHAPE, COARSE_SPACING = (256, 64), 9.04

@@ -7,8 +7,8 @@ import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.baselines import baselines, times_median
-from SpectBoneMetSegTrainingLib.phantom import calibrate as calibrate_module
-from SpectBoneMetSegTrainingLib.phantom.calibration import compare_with, match_line, scan_figures
+from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module
+from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_with, match_line, scan_figures
 
 
 def disc(hot=200.0):

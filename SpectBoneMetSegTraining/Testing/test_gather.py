@@ -20,7 +20,7 @@ from SpectBoneMetSegTrainingLib.gathering.gather import gather, private_folder, 
 from SpectBoneMetSegTrainingLib.gathering.pseudonyms import Pseudonyms
 from SpectBoneMetSegTrainingLib.gathering.studies import find
 from SpectBoneMetSegTrainingLib.images import read_image, read_json
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 from SpectBoneMetSegTrainingLib.splits import extend_split, split_by_patient
 
 

@@ -8,7 +8,7 @@ import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegTrainingLib import finish
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 TINY = ["--channels", "8", "--dilations", "1:2", "--recurrent-steps", "2", "--patch", "32", "--batch", "4"]
 

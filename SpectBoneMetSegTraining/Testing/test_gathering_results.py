@@ -99,7 +99,7 @@ def test_a_lesion_drawn_anew_is_a_mark_of_the_union(result):
 
 
 def test_corrections_of_several_readers_beside_the_result_count_each(result, tmp_path):
-    from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+    from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     scan, folder, *_ = result
     write_nm_wholebody(tmp_path / "scan.dcm", scan, patient_id="P", uid_text="results")

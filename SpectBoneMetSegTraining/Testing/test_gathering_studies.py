@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.gathering.names import reader_in, side_in
 from SpectBoneMetSegTrainingLib.gathering.studies import find
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 LABELME = json.dumps({"shapes": [], "imageHeight": 64, "imageWidth": 16})
 

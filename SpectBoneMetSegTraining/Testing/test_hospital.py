@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.planar import mirror
-from SpectBoneMetSegTrainingLib.phantom import patient as patient_module
-from SpectBoneMetSegTrainingLib.phantom.camera import OUTSIDE_COUNTS
-from SpectBoneMetSegTrainingLib.phantom.lesions import make_focus
-from SpectBoneMetSegTrainingLib.phantom.truth import MINIMUM_CONTRAST, MINIMUM_SNR
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import OUTSIDE_COUNTS
+from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import make_focus
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import MINIMUM_CONTRAST, MINIMUM_SNR
 
 
 def middle(mask):

@@ -16,7 +16,7 @@ from SpectBoneMetSegTrainingLib.gathering.read_labels import read_labels
 from SpectBoneMetSegTrainingLib.gathering.studies import Found
 from SpectBoneMetSegTrainingLib.images import read_json
 from SpectBoneMetSegTrainingLib.labelmaps import NodeLabel, labelled_scan
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 slicer = pytest.importorskip("slicer")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegTrainingLib.phantom import skeleton as skeleton_module
-from SpectBoneMetSegTrainingLib.phantom.anatomy import (
+from SpectBoneMetSegTrainingLib.phantom.person import skeleton as skeleton_module
+from SpectBoneMetSegTrainingLib.phantom.person.anatomy import (
     HIP,
     SHOULDER,
     BodyShape,
@@ -19,8 +19,7 @@ from SpectBoneMetSegTrainingLib.phantom.anatomy import (
     make_person,
     reference_person,
 )
-from SpectBoneMetSegTrainingLib.phantom.body import TISSUES, load_body
-from SpectBoneMetSegTrainingLib.phantom.shape import (
+from SpectBoneMetSegTrainingLib.phantom.person.shape import (
     HELD_OUT_APEX_MM,
     HELD_OUT_DRAW,
     HELD_OUT_WAVES_MM,
@@ -32,14 +31,8 @@ from SpectBoneMetSegTrainingLib.phantom.shape import (
     height_m,
     weight_kg,
 )
-from SpectBoneMetSegTrainingLib.phantom.skeleton import (
-    CERVICAL,
-    LUMBAR,
-    RIBS,
-    SEGMENTS,
-    THORACIC,
-    load_skeleton,
-)
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, RIBS, SEGMENTS, THORACIC, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES, load_body
 
 NEUTRAL = BodyShape(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0), np.zeros((0, 7)))
 STRAIGHT = Posture((0.0, 0.0), (0.0, 0.0), 0.0, 0.0, 0.0)

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.anatomy import Person
-from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
-from SpectBoneMetSegTrainingLib.phantom.camera import (
+from SpectBoneMetSegTrainingLib.phantom.camera.detector import field
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import (
     SLAB_MM,
     Camera,
     Depths,
@@ -27,7 +26,8 @@ from SpectBoneMetSegTrainingLib.phantom.camera import (
     shift,
     splat,
 )
-from SpectBoneMetSegTrainingLib.phantom.detector import field
+from SpectBoneMetSegTrainingLib.phantom.person.anatomy import Person
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
 CAMERA = Camera(
     shape=(40, 32),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter
-from SpectBoneMetSegTrainingLib.phantom.camera import (
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import (
     OUTSIDE_COUNTS,
     Camera,
     detect,

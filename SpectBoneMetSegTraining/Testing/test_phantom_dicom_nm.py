@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.reading import read_scan
-from SpectBoneMetSegTrainingLib.phantom.dicom_nm import (
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import (
     FOLDER_VARIANTS,
     VARIANTS,
     deterministic_uid,

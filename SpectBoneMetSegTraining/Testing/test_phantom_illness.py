@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom import illness
-from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
-from SpectBoneMetSegTrainingLib.phantom.illness import add_illness
-from SpectBoneMetSegTrainingLib.phantom.skeleton import SEGMENTS, load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.tracer import Tracer
+from SpectBoneMetSegTrainingLib.phantom.disease import illness
+from SpectBoneMetSegTrainingLib.phantom.disease.illness import add_illness
+from SpectBoneMetSegTrainingLib.phantom.disease.tracer import Tracer
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import SEGMENTS, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
 RATES = (
     "RADIOTHERAPY",

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegTrainingLib.phantom import lesions as lesions_module
-from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
-from SpectBoneMetSegTrainingLib.phantom.lesions import (
+from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import (
     FEW,
     HIP_BONES,
     PROSTATE_FEW_SITES,
@@ -30,9 +29,10 @@ from SpectBoneMetSegTrainingLib.phantom.lesions import (
     site_table,
     with_uptake,
 )
-from SpectBoneMetSegTrainingLib.phantom.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.tracer import Tracer
-from SpectBoneMetSegTrainingLib.phantom.truth import LesionView, label_view
+from SpectBoneMetSegTrainingLib.phantom.disease.tracer import Tracer
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import LesionView, label_view
 
 
 @pytest.fixture(scope="module")

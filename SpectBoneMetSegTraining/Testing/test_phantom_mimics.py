@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom import lesions as lesions_module
-from SpectBoneMetSegTrainingLib.phantom import mimics as mimics_module
-from SpectBoneMetSegTrainingLib.phantom.lesions import Focus, centre_of, draw_metastases, points_of
-from SpectBoneMetSegTrainingLib.phantom.mimics import KINDS, draw_mimics
-from SpectBoneMetSegTrainingLib.phantom.skeleton import CERVICAL, LUMBAR, THORACIC, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
+from SpectBoneMetSegTrainingLib.phantom.disease import mimics as mimics_module
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, centre_of, draw_metastases, points_of
+from SpectBoneMetSegTrainingLib.phantom.disease.mimics import KINDS, draw_mimics
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, THORACIC, load_skeleton
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.camera import Camera, displace, draw_camera, move, shadow
-from SpectBoneMetSegTrainingLib.phantom.metal import _KINDS, Metal, draw_metal
-from SpectBoneMetSegTrainingLib.phantom.motion import DETECTOR_MM, Jerk, draw_motion
-from SpectBoneMetSegTrainingLib.phantom.skeleton import load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.truth import label_view
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import Camera, displace, draw_camera, move, shadow
+from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, Metal, draw_metal
+from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, Jerk, draw_motion
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import label_view
 
 CAMERA = Camera((200, 60), 10.0, 1e6, 1000.0, 0.0, (20.0, 20.0), 0.4, 1.0, 3.0, 1.0)
 #: Rows under the detector at one moment.
@@ -181,6 +181,6 @@ def test_metal_follows_the_patient_who_moves(person):
 
 
 def faultless_camera(person):
-    from SpectBoneMetSegTrainingLib.phantom.camera import faultless
+    from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import faultless
 
     return faultless(draw_camera(person, np.random.default_rng(0), (256, 64), 9.04))

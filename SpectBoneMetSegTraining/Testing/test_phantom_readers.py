@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.agreement import dice
-from SpectBoneMetSegTrainingLib.phantom import readers
-from SpectBoneMetSegTrainingLib.phantom.hospital import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.readers import READERS, Reader, annotate, consensus, marks
-from SpectBoneMetSegTrainingLib.phantom.truth import label_view
+from SpectBoneMetSegTrainingLib.phantom.scan import readers
+from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, Reader, annotate, consensus, marks
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import label_view
 
 SHAPE, SPACING = (120, 90), 2.26
 

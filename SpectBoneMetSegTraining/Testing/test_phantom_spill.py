@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom import spill
-from SpectBoneMetSegTrainingLib.phantom.anatomy import make_person
-from SpectBoneMetSegTrainingLib.phantom.camera import draw_camera, faultless, make_depths
-from SpectBoneMetSegTrainingLib.phantom.lesions import points_of
-from SpectBoneMetSegTrainingLib.phantom.spill import Spot, draw_spill, spread
+from SpectBoneMetSegTrainingLib.phantom.camera import spill
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import draw_camera, faultless, make_depths
+from SpectBoneMetSegTrainingLib.phantom.camera.spill import Spot, draw_spill, spread
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import points_of
+from SpectBoneMetSegTrainingLib.phantom.person.anatomy import make_person
 
 
 def centres(spots):

@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom import tracer as tracer_module
-from SpectBoneMetSegTrainingLib.phantom.body import TISSUES
-from SpectBoneMetSegTrainingLib.phantom.skeleton import RIBS, load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.tracer import (
+from SpectBoneMetSegTrainingLib.phantom.disease import tracer as tracer_module
+from SpectBoneMetSegTrainingLib.phantom.disease.tracer import (
     BONE_LEVEL,
     TISSUE_LEVEL,
     day_tracer,
@@ -15,6 +13,8 @@ from SpectBoneMetSegTrainingLib.phantom.tracer import (
     draw_tracer,
     uneven,
 )
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import RIBS, load_skeleton
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
 
 def of(person, name):

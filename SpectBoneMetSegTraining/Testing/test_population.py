@@ -23,10 +23,16 @@ from SpectBoneMetSegTrainingLib.dataset import (
     read_image,
     read_json,
 )
-from SpectBoneMetSegTrainingLib.phantom import hospital, population
-from SpectBoneMetSegTrainingLib.phantom.hospital import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.population import Population, case_name, simulate_population, write_simulated
-from SpectBoneMetSegTrainingLib.phantom.truth import LesionView
+from SpectBoneMetSegTrainingLib.phantom.cohort import population
+from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
+    Population,
+    case_name,
+    simulate_population,
+    write_simulated,
+)
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import LesionView
 
 SHAPE, SPACING = (512, 128), 4.0
 #: Rows and columns that a lesion reaches.
@@ -248,7 +254,7 @@ def test_a_place_below_a_file_is_named_as_not_writable(tmp_path):
 
 @pytest.mark.parametrize("place", ["image", "dicom"])
 def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(tmp_path, whole, monkeypatch, place):
-    from SpectBoneMetSegTrainingLib.phantom import dicom_nm
+    from SpectBoneMetSegTrainingLib.phantom.scan import dicom_nm
 
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
@@ -310,7 +316,7 @@ def test_the_agreement_of_the_readers_is_told_for_the_whole_data_set(tmp_path):
 
 
 def test_a_lesion_that_the_readers_missed_is_neither_right_nor_wrong(tmp_path, monkeypatch):
-    from SpectBoneMetSegTrainingLib.phantom import readers
+    from SpectBoneMetSegTrainingLib.phantom.scan import readers
 
     monkeypatch.setattr(readers, "draw_readers", lambda rng: (readers.Reader(0.4, 1e3),) * 3)
     simulate_population(tmp_path, Population(1, seed=1))
@@ -472,7 +478,7 @@ MATRICES = (((1024, 256), 2.26), ((512, 128), 4.52), ((1024, 256), 2.4), ((900, 
 
 
 def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dicom_files(tmp_path, monkeypatch):
-    from SpectBoneMetSegTrainingLib.phantom.dicom_nm import FOLDER_VARIANTS, VARIANTS, write_nm_wholebody
+    from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import FOLDER_VARIANTS, VARIANTS, write_nm_wholebody
 
     monkeypatch.undo()
     right, doubted = 0, 0

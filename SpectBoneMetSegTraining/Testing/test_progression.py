@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.hospital import simulate_case, simulate_series
-from SpectBoneMetSegTrainingLib.phantom.lesions import with_uptake
-from SpectBoneMetSegTrainingLib.phantom.patient import draw_patient, stream
-from SpectBoneMetSegTrainingLib.phantom.progression import GONE_BELOW, follow_up
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import with_uptake
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.progression import GONE_BELOW, follow_up
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case, simulate_series
 
 COARSE = {"shape": (256, 64), "spacing": 9.04}
 

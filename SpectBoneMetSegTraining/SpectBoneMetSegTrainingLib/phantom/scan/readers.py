@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import ViewName
 
-from ..agreement import Consensus, agree
+from ...agreement import Consensus, agree
 
 if TYPE_CHECKING:
-    from .hospital import SimulatedCase, SimulatedLesion
+    from .simulate import SimulatedCase, SimulatedLesion
     from .truth import LesionView
 
 READERS = 3

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import Person
-from .body import TISSUES
-from .skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from ..person.anatomy import Person
+from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from ..person.soft_tissue import TISSUES
 from .tracer import Tracer, uneven
 
 Sites = tuple[tuple[tuple[str, ...], float], ...]

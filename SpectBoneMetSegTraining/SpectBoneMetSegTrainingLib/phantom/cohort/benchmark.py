@@ -22,8 +22,9 @@ import numpy as np
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
 
-from ..dataset import LESION, cases_of, finish_dataset, load_case
-from ..images import clear_leftovers, read_json, write_json
+from ...dataset import LESION, cases_of, finish_dataset, load_case
+from ...images import clear_leftovers, read_json, write_json
+from ..sealed import LOG_FILE, is_sealed, seal
 from .population import (
     READER_STREAM,
     SIMULATOR_VERSION,
@@ -33,7 +34,6 @@ from .population import (
     simulate_population,
     write_simulated,
 )
-from .sealed import LOG_FILE, is_sealed, seal
 
 PARTS = ("train", "development", "sealed")
 #: Candidates for the sealed test before it is given up: so many times the patients that are wanted.
@@ -237,7 +237,7 @@ def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progre
 
 def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:
     """Simulate one candidate; what cannot be used is deleted at once."""
-    from .hospital import simulate_case
+    from ..scan.simulate import simulate_case
 
     name, seed = _name(sizes, index), (sizes.seed + 2, index)
     simulated = simulate_case(name, seed, held_out=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import ViewName
 
 if TYPE_CHECKING:
-    from .camera import Camera
+    from .image_chain import Camera
 
 Image = NDArray[np.float32]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import TISSUES
+from ..person.soft_tissue import TISSUES
 
 if TYPE_CHECKING:
-    from .anatomy import Person
-    from .camera import Camera
+    from ..person.anatomy import Person
+    from .image_chain import Camera
 
 Image = NDArray[np.float32]
 

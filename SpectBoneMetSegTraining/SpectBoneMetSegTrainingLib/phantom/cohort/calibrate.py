@@ -96,7 +96,7 @@ def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
 
 def _simulate(seed: tuple[int, int], total: float) -> Result | None:
     """A patient's figures; None where there is nothing to compare: no anterior view, a screen capture, no shoulders."""
-    from .hospital import simulate_case
+    from ..scan.simulate import simulate_case
 
     case = simulate_case("calibration", seed)
     view = case.scan.anterior

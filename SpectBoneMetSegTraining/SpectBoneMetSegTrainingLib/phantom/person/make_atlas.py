@@ -1,7 +1,8 @@
 """Make the skeleton atlas from the Rajagopal 2015 meshes (run once; its output is kept in Resources/Atlas).
 
     pip download --no-deps --python-version 3.11 --only-binary=:all: nimblephysics==0.10.52.1
-    python -m SpectBoneMetSegTrainingLib.phantom.make_atlas nimblephysics-0.10.52.1-*.whl Resources/Atlas/skeleton.npz
+    python -m SpectBoneMetSegTrainingLib.phantom.person.make_atlas \
+        nimblephysics-0.10.52.1-*.whl Resources/Atlas/skeleton.npz
 
 The meshes come with the PyPI package nimblephysics (licences in Resources/Atlas); the bones are posed in the model's
 neutral position by the joint offsets of Rajagopal2015.osim, every rib and vertebra becomes a part of its own, and all

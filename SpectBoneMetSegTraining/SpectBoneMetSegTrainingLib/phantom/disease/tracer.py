@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import Person
-from .body import TISSUES, load_body
-from .skeleton import RIBS, Skeleton, load_skeleton
+from ..person.anatomy import Person
+from ..person.skeleton import RIBS, Skeleton, load_skeleton
+from ..person.soft_tissue import TISSUES, load_body
 
 #: Typical concentration in bone, soft tissue = 1 (thin bones look fainter in projection: less of them lies in the ray).
 BONE_LEVEL: dict[str, float] = {

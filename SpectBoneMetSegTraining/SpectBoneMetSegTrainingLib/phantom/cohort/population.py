@@ -16,13 +16,13 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import mirror
 from SpectBoneMetSegLib.regrid import regrid
 
-from ..agreement import compare_readers, summarise_agreement
-from ..dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
-from ..images import claim_folder
+from ...agreement import compare_readers, summarise_agreement
+from ...dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
+from ...images import claim_folder
 
 if TYPE_CHECKING:
-    from .hospital import SimulatedCase, SimulatedLesion
-    from .readers import Panel
+    from ..scan.readers import Panel
+    from ..scan.simulate import SimulatedCase, SimulatedLesion
 
 #: Raised whenever the same seed gives other scans.
 SIMULATOR_VERSION = 3
@@ -128,7 +128,7 @@ def write_simulated(
         seed: of the readers; truth: write labels, readers and exact truth ("unlabelled" never has them).
         dicom, background: as in `Population`.
     """
-    from .dicom_nm import FOLDER_VARIANTS, write_nm_wholebody
+    from ..scan.dicom_nm import FOLDER_VARIANTS, write_nm_wholebody
 
     scan = simulated.scan
     if dicom:
@@ -144,7 +144,7 @@ def write_simulated(
         )
     agreed = exact = None
     if truth and split != "unlabelled":
-        from .readers import consensus
+        from ..scan.readers import consensus
 
         panel = consensus(simulated, seed)
         _write_readers(folder, simulated, panel)
@@ -197,7 +197,7 @@ def _simulate_missing(
 
 def _simulate_one(folder: Path, population: Population, index: int) -> None:
     """Simulate one patient and write the scans that are not there yet."""
-    from .hospital import simulate_case, simulate_series
+    from ..scan.simulate import simulate_case, simulate_series
 
     names, split, seed = _names(population, index), population.split(index), (population.seed, index)
     held_out = population.held_out and split == "test"

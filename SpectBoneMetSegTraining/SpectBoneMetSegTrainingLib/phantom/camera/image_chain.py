@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 
-from .anatomy import Person
+from ..person.anatomy import Person
 from .detector import OUTSIDE_COUNTS, detect, enhance, in_field, quantise, uneven
 from .metal import Metal, draw_metal, shadow
 from .motion import Jerk, draw_motion, move, shift

@@ -1,6 +1,6 @@
 """Make the sample study in Resources/Sample: one simulated patient and what three simulated readers agreed on.
 
-    python -m SpectBoneMetSegTrainingLib.phantom.make_sample Resources/Sample
+    python -m SpectBoneMetSegTrainingLib.phantom.cohort.make_sample Resources/Sample
 
 The patient's seed is no seed of a training set (those start with the data set's own number), and the body has a shape
 that no training patient has.
@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..dataset import label_map, merge_labels, write_image, write_json
-from .dicom_nm import write_nm_wholebody
-from .hospital import simulate_case
+from ...dataset import label_map, merge_labels, write_image, write_json
+from ..scan.dicom_nm import write_nm_wholebody
+from ..scan.readers import consensus
+from ..scan.simulate import simulate_case
 from .population import READER_STREAM, agreed_instances
-from .readers import consensus
 
 SEED = (424242, 10)
 

@@ -27,9 +27,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import TISSUES, fat_share, load_body
 from .rig import CROWN_MM, HIP, PARTS, SOLE_MM, spine_length
 from .skeleton import RIBS, SEGMENTS, load_skeleton
+from .soft_tissue import TISSUES, fat_share, load_body
 
 Sex = Literal["female", "male"]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..person.skeleton import load_skeleton
 from .optics import blur_sigma
-from .skeleton import load_skeleton
 
 if TYPE_CHECKING:
-    from .anatomy import Person
-    from .camera import Camera
+    from ..person.anatomy import Person
+    from .image_chain import Camera
 
 Image = NDArray[np.float32]
 

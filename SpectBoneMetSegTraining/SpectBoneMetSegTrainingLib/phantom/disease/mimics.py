@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import Person
+from ..person.anatomy import Person
+from ..person.skeleton import CERVICAL, LUMBAR, THORACIC
 from .lesions import Focus, make_focus, points_of, present
-from .skeleton import CERVICAL, LUMBAR, THORACIC
 from .tracer import draw_age
 
 KINDS = (

@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import BREAST, TISSUES, TRUNK_FAT, Body, chest_front, fat_share, load_body
 from .posture import REFERENCE_POSTURE, Posture, draw_posture, pose_arm, pose_head, pose_leg, rotate
 from .rig import (
     ANKLE_MM,
@@ -32,6 +31,7 @@ from .rig import (
 )
 from .shape import BodyShape, draw_shape, height_m, length_factor, side_scale, weight_kg
 from .skeleton import SEGMENTS, load_skeleton
+from .soft_tissue import BREAST, TISSUES, TRUNK_FAT, Body, chest_front, fat_share, load_body
 
 __all__ = [
     "HIP",

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib.notice import RESEARCH_USE
 
-from ..images import read_image, read_json
-from .mimics import KINDS
+from ...images import read_image, read_json
+from ..disease.mimics import KINDS
 
 Record = dict[str, Any]
 #: Values of one part by the name of the quantity.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import Person
-from .body import TISSUES
-from .skeleton import SEGMENTS, load_skeleton
+from ..person.anatomy import Person
+from ..person.skeleton import SEGMENTS, load_skeleton
+from ..person.soft_tissue import TISSUES
 from .tracer import Tracer
 
 RADIOTHERAPY, PRIMARY_TUMOUR, PLEURAL_EFFUSION, PROSTATE_BED = 0.05, 0.06, 0.04, 0.04

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .anatomy import BodyShape, Person, draw_shape, reference_person
+from ..person.anatomy import BodyShape, Person, draw_shape, reference_person
 from .illness import add_illness
 from .lesions import Focus, draw_cold, draw_disease, draw_metastases, draw_superscan
 from .mimics import draw_mimics

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
 
-from . import camera as cam
-from .anatomy import Person, draw_posture, make_person
+from ..camera import image_chain as cam
+from ..camera.spill import draw_spill, spread
+from ..disease.lesions import add_uptake
+from ..disease.patient import Metastasis, Patient, Seed, draw_patient, stream
+from ..disease.progression import follow_up
+from ..disease.tracer import Tracer, day_tracer
+from ..person.anatomy import Person, draw_posture, make_person
+from ..person.shape import height_m, weight_kg
+from ..person.skeleton import load_skeleton
 from .dicom_nm import Variant, draw_variant
-from .lesions import add_uptake
-from .patient import Metastasis, Patient, Seed, draw_patient, stream
-from .progression import follow_up
-from .shape import height_m, weight_kg
-from .skeleton import load_skeleton
-from .spill import draw_spill, spread
-from .tracer import Tracer, day_tracer
 from .truth import LesionView, label_view
 
 #: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.

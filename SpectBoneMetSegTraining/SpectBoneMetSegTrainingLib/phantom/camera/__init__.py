@@ -1,0 +1,1 @@
+"""From activity in the body to counts on the image."""

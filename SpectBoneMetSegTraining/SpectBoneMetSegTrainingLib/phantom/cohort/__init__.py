@@ -1,0 +1,1 @@
+"""Many simulated patients: data sets, benchmarks and calibration."""

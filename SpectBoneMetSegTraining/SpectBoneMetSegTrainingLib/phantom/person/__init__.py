@@ -1,0 +1,1 @@
+"""A body without disease: skeleton, shape, posture and soft tissue."""

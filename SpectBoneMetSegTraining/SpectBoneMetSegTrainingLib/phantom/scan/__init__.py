@@ -1,0 +1,1 @@
+"""One simulated scan: projections, truth, readers and DICOM files."""
