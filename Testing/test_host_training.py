@@ -104,8 +104,8 @@ def test_segment_correct_collect_train_use_and_segment_again(host, a_read_panel,
 @pytest.fixture(scope="module")
 def a_collected_set(tmp_path_factory):
     """A data set of three labelled and one unlabelled scans, collected without the panel."""
+    from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
     from SpectBoneMetSegTrainingLib.gathering.gather import gather
-    from SpectBoneMetSegTrainingLib.gathering.studies import find
 
     folder = tmp_path_factory.mktemp("collected")
     for seed in range(3):

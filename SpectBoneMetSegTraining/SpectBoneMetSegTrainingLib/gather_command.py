@@ -66,8 +66,8 @@ def gather_folders(labelled: Sequence[str] | None, unlabelled: Sequence[str] | N
         UsageError: no folder was given, or one does not exist.
         UserError: see `gathering.gather.gather`.
     """
+    from .gathering.discovery.studies import find
     from .gathering.gather import gather
-    from .gathering.studies import find
 
     folders = [Path(name) for name in (*(labelled or ()), *(unlabelled or ()))]
     if not folders:

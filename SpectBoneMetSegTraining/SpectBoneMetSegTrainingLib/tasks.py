@@ -51,9 +51,9 @@ def collect(arguments: Values, progress: Progress) -> Values:
     """
     from .agreement import LARGEST_DIFFERENCE
     from .dataset import cases_of
+    from .gathering.discovery.studies import find
     from .gathering.gather import gather, sources_of
-    from .gathering.studies import find
-    from .staging import load_staged
+    from .gathering.staging import load_staged
 
     found = find(map(Path, arguments["labelled"]), map(Path, arguments["unlabelled"]))
     scene = load_staged(Path(arguments["scene"])) if arguments["scene"] else []

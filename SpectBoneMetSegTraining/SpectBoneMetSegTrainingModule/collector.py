@@ -71,8 +71,8 @@ class Collector:
         self._end()
 
     def _stage(self, scan, labels):
-        from SpectBoneMetSegTrainingLib.labelmaps import NodeLabel, labelled_scan
-        from SpectBoneMetSegTrainingLib.staging import stage
+        from SpectBoneMetSegTrainingLib.gathering.scene_nodes import NodeLabel, labelled_scan
+        from SpectBoneMetSegTrainingLib.gathering.staging import stage
 
         nodes = [NodeLabel(slicer.mrmlScene.GetNodeByID(label.node), label.reader) for label in labels]
         try:

@@ -18,9 +18,9 @@ from SpectBoneMetSegLib.outlines import number_lesions
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.reading import read_files, read_scan
 from SpectBoneMetSegTrainingLib.dataset import label_map, merge_labels
-from SpectBoneMetSegTrainingLib.gathering.labels import LabelFile, instances_of
-from SpectBoneMetSegTrainingLib.gathering.polygons import read_labelme
-from SpectBoneMetSegTrainingLib.gathering.read_labels import read_labels
+from SpectBoneMetSegTrainingLib.gathering.formats.labelme import read_labelme
+from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
+from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile, instances_of
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 SEG_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"

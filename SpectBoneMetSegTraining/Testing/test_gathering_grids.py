@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegTrainingLib.gathering.grids import PIXEL_TOLERANCE, place
+from SpectBoneMetSegTrainingLib.gathering.labels.grids import PIXEL_TOLERANCE, place
 
 shapes = st.tuples(st.integers(4, 40), st.integers(4, 20))
 spacings = st.tuples(st.floats(0.5, 6), st.floats(0.5, 6))

@@ -11,9 +11,9 @@ from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.pipeline import Reader
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset import label_map
-from SpectBoneMetSegTrainingLib.gathering.labels import LabelFile, instances_of
-from SpectBoneMetSegTrainingLib.gathering.read_labels import read_labels
-from SpectBoneMetSegTrainingLib.gathering.studies import find
+from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
+from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
+from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile, instances_of
 
 SHAPE = (64, 40)
 

@@ -5,8 +5,8 @@ import pytest
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset import label_map
 from SpectBoneMetSegTrainingLib.gathering.disagreement_picture import write_disagreement
-from SpectBoneMetSegTrainingLib.gathering.labels import Labels, Mark, instances_of
-from SpectBoneMetSegTrainingLib.gathering.truth import settle
+from SpectBoneMetSegTrainingLib.gathering.labels.consensus import settle
+from SpectBoneMetSegTrainingLib.gathering.labels.marks import Labels, Mark, instances_of
 
 SHAPE = (60, 40)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegTrainingLib.gathering.labels import LabelledScan, Labels, Mark
-from SpectBoneMetSegTrainingLib.staging import load_staged, stage
+from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelledScan, Labels, Mark
+from SpectBoneMetSegTrainingLib.gathering.staging import load_staged, stage
 from SpectBoneMetSegTrainingLib.task import Task, TaskEvent
 from SpectBoneMetSegTrainingLib.task_child import do
 from SpectBoneMetSegTrainingLib.tasks import TASKS

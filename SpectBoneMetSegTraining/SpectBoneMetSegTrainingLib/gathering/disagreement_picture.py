@@ -15,8 +15,8 @@ from SpectBoneMetSegLib.outlines import smallest_window
 from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
 from ..images import whole_file
-from .labels import Labels, image_of, is_union
-from .truth import Truth
+from .labels.consensus import Truth
+from .labels.marks import Labels, image_of, is_union
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,13 +29,13 @@ from ..images import read_json, write_json
 from ..splits import VALIDATION_FOLD, extend_split
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
 from .disagreement_picture import write_disagreement
-from .labels import LabelledScan, instances_of
-from .pseudonyms import Pseudonyms, read_or_make_key
-from .read_labels import read_labels
+from .discovery.pseudonyms import Pseudonyms, read_or_make_key
+from .discovery.scan_files import GATHERED_FILE, ScanFiles
+from .discovery.studies import Found, LabelledStudy
+from .formats.read_labels import read_labels
+from .labels.consensus import Truth, settle
+from .labels.marks import LabelledScan, instances_of
 from .report import AgreementRow, Outcome, Row, describe, write_report
-from .scan_files import GATHERED_FILE, ScanFiles
-from .studies import Found, LabelledStudy
-from .truth import Truth, settle
 
 __all__ = ["Gathered", "gather", "private_folder", "sources_of"]
 

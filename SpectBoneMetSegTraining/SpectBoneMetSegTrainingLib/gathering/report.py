@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..images import whole_file
-from .truth import Comparison
+from .labels.consensus import Comparison
 
 __all__ = [
     "AGAIN_FILE",

@@ -20,10 +20,10 @@ from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.reading.dicom import read_header
 from SpectBoneMetSegLib.scene_live import image_pixels, review_of, scan_of_volumes
 
-from .gathering.grids import place
-from .gathering.labels import IGNORE_NAME, LabelledScan, Labels, Mark
-from .gathering.read_labels import join_labels
-from .gathering.results import marks_of_views
+from .formats.read_labels import join_labels
+from .formats.result_folders import marks_of_views
+from .labels.grids import place
+from .labels.marks import IGNORE_NAME, LabelledScan, Labels, Mark
 
 __all__ = ["NodeLabel", "labelled_scan", "labels_of_node", "patient_of"]
 

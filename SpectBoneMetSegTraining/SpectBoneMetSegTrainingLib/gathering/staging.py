@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.exchange import load_scan, save_scan
 
-from .gathering.labels import LabelledScan, Labels, Mark
+from .labels.marks import LabelledScan, Labels, Mark
 
 __all__ = ["load_staged", "stage"]
 

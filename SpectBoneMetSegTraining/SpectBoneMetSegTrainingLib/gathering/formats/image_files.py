@@ -18,8 +18,8 @@ from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES, open_image
 from SpectBoneMetSegLib.scene_live import DECISION_TAG
 
-from .grids import place
-from .labels import IGNORE_NAME, Mark
+from ..labels.grids import place
+from ..labels.marks import IGNORE_NAME, Mark
 
 __all__ = ["IMAGE_SUFFIXES", "LABEL_SUFFIXES", "SEGMENTATION_SUFFIX", "read_label_image", "read_slices"]
 

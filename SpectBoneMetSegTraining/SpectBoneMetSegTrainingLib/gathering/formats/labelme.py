@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 
-from .grids import on_frame_of, view_grid
-from .labels import IGNORE_NAME, Mark
+from ..labels.grids import on_frame_of, view_grid
+from ..labels.marks import IGNORE_NAME, Mark
 
 __all__ = ["is_labelme", "read_labelme"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 
-from ..agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
-from .labels import Labels, Mark, covered_views, image_of, is_union
+from ...agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
+from .marks import Labels, Mark, covered_views, image_of, is_union
 
 __all__ = ["Comparison", "Truth", "settle"]
 

@@ -22,12 +22,12 @@ from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 from SpectBoneMetSegLib.reading import case_name
 from SpectBoneMetSegLib.reading.dicom import NotPlanarError
 
-from .dicom_seg import is_dicom_seg, referenced_images
-from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
-from .labels import LabelFile
-from .names import extends, is_label_name, reader_in, side_in
-from .polygons import is_labelme
-from .results import SEGMENTATION, corrections_in, inputs_of, is_result
+from ..formats.dicom_seg import is_dicom_seg, referenced_images
+from ..formats.image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
+from ..formats.labelme import is_labelme
+from ..formats.result_folders import SEGMENTATION, corrections_in, inputs_of, is_result
+from ..labels.marks import LabelFile
+from .file_names import extends, is_label_name, reader_in, side_in
 from .scan_files import Catalogue, LeftOut, ScanFiles, is_image, looks_like_dicom_scan, readable_files
 
 __all__ = ["Found", "LabelledStudy", "find"]

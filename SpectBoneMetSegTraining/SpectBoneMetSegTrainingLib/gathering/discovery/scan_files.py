@@ -13,8 +13,8 @@ from SpectBoneMetSegLib.reading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.reading.dicom import read_header
 from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
 
-from ..phantom.sealed import is_sealed
-from .names import side_in, without_side
+from ...phantom.sealed import is_sealed
+from .file_names import side_in, without_side
 from .pseudonyms import KEY_FILE
 
 __all__ = ["GATHERED_FILE", "Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]

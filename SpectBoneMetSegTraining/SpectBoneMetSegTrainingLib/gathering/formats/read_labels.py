@@ -8,11 +8,11 @@ from pathlib import Path
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 
+from ..labels.marks import LabelFile, Labels, Mark
 from .dicom_seg import is_dicom_seg, read_dicom_seg
 from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX, read_label_image
-from .labels import LabelFile, Labels, Mark
-from .polygons import read_labelme
-from .results import is_result, read_result
+from .labelme import read_labelme
+from .result_folders import is_result, read_result
 
 __all__ = ["join_labels", "read_labels"]
 

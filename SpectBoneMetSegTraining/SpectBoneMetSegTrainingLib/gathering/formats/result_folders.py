@@ -21,10 +21,10 @@ from SpectBoneMetSegLib.export import FILES
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName, WholeBodyScan
 
-from ..images import read_json
-from .grids import on_frame_of, view_grid
+from ...images import read_json
+from ..labels.grids import on_frame_of, view_grid
+from ..labels.marks import Labels, Mark
 from .image_files import SEGMENTATION_SUFFIX, read_label_image
-from .labels import Labels, Mark
 
 __all__ = ["SEGMENTATION", "corrections_in", "inputs_of", "is_result", "marks_of_views", "read_result"]
 

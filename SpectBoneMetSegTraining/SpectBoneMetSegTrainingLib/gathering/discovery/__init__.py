@@ -1,0 +1,1 @@
+"""Finding scans and labels in folders, and which belong together."""

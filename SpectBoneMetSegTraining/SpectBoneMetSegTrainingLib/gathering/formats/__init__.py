@@ -1,0 +1,1 @@
+"""Readers of the label formats, one file each."""
