@@ -45,7 +45,7 @@ def weak_model(patients, tmp_path_factory):
 
 def truth_of(case, scan, folder):
     """(labelled, ignored) masks (rows, columns) of a simulated case in the anterior frame, both views together."""
-    from SpectBoneMetSegTrainingLib.images import read_image, read_json
+    from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
 
     record = read_json(folder / "instances" / f"{case}.json")
     labelled = np.zeros(scan.frame.shape, bool)

@@ -60,8 +60,8 @@ class AugmentCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Write the data set."""
         silence_libraries()
+        from .dataset.budgets import read_labelled_cases
         from .recipes import PAPER_FACTOR, RECIPES, RecipeRequest, make_recipe
-        from .subsets import read_labelled_cases
 
         if args.recipe not in RECIPES:
             raise UsageError(f"There is no recipe {args.recipe}; there are {', '.join(RECIPES)}.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.preprocessing import body_mask
 
-from .dataset import Truth, load_background, load_case
+from .dataset.cases import Truth, load_background, load_case
 from .evaluation import count_case
 from .metrics import Counts
 from .oracle import oracle

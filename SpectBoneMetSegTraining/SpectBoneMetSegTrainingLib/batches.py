@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import InputName, OutputName
 
 from .augmentation import Patch, random_patch
-from .dataset import BACKGROUND, LESION, LabelledCrop, load_case
+from .dataset.budgets import TrainingCases
+from .dataset.cases import BACKGROUND, LESION, LabelledCrop, load_case
 from .plain_patches import plain_patch
 from .settings import MIXED, TrainingConfig
 from .strong_views import strong_view
-from .subsets import TrainingCases
 
 #: Names to arrays (patches, n, n, channels) float32.
 Batch = dict[str, NDArray[np.float32]]

@@ -16,14 +16,14 @@ from SpectBoneMetSegLib.models import ModelFolder, find_model, update_card
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 
 from . import run_folder
-from .dataset import LabelledCrop
+from .dataset.budgets import patients_of, training_cases
+from .dataset.cases import LabelledCrop
+from .dataset.files import read_json
 from .evaluation import Delineator, choose_threshold, predict_cases, union_of
-from .images import read_json
 from .promotion import COMPARISON, Comparison, Difference, judge
 from .report import compare_models, figures
 from .scores import CaseScores, from_flat, score_cases, without_flags
 from .settings import TrainingConfig
-from .subsets import patients_of, training_cases
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 

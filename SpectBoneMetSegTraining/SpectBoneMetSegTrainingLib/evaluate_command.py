@@ -64,7 +64,7 @@ class EvaluateCommand:
         silence_libraries()
         from SpectBoneMetSegLib.models import find_model
 
-        from .phantom.sealed import is_sealed, open_sealed
+        from .dataset.sealed import is_sealed, open_sealed
 
         data = Path(args.data)
         sealed, reason = is_sealed(data), args.open_sealed
@@ -119,11 +119,11 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
 def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
     from SpectBoneMetSegLib.engines import load_engine
 
-    from .dataset import cases_of
+    from .dataset.budgets import patients_of
+    from .dataset.cases import cases_of
     from .evaluation import Delineator, evaluate_cases, predict_cases
     from .report import full_report, plain, write_report
     from .scores import save_scores, without_flags
-    from .subsets import patients_of
 
     cases = cases_of(data, args.split)
     if not cases:

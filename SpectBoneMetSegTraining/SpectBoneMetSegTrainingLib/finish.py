@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import check_target, save_model
 
-from .dataset import read_json
+from .dataset.budgets import TrainingCases, training_cases
+from .dataset.cases import read_json
+from .dataset.sealed import is_sealed
 from .evaluation import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from .fine_tuning import parent_of, with_start
 from .methods import describe_loss
-from .phantom.sealed import is_sealed
 from .run_folder import training_seconds
 from .settings import TrainingConfig
-from .subsets import TrainingCases, training_cases
 from .trainer import Look, Progress, train
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
 
 from . import run_folder
+from .dataset.files import claim_folder, write_json
 from .dcgan import CHANNELS, Adversaries, GeneratorConfig
-from .images import claim_folder, write_json
 
 Array = NDArray[np.float32]
 

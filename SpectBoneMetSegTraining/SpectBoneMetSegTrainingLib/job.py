@@ -16,9 +16,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
 from SpectBoneMetSegLib.models import find_model
 
+from .dataset.files import read_json, write_json
 from .file_lock import FileLock, is_locked
 from .fine_tuning import with_start
-from .images import read_json, write_json
 from .job_curves import Array, CurveReader
 from .job_folder import (
     ALIVE,

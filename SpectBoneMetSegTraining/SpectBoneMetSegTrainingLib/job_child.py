@@ -21,7 +21,8 @@ from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
 from .comparison import compare_with_parent, complete_card
-from .dataset import LabelledCrop
+from .dataset.budgets import training_cases
+from .dataset.cases import LabelledCrop
 from .file_lock import FileLock
 from .finish import train_and_finish
 from .job import start_next
@@ -41,7 +42,6 @@ from .job_folder import (
 )
 from .job_process import lower_priority
 from .preview import make_preview, most_marked, save_preview
-from .subsets import training_cases
 from .trainer import BrokenOffError
 from .validation import Predict
 

@@ -7,7 +7,7 @@ from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from .augmentation import LESION_SHARE, Patch, target_channels
-from .dataset import LabelledCrop
+from .dataset.cases import LabelledCrop
 
 
 def plain_patch(

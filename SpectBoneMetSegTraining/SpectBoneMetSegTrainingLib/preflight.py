@@ -12,13 +12,13 @@ from typing import Literal
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import list_models
 
+from .dataset.budgets import TrainingCases, patients_of, training_cases
+from .dataset.files import read_json
+from .dataset.sealed import is_sealed
 from .fine_tuning import with_start
-from .images import read_json
 from .job import jobs_folder, list_jobs
 from .job_folder import JobSpec
-from .phantom.sealed import is_sealed
 from .settings import MIXED
-from .subsets import TrainingCases, patients_of, training_cases
 from .trial import TrialResult
 
 __all__ = ["Finding", "check_before", "may_start"]

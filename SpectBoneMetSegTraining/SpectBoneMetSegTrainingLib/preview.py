@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegLib.planar import VIEW_NAMES
 
 from .augmentation import target_channels
-from .dataset import IGNORE, LESION, LabelledCrop
+from .dataset.cases import IGNORE, LESION, LabelledCrop
 from .validation import THRESHOLD, Predict, predict_whole
 
 if TYPE_CHECKING:

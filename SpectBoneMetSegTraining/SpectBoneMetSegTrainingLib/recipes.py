@@ -23,14 +23,14 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import VIEW_NAMES
 
 from .batches import shows_lesion
-from .dataset import GENERATED, cases_of, draw_folds, finish_dataset, load_case
+from .dataset.budgets import draw_subsets, patients_of
+from .dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, load_case
+from .dataset.examples import Example, aggregated, example_of, write_example
+from .dataset.files import claim_folder, read_json
+from .dataset.folds import VALIDATION_FOLD
 from .dcgan import GeneratorConfig
-from .examples import Example, aggregated, example_of, write_example
 from .generator_images import image_of, sampled_example
 from .geometric import draw_motion, move
-from .images import claim_folder, read_json
-from .splits import VALIDATION_FOLD
-from .subsets import draw_subsets, patients_of
 
 #: Pairs of D2 for each of D1's: 2,280 images of 112.
 PAPER_FACTOR = 2280 / 112

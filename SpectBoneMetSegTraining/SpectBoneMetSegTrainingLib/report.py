@@ -18,8 +18,8 @@ import numpy as np
 from SpectBoneMetSegLib.files import beside
 
 from . import bootstrap, paper_metrics
+from .dataset.files import write_json
 from .froc import ALARM_RATES, sensitivity_at
-from .images import write_json
 from .paper_metrics import Numbers, ratio
 from .scores import CaseScores, Sums
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
-from .images import read_json, write_json
+from .dataset.files import read_json, write_json
 from .settings import TrainingConfig
 
 CHECKPOINT = "checkpoint.npz"

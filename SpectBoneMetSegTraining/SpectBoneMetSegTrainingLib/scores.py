@@ -13,11 +13,11 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, ViewName
 
 from . import paper_metrics
-from .body import body_of
-from .dataset import IGNORE, LESION, LabelledCrop
+from .dataset.body import body_of
+from .dataset.cases import IGNORE, LESION, LabelledCrop
+from .dataset.files import read_json, write_json
 from .evaluation import Delineator
 from .froc import THRESHOLDS, froc_counts
-from .images import read_json, write_json
 from .matching import match_lesions
 from .metrics import compare
 from .surface_distances import assd, hd95

@@ -49,8 +49,8 @@ def collect(arguments: Values, progress: Progress) -> Values:
         "text", the summary's counts; "left_out" and "noted": [[what, why]]; "agreement": [{"case", "files", "picture",
         "image", "first", "second", "difference", "dice", ...}]; "limit" of the difference; "unlabelled": cases.
     """
-    from .agreement import LARGEST_DIFFERENCE
-    from .dataset import cases_of
+    from .dataset.cases import cases_of
+    from .dataset.reader_agreement import LARGEST_DIFFERENCE
     from .gathering.discovery.studies import find
     from .gathering.gather import gather, sources_of
     from .gathering.staging import load_staged

@@ -102,9 +102,9 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         UsageError: options without sense, or that do not go together.
         UserError: an unreadable file of labelled cases.
     """
+    from .dataset.budgets import read_labelled_cases
     from .fine_tuning import with_start
     from .settings import TrainingConfig
-    from .subsets import read_labelled_cases
 
     _check_numbers(args)
     given = [name for name in NETWORK_DEFAULTS if getattr(args, name) is not None]

@@ -13,13 +13,13 @@ from SpectBoneMetSegLib.errors import UserError
 
 from . import run_folder
 from .batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
-from .dataset import LabelledCrop
+from .dataset.budgets import TrainingCases, training_cases
+from .dataset.cases import LabelledCrop
 from .file_lock import alone_in
 from .fine_tuning import start_weights, with_start
 from .schedule import learning_rate
 from .settings import TrainingConfig
 from .state import TrainingState
-from .subsets import TrainingCases, training_cases
 from .validation import Predict, pooled_dice
 
 if TYPE_CHECKING:

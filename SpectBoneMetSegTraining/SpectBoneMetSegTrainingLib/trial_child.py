@@ -11,11 +11,11 @@ from pathlib import Path
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
-from .images import write_json
+from .dataset.budgets import training_cases
+from .dataset.files import write_json
 from .job_child import device_name
 from .job_folder import RUN, JobSpec, read_spec
 from .job_process import lower_priority
-from .subsets import training_cases
 from .trainer import train
 from .trial import RESULT, TrialResult
 

@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from .augmentation import target_channels
-from .dataset import LabelledCrop
+from .dataset.cases import LabelledCrop
 
 THRESHOLD = 0.5
 

@@ -106,7 +106,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """
         from SpectBoneMetSegLib.cards import MODEL_NAME
         from SpectBoneMetSegLib.models import default_model_name
-        from SpectBoneMetSegTrainingLib.dataset import cases_of
+        from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
         from SpectBoneMetSegTrainingLib.job import JobSpec
         from SpectBoneMetSegTrainingLib.presets import preset
 

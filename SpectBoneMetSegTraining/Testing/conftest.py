@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.files import sha256_of
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.results import ThoraxCrop
-from SpectBoneMetSegTrainingLib.dataset import Instance, finish_dataset, write_case
+from SpectBoneMetSegTrainingLib.dataset.cases import Instance, finish_dataset, write_case
 from SpectBoneMetSegTrainingLib.phantom.camera import image_chain as camera
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import BodyShape, Person, Posture, make_person

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegTrainingLib.agreement import (
+from SpectBoneMetSegTrainingLib.dataset.reader_agreement import (
     agree,
     area_difference,
     compare_readers,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib import augmentation
 from SpectBoneMetSegTrainingLib.augmentation import random_patch, target_channels
-from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 
 INPUTS, OUTPUTS = ("anterior", "posterior"), ("anterior", "posterior")
 SIZE = 64

@@ -13,15 +13,15 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import save_model
 from SpectBoneMetSegLib.network import NetworkConfig, build_network
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegTrainingLib.dataset import LESION, cases_of, load_case, read_json
-from SpectBoneMetSegTrainingLib.phantom import sealed
+from SpectBoneMetSegTrainingLib.dataset import sealed
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, read_json
+from SpectBoneMetSegTrainingLib.dataset.sealed import check_openings, open_sealed
 from SpectBoneMetSegTrainingLib.phantom.cohort import benchmark
 from SpectBoneMetSegTrainingLib.phantom.cohort.benchmark import Benchmark, accepted, make_benchmark, tree_digest
 from SpectBoneMetSegTrainingLib.phantom.cohort.data_sheet import mimic_kind, site
 from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
 from SpectBoneMetSegTrainingLib.phantom.scan.truth import LesionView
-from SpectBoneMetSegTrainingLib.phantom.sealed import check_openings, open_sealed
 
 SHAPE, SPACING, BLOCK = (512, 128), 4.52, 15
 SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, negatives=2)

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import comparison
 from SpectBoneMetSegTrainingLib.comparison import compare_with_parent
-from SpectBoneMetSegTrainingLib.dataset import LESION, load_case
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
 from SpectBoneMetSegTrainingLib.evaluation import union_of
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 

@@ -13,8 +13,8 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegLib.results import ThoraxCrop
-from SpectBoneMetSegTrainingLib import dataset
-from SpectBoneMetSegTrainingLib.dataset import (
+from SpectBoneMetSegTrainingLib.dataset import cases as dataset
+from SpectBoneMetSegTrainingLib.dataset.cases import (
     BACKGROUND,
     IGNORE,
     LESION,
@@ -32,7 +32,7 @@ from SpectBoneMetSegTrainingLib.dataset import (
     write_image,
     write_json,
 )
-from SpectBoneMetSegTrainingLib.reference_grid import place_crop
+from SpectBoneMetSegTrainingLib.dataset.reference_grid import place_crop
 
 #: Pixels of the reference grid, so that nothing is regridded; and pixels that are none of it, nor square.
 SHAPE, SPACING, ODD_SPACING = (40, 30), (2.26, 2.26), (2.5, 2.0)

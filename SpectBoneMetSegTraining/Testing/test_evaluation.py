@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib import evaluation
-from SpectBoneMetSegTrainingLib.dataset import LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation import Delineator, evaluate_cases, predict_cases, union_of
 
 VIEWS = ("anterior", "posterior")

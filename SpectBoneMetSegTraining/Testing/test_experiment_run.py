@@ -12,15 +12,15 @@ import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib.dataset import cases_of, load_case
+from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of
+from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
+from SpectBoneMetSegTrainingLib.dataset.files import write_json
 from SpectBoneMetSegTrainingLib.experiments import nnunet, runner
 from SpectBoneMetSegTrainingLib.experiments.apart import set_views_apart
 from SpectBoneMetSegTrainingLib.experiments.page import write_page
 from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
 from SpectBoneMetSegTrainingLib.experiments.runner import Place, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
-from SpectBoneMetSegTrainingLib.images import write_json
-from SpectBoneMetSegTrainingLib.subsets import TrainingCases, patients_of
 
 PATIENTS = 4
 TINY = replace(

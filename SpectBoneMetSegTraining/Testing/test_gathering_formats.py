@@ -17,7 +17,7 @@ from SpectBoneMetSegLib.export.volumes import ijk_to_lps, write_volume
 from SpectBoneMetSegLib.outlines import number_lesions
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.reading import read_files, read_scan
-from SpectBoneMetSegTrainingLib.dataset import label_map, merge_labels
+from SpectBoneMetSegTrainingLib.dataset.cases import label_map, merge_labels
 from SpectBoneMetSegTrainingLib.gathering.formats.labelme import read_labelme
 from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile, instances_of

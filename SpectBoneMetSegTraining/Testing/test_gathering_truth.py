@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
-from SpectBoneMetSegTrainingLib.dataset import label_map
+from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.gathering.disagreement_picture import write_disagreement
 from SpectBoneMetSegTrainingLib.gathering.labels.consensus import settle
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import Labels, Mark, instances_of

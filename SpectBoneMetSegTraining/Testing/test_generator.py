@@ -7,15 +7,15 @@ import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib import generator_training
-from SpectBoneMetSegTrainingLib.dataset import GENERATED, Instance, cases_of, load_case
+from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of, training_cases
+from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case
+from SpectBoneMetSegTrainingLib.dataset.examples import Example
 from SpectBoneMetSegTrainingLib.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Adversaries, GeneratorConfig
-from SpectBoneMetSegTrainingLib.examples import Example
 from SpectBoneMetSegTrainingLib.generator_images import image_of, sampled_example
 from SpectBoneMetSegTrainingLib.generator_training import draw_samples, train_generator
 from SpectBoneMetSegTrainingLib.recipes import RecipeRequest, make_recipe
 from SpectBoneMetSegTrainingLib.run_folder import read_rows
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.subsets import patients_of, training_cases
 
 TINY = GeneratorConfig(size=16, steps=4, batch=2, channels=4, latent=3, seed=5)
 

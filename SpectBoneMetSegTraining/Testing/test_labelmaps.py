@@ -8,14 +8,14 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.interactive import ModelResult, Review
 from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
-from SpectBoneMetSegTrainingLib.dataset import label_map
+from SpectBoneMetSegTrainingLib.dataset.cases import label_map
+from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import Found
 from SpectBoneMetSegTrainingLib.gathering.formats.image_files import read_slices
 from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, sources_of
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile, instances_of
 from SpectBoneMetSegTrainingLib.gathering.scene_nodes import NodeLabel, labelled_scan
-from SpectBoneMetSegTrainingLib.images import read_json
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 slicer = pytest.importorskip("slicer")

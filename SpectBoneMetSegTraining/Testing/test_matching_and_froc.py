@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION
+from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION
 from SpectBoneMetSegTrainingLib.froc import THRESHOLDS, froc_counts, sensitivity_at
 from SpectBoneMetSegTrainingLib.matching import match_lesions
 from SpectBoneMetSegTrainingLib.metrics import compare

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
-from SpectBoneMetSegTrainingLib.dataset import load_case
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
+from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation import predict_cases
 from SpectBoneMetSegTrainingLib.methods import strong_losses
 from SpectBoneMetSegTrainingLib.metrics import Counts
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.subsets import draw_budget, draw_subsets, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.trainer import train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation import (
     Delineator,
     choose_threshold,

@@ -13,8 +13,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.reading import read_scan
 from SpectBoneMetSegLib.regrid import regrid
-from SpectBoneMetSegTrainingLib.agreement import dice
-from SpectBoneMetSegTrainingLib.dataset import (
+from SpectBoneMetSegTrainingLib.dataset.cases import (
     IGNORE,
     LESION,
     cases_of,
@@ -23,6 +22,7 @@ from SpectBoneMetSegTrainingLib.dataset import (
     read_image,
     read_json,
 )
+from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.cohort import population
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     Population,

@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import MODELS_VARIABLE
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import preflight
-from SpectBoneMetSegTrainingLib.images import read_json, write_json
+from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.job import JobSpec
 from SpectBoneMetSegTrainingLib.job_folder import write_wish
 from SpectBoneMetSegTrainingLib.preflight import check_before, free_memory_mb, in_words, may_start

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.bootstrap import draw_patients
-from SpectBoneMetSegTrainingLib.dataset import IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation import Delineator
 from SpectBoneMetSegTrainingLib.report import compare_models, figures, full_report, write_report
 from SpectBoneMetSegTrainingLib.scores import (

@@ -24,11 +24,11 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.augmentation import target_channels
-from SpectBoneMetSegTrainingLib.dataset import LabelledCrop, cases_of, load_case
-from SpectBoneMetSegTrainingLib.images import claim_folder
+from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
+from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case
+from SpectBoneMetSegTrainingLib.dataset.files import claim_folder
 from SpectBoneMetSegTrainingLib.next_scan import Looker, order, standardised
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.subsets import patients_of
 from SpectBoneMetSegTrainingLib.trainer import train
 from SpectBoneMetSegTrainingLib.validation import predict_whole
 

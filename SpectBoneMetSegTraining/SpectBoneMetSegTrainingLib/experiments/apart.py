@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..dataset import Instance, cases_of, finish_dataset, load_case
-from ..examples import Example, example_of, write_example
-from ..images import claim_folder, read_json
+from ..dataset.cases import Instance, cases_of, finish_dataset, load_case
+from ..dataset.examples import Example, example_of, write_example
+from ..dataset.files import claim_folder, read_json
 
 
 def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int, int], None] | None = None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.export.overview import display_window
 
-from ..dataset import LESION, LabelledCrop, load_case
+from ..dataset.cases import LESION, LabelledCrop, load_case
 from ..evaluation import union_of
 
 #: Labelled lesions of the union from and up to which a case counts as of a kind, and how many of the kind are shown.

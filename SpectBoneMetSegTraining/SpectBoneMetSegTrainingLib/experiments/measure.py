@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.planar import ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from ..dataset import LabelledCrop, load_case
+from ..dataset.cases import LabelledCrop, load_case
 from ..evaluation import Delineator, union_of
 from ..finish import MINIMUM_AREA_MM2
 from ..report import full_report

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
 from .. import bootstrap
-from ..images import read_json
+from ..dataset.files import read_json
 from ..report import figures
 from ..scores import CaseScores
 from .plan import Experiment, Plan, Row, key_of

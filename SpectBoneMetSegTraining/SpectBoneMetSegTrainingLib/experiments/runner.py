@@ -13,12 +13,12 @@ from SpectBoneMetSegLib import __version__
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
 
-from ..dataset import GENERATED, cases_of, load_case
+from ..dataset.budgets import TrainingCases, patients_of, training_cases
+from ..dataset.cases import GENERATED, cases_of, load_case
+from ..dataset.files import read_json, write_json
 from ..evaluation import union_of
-from ..images import read_json, write_json
 from ..run_folder import environment, read_rows, training_seconds
 from ..settings import TrainingConfig
-from ..subsets import TrainingCases, patients_of, training_cases
 from . import cases_shown, measure
 from .nnunet import check_interpreter, predict_nnunet, train_nnunet, write_raw
 from .plan import AnyTraining, NnunetTraining, Training, key_of

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
 
+from ..dataset.budgets import read_labelled_cases
+from ..dataset.files import read_json
+from ..dataset.sealed import is_sealed
 from ..dcgan import GeneratorConfig
-from ..images import read_json
-from ..phantom.sealed import is_sealed
 from ..progress import counter
 from ..recipes import RECIPES, RecipeRequest, make_recipe
-from ..subsets import read_labelled_cases
 from .apart import set_views_apart
 from .plan import NnunetTraining, Training
 from .scales import Scale

@@ -16,8 +16,8 @@ from SpectBoneMetSegLib.planar import WholeBodyScan
 from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegLib.results import ThoraxCrop
 
-from ..dataset import FOLDERS, Instance, write_case
-from ..reference_grid import place_crop
+from ..dataset.cases import FOLDERS, Instance, write_case
+from ..dataset.reference_grid import place_crop
 
 __all__ = ["check_counts", "digest_of", "find_crop", "forget_case", "identity_of", "outside_crop", "write_scan"]
 

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.notice import RESEARCH_USE
 from SpectBoneMetSegLib.outlines import smallest_window
 from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
-from ..images import whole_file
+from ..dataset.files import whole_file
 from .labels.consensus import Truth
 from .labels.marks import Labels, image_of, is_union
 

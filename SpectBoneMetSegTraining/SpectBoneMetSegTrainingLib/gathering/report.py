@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from ..images import whole_file
+from ..dataset.files import whole_file
 from .labels.consensus import Comparison
 
 __all__ = [

@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.reading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.reading.dicom import read_header
 from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
 
-from ...phantom.sealed import is_sealed
+from ...dataset.sealed import is_sealed
 from .file_names import side_in, without_side
 from .pseudonyms import KEY_FILE
 

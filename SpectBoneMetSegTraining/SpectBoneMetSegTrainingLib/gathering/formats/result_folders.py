@@ -21,7 +21,7 @@ from SpectBoneMetSegLib.export import FILES
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName, WholeBodyScan
 
-from ...images import read_json
+from ...dataset.files import read_json
 from ..labels.grids import on_frame_of, view_grid
 from ..labels.marks import Labels, Mark
 from .image_files import SEGMENTATION_SUFFIX, read_label_image

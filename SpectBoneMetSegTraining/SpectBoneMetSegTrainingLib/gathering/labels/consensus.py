@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 
-from ...agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
+from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
 from .marks import Labels, Mark, covered_views, image_of, is_union
 
 __all__ = ["Comparison", "Truth", "settle"]

@@ -24,7 +24,7 @@ from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
 from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.quantification import contrast_ring
 
-from ...dataset import Instance
+from ...dataset.cases import Instance
 
 Mask = NDArray[np.bool_]
 

@@ -22,9 +22,9 @@ import numpy as np
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
 
-from ...dataset import LESION, cases_of, finish_dataset, load_case
-from ...images import clear_leftovers, read_json, write_json
-from ..sealed import LOG_FILE, is_sealed, seal
+from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
+from ...dataset.files import clear_leftovers, read_json, write_json
+from ...dataset.sealed import LOG_FILE, is_sealed, seal
 from .population import (
     READER_STREAM,
     SIMULATOR_VERSION,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib.notice import RESEARCH_USE
 
-from ...images import read_image, read_json
+from ...dataset.files import read_image, read_json
 from ..disease.mimics import KINDS
 
 Record = dict[str, Any]

@@ -16,9 +16,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import mirror
 from SpectBoneMetSegLib.regrid import regrid
 
-from ...agreement import compare_readers, summarise_agreement
-from ...dataset import Instance, finish_dataset, read_json, write_case, write_image, write_json
-from ...images import claim_folder
+from ...dataset.cases import Instance, finish_dataset, read_json, write_case, write_image, write_json
+from ...dataset.files import claim_folder
+from ...dataset.reader_agreement import compare_readers, summarise_agreement
 
 if TYPE_CHECKING:
     from ..scan.readers import Panel

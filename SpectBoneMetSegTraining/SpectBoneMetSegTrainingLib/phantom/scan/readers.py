@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import ViewName
 
-from ...agreement import Consensus, agree
+from ...dataset.reader_agreement import Consensus, agree
 
 if TYPE_CHECKING:
     from .simulate import SimulatedCase, SimulatedLesion

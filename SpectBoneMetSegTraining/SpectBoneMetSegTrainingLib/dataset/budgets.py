@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
 
-from .dataset import GENERATED, cases_of
-from .images import read_json
-from .settings import BudgetBy, TrainingConfig
-from .splits import VALIDATION_FOLD
+from ..settings import BudgetBy, TrainingConfig
+from .cases import GENERATED, cases_of
+from .files import read_json
+from .folds import VALIDATION_FOLD
 
 #: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
 VALIDATION_SHARE = 0.2

@@ -26,9 +26,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
 
-from .images import clear_leftovers, read_image, read_json, write_image, write_json
+from .files import clear_leftovers, read_image, read_json, write_image, write_json
+from .folds import split_by_patient
 from .reference_grid import CropPlace, place_crop
-from .splits import split_by_patient
 
 BACKGROUND, LESION, IGNORE = 0, 1, 2
 FOLDERS = {

@@ -28,7 +28,7 @@ from SpectBoneMetSegLib import __version__
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
 
-from ..images import read_json, write_json
+from .files import read_json, write_json
 
 TRUTH_FILE, SEAL_FILE, LOG_FILE = "sealed_truth.zip", "seal.json", "openings.jsonl"
 #: What of a data set stays outside the archive.

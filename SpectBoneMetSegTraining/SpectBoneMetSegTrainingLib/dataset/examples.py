@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName, WholeBodyScan, mirror
 from SpectBoneMetSegLib.results import ThoraxCrop
 
-from .dataset import Instance, LabelledCrop, write_case
+from .cases import Instance, LabelledCrop, write_case
 
 __all__ = ["Example", "aggregated", "example_of", "write_example"]
 

@@ -1,0 +1,1 @@
+"""Data sets: cases, files, folds, budgets, and the sealing of test labels."""
