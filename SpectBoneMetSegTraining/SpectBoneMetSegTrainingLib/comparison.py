@@ -19,10 +19,10 @@ from . import run_folder
 from .dataset.budgets import patients_of, training_cases
 from .dataset.cases import LabelledCrop
 from .dataset.files import read_json
-from .evaluation import Delineator, choose_threshold, predict_cases, union_of
+from .evaluation.predictions import Delineator, choose_threshold, predict_cases, union_of
+from .evaluation.report import compare_models, figures
+from .evaluation.scores import CaseScores, from_flat, score_cases, without_flags
 from .promotion import COMPARISON, Comparison, Difference, judge
-from .report import compare_models, figures
-from .scores import CaseScores, from_flat, score_cases, without_flags
 from .settings import TrainingConfig
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]

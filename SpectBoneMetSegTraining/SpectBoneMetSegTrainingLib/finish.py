@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.models import check_target, save_model
 from .dataset.budgets import TrainingCases, training_cases
 from .dataset.cases import read_json
 from .dataset.sealed import is_sealed
-from .evaluation import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
+from .evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from .fine_tuning import parent_of, with_start
 from .methods import describe_loss
 from .run_folder import training_seconds

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegTrainingLib.baselines import baselines, times_median
+from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_with, match_line, scan_figures
 

@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import comparison
 from SpectBoneMetSegTrainingLib.comparison import compare_with_parent
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
-from SpectBoneMetSegTrainingLib.evaluation import union_of
+from SpectBoneMetSegTrainingLib.evaluation.predictions import union_of
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 
 UNION = NetworkConfig(inputs=("aggregate",), outputs=("union",))

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib import evaluation
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, LabelledCrop
-from SpectBoneMetSegTrainingLib.evaluation import Delineator, evaluate_cases, predict_cases, union_of
+from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases, predict_cases, union_of
 
 VIEWS = ("anterior", "posterior")
 DELINEATOR = Delineator(0.5, 0.5, 0.0)

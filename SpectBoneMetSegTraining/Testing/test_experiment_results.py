@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegTrainingLib.evaluation.report import full_report
+from SpectBoneMetSegTrainingLib.evaluation.scores import BINS, NAMES, CaseScores, from_flat
 from SpectBoneMetSegTrainingLib.experiments import distance, findings
 from SpectBoneMetSegTrainingLib.experiments.nnunet import NnunetSettings, adapted_plans
 from SpectBoneMetSegTrainingLib.experiments.results import Estimate, difference, estimates, group_difference
 from SpectBoneMetSegTrainingLib.experiments.small_scores import FIGURES, KEPT, from_record, to_record
-from SpectBoneMetSegTrainingLib.report import full_report
-from SpectBoneMetSegTrainingLib.scores import BINS, NAMES, CaseScores, from_flat
 
 
 def scores_of(skill, count=30, seed=0):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION
-from SpectBoneMetSegTrainingLib.froc import THRESHOLDS, froc_counts, sensitivity_at
-from SpectBoneMetSegTrainingLib.matching import match_lesions
-from SpectBoneMetSegTrainingLib.metrics import compare
+from SpectBoneMetSegTrainingLib.evaluation.froc import THRESHOLDS, froc_counts, sensitivity_at
+from SpectBoneMetSegTrainingLib.evaluation.matching import match_lesions
+from SpectBoneMetSegTrainingLib.evaluation.metrics import compare
 
 SHAPE = (16, 16)
 

@@ -11,9 +11,9 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
-from SpectBoneMetSegTrainingLib.evaluation import predict_cases
+from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
+from SpectBoneMetSegTrainingLib.evaluation.predictions import predict_cases
 from SpectBoneMetSegTrainingLib.methods import strong_losses
-from SpectBoneMetSegTrainingLib.metrics import Counts
 from SpectBoneMetSegTrainingLib.settings import TrainingConfig
 from SpectBoneMetSegTrainingLib.trainer import train
 

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
-from SpectBoneMetSegTrainingLib.evaluation import (
+from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts, compare
+from SpectBoneMetSegTrainingLib.evaluation.predictions import (
     Delineator,
     choose_threshold,
     count_case,
     evaluate_cases,
     predict_cases,
 )
-from SpectBoneMetSegTrainingLib.metrics import Counts, compare
 
 
 def scene():
@@ -180,7 +180,7 @@ def test_the_threshold_with_the_best_dice_is_chosen():
 
 
 def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
-    from SpectBoneMetSegTrainingLib import evaluation
+    from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
     monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
 
@@ -194,7 +194,7 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
 
 
 def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, tmp_path):
-    from SpectBoneMetSegTrainingLib import evaluation
+    from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
     monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
     crop = labelled_crop()

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.baselines import baselines
-from SpectBoneMetSegTrainingLib.oracle import oracle
+from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines
+from SpectBoneMetSegTrainingLib.evaluation.oracle import oracle
 
 ROWS, COLUMNS = np.mgrid[:128, :128]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegTrainingLib import paper_metrics
-from SpectBoneMetSegTrainingLib.metrics import Counts
+from SpectBoneMetSegTrainingLib.evaluation import paper_metrics
+from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 
 COUNT = st.integers(0, 1000)
 MASKS = hnp.arrays(bool, (5, 5))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegTrainingLib.bootstrap import draw_patients
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
-from SpectBoneMetSegTrainingLib.evaluation import Delineator
-from SpectBoneMetSegTrainingLib.report import compare_models, figures, full_report, write_report
-from SpectBoneMetSegTrainingLib.scores import (
+from SpectBoneMetSegTrainingLib.evaluation.bootstrap import draw_patients
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
+from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, figures, full_report, write_report
+from SpectBoneMetSegTrainingLib.evaluation.scores import (
     CALIBRATION_BINS,
     CaseScores,
     Sums,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegTrainingLib.surface_distances import assd, hd95, surface_distances
+from SpectBoneMetSegTrainingLib.evaluation.surface_distances import assd, hd95, surface_distances
 
 SQUARE_MM = (2.0, 2.0)
 MASKS = hnp.arrays(bool, (7, 9))

@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import trainer
+from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores
 from SpectBoneMetSegTrainingLib.file_lock import alone_in
-from SpectBoneMetSegTrainingLib.scores import load_scores
 from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)

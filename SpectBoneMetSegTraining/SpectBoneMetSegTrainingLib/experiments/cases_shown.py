@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.export.overview import display_window
 
 from ..dataset.cases import LESION, LabelledCrop, load_case
-from ..evaluation import union_of
+from ..evaluation.predictions import union_of
 
 #: Labelled lesions of the union from and up to which a case counts as of a kind, and how many of the kind are shown.
 KINDS = {"one lesion": (1, 1, 1), "a few lesions": (2, 4, 1), "many lesions": (5, 10**6, 1), "no lesion": (0, 0, 1)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..scores import CaseScores
+from ..evaluation.scores import CaseScores
 from .plan import Row
 from .results import Estimate, Output, difference, group_difference, mean_of
 

@@ -14,10 +14,10 @@ from SpectBoneMetSegLib.planar import ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
 from ..dataset.cases import LabelledCrop, load_case
-from ..evaluation import Delineator, union_of
+from ..evaluation.predictions import Delineator, union_of
+from ..evaluation.report import full_report
+from ..evaluation.scores import CaseScores, score_cases
 from ..finish import MINIMUM_AREA_MM2
-from ..report import full_report
-from ..scores import CaseScores, score_cases
 from .small_scores import to_record
 
 Probability = NDArray[np.float32]

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
-from .. import bootstrap
 from ..dataset.files import read_json
-from ..report import figures
-from ..scores import CaseScores
+from ..evaluation import bootstrap
+from ..evaluation.report import figures
+from ..evaluation.scores import CaseScores
 from .plan import Experiment, Plan, Row, key_of
 from .runner import ABOUT
 from .scales import SCALES

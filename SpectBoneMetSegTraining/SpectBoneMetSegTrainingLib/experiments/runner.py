@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.files import beside
 from ..dataset.budgets import TrainingCases, patients_of, training_cases
 from ..dataset.cases import GENERATED, cases_of, load_case
 from ..dataset.files import read_json, write_json
-from ..evaluation import union_of
+from ..evaluation.predictions import union_of
 from ..run_folder import environment, read_rows, training_seconds
 from ..settings import TrainingConfig
 from . import cases_shown, measure

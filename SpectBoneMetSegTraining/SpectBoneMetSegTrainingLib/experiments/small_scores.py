@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scores import BINS, NAMES, CaseScores, from_flat
+from ..evaluation.scores import BINS, NAMES, CaseScores, from_flat
 
 #: Of `scores.Sums`, the fields that are kept; all others become 0, and figures of them must not be read.
 KEPT = (

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib.files import beside
 
+from ..dataset.files import write_json
 from . import bootstrap, paper_metrics
-from .dataset.files import write_json
 from .froc import ALARM_RATES, sensitivity_at
 from .paper_metrics import Numbers, ratio
 from .scores import CaseScores, Sums

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, ViewName
 
+from ..dataset.body import body_of
+from ..dataset.cases import IGNORE, LESION, LabelledCrop
+from ..dataset.files import read_json, write_json
 from . import paper_metrics
-from .dataset.body import body_of
-from .dataset.cases import IGNORE, LESION, LabelledCrop
-from .dataset.files import read_json, write_json
-from .evaluation import Delineator
 from .froc import THRESHOLDS, froc_counts
 from .matching import match_lesions
 from .metrics import compare
+from .predictions import Delineator
 from .surface_distances import assd, hd95
 
 Array = NDArray[np.float64]

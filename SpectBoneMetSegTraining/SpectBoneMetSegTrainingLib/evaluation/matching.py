@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.cases import IGNORE
+from ..dataset.cases import IGNORE
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.cases import IGNORE, LESION
+from ..dataset.cases import IGNORE, LESION
 
 Mask = NDArray[np.bool_]
 

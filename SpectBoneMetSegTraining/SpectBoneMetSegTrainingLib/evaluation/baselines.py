@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.preprocessing import body_mask
 
-from .dataset.cases import Truth, load_background, load_case
-from .evaluation import count_case
+from ..dataset.cases import Truth, load_background, load_case
 from .metrics import Counts
 from .oracle import oracle
+from .predictions import count_case
 
 Mask = NDArray[np.bool_]
 SMOOTHING_PIXELS = 1.0

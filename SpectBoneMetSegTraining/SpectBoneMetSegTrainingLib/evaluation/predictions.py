@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .dataset.cases import LabelledCrop, Truth, load_case, merge_labels
+from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels
 from .metrics import Counts, compare
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
