@@ -33,8 +33,8 @@ def patients(tmp_path_factory):
 def weak_model(patients, tmp_path_factory):
     """A small network that has learnt next to nothing."""
     from SpectBoneMetSegLib.network import NetworkConfig
-    from SpectBoneMetSegTrainingLib.finish import train_and_finish
-    from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+    from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+    from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
     folder = tmp_path_factory.mktemp("weak")
     network = NetworkConfig(channels=(8, 16), dilations=((1, 2), (1, 2)), recurrent_steps=2)

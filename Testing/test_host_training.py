@@ -288,7 +288,7 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     from dataclasses import replace
 
     from SpectBoneMetSegLib.models import read_model, update_card
-    from SpectBoneMetSegTrainingLib.promotion import COMPARISON, Comparison
+    from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
 
     made = tmp_path / "made" / "weaker"
     shutil.copytree(tiny_model, made)

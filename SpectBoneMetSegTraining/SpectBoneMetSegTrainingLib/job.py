@@ -18,7 +18,6 @@ from SpectBoneMetSegLib.models import find_model
 
 from .dataset.files import read_json, write_json
 from .file_lock import FileLock, is_locked
-from .fine_tuning import with_start
 from .job_curves import Array, CurveReader
 from .job_folder import (
     ALIVE,
@@ -39,9 +38,10 @@ from .job_folder import (
     write_wish,
 )
 from .job_process import end_process, launch
-from .preview import PICTURE
-from .run_folder import LOG as LOSS_LOG
-from .run_folder import VALIDATION
+from .training.preview import PICTURE
+from .training.run_folder import LOG as LOSS_LOG
+from .training.run_folder import VALIDATION
+from .training.setup.fine_tuning import with_start
 
 __all__ = [
     "Job",

@@ -20,11 +20,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
-from .comparison import compare_with_parent, complete_card
 from .dataset.budgets import training_cases
 from .dataset.cases import LabelledCrop
 from .file_lock import FileLock
-from .finish import train_and_finish
 from .job import start_next
 from .job_folder import (
     ALIVE,
@@ -41,9 +39,11 @@ from .job_folder import (
     write_status,
 )
 from .job_process import lower_priority
-from .preview import make_preview, most_marked, save_preview
-from .trainer import BrokenOffError
-from .validation import Predict
+from .training.outcome.finish import train_and_finish
+from .training.outcome.parent_comparison import compare_with_parent, complete_card
+from .training.preview import make_preview, most_marked, save_preview
+from .training.trainer import BrokenOffError
+from .training.validation import Predict
 
 #: Seconds between two notes on how the training fares.
 TELL_SECONDS = 0.5

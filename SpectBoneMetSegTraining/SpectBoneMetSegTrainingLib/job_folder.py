@@ -23,7 +23,7 @@ from SpectBoneMetSegLib.errors import UserError
 
 from .dataset.files import read_json, write_json
 from .file_lock import is_locked
-from .settings import TrainingConfig
+from .training.setup.config import TrainingConfig
 
 JOB, WISH, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
 ALIVE, LOG, RUN, MODEL = "alive.lock", "log.txt", "run", "model"

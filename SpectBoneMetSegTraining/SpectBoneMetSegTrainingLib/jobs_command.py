@@ -106,7 +106,7 @@ def _watch(folder: Path, as_json: bool) -> int:
 
 def _use(folder: Path, name: str | None, even_if_worse: bool) -> None:
     from .job import read_job
-    from .promotion import promote
+    from .training.outcome.promotion import promote
 
     job = read_job(folder)
     if job.model is None:

@@ -15,10 +15,10 @@ from SpectBoneMetSegLib.models import list_models
 from .dataset.budgets import TrainingCases, patients_of, training_cases
 from .dataset.files import read_json
 from .dataset.sealed import is_sealed
-from .fine_tuning import with_start
 from .job import jobs_folder, list_jobs
 from .job_folder import JobSpec
-from .settings import MIXED
+from .training.setup.config import MIXED
+from .training.setup.fine_tuning import with_start
 from .trial import TrialResult
 
 __all__ = ["Finding", "check_before", "may_start"]

@@ -31,7 +31,7 @@ class RankCommand:
         silence_libraries()
         from SpectBoneMetSegLib.models import find_model
 
-        from .next_scan import rank_scans
+        from .training.active_learning import rank_scans
 
         try:
             model = find_model(args.model)

@@ -90,7 +90,7 @@ def rank(arguments: Values, progress: Progress) -> Values:
     from SpectBoneMetSegLib.models import find_model
 
     from .gathering.gather import private_folder, sources_of
-    from .next_scan import rank_scans
+    from .training.active_learning import rank_scans
 
     data = Path(arguments["data"])
     # A data set that was not gathered here does not say where its scans come from.

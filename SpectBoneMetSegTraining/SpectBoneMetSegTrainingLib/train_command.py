@@ -15,7 +15,7 @@ from .progress import loss_line
 from .train_options import add_options, training_config
 
 if TYPE_CHECKING:
-    from .settings import TrainingConfig
+    from .training.setup.config import TrainingConfig
 
 
 class TrainCommand:
@@ -51,7 +51,7 @@ class TrainCommand:
         config = training_config(args)
         if args.background:
             return _start_job(args, config)
-        from .finish import check_request, train_and_finish
+        from .training.outcome.finish import check_request, train_and_finish
 
         output = Path(args.output).absolute()
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")

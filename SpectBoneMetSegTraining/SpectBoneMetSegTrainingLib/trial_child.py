@@ -16,7 +16,7 @@ from .dataset.files import write_json
 from .job_child import device_name
 from .job_folder import RUN, JobSpec, read_spec
 from .job_process import lower_priority
-from .trainer import train
+from .training.trainer import train
 from .trial import RESULT, TrialResult
 
 #: Steps until the look; the first one builds the graph and is not timed.

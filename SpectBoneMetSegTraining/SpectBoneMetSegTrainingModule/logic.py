@@ -108,7 +108,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.models import default_model_name
         from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
         from SpectBoneMetSegTrainingLib.job import JobSpec
-        from SpectBoneMetSegTrainingLib.presets import preset
+        from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
         if not str(dataset):
             raise UserError(_("There is nothing to learn from yet: collect labelled scans first."))
@@ -244,7 +244,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it is worse than its parent, damaged, or has the name of another model.
         """
-        from SpectBoneMetSegTrainingLib.promotion import promote
+        from SpectBoneMetSegTrainingLib.training.outcome.promotion import promote
 
         name = promote(Path(folder), name or None, evenIfWorse).card.name
         slicer.util.getModuleWidget("SpectBoneMetSeg").fillModels(name)

@@ -40,7 +40,7 @@ class ResultPanel:
     def show(self, folder):
         """Show the model in a folder; none for None."""
         from SpectBoneMetSegLib.models import read_model
-        from SpectBoneMetSegTrainingLib.promotion import comparison_of
+        from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 
         self.model, comparison = None, None
         self.ui.resultLabel.text = ""
@@ -121,7 +121,7 @@ class ResultPanel:
 
 def comparisonRows(comparison):
     """The table's rows of a Comparison; none for None."""
-    from SpectBoneMetSegTrainingLib.promotion import Difference
+    from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 
     if comparison is None:
         return []

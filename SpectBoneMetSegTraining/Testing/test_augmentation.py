@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib import augmentation
-from SpectBoneMetSegTrainingLib.augmentation import random_patch, target_channels
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.training.sampling import patches as augmentation
+from SpectBoneMetSegTrainingLib.training.sampling.patches import random_patch, target_channels
 
 INPUTS, OUTPUTS = ("anterior", "posterior"), ("anterior", "posterior")
 SIZE = 64

@@ -9,11 +9,11 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import comparison
-from SpectBoneMetSegTrainingLib.comparison import compare_with_parent
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
 from SpectBoneMetSegTrainingLib.evaluation.predictions import union_of
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.outcome import parent_comparison as comparison
+from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import compare_with_parent
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 UNION = NetworkConfig(inputs=("aggregate",), outputs=("union",))
 

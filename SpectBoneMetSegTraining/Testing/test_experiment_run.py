@@ -89,7 +89,7 @@ def test_a_finished_training_is_not_run_again(finished, benchmark, plan, monkeyp
 
 @pytest.mark.slow
 def test_a_broken_off_training_goes_on_and_ends_like_an_unbroken_one(finished, benchmark, plan, tmp_path, monkeypatch):
-    from SpectBoneMetSegTrainingLib import trainer
+    from SpectBoneMetSegTrainingLib.training import trainer
 
     training = plan.experiments["table3"].rows[1].make(0)
     output = tmp_path / "output"

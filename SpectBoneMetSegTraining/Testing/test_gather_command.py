@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.export.volumes import write_volume
-from SpectBoneMetSegTrainingLib import finish
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.training.outcome import finish
 
 TINY = ["--channels", "8", "--dilations", "1:2", "--recurrent-steps", "2", "--patch", "32", "--batch", "4"]
 

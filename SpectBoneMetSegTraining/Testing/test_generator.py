@@ -14,8 +14,8 @@ from SpectBoneMetSegTrainingLib.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Adve
 from SpectBoneMetSegTrainingLib.generator_images import image_of, sampled_example
 from SpectBoneMetSegTrainingLib.generator_training import draw_samples, train_generator
 from SpectBoneMetSegTrainingLib.recipes import RecipeRequest, make_recipe
-from SpectBoneMetSegTrainingLib.run_folder import read_rows
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.run_folder import read_rows
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 TINY = GeneratorConfig(size=16, steps=4, batch=2, channels=4, latent=3, seed=5)
 

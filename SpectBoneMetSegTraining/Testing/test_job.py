@@ -35,10 +35,10 @@ from SpectBoneMetSegTrainingLib.job import (
 )
 from SpectBoneMetSegTrainingLib.job_folder import write_status, write_wish
 from SpectBoneMetSegTrainingLib.job_process import child_environment, end_process
-from SpectBoneMetSegTrainingLib.preview import load_preview
-from SpectBoneMetSegTrainingLib.promotion import comparison_of, promote
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.trainer import train
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of, promote
+from SpectBoneMetSegTrainingLib.training.preview import load_preview
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.trainer import train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 
@@ -241,7 +241,7 @@ STARTER = """
 import sys, time
 from pathlib import Path
 from SpectBoneMetSegTrainingLib.job import JobSpec, start_job
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 print(start_job(JobSpec(Path("nowhere"), "m", TrainingConfig(steps=50)), Path(sys.argv[1]), sys.argv[2]), flush=True)
 time.sleep(60)
 """

@@ -12,8 +12,8 @@ from SpectBoneMetSegTrainingLib import jobs_command
 from SpectBoneMetSegTrainingLib.job import JobSpec, list_jobs, read_job, start_job
 from SpectBoneMetSegTrainingLib.job_folder import write_wish
 from SpectBoneMetSegTrainingLib.job_process import end_process
-from SpectBoneMetSegTrainingLib.promotion import COMPARISON, Comparison
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.run_folder import read_rows
+from SpectBoneMetSegTrainingLib.training.run_folder import read_rows
 
 KILLS, STEPS = 10, 200
 
@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import trainer
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training import trainer
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 data, run, method, steps, devices = sys.argv[1:]
 devices = devices.split(",") if devices else None

@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.losses import FALSE_NEGATIVE_WEIGHT, FALSE_POSITIVE_WEIGHT, segmentation_loss
+from SpectBoneMetSegTrainingLib.training.losses.supervised import (
+    FALSE_NEGATIVE_WEIGHT,
+    FALSE_POSITIVE_WEIGHT,
+    segmentation_loss,
+)
 
 SHAPE = (2, 4, 4, 2)
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import trainer
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import predict_cases
-from SpectBoneMetSegTrainingLib.methods import strong_losses
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.trainer import train
+from SpectBoneMetSegTrainingLib.training import trainer
+from SpectBoneMetSegTrainingLib.training.losses.objectives import strong_losses
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.trainer import train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 

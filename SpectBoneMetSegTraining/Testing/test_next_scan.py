@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig, build_network
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
-from SpectBoneMetSegTrainingLib.next_scan import Looker, entropy, order, rank_scans, standardised
+from SpectBoneMetSegTrainingLib.training.active_learning import Looker, entropy, order, rank_scans, standardised
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 

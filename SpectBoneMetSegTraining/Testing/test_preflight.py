@@ -16,8 +16,8 @@ from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.job import JobSpec
 from SpectBoneMetSegTrainingLib.job_folder import write_wish
 from SpectBoneMetSegTrainingLib.preflight import check_before, free_memory_mb, in_words, may_start
-from SpectBoneMetSegTrainingLib.presets import PAPER_NETWORK, preset
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.setup.presets import PAPER_NETWORK, preset
 from SpectBoneMetSegTrainingLib.trial import Trial, TrialResult
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import MODELS_VARIABLE, list_models, read_model
-from SpectBoneMetSegTrainingLib.comparison import CURVE_POINTS, curves_of, data_summary
-from SpectBoneMetSegTrainingLib.promotion import (
+from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import CURVE_POINTS, curves_of, data_summary
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import (
     COMPARISON,
     MARGIN,
     MINIMUM_PATIENTS,
@@ -22,7 +22,7 @@ from SpectBoneMetSegTrainingLib.promotion import (
     judge,
     promote,
 )
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 DIFFERENCE = st.floats(-1, 1, allow_nan=False)
 

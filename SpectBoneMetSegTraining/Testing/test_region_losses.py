@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib import region_losses as losses
-from SpectBoneMetSegTrainingLib.region_losses import RegionLossSettings
+from SpectBoneMetSegTrainingLib.training.losses import region as losses
+from SpectBoneMetSegTrainingLib.training.losses.region import RegionLossSettings
 
 FLAT = (1, 2, 2, 1)
 

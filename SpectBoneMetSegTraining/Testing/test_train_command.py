@@ -9,8 +9,8 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, load_network
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import training_cases
-from SpectBoneMetSegTrainingLib.finish import train_and_finish
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 SMALL = ["--batch", "4", "--patch", "32", "--channels", "8", "--recurrent-steps", "1", "--stem-channels", "6"]
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)

@@ -11,10 +11,10 @@ from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import trainer
 from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores
 from SpectBoneMetSegTrainingLib.file_lock import alone_in
-from SpectBoneMetSegTrainingLib.trainer import TrainingConfig, train
+from SpectBoneMetSegTrainingLib.training import trainer
+from SpectBoneMetSegTrainingLib.training.trainer import TrainingConfig, train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 

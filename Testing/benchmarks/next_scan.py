@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib.augmentation import target_channels
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import claim_folder
-from SpectBoneMetSegTrainingLib.next_scan import Looker, order, standardised
-from SpectBoneMetSegTrainingLib.settings import TrainingConfig
-from SpectBoneMetSegTrainingLib.trainer import train
-from SpectBoneMetSegTrainingLib.validation import predict_whole
+from SpectBoneMetSegTrainingLib.training.active_learning import Looker, order, standardised
+from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from SpectBoneMetSegTrainingLib.training.trainer import train
+from SpectBoneMetSegTrainingLib.training.validation import predict_whole
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
 
-from ..settings import BudgetBy, TrainingConfig
+from ..training.setup.config import BudgetBy, TrainingConfig
 from .cases import GENERATED, cases_of
 from .files import read_json
 from .folds import VALIDATION_FOLD

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from SpectBoneMetSegLib.network import NetworkConfig
 
-from ..settings import TrainingConfig
+from ..training.setup.config import TrainingConfig
 from .scales import Scale
 
 SetName = Literal["D1", "D2", "D3", "D4"]

@@ -17,8 +17,8 @@ from ..dataset.budgets import TrainingCases, patients_of, training_cases
 from ..dataset.cases import GENERATED, cases_of, load_case
 from ..dataset.files import read_json, write_json
 from ..evaluation.predictions import union_of
-from ..run_folder import environment, read_rows, training_seconds
-from ..settings import TrainingConfig
+from ..training.run_folder import environment, read_rows, training_seconds
+from ..training.setup.config import TrainingConfig
 from . import cases_shown, measure
 from .nnunet import check_interpreter, predict_nnunet, train_nnunet, write_raw
 from .plan import AnyTraining, NnunetTraining, Training, key_of
@@ -137,7 +137,7 @@ def run(training: AnyTraining, place: Place) -> str:
 def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[dict[str, Any], measure.Predictions]:
     import tensorflow as tf
 
-    from ..trainer import train
+    from ..training.trainer import train
 
     config = training.config
     # Many trainings share this process; what earlier ones built must not fill it.

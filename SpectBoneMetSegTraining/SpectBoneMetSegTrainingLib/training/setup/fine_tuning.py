@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, load_network
 
-from .settings import TrainingConfig
+from .config import TrainingConfig
 
 
 def with_start(config: TrainingConfig) -> TrainingConfig:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import build_network
 
-from . import schedule
-from .batches import Batch
-from .methods import losses_of
-from .settings import TrainingConfig
+from .losses.objectives import losses_of
+from .sampling.batches import Batch
+from .setup import schedule
+from .setup.config import TrainingConfig
 from .validation import BestSoFar
 
 if TYPE_CHECKING:

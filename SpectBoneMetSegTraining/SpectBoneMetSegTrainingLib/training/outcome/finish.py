@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import check_target, save_model
 
-from .dataset.budgets import TrainingCases, training_cases
-from .dataset.cases import read_json
-from .dataset.sealed import is_sealed
-from .evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
-from .fine_tuning import parent_of, with_start
-from .methods import describe_loss
-from .run_folder import training_seconds
-from .settings import TrainingConfig
-from .trainer import Look, Progress, train
+from ...dataset.budgets import TrainingCases, training_cases
+from ...dataset.cases import read_json
+from ...dataset.sealed import is_sealed
+from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
+from ..losses.objectives import describe_loss
+from ..run_folder import training_seconds
+from ..setup.config import TrainingConfig
+from ..setup.fine_tuning import parent_of, with_start
+from ..trainer import Look, Progress, train
 
 if TYPE_CHECKING:
     import keras

@@ -6,8 +6,8 @@ import numpy as np
 from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .augmentation import LESION_SHARE, Patch, target_channels
-from .dataset.cases import LabelledCrop
+from ...dataset.cases import LabelledCrop
+from .patches import LESION_SHARE, Patch, target_channels
 
 
 def plain_patch(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import InputName, OutputName
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .dataset.cases import IGNORE, LESION, LabelledCrop, merge_labels
+from ...dataset.cases import IGNORE, LESION, LabelledCrop, merge_labels
 
 Array = NDArray[np.float32]
 

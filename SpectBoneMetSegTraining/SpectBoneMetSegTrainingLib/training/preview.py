@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.files import beside
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegLib.planar import VIEW_NAMES
 
-from .augmentation import target_channels
-from .dataset.cases import IGNORE, LESION, LabelledCrop
+from ..dataset.cases import IGNORE, LESION, LabelledCrop
+from .sampling.patches import target_channels
 from .validation import THRESHOLD, Predict, predict_whole
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import InputName, OutputName
 
-from .augmentation import Patch, random_patch
-from .dataset.budgets import TrainingCases
-from .dataset.cases import BACKGROUND, LESION, LabelledCrop, load_case
+from ...dataset.budgets import TrainingCases
+from ...dataset.cases import BACKGROUND, LESION, LabelledCrop, load_case
+from ..setup.config import MIXED, TrainingConfig
+from .patches import Patch, random_patch
 from .plain_patches import plain_patch
-from .settings import MIXED, TrainingConfig
 from .strong_views import strong_view
 
 #: Names to arrays (patches, n, n, channels) float32.

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .augmentation import target_channels
-from .dataset.cases import LabelledCrop
+from ..dataset.cases import LabelledCrop
+from .sampling.patches import target_channels
 
 THRESHOLD = 0.5
 

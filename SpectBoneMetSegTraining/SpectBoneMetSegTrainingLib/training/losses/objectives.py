@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .losses import cross_entropy, segmentation_loss
-from .region_losses import (
+from ..setup.config import TrainingConfig
+from .region import (
     ALPHA,
     Combination,
     Form,
@@ -20,7 +20,7 @@ from .region_losses import (
     region_loss,
     unit_range,
 )
-from .settings import TrainingConfig
+from .supervised import cross_entropy, segmentation_loss
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
-from .dataset.files import read_json, write_json
-from .settings import TrainingConfig
+from ..dataset.files import read_json, write_json
+from .setup.config import TrainingConfig
 
 CHECKPOINT = "checkpoint.npz"
 LOG, VALIDATION = "log.csv", "validation.csv"

@@ -21,9 +21,9 @@ from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM
 from SpectBoneMetSegLib.preprocessing import network_inputs
 
-from .dataset.body import body_of
-from .dataset.budgets import patients_of
-from .dataset.cases import LabelledCrop, cases_of, load_case
+from ..dataset.body import body_of
+from ..dataset.budgets import patients_of
+from ..dataset.cases import LabelledCrop, cases_of, load_case
 
 if TYPE_CHECKING:
     import keras

@@ -15,15 +15,15 @@ from SpectBoneMetSegLib.files import sha256_of
 from SpectBoneMetSegLib.models import ModelFolder, find_model, update_card
 from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
 
-from . import run_folder
-from .dataset.budgets import patients_of, training_cases
-from .dataset.cases import LabelledCrop
-from .dataset.files import read_json
-from .evaluation.predictions import Delineator, choose_threshold, predict_cases, union_of
-from .evaluation.report import compare_models, figures
-from .evaluation.scores import CaseScores, from_flat, score_cases, without_flags
+from ...dataset.budgets import patients_of, training_cases
+from ...dataset.cases import LabelledCrop
+from ...dataset.files import read_json
+from ...evaluation.predictions import Delineator, choose_threshold, predict_cases, union_of
+from ...evaluation.report import compare_models, figures
+from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
+from .. import run_folder
+from ..setup.config import TrainingConfig
 from .promotion import COMPARISON, Comparison, Difference, judge
-from .settings import TrainingConfig
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 

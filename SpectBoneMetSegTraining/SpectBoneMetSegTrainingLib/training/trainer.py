@@ -11,14 +11,14 @@ import numpy as np
 from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
 
+from ..dataset.budgets import TrainingCases, training_cases
+from ..dataset.cases import LabelledCrop
+from ..file_lock import alone_in
 from . import run_folder
-from .batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
-from .dataset.budgets import TrainingCases, training_cases
-from .dataset.cases import LabelledCrop
-from .file_lock import alone_in
-from .fine_tuning import start_weights, with_start
-from .schedule import learning_rate
-from .settings import TrainingConfig
+from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
+from .setup.config import TrainingConfig
+from .setup.fine_tuning import start_weights, with_start
+from .setup.schedule import learning_rate
 from .state import TrainingState
 from .validation import Predict, pooled_dice
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from SpectBoneMetSegLib.network import NetworkConfig
 
-from .settings import Method, TrainingConfig
+from .config import Method, TrainingConfig
 
 Pace = Literal["quick", "standard", "thorough"]
 Approach = Literal["faithful", "strong"]

@@ -1,0 +1,1 @@
+"""What follows a training: model card, comparison with the parent, promotion."""

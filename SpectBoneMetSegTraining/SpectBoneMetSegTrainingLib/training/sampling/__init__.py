@@ -1,0 +1,1 @@
+"""Batches of patches and their augmentation."""

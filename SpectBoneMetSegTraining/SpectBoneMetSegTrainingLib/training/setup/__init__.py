@@ -1,0 +1,1 @@
+"""What a training is asked to do: options, presets, schedule and starting weights."""
