@@ -16,11 +16,11 @@ from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_o
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import write_json
 from SpectBoneMetSegTrainingLib.experiments import nnunet, runner
-from SpectBoneMetSegTrainingLib.experiments.apart import set_views_apart
 from SpectBoneMetSegTrainingLib.experiments.page import write_page
 from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
 from SpectBoneMetSegTrainingLib.experiments.runner import Place, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
+from SpectBoneMetSegTrainingLib.paper_sets.views_apart import set_views_apart
 
 PATIENTS = 4
 TINY = replace(

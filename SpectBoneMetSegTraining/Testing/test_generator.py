@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegTrainingLib import generator_training
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.examples import Example
-from SpectBoneMetSegTrainingLib.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Adversaries, GeneratorConfig
-from SpectBoneMetSegTrainingLib.generator_images import image_of, sampled_example
-from SpectBoneMetSegTrainingLib.generator_training import draw_samples, train_generator
-from SpectBoneMetSegTrainingLib.recipes import RecipeRequest, make_recipe
+from SpectBoneMetSegTrainingLib.paper_sets import generator_training
+from SpectBoneMetSegTrainingLib.paper_sets.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Adversaries, GeneratorConfig
+from SpectBoneMetSegTrainingLib.paper_sets.generator_images import image_of, sampled_example
+from SpectBoneMetSegTrainingLib.paper_sets.generator_training import draw_samples, train_generator
+from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, make_recipe
 from SpectBoneMetSegTrainingLib.training.run_folder import read_rows
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 

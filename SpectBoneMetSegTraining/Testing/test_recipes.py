@@ -14,8 +14,8 @@ from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, cases_of, label_map, load_case, merge_labels
 from SpectBoneMetSegTrainingLib.dataset.examples import Example, aggregated, example_of
 from SpectBoneMetSegTrainingLib.dataset.folds import split_by_patient
-from SpectBoneMetSegTrainingLib.geometric import Motion, draw_motion, move
-from SpectBoneMetSegTrainingLib.recipes import RecipeRequest, copies_of, make_recipe
+from SpectBoneMetSegTrainingLib.paper_sets.geometric import Motion, draw_motion, move
+from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, copies_of, make_recipe
 from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -190,7 +190,7 @@ def test_d2_agg_is_what_the_network_would_add_up_itself(data, d2, tmp_path):
 
 
 def test_a_broken_off_recipe_goes_on_to_the_same_bytes(data, d2, tmp_path, monkeypatch):
-    from SpectBoneMetSegTrainingLib import recipes
+    from SpectBoneMetSegTrainingLib.paper_sets import recipes
 
     write, written = recipes.write_example, []
 

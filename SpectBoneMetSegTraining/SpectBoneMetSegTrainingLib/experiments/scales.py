@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from SpectBoneMetSegLib.network import NetworkConfig
 
-from ..recipes import PAPER_FACTOR
+from ..paper_sets.recipes import PAPER_FACTOR
 from .nnunet import NnunetSettings
 
 

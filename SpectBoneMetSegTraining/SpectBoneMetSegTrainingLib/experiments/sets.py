@@ -9,10 +9,10 @@ from SpectBoneMetSegLib.errors import UserError
 from ..dataset.budgets import read_labelled_cases
 from ..dataset.files import read_json
 from ..dataset.sealed import is_sealed
-from ..dcgan import GeneratorConfig
+from ..paper_sets.dcgan import GeneratorConfig
+from ..paper_sets.recipes import RECIPES, RecipeRequest, make_recipe
+from ..paper_sets.views_apart import set_views_apart
 from ..progress import counter
-from ..recipes import RECIPES, RecipeRequest, make_recipe
-from .apart import set_views_apart
 from .plan import NnunetTraining, Training
 from .scales import Scale
 

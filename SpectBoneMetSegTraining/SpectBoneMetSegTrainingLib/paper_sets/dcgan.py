@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
-from .training.setup.schedule import average_decay
+from ..training.setup.schedule import average_decay
 
 if TYPE_CHECKING:
     import keras

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset.cases import Instance
-from .dataset.examples import Example
+from ..dataset.cases import Instance
+from ..dataset.examples import Example
 
 __all__ = ["Motion", "draw_motion", "move"]
 

@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.outlines import number_lesions
 from SpectBoneMetSegLib.planar import VIEW_NAMES
 from SpectBoneMetSegLib.preprocessing import body_scale
 
-from .dataset.cases import Instance, label_map
-from .dataset.examples import Example
+from ..dataset.cases import Instance, label_map
+from ..dataset.examples import Example
 
 __all__ = ["Pair", "image_of", "sampled_example"]
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
 
-from .dataset.files import claim_folder, write_json
+from ..dataset.files import claim_folder, write_json
+from ..training import run_folder
 from .dcgan import CHANNELS, Adversaries, GeneratorConfig
-from .training import run_folder
 
 Array = NDArray[np.float32]
 
