@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from SpectBoneMetSegTrainingLib.experiments.findings import COMPARISONS
+from SpectBoneMetSegTrainingLib.experiments.page.findings import COMPARISONS
 from SpectBoneMetSegTrainingLib.experiments.plan import ORDER, NnunetTraining, Plan, key_of, trainings
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
 

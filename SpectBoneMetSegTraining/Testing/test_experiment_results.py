@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.evaluation.report import full_report
 from SpectBoneMetSegTrainingLib.evaluation.scores import BINS, NAMES, CaseScores, from_flat
-from SpectBoneMetSegTrainingLib.experiments import distance, findings
-from SpectBoneMetSegTrainingLib.experiments.nnunet import NnunetSettings, adapted_plans
-from SpectBoneMetSegTrainingLib.experiments.results import Estimate, difference, estimates, group_difference
-from SpectBoneMetSegTrainingLib.experiments.small_scores import FIGURES, KEPT, from_record, to_record
+from SpectBoneMetSegTrainingLib.experiments.compact_scores import FIGURES, KEPT, from_record, to_record
+from SpectBoneMetSegTrainingLib.experiments.nnunet.client import NnunetSettings, adapted_plans
+from SpectBoneMetSegTrainingLib.experiments.page import distance, findings
+from SpectBoneMetSegTrainingLib.experiments.page.results import Estimate, difference, estimates, group_difference
 
 
 def scores_of(skill, count=30, seed=0):

@@ -15,8 +15,9 @@ from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import write_json
-from SpectBoneMetSegTrainingLib.experiments import nnunet, runner
-from SpectBoneMetSegTrainingLib.experiments.page import write_page
+from SpectBoneMetSegTrainingLib.experiments import runner
+from SpectBoneMetSegTrainingLib.experiments.nnunet import client as nnunet
+from SpectBoneMetSegTrainingLib.experiments.page.html import write_page
 from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
 from SpectBoneMetSegTrainingLib.experiments.runner import Place, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES

@@ -18,7 +18,7 @@ from ..evaluation.predictions import Delineator, union_of
 from ..evaluation.report import full_report
 from ..evaluation.scores import CaseScores, score_cases
 from ..training.outcome.finish import MINIMUM_AREA_MM2
-from .small_scores import to_record
+from .compact_scores import to_record
 
 Probability = NDArray[np.float32]
 Predictions = list[tuple[LabelledCrop, dict[ViewName, Probability]]]

@@ -19,11 +19,12 @@ from ..dataset.files import read_json, write_json
 from ..evaluation.predictions import union_of
 from ..training.run_folder import environment, read_rows, training_seconds
 from ..training.setup.config import TrainingConfig
-from . import cases_shown, measure
-from .nnunet import check_interpreter, predict_nnunet, train_nnunet, write_raw
+from . import figure10_cases as cases_shown
+from . import measure
+from .data_sets import check_benchmark, d1_patients, data_set
+from .nnunet.client import check_interpreter, predict_nnunet, train_nnunet, write_raw
 from .plan import AnyTraining, NnunetTraining, Training, key_of
 from .scales import SCALES, Scale
-from .sets import check_benchmark, d1_patients, data_set
 
 ABOUT = "experiment.json"
 

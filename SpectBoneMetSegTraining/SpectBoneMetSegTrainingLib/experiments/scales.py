@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from SpectBoneMetSegLib.network import NetworkConfig
 
 from ..paper_sets.recipes import PAPER_FACTOR
-from .nnunet import NnunetSettings
+from .nnunet.client import NnunetSettings
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .plan import Experiment, Row
+from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any
 
 from SpectBoneMetSegLib.notice import RESEARCH_USE
 
+from ..plan import ORDER, AnyTraining, Experiment, key_of, trainings
 from .distance import distance_markdown
 from .findings import Finding, all_findings
 from .pictures import draw_pictures
-from .plan import ORDER, AnyTraining, Experiment, key_of, trainings
 from .plots import plot
 from .results import Output, load_results, missing
 from .tables import NOT_RUN, Table, table_of, with_interval, write_csv

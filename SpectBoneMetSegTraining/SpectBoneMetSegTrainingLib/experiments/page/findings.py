@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..evaluation.scores import CaseScores
-from .plan import Row
+from ...evaluation.scores import CaseScores
+from ..plan import Row
 from .results import Estimate, Output, difference, group_difference, mean_of
 
 Verdict = Literal["holds", "does not hold", "undecided", "not run yet"]

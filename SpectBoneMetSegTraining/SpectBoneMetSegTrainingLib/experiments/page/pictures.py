@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .plan import Row, key_of
+from ..plan import Row, key_of
 from .results import Output
 
 if TYPE_CHECKING:

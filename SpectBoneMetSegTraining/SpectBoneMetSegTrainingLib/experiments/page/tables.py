@@ -10,7 +10,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.files import beside
 
-from .plan import Experiment, Row
+from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates, mean_of
 
 #: Figures of a table: name, header, whether the paper has one.

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 
-from ..dataset.files import read_json
-from ..evaluation import bootstrap
-from ..evaluation.report import figures
-from ..evaluation.scores import CaseScores
-from .plan import Experiment, Plan, Row, key_of
-from .runner import ABOUT
-from .scales import SCALES
-from .small_scores import FIGURES, from_record
+from ...dataset.files import read_json
+from ...evaluation import bootstrap
+from ...evaluation.report import figures
+from ...evaluation.scores import CaseScores
+from ..compact_scores import FIGURES, from_record
+from ..plan import Experiment, Plan, Row, key_of
+from ..runner import ABOUT
+from ..scales import SCALES
 
 Array = NDArray[np.float64]
 Results = Mapping[str, dict[str, Any]]
