@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
-from .progress import counter
+from .common.progress import counter
 
 if TYPE_CHECKING:
     from .paper_sets.dcgan import GeneratorConfig

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli import UsageError, print_json
 
-from .progress import counter
+from .common.progress import counter
 
 if TYPE_CHECKING:
     from .gathering.gather import Gathered

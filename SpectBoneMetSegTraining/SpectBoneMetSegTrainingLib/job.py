@@ -16,8 +16,8 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
 from SpectBoneMetSegLib.models import find_model
 
+from .common.locks import FileLock, is_locked
 from .dataset.files import read_json, write_json
-from .file_lock import FileLock, is_locked
 from .job_curves import Array, CurveReader
 from .job_folder import (
     ALIVE,

@@ -20,9 +20,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
+from .common.locks import FileLock
 from .dataset.budgets import training_cases
 from .dataset.cases import LabelledCrop
-from .file_lock import FileLock
 from .job import start_next
 from .job_folder import (
     ALIVE,

@@ -14,8 +14,8 @@ import SpectBoneMetSegLib
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.worker import kill_group, own_group
 
+from .common.locks import is_locked
 from .dataset.files import write_json
-from .file_lock import is_locked
 from .job_folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
 
 #: The nice value of a training: the window and everything else go first.

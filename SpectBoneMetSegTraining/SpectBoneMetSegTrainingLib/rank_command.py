@@ -9,7 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
-from .progress import counter
+from .common.progress import counter
 
 
 class RankCommand:

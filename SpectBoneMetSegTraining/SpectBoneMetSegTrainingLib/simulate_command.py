@@ -10,7 +10,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.cli import UsageError, print_json
 
-from .progress import counter
+from .common.progress import counter
 
 #: Options that describe a population, and what they are when not given; a benchmark has its own.
 POPULATION_DEFAULTS: dict[str, Any] = {

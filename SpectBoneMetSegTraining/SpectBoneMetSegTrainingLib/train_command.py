@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
+from .common.progress import loss_line
 from .gather_command import add_folder_options, gather_folders
-from .progress import loss_line
 from .train_options import add_options, training_config
 
 if TYPE_CHECKING:

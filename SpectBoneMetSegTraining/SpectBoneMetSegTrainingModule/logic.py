@@ -279,7 +279,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """Have a task done in a process of its own.
 
         Args:
-            name: of `SpectBoneMetSegTrainingLib.tasks.TASKS`. arguments: plain JSON values. listener: a Listener.
+            name: of `SpectBoneMetSegTrainingLib.tasks.actions.TASKS`.
+            arguments: plain JSON values.
+            listener: a Listener.
 
         Raises:
             UserError: the process cannot be started.

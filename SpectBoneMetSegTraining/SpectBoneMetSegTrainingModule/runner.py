@@ -34,7 +34,7 @@ class Runner:
         Raises:
             UserError: its process cannot be started.
         """
-        from SpectBoneMetSegTrainingLib.task import Task
+        from SpectBoneMetSegTrainingLib.tasks.client import Task
 
         self.cancel(name)
         self._running[name] = (Task(name, arguments, self._python), listener)

@@ -32,7 +32,7 @@ COUNTING_PYTHON = """#!{python}
 import subprocess, sys, time
 from pathlib import Path
 from SpectBoneMetSegTrainingLib import job_child
-from SpectBoneMetSegTrainingLib.file_lock import FileLock
+from SpectBoneMetSegTrainingLib.common.locks import FileLock
 def count(folder, spec, reporter):
     alone = FileLock(folder.parent / "counting.lock")
     assert alone.acquire(), "two jobs at once"
@@ -43,7 +43,8 @@ def count(folder, spec, reporter):
     if spec.description == "break":
         raise ZeroDivisionError("nothing to count")
     if spec.description == "helper":
-        hold = "import sys, time; from pathlib import Path; from SpectBoneMetSegTrainingLib.file_lock import FileLock; "
+        hold = "import sys, time; from pathlib import Path; "
+        hold += "from SpectBoneMetSegTrainingLib.common.locks import FileLock; "
         hold += "lock = FileLock(Path(sys.argv[1])); lock.acquire(); time.sleep(600)"
         subprocess.Popen([sys.executable, "-c", hold, str(folder / "helper.lock")])
     with (run / "log.csv").open("w") as log:

@@ -14,10 +14,10 @@ from SpectBoneMetSegLib.box import cut
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
 from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient
-from SpectBoneMetSegTrainingLib.file_lock import alone_in
 from SpectBoneMetSegTrainingLib.gathering.discovery.pseudonyms import Pseudonyms
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, private_folder, sources_of

@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, read_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
 from SpectBoneMetSegTrainingLib import job, job_child, job_folder, job_process
-from SpectBoneMetSegTrainingLib.file_lock import FileLock, is_locked
+from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.job import (
     JobSpec,
     JobWatch,
@@ -97,7 +97,7 @@ def test_a_lock_tells_of_its_holder_and_goes_with_it(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from SpectBoneMetSegTrainingLib.file_lock import FileLock
+from SpectBoneMetSegTrainingLib.common.locks import FileLock
 lock = FileLock(Path(sys.argv[1]))
 print("held" if lock.acquire() else "free", flush=True)
 time.sleep(60)

@@ -11,9 +11,9 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelledScan, Labels, Mark
 from SpectBoneMetSegTrainingLib.gathering.staging import load_staged, stage
-from SpectBoneMetSegTrainingLib.task import Task, TaskEvent
-from SpectBoneMetSegTrainingLib.task_child import do
-from SpectBoneMetSegTrainingLib.tasks import TASKS
+from SpectBoneMetSegTrainingLib.tasks.actions import TASKS
+from SpectBoneMetSegTrainingLib.tasks.child import do
+from SpectBoneMetSegTrainingLib.tasks.client import Task, TaskEvent
 
 
 def answers(request):

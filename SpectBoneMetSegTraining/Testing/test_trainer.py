@@ -11,8 +11,8 @@ from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores
-from SpectBoneMetSegTrainingLib.file_lock import alone_in
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.trainer import TrainingConfig, train
 

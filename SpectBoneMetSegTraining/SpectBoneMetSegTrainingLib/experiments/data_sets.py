@@ -6,13 +6,13 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
 
+from ..common.progress import counter
 from ..dataset.budgets import read_labelled_cases
 from ..dataset.files import read_json
 from ..dataset.sealed import is_sealed
 from ..paper_sets.dcgan import GeneratorConfig
 from ..paper_sets.recipes import RECIPES, RecipeRequest, make_recipe
 from ..paper_sets.views_apart import set_views_apart
-from ..progress import counter
 from .plan import NnunetTraining, Training
 from .scales import Scale
 

@@ -23,10 +23,10 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.planar import WholeBodyScan
 from SpectBoneMetSegLib.reading import read_files
 
+from ..common.locks import alone_in
 from ..dataset.cases import finish_dataset, records_of
 from ..dataset.files import read_json, write_json
 from ..dataset.folds import VALIDATION_FOLD, extend_split
-from ..file_lock import alone_in
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
 from .disagreement_picture import write_disagreement
 from .discovery.pseudonyms import Pseudonyms, read_or_make_key

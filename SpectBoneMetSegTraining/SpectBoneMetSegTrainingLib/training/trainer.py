@@ -11,9 +11,9 @@ import numpy as np
 from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
 
+from ..common.locks import alone_in
 from ..dataset.budgets import TrainingCases, training_cases
 from ..dataset.cases import LabelledCrop
-from ..file_lock import alone_in
 from . import run_folder
 from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
 from .setup.config import TrainingConfig

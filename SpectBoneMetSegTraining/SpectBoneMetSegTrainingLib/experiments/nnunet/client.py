@@ -100,7 +100,7 @@ def train_nnunet(python: Path, folder: Path, settings: NnunetSettings, seconds: 
         write_json(settings_file, read_json(plans)["configurations"]["2d"])
     trainers = folder / "trainers"
     trainers.mkdir(exist_ok=True)
-    shutil.copyfile(Path(__file__).with_name("nnunet_trainer.py"), trainers / "nnunet_trainer.py")
+    shutil.copyfile(Path(__file__).with_name("trainer.py"), trainers / "nnunet_trainer.py")
     environment = {
         "nnUNet_extTrainer": str(trainers),
         "SPECTBONEMETSEG_SECONDS": str(seconds),

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from SpectBoneMetSegLib.errors import UserError
 
-from .tasks import TASKS
+from .actions import TASKS
 
 
 def do(request: dict[str, Any], out: BinaryIO) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .gathering.report import AgreementRow
+    from ..gathering.report import AgreementRow
 
 #: Called with how many are done, of how many, and a word on what is being done.
 Progress = Callable[[int, int, str], None]
@@ -25,9 +25,9 @@ def check(arguments: Values, progress: Progress) -> Values:
     Returns:
         "findings": [{"level", "about", "sentence"}]; "may_start".
     """
-    from .job_folder import JobSpec
-    from .preflight import check_before, may_start
-    from .trial_child import measure
+    from ..job_folder import JobSpec
+    from ..preflight import check_before, may_start
+    from ..trial_child import measure
 
     spec = JobSpec.from_dict(arguments["spec"])
     findings = check_before(spec)
@@ -49,11 +49,11 @@ def collect(arguments: Values, progress: Progress) -> Values:
         "text", the summary's counts; "left_out" and "noted": [[what, why]]; "agreement": [{"case", "files", "picture",
         "image", "first", "second", "difference", "dice", ...}]; "limit" of the difference; "unlabelled": cases.
     """
-    from .dataset.cases import cases_of
-    from .dataset.reader_agreement import LARGEST_DIFFERENCE
-    from .gathering.discovery.studies import find
-    from .gathering.gather import gather, sources_of
-    from .gathering.staging import load_staged
+    from ..dataset.cases import cases_of
+    from ..dataset.reader_agreement import LARGEST_DIFFERENCE
+    from ..gathering.discovery.studies import find
+    from ..gathering.gather import gather, sources_of
+    from ..gathering.staging import load_staged
 
     found = find(map(Path, arguments["labelled"]), map(Path, arguments["unlabelled"]))
     scene = load_staged(Path(arguments["scene"])) if arguments["scene"] else []
@@ -89,8 +89,8 @@ def rank(arguments: Values, progress: Progress) -> Values:
     """
     from SpectBoneMetSegLib.models import find_model
 
-    from .gathering.gather import private_folder, sources_of
-    from .training.active_learning import rank_scans
+    from ..gathering.gather import private_folder, sources_of
+    from ..training.active_learning import rank_scans
 
     data = Path(arguments["data"])
     # A data set that was not gathered here does not say where its scans come from.

@@ -1,0 +1,1 @@
+"""Long calls that end with the window they were started from."""
