@@ -76,8 +76,8 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     """Queue the training as a job that outlives this process, once everything it needs has been checked."""
     from SpectBoneMetSegLib.cards import MODEL_NAME
 
-    from .job import JobSpec, start_job
-    from .preflight import check_before
+    from .jobs.preflight import check_before
+    from .jobs.queue import JobSpec, start_job
 
     if args.data is None or args.labelled is not None or args.unlabelled is not None:
         raise UsageError(

@@ -17,7 +17,7 @@ class FollowedJob:
 
     def __init__(self, folder):
         """Follow the job in a folder."""
-        from SpectBoneMetSegTrainingLib.job import JobWatch
+        from SpectBoneMetSegTrainingLib.jobs.queue import JobWatch
 
         self.folder, self.name = folder, folder.name
         self._watch = JobWatch(folder)
@@ -42,6 +42,6 @@ class FollowedJob:
     @property
     def model(self):
         """Folder of the finished model, None before."""
-        from SpectBoneMetSegTrainingLib.job import read_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import read_job
 
         return read_job(self.folder).model

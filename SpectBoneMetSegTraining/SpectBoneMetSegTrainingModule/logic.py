@@ -107,7 +107,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.cards import MODEL_NAME
         from SpectBoneMetSegLib.models import default_model_name
         from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
-        from SpectBoneMetSegTrainingLib.job import JobSpec
+        from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
         from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
         if not str(dataset):
@@ -136,13 +136,13 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: the job cannot be written.
         """
-        from SpectBoneMetSegTrainingLib.job import start_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import start_job
 
         return start_job(spec, python=self.python).name
 
     def jobs(self):
         """All jobs of this computer's user, oldest first."""
-        from SpectBoneMetSegTrainingLib.job import list_jobs
+        from SpectBoneMetSegTrainingLib.jobs.queue import list_jobs
 
         try:
             return list_jobs()
@@ -156,7 +156,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: there is none.
         """
-        from SpectBoneMetSegTrainingLib.job import find_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import find_job
 
         return find_job(name)
 
@@ -166,7 +166,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it has ended.
         """
-        from SpectBoneMetSegTrainingLib.job import pause_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import pause_job
 
         pause_job(self.job(name).folder)
 
@@ -176,7 +176,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it runs, waits, or has its model.
         """
-        from SpectBoneMetSegTrainingLib.job import resume_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import resume_job
 
         resume_job(self.job(name).folder)
 
@@ -186,7 +186,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it has ended.
         """
-        from SpectBoneMetSegTrainingLib.job import stop_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import stop_job
 
         stop_job(self.job(name).folder)
 
@@ -196,7 +196,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it runs.
         """
-        from SpectBoneMetSegTrainingLib.job import delete_job
+        from SpectBoneMetSegTrainingLib.jobs.queue import delete_job
 
         delete_job(self.job(name).folder)
         if self.followed is not None and self.followed.name == name:

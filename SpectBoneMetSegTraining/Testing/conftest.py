@@ -31,7 +31,7 @@ DISC_SIZE = 64
 COUNTING_PYTHON = """#!{python}
 import subprocess, sys, time
 from pathlib import Path
-from SpectBoneMetSegTrainingLib import job_child
+from SpectBoneMetSegTrainingLib.jobs import child as job_child
 from SpectBoneMetSegTrainingLib.common.locks import FileLock
 def count(folder, spec, reporter):
     alone = FileLock(folder.parent / "counting.lock")

@@ -18,9 +18,14 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import find_model, read_model, verify
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import job, job_child, job_folder, job_process
 from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
-from SpectBoneMetSegTrainingLib.job import (
+from SpectBoneMetSegTrainingLib.jobs import child as job_child
+from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
+from SpectBoneMetSegTrainingLib.jobs import process as job_process
+from SpectBoneMetSegTrainingLib.jobs import queue as job
+from SpectBoneMetSegTrainingLib.jobs.folder import write_status, write_wish
+from SpectBoneMetSegTrainingLib.jobs.process import child_environment, end_process
+from SpectBoneMetSegTrainingLib.jobs.queue import (
     JobSpec,
     JobWatch,
     delete_job,
@@ -33,8 +38,6 @@ from SpectBoneMetSegTrainingLib.job import (
     start_next,
     stop_job,
 )
-from SpectBoneMetSegTrainingLib.job_folder import write_status, write_wish
-from SpectBoneMetSegTrainingLib.job_process import child_environment, end_process
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of, promote
 from SpectBoneMetSegTrainingLib.training.preview import load_preview
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -156,7 +159,7 @@ def test_never_two_jobs_run_at_once_however_many_look(jobs, counting):
 LOOKER = """
 import sys
 from pathlib import Path
-from SpectBoneMetSegTrainingLib.job import start_next
+from SpectBoneMetSegTrainingLib.jobs.queue import start_next
 while True:
     start_next(Path(sys.argv[1]))
 """
@@ -240,7 +243,7 @@ def test_a_job_outlives_its_starter_killed_with_its_whole_group(jobs, counting, 
 STARTER = """
 import sys, time
 from pathlib import Path
-from SpectBoneMetSegTrainingLib.job import JobSpec, start_job
+from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec, start_job
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 print(start_job(JobSpec(Path("nowhere"), "m", TrainingConfig(steps=50)), Path(sys.argv[1]), sys.argv[2]), flush=True)
 time.sleep(60)

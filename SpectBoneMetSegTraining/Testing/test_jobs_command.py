@@ -9,9 +9,9 @@ import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.models import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib import jobs_command
-from SpectBoneMetSegTrainingLib.job import JobSpec, list_jobs, read_job, start_job
-from SpectBoneMetSegTrainingLib.job_folder import write_wish
-from SpectBoneMetSegTrainingLib.job_process import end_process
+from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
+from SpectBoneMetSegTrainingLib.jobs.process import end_process
+from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec, list_jobs, read_job, start_job
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 

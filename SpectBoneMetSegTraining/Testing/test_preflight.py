@@ -11,14 +11,14 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import MODELS_VARIABLE
 from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegTrainingLib import preflight
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
-from SpectBoneMetSegTrainingLib.job import JobSpec
-from SpectBoneMetSegTrainingLib.job_folder import write_wish
-from SpectBoneMetSegTrainingLib.preflight import check_before, free_memory_mb, in_words, may_start
+from SpectBoneMetSegTrainingLib.jobs import preflight
+from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
+from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, free_memory_mb, in_words, may_start
+from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
+from SpectBoneMetSegTrainingLib.jobs.trial_process import Trial, TrialResult
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.setup.presets import PAPER_NETWORK, preset
-from SpectBoneMetSegTrainingLib.trial import Trial, TrialResult
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
 TINY = TrainingConfig(steps=100, batch=2, patch=32, network=NETWORK, validate_every=25)

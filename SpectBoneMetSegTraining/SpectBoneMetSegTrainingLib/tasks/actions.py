@@ -25,9 +25,9 @@ def check(arguments: Values, progress: Progress) -> Values:
     Returns:
         "findings": [{"level", "about", "sentence"}]; "may_start".
     """
-    from ..job_folder import JobSpec
-    from ..preflight import check_before, may_start
-    from ..trial_child import measure
+    from ..jobs.folder import JobSpec
+    from ..jobs.preflight import check_before, may_start
+    from ..jobs.trial import measure
 
     spec = JobSpec.from_dict(arguments["spec"])
     findings = check_before(spec)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.worker import kill_tree, own_group, whole_lines
 
-from ..job_process import child_environment
+from ..jobs.process import child_environment
 
 #: Characters of the child's own messages that a crash report shows.
 LAST_WORDS = 300

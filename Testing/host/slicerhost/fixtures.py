@@ -156,7 +156,7 @@ def teaching(
     host: Any, model_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Any]]:
     """Opens the module that teaches with the tiny model to start from; its jobs lie in a folder of the test."""
-    from SpectBoneMetSegTrainingLib.job import list_jobs, stop_job
+    from SpectBoneMetSegTrainingLib.jobs.queue import list_jobs, stop_job
 
     monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(tmp_path / "jobs"))
     opened: list[Any] = []

@@ -14,9 +14,11 @@ import SpectBoneMetSegLib
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.worker import kill_group, own_group
 
-from .common.locks import is_locked
-from .dataset.files import write_json
-from .job_folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
+import SpectBoneMetSegTrainingLib
+
+from ..common.locks import is_locked
+from ..dataset.files import write_json
+from .folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
 
 #: The nice value of a training: the window and everything else go first.
 NICENESS = 10
@@ -84,7 +86,10 @@ def lower_priority() -> None:
 
 def child_environment() -> dict[str, str]:
     """This process's environment, in which a child finds both libraries wherever they lie."""
-    places = [str(Path(file or "").resolve().parents[1]) for file in (SpectBoneMetSegLib.__file__, __file__)]
+    places = [
+        str(Path(file or "").resolve().parents[1])
+        for file in (SpectBoneMetSegLib.__file__, SpectBoneMetSegTrainingLib.__file__)
+    ]
     others = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([*dict.fromkeys(places), *([others] if others else [])])
     quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")

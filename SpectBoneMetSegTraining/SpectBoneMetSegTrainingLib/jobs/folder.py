@@ -21,9 +21,9 @@ from typing import Any, Literal
 from SpectBoneMetSegLib.cards import MODEL_NAME
 from SpectBoneMetSegLib.errors import UserError
 
-from .common.locks import is_locked
-from .dataset.files import read_json, write_json
-from .training.setup.config import TrainingConfig
+from ..common.locks import is_locked
+from ..dataset.files import read_json, write_json
+from ..training.setup.config import TrainingConfig
 
 JOB, WISH, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
 ALIVE, LOG, RUN, MODEL = "alive.lock", "log.txt", "run", "model"

@@ -12,14 +12,14 @@ from typing import Literal
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import list_models
 
-from .dataset.budgets import TrainingCases, patients_of, training_cases
-from .dataset.files import read_json
-from .dataset.sealed import is_sealed
-from .job import jobs_folder, list_jobs
-from .job_folder import JobSpec
-from .training.setup.config import MIXED
-from .training.setup.fine_tuning import with_start
-from .trial import TrialResult
+from ..dataset.budgets import TrainingCases, patients_of, training_cases
+from ..dataset.files import read_json
+from ..dataset.sealed import is_sealed
+from ..training.setup.config import MIXED
+from ..training.setup.fine_tuning import with_start
+from .folder import JobSpec
+from .queue import jobs_folder, list_jobs
+from .trial_process import TrialResult
 
 __all__ = ["Finding", "check_before", "may_start"]
 

@@ -13,9 +13,9 @@ from typing import Any
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.worker import kill_tree
 
-from .dataset.files import read_json, write_json
-from .job_folder import JOB, LOG, JobSpec, last_words
-from .job_process import child_environment, on_its_own
+from ..dataset.files import read_json, write_json
+from .folder import JOB, LOG, JobSpec, last_words
+from .process import child_environment, on_its_own
 
 __all__ = ["RESULT", "Trial", "TrialResult"]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
-from .dataset.budgets import training_cases
-from .dataset.files import write_json
-from .job_child import device_name
-from .job_folder import RUN, JobSpec, read_spec
-from .job_process import lower_priority
-from .training.trainer import train
-from .trial import RESULT, TrialResult
+from ..dataset.budgets import training_cases
+from ..dataset.files import write_json
+from ..training.trainer import train
+from .child import device_name
+from .folder import RUN, JobSpec, read_spec
+from .process import lower_priority
+from .trial_process import RESULT, TrialResult
 
 #: Steps until the look; the first one builds the graph and is not timed.
 STEPS = 6

@@ -16,10 +16,14 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
 from SpectBoneMetSegLib.models import find_model
 
-from .common.locks import FileLock, is_locked
-from .dataset.files import read_json, write_json
-from .job_curves import Array, CurveReader
-from .job_folder import (
+from ..common.locks import FileLock, is_locked
+from ..dataset.files import read_json, write_json
+from ..training.preview import PICTURE
+from ..training.run_folder import LOG as LOSS_LOG
+from ..training.run_folder import VALIDATION
+from ..training.setup.fine_tuning import with_start
+from .curves import Array, CurveReader
+from .folder import (
     ALIVE,
     JOB,
     JOBS_VARIABLE,
@@ -37,11 +41,7 @@ from .job_folder import (
     write_status,
     write_wish,
 )
-from .job_process import end_process, launch
-from .training.preview import PICTURE
-from .training.run_folder import LOG as LOSS_LOG
-from .training.run_folder import VALIDATION
-from .training.setup.fine_tuning import with_start
+from .process import end_process, launch
 
 __all__ = [
     "Job",

@@ -1,4 +1,4 @@
-"""The process of a training job: `python -m SpectBoneMetSegTrainingLib.job_child FOLDER`.
+"""The process of a training job: `python -m SpectBoneMetSegTrainingLib.jobs.child FOLDER`.
 
 It tells how it fares in the job's folder, obeys the wishes it finds there, and at its end starts the next job.
 """
@@ -20,11 +20,15 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.models import read_model
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
-from .common.locks import FileLock
-from .dataset.budgets import training_cases
-from .dataset.cases import LabelledCrop
-from .job import start_next
-from .job_folder import (
+from ..common.locks import FileLock
+from ..dataset.budgets import training_cases
+from ..dataset.cases import LabelledCrop
+from ..training.outcome.finish import train_and_finish
+from ..training.outcome.parent_comparison import compare_with_parent, complete_card
+from ..training.preview import make_preview, most_marked, save_preview
+from ..training.trainer import BrokenOffError
+from ..training.validation import Predict
+from .folder import (
     ALIVE,
     LAUNCHED,
     MODEL,
@@ -38,12 +42,8 @@ from .job_folder import (
     read_wish,
     write_status,
 )
-from .job_process import lower_priority
-from .training.outcome.finish import train_and_finish
-from .training.outcome.parent_comparison import compare_with_parent, complete_card
-from .training.preview import make_preview, most_marked, save_preview
-from .training.trainer import BrokenOffError
-from .training.validation import Predict
+from .process import lower_priority
+from .queue import start_next
 
 #: Seconds between two notes on how the training fares.
 TELL_SECONDS = 0.5

@@ -1,0 +1,1 @@
+"""Trainings that outlive the window they were started from."""
