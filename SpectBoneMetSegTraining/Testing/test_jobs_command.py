@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.models import MODELS_VARIABLE
-from SpectBoneMetSegTrainingLib import jobs_command
+from SpectBoneMetSegTrainingLib.cli import jobs as jobs_command
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
 from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec, list_jobs, read_job, start_job

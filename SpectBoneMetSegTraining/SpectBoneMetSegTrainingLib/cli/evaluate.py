@@ -13,8 +13,8 @@ from SpectBoneMetSegLib.errors import UserError
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.models import ModelFolder
 
-    from .evaluation.predictions import Delineator, Prediction
-    from .evaluation.scores import CaseScores
+    from ..evaluation.predictions import Delineator, Prediction
+    from ..evaluation.scores import CaseScores
 
 #: Figures that the printed table gives with their 95 % intervals.
 SHOWN = {
@@ -64,7 +64,7 @@ class EvaluateCommand:
         silence_libraries()
         from SpectBoneMetSegLib.models import find_model
 
-        from .dataset.sealed import is_sealed, open_sealed
+        from ..dataset.sealed import is_sealed, open_sealed
 
         data = Path(args.data)
         sealed, reason = is_sealed(data), args.open_sealed
@@ -119,11 +119,11 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
 def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
     from SpectBoneMetSegLib.engines import load_engine
 
-    from .dataset.budgets import patients_of
-    from .dataset.cases import cases_of
-    from .evaluation.predictions import Delineator, evaluate_cases, predict_cases
-    from .evaluation.report import full_report, plain, write_report
-    from .evaluation.scores import save_scores, without_flags
+    from ..dataset.budgets import patients_of
+    from ..dataset.cases import cases_of
+    from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases
+    from ..evaluation.report import full_report, plain, write_report
+    from ..evaluation.scores import save_scores, without_flags
 
     cases = cases_of(data, args.split)
     if not cases:
@@ -153,7 +153,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --report.") from error
     if args.baselines:
-        from .evaluation.baselines import evaluate_baselines
+        from ..evaluation.baselines import evaluate_baselines
 
         figures["baselines"] = evaluate_baselines(data, cases, args.truth)
     return figures
@@ -163,7 +163,7 @@ def _scored(
     predictions: Iterable[Prediction], delineator: Delineator, patients: dict[str, str], scores: list[CaseScores]
 ) -> Iterator[Prediction]:
     """The predictions as they come, each scored in passing, so that none has to be kept."""
-    from .evaluation.scores import score_cases
+    from ..evaluation.scores import score_cases
 
     for prediction in predictions:
         scores.extend(score_cases([prediction], delineator, patients))

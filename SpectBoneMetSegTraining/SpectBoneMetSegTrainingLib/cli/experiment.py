@@ -48,10 +48,10 @@ class ExperimentCommand:
             return 0
         if args.distance is not None:
             raise UsageError("--distance goes with `page`; leave it out.")
-        from .experiments.data_sets import check_benchmark, d1_patients
-        from .experiments.plan import ORDER, Plan, key_of, trainings
-        from .experiments.runner import Place, prepare, result_file, run
-        from .experiments.scales import SCALES
+        from ..experiments.data_sets import check_benchmark, d1_patients
+        from ..experiments.plan import ORDER, Plan, key_of, trainings
+        from ..experiments.runner import Place, prepare, result_file, run
+        from ..experiments.scales import SCALES
 
         if args.data is None:
             raise UsageError("--data is needed: the folder of `simulate --benchmark hospital-3`.")
@@ -69,7 +69,7 @@ class ExperimentCommand:
                 print("\n".join(f"{'done' if done else 'to do':8}{key}" for key, done in states.items()))
             return 0
         if python is not None:
-            from .experiments.nnunet.client import check_interpreter
+            from ..experiments.nnunet.client import check_interpreter
 
             check_interpreter(python)
         prepare(place)
@@ -89,8 +89,8 @@ class ExperimentCommand:
         return int(any(state.startswith("failed") for state in told.values()))
 
     def _page(self, output: Path, args: argparse.Namespace, states: dict[str, str]) -> None:
-        from .experiments.page.distance import renew_document
-        from .experiments.page.html import write_page
+        from ..experiments.page.distance import renew_document
+        from ..experiments.page.html import write_page
 
         page = write_page(output)
         if args.distance is not None:

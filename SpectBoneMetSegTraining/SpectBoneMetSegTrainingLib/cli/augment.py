@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
-from .common.progress import counter
+from ..common.progress import counter
 
 if TYPE_CHECKING:
-    from .paper_sets.dcgan import GeneratorConfig
+    from ..paper_sets.dcgan import GeneratorConfig
 
 
 class AugmentCommand:
@@ -60,8 +60,8 @@ class AugmentCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Write the data set."""
         silence_libraries()
-        from .dataset.budgets import read_labelled_cases
-        from .paper_sets.recipes import PAPER_FACTOR, RECIPES, RecipeRequest, make_recipe
+        from ..dataset.budgets import read_labelled_cases
+        from ..paper_sets.recipes import PAPER_FACTOR, RECIPES, RecipeRequest, make_recipe
 
         if args.recipe not in RECIPES:
             raise UsageError(f"There is no recipe {args.recipe}; there are {', '.join(RECIPES)}.")
@@ -91,7 +91,7 @@ class AugmentCommand:
 
 def _generator(args: argparse.Namespace, used: bool) -> GeneratorConfig | None:
     """How to train the generator; None for a recipe without one."""
-    from .paper_sets.dcgan import GeneratorConfig
+    from ..paper_sets.dcgan import GeneratorConfig
 
     asked = {"steps": args.generator_steps, "size": args.generator_size}
     given = {name: value for name, value in asked.items() if value is not None}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
-from .common.progress import loss_line
-from .gather_command import add_folder_options, gather_folders
+from ..common.progress import loss_line
+from .gather import add_folder_options, gather_folders
 from .train_options import add_options, training_config
 
 if TYPE_CHECKING:
-    from .training.setup.config import TrainingConfig
+    from ..training.setup.config import TrainingConfig
 
 
 class TrainCommand:
@@ -51,7 +51,7 @@ class TrainCommand:
         config = training_config(args)
         if args.background:
             return _start_job(args, config)
-        from .training.outcome.finish import check_request, train_and_finish
+        from ..training.outcome.finish import check_request, train_and_finish
 
         output = Path(args.output).absolute()
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
@@ -76,8 +76,8 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     """Queue the training as a job that outlives this process, once everything it needs has been checked."""
     from SpectBoneMetSegLib.cards import MODEL_NAME
 
-    from .jobs.preflight import check_before
-    from .jobs.queue import JobSpec, start_job
+    from ..jobs.preflight import check_before
+    from ..jobs.queue import JobSpec, start_job
 
     if args.data is None or args.labelled is not None or args.unlabelled is not None:
         raise UsageError(

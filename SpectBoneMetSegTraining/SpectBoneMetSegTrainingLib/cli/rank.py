@@ -9,7 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
-from .common.progress import counter
+from ..common.progress import counter
 
 
 class RankCommand:
@@ -31,7 +31,7 @@ class RankCommand:
         silence_libraries()
         from SpectBoneMetSegLib.models import find_model
 
-        from .training.active_learning import rank_scans
+        from ..training.active_learning import rank_scans
 
         try:
             model = find_model(args.model)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli import UsageError, print_json
 
-from .common.progress import counter
+from ..common.progress import counter
 
 if TYPE_CHECKING:
-    from .gathering.gather import Gathered
+    from ..gathering.gather import Gathered
 
 __all__ = ["GatherCommand", "add_folder_options", "gather_folders", "summary_of"]
 
@@ -66,8 +66,8 @@ def gather_folders(labelled: Sequence[str] | None, unlabelled: Sequence[str] | N
         UsageError: no folder was given, or one does not exist.
         UserError: see `gathering.gather.gather`.
     """
-    from .gathering.discovery.studies import find
-    from .gathering.gather import gather
+    from ..gathering.discovery.studies import find
+    from ..gathering.gather import gather
 
     folders = [Path(name) for name in (*(labelled or ()), *(unlabelled or ()))]
     if not folders:

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.cli import print_json
 from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
-    from .jobs.queue import Job, JobStatus
+    from ..jobs.queue import Job, JobStatus
 
 #: Seconds between two looks of `watch`.
 LOOK_SECONDS = 1.0
@@ -40,7 +40,7 @@ class JobsCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it, then show how things stand."""
-        from .jobs.queue import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
+        from ..jobs.queue import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
 
         store = Path(args.jobs) if args.jobs else None
         start_next(store)
@@ -73,7 +73,7 @@ def _show(jobs: list[Job], as_json: bool) -> None:
 
 
 def _line(status: JobStatus) -> str:
-    from .jobs.preflight import in_words
+    from ..jobs.preflight import in_words
 
     parts = [status.state, f"step {status.step} of {status.steps}"]
     if status.loss is not None:
@@ -87,8 +87,8 @@ def _line(status: JobStatus) -> str:
 
 def _watch(folder: Path, as_json: bool) -> int:
     """Lines on stderr until the job ends or the user goes (Ctrl-C: the job goes on); status 1 if it has no model."""
-    from .jobs.folder import ENDED
-    from .jobs.queue import JobWatch, read_job
+    from ..jobs.folder import ENDED
+    from ..jobs.queue import JobWatch, read_job
 
     watch, last = JobWatch(folder), ""
     while True:
@@ -105,8 +105,8 @@ def _watch(folder: Path, as_json: bool) -> int:
 
 
 def _use(folder: Path, name: str | None, even_if_worse: bool) -> None:
-    from .jobs.queue import read_job
-    from .training.outcome.promotion import promote
+    from ..jobs.queue import read_job
+    from ..training.outcome.promotion import promote
 
     job = read_job(folder)
     if job.model is None:

@@ -24,8 +24,8 @@ class CalibrateCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Simulate, measure, print the table and write the pictures."""
-        from .phantom.cohort.calibrate import calibrate
-        from .phantom.cohort.calibration import match_line
+        from ..phantom.cohort.calibrate import calibrate
+        from ..phantom.cohort.calibration import match_line
 
         if args.patients < 3 or args.jobs < 1 or args.seed < 0:
             raise UsageError("--patients starts at 3, --jobs at 1, --seed at 0.")

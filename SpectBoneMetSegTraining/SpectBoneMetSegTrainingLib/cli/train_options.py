@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.errors import UserError
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.network import NetworkConfig
 
-    from .training.setup.config import TrainingConfig
+    from ..training.setup.config import TrainingConfig
 
 #: Options of the network's shape and what they are when not given; a model to start from has its own.
 NETWORK_DEFAULTS: dict[str, Any] = {
@@ -102,9 +102,9 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         UsageError: options without sense, or that do not go together.
         UserError: an unreadable file of labelled cases.
     """
-    from .dataset.budgets import read_labelled_cases
-    from .training.setup.config import TrainingConfig
-    from .training.setup.fine_tuning import with_start
+    from ..dataset.budgets import read_labelled_cases
+    from ..training.setup.config import TrainingConfig
+    from ..training.setup.fine_tuning import with_start
 
     _check_numbers(args)
     given = [name for name in NETWORK_DEFAULTS if getattr(args, name) is not None]

@@ -10,7 +10,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.cli import UsageError, print_json
 
-from .common.progress import counter
+from ..common.progress import counter
 
 #: Options that describe a population, and what they are when not given; a benchmark has its own.
 POPULATION_DEFAULTS: dict[str, Any] = {
@@ -63,7 +63,7 @@ class SimulateCommand:
 
 
 def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
-    from .phantom.cohort.benchmark import BENCHMARKS, make_benchmark
+    from ..phantom.cohort.benchmark import BENCHMARKS, make_benchmark
 
     given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
     if given:
@@ -77,7 +77,7 @@ def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
-    from .phantom.cohort.population import Population, simulate_population
+    from ..phantom.cohort.population import Population, simulate_population
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)

@@ -1,0 +1,25 @@
+"""The training commands of `spectbonemetseg`, one file each; the entry points name them here."""
+
+from __future__ import annotations
+
+from .augment import AugmentCommand
+from .calibrate import CalibrateCommand
+from .evaluate import EvaluateCommand
+from .experiment import ExperimentCommand
+from .gather import GatherCommand
+from .jobs import JobsCommand
+from .rank import RankCommand
+from .simulate import SimulateCommand
+from .train import TrainCommand
+
+__all__ = [
+    "AugmentCommand",
+    "CalibrateCommand",
+    "EvaluateCommand",
+    "ExperimentCommand",
+    "GatherCommand",
+    "JobsCommand",
+    "RankCommand",
+    "SimulateCommand",
+    "TrainCommand",
+]
