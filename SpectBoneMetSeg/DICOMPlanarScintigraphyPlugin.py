@@ -52,7 +52,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
 
     def examineFiles(self, files):
         """The loadables of a list of files; reads headers only."""
-        from SpectBoneMetSegLib.reading import group_files
+        from SpectBoneMetSegLib.loading import group_files
 
         # The DICOM database knows a file by its own spelling of the path alone, with slashes on Windows, too.
         planar = {Path(file): file for file in files if self.isPlanar(file)}
@@ -130,7 +130,7 @@ def loadPlanarScan(files, name=""):
     What cannot be read is said to the user in one sentence, and nothing is added to the scene.
     """
     from SpectBoneMetSegLib.errors import UserError
-    from SpectBoneMetSegLib.reading import read_files
+    from SpectBoneMetSegLib.loading import read_files
     from SpectBoneMetSegLib.scene_live import add_scan
     from SpectBoneMetSegLib.scene_views import show_scan
     from SpectBoneMetSegModule.views import fitViews

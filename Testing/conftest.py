@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.models import save_model
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.store import save_model
 
 
 @pytest.fixture(scope="session")

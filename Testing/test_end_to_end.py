@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "run/checkpoint.npz")
 
-    monkeypatch.setattr("SpectBoneMetSegLib.models.list_models", full)
+    monkeypatch.setattr("SpectBoneMetSegLib.model.store.list_models", full)
     assert main(["models"]) == 1
     told = capsys.readouterr().err
     assert told == (
@@ -228,7 +228,7 @@ def test_memory_that_does_not_suffice_ends_any_command_in_one_sentence(monkeypat
     def too_much(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("SpectBoneMetSegLib.models.list_models", too_much)
+    monkeypatch.setattr("SpectBoneMetSegLib.model.store.list_models", too_much)
     assert main(["models"]) == 1
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1

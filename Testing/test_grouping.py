@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pydicom
 import pytest
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
-from SpectBoneMetSegLib.reading import group_files, read_files, read_scan
+from SpectBoneMetSegLib.loading import group_files, read_files, read_scan
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 SHAPE = (64, 16)

@@ -32,7 +32,7 @@ def patients(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weak_model(patients, tmp_path_factory):
     """A small network that has learnt next to nothing."""
-    from SpectBoneMetSegLib.network import NetworkConfig
+    from SpectBoneMetSegLib.model.architecture import NetworkConfig
     from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
     from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -96,7 +96,7 @@ def pooled_dsc(panel, cases, model, patients, until):
 def test_a_model_reads_held_out_patients_better_after_it_was_taught_in_slicer(
     host, panel, weak_model, model_store, patients, teaching, until, tmp_path
 ):
-    from SpectBoneMetSegLib.models import install_model
+    from SpectBoneMetSegLib.model.store import install_model
 
     paths, folder = patients
     cases = sorted(paths)

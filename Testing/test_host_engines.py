@@ -132,7 +132,7 @@ def test_the_time_left_counts_down_and_the_bar_never_goes_back(a_loaded_panel, u
 
 
 def test_a_gpu_that_is_not_there_is_told(a_loaded_panel, until):
-    from SpectBoneMetSegLib.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     if import_tensorflow().config.list_physical_devices("GPU"):
         pytest.skip("this computer has a GPU")

@@ -44,7 +44,7 @@ def test_a_file_keeps_the_name_under_which_the_database_knows_it(host):
 
 
 def test_both_views_become_one_slice_volumes_with_honest_directions(host, load_sample):
-    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.loading import read_scan
 
     loaded = load_sample()
     scan = read_scan(SAMPLE)
@@ -127,7 +127,7 @@ def test_a_file_is_examined_once(host):
 @pytest.fixture
 def views_apart(tmp_path):
     """The sample study's views as files of their own, each in a series of its own where that is asked for."""
-    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.loading import read_scan
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     def write(variant, two_series=False):

@@ -287,7 +287,7 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     import shutil
     from dataclasses import replace
 
-    from SpectBoneMetSegLib.models import read_model, update_card
+    from SpectBoneMetSegLib.model.store import read_model, update_card
     from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
 
     made = tmp_path / "made" / "weaker"

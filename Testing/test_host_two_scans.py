@@ -129,7 +129,7 @@ def test_a_view_whose_own_partner_is_there_is_never_added_to_a_strangers(host, p
 
 
 def test_views_that_were_loaded_one_by_one_may_be_added_with_a_warning(host, panel, tmp_path, until):
-    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.loading import read_scan
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     files = write_nm_wholebody(

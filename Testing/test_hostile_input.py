@@ -16,9 +16,9 @@ import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib import Options, Reader
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import save_model
-from SpectBoneMetSegLib.network import build_network
-from SpectBoneMetSegLib.reading import case_name, read_scan
+from SpectBoneMetSegLib.loading import case_name, read_scan
+from SpectBoneMetSegLib.model.architecture import build_network
+from SpectBoneMetSegLib.model.store import save_model
 
 SAMPLE = Path(__file__).resolve().parents[1] / "Resources" / "Sample" / "simulated_scan.dcm"
 

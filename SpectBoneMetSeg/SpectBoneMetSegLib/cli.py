@@ -151,8 +151,8 @@ class ModelsCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """List, install or export."""
-        from .model_archive import export_model, import_model
-        from .models import export_onnx, find_model, install_model, list_models
+        from .model.archive import export_model, import_model
+        from .model.store import export_onnx, find_model, install_model, list_models
 
         if args.install:
             model = install_model(Path(args.install))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions, smallest_window
-from .planar import PlanarView, ViewName
+from .scan.planar import PlanarView, ViewName
 
 __all__ = ["LesionMasks", "lesion_masks"]
 

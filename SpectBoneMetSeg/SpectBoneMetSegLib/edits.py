@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .delineation import LesionMasks, lesion_masks
 from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions
-from .planar import VIEW_NAMES, PlanarView, ViewName
+from .scan.planar import VIEW_NAMES, PlanarView, ViewName
 
 __all__ = ["Edits", "edits_from", "edits_text", "follow_hand", "keep_edits"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from .export.receipt import plain
 from .interactive import ModelResult
-from .planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .results import ThoraxCrop
+from .scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
 
 __all__ = [
     "load_result",

@@ -16,8 +16,8 @@ from .edits import Edits, edits_from, edits_text, follow_hand
 from .errors import UserError
 from .interactive import Memory, ModelResult, Review, reading_at, reviewed
 from .outlines import number_lesions
-from .planar import ViewName
 from .results import Lesion, Reading
+from .scan.planar import ViewName
 
 __all__ = ["LiveReading"]
 

@@ -17,22 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .aggregation import aggregate
-from .box import cut, paste
-from .cropping import LOW_CONFIDENCE, crop_thorax
 from .delineation import LesionMasks, lesion_masks
 from .errors import UserError
+from .model.inputs import network_inputs, view_scales
 from .notice import RESEARCH_USE
 from .outlines import number_lesions, smallest_window
-from .planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
-from .preprocessing import network_inputs, view_scales
 from .quantification import measure_lesions
-from .regrid import regrid, sample_on
 from .results import Reading, ThoraxCrop
+from .scan.aggregation import aggregate
+from .scan.boxes import cut, paste
+from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from .scan.regrid import regrid, sample_on
+from .scan.thorax import LOW_CONFIDENCE, crop_thorax
 
 if TYPE_CHECKING:
-    from .engines import DeviceName, Engine, EngineName
-    from .models import ModelFolder
+    from .model.engines import DeviceName, Engine, EngineName
+    from .model.store import ModelFolder
 
 Region = Literal["thorax", "whole-body"]
 REGIONS: tuple[Region, ...] = get_args(Region)
@@ -111,8 +111,8 @@ class Reader:
         Raises:
             UserError: unknown or damaged model, missing engine, no such device.
         """
-        from .engines import load_engine
-        from .models import find_model
+        from .model.engines import load_engine
+        from .model.store import find_model
 
         start = time.perf_counter()
         self.model: ModelFolder = find_model(model)
@@ -125,7 +125,7 @@ class Reader:
         Raises:
             UserError: the input cannot be read as a planar whole-body scan, or the crop does not lie on it.
         """
-        from .reading import read_scan
+        from .loading import read_scan
 
         options = options or Options()
         clock = Clock()

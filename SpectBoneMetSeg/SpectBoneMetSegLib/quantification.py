@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .outlines import lesion_boxes, outline, to_ras
-from .planar import PlanarView, ViewName, WholeBodyScan
 from .results import Lesion, SeenIn, ViewMeasurement
+from .scan.planar import PlanarView, ViewName, WholeBodyScan
 
 __all__ = ["contrast_ring", "measure_lesions"]
 

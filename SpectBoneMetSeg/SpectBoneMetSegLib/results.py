@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .planar import ViewName, WholeBodyScan
+from .scan.planar import ViewName, WholeBodyScan
 
 SeenIn = Literal["anterior", "posterior", "both"]
 Decision = Literal["open", "accepted", "rejected"]

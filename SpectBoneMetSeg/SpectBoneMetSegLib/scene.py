@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from .errors import UserError
 from .export.overview import display_window
 from .export.segmentation import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
-from .planar import PlanarView, ViewName
 from .results import Lesion, Reading
+from .scan.planar import PlanarView, ViewName
 from .scene_marks import mark_view
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .outlines import to_ras
-from .planar import PlanarView, ViewName
 from .results import ThoraxCrop
+from .scan.planar import PlanarView, ViewName
 from .scene import SLICE_MARGIN, SLICE_VIEWS
 from .scene_marks import follow_view, mark_view
 

@@ -107,7 +107,7 @@ def find_studies(folder: Path, output: Path) -> list[Path]:
     Raises:
         UserError: no such folder, nothing in it, or the results would lie among the studies.
     """
-    from .reading import looks_like_scan
+    from .loading import looks_like_scan
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
@@ -132,7 +132,7 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
     Raises:
         UserError: two inputs would share a folder.
     """
-    from .reading import case_name
+    from .loading import case_name
 
     folders: dict[Path, Path] = {}
     for text in inputs:
@@ -150,8 +150,8 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
 
 def _options(args: argparse.Namespace) -> Options:
     from .cli import UsageError
+    from .loading import checked_views
     from .pipeline import Options
-    from .reading import checked_views
 
     try:
         views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None

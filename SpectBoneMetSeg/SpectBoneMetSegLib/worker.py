@@ -24,10 +24,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 from .errors import UserError
 from .exchange import load_result, save_scan
 from .interactive import ModelResult
-from .planar import WholeBodyScan
+from .scan.planar import WholeBodyScan
 
 if TYPE_CHECKING:
-    from .engines import DeviceName, EngineName
+    from .model.engines import DeviceName, EngineName
     from .pipeline import Options
 
 __all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_group", "kill_tree", "own_group", "whole_lines"]

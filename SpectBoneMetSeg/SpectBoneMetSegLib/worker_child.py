@@ -21,11 +21,11 @@ from .errors import UserError
 from .exchange import load_scan, save_result
 from .interactive import ModelResult
 from .pipeline import Clock, Options, Reader
-from .planar import WholeBodyScan
+from .scan.planar import WholeBodyScan
 from .worker import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
-    from .engines import DeviceName, EngineName
+    from .model.engines import DeviceName, EngineName
 
 #: Share of a request that is over when a step begins; loading a model cold takes most of it.
 BEGINS = {
@@ -144,7 +144,7 @@ def read_here(
 
 def read_with(reader: Reader, stored_scan: str | None, path: str | None, options: Options, clock: Clock) -> ModelResult:
     """Read a scan stored by `exchange.save_scan`, or the file or folder at `path`."""
-    from .reading import read_scan
+    from .loading import read_scan
 
     with clock.step("read"):
         if stored_scan:

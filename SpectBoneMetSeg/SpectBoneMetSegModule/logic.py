@@ -128,7 +128,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it cannot be read as a planar scan.
         """
-        from SpectBoneMetSegLib.reading import read_files, read_scan
+        from SpectBoneMetSegLib.loading import read_files, read_scan
         from SpectBoneMetSegLib.scene_live import add_scan
         from SpectBoneMetSegLib.scene_views import show_scan
 
@@ -142,7 +142,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def modelNames():
         """The models there are."""
-        from SpectBoneMetSegLib.models import list_models
+        from SpectBoneMetSegLib.model.store import list_models
 
         try:
             return [model.path.name for model in list_models()]
@@ -253,8 +253,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             UserError: there is no such folder, or a scan is being read.
         """
         from SpectBoneMetSegLib.interactive import reading_at
+        from SpectBoneMetSegLib.loading import case_name
         from SpectBoneMetSegLib.pipeline import Options
-        from SpectBoneMetSegLib.reading import case_name
 
         if self.busy:
             raise UserError(_("Another scan is being read: wait for it or cancel it."))

@@ -57,7 +57,7 @@ def ensureInstalled(file):
 
 def hasOnnx(model):
     """Whether a model (empty for the default one) can be run by ONNX Runtime."""
-    from SpectBoneMetSegLib.models import DEFAULT_MODEL_NAME, ONNX_FILE, find_model, shipped_models_folder
+    from SpectBoneMetSegLib.model.store import DEFAULT_MODEL_NAME, ONNX_FILE, find_model, shipped_models_folder
 
     try:
         return find_model(model or None).onnx.exists()

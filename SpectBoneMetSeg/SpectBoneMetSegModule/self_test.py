@@ -27,8 +27,8 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
         """The sample study, its counts as probabilities."""
         from SpectBoneMetSegLib.interactive import ModelResult
         from SpectBoneMetSegLib.live_reading import LiveReading
-        from SpectBoneMetSegLib.planar import mirror
         from SpectBoneMetSegLib.results import ThoraxCrop
+        from SpectBoneMetSegLib.scan.planar import mirror
         from SpectBoneMetSegLib.scene import add_segmentation
         from SpectBoneMetSegLib.scene_live import outlines_of, scan_of_volumes
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegLib.aggregation import aggregate
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror, same_grid
+from SpectBoneMetSegLib.scan.aggregation import aggregate
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror, same_grid
 
 COUNTS = hnp.arrays(np.float32, (7, 6), elements=st.integers(0, 4000).map(float))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.box import cut, paste
+from SpectBoneMetSegLib.scan.boxes import cut, paste
 
 INTERVALS = st.tuples(st.integers(-12, 20), st.integers(0, 15)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))

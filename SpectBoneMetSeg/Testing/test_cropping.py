@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.cropping import (
+from SpectBoneMetSegLib.scan.thorax import (
     ABOVE_SHOULDER_MM,
     LOW_CONFIDENCE,
     THORAX_SIZE,

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib import engines, models
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
+from SpectBoneMetSegLib.model import engines
+from SpectBoneMetSegLib.model import store as models
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 
 CONFIG = NetworkConfig(channels=(5, 6), dilations=((1, 2), (1, 1)), recurrent_steps=2, stem_channels=3, stem_stride=2)
 

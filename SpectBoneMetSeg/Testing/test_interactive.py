@@ -20,8 +20,8 @@ from SpectBoneMetSegLib.interactive import (
     reviewed,
 )
 from SpectBoneMetSegLib.outlines import number_lesions
-from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 
 SHAPE = (40, 24)
 

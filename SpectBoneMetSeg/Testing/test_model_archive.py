@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib import models
-from SpectBoneMetSegLib.cards import ModelCard
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
-from SpectBoneMetSegLib.model_archive import LIMITS, export_model, import_model
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model import store as models
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.archive import LIMITS, export_model, import_model
+from SpectBoneMetSegLib.model.card import ModelCard
 
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib import models
-from SpectBoneMetSegLib.cards import ModelCard
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
-from SpectBoneMetSegLib.preprocessing import PREPROCESSING_VERSION
+from SpectBoneMetSegLib.model import store as models
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.inputs import PREPROCESSING_VERSION
 from SpectBoneMetSegLib.resources import resources_folder
 
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
@@ -19,7 +19,7 @@ IMAGE = np.random.default_rng(0).random((1, 16, 12, 2), dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def network():
-    from SpectBoneMetSegLib.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     import_tensorflow().keras.utils.set_random_seed(1)
     made = build_network(CONFIG)

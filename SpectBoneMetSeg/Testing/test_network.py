@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.network import (
+from SpectBoneMetSegLib.model.architecture import (
     PRIOR_PROBABILITY,
     NetworkConfig,
     build_network,
@@ -39,7 +39,7 @@ SWITCHES = [
 
 @pytest.fixture(autouse=True, scope="module")
 def quiet_tensorflow() -> None:
-    from SpectBoneMetSegLib.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     import_tensorflow()
 
@@ -161,7 +161,7 @@ def test_equation_3_agrees_with_tensorflow():
 
 def test_upsampling_is_keras_bilinear_and_survives_cloning():
     import keras
-    from SpectBoneMetSegLib.upsampling import BilinearUpsampling
+    from SpectBoneMetSegLib.model.upsampling import BilinearUpsampling
 
     image = np.random.default_rng(0).random((1, 5, 3, 2), dtype=np.float32)
     ours = BilinearUpsampling.from_config(BilinearUpsampling(4).get_config())
@@ -203,8 +203,9 @@ def test_settings_of_a_newer_program_are_refused():
 
 def test_importing_the_libraries_does_not_import_tensorflow():
     code = (
-        "import sys, SpectBoneMetSegLib.network, SpectBoneMetSegLib.models, SpectBoneMetSegLib.engines,"
-        "SpectBoneMetSegLib.preprocessing, SpectBoneMetSegLib.runtime;"
+        "import sys, SpectBoneMetSegLib.model.architecture, SpectBoneMetSegLib.model.store,"
+        "SpectBoneMetSegLib.model.engines,"
+        "SpectBoneMetSegLib.model.inputs, SpectBoneMetSegLib.runtime;"
         "sys.exit(str([n for n in ('tensorflow', 'keras', 'onnxruntime', 'scipy') if n in sys.modules] or ''))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.preprocessing import MAXIMUM_INPUT, body_scale, network_inputs, normalise_counts
+from SpectBoneMetSegLib.model.inputs import MAXIMUM_INPUT, body_scale, network_inputs, normalise_counts
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.quantification import contrast_ring, measure_lesions
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 
 
 def a_scan():

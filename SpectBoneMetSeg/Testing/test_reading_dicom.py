@@ -19,7 +19,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegLib.loading import read_scan
 
 SHAPE = (40, 10)
 ANTERIOR = np.random.default_rng(1).poisson(20, SHAPE).astype(np.uint16)

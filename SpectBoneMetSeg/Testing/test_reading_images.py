@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.reading import read_scan
-from SpectBoneMetSegLib.reading.study import case_name
+from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.loading.study import case_name
 
 ANTERIOR = np.random.default_rng(1).poisson(20, (40, 10)).astype(np.uint16)
 POSTERIOR = np.random.default_rng(2).poisson(30, (40, 10)).astype(np.uint16)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.reading.views import views_in_text
+from SpectBoneMetSegLib.loading.laterality import views_in_text
 
 
 @pytest.mark.parametrize(

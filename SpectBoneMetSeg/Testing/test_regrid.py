@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.planar import PlanarView, mirror, same_grid
-from SpectBoneMetSegLib.regrid import _overlap, regrid, sample_on
+from SpectBoneMetSegLib.scan.planar import PlanarView, mirror, same_grid
+from SpectBoneMetSegLib.scan.regrid import _overlap, regrid, sample_on
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 25))
 STEPS = st.tuples(st.floats(0.5, 6), st.floats(0.5, 6))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
 from SpectBoneMetSegLib.interactive import reading_at
-from SpectBoneMetSegLib.models import save_model
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
-from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.store import save_model
 from SpectBoneMetSegLib.worker import Worker
 
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
@@ -40,7 +40,7 @@ sys.exit(7)
 @pytest.fixture(scope="module")
 def a_model(tmp_path_factory):
     """A tiny network with made-up weights that finds something in any scan."""
-    from SpectBoneMetSegLib.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     import_tensorflow()
     network, rng = build_network(CONFIG), np.random.default_rng(1)

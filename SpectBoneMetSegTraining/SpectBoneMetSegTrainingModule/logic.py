@@ -104,8 +104,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: no folder, no such model, or a name that no model can have.
         """
-        from SpectBoneMetSegLib.cards import MODEL_NAME
-        from SpectBoneMetSegLib.models import default_model_name
+        from SpectBoneMetSegLib.model.card import MODEL_NAME
+        from SpectBoneMetSegLib.model.store import default_model_name
         from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
         from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
         from SpectBoneMetSegTrainingLib.training.setup.presets import preset
@@ -257,8 +257,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: the model is damaged, or the file cannot be written.
         """
-        from SpectBoneMetSegLib.model_archive import export_model
-        from SpectBoneMetSegLib.models import read_model
+        from SpectBoneMetSegLib.model.archive import export_model
+        from SpectBoneMetSegLib.model.store import read_model
 
         return export_model(read_model(folder), Path(file))
 
@@ -269,7 +269,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: it is no model or a damaged one, or has the name of another model.
         """
-        from SpectBoneMetSegLib.model_archive import import_model
+        from SpectBoneMetSegLib.model.archive import import_model
 
         name = import_model(Path(file)).card.name
         slicer.util.getModuleWidget("SpectBoneMetSeg").fillModels()

@@ -39,7 +39,7 @@ class ResultPanel:
 
     def show(self, folder):
         """Show the model in a folder; none for None."""
-        from SpectBoneMetSegLib.models import read_model
+        from SpectBoneMetSegLib.model.store import read_model
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 
         self.model, comparison = None, None
@@ -86,7 +86,7 @@ class ResultPanel:
 
     def onExport(self, checked=False):
         """Ask for a file and write the model to it."""
-        from SpectBoneMetSegLib.model_archive import MODEL_SUFFIX
+        from SpectBoneMetSegLib.model.archive import MODEL_SUFFIX
 
         suggestion = str(Path.home() / f"{self.model.card.name}{MODEL_SUFFIX}")
         file = qt.QFileDialog.getSaveFileName(None, _("Export the model"), suggestion, _("Models (*.zip)"))

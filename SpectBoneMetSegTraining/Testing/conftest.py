@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cards import ModelCard
 from SpectBoneMetSegLib.files import sha256_of
-from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, finish_dataset, write_case
 from SpectBoneMetSegTrainingLib.phantom.camera import image_chain as camera
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module

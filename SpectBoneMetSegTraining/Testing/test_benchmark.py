@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import save_model
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.store import save_model
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset import sealed
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, read_json
 from SpectBoneMetSegTrainingLib.dataset.sealed import check_openings, open_sealed

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import read_model
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import read_model
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
 from SpectBoneMetSegTrainingLib.evaluation.predictions import union_of
 from SpectBoneMetSegTrainingLib.training.outcome import parent_comparison as comparison

@@ -8,11 +8,11 @@ import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegLib.box import cut
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegTrainingLib.dataset import cases as dataset
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     BACKGROUND,

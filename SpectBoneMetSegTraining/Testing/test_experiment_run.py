@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import write_json

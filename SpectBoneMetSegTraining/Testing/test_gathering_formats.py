@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export.overview import outlines_of
 from SpectBoneMetSegLib.export.volumes import ijk_to_lps, write_volume
+from SpectBoneMetSegLib.loading import read_files, read_scan
 from SpectBoneMetSegLib.outlines import number_lesions
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
-from SpectBoneMetSegLib.reading import read_files, read_scan
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map, merge_labels
 from SpectBoneMetSegTrainingLib.gathering.formats.labelme import read_labelme
 from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels

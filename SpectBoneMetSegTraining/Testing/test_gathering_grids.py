@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.gathering.labels.grids import PIXEL_TOLERANCE, place
 
 shapes = st.tuples(st.integers(4, 40), st.integers(4, 20))

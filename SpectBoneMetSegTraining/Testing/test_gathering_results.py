@@ -9,7 +9,7 @@ import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.pipeline import Reader
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
 from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels

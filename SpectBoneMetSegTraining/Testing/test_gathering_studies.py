@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.gathering.discovery.file_names import reader_in, side_in
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody

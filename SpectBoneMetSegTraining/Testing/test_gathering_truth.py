@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.gathering.disagreement_picture import write_disagreement
 from SpectBoneMetSegTrainingLib.gathering.labels.consensus import settle

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import find_model, read_model, verify
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import find_model, read_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import child as job_child
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.cli import main
-from SpectBoneMetSegLib.models import MODELS_VARIABLE
+from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.cli import jobs as jobs_command
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
 from SpectBoneMetSegTrainingLib.jobs.process import end_process

@@ -17,7 +17,7 @@ TRAIN = """
 import sys
 from pathlib import Path
 import numpy as np
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 

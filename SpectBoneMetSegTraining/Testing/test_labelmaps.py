@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.interactive import ModelResult, Review
-from SpectBoneMetSegLib.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import Found
@@ -191,7 +191,7 @@ def test_scans_of_the_scene_join_a_data_set_with_the_patient_of_their_file(scene
     scan = a_scan()
     path = tmp_path / "scan.dcm"
     write_nm_wholebody(path, scan, patient_id="ID-Meier", uid_text="labelmaps")
-    from SpectBoneMetSegLib.reading import read_scan
+    from SpectBoneMetSegLib.loading import read_scan
 
     read = read_scan(path)
     volumes = add_scan(read, scene)

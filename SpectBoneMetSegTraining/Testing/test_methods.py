@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import load_network, save_model
-from SpectBoneMetSegLib.network import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.store import load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.training.active_learning import Looker, entropy, order, rank_scans, standardised
 

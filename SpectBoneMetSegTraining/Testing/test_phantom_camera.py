@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.phantom.camera.detector import field
 from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import (
     SLAB_MM,

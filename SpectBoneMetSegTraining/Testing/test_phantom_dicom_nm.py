@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan
-from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import (
     FOLDER_VARIANTS,
     VARIANTS,

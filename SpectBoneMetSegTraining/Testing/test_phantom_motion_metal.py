@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import Camera, displace, draw_camera, move, shadow
 from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, Metal, draw_metal
 from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, Jerk, draw_motion

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.scan import readers
 from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, Reader, annotate, consensus, marks

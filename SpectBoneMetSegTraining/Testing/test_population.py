@@ -7,12 +7,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
-from SpectBoneMetSegLib.aggregation import aggregate
-from SpectBoneMetSegLib.cropping import LOW_CONFIDENCE, crop_thorax
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
-from SpectBoneMetSegLib.reading import read_scan
-from SpectBoneMetSegLib.regrid import regrid
+from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.scan.aggregation import aggregate
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, crop_thorax
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     IGNORE,
     LESION,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import MODELS_VARIABLE
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.jobs import preflight
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish

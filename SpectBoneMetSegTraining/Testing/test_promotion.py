@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import MODELS_VARIABLE, list_models, read_model
+from SpectBoneMetSegLib.model.store import MODELS_VARIABLE, list_models, read_model
 from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import CURVE_POINTS, curves_of, data_summary
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import (
     COMPARISON,

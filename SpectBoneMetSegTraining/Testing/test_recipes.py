@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, cases_of, label_map, load_case, merge_labels
 from SpectBoneMetSegTrainingLib.dataset.examples import Example, aggregated, example_of

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelledScan, Labels, Mark
 from SpectBoneMetSegTrainingLib.gathering.staging import load_staged, stage
 from SpectBoneMetSegTrainingLib.tasks.actions import TASKS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import find_model, load_network
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import find_model, load_network
 from SpectBoneMetSegTrainingLib.dataset.budgets import training_cases
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig

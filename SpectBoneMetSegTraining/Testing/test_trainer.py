@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli import main
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import find_model, verify
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores
 from SpectBoneMetSegTrainingLib.training import trainer

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import ModelFolder, load_network, save_model
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.store import ModelFolder, load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import claim_folder

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..notice import RESEARCH_USE
 from ..outlines import EIGHT_CONNECTED, outline
-from ..planar import PlanarView
 from ..results import Reading, ThoraxCrop
+from ..scan.planar import PlanarView
 from .labels import Box, place_labels
 from .segmentation import lesion_ids
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import math
 
-from ..planar import VIEW_NAMES
 from ..results import Lesion, Reading
+from ..scan.planar import VIEW_NAMES
 
 __all__ = ["COLUMNS", "lesion_row", "write_lesion_table"]
 

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.cli import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
-    from SpectBoneMetSegLib.models import ModelFolder
+    from SpectBoneMetSegLib.model.store import ModelFolder
 
     from ..evaluation.predictions import Delineator, Prediction
     from ..evaluation.scores import CaseScores
@@ -62,7 +62,7 @@ class EvaluateCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Print the figures."""
         silence_libraries()
-        from SpectBoneMetSegLib.models import find_model
+        from SpectBoneMetSegLib.model.store import find_model
 
         from ..dataset.sealed import is_sealed, open_sealed
 
@@ -117,7 +117,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
 
 
 def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
-    from SpectBoneMetSegLib.engines import load_engine
+    from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
     from ..dataset.cases import cases_of

@@ -29,7 +29,7 @@ class RankCommand:
         if args.first < 1:
             raise UsageError("--first starts at 1.")
         silence_libraries()
-        from SpectBoneMetSegLib.models import find_model
+        from SpectBoneMetSegLib.model.store import find_model
 
         from ..training.active_learning import rank_scans
 

@@ -74,7 +74,7 @@ class TrainCommand:
 
 def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     """Queue the training as a job that outlives this process, once everything it needs has been checked."""
-    from SpectBoneMetSegLib.cards import MODEL_NAME
+    from SpectBoneMetSegLib.model.card import MODEL_NAME
 
     from ..jobs.preflight import check_before
     from ..jobs.queue import JobSpec, start_job

@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.cli import UsageError
 from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:
-    from SpectBoneMetSegLib.network import NetworkConfig
+    from SpectBoneMetSegLib.model.architecture import NetworkConfig
 
     from ..training.setup.config import TrainingConfig
 
@@ -144,7 +144,7 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
     Raises:
         UsageError: no network has it.
     """
-    from SpectBoneMetSegLib.network import NetworkConfig
+    from SpectBoneMetSegLib.model.architecture import NetworkConfig
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)

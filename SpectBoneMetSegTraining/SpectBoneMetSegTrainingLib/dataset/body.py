@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from SpectBoneMetSegLib.preprocessing import SMOOTHING_PIXELS, body_mask
+from SpectBoneMetSegLib.model.inputs import SMOOTHING_PIXELS, body_mask
 
 
 def body_of(counts: ArrayLike) -> NDArray[np.bool_]:

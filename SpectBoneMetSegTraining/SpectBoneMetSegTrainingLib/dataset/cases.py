@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.box import cut
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 
 from .files import clear_leftovers, read_image, read_json, write_image, write_json
 from .folds import split_by_patient

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import PlanarView
-from SpectBoneMetSegLib.reading.images import is_whole
+from SpectBoneMetSegLib.loading.images import is_whole
+from SpectBoneMetSegLib.scan.planar import PlanarView
 
 __all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
 

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.box import Interval, cut, paste
-from SpectBoneMetSegLib.planar import PlanarView
-from SpectBoneMetSegLib.regrid import regrid
+from SpectBoneMetSegLib.scan.boxes import Interval, cut, paste
+from SpectBoneMetSegLib.scan.planar import PlanarView
+from SpectBoneMetSegLib.scan.regrid import regrid
 
 __all__ = ["CropPlace", "place_crop"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.preprocessing import body_mask
+from SpectBoneMetSegLib.model.inputs import body_mask
 
 from ..dataset.cases import Truth, load_background, load_case
 from .metrics import Counts

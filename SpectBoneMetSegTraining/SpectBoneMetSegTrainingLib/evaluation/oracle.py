@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.preprocessing import body_mask
+from SpectBoneMetSegLib.model.inputs import body_mask
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.delineation import LesionMasks, lesion_masks
-from SpectBoneMetSegLib.network import InputName, OutputName
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
 from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels
 from .metrics import Counts, compare

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM, ViewName
+from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
 
 from ..dataset.body import body_of
 from ..dataset.cases import IGNORE, LESION, LabelledCrop

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.planar import ViewName
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ..dataset.cases import LabelledCrop, load_case
 from ..evaluation.predictions import Delineator, union_of

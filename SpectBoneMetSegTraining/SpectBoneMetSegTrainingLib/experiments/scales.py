@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from SpectBoneMetSegLib.network import NetworkConfig
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
 
 from ..paper_sets.recipes import PAPER_FACTOR
 from .nnunet.client import NnunetSettings

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.aggregation import aggregate, on_frame
-from SpectBoneMetSegLib.cropping import LOW_CONFIDENCE, crop_thorax
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import WholeBodyScan
-from SpectBoneMetSegLib.regrid import regrid
 from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.scan.aggregation import aggregate, on_frame
+from SpectBoneMetSegLib.scan.planar import WholeBodyScan
+from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, crop_thorax
 
 from ..dataset.cases import FOLDERS, Instance, write_case
 from ..dataset.reference_grid import place_crop

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.aggregation import on_frame
 from SpectBoneMetSegLib.export.overview import display_window, outlines_of, side_marks
 from SpectBoneMetSegLib.notice import RESEARCH_USE
 from SpectBoneMetSegLib.outlines import smallest_window
-from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
 from ..dataset.files import whole_file
 from .labels.consensus import Truth

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import WholeBodyScan
-from SpectBoneMetSegLib.reading import read_files
+from SpectBoneMetSegLib.loading import read_files
+from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 
 from ..common.locks import alone_in
 from ..dataset.cases import finish_dataset, records_of

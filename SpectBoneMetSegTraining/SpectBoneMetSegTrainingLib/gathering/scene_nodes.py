@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.live_reading import LiveReading
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
-from SpectBoneMetSegLib.reading.dicom import read_header
+from SpectBoneMetSegLib.loading.dicom import read_header
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scene_live import image_pixels, review_of, scan_of_volumes
 
 from .formats.read_labels import join_labels

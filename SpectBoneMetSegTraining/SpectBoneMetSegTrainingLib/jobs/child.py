@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import read_model
+from SpectBoneMetSegLib.model.store import read_model
 from SpectBoneMetSegLib.runtime import peak_memory_mb
 
 from ..common.locks import FileLock

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from SpectBoneMetSegLib.cards import MODEL_NAME
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.model.card import MODEL_NAME
 
 from ..common.locks import is_locked
 from ..dataset.files import read_json, write_json

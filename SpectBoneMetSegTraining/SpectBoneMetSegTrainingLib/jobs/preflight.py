@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import list_models
+from SpectBoneMetSegLib.model.store import list_models
 
 from ..dataset.budgets import TrainingCases, patients_of, training_cases
 from ..dataset.files import read_json

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import beside
-from SpectBoneMetSegLib.models import find_model
+from SpectBoneMetSegLib.model.store import find_model
 
 from ..common.locks import FileLock, is_locked
 from ..dataset.files import read_json, write_json

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.outlines import number_lesions
-from SpectBoneMetSegLib.planar import VIEW_NAMES
-from SpectBoneMetSegLib.preprocessing import body_scale
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.cases import Instance, label_map
 from ..dataset.examples import Example

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.model.engines import import_tensorflow
 
 from ..dataset.files import claim_folder, write_json
 from ..training import run_folder

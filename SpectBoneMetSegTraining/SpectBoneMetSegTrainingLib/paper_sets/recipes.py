@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.budgets import draw_subsets, patients_of
 from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, load_case

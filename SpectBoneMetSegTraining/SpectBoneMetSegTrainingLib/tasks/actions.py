@@ -87,7 +87,7 @@ def rank(arguments: Values, progress: Progress) -> Values:
     Returns:
         "scans": [{"case", "patient", "unsure_cm2", "novelty", "reason", "files"}], the most useful first.
     """
-    from SpectBoneMetSegLib.models import find_model
+    from SpectBoneMetSegLib.model.store import find_model
 
     from ..gathering.gather import private_folder, sources_of
     from ..training.active_learning import rank_scans

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import ModelFolder, load_network
-from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.model.store import ModelFolder, load_network
+from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 
 from ..dataset.body import body_of
 from ..dataset.budgets import patients_of
@@ -139,7 +139,7 @@ class Looker:
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         import keras
         import tensorflow as tf
-        from SpectBoneMetSegLib.upsampling import BilinearUpsampling
+        from SpectBoneMetSegLib.model.upsampling import BilinearUpsampling
 
         # One for each way back of the recurrence, and then the first of the way up: it takes the coarsest features.
         ups = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.files import beside
-from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegLib.planar import VIEW_NAMES
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
 from .sampling.patches import target_channels

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import build_network
+from SpectBoneMetSegLib.model.architecture import build_network
 
 from .losses.objectives import losses_of
 from .sampling.batches import Batch

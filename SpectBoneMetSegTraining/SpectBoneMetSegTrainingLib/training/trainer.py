@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from SpectBoneMetSegLib.engines import import_tensorflow
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.model.engines import import_tensorflow
 
 from ..common.locks import alone_in
 from ..dataset.budgets import TrainingCases, training_cases

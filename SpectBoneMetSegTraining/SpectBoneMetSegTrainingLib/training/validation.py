@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ..dataset.cases import LabelledCrop
 from .sampling.patches import target_channels

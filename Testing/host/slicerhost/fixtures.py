@@ -46,9 +46,9 @@ def host(running_host: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: Any) -> Path:
     """A small network with made-up weights that finds something in any scan."""
-    from SpectBoneMetSegLib.engines import import_tensorflow
-    from SpectBoneMetSegLib.models import save_model
-    from SpectBoneMetSegLib.network import NetworkConfig, build_network
+    from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+    from SpectBoneMetSegLib.model.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.store import save_model
 
     import_tensorflow()
     config = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
@@ -63,7 +63,7 @@ def tiny_model(tmp_path_factory: Any) -> Path:
 @pytest.fixture(scope="session")
 def model_store(tiny_model: Path, tmp_path_factory: Any) -> Iterator[Path]:
     """A store of the user's models, for this process and those it starts, with the tiny model in it."""
-    from SpectBoneMetSegLib.models import MODELS_VARIABLE, install_model
+    from SpectBoneMetSegLib.model.store import MODELS_VARIABLE, install_model
 
     store = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 __all__ = ["extends", "is_label_name", "reader_in", "side_in", "without_side"]
 

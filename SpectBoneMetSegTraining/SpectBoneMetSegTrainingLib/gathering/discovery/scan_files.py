@@ -8,10 +8,10 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
-from SpectBoneMetSegLib.planar import VIEW_NAMES
-from SpectBoneMetSegLib.reading import case_name, group_files, looks_like_scan
-from SpectBoneMetSegLib.reading.dicom import read_header
-from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES
+from SpectBoneMetSegLib.loading import case_name, group_files, looks_like_scan
+from SpectBoneMetSegLib.loading.dicom import read_header
+from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ...dataset.sealed import is_sealed
 from .file_names import side_in, without_side

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
-from SpectBoneMetSegLib.reading import case_name
-from SpectBoneMetSegLib.reading.dicom import NotPlanarError
+from SpectBoneMetSegLib.loading import case_name
+from SpectBoneMetSegLib.loading.dicom import NotPlanarError
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ..formats.dicom_seg import is_dicom_seg, referenced_images
 from ..formats.image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
-from SpectBoneMetSegLib.reading.images import IMAGE_SUFFIXES, open_image
+from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES, open_image
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scene_live import DECISION_TAG
 
 from ..labels.grids import place

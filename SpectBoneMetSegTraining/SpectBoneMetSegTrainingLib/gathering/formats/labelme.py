@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import on_frame_of, view_grid
 from ..labels.marks import IGNORE_NAME, Mark

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.marks import LabelFile, Labels, Mark
 from .dicom_seg import is_dicom_seg, read_dicom_seg

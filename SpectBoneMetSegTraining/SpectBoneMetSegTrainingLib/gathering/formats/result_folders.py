@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export import FILES
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
-from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, WholeBodyScan
 
 from ...dataset.files import read_json
 from ..labels.grids import on_frame_of, view_grid

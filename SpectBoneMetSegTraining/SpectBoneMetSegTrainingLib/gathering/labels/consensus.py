@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
 from .marks import Labels, Mark, covered_views, image_of, is_union

@@ -1,7 +1,7 @@
 """Does a label lie on the scan, and on which view? It fits to a tenth of a pixel or is refused.
 
-Both views have honest directions (`SpectBoneMetSegLib.planar`), so the direction of a label's columns says whether it
-was drawn from the front or from behind. A label from a tool without patient space fits where it has the very grid of
+Both views have honest directions (`SpectBoneMetSegLib.scan.planar`), so the direction of a label's columns says whether
+it was drawn from the front or from behind. A label from a tool without patient space fits where it has the very grid of
 the picture file the scan came from.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import SPACING_TOLERANCE, PlanarView, ViewName, WholeBodyScan, mirror, same_grid
-from SpectBoneMetSegLib.regrid import sample_on
+from SpectBoneMetSegLib.scan.planar import SPACING_TOLERANCE, PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from SpectBoneMetSegLib.scan.regrid import sample_on
 
 __all__ = ["DIRECTION_TOLERANCE", "PIXEL_TOLERANCE", "Grid", "grids_of", "on_frame_of", "place", "view_grid"]
 

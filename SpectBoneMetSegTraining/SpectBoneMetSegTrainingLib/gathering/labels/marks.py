@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.aggregation import on_frame
 from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
-from SpectBoneMetSegLib.planar import ViewName, WholeBodyScan
 from SpectBoneMetSegLib.quantification import contrast_ring
+from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.cases import Instance
 

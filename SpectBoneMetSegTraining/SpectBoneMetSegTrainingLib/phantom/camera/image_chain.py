@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ..person.anatomy import Person
 from .detector import OUTSIDE_COUNTS, detect, enhance, in_field, quantise, uneven

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 if TYPE_CHECKING:
     from .image_chain import Camera

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.preprocessing import body_mask
-from SpectBoneMetSegLib.reading import read_scan
+from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.model.inputs import body_mask
 
 from .calibration import ScanFigures, compare_with, plot_calibration, scan_figures
 

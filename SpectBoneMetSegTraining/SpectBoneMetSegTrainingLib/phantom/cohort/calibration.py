@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.box import cut
-from SpectBoneMetSegLib.cropping import THORAX_SIZE, crop_thorax, find_body, find_shoulders
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import REFERENCE_SPACING_MM
-from SpectBoneMetSegLib.preprocessing import body_mask
+from SpectBoneMetSegLib.model.inputs import body_mask
+from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
+from SpectBoneMetSegLib.scan.thorax import THORAX_SIZE, crop_thorax, find_body, find_shoulders
 
 Image = NDArray[np.float32]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from SpectBoneMetSegLib.aggregation import aggregate
-from SpectBoneMetSegLib.cropping import crop_thorax
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.planar import mirror
-from SpectBoneMetSegLib.regrid import regrid
+from SpectBoneMetSegLib.scan.aggregation import aggregate
+from SpectBoneMetSegLib.scan.planar import mirror
+from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
 from ...dataset.cases import Instance, finish_dataset, read_json, write_case, write_image, write_json
 from ...dataset.files import claim_folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

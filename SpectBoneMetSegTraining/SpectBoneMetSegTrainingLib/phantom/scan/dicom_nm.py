@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import PlanarView, ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan
 
 from .dicom_header import MANUFACTURER, SHORT, Picture, Study, deterministic_uid, make_dataset
 

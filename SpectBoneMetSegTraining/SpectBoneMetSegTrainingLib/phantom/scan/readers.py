@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.reader_agreement import Consensus, agree
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
 
 from ..camera import image_chain as cam
 from ..camera.spill import draw_spill, spread

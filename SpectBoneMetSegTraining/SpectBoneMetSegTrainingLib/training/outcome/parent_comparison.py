@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
-from SpectBoneMetSegLib.models import ModelFolder, find_model, update_card
-from SpectBoneMetSegLib.planar import VIEW_NAMES, ViewName
+from SpectBoneMetSegLib.model.store import ModelFolder, find_model, update_card
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ...dataset.budgets import patients_of, training_cases
 from ...dataset.cases import LabelledCrop
@@ -127,7 +127,7 @@ def curves_of(run: Path) -> dict[str, list[float]]:
 
 
 def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[Prediction]:
-    from SpectBoneMetSegLib.engines import load_engine
+    from SpectBoneMetSegLib.model.engines import load_engine
 
     engine, network = load_engine(model, "tensorflow"), model.card.network
     return list(predict_cases(data, cases, engine.predict, network.inputs, network.outputs))

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from SpectBoneMetSegLib.cards import MODEL_NAME
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import ModelFolder, install_model, list_models, read_model, update_card
+from SpectBoneMetSegLib.model.card import MODEL_NAME
+from SpectBoneMetSegLib.model.store import ModelFolder, install_model, list_models, read_model, update_card
 
 Verdict = Literal["better", "not worse", "worse", "undecided"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import InputName, OutputName
+from SpectBoneMetSegLib.model.architecture import InputName, OutputName
 
 from ...dataset.budgets import TrainingCases
 from ...dataset.cases import BACKGROUND, LESION, LabelledCrop, load_case

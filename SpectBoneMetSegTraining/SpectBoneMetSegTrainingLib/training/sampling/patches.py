@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import InputName, OutputName
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ...dataset.cases import IGNORE, LESION, LabelledCrop, merge_labels
 

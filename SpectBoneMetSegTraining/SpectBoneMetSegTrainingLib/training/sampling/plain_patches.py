@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from SpectBoneMetSegLib.network import InputName, OutputName
-from SpectBoneMetSegLib.preprocessing import network_inputs
+from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ...dataset.cases import LabelledCrop
 from .patches import LESION_SHARE, Patch, target_channels

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.network import NetworkConfig
-from SpectBoneMetSegLib.preprocessing import MAXIMUM_INPUT
+from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.inputs import MAXIMUM_INPUT
 
 Array = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.network import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
 BudgetBy = Literal["patient", "sample"]

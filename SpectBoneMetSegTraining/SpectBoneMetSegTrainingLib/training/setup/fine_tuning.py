@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.models import find_model, load_network
+from SpectBoneMetSegLib.model.store import find_model, load_network
 
 from .config import TrainingConfig
 

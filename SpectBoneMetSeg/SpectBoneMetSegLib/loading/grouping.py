@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..planar import ViewName
+from ..scan.planar import ViewName
 from .dicom import read_header, view_of
 
 __all__ = ["group_files"]

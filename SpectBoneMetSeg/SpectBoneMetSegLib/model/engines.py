@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UserError
-from .models import ModelFolder, load_network, verify
-from .network import pooling_divisor
+from ..errors import UserError
+from .architecture import pooling_divisor
+from .store import ModelFolder, load_network, verify
 
 EngineName = Literal["auto", "tensorflow", "onnx"]
 DeviceName = Literal["auto", "gpu", "cpu"]

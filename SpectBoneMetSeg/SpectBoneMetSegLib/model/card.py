@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .network import NetworkConfig
-from .notice import RESEARCH_USE
-from .preprocessing import PREPROCESSING_VERSION
+from ..notice import RESEARCH_USE
+from .architecture import NetworkConfig
+from .inputs import PREPROCESSING_VERSION
 
 #: Model names are folder names: nothing that could lead out of the store.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import sha256_of
-from ..planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
+from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
-from .views import assign_views, checked_views
+from .laterality import assign_views, checked_views
 
 __all__ = ["case_name", "looks_like_scan", "read_files", "read_scan"]
 

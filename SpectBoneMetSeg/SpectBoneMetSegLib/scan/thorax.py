@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..results import ThoraxCrop
 from .planar import REFERENCE_SPACING_MM
-from .results import ThoraxCrop
 
 Image = NDArray[np.float32]
 Profile = NDArray[np.float64]

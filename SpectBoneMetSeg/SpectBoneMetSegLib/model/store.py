@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cards import MODEL_NAME, ModelCard
-from .errors import UserError
-from .files import beside, put_in_place, sha256_of
-from .network import NetworkConfig, build_network, pooling_divisor
-from .preprocessing import PREPROCESSING_VERSION
-from .resources import resources_folder
+from ..errors import UserError
+from ..files import beside, put_in_place, sha256_of
+from ..resources import resources_folder
+from .architecture import NetworkConfig, build_network, pooling_divisor
+from .card import MODEL_NAME, ModelCard
+from .inputs import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:
     import keras

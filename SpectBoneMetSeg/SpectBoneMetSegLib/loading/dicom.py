@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..planar import ViewName
+from ..scan.planar import ViewName
 from .frames import Frame, FrameFile
-from .positioning import position_warnings
-from .views import VIEW_CODES, is_wide, views_in_text
+from .laterality import VIEW_CODES, is_wide, views_in_text
+from .patient_position import position_warnings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

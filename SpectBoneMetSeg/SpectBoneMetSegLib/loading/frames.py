@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planar import ViewName
+from ..scan.planar import ViewName
 
 __all__ = ["Frame", "FrameFile"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..planar import ViewName
+from ..scan.planar import ViewName
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

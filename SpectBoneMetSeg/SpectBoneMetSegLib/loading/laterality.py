@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..errors import UserError
-from ..planar import VIEW_NAMES, ViewName
+from ..scan.planar import VIEW_NAMES, ViewName
 from .frames import Frame
 
 __all__ = ["SIDE_BY_SIDE_RATIO", "VIEW_CODES", "assign_views", "checked_views", "is_wide", "views_in_text"]

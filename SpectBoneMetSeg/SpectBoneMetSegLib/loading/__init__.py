@@ -1,7 +1,7 @@
 """Scans from files: DICOM NM in its many forms, NRRD, NIfTI, PNG and TIFF."""
 
 from .grouping import group_files
+from .laterality import checked_views
 from .study import case_name, looks_like_scan, read_files, read_scan
-from .views import checked_views
 
 __all__ = ["case_name", "checked_views", "group_files", "looks_like_scan", "read_files", "read_scan"]

@@ -1,0 +1,1 @@
+"""The network, its inputs, its card, the store of models and the engines that run it."""

@@ -1,0 +1,1 @@
+"""Views and their grids, the aggregate of both, and the thorax box."""
