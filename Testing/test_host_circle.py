@@ -72,7 +72,7 @@ def read(panel, path, model, until):
 
 def correct(live, truth):
     """What a person makes of a proposal in the Segment Editor: the areas that are there, and no others."""
-    from SpectBoneMetSegLib.outlines import number_lesions
+    from SpectBoneMetSegLib.lesions.components import number_lesions
     from SpectBoneMetSegLib.scene import import_lesions
 
     import_lesions(live.node, number_lesions(truth), live.result.scan.frame)

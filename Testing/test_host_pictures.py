@@ -19,9 +19,9 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 @pytest.fixture
 def a_lesion(host):
     """The sample study with one made-up lesion in the patient's left half of the chest."""
-    from SpectBoneMetSegLib.interactive import ModelResult
+    from SpectBoneMetSegLib.lesions.redraw import ModelResult
+    from SpectBoneMetSegLib.lesions.results import ThoraxCrop
     from SpectBoneMetSegLib.live_reading import LiveReading
-    from SpectBoneMetSegLib.results import ThoraxCrop
     from SpectBoneMetSegLib.scene import add_segmentation
     from SpectBoneMetSegLib.scene_live import scan_of_volumes
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import scene_live as live
-from .edits import Edits, edits_from, edits_text, follow_hand
 from .errors import UserError
-from .interactive import Memory, ModelResult, Review, reading_at, reviewed
-from .outlines import number_lesions
-from .results import Lesion, Reading
+from .lesions.components import number_lesions
+from .lesions.edits import Edits, edits_from, edits_text, follow_hand
+from .lesions.redraw import Memory, ModelResult, Review, reading_at, reviewed
+from .lesions.results import Lesion, Reading
 from .scan.planar import ViewName
 
 __all__ = ["LiveReading"]

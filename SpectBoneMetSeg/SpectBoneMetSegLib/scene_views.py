@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .outlines import to_ras
-from .results import ThoraxCrop
+from .lesions.components import to_ras
+from .lesions.results import ThoraxCrop
 from .scan.planar import PlanarView, ViewName
 from .scene import SLICE_MARGIN, SLICE_VIEWS
 from .scene_marks import follow_view, mark_view

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import UserError
-from .exchange import load_result, save_scan
-from .interactive import ModelResult
+from .lesions.redraw import ModelResult
+from .lesions.serialisation import load_result, save_scan
 from .scan.planar import WholeBodyScan
 
 if TYPE_CHECKING:

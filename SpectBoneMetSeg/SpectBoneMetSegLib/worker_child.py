@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import UserError
-from .exchange import load_scan, save_result
-from .interactive import ModelResult
+from .lesions.redraw import ModelResult
+from .lesions.serialisation import load_scan, save_result
 from .pipeline import Clock, Options, Reader
 from .scan.planar import WholeBodyScan
 from .worker import FOLDER_VARIABLE

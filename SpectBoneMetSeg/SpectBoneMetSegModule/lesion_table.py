@@ -6,7 +6,7 @@
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.export.segmentation import LESION_WORDS
-from SpectBoneMetSegLib.interactive import CLASSIFICATIONS, DECISIONS, Review
+from SpectBoneMetSegLib.lesions.redraw import CLASSIFICATIONS, DECISIONS, Review
 
 from .tables import prepareTable
 

@@ -252,7 +252,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: there is no such folder, or a scan is being read.
         """
-        from SpectBoneMetSegLib.interactive import reading_at
+        from SpectBoneMetSegLib.lesions.redraw import reading_at
         from SpectBoneMetSegLib.loading import case_name
         from SpectBoneMetSegLib.pipeline import Options
 

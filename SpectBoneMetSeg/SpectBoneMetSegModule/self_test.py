@@ -25,9 +25,9 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
 
     def test_lesions_follow_threshold_and_hand(self):
         """The sample study, its counts as probabilities."""
-        from SpectBoneMetSegLib.interactive import ModelResult
+        from SpectBoneMetSegLib.lesions.redraw import ModelResult
+        from SpectBoneMetSegLib.lesions.results import ThoraxCrop
         from SpectBoneMetSegLib.live_reading import LiveReading
-        from SpectBoneMetSegLib.results import ThoraxCrop
         from SpectBoneMetSegLib.scan.planar import mirror
         from SpectBoneMetSegLib.scene import add_segmentation
         from SpectBoneMetSegLib.scene_live import outlines_of, scan_of_volumes

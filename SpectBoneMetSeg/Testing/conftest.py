@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.delineation import lesion_masks
-from SpectBoneMetSegLib.quantification import measure_lesions
-from SpectBoneMetSegLib.results import Reading, ThoraxCrop
+from SpectBoneMetSegLib.lesions.delineation import lesion_masks
+from SpectBoneMetSegLib.lesions.measurement import measure_lesions
+from SpectBoneMetSegLib.lesions.results import Reading, ThoraxCrop
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 
 #: (row, column, radius) in the anterior frame, and the views that see them.

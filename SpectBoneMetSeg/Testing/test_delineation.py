@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.measure import points_in_poly
-from SpectBoneMetSegLib.delineation import lesion_masks
-from SpectBoneMetSegLib.outlines import fill_holes, number_lesions, outline, to_ras
+from SpectBoneMetSegLib.lesions.components import fill_holes, number_lesions, outline, to_ras
+from SpectBoneMetSegLib.lesions.delineation import lesion_masks
 from SpectBoneMetSegLib.scan.planar import PlanarView, mirror
 
 BLOBS = arrays(bool, st.tuples(st.integers(1, 11), st.integers(1, 11)))

@@ -7,20 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from SpectBoneMetSegLib.delineation import lesion_masks
-from SpectBoneMetSegLib.edits import edits_from, edits_text, follow_hand
-from SpectBoneMetSegLib.exchange import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.export.segmentation import lesion_ids
-from SpectBoneMetSegLib.interactive import (
-    Memory,
-    ModelResult,
-    Review,
-    label_of_lesions,
-    reading_at,
-    reviewed,
-)
-from SpectBoneMetSegLib.outlines import number_lesions
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.components import number_lesions
+from SpectBoneMetSegLib.lesions.delineation import lesion_masks
+from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, follow_hand
+from SpectBoneMetSegLib.lesions.redraw import Memory, ModelResult, Review, label_of_lesions, reading_at, reviewed
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.serialisation import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 
 SHAPE = (40, 24)

@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.export.overview import (
     side_marks,
     write_overview,
 )
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 
 #: One spot on the patient's right, seen in both views.
 RIGHT_SIDED = (((30, 12, 4), ("anterior", "posterior")),)

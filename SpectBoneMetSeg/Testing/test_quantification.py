@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.quantification import contrast_ring, measure_lesions
+from SpectBoneMetSegLib.lesions.measurement import contrast_ring, measure_lesions
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 
 

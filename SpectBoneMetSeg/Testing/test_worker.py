@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
-from SpectBoneMetSegLib.interactive import reading_at
+from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.store import save_model

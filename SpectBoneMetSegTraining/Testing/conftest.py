@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.card import ModelCard
-from SpectBoneMetSegLib.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, finish_dataset, write_case
 from SpectBoneMetSegTrainingLib.phantom.camera import image_chain as camera

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.scan.regrid import regrid

@@ -14,8 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export.overview import outlines_of
 from SpectBoneMetSegLib.export.volumes import ijk_to_lps, write_volume
+from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.loading import read_files, read_scan
-from SpectBoneMetSegLib.outlines import number_lesions
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map, merge_labels
 from SpectBoneMetSegTrainingLib.gathering.formats.labelme import read_labelme

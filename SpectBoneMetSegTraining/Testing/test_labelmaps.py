@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.interactive import ModelResult, Review
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.redraw import ModelResult, Review
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.dataset.files import read_json

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..files import beside, put_in_place
 
 if TYPE_CHECKING:
-    from ..results import Reading
+    from ..lesions.results import Reading
 
 __all__ = ["FILES", "save_reading"]
 

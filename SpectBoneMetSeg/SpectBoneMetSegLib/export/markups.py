@@ -12,7 +12,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results import Lesion, Reading
+from ..lesions.results import Lesion, Reading
 from .segmentation import lesion_color, lesion_name
 
 __all__ = ["along_outline", "write_contours"]

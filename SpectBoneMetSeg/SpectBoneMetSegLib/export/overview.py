@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lesions.components import EIGHT_CONNECTED, outline
+from ..lesions.results import Reading, ThoraxCrop
 from ..notice import RESEARCH_USE
-from ..outlines import EIGHT_CONNECTED, outline
-from ..results import Reading, ThoraxCrop
 from ..scan.planar import PlanarView
 from .labels import Box, place_labels
 from .segmentation import lesion_ids

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..results import Reading
+from ..lesions.results import Reading
 
 __all__ = ["plain", "write_receipt"]
 

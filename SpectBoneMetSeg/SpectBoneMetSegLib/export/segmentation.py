@@ -10,8 +10,8 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from ..outlines import number_lesions
-from ..results import Reading
+from ..lesions.components import number_lesions
+from ..lesions.results import Reading
 from .volumes import write_volume
 
 __all__ = ["LESION_WORDS", "TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "write_segmentation"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 
-from ..results import Lesion, Reading
+from ..lesions.results import Lesion, Reading
 from ..scan.planar import VIEW_NAMES
 
 __all__ = ["COLUMNS", "lesion_row", "write_lesion_table"]

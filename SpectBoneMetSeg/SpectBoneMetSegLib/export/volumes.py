@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results import Reading
+from ..lesions.results import Reading
 
 __all__ = ["ijk_to_lps", "write_volume", "write_volumes"]
 

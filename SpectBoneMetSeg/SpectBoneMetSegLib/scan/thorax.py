@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results import ThoraxCrop
+from ..lesions.results import ThoraxCrop
 from .planar import REFERENCE_SPACING_MM
 
 Image = NDArray[np.float32]

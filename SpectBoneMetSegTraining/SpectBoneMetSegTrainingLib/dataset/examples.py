@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName, WholeBodyScan, mirror
 
 from .cases import Instance, LabelledCrop, write_case

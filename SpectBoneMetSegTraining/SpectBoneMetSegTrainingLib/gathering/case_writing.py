@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.aggregation import aggregate, on_frame
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from SpectBoneMetSegLib.exchange import load_scan, save_scan
+from SpectBoneMetSegLib.lesions.serialisation import load_scan, save_scan
 
 from .labels.marks import LabelledScan, Labels, Mark
 

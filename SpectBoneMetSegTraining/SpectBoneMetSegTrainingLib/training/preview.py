@@ -153,7 +153,7 @@ def _draw_outlines(
     draw: ImageDraw, mask: NDArray[np.bool_], step: NDArray[np.float64], corner: NDArray[np.float64], colour: Colour
 ) -> None:
     from SpectBoneMetSegLib.export.overview import outlines_of
-    from SpectBoneMetSegLib.outlines import number_lesions
+    from SpectBoneMetSegLib.lesions.components import number_lesions
 
     for pieces in outlines_of(number_lesions(mask)).values():
         for piece in pieces:

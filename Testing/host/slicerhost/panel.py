@@ -76,7 +76,7 @@ def paint(live: Any, lesion: int, window: tuple[slice, slice], value: int) -> No
 
 def pixels_of(live: Any, lesion: int) -> NDArray[np.bool_]:
     """(rows, columns) where a lesion lies."""
-    from SpectBoneMetSegLib.outlines import number_lesions
+    from SpectBoneMetSegLib.lesions.components import number_lesions
 
     return number_lesions(live.reading.mask) == lesion
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export import FILES
-from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
+from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, WholeBodyScan
 
 from ...dataset.files import read_json

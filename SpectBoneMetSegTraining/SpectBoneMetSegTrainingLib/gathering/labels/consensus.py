@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
+from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.outlines import EIGHT_CONNECTED
-from SpectBoneMetSegLib.quantification import contrast_ring
+from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
+from SpectBoneMetSegLib.lesions.measurement import contrast_ring
 from SpectBoneMetSegLib.scan.aggregation import on_frame
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .export.receipt import plain
-from .interactive import ModelResult
+from ..export.receipt import plain
+from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
+from .redraw import ModelResult
 from .results import ThoraxCrop
-from .scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
 
 __all__ = [
     "load_result",

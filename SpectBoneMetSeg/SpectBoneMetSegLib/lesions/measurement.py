@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .outlines import lesion_boxes, outline, to_ras
+from ..scan.planar import PlanarView, ViewName, WholeBodyScan
+from .components import lesion_boxes, outline, to_ras
 from .results import Lesion, SeenIn, ViewMeasurement
-from .scan.planar import PlanarView, ViewName, WholeBodyScan
 
 __all__ = ["contrast_ring", "measure_lesions"]
 

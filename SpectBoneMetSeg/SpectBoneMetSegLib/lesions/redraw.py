@@ -13,14 +13,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..scan.aggregation import aggregate
+from ..scan.planar import ViewName, WholeBodyScan, mirror, same_grid
+from ..scan.regrid import sample_on
+from .components import number_lesions
 from .delineation import LesionMasks, lesion_masks
 from .edits import Edits, keep_edits
-from .outlines import number_lesions
-from .quantification import measure_lesions
+from .measurement import measure_lesions
 from .results import Classification, Decision, Lesion, Reading, ThoraxCrop
-from .scan.aggregation import aggregate
-from .scan.planar import ViewName, WholeBodyScan, mirror, same_grid
-from .scan.regrid import sample_on
 
 __all__ = [
     "CLASSIFICATIONS",

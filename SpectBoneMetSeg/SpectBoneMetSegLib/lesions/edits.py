@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..scan.planar import VIEW_NAMES, PlanarView, ViewName
+from .components import EIGHT_CONNECTED, fill_holes, number_lesions
 from .delineation import LesionMasks, lesion_masks
-from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions
-from .scan.planar import VIEW_NAMES, PlanarView, ViewName
 
 __all__ = ["Edits", "edits_from", "edits_text", "follow_hand", "keep_edits"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .scan.planar import PlanarView
+from ..scan.planar import PlanarView
 
 __all__ = ["EIGHT_CONNECTED", "fill_holes", "lesion_boxes", "number_lesions", "outline", "smallest_window", "to_ras"]
 

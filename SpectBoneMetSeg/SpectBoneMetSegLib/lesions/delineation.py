@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .outlines import EIGHT_CONNECTED, fill_holes, number_lesions, smallest_window
-from .scan.planar import PlanarView, ViewName
+from ..scan.planar import PlanarView, ViewName
+from .components import EIGHT_CONNECTED, fill_holes, number_lesions, smallest_window
 
 __all__ = ["LesionMasks", "lesion_masks"]
 

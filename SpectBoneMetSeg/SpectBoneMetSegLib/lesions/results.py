@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .scan.planar import ViewName, WholeBodyScan
+from ..scan.planar import ViewName, WholeBodyScan
 
 SeenIn = Literal["anterior", "posterior", "both"]
 Decision = Literal["open", "accepted", "rejected"]
@@ -105,6 +105,6 @@ class Reading:
 
     def save(self, folder: str) -> None:
         """Write every output file of this reading into `folder`, which appears whole or not at all."""
-        from .export import save_reading
+        from ..export import save_reading
 
         save_reading(self, os.path.expanduser(folder))

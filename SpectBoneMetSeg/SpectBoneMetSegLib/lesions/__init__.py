@@ -1,0 +1,1 @@
+"""From probabilities to lesions that are measured, reviewed and edited."""
