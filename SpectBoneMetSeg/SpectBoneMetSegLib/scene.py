@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import UserError
 from .export.overview import display_window
-from .export.segmentation import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
+from .export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
 from .lesions.results import Lesion, Reading
 from .scan.planar import PlanarView, ViewName
 from .scene_marks import mark_view

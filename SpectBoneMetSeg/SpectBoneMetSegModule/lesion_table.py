@@ -5,7 +5,7 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.export.segmentation import LESION_WORDS
+from SpectBoneMetSegLib.export.seg_nrrd import LESION_WORDS
 from SpectBoneMetSegLib.lesions.redraw import CLASSIFICATIONS, DECISIONS, Review
 
 from .tables import prepareTable

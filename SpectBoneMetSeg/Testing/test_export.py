@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export import save_reading
 from SpectBoneMetSegLib.export.markups import along_outline
 from SpectBoneMetSegLib.export.receipt import plain
-from SpectBoneMetSegLib.export.segmentation import lesion_color, lesion_ids
+from SpectBoneMetSegLib.export.seg_nrrd import lesion_color, lesion_ids
 from SpectBoneMetSegLib.export.table import COLUMNS, lesion_row
 
 FILES = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from SpectBoneMetSegLib.export.segmentation import lesion_ids
+from SpectBoneMetSegLib.export.seg_nrrd import lesion_ids
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
 from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, follow_hand

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from SpectBoneMetSegLib.export import overview
-from SpectBoneMetSegLib.export.labels import place_labels
+from SpectBoneMetSegLib.export.label_placement import place_labels
 from SpectBoneMetSegLib.export.overview import (
     display_window,
     outlines_of,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export import save_reading
-from SpectBoneMetSegLib.export.segmentation import TERMINOLOGY, lesion_ids
+from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY, lesion_ids
 from SpectBoneMetSegLib.scene import fill_scene, prepare_scene, save_scene
 
 slicer = pytest.importorskip("slicer")

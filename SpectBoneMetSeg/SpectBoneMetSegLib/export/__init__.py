@@ -59,7 +59,7 @@ def _write_all(reading: Reading, folder: str) -> None:
     from .markups import write_contours
     from .overview import write_overview
     from .receipt import write_receipt
-    from .segmentation import write_segmentation
+    from .seg_nrrd import write_segmentation
     from .table import write_lesion_table
     from .volumes import write_volumes
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..lesions.results import Lesion, Reading
-from .segmentation import lesion_color, lesion_name
+from .seg_nrrd import lesion_color, lesion_name
 
 __all__ = ["along_outline", "write_contours"]
 

@@ -16,8 +16,8 @@ from ..lesions.components import EIGHT_CONNECTED, outline
 from ..lesions.results import Reading, ThoraxCrop
 from ..notice import RESEARCH_USE
 from ..scan.planar import PlanarView
-from .labels import Box, place_labels
-from .segmentation import lesion_ids
+from .label_placement import Box, place_labels
+from .seg_nrrd import lesion_ids
 
 if TYPE_CHECKING:
     from PIL.Image import Image
