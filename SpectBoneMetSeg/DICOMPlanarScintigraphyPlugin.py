@@ -131,8 +131,8 @@ def loadPlanarScan(files, name=""):
     """
     from SpectBoneMetSegLib.errors import UserError
     from SpectBoneMetSegLib.loading import read_files
-    from SpectBoneMetSegLib.scene_live import add_scan
-    from SpectBoneMetSegLib.scene_views import show_scan
+    from SpectBoneMetSegLib.mrml.slice_views import show_scan
+    from SpectBoneMetSegLib.mrml.stored_result import add_scan
     from SpectBoneMetSegModule.views import fitViews
     from SpectBoneMetSegModule.wording import panelWords
 

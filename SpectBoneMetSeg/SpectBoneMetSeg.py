@@ -11,8 +11,8 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.scene_choice import show_only
-from SpectBoneMetSegLib.scene_views import make_adjustable, show_box
+from SpectBoneMetSegLib.mrml.pairing import show_only
+from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
 from SpectBoneMetSegModule.choices import Choices
 from SpectBoneMetSegModule.chosen import Chosen
 from SpectBoneMetSegModule.lesion_table import LesionTable
@@ -184,7 +184,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParameters(self, caller=None, event=None):
         """Follow the chosen nodes."""
-        from SpectBoneMetSegLib.live_reading import LiveReading
+        from SpectBoneMetSegLib.mrml.live_reading import LiveReading
 
         # While a scene is read its nodes refer to others that are not there yet.
         if self._parameterNode is None or self._updating or slicer.mrmlScene.IsBatchProcessing():

@@ -73,7 +73,7 @@ def read(panel, path, model, until):
 def correct(live, truth):
     """What a person makes of a proposal in the Segment Editor: the areas that are there, and no others."""
     from SpectBoneMetSegLib.lesions.components import number_lesions
-    from SpectBoneMetSegLib.scene import import_lesions
+    from SpectBoneMetSegLib.mrml.nodes import import_lesions
 
     import_lesions(live.node, number_lesions(truth), live.result.scan.frame)
 

@@ -91,7 +91,7 @@ def test_a_slider_moved_by_a_scene_that_is_read_leaves_the_edits_alone(host, a_r
 
 
 def test_a_rejected_lesion_is_drawn_faintly_until_it_is_accepted(a_read_panel):
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     def opacities():
         return [curve.GetDisplayNode().GetOpacity() for curve in outlines_of(a_read_panel.live.node)]

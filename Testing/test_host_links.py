@@ -153,7 +153,7 @@ def test_a_scene_saved_with_our_layout_finds_it_before_the_panel_was_opened(host
 
 
 def test_letters_follow_a_view_that_came_after_the_panel(host, a_loaded_panel):
-    from SpectBoneMetSegLib.scene_marks import marks_of
+    from SpectBoneMetSegLib.mrml.side_marks import marks_of
 
     views, node = a_loaded_panel.views, host.slice_logics["Yellow"].GetSliceNode()
     views.removeObservers()

@@ -103,7 +103,7 @@ def test_a_second_apply_replaces_an_untouched_result_in_the_same_segmentation(ho
 
 @pytest.mark.parametrize("work", ["edit", "word"])
 def test_a_second_apply_keeps_what_a_person_has_done_as_a_reading_of_its_own(host, a_read_panel, until, work):
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     panel, first, count = a_read_panel, a_read_panel.live.node, a_read_panel.ui.lesionTable.rowCount
     if work == "edit":

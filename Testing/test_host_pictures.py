@@ -21,9 +21,9 @@ def a_lesion(host):
     """The sample study with one made-up lesion in the patient's left half of the chest."""
     from SpectBoneMetSegLib.lesions.redraw import ModelResult
     from SpectBoneMetSegLib.lesions.results import ThoraxCrop
-    from SpectBoneMetSegLib.live_reading import LiveReading
-    from SpectBoneMetSegLib.scene import add_segmentation
-    from SpectBoneMetSegLib.scene_live import scan_of_volumes
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.mrml.nodes import add_segmentation
+    from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
 
     volumes = host.module.SpectBoneMetSegLogic.loadScan(SAMPLE)
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
@@ -41,7 +41,7 @@ def colored(picture):
 
 
 def letters(host, view):
-    from SpectBoneMetSegLib.scene_marks import marks_of
+    from SpectBoneMetSegLib.mrml.side_marks import marks_of
 
     return marks_of(host.slice_logics[view].GetSliceNode(), host.slicer.mrmlScene)
 
@@ -82,7 +82,7 @@ def test_the_outline_lies_on_the_lesion_in_both_views(host, a_lesion, view, side
 
 @pytest.mark.parametrize("alone", ["segments", "curves"])
 def test_segments_and_curves_each_draw_the_outline(host, a_lesion, alone):
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     hide_letters(host)
     hidden = [a_lesion.node] if alone == "curves" else outlines_of(a_lesion.node)
@@ -191,7 +191,7 @@ def test_letters_name_the_patients_sides_in_every_view_at_every_zoom(host, a_les
 def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion, following):
     node = host.slice_logics["Yellow"].GetSliceNode()
     following.fromBehind = False
-    from SpectBoneMetSegLib.scene_live import counts_of
+    from SpectBoneMetSegLib.mrml.stored_result import counts_of
 
     following.show(counts_of(a_lesion.node))
     places, words = letter_places(host, "Yellow")
@@ -219,8 +219,8 @@ def test_a_view_that_shows_something_else_loses_its_words_and_letters(host, a_le
 
 @pytest.mark.parametrize("name", ["anterior", "posterior"])
 def test_a_scan_with_one_view_fills_one_view_and_no_other_bears_its_picture(host, a_lesion, name):
-    from SpectBoneMetSegLib.scene_live import counts_of
-    from SpectBoneMetSegLib.scene_views import LAYOUTS, show_scan
+    from SpectBoneMetSegLib.mrml.slice_views import LAYOUTS, show_scan
+    from SpectBoneMetSegLib.mrml.stored_result import counts_of
 
     scene = host.slicer.mrmlScene
     volume = counts_of(a_lesion.node)[name]
@@ -246,7 +246,7 @@ def test_the_lesion_in_hand_is_drawn_thicker(host, a_lesion):
 
 
 def test_the_box_is_an_outline_without_a_mark_in_its_middle(host, a_lesion):
-    from SpectBoneMetSegLib.scene_views import show_box
+    from SpectBoneMetSegLib.mrml.slice_views import show_box
 
     hide_letters(host)
     hide_lesions(a_lesion)

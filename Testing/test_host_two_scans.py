@@ -53,7 +53,7 @@ def shown(host):
 
 def seen(node):
     """Whether a segmentation and its outlines are visible."""
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     found = {bool(part.GetDisplayNode().GetVisibility()) for part in (node, *outlines_of(node))}
     assert len(found) == 1
@@ -226,7 +226,7 @@ def test_results_lie_in_the_study_of_the_scan(host, panel, load_sample, until):
     hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
     study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volumes["anterior"]))
     assert hierarchy.GetItemLevel(study) == "Study"
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     for part in (node, node.GetNodeReference("aggregateCounts"), volumes["posterior"]):
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(part)) == study
@@ -236,7 +236,7 @@ def test_results_lie_in_the_study_of_the_scan(host, panel, load_sample, until):
 
 
 def test_outlines_have_names_and_colours_of_their_segments_whatever_is_edited(host, panel, until):
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     load(panel, SAMPLE)
     read(panel, until)

@@ -202,7 +202,7 @@ def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene:
         reading = reader.read(path, options)
         reading.save(str(folder))
         if scene:
-            from .scene import save_scene
+            from .mrml.nodes import save_scene
 
             save_scene(reading, scene)
     except UserError as error:

@@ -4,8 +4,8 @@
 # ruff: noqa: N802
 
 import slicer
-from SpectBoneMetSegLib.scene_choice import completed_choice, newest_scan
-from SpectBoneMetSegLib.scene_live import warnings_of
+from SpectBoneMetSegLib.mrml.pairing import completed_choice, newest_scan
+from SpectBoneMetSegLib.mrml.stored_result import warnings_of
 
 NAMES = ("anteriorVolume", "posteriorVolume", "segmentation")
 

@@ -31,7 +31,7 @@ def boxOnScan(box, scan):
     Raises:
         UserError: the region does not lie on the scan.
     """
-    from SpectBoneMetSegLib.scene_views import box_pixels
+    from SpectBoneMetSegLib.mrml.slice_views import box_pixels
 
     first, end, left, right = box_pixels(box, scan.frame)
     rows, columns = scan.frame.shape
@@ -129,8 +129,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             UserError: it cannot be read as a planar scan.
         """
         from SpectBoneMetSegLib.loading import read_files, read_scan
-        from SpectBoneMetSegLib.scene_live import add_scan
-        from SpectBoneMetSegLib.scene_views import show_scan
+        from SpectBoneMetSegLib.mrml.slice_views import show_scan
+        from SpectBoneMetSegLib.mrml.stored_result import add_scan
 
         several = isinstance(path, list)
         scan = read_files(path) if several else read_scan(path, views=views, pixel_size_mm=pixelSize)
@@ -176,9 +176,9 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: there is no scan.
         """
+        from SpectBoneMetSegLib.mrml.slice_views import show_box
+        from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
         from SpectBoneMetSegLib.pipeline import find_thorax
-        from SpectBoneMetSegLib.scene_live import scan_of_volumes
-        from SpectBoneMetSegLib.scene_views import show_box
 
         scan = scan_of_volumes(anteriorVolume, posteriorVolume)
         return show_box(find_thorax(scan), scan.frame, slicer.mrmlScene, box)
@@ -215,8 +215,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: one sentence that says what to do.
         """
+        from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
         from SpectBoneMetSegLib.pipeline import Options
-        from SpectBoneMetSegLib.scene_live import scan_of_volumes
 
         if self.busy:
             raise UserError(_("Another scan is being read: wait for it or cancel it."))
@@ -351,8 +351,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         self._timer.start()
 
     def _finish(self, result):
-        from SpectBoneMetSegLib.live_reading import LiveReading
-        from SpectBoneMetSegLib.scene import add_segmentation
+        from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+        from SpectBoneMetSegLib.mrml.nodes import add_segmentation
 
         _job, nodeID, volumeIDs, started = self._pending
         self._pending = None

@@ -5,7 +5,7 @@
 
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.scene_views import center_views
+from SpectBoneMetSegLib.mrml.slice_views import center_views
 
 
 class Selection(VTKObservationMixin):

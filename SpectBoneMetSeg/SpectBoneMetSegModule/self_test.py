@@ -27,10 +27,10 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
         """The sample study, its counts as probabilities."""
         from SpectBoneMetSegLib.lesions.redraw import ModelResult
         from SpectBoneMetSegLib.lesions.results import ThoraxCrop
-        from SpectBoneMetSegLib.live_reading import LiveReading
+        from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+        from SpectBoneMetSegLib.mrml.nodes import add_segmentation
+        from SpectBoneMetSegLib.mrml.stored_result import outlines_of, scan_of_volumes
         from SpectBoneMetSegLib.scan.planar import mirror
-        from SpectBoneMetSegLib.scene import add_segmentation
-        from SpectBoneMetSegLib.scene_live import outlines_of, scan_of_volumes
 
         self.delayDisplay("Loading the sample study")
         volumes = SpectBoneMetSegLogic.loadScan(sampleFile())

@@ -8,8 +8,8 @@ import sys
 import qt
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.scene_marks import follow_view
-from SpectBoneMetSegLib.scene_views import PANELS, register_layout, show_scan
+from SpectBoneMetSegLib.mrml.side_marks import follow_view
+from SpectBoneMetSegLib.mrml.slice_views import PANELS, register_layout, show_scan
 
 
 class Views(VTKObservationMixin):

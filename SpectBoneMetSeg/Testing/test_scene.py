@@ -7,7 +7,7 @@ import pytest
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.export import save_reading
 from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY, lesion_ids
-from SpectBoneMetSegLib.scene import fill_scene, prepare_scene, save_scene
+from SpectBoneMetSegLib.mrml.nodes import fill_scene, prepare_scene, save_scene
 
 slicer = pytest.importorskip("slicer")
 
@@ -159,7 +159,7 @@ def test_two_readings_share_a_scene_without_mixing(a_scene, a_reading, reading_f
 
 def test_an_empty_folder_goes_whoever_else_has_its_name(a_scene):
     import vtk
-    from SpectBoneMetSegLib.scene_tree import remove_folder
+    from SpectBoneMetSegLib.mrml.subject_hierarchy import remove_folder
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
     studies = [hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name) for name in ("first", "second")]
@@ -232,7 +232,7 @@ def test_saved_scene_names_the_patients_sides_in_both_views(a_loaded_scene):
 
 
 def test_a_lone_view_is_not_shown_under_the_other_views_name(a_scene, reading_factory, tmp_path):
-    from SpectBoneMetSegLib.scene import _show_views
+    from SpectBoneMetSegLib.mrml.nodes import _show_views
 
     reading = reading_factory(views=("posterior",))
     marks = _show_views(reading, fill_scene(reading, a_scene), a_scene)

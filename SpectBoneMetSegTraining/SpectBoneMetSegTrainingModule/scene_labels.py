@@ -71,7 +71,7 @@ def scansInScene():
 
 def viewOf(volume):
     """Which view of a patient a volume shows, None for neither."""
-    from SpectBoneMetSegLib.scene_live import scan_of_volumes
+    from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
 
     for view, pair in (("anterior", (volume, None)), ("posterior", (None, volume))):
         try:
@@ -118,7 +118,7 @@ def areasText(node):
     """How many areas a label has, and what was decided on them."""
     if not node.IsA("vtkMRMLSegmentationNode"):
         return _("labelmap")
-    from SpectBoneMetSegLib.scene_live import review_of
+    from SpectBoneMetSegLib.mrml.stored_result import review_of
 
     segmentation = node.GetSegmentation()
     count = segmentation.GetNumberOfSegments()

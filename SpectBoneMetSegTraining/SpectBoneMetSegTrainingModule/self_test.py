@@ -29,7 +29,7 @@ class SpectBoneMetSegTrainingTest(ScriptedLoadableModuleTest):
 
     def test_labels_of_the_scene_are_found_with_their_scan(self):
         """The sample study with an empty segmentation."""
-        from SpectBoneMetSegLib.scene import add_segmentation
+        from SpectBoneMetSegLib.mrml.nodes import add_segmentation
 
         self.delayDisplay("Loading the sample study")
         volumes = SpectBoneMetSegLogic.loadScan(sampleFile())

@@ -20,9 +20,9 @@ from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 slicer = pytest.importorskip("slicer")
 
-from SpectBoneMetSegLib.live_reading import LiveReading  # noqa: E402
-from SpectBoneMetSegLib.scene import add_segmentation, import_lesions, prepare_scene  # noqa: E402
-from SpectBoneMetSegLib.scene_live import add_scan, set_review  # noqa: E402
+from SpectBoneMetSegLib.mrml.live_reading import LiveReading  # noqa: E402
+from SpectBoneMetSegLib.mrml.nodes import add_segmentation, import_lesions, prepare_scene  # noqa: E402
+from SpectBoneMetSegLib.mrml.stored_result import add_scan, set_review  # noqa: E402
 
 SHAPE = (64, 40)
 

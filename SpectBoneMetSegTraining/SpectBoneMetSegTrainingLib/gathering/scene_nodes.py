@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.live_reading import LiveReading
 from SpectBoneMetSegLib.loading.dicom import read_header
+from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+from SpectBoneMetSegLib.mrml.stored_result import image_pixels, review_of, scan_of_volumes
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
-from SpectBoneMetSegLib.scene_live import image_pixels, review_of, scan_of_volumes
 
 from .formats.read_labels import join_labels
 from .formats.result_folders import marks_of_views

@@ -170,7 +170,7 @@ class Host:
 
     def _make_scene(self) -> None:
         slicer = self.slicer
-        from SpectBoneMetSegLib.scene import prepare_scene
+        from SpectBoneMetSegLib.mrml.nodes import prepare_scene
 
         from .hierarchy import follow_scene
 

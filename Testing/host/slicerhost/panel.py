@@ -23,7 +23,7 @@ def all_nodes(host: Any) -> Counter[str]:
 
 def curve_areas(live: Any) -> list[float]:
     """mm² inside the outlines, in the order of the lesions."""
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     areas = []
     for curve in outlines_of(live.node):
@@ -83,7 +83,7 @@ def pixels_of(live: Any, lesion: int) -> NDArray[np.bool_]:
 
 def stands_out(live: Any) -> int:
     """The lesion whose outline is thicker than the others."""
-    from SpectBoneMetSegLib.scene_live import outlines_of
+    from SpectBoneMetSegLib.mrml.stored_result import outlines_of
 
     widths = [curve.GetDisplayNode().GetGlyphScale() for curve in outlines_of(live.node)]
     assert widths.count(max(widths)) == 1

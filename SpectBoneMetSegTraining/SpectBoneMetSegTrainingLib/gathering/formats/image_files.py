@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES, open_image
+from SpectBoneMetSegLib.mrml.stored_result import DECISION_TAG
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
-from SpectBoneMetSegLib.scene_live import DECISION_TAG
 
 from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark

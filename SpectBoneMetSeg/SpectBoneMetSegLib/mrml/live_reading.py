@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import scene_live as live
-from .errors import UserError
-from .lesions.components import number_lesions
-from .lesions.edits import Edits, edits_from, edits_text, follow_hand
-from .lesions.redraw import Memory, ModelResult, Review, reading_at, reviewed
-from .lesions.results import Lesion, Reading
-from .scan.planar import ViewName
+from ..errors import UserError
+from ..lesions.components import number_lesions
+from ..lesions.edits import Edits, edits_from, edits_text, follow_hand
+from ..lesions.redraw import Memory, ModelResult, Review, reading_at, reviewed
+from ..lesions.results import Lesion, Reading
+from ..scan.planar import ViewName
+from . import stored_result as live
 
 __all__ = ["LiveReading"]
 

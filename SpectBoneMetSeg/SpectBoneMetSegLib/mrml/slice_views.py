@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .lesions.components import to_ras
-from .lesions.results import ThoraxCrop
-from .scan.planar import PlanarView, ViewName
-from .scene import SLICE_MARGIN, SLICE_VIEWS
-from .scene_marks import follow_view, mark_view
+from ..lesions.components import to_ras
+from ..lesions.results import ThoraxCrop
+from ..scan.planar import PlanarView, ViewName
+from .nodes import SLICE_MARGIN, SLICE_VIEWS
+from .side_marks import follow_view, mark_view
 
 __all__ = [
     "PANELS",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .scan.planar import VIEW_NAMES, ViewName
-from .scene_live import FACTS, VIEW, counts_of, set_visible
+from ..scan.planar import VIEW_NAMES, ViewName
+from .stored_result import FACTS, VIEW, counts_of, set_visible
 
 __all__ = ["completed_choice", "newest_scan", "partner_of", "reading_of", "show_only"]
 

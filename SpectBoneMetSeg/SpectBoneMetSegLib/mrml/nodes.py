@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UserError
-from .export.overview import display_window
-from .export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
-from .lesions.results import Lesion, Reading
-from .scan.planar import PlanarView, ViewName
-from .scene_marks import mark_view
+from ..errors import UserError
+from ..export.overview import display_window
+from ..export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
+from ..lesions.results import Lesion, Reading
+from ..scan.planar import PlanarView, ViewName
+from .side_marks import mark_view
 
 __all__ = [
     "SceneNodes",

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UserError
-from .lesions.components import number_lesions
-from .lesions.redraw import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
-from .lesions.results import Reading
-from .lesions.serialisation import result_facts, result_from, scan_facts, source_from
-from .scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
-from .scene import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline
-from .scene_tree import file_beside, remove_folder
+from ..errors import UserError
+from ..lesions.components import number_lesions
+from ..lesions.redraw import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
+from ..lesions.results import Reading
+from ..lesions.serialisation import result_facts, result_from, scan_facts, source_from
+from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
+from .nodes import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline
+from .subject_hierarchy import file_beside, remove_folder
 
 __all__ = [
     "add_scan",

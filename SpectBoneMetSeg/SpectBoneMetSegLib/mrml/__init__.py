@@ -1,0 +1,1 @@
+"""The only package of this library that knows MRML scenes."""
