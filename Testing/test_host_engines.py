@@ -63,7 +63,7 @@ def test_a_missing_onnx_runtime_is_asked_for_and_nothing_is_installed_without_co
 
 
 def test_the_chosen_engine_reads_and_what_was_really_used_is_shown(host, an_onnx_panel, until, monkeypatch, tmp_path):
-    from SpectBoneMetSegLib.worker import Worker
+    from SpectBoneMetSegLib.worker.client import Worker
 
     panel = an_onnx_panel
     monkeypatch.setattr(host.slicer.packaging, "pretend_installed", {"onnxruntime"})

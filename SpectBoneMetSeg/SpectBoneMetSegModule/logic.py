@@ -101,7 +101,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
     @property
     def worker(self):
         """The child process that reads, started when first needed."""
-        from SpectBoneMetSegLib.worker import Worker
+        from SpectBoneMetSegLib.worker.client import Worker
 
         if self._worker is None:
             self._worker = Worker(python=shutil.which("PythonSlicer") or sys.executable)
@@ -225,7 +225,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         options = Options(region=region, crop=boxOnScan(box, scan) if box is not None else None)
         result, job = None, 0
         if inProcess:
-            from SpectBoneMetSegLib.worker_child import read_here
+            from SpectBoneMetSegLib.worker.child import read_here
 
             result = read_here(scan, model or None, engine, device, options)
         else:

@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.store import save_model
-from SpectBoneMetSegLib.worker import Worker
+from SpectBoneMetSegLib.worker.client import Worker
 
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
@@ -108,7 +108,7 @@ def test_a_scan_in_memory_gives_the_same_result_and_the_model_stays_warm(a_worke
 
 
 def test_scripts_may_read_without_a_child(a_worker, a_model):
-    from SpectBoneMetSegLib.worker_child import read_here
+    from SpectBoneMetSegLib.worker.child import read_here
 
     scan = read_scan(SAMPLE)
     here = read_here(scan, str(a_model), "auto", "cpu", Options())
@@ -191,7 +191,7 @@ def test_closing_ends_an_idle_child_and_leaves_no_files(tmp_path, monkeypatch):
 
 def test_the_child_ends_when_its_parent_is_gone_and_leaves_no_scan_behind(tmp_path):
     script = (
-        "import os, time, tempfile; from SpectBoneMetSegLib.worker import Worker\n"
+        "import os, time, tempfile; from SpectBoneMetSegLib.worker.client import Worker\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
         "worker = Worker(); worker.start(); print(worker.pid, flush=True)\n"
         "while not worker.poll(): time.sleep(0.02)\n"
@@ -285,7 +285,7 @@ def test_a_full_disk_is_told_in_one_sentence(monkeypatch):
     def full(scan, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("SpectBoneMetSegLib.worker.save_scan", full)
+    monkeypatch.setattr("SpectBoneMetSegLib.worker.client.save_scan", full)
     worker = Worker(command=[sys.executable, "-c", SLEEPER])
     try:
         with pytest.raises(UserError, match="No space left on device"):

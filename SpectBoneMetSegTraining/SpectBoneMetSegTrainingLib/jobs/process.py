@@ -12,7 +12,7 @@ from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.worker import kill_group, own_group
+from SpectBoneMetSegLib.worker.client import kill_group, own_group
 
 import SpectBoneMetSegTrainingLib
 

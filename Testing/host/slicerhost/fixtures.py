@@ -75,7 +75,7 @@ def model_store(tiny_model: Path, tmp_path_factory: Any) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def a_warm_worker(model_store: Path) -> Iterator[Any]:
     """One worker for all tests: each start of another one costs seconds."""
-    from SpectBoneMetSegLib.worker import Worker
+    from SpectBoneMetSegLib.worker.client import Worker
 
     worker = Worker()
     yield worker

@@ -17,15 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .errors import UserError
-from .lesions.redraw import ModelResult
-from .lesions.serialisation import load_scan, save_result
-from .pipeline import Clock, Options, Reader
-from .scan.planar import WholeBodyScan
-from .worker import FOLDER_VARIABLE
+from ..errors import UserError
+from ..lesions.redraw import ModelResult
+from ..lesions.serialisation import load_scan, save_result
+from ..pipeline import Clock, Options, Reader
+from ..scan.planar import WholeBodyScan
+from .client import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
-    from .model.engines import DeviceName, EngineName
+    from ..model.engines import DeviceName, EngineName
 
 #: Share of a request that is over when a step begins; loading a model cold takes most of it.
 BEGINS = {
@@ -144,7 +144,7 @@ def read_here(
 
 def read_with(reader: Reader, stored_scan: str | None, path: str | None, options: Options, clock: Clock) -> ModelResult:
     """Read a scan stored by `exchange.save_scan`, or the file or folder at `path`."""
-    from .loading import read_scan
+    from ..loading import read_scan
 
     with clock.step("read"):
         if stored_scan:

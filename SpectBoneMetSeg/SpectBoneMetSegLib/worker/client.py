@@ -21,14 +21,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
-from .errors import UserError
-from .lesions.redraw import ModelResult
-from .lesions.serialisation import load_result, save_scan
-from .scan.planar import WholeBodyScan
+from ..errors import UserError
+from ..lesions.redraw import ModelResult
+from ..lesions.serialisation import load_result, save_scan
+from ..scan.planar import WholeBodyScan
 
 if TYPE_CHECKING:
-    from .model.engines import DeviceName, EngineName
-    from .pipeline import Options
+    from ..model.engines import DeviceName, EngineName
+    from ..pipeline import Options
 
 __all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_group", "kill_tree", "own_group", "whole_lines"]
 
@@ -84,7 +84,7 @@ class Worker:
         Args:
             python: the interpreter; in Slicer that is PythonSlicer.
             environment: the child's environment instead of this process's.
-            command: the whole command line instead of `python -m SpectBoneMetSegLib.worker_child`.
+            command: the whole command line instead of `python -m SpectBoneMetSegLib.worker.child`.
         """
         self._command = list(command or [python or sys.executable, "-m", f"{__package__}.worker_child"])
         self._environment = dict(os.environ if environment is None else environment)
