@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 
 SAMPLE = Path(__file__).resolve().parents[1] / "Resources" / "Sample" / "simulated_scan.dcm"
 

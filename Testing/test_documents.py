@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.cli import _parser
+from SpectBoneMetSegLib.cli.main import _parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
@@ -153,7 +153,7 @@ def bad_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bad")
     for name, make in BAD.items():
         make(folder / name)
-    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli", "segment", *(str(folder / name) for name in BAD)]
+    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "segment", *(str(folder / name) for name in BAD)]
     command += [str(SAMPLE), "--output", str(folder / "out")]
     done = subprocess.run(command, capture_output=True, text=True)
     return done, folder / "out"
@@ -264,7 +264,7 @@ def test_importing_is_instant_and_leaves_heavy_packages_alone(statement):
 
 def test_help_is_instant_and_leaves_heavy_packages_alone():
     seconds, printed = seconds_of(
-        "import sys\nfrom SpectBoneMetSegLib.cli import main\n"
+        "import sys\nfrom SpectBoneMetSegLib.cli.main import main\n"
         f"try:\n    main(['--help'])\nexcept SystemExit:\n    pass\nassert not {HEAVY} & set(sys.modules)"
     )
     assert "Research use only" in printed

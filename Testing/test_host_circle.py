@@ -22,7 +22,7 @@ MINUTES = 20
 @pytest.fixture(scope="module")
 def patients(tmp_path_factory):
     """{case: DICOM file or folder} of simulated patients, and the folder with their truth."""
-    from SpectBoneMetSegLib.cli import main
+    from SpectBoneMetSegLib.cli.main import main
 
     folder = tmp_path_factory.mktemp("simulated") / "data"
     assert main(["simulate", "--patients", str(LEARNT + HELD_OUT), "--seed", "5", "--output", str(folder)]) == 0

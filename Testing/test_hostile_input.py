@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib import Options, Reader
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.loading import case_name, read_scan
 from SpectBoneMetSegLib.model.architecture import build_network
@@ -145,7 +145,7 @@ def test_a_terminated_run_leaves_nothing_half_written(tmp_path, tiny):
     command = [
         sys.executable,
         "-m",
-        "SpectBoneMetSegLib.cli",
+        "SpectBoneMetSegLib.cli.main",
         "segment",
         str(SAMPLE),
         "--output",
@@ -165,7 +165,7 @@ def test_the_users_keras_settings_do_not_change_the_reading(tmp_path, tiny):
     command = [
         sys.executable,
         "-m",
-        "SpectBoneMetSegLib.cli",
+        "SpectBoneMetSegLib.cli.main",
         "segment",
         str(SAMPLE),
         "--output",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.files import sha256_of
 from SpectBoneMetSegLib.model import store as models

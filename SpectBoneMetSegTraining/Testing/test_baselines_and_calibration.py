@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.store import save_model

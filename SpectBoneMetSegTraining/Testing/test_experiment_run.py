@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of

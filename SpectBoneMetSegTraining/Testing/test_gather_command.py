@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 from SpectBoneMetSegTrainingLib.training.outcome import finish

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.cli import jobs as jobs_command
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.store import load_network, save_model

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.cli import main
+from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, load_network

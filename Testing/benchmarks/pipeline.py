@@ -24,7 +24,7 @@ def cold_start(scan: Path) -> float:
     """Seconds from the shell's command to all files on disk, in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        command = [sys.executable, "-m", "SpectBoneMetSegLib.cli", "segment", str(scan), "--output", folder]
+        command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "segment", str(scan), "--output", folder]
         subprocess.run(command, check=True, capture_output=True)
         return time.perf_counter() - start
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli import UsageError
+from SpectBoneMetSegLib.cli.main import UsageError
 
 
 class CalibrateCommand:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SpectBoneMetSegLib.cli import UsageError
+from SpectBoneMetSegLib.cli.main import UsageError
 from SpectBoneMetSegLib.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError
+from ..errors import UserError
 
 if TYPE_CHECKING:
-    from .pipeline import Options, Reader
+    from ..pipeline import Options, Reader
 
 
 class SegmentCommand:
@@ -45,7 +45,7 @@ class SegmentCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Read all inputs; one that fails does not stop the others."""
-        from .cli import UsageError, print_json, silence_libraries
+        from .main import UsageError, print_json, silence_libraries
 
         silence_libraries()
         options = _options(args)
@@ -84,7 +84,7 @@ class BatchCommand(SegmentCommand):
 
     def run(self, args: argparse.Namespace) -> int:
         """Find the studies, leave out those that are done, read the others."""
-        from .cli import UsageError, print_json
+        from .main import UsageError, print_json
 
         try:
             studies = find_studies(Path(args.folder), Path(args.output))
@@ -107,7 +107,7 @@ def find_studies(folder: Path, output: Path) -> list[Path]:
     Raises:
         UserError: no such folder, nothing in it, or the results would lie among the studies.
     """
-    from .loading import looks_like_scan
+    from ..loading import looks_like_scan
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
@@ -132,7 +132,7 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
     Raises:
         UserError: two inputs would share a folder.
     """
-    from .loading import case_name
+    from ..loading import case_name
 
     folders: dict[Path, Path] = {}
     for text in inputs:
@@ -149,9 +149,9 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from .cli import UsageError
-    from .loading import checked_views
-    from .pipeline import Options
+    from ..loading import checked_views
+    from ..pipeline import Options
+    from .main import UsageError
 
     try:
         views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
@@ -167,8 +167,8 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _load(args: argparse.Namespace) -> Reader:
-    from .cli import UsageError
-    from .pipeline import Reader
+    from ..pipeline import Reader
+    from .main import UsageError
 
     try:
         return Reader(args.model, args.engine, args.device)
@@ -202,7 +202,7 @@ def _read_one(reader: Reader, options: Options, path: Path, folder: Path, scene:
         reading = reader.read(path, options)
         reading.save(str(folder))
         if scene:
-            from .mrml.nodes import save_scene
+            from ..mrml.nodes import save_scene
 
             save_scene(reading, scene)
     except UserError as error:

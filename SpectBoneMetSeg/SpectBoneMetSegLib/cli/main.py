@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import __version__
-from .errors import UserError
-from .notice import RESEARCH_USE
+from .. import __version__
+from ..errors import UserError
+from ..notice import RESEARCH_USE
 
 COMMAND_GROUP = "spectbonemetseg.commands"
 
@@ -93,7 +93,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .segment_command import BatchCommand, SegmentCommand
+    from .segment import BatchCommand, SegmentCommand
 
     parser = argparse.ArgumentParser(
         prog="spectbonemetseg",
@@ -151,8 +151,8 @@ class ModelsCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """List, install or export."""
-        from .model.archive import export_model, import_model
-        from .model.store import export_onnx, find_model, install_model, list_models
+        from ..model.archive import export_model, import_model
+        from ..model.store import export_onnx, find_model, install_model, list_models
 
         if args.install:
             model = install_model(Path(args.install))
