@@ -3,12 +3,13 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-from pathlib import Path
-
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.resources import package_folder
 
-RESOURCES = Path(__file__).resolve().parents[1] / "Resources"
+import SpectBoneMetSegModule
+
+RESOURCES = package_folder(SpectBoneMetSegModule).parent / "Resources"
 TENSORFLOW, ONNX = RESOURCES / "requirements.txt", RESOURCES / "requirements-onnx.txt"
 
 

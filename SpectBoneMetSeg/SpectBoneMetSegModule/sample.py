@@ -3,12 +3,13 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-from pathlib import Path
-
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.resources import package_folder
 
-MODULE_FOLDER = Path(__file__).resolve().parents[1]
+import SpectBoneMetSegModule
+
+MODULE_FOLDER = package_folder(SpectBoneMetSegModule).parent
 #: Of the file as it is shipped.
 SHA256 = "c8c52ea6da9990c0559069607736543c34452f7cecabc39e6b0b21184b7fc380"
 

@@ -224,12 +224,10 @@ def test_model_named_like_a_shipped_one_is_not_installed(saved, stores):
 
 
 def test_resources_lie_beside_the_sources_or_inside_the_wheel(tmp_path, monkeypatch):
-    from SpectBoneMetSegLib import resources
-
     assert (resources_folder() / "Models").is_dir()
     package = tmp_path / "SpectBoneMetSegLib"
     (package / "Resources").mkdir(parents=True)
-    monkeypatch.setattr(resources, "__file__", str(package / "resources.py"))
+    monkeypatch.setattr(SpectBoneMetSegLib, "__file__", str(package / "__init__.py"))
     assert resources_folder() == package / "Resources"
     (package / "Resources").rename(tmp_path / "Resources")
     assert resources_folder() == tmp_path / "Resources"

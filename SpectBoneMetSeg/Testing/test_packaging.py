@@ -1,43 +1,241 @@
-"""What Slicer's build packages: a file that no list names would be missing from the extension."""
+"""What the wheel and Slicer's build package: they find their files, and must find every one and no other."""
 
+import ast
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE = ROOT / "SpectBoneMetSeg"
 MODULES = ["SpectBoneMetSeg", "SpectBoneMetSegTraining"]
 #: Files of a module's folder that are made for developers.
 NOT_PACKAGED = {"CMakeLists.txt", "Resources/Icons/draw_icons.py"}
+#: What Slicer gets from outside the modules' folders; the truth of the sample is for tests.
+SHARED = {
+    "Resources/Atlas/LICENSE.atlas.txt",
+    "Resources/Atlas/skeleton.npz",
+    "Resources/Sample/simulated_scan.dcm",
+}
+#: Where the wheel holds the folders of the tree.
+IN_WHEEL = {
+    "SpectBoneMetSeg/SpectBoneMetSegLib/": "SpectBoneMetSegLib/",
+    "SpectBoneMetSeg/Resources/Models/": "SpectBoneMetSegLib/Resources/Models/",
+    "SpectBoneMetSegTraining/SpectBoneMetSegTrainingLib/": "SpectBoneMetSegTrainingLib/",
+    "Resources/Atlas/": "SpectBoneMetSegTrainingLib/Resources/Atlas/",
+    "Resources/Sample/": "SpectBoneMetSegTrainingLib/Resources/Sample/",
+}
+#: Packages deeper than any there is, which nothing can have listed.
+NEW = [f"{module}/{module}{part}/new/and/deep/__init__.py" for module in MODULES for part in ("Lib", "Module")]
+
+#: What the build needs of Slicer: a macro that installs a module's scripts and resources in the folder of all modules.
+SLICER_CONFIG = """
+set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/nothing.cmake)
+set(Slicer_EXTENSION_GENERATE_CONFIG ${CMAKE_CURRENT_LIST_DIR}/nothing.cmake)
+set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/nothing.cmake)
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR modules)
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR modules)
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(MY "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file IN LISTS MY_SCRIPTS MY_RESOURCES)
+    get_filename_component(folder ${file} DIRECTORY)
+    install(FILES ${file} DESTINATION modules/${folder})
+  endforeach()
+endmacro()
+"""
+#: Nothing is compiled, so that no compiler is looked for, which takes longer than all the rest.
+HOST_PROJECT = """
+cmake_minimum_required(VERSION 3.16.3...3.31.0 FATAL_ERROR)
+project(Host NONE)
+macro(project)
+endmacro()
+add_subdirectory(${EXTENSION} extension)
+"""
 
 
-def listed(cmake: Path, variable: str) -> list[str]:
-    text = re.sub(r"#.*", "", cmake.read_text(encoding="utf-8"))
-    names = dict(re.findall(r"set\((\w+)\s([^)]*)\)", text))
-    return names[variable].replace("${MODULE_NAME}", cmake.parent.name).split()
+def tracked() -> list[str]:
+    """The repository's files, also those that wait to be committed, without what git ignores."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"git cannot say which files belong to {ROOT}: {error}")
+    return [name for name in told.split("\0") if name and (ROOT / name).is_file()]
 
 
-def in_tree(module: str) -> set[str]:
-    """A module's files, without tests, models (named by a pattern) and what Python leaves behind."""
-    paths = (path.relative_to(ROOT / module) for path in (ROOT / module).rglob("*") if path.is_file())
-    return {
-        path.as_posix()
-        for path in paths
-        if path.parts[0] != "Testing"
-        and path.parts[:2] != ("Resources", "Models")
-        and not any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
-    }
+def of_module(module: str, names: list[str]) -> set[str]:
+    """Those of the tree's files that Slicer gets of a module, relative to its folder."""
+    inside = {name.removeprefix(f"{module}/") for name in names if name.startswith(f"{module}/")}
+    return {name for name in inside - NOT_PACKAGED if not name.startswith("Testing/")}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def run(*command: object, **options: object) -> str:
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    """The files of the tree that is packaged: the repository's and new packages."""
+    return [*tracked(), *NEW]
+
+
+@pytest.fixture(scope="module")
+def tree(names, tmp_path_factory) -> Path:
+    """A copy of the repository with new packages, and with what Python leaves behind when they were imported."""
+    folder = tmp_path_factory.mktemp("tree")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if name in NEW:
+            (folder / name).touch()
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
+    for name in NEW:
+        cache = (folder / name).with_name("__pycache__")
+        cache.mkdir()
+        (cache / "__init__.cpython-312.pyc").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tree, tmp_path_factory) -> Path:
+    """The folder with the wheel and the source archive."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", folder, cwd=tree)
+    return folder
+
+
+def wheel_in(folder: Path) -> Path:
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def packaged(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+@pytest.fixture(scope="module")
+def installed(tree, tmp_path_factory) -> Path:
+    """The folder of Slicer's modules after the extension was installed by its own build."""
+    cmake = shutil.which("cmake")
+    if cmake is None:
+        pytest.skip("cmake is not installed; only the patterns of the build are compared with the tree")
+    folder = tmp_path_factory.mktemp("slicer")
+    (folder / "SlicerConfig.cmake").write_text(SLICER_CONFIG)
+    (folder / "nothing.cmake").touch()
+    (folder / "CMakeLists.txt").write_text(HOST_PROJECT)
+    run(cmake, "-S", folder, "-B", folder / "build", f"-DSlicer_DIR={folder}", f"-DEXTENSION={tree}")
+    run(cmake, "--install", folder / "build", "--prefix", folder / "installed")
+    return folder / "installed" / "modules"
+
+
+def test_the_wheel_holds_the_libraries_and_their_resources(built, names):
+    wanted = {to + name.removeprefix(at) for at, to in IN_WHEEL.items() for name in names if name.startswith(at)}
+    assert packaged(wheel_in(built)) == wanted
+
+
+def test_the_source_archive_holds_the_tree_and_gives_the_same_wheel(built, names, tmp_path):
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    assert files_in(source) - {"PKG-INFO"} == set(names)
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=source)
+    assert packaged(wheel_in(tmp_path)) == packaged(wheel_in(built))
+
+
+def test_slicer_gets_every_file_of_the_modules(installed, names):
+    wanted = SHARED.union(*(of_module(module, names) for module in MODULES))
+    assert files_in(installed) == wanted
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_file_of_the_module_is_listed_once(module):
-    cmake = ROOT / module / "CMakeLists.txt"
-    names = listed(cmake, "MODULE_PYTHON_SCRIPTS") + listed(cmake, "MODULE_PYTHON_RESOURCES")
-    assert len(names) == len(set(names))
-    assert set(names) == in_tree(module) - NOT_PACKAGED
+def test_the_patterns_of_slicers_build_match_every_file(module, tree, names):
+    # Where cmake is not installed this stands for the test above.
+    text = (ROOT / module / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", module)
+    found: set[Path] = set()
+    for kind, words in re.findall(r"^file\((GLOB|GLOB_RECURSE) \w+\s+([^)]*)\)", text, re.MULTILINE):
+        relative, _, depends, *patterns = words.split()
+        # Without the latter a new file would be missing until somebody configures the build anew.
+        assert (relative, depends) == ("RELATIVE", "CONFIGURE_DEPENDS")
+        for pattern in patterns:
+            folder, _, last = (tree / module / pattern).as_posix().rpartition("/")
+            found.update(Path(folder).rglob(last) if kind == "GLOB_RECURSE" else Path(folder).glob(last))
+    found_names = {path.relative_to(tree / module).as_posix() for path in found if path.is_file()}
+    assert found_names == of_module(module, names)
+
+
+#: Says where shipped files are found by libraries that may lie anywhere; the module's own needs a bit of Slicer.
+WHERE = """
+import sys, types
+sys.modules.update({"slicer": types.ModuleType("slicer"), "slicer.i18n": types.ModuleType("slicer.i18n")})
+sys.modules["slicer.i18n"].tr = str
+from SpectBoneMetSegLib.model.store import shipped_models_folder
+from SpectBoneMetSegTrainingLib.phantom.person.skeleton import atlas_path
+print(shipped_models_folder() / "thorax" / "card.json", atlas_path(), sep="\\n")
+if "module" in sys.argv:
+    from SpectBoneMetSegModule.requirements import ONNX, TENSORFLOW
+    from SpectBoneMetSegModule.sample import MODULE_FOLDER, sampleFile
+    from SpectBoneMetSegTrainingModule.requirements import FILE
+    icon = MODULE_FOLDER / "Resources" / "Icons" / "SpectBoneMetSeg.png"
+    print(ONNX, TENSORFLOW, FILE, sampleFile(), icon, sep="\\n")
+"""
+
+
+def places(*folders: Path, module: bool) -> list[str]:
+    """The shipped files that are found with the packages in `folders`, relative to the first one."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
+    told = run(sys.executable, "-c", WHERE, *(["module"] if module else []), env=environment, cwd=folders[0])
+    found = [Path(line) for line in told.splitlines()]
+    assert all(path.is_file() for path in found)
+    return [os.path.relpath(path, folders[0].resolve()).replace(os.sep, "/") for path in found]
+
+
+def test_shipped_files_are_found_in_an_installed_wheel(built, tmp_path):
+    with zipfile.ZipFile(wheel_in(built)) as archive:
+        archive.extractall(tmp_path)
+    assert places(tmp_path, module=False) == [
+        "SpectBoneMetSegLib/Resources/Models/thorax/card.json",
+        "SpectBoneMetSegTrainingLib/Resources/Atlas/skeleton.npz",
+    ]
+
+
+def test_shipped_files_are_found_in_slicer(installed):
+    assert set(places(installed, module=True)) == {
+        "Resources/Models/thorax/card.json",
+        "Resources/Atlas/skeleton.npz",
+        "Resources/requirements-onnx.txt",
+        "Resources/requirements.txt",
+        "Resources/requirements-training.txt",
+        "Resources/Sample/simulated_scan.dcm",
+        "Resources/Icons/SpectBoneMetSeg.png",
+    }
+
+
+def test_shipped_files_are_found_in_the_source_tree(tree):
+    # Also in an editable installation, which names these two folders.
+    assert set(places(*(tree / module for module in MODULES), module=True)) == {
+        "Resources/Models/thorax/card.json",
+        "../Resources/Atlas/skeleton.npz",
+        "Resources/requirements-onnx.txt",
+        "Resources/requirements.txt",
+        "../SpectBoneMetSegTraining/Resources/requirements-training.txt",
+        "../Resources/Sample/simulated_scan.dcm",
+        "Resources/Icons/SpectBoneMetSeg.png",
+    }
 
 
 def test_the_extension_adds_every_module_that_can_be_built():
@@ -46,12 +244,6 @@ def test_the_extension_adds_every_module_that_can_be_built():
     assert set(added) == {path.parent.name for path in ROOT.glob("*/CMakeLists.txt")}
     for name in added:
         assert (ROOT / name / f"{name}.py").is_file()
-
-
-def test_the_sample_study_and_the_simulators_skeleton_are_packaged():
-    for variable in ("SAMPLE_FILES", "ATLAS_FILES"):
-        for name in listed(ROOT / "CMakeLists.txt", variable):
-            assert (ROOT / name).is_file()
 
 
 def test_the_extension_says_what_the_catalogue_asks_for():
@@ -127,8 +319,6 @@ def test_the_icon_is_a_small_square_png(module):
     ],
 )
 def test_module_files_import_nothing_that_slicer_may_not_have(name):
-    import ast
-
     tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
     roots = set()
     for node in tree.body:
@@ -142,7 +332,7 @@ def test_module_files_import_nothing_that_slicer_may_not_have(name):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_files_end_lines_as_the_index_asks(module):
-    for name in in_tree(module):
+    for name in of_module(module, tracked()) | {"CMakeLists.txt"}:
         path = ROOT / module / name
-        if path.suffix != ".png":
+        if path.suffix in (".py", ".txt", ".ui", ".json"):
             assert b"\r" not in path.read_bytes(), name

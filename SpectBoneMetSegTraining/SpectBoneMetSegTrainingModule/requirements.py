@@ -3,11 +3,12 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-from pathlib import Path
-
+from SpectBoneMetSegLib.resources import package_folder
 from SpectBoneMetSegModule.requirements import ensureInstalled
 
-FILE = Path(__file__).resolve().parents[1] / "Resources" / "requirements-training.txt"
+import SpectBoneMetSegTrainingModule
+
+FILE = package_folder(SpectBoneMetSegTrainingModule).parent / "Resources" / "requirements-training.txt"
 
 
 def ensureTrainingInstalled():

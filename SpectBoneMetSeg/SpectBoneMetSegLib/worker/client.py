@@ -21,9 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
+import SpectBoneMetSegLib
+
 from ..errors import UserError
 from ..lesions.redraw import ModelResult
 from ..lesions.serialisation import load_result, save_scan
+from ..resources import package_folder
 from ..scan.planar import WholeBodyScan
 
 if TYPE_CHECKING:
@@ -284,7 +287,7 @@ class Worker:
         return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}{said}); try again.")
 
     def _child_environment(self) -> dict[str, str]:
-        package_place = str(Path(__file__).resolve().parents[1])
+        package_place = str(package_folder(SpectBoneMetSegLib).parent)
         others = self._environment.get("PYTHONPATH")
         return {
             **self._environment,

@@ -12,6 +12,7 @@ from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.resources import package_folder
 from SpectBoneMetSegLib.worker.client import kill_group, own_group
 
 import SpectBoneMetSegTrainingLib
@@ -86,10 +87,7 @@ def lower_priority() -> None:
 
 def child_environment() -> dict[str, str]:
     """This process's environment, in which a child finds both libraries wherever they lie."""
-    places = [
-        str(Path(file or "").resolve().parents[1])
-        for file in (SpectBoneMetSegLib.__file__, SpectBoneMetSegTrainingLib.__file__)
-    ]
+    places = [str(package_folder(package).parent) for package in (SpectBoneMetSegLib, SpectBoneMetSegTrainingLib)]
     others = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([*dict.fromkeys(places), *([others] if others else [])])
     quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")

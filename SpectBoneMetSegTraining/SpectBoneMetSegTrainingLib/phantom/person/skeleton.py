@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.resources import resources_folder
+
+import SpectBoneMetSegTrainingLib
 
 #: Parts of the body that move as one, by bone name.
 SEGMENTS = ("trunk", "head", "right arm", "left arm", "right leg", "left leg")
@@ -49,16 +51,13 @@ class Skeleton:
 
 
 def atlas_path() -> Path:
-    """The atlas in the source tree, beside the library as in Slicer, or in an installed package.
+    """The atlas as it was shipped.
 
     Raises:
-        UserError: it is in neither.
+        UserError: the installation is incomplete.
     """
-    here = Path(__file__).resolve()
-    for folder in (parent / "Resources" for parent in (here.parents[3], here.parents[2], here.parents[1])):
-        if (folder / "Atlas" / "skeleton.npz").is_file():
-            return folder / "Atlas" / "skeleton.npz"
-    raise UserError("Resources/Atlas/skeleton.npz is missing from this installation; install the package again.")
+    name = "Atlas/skeleton.npz"
+    return resources_folder(SpectBoneMetSegTrainingLib, holding=name) / name
 
 
 @lru_cache(maxsize=1)

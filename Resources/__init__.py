@@ -1,1 +1,0 @@
-"""Skeleton atlas and sample study."""
