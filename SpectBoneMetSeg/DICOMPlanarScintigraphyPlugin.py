@@ -129,7 +129,7 @@ def loadPlanarScan(files, name=""):
 
     What cannot be read is said to the user in one sentence, and nothing is added to the scene.
     """
-    from SpectBoneMetSegLib.errors import UserError
+    from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.loading import read_files
     from SpectBoneMetSegLib.mrml.slice_views import show_scan
     from SpectBoneMetSegLib.mrml.stored_result import add_scan

@@ -37,7 +37,7 @@ def an_onnx_panel(a_loaded_panel, tiny_model, tmp_path):
     import json
     import shutil
 
-    from SpectBoneMetSegLib.files import sha256_of
+    from SpectBoneMetSegLib.common.files import sha256_of
 
     panel, model = a_loaded_panel, tmp_path / "with-onnx"
     shutil.copytree(tiny_model, model)

@@ -129,7 +129,7 @@ def test_two_studies_of_one_name_in_a_folder_are_not_written_over_each_other(hos
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(host, logic, tmp_path):
-    from SpectBoneMetSegLib.errors import UserError
+    from SpectBoneMetSegLib.common.errors import UserError
 
     with pytest.raises(UserError, match="cannot be read"):
         logic.processFolder(tmp_path / "nowhere", tmp_path / "out")
@@ -137,8 +137,8 @@ def test_a_folder_that_is_not_there_is_one_sentence(host, logic, tmp_path):
 
 def test_a_damaged_sample_study_is_refused(host, monkeypatch, tmp_path):
     from SampleData import SampleDataLogic
-    from SpectBoneMetSegLib.errors import UserError
-    from SpectBoneMetSegLib.files import sha256_of
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.common.files import sha256_of
     from SpectBoneMetSegModule import sample
 
     source = next(entry for entry in SampleDataLogic.sources if entry["sampleName"] == "SimulatedBoneScan")
@@ -150,7 +150,7 @@ def test_a_damaged_sample_study_is_refused(host, monkeypatch, tmp_path):
 
 
 def test_a_script_may_read_a_second_scan_only_after_the_first(a_loaded_panel):
-    from SpectBoneMetSegLib.errors import UserError
+    from SpectBoneMetSegLib.common.errors import UserError
 
     panel, parameters = a_loaded_panel, a_loaded_panel._parameterNode
     panel.ui.applyButton.click()

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib import Options, Reader
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import case_name, read_scan
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.store import save_model

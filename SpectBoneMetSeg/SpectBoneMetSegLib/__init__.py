@@ -14,14 +14,14 @@ __version__ = "0.1.0"
 __all__ = ["Options", "Reader", "UserError", "__version__", "segment"]
 
 if TYPE_CHECKING:
-    from .errors import UserError
+    from .common.errors import UserError
     from .pipeline import Options, Reader, segment
 
 
 def __getattr__(name: str) -> Any:
     """Load the pipeline when it is first asked for: importing the package stays instant."""
     if name == "UserError":
-        from .errors import UserError
+        from .common.errors import UserError
 
         return UserError
     if name in ("Options", "Reader", "segment"):

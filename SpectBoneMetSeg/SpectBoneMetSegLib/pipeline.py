@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .errors import UserError
+from .common.errors import UserError
+from .common.notice import RESEARCH_USE
 from .lesions.components import number_lesions, smallest_window
 from .lesions.delineation import LesionMasks, lesion_masks
 from .lesions.measurement import measure_lesions
 from .lesions.results import Reading, ThoraxCrop
 from .model.inputs import network_inputs, view_scales
-from .notice import RESEARCH_USE
 from .scan.aggregation import aggregate
 from .scan.boxes import cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid

@@ -4,8 +4,8 @@
 # ruff: noqa: N802
 
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.resources import package_folder
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.resources import package_folder
 
 import SpectBoneMetSegModule
 
@@ -45,7 +45,7 @@ def loadSample():
     Raises:
         UserError: the file is not the one that was shipped.
     """
-    from SpectBoneMetSegLib.files import sha256_of
+    from SpectBoneMetSegLib.common.files import sha256_of
 
     from .logic import SpectBoneMetSegLogic
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model import engines
 from SpectBoneMetSegLib.model import store as models
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
@@ -237,7 +237,7 @@ def test_exported_onnx_model_agrees_with_tensorflow(model, engine, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows needs psutil")
 def test_peak_memory_is_in_megabytes_and_remembers_what_was_freed():
     code = (
-        "import numpy as np; from SpectBoneMetSegLib.runtime import peak_memory_mb;"
+        "import numpy as np; from SpectBoneMetSegLib.common.memory import peak_memory_mb;"
         "before = peak_memory_mb(); block = np.ones(200 * 2**17); del block; print(peak_memory_mb() - before)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import slicerio
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export import save_reading
 from SpectBoneMetSegLib.export.markups import along_outline
 from SpectBoneMetSegLib.export.receipt import plain

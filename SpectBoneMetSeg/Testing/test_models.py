@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.resources import resources_folder
 from SpectBoneMetSegLib.model import store as models
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.inputs import PREPROCESSING_VERSION
-from SpectBoneMetSegLib.resources import resources_folder
 
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
 IMAGE = np.random.default_rng(0).random((1, 16, 12, 2), dtype=np.float32)

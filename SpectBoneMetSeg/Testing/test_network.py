@@ -205,7 +205,7 @@ def test_importing_the_libraries_does_not_import_tensorflow():
     code = (
         "import sys, SpectBoneMetSegLib.model.architecture, SpectBoneMetSegLib.model.store,"
         "SpectBoneMetSegLib.model.engines,"
-        "SpectBoneMetSegLib.model.inputs, SpectBoneMetSegLib.runtime;"
+        "SpectBoneMetSegLib.model.inputs, SpectBoneMetSegLib.common.memory;"
         "sys.exit(str([n for n in ('tensorflow', 'keras', 'onnxruntime', 'scipy') if n in sys.modules] or ''))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

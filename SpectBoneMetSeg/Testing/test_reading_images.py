@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.loading.study import case_name
 

@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export import save_reading
 from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY, lesion_ids
 from SpectBoneMetSegLib.mrml.nodes import fill_scene, prepare_scene, save_scene

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .runner import Listener
 

@@ -4,7 +4,7 @@
 # ruff: noqa: N802
 
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .choices import modelItems, refill
 from .long_call import LongCall

@@ -3,7 +3,7 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-from SpectBoneMetSegLib.resources import package_folder
+from SpectBoneMetSegLib.common.resources import package_folder
 from SpectBoneMetSegModule.requirements import ensureInstalled
 
 import SpectBoneMetSegTrainingModule

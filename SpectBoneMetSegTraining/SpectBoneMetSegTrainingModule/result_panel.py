@@ -7,7 +7,7 @@ from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .rows import Rows
 from .words import signed

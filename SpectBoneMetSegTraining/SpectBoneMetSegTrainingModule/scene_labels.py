@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 TEACH, READER = "SpectBoneMetSegTraining.teach", "SpectBoneMetSegTraining.reader"
 SCAN = "SpectBoneMetSegTraining.scan"

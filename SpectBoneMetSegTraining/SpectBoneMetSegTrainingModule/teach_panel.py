@@ -6,7 +6,7 @@
 import os
 
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .folder_list import FolderList
 from .long_call import LongCall

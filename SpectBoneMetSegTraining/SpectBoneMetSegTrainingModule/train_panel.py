@@ -5,7 +5,7 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .choices import modelItems, refill
 from .curves import Curves

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.card import ModelCard

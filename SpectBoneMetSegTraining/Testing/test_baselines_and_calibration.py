@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_with, match_line, scan_figures

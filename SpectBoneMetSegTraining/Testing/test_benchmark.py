@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
 from SpectBoneMetSegLib.model.store import save_model
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror

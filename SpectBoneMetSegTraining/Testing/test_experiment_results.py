@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.evaluation.report import full_report
 from SpectBoneMetSegTrainingLib.evaluation.scores import BINS, NAMES, CaseScores, from_flat
 from SpectBoneMetSegTrainingLib.experiments.compact_scores import FIGURES, KEPT, from_record, to_record

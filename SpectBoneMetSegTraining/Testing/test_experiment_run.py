@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.boxes import cut

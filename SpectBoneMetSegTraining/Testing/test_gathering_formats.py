@@ -11,7 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.overview import outlines_of
 from SpectBoneMetSegLib.export.volumes import ijk_to_lps, write_volume
 from SpectBoneMetSegLib.lesions.components import number_lesions

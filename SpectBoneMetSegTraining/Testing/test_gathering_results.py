@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.pipeline import Reader
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.gathering.discovery.file_names import reader_in, side_in
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find

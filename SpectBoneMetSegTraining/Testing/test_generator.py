@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.examples import Example

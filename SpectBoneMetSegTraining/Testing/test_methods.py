@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case

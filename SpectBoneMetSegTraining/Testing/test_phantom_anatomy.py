@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.phantom.person import skeleton as skeleton_module
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import (
     HIP,

@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.aggregation import aggregate
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE, list_models, read_model
 from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import CURVE_POINTS, curves_of, data_summary
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import (

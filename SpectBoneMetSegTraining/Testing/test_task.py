@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelledScan, Labels, Mark
 from SpectBoneMetSegTrainingLib.gathering.staging import load_staged, stage

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, load_network
 from SpectBoneMetSegTrainingLib.dataset.budgets import training_cases

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import alone_in

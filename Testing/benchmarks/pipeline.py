@@ -32,7 +32,7 @@ def cold_start(scan: Path) -> float:
 def warm_steps(scan: Path, repeat: int) -> tuple[dict[str, float], dict[int, float], str]:
     """(median seconds per step, peak MB after n scans, device) with one loaded model."""
     from SpectBoneMetSegLib import Reader
-    from SpectBoneMetSegLib.runtime import peak_memory_mb
+    from SpectBoneMetSegLib.common.memory import peak_memory_mb
 
     reader = Reader()
     reader.read(scan)

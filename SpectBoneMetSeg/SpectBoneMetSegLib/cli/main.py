@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .. import __version__
-from ..errors import UserError
-from ..notice import RESEARCH_USE
+from ..common.errors import UserError
+from ..common.notice import RESEARCH_USE
 
 COMMAND_GROUP = "spectbonemetseg.commands"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
+from ..common.errors import UserError
 
 if TYPE_CHECKING:
     from ..pipeline import Options, Reader

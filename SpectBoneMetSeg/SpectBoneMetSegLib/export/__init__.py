@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
-from ..files import beside, put_in_place
+from ..common.errors import UserError
+from ..common.files import beside, put_in_place
 
 if TYPE_CHECKING:
     from ..lesions.results import Reading

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.notice import RESEARCH_USE
 from ..lesions.components import EIGHT_CONNECTED, outline
 from ..lesions.results import Reading, ThoraxCrop
-from ..notice import RESEARCH_USE
 from ..scan.planar import PlanarView
 from .label_placement import Box, place_labels
 from .seg_nrrd import lesion_ids

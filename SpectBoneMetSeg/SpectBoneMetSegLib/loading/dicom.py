@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..scan.planar import ViewName
 from .frames import Frame, FrameFile
 from .laterality import VIEW_CODES, is_wide, views_in_text

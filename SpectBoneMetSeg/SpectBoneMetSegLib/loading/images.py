@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .frames import Frame, FrameFile
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..scan.planar import VIEW_NAMES, ViewName
 from .frames import Frame
 

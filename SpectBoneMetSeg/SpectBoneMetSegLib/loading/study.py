@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
-from ..files import sha256_of
+from ..common.errors import UserError
+from ..common.files import sha256_of
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
 from .frames import Frame, FrameFile

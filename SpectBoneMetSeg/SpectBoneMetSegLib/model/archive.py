@@ -13,8 +13,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import beside
+from ..common.errors import UserError
+from ..common.files import beside
 from .store import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelFolder, install_model, list_models, read_model, verify
 
 __all__ = ["MODEL_SUFFIX", "export_model", "import_model"]

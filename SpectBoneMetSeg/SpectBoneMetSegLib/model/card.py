@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..notice import RESEARCH_USE
+from ..common.notice import RESEARCH_USE
 from .architecture import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .architecture import pooling_divisor
 from .store import ModelFolder, load_network, verify
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UserError
-from ..files import beside, put_in_place, sha256_of
-from ..resources import resources_folder
+from ..common.errors import UserError
+from ..common.files import beside, put_in_place, sha256_of
+from ..common.resources import resources_folder
 from .architecture import NetworkConfig, build_network, pooling_divisor
 from .card import MODEL_NAME, ModelCard
 from .inputs import PREPROCESSING_VERSION

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..lesions.components import number_lesions
 from ..lesions.edits import Edits, edits_from, edits_text, follow_hand
 from ..lesions.redraw import Memory, ModelResult, Review, reading_at, reviewed

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..export.overview import display_window
 from ..export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
 from ..lesions.results import Lesion, Reading

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..lesions.components import number_lesions
 from ..lesions.redraw import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
 from ..lesions.results import Reading

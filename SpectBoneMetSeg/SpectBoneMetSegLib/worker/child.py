@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import UserError
+from ..common.errors import UserError
 from ..lesions.redraw import ModelResult
 from ..lesions.serialisation import load_scan, save_result
 from ..pipeline import Clock, Options, Reader

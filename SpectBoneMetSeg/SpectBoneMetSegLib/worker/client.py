@@ -23,10 +23,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 import SpectBoneMetSegLib
 
-from ..errors import UserError
+from ..common.errors import UserError
+from ..common.resources import package_folder
 from ..lesions.redraw import ModelResult
 from ..lesions.serialisation import load_result, save_scan
-from ..resources import package_folder
 from ..scan.planar import WholeBodyScan
 
 if TYPE_CHECKING:

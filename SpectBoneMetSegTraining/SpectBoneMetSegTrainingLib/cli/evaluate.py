@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.model.store import ModelFolder

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 #: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.
 NAMES = ("table3", "fig7", "fig8", "table5", "fig9", "table6", "fig10")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.cli.main import print_json
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:
     from ..jobs.queue import Job, JobStatus

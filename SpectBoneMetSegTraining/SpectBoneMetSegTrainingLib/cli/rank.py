@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.progress import counter
 

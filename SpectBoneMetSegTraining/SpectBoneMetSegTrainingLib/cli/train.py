@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.progress import loss_line
 from .gather import add_folder_options, gather_folders

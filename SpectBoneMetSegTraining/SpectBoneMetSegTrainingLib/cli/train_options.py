@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli.main import UsageError
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.model.architecture import NetworkConfig

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from ..training.setup.config import BudgetBy, TrainingConfig
 from .cases import GENERATED, cases_of

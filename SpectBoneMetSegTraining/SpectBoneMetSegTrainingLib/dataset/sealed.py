@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from SpectBoneMetSegLib import __version__
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
 
 from .files import read_json, write_json
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.files import beside
 
 from ..dataset.files import write_json
 from . import bootstrap, paper_metrics

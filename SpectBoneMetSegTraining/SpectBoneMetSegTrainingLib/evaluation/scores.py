@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
 
 from ..dataset.body import body_of

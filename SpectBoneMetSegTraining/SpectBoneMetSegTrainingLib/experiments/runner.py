@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib import __version__
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import beside
 
 from ..dataset.budgets import TrainingCases, patients_of, training_cases
 from ..dataset.cases import GENERATED, cases_of, load_case

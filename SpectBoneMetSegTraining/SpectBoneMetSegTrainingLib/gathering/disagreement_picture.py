@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 from SpectBoneMetSegLib.export.overview import display_window, outlines_of, side_marks
 from SpectBoneMetSegLib.lesions.components import smallest_window
-from SpectBoneMetSegLib.notice import RESEARCH_USE
 from SpectBoneMetSegLib.scan.aggregation import on_frame
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.dicom import read_header
 from SpectBoneMetSegLib.mrml.live_reading import LiveReading
 from SpectBoneMetSegLib.mrml.stored_result import image_pixels, review_of, scan_of_volumes

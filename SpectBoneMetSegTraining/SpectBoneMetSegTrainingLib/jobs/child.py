@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.memory import peak_memory_mb
 from SpectBoneMetSegLib.model.store import read_model
-from SpectBoneMetSegLib.runtime import peak_memory_mb
 
 from ..common.locks import FileLock
 from ..dataset.budgets import training_cases

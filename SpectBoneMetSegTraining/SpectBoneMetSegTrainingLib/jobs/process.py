@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import SpectBoneMetSegLib
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.resources import package_folder
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.resources import package_folder
 from SpectBoneMetSegLib.worker.client import kill_group, own_group
 
 import SpectBoneMetSegTrainingLib

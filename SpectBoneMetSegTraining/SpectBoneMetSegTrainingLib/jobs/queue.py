@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import beside
 from SpectBoneMetSegLib.model.store import find_model
 
 from ..common.locks import FileLock, is_locked

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.runtime import peak_memory_mb
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.memory import peak_memory_mb
 
 from ..dataset.budgets import training_cases
 from ..dataset.files import write_json

@@ -12,7 +12,7 @@ import threading
 import traceback
 from typing import Any, BinaryIO
 
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 from .actions import TASKS
 

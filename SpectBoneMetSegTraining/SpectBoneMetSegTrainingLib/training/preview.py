@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.files import beside
 from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import beside
 
 from .findings import Finding, all_findings
 from .results import Output

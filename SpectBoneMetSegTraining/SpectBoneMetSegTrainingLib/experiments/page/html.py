@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.notice import RESEARCH_USE
+from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from ..plan import ORDER, AnyTraining, Experiment, key_of, trainings
 from .distance import distance_markdown

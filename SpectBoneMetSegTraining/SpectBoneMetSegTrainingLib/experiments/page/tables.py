@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.files import beside
+from SpectBoneMetSegLib.common.files import beside
 
 from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates, mean_of

@@ -11,7 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 
 __all__ = ["KEY_FILE", "Pseudonyms", "read_or_make_key"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.loading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.loading.dicom import read_header
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES

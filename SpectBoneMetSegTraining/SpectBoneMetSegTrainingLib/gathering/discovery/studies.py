@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import case_name
 from SpectBoneMetSegLib.loading.dicom import NotPlanarError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES, open_image
 from SpectBoneMetSegLib.mrml.stored_result import DECISION_TAG
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan

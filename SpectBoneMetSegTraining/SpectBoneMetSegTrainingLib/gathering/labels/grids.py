@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import SPACING_TOLERANCE, PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from SpectBoneMetSegLib.scan.regrid import sample_on
 

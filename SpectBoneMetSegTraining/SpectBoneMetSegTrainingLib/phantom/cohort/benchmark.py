@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
 
 from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
 from ...dataset.files import clear_leftovers, read_json, write_json

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.notice import RESEARCH_USE
+from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from ...dataset.files import read_image, read_json
 from ..disease.mimics import KINDS

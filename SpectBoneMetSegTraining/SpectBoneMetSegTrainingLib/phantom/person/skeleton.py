@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.resources import resources_folder
+from SpectBoneMetSegLib.common.resources import resources_folder
 
 import SpectBoneMetSegTrainingLib
 

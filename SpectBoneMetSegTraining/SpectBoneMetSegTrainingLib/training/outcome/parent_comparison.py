@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
-from SpectBoneMetSegLib.files import sha256_of
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, update_card
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 

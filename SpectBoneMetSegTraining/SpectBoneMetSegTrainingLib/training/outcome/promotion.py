@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.card import MODEL_NAME
 from SpectBoneMetSegLib.model.store import ModelFolder, install_model, list_models, read_model, update_card
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import find_model, load_network
 
 from .config import TrainingConfig
