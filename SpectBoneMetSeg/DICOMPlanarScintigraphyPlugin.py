@@ -133,8 +133,8 @@ def loadPlanarScan(files, name=""):
     from SpectBoneMetSegLib.loading import read_files
     from SpectBoneMetSegLib.mrml.slice_views import show_scan
     from SpectBoneMetSegLib.mrml.stored_result import add_scan
+    from SpectBoneMetSegModule.panel_texts import panelWords
     from SpectBoneMetSegModule.views import fitViews
-    from SpectBoneMetSegModule.wording import panelWords
 
     try:
         scan = read_files(files)

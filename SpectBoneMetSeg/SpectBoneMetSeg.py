@@ -13,14 +13,14 @@ from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
-from SpectBoneMetSegModule.choices import Choices
-from SpectBoneMetSegModule.chosen import Chosen
+from SpectBoneMetSegModule.engine_fields import Choices
+from SpectBoneMetSegModule.lesion_selection import Selection
 from SpectBoneMetSegModule.lesion_table import LesionTable
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
-from SpectBoneMetSegModule.messages import Messages
+from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.sample import registerSampleData
-from SpectBoneMetSegModule.selection import Selection
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
+from SpectBoneMetSegModule.status_lines import Messages
 from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts
 
 __all__ = ["SpectBoneMetSeg", "SpectBoneMetSegLogic", "SpectBoneMetSegTest", "SpectBoneMetSegWidget"]

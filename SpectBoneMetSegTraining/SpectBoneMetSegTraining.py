@@ -12,12 +12,12 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegModule.views import forgetCode
-from SpectBoneMetSegTrainingModule.choices import Choices
+from SpectBoneMetSegTrainingModule.gather_panel import TeachPanel
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
 from SpectBoneMetSegTrainingModule.next_panel import NextPanel
+from SpectBoneMetSegTrainingModule.parameter_fields import Choices
 from SpectBoneMetSegTrainingModule.result_panel import ResultPanel
 from SpectBoneMetSegTrainingModule.self_test import SpectBoneMetSegTrainingTest
-from SpectBoneMetSegTrainingModule.teach_panel import TeachPanel
 from SpectBoneMetSegTrainingModule.train_panel import TrainPanel
 
 __all__ = [

@@ -45,13 +45,13 @@ def silent_scan(tmp_path):
     ],
 )
 def test_options_of_the_command_line_become_fields_of_the_panel(host, said, shown):
-    from SpectBoneMetSegModule.wording import panelWords
+    from SpectBoneMetSegModule.panel_texts import panelWords
 
     assert panelWords(said) == shown
 
 
 def test_no_sentence_of_the_library_reaches_the_panel_with_an_option(host):
-    from SpectBoneMetSegModule.wording import panelWords
+    from SpectBoneMetSegModule.panel_texts import panelWords
 
     library = Path(__file__).resolve().parents[1] / "SpectBoneMetSeg" / "SpectBoneMetSegLib"
     sentences = re.findall(r'"([^"\n]*--[a-z][^"\n]*)"', "\n".join(p.read_text() for p in library.rglob("*.py")))

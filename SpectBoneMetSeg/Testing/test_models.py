@@ -224,6 +224,8 @@ def test_model_named_like_a_shipped_one_is_not_installed(saved, stores):
 
 
 def test_resources_lie_beside_the_sources_or_inside_the_wheel(tmp_path, monkeypatch):
+    import SpectBoneMetSegLib
+
     assert (resources_folder() / "Models").is_dir()
     package = tmp_path / "SpectBoneMetSegLib"
     (package / "Resources").mkdir(parents=True)

@@ -16,8 +16,8 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .collector import Collector
-from .followed import FollowedJob
-from .runner import Runner
+from .followed_job import FollowedJob
+from .task_runner import Runner
 
 #: How often the window looks for what the other processes said, in milliseconds.
 POLL_MS = 250

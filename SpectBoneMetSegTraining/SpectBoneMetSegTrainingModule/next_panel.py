@@ -6,11 +6,11 @@
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .choices import modelItems, refill
-from .long_call import LongCall
+from .keyed_table import Rows
+from .panel_texts import scanName
+from .parameter_fields import modelItems, refill
 from .requirements import ensureTrainingInstalled
-from .rows import Rows
-from .words import scanName
+from .task_progress import LongCall
 
 
 class NextPanel:

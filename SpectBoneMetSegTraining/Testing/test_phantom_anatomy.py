@@ -74,8 +74,10 @@ def test_segments_follow_the_side():
 
 
 def test_a_missing_atlas_is_a_plain_sentence(monkeypatch, tmp_path):
+    import SpectBoneMetSegTrainingLib
+
     monkeypatch.setattr(SpectBoneMetSegTrainingLib, "__file__", str(tmp_path / "a" / "b" / "__init__.py"))
-    with pytest.raises(UserError, match="skeleton.npz is missing"):
+    with pytest.raises(UserError, match=r"skeleton\.npz is missing"):
         skeleton_module.atlas_path()
 
 

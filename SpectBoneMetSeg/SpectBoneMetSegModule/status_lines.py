@@ -7,7 +7,7 @@ import logging
 
 from slicer.i18n import tr as _
 
-from .wording import engineWords, panelWords
+from .panel_texts import engineWords, panelWords
 
 #: Styles of a line; what must not be overlooked brings its own ground, for light and for dark windows.
 STYLES = {

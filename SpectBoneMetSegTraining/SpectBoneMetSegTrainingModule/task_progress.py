@@ -5,7 +5,7 @@
 
 from slicer.i18n import tr as _
 
-from .runner import Listener
+from .task_runner import Listener
 
 
 class LongCall:

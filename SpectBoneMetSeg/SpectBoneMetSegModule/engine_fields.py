@@ -5,7 +5,7 @@
 
 from slicer.i18n import tr as _
 
-from .wording import sideChoices
+from .panel_texts import sideChoices
 
 
 class Choices:

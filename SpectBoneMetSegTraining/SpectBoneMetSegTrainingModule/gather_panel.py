@@ -9,12 +9,12 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .folder_list import FolderList
-from .long_call import LongCall
+from .keyed_table import Rows
+from .panel_texts import scanName
 from .pictures import showFile
 from .requirements import ensureTrainingInstalled
-from .rows import Rows
 from .scene_table import SceneTable
-from .words import scanName
+from .task_progress import LongCall
 
 
 class TeachPanel:
