@@ -32,7 +32,7 @@ def patients(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weak_model(patients, tmp_path_factory):
     """A small network that has learnt next to nothing."""
-    from SpectBoneMetSegLib.model.architecture import NetworkConfig
+    from SpectBoneMetSegLib.model.config import NetworkConfig
     from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
     from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 

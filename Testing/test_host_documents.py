@@ -50,7 +50,7 @@ def test_the_fields_that_the_page_names_are_in_the_panel(panel):
 @pytest.mark.parametrize("column", ["decision", "classification"])
 def test_the_columns_that_the_page_explains_are_in_the_table(column):
     from SpectBoneMetSegLib.export.table import COLUMNS
-    from SpectBoneMetSegLib.lesions.redraw import CLASSIFICATIONS, DECISIONS
+    from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS
 
     assert column in COLUMNS
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{column}`"))

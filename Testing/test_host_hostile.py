@@ -48,8 +48,8 @@ def test_pixels_that_are_not_square_keep_their_shape_in_areas_outlines_and_views
 
 
 def test_a_posterior_view_alone_is_read_from_behind_and_saved_and_opened_again(host, panel, until, tmp_path):
-    from SpectBoneMetSegLib.lesions.components import to_ras
     from SpectBoneMetSegLib.loading import read_scan
+    from SpectBoneMetSegLib.scan.planar import to_ras
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     files = write_nm_wholebody(

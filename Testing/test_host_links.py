@@ -25,7 +25,7 @@ def test_selecting_a_row_brings_the_lesion_into_the_views(host, a_read_panel):
 
 
 def test_a_click_on_a_lesion_selects_its_row(a_read_panel):
-    from SpectBoneMetSegLib.lesions.components import to_ras
+    from SpectBoneMetSegLib.scan.planar import to_ras
 
     live, ui = a_read_panel.live, a_read_panel.ui
     ui.lesionTable.selectRow(0)

@@ -19,11 +19,11 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 @pytest.fixture
 def a_lesion(host):
     """The sample study with one made-up lesion in the patient's left half of the chest."""
-    from SpectBoneMetSegLib.lesions.redraw import ModelResult
-    from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+    from SpectBoneMetSegLib.lesions.model_result import ModelResult
     from SpectBoneMetSegLib.mrml.live_reading import LiveReading
     from SpectBoneMetSegLib.mrml.nodes import add_segmentation
     from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
+    from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
     volumes = host.module.SpectBoneMetSegLogic.loadScan(SAMPLE)
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])

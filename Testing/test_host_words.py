@@ -191,7 +191,7 @@ def test_a_box_outside_the_scan_is_told_and_nothing_starts(a_loaded_panel):
 
 
 def test_a_click_that_draws_does_not_hand_the_editor_another_segment(a_read_panel):
-    from SpectBoneMetSegLib.lesions.components import to_ras
+    from SpectBoneMetSegLib.scan.planar import to_ras
 
     panel, live = a_read_panel, a_read_panel.live
     panel.enter()

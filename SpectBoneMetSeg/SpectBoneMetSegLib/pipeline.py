@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from . import __version__
+from ._version import __version__
 from .common.errors import UserError
 from .common.notice import RESEARCH_USE
 from .lesions.components import number_lesions, smallest_window
 from .lesions.delineation import LesionMasks, lesion_masks
 from .lesions.measurement import measure_lesions
-from .lesions.results import Reading, ThoraxCrop
+from .lesions.results import Reading
 from .model.inputs import network_inputs, view_scales
 from .scan.aggregation import aggregate
 from .scan.boxes import cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.regrid import regrid, sample_on
-from .scan.thorax import LOW_CONFIDENCE, crop_thorax
+from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
 
 if TYPE_CHECKING:
     from .model.engines import DeviceName, Engine, EngineName
@@ -100,6 +100,21 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class SavableReading(Reading):
+    """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
+
+    def save(self, folder: str) -> None:
+        """Write every output file into `folder`, which appears whole or not at all.
+
+        Raises:
+            UserError: the folder cannot be written, or holds something other than an earlier reading.
+        """
+        from .export.result_folder import save_reading
+
+        save_reading(self, folder)
+
+
 class Reader:
     """A loaded model that reads scans; keep one for many scans, it stays warm."""
 
@@ -119,7 +134,7 @@ class Reader:
         self.engine: Engine = load_engine(self.model, engine, device)
         self.seconds_to_load = time.perf_counter() - start
 
-    def read(self, path: str | Path, options: Options | None = None) -> Reading:
+    def read(self, path: str | Path, options: Options | None = None) -> SavableReading:
         """Read the file, or the folder of one study, at `path`.
 
         Raises:
@@ -133,7 +148,9 @@ class Reader:
             scan = read_scan(path, views=options.views, pixel_size_mm=options.pixel_size_mm)
         return self.read_scan(scan, options, clock)
 
-    def read_scan(self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None) -> Reading:
+    def read_scan(
+        self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None
+    ) -> SavableReading:
         """Read a scan that is in memory already."""
         options, clock = options or Options(), clock or Clock()
         with clock.step("aggregate"):
@@ -162,7 +179,9 @@ class Reader:
             probability = np.maximum.reduce(list(maps.values()))
             lesions = measure_lesions(scan, masks.union, view_masks, probability)
         mask = (masks.union > 0).astype(np.uint8)
-        reading = Reading(scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps)
+        reading = SavableReading(
+            scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps
+        )
         reading.receipt.update(self._receipt(reading, options, clock))
         return reading
 
@@ -253,7 +272,7 @@ def segment(
     crop: Box | None = None,
     views: Sequence[ViewName] | None = None,
     pixel_size_mm: float | None = None,
-) -> Reading:
+) -> SavableReading:
     """Read one scan: `reading = segment("scan.dcm")`, then `reading.lesions`, `reading.mask`, `reading.save(folder)`.
 
     Args:

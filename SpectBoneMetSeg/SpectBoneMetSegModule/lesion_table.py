@@ -5,8 +5,8 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.export.seg_nrrd import LESION_WORDS
-from SpectBoneMetSegLib.lesions.redraw import CLASSIFICATIONS, DECISIONS, Review
+from SpectBoneMetSegLib.lesions.naming import LESION_WORDS
+from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS, Review
 
 from .tables import prepareTable
 

@@ -252,6 +252,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: there is no such folder, or a scan is being read.
         """
+        from SpectBoneMetSegLib.export.result_folder import save_reading
         from SpectBoneMetSegLib.lesions.redraw import reading_at
         from SpectBoneMetSegLib.loading import case_name
         from SpectBoneMetSegLib.pipeline import Options
@@ -282,7 +283,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
                             folder=folder
                         )
                     )
-                reading_at(result, *limits).save(folder)
+                save_reading(reading_at(result, *limits), folder)
                 outcome[path.name] = folder
             except UserError as error:
                 outcome[path.name] = str(error)

@@ -25,12 +25,12 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
 
     def test_lesions_follow_threshold_and_hand(self):
         """The sample study, its counts as probabilities."""
-        from SpectBoneMetSegLib.lesions.redraw import ModelResult
-        from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+        from SpectBoneMetSegLib.lesions.model_result import ModelResult
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading
         from SpectBoneMetSegLib.mrml.nodes import add_segmentation
         from SpectBoneMetSegLib.mrml.stored_result import outlines_of, scan_of_volumes
         from SpectBoneMetSegLib.scan.planar import mirror
+        from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
         self.delayDisplay("Loading the sample study")
         volumes = SpectBoneMetSegLogic.loadScan(sampleFile())

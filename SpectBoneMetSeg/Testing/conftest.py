@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
 from SpectBoneMetSegLib.lesions.measurement import measure_lesions
-from SpectBoneMetSegLib.lesions.results import Reading, ThoraxCrop
+from SpectBoneMetSegLib.lesions.results import Reading
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 #: (row, column, radius) in the anterior frame, and the views that see them.
 SPOTS = (

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.measure import points_in_poly
-from SpectBoneMetSegLib.lesions.components import fill_holes, number_lesions, outline, to_ras
+from SpectBoneMetSegLib.lesions.components import fill_holes, number_lesions, outline
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
-from SpectBoneMetSegLib.scan.planar import PlanarView, mirror
+from SpectBoneMetSegLib.scan.planar import PlanarView, mirror, to_ras
 
 BLOBS = arrays(bool, st.tuples(st.integers(1, 11), st.integers(1, 11)))
 

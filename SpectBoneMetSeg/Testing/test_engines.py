@@ -12,7 +12,8 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model import engines
 from SpectBoneMetSegLib.model import store as models
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.architecture import build_network
+from SpectBoneMetSegLib.model.config import NetworkConfig
 
 CONFIG = NetworkConfig(channels=(5, 6), dilations=((1, 2), (1, 1)), recurrent_steps=2, stem_channels=3, stem_stride=2)
 

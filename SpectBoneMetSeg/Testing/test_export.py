@@ -10,11 +10,11 @@ import pytest
 import SimpleITK
 import slicerio
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.export import save_reading
+from SpectBoneMetSegLib.common.jsonable import plain
 from SpectBoneMetSegLib.export.markups import along_outline
-from SpectBoneMetSegLib.export.receipt import plain
-from SpectBoneMetSegLib.export.seg_nrrd import lesion_color, lesion_ids
+from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.table import COLUMNS, lesion_row
+from SpectBoneMetSegLib.lesions.naming import lesion_color, lesion_ids
 
 FILES = {
     "segmentation.seg.nrrd",
@@ -32,7 +32,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def a_folder(a_reading, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "not yet" / "case ä"
-    a_reading.save(str(folder))
+    save_reading(a_reading, str(folder))
     return folder
 
 

@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from SpectBoneMetSegLib.export.seg_nrrd import lesion_ids
+from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
 from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, follow_hand
-from SpectBoneMetSegLib.lesions.redraw import Memory, ModelResult, Review, label_of_lesions, reading_at, reviewed
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.model_result import ModelResult
+from SpectBoneMetSegLib.lesions.naming import lesion_ids
+from SpectBoneMetSegLib.lesions.redraw import reading_at
+from SpectBoneMetSegLib.lesions.review import Memory, Review, label_of_lesions, reviewed
 from SpectBoneMetSegLib.lesions.serialisation import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 SHAPE = (40, 24)
 
@@ -185,7 +188,7 @@ def test_rejected_lesions_leave_the_masks_and_stay_in_the_receipt(a_result):
 def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_path):
     reading = reading_at(a_result, 0.4, 0.0)
     final = reviewed(a_result, reading, {number: Review("rejected") for number in (1, 2, 3)})
-    final.save(str(tmp_path / "out"))
+    save_reading(final, str(tmp_path / "out"))
     rows = table_of(tmp_path / "out")
     assert [(row["ID"], row["decision"]) for row in rows] == [(str(number), "rejected") for number in (1, 2, 3)]
     assert not final.mask.any()
@@ -195,7 +198,7 @@ def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_p
 def test_decisions_and_classifications_reach_the_table_and_rejected_lesions_come_last(a_result, tmp_path):
     reading = reading_at(a_result, 0.4, 0.0)
     said = {1: Review("rejected", "benign"), 2: Review("open", "equivocal"), 3: Review("accepted", "malignant")}
-    reviewed(a_result, reading, said).save(str(tmp_path / "out"))
+    save_reading(reviewed(a_result, reading, said), str(tmp_path / "out"))
     rows = table_of(tmp_path / "out")
     assert list(rows[0])[-2:] == ["decision", "classification"]
     assert [(row["ID"], row["decision"], row["classification"]) for row in rows] == [
@@ -207,7 +210,7 @@ def test_decisions_and_classifications_reach_the_table_and_rejected_lesions_come
 
 
 def test_without_a_physician_every_lesion_of_the_table_is_open(a_result, tmp_path):
-    reading_at(a_result, 0.4, 0.0).save(str(tmp_path / "out"))
+    save_reading(reading_at(a_result, 0.4, 0.0), str(tmp_path / "out"))
     assert {(row["decision"], row["classification"]) for row in table_of(tmp_path / "out")} == {("open", "")}
 
 

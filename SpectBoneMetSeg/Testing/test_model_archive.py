@@ -15,9 +15,9 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.model import store as models
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.archive import LIMITS, export_model, import_model
 from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.config import NetworkConfig
 
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
 

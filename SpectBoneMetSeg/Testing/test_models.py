@@ -9,8 +9,9 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.resources import resources_folder
 from SpectBoneMetSegLib.model import store as models
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.inputs import PREPROCESSING_VERSION
 
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)

@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from SpectBoneMetSegLib.model.architecture import (
-    PRIOR_PROBABILITY,
-    NetworkConfig,
-    build_network,
-    dilated_output_size,
-    pooling_divisor,
-)
+from SpectBoneMetSegLib.model.architecture import PRIOR_PROBABILITY, build_network, dilated_output_size
+from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
 TINY = {
     "channels": (6, 7),

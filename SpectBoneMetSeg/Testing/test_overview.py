@@ -8,15 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from SpectBoneMetSegLib.export import overview
 from SpectBoneMetSegLib.export.label_placement import place_labels
-from SpectBoneMetSegLib.export.overview import (
-    display_window,
-    outlines_of,
-    region_in_view,
-    render_overview,
-    side_marks,
-    write_overview,
-)
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+from SpectBoneMetSegLib.export.overview import region_in_view, render_overview, write_overview
+from SpectBoneMetSegLib.lesions.components import outlines_of
+from SpectBoneMetSegLib.scan.display import display_window, side_marks
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 #: One spot on the patient's right, seen in both views.
 RIGHT_SIDED = (((30, 12, 4), ("anterior", "posterior")),)

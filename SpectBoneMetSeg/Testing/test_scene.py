@@ -5,8 +5,9 @@ import zipfile
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.export import save_reading
-from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY, lesion_ids
+from SpectBoneMetSegLib.export.result_folder import save_reading
+from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY
+from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.mrml.nodes import fill_scene, prepare_scene, save_scene
 
 slicer = pytest.importorskip("slicer")

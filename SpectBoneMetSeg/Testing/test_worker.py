@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
+from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+from SpectBoneMetSegLib.model.architecture import build_network
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import save_model
 from SpectBoneMetSegLib.worker.client import Worker
 
@@ -304,5 +306,5 @@ def test_folders_with_accents_spaces_and_long_names_reach_the_child(a_worker, a_
     shutil.copytree(a_model, folder / "modèle")
     result = a_worker.wait(a_worker.read(folder / "Übersicht ß.dcm", str(folder / "modèle"), device="cpu"))
     assert result.scan.case == "Übersicht ß"
-    reading_at(result, 0.5, 0.0).save(str(folder / "résultats"))
+    save_reading(reading_at(result, 0.5, 0.0), str(folder / "résultats"))
     assert (folder / "résultats" / "overview.png").is_file()

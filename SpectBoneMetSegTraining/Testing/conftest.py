@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.files import sha256_of
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
 from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, finish_dataset, write_case
-from SpectBoneMetSegTrainingLib.phantom.camera import image_chain as camera
+from SpectBoneMetSegTrainingLib.phantom.camera import draw
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import BodyShape, Person, Posture, make_person
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, simulate_case
 
 #: A whole-body field of the usual length with pixels four times the usual size.
@@ -89,15 +91,15 @@ def person() -> Person:
 @pytest.fixture(scope="session")
 def coarse_case() -> Callable[..., SimulatedCase]:
     """simulate_case on the coarse matrix; by default of an otherwise healthy patient with a faultless camera."""
-    draw_camera = camera.draw_camera
+    draw_camera = draw.draw_camera
 
     def make(seed: int, plain: bool = True, shift: tuple[int, int] = (0, 0), **options: bool) -> SimulatedCase:
-        def faultless(*arguments: Any) -> camera.Camera:
-            return replace(camera.faultless(draw_camera(*arguments)), posterior_shift=shift)
+        def faultless(*arguments: Any) -> Camera:
+            return replace(draw.faultless(draw_camera(*arguments)), posterior_shift=shift)
 
         with pytest.MonkeyPatch.context() as patch:
             if plain:
-                patch.setattr(camera, "draw_camera", faultless)
+                patch.setattr(simulate_module, "draw_camera", faultless)
                 patch.setattr(patient_module, "add_illness", lambda person, tracer, rng, disease: (tracer, []))
                 patch.setattr(patient_module, "SUPERSCAN_SHARE", 0.0)
                 patch.setattr(patient_module, "COLD_SHARE", 0.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import read_model
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
 from SpectBoneMetSegTrainingLib.evaluation.predictions import union_of

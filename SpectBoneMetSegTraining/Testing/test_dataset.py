@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset import cases as dataset
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     BACKGROUND,

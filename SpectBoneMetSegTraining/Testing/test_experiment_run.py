@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
-from SpectBoneMetSegTrainingLib.dataset.budgets import TrainingCases, patients_of
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import write_json
 from SpectBoneMetSegTrainingLib.experiments import runner
@@ -22,6 +22,7 @@ from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
 from SpectBoneMetSegTrainingLib.experiments.runner import Place, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
 from SpectBoneMetSegTrainingLib.paper_sets.views_apart import set_views_apart
+from SpectBoneMetSegTrainingLib.training.setup.cases import TrainingCases
 
 PATIENTS = 4
 TINY = replace(

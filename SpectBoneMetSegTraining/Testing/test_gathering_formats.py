@@ -12,9 +12,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.export.overview import outlines_of
 from SpectBoneMetSegLib.export.volumes import ijk_to_lps, write_volume
-from SpectBoneMetSegLib.lesions.components import number_lesions
+from SpectBoneMetSegLib.lesions.components import number_lesions, outlines_of
 from SpectBoneMetSegLib.loading import read_files, read_scan
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map, merge_labels

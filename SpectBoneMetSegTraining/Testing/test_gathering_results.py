@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.pipeline import Reader
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
@@ -127,7 +128,7 @@ def test_a_result_whose_scan_is_nowhere_is_left_out(result, tmp_path):
 def test_a_result_of_the_shipped_model_comes_back_pixel_for_pixel(patient, tmp_path):
     reading = Reader().read_scan(patient.scan)
     reading.receipt["review"] = []
-    reading.save(str(tmp_path / "case"))
+    save_reading(reading, str(tmp_path / "case"))
     found = instances_of(
         read_labels([LabelFile(tmp_path / "case" / "segmentation.seg.nrrd")], patient.scan), patient.scan
     )

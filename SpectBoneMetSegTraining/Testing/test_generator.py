@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of, training_cases
+from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.examples import Example
 from SpectBoneMetSegTrainingLib.paper_sets import generator_training
@@ -15,6 +15,7 @@ from SpectBoneMetSegTrainingLib.paper_sets.generator_images import image_of, sam
 from SpectBoneMetSegTrainingLib.paper_sets.generator_training import draw_samples, train_generator
 from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, make_recipe
 from SpectBoneMetSegTrainingLib.training.run_folder import read_rows
+from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 TINY = GeneratorConfig(size=16, steps=4, batch=2, channels=4, latent=3, seed=5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.scan.planar import mirror
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import OUTSIDE_COUNTS
+from SpectBoneMetSegTrainingLib.phantom.camera.detector import OUTSIDE_COUNTS
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import make_focus
 from SpectBoneMetSegTrainingLib.phantom.scan.truth import MINIMUM_CONTRAST, MINIMUM_SNR

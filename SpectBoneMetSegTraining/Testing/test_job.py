@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, read_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import child as job_child

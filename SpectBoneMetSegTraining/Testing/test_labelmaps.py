@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.lesions.redraw import ModelResult, Review
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
+from SpectBoneMetSegLib.lesions.model_result import ModelResult
+from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset.cases import label_map
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import Found
-from SpectBoneMetSegTrainingLib.gathering.formats.image_files import read_slices
 from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, sources_of
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile, instances_of
+from SpectBoneMetSegTrainingLib.gathering.labels.slices import read_slices
 from SpectBoneMetSegTrainingLib.gathering.scene_nodes import NodeLabel, labelled_scan
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 

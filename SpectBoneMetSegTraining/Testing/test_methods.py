@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
-from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients, training_cases
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import predict_cases
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.losses.objectives import strong_losses
+from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.trainer import train
 

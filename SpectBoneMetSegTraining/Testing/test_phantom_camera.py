@@ -9,21 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, Jerk
 from SpectBoneMetSegTrainingLib.phantom.camera.detector import field
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import (
+from SpectBoneMetSegTrainingLib.phantom.camera.draw import describe, draw_camera, faultless
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import displace
+from SpectBoneMetSegTrainingLib.phantom.camera.motion import shift
+from SpectBoneMetSegTrainingLib.phantom.camera.optics import (
     SLAB_MM,
-    Camera,
     Depths,
-    Jerk,
     add_scatter,
-    describe,
-    displace,
-    draw_camera,
-    faultless,
     make_depths,
     project,
     refine,
-    shift,
     splat,
 )
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import Person

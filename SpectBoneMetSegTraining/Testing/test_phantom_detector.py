@@ -8,15 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import (
-    OUTSIDE_COUNTS,
-    Camera,
-    detect,
-    displace,
-    enhance,
-    quantise,
-    uneven,
-)
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera
+from SpectBoneMetSegTrainingLib.phantom.camera.detector import OUTSIDE_COUNTS, detect, enhance, quantise, uneven
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import displace
 
 CAMERA = Camera(
     shape=(40, 32),

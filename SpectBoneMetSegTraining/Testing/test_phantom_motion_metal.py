@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import Camera, displace, draw_camera, move, shadow
-from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, Metal, draw_metal
-from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, Jerk, draw_motion
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, Jerk, Metal
+from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import displace
+from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, draw_metal, shadow
+from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, draw_motion, move
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import load_skeleton
 from SpectBoneMetSegTrainingLib.phantom.scan.truth import label_view
 
@@ -181,6 +183,6 @@ def test_metal_follows_the_patient_who_moves(person):
 
 
 def faultless_camera(person):
-    from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import faultless
+    from SpectBoneMetSegTrainingLib.phantom.camera.draw import faultless
 
     return faultless(draw_camera(person, np.random.default_rng(0), (256, 64), 9.04))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.camera import spill
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import draw_camera, faultless, make_depths
+from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera, faultless
+from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depths
 from SpectBoneMetSegTrainingLib.phantom.camera.spill import Spot, draw_spill, spread
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import points_of
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import make_person

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.jobs import preflight

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE, list_models, read_model
-from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import CURVE_POINTS, curves_of, data_summary
+from SpectBoneMetSegTrainingLib.training.outcome.model_card import CURVE_POINTS, curves_of, data_summary
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import (
     COMPARISON,
     MARGIN,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, load_network
-from SpectBoneMetSegTrainingLib.dataset.budgets import training_cases
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 SMALL = ["--batch", "4", "--patch", "32", "--channels", "8", "--recurrent-steps", "1", "--stem-channels", "6"]

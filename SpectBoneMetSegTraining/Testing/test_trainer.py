@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import ModelFolder, load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case

@@ -45,7 +45,7 @@ class SegmentCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Read all inputs; one that fails does not stop the others."""
-        from .main import UsageError, print_json, silence_libraries
+        from .common import UsageError, print_json, silence_libraries
 
         silence_libraries()
         options = _options(args)
@@ -84,7 +84,7 @@ class BatchCommand(SegmentCommand):
 
     def run(self, args: argparse.Namespace) -> int:
         """Find the studies, leave out those that are done, read the others."""
-        from .main import UsageError, print_json
+        from .common import UsageError, print_json
 
         try:
             studies = find_studies(Path(args.folder), Path(args.output))
@@ -151,7 +151,7 @@ def case_folders(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]
 def _options(args: argparse.Namespace) -> Options:
     from ..loading import checked_views
     from ..pipeline import Options
-    from .main import UsageError
+    from .common import UsageError
 
     try:
         views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
@@ -168,7 +168,7 @@ def _options(args: argparse.Namespace) -> Options:
 
 def _load(args: argparse.Namespace) -> Reader:
     from ..pipeline import Reader
-    from .main import UsageError
+    from .common import UsageError
 
     try:
         return Reader(args.model, args.engine, args.device)

@@ -12,8 +12,8 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lesions.naming import lesion_color, lesion_name
 from ..lesions.results import Lesion, Reading
-from .seg_nrrd import lesion_color, lesion_name
 
 __all__ = ["along_outline", "write_contours"]
 

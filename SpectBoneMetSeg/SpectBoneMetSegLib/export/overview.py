@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.notice import RESEARCH_USE
-from ..lesions.components import EIGHT_CONNECTED, outline
-from ..lesions.results import Reading, ThoraxCrop
+from ..lesions.components import outlines_of
+from ..lesions.naming import lesion_ids
+from ..lesions.results import Reading
+from ..scan.display import display_window, side_marks
 from ..scan.planar import PlanarView
+from ..scan.thorax import ThoraxCrop
 from .label_placement import Box, place_labels
-from .seg_nrrd import lesion_ids
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,11 +35,6 @@ MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
 LISTED = 22
 
 INK, FAINT, OUTLINE, CROP_LINE = (25, 25, 25), (105, 105, 105), (214, 0, 28), (0, 92, 185)
-
-#: Share of the body's pixels that may be darker than black; bladder, kidneys and lesions fill about this much.
-SATURATED = 0.01
-#: Below this part of the mean of the non-empty pixels a pixel is air, not body.
-AIR = 0.25
 
 
 def write_overview(reading: Reading, path: str) -> None:
@@ -81,33 +78,6 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
-def display_window(counts: NDArray[np.float32]) -> tuple[float, float]:
-    """(white, black) counts of an inverted grey display: from nothing to a high percentile of the body's own counts.
-
-    Percentiles of the body and not of the field, so that the amount of air around the patient does not matter; not the
-    maximum, so that a full bladder or a hot lesion does not bleach the skeleton.
-    """
-    filled = counts[counts > 0]
-    if not filled.size:
-        return (0.0, 1.0)
-    body = filled[filled > AIR * filled.mean()]
-    return (0.0, max(1.0, float(np.quantile(body, 1 - SATURATED))))
-
-
-def outlines_of(ids: NDArray[np.uint16]) -> dict[int, list[NDArray[np.float64]]]:
-    """Per lesion ID the (n, 2) pixel-edge polygons of its pieces; in one view a lesion can fall into several."""
-    from scipy import ndimage
-
-    found: dict[int, list[NDArray[np.float64]]] = {}
-    for number, window in enumerate(ndimage.find_objects(ids.astype(np.int32)), start=1):
-        if window is None:
-            continue
-        pieces, count = ndimage.label(ids[window] == number, structure=EIGHT_CONNECTED)
-        corner = np.array([window[0].start, window[1].start])
-        found[number] = [outline(ndimage.binary_fill_holes(pieces == piece)) + corner for piece in range(1, count + 1)]
-    return found
-
-
 def region_in_view(edges: Box, frame: PlanarView, view: PlanarView) -> Box:
     """(top, left, bottom, right) pixel edges of the anterior frame as pixel edges of `view`'s own grid.
 
@@ -117,11 +87,6 @@ def region_in_view(edges: Box, frame: PlanarView, view: PlanarView) -> Box:
     ras = frame.ijk_to_ras @ ijk.T
     columns, rows = (np.linalg.inv(view.ijk_to_ras) @ ras)[:2]
     return (float(rows.min()), float(columns.min()), float(rows.max()), float(columns.max()))
-
-
-def side_marks(view: PlanarView) -> tuple[str, str]:
-    """The patient's sides at the first and at the last column of a view: ("R", "L") from the front."""
-    return ("R", "L") if view.ijk_to_ras[0, 0] < 0 else ("L", "R")
 
 
 def _panels(reading: Reading) -> list[tuple[str, PlanarView | None, NDArray[np.uint16] | None]]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-from typing import Any
 
-import numpy as np
-
+from ..common.jsonable import plain
 from ..lesions.results import Reading
 
 __all__ = ["plain", "write_receipt"]
@@ -19,24 +15,3 @@ def write_receipt(reading: Reading, path: str) -> None:
     with open(path, "w", encoding="utf-8") as file:
         json.dump(plain(reading.receipt), file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
-
-
-def plain(value: Any) -> Any:
-    """`value` in JSON's own types: arrays and tuples as lists, NumPy scalars and paths as Python's, no numbers as null.
-
-    Raises:
-        TypeError: a value that has no plain form.
-    """
-    if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    raise TypeError(f"a receipt cannot hold {type(value).__name__}")

@@ -5,16 +5,11 @@ Format: Slicer's segmentation file, https://slicer.readthedocs.io/en/latest/deve
 
 from __future__ import annotations
 
-import colorsys
-
-import numpy as np
-from numpy.typing import NDArray
-
-from ..lesions.components import number_lesions
+from ..lesions.naming import lesion_color, lesion_ids, lesion_name
 from ..lesions.results import Reading
 from .volumes import write_volume
 
-__all__ = ["LESION_WORDS", "TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "write_segmentation"]
+__all__ = ["TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "write_segmentation"]
 
 #: SNOMED CT 49755003 as category and as type: the finer types of Slicer's list (mass, cyst, ...) would claim what a
 #: bone scan does not show. Written as Slicer's TerminologyEntry tag.
@@ -26,37 +21,6 @@ TERMINOLOGY = (
 
 #: Slicer's default smoothing of 0.5 makes small one-slice lesions vanish when a closed surface is made of them.
 CONVERSION = "Smoothing factor|0.0|Smoothing factor. Range: 0.0 (no smoothing) to 1.0 (strong smoothing).&"
-
-#: Before the number in a lesion's name.
-LESION_WORDS = "Abnormal uptake"
-
-#: Neighbouring numbers get hues far apart: each step is this part of the colour circle (golden ratio).
-HUE_STEP = 0.618034
-
-
-def lesion_name(number: int) -> str:
-    """What a lesion is called until a physician accepts it."""
-    return f"{LESION_WORDS} {number}"
-
-
-def lesion_color(number: int) -> tuple[float, float, float]:
-    """RGB 0..1 of lesion `number`, distinct from its neighbours', strong enough to be seen on white and on grey."""
-    hue = (number - 1) * HUE_STEP % 1.0
-    brightness = (0.85, 0.65)[(number - 1) // 8 % 2]
-    return colorsys.hsv_to_rgb(hue, 0.9, brightness)
-
-
-def lesion_ids(reading: Reading) -> NDArray[np.uint16]:
-    """(rows, columns) uint16 lesion IDs of the union mask in the anterior frame.
-
-    Raises:
-        ValueError: the mask's components are not the reading's lesions.
-    """
-    ids = number_lesions(reading.mask)
-    count = int(ids.max())
-    if count != len(reading.lesions):
-        raise ValueError(f"the mask holds {count} lesions, the reading {len(reading.lesions)}")
-    return ids
 
 
 def write_segmentation(reading: Reading, path: str) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.planar import PlanarView
-
-__all__ = ["EIGHT_CONNECTED", "fill_holes", "lesion_boxes", "number_lesions", "outline", "smallest_window", "to_ras"]
+__all__ = ["EIGHT_CONNECTED", "fill_holes", "lesion_boxes", "number_lesions", "outline", "smallest_window"]
 
 #: Pixels that touch at a corner belong together; the background around them then counts as 4-connected.
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 #: (row, column) steps along pixel edges: east, south, west, north.
 STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+
 #: Of the four pixels around a corner, the one ahead on the left and ahead on the right of each step, as the offset
 #: from the corner to the pixel's own upper left corner.
 AHEAD_LEFT = ((-1, 0), (0, 0), (0, -1), (-1, -1))
@@ -101,12 +100,6 @@ def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     return corners
 
 
-def to_ras(corners: NDArray[np.float64], frame: PlanarView) -> NDArray[np.float64]:
-    """(n, 2) (row, column) positions on `frame`'s grid as (n, 3) RAS mm."""
-    ijk = np.column_stack((corners[:, 1], corners[:, 0], np.zeros(len(corners)), np.ones(len(corners))))
-    return (ijk @ frame.ijk_to_ras.T)[:, :3]
-
-
 def _trace(pixels: set[tuple[int, int]], first: tuple[int, int]) -> list[tuple[int, int]]:
     """Corners of the boundary walked with the lesion on the right, starting east from the upper left of `first`."""
     corner, heading = first, 0
@@ -131,3 +124,17 @@ def _enclosed_area(corners: NDArray[np.float64]) -> float:
     """Area by the shoelace formula, positive for clockwise (row, column) corners."""
     row, column = corners[:, 0], corners[:, 1]
     return float(np.dot(column, np.roll(row, -1)) - np.dot(row, np.roll(column, -1))) / 2
+
+
+def outlines_of(ids: NDArray[np.uint16]) -> dict[int, list[NDArray[np.float64]]]:
+    """Per lesion ID the (n, 2) pixel-edge polygons of its pieces; in one view a lesion can fall into several."""
+    from scipy import ndimage
+
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for number, window in enumerate(ndimage.find_objects(ids.astype(np.int32)), start=1):
+        if window is None:
+            continue
+        pieces, count = ndimage.label(ids[window] == number, structure=EIGHT_CONNECTED)
+        corner = np.array([window[0].start, window[1].start])
+        found[number] = [outline(ndimage.binary_fill_holes(pieces == piece)) + corner for piece in range(1, count + 1)]
+    return found

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.planar import PlanarView, ViewName, WholeBodyScan
-from .components import lesion_boxes, outline, to_ras
+from ..scan.planar import PlanarView, ViewName, WholeBodyScan, to_ras
+from .components import lesion_boxes, outline
 from .results import Lesion, SeenIn, ViewMeasurement
 
 __all__ = ["contrast_ring", "measure_lesions"]

@@ -1,8 +1,7 @@
-"""What one scan's reading consists of: lesions, masks, crop, timings (ground floor: data only)."""
+"""What one scan's reading consists of: lesions, masks, crop, timings: data only."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,28 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan.planar import ViewName, WholeBodyScan
+from ..scan.thorax import ThoraxCrop
 
 SeenIn = Literal["anterior", "posterior", "both"]
 Decision = Literal["open", "accepted", "rejected"]
 Classification = Literal["", "benign", "equivocal", "malignant"]
-
-
-@dataclass(frozen=True)
-class ThoraxCrop:
-    """The thorax box in the scan's own anterior-frame pixels.
-
-    Attributes:
-        rows, columns: half open [first, end) intervals; may reach outside the field (then padded with zeros).
-        confidence: 0..1, how far the box can be trusted.
-        reasons: why the confidence is low, one sentence each; empty when nothing was odd.
-        method: "profiles", "manual" or "whole-body".
-    """
-
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    confidence: float
-    reasons: tuple[str, ...] = ()
-    method: str = "profiles"
 
 
 @dataclass(frozen=True)
@@ -102,9 +84,3 @@ class Reading:
     receipt: dict[str, object] = field(default_factory=dict)
     probabilities: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
     rejected: tuple[Lesion, ...] = ()
-
-    def save(self, folder: str) -> None:
-        """Write every output file of this reading into `folder`, which appears whole or not at all."""
-        from ..export import save_reading
-
-        save_reading(self, os.path.expanduser(folder))

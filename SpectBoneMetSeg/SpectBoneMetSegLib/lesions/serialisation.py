@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..export.receipt import plain
+from ..common.jsonable import plain
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
-from .redraw import ModelResult
-from .results import ThoraxCrop
+from ..scan.thorax import ThoraxCrop
+from .model_result import ModelResult
 
 __all__ = [
     "load_result",

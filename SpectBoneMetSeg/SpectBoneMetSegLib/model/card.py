@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..common.notice import RESEARCH_USE
-from .architecture import NetworkConfig
+from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 
 #: Model names are folder names: nothing that could lead out of the store.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from .architecture import pooling_divisor
+from .config import pooling_divisor
 from .store import ModelFolder, load_network, verify
 
 EngineName = Literal["auto", "tensorflow", "onnx"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .architecture import InputName
+from .config import InputName
 
 #: Raised whenever the same counts give other inputs: a model reads only what it was trained on.
 PREPROCESSING_VERSION = 1

@@ -17,8 +17,9 @@ import numpy as np
 from ..common.errors import UserError
 from ..common.files import beside, put_in_place, sha256_of
 from ..common.resources import resources_folder
-from .architecture import NetworkConfig, build_network, pooling_divisor
+from .architecture import build_network
 from .card import MODEL_NAME, ModelCard
+from .config import NetworkConfig, pooling_divisor
 from .inputs import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:

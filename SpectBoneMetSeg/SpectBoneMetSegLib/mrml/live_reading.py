@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
 from ..lesions.edits import Edits, edits_from, edits_text, follow_hand
-from ..lesions.redraw import Memory, ModelResult, Review, reading_at, reviewed
+from ..lesions.model_result import ModelResult
+from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
+from ..lesions.review import Memory, Review, reviewed
 from ..scan.planar import ViewName
 from . import stored_result as live
 
@@ -204,7 +207,7 @@ class LiveReading:
         earlier = _inputs_of(target / "receipt.json")
         if earlier is not None and earlier != _digests(final.receipt):
             raise UserError(f"{target} holds the results of another scan of that name: choose another folder.")
-        final.save(str(target))
+        save_reading(final, str(target))
         return target
 
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:

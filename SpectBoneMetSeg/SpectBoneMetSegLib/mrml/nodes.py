@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from ..export.overview import display_window
-from ..export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_ids, lesion_name
+from ..export.seg_nrrd import TERMINOLOGY
+from ..lesions.naming import lesion_color, lesion_ids, lesion_name
 from ..lesions.results import Lesion, Reading
+from ..scan.display import display_window
 from ..scan.planar import PlanarView, ViewName
 from .side_marks import mark_view
 

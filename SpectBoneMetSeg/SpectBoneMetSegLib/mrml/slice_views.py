@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lesions.components import to_ras
-from ..lesions.results import ThoraxCrop
-from ..scan.planar import PlanarView, ViewName
+from ..scan.planar import PlanarView, ViewName, to_ras
+from ..scan.thorax import ThoraxCrop
 from .nodes import SLICE_MARGIN, SLICE_VIEWS
 from .side_marks import follow_view, mark_view
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..lesions.components import number_lesions
-from ..lesions.redraw import CLASSIFICATIONS, DECISIONS, ModelResult, Review, label_of_lesions
+from ..lesions.model_result import ModelResult
 from ..lesions.results import Reading
+from ..lesions.review import CLASSIFICATIONS, DECISIONS, Review, label_of_lesions
 from ..lesions.serialisation import result_facts, result_from, scan_facts, source_from
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .nodes import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline

@@ -165,3 +165,9 @@ def same_grid(one: PlanarView, two: PlanarView) -> bool:
         and np.allclose(one.spacing, two.spacing, rtol=SPACING_TOLERANCE)
         and np.allclose(one.origin, two.origin, atol=0.01 * min(one.spacing))
     )
+
+
+def to_ras(corners: NDArray[np.float64], frame: PlanarView) -> NDArray[np.float64]:
+    """(n, 2) (row, column) positions on `frame`'s grid as (n, 3) RAS mm."""
+    ijk = np.column_stack((corners[:, 1], corners[:, 0], np.zeros(len(corners)), np.ones(len(corners))))
+    return (ijk @ frame.ijk_to_ras.T)[:, :3]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..lesions.results import ThoraxCrop
 from .planar import REFERENCE_SPACING_MM
 
 Image = NDArray[np.float32]
@@ -222,3 +221,21 @@ def _thorax_axis(counts: Image, body: BodyArea, shoulder: float, spacing: float)
         return float(edges)
     spine = float((np.arange(low, high) * weights**2).sum() / (weights**2).sum())
     return 0.5 * (float(edges) + spine)
+
+
+@dataclass(frozen=True)
+class ThoraxCrop:
+    """The thorax box in the scan's own anterior-frame pixels.
+
+    Attributes:
+        rows, columns: half open [first, end) intervals; may reach outside the field (then padded with zeros).
+        confidence: 0..1, how far the box can be trusted.
+        reasons: why the confidence is low, one sentence each; empty when nothing was odd.
+        method: "profiles", "manual" or "whole-body".
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    method: str = "profiles"

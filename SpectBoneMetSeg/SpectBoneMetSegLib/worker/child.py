@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..common.errors import UserError
-from ..lesions.redraw import ModelResult
+from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_scan, save_result
 from ..pipeline import Clock, Options, Reader
 from ..scan.planar import WholeBodyScan

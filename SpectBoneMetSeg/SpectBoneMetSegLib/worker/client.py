@@ -19,13 +19,14 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import SpectBoneMetSegLib
 
 from ..common.errors import UserError
+from ..common.processes import PATIENCE, kill_tree, own_group, whole_lines
 from ..common.resources import package_folder
-from ..lesions.redraw import ModelResult
+from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_result, save_scan
 from ..scan.planar import WholeBodyScan
 
@@ -33,17 +34,13 @@ if TYPE_CHECKING:
     from ..model.engines import DeviceName, EngineName
     from ..pipeline import Options
 
-__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_group", "kill_tree", "own_group", "whole_lines"]
+__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree", "own_group", "whole_lines"]
 
 #: Tells the child its private folder, which it removes when the window is gone without having done so.
 FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
 
-#: Seconds a child that was asked to end may take before it is killed.
-PATIENCE = 2.0
 #: Lines of the child's own messages that a crash report shows.
 LOG_LINES = 3
-
-
 Kind = Literal["ready", "progress", "warm", "done", "failed", "crashed"]
 
 
@@ -325,43 +322,6 @@ def _understood(line: bytes) -> Event | None:
     if not all(isinstance(value, types[name]) for name, value in values.items()):
         return None
     return Event(said["event"], **values)
-
-
-def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process started with `own_group`, with all its descendants, and wait until it is gone."""
-    kill_group(process.pid)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(PATIENCE)
-
-
-def kill_group(pid: int) -> None:
-    """Kill a process started with `own_group` and all its descendants; nothing if it is gone."""
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
-    else:
-        # The group outlives its leader: descendants of a crashed child are ended too.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
-    """The lines that a stream which does not block holds now, and the beginning of the next one.
-
-    Args:
-        stream: as from a pipe. begun: what the call before gave as beginning.
-    """
-    with contextlib.suppress(BlockingIOError):
-        while piece := os.read(stream.fileno(), 65536):
-            begun += piece
-    *lines, rest = begun.split(b"\n")
-    return [line for line in lines if line], rest
-
-
-def own_group() -> dict[str, Any]:
-    """Arguments of Popen that make a process the leader of its own group, so that `kill_tree` ends all it starts."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
 
 
 def _signal_name(number: int) -> str:

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli.main import UsageError
+from SpectBoneMetSegLib.cli.common import UsageError
 
 
 class CalibrateCommand:

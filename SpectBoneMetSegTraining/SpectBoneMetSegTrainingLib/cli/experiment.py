@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
 #: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.

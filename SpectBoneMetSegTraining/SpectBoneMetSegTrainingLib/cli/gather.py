@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SpectBoneMetSegLib.cli.main import UsageError, print_json
+from SpectBoneMetSegLib.cli.common import UsageError, print_json
 
 from ..common.progress import counter
 

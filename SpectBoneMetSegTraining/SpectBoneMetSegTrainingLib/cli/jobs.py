@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SpectBoneMetSegLib.cli.main import print_json
+from SpectBoneMetSegLib.cli.common import print_json
 from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.progress import counter

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.cli.main import UsageError, print_json
+from SpectBoneMetSegLib.cli.common import UsageError, print_json
 
 from ..common.progress import counter
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SpectBoneMetSegLib.cli.main import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.progress import loss_line

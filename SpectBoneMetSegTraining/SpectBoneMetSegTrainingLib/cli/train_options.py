@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SpectBoneMetSegLib.cli.main import UsageError
+from SpectBoneMetSegLib.cli.common import UsageError
 from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:
-    from SpectBoneMetSegLib.model.architecture import NetworkConfig
+    from SpectBoneMetSegLib.model.config import NetworkConfig
 
     from ..training.setup.config import TrainingConfig
 
@@ -144,7 +144,7 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
     Raises:
         UsageError: no network has it.
     """
-    from SpectBoneMetSegLib.model.architecture import NetworkConfig
+    from SpectBoneMetSegLib.model.config import NetworkConfig
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)

@@ -9,28 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 
-from ..training.setup.config import BudgetBy, TrainingConfig
-from .cases import GENERATED, cases_of
 from .files import read_json
-from .folds import VALIDATION_FOLD
 
 #: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
 VALIDATION_SHARE = 0.2
+
 #: Share of each of the paper's subsets that trains.
 TRAINING_SHARE = 0.7
-
-
-@dataclass(frozen=True)
-class TrainingCases:
-    """Names of the cases: labelled to learn from, validation (labelled too), unlabelled."""
-
-    labelled: list[str]
-    validation: list[str]
-    unlabelled: list[str]
+BudgetBy = Literal["patient", "sample"]
 
 
 @dataclass(frozen=True)
@@ -41,77 +32,6 @@ class PaperSubsets:
     unlabelled_test: list[str]
     labelled_train: list[str]
     labelled_test: list[str]
-
-
-def training_and_validation(data: Path) -> tuple[list[str], list[str]]:
-    """Labelled training and validation cases when every label is used: the data set's VALIDATION_FOLD.
-
-    Raises:
-        UserError: not a data set, or one without training cases.
-    """
-    cases_of(data, "train")
-    fold = read_json(data / "splits.json")["folds"][VALIDATION_FOLD]
-    if not fold["train"]:
-        raise UserError(f"{data} holds no labelled training case; simulate or label some first.")
-    return fold["train"], fold["val"]
-
-
-def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
-    """The cases a training uses.
-
-    An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones. It may do
-    without any.
-
-    Raises:
-        UserError: not a data set, no training case, fewer patients or samples than the budget, or `labelled_cases`
-            that are no labelled training cases.
-    """
-    bare = config.method == "unsupervised" and not cases_of(data, "train")
-    labelled, validation = ([], []) if bare else training_and_validation(data)
-    patients = patients_of(data)
-    rest: list[str] = []
-    if config.labels is not None or config.labelled_cases is not None:
-        everyone = {case: patients[case] for case in (*labelled, *validation)}
-        labelled, validation, rest = _within_budget(data, everyone, config)
-    known = {patients[case] for case in (*labelled, *validation, *cases_of(data, "test"))}
-    unlabelled = rest + [case for case in cases_of(data, "unlabelled") if patients[case] not in known]
-    if config.method == "unsupervised":
-        labelled, unlabelled = [], labelled + unlabelled
-        if not unlabelled:
-            raise UserError(f"{data} holds no scan to learn from; simulate or gather some first.")
-    elif config.method == "supervised":
-        unlabelled = []
-    elif not unlabelled:
-        raise UserError(
-            f"{data} holds no unlabelled case for the method {config.method}; add some or ask for fewer labels."
-        )
-    return TrainingCases(sorted(labelled), sorted(validation), sorted(unlabelled))
-
-
-def _within_budget(
-    data: Path, everyone: Mapping[str, str], config: TrainingConfig
-) -> tuple[list[str], list[str], list[str]]:
-    """(labelled, validation, rest) of the {case: patient} that have labels, as the config allows to use them."""
-    if GENERATED in everyone.values():
-        # What a generator learnt from the labels of all would slip past the budget, and into the validation patients.
-        raise UserError(f"{data} holds generated cases: choose its labels when making it (`augment`), not in training.")
-    pool = dict(everyone)
-    if config.labelled_cases is not None:
-        foreign = sorted(set(config.labelled_cases) - set(everyone))
-        if foreign:
-            raise UserError(f"{foreign[0]} is no labelled training case of {data}; choose other --labelled-cases.")
-        pool = {case: everyone[case] for case in config.labelled_cases}
-    units = len(set(pool.values())) if config.budget_by == "patient" else len(pool)
-    labels = units if config.labels is None else config.labels
-    labelled, validation, rest = draw_budget(pool, labels, config.budget_by, config.seed)
-    used = {pool[case] for case in (*labelled, *validation)}
-    rest += [case for case, patient in everyone.items() if case not in pool and patient not in used]
-    # Some cases (superscans, say) are only ever measured, never learnt from.
-    learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
-    labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
-    if not labelled and config.method != "unsupervised":
-        raise UserError(f"The {labels} {config.budget_by}s drawn hold nothing to learn from; ask for more --labels.")
-    return labelled, validation, rest
 
 
 def read_labelled_cases(path: Path) -> tuple[str, ...]:

@@ -22,9 +22,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 from .files import clear_leftovers, read_image, read_json, write_image, write_json
 from .folds import split_by_patient
@@ -36,11 +36,12 @@ FOLDERS = {
     "test": ("imagesTs", "labelsTs"),
     "unlabelled": ("imagesUnlabelled", None),
 }
+
 #: In a superscan nearly every bone is diseased and none is outlined: it would teach that such bone is healthy.
 NOT_TRAINED_ON = "superscan"
+
 #: Stands for the patient in cases that a generator made.
 GENERATED = "generated"
-
 Truth = Literal["agreed", "exact"]
 
 
@@ -312,3 +313,8 @@ def _box_origin(frame: PlanarView, place: CropPlace) -> tuple[float, float, floa
     (first, _), (left, _) = place.own
     corner = frame.ijk_to_ras @ np.array([left, first, 0.0, 1.0])
     return (float(corner[0]), float(corner[1]), float(corner[2]))
+
+
+def shows_lesion(crop: LabelledCrop) -> bool:
+    """Whether any view has a pixel labelled as lesion."""
+    return any((label == LESION).any() for label in crop.labels.values())

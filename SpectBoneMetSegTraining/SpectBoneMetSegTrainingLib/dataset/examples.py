@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 from .cases import Instance, LabelledCrop, write_case
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.export.overview import display_window
+from SpectBoneMetSegLib.scan.display import display_window
 
 from ..dataset.cases import LESION, LabelledCrop, load_case
 from ..evaluation.predictions import union_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegLib.scan.planar import ViewName
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib import __version__
+from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import beside
 
-from ..dataset.budgets import TrainingCases, patients_of, training_cases
+from ..dataset.budgets import patients_of
 from ..dataset.cases import GENERATED, cases_of, load_case
 from ..dataset.files import read_json, write_json
 from ..evaluation.predictions import union_of
 from ..training.run_folder import environment, read_rows, training_seconds
+from ..training.setup.cases import TrainingCases, training_cases
 from ..training.setup.config import TrainingConfig
 from . import figure10_cases as cases_shown
 from . import measure

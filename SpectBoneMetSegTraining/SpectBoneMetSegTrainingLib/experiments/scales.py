@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 
 from ..paper_sets.recipes import PAPER_FACTOR
 from .nnunet.client import NnunetSettings

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.lesions.results import ThoraxCrop
 from SpectBoneMetSegLib.scan.aggregation import aggregate, on_frame
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
-from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, crop_thorax
+from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
 
 from ..dataset.cases import FOLDERS, Instance, write_case
 from ..dataset.reference_grid import place_crop

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
-from SpectBoneMetSegLib.export.overview import display_window, outlines_of, side_marks
-from SpectBoneMetSegLib.lesions.components import smallest_window
+from SpectBoneMetSegLib.lesions.components import outlines_of, smallest_window
 from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
 from ..dataset.files import whole_file

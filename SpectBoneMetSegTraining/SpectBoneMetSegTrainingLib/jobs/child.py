@@ -21,11 +21,12 @@ from SpectBoneMetSegLib.common.memory import peak_memory_mb
 from SpectBoneMetSegLib.model.store import read_model
 
 from ..common.locks import FileLock
-from ..dataset.budgets import training_cases
 from ..dataset.cases import LabelledCrop
 from ..training.outcome.finish import train_and_finish
-from ..training.outcome.parent_comparison import compare_with_parent, complete_card
+from ..training.outcome.model_card import complete_card
+from ..training.outcome.parent_comparison import compare_with_parent
 from ..training.preview import make_preview, most_marked, save_preview
+from ..training.setup.cases import training_cases
 from ..training.trainer import BrokenOffError
 from ..training.validation import Predict
 from .folder import (

@@ -12,9 +12,10 @@ from typing import Literal
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import list_models
 
-from ..dataset.budgets import TrainingCases, patients_of, training_cases
+from ..dataset.budgets import patients_of
 from ..dataset.files import read_json
 from ..dataset.sealed import is_sealed
+from ..training.setup.cases import TrainingCases, training_cases
 from ..training.setup.config import MIXED
 from ..training.setup.fine_tuning import with_start
 from .folder import JobSpec

@@ -12,8 +12,8 @@ from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.processes import kill_group, own_group
 from SpectBoneMetSegLib.common.resources import package_folder
-from SpectBoneMetSegLib.worker.client import kill_group, own_group
 
 import SpectBoneMetSegTrainingLib
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
 
-from ..dataset.budgets import training_cases
 from ..dataset.files import write_json
+from ..training.setup.cases import training_cases
 from ..training.trainer import train
 from .child import device_name
 from .folder import RUN, JobSpec, read_spec

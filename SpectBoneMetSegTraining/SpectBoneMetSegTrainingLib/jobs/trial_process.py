@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.worker.client import kill_tree
+from SpectBoneMetSegLib.common.processes import kill_tree
 
 from ..dataset.files import read_json, write_json
 from .folder import JOB, LOG, JobSpec, last_words

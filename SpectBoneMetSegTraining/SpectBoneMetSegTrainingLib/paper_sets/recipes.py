@@ -23,11 +23,10 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.budgets import draw_subsets, patients_of
-from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, load_case
+from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, load_case, shows_lesion
 from ..dataset.examples import Example, aggregated, example_of, write_example
 from ..dataset.files import claim_folder, read_json
 from ..dataset.folds import VALIDATION_FOLD
-from ..training.sampling.batches import shows_lesion
 from .dcgan import GeneratorConfig
 from .generator_images import image_of, sampled_example
 from .geometric import draw_motion, move

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.worker.client import kill_tree, own_group, whole_lines
+from SpectBoneMetSegLib.common.processes import kill_tree, own_group, whole_lines
 
 from ..jobs.process import child_environment
 

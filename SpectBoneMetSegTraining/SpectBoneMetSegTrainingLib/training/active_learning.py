@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegLib.model.store import ModelFolder, load_network
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM

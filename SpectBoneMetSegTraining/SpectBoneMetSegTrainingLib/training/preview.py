@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.files import beside
-from SpectBoneMetSegLib.model.architecture import NetworkConfig
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
@@ -143,7 +143,7 @@ def _group(arrays: dict[str, NDArray[Any]], what: str) -> dict[str, NDArray[Any]
 
 def _grey(counts: NDArray[np.float32]) -> Image:
     from PIL import Image
-    from SpectBoneMetSegLib.export.overview import display_window
+    from SpectBoneMetSegLib.scan.display import display_window
 
     low, high = display_window(counts)
     return Image.fromarray(255 - np.clip((counts - low) / (high - low) * 255, 0, 255).astype(np.uint8))
@@ -152,8 +152,7 @@ def _grey(counts: NDArray[np.float32]) -> Image:
 def _draw_outlines(
     draw: ImageDraw, mask: NDArray[np.bool_], step: NDArray[np.float64], corner: NDArray[np.float64], colour: Colour
 ) -> None:
-    from SpectBoneMetSegLib.export.overview import outlines_of
-    from SpectBoneMetSegLib.lesions.components import number_lesions
+    from SpectBoneMetSegLib.lesions.components import number_lesions, outlines_of
 
     for pieces in outlines_of(number_lesions(mask)).values():
         for piece in pieces:

@@ -12,10 +12,10 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.engines import import_tensorflow
 
 from ..common.locks import alone_in
-from ..dataset.budgets import TrainingCases, training_cases
 from ..dataset.cases import LabelledCrop
 from . import run_folder
 from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
+from .setup.cases import TrainingCases, training_cases
 from .setup.config import TrainingConfig
 from .setup.fine_tuning import start_weights, with_start
 from .setup.schedule import learning_rate

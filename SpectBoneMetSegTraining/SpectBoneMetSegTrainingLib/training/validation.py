@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ..dataset.cases import LabelledCrop

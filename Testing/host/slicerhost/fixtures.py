@@ -46,7 +46,8 @@ def host(running_host: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: Any) -> Path:
     """A small network with made-up weights that finds something in any scan."""
-    from SpectBoneMetSegLib.model.architecture import NetworkConfig, build_network
+    from SpectBoneMetSegLib.model.architecture import build_network
+    from SpectBoneMetSegLib.model.config import NetworkConfig
     from SpectBoneMetSegLib.model.engines import import_tensorflow
     from SpectBoneMetSegLib.model.store import save_model
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 
-from ...dataset.budgets import TrainingCases
 from ...dataset.cases import FOLDERS, load_place
 from ...dataset.files import read_json, write_json
+from ...training.setup.cases import TrainingCases
 
 NAME, FOLD, PLANS = "Dataset001_SpectBoneMetSeg", "0", "nnUNetPlans"
 #: A planar view has no depth. nnU-Net takes the axis with the largest spacing for the one across its slices; this is

@@ -9,26 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES, open_image
+from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
 from SpectBoneMetSegLib.mrml.stored_result import DECISION_TAG
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark
+from ..labels.slices import Picture, read_slices
 
 __all__ = ["IMAGE_SUFFIXES", "LABEL_SUFFIXES", "SEGMENTATION_SUFFIX", "read_label_image", "read_slices"]
-
 LABEL_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
 SEGMENTATION_SUFFIX = ".seg.nrrd"
+
 #: A file with more values, or that marks more of the field, is a picture of counts and not of lesions.
 MOST_LESIONS, LARGEST_SHARE = 200, 0.25
-
-Picture = NDArray[Any]
 
 
 def read_label_image(
@@ -62,26 +59,6 @@ def read_label_image(
         if (mask := np.asarray(placed[layer][0] == value)).any()
     ]
     return marks, frozenset([view])
-
-
-def read_slices(path: Path) -> tuple[Picture, NDArray[np.float64], dict[str, str]]:
-    """(slices, rows, columns[, layers]) of an image file, 4x4 IJK to RAS mm, and its text fields.
-
-    Raises:
-        UserError: missing or damaged.
-    """
-    import SimpleITK as sitk  # noqa: N813
-
-    image = open_image(path)
-    size = image.GetDimension()
-    if size not in (2, 3):
-        raise UserError(f"{path.name} has {size} dimensions; export a labelmap of one slice.")
-    pixels = sitk.GetArrayFromImage(image)
-    lps = np.eye(4)
-    lps[:size, :size] = np.reshape(image.GetDirection(), (size, size)) * np.array(image.GetSpacing())
-    lps[:size, 3] = image.GetOrigin()
-    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    return (pixels[None] if size == 2 else pixels), np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps, fields
 
 
 def _layers(slices: Picture, name: str) -> list[Picture]:

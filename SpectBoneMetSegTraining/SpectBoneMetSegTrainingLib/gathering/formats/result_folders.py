@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.export import FILES
+from SpectBoneMetSegLib.export.result_folder import FILES
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, WholeBodyScan
 

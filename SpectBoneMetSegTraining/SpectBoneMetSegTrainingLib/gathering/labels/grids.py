@@ -172,7 +172,9 @@ def on_frame_of(pixels: NDArray[Any], grid: Grid, scan: WholeBodyScan) -> NDArra
 
 def _picture_grid(file: Path, scan: WholeBodyScan) -> Grid | None:
     """The grid that a one-slice picture file states itself; its view is the one with the very same counts."""
-    from ..formats.image_files import IMAGE_SUFFIXES, read_slices
+    from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
+
+    from .slices import read_slices
 
     if not file.name.lower().endswith(IMAGE_SUFFIXES):
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .image_chain import Camera
+    from .acquisition import Camera
 
 Image = NDArray[np.float32]
 

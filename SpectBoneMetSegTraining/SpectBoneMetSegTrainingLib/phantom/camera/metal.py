@@ -7,39 +7,23 @@ copper or steel let 20-80 % through.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..person.skeleton import load_skeleton
+from .acquisition import Metal
 from .optics import blur_sigma
 
 if TYPE_CHECKING:
     from ..person.anatomy import Person
-    from .image_chain import Camera
+    from .acquisition import Camera
 
 Image = NDArray[np.float32]
-
 METAL_SHARE = 0.06
 _FINE = 4
-
-
-@dataclass(frozen=True)
-class Metal:
-    """An elliptic piece of metal in front of the patient.
-
-    Attributes:
-        kind: for example "pacemaker"; centre: R and S, mm; half_axes: mm; angle: degrees of the first axis from R
-            towards S; transmission: share of the photons that pass.
-    """
-
-    kind: str
-    centre: tuple[float, float]
-    half_axes: tuple[float, float]
-    angle: float
-    transmission: float
+Place = Callable[..., NDArray[np.float64]]
 
 
 def draw_metal(person: Person, rng: np.random.Generator) -> tuple[Metal, ...]:
@@ -87,9 +71,6 @@ def _passed(piece: Metal, camera: Camera) -> tuple[tuple[slice, slice], Image]:
     high = [min(max(place + 2 * reach + 1, 0), limit) for place, limit in zip(first, camera.shape, strict=True)]
     inside = tuple(slice(a - place, b - place) for a, b, place in zip(low, high, first, strict=True))
     return (slice(low[0], high[0]), slice(low[1], high[1])), passed[inside].astype(np.float32)
-
-
-Place = Callable[..., NDArray[np.float64]]
 
 
 def _place_of(person: Person) -> Place:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
+from .acquisition import Jerk
+
 if TYPE_CHECKING:
-    from .image_chain import Camera
+    from .acquisition import Camera
 
 Image = NDArray[np.float32]
 
@@ -18,24 +19,6 @@ Image = NDArray[np.float32]
 #: the rows under the detector at that moment and shifts those still to come.
 DETECTOR_MM = 380.0
 MOTION_SHARE = 0.08
-
-
-@dataclass(frozen=True)
-class Jerk:
-    """One movement of the patient; the sweep runs from head to foot.
-
-    Attributes:
-        row: row under the detector's upper edge at that moment; rows above are finished.
-        rows, columns: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
-        back: row at which the patient moves back, None to stay.
-        view: the view during which it happened; None for both, which a dual-head camera counts at once.
-    """
-
-    row: float
-    rows: int
-    columns: int
-    back: float | None = None
-    view: ViewName | None = None
 
 
 def draw_motion(

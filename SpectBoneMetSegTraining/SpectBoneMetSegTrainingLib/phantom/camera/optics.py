@@ -17,7 +17,7 @@ from ..person.soft_tissue import TISSUES
 
 if TYPE_CHECKING:
     from ..person.anatomy import Person
-    from .image_chain import Camera
+    from .acquisition import Camera
 
 Image = NDArray[np.float32]
 

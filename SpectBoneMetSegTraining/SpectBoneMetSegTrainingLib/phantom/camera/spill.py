@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from ..disease.lesions import points_of
 from ..person.anatomy import Person
 from ..person.soft_tissue import TISSUES
-from .image_chain import Camera, Depths, Image, splat
+from .acquisition import Camera
+from .detector import Image
+from .optics import Depths, splat
 
 INJECTION_SEEN, EXTRAVASATION, URINE, URINE_ON_TRUNK, URINE_BAG = 0.6, 0.12, 0.1, 0.015, 0.015
 CLOUD = 250  # points a spot is made of

@@ -14,21 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from .bones import bone_growth, vary_bones
 from .posture import REFERENCE_POSTURE, Posture, draw_posture, pose_arm, pose_head, pose_leg, rotate
-from .rig import (
-    ANKLE_MM,
-    ELBOW,
-    HIP,
-    KNEE_MM,
-    LUMBAR_MM,
-    NECK,
-    PROPORTIONS,
-    SHOULDER,
-    THORAX_MM,
-    WRIST,
-    bone_growth,
-    vary_bones,
-)
+from .rig import ANKLE_MM, ELBOW, HIP, KNEE_MM, LUMBAR_MM, NECK, PROPORTIONS, SHOULDER, THORAX_MM, WRIST
 from .shape import BodyShape, draw_shape, height_m, length_factor, side_scale, weight_kg
 from .skeleton import SEGMENTS, load_skeleton
 from .soft_tissue import BREAST, TISSUES, TRUNK_FAT, Body, chest_front, fat_share, load_body

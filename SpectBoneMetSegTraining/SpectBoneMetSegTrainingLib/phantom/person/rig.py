@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .skeleton import CERVICAL, LUMBAR, RIBS, STERNUM_MM, THORACIC, load_skeleton
 
 if TYPE_CHECKING:
-    from .shape import BodyShape
+    pass
 
 Points = NDArray[np.float32]
 
@@ -27,9 +27,19 @@ CROWN_MM, SOLE_MM = 731.0, -933.0
 
 #: Largest change of the length of lumbar spine, thorax, thigh and upper arm; shank and forearm make up for theirs.
 PROPORTIONS = (0.06, 0.05, 0.04, 0.04)
-#: Largest change of a rib's slope (S per A) and of its width about its head.
-RIB_SLOPE, RIB_WIDTH = 0.09, 0.07
 LUMBAR_MM, THORAX_MM = (60.0, 215.0), (215.0, 480.0)
+_SIDED: tuple[tuple[str, tuple[str, ...], tuple[float, float, float] | None, tuple[float, float, float]], ...] = (
+    ("scapula", ("scapula",), (170.0, -97.5, 453.0), (0.06, 0.06, 0.08)),
+    ("clavicle", ("clavicle",), None, (0.03, 0.15, 0.15)),
+    ("humerus", ("humerus",), (170.0, -97.5, 453.0), (0.08, 0.08, 0.0)),
+    ("forearm", ("ulna", "radius"), (183.0, -96.0, 166.0), (0.08, 0.08, 0.01)),
+    ("hand", ("hand",), (205.0, -92.0, -80.0), (0.08, 0.08, 0.07)),
+    ("hip bone", ("hip bone",), (77.3, -56.3, -78.5), (0.03, 0.06, 0.07)),
+    ("femur", ("femur",), (77.3, -56.3, -78.5), (0.05, 0.08, 0.0)),
+    ("patella", ("patella",), None, (0.1, 0.1, 0.1)),
+    ("shank", ("tibia", "fibula"), (78.0, -58.0, -500.0), (0.06, 0.06, 0.0)),
+    ("foot", ("talus", "foot", "toes"), (75.0, -62.0, -885.0), (0.08, 0.06, 0.06)),
+)
 
 
 @dataclass(frozen=True)
@@ -53,18 +63,6 @@ _MIDDLE: tuple[Part, ...] = (
     *(Part(name, (name,), None, (0.08, 0.08, 0.07)) for name in (*CERVICAL, *THORACIC, *LUMBAR)),
     Part("sternum", ("sternum",), None, (0.15, 0.08, 0.03)),
     Part("sacrum", ("sacrum",), (0.0, -113.0, 40.0), (0.06, 0.06, 0.06)),
-)
-_SIDED: tuple[tuple[str, tuple[str, ...], tuple[float, float, float] | None, tuple[float, float, float]], ...] = (
-    ("scapula", ("scapula",), (170.0, -97.5, 453.0), (0.06, 0.06, 0.08)),
-    ("clavicle", ("clavicle",), None, (0.03, 0.15, 0.15)),
-    ("humerus", ("humerus",), (170.0, -97.5, 453.0), (0.08, 0.08, 0.0)),
-    ("forearm", ("ulna", "radius"), (183.0, -96.0, 166.0), (0.08, 0.08, 0.01)),
-    ("hand", ("hand",), (205.0, -92.0, -80.0), (0.08, 0.08, 0.07)),
-    ("hip bone", ("hip bone",), (77.3, -56.3, -78.5), (0.03, 0.06, 0.07)),
-    ("femur", ("femur",), (77.3, -56.3, -78.5), (0.05, 0.08, 0.0)),
-    ("patella", ("patella",), None, (0.1, 0.1, 0.1)),
-    ("shank", ("tibia", "fibula"), (78.0, -58.0, -500.0), (0.06, 0.06, 0.0)),
-    ("foot", ("talus", "foot", "toes"), (75.0, -62.0, -885.0), (0.08, 0.06, 0.06)),
 )
 
 
@@ -133,61 +131,11 @@ def load_rig() -> Rig:
     return Rig(part, anchor, heads, ends, ribs, cartilage, edge, _pull(skeleton.points[cartilage], ends, edge, holds))
 
 
-def vary_bones(points: Points, shape: BodyShape) -> Points:
-    """All points of the atlas (n, 3), RAS mm, with this person's own shape of each bone."""
-    rig = load_rig()
-    moved = scale_bones(points, load_skeleton().bone, shape)
-    controls = np.concatenate([_rib_shift(rig.ends, np.arange(len(rig.ends)), shape), _edge_shift(rig, shape)])
-    moved[rig.cartilage] = points[rig.cartilage] + (rig.pull @ controls).astype(np.float32)
-    return moved
-
-
-def scale_bones(points: Points, bone: NDArray[np.uint8], shape: BodyShape) -> Points:
-    """Scale every bone about its anchor, and slope and widen every rib about its head; cartilage stays.
-
-    Args:
-        points: (n, 3) RAS mm, atlas frame; bone: (n,) label.
-    """
-    rig = load_rig()
-    change = _part_change(shape).astype(np.float32)
-    moved = points + (points - rig.anchor.astype(np.float32)[bone]) * change[bone]
-    row = np.full(len(rig.part), -1)
-    row[rig.ribs] = np.arange(len(rig.ribs))
-    index = np.flatnonzero(row[bone] >= 0)
-    moved[index] = points[index] + _rib_shift(points[index], row[bone[index]], shape)
-    return moved
-
-
-def bone_growth(shape: BodyShape) -> NDArray[np.float64]:
-    """Factor on the volume of each bone (names,) that `vary_bones` brings."""
-    growth: NDArray[np.float64] = np.prod(1 + _part_change(shape), axis=1)
-    growth[load_rig().ribs] = 1 + RIB_WIDTH * shape.ribs[:, 1]
-    return growth
-
-
 def spine_length(lumbar: float, thorax: float) -> float:
     """How much longer (mm) the spine gets by these draws of the proportions."""
     return lumbar * PROPORTIONS[0] * (LUMBAR_MM[1] - LUMBAR_MM[0]) + thorax * PROPORTIONS[1] * (
         THORAX_MM[1] - THORAX_MM[0]
     )
-
-
-def _part_change(shape: BodyShape) -> NDArray[np.float64]:
-    rig = load_rig()
-    reach = np.array([part.reach for part in PARTS])
-    return np.where(rig.part[:, None] >= 0, (shape.parts * reach)[rig.part], 0.0)
-
-
-def _rib_shift(points: NDArray[np.floating], row: NDArray[np.int64], shape: BodyShape) -> NDArray[np.floating]:
-    offset = points - load_rig().heads[row]
-    slope, width = (shape.ribs * (RIB_SLOPE, RIB_WIDTH))[row].T
-    return np.stack([width * offset[:, 0], np.zeros(len(row)), slope * offset[:, 1]], 1).astype(points.dtype)
-
-
-def _edge_shift(rig: Rig, shape: BodyShape) -> NDArray[np.float64]:
-    sternum = load_skeleton().names.index("sternum")
-    shift: NDArray[np.float64] = (rig.edge - rig.anchor[sternum]) * _part_change(shape)[sternum]
-    return shift
 
 
 def _pull(

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
 
-from ..camera import image_chain as cam
+from ..camera.acquisition import Camera
+from ..camera.detector import detect, uneven
+from ..camera.draw import describe, draw_camera
+from ..camera.image_chain import displace
+from ..camera.optics import Depths, add_scatter, make_depths, project, refine, splat
 from ..camera.spill import draw_spill, spread
 from ..disease.lesions import add_uptake
 from ..disease.patient import Metastasis, Patient, Seed, draw_patient, stream
@@ -134,8 +138,8 @@ def acquire(
     person = make_person(patient.shape, posture, rng)
     tracer = day_tracer(patient.tracer, rng)
     spots = draw_spill(person, rng)
-    camera = cam.draw_camera(person, rng, shape, spacing)
-    depths = cam.make_depths(person, camera)
+    camera = draw_camera(person, rng, shape, spacing)
+    depths = make_depths(person, camera)
 
     mimics = list(patient.mimics)
     without = add_uptake(tracer.bones, mimics)
@@ -144,13 +148,13 @@ def acquire(
     healthy = _activity(person, Tracer(without, tracer.tissues), camera, depths)
     healthy += spread(spots, camera, depths, rng)
     diseased = _bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
-    primary = {view: [cam.project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
+    primary = {view: [project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
     gain = _gains(primary, camera)
     pattern = int(rng.integers(2**32))
 
     def finished(image: Image, view: ViewName) -> Image:
-        image = cam.add_scatter(image, camera) * np.float32(gain[view])
-        return cam.uneven(cam.displace(image, camera, view), camera, np.random.default_rng([pattern, len(view)]))
+        image = add_scatter(image, camera) * np.float32(gain[view])
+        return uneven(displace(image, camera, view), camera, np.random.default_rng([pattern, len(view)]))
 
     grey = np.float32(255 / camera.capture if camera.capture else 1.0)
     background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
@@ -159,7 +163,7 @@ def acquire(
     shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
     lesions = _label(person, patient.metastases, shares, expected, gain, camera, depths)
     views = {
-        view: PlanarView(cam.detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
+        view: PlanarView(detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
     }
     posterior = mirror(views["posterior"]) if "posterior" in views else None
@@ -177,34 +181,34 @@ def acquire(
     )
 
 
-def _gains(primary: dict[ViewName, list[Image]], camera: cam.Camera) -> dict[ViewName, float]:
+def _gains(primary: dict[ViewName, list[Image]], camera: Camera) -> dict[ViewName, float]:
     """Counts per unit of activity of every view; the first view has the camera's counts."""
     first = camera.views[0]
-    scale = camera.counts / float(cam.add_scatter(np.sum(primary[first], axis=0), camera).sum())
+    scale = camera.counts / float(add_scatter(np.sum(primary[first], axis=0), camera).sum())
     return {view: scale if view == first else scale * camera.posterior_gain for view in camera.views}
 
 
-def _activity(person: Person, tracer: Tracer, camera: cam.Camera, depths: cam.Depths) -> Image:
+def _activity(person: Person, tracer: Tracer, camera: Camera, depths: Depths) -> Image:
     """Activity per (slab, row, column), anterior frame, arbitrary units."""
     from scipy import ndimage
 
     coarse = 2
     shape = (-(-camera.shape[0] // coarse), -(-camera.shape[1] // coarse))
-    soft = cam.splat(person.tissues, tracer.tissues * person.tissue_volume, camera, depths.centres, shape, coarse)
+    soft = splat(person.tissues, tracer.tissues * person.tissue_volume, camera, depths.centres, shape, coarse)
     # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
     soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
-    fine = cam.refine(soft, coarse, camera.shape) / np.float32(coarse**2)
-    return fine + cam.splat(person.bones, tracer.bones * person.bone_volume, camera, depths.centres, camera.shape)
+    fine = refine(soft, coarse, camera.shape) / np.float32(coarse**2)
+    return fine + splat(person.bones, tracer.bones * person.bone_volume, camera, depths.centres, camera.shape)
 
 
 def _bone_activity(
-    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: cam.Camera, depths: cam.Depths
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
 ) -> Image:
     """Activity of some bone points alone."""
     if not len(index):
         return np.zeros((len(depths.centres), *camera.shape), np.float32)
     weights = levels * person.bone_volume[index]
-    return cam.splat(person.bones[index], weights, camera, depths.centres, camera.shape)
+    return splat(person.bones[index], weights, camera, depths.centres, camera.shape)
 
 
 def _label(
@@ -213,8 +217,8 @@ def _label(
     shares: list[NDArray[np.float32]],
     expected: dict[ViewName, Image],
     gain: dict[ViewName, float],
-    camera: cam.Camera,
-    depths: cam.Depths,
+    camera: Camera,
+    depths: Depths,
 ) -> tuple[SimulatedLesion, ...]:
     found: list[SimulatedLesion] = []
     heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
@@ -226,7 +230,7 @@ def _label(
         volume = _bone_activity(person, item.focus.index, own_share, camera, depths)
         views: dict[ViewName, LesionView] = {}
         for view, image in expected.items():
-            own = cam.displace(cam.project(volume, depths, camera, view) * np.float32(gain[view]), camera, view)
+            own = displace(project(volume, depths, camera, view) * np.float32(gain[view]), camera, view)
             views[view] = label_view(own, image, cold=cold)
         found.append(
             SimulatedLesion(
@@ -242,7 +246,7 @@ def _label(
     return tuple(found)
 
 
-def _landmarks(person: Person, camera: cam.Camera) -> dict[str, float]:
+def _landmarks(person: Person, camera: Camera) -> dict[str, float]:
     skeleton = load_skeleton()
 
     def row(points: NDArray[np.float32], quantile: float) -> float:
@@ -265,7 +269,7 @@ def _landmarks(person: Person, camera: cam.Camera) -> dict[str, float]:
     }
 
 
-def _parameters(patient: Patient, arms_up: bool, camera: cam.Camera) -> dict[str, object]:
+def _parameters(patient: Patient, arms_up: bool, camera: Camera) -> dict[str, object]:
     return {
         "sex": patient.shape.sex,
         "age": round(patient.shape.age),
@@ -275,5 +279,5 @@ def _parameters(patient: Patient, arms_up: bool, camera: cam.Camera) -> dict[str
         "disease": patient.disease,
         "conditions": list(patient.conditions),
         "arms_up": arms_up,
-        **cam.describe(camera),
+        **describe(camera),
     }

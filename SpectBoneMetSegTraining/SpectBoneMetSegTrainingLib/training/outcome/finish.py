@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import check_target, save_model
 
-from ...dataset.budgets import TrainingCases, training_cases
 from ...dataset.cases import read_json
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from ..losses.objectives import describe_loss
 from ..run_folder import training_seconds
+from ..setup.cases import TrainingCases, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, Progress, train

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.config import InputName, OutputName
 
-from ...dataset.budgets import TrainingCases
-from ...dataset.cases import BACKGROUND, LESION, LabelledCrop, load_case
+from ...dataset.cases import BACKGROUND, LabelledCrop, load_case, shows_lesion
+from ..setup.cases import TrainingCases
 from ..setup.config import MIXED, TrainingConfig
 from .patches import Patch, random_patch
 from .plain_patches import plain_patch
@@ -22,8 +22,8 @@ from .strong_views import strong_view
 
 #: Names to arrays (patches, n, n, channels) float32.
 Batch = dict[str, NDArray[np.float32]]
-
 PREFETCH = 2
+
 #: Crops kept in memory: about 1,500 cases of 256 x 256 pixels.
 CACHE_BYTES = 2**30
 
@@ -65,11 +65,6 @@ class CropCache:
 
 def _size(crop: LabelledCrop) -> int:
     return sum(array.nbytes for group in (crop.counts, crop.labels) for array in group.values())
-
-
-def shows_lesion(crop: LabelledCrop) -> bool:
-    """Whether any view has a pixel labelled as lesion."""
-    return any((label == LESION).any() for label in crop.labels.values())
 
 
 class BatchSource:

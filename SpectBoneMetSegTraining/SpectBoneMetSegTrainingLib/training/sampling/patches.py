@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.config import InputName, OutputName
 from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ...dataset.cases import IGNORE, LESION, LabelledCrop, merge_labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from SpectBoneMetSegLib.model.architecture import InputName, OutputName
+from SpectBoneMetSegLib.model.config import InputName, OutputName
 from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ...dataset.cases import LabelledCrop

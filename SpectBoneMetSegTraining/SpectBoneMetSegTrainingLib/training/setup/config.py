@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.architecture import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
+
+from ...dataset.budgets import BudgetBy
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
-BudgetBy = Literal["patient", "sample"]
 
 #: Methods whose batches are half labelled, half unlabelled patches.
 MIXED: tuple[Method, ...] = ("semi", "strong")

@@ -1,0 +1,3 @@
+"""The version, which receipts and cards name."""
+
+__version__ = "0.1.0"

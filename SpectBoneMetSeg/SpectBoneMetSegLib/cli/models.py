@@ -1,0 +1,51 @@
+"""`spectbonemetseg models`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .common import print_json, silence_libraries
+
+
+class ModelsCommand:
+    """List the models there are, install one from a folder or file, or write one as a file."""
+
+    help = "List the models, install one, or pass one on as a file."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--install", metavar="FOLDER", help="copy a model folder into your own model store")
+        parser.add_argument("--export", nargs=2, metavar=("NAME|PATH", "FILE"), help="write a model as one file")
+        parser.add_argument(
+            "--import", dest="import_file", metavar="FILE", help="check such a file and install the model in it"
+        )
+        parser.add_argument("--replace", action="store_true", help="with --import: also over a model of the same name")
+        parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for --engine onnx")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """List, install or export."""
+        from ..model.archive import export_model, import_model
+        from ..model.store import export_onnx, find_model, install_model, list_models
+
+        if args.install:
+            model = install_model(Path(args.install))
+            print(f"Installed {model.card.name}.", file=sys.stderr)
+        if args.import_file:
+            model = import_model(Path(args.import_file), args.replace)
+            print(f"Installed {model.card.name}.", file=sys.stderr)
+        if args.export:
+            print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)
+        if args.export_onnx:
+            silence_libraries()
+            model = export_onnx(find_model(args.export_onnx))
+            print(f"Wrote {model.onnx}.", file=sys.stderr)
+        models = list_models()
+        if args.json:
+            print_json([{"path": str(model.path), **model.card.to_dict()} for model in models])
+            return 0
+        for model in models:
+            print(f"{model.path.name}\t{model.card.version}\t{model.card.description}")
+        return 0

@@ -1,0 +1,54 @@
+"""Child processes: a group of their own, ended whole, their output read by whole lines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+#: Seconds a child that was asked to end may take before it is killed.
+PATIENCE = 2.0
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a process started with `own_group`, with all its descendants, and wait until it is gone."""
+    kill_group(process.pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process started with `own_group` and all its descendants; nothing if it is gone."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
+    else:
+        # The group outlives its leader: descendants of a crashed child are ended too.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that a stream which does not block holds now, and the beginning of the next one.
+
+    Args:
+        stream: as from a pipe. begun: what the call before gave as beginning.
+    """
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(stream.fileno(), 65536):
+            begun += piece
+    *lines, rest = begun.split(b"\n")
+    return [line for line in lines if line], rest
+
+
+def own_group() -> dict[str, Any]:
+    """Arguments of Popen that make a process the leader of its own group, so that `kill_tree` ends all it starts."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}

@@ -1,0 +1,89 @@
+"""Every output file of one scan's reading, in a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common.errors import UserError
+from ..common.files import beside, put_in_place
+
+if TYPE_CHECKING:
+    from ..lesions.results import Reading
+
+
+#: Every file a reading consists of (masks of views that exist).
+FILES = {
+    "segmentation.seg.nrrd",
+    "mask.nrrd",
+    "mask_anterior.nrrd",
+    "mask_posterior.nrrd",
+    "probability.nrrd",
+    "contours.mrk.json",
+    "lesions.csv",
+    "receipt.json",
+    "overview.png",
+}
+
+
+def save_reading(reading: Reading, folder: str) -> None:
+    """Write all output files of `reading` into `folder`.
+
+    The files are written into a hidden folder beside it, which gets its name when it is complete; an earlier reading of
+    that name is replaced only then.
+
+    Raises:
+        UserError: the folder cannot be written, or holds something other than an earlier reading.
+    """
+    target = Path(os.path.abspath(os.path.expanduser(folder)))
+    _refuse_to_replace_foreign(target)
+    unfinished = beside(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        _write_all(reading, str(unfinished))
+        put_in_place(unfinished, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"The results cannot be written to {target} ({reason}): choose another output folder."
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_all(reading: Reading, folder: str) -> None:
+    from .markups import write_contours
+    from .overview import write_overview
+    from .receipt import write_receipt
+    from .seg_nrrd import write_segmentation
+    from .table import write_lesion_table
+    from .volumes import write_volumes
+
+    write_volumes(reading, folder)
+    write_segmentation(reading, os.path.join(folder, "segmentation.seg.nrrd"))
+    write_contours(reading, os.path.join(folder, "contours.mrk.json"))
+    write_lesion_table(reading, os.path.join(folder, "lesions.csv"))
+    write_overview(reading, os.path.join(folder, "overview.png"))
+    write_receipt(reading, os.path.join(folder, "receipt.json"))
+
+
+def _refuse_to_replace_foreign(target: Path) -> None:
+    """A folder is replaced only when it holds nothing but an earlier reading: a user's own file in it is not ours."""
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise UserError(f"{target} is a file: choose another output folder.")
+    try:
+        contents = set(os.listdir(target))
+    except OSError as error:
+        raise UserError(f"{target} cannot be read ({error.strerror}): choose another output folder.") from error
+    if contents and "receipt.json" not in contents:
+        raise UserError(f"{target} holds files that are not an earlier reading: choose another output folder.")
+    foreign = sorted(contents - FILES)
+    if foreign:
+        raise UserError(
+            f"{target} also holds {foreign[0]}, which a new reading would delete: move it or choose another folder."
+        )

@@ -1,0 +1,106 @@
+"""What a physician says of the lesions, kept by where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .components import number_lesions
+from .edits import Edits
+from .measurement import measure_lesions
+from .model_result import ModelResult
+from .results import Classification, Decision, Lesion, Reading
+
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
+Ids = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the physician says of one lesion; until it is accepted it is abnormal uptake and nothing more."""
+
+    decision: Decision = "open"
+    classification: Classification = ""
+
+
+def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int, int]:
+    """{lesion ID: the label that covers most of it}; a lesion in which no label lies is left out."""
+    return _most_common_under(number_lesions(reading.mask), labels)
+
+
+class Memory:
+    """What was said of lesions, by place: a lesion that a slider takes away and brings back has it back."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Nothing was said yet; `shape` is the anterior whole-body frame's (rows, columns)."""
+        self._said: list[Review] = []
+        self._labels = np.zeros(shape, np.int32)
+
+    def keep(self, reading: Reading, reviews: Mapping[int, Review]) -> None:
+        """Remember what was said of the lesions of a reading, by ID."""
+        ids = number_lesions(reading.mask)
+        labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
+        for number, review in reviews.items():
+            self._said.append(review)
+            labels[number] = len(self._said)
+        known = labels[ids]
+        self._labels = np.where(known > 0, known, self._labels)
+
+    def of(self, reading: Reading) -> dict[int, Review]:
+        """What was said, for those lesions of another reading that overlap it most."""
+        return {number: self._said[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
+
+
+def reviewed(
+    result: ModelResult, reading: Reading, reviews: Mapping[int, Review], edits: Edits | None = None
+) -> Reading:
+    """The reading as the physician left it, with all decisions in the table and in the receipt.
+
+    Rejected lesions leave masks and outlines; they stay in the table, numbered after those that are kept.
+    """
+    ids = number_lesions(reading.mask)
+    said = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
+    kept = [number for number, review in said.items() if review.decision != "rejected"]
+    gone = [number for number, review in said.items() if review.decision == "rejected"]
+    # Lesions are numbered head to foot, so those that stay keep their order.
+    number = np.zeros(len(said) + 1, np.uint16)
+    number[kept] = np.arange(1, len(kept) + 1)
+    views = {name: number[mask] for name, mask in reading.view_masks.items()}
+    measured = measure_lesions(result.scan, number[ids], views, result.probability)
+    lesions = tuple(_said_of(lesion, lesion.id, said[before]) for lesion, before in zip(measured, kept, strict=True))
+    rejected = tuple(
+        _said_of(reading.lesions[before - 1], place, said[before]) for place, before in enumerate(gone, len(kept) + 1)
+    )
+    by_hand = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
+    entries = [
+        {
+            "lesion": lesion.id,
+            "decision": lesion.decision,
+            "classification": lesion.classification,
+            "edited": before in by_hand,
+            "area_mm2": lesion.area_mm2,
+            "centroid_ras_mm": list(lesion.centroid),
+        }
+        for before, lesion in sorted(zip([*kept, *gone], [*lesions, *rejected], strict=True), key=lambda pair: pair[0])
+    ]
+    receipt = {**reading.receipt, "review": entries, "lesions": len(lesions)}
+    mask = (number[ids] > 0).astype(np.uint8)
+    return replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
+
+
+def _said_of(lesion: Lesion, number: int, review: Review) -> Lesion:
+    return replace(lesion, id=number, decision=review.decision, classification=review.classification)
+
+
+def _most_common_under(ids: Ids, labels: NDArray[np.integer]) -> dict[int, int]:
+    """{ID: the label most frequent inside it}, for the IDs that hold any label."""
+    inside = (ids > 0) & (labels > 0)
+    width = int(labels.max(initial=0)) + 1
+    pairs = np.bincount(ids[inside].astype(np.int64) * width + labels[inside])
+    table = np.pad(pairs, (0, -len(pairs) % width)).reshape(-1, width)
+    return {number: int(row.argmax()) for number, row in enumerate(table) if row.any()}

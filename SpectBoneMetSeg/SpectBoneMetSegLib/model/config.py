@@ -1,0 +1,104 @@
+"""The shape of a network, as its card stores it. Imports no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    pass
+
+InputName = Literal["anterior", "posterior", "aggregate"]
+OutputName = Literal["anterior", "posterior", "union"]
+BlockName = Literal["plain", "dilated-residual"]
+ArchitectureName = Literal["recurrent", "unet"]
+
+#: Ours: kernel of the first convolution W_F; larger when it also halves the grid, so that it sees every pixel twice.
+STEM_KERNEL = {1: 3, 2: 5}
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the network; stored in the model's card, one field per switch of the paper's ablation and of ours.
+
+    Attributes:
+        inputs: the input channels in order. "posterior" is the posterior view mirrored into the anterior frame,
+            "aggregate" the pixel-wise sum of Eq. 4; `preprocessing.network_inputs` makes them.
+        outputs: one probability map each; "posterior" too is in the anterior frame.
+        channels: feature channels per stage; each stage ends by halving the grid.
+        dilations: per stage the dilation rates of the two 3x3 convolutions of its block (ours).
+        recurrent_steps: t of Eq. 5, how often the feature extraction runs (3 in the paper).
+        tied: True shares the convolutions between the steps; False, as the paper's growing parameter count suggests,
+            gives each step its own. BatchNorm always belongs to one step: the steps' statistics differ.
+        skip_connections: features of each stage (last step) and of the input join the upsampling. The paper names none;
+            ours, because a lesion of 3 to 10 pixels does not survive the coarse grid.
+        blocks: "dilated-residual" (paper) or "plain" 3x3 convolutions (ablation, Table 5).
+        inception: halve the grid by inception blocks (paper) or by 2x2 max pooling (ablation, Table 5).
+        stem_stride: 1 runs the recurrence at full resolution, 2 at half, more than twice as fast (ours).
+        stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
+        architecture: "recurrent" (paper), or "unet", the peer of Table 6, which asks only for `inputs`, `outputs` and
+            `channels`.
+    """
+
+    inputs: tuple[InputName, ...] = ("anterior", "posterior")
+    outputs: tuple[OutputName, ...] = ("anterior", "posterior")
+    channels: tuple[int, ...] = (16, 24, 32)
+    dilations: tuple[tuple[int, int], ...] = ((1, 2), (1, 2), (1, 2))
+    recurrent_steps: int = 3
+    tied: bool = False
+    skip_connections: bool = True
+    blocks: BlockName = "dilated-residual"
+    inception: bool = True
+    stem_stride: int = 1
+    stem_channels: int = 8
+    architecture: ArchitectureName = "recurrent"
+
+    def __post_init__(self) -> None:
+        _check_names("inputs", self.inputs, get_args(InputName))
+        _check_names("outputs", self.outputs, get_args(OutputName))
+        if self.blocks not in get_args(BlockName):
+            raise ValueError(f"blocks must be one of {get_args(BlockName)}, not {self.blocks!r}")
+        if self.architecture not in get_args(ArchitectureName):
+            raise ValueError(f"architecture must be one of {get_args(ArchitectureName)}, not {self.architecture!r}")
+        if not self.channels or min(self.channels) < 5:
+            raise ValueError(f"every stage needs at least 5 channels, one per inception branch, not {self.channels}")
+        if len(self.dilations) != len(self.channels) or any(len(pair) != 2 or min(pair) < 1 for pair in self.dilations):
+            raise ValueError(f"every stage needs two dilation rates from 1 up, not {self.dilations}")
+        if self.recurrent_steps < 1 or self.stem_channels < 1 or self.stem_stride not in STEM_KERNEL:
+            raise ValueError("recurrent_steps and stem_channels start at 1, stem_stride is 1 or 2")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {name: _as_lists(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
+        """The inverse of `to_dict`; missing fields take their defaults.
+
+        Raises:
+            ValueError: for unknown fields (a network of a newer program) and impossible values.
+        """
+        unknown = sorted(set(values) - {item.name for item in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown network settings {', '.join(unknown)}")
+        return cls(**{name: _as_tuples(value) for name, value in values.items()})
+
+
+def pooling_divisor(config: NetworkConfig) -> int:
+    """Height and width of the network's input must be multiples of this many pixels."""
+    stride = config.stem_stride if config.architecture == "recurrent" else 1
+    return int(stride * 2 ** len(config.channels))
+
+
+def _check_names(field: str, names: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    if not names or len(set(names)) != len(names) or not set(names) <= set(allowed):
+        raise ValueError(f"{field} must be different names out of {allowed}, not {names}")
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list | tuple) else value

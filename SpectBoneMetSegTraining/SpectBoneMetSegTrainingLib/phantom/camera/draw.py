@@ -1,0 +1,155 @@
+"""How a camera and an acquisition are drawn: pixels, counts, heads, motion, processing and captures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
+
+from ..person.anatomy import Person
+from .acquisition import Camera
+from .metal import draw_metal
+from .motion import draw_motion
+
+SINGLE_HEAD = 0.3
+ENHANCED, HALF_TIME = 0.06, 0.04
+OFF_CENTRE = 0.04
+
+#: Pixel sizes (mm) of usual detectors and zooms, and how often they are met.
+SPACINGS = ((2.0, 0.08), (2.16, 0.07), (2.21, 0.1), (2.26, 0.5), (2.4, 0.12), (2.46, 0.06), (2.8, 0.07))
+COUNTS = (0.8e6, 4.0e6)
+
+#: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
+SPEED = (10.0, 15.0)
+VENDOR_SMOOTHING = 0.12
+ONE_VIEW = 0.06
+
+#: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
+CAPTURED, CAPTURED_LONE = 0.03, 0.3
+HEAD_OUT, FEET_OUT = 0.01, 0.03
+
+#: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
+CAPTURE_WHITE = (20.0, 60.0)
+
+
+def draw_camera(
+    person: Person, rng: np.random.Generator, shape: tuple[int, int] = (1024, 256), spacing: float | None = None
+) -> Camera:
+    """An acquisition at random around the paper's (256 x 1024, 2.26 mm, LEHR); without `spacing` that is drawn too."""
+    there = person.bones[person.bone_volume > 0, 2]
+    height, feet = float(there.max()), float(there.min())
+    if spacing is None:
+        sizes, share = np.array(SPACINGS).T
+        spacing = float(rng.choice(sizes, p=share / share.sum()))
+    room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
+    top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
+    centre = float(rng.normal(0, 14))
+    if rng.random() < OFF_CENTRE:
+        centre += float(rng.uniform(30, 60)) * (1 if rng.random() < 0.5 else -1)
+    body = (top - height) / spacing, (top - feet) / spacing
+    heads = 1 if rng.random() < SINGLE_HEAD else 2
+    views = _draw_views(rng)
+    quick = bool(rng.random() < HALF_TIME)
+    # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
+    counts = float(np.exp(rng.normal(np.log(2.0e6), 0.45))) * (0.5 if quick else 1.0)
+    camera = Camera(
+        shape=shape,
+        spacing=spacing,
+        counts=float(np.clip(counts, *COUNTS)),
+        top=top,
+        centre=centre,
+        gap=(float(rng.uniform(15, 60)), float(rng.uniform(15, 45))),
+        scatter=float(rng.uniform(0.3, 0.6)),
+        scatter_width=float(rng.uniform(0.8, 1.25)),
+        intrinsic=float(rng.uniform(2.5, 4.5)),
+        posterior_gain=float(rng.normal(1.0, 0.04)),
+        posterior_shift=_late(rng) if heads == 1 else (0, 0),
+        unevenness=float(rng.uniform(0.0, 0.03)),
+        views=views,
+        heads=heads,
+        speed=float(rng.uniform(*SPEED)) * (2.0 if quick else 1.0),
+        width=float(rng.uniform(505, 545)),
+        swept=_draw_swept(rng, shape[0], body, spacing),
+        motion=draw_motion(rng, body, spacing, views, heads),
+        metal=draw_metal(person, rng),
+    )
+    return _draw_processing(camera, rng, quick)
+
+
+def faultless(camera: Camera) -> Camera:
+    """The same acquisition of both views with a perfect camera: counts are Poisson about what the optics make."""
+    return replace(
+        camera,
+        posterior_shift=(0, 0),
+        smoothing=0.0,
+        unevenness=0.0,
+        views=VIEW_NAMES,
+        heads=2,
+        width=float("inf"),
+        swept=None,
+        motion=(),
+        metal=(),
+        enhancement=0.0,
+        capture=0.0,
+    )
+
+
+def describe(camera: Camera) -> dict[str, object]:
+    """The acquisition's parameters for the record of a simulated scan."""
+    return {
+        "views": list(camera.views),
+        "anterior_counts": round(camera.counts),
+        "spacing_mm": camera.spacing,
+        "heads": camera.heads,
+        "seconds": round(camera.seconds),
+        "half_time": camera.speed > SPEED[1],
+        "posterior_shift_pixels": list(camera.posterior_shift),
+        "jerks": len(camera.motion),
+        "metal": sorted({piece.kind for piece in camera.metal}),
+        "vendor_smoothing_pixels": round(camera.smoothing, 3),
+        "enhancement": round(camera.enhancement, 3),
+        "capture_white_counts": camera.capture,
+    }
+
+
+def _late(rng: np.random.Generator) -> tuple[int, int]:
+    rows, columns = np.rint(rng.normal(0, 1.5, 2)).astype(int)
+    return int(rows), int(columns)
+
+
+def _draw_views(rng: np.random.Generator) -> tuple[ViewName, ...]:
+    if rng.random() >= ONE_VIEW:
+        return VIEW_NAMES
+    return ("anterior",) if rng.random() < 0.65 else ("posterior",)
+
+
+def _draw_swept(
+    rng: np.random.Generator, rows: int, body: tuple[float, float], spacing: float
+) -> tuple[int, int] | None:
+    """Rows over which the detector passes: the patient and some room, seldom without the crown or the feet.
+
+    The real whole-body scan at hand sweeps 841 of its 1024 rows.
+    """
+    above, below = rng.uniform(15, 130), rng.uniform(10, 120)
+    whole = rng.random() < 0.4
+    if rng.random() < HEAD_OUT:
+        above, whole = -rng.uniform(15, 80), False
+    if rng.random() < FEET_OUT:
+        below, whole = -rng.uniform(30, 300), False
+    if whole:
+        return None
+    first, end = round(body[0] - above / spacing), round(body[1] + below / spacing)
+    return max(first, 0), min(end, rows)
+
+
+def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool) -> Camera:
+    """The same acquisition with what its vendor and its archive do to the counts."""
+    kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
+    if quick or kind < ENHANCED:
+        camera = replace(camera, enhancement=0.4 + 0.8 * float(strength))
+    elif kind < ENHANCED + VENDOR_SMOOTHING:
+        camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))
+    if rng.random() < (CAPTURED if len(camera.views) == 2 else CAPTURED_LONE):
+        camera = replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
+    return camera
