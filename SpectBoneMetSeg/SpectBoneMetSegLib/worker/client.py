@@ -86,7 +86,7 @@ class Worker:
             environment: the child's environment instead of this process's.
             command: the whole command line instead of `python -m SpectBoneMetSegLib.worker.child`.
         """
-        self._command = list(command or [python or sys.executable, "-m", f"{__package__}.worker_child"])
+        self._command = list(command or [python or sys.executable, "-m", f"{__package__}.child"])
         self._environment = dict(os.environ if environment is None else environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None

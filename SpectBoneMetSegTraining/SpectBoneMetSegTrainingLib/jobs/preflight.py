@@ -20,7 +20,7 @@ from ..training.setup.config import MIXED
 from ..training.setup.fine_tuning import with_start
 from .folder import JobSpec
 from .queue import jobs_folder, list_jobs
-from .trial_process import TrialResult
+from .trial import TrialResult
 
 __all__ = ["Finding", "check_before", "may_start"]
 

@@ -38,7 +38,7 @@ def launch(folder: Path, attempt: int, python: str) -> None:
     """
     _started[:] = [process for process in _started if process.poll() is None]
     write_json(folder / LAUNCHED, {"attempt": attempt, "time": time.time()})
-    command = [python, "-m", f"{__package__}.job_child", str(folder)]
+    command = [python, "-m", f"{__package__}.child", str(folder)]
     try:
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(

@@ -1,26 +1,49 @@
-"""The process of `trial.Trial`: a few steps and one look at the validation patients, measured."""
+"""A short trial of a training: what a step and a look at the validation patients cost on this machine."""
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
 
-from ..dataset.files import write_json
 from ..training.setup.cases import training_cases
 from ..training.trainer import train
 from .child import device_name
-from .folder import RUN, JobSpec, read_spec
-from .process import lower_priority
-from .trial_process import RESULT, TrialResult
+from .folder import RUN, JobSpec
 
 #: Steps until the look; the first one builds the graph and is not timed.
 STEPS = 6
+#: The end of a training, its thresholds and the comparison with the parent, costs about so many looks.
+LOOKS_AT_THE_END = 6
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What was measured.
+
+    Attributes:
+        start_seconds: until the first step is done. step_seconds: of every further one.
+        look_seconds: of one look at all validation patients. memory_mb: highest (2**20 bytes). device: what computed.
+    """
+
+    start_seconds: float
+    step_seconds: float
+    look_seconds: float
+    memory_mb: float | None
+    device: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    def seconds(self, steps: int, validate_every: int) -> float:
+        """About how long a whole training takes; less if it stops early."""
+        looks = (steps // validate_every if validate_every else 0) + LOOKS_AT_THE_END
+        return self.start_seconds + steps * self.step_seconds + looks * self.look_seconds
 
 
 class _EnoughError(Exception):
@@ -60,12 +83,3 @@ def measure(folder: Path, spec: JobSpec) -> TrialResult:
     with suppress(_EnoughError):
         train(spec.data, folder / RUN, config, watch.progress)
     return watch.result()
-
-
-if __name__ == "__main__":
-    lower_priority()
-    place = Path(sys.argv[1])
-    try:
-        write_json(place / RESULT, measure(place, read_spec(place)).to_dict())
-    except UserError as error:
-        write_json(place / RESULT, {"failed": str(error)})

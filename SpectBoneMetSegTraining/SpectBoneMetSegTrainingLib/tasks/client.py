@@ -49,7 +49,7 @@ class Task:
         """Start the process; returns at once.
 
         Args:
-            name: a task of `task_child.TASKS`. arguments: its arguments, plain JSON values.
+            name: a task of `actions.TASKS`. arguments: its arguments, plain JSON values.
             python: the interpreter; in Slicer that is PythonSlicer. None for the running one.
 
         Raises:
@@ -61,7 +61,7 @@ class Task:
         interpreter = python or sys.executable
         try:
             self._process = subprocess.Popen(
-                [interpreter, "-m", f"{__package__}.task_child"],
+                [interpreter, "-m", f"{__package__}.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

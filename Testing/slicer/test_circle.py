@@ -1,0 +1,134 @@
+"""The circle on simulated patients: a weak model reads, a person corrects, the model learns and reads better."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+
+pytest_plugins = ["slicerhost.fixtures"]
+
+pytestmark = pytest.mark.slow
+
+#: Simulated patients: some are corrected and learnt from, the others are only read at the end.
+LEARNT, HELD_OUT = 14, 6
+STEPS = 300
+MINUTES = 20
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    """{case: DICOM file or folder} of simulated patients, and the folder with their truth."""
+    from SpectBoneMetSegLib.cli.main import main
+
+    folder = tmp_path_factory.mktemp("simulated") / "data"
+    assert main(["simulate", "--patients", str(LEARNT + HELD_OUT), "--seed", "5", "--output", str(folder)]) == 0
+    return {path.stem: path for path in sorted((folder / "dicom").iterdir())}, folder
+
+
+@pytest.fixture(scope="module")
+def weak_model(patients, tmp_path_factory):
+    """A small network that has learnt next to nothing."""
+    from SpectBoneMetSegLib.model.config import NetworkConfig
+    from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+    from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+
+    folder = tmp_path_factory.mktemp("weak")
+    network = NetworkConfig(channels=(8, 16), dilations=((1, 2), (1, 2)), recurrent_steps=2)
+    config = TrainingConfig(steps=40, batch=4, patch=64, validate_every=0, network=network)
+    train_and_finish(patients[1], folder / "run", config, folder / "weak")
+    return folder / "weak"
+
+
+def truth_of(case, scan, folder):
+    """(labelled, ignored) masks (rows, columns) of a simulated case in the anterior frame, both views together."""
+    from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
+
+    record = read_json(folder / "instances" / f"{case}.json")
+    labelled = np.zeros(scan.frame.shape, bool)
+    marked = labelled.copy()
+    for view in scan.views:
+        layers = read_image(folder / "instances" / f"{case}_{view}.nii.gz")[0].reshape(-1, *scan.frame.shape)
+        ids = [lesion["id"] for lesion in record["lesions"] if lesion["labelled"].get(view)]
+        labelled |= np.isin(layers, ids).any(0)
+        marked |= (layers > 0).any(0)
+    return labelled, marked & ~labelled
+
+
+def read(panel, path, model, until):
+    """Open a scan in the reading module and let a model outline it."""
+    import slicer
+
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    panel.logic.openInReading(files, model, read=True)
+    reading = slicer.util.getModuleWidget("SpectBoneMetSeg")
+    until(lambda: not reading.logic.busy, 120)
+    assert reading.live is not None, reading.ui.statusLabel.text
+    return reading.live
+
+
+def correct(live, truth):
+    """What a person makes of a proposal in the Segment Editor: the areas that are there, and no others."""
+    from SpectBoneMetSegLib.lesions.components import number_lesions
+    from SpectBoneMetSegLib.mrml.nodes import import_lesions
+
+    import_lesions(live.node, number_lesions(truth), live.result.scan.frame)
+
+
+def pooled_dsc(panel, cases, model, patients, until):
+    """DSC over the thorax pixels of several patients together."""
+    paths, folder = patients
+    hit = total = 0
+    for case in cases:
+        live = read(panel, paths[case], model, until)
+        labelled, ignored = truth_of(case, live.result.scan, folder)
+        crop = live.result.crop
+        box = (slice(*crop.rows), slice(*crop.columns))
+        truth, found = labelled[box], (live.reading.mask > 0)[box] & ~ignored[box]
+        hit += 2 * int((truth & found).sum())
+        total += int(truth.sum()) + int(found.sum())
+    return hit / total
+
+
+def test_a_model_reads_held_out_patients_better_after_it_was_taught_in_slicer(
+    host, panel, weak_model, model_store, patients, teaching, until, tmp_path
+):
+    from SpectBoneMetSegLib.model.store import install_model
+
+    paths, folder = patients
+    cases = sorted(paths)
+    install_model(weak_model)
+    training = teaching()
+    ui = training.ui
+    before = pooled_dsc(training, cases[LEARNT:], "weak", patients, until)
+    host.clear()
+
+    for case in cases[:LEARNT]:
+        live = read(training, paths[case], "weak", until)
+        correct(live, truth_of(case, live.result.scan, folder)[0])
+        host.slicer.util.selectModule("SpectBoneMetSegTraining")
+        training.teach.scene.tick(live.node.GetID())
+    ui.datasetPath.currentPath = str(tmp_path / "set")
+    ui.gatherButton.click()
+    until(lambda: not training.logic.collector.busy, 300)
+    assert f"labelled: {LEARNT} scans of {LEARNT} patients" in ui.gatherLabel.text
+
+    # Closing the scene took earlier choices along.
+    ui.parentSelector.setCurrentIndex(ui.parentSelector.findData("weak"))
+    ui.presetSelector.setCurrentIndex(ui.presetSelector.findData("quick"))
+    ui.nameEdit.setText("taught")
+    ui.stepsBox.setValue(STEPS)
+    started = time.monotonic()
+    ui.trainButton.click()
+    until(lambda: training.train.state in ("finished", "failed"), 60 * MINUTES)
+    assert training.train.state == "finished", ui.trainingLabel.text
+    assert "from weak" in ui.verdictLabel.text or "than weak" in ui.verdictLabel.text
+    print(f"trained for {(time.monotonic() - started) / 60:.1f} min; {ui.verdictLabel.text}")
+    ui.useButton.click()
+    host.clear()
+    after = pooled_dsc(training, cases[LEARNT:], "taught", patients, until)
+    print(f"DSC of {HELD_OUT} held-out simulated patients: {before:.3f} before, {after:.3f} after")
+    assert after > before + 0.1

@@ -1,0 +1,75 @@
+"""README and docs say what is there: links lead somewhere, commands exist, figures are those of the shipped model."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.cli.main import _parser
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_local_link_and_named_file_exists(page):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    named = re.findall(r"`((?:Resources|SpectBoneMetSeg|SpectBoneMetSegTraining|Testing)/[\w./-]+)`", text)
+    assert not [name for name in named if not (ROOT / name).exists()]
+    assert not re.findall(r"@[A-Z]+@", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_on_the_page_is_understood(page):
+    text = page.read_text().replace("\\\n", " ")
+    commands = re.findall(r"^\s*spectbonemetseg (.+)$", text, re.MULTILINE)
+    for line in commands:
+        words = re.sub(r'"\$\(.*?\)[^"]*"', "FILE", line).split()
+        _parser().parse_args(words)
+    assert commands
+
+
+def test_the_research_use_notice_stands_in_the_readme():
+    assert "Research use only - not for diagnosis or treatment" in (ROOT / "README.md").read_text()
+
+
+def test_the_shipped_model_is_trained_and_its_card_says_on_what():
+    card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "thorax" / "card.json").read_text())
+    # On simulator 3 an untrained model is near 0 and any threshold of counts below 0.2.
+    assert card["metrics"]["validation"]["both views"]["dice"] > 0.55
+    assert "imulated" in card["training"]["data"]
+    assert "Research use only" in card["notice"]
+    steps = card["training"]["steps"]
+    assert f"--steps {steps} --learning-rate 3e-3" in (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
+    shutil.copytree(ROOT / "docs" / "next-scan", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "curves.png").unlink()
+    script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
+    command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (tmp_path / "curves.png").exists()
+    page = (ROOT / "docs" / "training-jobs.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
+    assert [row[0] for row in rows] == ["6", "12", "18", "24"]
+    for count, random, rank, difference, better in rows:
+        [line] = [line for line in told.splitlines() if line.startswith(f"{count} patients:")]
+        assert f"random {random} (" in line
+        assert f"rank {rank} (" in line
+        gain = re.match(r"([+-][\d.]+) \(([\d.]+)\)", difference)
+        same_start = "difference +0.000" in line
+        assert same_start if gain is None else f"difference {gain[1]}, standard error {gain[2]}" in line
+        assert same_start or f"rank better in {better}" in line
+    goals = re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page)
+    assert len(goals) == 2
+    for goal, ranked, at_random in goals:
+        assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in told
+    [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
+    assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", told, re.MULTILINE)
+    assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", told, re.MULTILINE)
