@@ -12,13 +12,13 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegModule.views import forgetCode
-from SpectBoneMetSegTrainingModule.gather_panel import TeachPanel
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
-from SpectBoneMetSegTrainingModule.next_panel import NextPanel
+from SpectBoneMetSegTrainingModule.panels.gather import TeachPanel
+from SpectBoneMetSegTrainingModule.panels.next import NextPanel
+from SpectBoneMetSegTrainingModule.panels.result import ResultPanel
+from SpectBoneMetSegTrainingModule.panels.train import TrainPanel
 from SpectBoneMetSegTrainingModule.parameter_fields import Choices
-from SpectBoneMetSegTrainingModule.result_panel import ResultPanel
 from SpectBoneMetSegTrainingModule.self_test import SpectBoneMetSegTrainingTest
-from SpectBoneMetSegTrainingModule.train_panel import TrainPanel
 
 __all__ = [
     "SpectBoneMetSegTraining",

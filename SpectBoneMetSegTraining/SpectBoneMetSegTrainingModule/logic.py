@@ -15,8 +15,8 @@ from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .collector import Collector
 from .followed_job import FollowedJob
+from .labels.collector import Collector
 from .task_runner import Runner
 
 #: How often the window looks for what the other processes said, in milliseconds.

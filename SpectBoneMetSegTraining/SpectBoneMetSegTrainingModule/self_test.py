@@ -10,7 +10,7 @@ from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.sample import sampleFile
 
 from .curves import fill, singleton, smooth, thinned
-from .scene_labels import keepReader, keepTeaching, labelsInScene, scansInScene
+from .labels.scene_labels import keepReader, keepTeaching, labelsInScene, scansInScene
 
 
 class SpectBoneMetSegTrainingTest(ScriptedLoadableModuleTest):

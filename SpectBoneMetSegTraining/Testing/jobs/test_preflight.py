@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from SpectBoneMetSegTrainingLib.jobs import preflight
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
 from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, free_memory_mb, in_words, may_start
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
-from SpectBoneMetSegTrainingLib.jobs.trial_process import Trial, TrialResult
+from SpectBoneMetSegTrainingLib.jobs.trial import TrialResult, measure
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.setup.presets import PAPER_NETWORK, preset
 
@@ -153,32 +152,13 @@ def test_every_preset_can_be_trained(pace, approach, start, unlabelled):
     assert config.steps <= preset("thorough", approach, None, unlabelled).steps
 
 
-def wait(trial: Trial, seconds: float = 300) -> TrialResult:
-    end = time.monotonic() + seconds
-    while (result := trial.poll()) is None:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return result
-
-
 @pytest.mark.slow
-def test_a_trial_measures_and_leaves_nothing(data):
-    with Trial(JobSpec(data, "mine", TINY)) as trial:
-        folder = trial._folder
-        result = wait(trial)
+def test_a_trial_measures_steps_start_and_memory(data, tmp_path):
+    result = measure(tmp_path, JobSpec(data, "mine", TINY))
     assert 0 < result.step_seconds < result.start_seconds
     assert result.memory_mb > 100
-    assert not folder.exists()
 
 
 def test_a_trial_that_cannot_be_trained_says_why(tmp_path):
-    with Trial(JobSpec(tmp_path, "mine", TINY)) as trial, pytest.raises(UserError, match="not a data set"):
-        wait(trial)
-
-
-def test_a_trial_that_is_closed_early_is_gone(data):
-    with Trial(JobSpec(data, "mine", TINY)) as trial:
-        process, folder = trial._process, trial._folder
-        assert trial.poll() is None
-    assert process.poll() is not None
-    assert not folder.exists()
+    with pytest.raises(UserError, match="not a data set"):
+        measure(tmp_path, JobSpec(tmp_path, "mine", TINY))

@@ -6,11 +6,11 @@
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .keyed_table import Rows
-from .panel_texts import scanName
-from .parameter_fields import modelItems, refill
-from .requirements import ensureTrainingInstalled
-from .task_progress import LongCall
+from ..keyed_table import Rows
+from ..panel_texts import scanName
+from ..parameter_fields import modelItems, refill
+from ..requirements import ensureTrainingInstalled
+from ..task_progress import LongCall
 
 
 class NextPanel:

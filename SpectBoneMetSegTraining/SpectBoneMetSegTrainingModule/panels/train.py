@@ -7,14 +7,14 @@ import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .curves import Curves
-from .keyed_table import Rows
-from .logic import ACTIVE, NOTHING, WAITING
-from .panel_texts import duration, stateText
-from .parameter_fields import modelItems, refill
-from .pictures import showFile
-from .requirements import ensureTrainingInstalled
-from .task_runner import Listener
+from ..curves import Curves
+from ..keyed_table import Rows
+from ..logic import ACTIVE, NOTHING, WAITING
+from ..panel_texts import duration, stateText
+from ..parameter_fields import modelItems, refill
+from ..pictures import showFile
+from ..requirements import ensureTrainingInstalled
+from ..task_runner import Listener
 
 #: The list of all trainings is read anew after so many looks at the one that is shown.
 LOOKS_PER_LIST = 8

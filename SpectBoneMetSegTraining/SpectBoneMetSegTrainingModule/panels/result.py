@@ -9,8 +9,8 @@ import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .keyed_table import Rows
-from .panel_texts import signed
+from ..keyed_table import Rows
+from ..panel_texts import signed
 
 
 class ResultPanel:

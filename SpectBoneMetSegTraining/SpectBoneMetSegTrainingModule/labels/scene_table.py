@@ -6,7 +6,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from .keyed_table import Rows
+from ..keyed_table import Rows
 from .scene_labels import keepReader, keepScan, keepTeaching, labelsInScene, scansInScene
 
 TEACH_COLUMN, SCAN_COLUMN, READER_COLUMN = 0, 1, 2

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .task_runner import Listener
+from ..task_runner import Listener
 
 
 class Collector:

@@ -8,13 +8,13 @@ import os
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-from .folder_list import FolderList
-from .keyed_table import Rows
-from .panel_texts import scanName
-from .pictures import showFile
-from .requirements import ensureTrainingInstalled
-from .scene_table import SceneTable
-from .task_progress import LongCall
+from ..keyed_table import Rows
+from ..labels.folder_list import FolderList
+from ..labels.scene_table import SceneTable
+from ..panel_texts import scanName
+from ..pictures import showFile
+from ..requirements import ensureTrainingInstalled
+from ..task_progress import LongCall
 
 
 class TeachPanel:

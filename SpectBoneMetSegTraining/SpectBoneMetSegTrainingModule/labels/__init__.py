@@ -1,0 +1,1 @@
+"""Labels in the scene and in folders, collected as a labelled set."""
