@@ -9,16 +9,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..scan.planar import ViewName
+from .dicom_pixels import check_pixels, counted, frame_count
+from .dicom_values import items, number, numbers, text
 from .frames import Frame, FrameFile
 from .laterality import VIEW_CODES, is_wide, views_in_text
+from .orientation import Across, Down, plane_directions, toward
 from .patient_position import position_warnings
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ __all__ = ["NotPlanarError", "looks_like_dicom", "read_dicom", "read_header", "s
 #: The 99mTc photopeak in keV.
 PHOTOPEAK_KEV = 140.5
 _NM_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5"})
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _NOT_PLANAR = ("TOMO", "GATED", "DYNAMIC")
 #: Short texts that name the view where the view code is missing.
 _TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProcessingDescription", "ImageComments")
@@ -58,7 +63,7 @@ def study_uid(path: Path) -> str:
     """
     dataset = read_header(path)
     with _one_sentence(path.name):
-        return str(dataset.get("StudyInstanceUID") or "")
+        return text(dataset, "StudyInstanceUID")
 
 
 def read_header(path: Path) -> Dataset:
@@ -80,12 +85,9 @@ def view_of(dataset: Dataset, path: Path) -> ViewName | None:
         UserError: the energy windows cannot be told apart.
     """
     with _one_sentence(path.name):
-        count, shape = int(dataset.get("NumberOfFrames") or 1), (int(dataset.Rows), int(dataset.Columns))
+        count, shape = frame_count(dataset), (int(dataset.Rows), int(dataset.Columns))
         frames = _frames(dataset, path, np.broadcast_to(np.float64(0), (count, *shape)))
         return _only_side(frames) if len(frames) == 1 and not is_wide(shape) else None
-
-
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def read_dicom(path: Path) -> FrameFile:
@@ -99,14 +101,14 @@ def read_dicom(path: Path) -> FrameFile:
     with _one_sentence(name):
         dataset, notes = _load(path, pixels=True)
         _check_kind(dataset, name)
-        _check_pixels(dataset, name)
-        pixels, decode_notes = _decoded(dataset, name)
+        check_pixels(dataset, name)
+        pixels, decode_notes = counted(dataset, name)
         frames = _frames(dataset, path, pixels)
         return FrameFile(
             file=path,
             frames=frames,
-            study_uid=str(dataset.get("StudyInstanceUID") or ""),
-            sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+            study_uid=text(dataset, "StudyInstanceUID"),
+            sop_uid=text(dataset, "SOPInstanceUID"),
             description=_description(dataset),
             warnings=(
                 *notes,
@@ -170,69 +172,46 @@ def _name_encoding(dataset: Dataset) -> None:
 
 
 def _check_kind(dataset: Dataset, name: str) -> None:
-    modality = str(dataset.get("Modality") or "")
-    if not modality and str(dataset.SOPClassUID) not in _NM_CLASSES:
+    modality = text(dataset, "Modality")
+    if not modality and text(dataset, "SOPClassUID") not in _NM_CLASSES:
         raise UserError(f"{name} does not name its modality or is cut short; give the whole-body NM file.")
     if modality not in ("", "NM"):
         raise NotPlanarError(
             f"{name} is of modality {modality}, not a nuclear medicine image; give the whole-body NM file."
         )
-    kind = "\\".join(str(word).upper() for word in _values(dataset.get("ImageType")))
+    kind = text(dataset, "ImageType").upper()
     for word in _NOT_PLANAR:
         if word in kind:
             raise NotPlanarError(
                 f"{name} is a {word.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file."
             )
     if "Rows" not in dataset:
+        if text(dataset, "SOPClassUID") not in (*_NM_CLASSES, _SECONDARY_CAPTURE):
+            raise NotPlanarError(f"{name} holds no picture; give the planar whole-body NM file.")
         raise UserError(f"{name} holds no picture or is cut short; give the planar whole-body NM file.")
 
 
-def _check_pixels(dataset: Dataset, name: str) -> None:
-    if "PixelData" not in dataset or not dataset.PixelData:
-        raise UserError(f"{name} is cut short or holds no pixels; copy or export the file again.")
-    photometric = str(dataset.get("PhotometricInterpretation") or "")
-    if int(dataset.get("SamplesPerPixel") or 1) != 1 or not photometric.startswith("MONOCHROME"):
-        raise UserError(f"{name} is a colour picture, from which counts cannot be told; give the original NM file.")
-    if photometric == "MONOCHROME1":
-        # An inverted display of counts and counts stored inverted look the same in the header.
-        raise UserError(f"{name} is stored as inverted grey (MONOCHROME1), not as counts; give the original NM file.")
-
-
-def _decoded(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
-    """(frames, rows, columns) counts after rescaling, and what the decoder had to say about the pixels."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    count = int(dataset.get("NumberOfFrames") or 1)
-    if not syntax.is_transfer_syntax or not syntax.is_encapsulated:
-        wanted = count * dataset.Rows * dataset.Columns * dataset.get("BitsAllocated", 16) // 8
-        if len(dataset.PixelData) < wanted:
-            raise UserError(
-                f"{name} is cut short ({len(dataset.PixelData)} of {wanted} pixel bytes); copy or export it again."
-            )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            stored = np.asarray(dataset.pixel_array)
-        except Exception as error:  # every decoder has its own exceptions
-            raise UserError(
-                f"The pixels of {name} are damaged or compressed in a way that cannot be read "
-                f"({syntax.name}); export it uncompressed."
-            ) from error
-    pixels = stored.reshape(-1, dataset.Rows, dataset.Columns).astype(np.float64)
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    factor, offset = float(1 if slope is None else slope), float(intercept or 0)
-    if (factor, offset) != (1, 0):
-        pixels = pixels * factor + offset
-    notes = [str(note.message).split("\n")[0] for note in caught if "truncat" in str(note.message).lower()]
-    return pixels, [f"{name}: {note}" for note in notes]
-
-
 def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64]) -> tuple[Frame, ...]:
-    codes = _detector_views(dataset, len(pixels))
-    texts = tuple(str(dataset.get(keyword)) for keyword in _TEXTS if dataset.get(keyword))
+    views = _detector_views(dataset, len(pixels))
+    spoken = tuple(text(dataset, keyword) for keyword in _TEXTS if text(dataset, keyword))
     spacing = _spacing(dataset)
-    chosen = _photopeak_frames(dataset, len(pixels), path.name)
-    captured = str(dataset.SOPClassUID) == _SECONDARY_CAPTURE
-    return tuple(Frame(pixels[index], spacing, path, *codes[index], texts, captured) for index in chosen)
+    captured = text(dataset, "SOPClassUID") == _SECONDARY_CAPTURE
+    inverted = text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+    return tuple(
+        Frame(
+            pixels[index],
+            spacing,
+            path,
+            views[index].side,
+            views[index].other,
+            spoken,
+            captured,
+            views[index].across,
+            views[index].down,
+            inverted,
+        )
+        for index in _photopeak_frames(dataset, len(pixels), path.name)
+    )
 
 
 def _only_side(frames: tuple[Frame, ...]) -> ViewName | None:
@@ -248,7 +227,7 @@ def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
     vector = _vector(dataset, "EnergyWindowVector", count)
     if len(set(vector)) <= 1:
         return list(range(count))
-    windows = list(dataset.get("EnergyWindowInformationSequence") or [])
+    windows = items(dataset, "EnergyWindowInformationSequence")
     hit = {number for number in set(vector) if 0 < number <= len(windows) and _holds_photopeak(windows[number - 1])}
     if len(hit) != 1:
         raise UserError(
@@ -260,15 +239,15 @@ def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
 
 def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
     """A sentence when the only energy window says that it misses the photopeak."""
-    windows = list(dataset.get("EnergyWindowInformationSequence") or [])
+    windows = items(dataset, "EnergyWindowInformationSequence")
     numbers = set(_vector(dataset, "EnergyWindowVector", count)) or {1}
     if len(numbers) != 1 or not 0 < min(numbers) <= len(windows):
         return []
     window = windows[min(numbers) - 1]
     limits = [
-        (float(part.EnergyWindowLowerLimit), float(part.EnergyWindowUpperLimit))
-        for part in window.get("EnergyWindowRangeSequence") or []
-        if part.get("EnergyWindowLowerLimit") and part.get("EnergyWindowUpperLimit")
+        (low, high)
+        for part in items(window, "EnergyWindowRangeSequence")
+        if (low := number(part, "EnergyWindowLowerLimit")) and (high := number(part, "EnergyWindowUpperLimit"))
     ]
     if not limits or _holds_photopeak(window):
         return []
@@ -278,29 +257,54 @@ def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
 
 def _holds_photopeak(window: Dataset) -> bool:
     return any(
-        float(part.get("EnergyWindowLowerLimit") or np.inf)
+        (number(part, "EnergyWindowLowerLimit") or np.inf)
         <= PHOTOPEAK_KEV
-        <= float(part.get("EnergyWindowUpperLimit") or -np.inf)
-        for part in window.get("EnergyWindowRangeSequence") or []
+        <= (number(part, "EnergyWindowUpperLimit") or -np.inf)
+        for part in items(window, "EnergyWindowRangeSequence")
     )
 
 
-def _detector_views(dataset: Dataset, count: int) -> list[tuple[ViewName | None, str]]:
-    """(side, name of another projection) of every frame, by the view code of its detector."""
-    items = list(dataset.get("DetectorInformationSequence") or [])
-    numbers = _vector(dataset, "DetectorVector", count)
-    if not numbers and count == 1:
-        numbers = [1]
-    if len(numbers) != count:
-        return [(None, "")] * count
-    return [_coded_view(items[number - 1]) if 0 < number <= len(items) else (None, "") for number in numbers]
+@dataclass(frozen=True)
+class _DetectorView:
+    """What the header says about one frame: side, name of another projection, where its columns and rows run."""
+
+    side: ViewName | None = None
+    other: str = ""
+    across: Across = ""
+    down: Down = ""
 
 
-def _coded_view(detector: Dataset) -> tuple[ViewName | None, str]:
-    codes = list(detector.get("ViewCodeSequence") or [])
+def _detector_views(dataset: Dataset, count: int) -> list[_DetectorView]:
+    """What is said of every frame by its detector's item, or of an only frame at the top level of the header."""
+    detectors = items(dataset, "DetectorInformationSequence")
+    order = _vector(dataset, "DetectorVector", count)
+    if not order and count == 1:
+        order = [1]
+    if len(order) != count:
+        return [_DetectorView()] * count
+    views = [
+        _detector_view(detectors[place - 1]) if 0 < place <= len(detectors) else _DetectorView() for place in order
+    ]
+    if count == 1 and views[0].side is None and not views[0].other:
+        side, other = _coded_view(dataset)
+        views = [replace(views[0], side=side, other=other)]
+    return views
+
+
+def _detector_view(detector: Dataset) -> _DetectorView:
+    side, other = _coded_view(detector)
+    cosines = numbers(detector, "ImageOrientationPatient")
+    across, down = (toward(cosines[:3]), toward(cosines[3:])) if len(cosines) == 6 else ("", "")
+    if {across, down} & {"left", "right"} and {across, down} & {"head", "feet"}:
+        return _DetectorView(side, other, *plane_directions(across, down, "The detector"))
+    return _DetectorView(side, other)
+
+
+def _coded_view(place: Dataset) -> tuple[ViewName | None, str]:
+    codes = items(place, "ViewCodeSequence")
     if not codes:
         return None, ""
-    value, meaning = str(codes[0].get("CodeValue") or ""), str(codes[0].get("CodeMeaning") or "")
+    value, meaning = text(codes[0], "CodeValue"), text(codes[0], "CodeMeaning")
     said = views_in_text(meaning)
     side = VIEW_CODES.get(value)
     if side is None:
@@ -312,29 +316,22 @@ def _coded_view(detector: Dataset) -> tuple[ViewName | None, str]:
 
 def _vector(dataset: Dataset, keyword: str, count: int) -> list[int]:
     """A frame vector; empty if absent or of the wrong length."""
-    numbers = [int(value) for value in _values(dataset.get(keyword))]
-    return numbers if len(numbers) == count else []
-
-
-def _values(element: Any) -> list[Any]:
-    """The values of an element that may be missing, single or multiple."""
-    if element is None or element == "":
-        return []
-    return [element] if isinstance(element, (str, int, float)) else list(element)
+    places = [int(value) for value in numbers(dataset, keyword)]
+    return places if len(places) == count else []
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    values = [float(value) for value in _values(dataset.get("PixelSpacing"))]
+    values = numbers(dataset, "PixelSpacing")
     return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
 
 
 def _description(dataset: Dataset) -> tuple[tuple[str, str], ...]:
     """What may be shown of a header: the camera and the day, not the patient, the people or the hospital."""
     wanted = {"manufacturer": "Manufacturer", "model": "ManufacturerModelName", "study_date": "StudyDate"}
-    return tuple((key, str(dataset.get(keyword))) for key, keyword in wanted.items() if dataset.get(keyword))
+    return tuple((key, text(dataset, keyword)) for key, keyword in wanted.items() if text(dataset, keyword))
 
 
 def _lossy(dataset: Dataset, name: str) -> list[str]:
-    if str(dataset.get("LossyImageCompression") or "") == "01":
+    if text(dataset, "LossyImageCompression") == "01":
         return [f"{name} was compressed with loss: its counts are not those that were measured."]
     return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ class Frame:
         other_view: name of a view that is neither anterior nor posterior ("Left lateral"), empty otherwise.
         texts: short header texts or the file's name, which may name the side.
         cannot_tell: the format has no place for a side (DICOM Secondary Capture).
+        across: where the columns run in the patient, "left" or "right"; "" when the file does not say.
+        down: where the rows run, "feet" or "head"; "" when the file does not say.
+        shown_inverted: the file wants its values shown from white to black (MONOCHROME1, WhiteIsZero).
     """
 
     counts: NDArray[np.float64]
@@ -34,6 +38,9 @@ class Frame:
     other_view: str = ""
     texts: tuple[str, ...] = ()
     cannot_tell: bool = False
+    across: Literal["", "left", "right"] = ""
+    down: Literal["", "feet", "head"] = ""
+    shown_inverted: bool = False
 
 
 @dataclass(frozen=True)

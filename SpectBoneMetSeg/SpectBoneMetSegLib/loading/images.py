@@ -1,28 +1,52 @@
-"""NRRD, NIfTI, MetaImage, PNG and TIFF through SimpleITK, as frames.
+"""NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF, as frames.
 
-Only the pixel size of such a file is trusted, not its directions: rows are taken to run from head to foot. A pixel size
-of exactly 1 x 1 mm is what the formats fall back to when nobody stated one, and counts as not stated.
+Directions of a coronal plane are believed (see `orientation`); without them rows are taken to run from head to foot and
+columns as the detector saw them. A pixel size of 1 x 1 mm is what the formats fall back to when nobody stated one, a
+TIFF's resolution is mostly that of a printer: both count as not stated.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import math
+import re
+import tempfile
 import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..scan.bodies import find_bodies, human_length
 from .frames import Frame, FrameFile
+from .nifti import read_nifti
+from .orientation import plane_directions, toward
 
 if TYPE_CHECKING:
     import SimpleITK
 
 __all__ = ["IMAGE_SUFFIXES", "is_whole", "open_image", "read_image"]
 
-IMAGE_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".png", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
+)  # fmt: skip
+_MM_PER_UNIT = {"um": 0.001, "micron": 0.001, "microns": 0.001, "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1000.0}
+#: Headers of text end within this many bytes.
+HEADER_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What a file holds: pixels with the axes (slice, row, column), LPS directions and mm of the last two."""
+
+    pixels: NDArray[Any]
+    spacing: tuple[float, float]
+    row_axis: NDArray[np.float64]
+    column_axis: NDArray[np.float64]
 
 
 def read_image(path: Path, label: str) -> FrameFile:
@@ -33,32 +57,129 @@ def read_image(path: Path, label: str) -> FrameFile:
         label: the file name without suffix, which may tell the side ("patient3_ANT").
 
     Raises:
-        UserError: empty, damaged, coloured, or with more than two slices.
+        UserError: empty, damaged, coloured, of another plane, or with more than two slices.
     """
+    notes: list[str] = []
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        image = read_nifti(path)
+        picture = _plane(image.pixels.T, image.spacing, image.directions, path.name)
+    else:
+        picture = _through_itk(path, notes)
+    if len(picture.pixels) > 2:
+        raise UserError(
+            f"{path.name} holds {len(picture.pixels)} slices, not one or two planar views; give one picture per view."
+        )
+    if picture.pixels.dtype == np.uint8:
+        notes.append(
+            f"{path.name} has 8-bit grey values, taken as counts as they stand: they may have been scaled or cut off."
+        )
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        notes.append(f"{path.name} was compressed with loss: its counts are not those that were measured.")
+    # Directions that nobody would state of a planar view (an axial plane) are the formats' own default.
+    across, down = plane_directions(toward(picture.column_axis), toward(picture.row_axis), path.name)
+    known = _believed_spacing(path, picture, notes)
+    frame = Frame(
+        np.zeros((1, 1)), known, path, texts=(label,), across=across, down=down, shown_inverted=_white_is_zero(path)
+    )
+    frames = tuple(replace(frame, counts=pixels.astype(np.float64)) for pixels in picture.pixels)
+    return FrameFile(path, frames, warnings=tuple(notes))
+
+
+def _through_itk(path: Path, notes: list[str]) -> _Picture:
     import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 
     image = open_image(path)
     pixels = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
-        if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
-            raise UserError(
-                f"{path.name} is a colour picture, from which counts cannot be told; give a grey picture of counts."
-            )
-        pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and len(pixels) > 2):
+        pixels = _grey(pixels, path, notes)
+    size = image.GetDimension()
+    directions = np.zeros((3, 3))
+    if size == 3:
+        directions = np.array(image.GetDirection()).reshape(3, 3).T
+    unit = _unit_mm(path)
+    return _plane(pixels, tuple(edge * unit for edge in image.GetSpacing()), directions, path.name)
+
+
+def _grey(pixels: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
+    """The grey values of a picture of several channels that are all alike, transparency left out."""
+    channels = pixels.shape[-1]
+    if channels in (2, 4) and path.suffix.lower() in (".png", ".tif", ".tiff"):
+        if not (pixels[..., -1] == pixels[..., -1].flat[0]).all():
+            notes.append(f"{path.name} has transparent parts; its grey values were read as they are stored.")
+        pixels = pixels[..., :-1]
+    if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
         raise UserError(
-            f"{path.name} holds {len(pixels)} slices, not one or two planar views; give one picture per view."
+            f"{path.name} is a colour picture, from which counts cannot be told; give a grey picture of counts."
         )
-    notes = []
-    if pixels.dtype == np.uint8:
-        notes.append(
-            f"{path.name} has 8-bit grey values, taken as counts as they stand: they may have been scaled or cut off."
-        )
-    spacing = (float(image.GetSpacing()[1]), float(image.GetSpacing()[0]))
-    known = None if path.suffix.lower() == ".png" or spacing == (1.0, 1.0) else spacing
-    stack = pixels.reshape(-1, *pixels.shape[-2:]).astype(np.float64)
-    frames = tuple(Frame(picture, known, path, texts=(label,)) for picture in stack)
-    return FrameFile(path, frames, warnings=tuple(notes))
+    return np.asarray(pixels[..., 0])
+
+
+def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray[np.float64], name: str) -> _Picture:
+    """A (k, j, i) or (j, i) array as slices of the plane in which the pictures lie.
+
+    Args:
+        pixels: axes in the order of the array, the file's first axis last.
+        spacing: mm along the file's axes, the first one first.
+        directions: (axis, LPS) along the file's axes.
+    """
+    while pixels.ndim > 3 and pixels.shape[0] == 1:
+        pixels = pixels[0]
+    if pixels.ndim == 2:
+        pixels = pixels[None]
+    if pixels.ndim != 3:
+        raise UserError(f"{name} is no picture of one or two planar views; give one picture per view.")
+    mm = [*spacing[:3], 1.0, 1.0][:3]
+    # The third axis counts the slices, unless another one is flat: a coronal slice is 256 x 1 x 1024 in patient axes.
+    flat = [axis for axis in range(3) if pixels.shape[2 - axis] <= 2]
+    stack = 2 if 2 in flat or not flat else flat[0]
+    column, row = (axis for axis in range(3) if axis != stack)
+    turned = np.moveaxis(pixels, 2 - stack, 0)
+    if toward(directions[column]) in ("head", "feet") and toward(directions[row]) in ("left", "right"):
+        column, row, turned = row, column, turned.swapaxes(1, 2)
+    return _Picture(turned, (float(mm[row]), float(mm[column])), directions[row], directions[column])
+
+
+def _believed_spacing(path: Path, picture: _Picture, notes: list[str]) -> tuple[float, float] | None:
+    """The stated pixel size in mm (row, column); None where nobody stated one for the patient."""
+    suffix, spacing = path.suffix.lower(), picture.spacing
+    if suffix in (".png", ".jpg", ".jpeg") or np.allclose(spacing, 1.0, atol=1e-4) or min(spacing) <= 0:
+        return None
+    if suffix in (".tif", ".tiff"):
+        bodies = find_bodies(picture.pixels[0])
+        length = max((body.rows[1] - body.rows[0] for body in bodies), default=0) * spacing[0]
+        if not human_length(length):
+            notes.append(
+                f"{path.name} states a resolution of {25.4 / spacing[0]:.0f} dpi, which is that of a print and not of "
+                "the patient: it was not used."
+            )
+            return None
+    return spacing
+
+
+def _white_is_zero(path: Path) -> bool:
+    """Whether a TIFF file says that zero is shown white."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return bool(image.tag_v2.get(262) == 0)  # type: ignore[attr-defined]
+    except (OSError, SyntaxError, AttributeError):
+        # The pixels have been read by another library by now; a tag that this one cannot find says nothing.
+        return False
+
+
+def _unit_mm(path: Path) -> float:
+    """Millimetres in the unit of length that an NRRD or MetaImage header names; 1 where it names none."""
+    suffix = path.suffix.lower()
+    if suffix not in (".nrrd", ".nhdr", ".mha", ".mhd"):
+        return 1.0
+    with path.open("rb") as stream:
+        header = stream.read(HEADER_BYTES).split(b"\n\n")[0].decode("latin-1")
+    found = re.search(r"^(?:space units|units):\s*(.*)$|^DistanceUnits\s*=\s*(.*)$", header, re.M | re.I)
+    words = re.findall(r"[a-zA-Z]+", (found.group(1) or found.group(2) or "")) if found else []
+    return next((_MM_PER_UNIT[word.lower()] for word in words if word.lower() in _MM_PER_UNIT), 1.0)
 
 
 def open_image(path: Path) -> SimpleITK.Image:
@@ -74,14 +195,34 @@ def open_image(path: Path) -> SimpleITK.Image:
     loud = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
+        image = _read_bzip2(path) if _is_bzip2(path) else sitk.ReadImage(str(path))
+    except (RuntimeError, OSError, EOFError) as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)
     if not is_whole(path, image):
         raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
+
+
+def _is_bzip2(path: Path) -> bool:
+    if path.suffix.lower() != ".nrrd":
+        return False
+    with path.open("rb") as stream:
+        header = stream.read(HEADER_BYTES).split(b"\n\n")[0]
+    return re.search(rb"^encoding:\s*bz", header, re.M | re.I) is not None
+
+
+def _read_bzip2(path: Path) -> SimpleITK.Image:
+    """An NRRD file compressed by bzip2, which the library cannot unpack."""
+    import SimpleITK as sitk  # noqa: N813
+
+    header, packed = path.read_bytes().split(b"\n\n", 1)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "plain.nrrd")
+        raw = re.sub(rb"^encoding:.*$", b"encoding: raw", header, flags=re.M | re.I)
+        plain.write_bytes(raw + b"\n\n" + bz2.decompress(packed))
+        return sitk.ReadImage(str(plain))
 
 
 def is_whole(path: Path, image: SimpleITK.Image) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..common.errors import UserError
+from ..scan.bodies import find_bodies
 from ..scan.planar import VIEW_NAMES, ViewName
 from .frames import Frame
 
@@ -110,26 +111,42 @@ def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
 
 
 def assign_views(
-    frames: Sequence[Frame], views: tuple[ViewName, ...] | None, study: str, warnings: list[str]
+    frames: Sequence[Frame],
+    views: tuple[ViewName, ...] | None,
+    study: str,
+    warnings: list[str],
+    *,
+    override: bool = False,
 ) -> dict[ViewName, Frame]:
     """Give every frame its side; one wide frame is cut into its two halves.
 
     Args:
         frames: in stored order.
-        views: the user's word, which overrides every header.
+        views: the user's word, which settles what the files leave open.
         study: name of the file or folder for messages.
-        warnings: a sentence is added when a side had to be assumed.
+        warnings: a sentence is added when a side had to be assumed, or the user's word was taken against the file's.
+        override: take the user's word also against the file's.
 
     Raises:
         UserError: sides are missing, contradict each other or repeat, or there are too many pictures.
     """
+    sides = _assigned(frames, views, study, warnings, override=override)
+    _check_bodies(sides, study)
+    return sides
+
+
+def _assigned(
+    frames: Sequence[Frame], views: tuple[ViewName, ...] | None, study: str, warnings: list[str], *, override: bool
+) -> dict[ViewName, Frame]:
     if len(frames) > 2:
         raise UserError(
             f"{study} holds {len(frames)} pictures, not one or two whole-body views; export only the anterior and the "
             "posterior view."
         )
     if views is not None:
-        return dict(zip(views, _frames_for(frames, views, study), strict=True))
+        chosen = _frames_for(frames, views, study)
+        _check_word(frames, views, study, warnings, override=override)
+        return dict(zip(views, chosen, strict=True))
     if len(frames) == 1 and is_wide(frames[0].counts.shape) and not frames[0].other_view:
         return _wide_frame(frames[0], study)
     sides = [_side(frame, count=len(frames), alone=_has_file_to_itself(frame, frames), study=study) for frame in frames]
@@ -151,6 +168,43 @@ def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str
         return _halves(frames[0], study)
     have = "one picture" if len(frames) == 1 else f"{len(frames)} pictures"
     raise UserError(f"{study} holds {have} but --views names {len(views)}; name one side per picture in stored order.")
+
+
+def _check_word(
+    frames: Sequence[Frame], views: tuple[ViewName, ...], study: str, warnings: list[str], *, override: bool
+) -> None:
+    """Refuse the user's word where the file clearly says otherwise, or note that it was taken all the same."""
+    said = _said_by_halves(frames[0]) if len(frames) < len(views) else [_said_by(frame, frames) for frame in frames]
+    against = [
+        f"picture {number} {own}"
+        for number, (own, user) in enumerate(zip(said, views, strict=True), start=1)
+        if own and own != user
+    ]
+    if not against:
+        return
+    told = f"{study} itself calls {' and '.join(against)}"
+    if not override:
+        raise UserError(
+            f"{told}, and --views {','.join(views)} contradicts it; leave --views out, or insist with --views-override."
+        )
+    warnings.append(f"{told}; --views-override took {','.join(views)} instead: check left and right.")
+
+
+def _said_by(frame: Frame, frames: Sequence[Frame]) -> str:
+    """The side, or the name of another projection, that a file gives one of its pictures; "" where it is not clear."""
+    if frame.other_view:
+        return frame.other_view
+    texts: Iterable[str] = frame.texts if _has_file_to_itself(frame, frames) else ()
+    said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
+    if frame.code is not None:
+        said.add(frame.code)
+    return said.pop() if len(said) == 1 else ""
+
+
+def _said_by_halves(frame: Frame) -> Sequence[str]:
+    """The sides that a file gives the two halves of its wide picture."""
+    orders = {views for views in map(views_in_text, frame.texts) if len(views) == 2}
+    return orders.pop() if len(orders) == 1 else ("", "")
 
 
 def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
@@ -204,8 +258,30 @@ def is_wide(shape: tuple[int, ...]) -> bool:
     return shape[1] >= SIDE_BY_SIDE_RATIO * shape[0]
 
 
+def _check_bodies(sides: dict[ViewName, Frame], study: str) -> None:
+    """A view shows one body; more are panels of other views or intensities.
+
+    Raises:
+        UserError: a view with two bodies side by side.
+    """
+    for side, frame in sides.items():
+        bodies = find_bodies(frame.counts)
+        if len(bodies) > 1:
+            raise UserError(
+                f"{study} would have {len(bodies)} bodies in its {side} view: it shows more than two pictures side by "
+                "side, or another number than its name says; export the anterior and the posterior view alone."
+            )
+
+
 def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     columns = frame.counts.shape[1]
+    bodies = find_bodies(frame.counts)
+    left, right = bodies[0].columns if len(bodies) == 1 else (0, 0)
+    if 0.05 * columns < left < 0.4 * columns and 0.6 * columns < right < 0.95 * columns:
+        raise UserError(
+            f"{study} shows one body in the middle of its picture, not two side by side; name its side with --views "
+            "anterior or --views posterior."
+        )
     if columns % 2:
         raise UserError(f"{study} is {columns} columns wide and has no two equal halves; export each view on its own.")
     left, right = np.split(frame.counts, 2, axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..scan.planar import ViewName
+from .dicom_values import items, text, texts
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -28,19 +29,19 @@ def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> lis
         side: the one view of the file, None when it holds both or the side is not known.
     """
     found = []
-    position = str(dataset.get("PatientPosition") or "")
+    position = text(dataset, "PatientPosition")
     if position.startswith("FF") or _codes(dataset, "PatientGantryRelationshipCodeSequence") & _FEET_FIRST:
         found.append(f"{name} says that the patient lay feet first: check that the head is at the top.")
     modifiers = {
         code
-        for item in dataset.get("PatientOrientationCodeSequence") or []
+        for item in items(dataset, "PatientOrientationCodeSequence")
         for code in _codes(item, "PatientOrientationModifierCodeSequence")
     }
     if position.endswith("P") or modifiers & _PRONE:
         found.append(f"{name} says that the patient lay prone: check which side each view shows.")
-    orientation = dataset.get("PatientOrientation")
-    if orientation and not isinstance(orientation, str) and len(orientation) == 2:
-        across, down = str(orientation[0]).upper(), str(orientation[1]).upper()
+    orientation = texts(dataset, "PatientOrientation")
+    if len(orientation) == 2:
+        across, down = orientation[0].upper(), orientation[1].upper()
         if down.startswith("H"):
             found.append(f"{name} says that its rows run from foot to head: check that the head is at the top.")
         if side is not None and across.startswith("R" if side == "anterior" else "L"):
@@ -49,4 +50,4 @@ def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> lis
 
 
 def _codes(dataset: Dataset, keyword: str) -> set[str]:
-    return {str(item.get("CodeValue") or "") for item in dataset.get(keyword) or []}
+    return {text(item, "CodeValue") for item in items(dataset, keyword)}

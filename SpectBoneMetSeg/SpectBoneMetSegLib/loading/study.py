@@ -15,6 +15,8 @@ from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
 from .laterality import assign_views, checked_views
+from .orientation import turned_as_stated
+from .polarity import counts_dark_to_bright
 
 __all__ = ["case_name", "looks_like_scan", "read_files", "read_scan"]
 
@@ -27,18 +29,24 @@ _DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
 
 
 def read_scan(
-    path: str | Path, *, views: Sequence[ViewName] | None = None, pixel_size_mm: float | None = None
+    path: str | Path,
+    *,
+    views: Sequence[ViewName] | None = None,
+    pixel_size_mm: float | None = None,
+    views_override: bool = False,
 ) -> WholeBodyScan:
     """Read one planar whole-body study at its native matrix.
 
-    DICOM is read where it exists; NRRD, NIfTI, MetaImage, PNG and TIFF hold rows from head to foot and columns as the
-    detector saw them (the posterior view from behind, not mirrored).
+    DICOM is read where it exists. NRRD, NIfTI and MetaImage are turned as the directions of a coronal plane in them
+    say; pictures without such directions hold rows from head to foot and columns as the detector saw them (the
+    posterior view from behind, not mirrored).
 
     Args:
         path: a file, or a folder with the files of one study (subfolders included).
-        views: the sides of the pictures in stored order, files sorted by name; overrides what headers say. Two names
+        views: the sides of the pictures in stored order, files sorted by name, where the file does not say. Two names
             and one wide picture mean two halves side by side.
         pixel_size_mm: pixel size for files that do not state one; overrides a stated one with a warning.
+        views_override: take `views` also where the file says otherwise, with a warning.
 
     Returns:
         The scan; `warnings` says what was assumed.
@@ -60,7 +68,7 @@ def read_scan(
         files, skipped = _read_folder(place) if place.is_dir() else ([_read_file(place)], [])
     except PermissionError as error:
         raise UserError(f"{error.filename or place} may not be read; ask for the right to open it.") from error
-    return _scan_of(files, skipped, _own_name(place), case_name(place), wanted, pixel_size_mm)
+    return _scan_of(files, skipped, _own_name(place), case_name(place), wanted, pixel_size_mm, views_override)
 
 
 def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
@@ -92,11 +100,13 @@ def _scan_of(
     case: str,
     wanted: tuple[ViewName, ...] | None = None,
     pixel_size_mm: float | None = None,
+    override: bool = False,
 ) -> WholeBodyScan:
     """Frames become views of known side and size."""
-    frames = [frame for file in files for frame in file.frames]
     warnings = [*skipped, *(note for file in files for note in file.warnings)]
-    sides = assign_views(frames, wanted, study, warnings)
+    frames = [counts_dark_to_bright(frame, warnings) for file in files for frame in file.frames]
+    sides = assign_views(frames, wanted, study, warnings, override=override)
+    sides = {name: turned_as_stated(frame, name, warnings) for name, frame in sides.items()}
     found = {name: _planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
     return WholeBodyScan(

@@ -1,0 +1,186 @@
+"""Pixels of a DICOM file as counts: decoding, padding, and whatever says by how much the counts were scaled."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.errors import UserError
+from .dicom_values import items, number, text, texts
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["check_pixels", "counted", "frame_count"]
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_NM_CLASSES = ("1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5")
+#: Units (UCUM and DICOM) of a real world value mapping that gives counts back.
+_COUNTS = frozenset({"{COUNTS}", "{COUNT}", "COUNTS", "CNTS", "1"})
+
+
+def frame_count(dataset: Dataset) -> int:
+    """How many frames a header speaks of: Number of Frames, or the length of the vectors that name each frame."""
+    count = int(number(dataset, "NumberOfFrames") or 1)
+    vectors = {len(texts(dataset, keyword)) for keyword in ("EnergyWindowVector", "DetectorVector")} - {0}
+    # Only where the number is missing or 1: writers forget it, and a single picture has no need of a vector.
+    return vectors.pop() if count == 1 and len(vectors) == 1 else count
+
+
+def check_pixels(dataset: Dataset, name: str) -> None:
+    """Refuse what holds no grey values.
+
+    Raises:
+        UserError: no pixels, or colours.
+    """
+    if not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
+        raise UserError(f"{name} is cut short or holds no pixels; copy or export the file again.")
+    photometric = text(dataset, "PhotometricInterpretation")
+    # An NM image may ask for colours (PS3.3 C.8.4.8.1.2); what it stores are counts all the same.
+    grey = photometric.startswith("MONOCHROME") or (
+        photometric == "PALETTE COLOR" and text(dataset, "SOPClassUID") in _NM_CLASSES
+    )
+    if int(number(dataset, "SamplesPerPixel") or 1) != 1 or not grey:
+        raise UserError(f"{name} is a colour picture, from which counts cannot be told; give the original NM file.")
+
+
+def counted(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
+    """(frames, rows, columns) counts, and sentences about what was assumed.
+
+    Raises:
+        UserError: cut short, or compressed in a way that cannot be read.
+    """
+    notes: list[str] = []
+    stored = _decoded(dataset, name, notes)
+    padding = _padding(dataset, stored)
+    pixels = _rescaled(dataset, stored, name, notes)
+    if padding.any():
+        pixels = np.where(padding, 0.0, pixels)
+        notes.append(f"{name} marks {int(padding.sum())} pixels as padding: they were set to 0 counts.")
+    notes += _private_scales(dataset, name)
+    return pixels, notes
+
+
+def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
+    """(frames, rows, columns) stored values."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    said, count = int(number(dataset, "NumberOfFrames") or 1), frame_count(dataset)
+    if not syntax.is_transfer_syntax or not syntax.is_encapsulated:
+        keyword = next(keyword for keyword in _PIXELS if keyword in dataset)
+        bits = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword) or dataset.get("BitsAllocated", 16)
+        size, there = int(dataset.Rows * dataset.Columns * bits // 8), len(dataset[keyword].value)
+        if said == 1 and there < count * size:
+            # The vectors speak of frames that were not stored.
+            count = 1
+        if there < count * size:
+            raise UserError(f"{name} is cut short ({there} of {count * size} pixel bytes); copy or export it again.")
+        if there >= (count + 1) * size:
+            raise UserError(
+                f"{name} speaks of {count} picture{'' if count == 1 else 's'} but stores {there // size}; export the "
+                "scan again."
+            )
+    if count != said:
+        notes.append(f"{name} states {said} frame but holds {count}: all were read.")
+        dataset.NumberOfFrames = count
+    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(syntax.is_encapsulated):
+        warnings.simplefilter("always")
+        try:
+            stored = np.asarray(dataset.pixel_array)
+        except Exception as error:  # every decoder has its own exceptions
+            raise UserError(
+                f"The pixels of {name} are damaged or compressed in a way that cannot be read "
+                f"({syntax.name}); export it uncompressed."
+            ) from error
+    said_by_decoder = (str(note.message).split("\n")[0] for note in caught)
+    notes += [f"{name}: {note}" for note in said_by_decoder if "truncat" in note.lower()]
+    return stored.reshape(-1, dataset.Rows, dataset.Columns)
+
+
+@contextmanager
+def _quiet_decoders(compressed: bool) -> Iterator[None]:
+    """Keep what C libraries print about a broken picture off the terminal."""
+    if not compressed:
+        yield
+        return
+    sys.stderr.flush()
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        # A process without a terminal, such as a window's, has nothing to keep clean.
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels outside the picture (PS3.3 C.7.5.1.1.2), which are no counts."""
+    value = number(dataset, "PixelPaddingValue")
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    other = number(dataset, "PixelPaddingRangeLimit")
+    ends = sorted((value, value if other is None else other))
+    # Padding of 0 is what counts of 0 look like: nothing to mend, nothing to tell.
+    return np.asarray((stored >= ends[0]) & (stored <= ends[1]) & (stored != 0))
+
+
+def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str]) -> NDArray[np.float64]:
+    """Counts by the real world value mapping, the modality table, or slope and intercept: the first that is there."""
+    pixels = stored.astype(np.float64)
+    for mapping in items(dataset, "RealWorldValueMappingSequence"):
+        units = [text(unit, "CodeValue").upper() for unit in items(mapping, "MeasurementUnitsCodeSequence")]
+        slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
+        if slope is not None and set(units) & _COUNTS:
+            return pixels * slope + (intercept or 0.0)
+        notes.append(
+            f"{name} maps its values to {', '.join(units) or 'an unknown unit'}: they may have been scaled and be no "
+            "counts."
+        )
+    if items(dataset, "ModalityLUTSequence"):
+        from pydicom.pixels import apply_modality_lut
+
+        try:
+            changed = apply_modality_lut(stored, dataset).astype(np.float64)
+        except Exception as error:  # a damaged table fails wherever the parser looks at it
+            raise UserError(f"The modality table of {name} is damaged; export the scan again.") from error
+        notes.append(f"The values of {name} were taken from its modality table.")
+        return np.asarray(changed, np.float64)
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    factor, offset = 1.0 if slope is None else slope, intercept or 0.0
+    return pixels if (factor, offset) == (1, 0) else pixels * factor + offset
+
+
+def _private_scales(dataset: Dataset, name: str) -> list[str]:
+    """A sentence where a manufacturer's own field says that the counts were scaled."""
+    from pydicom.datadict import private_dictionary_description
+
+    notes = []
+    for tag in list(dataset.keys()):
+        if not tag.is_private or tag.is_private_creator:
+            continue
+        creator = dataset.private_creators(tag.group)
+        for owner in creator:
+            try:
+                title = private_dictionary_description(tag, owner)
+            except KeyError:
+                continue
+            if any(words in title.lower() for words in ("pixel scale factor", "rescale slope", "counts scale")):
+                value = getattr(dataset.get(tag), "value", None)
+                if isinstance(value, int | float | str) and str(value).strip() not in ("", "1", "1.0", "0", "0.0"):
+                    notes.append(
+                        f"{name} holds a scale of its manufacturer ({title} {value}), which is not applied: its values "
+                        "may be no counts."
+                    )
+    return notes

@@ -1,0 +1,62 @@
+"""How many bodies a picture shows, where they stand, and whether one is as large as a human being."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "human_length"]
+
+#: What may be seen of a person from head to foot, from an infant to a tall adult with a field to spare (mm).
+HUMAN_LENGTH_MM = (450.0, 2300.0)
+#: A body reaches over this share of the rows that hold any; arms and legs on their own are shorter.
+TALL = 0.6
+#: Blur before bodies are told from the air, as a share of the picture's height.
+SMOOTHING = 1 / 330
+#: Soft tissue lies above this part of the median of what is brighter than the mean.
+SOFT_TISSUE = 0.16
+#: Larger pictures are looked at in steps: bodies need no detail.
+LARGEST_LOOK = 1024
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Half-open rows and columns that a body takes, in pixels."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+def find_bodies(counts: NDArray[Any]) -> list[Extent]:
+    """The bodies that stand side by side in (rows, columns) counts, from left to right.
+
+    A body is a connected region above the air that reaches over most of the height that bodies take. The same intensity
+    is not needed: each has only to be brighter than its surroundings.
+    """
+    from scipy import ndimage
+
+    step = max(1, counts.shape[0] // LARGEST_LOOK)
+    picture = np.asarray(counts[::step, ::step], np.float32)
+    smooth = ndimage.gaussian_filter(picture, max(1.0, picture.shape[0] * SMOOTHING))
+    above = smooth[smooth > smooth.mean()]
+    if not above.size:
+        return []
+    labels, _ = ndimage.label(smooth > SOFT_TISSUE * np.median(above))
+    places = [place for place in ndimage.find_objects(labels) if place is not None]
+    sizes = np.bincount(labels.ravel())[1:]
+    # Letters and stray counts take rows, too; only what is as large as part of a body says how high bodies are.
+    large = [place for place, size in zip(places, sizes, strict=True) if size > 0.05 * sizes.max()]
+    first, end = min(place[0].start for place in large), max(place[0].stop for place in large)
+    tall = [place for place in large if place[0].stop - place[0].start >= TALL * (end - first)]
+    return [
+        Extent((down.start * step, down.stop * step), (across.start * step, across.stop * step))
+        for down, across in sorted(tall, key=lambda place: place[1].start)
+    ]
+
+
+def human_length(length_mm: float) -> bool:
+    """Whether a body of that length could be a human being."""
+    return HUMAN_LENGTH_MM[0] <= length_mm <= HUMAN_LENGTH_MM[1]
