@@ -32,15 +32,6 @@ RECURRENT_START = 0.1
 PRELU_START = 0.1
 
 
-def dilated_output_size(i: int, k: int, d: int = 1, s: int = 1, p: int = 0) -> int:
-    """Side of the output of a dilated convolution (Lin et al. 2022, Eq. 3).
-
-    Args:
-        i: input side. k: kernel side. d: dilation rate. s: stride. p: zero padding on each side; all in pixels.
-    """
-    return (i + 2 * p - k - (k - 1) * (d - 1)) // s + 1
-
-
 class _Step:
     """Names and, when tied, shares the layers of one recurrent step."""
 

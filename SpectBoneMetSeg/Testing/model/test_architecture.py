@@ -6,9 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from SpectBoneMetSegLib.model.architecture import PRIOR_PROBABILITY, build_network, dilated_output_size
+from SpectBoneMetSegLib.model.architecture import PRIOR_PROBABILITY, build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
 TINY = {
@@ -130,28 +128,6 @@ def test_untrained_network_starts_near_the_prior_probability():
     assert network.get_layer("probability").bias.numpy() == pytest.approx(
         np.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY))
     )
-
-
-@given(
-    i=st.integers(13, 24),
-    k=st.sampled_from([1, 2, 3, 5]),
-    d=st.integers(1, 3),
-    s=st.integers(1, 3),
-    p=st.integers(0, 3),
-)
-def test_equation_3_counts_the_places_a_dilated_kernel_fits(i, k, d, s, p):
-    places = [first for first in range(-p, i + p, s) if first + d * (k - 1) < i + p]
-    assert dilated_output_size(i, k, d, s, p) == len(places)
-
-
-def test_equation_3_agrees_with_tensorflow():
-    import tensorflow as tf
-
-    image = tf.zeros((1, 17, 17, 1))
-    output = tf.nn.conv2d(image, tf.zeros((3, 3, 1, 1)), 1, "VALID", dilations=2)
-    assert output.shape[1] == dilated_output_size(17, 3, d=2) == 13
-    output = tf.nn.conv2d(image, tf.zeros((3, 3, 1, 1)), 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    assert output.shape[1] == dilated_output_size(17, 3, s=2, p=1) == 9
 
 
 def test_upsampling_is_keras_bilinear_and_survives_cloning():

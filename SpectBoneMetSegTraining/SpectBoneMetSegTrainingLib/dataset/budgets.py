@@ -6,7 +6,7 @@ images of one patient, augmented ones included, stay together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -100,17 +100,6 @@ def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) 
         for part in (group[: round(TRAINING_SHARE * len(group))], group[round(TRAINING_SHARE * len(group)) :])
     ]
     return PaperSubsets(*parts)
-
-
-def shared_patients(patients: Mapping[str, str], *groups: Iterable[str]) -> set[str]:
-    """Patients with cases in more than one group: empty where nothing leaks."""
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for group in groups:
-        names = {patients[case] for case in group}
-        shared |= names & seen
-        seen |= names
-    return shared
 
 
 def _shuffled(patients: Mapping[str, str], seed: int) -> list[tuple[str, list[str]]]:

@@ -129,19 +129,6 @@ def summarise_agreement(images: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def describe_agreement(figures: dict[str, Any]) -> str:
-    """`summarise_agreement` as one sentence for the summary of a simulation."""
-    if not figures["images_with_marks"]:
-        return "The readers marked nothing."
-    exact = "" if figures["exact_dice"] is None else f", with the exact outlines {figures['exact_dice']:.2f}"
-    return (
-        f"Three readers marked {figures['images_with_marks']} of {figures['images']} images: the "
-        f"{figures['limit']:.0%} rule rejected {figures['rejected_in_round_1']:.0%} of these, the majority decided on "
-        f"{figures['decided_by_majority']:.0%}; mean DSC of two readers {figures['pair_dice']:.2f} (best pair "
-        f"{figures['best_pair_dice']:.2f}){exact}."
-    )
-
-
 def _mean(values: Iterable[float]) -> float | None:
     """Mean to four digits; None of nothing."""
     found = [float(value) for value in values]

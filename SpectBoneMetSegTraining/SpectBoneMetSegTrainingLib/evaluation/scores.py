@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
 
 from ..dataset.body import body_of
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
-from ..dataset.files import read_json, write_json
+from ..dataset.files import write_json
 from . import paper_metrics
 from .froc import THRESHOLDS, froc_counts
 from .matching import match_lesions
@@ -257,21 +256,3 @@ def save_scores(path: Path, scores: Sequence[CaseScores]) -> None:
             ],
         },
     )
-
-
-def load_scores(path: Path) -> list[CaseScores]:
-    """Read what `save_scores` wrote.
-
-    Raises:
-        UserError: the file is missing, damaged or of another version.
-    """
-    content = read_json(path)
-    try:
-        if content["bins"] != {name: BINS.get(name, 1) for name in NAMES}:
-            raise ValueError("other sums")
-        return [
-            CaseScores(s["patient"], s["case"], from_flat(np.array(s["sums"], np.float64)), tuple(s["flags"]))
-            for s in content["cases"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} does not hold the scores of this version; evaluate the model again.") from error

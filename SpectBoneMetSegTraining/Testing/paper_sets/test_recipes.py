@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.inputs import network_inputs
-from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of, shared_patients
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, cases_of, label_map, load_case, merge_labels
 from SpectBoneMetSegTrainingLib.dataset.examples import Example, aggregated, example_of
 from SpectBoneMetSegTrainingLib.dataset.folds import split_by_patient
@@ -19,6 +19,7 @@ from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, copies_
 from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from support.leaks import shared_patients
 
 STILL = Motion(False, 0.0, (0.0, 0.0))
 SIZE = 64

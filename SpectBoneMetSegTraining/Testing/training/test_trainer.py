@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.common.locks import alone_in
-from SpectBoneMetSegTrainingLib.evaluation.scores import load_scores
+from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.trainer import TrainingConfig, train
 
@@ -93,7 +93,7 @@ def test_the_train_command_writes_a_model_that_reads_scans(data, tmp_path, capsy
     printed = capsys.readouterr().out
     assert "Otsu" in printed
     assert "DSC, pooled" in printed
-    assert len(load_scores(tmp_path / "report" / "scores.json")) == 5
+    assert len(read_json(tmp_path / "report" / "scores.json")["cases"]) == 5
     told = json.loads((tmp_path / "report" / "report.json").read_text())
     assert told["dsc_low"] <= told["dsc"] <= told["dsc_high"]
 

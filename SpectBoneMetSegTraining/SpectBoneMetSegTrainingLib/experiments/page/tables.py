@@ -36,17 +36,14 @@ class Table:
 
 def table_of(output: Output, experiment: Experiment) -> Table:
     """The table of an experiment; a row without results says so."""
-    figures = [column for column in COLUMNS if not column[2] or any(_paper(row, column[0]) for row in experiment.rows)]
-    missing = [column for column in COLUMNS if column not in figures]
-    shown = sorted([*figures, *missing], key=COLUMNS.index)
     header, paper = ["", "seeds"], [False, False]
-    for name, title, _ in shown:
+    for name, title, _ in COLUMNS:
         header.append(title)
         paper.append(False)
         if any(_paper(row, name) for row in experiment.rows):
             header.append(f"{title}, paper (different data)")
             paper.append(True)
-    rows = [_row(output, row, [name for name, _, _ in shown], experiment) for row in experiment.rows]
+    rows = [_row(output, row, [name for name, _, _ in COLUMNS], experiment) for row in experiment.rows]
     return Table([*header, *experiment.columns], rows, [*paper, *(False for _ in experiment.columns)])
 
 

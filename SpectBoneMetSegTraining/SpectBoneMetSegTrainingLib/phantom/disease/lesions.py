@@ -236,11 +236,6 @@ def add_uptake(normal: NDArray[np.float32], foci: list[Focus]) -> NDArray[np.flo
     return normal * hot * cold
 
 
-def centre_of(focus: Focus, person: Person) -> NDArray[np.float32]:
-    """Middle of a focus in this person's posture, (3,) RAS mm."""
-    return person.bones[focus.start]
-
-
 def grown(focus: Focus, person: Person, factor: float) -> Focus:
     """The focus `factor` times as large about the same middle, same shape; `person` is the reference person."""
     form = replace(focus.form, radius=focus.form.radius * factor)

@@ -12,8 +12,8 @@ nothing), and that several outputs are summed and averaged like several images.
 What goes wrong in it: c1 and c2 are biased towards zero, and NaN for an empty or a full prediction; a clipped
 probability has no gradient; large images and batches weigh more; air counts. The *corrected* form takes means per
 image inside the body, with sums of probability as denominators. What no denominator mends: Eq. 7 per pixel is a
-threshold of brightness (`brightness_threshold`), the area term erases lesions fainter than sqrt(v) whatever their
-size, and a length term of weight 1 erases lesions of up to 3 x 3 pixels.
+threshold of brightness, (c1 + c2) / 2 + v / (2 (c1 - c2)), the area term erases lesions fainter than sqrt(v) whatever
+their size, and a length term of weight 1 erases lesions of up to 3 x 3 pixels.
 
 Shapes: probability p, image g, label u, weight and body are (batch, rows, columns, outputs) of one float type; g,
 weight and body may have one channel for all outputs. Losses are scalars.
@@ -187,15 +187,6 @@ def region_means(probability: tf.Tensor, image: tf.Tensor, body: tf.Tensor) -> t
     c1 = tf.reduce_sum(p_in * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_in, PIXELS, keepdims=True) + EPSILON)
     c2 = tf.reduce_sum(p_out * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_out, PIXELS, keepdims=True) + EPSILON)
     return c1, c2
-
-
-def brightness_threshold(inside: float, outside: float, area_weight: float = AREA_WEIGHT) -> float:
-    """The g above which Eq. 7 wants a pixel inside, for c1 = `inside` > c2 = `outside`.
-
-    (g - c1)^2 + v < (g - c2)^2 exactly where g > (c1 + c2) / 2 + v / (2 (c1 - c2)): one threshold for the whole image,
-    which takes bladder and kidneys as gladly as metastases.
-    """
-    return (inside + outside) / 2 + area_weight / (2 * (inside - outside))
 
 
 def _mean_over_images(total: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:

@@ -37,6 +37,7 @@ def crop_is_right(crop, landmarks, columns):
 MATRICES = (((1024, 256), 2.26), ((512, 128), 4.52), ((1024, 256), 2.4), ((900, 220), 2.8), ((1200, 320), 1.95))
 
 
+@pytest.mark.slow
 def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dicom_files(tmp_path, monkeypatch):
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import FOLDER_VARIANTS, VARIANTS, write_nm_wholebody
 

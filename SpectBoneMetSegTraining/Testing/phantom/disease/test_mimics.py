@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
 from SpectBoneMetSegTrainingLib.phantom.disease import mimics as mimics_module
-from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, centre_of, draw_metastases, points_of
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, draw_metastases, points_of
 from SpectBoneMetSegTrainingLib.phantom.disease.mimics import KINDS, draw_mimics
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, THORACIC, load_skeleton
 
@@ -126,7 +126,7 @@ def test_fractures_are_aligned_in_neighbouring_ribs_of_one_side(person):
         assert len(sides) == 1
         assert 2 <= len(foci) <= 5
         assert np.diff(numbers).tolist() == [1] * (len(foci) - 1)
-        assert np.ptp([centre_of(focus, person)[1] for focus in foci]) < 45
+        assert np.ptp([person.bones[focus.start][1] for focus in foci]) < 45
 
 
 def test_rib_fractures_are_spots_not_stripes(person):
@@ -138,7 +138,7 @@ def test_rib_fractures_are_spots_not_stripes(person):
 
 def test_an_insufficiency_fracture_of_the_sacrum_has_two_wings(person):
     foci = mimics_module._h_sign(person, np.random.default_rng(0))
-    right, left = (centre_of(focus, person)[0] for focus in foci[:2])
+    right, left = (person.bones[focus.start][0] for focus in foci[:2])
     assert right > 15
     assert left < -15
     assert all(focus.bone == "sacrum" for focus in foci)

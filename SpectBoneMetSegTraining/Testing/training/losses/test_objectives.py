@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets, shared_patients
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, draw_subsets
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import predict_cases
@@ -17,6 +17,7 @@ from SpectBoneMetSegTrainingLib.training.losses.objectives import strong_losses
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.trainer import train
+from support.leaks import shared_patients
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 

@@ -195,7 +195,8 @@ def test_eq_7_is_nothing_but_a_threshold_of_brightness(area_weight):
     p = 0.2 + 0.6 * g  # bright pixels likelier inside, so that c1 > c2
     body = tensor(np.ones_like(g))
     c1, c2 = (float(np.squeeze(c)) for c in losses.region_means(tensor(p), tensor(g), body))
-    threshold = losses.brightness_threshold(c1, c2, area_weight)
+    # (g - c1)^2 + v < (g - c2)^2, solved for g.
+    threshold = (c1 + c2) / 2 + area_weight / (2 * (c1 - c2))
     assert c1 > c2
     assert (g > threshold).any()
     slope = gradient(lambda p: losses.corrected_unsupervised(p, tensor(g), body, area_weight), p)[1]
