@@ -32,7 +32,7 @@ demo: $(VENV)/.demo
 	@echo "Look at demo-output/simulated_scan/overview.png; open demo-output/simulated_scan.mrb in 3D Slicer."
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
