@@ -4,6 +4,7 @@
 # ruff: noqa: N802, N803, N806
 
 import ctk
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -14,14 +15,19 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
 from SpectBoneMetSegModule.engine_fields import Choices
-from SpectBoneMetSegModule.lesion_selection import Selection
+from SpectBoneMetSegModule.lesion_selection import Selection, editorNode
 from SpectBoneMetSegModule.lesion_table import LesionTable
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
+from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.sample import registerSampleData
+from SpectBoneMetSegModule.segment_changes import SegmentChanges, endHistories
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
 from SpectBoneMetSegModule.status_lines import Messages
 from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts
+
+#: So long after the last move of a slider the segments get their surfaces again.
+SETTLED_MS = 300
 
 __all__ = ["SpectBoneMetSeg", "SpectBoneMetSegLogic", "SpectBoneMetSegTest", "SpectBoneMetSegWidget"]
 
@@ -66,6 +72,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/SpectBoneMetSeg.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
+        # The editor's node comes before its scene: what it chooses by itself is kept in the node.
+        self.ui.segmentEditor.setMRMLSegmentEditorNode(editorNode())
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.messages, self.chosen = Messages(self.ui), Chosen()
         self.logic = SpectBoneMetSegLogic()
@@ -74,6 +82,11 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selection = Selection(self.ui.segmentEditor)
         self.table = LesionTable(self.ui.lesionTable, self.selection.onChosenInTable, self.onLesionReviewed)
         self.selection.table = self.table
+        self.changes = SegmentChanges(self.updateLesions)
+        self._settling = qt.QTimer()
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(SETTLED_MS)
+        self._settling.connect("timeout()", self.onSettled)
         self.views = Views(self.selection.onClickedInView)
         self.views.followMarks()
         self.choices = Choices(self.ui, self.logic.modelNames())
@@ -114,6 +127,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
         self.removeObservers()
         self.selection.removeObservers()
+        self.changes.setLive(None)
+        self._settling.stop()
         self.live = None
 
     def onReload(self):
@@ -123,6 +138,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.onReload(self)
         slicer.modules.SpectBoneMetSegWidget.enter()
 
+    @slot
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
         self.fillModels()
@@ -134,11 +150,13 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic.warmUp(*self.choices.current()):
             self.ui.deviceLabel.text = _("loading the model")
 
+    @slot
     def exit(self):
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
         self.views.release()
         self.selection.exit()
 
+    @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, caller, event, node):
         """The segmentation of the reading goes, and all that belongs to it with it."""
@@ -147,12 +165,14 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.setLive(None)
             live.remove_parts()
 
+    @slot
     def onSceneStartClose(self, caller, event):
         """The scene goes while the panel stays: stop what works for it."""
         self.logic.cancel()
         self.setLive(None)
         self.setParameterNode(None)
 
+    @slot
     def onSceneChanged(self, caller, event):
         """The scene was closed or another one opened, perhaps with a reading in it."""
         self.setLive(None)
@@ -182,6 +202,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(parameterNode.parameterNode, "ModifiedEvent", self.onParameters)
         self.onParameters()
 
+    @slot
     def onParameters(self, caller=None, event=None):
         """Follow the chosen nodes."""
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading
@@ -215,6 +236,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.views.show(self.chosen.views)
             self.messages.warn(self.chosen.warnings())
 
+    @slot
     def onChoice(self, value=None):
         """Remember model, engine and device."""
         if self._parameterNode is not None and not self._updating:
@@ -223,16 +245,10 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setLive(self, live):
         """Show another reading, or none."""
-        kinds = slicer.vtkSegmentation
-        events = (kinds.SourceRepresentationModified, kinds.SegmentAdded, kinds.SegmentRemoved)
-        if self.live is not None:
-            for event in events:
-                self.removeObserver(self.live.node.GetSegmentation(), event, self.onEdited)
+        self._settling.stop()
         self.live = live
+        self.changes.setLive(live)
         show_only(live.node if live is not None else None, slicer.mrmlScene)
-        if live is not None:
-            for event in events:
-                self.addObserver(live.node.GetSegmentation(), event, self.onEdited)
         self.selection.setLive(live)
         self.updateLesions()
 
@@ -259,6 +275,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             widget.enabled = self.live is not None
         self.messages.hint(scan)
 
+    @slot
     def onLoad(self, checked=False):
         """Load the file named in the panel."""
         ui = self.ui
@@ -278,6 +295,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters = self._parameterNode
         parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
 
+    @slot
     def onApplyOrCancel(self, checked=False):
         """Start a reading, or stop the one under way."""
         if self.logic.busy:
@@ -287,6 +305,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.updateButtons()
             return
         parameters = self._parameterNode
+        self.changes.flush()
         # What a person has done is not thrown away: it stays as a reading of its own.
         self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
         try:
@@ -307,14 +326,17 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.progressBar.setValue(0)
         self.updateButtons()
 
+    @slot
     def onProgress(self, event):
         """Show how far the worker is."""
         self.messages.progress(event, self.logic.stepText(event.step))
 
+    @slot
     def onWarm(self, facts):
         """Say what the model was loaded with."""
         self.messages.ready(facts, self.logic.busy)
 
+    @slot
     def onFinished(self, live):
         """Show the new reading."""
         self.setLive(live)
@@ -330,31 +352,49 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.messages.say(text)
         self.updateButtons()
 
+    @slot
     def onFailed(self, message):
         """Say what went wrong, in the panel: no window to close."""
         self.messages.fail(message)
         self.updateButtons()
 
+    def fail(self, sentence):
+        """Say what stands in the way, in the panel."""
+        self.messages.fail(sentence)
+
+    def recover(self):
+        """After an error: the buttons say again what can be done."""
+        self.updateButtons()
+
+    @slot
     def onSliderMoved(self, value):
         """Draw the lesions anew from the stored probabilities."""
         wanted = self.ui.thresholdSlider.value, self.ui.minimumAreaSlider.value * 100
         # A scene that is read moves the sliders, too; its reading is found when all nodes are there.
         if self.live is None or self._updating or slicer.mrmlScene.IsBatchProcessing():
             return
-        if wanted != (self.live.threshold, self.live.minimum_area_mm2):
-            self.live.set_threshold(*wanted)
-        self.updateLesions()
-
-    def onEdited(self, caller, event):
-        """Somebody changed the segments."""
-        if self.live is not None and not self.live.updating and self.live.follow_edit():
+        self.changes.flush()
+        with slicer.util.RenderBlocker():
+            if wanted != (self.live.threshold, self.live.minimum_area_mm2):
+                self.live.set_threshold(*wanted)
+                endHistories(self.ui.segmentEditor, self.live.node)
+                self._settling.start()
             self.updateLesions()
 
+    @slot
+    def onSettled(self):
+        """The sliders rest."""
+        if self.live is not None and self.live.node.GetScene() is not None:
+            self.live.settle()
+
+    @slot
     def onLesionReviewed(self, lesion, review):
         """Keep what was said; pieces of one segment share it."""
+        self.changes.flush()
         self.live.set_review(lesion, review)
         self.updateLesions()
 
+    @slot
     def onFromFront(self, checked):
         """Look at the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
@@ -365,6 +405,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         else:
             self.views.show(self.chosen.views)
 
+    @slot
     def onUseBox(self, checked):
         """Show the thorax as a box that can be moved, before anything was read."""
         parameters = self._parameterNode
@@ -378,19 +419,24 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameters.box is not None:
             make_adjustable(parameters.box, checked)
 
+    @slot
     def onReset(self, checked=False):
         """Back to the model's result."""
         question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
         if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):
             return
-        self.live.reset()
-        self.updateLesions()
+        with slicer.util.RenderBlocker():
+            self.live.reset()
+            endHistories(self.ui.segmentEditor, self.live.node)
+            self.updateLesions()
 
+    @slot
     def onSave(self, checked=False):
         """Write all results."""
         if not self.ui.outputPath.currentPath:
             self.messages.say(_("Choose a folder to save in first."), "error")
             return
+        self.changes.flush()
         try:
             with slicer.util.WaitCursor():
                 folder = self.live.save(self.ui.outputPath.currentPath)

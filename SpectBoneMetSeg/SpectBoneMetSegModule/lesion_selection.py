@@ -77,13 +77,20 @@ class Selection(VTKObservationMixin):
             self.live.highlight(lesion.id)
 
 
-def connectEditor(widget, node):
-    """Let a Segment Editor widget edit a segmentation node over its counts; returns the editor's node."""
+def editorNode():
+    """The node of this panel's Segment Editor, made when it is missing."""
     editor = slicer.mrmlScene.GetSingletonNode("SpectBoneMetSeg", "vtkMRMLSegmentEditorNode")
     if editor is None:
-        editor = slicer.vtkMRMLSegmentEditorNode()
+        editor = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+        editor.UnRegister(None)
         editor.SetSingletonTag("SpectBoneMetSeg")
         editor = slicer.mrmlScene.AddNode(editor)
+    return editor
+
+
+def connectEditor(widget, node):
+    """Let a Segment Editor widget edit a segmentation node over its counts; returns the editor's node."""
+    editor = editorNode()
     widget.setMRMLSegmentEditorNode(editor)
     widget.setSegmentationNode(node)
     widget.setSourceVolumeNode(node.GetNodeReference("anteriorCounts") or node.GetNodeReference("posteriorCounts"))

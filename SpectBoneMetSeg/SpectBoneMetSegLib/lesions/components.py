@@ -34,15 +34,22 @@ def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.ui
     """8-connected components of a (rows, columns) mask numbered 1..n (uint16) by centroid row, then column."""
     from scipy import ndimage
 
-    components, count = ndimage.label(np.asarray(mask) != 0, structure=EIGHT_CONNECTED)
+    numbers = np.zeros(np.shape(mask), dtype=np.uint16)
+    # Lesions fill a small part of a whole body: only that part is searched.
+    window = smallest_window(np.asarray(mask) != 0)
+    if window is None:
+        return numbers
+    components, count = ndimage.label(np.asarray(mask)[window] != 0, structure=EIGHT_CONNECTED)
     if count > np.iinfo(np.uint16).max:
         raise ValueError(f"{count} lesions are more than an ID map can hold")
-    if count == 0:
-        return np.zeros(components.shape, dtype=np.uint16)
-    centroids = np.array(ndimage.center_of_mass(components > 0, components, np.arange(1, count + 1)))
-    number = np.zeros(count + 1, dtype=np.uint16)
-    number[1 + np.lexsort((centroids[:, 1], centroids[:, 0]))] = np.arange(1, count + 1)
-    return number[components]
+    rows, columns = np.nonzero(components)
+    which = components[rows, columns]
+    sizes = np.bincount(which)[1:]
+    row, column = (np.bincount(which, places)[1:] / sizes for places in (rows, columns))
+    order = np.zeros(count + 1, dtype=np.uint16)
+    order[1 + np.lexsort((column, row))] = np.arange(1, count + 1)
+    numbers[window] = order[components]
+    return numbers
 
 
 def smallest_window(mask: NDArray[np.bool_] | NDArray[np.uint16]) -> tuple[slice, slice] | None:

@@ -63,9 +63,12 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
 def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks, dict[ViewName, Ids]]:
     """The view masks each on its view's own grid; a lesion that no view's pixel centre hits is dropped."""
     own = {name: _sampled(scan, name, ids) for name, ids in masks.views.items()}
-    shown = np.unique(np.concatenate([ids.ravel() for ids in own.values()]))
-    shown = shown[shown > 0]
-    if len(shown) == int(masks.union.max(initial=0)):
+    most = int(masks.union.max(initial=0))
+    found = np.zeros(most + 1, dtype=bool)
+    for ids in own.values():
+        found |= np.bincount(ids.ravel(), minlength=most + 1) > 0
+    shown = 1 + np.flatnonzero(found[1:])
+    if len(shown) == most:
         return masks, own
     union = number_lesions(np.isin(masks.union, shown))
     views = {name: np.where(ids > 0, union, 0).astype(np.uint16) for name, ids in masks.views.items()}

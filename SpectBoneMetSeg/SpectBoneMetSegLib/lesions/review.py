@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Generic, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from .results import Classification, Decision, Lesion, Reading
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
 Ids = NDArray[np.uint16]
+#: What is known of a lesion; a Review, or more.
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,27 @@ def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int,
     return _most_common_under(number_lesions(reading.mask), labels)
 
 
-class Memory:
-    """What was said of lesions, by place: a lesion that a slider takes away and brings back has it back."""
+class Memory(Generic[Said]):
+    """What is known of lesions, by place: a lesion that a slider takes away and brings back has it back."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        """Nothing was said yet; `shape` is the anterior whole-body frame's (rows, columns)."""
-        self._said: list[Review] = []
+        """Nothing is known yet; `shape` is the anterior whole-body frame's (rows, columns)."""
+        self._said: list[Said] = []
         self._labels = np.zeros(shape, np.int32)
 
-    def keep(self, reading: Reading, reviews: Mapping[int, Review]) -> None:
-        """Remember what was said of the lesions of a reading, by ID."""
+    def keep(self, reading: Reading, said: Mapping[int, Said]) -> None:
+        """Remember what is known of the lesions of a reading, by ID."""
         ids = number_lesions(reading.mask)
         labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
-        for number, review in reviews.items():
-            self._said.append(review)
+        for number, known in said.items():
+            self._said.append(known)
             labels[number] = len(self._said)
-        known = labels[ids]
-        self._labels = np.where(known > 0, known, self._labels)
+        inside = ids > 0
+        known_here = labels[ids[inside]]
+        self._labels[inside] = np.where(known_here > 0, known_here, self._labels[inside])
 
-    def of(self, reading: Reading) -> dict[int, Review]:
-        """What was said, for those lesions of another reading that overlap it most."""
+    def of(self, reading: Reading) -> dict[int, Said]:
+        """What is known, for those lesions of another reading that overlap it most."""
         return {number: self._said[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
 
 

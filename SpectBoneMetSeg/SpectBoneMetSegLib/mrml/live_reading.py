@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ..lesions.results import Lesion, Reading
 from ..lesions.review import Memory, Review, reviewed
 from ..scan.planar import ViewName
 from . import stored_result as live
+from .nodes import prepare_segmentation
+from .segments import Look, look_of, review_of, set_review, show_segments
 
 __all__ = ["LiveReading"]
 
@@ -49,7 +51,8 @@ class LiveReading:
         self.edits: Edits | None = None
         self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
         self._segments: dict[int, str] = {}
-        self._memory = Memory(result.scan.frame.shape)
+        self._memory: Memory[Look] = Memory(result.scan.frame.shape)
+        self._edits_text: tuple[Edits | None, str] = (None, "")
 
     @classmethod
     def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
@@ -93,11 +96,19 @@ class LiveReading:
         return self.node.GetID() in _written
 
     def set_threshold(self, threshold: float, minimum_area_mm2: float) -> None:
-        """Draw the lesions anew; edits by hand stay, and so does what was said of a lesion, also while it is gone."""
-        self._memory.keep(self.reading, self.reviews())
+        """Draw the lesions anew; edits by hand stay, and so does what a person gave a lesion, also while it is gone.
+
+        The surfaces of the segments are dropped; `settle` makes them again.
+        """
+        self._memory.keep(self.reading, {lesion: look_of(self.node, one) for lesion, one in self._segments.items()})
         self.threshold, self.minimum_area_mm2 = threshold, minimum_area_mm2
         self.reading = reading_at(self.result, threshold, minimum_area_mm2, self.edits)
         self._show(self._memory.of(self.reading))
+
+    def settle(self) -> None:
+        """Make the segments' surfaces, which others in Slicer show and export, once the sliders rest."""
+        with self._writing():
+            self.node.CreateClosedSurfaceRepresentation()
 
     def reset(self) -> None:
         """Back to the model's own result, without anything said or drawn."""
@@ -106,7 +117,10 @@ class LiveReading:
         self.edits = None
         self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
         self._memory = Memory(self.result.scan.frame.shape)
+        with self._writing():
+            prepare_segmentation(self.node, self.result.scan.frame)
         self._show({})
+        self.settle()
 
     def follow_edit(self) -> bool:
         """Take over the segments after they were changed; True when that changed any lesion."""
@@ -170,12 +184,17 @@ class LiveReading:
 
     def review(self, lesion: int) -> Review:
         """What was said of a lesion."""
-        return live.review_of(self.node, self._segments[lesion])
+        return review_of(self.node, self._segments[lesion])
 
     def set_review(self, lesion: int, review: Review) -> None:
         """Keep what the physician says of a lesion."""
-        live.set_review(self.node, self._segments[lesion], review)
-        live.dress_outlines(self.node, self._segments)
+        set_review(self.node, self._segments[lesion], review)
+        self.dress()
+
+    def dress(self) -> None:
+        """Let the outlines follow names, colours and visibility of their segments."""
+        with self._writing():
+            live.dress_outlines(self.node, self._segments)
 
     def highlight(self, lesion: int | None) -> None:
         """Make one lesion stand out in the views; None makes all alike."""
@@ -203,6 +222,8 @@ class LiveReading:
         Raises:
             UserError: the folder cannot be written, or holds the results of another scan of that name.
         """
+        # What changes the segments may not have told; what is saved is what they hold.
+        self.follow_edit()
         target, final = Path(folder) / self.result.scan.case, self.final()
         earlier = _inputs_of(target / "receipt.json")
         if earlier is not None and earlier != _digests(final.receipt):
@@ -213,24 +234,34 @@ class LiveReading:
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:
         return live.labels_of(self.node, self.result.scan.frame)
 
-    def _show(self, said: dict[int, Review]) -> None:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Observers are told that it is a reading that writes."""
+        outer = self.updating
         _written.add(self.node.GetID())
         try:
-            live.show_lesions(self.reading, self.node, said)
+            yield
         finally:
-            _written.discard(self.node.GetID())
-        self._segments = live.segment_of_lesions(self.reading, *self._labels())
+            if not outer:
+                _written.discard(self.node.GetID())
+
+    def _show(self, known: Mapping[int, Look]) -> None:
+        frame = self.result.scan.frame
+        with self._writing():
+            self._segments = show_segments(self.node, number_lesions(self.reading.mask), frame, known)
         self._outline()
         self._keep_state()
 
     def _outline(self) -> None:
         live.show_outlines(self.reading, self.node, self.scene)
-        live.dress_outlines(self.node, self._segments)
+        self.dress()
 
     def _keep_state(self) -> None:
         state: dict[str, Any] = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2}
         if self.edits is not None:
-            state["edits"] = edits_text(self.edits)
+            if self._edits_text[0] is not self.edits:
+                self._edits_text = self.edits, edits_text(self.edits)
+            state["edits"] = self._edits_text[1]
         self.node.SetAttribute(STATE, json.dumps(state))
 
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from ..lesions.components import number_lesions
 from ..lesions.model_result import ModelResult
 from ..lesions.results import Reading
-from ..lesions.review import CLASSIFICATIONS, DECISIONS, Review, label_of_lesions
+from ..lesions.review import label_of_lesions
 from ..lesions.serialisation import result_facts, result_from, scan_facts, source_from
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
-from .nodes import OUTLINE_SCALE, add_outline, add_view, import_lesions, shape_outline
+from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
+from .segments import review_of
 from .subject_hierarchy import file_beside, remove_folder
 
 __all__ = [
@@ -34,12 +34,9 @@ __all__ = [
     "labels_of",
     "outlines_of",
     "remove_parts",
-    "review_of",
     "scan_of_volumes",
     "segment_of_lesions",
-    "set_review",
     "set_visible",
-    "show_lesions",
     "show_outlines",
     "store_result",
     "stored_result",
@@ -47,7 +44,6 @@ __all__ = [
 ]
 
 FACTS, VIEW = "SpectBoneMetSeg.facts", "SpectBoneMetSeg.view"
-DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 OUTLINE_ROLE = "outline"
 TWO_ORIGINS = "The two views were loaded separately: make sure that they are of one patient and one day."
 #: Opacity of rejected lesions.
@@ -145,16 +141,6 @@ def stored_result(node: Any) -> ModelResult | None:
     return result_from(facts, counts, maps)
 
 
-def show_lesions(reading: Reading, node: Any, reviews: Mapping[int, Review] | None = None) -> None:
-    """Make the segmentation node hold the reading's lesions, one segment each, with what was said of them."""
-    import_lesions(node, number_lesions(reading.mask), reading.scan.frame)
-    segmentation = node.GetSegmentation()
-    for index in range(segmentation.GetNumberOfSegments()):
-        number = int(segmentation.GetNthSegment(index).GetLabelValue())
-        if reviews and number in reviews:
-            set_review(node, segmentation.GetNthSegmentID(index), reviews[number])
-
-
 def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str]]:
     """(rows, columns) labels of a segmentation node on the grid of `frame`, and the segment IDs of labels 1, 2, ...
 
@@ -189,30 +175,6 @@ def segment_of_lesions(reading: Reading, labels: NDArray[np.int32], ids: Sequenc
     return {number: ids[label - 1] for number, label in label_of_lesions(reading, labels).items()}
 
 
-def review_of(node: Any, segment: str) -> Review:
-    """What the physician said of a segment."""
-    import vtk
-
-    decision, classification = vtk.reference(""), vtk.reference("")
-    entry = node.GetSegmentation().GetSegment(segment)
-    entry.GetTag(DECISION_TAG, decision)
-    entry.GetTag(CLASSIFICATION_TAG, classification)
-    # Only the words of the table count; a scene may hold others.
-    return Review(
-        next((word for word in DECISIONS if word == str(decision)), "open"),
-        next((word for word in CLASSIFICATIONS if word == str(classification)), ""),
-    )
-
-
-def set_review(node: Any, segment: str, review: Review) -> None:
-    """Keep what the physician says of a segment, also as Slicer's own segment status."""
-    entry = node.GetSegmentation().GetSegment(segment)
-    entry.SetTag(DECISION_TAG, review.decision)
-    entry.SetTag(CLASSIFICATION_TAG, review.classification)
-    status = {"open": "inprogress", "accepted": "completed", "rejected": "flagged"}[review.decision]
-    entry.SetTag("Segmentation.Status", status)
-
-
 def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
     """Let the closed curves of a segmentation node follow the reading's lesions; curves already there are reused."""
     curves = outlines_of(node)
@@ -239,12 +201,16 @@ def dress_outlines(node: Any, segments: Mapping[int, str]) -> None:
         if segment is None:
             continue
         entry, look = node.GetSegmentation().GetSegment(segment), curve.GetDisplayNode()
+        if entry is None:
+            continue
         shown = FAINT if review_of(node, segment).decision == "rejected" else 1.0
         if curve.GetName() != entry.GetName():
             curve.SetName(entry.GetName())
         look.SetColor(*entry.GetColor())
         look.SetSelectedColor(*entry.GetColor())
         look.SetOpacity(shown)
+        # The eye of a segment in the Segment Editor shuts its outline, too.
+        look.SetVisibility(bool(display.GetVisibility() and display.GetSegmentVisibility(segment)))
         display.SetSegmentOpacity2DOutline(segment, shown)
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.dicom import read_header
 from SpectBoneMetSegLib.mrml.live_reading import LiveReading
-from SpectBoneMetSegLib.mrml.stored_result import image_pixels, review_of, scan_of_volumes
+from SpectBoneMetSegLib.mrml.segments import review_of
+from SpectBoneMetSegLib.mrml.stored_result import image_pixels, scan_of_volumes
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from .formats.read_labels import join_labels

@@ -118,7 +118,7 @@ def areasText(node):
     """How many areas a label has, and what was decided on them."""
     if not node.IsA("vtkMRMLSegmentationNode"):
         return _("labelmap")
-    from SpectBoneMetSegLib.mrml.stored_result import review_of
+    from SpectBoneMetSegLib.mrml.segments import review_of
 
     segmentation = node.GetSegmentation()
     count = segmentation.GetNumberOfSegments()

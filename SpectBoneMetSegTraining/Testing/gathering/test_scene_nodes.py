@@ -23,7 +23,8 @@ slicer = pytest.importorskip("slicer")
 
 from SpectBoneMetSegLib.mrml.live_reading import LiveReading  # noqa: E402
 from SpectBoneMetSegLib.mrml.nodes import add_segmentation, import_lesions, prepare_scene  # noqa: E402
-from SpectBoneMetSegLib.mrml.stored_result import add_scan, set_review  # noqa: E402
+from SpectBoneMetSegLib.mrml.segments import set_review  # noqa: E402
+from SpectBoneMetSegLib.mrml.stored_result import add_scan  # noqa: E402
 
 SHAPE = (64, 40)
 

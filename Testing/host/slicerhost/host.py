@@ -26,6 +26,7 @@ class Application:
     def __init__(self, qt_application: Any, logic: Any, folder: str) -> None:
         self._qt, self._logic, self.temporaryPath = qt_application, logic, folder
         self._slots: dict[str, list[Any]] = {}
+        self.paused = 0
 
     def testingEnabled(self) -> bool:
         """Message boxes are logged, packages are not installed."""
@@ -37,6 +38,15 @@ class Application:
 
     def layoutManager(self) -> None:
         """No views on the screen; slice nodes and their logics are in the scene."""
+
+    def pauseRender(self) -> None:
+        """The host draws only when it is asked to."""
+        self.paused += 1
+
+    def resumeRender(self) -> None:
+        """See `pauseRender`."""
+        self.paused -= 1
+        assert self.paused >= 0, "resumeRender without pauseRender"
 
     def processEvents(self) -> None:
         """Let Qt work."""

@@ -72,6 +72,8 @@ def paint(live: Any, lesion: int, window: tuple[slice, slice], value: int) -> No
     pixels[:] = whole[top : bottom + 1, left : right + 1]
     image.Modified()
     segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    # Modules take changes over when the application has a moment for it.
+    slicer.app.processEvents()
 
 
 def pixels_of(live: Any, lesion: int) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """A stand-in for qMRMLSegmentEditorWidget: does to the scene what the application's does to it by itself.
 
-Its rules are those of Slicer 5.12 (Modules/Loadable/Segmentations/Widgets/qMRMLSegmentEditorWidget.cxx).
+Its rules are those of Slicer 5.12 (Modules/Loadable/Segmentations/Widgets/qMRMLSegmentEditorWidget.cxx). What edits,
+undoes and redoes is Slicer's own vtkSlicerSegmentEditorLogic with its vtkSegmentationHistory.
 """
 
 # Names are those of the C++ classes, and so is their documentation.
@@ -20,18 +21,35 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
         self._scene = self._node = self._source = None
         self._arrangement = 0
         self._shows_source = True
-        self.observing = False
+        self.observing = self.shortcuts = False
+        self.problems: list[str] = []
+        self.effectNames: list[str] = []
+        self.unorderedEffects = True
+        self.logic: Any = None
         self._label = QtWidgets.QLabel("Segment Editor", self)
         QtWidgets.QVBoxLayout(self).addWidget(self._label)
 
     def setMRMLScene(self, scene: Any) -> None:
+        import slicer
+
+        if self._node is None:
+            self.problems.append("the segment editor node is to be set before the scene, as the class's header says")
         self._scene = scene
+        if self.logic is None:
+            self.logic = slicer.vtkSlicerSegmentEditorLogic()
+            self.logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+            self.logic.SetMRMLScene(scene)
+            self.logic.SetSegmentEditorNode(self._node)
         layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         self._arrangement = layout.GetViewArrangement()
         layout.AddObserver("ModifiedEvent", self._layout_changed)
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
+        if node is self._node:
+            return
         self._node = node
+        if self.logic is not None:
+            self.logic.SetSegmentEditorNode(node)
         if node is not None:
             node.AddObserver("ModifiedEvent", lambda caller, event: self._follow())
             self._follow()
@@ -71,6 +89,52 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
     def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
         """The host shows no selector."""
 
+    def setSwitchToSegmentationsButtonVisible(self, visible: bool) -> None:
+        """The host shows no button."""
+
+    def setEffectNameOrder(self, names: Any) -> None:
+        self.effectNames = list(names)
+
+    def setUnorderedEffectsVisible(self, visible: bool) -> None:
+        self.unorderedEffects = visible
+
+    def setUndoEnabled(self, enabled: bool) -> None:
+        if enabled and self.logic is not None:
+            self.logic.ClearUndoState()
+
+    def setMaximumNumberOfUndoStates(self, number: int) -> None:
+        if self.logic is not None:
+            self.logic.SetMaximumNumberOfUndoStates(number)
+
+    def saveStateForUndo(self) -> None:
+        self.logic.SaveStateForUndo()
+
+    def undo(self) -> None:
+        self.logic.Undo()
+
+    def redo(self) -> None:
+        self.logic.Redo()
+
+    def modify(self, segment: str, pixels: Any, mode: str) -> None:
+        """What an effect does: keep the state before, then add or remove (rows, columns) pixels of the reference grid.
+
+        Args:
+            segment: its ID. pixels: bool, on the grid of the segmentation's reference geometry. mode: "Add", "Remove".
+        """
+        import numpy as np
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+
+        self.setCurrentSegmentID(segment)
+        self.saveStateForUndo()
+        self.logic.UpdateReferenceGeometryImage()
+        self.logic.ResetModifierLabelmapToDefault()
+        image = self.logic.GetModifierLabelmap()
+        scalars = vtk_to_numpy(image.GetPointData().GetScalars())
+        scalars[:] = np.asarray(pixels).ravel()
+        image.Modified()
+        kind = getattr(self.logic, f"ModificationMode{mode}")
+        self.logic.ModifySegmentByLabelmap(self.segmentationNode(), segment, image, kind, True, False)
+
     def setupViewObservations(self) -> None:
         self.observing = True
 
@@ -78,10 +142,10 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
         self.observing = False
 
     def installKeyboardShortcuts(self) -> None:
-        """The host has no shortcuts."""
+        self.shortcuts = True
 
     def uninstallKeyboardShortcuts(self) -> None:
-        """The host has no shortcuts."""
+        self.shortcuts = False
 
     def setActiveEffect(self, effect: None) -> None:
         """The host has no effect objects: an effect is chosen by its name."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
-from SpectBoneMetSegLib.mrml.stored_result import DECISION_TAG
+from SpectBoneMetSegLib.mrml.segments import DECISION_TAG
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import place

@@ -1,0 +1,205 @@
+"""The segments of a reading: drawn anew they keep what a person gave them, and the ID by which others know them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_name
+from ..lesions.review import CLASSIFICATIONS, DECISIONS, Review
+from ..scan.planar import PlanarView
+from .nodes import labelmap_of
+
+__all__ = ["DECISION_TAG", "Look", "look_of", "review_of", "set_review", "show_segments"]
+
+DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
+STATUS_TAG = "Segmentation.Status"
+#: The number by which we called and coloured a segment.
+NUMBER_TAG = "SpectBoneMetSeg.number"
+#: Colours differ when a part differs by more; they are kept as floats of eight bits each.
+SAME_COLOR = 1e-3
+LABELMAP = "Binary labelmap"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of a segment.
+
+    Attributes:
+        segment: its ID.
+        review: what the physician said.
+        name, color, terminology: given by a person; empty or None while they are ours.
+        visible: in the views.
+    """
+
+    segment: str = ""
+    review: Review = field(default_factory=Review)
+    name: str = ""
+    color: tuple[float, float, float] | None = None
+    terminology: str = ""
+    visible: bool = True
+
+
+def look_of(node: Any, segment: str) -> Look:
+    """What is known of a segment of a segmentation node; what we gave it ourselves does not count."""
+    entry, number = _entry(node, segment), _number(node, segment)
+    name, color, terminology = str(entry.GetName()), entry.GetColor(), _tag(entry, _terminology_tag())
+    own_color = np.allclose(color, lesion_color(number), atol=SAME_COLOR)
+    return Look(
+        segment,
+        review_of(node, segment),
+        "" if name == lesion_name(number) else name,
+        None if own_color else (color[0], color[1], color[2]),
+        "" if terminology == TERMINOLOGY else terminology,
+        bool(node.GetDisplayNode().GetSegmentVisibility(segment)),
+    )
+
+
+def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: Mapping[int, Look]) -> dict[int, str]:
+    """Let a segmentation node hold one segment per lesion, all in one layer.
+
+    Args:
+        node: the vtkMRMLSegmentationNode.
+        ids: (rows, columns) lesion IDs 1..n on the grid of `frame`.
+        frame: the anterior whole-body frame.
+        known: {lesion ID: what was known of it}; of several that name one segment the largest lesion keeps it.
+
+    Returns:
+        {lesion ID: ID of its segment}
+    """
+    import slicer
+
+    segmentation = node.GetSegmentation()
+    count = int(ids.max(initial=0))
+    chosen = _owners(np.bincount(ids.ravel(), minlength=count + 1), known)
+    extra = _remove_others(node, set(chosen.values()))
+    # What surfaces there are show the lesions before; they are made again when the sliders rest.
+    segmentation.RemoveRepresentation("Closed surface")
+    image = labelmap_of(ids.astype(np.int16), frame)
+    segments = {}
+    for number in range(1, count + 1):
+        look = known.get(number, Look())
+        segment = chosen.get(number, "")
+        entry = segmentation.GetSegment(segment) if segment else None
+        if entry is None:
+            entry = slicer.vtkSegment()
+            _dress(entry, number, look)
+            entry.AddRepresentation(LABELMAP, image)
+            entry.SetLabelValue(number)
+            segment = segment or segmentation.GenerateUniqueSegmentID("")
+            segmentation.AddSegment(entry, segment)
+            set_review(node, segment, look.review)
+            node.GetDisplayNode().SetSegmentVisibility(segment, look.visible)
+        else:
+            _dress(entry, number, look)
+            entry.AddRepresentation(LABELMAP, image)
+            entry.SetLabelValue(number)
+        segments[number] = segment
+    for place, segment in enumerate(extra, start=count + 1):
+        segmentation.GetSegment(segment).AddRepresentation(LABELMAP, image)
+        segmentation.GetSegment(segment).SetLabelValue(place)
+    order = [*segments.values(), *extra]
+    if [segmentation.GetNthSegmentID(place) for place in range(len(order))] != order:
+        segmentation.ReorderSegments(order)
+    return segments
+
+
+def review_of(node: Any, segment: str) -> Review:
+    """What the physician said of a segment."""
+    entry = _entry(node, segment)
+    decision, classification = _tag(entry, DECISION_TAG), _tag(entry, CLASSIFICATION_TAG)
+    # Only the words of the table count; a scene may hold others.
+    return Review(
+        next((word for word in DECISIONS if word == decision), "open"),
+        next((word for word in CLASSIFICATIONS if word == classification), ""),
+    )
+
+
+def set_review(node: Any, segment: str, review: Review) -> None:
+    """Keep what the physician says of a segment, also as Slicer's own segment status."""
+    status = {"open": "inprogress", "accepted": "completed", "rejected": "flagged"}[review.decision]
+    words = {DECISION_TAG: review.decision, CLASSIFICATION_TAG: review.classification, STATUS_TAG: status}
+    for tag, word in words.items():
+        _set_tag(_entry(node, segment), tag, word)
+
+
+def _owners(sizes: NDArray[np.int64], known: Mapping[int, Look]) -> dict[int, str]:
+    """{lesion ID: segment ID} for the lesions that keep a segment: the largest of those that lie on one."""
+    owners: dict[int, str] = {}
+    for number in sorted(known, key=lambda lesion: -int(sizes[lesion])):
+        segment = known[number].segment
+        if segment and segment not in owners.values():
+            owners[number] = segment
+    return owners
+
+
+def _remove_others(node: Any, wanted: set[str]) -> list[str]:
+    """Remove the segments that hold no lesion any more; returns a person's empty ones, which may yet be drawn in."""
+    segmentation = node.GetSegmentation()
+    ids = [segmentation.GetNthSegmentID(place) for place in range(segmentation.GetNumberOfSegments())]
+    extra = []
+    for segment in ids:
+        if segment in wanted:
+            continue
+        look = look_of(node, segment)
+        if look.name and _is_empty(segmentation.GetSegment(segment)):
+            extra.append(segment)
+        else:
+            segmentation.RemoveSegment(segment)
+    return extra
+
+
+def _is_empty(entry: Any) -> bool:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    image = entry.GetRepresentation(LABELMAP)
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    return scalars is None or not bool((vtk_to_numpy(scalars) == entry.GetLabelValue()).any())
+
+
+def _dress(entry: Any, number: int, look: Look) -> None:
+    """Name, colour and terminology of a segment: a person's, or ours by its number; what is right is left alone."""
+    name, color = look.name or lesion_name(number), look.color or lesion_color(number)
+    if entry.GetName() != name:
+        entry.SetName(name)
+    if not np.allclose(entry.GetColor(), color, atol=SAME_COLOR):
+        entry.SetColor(*color)
+    if entry.GetNameAutoGenerated() or entry.GetColorAutoGenerated():
+        entry.SetNameAutoGenerated(False)
+        entry.SetColorAutoGenerated(False)
+    _set_tag(entry, _terminology_tag(), look.terminology or TERMINOLOGY)
+    _set_tag(entry, NUMBER_TAG, str(number))
+
+
+def _terminology_tag() -> str:
+    import slicer
+
+    return str(slicer.vtkSegment.GetTerminologyEntryTagName())
+
+
+def _entry(node: Any, segment: str) -> Any:
+    return node.GetSegmentation().GetSegment(segment)
+
+
+def _number(node: Any, segment: str) -> int:
+    """The number by which we called and coloured a segment; by its label value in scenes that do not say."""
+    entry = _entry(node, segment)
+    told = _tag(entry, NUMBER_TAG)
+    return int(told) if told.isdigit() and int(told) else max(1, int(entry.GetLabelValue()))
+
+
+def _tag(entry: Any, name: str) -> str:
+    import vtk
+
+    value = vtk.reference("")
+    entry.GetTag(name, value)
+    return str(value)
+
+
+def _set_tag(entry: Any, name: str, value: str) -> None:
+    if _tag(entry, name) != value or not entry.HasTag(name):
+        entry.SetTag(name, value)

@@ -1,0 +1,70 @@
+"""What goes wrong unforeseen: said in a dialog whose log can be copied, and the panel can be used again."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import functools
+import logging
+import platform
+import traceback
+
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.errors import UserError
+
+
+def slot(method):
+    """A method that Qt, a timer or the scene calls: an error in it is told, and `recover` of its object is called.
+
+    Without it an error ends in Slicer's console, and the panel stays as it was in the middle of the work. An object
+    with a `fail` tells a UserError with it, in the panel.
+    """
+
+    @functools.wraps(method)
+    def call(self, *values):
+        try:
+            return method(self, *values)
+        except UserError as error:
+            fail = getattr(self, "fail", None)
+            (fail if fail is not None else tell)(str(error))
+        except Exception as error:
+            report(error)
+        recover = getattr(self, "recover", None)
+        if recover is not None:
+            recover()
+        return None
+
+    return call
+
+
+def tell(sentence):
+    """One sentence for the user, in a window of its own."""
+    import slicer
+
+    slicer.util.errorDisplay(sentence)
+
+
+def report(error):
+    """Say that something unforeseen happened, with a log that can be copied."""
+    import slicer
+
+    logging.error("".join(traceback.format_exception(error)))
+    slicer.util.errorDisplay(
+        _("Something went wrong: {error}\nNothing of your scan is lost. The details below can be copied.").format(
+            error=shortly(error)
+        ),
+        detailedText=logOf(error),
+    )
+
+
+def shortly(error):
+    """An error in a line."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def logOf(error):
+    """What somebody who is to mend it needs: versions and the way to the error."""
+    import slicer
+
+    version = f"{slicer.app.majorVersion}.{slicer.app.minorVersion}"
+    heads = [f"Slicer {version}, Python {platform.python_version()}, {platform.platform()}"]
+    return "\n".join([*heads, "", "".join(traceback.format_exception(error))])

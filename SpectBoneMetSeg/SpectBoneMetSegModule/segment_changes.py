@@ -1,0 +1,79 @@
+"""What is done to the segments of a reading: by hand, by undo and redo, by another module."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+import qt
+import slicer
+from slicer.util import VTKObservationMixin
+
+from .problems import slot
+
+#: Events of a vtkSegmentation. Undo and redo restore segments one by one and tell no more than SegmentModified.
+EVENTS = (
+    "SourceRepresentationModified",
+    "SegmentAdded",
+    "SegmentRemoved",
+    "SegmentModified",
+    "SegmentsOrderModified",
+    "ContainedRepresentationNamesModified",
+)
+
+
+class SegmentChanges(VTKObservationMixin):
+    """Tells once that segments changed, when all of a change has been made: a half of it would look like an edit."""
+
+    def __init__(self, onChanged):
+        """Follow nothing yet; `onChanged` is called after a change."""
+        VTKObservationMixin.__init__(self)
+        self.onChanged = onChanged
+        self.live = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self.take)
+
+    def setLive(self, live):
+        """Follow another reading, or none."""
+        self.removeObservers()
+        self._timer.stop()
+        self.live = live
+        if live is None:
+            return
+        segmentation, display = live.node.GetSegmentation(), live.node.GetDisplayNode()
+        for event in EVENTS:
+            self.addObserver(segmentation, getattr(slicer.vtkSegmentation, event), self.onEvent)
+        if display is not None:
+            self.addObserver(display, "ModifiedEvent", self.onEvent)
+
+    def onEvent(self, caller, event):
+        """Something of a change."""
+        if self.live is not None and not self.live.updating:
+            self._timer.start()
+
+    @slot
+    def take(self):
+        """Take over what has changed since it was told last; for all who need it before the timer comes."""
+        self._timer.stop()
+        live = self.live
+        if live is None or live.node.GetScene() is None or slicer.mrmlScene.IsBatchProcessing():
+            return
+        live.follow_edit()
+        live.dress()
+        self.onChanged()
+
+    def flush(self):
+        """Take over a change that waits to be told."""
+        if self._timer.active:
+            self.take()
+
+
+def endHistories(editorWidget, node):
+    """Let no Segment Editor undo what was done before a segmentation was drawn anew: what it brought back would lie
+    beside the new lesions, and be taken for edits by hand.
+    """
+    others = getattr(slicer.modules, "SegmentEditorWidget", None)
+    for widget in (editorWidget, getattr(others, "editor", None)):
+        if widget is not None and widget.segmentationNode() is node:
+            # Slicer's way to empty a history.
+            widget.setUndoEnabled(True)
