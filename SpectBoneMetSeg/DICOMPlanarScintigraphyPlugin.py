@@ -34,6 +34,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         self.tags["imageType"] = "0008,0008"
         self.tags["seriesInstanceUID"] = "0020,000E"
         self.tags["numberOfFrames"] = "0028,0008"
+        self.tags["instanceUID"] = "0008,0018"
         #: Files of the scan that was loaded last, the file its loadable began with, and its volumes.
         self.lastLoaded = None
 
@@ -110,10 +111,20 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         brought = self.broughtByOtherSeries(loadable.files)
         if brought is not None:
             return brought
-        volumes = loadPlanarScan(loadable.files, loadable.name)
-        first = next(iter(volumes.values()), None)
-        if first is None:
+        from SpectBoneMetSegLib.common.errors import UserError
+
+        try:
+            volumes = loadPlanarScan(loadable.files, loadable.name)
+        except UserError as error:
+            # The DICOM browser says in one window what was not loaded, by its name; a second one would hide it.
+            loadable.name = f"{loadable.name} ({refusal(error)})"
+            logging.error(refusal(error))
             return None
+        first = next(iter(volumes.values()))
+        uids = " ".join(slicer.dicomDatabase.fileValue(file, self.tags["instanceUID"]) for file in loadable.files)
+        for volume in volumes.values():
+            # By these Slicer finds the files again: for export, for tools that ask where a volume came from.
+            volume.SetAttribute("DICOM.instanceUIDs", uids)
         self.lastLoaded = frozenset(loadable.files), loadable.files[0], list(volumes.values())
         self.addSeriesInSubjectHierarchy(loadable, first)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -127,27 +138,29 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
 def loadPlanarScan(files, name=""):
     """{"anterior": volume node, "posterior": volume node} of the files of one planar scan, as far as they exist.
 
-    What cannot be read is said to the user in one sentence, and nothing is added to the scene.
+    Raises:
+        UserError: it cannot be read; nothing was added to the scene.
     """
-    from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.loading import read_files
     from SpectBoneMetSegLib.mrml.slice_views import show_scan
     from SpectBoneMetSegLib.mrml.stored_result import add_scan
-    from SpectBoneMetSegModule.panel_texts import panelWords
     from SpectBoneMetSegModule.views import fitViews
 
-    try:
-        scan = read_files(files)
-    except UserError as error:
-        remedy = _("The module Bone scan reading can open the file and be told what it does not say.")
-        slicer.util.errorDisplay(f"{panelWords(str(error))}\n{remedy}")
-        return {}
+    scan = read_files(files)
     for warning in scan.warnings:
         logging.warning(warning)
     volumes = add_scan(scan, slicer.mrmlScene, name)
     show_scan(volumes, slicer.mrmlScene)
     fitViews()
     return volumes
+
+
+def refusal(error):
+    """Why a scan was not loaded, and what can be done about it."""
+    from SpectBoneMetSegModule.panel_texts import panelWords
+
+    remedy = _("The module Bone scan reading can open the file and be told what it does not say.")
+    return f"{panelWords(str(error))} {remedy}"
 
 
 class DICOMPlanarScintigraphyPlugin(ScriptedLoadableModule):

@@ -3,6 +3,8 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
 
+import sys
+
 import ctk
 import qt
 import slicer
@@ -23,8 +25,9 @@ from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.sample import registerSampleData
 from SpectBoneMetSegModule.segment_changes import SegmentChanges, endHistories
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
+from SpectBoneMetSegModule.sides import followSides
 from SpectBoneMetSegModule.status_lines import Messages
-from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts
+from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts, restoreLayout
 
 #: So long after the last move of a slider the segments get their surfaces again.
 SETTLED_MS = 300
@@ -51,6 +54,7 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
         slicer.app.connect("startupCompleted()", registerLayouts)
+        slicer.app.connect("startupCompleted()", followSides)
 
 
 class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -65,6 +69,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._guiConnection = None
         self._updating = False
         self._kept = None
+        self._entered = False
 
     def setup(self):
         """Build the panel."""
@@ -82,13 +87,14 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selection = Selection(self.ui.segmentEditor)
         self.table = LesionTable(self.ui.lesionTable, self.selection.onChosenInTable, self.onLesionReviewed)
         self.selection.table = self.table
+        self.selection.onFolded(self.ui.editSection.collapsed)
+        self.ui.editSection.connect("contentsCollapsed(bool)", self.selection.onFolded)
         self.changes = SegmentChanges(self.updateLesions)
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)
         self._settling.connect("timeout()", self.onSettled)
         self.views = Views(self.selection.onClickedInView)
-        self.views.followMarks()
         self.choices = Choices(self.ui, self.logic.modelNames())
         # By default the line's button asks for a file.
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs
@@ -136,15 +142,19 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cleanup()
         forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
         ScriptedLoadableModuleWidget.onReload(self)
+        sys.modules["SpectBoneMetSegModule.sides"].followSides()
         slicer.modules.SpectBoneMetSegWidget.enter()
 
     @slot
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
+        self._entered = True
         self.fillModels()
         self.initializeParameterNode()
         if not self.logic.busy:
             self.chosen.takeOver(self._parameterNode)
+        if self.live is not None or self.chosen.views:
+            self.showViews()
         self.views.observe()
         self.selection.enter()
         if self.logic.warmUp(*self.choices.current()):
@@ -153,6 +163,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @slot
     def exit(self):
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
+        self._entered = False
+        restoreLayout()
         self.views.release()
         self.selection.exit()
 
@@ -168,6 +180,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @slot
     def onSceneStartClose(self, caller, event):
         """The scene goes while the panel stays: stop what works for it."""
+        restoreLayout()
         self.logic.cancel()
         self.setLive(None)
         self.setParameterNode(None)
@@ -178,6 +191,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setLive(None)
         self.setParameterNode(None)
         self.initializeParameterNode()
+        if self._entered and self.chosen.views:
+            self.showViews()
 
     def initializeParameterNode(self):
         """Follow the scene's parameter node."""
@@ -398,8 +413,11 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onFromFront(self, checked):
         """Look at the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
-        if self._updating or self._parameterNode is None:
-            return
+        if not self._updating and self._parameterNode is not None:
+            self.showViews()
+
+    def showViews(self):
+        """Show the reading, or the scan that is chosen."""
         if self.live is not None:
             self.views.showReading(self.live.node)
         else:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
+from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.views import forgetCode
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
 from SpectBoneMetSegTrainingModule.panels.gather import TeachPanel
@@ -70,6 +71,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.result = ResultPanel(self.ui, self.logic, self.onModelUsed)
         self.next = NextPanel(self.ui, self.logic, self.choices, self.teach)
         self.train.onFinished = self.onFinished
+        self.logic.onBroken = self.recover
         self.train.onChosen = lambda: self.result.show(None)
         self.teach.onCollected = self.next.collected
         scene = slicer.mrmlScene
@@ -90,6 +92,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         forgetCode("SpectBoneMetSegTrainingLib", "SpectBoneMetSegTrainingModule")
         ScriptedLoadableModuleWidget.onReload(self)
 
+    @slot
     def enter(self):
         """The module is opened: show what there is now."""
         node = self.logic.getParameterNode()
@@ -97,19 +100,31 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.teach.enter(node)
         self.train.enter()
 
+    @slot
     def onSceneStartClose(self, caller, event):
         """The scene goes while the panel stays; a training goes on."""
         self.choices.show(None)
         self.train.curves.forget()
 
+    @slot
     def onSceneChanged(self, caller, event):
         """The scene was closed or another one opened."""
         self.enter()
 
+    def recover(self):
+        """After an error: nothing is under way, and the buttons say again what can be done."""
+        words = _("Broken off by an error; open the module again to follow a training.")
+        for call, name in ((self.teach.call, "collect"), (self.next.call, "rank")):
+            if call.running and not self.logic.runner.isRunning(name) and not self.logic.collector.busy:
+                call.ended(words)
+        self.train.updateButtons()
+
+    @slot
     def onFinished(self, followed):
         """A training has its model."""
         self.result.show(followed.model)
 
+    @slot
     def onModelUsed(self, name):
         """The reading module has one model more."""
         self.train.fillParents()

@@ -7,6 +7,11 @@ import slicer
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.slice_views import center_views
 
+from .problems import slot
+
+#: Effects of the Segment Editor that make sense on one slice.
+EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Level tracing", "Scissors", "Islands", "Logical operators")
+
 
 class Selection(VTKObservationMixin):
     """Links a table of lesions, the slice views and a Segment Editor widget."""
@@ -19,18 +24,41 @@ class Selection(VTKObservationMixin):
         editorWidget.setSegmentationNodeSelectorVisible(False)
         # By itself it shows its source, the anterior view, in all slice views: also under the posterior view's name.
         editorWidget.setAutoShowSourceVolumeNode(False)
+        editorWidget.setSwitchToSegmentationsButtonVisible(False)
+        # What makes sense on one slice; the others grow, cut or smooth in three dimensions.
+        editorWidget.setEffectNameOrder(EFFECTS)
+        editorWidget.setUnorderedEffectsVisible(False)
         self.table = None
         self.live = None
+        self.entered = False
+        self.folded = True
 
     def enter(self):
-        """The panel is opened: the editor's keys work; it watches the views by itself while a tool is in use."""
-        self.editorWidget.installKeyboardShortcuts()
+        """The panel is opened; the editor watches the views by itself while a tool is in use."""
+        self.entered = True
+        self._keys()
 
     def exit(self):
         """Another panel is opened: no tool may go on drawing."""
+        self.entered = False
         self.editorWidget.setActiveEffect(None)
-        self.editorWidget.uninstallKeyboardShortcuts()
         self.editorWidget.removeViewObservations()
+        self._keys()
+
+    @slot
+    def onFolded(self, folded):
+        """The editor is shown or folded away: keys that nobody sees may not draw."""
+        self.folded = folded
+        if folded:
+            self.editorWidget.setActiveEffect(None)
+        self._keys()
+
+    def _keys(self):
+        """The editor's keys work while it is seen."""
+        if self.entered and not self.folded:
+            self.editorWidget.installKeyboardShortcuts()
+        else:
+            self.editorWidget.uninstallKeyboardShortcuts()
 
     def setLive(self, live):
         """Link another reading, or none."""
@@ -66,6 +94,7 @@ class Selection(VTKObservationMixin):
             self.live.highlight(lesion.id)
             self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion.id))
 
+    @slot
     def onChosenInEditor(self, caller, event):
         """Select the row of the segment in the editor's hand, unless a piece of it is selected already."""
         segment = caller.GetSelectedSegmentID()

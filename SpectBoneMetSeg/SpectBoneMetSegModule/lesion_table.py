@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.lesions.naming import LESION_WORDS
 from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS, Review
 
+from .problems import slot
 from .tables import prepareTable
 
 DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3
@@ -101,6 +102,7 @@ class LesionTable:
             choice.connect("currentIndexChanged(int)", lambda index, row=row: self._reviewed(row))
             self.table.setCellWidget(row, column, choice)
 
+    @slot
     def _reviewed(self, row):
         if self.filling:
             return
@@ -108,6 +110,7 @@ class LesionTable:
         classification = CLASSIFICATIONS[self.table.cellWidget(row, CLASSIFICATION_COLUMN).currentIndex]
         self.onReviewed(row + 1, Review(decision, classification))
 
+    @slot
     def _selected(self):
         row = self.table.currentRow()
         if not self.filling and row >= 0:

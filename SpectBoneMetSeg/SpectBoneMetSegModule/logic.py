@@ -18,6 +18,7 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
+from .problems import slot
 from .requirements import areInstalled, ensureInstalled, requirementsFile
 from .views import fitViews
 
@@ -289,8 +290,20 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
                 outcome[path.name] = str(error)
         return outcome
 
+    @slot
+    def onTimer(self):
+        """A moment to look after the worker."""
+        self.poll()
+
+    def recover(self):
+        """After an unforeseen error nothing is under way any more."""
+        if self._timer is not None:
+            self._timer.stop()
+        self.cancel()
+        self._fail(_("The reading was broken off by an error. Apply again, or copy the log for those who mend it."))
+
     def poll(self):
-        """Take over what the worker said; called by the timer."""
+        """Take over what the worker said."""
         for event in self.worker.poll():
             mine = self.busy and event.job == self._pending[0]
             if event.kind == "progress" and self.busy:
@@ -348,7 +361,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._timer is None:
             self._timer = qt.QTimer()
             self._timer.setInterval(POLL_MS)
-            self._timer.connect("timeout()", self.poll)
+            self._timer.connect("timeout()", self.onTimer)
         self._timer.start()
 
     def _finish(self, result):

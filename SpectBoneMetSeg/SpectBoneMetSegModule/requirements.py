@@ -3,6 +3,10 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+import platform
+import sys
+from pathlib import Path
+
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.resources import package_folder
@@ -24,6 +28,17 @@ def requirementsFile(engine="auto", model=""):
     return ONNX if engine == "onnx" else TENSORFLOW
 
 
+def tensorflowIsMissingHere():
+    """Whether there is no TensorFlow for this computer: Macs with an Intel processor, Python 3.12 and newer."""
+    return sys.platform == "darwin" and platform.machine() == "x86_64" and sys.version_info >= (3, 12)
+
+
+def needsTensorflow(file):
+    """Whether TensorFlow is among the packages of a file."""
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    return any(line.strip().lower().startswith("tensorflow") for line in lines)
+
+
 def areInstalled(file):
     """Whether all packages of a file are there; never asks."""
     try:
@@ -38,8 +53,15 @@ def ensureInstalled(file):
     """Ask for missing packages and install them.
 
     Raises:
-        UserError: the user declined, or the installation failed.
+        UserError: this computer cannot have them, the user declined, or the installation failed.
     """
+    if tensorflowIsMissingHere() and needsTensorflow(file) and not areInstalled(file):
+        raise UserError(
+            _(
+                "TensorFlow has no package for Macs with an Intel processor and Slicer's Python: read with the engine "
+                "ONNX Runtime and a model that has it, such as the one that is shipped; teach on another computer."
+            )
+        )
     try:
         import slicer.packaging as packaging
     except ImportError as error:

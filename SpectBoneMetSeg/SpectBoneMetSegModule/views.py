@@ -1,15 +1,19 @@
 """What the slice views show of a reading, and what is clicked in them."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802, N803, N806
+# ruff: noqa: N802, N803
 
 import sys
 
 import qt
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.mrml.side_marks import follow_view
-from SpectBoneMetSegLib.mrml.slice_views import PANELS, register_layout, show_scan
+from SpectBoneMetSegLib.mrml.slice_views import PANELS, register_layout, restore_layout, show_scan
+
+from .problems import slot
+
+#: Not imported anew at a reload.
+KEPT = ("SpectBoneMetSegLib.common.errors",)
 
 
 class Views(VTKObservationMixin):
@@ -30,8 +34,6 @@ class Views(VTKObservationMixin):
     def show(self, volumes, aggregateVolume=None):
         """Show the views of a scan, {"anterior": volume node, "posterior": volume node} as far as they exist."""
         show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
-        # A view comes into being with the first layout that shows it.
-        self.followMarks()
         if self._listening:
             self.observe()
         fitViews()
@@ -41,16 +43,6 @@ class Views(VTKObservationMixin):
         volumes = {name: node.GetNodeReference(f"{name}Counts") for name in ("anterior", "posterior")}
         volumes = {name: volume for name, volume in volumes.items() if volume is not None}
         self.show(volumes, node.GetNodeReference("aggregateCounts"))
-
-    def followMarks(self):
-        """Keep the letters of the patient's sides in sight, whatever is done to the views that exist now."""
-        self.removeObservers()
-        for name in PANELS.values():
-            sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}")
-            composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}")
-            for node in (sliceNode, composite):
-                if node is not None:
-                    self.addObserver(node, "ModifiedEvent", lambda caller, event, s=sliceNode: self._follow(s))
 
     def observe(self):
         """Listen to clicks in the slice views that exist now, and in others once a scan is shown in them."""
@@ -68,16 +60,27 @@ class Views(VTKObservationMixin):
             interactor.RemoveObserver(tag)
         self._clicks = []
 
-    def _follow(self, sliceNode):
-        # While a scene is read its nodes refer to others that are not there yet.
-        if not slicer.mrmlScene.IsBatchProcessing():
-            follow_view(sliceNode, slicer.mrmlScene)
-
+    @slot
     def _clicked(self, caller, event):
         crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         position = [0.0, 0.0, 0.0]
         if crosshair is not None and crosshair.GetCursorPositionRAS(position):
             self.onClicked(position)
+
+
+def restoreLayout():
+    """Back to the arrangement of views before ours."""
+    if restore_layout(slicer.mrmlScene):
+        fitViews()
+
+
+def whiteGround():
+    """Views of inverted grey pictures get a white ground: around a whole body they would have black bars."""
+    manager = slicer.app.layoutManager()
+    for name in PANELS.values():
+        widget = manager.sliceWidget(name) if manager is not None else None
+        if widget is not None:
+            widget.sliceView().setBackgroundColor(qt.QColor("white"))
 
 
 def registerLayouts():
@@ -86,13 +89,17 @@ def registerLayouts():
 
 
 def fitViews():
-    """Let every view show its whole field once the layout has given it its size."""
+    """Let every view show its whole field once the layout has given it its size, and ours on a white ground."""
+    whiteGround()
     manager = slicer.app.layoutManager()
     if manager is not None:
         qt.QTimer.singleShot(0, manager.resetSliceViews)
 
 
 def forgetCode(*packages):
-    """Let a module's own packages be imported anew; what is imported at a reload is what the files then hold."""
-    for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+    """Let a module's own packages be imported anew; what is imported at a reload is what the files then hold.
+
+    The class of our errors stays one: the other module, and what is under way, catch it by the class they know.
+    """
+    for name in [name for name in sys.modules if name.split(".")[0] in packages and name not in KEPT]:
         del sys.modules[name]

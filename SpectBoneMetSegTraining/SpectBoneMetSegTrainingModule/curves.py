@@ -68,6 +68,8 @@ class Curves:
             chart.SetYAxisRangeAuto(False)
             chart.SetYAxisRange(*limits)
         view = singleton("vtkMRMLPlotViewNode", name)
+        # A view without an owner is taken for one of the main window's.
+        view.SetAndObserveParentLayoutNodeID(singleton("vtkMRMLScriptedModuleNode", "plots").GetID())
         view.SetSaveWithScene(False)
         # A chart that is shown elsewhere in Slicer would be shown here, too.
         view.SetDoPropagatePlotChartSelection(False)

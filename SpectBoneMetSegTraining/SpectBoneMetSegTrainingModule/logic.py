@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.problems import slot
 
 from .followed_job import FollowedJob
 from .labels.collector import Collector
@@ -62,7 +63,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         self.runner = Runner(self.python)
         self.collector = Collector(self.runner)
         self.followed = None
-        self.onJob = None
+        self.onJob = self.onBroken = None
         self._timer = None
         self._polls = 0
 
@@ -294,11 +295,22 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         if self._timer is None:
             self._timer = qt.QTimer()
             self._timer.setInterval(POLL_MS)
-            self._timer.connect("timeout()", self.poll)
+            self._timer.connect("timeout()", self.onTimer)
         self._timer.start()
 
+    @slot
+    def onTimer(self):
+        """A moment to look after the other processes."""
+        self.poll()
+
+    def recover(self):
+        """After an unforeseen error nothing is called or followed any more; trainings go on."""
+        self.close()
+        if self.onBroken is not None:
+            self.onBroken()
+
     def poll(self):
-        """Take over what the other processes said; called by the timer."""
+        """Take over what the other processes said."""
         self.collector.step()
         self.runner.poll()
         self._polls += 1

@@ -15,6 +15,7 @@ class LongCall:
         """Take over a QPushButton, a QProgressBar and a QLabel."""
         self.button, self.bar, self.label = button, bar, label
         self._text = button.text
+        self.running = False
 
     def listener(self, onDone):
         """A Listener that shows how the call goes on; `onDone` gets its answer."""
@@ -27,6 +28,7 @@ class LongCall:
 
     def started(self, words):
         """The call is under way."""
+        self.running = True
         self.button.text = _("Cancel")
         self.bar.setValue(0)
         self.bar.visible = True
@@ -39,6 +41,7 @@ class LongCall:
 
     def ended(self, words):
         """The call is over, or was cancelled."""
+        self.running = False
         self.bar.visible = False
         self.button.text = self._text
         self.label.text = words

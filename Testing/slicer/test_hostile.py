@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
 from slicerhost.fixtures import SAMPLE
+from slicerhost.host import VIEWS
 from slicerhost.panel import assert_all_agree, erase, pixels_of, table_of
 
 pytest_plugins = ["slicerhost.fixtures"]
@@ -60,7 +61,7 @@ def test_a_posterior_view_alone_is_read_from_behind_and_saved_and_opened_again(h
     assert panel._parameterNode.anteriorVolume is None
     read(panel, until)
     panel.ui.thresholdSlider.value = 0.3
-    composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow")]
+    composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in VIEWS[:2]]
     assert [node.GetBackgroundVolumeID() for node in composites] == [None, volume.GetID()]
     live = panel.live
     # A lesion drawn on the patient's right lies on the right of the view from behind.
@@ -72,7 +73,7 @@ def test_a_posterior_view_alone_is_read_from_behind_and_saved_and_opened_again(h
     stored = live.result.scan.posterior
     columns = (right - stored.origin[0]) / stored.spacing[1]
     assert (columns > stored.shape[1] / 2).all()
-    place = host.slice_logics["Yellow"].GetSliceNode().GetSliceToRAS()
+    place = host.slice_logics["SpectPosterior"].GetSliceNode().GetSliceToRAS()
     assert place.GetElement(0, 0) == 1.0
     shown = table_of(panel, 0, 1)
     host.save_scene(tmp_path / "alone.mrb")

@@ -43,13 +43,15 @@ def colored(picture):
 def letters(host, view):
     from SpectBoneMetSegLib.mrml.side_marks import marks_of
 
-    return marks_of(host.slice_logics[view].GetSliceNode(), host.slicer.mrmlScene)
+    scene = host.slicer.mrmlScene
+    node = scene.GetNodeByID(f"vtkMRMLSliceNode{view}")
+    return marks_of(node, scene) if node is not None else None
 
 
 def hide_letters(host):
-    for view in ("Red", "Yellow", "Green"):
+    for view in ("SpectAnterior", "SpectPosterior", "SpectSum"):
         if letters(host, view) is not None:
-            letters(host, view).GetDisplayNode().SetVisibility(False)
+            letters(host, view).RemoveAllControlPoints()
 
 
 def hide_lesions(lesion):
@@ -67,7 +69,7 @@ def expected_pixel(host, view, position):
     return SIZE[1] - 1 - y, x
 
 
-@pytest.mark.parametrize(("view", "side"), [("Red", "right"), ("Yellow", "left")])
+@pytest.mark.parametrize(("view", "side"), [("SpectAnterior", "right"), ("SpectPosterior", "left")])
 def test_the_outline_lies_on_the_lesion_in_both_views(host, a_lesion, view, side):
     hide_letters(host)
     picture = host.render(view, SIZE)
@@ -88,23 +90,25 @@ def test_segments_and_curves_each_draw_the_outline(host, a_lesion, alone):
     hidden = [a_lesion.node] if alone == "curves" else outlines_of(a_lesion.node)
     for node in hidden:
         node.GetDisplayNode().SetVisibility(False)
-    assert len(colored(host.render("Red", SIZE))) > 20
+    assert len(colored(host.render("SpectAnterior", SIZE))) > 20
 
 
 def test_bone_is_dark_and_air_is_white(host, a_lesion):
-    picture = host.render("Red", SIZE)
+    picture = host.render("SpectAnterior", SIZE)
     field = picture[30:-30, 200:280]
     assert field.min() < 60
     assert np.median(field[:40]) > 240
 
 
-@pytest.mark.parametrize("view", ["Red", "Yellow"])
+@pytest.mark.parametrize("view", ["SpectAnterior", "SpectPosterior"])
 def test_a_view_with_a_lesion_looks_as_it_did(host, a_lesion, view, tmp_path):
     from PIL import Image
+    from SpectBoneMetSegModule.views import whiteGround
 
     hide_letters(host)
+    whiteGround()
     picture = host.render(view, (240, 450))
-    golden = GOLDEN / f"view_{view.lower()}.png"
+    golden = GOLDEN / f"view_{view.lower().removeprefix('spect')}.png"
     if not golden.exists():
         Image.fromarray(picture).save(tmp_path / golden.name)
         pytest.fail(f"look at {tmp_path / golden.name} and copy it to {golden}")
@@ -119,7 +123,7 @@ def test_a_removed_lesion_leaves_the_views(host, a_lesion):
     a_lesion.node.GetSegmentation().RemoveSegment(a_lesion.segment_of(1))
     a_lesion.follow_edit()
     hide_letters(host)
-    assert len(colored(host.render("Red", SIZE))) == 0
+    assert len(colored(host.render("SpectAnterior", SIZE))) == 0
 
 
 def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion):
@@ -144,13 +148,12 @@ def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion
 
 @pytest.fixture
 def following(host):
-    """The letters follow the views, as in the panel."""
+    """The views of a panel."""
     from SpectBoneMetSegModule.views import Views
 
     views = Views(lambda position: None)
-    views.followMarks()
     yield views
-    views.removeObservers()
+    views.release()
 
 
 def letter_places(host, view):
@@ -161,7 +164,7 @@ def letter_places(host, view):
     return dict(zip(texts[:2], places[:2], strict=True)), texts[2]
 
 
-@pytest.mark.parametrize("view", ["Red", "Yellow"])
+@pytest.mark.parametrize("view", ["SpectAnterior", "SpectPosterior"])
 @pytest.mark.parametrize("zoom", [1.0, 0.25])
 def test_letters_name_the_patients_sides_in_every_view_at_every_zoom(host, a_lesion, following, view, zoom):
     hide_lesions(a_lesion)
@@ -184,17 +187,17 @@ def test_letters_name_the_patients_sides_in_every_view_at_every_zoom(host, a_les
     )
     assert right > left
     # From the front the patient's right is on the viewer's left, from behind on the viewer's right.
-    assert (places["R"][1] < places["L"][1]) == (view == "Red")
-    assert words == {"Red": "Anterior, from the front", "Yellow": "Posterior, from behind"}[view]
+    assert (places["R"][1] < places["L"][1]) == (view == "SpectAnterior")
+    assert words == {"SpectAnterior": "Anterior, from the front", "SpectPosterior": "Posterior, from behind"}[view]
 
 
 def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion, following):
-    node = host.slice_logics["Yellow"].GetSliceNode()
+    node = host.slice_logics["SpectPosterior"].GetSliceNode()
     following.fromBehind = False
     from SpectBoneMetSegLib.mrml.stored_result import counts_of
 
     following.show(counts_of(a_lesion.node))
-    places, words = letter_places(host, "Yellow")
+    places, words = letter_places(host, "SpectPosterior")
     assert places["R"][1] < places["L"][1]
     assert words == "Posterior, from the front"
     # By hand, without the module's help.
@@ -203,18 +206,18 @@ def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion,
         turned.SetElement(row, 0, -turned.GetElement(row, 0))
         turned.SetElement(row, 2, -turned.GetElement(row, 2))
     node.UpdateMatrices()
-    places, words = letter_places(host, "Yellow")
+    places, words = letter_places(host, "SpectPosterior")
     assert places["R"][1] > places["L"][1]
     assert words == "Posterior, from behind"
 
 
 def test_a_view_that_shows_something_else_loses_its_words_and_letters(host, a_lesion, following):
-    composite = host.slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    composite = host.slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeSpectAnterior")
     own = composite.GetBackgroundVolumeID()
     composite.SetBackgroundVolumeID(None)
-    assert not letters(host, "Red").GetDisplayNode().GetVisibility()
+    assert not letters(host, "SpectAnterior").GetDisplayNode().GetVisibility()
     composite.SetBackgroundVolumeID(own)
-    assert letters(host, "Red").GetDisplayNode().GetVisibility()
+    assert letters(host, "SpectAnterior").GetDisplayNode().GetVisibility()
 
 
 @pytest.mark.parametrize("name", ["anterior", "posterior"])
@@ -225,24 +228,26 @@ def test_a_scan_with_one_view_fills_one_view_and_no_other_bears_its_picture(host
     scene = host.slicer.mrmlScene
     volume = counts_of(a_lesion.node)[name]
     show_scan({name: volume}, scene, aggregate_volume=a_lesion.node.GetNodeReference("aggregateCounts"))
-    own = {"anterior": "Red", "posterior": "Yellow"}[name]
+    own = {"anterior": "SpectAnterior", "posterior": "SpectPosterior"}[name]
     shown = {view: scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}").GetBackgroundVolumeID() for view in VIEWS}
     assert shown == {view: volume.GetID() if view == own else None for view in VIEWS}
-    assert LAYOUTS[scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()] == (own,)
-    assert {view: letters(host, view).GetDisplayNode().GetVisibility() for view in ("Red", "Yellow")} == {
-        "Red": int(own == "Red"),
-        "Yellow": int(own == "Yellow"),
+    assert LAYOUTS[scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()] == (name,)
+    assert {
+        view: letters(host, view).GetDisplayNode().GetVisibility() for view in ("SpectAnterior", "SpectPosterior")
+    } == {
+        "SpectAnterior": int(own == "SpectAnterior"),
+        "SpectPosterior": int(own == "SpectPosterior"),
     }
 
 
 def test_the_lesion_in_hand_is_drawn_thicker(host, a_lesion):
     hide_letters(host)
     a_lesion.node.GetDisplayNode().SetVisibility(False)
-    thin = len(colored(host.render("Red", SIZE)))
+    thin = len(colored(host.render("SpectAnterior", SIZE)))
     a_lesion.highlight(1)
-    assert len(colored(host.render("Red", SIZE))) > 1.3 * thin > 0
+    assert len(colored(host.render("SpectAnterior", SIZE))) > 1.3 * thin > 0
     a_lesion.highlight(None)
-    assert len(colored(host.render("Red", SIZE))) == thin
+    assert len(colored(host.render("SpectAnterior", SIZE))) == thin
 
 
 def test_the_box_is_an_outline_without_a_mark_in_its_middle(host, a_lesion):
@@ -254,8 +259,12 @@ def test_the_box_is_an_outline_without_a_mark_in_its_middle(host, a_lesion):
     box = show_box(crop, a_lesion.result.scan.frame, a_lesion.scene)
     bounds = [0.0] * 6
     box.GetRASBounds(bounds)
-    found = colored(host.render("Red", SIZE))
-    corners = [expected_pixel(host, "Red", (bounds[side], 0.0, bounds[height])) for side in (0, 1) for height in (4, 5)]
+    found = colored(host.render("SpectAnterior", SIZE))
+    corners = [
+        expected_pixel(host, "SpectAnterior", (bounds[side], 0.0, bounds[height]))
+        for side in (0, 1)
+        for height in (4, 5)
+    ]
     assert (found.min(axis=0)) == pytest.approx(np.min(corners, axis=0), abs=3)
     assert (found.max(axis=0)) == pytest.approx(np.max(corners, axis=0), abs=3)
     middle = np.mean(corners, axis=0)

@@ -9,6 +9,8 @@ import pydicom
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+from slicerhost.host import VIEWS
+
 pytest_plugins = ["slicerhost.fixtures"]
 
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
@@ -77,7 +79,7 @@ def test_both_views_lie_below_one_study(host, load_sample):
 
 def test_the_posterior_view_is_looked_at_from_behind(host, load_sample):
     load_sample()
-    red, yellow = (host.slice_logics[name].GetSliceNode().GetSliceToRAS() for name in ("Red", "Yellow"))
+    red, yellow = (host.slice_logics[name].GetSliceNode().GetSliceToRAS() for name in VIEWS[:2])
     assert red.GetElement(0, 0) == -1.0
     assert yellow.GetElement(0, 0) == 1.0
     assert red.GetElement(2, 1) == yellow.GetElement(2, 1) == 1.0
@@ -160,7 +162,7 @@ def test_views_stored_apart_load_together(host, views_apart, variant, two_series
         np.testing.assert_array_equal(host.slicer.util.arrayFromVolume(volume)[0], view.counts)
     hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
     assert len({hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volume)) for volume in volumes}) == 1
-    composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow")]
+    composites = [host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in VIEWS[:2]]
     assert [node.GetBackgroundVolumeID() for node in composites] == [volume.GetID() for volume in volumes]
 
 

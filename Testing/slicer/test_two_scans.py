@@ -47,7 +47,7 @@ def chosen(panel):
 
 def shown(host):
     scene = host.slicer.mrmlScene
-    composites = [scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("Red", "Yellow")]
+    composites = [scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in ("SpectAnterior", "SpectPosterior")]
     return [scene.GetNodeByID(node.GetBackgroundVolumeID() or "none") for node in composites]
 
 

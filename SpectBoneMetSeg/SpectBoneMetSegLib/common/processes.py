@@ -27,7 +27,9 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
 def kill_group(pid: int) -> None:
     """Kill a process started with `own_group` and all its descendants; nothing if it is gone."""
     if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
+        # Without a window of its own: Slicer has no console, and one would flash up.
+        command = ["taskkill", "/F", "/T", "/PID", str(pid)]
+        subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
     else:
         # The group outlives its leader: descendants of a crashed child are ended too.
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -94,6 +94,7 @@ def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: 
             segmentation.AddSegment(entry, segment)
             set_review(node, segment, look.review)
             node.GetDisplayNode().SetSegmentVisibility(segment, look.visible)
+            node.GetDisplayNode().SetSegmentVisibility2DFill(segment, False)
         else:
             _dress(entry, number, look)
             entry.AddRepresentation(LABELMAP, image)

@@ -1,7 +1,9 @@
 """Letters at the edges of a slice view that name the patient's sides, and a line that says what the view shows.
 
-A laterality error is the worst failure of a bone scan. So the letters are not tied to a view's name: they are taken
-from the directions in which the view looks at the moment, lie in the patient, and follow every turn, zoom and shift.
+A laterality error is the worst failure of a bone scan. So the letters are not tied to a view's name, nor to what was
+put into it once: they are taken from the directions in which the view looks and the volume that it shows at the
+moment, lie in the patient, and follow every turn, zoom and shift. A view that shows a view of a scan has them, and so
+has every view that looks from behind, whatever it shows: nobody expects that.
 """
 
 from __future__ import annotations
@@ -11,17 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["follow_view", "mark_view", "marks_of"]
+__all__ = ["SHOWN", "follow_view", "marks_of", "set_shown"]
 
-#: Attributes of a mark node: the slice view it belongs to, what is shown there, and in which volume.
-VIEW, SHOWN, VOLUME = "SpectBoneMetSeg.sides", "SpectBoneMetSeg.shown", "SpectBoneMetSeg.volume"
+#: Attribute of a mark node: the slice view it belongs to.
+VIEW = "SpectBoneMetSeg.sides"
+#: Attribute of a volume: "anterior", "posterior" or "aggregate".
+SHOWN = "SpectBoneMetSeg.shown"
 KIND = "vtkMRMLMarkupsFiducialNode"
 COLOR = (0.0, 0.30, 0.65)
 #: Letters of the patient's axes R, A, S: towards and away.
 LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
-#: Pixels of the view: distance from the upper edge, from its sides for the letters (their text runs to the right), and
-#: from the left one for the line.
+#: Points on the screen, a pixel each on a plain one: distance from the upper edge, from its sides for the letters
+#: (their text runs to the right), and from the left one for the line.
 TOP, LEFT, RIGHT, LINE = 24.0, 12.0, 30.0, 44.0
+#: A view smaller than this, in points, has no room for letters, or has not got its size yet.
+LEAST = 80.0
 #: Size of the points of the letters in mm: none.
 NO_POINT_MM = 1e-4
 
@@ -35,34 +41,9 @@ def _(text: str) -> str:
     return str(tr(text))
 
 
-def mark_view(slice_node: Any, volume: Any, shown: str, scene: Any) -> Any:
-    """Mark the patient's sides in a slice view and say what it shows; returns the node of the marks.
-
-    Args:
-        slice_node: vtkMRMLSliceNode of the view.
-        volume: the volume node that is shown; while the view shows another one its marks are hidden.
-        shown: "anterior", "posterior" or "aggregate".
-        scene: the vtkMRMLScene.
-    """
-    marks = marks_of(slice_node, scene)
-    if marks is None:
-        marks = scene.CreateNodeByClass(KIND)
-        marks.UnRegister(None)
-        marks.SetName(f"Sides {slice_node.GetLayoutName()}")
-        marks.SetAttribute(VIEW, slice_node.GetLayoutName())
-        # Before it is added: a node that is hidden later already stands in the data tree.
-        marks.SetHideFromEditors(True)
-        marks = scene.AddNode(marks)
-        marks.CreateDefaultDisplayNodes()
-        _plain_letters(marks.GetDisplayNode())
-        marks.GetDisplayNode().AddViewNodeID(slice_node.GetID())
-        for _place in range(3):
-            marks.AddControlPoint((0.0, 0.0, 0.0), "")
-        marks.SetLocked(True)
-    marks.SetAttribute(SHOWN, shown)
-    marks.SetAttribute(VOLUME, volume.GetID())
-    follow_view(slice_node, scene)
-    return marks
+def set_shown(volume: Any, shown: str) -> None:
+    """Tell of a volume which picture of a scan it is: "anterior", "posterior" or "aggregate"."""
+    volume.SetAttribute(SHOWN, shown)
 
 
 def marks_of(slice_node: Any, scene: Any) -> Any:
@@ -71,27 +52,35 @@ def marks_of(slice_node: Any, scene: Any) -> Any:
     return next((node for node in nodes if node.GetAttribute(VIEW) == slice_node.GetLayoutName()), None)
 
 
-def follow_view(slice_node: Any, scene: Any) -> None:
-    """Bring the marks of a slice view, if it has any, to its edges as they are now."""
-    import vtk
+def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> Any:
+    """Give a slice view the marks that it needs now, at its edges as they are now; returns their node or None.
 
+    Args:
+        slice_node: the vtkMRMLSliceNode.
+        scene: its vtkMRMLScene.
+        pixels_per_point: of the screen on which the view lies: 2 where everything is drawn twice as large.
+    """
     marks = marks_of(slice_node, scene)
-    if marks is None or marks.GetNumberOfControlPoints() != 3:
-        return
     composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{slice_node.GetLayoutName()}")
-    current = composite is None or composite.GetBackgroundVolumeID() == marks.GetAttribute(VOLUME)
-    if bool(marks.GetDisplayNode().GetVisibility()) != current:
-        marks.GetDisplayNode().SetVisibility(current)
-    if not current:
-        return
+    volume = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "") if composite is not None else None
     width, height = slice_node.GetDimensions()[:2]
-    to_ras = vtk.vtkMatrix4x4()
-    to_ras.DeepCopy(slice_node.GetXYToRAS())
-    points = [to_ras.MultiplyPoint((x, height - TOP, 0.0, 1.0))[:3] for x in (LEFT, width - RIGHT, LINE)]
+    points = _places(slice_node, width, height, pixels_per_point)
     across = np.subtract(points[1], points[0])
     axis = int(np.abs(across).argmax())
+    from_behind = axis == 0 and across[0] > 0
+    shown = volume.GetAttribute(SHOWN) if volume is not None else None
+    wanted = volume is not None and (shown is not None or from_behind)
+    if not wanted or min(width, height) < LEAST * pixels_per_point:
+        if marks is not None and marks.GetDisplayNode() is not None and marks.GetDisplayNode().GetVisibility():
+            marks.GetDisplayNode().SetVisibility(False)
+        return marks
+    if marks is None:
+        marks = _new_marks(slice_node, scene)
+    if marks.GetNumberOfControlPoints() != len(points) or marks.GetDisplayNode() is None:
+        return marks
+    marks.GetDisplayNode().SetVisibility(True)
     right, left = LETTERS[axis] if across[axis] > 0 else LETTERS[axis][::-1]
-    texts = left, right, _words(marks.GetAttribute(SHOWN), axis, across)
+    texts = left, right, _words(shown, axis, across)
     before = marks.StartModify()
     for index, (point, text) in enumerate(zip(points, texts, strict=True)):
         if not np.allclose(marks.GetNthControlPointPositionWorld(index), point, atol=1e-6):
@@ -99,16 +88,43 @@ def follow_view(slice_node: Any, scene: Any) -> None:
         if marks.GetNthControlPointLabel(index) != text:
             marks.SetNthControlPointLabel(index, text)
     marks.EndModify(before)
+    return marks
 
 
-def _words(shown: str, axis: int, across: NDArray[np.float64]) -> str:
+def _places(slice_node: Any, width: int, height: int, pixels_per_point: float) -> list[tuple[float, float, float]]:
+    """RAS mm of the left letter, the right letter and the line."""
+    import vtk
+
+    to_ras = vtk.vtkMatrix4x4()
+    to_ras.DeepCopy(slice_node.GetXYToRAS())
+    top, left, right, line = (points * pixels_per_point for points in (TOP, LEFT, RIGHT, LINE))
+    places = (to_ras.MultiplyPoint((x, height - top, 0.0, 1.0)) for x in (left, width - right, line))
+    return [(place[0], place[1], place[2]) for place in places]
+
+
+def _new_marks(slice_node: Any, scene: Any) -> Any:
+    marks = scene.CreateNodeByClass(KIND)
+    marks.UnRegister(None)
+    marks.SetName(f"Sides {slice_node.GetLayoutName()}")
+    marks.SetAttribute(VIEW, slice_node.GetLayoutName())
+    # Before it is added: a node that is hidden later already stands in the data tree.
+    marks.SetHideFromEditors(True)
+    marks = scene.AddNode(marks)
+    marks.CreateDefaultDisplayNodes()
+    _plain_letters(marks.GetDisplayNode())
+    marks.GetDisplayNode().AddViewNodeID(slice_node.GetID())
+    for _place in range(3):
+        marks.AddControlPoint((0.0, 0.0, 0.0), "")
+    marks.SetLocked(True)
+    return marks
+
+
+def _words(shown: str | None, axis: int, across: NDArray[np.float64]) -> str:
     """What a view shows and from which side it is looked at."""
     names = {"anterior": _("Anterior"), "posterior": _("Posterior"), "aggregate": _("Sum of both views")}
-    name = names.get(shown, shown)
-    if axis != 0:
-        return name
-    side = _("from behind") if across[0] > 0 else _("from the front")
-    return f"{name}, {side}"
+    name = names.get(shown or "", "")
+    side = (_("from behind") if across[0] > 0 else _("from the front")) if axis == 0 else ""
+    return ", ".join(words for words in (name, side) if words)
 
 
 def _plain_letters(display: Any) -> None:

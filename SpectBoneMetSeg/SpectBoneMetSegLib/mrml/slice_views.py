@@ -9,31 +9,39 @@ import numpy as np
 
 from ..scan.planar import PlanarView, ViewName, to_ras
 from ..scan.thorax import ThoraxCrop
-from .nodes import SLICE_MARGIN, SLICE_VIEWS
-from .side_marks import follow_view, mark_view
+from .nodes import SLICE_MARGIN
+from .side_marks import follow_view
 
 __all__ = [
     "PANELS",
     "box_pixels",
     "center_views",
+    "keep_ours_out_of_scenes",
     "make_adjustable",
     "register_layout",
+    "restore_layout",
     "show_box",
     "show_scan",
     "show_view",
 ]
 
-#: Which slice view shows what.
-PANELS: dict[str, str] = {**{str(name): view for name, view in SLICE_VIEWS.items()}, "aggregate": "Green"}
-#: What a view's bar says.
+#: Which slice view shows what. They are our own: Slicer's Red, Yellow and Green stay as they are, so that the next
+#: volume is not shown from behind in one of them.
+PANELS = {"anterior": "SpectAnterior", "posterior": "SpectPosterior", "aggregate": "SpectSum"}
+#: What a view's bar says, and its colour.
 LABELS = {"anterior": "Ant", "posterior": "Post", "aggregate": "Sum"}
+COLORS = {"anterior": "#3c7ab5", "posterior": "#b5713c", "aggregate": "#6f8a43"}
+#: Each view is a group of its own: linked views show one picture from one side.
+GROUPS = {"anterior": 9567, "posterior": 9568, "aggregate": 9569}
 #: Our arrangements of slice views by number; Slicer's own stay below 500.
 LAYOUTS: dict[int, tuple[str, ...]] = {
-    9567: ("Red", "Yellow", "Green"),
-    9568: ("Red", "Yellow"),
-    9569: ("Red",),
-    9570: ("Yellow",),
+    9567: ("anterior", "posterior", "aggregate"),
+    9568: ("anterior", "posterior"),
+    9569: ("anterior",),
+    9570: ("posterior",),
 }
+#: Attribute of the layout node: the arrangement before ours.
+BEFORE = "SpectBoneMetSeg.layoutBefore"
 BOX_DEPTH_MM = 20.0
 BOX_COLOR = (0.0, 0.36, 0.73)
 
@@ -55,24 +63,26 @@ def show_scan(
     # One view needs no second picture of itself.
     given["aggregate"] = aggregate_volume if len(volumes) > 1 else None
     register_layout(scene)
+    for name in PANELS:
+        _ensure_view(name, scene)
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
-        panels = tuple(panel for name, panel in PANELS.items() if given.get(name) is not None)
-        layout.SetViewArrangement(next(number for number, shown in LAYOUTS.items() if shown == panels))
+        names = tuple(name for name in PANELS if given.get(name) is not None)
+        before = layout.GetViewArrangement()
+        if before not in LAYOUTS:
+            layout.SetAttribute(BEFORE, str(before))
+        layout.SetViewArrangement(next(number for number, shown in LAYOUTS.items() if shown == names))
+        keep_ours_out_of_scenes(scene)
     for name, layout_name in PANELS.items():
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
-        if slice_node is None or composite is None:
-            continue
         shown = given.get(name)
-        slice_node.SetLayoutLabel(LABELS[name])
         if shown is None:
             # An empty view, not another picture under this one's name.
             composite.SetBackgroundVolumeID(None)
-            follow_view(slice_node, scene)
         else:
             show_view(slice_node, composite, shown, name == "posterior" and posterior_from_behind)
-            mark_view(slice_node, shown, name, scene)
+        follow_view(slice_node, scene)
 
 
 def register_layout(scene: Any) -> None:
@@ -80,9 +90,57 @@ def register_layout(scene: Any) -> None:
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is None:
         return
-    for number, panels in LAYOUTS.items():
+    for number, names in LAYOUTS.items():
         if not layout.IsLayoutDescription(number):
-            layout.AddLayoutDescription(number, _layout_of(panels))
+            layout.AddLayoutDescription(number, _layout_of(names))
+
+
+def restore_layout(scene: Any) -> bool:
+    """Bring back the arrangement of views before ours; False when it is not ours that is shown."""
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if layout is None or layout.GetViewArrangement() not in LAYOUTS:
+        return False
+    before = layout.GetAttribute(BEFORE) or ""
+    known = before.isdigit() and layout.IsLayoutDescription(int(before))
+    layout.SetViewArrangement(int(before) if known else layout.SlicerLayoutFourUpView)
+    return True
+
+
+def keep_ours_out_of_scenes(scene: Any) -> None:
+    """A saved scene does not say that ours is the arrangement of views.
+
+    Without the extension nobody knows it, and a Slicer that opened the scene would show no view at all; now it keeps
+    the arrangement that it has. To be called when the arrangement changes: Slicer does not tell when it saves.
+    """
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if layout is None:
+        return
+    standard = layout.GetViewArrangement() not in LAYOUTS
+    if bool(layout.GetSaveWithScene()) != standard:
+        layout.SetSaveWithScene(standard)
+
+
+def _ensure_view(name: str, scene: Any) -> None:
+    """A slice view of ours with the node of what it shows; the application's layout takes them over."""
+    import slicer
+
+    layout_name = PANELS[name]
+    node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
+    if node is None:
+        node = scene.CreateNodeByClass("vtkMRMLSliceNode")
+        node.UnRegister(None)
+        node.SetName(layout_name)
+        node.SetLayoutName(layout_name)
+        node = scene.AddNode(node)
+    composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
+    if composite is None:
+        composite = slicer.vtkMRMLSliceCompositeNode()
+        composite.SetLayoutName(layout_name)
+        composite = scene.AddNode(composite)
+    node.SetLayoutLabel(LABELS[name])
+    node.SetViewGroup(GROUPS[name])
+    # What is loaded next goes to Slicer's own views.
+    composite.SetDoPropagateVolumeSelection(False)
 
 
 def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -> Any:
@@ -156,7 +214,12 @@ def show_view(slice_node: Any, composite: Any, volume: Any, from_behind: bool) -
     composite.SetLabelVolumeID(None)
 
 
-def _layout_of(panels: Iterable[str]) -> str:
-    orientation = '<property name="orientation" action="default">Coronal</property>'
-    view = f'<view class="vtkMRMLSliceNode" singletontag="{{0}}">{orientation}</view>'
-    return f'<layout type="horizontal">{"".join(f"<item>{view.format(panel)}</item>" for panel in panels)}</layout>'
+def _layout_of(names: Iterable[str]) -> str:
+    def view(name: str) -> str:
+        values = {"orientation": "Coronal", "viewlabel": LABELS[name], "viewcolor": COLORS[name]}
+        properties = [f'<property name="{key}" action="default">{value}</property>' for key, value in values.items()]
+        properties.append(f'<property name="viewgroup" action="default">{GROUPS[name]}</property>')
+        tag = PANELS[name]
+        return f'<item><view class="vtkMRMLSliceNode" singletontag="{tag}">{"".join(properties)}</view></item>'
+
+    return f'<layout type="horizontal">{"".join(view(name) for name in names)}</layout>'

@@ -23,6 +23,7 @@ from ..lesions.serialisation import result_facts, result_from, scan_facts, sourc
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
 from .segments import review_of
+from .side_marks import set_shown
 from .subject_hierarchy import file_beside, remove_folder
 
 __all__ = [
@@ -62,6 +63,7 @@ def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, 
     for view, volume in volumes.items():
         _remember(volume, scan_facts(scan))
         volume.SetAttribute(VIEW, view)
+        set_shown(volume, view)
     return volumes
 
 
@@ -120,6 +122,7 @@ def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any]
         stored.SetHideFromEditors(True)
         node.SetNodeReferenceID(f"{name}Probability", stored.GetID())
     total = add_view(result.scan.frame.with_counts(result.aggregate), f"{result.scan.case} aggregate", scene)
+    set_shown(total, "aggregate")
     node.SetNodeReferenceID("aggregateCounts", total.GetID())
     maps = (node.GetNodeReference(f"{name}Probability") for name in result.probabilities)
     file_beside([node, total, *maps], next(iter(volumes.values())), scene)

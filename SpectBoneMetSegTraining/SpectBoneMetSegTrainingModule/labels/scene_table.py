@@ -5,6 +5,7 @@
 
 import qt
 from slicer.i18n import tr as _
+from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
 from .scene_labels import keepReader, keepScan, keepTeaching, labelsInScene, scansInScene
@@ -69,12 +70,14 @@ class SceneTable:
         choice.connect("currentIndexChanged(int)", lambda index, node=label.node: self._scanChosen(node, index))
         self.table.setCellWidget(row, SCAN_COLUMN, choice)
 
+    @slot
     def _scanChosen(self, node, index):
         if index > 0 and not self.rows.filling:
             keepScan(node, self.scans[index - 1])
             # The choice itself is made anew: not while it is telling.
             qt.QTimer.singleShot(0, self.update)
 
+    @slot
     def _changed(self, item):
         if self.rows.filling:
             return

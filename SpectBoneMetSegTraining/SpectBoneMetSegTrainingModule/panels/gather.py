@@ -7,6 +7,7 @@ import os
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
 from ..labels.folder_list import FolderList
@@ -59,6 +60,7 @@ class TeachPanel:
             self.choices.show(node)
         self.scene.update()
 
+    @slot
     def onGather(self, checked=False):
         """Collect, or break it off."""
         if self.logic.collector.busy:
@@ -76,6 +78,7 @@ class TeachPanel:
         self.say("")
         self.call.started(_("Looking through the folders..."))
 
+    @slot
     def collected(self, answer):
         """Show what came of it."""
         self.show(answer)
@@ -97,6 +100,7 @@ class TeachPanel:
         self.ui.readersPicture.clear()
         self.ui.annotateAgainButton.enabled = False
 
+    @slot
     def showPair(self, number):
         """The outlines of two readers over each other."""
         pair = self.agreement[number]
@@ -105,6 +109,7 @@ class TeachPanel:
             showFile(self.ui.readersPicture, pair["picture"])
         self.ui.annotateAgainButton.enabled = True
 
+    @slot
     def onAnnotateAgain(self, checked=False):
         """Open the scan of the chosen pair in the reading module."""
         files = self.agreement[self.readers.current]["files"]

@@ -5,6 +5,7 @@
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
 from ..panel_texts import scanName
@@ -46,6 +47,7 @@ class NextPanel:
         if self.choices.node is not None:
             self.choices.node.ranker = self.ui.rankModelSelector.currentData
 
+    @slot
     def onRank(self, checked=False):
         """Rank, or break it off."""
         if self.logic.runner.isRunning("rank"):
@@ -62,6 +64,7 @@ class NextPanel:
             return
         self.call.started(_("Loading the model..."))
 
+    @slot
     def ranked(self, answer):
         """Show the order."""
         if not answer["scans"]:
@@ -80,6 +83,7 @@ class NextPanel:
         self.ui.openButton.enabled = chosen
         self.ui.addButton.enabled = chosen
 
+    @slot
     def onOpen(self, checked=False):
         """Open the chosen scan in the reading module and have the model outline it."""
         scan = self.scans[self.table.current]
@@ -90,6 +94,7 @@ class NextPanel:
         except UserError as error:
             self.ui.nextLabel.text = str(error)
 
+    @slot
     def onAdd(self, checked=False):
         """Teach from the outlines of the chosen scan, as they stand in the scene."""
         scan = self.scans[self.table.current]
@@ -103,6 +108,7 @@ class NextPanel:
         self.ui.nextLabel.text = ""
         self.teach.onGather()
 
+    @slot
     def collected(self, answer):
         """Scans that have labels now need none."""
         unlabelled = set(answer["unlabelled"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
 from ..panel_texts import signed
@@ -73,6 +74,7 @@ class ResultPanel:
         }
         return words[comparison.verdict].format(name=name, parent=comparison.parent)
 
+    @slot
     def onUse(self, checked=False):
         """Put the model on the reading module's list."""
         worse = self.ui.useButton.text == _("Use it all the same")
@@ -84,6 +86,7 @@ class ResultPanel:
         self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
         self.onUsed(name)
 
+    @slot
     def onExport(self, checked=False):
         """Ask for a file and write the model to it."""
         from SpectBoneMetSegLib.model.archive import MODEL_SUFFIX
@@ -92,16 +95,19 @@ class ResultPanel:
         file = qt.QFileDialog.getSaveFileName(None, _("Export the model"), suggestion, _("Models (*.zip)"))
         self.exportTo(chosen(file))
 
+    @slot
     def exportTo(self, file):
         """Write the model as one file; nothing for no file."""
         if file:
             self._say(lambda: _("Written to {file}.").format(file=self.logic.exportModel(self.model.path, file)))
 
+    @slot
     def onImport(self, checked=False):
         """Ask for a file and take the model in it."""
         file = qt.QFileDialog.getOpenFileName(None, _("Import a model"), str(Path.home()), _("Models (*.zip)"))
         self.importFrom(chosen(file))
 
+    @slot
     def importFrom(self, file):
         """Take the model from a file; nothing for no file."""
         if file:

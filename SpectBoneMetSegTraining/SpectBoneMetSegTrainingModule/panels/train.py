@@ -6,6 +6,7 @@
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.problems import slot
 
 from ..curves import Curves
 from ..keyed_table import Rows
@@ -102,6 +103,7 @@ class TrainPanel:
         self.jobs.show(rows)
         self.updateButtons()
 
+    @slot
     def showJob(self, name):
         """Follow a training; none for an empty name."""
         try:
@@ -121,6 +123,7 @@ class TrainPanel:
             self.ui.trainingBar.visible = False
         self.updateButtons()
 
+    @slot
     def onJob(self, followed):
         """Show what the training in hand has told."""
         status = followed.status
@@ -154,6 +157,11 @@ class TrainPanel:
         ui.resumeButton.enabled = self.state in (*WAITING, "stopped", "failed")
         ui.removeButton.enabled = bool(self.jobs.current) and self.state not in ("", "running")
 
+    def recover(self):
+        """After an error: the buttons say again what can be done."""
+        self.updateButtons()
+
+    @slot
     def onTrain(self, checked=False):
         """Start, pause or resume, as the button says."""
         if self.state in ACTIVE:
@@ -163,6 +171,7 @@ class TrainPanel:
         else:
             self.start()
 
+    @slot
     def onCheck(self, checked=False):
         """Look what stands in the way, and measure a few steps; nothing is trained."""
         self._check(True, lambda spec: None)
@@ -209,14 +218,17 @@ class TrainPanel:
         self.listJobs()
         self.showJob(name)
 
+    @slot
     def onStop(self, checked=False):
         """End the training in hand."""
         self._do(self.logic.stop)
 
+    @slot
     def onResume(self, checked=False):
         """Let the training in hand go on."""
         self._do(self.logic.resume)
 
+    @slot
     def onRemove(self, checked=False):
         """Delete the training in hand and show another one."""
         self._do(self.logic.remove)

@@ -38,6 +38,7 @@ def host(running_host: Any) -> Iterator[Any]:
     """An empty scene; afterwards no slot or observer may have failed."""
     running_host.clear()
     running_host.errors.clear()
+    running_host.dialogs.clear()
     yield running_host
     assert not running_host.errors, running_host.errors[0]
     running_host.clear()

@@ -1,10 +1,11 @@
 """The application's place: one scene with its logics, the modules `slicer`, `qt`, `ctk`, and scripted modules."""
 
 # Names are those of Slicer's application object.
-# ruff: noqa: N802, N815
+# ruff: noqa: N802, N803, N815
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -13,7 +14,8 @@ import types
 from pathlib import Path
 from typing import Any
 
-VIEWS = ("Red", "Yellow", "Green")
+#: The slice views of the extension.
+VIEWS = ("SpectAnterior", "SpectPosterior", "SpectSum")
 _running: Host | None = None
 
 
@@ -23,8 +25,8 @@ class Application:
     applicationName = "Slicer test host"
     majorVersion, minorVersion = 5, 12
 
-    def __init__(self, qt_application: Any, logic: Any, folder: str) -> None:
-        self._qt, self._logic, self.temporaryPath = qt_application, logic, folder
+    def __init__(self, qt_application: Any, logic: Any, folder: str, layout: Any) -> None:
+        self._qt, self._logic, self.temporaryPath, self._layout = qt_application, logic, folder, layout
         self._slots: dict[str, list[Any]] = {}
         self.paused = 0
 
@@ -36,8 +38,9 @@ class Application:
         """vtkMRMLApplicationLogic."""
         return self._logic
 
-    def layoutManager(self) -> None:
-        """No views on the screen; slice nodes and their logics are in the scene."""
+    def layoutManager(self) -> Any:
+        """The slice views."""
+        return self._layout
 
     def pauseRender(self) -> None:
         """The host draws only when it is asked to."""
@@ -94,6 +97,8 @@ class Host:
 
         self.slicer = slicer
         self.errors: list[str] = []
+        #: What was shown in error windows: (text, details).
+        self.dialogs: list[tuple[str, str]] = []
         self.selected = ""
         self._renderer: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="slicerhost-")
@@ -176,7 +181,8 @@ class Host:
         fit(self.slice_logics[view].GetSliceNode(), size)
         scene = Path(self._folder.name) / "picture.mrb"
         self.save_scene(scene)
-        return self._renderer.render(scene, view, size)
+        color = self.layout.sliceWidget(view).sliceView().backgroundColor
+        return self._renderer.render(scene, view, size, (color.redF(), color.greenF(), color.blueF()))
 
     def _make_scene(self) -> None:
         slicer = self.slicer
@@ -200,34 +206,22 @@ class Host:
         scene.SetDataIOManager(self._io)
         follow_scene(scene)
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
-        self._add_views(scene)
         slicer.mrmlScene = scene
+        from .layout import LayoutManager
 
-    def _add_views(self, scene: Any) -> None:
-        import vtk
+        self.layout = LayoutManager(scene, self.application_logic)
 
-        slicer = self.slicer
-        self.slice_logics: dict[str, Any] = {}
-        collection = vtk.vtkCollection()
-        for name in VIEWS:
-            logic = slicer.vtkMRMLSliceLogic()
-            logic.SetMRMLApplicationLogic(self.application_logic)
-            logic.SetMRMLScene(scene)
-            logic.AddSliceNode(name)
-            self.slice_logics[name] = logic
-            collection.AddItem(logic)
-        self.application_logic.SetSliceLogics(collection)
-        layout = slicer.vtkMRMLLayoutNode()
-        layout.SetSingletonTag("vtkMRMLLayoutNode")
-        layout.AddLayoutDescription(layout.SlicerLayoutSideBySideView, "<layout/>")
-        scene.AddNode(layout)
+    @property
+    def slice_logics(self) -> dict[str, Any]:
+        """The logic of each slice view that there is, those of the extension from the first scan on."""
+        return {name: widget.sliceLogic() for name, widget in self.layout.widgets.items()}
 
     def _make_modules(self) -> None:
         slicer = self.slicer
         from . import dicom, pip, sample_data, scripted
         from .parameters import WithinRange, parameterNodeWrapper
 
-        slicer.app = Application(self._qt_application, self.application_logic, self._folder.name)
+        slicer.app = Application(self._qt_application, self.application_logic, self._folder.name, self.layout)
         slicer.dicomDatabase = dicom.Database()
         slicer.modules = types.SimpleNamespace(dicomPlugins={})
         for logic in self._logics:
@@ -243,6 +237,7 @@ class Host:
         wrapper.WithinRange = WithinRange  # type: ignore[attr-defined]
         slicer.i18n, slicer.packaging = tr, pip
         slicer.util.getModuleWidget, slicer.util.selectModule = self.module_widget, self.select_module
+        slicer.util.errorDisplay = self._show_error
         sys.modules.update(
             {
                 "slicer.i18n": tr,
@@ -253,6 +248,13 @@ class Host:
                 "SampleData": sample_data,
             }
         )
+
+    def _show_error(self, text: str, *values: Any, detailedText: str = "", **options: Any) -> None:
+        """`slicer.util.errorDisplay`: a window that says what went wrong; a fault of the program is one of the test."""
+        logging.error(text)
+        self.dialogs.append((text, detailedText))
+        if "Traceback" in detailedText:
+            self.errors.append(detailedText)
 
     def _note_error(self, kind: Any, value: Any, trace: Any) -> None:
         """Exceptions in slots and observers reach nobody: tests look here."""

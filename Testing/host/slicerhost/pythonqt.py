@@ -37,10 +37,19 @@ def properties_as_attributes(kind: type) -> None:
     meta = kind.staticMetaObject  # type: ignore[attr-defined]
     for index in range(meta.propertyOffset(), meta.propertyCount()):
         name = meta.property(index).name()
-        setattr(kind, name, _attribute(name))
+        setattr(kind, name, _attribute(name, getattr(kind, name, None)))
 
 
-def _attribute(name: str) -> property:
+class _Attribute(property):
+    """A property of instances; the class keeps a static method of that name (`QTimer.singleShot`)."""
+
+    method: Any = None
+
+    def __get__(self, instance: Any, kind: Any = None) -> Any:
+        return self.method if instance is None and callable(self.method) else super().__get__(instance, kind)
+
+
+def _attribute(name: str, method: Any) -> property:
     def read(self: Any) -> Any:
         return self.property(name)
 
@@ -48,7 +57,9 @@ def _attribute(name: str) -> property:
         if not QtCore.QObject.setProperty(self, name, value):
             raise TypeError(f"{self.metaObject().className()}.{name} cannot be {value!r}")
 
-    return property(read, write)
+    attribute = _Attribute(read, write)
+    attribute.method = method
+    return attribute
 
 
 def _replace_connect() -> None:

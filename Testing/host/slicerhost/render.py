@@ -28,7 +28,9 @@ class Renderer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def render(self, scene: Path, view: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def render(
+        self, scene: Path, view: str, size: tuple[int, int], background: tuple[float, float, float]
+    ) -> NDArray[np.uint8]:
         """A slice view of a saved scene as (height, width, 3).
 
         Raises:
@@ -44,7 +46,7 @@ class Renderer:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         picture = scene.with_suffix(".npy")
-        self._process.stdin.write(json.dumps([str(scene), view, *size, str(picture)]) + "\n")
+        self._process.stdin.write(json.dumps([str(scene), view, *size, str(picture), *background]) + "\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != "drawn\n":
             raise RuntimeError(f"{view} could not be drawn")
@@ -66,7 +68,9 @@ def fit(node: Any, size: tuple[int, int]) -> None:
     node.UpdateMatrices()
 
 
-def render_slice(application_logic: Any, scene: Any, logic: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def render_slice(
+    application_logic: Any, scene: Any, logic: Any, size: tuple[int, int], background: tuple[float, float, float]
+) -> NDArray[np.uint8]:
     """One slice view as (height, width, 3) in this process; `size` is (width, height) pixels."""
     import slicer
     import vtk
@@ -80,6 +84,7 @@ def render_slice(application_logic: Any, scene: Any, logic: Any, size: tuple[int
     window.SetSize(width, height)
     window.SetNumberOfLayers(2)
     picture, overlay = vtk.vtkRenderer(), vtk.vtkRenderer()
+    picture.SetBackground(*background)
     overlay.SetLayer(1)
     overlay.GetActiveCamera().ParallelProjectionOn()
     window.AddRenderer(picture)
@@ -116,12 +121,23 @@ def render_slice(application_logic: Any, scene: Any, logic: Any, size: tuple[int
     return result
 
 
-def _draw(scene: str, view: str, width: int, height: int) -> NDArray[np.uint8]:
+def _draw(
+    scene: str, view: str, width: int, height: int, background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> NDArray[np.uint8]:
     from . import start
 
     host = start()
     host.load_scene(scene)
-    return render_slice(host.application_logic, host.slicer.mrmlScene, host.slice_logics[view], (width, height))
+    logics = host.slice_logics
+    if view not in logics:
+        # The scene has the view's nodes; its logic comes with a layout that shows it.
+        logic = host.slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(host.application_logic)
+        logic.SetMRMLScene(host.slicer.mrmlScene)
+        logic.SetSliceNode(host.slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}"))
+        logics = {view: logic}
+    scene_now = host.slicer.mrmlScene
+    return render_slice(host.application_logic, scene_now, logics[view], (width, height), background)
 
 
 def main() -> None:
@@ -136,8 +152,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     for line in sys.stdin:
-        scene, view, width, height, picture = json.loads(line)
-        np.save(picture, _draw(scene, view, width, height))
+        scene, view, width, height, picture, *background = json.loads(line)
+        np.save(picture, _draw(scene, view, width, height, (background[0], background[1], background[2])))
         answers.write("drawn\n")
 
 

@@ -1,0 +1,88 @@
+"""What holds for the views from the start of the application: letters that are right, scenes that open everywhere."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803, N806
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.mrml.side_marks import follow_view
+from SpectBoneMetSegLib.mrml.slice_views import keep_ours_out_of_scenes
+
+from .problems import slot
+
+#: The name under which `slicer.modules` keeps the one follower.
+NAME = "SpectBoneMetSegSides"
+#: Dots per inch that VTK takes for a plain screen.
+PLAIN_DPI = 72.0
+
+
+class Sides(VTKObservationMixin):
+    """Follows all slice views of the scene, those that come later, too."""
+
+    def __init__(self):
+        """Begin."""
+        VTKObservationMixin.__init__(self)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
+        for event in (scene.EndImportEvent, scene.EndCloseEvent, scene.EndBatchProcessEvent):
+            self.addObserver(scene, event, self.onSceneChanged)
+        layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if layout is not None:
+            self.addObserver(layout, "ModifiedEvent", self.onLayoutChanged)
+        for kind in ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode"):
+            for node in slicer.util.getNodesByClass(kind):
+                self.observe(node)
+        self.followAll()
+
+    def observe(self, node):
+        """Follow a slice node, or the node of what a slice view shows."""
+        if not self.hasObserver(node, "ModifiedEvent", self.onViewChanged):
+            self.addObserver(node, "ModifiedEvent", self.onViewChanged)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        """A view comes into being with the first layout that shows it."""
+        if node.IsA("vtkMRMLSliceNode") or node.IsA("vtkMRMLSliceCompositeNode"):
+            self.observe(node)
+
+    @slot
+    def onViewChanged(self, node, event):
+        """A view was turned, sized, shifted, or shows something else."""
+        # While a scene is read its nodes refer to others that are not there yet.
+        if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsClosing():
+            return
+        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{node.GetLayoutName()}")
+        if sliceNode is not None:
+            follow_view(sliceNode, slicer.mrmlScene, pixelsPerPoint(node.GetLayoutName()))
+
+    @slot
+    def onLayoutChanged(self, caller, event):
+        """Another arrangement of views, by us or by the user."""
+        keep_ours_out_of_scenes(slicer.mrmlScene)
+
+    @slot
+    def onSceneChanged(self, caller, event):
+        """All nodes are there again."""
+        self.followAll()
+
+    def followAll(self):
+        """Every view that there is."""
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            self.onViewChanged(node, None)
+
+
+def followSides():
+    """Begin, in place of a follower of code that was loaded before."""
+    before = getattr(slicer.modules, NAME, None)
+    if before is not None:
+        before.removeObservers()
+    setattr(slicer.modules, NAME, Sides())
+
+
+def pixelsPerPoint(viewName):
+    """How much larger than on a plain screen everything is drawn in a slice view."""
+    manager = slicer.app.layoutManager()
+    widget = manager.sliceWidget(viewName) if manager is not None else None
+    window = widget.sliceView().renderWindow() if widget is not None else None
+    return max(1.0, window.GetDPI() / PLAIN_DPI) if window is not None else 1.0

@@ -1,0 +1,172 @@
+"""Errors nobody foresaw, in both modules: they are told with a log to copy, and the panel can be used again."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+
+pytest_plugins = ["slicerhost.fixtures"]
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Makes a method fail in a way that nobody foresaw."""
+
+    def make(owner, name):
+        def fail(*values, **options):
+            raise ValueError("the sky fell")
+
+        monkeypatch.setattr(owner, name, fail)
+
+    return make
+
+
+def the_only_dialog(host):
+    [(text, details)] = host.dialogs
+    host.errors.clear()
+    host.dialogs.clear()
+    return text, details
+
+
+def test_an_error_while_the_result_is_shown_leaves_no_panel_that_waits(host, a_loaded_panel, until, broken):
+    panel = a_loaded_panel
+    broken(panel.views, "showReading")
+    panel.ui.applyButton.click()
+    until(lambda: host.dialogs)
+    text, details = the_only_dialog(host)
+    assert "ValueError: the sky fell" in text
+    assert "Traceback" in details
+    assert "Slicer 5.12" in details
+    assert (panel.ui.applyButton.text, panel.ui.applyButton.enabled) == ("Apply", True)
+    assert panel.live is not None
+
+
+def test_an_error_while_the_result_is_stored_ends_the_reading(host, a_loaded_panel, until, broken, monkeypatch):
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+
+    broken(LiveReading, "start")
+    a_loaded_panel.ui.applyButton.click()
+    until(lambda: host.dialogs)
+    the_only_dialog(host)
+    assert not a_loaded_panel.logic.busy
+    assert a_loaded_panel.ui.applyButton.text == "Apply"
+    assert "broken off by an error" in a_loaded_panel.ui.statusLabel.text
+    host.process_events()
+    assert host.dialogs == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "act"),
+    [
+        ("live", "set_threshold", lambda ui: ui.thresholdSlider.setValue(0.7)),
+        ("live", "save", lambda ui: ui.saveButton.click()),
+        ("live", "reset", lambda ui: ui.resetButton.click()),
+        ("live", "set_review", lambda ui: ui.lesionTable.cellWidget(0, 2).setCurrentIndex(1)),
+        ("logic", "loadScan", lambda ui: ui.loadButton.click()),
+        ("logic", "process", lambda ui: ui.applyButton.click()),
+    ],
+)
+def test_every_button_of_the_reading_module_tells_an_error_once(
+    host, a_read_panel, broken, tmp_path, monkeypatch, owner, name, act
+):
+    panel = a_read_panel
+    panel.ui.outputPath.currentPath = str(tmp_path)
+    panel.ui.scanPath.currentPath = "scan.dcm"
+    broken(getattr(panel, owner), name)
+    act(panel.ui)
+    assert "the sky fell" in the_only_dialog(host)[0]
+    assert panel.ui.applyButton.enabled
+    assert host.slicer.app.paused == 0
+
+
+def test_an_error_in_the_teaching_module_is_told_once_and_ends_what_waits(host, teaching, broken, until):
+    panel = teaching()
+    panel.teach.call.started("Looking through the folders...")
+    broken(panel.logic.collector, "step")
+    panel.logic.startTimer()
+    until(lambda: host.dialogs)
+    the_only_dialog(host)
+    assert panel.ui.gatherButton.text != "Cancel"
+    end = 10
+    for _ in range(end):
+        host.process_events()
+    assert host.dialogs == []
+    broken(panel.logic, "spec")
+    panel.ui.checkButton.click()
+    assert "the sky fell" in the_only_dialog(host)[0]
+    assert panel.ui.checkButton.enabled
+
+
+def test_a_reload_keeps_the_class_of_our_errors(host):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.views import forgetCode
+
+    before = {name: module for name, module in sys.modules.items() if name.startswith("SpectBoneMetSeg")}
+    try:
+        forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
+        assert (
+            importlib.import_module("SpectBoneMetSegLib.loading").read_scan
+            is not before["SpectBoneMetSegLib.loading"].read_scan
+        )
+        assert importlib.import_module("SpectBoneMetSegLib.common.errors").UserError is UserError
+        with pytest.raises(UserError):
+            importlib.import_module("SpectBoneMetSegLib.loading").read_scan("nowhere.dcm")
+    finally:
+        sys.modules.update(before)
+
+
+def test_an_intel_mac_is_told_before_anything_is_asked(host, monkeypatch):
+    from slicerhost import pip
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule import requirements
+    from SpectBoneMetSegTrainingModule.requirements import FILE
+
+    monkeypatch.setattr(requirements, "tensorflowIsMissingHere", lambda: True)
+    monkeypatch.setattr(pip, "pretend_missing", {"tensorflow"})
+    pip.asked.clear()
+    for file in (requirements.TENSORFLOW, FILE):
+        with pytest.raises(UserError, match="Intel processor"):
+            requirements.ensureInstalled(file)
+    assert pip.asked == []
+    assert requirements.requirementsFile("auto") == requirements.ONNX
+    assert not requirements.needsTensorflow(requirements.ONNX)
+
+
+def test_the_editors_keys_work_only_while_the_editor_is_seen(panel):
+    editor = panel.ui.segmentEditor
+    panel.enter()
+    assert not editor.shortcuts
+    panel.ui.editSection.setCollapsed(False)
+    assert editor.shortcuts
+    panel.ui.editSection.setCollapsed(True)
+    assert not editor.shortcuts
+    panel.ui.editSection.setCollapsed(False)
+    panel.exit()
+    assert not editor.shortcuts
+
+
+def test_the_segment_editor_gets_its_node_before_its_scene(panel):
+    assert panel.ui.segmentEditor.problems == []
+    assert "Grow from seeds" not in panel.ui.segmentEditor.effectNames
+    assert not panel.ui.segmentEditor.unorderedEffects
+
+
+def test_plot_views_belong_to_the_module(host, teaching):
+    panel = teaching()
+    panel.train.curves.show([(1, 0.5), (2, 0.4)], [(1, 0.1)])
+    views = host.slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+    ours = [view for view in views if view.GetSingletonTag() and "SpectBoneMetSegTraining" in view.GetSingletonTag()]
+    assert len(ours) == 2
+    assert all(view.GetParentLayoutNode() is not None for view in ours)
+
+
+def test_both_views_know_their_dicom_instances(host, load_sample):
+    import pydicom
+    from slicerhost.fixtures import SAMPLE
+
+    uid = str(pydicom.dcmread(SAMPLE, stop_before_pixels=True).SOPInstanceUID)
+    volumes = load_sample().volumes
+    assert {volume.GetAttribute("DICOM.instanceUIDs") for volume in volumes.values()} == {uid}
