@@ -195,7 +195,12 @@ def open_image(path: Path) -> SimpleITK.Image:
     loud = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        image = _read_bzip2(path) if _is_bzip2(path) else sitk.ReadImage(str(path))
+        if _is_bzip2(path):
+            image = _read_bzip2(path)
+        elif _is_grey_with_alpha(path):
+            image = _read_grey_with_alpha(path)
+        else:
+            image = sitk.ReadImage(str(path))
     except (RuntimeError, OSError, EOFError) as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
@@ -223,6 +228,22 @@ def _read_bzip2(path: Path) -> SimpleITK.Image:
         raw = re.sub(rb"^encoding:.*$", b"encoding: raw", header, flags=re.M | re.I)
         plain.write_bytes(raw + b"\n\n" + bz2.decompress(packed))
         return sitk.ReadImage(str(plain))
+
+
+def _is_grey_with_alpha(path: Path) -> bool:
+    """Whether a PNG has one grey channel and transparency (colour type 4), which the library does not know."""
+    if path.suffix.lower() != ".png":
+        return False
+    with path.open("rb") as stream:
+        return stream.read(26)[25:] == b"\x04"
+
+
+def _read_grey_with_alpha(path: Path) -> SimpleITK.Image:
+    import SimpleITK as sitk  # noqa: N813
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return sitk.GetImageFromArray(np.asarray(picture), isVector=True)
 
 
 def is_whole(path: Path, image: SimpleITK.Image) -> bool:

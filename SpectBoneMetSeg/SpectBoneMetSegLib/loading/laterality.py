@@ -276,8 +276,8 @@ def _check_bodies(sides: dict[ViewName, Frame], study: str) -> None:
 def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     columns = frame.counts.shape[1]
     bodies = find_bodies(frame.counts)
-    left, right = bodies[0].columns if len(bodies) == 1 else (0, 0)
-    if 0.05 * columns < left < 0.4 * columns and 0.6 * columns < right < 0.95 * columns:
+    first, end = bodies[0].columns if len(bodies) == 1 else (0, 0)
+    if 0.05 * columns < first < 0.4 * columns and 0.6 * columns < end < 0.95 * columns:
         raise UserError(
             f"{study} shows one body in the middle of its picture, not two side by side; name its side with --views "
             "anterior or --views posterior."
