@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,67 +21,44 @@ from .common.errors import UserError
 from .common.notice import RESEARCH_USE
 from .lesions.components import number_lesions, smallest_window
 from .lesions.delineation import LesionMasks, lesion_masks
+from .lesions.extent import cut_by_box, cut_sentence, what_was_read
 from .lesions.measurement import measure_lesions
 from .lesions.results import Reading
+from .loading.options import REGIONS, Box, Options, Region
 from .model.inputs import network_inputs, view_scales
 from .scan.aggregation import aggregate
 from .scan.boxes import cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from .scan.plausibility import check_scan
 from .scan.regrid import regrid, sample_on
 from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
+
+__all__ = [
+    "BOX_MAY_BE_WRONG",
+    "REGIONS",
+    "Box",
+    "Clock",
+    "Options",
+    "Reader",
+    "Region",
+    "SavableReading",
+    "find_region",
+    "find_thorax",
+    "segment",
+]
 
 if TYPE_CHECKING:
     from .model.engines import DeviceName, Engine, EngineName
     from .model.store import ModelFolder
 
-Region = Literal["thorax", "whole-body"]
-REGIONS: tuple[Region, ...] = get_args(Region)
-
 #: The forward pass draws no random numbers; the receipt says so by a fixed seed.
 SEED = 0
-
-#: Pixel sizes a user may state.
-SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
 
 #: What to do about a thorax box of low confidence; the panel in Slicer has words of its own for it.
 BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it with --crop if it is."
 
-Box = tuple[int, int, int, int]
 Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to read a scan.
-
-    Attributes:
-        region: "thorax" crops as the paper does, "whole-body" sends the whole scan through the network.
-        crop: first row, end row, first column, end column in the scan's own pixels: overrides the cropping.
-        views: names of the pictures in stored order, where the file does not say.
-        pixel_size_mm: pixel edge where the file does not say.
-    """
-
-    region: Region = "thorax"
-    crop: Box | None = None
-    views: Sequence[ViewName] | None = None
-    pixel_size_mm: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.region not in REGIONS:
-            raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.")
-        size = self.pixel_size_mm
-        if size is not None and not (isinstance(size, int | float) and SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM):
-            raise UserError(
-                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
-            )
-        if self.crop is None:
-            return
-        if len(self.crop) != 4 or not all(isinstance(edge, int | np.integer) for edge in self.crop):
-            raise UserError(f"The crop {self.crop} is not four whole numbers R0,R1,C0,C1.")
-        first, end, left, right = self.crop
-        if not (first < end and left < right):
-            raise UserError(f"The crop {self.crop} is empty: give first row, end row, first column, end column.")
 
 
 @dataclass
@@ -145,14 +122,26 @@ class Reader:
         options = options or Options()
         clock = Clock()
         with clock.step("read"):
-            scan = read_scan(path, views=options.views, pixel_size_mm=options.pixel_size_mm)
+            scan = read_scan(
+                path,
+                views=options.views,
+                pixel_size_mm=options.pixel_size_mm,
+                views_override=options.views_override,
+            )
         return self.read_scan(scan, options, clock)
 
     def read_scan(
         self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None
     ) -> SavableReading:
-        """Read a scan that is in memory already."""
+        """Read a scan that is in memory already.
+
+        Raises:
+            UserError: it can be no whole body in counts, or the crop does not lie on it.
+        """
         options, clock = options or Options(), clock or Clock()
+        with clock.step("check"):
+            doubts = check_scan(scan, insist=options.read_anyway)
+            scan = replace(scan, warnings=tuple(dict.fromkeys((*scan.warnings, *doubts))))
         with clock.step("aggregate"):
             aggregated = aggregate(scan)
         with clock.step("crop"):
@@ -174,7 +163,7 @@ class Reader:
             output = self.engine.predict(inputs)
         with clock.step("delineate"):
             maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
-            masks, view_masks = self._delineate(maps, scan, aggregated)
+            masks, view_masks = self._delineate(maps, scan, aggregated, options)
         with clock.step("measure"):
             probability = np.maximum.reduce(list(maps.values()))
             lesions = measure_lesions(scan, masks.union, view_masks, probability)
@@ -203,10 +192,10 @@ class Reader:
         return maps
 
     def _delineate(
-        self, maps: dict[ViewName, Map], scan: WholeBodyScan, frame: PlanarView
+        self, maps: dict[ViewName, Map], scan: WholeBodyScan, frame: PlanarView, options: Options
     ) -> tuple[LesionMasks, dict[ViewName, NDArray[np.uint16]]]:
-        card = self.model.card
-        masks = lesion_masks(maps, card.threshold, card.minimum_area_mm2, frame, seed_threshold=card.seed_threshold)
+        threshold, seed, smallest = self._limits(options)
+        masks = lesion_masks(maps, threshold, smallest, frame, seed_threshold=seed)
         view_masks = {name: _on_view(masks.views[name], frame, scan.views[name]) for name in maps}
         # On a coarser posterior grid a lesion of a pixel or two may fall between the pixel centres.
         count = int(masks.union.max(initial=0))
@@ -220,6 +209,14 @@ class Reader:
             view_masks = {name: _on_view(views[name], frame, scan.views[name]) for name in maps}
         return masks, view_masks
 
+    def _limits(self, options: Options) -> tuple[float, float | None, float]:
+        """(threshold, seed threshold, smallest area in mm2): the model's own where the options name none."""
+        card = self.model.card
+        threshold = card.threshold if options.threshold is None else options.threshold
+        seed = card.seed_threshold if card.seed_threshold is None else max(threshold, card.seed_threshold)
+        smallest = card.minimum_area_mm2 if options.minimum_area_mm2 is None else options.minimum_area_mm2
+        return threshold, seed, smallest
+
     def _receipt(self, reading: Reading, options: Options, clock: Clock) -> dict[str, object]:
         scan, card, crop = reading.scan, self.model.card, reading.crop
         source = scan.source
@@ -231,13 +228,19 @@ class Reader:
             warnings.append("The model reads the sum of both views: every lesion is marked in both.")
         if crop.method != "manual" and options.region != card.region:
             warnings.append(f"The model was trained on the {card.region}, not on the {options.region}.")
+        cut = cut_by_box(reading)
+        if cut:
+            warnings.append(cut_sentence(cut))
+        threshold, seed, smallest = self._limits(options)
         return {
+            "read": what_was_read(reading),
             "program": {"name": "SpectBoneMetSeg", "version": __version__},
             "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
             "inputs": [
                 {"file": file, "sha256": digest, "sop_instance_uid": uid}
                 for file, digest, uid in zip(source.files, source.sha256, uids, strict=True)
             ],
+            "study_instance_uid": source.study_instance_uid,
             "scan": dict(source.description),
             "views": list(scan.views),
             "aggregated": len(scan.views) == 2,
@@ -252,10 +255,12 @@ class Reader:
                 "method": crop.method,
                 "reasons": list(crop.reasons),
             },
-            "threshold": card.threshold,
-            "seed_threshold": card.seed_threshold,
-            "minimum_area_mm2": card.minimum_area_mm2,
+            "options": options.to_dict(),
+            "threshold": threshold,
+            "seed_threshold": seed,
+            "minimum_area_mm2": smallest,
             "lesions": len(reading.lesions),
+            "cut_by_box": cut,
             "seed": SEED,
             "warnings": warnings,
             "notice": RESEARCH_USE,

@@ -102,10 +102,13 @@ def test_results_inside_a_study_are_not_read_as_its_pictures(tmp_path, tiny):
 
 
 @pytest.mark.parametrize("shape", [(1024, 16), (16, 16), (1, 256), (300, 7)])
-def test_odd_matrices_are_read_quickly(shape, tmp_path, tiny):
+def test_odd_matrices_are_refused_or_read_anyway_quickly(shape, tmp_path, tiny, capsys):
     path = write(tmp_path / "odd_ANT.nrrd", np.full(shape, 7, np.float32))
+    command = ["segment", str(path), "--output", str(tmp_path / "out"), "--model", str(tiny)]
     start = time.monotonic()
-    assert main(["segment", str(path), "--output", str(tmp_path / "out"), "--model", str(tiny)]) == 0
+    assert main(command) == 1
+    assert "--read-anyway" in capsys.readouterr().err
+    assert main([*command, "--read-anyway"]) == 0
     assert time.monotonic() - start < 20
 
 

@@ -40,7 +40,17 @@ class SegmentCommand:
             help="region by hand: first row, end row, first column, end column (--crop=-5,... for a negative one)",
         )
         parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
+        parser.add_argument(
+            "--views-override", action="store_true", help="take --views also where the file says otherwise"
+        )
         parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
+        parser.add_argument("--threshold", type=float, metavar="P", help="probability of a lesion's edge, 0 to 1")
+        parser.add_argument("--minimum-area", type=float, metavar="MM2", help="leave smaller areas out")
+        parser.add_argument(
+            "--read-anyway",
+            action="store_true",
+            help="read also what can hardly be a whole body in counts (too small, too few grey steps)",
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -159,7 +169,16 @@ def _options(args: argparse.Namespace) -> Options:
         raise UsageError(str(error)) from error
     try:
         crop = tuple(int(word) for word in args.crop.split(",")) if args.crop is not None else None
-        return Options(args.region, crop, views, args.pixel_size)  # type: ignore[arg-type]
+        return Options(
+            region=args.region,
+            crop=crop,  # type: ignore[arg-type]
+            views=views,
+            pixel_size_mm=args.pixel_size,
+            views_override=args.views_override,
+            read_anyway=args.read_anyway,
+            threshold=args.threshold,
+            minimum_area_mm2=args.minimum_area,
+        )
     except ValueError as error:
         raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
     except UserError as error:

@@ -14,6 +14,7 @@ from ..scan.regrid import sample_on
 from .components import number_lesions
 from .delineation import LesionMasks, lesion_masks
 from .edits import Edits, keep_edits
+from .extent import cut_by_box
 from .measurement import measure_lesions
 from .model_result import ModelResult
 from .results import Reading
@@ -47,7 +48,7 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
     lesions = measure_lesions(scan, masks.union, view_masks, result.probability)
     receipt = {**result.receipt, **facts, "lesions": len(lesions)}
     mask = (masks.union > 0).astype(np.uint8)
-    return Reading(
+    reading = Reading(
         scan,
         result.crop,
         lesions,
@@ -58,6 +59,8 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
         receipt,
         dict(result.probabilities),
     )
+    receipt["cut_by_box"] = cut_by_box(reading)
+    return reading
 
 
 def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks, dict[ViewName, Ids]]:

@@ -107,6 +107,7 @@ def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
             "sha256": list(source.sha256),
             "sop_instance_uids": list(source.sop_instance_uids),
             "description": dict(source.description),
+            "study_instance_uid": source.study_instance_uid,
         },
         "warnings": list(scan.warnings),
     }
@@ -115,7 +116,12 @@ def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
 def source_from(facts: Mapping[str, Any]) -> ScanSource:
     """The source of which `scan_facts` took the entry "source"."""
     return ScanSource(
-        tuple(facts["files"]), tuple(facts["sha256"]), tuple(facts["sop_instance_uids"]), dict(facts["description"])
+        tuple(facts["files"]),
+        tuple(facts["sha256"]),
+        tuple(facts["sop_instance_uids"]),
+        dict(facts["description"]),
+        # Scenes of earlier versions do not hold it.
+        facts.get("study_instance_uid", ""),
     )
 
 

@@ -290,4 +290,5 @@ def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSo
         sha256=tuple(sha256_of(file.file) for file in files),
         sop_instance_uids=tuple(file.sop_uid for file in files if file.sop_uid),
         description=description,
+        study_instance_uid=next((file.study_uid for file in files if file.study_uid), ""),
     )

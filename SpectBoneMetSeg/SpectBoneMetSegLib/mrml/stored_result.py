@@ -89,6 +89,7 @@ def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
             files=source.files + part.files,
             sha256=source.sha256 + part.sha256,
             sop_instance_uids=source.sop_instance_uids + part.sop_instance_uids,
+            study_instance_uid=source.study_instance_uid or part.study_instance_uid,
         )
     first = next(iter(volumes.values()))
     case = str(facts[0]["case"]) if facts[0] else str(first.GetName())

@@ -18,8 +18,8 @@ TALL = 0.6
 SMOOTHING = 1 / 330
 #: Soft tissue lies above this part of the median of what is brighter than the mean.
 SOFT_TISSUE = 0.16
-#: Larger pictures are looked at in steps: bodies need no detail.
-LARGEST_LOOK = 1024
+#: Bodies need no detail: pictures are first reduced to about this many rows.
+ROWS_LOOKED_AT = 256
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ def find_bodies(counts: NDArray[Any]) -> list[Extent]:
     """
     from scipy import ndimage
 
-    step = max(1, counts.shape[0] // LARGEST_LOOK)
-    picture = np.asarray(counts[::step, ::step], np.float32)
-    smooth = ndimage.gaussian_filter(picture, max(1.0, picture.shape[0] * SMOOTHING))
+    step = max(1, min(counts.shape[0] // ROWS_LOOKED_AT, counts.shape[1] // 16))
+    smooth = ndimage.gaussian_filter(_reduced(counts, step), max(1.0, counts.shape[0] / step * SMOOTHING))
     above = smooth[smooth > smooth.mean()]
     if not above.size:
         return []
@@ -55,6 +54,13 @@ def find_bodies(counts: NDArray[Any]) -> list[Extent]:
         Extent((down.start * step, down.stop * step), (across.start * step, across.stop * step))
         for down, across in sorted(tall, key=lambda place: place[1].start)
     ]
+
+
+def _reduced(counts: NDArray[Any], step: int) -> NDArray[np.float64]:
+    """The means of squares of `step` pixels; a rest at the lower and right edge is left out."""
+    rows, columns = counts.shape[0] // step, counts.shape[1] // step
+    squares = np.asarray(counts[: rows * step, : columns * step], np.float64).reshape(rows, step, columns, step)
+    return np.asarray(squares.mean((1, 3)))
 
 
 def human_length(length_mm: float) -> bool:

@@ -50,6 +50,8 @@ def ground(pixels: NDArray[Any]) -> Ground:
     The body lies on one side of the air: above it in counts, below it in an inverted picture. A picture without air at
     its sides, or without a body, is unclear.
     """
+    step = max(1, min(pixels.shape) // 128)
+    pixels = pixels[::step, ::step]
     values = pixels[np.isfinite(pixels)]
     low, high = np.percentile(values, (0.1, 99.9)) if values.size else (0.0, 0.0)
     span = float(high - low)
@@ -83,7 +85,7 @@ def grey_scale(counts: NDArray[Any]) -> GreyScale:
     body = filled[filled > BODY * filled.mean()]
     values, found = np.unique(body, return_counts=True)
     top = float(values[-1])
-    beside = found[-6:-1]
+    beside = found[-3:-1]
     flat = len(beside) > 0 and found[-1] >= max(FEWEST_FLAT, FLAT_TOP * beside.mean())
     usual = np.unique(body[body <= np.quantile(body, 0.99)])
     return GreyScale(float(found[-1] / body.size) if flat else 0.0, top, len(usual))

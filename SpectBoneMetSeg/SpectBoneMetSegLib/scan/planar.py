@@ -77,6 +77,7 @@ class ScanSource:
         files: paths as given.
         sha256: one hex digest per file, same order.
         sop_instance_uids: one per DICOM file, empty for other formats.
+        study_instance_uid: of DICOM files, empty for other formats.
         description: manufacturer and model, study date and the like, for people to read.
     """
 
@@ -84,6 +85,7 @@ class ScanSource:
     sha256: tuple[str, ...] = ()
     sop_instance_uids: tuple[str, ...] = ()
     description: dict[str, str] = field(default_factory=dict)
+    study_instance_uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -190,15 +190,6 @@ def test_halves_of_a_wide_picture_are_named_by_text_or_option(tmp_path):
     assert "--views" in refusal(untold)
 
 
-def test_the_option_overrides_the_header_only_when_it_is_insisted_on_and_that_is_said(tmp_path):
-    path = saved(coded_pair(), tmp_path / "a.dcm")
-    assert "--views-override" in refusal(path, views=["posterior", "anterior"])
-    assert read_scan(path, views=["anterior", "posterior"]).warnings == ()
-    scan = read_scan(path, views=["posterior", "anterior"], views_override=True)
-    assert np.array_equal(scan.posterior.counts, ANTERIOR)
-    assert any("--views-override" in warning for warning in scan.warnings)
-
-
 @pytest.mark.parametrize(
     "ds",
     [

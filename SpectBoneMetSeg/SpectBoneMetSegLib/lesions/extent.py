@@ -1,0 +1,65 @@
+"""What part of a scan was read, and which lesions its edge cuts through."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .results import Lesion, Reading
+
+__all__ = ["cut_by_box", "cut_sentence", "region_read", "what_was_read"]
+
+_REGIONS = {"profiles": "the thorax box", "manual": "the box given by hand", "whole-body": "the whole field"}
+
+
+def region_read(reading: Reading) -> str:
+    """The region in a few words, for a headline."""
+    return _REGIONS.get(reading.crop.method, "the box")
+
+
+def what_was_read(reading: Reading) -> str:
+    """The region in one sentence, with its rows and columns counted from 0, ends excluded."""
+    rows, columns = reading.mask.shape
+    if reading.crop.method == "whole-body":
+        return f"The whole field of {rows} rows and {columns} columns was read."
+    first, end = (min(max(edge, 0), rows) for edge in reading.crop.rows)
+    left, right = (min(max(edge, 0), columns) for edge in reading.crop.columns)
+    return (
+        f"Only {region_read(reading)} was read: rows {first} to {end} of {rows}, columns {left} to {right} of "
+        f"{columns}; nothing is said about the rest of the body."
+    )
+
+
+def cut_by_box(reading: Reading) -> list[int]:
+    """IDs of the lesions that reach the edge of the box inside the field: they may go on beyond it."""
+    if reading.crop.method == "whole-body":
+        return []
+    rows, columns = reading.mask.shape
+    (first, end), (left, right) = reading.crop.rows, reading.crop.columns
+    return [
+        lesion.id
+        for lesion in reading.lesions
+        if _reaches(_corners(lesion, reading, 0), first, end, rows)
+        or _reaches(_corners(lesion, reading, 1), left, right, columns)
+    ]
+
+
+def cut_sentence(cut: list[int]) -> str:
+    """A warning about lesions that the box cuts; "" for none."""
+    if not cut:
+        return ""
+    if len(cut) == 1:
+        return f"Area {cut[0]} reaches the edge of the box that was read: it may go on beyond it."
+    named = f"{', '.join(map(str, cut[:-1]))} and {cut[-1]}"
+    return f"Areas {named} reach the edge of the box that was read: they may go on beyond it."
+
+
+def _corners(lesion: Lesion, reading: Reading, axis: int) -> tuple[float, float]:
+    """Lowest and highest pixel edge of a lesion's outline along the rows (0) or the columns (1)."""
+    points = np.column_stack([lesion.curve, np.ones(len(lesion.curve))])
+    place = (np.linalg.inv(reading.scan.frame.ijk_to_ras) @ points.T)[1 - axis] + 0.5
+    return float(place.min()), float(place.max())
+
+
+def _reaches(extent: tuple[float, float], first: int, end: int, size: int) -> bool:
+    """Whether an extent comes within a pixel of an edge of [first, end) that lies inside a field of `size` pixels."""
+    return (first > 0 and extent[0] < first + 1) or (end < size and extent[1] > end - 1)

@@ -1,0 +1,71 @@
+"""How to read a scan: what a person may say that the file does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..common.errors import UserError
+from ..scan.planar import ViewName
+
+__all__ = ["REGIONS", "Box", "Options", "Region"]
+
+Region = Literal["thorax", "whole-body"]
+REGIONS: tuple[Region, ...] = get_args(Region)
+Box = tuple[int, int, int, int]
+
+#: Pixel sizes a user may state.
+SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read a scan.
+
+    Attributes:
+        region: "thorax" crops as the paper does, "whole-body" sends the whole scan through the network.
+        crop: first row, end row, first column, end column in the scan's own pixels: overrides the cropping.
+        views: names of the pictures in stored order, where the file does not say.
+        pixel_size_mm: pixel edge where the file does not say.
+        views_override: take `views` also against what the file says.
+        read_anyway: read also what can hardly be a whole body in counts.
+        threshold: probability 0..1 from which a pixel belongs to a lesion, None for the model's own.
+        minimum_area_mm2: smaller areas are left out, None for the model's own.
+    """
+
+    region: Region = "thorax"
+    crop: Box | None = None
+    views: Sequence[ViewName] | None = None
+    pixel_size_mm: float | None = None
+    views_override: bool = False
+    read_anyway: bool = False
+    threshold: float | None = None
+    minimum_area_mm2: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.")
+        size = self.pixel_size_mm
+        if size is not None and not (isinstance(size, int | float) and SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM):
+            raise UserError(
+                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
+            )
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise UserError(f"The threshold {self.threshold} is no probability between 0 and 1.")
+        if self.minimum_area_mm2 is not None and not 0 <= self.minimum_area_mm2 < np.inf:
+            raise UserError(f"The minimum area {self.minimum_area_mm2} is no area in mm2.")
+        if self.crop is None:
+            return
+        if len(self.crop) != 4 or not all(isinstance(edge, int | np.integer) for edge in self.crop):
+            raise UserError(f"The crop {self.crop} is not four whole numbers R0,R1,C0,C1.")
+        first, end, left, right = self.crop
+        if not (first < end and left < right):
+            raise UserError(f"The crop {self.crop} is empty: give first row, end row, first column, end column.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options in JSON's own types, as they stand in a receipt: equal options give equal entries."""
+        entries = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: list(value) if isinstance(value, tuple | list) else value for name, value in entries.items()}

@@ -1,0 +1,105 @@
+"""Whether a scan can be what it is taken for: one human body from head to foot, in counts, seen from both sides.
+
+What cannot be is refused in one sentence with the remedy, what may be wrong is told. Works on arrays, so that scans
+from files, from a scene and from a script are judged alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..common.errors import UserError
+from .bodies import HUMAN_LENGTH_MM, find_bodies, human_length
+from .grey import grey_scale
+from .planar import PlanarView, ViewName, WholeBodyScan
+from .side_evidence import side_doubts
+
+__all__ = ["FEWEST_STEPS", "check_scan"]
+
+#: A camera without moving bed sees less than this; a whole body takes more.
+SHORTEST_FIELD_MM = 650.0
+#: Trunk and arms, from an infant to arms held aside (mm).
+HUMAN_WIDTH_MM = (80.0, 1200.0)
+#: With fewer grey steps in the body than this a lesion cannot be told from its surroundings; below the second number it
+#: is said.
+FEWEST_STEPS, FEW_STEPS = 6, 12
+#: Share of the body that may be cut off at the highest value before it is said.
+SATURATED = 0.0005
+
+_INSIST = "or insist with --read-anyway"
+
+
+def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
+    """Sentences about what may be wrong with a scan.
+
+    Args:
+        scan: the scan as loaded.
+        insist: tell what would be refused as a warning instead.
+
+    Raises:
+        UserError: pixels that are no numbers; unless insisted on, no whole human body, or too few grey steps.
+    """
+    notes: list[str] = []
+    for name, view in scan.views.items():
+        if not np.isfinite(view.counts).all():
+            raise UserError(
+                f"{scan.case} has pixels that are not numbers in its {name} view; set them to counts or export the "
+                "scan again."
+            )
+        for sentence in _impossible(view, name, scan.case):
+            if not insist:
+                raise UserError(f"{sentence}, {_INSIST}.")
+            notes.append(f"{sentence}; it was read all the same.")
+        notes += _doubtful(view, name, scan.case)
+    return [*notes, *side_doubts(scan)]
+
+
+def _impossible(view: PlanarView, name: ViewName, case: str) -> list[str]:
+    """Clauses about what rules out that a view shows a whole body in counts, without a full stop."""
+    field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
+    steps = grey_scale(view.counts).steps
+    found = []
+    if field[0] < SHORTEST_FIELD_MM:
+        found.append(
+            f"The {name} view of {case} has a field of {field[1] / 10:.0f} x {field[0] / 10:.0f} cm, which holds no "
+            "whole body: give a whole-body scan, or the right --pixel-size"
+        )
+    else:
+        found += _body_size(view, name, case)
+    if steps < FEWEST_STEPS:
+        found.append(
+            f"The {name} view of {case} has {steps} grey step{'' if steps == 1 else 's'} in its body, too few to read: "
+            "give the original counts"
+        )
+    return found
+
+
+def _body_size(view: PlanarView, name: ViewName, case: str) -> list[str]:
+    bodies = find_bodies(view.counts)
+    if not bodies:
+        return []
+    length = (max(body.rows[1] for body in bodies) - min(body.rows[0] for body in bodies)) * view.spacing[0]
+    width = (max(body.columns[1] for body in bodies) - min(body.columns[0] for body in bodies)) * view.spacing[1]
+    if human_length(length) and HUMAN_WIDTH_MM[0] <= width <= HUMAN_WIDTH_MM[1]:
+        return []
+    return [
+        f"The body in the {name} view of {case} would be {length / 10:.0f} cm long and {width / 10:.0f} cm wide at "
+        f"pixels of {view.spacing[0]:.3g} mm, beyond any human being ({HUMAN_LENGTH_MM[0] / 10:.0f} to "
+        f"{HUMAN_LENGTH_MM[1] / 10:.0f} cm): give the right --pixel-size"
+    ]
+
+
+def _doubtful(view: PlanarView, name: ViewName, case: str) -> list[str]:
+    """Sentences about values that were cut off or squeezed together."""
+    scale = grey_scale(view.counts)
+    notes = []
+    if scale.saturated > SATURATED:
+        notes.append(
+            f"The {name} view of {case} is cut off at {scale.top:g}: {100 * scale.saturated:.1f} % of the body's "
+            "pixels hold that value, lesions among them cannot be told apart."
+        )
+    if FEWEST_STEPS <= scale.steps < FEW_STEPS:
+        notes.append(
+            f"The {name} view of {case} has only {scale.steps} grey steps in its body: faint lesions are lost."
+        )
+    return notes
