@@ -28,7 +28,14 @@ from .patient_position import position_warnings
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["NotPlanarError", "looks_like_dicom", "read_dicom", "read_header", "study_uid", "view_of"]
+__all__ = [
+    "NotPlanarError",
+    "covers_photopeak",
+    "looks_like_dicom",
+    "read_dicom",
+    "read_header",
+    "view_of",
+]
 
 #: The 99mTc photopeak in keV.
 PHOTOPEAK_KEV = 140.5
@@ -40,14 +47,24 @@ _TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProc
 
 
 class NotPlanarError(UserError):
-    """A sound DICOM file that is no planar nuclear medicine image; a folder may hold such files beside the scan."""
+    """A sound DICOM file that is no planar nuclear medicine image; a folder may hold such files beside the scan.
+
+    `kind` says in a few words what it is.
+    """
+
+    def __init__(self, sentence: str, kind: str = "no planar scan") -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """True for a DICOM file by its name or by the DICM mark after the preamble (PS3.10)."""
+    """True for a DICOM file by its name, by the DICM mark after the preamble (PS3.10) or, without one, by its start."""
     if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
         return True
-    return _is_marked(path)
+    with path.open("rb") as stream:
+        start = stream.read(132)
+    # Old exports begin with an element of group 0008 at once.
+    return start[128:] == b"DICM" or (start[:2] == b"\x08\x00" and start[3:4] == b"\x00" and len(start) == 132)
 
 
 def _is_marked(path: Path) -> bool:
@@ -55,26 +72,16 @@ def _is_marked(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def study_uid(path: Path) -> str:
-    """StudyInstanceUID of a planar NM file, without reading its pixels.
+def read_header(path: Path, called: str | None = None) -> Dataset:
+    """The header of a planar NM file; `called` names it in sentences (its own name by default).
 
     Raises:
         NotPlanarError, UserError: as `read_dicom`.
     """
-    dataset = read_header(path)
-    with _one_sentence(path.name):
-        return text(dataset, "StudyInstanceUID")
-
-
-def read_header(path: Path) -> Dataset:
-    """The header of a planar NM file.
-
-    Raises:
-        NotPlanarError, UserError: as `read_dicom`.
-    """
-    with _one_sentence(path.name):
-        dataset, _ = _load(path, pixels=False)
-        _check_kind(dataset, path.name)
+    name = called or path.name
+    with _one_sentence(name):
+        dataset, _ = _load(path, pixels=False, name=name)
+        _check_kind(dataset, name)
         return dataset
 
 
@@ -86,24 +93,24 @@ def view_of(dataset: Dataset, path: Path) -> ViewName | None:
     """
     with _one_sentence(path.name):
         count, shape = frame_count(dataset), (int(dataset.Rows), int(dataset.Columns))
-        frames = _frames(dataset, path, np.broadcast_to(np.float64(0), (count, *shape)))
+        frames = _frames(dataset, path, np.broadcast_to(np.float64(0), (count, *shape)), path.name)
         return _only_side(frames) if len(frames) == 1 and not is_wide(shape) else None
 
 
-def read_dicom(path: Path) -> FrameFile:
-    """The 140 keV frames of one file, rescaled to counts.
+def read_dicom(path: Path, called: str | None = None) -> FrameFile:
+    """The 140 keV frames of one file, rescaled to counts; `called` names it in sentences (its own name by default).
 
     Raises:
         NotPlanarError: another modality, a tomographic, gated or dynamic study.
         UserError: no DICOM, colour, inverted grey, cut short, compressed in a way that cannot be read.
     """
-    name = path.name
+    name = called or path.name
     with _one_sentence(name):
-        dataset, notes = _load(path, pixels=True)
+        dataset, notes = _load(path, pixels=True, name=name)
         _check_kind(dataset, name)
         check_pixels(dataset, name)
         pixels, decode_notes = counted(dataset, name)
-        frames = _frames(dataset, path, pixels)
+        frames = _frames(dataset, path, pixels, name)
         return FrameFile(
             file=path,
             frames=frames,
@@ -138,13 +145,13 @@ def _one_sentence(name: str) -> Iterator[None]:
             ) from error
 
 
-def _load(path: Path, *, pixels: bool) -> tuple[Dataset, list[str]]:
+def _load(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
     """The data set and sentences about the file's form."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
     if path.stat().st_size == 0:
-        raise UserError(f"{path.name} is empty; export the scan again.")
+        raise UserError(f"{name} is empty; export the scan again.")
     notes = []
     try:
         dataset: Dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
@@ -152,12 +159,12 @@ def _load(path: Path, *, pixels: bool) -> tuple[Dataset, list[str]]:
         # Old exports lack the preamble; what they hold is a DICOM data set all the same.
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
         _name_encoding(dataset)
-        notes = [f"{path.name} lacks the DICOM file preamble."]
+        notes = [f"{name} lacks the DICOM file preamble."]
     if "SOPClassUID" not in dataset:
         # The parser gives up without a word where a compressed picture ends too early.
         if _is_marked(path):
-            raise UserError(f"{path.name} is cut short or damaged; copy or export the file again.")
-        raise UserError(f"{path.name} is not a DICOM file; give the NM file that the camera exported.")
+            raise UserError(f"{name} is cut short or damaged; copy or export the file again.")
+        raise UserError(f"{name} is not a DICOM file; give the NM file that the camera exported.")
     return dataset, notes
 
 
@@ -177,21 +184,23 @@ def _check_kind(dataset: Dataset, name: str) -> None:
         raise UserError(f"{name} does not name its modality or is cut short; give the whole-body NM file.")
     if modality not in ("", "NM"):
         raise NotPlanarError(
-            f"{name} is of modality {modality}, not a nuclear medicine image; give the whole-body NM file."
+            f"{name} is of modality {modality}, not a nuclear medicine image; give the whole-body NM file.",
+            f"modality {modality}",
         )
     kind = text(dataset, "ImageType").upper()
     for word in _NOT_PLANAR:
         if word in kind:
             raise NotPlanarError(
-                f"{name} is a {word.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file."
+                f"{name} is a {word.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file.",
+                f"a {word.lower()} study",
             )
     if "Rows" not in dataset:
         if text(dataset, "SOPClassUID") not in (*_NM_CLASSES, _SECONDARY_CAPTURE):
-            raise NotPlanarError(f"{name} holds no picture; give the planar whole-body NM file.")
+            raise NotPlanarError(f"{name} holds no picture; give the planar whole-body NM file.", "no picture")
         raise UserError(f"{name} holds no picture or is cut short; give the planar whole-body NM file.")
 
 
-def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64]) -> tuple[Frame, ...]:
+def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64], name: str) -> tuple[Frame, ...]:
     views = _detector_views(dataset, len(pixels))
     spoken = tuple(text(dataset, keyword) for keyword in _TEXTS if text(dataset, keyword))
     spacing = _spacing(dataset)
@@ -209,8 +218,9 @@ def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64]) -> tuple[
             views[index].across,
             views[index].down,
             inverted,
+            name,
         )
-        for index in _photopeak_frames(dataset, len(pixels), path.name)
+        for index in _photopeak_frames(dataset, len(pixels), name)
     )
 
 
@@ -253,6 +263,13 @@ def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
         return []
     said = ", ".join(f"{low:g}-{high:g} keV" for low, high in limits)
     return [f"The only energy window of {name} ({said}) misses the 140 keV of 99mTc: check that it is a bone scan."]
+
+
+def covers_photopeak(dataset: Dataset) -> bool:
+    """False where all energy windows of a header are stated and none of them covers 140 keV."""
+    windows = items(dataset, "EnergyWindowInformationSequence")
+    stated = all(items(window, "EnergyWindowRangeSequence") for window in windows)
+    return not windows or not stated or any(map(_holds_photopeak, windows))
 
 
 def _holds_photopeak(window: Dataset) -> bool:

@@ -29,6 +29,7 @@ class Frame:
         across: where the columns run in the patient, "left" or "right"; "" when the file does not say.
         down: where the rows run, "feet" or "head"; "" when the file does not say.
         shown_inverted: the file wants its values shown from white to black (MONOCHROME1, WhiteIsZero).
+        called: how sentences name the file; "" for its own name.
     """
 
     counts: NDArray[np.float64]
@@ -41,6 +42,12 @@ class Frame:
     across: Literal["", "left", "right"] = ""
     down: Literal["", "feet", "head"] = ""
     shown_inverted: bool = False
+    called: str = ""
+
+    @property
+    def named(self) -> str:
+        """How sentences name the file."""
+        return self.called or self.file.name
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import math
 import re
 import tempfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,13 @@ class _Picture:
     column_axis: NDArray[np.float64]
 
 
-def read_image(path: Path, label: str) -> FrameFile:
+def read_image(path: Path, label: str, called: str = "") -> FrameFile:
     """One or two grey pictures.
 
     Args:
         path: file with a suffix of IMAGE_SUFFIXES.
         label: the file name without suffix, which may tell the side ("patient3_ANT").
+        called: how sentences about its views name it, "" for its own name.
 
     Raises:
         UserError: empty, damaged, coloured, of another plane, or with more than two slices.
@@ -78,10 +79,20 @@ def read_image(path: Path, label: str) -> FrameFile:
     # Directions that nobody would state of a planar view (an axial plane) are the formats' own default.
     across, down = plane_directions(toward(picture.column_axis), toward(picture.row_axis), path.name)
     known = _believed_spacing(path, picture, notes)
-    frame = Frame(
-        np.zeros((1, 1)), known, path, texts=(label,), across=across, down=down, shown_inverted=_white_is_zero(path)
+    inverted = _white_is_zero(path)
+    frames = tuple(
+        Frame(
+            pixels.astype(np.float64),
+            known,
+            path,
+            texts=(label,),
+            across=across,
+            down=down,
+            shown_inverted=inverted,
+            called=called,
+        )
+        for pixels in picture.pixels
     )
-    frames = tuple(replace(frame, counts=pixels.astype(np.float64)) for pixels in picture.pixels)
     return FrameFile(path, frames, warnings=tuple(notes))
 
 

@@ -239,7 +239,7 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
     if frame.code is not None:
         said.add(frame.code)
-    file = "" if frame.file.name == study else f" (file {frame.file.name})"
+    file = "" if frame.file.name == study else f" (file {frame.named})"
     if not said and count == 1 and frame.cannot_tell:
         return None
     if not said:
@@ -285,4 +285,4 @@ def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     if columns % 2:
         raise UserError(f"{study} is {columns} columns wide and has no two equal halves; export each view on its own.")
     left, right = np.split(frame.counts, 2, axis=1)
-    return Frame(left, frame.spacing, frame.file), Frame(right, frame.spacing, frame.file)
+    return tuple(Frame(half, frame.spacing, frame.file, called=frame.called) for half in (left, right))  # type: ignore[return-value]

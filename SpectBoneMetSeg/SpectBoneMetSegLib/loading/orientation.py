@@ -65,11 +65,11 @@ def turned_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame
     counts = frame.counts
     if frame.down == "head":
         counts = counts[::-1]
-        warnings.append(f"{frame.file.name} says that its rows run from the feet up: the {side} view was turned.")
+        warnings.append(f"{frame.named} says that its rows run from the feet up: the {side} view was turned.")
     if frame.across and frame.across != ("left" if side == "anterior" else "right"):
         counts = counts[:, ::-1]
         warnings.append(
-            f"{frame.file.name} says that the columns of its {side} view run to the patient's {frame.across}, mirrored "
+            f"{frame.named} says that the columns of its {side} view run to the patient's {frame.across}, mirrored "
             "from what the detector sees: it was turned."
         )
     return replace(frame, counts=np.ascontiguousarray(counts), across="", down="")

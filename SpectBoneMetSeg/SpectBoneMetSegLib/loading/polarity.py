@@ -22,7 +22,7 @@ def counts_dark_to_bright(frame: Frame, warnings: list[str]) -> Frame:
     Raises:
         UserError: the header speaks of inverted grey and the picture does not show which end is air.
     """
-    name, air = frame.file.name, ground(frame.counts)
+    name, air = frame.named, ground(frame.counts)
     if air == "bright":
         warnings.append(
             f"{name} is stored as inverted grey, its air is the brightest: it was turned round; give the original "

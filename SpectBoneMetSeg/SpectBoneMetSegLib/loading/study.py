@@ -11,14 +11,15 @@ import numpy as np
 from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
-from .dicom import NotPlanarError, looks_like_dicom, read_dicom, study_uid
+from .archive import FoundScan, find_scans
+from .dicom import looks_like_dicom, read_dicom
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
 from .laterality import assign_views, checked_views
 from .orientation import turned_as_stated
 from .polarity import counts_dark_to_bright
 
-__all__ = ["case_name", "looks_like_scan", "read_files", "read_scan"]
+__all__ = ["case_name", "looks_like_scan", "read_files", "read_found", "read_scan"]
 
 #: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
 LARGEST_COUNT = 1e9
@@ -64,11 +65,10 @@ def read_scan(
         )
     if not _exists(place):
         raise UserError(f"{place} does not exist; check the path.")
-    try:
-        files, skipped = _read_folder(place) if place.is_dir() else ([_read_file(place)], [])
-    except PermissionError as error:
-        raise UserError(f"{error.filename or place} may not be read; ask for the right to open it.") from error
-    return _scan_of(files, skipped, _own_name(place), case_name(place), wanted, pixel_size_mm, views_override)
+    found = _only_scan(place) if place.is_dir() else FoundScan((place,))
+    return read_found(
+        found, case_name(place), _own_name(place), views=wanted, pixel_size_mm=pixel_size_mm, override=views_override
+    )
 
 
 def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
@@ -85,12 +85,54 @@ def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
     missing = [place for place in places if not _exists(place)]
     if missing:
         raise UserError(f"{missing[0]} does not exist; check the path.")
+    folder = places[0].absolute().parent
+    return read_found(FoundScan(tuple(places)), case_name(folder if folder.name else places[0]), folder.name)
+
+
+def read_found(
+    found: FoundScan,
+    case: str,
+    study: str = "",
+    *,
+    views: Sequence[ViewName] | None = None,
+    pixel_size_mm: float | None = None,
+    override: bool = False,
+) -> WholeBodyScan:
+    """Read the files of a scan that `archive.find_scans` found.
+
+    Args:
+        found: the files; a copy is read where the first of them cannot be.
+        case: name of the results. study: name for sentences, by default the case.
+        views, pixel_size_mm, override: as `read_scan`.
+
+    Raises:
+        UserError: as `read_scan`.
+    """
+    notes = list(found.notes)
+    # With one file everybody knows which is meant; of several the full path says so.
+    alone = len(found.files) == 1 and not notes
     try:
-        files = [_read_file(place) for place in places]
+        files = [_read_first_sound(path, found.copies.get(path, ()), alone, notes) for path in found.files]
     except PermissionError as error:
         raise UserError(f"{error.filename} may not be read; ask for the right to open it.") from error
-    folder = places[0].absolute().parent
-    return _scan_of(files, [], folder.name or places[0].name, case_name(folder if folder.name else places[0]))
+    return _scan_of(files, notes, study or case, case, checked_views(views), pixel_size_mm, override)
+
+
+def _read_first_sound(path: Path, copies: Sequence[Path], alone: bool, notes: list[str]) -> FrameFile:
+    """The frames of a file, or of the first of its copies that can be read."""
+    try:
+        found = _read_file(path, "" if alone else str(path))
+        notes += [f"Left out: {copy} (a copy of {path})." for copy in copies]
+        return found
+    except UserError as error:
+        for copy in copies:
+            try:
+                found = _read_file(copy, str(copy))
+            except UserError:
+                continue
+            notes.append(f"{copy} was read in place of its copy, which cannot be: {error}")
+            return found
+        raise
 
 
 def _scan_of(
@@ -170,55 +212,42 @@ def _is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _read_file(path: Path) -> FrameFile:
+def _read_file(path: Path, called: str = "") -> FrameFile:
     if _is_image(path):
-        return read_image(path, case_name(path))
+        return read_image(path, case_name(path), called)
     if path.name.upper() == "DICOMDIR":
         raise UserError(f"{path} is a table of contents; give the folder of one study instead.")
-    return read_dicom(path)
+    return read_dicom(path, called or None)
 
 
-def _read_folder(folder: Path) -> tuple[list[FrameFile], list[str]]:
-    """The files of the one study in a folder, sorted, and sentences about files that were left out."""
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not _is_result(path, folder)
-    )
-    planar: dict[Path, str] = {}
-    refused: list[NotPlanarError] = []
-    for path in paths:
-        if _is_image(path) or not looks_like_scan(path):
-            continue
-        try:
-            planar[path] = study_uid(path)
-        except NotPlanarError as error:
-            refused.append(error)
-    studies = set(planar.values())
-    if len(studies) > 1:
-        raise UserError(f"{folder} holds {len(studies)} studies; give each study a folder of its own or name one file.")
-    if planar:
-        return [read_dicom(path) for path in planar], [f"Left out: {error}" for error in refused]
-    images = [path for path in paths if _is_image(path)]
-    if len(images) > 2:
-        raise UserError(f"{folder} holds {len(images)} pictures; give each study a folder of its own or name one file.")
-    if not images:
-        raise (
-            refused[0] if refused else UserError(f"{folder} holds no scan; give a folder with the files of one study.")
+def _only_scan(folder: Path) -> FoundScan:
+    """The one whole-body scan in a folder.
+
+    Raises:
+        UserError: there is none, or more than one.
+    """
+    archive = find_scans(folder)
+    if len(archive.scans) == 1:
+        return archive.scans[0]
+    if archive.scans:
+        studies = {scan.study_uid for scan in archive.scans}
+        several = f"{len(studies)} studies" if len(studies) > 1 else f"{len(archive.scans)} whole-body scans"
+        raise UserError(
+            f"{folder} holds {several} ({', '.join(str(scan.files[0]) for scan in archive.scans[:3])}); name one file, "
+            "or read them all with `spectbonemetseg segment` or `batch`."
         )
-    return [read_image(path, case_name(path)) for path in images], []
-
-
-def _is_result(path: Path, folder: Path) -> bool:
-    """True for files of an earlier reading, which may lie inside the study's folder."""
-    return any((parent / "receipt.json").is_file() for parent in path.parents if parent.is_relative_to(folder))
+    failed = [each for each in archive.left_out if each.failed] or archive.left_out
+    if not failed:
+        raise UserError(f"{folder} holds no scan; give a folder with the files of one study.")
+    if failed[0].reason.startswith("one of"):
+        raise UserError(f"{folder} holds {len(failed)} pictures; give each study a folder of its own or name one file.")
+    more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
+    raise UserError(f"{folder} holds no whole-body scan: {failed[0].path} is left out, {failed[0].reason}{more}.")
 
 
 def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
     """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
-    file, counts = frame.file.name, frame.counts
+    file, counts = frame.named, frame.counts
     if not np.isfinite(counts).all():
         raise UserError(f"{file} has pixels that are not numbers; export the scan again.")
     if np.any(counts < 0):
@@ -245,7 +274,7 @@ def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warn
 
 
 def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> tuple[float, float]:
-    file = frame.file.name
+    file = frame.named
     if pixel_size_mm is not None:
         size = (float(pixel_size_mm), float(pixel_size_mm))
         if frame.spacing is not None and not np.allclose(frame.spacing, size, rtol=0.001):

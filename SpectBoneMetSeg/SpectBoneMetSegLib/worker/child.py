@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..common.errors import UserError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 BEGINS = {
     "load": 0.0,
     "read": 0.4,
+    "check": 0.41,
     "aggregate": 0.42,
     "crop": 0.43,
     "prepare": 0.45,
@@ -44,6 +46,7 @@ BEGINS = {
 FIRST_GUESS = {
     "load": 7.0,
     "read": 0.05,
+    "check": 0.02,
     "aggregate": 0.01,
     "crop": 0.05,
     "prepare": 0.02,
@@ -150,15 +153,23 @@ def read_with(reader: Reader, stored_scan: str | None, path: str | None, options
         if stored_scan:
             scan = load_scan(stored_scan)
         else:
-            scan = read_scan(path or "", views=options.views, pixel_size_mm=options.pixel_size_mm)
+            scan = read_scan(
+                path or "",
+                views=options.views,
+                pixel_size_mm=options.pixel_size_mm,
+                views_override=options.views_override,
+            )
     reading = reader.read_scan(scan, options, clock)
     return ModelResult(scan, reading.crop, reading.probabilities, reading.receipt)
 
 
 def _options(request: dict[str, Any]) -> Options:
     given = request.get("options") or {}
-    crop = tuple(given["crop"]) if given.get("crop") else None
-    return Options(given.get("region", "thorax"), crop, given.get("views"), given.get("pixel_size_mm"))
+    known = {entry.name for entry in fields(Options)}
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known
+    }
+    return Options(**chosen)
 
 
 def _requests(stream: BinaryIO, into: queue.SimpleQueue[dict[str, Any]]) -> None:

@@ -1,0 +1,92 @@
+"""Which series of a study are its whole-body scans.
+
+The rules, in this order; each names what it leaves out:
+
+1. Colour pictures are none, and pictures of a screen only where nothing else is left.
+2. Static pictures of a part of the body are left out beside a whole body.
+3. A scan whose energy window misses the 99mTc photopeak is left out beside one that covers it.
+4. Scans more than 90 minutes apart are early and late phases or different days: each is a case of its own.
+5. Of those within 90 minutes, acquired images come before processed ones.
+6. Of repeated ones the latest is read.
+
+Two files with one view each that no header puts together are one scan when they are all that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from .series import Candidate
+
+__all__ = ["Choice", "choose"]
+
+#: A scan takes a quarter of an hour and is repeated at once; phases lie hours apart.
+SAME_PHASE = timedelta(minutes=90)
+
+#: (scan, candidates that were left out for it with the reason).
+Choice = tuple[Candidate, list[tuple[Candidate, str]]]
+
+
+def choose(found: list[Candidate]) -> list[Choice]:
+    """The scans of one study, earliest first, with what was left out beside each of them."""
+    out: list[tuple[Candidate, str]] = [(each, "a colour picture") for each in found if each.coloured]
+    left = [each for each in found if not each.coloured]
+    left = _without(left, lambda each: each.capture, "a picture of a screen", out)
+    left = _without(left, lambda each: each.static, "a static picture of a part of the body", out)
+    left = _without(left, lambda each: not each.photopeak, "its energy window misses the photopeak of 99mTc", out)
+    chosen = []
+    for phase in _phases(left):
+        beside: list[tuple[Candidate, str]] = []
+        rest = _without(phase, lambda each: each.processed, "processed, the acquired images are read", beside)
+        scan = _joined(rest) or max(rest, key=_age)
+        if len(rest) > 1 and len(scan.files) != 2 * len(rest):
+            beside += [(each, "repeated, the latest is read") for each in rest if not set(each.files) & set(scan.files)]
+        chosen.append((scan, beside))
+    if chosen:
+        chosen[0][1].extend(out)
+    return chosen
+
+
+def _without(
+    found: list[Candidate], wrong: Callable[[Candidate], bool], why: str, out: list[tuple[Candidate, str]]
+) -> list[Candidate]:
+    """What a rule leaves; all of it when it would leave nothing."""
+    right = [each for each in found if not wrong(each)]
+    if not right:
+        return found
+    out += [(each, why) for each in found if wrong(each)]
+    return right
+
+
+def _phases(found: list[Candidate]) -> list[list[Candidate]]:
+    """Scans close in time together; those without a time belong to the first."""
+    timed = sorted((each for each in found if each.taken), key=_age)
+    phases: list[list[Candidate]] = []
+    for each in timed:
+        last = phases[-1][-1].taken if phases else None
+        if last is not None and each.taken is not None and each.taken - last <= SAME_PHASE:
+            phases[-1].append(each)
+        else:
+            phases.append([each])
+    untimed = [each for each in found if each.taken is None]
+    if untimed:
+        phases[:1] = [[*untimed, *(phases[0] if phases else [])]]
+    return phases
+
+
+def _joined(found: list[Candidate]) -> Candidate | None:
+    """Two single views as one scan, unless both are known to show the same side."""
+    if len(found) != 2 or any(each.frames != 1 for each in found):
+        return None
+    one, other = found
+    if one.side is not None and one.side == other.side:
+        return None
+    files = tuple(sorted(one.files + other.files))
+    return Candidate(
+        files, one.title, False, one.capture, one.static, one.processed, True, one.taken, one.order, 2, None
+    )
+
+
+def _age(each: Candidate) -> tuple[datetime, tuple[float, float]]:
+    return each.taken or datetime.min, each.order

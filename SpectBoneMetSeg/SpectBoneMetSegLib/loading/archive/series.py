@@ -1,0 +1,98 @@
+"""What the headers of a scan's files say that decides whether it is the one to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...scan.planar import ViewName
+from ..dicom import covers_photopeak, read_header, view_of
+from ..dicom_pixels import frame_count
+from ..dicom_values import number, numbers, text, texts
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["Candidate", "candidate"]
+
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+#: A field this long is a whole body whatever the image type says, and one shorter than the second is none (mm).
+WHOLE_BODY_MM, SPOT_MM = 1000.0, 650.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The files of one possible scan.
+
+    Attributes:
+        files: one, or an anterior and a posterior one.
+        title: series description and acquisition time, for sentences.
+        coloured: it holds colours.
+        capture: it is a picture of a screen.
+        static: it shows a part of the body.
+        processed: it was derived from other images.
+        photopeak: False when its only energy window misses the 99mTc photopeak.
+        taken: date and time of acquisition, None where unknown.
+        order: what tells repeated series apart that have no time: series and instance number.
+        frames: number of pictures.
+        side: the only view, None with several or where the header does not tell.
+    """
+
+    files: tuple[Path, ...]
+    title: str
+    coloured: bool
+    capture: bool
+    static: bool
+    processed: bool
+    photopeak: bool
+    taken: datetime | None
+    order: tuple[float, float]
+    frames: int
+    side: ViewName | None
+
+
+def candidate(files: tuple[Path, ...]) -> Candidate:
+    """The facts of a group of files, by the header of the first.
+
+    Raises:
+        UserError: that header cannot be read.
+    """
+    header = read_header(files[0])
+    kind = [word.upper() for word in texts(header, "ImageType")]
+    capture = text(header, "SOPClassUID") == _SECONDARY_CAPTURE or any("SCREEN" in word for word in kind)
+    taken = _taken(header)
+    when = taken.strftime("%Y-%m-%d %H:%M") if taken else ""
+    return Candidate(
+        files=files,
+        title=", ".join(part for part in (text(header, "SeriesDescription"), when) if part),
+        coloured=int(number(header, "SamplesPerPixel") or 1) > 1,
+        capture=capture,
+        static=_is_static(header, kind),
+        processed=bool(kind) and kind[0] == "DERIVED",
+        photopeak=covers_photopeak(header),
+        taken=taken,
+        order=(number(header, "SeriesNumber") or 0.0, number(header, "InstanceNumber") or 0.0),
+        frames=frame_count(header) * len(files),
+        side=view_of(header, files[0]) if len(files) == 1 else None,
+    )
+
+
+def _is_static(header: Dataset, kind: list[str]) -> bool:
+    spacing = numbers(header, "PixelSpacing")
+    length = (number(header, "Rows") or 0.0) * spacing[0] if spacing else 0.0
+    if length >= WHOLE_BODY_MM:
+        return False
+    return 0 < length < SPOT_MM or ("STATIC" in kind and "WHOLE BODY" not in kind)
+
+
+def _taken(header: Dataset) -> datetime | None:
+    for name in ("Acquisition", "Content", "Series", "Study"):
+        day, time = text(header, f"{name}Date"), text(header, f"{name}Time")
+        try:
+            # Fractions of a second and missing seconds both occur.
+            return datetime.strptime(day + time.split(".")[0].ljust(6, "0")[:6], "%Y%m%d%H%M%S")
+        except ValueError:
+            continue
+    return None
