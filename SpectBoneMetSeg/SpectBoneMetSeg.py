@@ -3,8 +3,6 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
 
-import sys
-
 import ctk
 import qt
 import slicer
@@ -15,15 +13,21 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.mrml.pairing import show_only
-from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
+from SpectBoneMetSegLib.mrml.slice_views import make_adjustable
+from SpectBoneMetSegModule import settings
+from SpectBoneMetSegModule.address import helpLink
+from SpectBoneMetSegModule.display_fields import Display
 from SpectBoneMetSegModule.engine_fields import Choices
 from SpectBoneMetSegModule.lesion_selection import Selection, editorNode
 from SpectBoneMetSegModule.lesion_table import LesionTable
+from SpectBoneMetSegModule.log_view import LogView
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.reading_actions import ReadingActions
+from SpectBoneMetSegModule.review_keys import ReviewKeys
 from SpectBoneMetSegModule.sample import registerSampleData
-from SpectBoneMetSegModule.segment_changes import SegmentChanges, endHistories
+from SpectBoneMetSegModule.segment_changes import SegmentChanges
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
 from SpectBoneMetSegModule.sides import followSides
 from SpectBoneMetSegModule.status_lines import Messages
@@ -47,7 +51,7 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Outlines areas of abnormal uptake in planar whole-body 99mTc-MDP bone scans and measures them. "
             "Research use only - not for diagnosis or treatment."
-        )
+        ) + helpLink("slicer.md")
         self.parent.acknowledgementText = _(
             "Method: Lin et al., Semi-supervised segmentation of metastasis lesions in bone scan images, "
             "Frontiers in Molecular Biosciences 9:956720, 2022."
@@ -57,7 +61,7 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", followSides)
 
 
-class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
     def __init__(self, parent=None):
@@ -78,6 +82,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         # The editor's node comes before its scene: what it chooses by itself is kept in the node.
+        self.ui.segmentEditor.setAutoShowSourceVolumeNode(False)
         self.ui.segmentEditor.setMRMLSegmentEditorNode(editorNode())
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.messages, self.chosen = Messages(self.ui), Chosen()
@@ -89,6 +94,9 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selection.table = self.table
         self.selection.onFolded(self.ui.editSection.collapsed)
         self.ui.editSection.connect("contentsCollapsed(bool)", self.selection.onFolded)
+        self.keys = ReviewKeys(self.ui, self.table)
+        self.display = Display(self.ui, self.shownVolumes, self.showViews)
+        self.log = LogView(self.ui.logText, self.ui.copyLogButton)
         self.changes = SegmentChanges(self.updateLesions)
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
@@ -98,6 +106,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.choices = Choices(self.ui, self.logic.modelNames())
         # By default the line's button asks for a file.
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs
+        self.ui.outputPath.currentPath = settings.kept(settings.OUTPUT)
+        self.ui.warmCheckBox.checked = settings.kept(settings.WARM) == "on"
         self.makeConnections()
         self.initializeParameterNode()
 
@@ -113,6 +123,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.applyButton.connect("clicked(bool)", self.onApplyOrCancel)
         ui.resetButton.connect("clicked(bool)", self.onReset)
         ui.saveButton.connect("clicked(bool)", self.onSave)
+        ui.areaTableButton.connect("clicked(bool)", self.onAreaTable)
+        ui.warmCheckBox.connect("toggled(bool)", self.onWarmChosen)
         ui.fromFrontCheckBox.connect("toggled(bool)", self.onFromFront)
         ui.useBoxCheckBox.connect("toggled(bool)", self.onUseBox)
         ui.thresholdSlider.connect("valueChanged(double)", self.onSliderMoved)
@@ -130,6 +142,8 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.close()
         self.views.release()
         self.views.removeObservers()
+        self.keys.uninstall()
+        self.log.close()
         self.setParameterNode(None)
         self.removeObservers()
         self.selection.removeObservers()
@@ -142,7 +156,10 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cleanup()
         forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
         ScriptedLoadableModuleWidget.onReload(self)
-        sys.modules["SpectBoneMetSegModule.sides"].followSides()
+        # What the name stood for above is the code before.
+        from SpectBoneMetSegModule.sides import followSides
+
+        followSides()
         slicer.modules.SpectBoneMetSegWidget.enter()
 
     @slot
@@ -157,8 +174,21 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.showViews()
         self.views.observe()
         self.selection.enter()
+        self.keys.install()
+        if self.ui.warmCheckBox.checked:
+            self.warmUp()
+
+    def warmUp(self):
+        """Load the model ahead of the first scan."""
         if self.logic.warmUp(*self.choices.current()):
             self.ui.deviceLabel.text = _("loading the model")
+
+    @slot
+    def onWarmChosen(self, checked):
+        """Whether opening the module loads the model; nothing else starts before Apply."""
+        settings.keep(settings.WARM, "on" if checked else "off")
+        if checked and self._entered:
+            self.warmUp()
 
     @slot
     def exit(self):
@@ -166,6 +196,7 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._entered = False
         restoreLayout()
         self.views.release()
+        self.keys.uninstall()
         self.selection.exit()
 
     @slot
@@ -286,8 +317,10 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.enabled = bool(self.logic.busy or scan)
         self.ui.applyButton.text = _("Cancel") if self.logic.busy else _("Apply")
         self.ui.progressBar.visible = bool(self.logic.busy)
-        for widget in (self.ui.resetButton, self.ui.saveButton, self.ui.thresholdSlider, self.ui.minimumAreaSlider):
+        ui = self.ui
+        for widget in (ui.resetButton, ui.saveButton, ui.thresholdSlider, ui.minimumAreaSlider, ui.areaTableButton):
             widget.enabled = self.live is not None
+        self.keys.update(self.live is not None and bool(self.live.reading.lesions))
         self.messages.hint(scan)
 
     @slot
@@ -311,105 +344,6 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
 
     @slot
-    def onApplyOrCancel(self, checked=False):
-        """Start a reading, or stop the one under way."""
-        if self.logic.busy:
-            self.logic.cancel()
-            self.logic.warmUp(*self.choices.current())
-            self.messages.say(_("Cancelled."))
-            self.updateButtons()
-            return
-        parameters = self._parameterNode
-        self.changes.flush()
-        # What a person has done is not thrown away: it stays as a reading of its own.
-        self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
-        try:
-            model, engine, _device = self.choices.current()
-            self.logic.ensureRequirements(engine, model)
-            self.logic.process(
-                parameters.anteriorVolume,
-                parameters.posteriorVolume,
-                None if self._kept else parameters.segmentation,
-                *self.choices.current(),
-                box=parameters.box if parameters.useBox else None,
-                waitForCompletion=False,
-            )
-        except UserError as error:
-            self.onFailed(str(error))
-            return
-        self.messages.say(_("Starting..."))
-        self.ui.progressBar.setValue(0)
-        self.updateButtons()
-
-    @slot
-    def onProgress(self, event):
-        """Show how far the worker is."""
-        self.messages.progress(event, self.logic.stepText(event.step))
-
-    @slot
-    def onWarm(self, facts):
-        """Say what the model was loaded with."""
-        self.messages.ready(facts, self.logic.busy)
-
-    @slot
-    def onFinished(self, live):
-        """Show the new reading."""
-        self.setLive(live)
-        parameters = self._parameterNode
-        parameters.segmentation = live.node
-        parameters.box = show_box(live.result.crop, live.result.scan.frame, slicer.mrmlScene, parameters.box)
-        self.views.showReading(live.node)
-        text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
-        kept = slicer.mrmlScene.GetNodeByID(self._kept) if self._kept else None
-        if kept is not None:
-            words = _("The reading with your changes is kept as {name}; choose it under Result to go on with it.")
-            text = f"{text} {words.format(name=kept.GetName())}"
-        self.messages.say(text)
-        self.updateButtons()
-
-    @slot
-    def onFailed(self, message):
-        """Say what went wrong, in the panel: no window to close."""
-        self.messages.fail(message)
-        self.updateButtons()
-
-    def fail(self, sentence):
-        """Say what stands in the way, in the panel."""
-        self.messages.fail(sentence)
-
-    def recover(self):
-        """After an error: the buttons say again what can be done."""
-        self.updateButtons()
-
-    @slot
-    def onSliderMoved(self, value):
-        """Draw the lesions anew from the stored probabilities."""
-        wanted = self.ui.thresholdSlider.value, self.ui.minimumAreaSlider.value * 100
-        # A scene that is read moves the sliders, too; its reading is found when all nodes are there.
-        if self.live is None or self._updating or slicer.mrmlScene.IsBatchProcessing():
-            return
-        self.changes.flush()
-        with slicer.util.RenderBlocker():
-            if wanted != (self.live.threshold, self.live.minimum_area_mm2):
-                self.live.set_threshold(*wanted)
-                endHistories(self.ui.segmentEditor, self.live.node)
-                self._settling.start()
-            self.updateLesions()
-
-    @slot
-    def onSettled(self):
-        """The sliders rest."""
-        if self.live is not None and self.live.node.GetScene() is not None:
-            self.live.settle()
-
-    @slot
-    def onLesionReviewed(self, lesion, review):
-        """Keep what was said; pieces of one segment share it."""
-        self.changes.flush()
-        self.live.set_review(lesion, review)
-        self.updateLesions()
-
-    @slot
     def onFromFront(self, checked):
         """Look at the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
@@ -422,6 +356,12 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.views.showReading(self.live.node)
         else:
             self.views.show(self.chosen.views)
+
+    def shownVolumes(self):
+        """The volume nodes of the scan that is chosen, with the sum of its views once it was read."""
+        volumes = list(self.chosen.views.values())
+        total = self.live.node.GetNodeReference("aggregateCounts") if self.live is not None else None
+        return [*volumes, total] if total is not None else volumes
 
     @slot
     def onUseBox(self, checked):
@@ -436,29 +376,3 @@ class SpectBoneMetSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.onFailed(str(error))
         if parameters.box is not None:
             make_adjustable(parameters.box, checked)
-
-    @slot
-    def onReset(self, checked=False):
-        """Back to the model's result."""
-        question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
-        if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):
-            return
-        with slicer.util.RenderBlocker():
-            self.live.reset()
-            endHistories(self.ui.segmentEditor, self.live.node)
-            self.updateLesions()
-
-    @slot
-    def onSave(self, checked=False):
-        """Write all results."""
-        if not self.ui.outputPath.currentPath:
-            self.messages.say(_("Choose a folder to save in first."), "error")
-            return
-        self.changes.flush()
-        try:
-            with slicer.util.WaitCursor():
-                folder = self.live.save(self.ui.outputPath.currentPath)
-        except UserError as error:
-            self.messages.fail(str(error))
-            return
-        self.messages.say(_("Saved in {folder}.").format(folder=folder))

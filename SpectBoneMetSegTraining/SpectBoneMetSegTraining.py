@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
+from SpectBoneMetSegModule.address import helpLink
 from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.views import forgetCode
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
@@ -41,7 +42,7 @@ class SpectBoneMetSegTraining(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Teaches the network of the module SpectBoneMetSeg from corrected outlines and unlabelled scans. "
             "Research use only - not for diagnosis or treatment."
-        )
+        ) + helpLink("teaching.md")
         self.parent.acknowledgementText = _(
             "Method: Lin et al., Semi-supervised segmentation of metastasis lesions in bone scan images, "
             "Frontiers in Molecular Biosciences 9:956720, 2022."

@@ -3,13 +3,26 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+import collections
 import functools
 import logging
 import platform
+import time
 import traceback
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+
+#: What was said lately, oldest first, and who shows it as it comes.
+lines = collections.deque(maxlen=500)
+listeners = []
+
+
+def note(text):
+    """Keep a line for the log."""
+    lines.append(f"{time.strftime('%H:%M:%S')} {text}")
+    for listener in list(listeners):
+        listener()
 
 
 def slot(method):
@@ -48,6 +61,7 @@ def report(error):
     import slicer
 
     logging.error("".join(traceback.format_exception(error)))
+    note("".join(traceback.format_exception(error)))
     slicer.util.errorDisplay(
         _("Something went wrong: {error}\nNothing of your scan is lost. The details below can be copied.").format(
             error=shortly(error)
@@ -63,8 +77,12 @@ def shortly(error):
 
 def logOf(error):
     """What somebody who is to mend it needs: versions and the way to the error."""
+    return "\n".join([versions(), "", "".join(traceback.format_exception(error))])
+
+
+def versions():
+    """What the extension runs on."""
     import slicer
 
     version = f"{slicer.app.majorVersion}.{slicer.app.minorVersion}"
-    heads = [f"Slicer {version}, Python {platform.python_version()}, {platform.platform()}"]
-    return "\n".join([*heads, "", "".join(traceback.format_exception(error))])
+    return f"Slicer {version}, Python {platform.python_version()}, {platform.platform()}"

@@ -8,6 +8,7 @@ import logging
 from slicer.i18n import tr as _
 
 from .panel_texts import engineWords, panelWords
+from .problems import note
 
 #: Styles of a line; what must not be overlooked brings its own ground, for light and for dark windows.
 STYLES = {
@@ -29,11 +30,13 @@ class Messages:
     def say(self, text, kind=""):
         """Show one line, of kind "", "warning" or "error"."""
         self.ui.statusLabel.text = text
+        self.ui.statusLabel.toolTip = text
         self.ui.statusLabel.styleSheet = STYLES[kind]
 
     def fail(self, sentence):
         """Say what went wrong and keep it in the log."""
         logging.error(sentence)
+        note(sentence)
         self.say(panelWords(sentence), "error")
 
     def warn(self, sentences):

@@ -62,6 +62,7 @@ def measure(host: Any, scan: Path, model: str) -> None:
         panel = host.make_widget(python)
     panel.ui.modelSelector.setCurrentText(model)
     with table.step("open the panel (the window is free again)"):
+        panel.ui.warmCheckBox.checked = True
         panel.enter()
     with table.step("load the scan and show it"):
         panel.ui.scanPath.currentPath = str(scan)
@@ -77,8 +78,10 @@ def measure(host: Any, scan: Path, model: str) -> None:
     panel.logic.worker.close()
     with table.step("Apply, worker cold (started, model loaded, scan read)"):
         read(host, panel)
-    with table.step("move the threshold"):
-        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.05
+    moves = 10
+    with table.step(f"move the threshold {moves} times, {len(panel.live.reading.lesions)} areas"):
+        for _ in range(moves):
+            panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.01
     if panel.live.reading.lesions:
         with table.step("remove a segment; table and outlines follow"):
             panel.live.node.GetSegmentation().RemoveSegment(panel.live.segment_of(1))

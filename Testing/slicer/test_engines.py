@@ -74,6 +74,7 @@ def test_the_chosen_engine_reads_and_what_was_really_used_is_shown(host, an_onnx
         Worker(environment={**os.environ, "PYTHONPATH": str(tmp_path / "fake")}),
     )
     try:
+        panel.ui.warmCheckBox.checked = True
         panel.enter()
         until(lambda: "ready" in panel.ui.deviceLabel.text)
         assert panel.ui.deviceLabel.text == "ONNX Runtime, CPU (ready)"
@@ -109,6 +110,7 @@ def test_automatic_asks_for_nothing_when_onnx_runtime_alone_is_there(host, an_on
 
 def test_a_module_that_is_warm_says_with_what(a_loaded_panel, until):
     a_loaded_panel.logic.worker.close()
+    a_loaded_panel.ui.warmCheckBox.checked = True
     a_loaded_panel.enter()
     until(lambda: "ready" in a_loaded_panel.ui.deviceLabel.text)
     assert a_loaded_panel.ui.deviceLabel.text == "TensorFlow, CPU (ready)"
@@ -150,6 +152,7 @@ def test_declined_packages_are_told_and_nothing_starts(host, a_loaded_panel, mon
     assert "Packages are missing" in a_loaded_panel.ui.statusLabel.text
     assert not a_loaded_panel.logic.busy
     a_loaded_panel.logic.worker.close()
+    a_loaded_panel.ui.warmCheckBox.checked = True
     a_loaded_panel.enter()
     assert not a_loaded_panel.logic.worker.running
 

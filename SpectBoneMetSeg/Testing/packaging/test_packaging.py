@@ -255,15 +255,16 @@ def test_the_extension_says_what_the_catalogue_asks_for():
 
 
 def test_the_catalogue_entry_is_what_the_index_takes():
-    # The schema's own properties and limits, version 1.0.1.
+    # The schema's own properties and limits, version 1.0.2.
     allowed = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "build_subdirectory"}
     text = (ROOT / "SpectBoneMetSeg.json").read_text(encoding="utf-8")
     entry = json.loads(text)
-    assert {"$schema", "category", "scm_url"} <= set(entry) <= allowed | {"enabled", "tier"}
-    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= allowed | {"enabled", "tier", "dicom_support_rule"}
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.2.json#")
     assert f'set(EXTENSION_CATEGORY "{entry["category"]}")' in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     assert entry["tier"] in (1, 3, 5)
     assert entry["build_dependencies"] == []
+    assert entry["dicom_support_rule"] == "Modality == 'NM'"
     # An address is a public one; without one the entry names the folder it lies in.
     assert (entry["scm_type"], entry["scm_url"]) == ("local", ".") or (
         entry["scm_type"] == "git" and entry["scm_url"].startswith("https://")

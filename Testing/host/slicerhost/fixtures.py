@@ -39,6 +39,7 @@ def host(running_host: Any) -> Iterator[Any]:
     running_host.clear()
     running_host.errors.clear()
     running_host.dialogs.clear()
+    running_host.qt.QSettings().clear()
     yield running_host
     assert not running_host.errors, running_host.errors[0]
     running_host.clear()

@@ -90,6 +90,7 @@ class Host:
         from . import pythonqt
 
         self.qt = pythonqt.install()
+        self._settings_class = self.qt.QSettings
         self.ctk = types.ModuleType("ctk")
         self._qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"])
         sys.modules["qt"], sys.modules["ctk"] = self.qt, self.ctk
@@ -102,6 +103,9 @@ class Host:
         self.selected = ""
         self._renderer: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="slicerhost-")
+        # Settings of the host are no one's: they go with it.
+        settings = str(Path(self._folder.name) / "settings.ini")
+        self.qt.QSettings = lambda: self._settings_class(settings, self._settings_class.IniFormat)
         self._make_scene()
         self._make_modules()
         from .widgets import add_widgets

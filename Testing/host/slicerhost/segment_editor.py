@@ -181,7 +181,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
 
     def _show_source(self) -> None:
         source = self.sourceVolumeNode()
-        if source is None:
+        if source is None or self._scene is None:
             return
         for index in range(self._scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
             composite = self._scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")

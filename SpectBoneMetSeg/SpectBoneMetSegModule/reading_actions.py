@@ -1,0 +1,153 @@
+"""What the buttons and sliders of the reading module's panel do."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import slicer
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.mrml.area_table import show_areas
+from SpectBoneMetSegLib.mrml.slice_views import show_box
+
+from . import settings
+from .problems import slot
+from .segment_changes import endHistories
+
+
+class ReadingActions:
+    """A part of the panel's widget: reads, draws anew, keeps what is said, saves."""
+
+    @slot
+    def onApplyOrCancel(self, checked=False):
+        """Start a reading, or stop the one under way."""
+        if self.logic.busy:
+            self.logic.cancel()
+            if self.ui.warmCheckBox.checked:
+                self.warmUp()
+            self.messages.say(_("Cancelled."))
+            self.updateButtons()
+            return
+        parameters = self._parameterNode
+        self.changes.flush()
+        # What a person has done is not thrown away: it stays as a reading of its own.
+        self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
+        try:
+            model, engine, _device = self.choices.current()
+            self.logic.ensureRequirements(engine, model)
+            self.logic.process(
+                parameters.anteriorVolume,
+                parameters.posteriorVolume,
+                None if self._kept else parameters.segmentation,
+                *self.choices.current(),
+                box=parameters.box if parameters.useBox else None,
+                waitForCompletion=False,
+            )
+        except UserError as error:
+            self.onFailed(str(error))
+            return
+        self.messages.say(_("Starting..."))
+        self.ui.progressBar.setValue(0)
+        self.updateButtons()
+
+    @slot
+    def onProgress(self, event):
+        """Show how far the worker is."""
+        self.messages.progress(event, self.logic.stepText(event.step))
+
+    @slot
+    def onWarm(self, facts):
+        """Say what the model was loaded with."""
+        self.messages.ready(facts, self.logic.busy)
+
+    @slot
+    def onFinished(self, live):
+        """Show the new reading."""
+        self.setLive(live)
+        parameters = self._parameterNode
+        parameters.segmentation = live.node
+        parameters.box = show_box(live.result.crop, live.result.scan.frame, slicer.mrmlScene, parameters.box)
+        self.views.showReading(live.node)
+        text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
+        kept = slicer.mrmlScene.GetNodeByID(self._kept) if self._kept else None
+        if kept is not None:
+            words = _("The reading with your changes is kept as {name}; choose it under Result to go on with it.")
+            text = f"{text} {words.format(name=kept.GetName())}"
+        self.messages.say(text)
+        self.updateButtons()
+
+    @slot
+    def onFailed(self, message):
+        """Say what went wrong, in the panel: no window to close."""
+        self.messages.fail(message)
+        self.updateButtons()
+
+    def fail(self, sentence):
+        """Say what stands in the way, in the panel."""
+        self.messages.fail(sentence)
+
+    def recover(self):
+        """After an error: the buttons say again what can be done."""
+        self.updateButtons()
+
+    @slot
+    def onSliderMoved(self, value):
+        """Draw the lesions anew from the stored probabilities."""
+        wanted = self.ui.thresholdSlider.value, self.ui.minimumAreaSlider.value * 100
+        # A scene that is read moves the sliders, too; its reading is found when all nodes are there.
+        if self.live is None or self._updating or slicer.mrmlScene.IsBatchProcessing():
+            return
+        self.changes.flush()
+        with slicer.util.RenderBlocker():
+            if wanted != (self.live.threshold, self.live.minimum_area_mm2):
+                self.live.set_threshold(*wanted)
+                endHistories(self.ui.segmentEditor, self.live.node)
+                self._settling.start()
+            self.updateLesions()
+
+    @slot
+    def onSettled(self):
+        """The sliders rest."""
+        if self.live is not None and self.live.node.GetScene() is not None:
+            self.live.settle()
+
+    @slot
+    def onLesionReviewed(self, lesion, review):
+        """Keep what was said; pieces of one segment share it."""
+        self.changes.flush()
+        self.live.set_review(lesion, review)
+        self.updateLesions()
+
+    @slot
+    def onReset(self, checked=False):
+        """Back to the model's result."""
+        question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
+        if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):
+            return
+        with slicer.util.RenderBlocker():
+            self.live.reset()
+            endHistories(self.ui.segmentEditor, self.live.node)
+            self.updateLesions()
+
+    @slot
+    def onSave(self, checked=False):
+        """Write all results."""
+        if not self.ui.outputPath.currentPath:
+            self.messages.say(_("Choose a folder to save in first."), "error")
+            return
+        self.changes.flush()
+        try:
+            with slicer.util.WaitCursor():
+                folder = self.live.save(self.ui.outputPath.currentPath)
+        except UserError as error:
+            self.messages.fail(str(error))
+            return
+        settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
+        self.messages.say(_("Saved in {folder}.").format(folder=folder))
+
+    @slot
+    def onAreaTable(self, checked=False):
+        """Put the areas into a table of the scene."""
+        self.changes.flush()
+        node = show_areas(self.live, slicer.mrmlScene)
+        words = _("{name} is in the scene: see it in the module Tables. A planar scan has areas, and no volumes.")
+        self.messages.say(words.format(name=node.GetName()))

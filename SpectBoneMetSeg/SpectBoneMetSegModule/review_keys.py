@@ -1,0 +1,95 @@
+"""Review without the mouse: buttons and keys for the next and the previous area, accept and reject."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import qt
+import slicer
+from SpectBoneMetSegLib.lesions.review import DECISIONS
+
+from .lesion_table import DECISION_COLUMN
+from .problems import slot
+
+NEXT, PREVIOUS, ACCEPT, REJECT = "Shift+Down", "Shift+Up", "Shift+A", "Shift+R"
+
+
+class ReviewKeys:
+    """Walks through a LesionTable and decides on its rows."""
+
+    def __init__(self, ui, table):
+        """Take over the buttons of a panel; `table` is a LesionTable."""
+        self.ui, self.table = ui, table
+        self._keys = []
+        self.actions = {NEXT: self.onNext, PREVIOUS: self.onPrevious, ACCEPT: self.onAccept, REJECT: self.onReject}
+        self.buttons = {
+            NEXT: ui.nextButton,
+            PREVIOUS: ui.previousButton,
+            ACCEPT: ui.acceptButton,
+            REJECT: ui.rejectButton,
+        }
+        for key, button in self.buttons.items():
+            button.connect("clicked(bool)", self.actions[key])
+
+    def install(self):
+        """The panel is opened: its keys work in the whole window, wherever the mouse is."""
+        self.uninstall()
+        parent = slicer.util.mainWindow() or self.ui.lesionTable
+        for key, action in self.actions.items():
+            shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
+            shortcut.connect("activated()", action)
+            self._keys.append(shortcut)
+
+    def uninstall(self):
+        """Another panel is opened."""
+        for shortcut in self._keys:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._keys = []
+
+    def update(self, enabled):
+        """There are areas to walk through, or none."""
+        for button in self.buttons.values():
+            button.enabled = enabled
+
+    @slot
+    def onNext(self, checked=False):
+        """Take the next area in hand."""
+        self._go(1)
+
+    @slot
+    def onPrevious(self, checked=False):
+        """Take the area before in hand."""
+        self._go(-1)
+
+    @slot
+    def onAccept(self, checked=False):
+        """Accept the area in hand and go on."""
+        self._decide("accepted")
+
+    @slot
+    def onReject(self, checked=False):
+        """Reject the area in hand and go on."""
+        self._decide("rejected")
+
+    def _go(self, step):
+        count = self.table.table.rowCount
+        if count:
+            row = self.table.current - 1 + step if self.table.current else (0 if step > 0 else count - 1)
+            self.table.table.selectRow(row % count)
+
+    def _decide(self, decision):
+        if not self.table.table.rowCount:
+            return
+        if self.table.current is None:
+            # The first one is shown before anything is said of it.
+            self._go(1)
+            return
+        row = self.table.current - 1
+        self._choice(row).setCurrentIndex(DECISIONS.index(decision))
+        after = [*range(row + 1, self.table.table.rowCount), *range(row)]
+        waiting = [other for other in after if self._choice(other).currentIndex == DECISIONS.index("open")]
+        if waiting:
+            self.table.table.selectRow(waiting[0])
+
+    def _choice(self, row):
+        return self.table.table.cellWidget(row, DECISION_COLUMN)

@@ -1,0 +1,17 @@
+"""What outlasts a scene: kept with Slicer's own settings."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+
+import qt
+
+OUTPUT, WARM = "SpectBoneMetSeg/outputFolder", "SpectBoneMetSeg/warmUp"
+
+
+def keep(key, text):
+    """Remember a text."""
+    qt.QSettings().setValue(key, text)
+
+
+def kept(key):
+    """The text that was remembered, empty before the first."""
+    return str(qt.QSettings().value(key) or "")

@@ -1,0 +1,131 @@
+"""What users of large extensions expect: review by keys, windows, a log, what is remembered, areas with their units."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+
+pytest_plugins = ["slicerhost.fixtures"]
+
+
+def test_all_lesions_are_reviewed_by_keys_alone(a_read_panel):
+    panel = a_read_panel
+    panel.enter()
+    keys = {shortcut.key.toString(): shortcut for shortcut in panel.keys._keys}
+    assert set(keys) == {"Shift+Down", "Shift+Up", "Shift+A", "Shift+R"}
+    count = panel.ui.lesionTable.rowCount
+    keys["Shift+Down"].activated.emit()
+    assert panel.table.current == 1
+    keys["Shift+Up"].activated.emit()
+    assert panel.table.current == count
+    keys["Shift+Down"].activated.emit()
+    keys["Shift+A"].activated.emit()
+    assert panel.table.current == 2
+    for _ in range(count - 1):
+        keys["Shift+R"].activated.emit()
+    decisions = [panel.live.review(lesion.id).decision for lesion in panel.live.reading.lesions]
+    assert decisions == ["accepted", *["rejected"] * (count - 1)]
+    panel.exit()
+    assert panel.keys._keys == []
+
+
+def test_the_first_accept_shows_the_lesion_before_it_says_anything(a_read_panel):
+    a_read_panel.ui.acceptButton.click()
+    assert a_read_panel.table.current == 1
+    assert a_read_panel.live.review(1).decision == "open"
+
+
+def test_nothing_starts_before_apply_unless_the_user_wants_it(host, panel, monkeypatch):
+    asked = []
+    monkeypatch.setattr(panel.logic, "warmUp", lambda *values: asked.append(values))
+    panel.enter()
+    assert asked == []
+    panel.ui.warmCheckBox.checked = True
+    assert len(asked) == 1
+    other = host.make_widget(host.module)
+    assert other.ui.warmCheckBox.checked
+    other.cleanup()
+
+
+def test_the_folder_of_results_is_remembered(host, a_read_panel, tmp_path):
+    a_read_panel.ui.outputPath.currentPath = str(tmp_path)
+    a_read_panel.ui.saveButton.click()
+    other = host.make_widget(host.module)
+    assert other.ui.outputPath.currentPath == str(tmp_path)
+    other.cleanup()
+
+
+@pytest.mark.parametrize("reference", ["automatic", "maximum", "body"])
+def test_the_upper_level_is_a_percentage_of_the_scans_own(a_loaded_panel, reference):
+    from SpectBoneMetSegLib.mrml.display_levels import level_of
+    from SpectBoneMetSegLib.mrml.stored_result import image_pixels
+
+    ui = a_loaded_panel.ui
+    ui.windowSelector.setCurrentIndex(ui.windowSelector.findData(reference))
+    ui.upperLevelSlider.value = 50
+    for volume in a_loaded_panel.shownVolumes():
+        display = volume.GetDisplayNode()
+        expected = level_of(image_pixels(volume.GetImageData()), reference) / 2
+        assert display.GetWindowLevelMax() == pytest.approx(expected)
+        assert display.GetWindowLevelMin() == 0.0
+
+
+def test_a_gamma_below_one_darkens_faint_uptake_and_hot_can_be_light(a_loaded_panel):
+    ui = a_loaded_panel.ui
+    node = a_loaded_panel.shownVolumes()[0].GetDisplayNode()
+    assert node.GetColorNode().GetName() == "InvertedGrey"
+    ui.gammaSlider.value = 0.5
+    color = [0.0] * 4
+    node.GetColorNode().GetColor(64, color)
+    assert color[0] == pytest.approx(1 - (64 / 255) ** 0.5, abs=0.01)
+    ui.inverseCheckBox.checked = False
+    node.GetColorNode().GetColor(64, color)
+    assert color[0] == pytest.approx((64 / 255) ** 0.5, abs=0.01)
+    ui.gammaSlider.value = 1.0
+    assert node.GetColorNode().GetName() == "Grey"
+
+
+def test_levels_of_an_empty_picture_are_no_numbers_that_divide_by_nothing():
+    from SpectBoneMetSegLib.mrml.display_levels import REFERENCES, level_of
+
+    assert [level_of(np.zeros((8, 8), np.float32), reference) for reference in REFERENCES] == [1.0, 1.0, 1.0]
+
+
+def test_areas_become_a_table_with_their_unit_and_no_volume(host, a_read_panel):
+    a_read_panel.ui.areaTableButton.click()
+    a_read_panel.ui.areaTableButton.click()
+    [node] = host.slicer.util.getNodesByClass("vtkMRMLTableNode")
+    table = node.GetTable()
+    areas = [table.GetColumnByName("Area").GetValue(row) for row in range(table.GetNumberOfRows())]
+    assert areas == pytest.approx([lesion.area_mm2 / 100 for lesion in a_read_panel.live.reading.lesions])
+    assert node.GetColumnUnitLabel("Area") == "cm2"
+    assert not any("olume" in table.GetColumnName(index) for index in range(table.GetNumberOfColumns()))
+    assert node.GetName() in a_read_panel.ui.statusLabel.text
+
+
+def test_the_log_can_be_copied_with_versions(host, panel):
+    panel.ui.scanPath.currentPath = "nowhere.dcm"
+    panel.ui.loadButton.click()
+    assert "nowhere.dcm does not exist" in panel.ui.logText.plainText
+    panel.ui.copyLogButton.click()
+    copied = host.qt.QApplication.clipboard().text()
+    assert copied.startswith("Slicer 5.12")
+    assert "nowhere.dcm does not exist" in copied
+
+
+def test_the_layout_button_brings_back_the_layout_before(host, a_loaded_panel):
+    layout = host.slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    a_loaded_panel.ui.layoutButton.click()
+    assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpView
+    a_loaded_panel.ui.showViewsButton.click()
+    assert layout.GetViewArrangement() == 9568
+
+
+def test_both_modules_link_to_their_documents(host):
+    for name, document in (("spectbonemetseg", "slicer.md"), ("spectbonemetsegtraining", "teaching.md")):
+        text = getattr(host.slicer.modules, name).helpText
+        assert f"docs/{document}" in text
+        assert 'href="file:///' in text or 'href="https://' in text

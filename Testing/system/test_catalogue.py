@@ -1,0 +1,52 @@
+"""The extension as the Extensions Index takes it."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    spec = importlib.util.spec_from_file_location("catalogue", ROOT / "Testing" / "catalogue" / "catalogue.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def copy(catalogue, tmp_path):
+    """The files that the index looks at."""
+    for name in ("SpectBoneMetSeg.json", "CMakeLists.txt", "LICENSE", catalogue.ICON, *catalogue.SCREENSHOTS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_only_the_address_is_missing(catalogue):
+    assert all("--set-address" in finding for finding in catalogue.findings(ROOT))
+
+
+def test_one_line_gives_the_extension_its_address(catalogue, copy):
+    catalogue.set_address(copy, "https://github.com/someone/SlicerSpectBoneMetSeg")
+    assert catalogue.findings(copy) == []
+    text = (copy / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert (
+        "https://raw.githubusercontent.com/someone/SlicerSpectBoneMetSeg/main/Resources/Screenshots/views.png" in text
+    )
+    assert (copy / catalogue.ADDRESS_FILE).read_text(encoding="utf-8").startswith("https://github.com/someone")
+    catalogue.set_address(copy, "")
+    assert (copy / "SpectBoneMetSeg.json").read_bytes() == (ROOT / "SpectBoneMetSeg.json").read_bytes()
+    assert text != (copy / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def test_a_repository_of_another_name_and_an_unknown_property_are_told(catalogue, copy):
+    catalogue.set_address(copy, "https://github.com/someone/bonescan")
+    entry = copy / "SpectBoneMetSeg.json"
+    entry.write_text(entry.read_text(encoding="utf-8").replace('"tier"', '"colour"'), encoding="utf-8")
+    told = " ".join(catalogue.findings(copy))
+    assert "begin with Slicer" in told
+    assert "colour" in told
