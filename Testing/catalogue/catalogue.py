@@ -4,7 +4,7 @@ python Testing/catalogue/catalogue.py                              what is missi
 python Testing/catalogue/catalogue.py --set-address ADDRESS        the repository's address goes wherever it belongs
 python Testing/catalogue/catalogue.py --index CLONE                also the index's own scripts, from a clone of it
 
-ADDRESS is that of the repository, such as https://github.com/OWNER/SlicerSpectBoneMetSeg; its name begins with "Slicer".
+ADDRESS is the repository's, such as https://github.com/OWNER/SlicerSpectBoneMetSeg; its name begins with "Slicer".
 Status 0 when nothing is missing, 1 otherwise.
 """
 
@@ -112,10 +112,9 @@ def tree_findings(root: Path) -> list[str]:
         elif (root / picture).read_bytes()[:8] != b"\x89PNG\r\n\x1a\n":
             found.append(f"{picture.as_posix()} is no PNG.")
     if (root / ".git").exists():
-        told = subprocess.run(
-            ["git", "count-objects", "-v"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout
-        sizes = dict(line.split(": ") for line in told.splitlines())
+        command = ["git", "count-objects", "-v"]
+        told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        sizes = dict(line.split(": ") for line in told.stdout.splitlines())
         megabytes = (int(sizes["size"]) + int(sizes["size-pack"])) / 1024
         if megabytes > MOST_MEGABYTES:
             found.append(f"The repository has {megabytes:.0f} MB with its history; {MOST_MEGABYTES} are allowed.")
@@ -128,55 +127,6 @@ def raw_address(repository: str) -> str:
     if not repository.startswith(host):
         return ""
     return f"https://raw.githubusercontent.com/{repository.removesuffix('.git').removeprefix(host)}/main/"
-
-
-def set_address(root: Path, address: str) -> None:
-    """Write the repository's address into all files that name it; an empty one takes it out again."""
-    address = address.rstrip("/").removesuffix(".git")
-    (root / ADDRESS_FILE).write_text(f"{address}\n", encoding="utf-8")
-    path = root / f"{NAME}.json"
-    entry = json.loads(path.read_text(encoding="utf-8"))
-    entry["scm_type"], entry["scm_url"] = ("git", f"{address}.git") if address else ("local", ".")
-    entry.pop("scm_revision", None)
-    if address:
-        entry["scm_revision"] = "main"
-    path.write_text(json.dumps(dict(sorted(entry.items())), indent=2) + "\n", encoding="utf-8")
-    base = raw_address(address)
-    pictures = " ".join(f"{base}{picture.as_posix()}" for picture in SCREENSHOTS) if base else ""
-    values = {
-        "HOMEPAGE": address or "https://doi.org/10.3389/fmolb.2022.956720",
-        "ICONURL": f"{base}{ICON.as_posix()}" if base else "",
-        "SCREENSHOTURLS": pictures,
-    }
-    path = root / "CMakeLists.txt"
-    text = path.read_text(encoding="utf-8")
-    for key, value in values.items():
-        text = re.sub(rf'set\(EXTENSION_{key} "[^"]*"\)', f'set(EXTENSION_{key} "{value}")', text)
-    path.write_text(text, encoding="utf-8")
-
-
-def index_findings(root: Path, index: Path) -> list[str]:
-    """What the index's own scripts say; they clone the address that the entry names."""
-    with tempfile.TemporaryDirectory() as folder:
-        entry = Path(folder) / f"{NAME}.json"
-        entry.write_bytes((root / f"{NAME}.json").read_bytes())
-        script = index / "scripts" / "check_description_files.py"
-        command = ["git", "count-objects", "-v"]
-        told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-        sizes = dict(line.split(": ") for line in told.stdout.splitlines())
-        megabytes = (int(sizes["size"]) + int(sizes["size-pack"])) / 1024
-        if megabytes > MOST_MEGABYTES:
-            found.append(f"The repository has {megabytes:.0f} MB with its history; {MOST_MEGABYTES} are allowed.")
-    return found
-
-
-def raw_address(repository: str) -> str:
-    """Where the files of a repository are fetched from; empty without an address."""
-    if not repository.startswith("https://github.com/"):
-        return ""
-    return (
-        repository.removesuffix(".git").replace("https://github.com/", "https://raw.githubusercontent.com/") + "/main/"
-    )
 
 
 def set_address(root: Path, address: str) -> None:
