@@ -21,7 +21,7 @@ from .common.errors import UserError
 from .common.notice import RESEARCH_USE
 from .lesions.components import number_lesions, smallest_window
 from .lesions.delineation import LesionMasks, lesion_masks
-from .lesions.extent import cut_by_box, cut_sentence, what_was_read
+from .lesions.extent import cut_by_box, cut_sentence, region_read, what_was_read
 from .lesions.measurement import measure_lesions
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
@@ -80,6 +80,11 @@ class Clock:
 @dataclass(frozen=True)
 class SavableReading(Reading):
     """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
+
+    @property
+    def region(self) -> str:
+        """What was read, in a few words: "the thorax box"."""
+        return region_read(self)
 
     def save(self, folder: str) -> None:
         """Write every output file into `folder`, which appears whole or not at all.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
+import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 
@@ -32,7 +35,7 @@ def test_every_study_is_read_and_failures_are_listed(archive, tmp_path, tiny, ca
     assert batch(archive, tmp_path / "out", tiny, "--json") == 1
     told = json.loads(capsys.readouterr().out)
     assert (len(told["studies"]), told["failed"]) == (3, 1)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "study two", "failures.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "study two", "failures.csv", "batch.csv"}
     with (tmp_path / "out" / "failures.csv").open() as file:
         assert [Path(row["input"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
 
@@ -85,3 +88,98 @@ def test_a_missing_or_empty_folder_is_wrong_usage(tmp_path, tiny, make, capsys):
     make(tmp_path / "archive")
     assert batch(tmp_path / "archive", tmp_path / "out", tiny) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def table(output):
+    """The rows of batch.csv."""
+    with (output / "batch.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def as_patient(path: Path, place: Path, study: str, **header: object) -> None:
+    """The sample study as another one."""
+    dataset = pydicom.dcmread(path)
+    dataset.StudyInstanceUID, dataset.SOPInstanceUID = study, f"{study}.{ord(place.name[-1])}"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    for keyword, value in header.items():
+        setattr(dataset, keyword, value)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(place)
+
+
+def test_another_model_or_other_options_are_no_result_of_before(archive, tmp_path, tiny, capsys):
+    (archive / "broken.dcm").unlink()
+    out = tmp_path / "out"
+    batch(archive, out, tiny)
+    for more, again in (([], 2), (["--region", "whole-body"], 0), (["--region", "whole-body"], 2)):
+        capsys.readouterr()
+        assert batch(archive, out, tiny, *more) == 0
+        assert f"2 studies, {again} of them read before" in capsys.readouterr().err
+    assert json.loads((out / "one" / "receipt.json").read_text())["region"] == "whole-body"
+    capsys.readouterr()
+    assert batch(archive, out, tiny, "--threshold", "0.9") == 0
+    assert "0 of them read before" in capsys.readouterr().err
+    assert json.loads((out / "one" / "receipt.json").read_text())["threshold"] == 0.9
+
+
+def test_another_patients_file_of_the_same_name_replaces_nothing(tmp_path, tiny, capsys):
+    out = tmp_path / "out"
+    as_patient(SAMPLE, tmp_path / "a" / "scan.dcm", "1.2.1")
+    as_patient(SAMPLE, tmp_path / "b" / "scan.dcm", "1.2.2")
+    for _ in range(2):
+        for folder in ("a", "b"):
+            assert (
+                main(["segment", str(tmp_path / folder / "scan.dcm"), "--output", str(out), "--model", str(tiny)]) == 0
+            )
+    first, second = sorted(out.iterdir(), key=lambda path: len(path.name))
+    assert first.name == "scan"
+    assert re.fullmatch("scan-[0-9a-f]{6}", second.name)
+    told = [json.loads((folder / "receipt.json").read_text())["study_instance_uid"] for folder in (first, second)]
+    assert told == ["1.2.1", "1.2.2"]
+    both = [str(tmp_path / folder / "scan.dcm") for folder in ("b", "a")]
+    assert main(["segment", *both, "--output", str(out), "--model", str(tiny)]) == 0
+    assert len(list(out.iterdir())) == 2
+    capsys.readouterr()
+    shutil.copy(tmp_path / "b" / "scan.dcm", tmp_path / "a" / "scan.dcm")
+    assert batch(tmp_path / "a", out, tiny) == 0
+    assert "1 studies, 1 of them read before" in capsys.readouterr().err
+
+
+def test_an_archive_of_many_kinds_is_read_with_a_table_whose_every_line_is_right(tmp_path, tiny):
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    as_patient(SAMPLE, archive / "PAT1" / "STU1" / "SER1" / "IM1", "1.2.1")
+    as_patient(SAMPLE, archive / "PAT2" / "STU1" / "SER1" / "IM1", "1.2.2", AcquisitionTime="080000")
+    as_patient(SAMPLE, archive / "PAT2" / "STU1" / "SER2" / "IM2", "1.2.2", AcquisitionTime="120000")
+    as_patient(SAMPLE, archive / "PAT3" / "DICOM" / "IM1", "1.2.3")
+    as_patient(SAMPLE, archive / "PAT3" / "DICOM" / "IM2", "1.2.4")
+    as_patient(SAMPLE, archive / "PAT4" / "IM1", "1.2.5", Modality="CT")
+    as_patient(SAMPLE, archive / "PAT4" / "IM2", "1.2.5", Modality="CT")
+    as_patient(
+        SAMPLE, archive / "PAT5" / "IM1", "1.2.6", ImageType=["ORIGINAL", "PRIMARY", "STATIC"], PixelSpacing=[0.5, 0.5]
+    )
+    (archive / "PAT6").mkdir()
+    (archive / "PAT6" / "IM1.dcm").write_bytes(b"")
+    (archive / "DICOMDIR").write_bytes(b"x" * 200)
+    assert batch(archive, out, tiny) == 1
+    states = {(row["case"], row["state"]) for row in table(out) if row["case"]}
+    assert states == {(name, "read") for name in ("PAT1", "SER1", "SER2", "IM1", "IM2")}
+    other = {Path(row["input"]).parent.name: (row["state"], row["reason"]) for row in table(out) if not row["case"]}
+    assert other == {
+        "PAT4": ("left out", "modality CT; and 1 more files"),
+        "PAT5": ("left out", "a static picture of a part of the body"),
+        "PAT6": ("failed", "IM1.dcm is empty; export the scan again."),
+    }
+    first = table(out)
+    assert batch(archive, out, tiny) == 1
+    assert [row["state"] for row in table(out)] == [row["state"].replace("read", "read before") for row in first]
+    assert [row["areas"] for row in table(out)] == [row["areas"] for row in first]
+
+
+def test_what_a_broken_off_run_left_is_cleared_after_a_while(archive, tmp_path, tiny):
+    old, new = (tmp_path / "out" / f".{name * 12}.unfinished" for name in "ab")
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    batch(archive, tmp_path / "out", tiny)
+    assert not old.exists()
+    assert new.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from typing import Any, Protocol
 
 from ..common.errors import UserError
@@ -34,3 +35,9 @@ def print_json(value: Any) -> None:
 def silence_libraries() -> None:
     """Keep TensorFlow's start-up chatter away from the progress lines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def say_while_waiting(sentence: str) -> None:
+    """A word to whoever watches a terminal in which nothing would move for a while; files of messages need none."""
+    if sys.stderr.isatty():
+        print(sentence, file=sys.stderr, flush=True)

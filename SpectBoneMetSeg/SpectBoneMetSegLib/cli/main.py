@@ -76,7 +76,8 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .segment import BatchCommand, SegmentCommand
+    from .batch import BatchCommand
+    from .segment import SegmentCommand
 
     parser = argparse.ArgumentParser(
         prog="spectbonemetseg",

@@ -11,7 +11,7 @@ import numpy as np
 from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
-from .archive import FoundScan, find_scans
+from .archive import Archive, FoundScan, find_scans
 from .dicom import looks_like_dicom, read_dicom
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
@@ -19,7 +19,7 @@ from .laterality import assign_views, checked_views
 from .orientation import turned_as_stated
 from .polarity import counts_dark_to_bright
 
-__all__ = ["case_name", "looks_like_scan", "read_files", "read_found", "read_scan"]
+__all__ = ["case_name", "looks_like_scan", "only_scan", "read_files", "read_found", "read_scan"]
 
 #: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
 LARGEST_COUNT = 1e9
@@ -63,9 +63,7 @@ def read_scan(
         raise UserError(
             f"--pixel-size {pixel_size_mm} is not a length; give millimetres, for example --pixel-size 2.26."
         )
-    if not _exists(place):
-        raise UserError(f"{place} does not exist; check the path.")
-    found = _only_scan(place) if place.is_dir() else FoundScan((place,))
+    found = only_scan(place, find_scans(place)) if _is_folder(place) else FoundScan((place,))
     return read_found(
         found, case_name(place), _own_name(place), views=wanted, pixel_size_mm=pixel_size_mm, override=views_override
     )
@@ -82,9 +80,6 @@ def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
     places = [Path(path) for path in paths]
     if len(places) == 1:
         return read_scan(places[0])
-    missing = [place for place in places if not _exists(place)]
-    if missing:
-        raise UserError(f"{missing[0]} does not exist; check the path.")
     folder = places[0].absolute().parent
     return read_found(FoundScan(tuple(places)), case_name(folder if folder.name else places[0]), folder.name)
 
@@ -108,6 +103,9 @@ def read_found(
     Raises:
         UserError: as `read_scan`.
     """
+    missing = [path for path in found.files if not _exists(path)]
+    if missing:
+        raise UserError(f"{missing[0]} does not exist; check the path.")
     notes = list(found.notes)
     # With one file everybody knows which is meant; of several the full path says so.
     alone = len(found.files) == 1 and not notes
@@ -220,13 +218,12 @@ def _read_file(path: Path, called: str = "") -> FrameFile:
     return read_dicom(path, called or None)
 
 
-def _only_scan(folder: Path) -> FoundScan:
-    """The one whole-body scan in a folder.
+def only_scan(folder: Path, archive: Archive) -> FoundScan:
+    """The one whole-body scan that was found in a folder.
 
     Raises:
         UserError: there is none, or more than one.
     """
-    archive = find_scans(folder)
     if len(archive.scans) == 1:
         return archive.scans[0]
     if archive.scans:

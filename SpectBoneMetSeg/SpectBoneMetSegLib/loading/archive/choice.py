@@ -3,7 +3,8 @@
 The rules, in this order; each names what it leaves out:
 
 1. Colour pictures are none, and pictures of a screen only where nothing else is left.
-2. Static pictures of a part of the body are left out beside a whole body.
+2. Static pictures of a part of the body are left out: those whose image type says so always, those that are small
+   beside a whole body.
 3. A scan whose energy window misses the 99mTc photopeak is left out beside one that covers it.
 4. Scans more than 90 minutes apart are early and late phases or different days: each is a case of its own.
 5. Of those within 90 minutes, acquired images come before processed ones.
@@ -28,12 +29,15 @@ SAME_PHASE = timedelta(minutes=90)
 Choice = tuple[Candidate, list[tuple[Candidate, str]]]
 
 
-def choose(found: list[Candidate]) -> list[Choice]:
-    """The scans of one study, earliest first, with what was left out beside each of them."""
+def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, str]]]:
+    """The scans of one study, earliest first, with what was left out beside each; and what was left out without any."""
     out: list[tuple[Candidate, str]] = [(each, "a colour picture") for each in found if each.coloured]
     left = [each for each in found if not each.coloured]
     left = _without(left, lambda each: each.capture, "a picture of a screen", out)
-    left = _without(left, lambda each: each.static, "a static picture of a part of the body", out)
+    spots = "a static picture of a part of the body"
+    out += [(each, spots) for each in left if each.said_static]
+    left = [each for each in left if not each.said_static]
+    left = _without(left, lambda each: each.static, spots, out)
     left = _without(left, lambda each: not each.photopeak, "its energy window misses the photopeak of 99mTc", out)
     chosen = []
     for phase in _phases(left):
@@ -45,7 +49,7 @@ def choose(found: list[Candidate]) -> list[Choice]:
         chosen.append((scan, beside))
     if chosen:
         chosen[0][1].extend(out)
-    return chosen
+    return chosen, [] if chosen else out
 
 
 def _without(
@@ -84,7 +88,7 @@ def _joined(found: list[Candidate]) -> Candidate | None:
         return None
     files = tuple(sorted(one.files + other.files))
     return Candidate(
-        files, one.title, False, one.capture, one.static, one.processed, True, one.taken, one.order, 2, None
+        files, one.title, False, one.capture, one.static, False, one.processed, True, one.taken, one.order, 2, None
     )
 
 

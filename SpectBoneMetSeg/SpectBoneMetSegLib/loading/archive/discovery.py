@@ -122,7 +122,7 @@ def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
             if path.suffix.lower() in _OTHER_PICTURES:
                 archive.left_out.append(LeftOut(path, f"{path.suffix.lower()} is a format that is not read"))
             return
-        header = read_header(path, str(path))
+        header = read_header(path)
         uid = text(header, "SOPInstanceUID") or f"sha256:{sha256_of(path)}"
     except NotPlanarError as error:
         archive.left_out.append(LeftOut(path, error.kind))
@@ -153,7 +153,9 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
         except UserError as error:
             archive.left_out += [LeftOut(path, str(error).rstrip("."), failed=True) for path in group]
     copies = {same[0]: tuple(same[1:]) for same in objects.copies.values() if len(same) > 1}
-    for scan, beside in choose(candidates):
+    chosen, nothing_beside = choose(candidates)
+    archive.left_out += [LeftOut(path, why) for each, why in nothing_beside for path in each.files]
+    for scan, beside in chosen:
         files_of = tuple(sorted(scan.files))
         out = [
             LeftOut(path, f"{why} ({each.title})" if each.title else why) for each, why in beside for path in each.files

@@ -1,0 +1,196 @@
+"""Which scan an input stands for, what its folder of results is called, and whose results lie there already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import UserError
+
+if TYPE_CHECKING:
+    from ..loading.archive import Archive, FoundScan
+
+__all__ = ["Case", "Identity", "cases_of_inputs", "names_in", "place", "receipt_of"]
+
+HASH_LETTERS = 6
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells a scan from another: its study, and its SOP Instance UIDs or, without them, its files' digests."""
+
+    study_uid: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scan to read, or an input that holds none.
+
+    Attributes:
+        input: path as given, or the first file of a scan in a folder.
+        folder: where the results go.
+        scan: the files; None when `failure` says why there is none.
+        identity: None for a scan that cannot be told from others because it cannot be read.
+    """
+
+    input: Path
+    folder: Path
+    scan: FoundScan | None = None
+    identity: Identity | None = None
+    failure: str = ""
+
+    @property
+    def name(self) -> str:
+        """The case's name, that of its folder."""
+        return self.folder.name
+
+
+def cases_of_inputs(inputs: Iterable[str], output: Path) -> list[Case]:
+    """The cases that files and folders on the command line stand for.
+
+    Raises:
+        UserError: an input is empty or has no name, or the same scan is given twice.
+    """
+    from ..loading import case_name
+    from ..loading.archive import FoundScan, find_scans
+
+    wanted: list[tuple[Path, str, FoundScan | None, str]] = []
+    for text in inputs:
+        if not text:
+            raise UserError("An INPUT is empty; give a file, or the folder of one study.")
+        path = Path(text)
+        name = case_name(path)
+        if not os.path.isdir(path):
+            wanted.append((path, name, FoundScan((path,)), ""))
+            continue
+        archive = find_scans(path, output)
+        if len(archive.scans) <= 1:
+            wanted.append((path, name, *_only(path, archive)))
+        else:
+            names = names_in(path, archive.scans)
+            wanted += [(scan.files[0], own, scan, "") for scan, own in zip(archive.scans, names, strict=True)]
+    return place([(*entry, identity_of(entry[2])) for entry in wanted], output)
+
+
+def _only(folder: Path, archive: Archive) -> tuple[FoundScan | None, str]:
+    """The scan of a folder, or why it has none."""
+    from ..loading.study import only_scan
+
+    try:
+        return only_scan(folder, archive), ""
+    except UserError as error:
+        return None, str(error)
+
+
+def names_in(folder: Path, scans: list[FoundScan]) -> list[str]:
+    """A name for each of several scans in a folder: the highest folder that it has for itself, or its file's stem."""
+    from ..loading import case_name
+
+    names = []
+    for scan in scans:
+        others = [path for other in scans if other is not scan for path in other.files]
+        inside = [parent for parent in scan.files[0].parents if parent != folder and parent.is_relative_to(folder)]
+        own = [
+            parent
+            for parent in inside
+            if all(path.is_relative_to(parent) for path in scan.files)
+            and not any(path.is_relative_to(parent) for path in others)
+        ]
+        names.append(case_name(own[-1] if own else scan.files[0]))
+    return names
+
+
+def place(wanted: Iterable[tuple[Path, str, FoundScan | None, str, Identity | None]], output: Path) -> list[Case]:
+    """Cases with their folders: the plain name, unless another scan's results have it or will have it.
+
+    Args:
+        wanted: (input, name, scan, failure, identity) per case, in the order in which names are given.
+        output: the folder of all results.
+
+    Raises:
+        UserError: two inputs are the same scan and would be written to one folder.
+    """
+    cases: dict[Path, Case] = {}
+    for path, name, scan, failure, identity in wanted:
+        folder = _folder_for(name, identity, output, cases)
+        if folder in cases and not failure:
+            raise UserError(
+                f"{cases[folder].input} and {path} would both be written to {folder}; read them with separate --output."
+            )
+        key = folder if not failure else output / f"{name}\0{path}"
+        cases[key] = Case(path, folder, scan, identity, failure)
+    return list(cases.values())
+
+
+def _folder_for(name: str, identity: Identity | None, output: Path, cases: dict[Path, Case]) -> Path:
+    """The folder of a scan's earlier results, else the first of its possible names that no other scan has."""
+    plain = output / name
+    if identity is None:
+        return plain
+    keys = "\n".join(sorted(identity.keys))
+    options = [plain, *(output / f"{name}-{_hash(text)}" for text in (identity.study_uid or keys, keys))]
+    for folder in options:
+        if folder in cases and cases[folder].identity == identity:
+            return folder
+    free = [folder for folder in options if folder not in cases]
+    own = [folder for folder in free if (there := receipt_of(folder)) and keys_of(there) & identity.keys]
+    unused = [folder for folder in free if not receipt_of(folder) and not _damaged(folder)]
+    return next(iter((*own, *unused)), options[-1])
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LETTERS]
+
+
+def receipt_of(folder: Path) -> dict[str, Any]:
+    """The receipt in a folder of results; empty where there is none that can be read."""
+    try:
+        told = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _damaged(folder: Path) -> bool:
+    """Whether a receipt lies there that does not tell whose it is."""
+    return os.path.isfile(folder / "receipt.json") and not receipt_of(folder)
+
+
+def keys_of(receipt: dict[str, Any]) -> frozenset[str]:
+    """What a receipt tells of the scan it belongs to, as in `Identity.keys`."""
+    inputs = receipt.get("inputs")
+    if not isinstance(inputs, list):
+        return frozenset()
+    return frozenset(
+        str(entry.get("sop_instance_uid") or f"sha256:{entry.get('sha256')}")
+        for entry in inputs
+        if isinstance(entry, dict)
+    )
+
+
+def identity_of(scan: FoundScan | None) -> Identity | None:
+    """The identity of a scan by its headers; None when they cannot be read."""
+    from ..common.files import sha256_of
+    from ..loading.dicom import read_header
+    from ..loading.dicom_values import text
+    from ..loading.images import IMAGE_SUFFIXES
+
+    if scan is None:
+        return None
+    study, keys = scan.study_uid, []
+    try:
+        for path in scan.files:
+            uid = ""
+            if not path.name.lower().endswith(IMAGE_SUFFIXES):
+                header = read_header(path)
+                study, uid = study or text(header, "StudyInstanceUID"), text(header, "SOPInstanceUID")
+            keys.append(uid or f"sha256:{sha256_of(path)}")
+    except (UserError, OSError, RuntimeError):
+        return None
+    return Identity(study, frozenset(keys))

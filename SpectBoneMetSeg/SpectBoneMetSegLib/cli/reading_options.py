@@ -1,0 +1,69 @@
+"""The options that `segment` and `batch` share, and the pipeline's options made of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..common.errors import UserError
+from .common import UsageError
+
+if TYPE_CHECKING:
+    from ..loading.options import Options
+
+__all__ = ["add_reading_options", "options_of"]
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how to read, for one scan or many."""
+    parser.add_argument("--output", required=True, metavar="DIR", help="results go to DIR/<case>/")
+    parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
+    parser.add_argument("--engine", choices=("auto", "tensorflow", "onnx"), default="auto")
+    parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
+    parser.add_argument("--region", choices=("thorax", "whole-body"), default="thorax")
+    parser.add_argument(
+        "--crop",
+        metavar="R0,R1,C0,C1",
+        help="region by hand: first row, end row, first column, end column (--crop=-5,... for a negative one)",
+    )
+    parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
+    parser.add_argument("--views-override", action="store_true", help="take --views also where the file says otherwise")
+    parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
+    parser.add_argument("--threshold", type=float, metavar="P", help="probability of a lesion's edge, 0 to 1")
+    parser.add_argument("--minimum-area", type=float, metavar="MM2", help="leave smaller areas out")
+    parser.add_argument(
+        "--read-anyway",
+        action="store_true",
+        help="read also what can hardly be a whole body in counts (too small, too few grey steps)",
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """The pipeline's options.
+
+    Raises:
+        UsageError: a value that cannot be meant.
+    """
+    from ..loading import checked_views
+    from ..loading.options import Options
+
+    if args.views_override and args.views is None:
+        raise UsageError("--views-override needs --views: name the sides in stored order.")
+    try:
+        views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
+        crop = tuple(int(word) for word in args.crop.split(",")) if args.crop is not None else None
+        return Options(
+            region=args.region,
+            crop=crop,  # type: ignore[arg-type]
+            views=views,
+            pixel_size_mm=args.pixel_size,
+            views_override=args.views_override,
+            read_anyway=args.read_anyway,
+            threshold=args.threshold,
+            minimum_area_mm2=args.minimum_area,
+        )
+    except ValueError as error:
+        raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
+    except UserError as error:
+        raise UsageError(str(error)) from error

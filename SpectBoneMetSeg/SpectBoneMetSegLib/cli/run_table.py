@@ -1,0 +1,54 @@
+"""Tables over a run: `failures.csv` of what could not be read, `batch.csv` of everything that a batch met."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import UserError
+
+__all__ = ["BATCH_COLUMNS", "write_batch_table", "write_failures"]
+
+#: The columns of `batch.csv`.
+BATCH_COLUMNS = ("input", "case", "state", "areas", "area_cm2", "views", "read", "warnings", "reason")
+
+
+def write_failures(output: Path, failures: Sequence[dict[str, Any]]) -> None:
+    """failures.csv lists this run's failures; a run without any leaves none behind.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    path = output / "failures.csv"
+    if failures:
+        rows = [{"input": each["input"], "reason": each["failure"]} for each in failures]
+        _write(path, ("input", "reason"), rows)
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be removed ({error.strerror}); it lists no failures of this run.") from error
+
+
+def write_batch_table(output: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """batch.csv: one row a scan (read, read before, failed), a file that failed, or a kind of files left out.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    _write(output / "batch.csv", BATCH_COLUMNS, rows)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written ({error.strerror}); what it lists stands above.") from error
