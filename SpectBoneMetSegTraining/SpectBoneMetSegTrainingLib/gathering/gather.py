@@ -162,8 +162,11 @@ class _Gatherer:
                 self.rows.append(Row(str(files[0].path), "", "left out", str(error), failed=True))
         if labels:
             self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids)
+        elif study.also_unlabelled:
+            self._unlabelled(study.scan)
         else:
-            self.rows.append(Row(place, "labelled", "left out", "None of its labels can be used.", failed=True))
+            reason = "None of its labels can be used: it is in no set; mend a label, or list its folder as unlabelled."
+            self.rows.append(Row(place, "labelled", "left out", reason, failed=True))
 
     def _labelled(self, item: LabelledScan, identity: Sequence[str]) -> None:
         case = self._case(identity)

@@ -14,7 +14,7 @@ picture, is a label; else it is a scan.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
@@ -38,10 +38,14 @@ UNNAMED_READER = "reader"
 
 @dataclass(frozen=True)
 class LabelledStudy:
-    """A scan and the label files of each reader."""
+    """A scan and the label files of each reader.
+
+    `also_unlabelled`: it lies in an unlabelled folder too, and is used from there if none of its labels can be read.
+    """
 
     scan: ScanFiles
     readers: dict[str, tuple[LabelFile, ...]]
+    also_unlabelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,13 @@ def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Foun
     known = Catalogue()
     studies, left_out = _find_labelled(list(labelled), known)
     taken = {uid for study in studies for uid in study.scan.uids}
-    scans, more = _find_unlabelled(list(unlabelled), taken)
+    scans, more, again = _find_unlabelled(list(unlabelled), taken)
+    studies = [replace(study, also_unlabelled=not again.isdisjoint(study.scan.uids)) for study in studies]
     return Found(tuple(studies), tuple(scans), (*known.left_out, *left_out, *more))
 
 
-def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut]]:
+def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut], set[str]]:
+    """Scans without labels, what is not used, and the UIDs of scans that have labels."""
     catalogue = Catalogue()
     left_out: list[LeftOut] = []
     for path in readable_files(roots, left_out):
@@ -78,13 +84,17 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
             catalogue.add_dicom(path)
         except (UserError, OSError) as error:
             left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
-    scans = []
+    scans: list[ScanFiles] = []
+    again: set[str] = set()
     for scan in catalogue.scans():
         if taken.isdisjoint(scan.uids):
             scans.append(scan)
         else:
-            left_out.append(LeftOut(scan.files[0], "It has labels and is used with them.", failed=False))
-    return scans, [*catalogue.left_out, *left_out]
+            again.update(scan.uids)
+            left_out.append(
+                LeftOut(scan.files[0], "It has labels in a labelled folder and is taken from there.", failed=False)
+            )
+    return scans, [*catalogue.left_out, *left_out], again
 
 
 def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[LeftOut]]:
@@ -95,7 +105,9 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
     for path in readable_files(roots, left_out):
         if is_result(path.parent):
             results.add(path.parent)
-        elif path.name.lower().endswith(SEGMENTATION_SUFFIX) or (path.suffix.lower() == ".json" and is_labelme(path)):
+        elif path.suffix.lower() == ".json":
+            labels += _labelme(path, left_out)
+        elif path.name.lower().endswith(SEGMENTATION_SUFFIX):
             labels.append(path)
         elif is_image(path):
             pictures.append(path)
@@ -136,6 +148,17 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
     bare = [scan.files[0] for scan, found in readers.items() if not found]
     left_out += [LeftOut(path, remedy, failed=False) for path in bare]
     return studies, left_out
+
+
+def _labelme(path: Path, left_out: list[LeftOut]) -> list[Path]:
+    """The JSON file if it is a label; else it is told that it is none, so that none is missed."""
+    try:
+        if is_labelme(path):
+            return [path]
+        left_out.append(LeftOut(path, "It is JSON but no LabelMe annotation.", failed=False))
+    except UserError as error:
+        left_out.append(LeftOut(path, str(error)))
+    return []
 
 
 def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue) -> list[Path]:

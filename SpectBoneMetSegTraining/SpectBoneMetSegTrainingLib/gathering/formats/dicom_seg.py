@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
-from ..labels.grids import on_frame_of, place, view_grid
+from ..labels.frames import StoredFrame, on_stored_frame, stored_frames
+from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark
 
 if TYPE_CHECKING:
@@ -40,19 +41,27 @@ def referenced_images(path: Path) -> frozenset[str]:
     """SOP Instance UIDs of the images a segmentation says it was drawn on; empty where it does not.
 
     Raises:
-        UserError: no DICOM file.
+        UserError: no DICOM file, or a damaged one.
     """
     header = _read(path, pixels=False)
-    series = header.get("ReferencedSeriesSequence") or []
-    listed = {str(image.ReferencedSOPInstanceUID) for item in series for image in item.ReferencedInstanceSequence}
-    return frozenset(listed | {uid for group in _groups(header) for uid, _ in _sources(group)})
+    try:
+        series = header.get("ReferencedSeriesSequence") or []
+        images = [image for item in series for image in item.get("ReferencedInstanceSequence") or []]
+        listed = {str(image.get("ReferencedSOPInstanceUID") or "") for image in images}
+        listed |= {uid for group in _groups(header) for uid, _ in _sources(group)}
+    except Exception as error:  # pydicom raises whatever a damaged header makes it
+        raise UserError(f"{path.name} is a damaged DICOM segmentation; export it again.") from error
+    return frozenset(listed - {""})
 
 
-def read_dicom_seg(path: Path, scan: WholeBodyScan) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a DICOM segmentation, and what it covers.
+def read_dicom_seg(
+    path: Path, scan: WholeBodyScan, notes: list[str] | None = None
+) -> tuple[list[Mark], frozenset[ViewName | None]]:
+    """The marks of a DICOM segmentation, and what it covers; what is worth knowing is added to `notes`.
 
     Raises:
-        UserError: damaged, compressed in a way that cannot be read, or drawn on another image.
+        UserError: damaged, compressed in a way that cannot be read, drawn on another image or on nobody knows which
+            view, or a fractional one of which nothing is left.
     """
     header = _read(path, pixels=True)
     referenced = referenced_images(path)
@@ -61,9 +70,10 @@ def read_dicom_seg(path: Path, scan: WholeBodyScan) -> tuple[list[Mark], frozens
             f"{path.name} was drawn on another image than the scan {scan.case}; put it beside its own scan."
         )
     try:
-        frames = _frames(header)
+        frames = _frames(header, path.name, [] if notes is None else notes)
         names = {int(item.SegmentNumber): str(item.get("SegmentLabel", "")) for item in header.SegmentSequence}
-        placed = [_placed(header, index, frames[index], scan, path) for index in range(len(frames))]
+        sources = _Sources(scan)
+        placed = [_placed(header, index, frames[index], sources, path) for index in range(len(frames))]
         numbers = [_segment_of(header, index) for index in range(len(frames))]
     except UserError:
         raise
@@ -77,6 +87,8 @@ def read_dicom_seg(path: Path, scan: WholeBodyScan) -> tuple[list[Mark], frozens
             name = f"{names.get(value, 'segment')} {value}"
             if mask.any():
                 marks.append(Mark(name, mask, view, names.get(value, "").strip().lower() == IGNORE_NAME))
+    if not marks and frames.any():
+        raise UserError(f"{path.name} marks only places outside of the scan {scan.case}; draw it on the scan itself.")
     # A view without any frame may be free of lesions or may not have been looked at: nothing is claimed about it.
     return marks, frozenset(view for _, view in placed) or frozenset(scan.views)
 
@@ -90,14 +102,38 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
         raise UserError(f"{path.name} is not a readable DICOM file; export it again.") from error
 
 
-def _frames(header: Dataset) -> NDArray[np.uint16]:
+def _frames(header: Dataset, name: str, notes: list[str]) -> NDArray[np.uint16]:
     """(frames, rows, columns): 0/1, or the segment numbers of a label map."""
     if not header.get("PixelData"):
         return np.zeros((0, int(header.Rows), int(header.Columns)), np.uint16)
     pixels = np.asarray(header.pixel_array).reshape(-1, int(header.Rows), int(header.Columns))
     if str(header.SegmentationType) == "FRACTIONAL":
-        pixels = pixels.astype(np.uint32) * 2 > int(header.get("MaximumFractionalValue") or 255)
+        return _above_half(pixels, int(header.get("MaximumFractionalValue") or 255), name, notes)
     return pixels.astype(np.uint16)
+
+
+def _above_half(pixels: NDArray[np.integer[Any]], most: int, name: str, notes: list[str]) -> NDArray[np.uint16]:
+    """Fractions as 0/1: above half of the stated maximum is marked. What vanishes is said, never passed over.
+
+    Raises:
+        UserError: something was drawn and nothing is above half.
+    """
+    largest = int(pixels.max(initial=0))
+    if largest == 1 < most:
+        notes.append(f"{name} is fractional with values 0 and 1 of {most}: 1 was read as marked.")
+        return pixels.astype(np.uint16)
+    marked = pixels.astype(np.uint32) * 2 > most
+    lost = int((pixels.any((1, 2)) & ~marked.any((1, 2))).sum())
+    if lost and not marked.any():
+        raise UserError(
+            f"{name} is fractional and nowhere above half of its stated maximum ({largest} of {most}), so that it is "
+            "not known what it marks; export it as a binary segmentation."
+        )
+    if lost:
+        notes.append(
+            f"{name} is fractional; {lost} of its {len(pixels)} frames are nowhere above half and mark nothing."
+        )
+    return marked.astype(np.uint16)
 
 
 def _groups(header: Dataset, index: int | None = None) -> Iterator[Dataset]:
@@ -116,56 +152,58 @@ def _segment_of(header: Dataset, index: int) -> int:
 
 
 def _sources(group: Dataset) -> Iterator[tuple[str, int]]:
-    """(SOP Instance UID, frame number) of the images that a frame was drawn on; frame 1 where none is named."""
+    """(SOP Instance UID, frame number) of the images that a frame was drawn on; 0 for all frames where none is named.
+
+    A reference without a frame number means every frame of the image (PS3.3 C.7.6.16 and 10.3).
+    """
     for derivation in group.get("DerivationImageSequence") or []:
         for source in derivation.get("SourceImageSequence") or []:
-            frames = source.get("ReferencedFrameNumber") or 1
+            frames = source.get("ReferencedFrameNumber") or 0
             for number in [frames] if isinstance(frames, (int, str)) else frames:
-                yield str(source.ReferencedSOPInstanceUID), int(number)
+                yield str(source.get("ReferencedSOPInstanceUID") or ""), int(number)
+
+
+class _Sources:
+    """The frames of a scan's files, each file read once."""
+
+    def __init__(self, scan: WholeBodyScan) -> None:
+        self.scan = scan
+        files, uids = scan.source.files, scan.source.sop_instance_uids
+        self._files = dict(zip(uids, files, strict=True)) if len(files) == len(uids) else {}
+        self._read: dict[str, list[StoredFrame]] = {}
+
+    def frames(self, uid: str, number: int) -> list[StoredFrame]:
+        """The frame of that number that shows a view of the scan, for 0 all of its file."""
+        if uid not in self._files:
+            return []
+        if uid not in self._read:
+            self._read[uid] = stored_frames(Path(self._files[uid]), self.scan)
+        known = self._read[uid]
+        chosen = known if number == 0 else known[number - 1 : number]
+        return [frame for frame in chosen if frame.view is not None]
 
 
 def _placed(
-    header: Dataset, index: int, pixels: NDArray[np.uint16], scan: WholeBodyScan, path: Path
+    header: Dataset, index: int, pixels: NDArray[np.uint16], sources: _Sources, path: Path
 ) -> tuple[NDArray[np.uint16], ViewName | None]:
     """A frame on the anterior frame, and the view it marks."""
-    for group in _groups(header, index):
-        for uid, number in _sources(group):
-            view = _view_of_frame(uid, number, scan)
-            if view is not None:
-                return _on_view(pixels, view, scan, path), view
+    scan = sources.scan
+    named = {
+        frame for group in _groups(header, index) for source in _sources(group) for frame in sources.frames(*source)
+    }
+    # One drawing cannot lie on two frames: from behind, the same columns are the other side.
+    if len(named) == 1:
+        frame = named.pop()
+        return on_stored_frame(pixels, frame, scan, path.name), frame.view
     matrix = _matrix(header, index)
     if matrix is not None:
         return place(pixels, matrix, scan, path.name)
     if len(scan.views) == 1:
         only = next(iter(scan.views))
-        return _on_view(pixels, only, scan, path), only
+        return on_stored_frame(pixels, StoredFrame(only), scan, path.name), only
     raise UserError(
         f"{path.name} does not say which view of {scan.case} it was drawn on; export it with references to the frames."
     )
-
-
-def _on_view(pixels: NDArray[np.uint16], view: ViewName, scan: WholeBodyScan, path: Path) -> NDArray[np.uint16]:
-    shape = scan.views[view].shape
-    if pixels.shape != shape:
-        raise UserError(
-            f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the {view} view of {scan.case} "
-            f"{shape[1]} x {shape[0]}; export it in the pixels of that view."
-        )
-    return on_frame_of(pixels, view_grid(scan.views[view], view), scan)
-
-
-def _view_of_frame(uid: str, number: int, scan: WholeBodyScan) -> ViewName | None:
-    """The view whose counts a frame of a source image holds; None for another image."""
-    source = scan.source
-    if uid not in source.sop_instance_uids or len(source.files) != len(source.sop_instance_uids):
-        return None
-    header = _read(Path(source.files[source.sop_instance_uids.index(uid)]), pixels=True)
-    stored = np.asarray(header.pixel_array).reshape(-1, int(header.Rows), int(header.Columns))
-    if not 1 <= number <= len(stored):
-        return None
-    factor, offset = float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)
-    counts = (stored[number - 1].astype(np.float64) * factor + offset).clip(0, None).astype(np.float32)
-    return next((name for name, view in scan.views.items() if np.array_equal(view.counts, counts)), None)
 
 
 def _matrix(header: Dataset, index: int) -> NDArray[np.float64] | None:

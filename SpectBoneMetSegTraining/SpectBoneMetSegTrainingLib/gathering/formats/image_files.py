@@ -1,13 +1,15 @@
 """Labelmaps and segmentations as image files: `.seg.nrrd`, NRRD, NIfTI, MetaImage.
 
 A labelmap marks a lesion per value. A segmentation (Slicer's `.seg.nrrd`) marks one per segment; a segment named
-"ignore" is to count neither way, one that a physician rejected marks nothing.
+"ignore" is to count neither way, one that a physician rejected marks nothing. A file of as many slices as the scan's
+DICOM file has frames marks a frame per slice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
 from SpectBoneMetSegLib.mrml.segments import DECISION_TAG
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
+from ..labels.frames import on_frames
 from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark
 from ..labels.slices import Picture, read_slices
@@ -29,43 +32,92 @@ MOST_LESIONS, LARGEST_SHARE = 200, 0.25
 
 
 def read_label_image(
-    path: Path, scan: WholeBodyScan, said: ViewName | None = None
+    path: Path, scan: WholeBodyScan, said: ViewName | None = None, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
     """The marks of a label file, and what it covers (see `labels.Labels`).
 
     Args:
         path: the file. scan: the scan it was drawn on. said: the view that its name speaks of.
+        notes: gets a sentence on what was passed over.
 
     Raises:
-        UserError: damaged, no label, or not on this scan.
+        UserError: damaged, no label, not on this scan, or painted without anything that lies on it.
     """
     slices, matrix, fields = read_slices(path)
-    layers = _layers(slices, path.name)
+    pictures = [_layers(picture, path.name) for picture in slices]
+    every = [layer for layers in pictures for layer in layers]
     segmentation = path.name.lower().endswith(SEGMENTATION_SUFFIX)
     if not segmentation:
-        _refuse_counts(layers, path.name)
-    elif not any(layer.any() for layer in layers):
+        _refuse_counts(every, path.name)
+    elif not any(layer.any() for layer in every):
         # Slicer stores a segmentation without any mark without a place.
         return [], frozenset([said if len(scan.views) == 2 else next(iter(scan.views))])
-    placed = [place(layer, matrix, scan, path.name, said=said, cropped=segmentation) for layer in layers]
-    view = placed[0][1]
-    if any("_LabelValue" in key for key in fields):
-        named = _segments(fields, len(layers), path.name)
+    if len(pictures) == 1:
+        placed = [[place(layer, matrix, scan, path.name, said=said, cropped=segmentation) for layer in pictures[0]]]
     else:
-        named = [(str(value), layer, value) for layer, (found, _) in enumerate(placed) for value in _values(found)]
+        placed = on_frames(pictures, matrix, scan, path.name)
+    named = _named(fields, pictures, path.name)
     marks = [
-        Mark(name, mask, view, name.strip().lower() == IGNORE_NAME)
-        for name, layer, value in named
-        if (mask := np.asarray(placed[layer][0] == value)).any()
+        Mark(segment.name, mask, view, segment.name.strip().lower() == IGNORE_NAME)
+        for layers in placed
+        for segment in named
+        for found, view in [layers[segment.layer]]
+        if not segment.rejected and (mask := np.asarray(found == segment.value)).any()
     ]
-    return marks, frozenset([view])
+    _tell_lost(pictures, named, marks, path.name, [] if notes is None else notes)
+    return marks, frozenset(layers[0][1] for layers in placed)
 
 
-def _layers(slices: Picture, name: str) -> list[Picture]:
-    """The layers of the only slice, each (rows, columns); overlapping segments lie in layers of their own."""
-    if len(slices) != 1:
-        raise UserError(f"{name} holds {len(slices)} slices, not one; export the label of one view.")
-    picture = slices[0]
+@dataclass(frozen=True)
+class _Segment:
+    """A value of a layer that has a name; what a physician rejected marks nothing."""
+
+    name: str
+    layer: int
+    value: int
+    rejected: bool = False
+
+
+def _named(fields: dict[str, str], pictures: list[list[Picture]], name: str) -> list[_Segment]:
+    """What a segmentation calls its segments, or every value of a labelmap."""
+    layers = len(pictures[0])
+    if any("_LabelValue" in key for key in fields):
+        return _segments(fields, layers, name)
+    return [
+        _Segment(str(value), layer, value)
+        for layer in range(layers)
+        for value in _values(np.stack([picture[layer] for picture in pictures]))
+    ]
+
+
+def _tell_lost(
+    pictures: list[list[Picture]], named: list[_Segment], marks: list[Mark], name: str, notes: list[str]
+) -> None:
+    """Say what was painted and marks nothing; what a physician rejected is meant to.
+
+    Raises:
+        UserError: something was painted and nothing is left of it, which must not teach "no lesion".
+    """
+    painted = {
+        (layer, value) for picture in pictures for layer, found in enumerate(picture) for value in _values(found)
+    }
+    known = {(segment.layer, segment.value): segment for segment in named}
+    wanted = {key for key in painted if key not in known or not known[key].rejected}
+    if wanted and not marks:
+        raise UserError(
+            f"{name} was painted, but nothing of it lies on the scan or belongs to a segment; draw it on the scan "
+            "itself and save it again."
+        )
+    left = {mark.name for mark in marks}
+    lost = [key for key in sorted(wanted) if key not in known or known[key].name not in left]
+    if lost:
+        notes.append(
+            f"{name} has {len(lost)} painted areas outside of the scan or without a segment; they mark nothing."
+        )
+
+
+def _layers(picture: Picture, name: str) -> list[Picture]:
+    """The layers of a slice, each (rows, columns); overlapping segments lie in layers of their own."""
     layers = [picture] if picture.ndim == 2 else list(np.moveaxis(picture, -1, 0))
     for layer in layers:
         if not np.isfinite(layer).all() or (layer != np.rint(layer)).any() or layer.min() < 0:
@@ -88,9 +140,9 @@ def _values(layer: Picture) -> Iterator[int]:
             yield int(value)
 
 
-def _segments(fields: dict[str, str], layers: int, name: str) -> list[tuple[str, int, int]]:
-    """(name, layer, value) of every segment that marks something."""
-    found: list[tuple[str, int, int]] = []
+def _segments(fields: dict[str, str], layers: int, name: str) -> list[_Segment]:
+    """Every segment that the header names."""
+    found: list[_Segment] = []
     for key in fields:
         match = re.fullmatch(r"(Segment\d+)_LabelValue", key)
         if match is None:
@@ -102,7 +154,6 @@ def _segments(fields: dict[str, str], layers: int, name: str) -> list[tuple[str,
             raise UserError(f"{name} has a damaged header; save the segmentation again.") from error
         if not 0 <= layer < layers:
             raise UserError(f"{name} lacks the layer of a segment; save the segmentation again.")
-        if f"{DECISION_TAG}:rejected" in fields.get(f"{prefix}_Tags", ""):
-            continue
-        found.append((fields.get(f"{prefix}_Name", prefix), layer, value))
+        rejected = f"{DECISION_TAG}:rejected" in fields.get(f"{prefix}_Tags", "")
+        found.append(_Segment(fields.get(f"{prefix}_Name", prefix), layer, value, rejected))
     return found

@@ -1,14 +1,14 @@
-"""LabelMe's JSON: polygons drawn on a picture of one view.
+"""LabelMe's JSON: shapes drawn on a picture of one view.
 
-A point (x, y) counts from the outer corner of the first pixel, as LabelMe draws it: pixel (row, column) is marked when
-its centre (column + 0.5, row + 0.5) lies inside. The picture must show one view in the view's own pixels, the posterior
-one as acquired, from behind; a LabelMe file knows no patient space, so its size and its name are all there is to check.
+The picture must show one view in the view's own pixels, the posterior one as acquired, from behind; a LabelMe file
+knows no patient space, so its size and its name are all there is to check. Old versions and scripts leave the size out:
+then the picture inside the file or beside it tells.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -18,31 +18,39 @@ from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import on_frame_of, view_grid
 from ..labels.marks import IGNORE_NAME, Mark
+from .labelme_shapes import NoAreaError, filled, size_of_picture
 
 __all__ = ["is_labelme", "read_labelme"]
 
+#: What a JSON file that is not UTF-8 may be written in, tried in this order; only names depend on it.
+OTHER_ENCODINGS = ("cp1252", "gb18030", "latin-1")
+
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file is one of LabelMe's."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(value, dict) and isinstance(value.get("shapes"), list) and "imageHeight" in value
+    """Whether a JSON file is one of LabelMe's.
+
+    Raises:
+        UserError: it cannot be read, so that nobody knows.
+    """
+    content = _json(path, [])
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
 def read_labelme(
-    path: Path, scan: WholeBodyScan, said: ViewName | None = None
+    path: Path, scan: WholeBodyScan, said: ViewName | None = None, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
     """The marks of a LabelMe file, and the view that it covers.
 
     Args:
         path: the file. scan: the scan whose picture was annotated. said: the view that its name speaks of.
+        notes: gets a sentence on what was passed over.
 
     Raises:
-        UserError: damaged, another picture's size, no view named on a scan with two, or a shape without an area.
+        UserError: damaged, another picture's size or none, no view named on a scan with two, or shapes of which none
+            marks a pixel.
     """
-    content = _load(path)
+    notes = [] if notes is None else notes
+    content = _load(path, notes)
     views = scan.views
     view = said or (next(iter(views)) if len(views) == 1 else None)
     if view is None:
@@ -52,53 +60,123 @@ def read_labelme(
     if view not in views:
         raise UserError(f"{path.name} was drawn on the {view} view, which the scan {scan.case} does not have.")
     rows, columns = views[view].shape
-    stated = (content.get("imageHeight"), content.get("imageWidth"))
+    stated = _size(content, path)
     if stated != (rows, columns):
         raise UserError(
             f"{path.name} was drawn on a picture of {stated[1]} x {stated[0]} pixels, the {view} view of {scan.case} "
             f"has {columns} x {rows}; annotate a picture of that view alone, pixel by pixel."
         )
     grid = view_grid(views[view], view)
-    marks = []
-    for shape in content["shapes"]:
-        mask = _filled(shape, (rows, columns), path.name)
-        name = str(shape.get("label", ""))
+    return [
+        Mark(name, on_frame_of(mask, grid, scan), view, name.strip().lower() == IGNORE_NAME)
+        for name, mask in _drawn(content["shapes"], (rows, columns), path.name, notes)
+    ], frozenset([view])
+
+
+def _drawn(
+    shapes: list[Any], size: tuple[int, int], name: str, notes: list[str]
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    """(label, mask) of every shape that marks something; the others are told in `notes`.
+
+    Raises:
+        UserError: a damaged shape, or shapes of which none marks anything.
+    """
+    found: list[tuple[str, NDArray[np.bool_]]] = []
+    without_area: list[NoAreaError] = []
+    for shape in shapes:
+        try:
+            mask = filled(shape, size, name)
+        except NoAreaError as error:
+            without_area.append(error)
+            continue
         if mask.any():
-            marks.append(Mark(name, on_frame_of(mask, grid, scan), view, name.strip().lower() == IGNORE_NAME))
-    return marks, frozenset([view])
+            found.append((str(shape.get("label", "")), mask))
+    if shapes and not found:
+        if without_area:
+            raise without_area[0]
+        raise UserError(
+            f"{name} has {len(shapes)} shapes and none marks a pixel: they lie outside of the picture or are thinner "
+            "than a pixel; draw them on the picture, or delete them to say that there is no lesion."
+        )
+    notes += [f"{error} It was passed over." for error in without_area[:1]]
+    lost = len(shapes) - len(found) - len(without_area)
+    if lost:
+        notes.append(
+            f"{name} has {lost} of {len(shapes)} shapes outside of the picture or thinner than a pixel; they mark "
+            "nothing."
+        )
+    return found
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
+    """(rows, columns) of the picture that was annotated, from the file itself or the picture in it or beside it.
+
+    Raises:
+        UserError: nothing tells.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path.name} is damaged or no LabelMe file; save it again.") from error
+        return int(content["imageHeight"]), int(content["imageWidth"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    found = size_of_picture(content.get("imageData")) if content.get("imageData") else None
+    # The path may be one of a Windows machine; its last part alone is looked for here.
+    beside = path.parent / PureWindowsPath(str(content.get("imagePath") or "")).name
+    if found is None and beside.is_file():
+        found = _size_of_file(beside)
+    if found is None:
+        raise UserError(
+            f"{path.name} does not say how large its picture was (imageHeight and imageWidth); open it in LabelMe with "
+            "its picture and save it again."
+        )
+    return found
+
+
+def _size_of_file(path: Path) -> tuple[int, int] | None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, ValueError):
+        return None
+
+
+def _load(path: Path, notes: list[str]) -> dict[str, Any]:
+    content = _json(path, notes)
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise UserError(f"{path.name} is no LabelMe file; save the annotation from LabelMe.")
     return content
 
 
-def _filled(shape: Any, size: tuple[int, int], name: str) -> NDArray[np.bool_]:
-    from skimage.draw import disk, polygon2mask
+def _json(path: Path, notes: list[str]) -> Any:
+    """What a JSON file holds, in the encoding of any Windows; a guessed one is told in `notes`.
 
+    Raises:
+        UserError: it cannot be opened or is no JSON.
+    """
     try:
-        kind = str(shape.get("shape_type") or "polygon")
-        points = np.asarray(shape["points"], float).reshape(-1, 2)
-        finite = bool(np.isfinite(points).all())
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{name} has a damaged shape; save the annotation from LabelMe again.") from error
-    # (x, y) from the corner of the first pixel as (row, column) from its centre.
-    corners = points[:, ::-1] - 0.5
-    if finite and kind == "polygon" and len(corners) > 2:
-        return np.asarray(polygon2mask(size, corners), bool)
-    if finite and kind == "rectangle" and len(corners) == 2:
-        (top, left), (bottom, right) = corners.min(0), corners.max(0)
-        box = np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
-        return np.asarray(polygon2mask(size, box), bool)
-    if finite and kind == "circle" and len(corners) == 2:
-        mask = np.zeros(size, bool)
-        mask[disk(corners[0], float(np.linalg.norm(corners[1] - corners[0])), shape=size)] = True
-        return mask
-    raise UserError(
-        f"{name} has a {kind} of {len(points)} points, which marks no area; draw polygons, boxes or circles."
-    )
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be opened ({error.strerror}); ask for the right to read it.") from error
+    try:
+        # UTF-8 with or without a mark, UTF-16 and UTF-32.
+        return json.loads(raw)
+    except UnicodeDecodeError:
+        pass
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path.name} is damaged or no LabelMe file; save it again.") from error
+    for encoding in sorted(OTHER_ENCODINGS, key=lambda name: name == "cp1252" and _in_pairs(raw)):
+        try:
+            content = json.loads(raw.decode(encoding))
+        except (ValueError, RecursionError):
+            continue
+        notes.append(f"{path.name} is not UTF-8 and was read as {encoding}: the names in it may be wrong.")
+        return content
+    raise UserError(f"{path.name} is damaged or no LabelMe file; save it again.")
+
+
+def _in_pairs(raw: bytes) -> bool:
+    """Whether bytes beyond ASCII stand together more often than alone, as in Chinese text and not in western words."""
+    high = np.concatenate([[False], np.frombuffer(raw, np.uint8) >= 0x80, [False]])
+    alone = high[1:-1] & ~high[:-2] & ~high[2:]
+    return int(high.sum()) > 2 * int(alone.sum())

@@ -29,8 +29,16 @@ def read_labels(files: Sequence[LabelFile], scan: WholeBodyScan, reader: str = "
     """
     parts = []
     for file in files:
-        marks, covers = _read(file, scan, reader)
-        parts.append(Labels(reader, tuple(marks), covers, (str(file.path),)))
+        notes: list[str] = []
+        try:
+            marks, covers = _read(file, scan, reader, notes)
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # any bytes may lie in a label, and one file must not cost the others
+            raise UserError(
+                f"{file.path.name} is damaged ({type(error).__name__}); save or export it again."
+            ) from error
+        parts.append(Labels(reader, tuple(marks), covers, (str(file.path),), tuple(notes)))
     return join_labels(parts, scan.case)
 
 
@@ -62,19 +70,22 @@ def join_labels(parts: Sequence[Labels], case: str) -> Labels:
     )
 
 
-def _read(file: LabelFile, scan: WholeBodyScan, reader: str) -> tuple[Iterable[Mark], frozenset[ViewName | None]]:
+def _read(
+    file: LabelFile, scan: WholeBodyScan, reader: str, notes: list[str]
+) -> tuple[Iterable[Mark], frozenset[ViewName | None]]:
     path, name = file.path, file.path.name.lower()
     if not path.is_file():
         raise UserError(f"{path} does not exist; check the path.")
     if is_result(path.parent) and name.endswith(SEGMENTATION_SUFFIX):
         labels = read_result(path.parent, path, scan, reader)
+        notes += labels.notes
         return labels.marks, labels.covers
     if name.endswith(LABEL_SUFFIXES):
-        return read_label_image(path, scan, file.view)
+        return read_label_image(path, scan, file.view, notes)
     if name.endswith(".json"):
-        return read_labelme(path, scan, file.view)
+        return read_labelme(path, scan, file.view, notes)
     if is_dicom_seg(path):
-        return read_dicom_seg(path, scan)
+        return read_dicom_seg(path, scan, notes)
     raise UserError(
         f"{path.name} is no label that can be read; give .seg.nrrd, NRRD, NIfTI, LabelMe JSON or a DICOM segmentation."
     )

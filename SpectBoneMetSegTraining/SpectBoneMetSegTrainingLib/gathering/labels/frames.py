@@ -1,0 +1,133 @@
+"""Which view of a scan a stored frame of its DICOM file holds: labels of some tools name frames, or have a slice each.
+
+The frame is found by its counts, so that a view code read wrongly twice cannot put a label on the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.dicom_pixels import counted, frame_count
+from SpectBoneMetSegLib.loading.frames import Frame
+from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
+from SpectBoneMetSegLib.scan.planar import SPACING_TOLERANCE, ViewName, WholeBodyScan
+
+from .grids import DIRECTION_TOLERANCE, on_frame_of, view_grid
+from .slices import Picture, read_slices
+
+__all__ = ["StoredFrame", "on_frames", "on_stored_frame", "stored_frames"]
+
+#: (row step, column step) by which the reader may have turned a frame that states where its rows and columns run.
+#: Columns and rows of an image that states no directions, in RAS.
+NO_DIRECTIONS = np.diag([-1.0, -1.0, 1.0])[:, :2]
+TURNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """A frame of a file: the view whose counts it holds (None for none of the scan's), and how that one was turned."""
+
+    view: ViewName | None
+    turn: tuple[int, int] = (1, 1)
+
+
+def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
+    """Every frame of a DICOM file, in stored order; empty where its pixels cannot be read."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(file)
+        frames, _ = counted(header, file.name)
+        inverted = str(header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
+        found = [_stored(Frame(frame, None, file, shown_inverted=inverted), scan) for frame in frames]
+        return found if len(found) == frame_count(header) else []
+    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
+        return []
+
+
+def on_stored_frame(pixels: NDArray[Any], stored: StoredFrame, scan: WholeBodyScan, name: str) -> NDArray[Any]:
+    """(rows, columns) drawn on a stored frame that shows a view, as the anterior whole-body frame shows them.
+
+    Raises:
+        UserError: another number of pixels.
+    """
+    assert stored.view is not None, "a frame of none of the scan's views"
+    own = scan.views[stored.view]
+    if pixels.shape != own.shape:
+        raise UserError(
+            f"{name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the {stored.view} view of {scan.case} "
+            f"{own.shape[1]} x {own.shape[0]}; export it in the pixels of that view."
+        )
+    down, across = stored.turn
+    return on_frame_of(np.ascontiguousarray(pixels[::down, ::across]), view_grid(own, stored.view), scan)
+
+
+def on_frames(
+    pictures: list[list[Picture]], matrix: NDArray[np.float64], scan: WholeBodyScan, name: str
+) -> list[list[tuple[Picture, ViewName | None]]]:
+    """The slices of a label drawn on a file of several frames: slice = frame.
+
+    Args:
+        pictures: per slice its layers, each (rows, columns). matrix: the label's 4x4 IJK to RAS mm.
+        name: file, for messages.
+
+    Returns:
+        Per slice of a view, its layers on the anterior whole-body frame, each with that view.
+
+    Raises:
+        UserError: the scan has another number of frames, or the label's pixels may be turned or are of another size.
+    """
+    files = scan.source.files
+    frames = stored_frames(Path(files[0]), scan) if len(files) == 1 and scan.source.sop_instance_uids else []
+    if len(frames) != len(pictures) or not any(frame.view for frame in frames):
+        raise UserError(
+            f"{name} holds {len(pictures)} slices, not one, and {scan.case} has no file of {len(pictures)} frames; "
+            "export the label of one view."
+        )
+    _check_stored_way(matrix, Path(files[0]), scan, name)
+    found = []
+    for layers, frame in zip(pictures, frames, strict=True):
+        if frame.view is not None:
+            found.append([(on_stored_frame(layer, frame, scan, name), frame.view) for layer in layers])
+        elif any(layer.any() for layer in layers):
+            raise UserError(f"{name} marks a frame of {scan.case} that is none of its views; draw on the views alone.")
+    return found
+
+
+def _check_stored_way(matrix: NDArray[np.float64], file: Path, scan: WholeBodyScan, name: str) -> None:
+    """Refuse a label whose rows and columns may not run as the file stores them.
+
+    Tools that show the frames as slices either keep the directions that ITK reads from the file, or state none.
+    """
+    steps = np.linalg.norm(matrix[:3, :2], axis=0)
+    own = next(iter(scan.views.values())).spacing[::-1]
+    sized = np.allclose(steps, own, rtol=SPACING_TOLERANCE, atol=0) or np.allclose(steps, 1.0)
+    cosines = matrix[:3, :2] / np.where(steps > 0, steps, 1)
+    ways = [NO_DIRECTIONS]
+    with contextlib.suppress(UserError):
+        ways.append(read_slices(file)[1][:3, :2])
+    stored = any(
+        np.abs(cosines - way / np.linalg.norm(way, axis=0)).max() <= DIRECTION_TOLERANCE for way in ways if way.any()
+    )
+    if not sized or not stored:
+        raise UserError(
+            f"{name} has pixels of {steps[0]:.4g} x {steps[1]:.4g} mm or directions other than the frames of "
+            f"{scan.case}, so that left and right are not sure; draw it on that very file and save it without turning."
+        )
+
+
+def _stored(frame: Frame, scan: WholeBodyScan) -> StoredFrame:
+    counts = counts_dark_to_bright(frame, []).counts.clip(0, None).astype(np.float32)
+    same = [
+        StoredFrame(name, turn)
+        for name, view in scan.views.items()
+        for turn in TURNS
+        if np.array_equal(view.counts, counts[:: turn[0], :: turn[1]])
+    ]
+    return same[0] if len({item.view for item in same}) == 1 else StoredFrame(None)
