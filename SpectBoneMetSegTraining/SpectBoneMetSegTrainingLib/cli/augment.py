@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
+from ..common.extras import require
 from ..common.progress import counter
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class AugmentCommand:
 
         if args.recipe not in RECIPES:
             raise UsageError(f"There is no recipe {args.recipe}; there are {', '.join(RECIPES)}.")
+        if args.recipe in ("D3", "D4"):
+            require("The generator of samples", "tensorflow", "matplotlib")
         if args.seed < 0 or (args.factor is not None and not 1 <= args.factor <= 1000):
             raise UsageError("--seed starts at 0, --factor lies between 1 and 1000.")
         request = RecipeRequest(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.cli.common import UsageError
 
+from ..common.extras import require
+
 
 class CalibrateCommand:
     """Compare simulated patients with a real scan."""
@@ -29,6 +31,7 @@ class CalibrateCommand:
 
         if args.patients < 3 or args.jobs < 1 or args.seed < 0:
             raise UsageError("--patients starts at 3, --jobs at 1, --seed at 0.")
+        require("calibrate", "matplotlib")
         rows = calibrate(Path(args.scan), args.patients, args.seed, Path(args.output), args.jobs)
         print(f"{args.patients} simulated patients (seed {args.seed}) against one real scan (n = 1)")
         print("  ".join(f"{name:>18}" for name in rows[0]))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
+from ..common.extras import require
+
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.model.store import ModelFolder
 
@@ -62,6 +64,8 @@ class EvaluateCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Print the figures."""
         silence_libraries()
+        if args.baselines:
+            require("evaluate --baselines", "skimage")
         from SpectBoneMetSegLib.model.store import find_model
 
         from ..dataset.sealed import is_sealed, open_sealed

@@ -9,6 +9,8 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
+from ..common.extras import require
+
 #: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.
 NAMES = ("table3", "fig7", "fig8", "table5", "fig9", "table6", "fig10")
 
@@ -42,6 +44,8 @@ class ExperimentCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Train what is not done yet, then draw the page."""
         silence_libraries()
+        if args.name != "list":
+            require("experiment", "tensorflow", "matplotlib")
         output = Path(args.output)
         if args.name == "page":
             self._page(output, args, {})

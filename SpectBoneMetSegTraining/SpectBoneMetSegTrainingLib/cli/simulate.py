@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json
 
+from ..common.extras import require
 from ..common.progress import counter
 
 #: Options that describe a population, and what they are when not given; a benchmark has its own.
@@ -36,7 +38,7 @@ class SimulateCommand:
             "--benchmark", metavar="NAME", help="a named benchmark instead: train, development and sealed test"
         )
         parser.add_argument("--patients", type=int, metavar="N", help="labelled patients")
-        parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same scans")
+        parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same scans (drawn and said)")
         parser.add_argument("--unlabelled", type=int, metavar="N", help="patients without labels on top")
         parser.add_argument("--test-share", type=float, metavar="X", help="share kept apart for testing (0.2)")
         parser.add_argument("--series", type=float, metavar="SHARE", help="share of patients who come again (0)")
@@ -68,12 +70,26 @@ def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
     given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
     if given:
         raise UsageError(f"--benchmark has its own sizes and seed; leave out --{given[0].replace('_', '-')}.")
+    require("A benchmark's data sheet", "matplotlib")
     if args.benchmark not in BENCHMARKS:
         raise UsageError(f"There is no benchmark {args.benchmark}; there are {', '.join(BENCHMARKS)}.")
     folder = Path(args.output)
     done = make_benchmark(folder, args.benchmark, args.jobs, counter)
     print(f"{folder}: {args.benchmark}, simulated; see {folder / 'datasheet.md'}", file=sys.stderr)
     return {"output": str(folder), **done}
+
+
+def _seed_for(output: Path) -> int:
+    """The seed that a broken-off run drew, or a new one; said, so that the same scans can be made again."""
+    from ..dataset.files import read_json
+    from ..phantom.cohort.population import RECORD
+
+    about = output / RECORD
+    if about.exists():
+        return int(read_json(about)["seed"])
+    seed = secrets.randbelow(2**31)
+    print(f"Drew --seed {seed}; give it to make the same scans again.", file=sys.stderr)
+    return seed
 
 
 def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
@@ -83,8 +99,10 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
         name: default if getattr(args, name) is None else getattr(args, name)
         for name, default in POPULATION_DEFAULTS.items()
     }
-    if asked["patients"] is None or asked["seed"] is None:
-        raise UsageError("--patients and --seed are needed, or --benchmark NAME.")
+    if asked["patients"] is None:
+        raise UsageError("--patients is needed, or --benchmark NAME.")
+    if asked["seed"] is None:
+        asked["seed"] = _seed_for(Path(args.output))
     if asked["patients"] < 1 or asked["unlabelled"] < 0 or asked["seed"] < 0:
         raise UsageError("--patients starts at 1, --seed and --unlabelled at 0.")
     if not 0 <= asked["test_share"] <= 0.5:

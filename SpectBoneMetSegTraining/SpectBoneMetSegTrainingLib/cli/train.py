@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
+from ..common.extras import require
 from ..common.progress import loss_line
 from .gather import add_folder_options, gather_folders
 from .train_options import add_options, training_config
@@ -48,6 +49,7 @@ class TrainCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Train, choose thresholds on the validation patients, write the model."""
         silence_libraries()
+        require("Training", "tensorflow", "matplotlib")
         config = training_config(args)
         if args.background:
             return _start_job(args, config)

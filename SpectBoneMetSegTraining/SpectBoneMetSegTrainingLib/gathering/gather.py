@@ -23,6 +23,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 
+from ..common.extras import is_there
 from ..common.locks import alone_in
 from ..dataset.cases import finish_dataset, records_of
 from ..dataset.files import read_json, write_json
@@ -269,6 +270,9 @@ class _Gatherer:
 
     def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Truth) -> None:
         picture = f"{PICTURES}/{case}.png" if truth.again else ""
+        if picture and not is_there("matplotlib"):
+            # The tables say the same; the picture is what the plain install lacks.
+            picture = ""
         if picture:
             write_disagreement(self.private / picture, case, scan, item.labels, truth)
         else:

@@ -31,6 +31,7 @@ from ..training.trainer import BrokenOffError
 from ..training.validation import Predict
 from .folder import (
     ALIVE,
+    JOB,
     LAUNCHED,
     MODEL,
     RUN,
@@ -117,9 +118,15 @@ class Reporter:
 def run(folder: Path) -> None:
     """Do the job in a folder from where it was left, unless it runs already, another one does, or it was deleted."""
     alive, slot = FileLock(folder / ALIVE), FileLock(folder.parent / SLOT)
-    if not folder.is_dir() or not alive.acquire(ALIVE_PATIENCE):
+    try:
+        if not folder.is_dir() or not alive.acquire(ALIVE_PATIENCE):
+            return
+    except FileNotFoundError:
+        # Deleted in this very moment.
         return
     try:
+        if not (folder / JOB).exists():
+            return
         if not slot.acquire(SLOT_PATIENCE):
             # Back into the queue; the job that runs starts it at its end.
             (folder / LAUNCHED).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import beside
 from SpectBoneMetSegLib.model.store import find_model
 
-from ..common.locks import FileLock, is_locked
+from ..common.locks import FileLock
 from ..dataset.files import read_json, write_json
 from ..training.preview import PICTURE
 from ..training.run_folder import LOG as LOSS_LOG
@@ -61,6 +61,9 @@ __all__ = [
     "start_next",
     "stop_job",
 ]
+
+#: Seconds to wait for a lock that somebody only asks about, or holds while looking for the next job.
+LOCK_PATIENCE = 2.0
 
 
 def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None) -> Path:
@@ -211,14 +214,28 @@ def delete_job(folder: Path) -> None:
     Raises:
         UserError: it is running, or the folder is none of a job.
     """
-    if is_locked(folder / ALIVE):
-        raise UserError(f"{folder.name} is running; stop it first.")
     if not (folder / JOB).exists():
         raise UserError(f"{folder} is not a training job and was left alone.")
+    queue, alive = FileLock(folder.parent / QUEUE), FileLock(folder / ALIVE)
+    gone = beside(folder)
     try:
-        shutil.rmtree(folder)
+        # Nobody starts it meanwhile, and a process that was started already finds the lock taken or the folder gone.
+        if not queue.acquire(LOCK_PATIENCE) or not alive.acquire(LOCK_PATIENCE):
+            raise UserError(f"{folder.name} is running; stop it first.")
+        if sys.platform == "win32":
+            # A folder with an open file cannot be renamed there.
+            alive.release()
+        # Out of the way in one go: what is written late goes nowhere.
+        folder.rename(gone)
     except OSError as error:
         raise UserError(f"{folder} cannot be deleted ({error.strerror}).") from error
+    finally:
+        alive.release()
+        queue.release()
+    try:
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise UserError(f"{gone} cannot be deleted ({error.strerror}).") from error
 
 
 def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:

@@ -23,6 +23,8 @@ ROTATION_DEGREES, SHIFT_PIXELS = 10.0, 10.0
 KEPT_SHARE = 0.9
 #: Draws before a lesion at the rim gets a plain flip.
 DRAWS = 30
+#: Shares of a pixel that differ by less are the same: a turn by nothing but rounding must not move an outline.
+TIE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def move(example: Example, motion: Motion) -> Example:
     counts = {view: np.maximum(_moved(image, motion), 0) for view, image in example.counts.items()}
     lesions = []
     for lesion in example.lesions:
-        masks = {view: _moved(mask.astype(np.float32), motion) > 0.5 for view, mask in lesion.masks.items()}
+        masks = {view: _moved(mask.astype(np.float32), motion) > 0.5 + TIE for view, mask in lesion.masks.items()}
         masks = {view: mask for view, mask in masks.items() if mask.any()}
         if masks:
             about = _sides_swapped(lesion.about) if motion.flip else lesion.about

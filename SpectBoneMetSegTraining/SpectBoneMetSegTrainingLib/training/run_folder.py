@@ -13,6 +13,8 @@ import os
 import platform
 import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,13 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
     settings = run / "config.json"
     if settings.exists():
         # An older program's run lacks the options that came later; it was trained with what is now their default.
-        if {**TrainingConfig().to_dict(), **read_json(settings)} != asked:
-            raise UserError(f"{run} holds a training with other options; choose another --run or delete that folder.")
+        held = {**TrainingConfig().to_dict(), **read_json(settings)}
+        if held != asked:
+            raise UserError(
+                f"{run} holds a training with other options ({_differences(held, asked)}); give it the same ones to go "
+                "on, or choose another --run. Its schedule was made for its steps: to learn for longer, start a new "
+                "run from its model with --start."
+            )
         return
     try:
         write_json(run / "environment.json", environment())
@@ -50,6 +57,17 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         write_json(settings, asked)
     except OSError as error:
         raise UserError(f"{run} cannot be written ({error.strerror}); choose another --run.") from error
+
+
+def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """What two trainings were asked differently, "steps 100 instead of 200" say; of the network each part by itself."""
+    flat = []
+    for values in (held, asked):
+        network = values.get("network")
+        own = {name: value for name, value in values.items() if name != "network"}
+        flat.append({**own, **(network if isinstance(network, dict) else {"network": network})})
+    names = [name for name in {**flat[0], **flat[1]} if flat[0].get(name) != flat[1].get(name)]
+    return ", ".join(f"{name} {flat[0].get(name)} instead of {flat[1].get(name)}" for name in names)
 
 
 def environment() -> dict[str, str]:
@@ -70,11 +88,8 @@ def environment() -> dict[str, str]:
 
 def training_seconds(run: Path) -> float:
     """Seconds a run has trained up to its last checkpoint, pauses left out; 0 without one."""
-    path = run / CHECKPOINT
-    if not path.exists():
-        return 0.0
-    with np.load(path) as saved:
-        return float(saved["seconds"])
+    saved = load_checkpoint(run)
+    return float(saved["seconds"]) if saved else 0.0
 
 
 def save_checkpoint(run: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -99,7 +114,7 @@ def load_checkpoint(run: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with np.load(path) as saved:
             return dict(saved)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged; delete {run} and train again.") from error
 
 

@@ -91,7 +91,7 @@ def on_frames(
             "export the label of one view."
         )
     _check_stored_way(matrix, Path(files[0]), scan, name)
-    found = []
+    found: list[list[tuple[Picture, ViewName | None]]] = []
     for layers, frame in zip(pictures, frames, strict=True):
         if frame.view is not None:
             found.append([(on_stored_frame(layer, frame, scan, name), frame.view) for layer in layers])

@@ -32,6 +32,10 @@ READER_STREAM, SERIES_STREAM = 1, 2
 SCANS = (2, 4)
 
 
+#: What a simulated data set was made with.
+RECORD = "simulation.json"
+
+
 @dataclass(frozen=True)
 class Population:
     """What `simulate` was asked for; kept in the data set as simulation.json.
@@ -81,7 +85,7 @@ def simulate_population(
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
-    claim_folder(folder, "simulation.json", asdict(population), "simulated data set")
+    claim_folder(folder, RECORD, asdict(population), "simulated data set")
     try:
         _simulate_missing(folder, population, jobs, progress)
         figures = reader_agreement(folder)
