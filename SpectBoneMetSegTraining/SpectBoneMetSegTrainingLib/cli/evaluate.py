@@ -104,20 +104,29 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
     print(f"{title}: {figures['cases']} cases")
     report = figures["report"]
     for name, words in SHOWN.items():
-        if report.get(name) is not None:
+        if name in report and report[name] is None:
+            print(f"{words:34}{'-':>8}")
+        elif name in report:
             print(f"{words:34}{report[name]:8.3f}   95 % {report[name + '_low']:.3f} to {report[name + '_high']:.3f}")
     names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image", "lesions", "images")
     print(f"{'':12}" + "".join(f"{name:>24}" for name in names))
     for row in ("both views", "anterior", "posterior"):
-        print(f"{row:12}" + "".join(f"{figures[row][name]:>24}" for name in names))
+        print(f"{row:12}" + "".join(f"{_cell(figures[row][name]):>24}" for name in names))
     for row, values in figures.get("baselines", {}).items():
-        print(f"{row:12}" + "".join(f"{values[name]:>24}" for name in names))
+        print(f"{row:12}" + "".join(f"{_cell(values[name]):>24}" for name in names))
     for flag, values in figures["flagged"].items():
-        print(f"flagged {flag}, not among the above: {values['cases']} cases, dice {values['both views']['dice']}")
+        print(
+            f"flagged {flag}, not among the above: {values['cases']} cases, dice {_cell(values['both views']['dice'])}"
+        )
     negatives = figures["views without any lesion"]
     print(
         f"views without any lesion: {negatives['images']}, false alarms per image {negatives['false_alarms_per_image']}"
     )
+
+
+def _cell(value: float | None) -> str:
+    """A figure as a table shows it; what is undefined is "-"."""
+    return "-" if value is None else str(value)
 
 
 def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class TrainCommand:
         figures = train_and_finish(data, run, config, output, args.description, loss_line())
         if figures:
             dice = figures["both views"]["dice"]
-            print(f"{output}: pooled Dice {dice:.3f}; {figures['what']}", file=sys.stderr)
+            words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
+            print(f"{output}: {words}; {figures['what']}", file=sys.stderr)
         else:
             print(f"{output}: trained without any label, so nothing was measured", file=sys.stderr)
         if args.json:

@@ -1,8 +1,13 @@
-"""Overlap and lesion-wise figures; "ignore" pixels and lesions count neither way."""
+"""Overlap and lesion-wise figures; "ignore" pixels and lesions count neither way.
+
+What has nothing to measure is undefined: NaN here, None in summaries, "-" in tables. No figure is better than a false
+one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +15,9 @@ from numpy.typing import NDArray
 from ..dataset.cases import IGNORE, LESION
 
 Mask = NDArray[np.bool_]
+
+#: A figure without anything to measure.
+UNDEFINED = nan
 
 
 @dataclass(frozen=True)
@@ -29,37 +37,37 @@ class Counts:
 
     @property
     def dice(self) -> float:
-        """Pooled Dice similarity coefficient; 1 when there is nothing to find and nothing was found."""
+        """Pooled Dice similarity coefficient; undefined when there is nothing to find and nothing was marked."""
         total = 2 * self.true_positive + self.false_positive + self.false_negative
-        return 2 * self.true_positive / total if total else 1.0
+        return 2 * self.true_positive / total if total else UNDEFINED
 
     @property
     def precision(self) -> float:
-        """Share of the marked pixels that are lesion; 1 when none was marked."""
+        """Share of the marked pixels that are lesion; undefined when none was marked."""
         marked = self.true_positive + self.false_positive
-        return self.true_positive / marked if marked else 1.0
+        return self.true_positive / marked if marked else UNDEFINED
 
     @property
     def recall(self) -> float:
-        """Share of the lesion pixels that were marked; 1 when there are none."""
+        """Share of the lesion pixels that were marked; undefined when there are none."""
         there = self.true_positive + self.false_negative
-        return self.true_positive / there if there else 1.0
+        return self.true_positive / there if there else UNDEFINED
 
     @property
     def lesion_recall(self) -> float:
-        """Share of the lesions touched by a mark."""
-        return self.found / self.lesions if self.lesions else 1.0
+        """Share of the lesions touched by a mark; undefined when there are none."""
+        return self.found / self.lesions if self.lesions else UNDEFINED
 
     @property
     def false_alarms_per_image(self) -> float:
         """Connected marks that touch no lesion, labelled or ignored, per image."""
         return self.false_alarms / self.images if self.images else 0.0
 
-    def summary(self) -> dict[str, float | int]:
-        """All figures, rounded, for cards and tables."""
+    def summary(self) -> dict[str, float | int | None]:
+        """All figures, rounded, for cards and tables; None for what is undefined."""
         names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image")
         return {
-            **{name: round(getattr(self, name), 4) for name in names},
+            **{name: None if isnan(value := getattr(self, name)) else round(value, 4) for name in names},
             "lesions": self.lesions,
             "images": self.images,
         }

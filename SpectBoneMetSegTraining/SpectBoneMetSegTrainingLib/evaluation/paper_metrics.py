@@ -10,8 +10,9 @@ All are computed. The paper's own figures (DSC 0.683, CPA 0.715, Recall 0.601) s
 one pixel in a hundred, so that pixel accuracy would lie near 0.99 and the class mean near (0.601 + 0.99) / 2 = 0.80,
 while precision 0.715 and Recall 0.601 give DSC 0.653 when pooled, near the 0.683 averaged over images.
 
-Empty masks: nothing to find and nothing marked is 1 in every figure. Pooled precision without a mark and pooled recall
-without a lesion pixel are 1, as in `metrics.Counts`. Arguments are numbers or arrays of one shape.
+Empty masks: nothing to find and nothing marked is 1 in every figure. Precision without a mark and recall without a
+lesion pixel are 1, as the means over images want it; pooled over patients they are undefined (`report`). Arguments are
+numbers or arrays of one shape.
 """
 
 from __future__ import annotations

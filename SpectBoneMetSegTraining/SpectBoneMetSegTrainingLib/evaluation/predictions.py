@@ -148,5 +148,5 @@ def choose_threshold(predictions: Iterable[Prediction], minimum_area_mm2: float)
         if not crop.flags:
             for delineator, pool in pools.items():
                 pool.add(crop, count_case(crop, delineator(probabilities)))
-    best = max(pools, key=lambda delineator: float(pools[delineator].summary()["both views"]["dice"]))
+    best = max(pools, key=lambda delineator: float(pools[delineator].summary()["both views"]["dice"] or 0))
     return round(best.threshold, 2), round(best.seed_threshold, 2)

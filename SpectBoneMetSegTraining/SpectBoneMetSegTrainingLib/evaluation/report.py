@@ -1,9 +1,9 @@
 """All figures of a model with 95 % intervals, and the paired difference of two models, under flat names.
 
-Empty-mask rule. Pooled figures: nothing to find and nothing marked is 1. Figures per image are means over the images
-with a labelled lesion, where no mark is 0; `image_dsc_all` is over all images, where both empty is 1 and one empty 0.
-Figures without anything to measure (the distance of no matched lesion, the recall of no lesion) are undefined: NaN
-here, null in JSON, an empty field in CSV.
+Empty-mask rule. Pooled figures over nothing, such as the precision of no mark, are undefined. Figures per image are
+means over the images with a labelled lesion, where no mark is 0; `image_dsc_all` is over all images, where both empty
+is 1 and one empty 0. Undefined figures (the distance of no matched lesion, the recall of no lesion) are NaN here, null
+in JSON, an empty field in CSV.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def figures(sums: Sums) -> dict[str, Numbers]:
     }
     gap = np.abs(sums.bin_probability - sums.bin_lesion).sum(-1)
     result = {
-        "dsc": paper_metrics.dsc(tp, fp, fn),
-        "cpa_precision": paper_metrics.cpa_precision(tp, fp),
+        "dsc": ratio(2 * tp, 2 * tp + fp + fn, np.nan),
+        "cpa_precision": ratio(tp, tp + fp, np.nan),
         "cpa_pixel_accuracy": paper_metrics.cpa_pixel_accuracy(tp, fp, fn, tn),
         "cpa_class_mean": paper_metrics.cpa_class_mean(tp, fp, fn, tn),
-        "recall": paper_metrics.recall(tp, fn),
+        "recall": ratio(tp, tp + fn, np.nan),
         "image_dsc": ratio(one["dsc"], positives, np.nan),
         "image_dsc_all": ratio(one["agreed"], images, np.nan),
         "image_cpa_precision": ratio(one["precision"], positives, np.nan),
@@ -57,8 +57,8 @@ def figures(sums: Sums) -> dict[str, Numbers]:
         "image_cpa_class_mean": ratio(one["class_mean"], positives, np.nan),
         "image_recall": ratio(one["recall"], positives, np.nan),
         "lesion_recall": ratio(found, lesions, np.nan),
-        "lesion_f1_overlap": paper_metrics.dsc(found, one["alarms"], lesions - found),
-        "lesion_f1_iou10": paper_metrics.dsc(matched, one["unmatched"], lesions - matched),
+        "lesion_f1_overlap": ratio(2 * found, found + one["alarms"] + lesions, np.nan),
+        "lesion_f1_iou10": ratio(2 * matched, matched + one["unmatched"] + lesions, np.nan),
         "false_alarms_per_image": ratio(one["alarms"], images, np.nan),
         "false_alarms_per_negative_image": ratio(one["negative_alarms"], one["negatives"], np.nan),
         **froc,

@@ -139,6 +139,11 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in row.items()} for row in reader if len(row) == width]
 
 
+def looks_of(run: Path) -> list[dict[str, float]]:
+    """The looks at the validation patients: step and pooled Dice."""
+    return read_rows(run / VALIDATION)
+
+
 def cut_logs(run: Path, step: int) -> None:
     """Forget what was logged at `step` and later, and draw TensorBoard's files anew from what is left."""
     for name in (LOG, VALIDATION):

@@ -137,6 +137,9 @@ class _Loop:
     def _look(self, done: int, on_look: Look | None) -> None:
         """Measure the averaged network on the validation patients."""
         dice = pooled_dice(self.state.predict, map(self.load, self.cases.validation), self.config.network)
+        if np.isnan(dice):
+            # No lesion among these patients: a look that measures nothing neither keeps weights nor ends the training.
+            return
         self.state.look(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))
         self.events.write(done, {"validation/dice": dice})

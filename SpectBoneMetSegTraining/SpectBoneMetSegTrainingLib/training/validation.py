@@ -20,7 +20,7 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
     """Dice of probability >= THRESHOLD over all pixels that are judged, of all cases and outputs together.
 
-    Without a lesion in truth or prediction it is 1.
+    NaN without a lesion in the truth: there is nothing to measure.
 
     Args:
         predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs). crops: whole cases, one after the other.
@@ -33,7 +33,7 @@ def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: Networ
         hit += float((mark * label).sum())
         marked += float(mark.sum())
         true += float((label * weight).sum())
-    return 2 * hit / (marked + true) if marked + true else 1.0
+    return 2 * hit / (marked + true) if true else float("nan")
 
 
 def predict_whole(predict: Predict, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:

@@ -82,10 +82,12 @@ def test_lesions_outside_the_crop_are_not_asked_for():
     assert compare(label == LESION, label, instances, {1, 2, 77}).lesions == 2
 
 
-def test_nothing_to_find_and_nothing_found_is_perfect():
+def test_nothing_to_find_and_nothing_found_measures_nothing():
     empty = np.zeros((4, 4), np.uint8)
     counts = compare(empty > 0, empty, empty[None].astype(np.uint16), set())
-    assert (counts.dice, counts.precision, counts.recall, counts.lesion_recall) == (1, 1, 1, 1)
+    assert np.isnan([counts.dice, counts.precision, counts.recall, counts.lesion_recall]).all()
+    summary = counts.summary()
+    assert [summary[name] for name in ("dice", "precision", "recall", "lesion_recall")] == [None] * 4
     assert Counts().false_alarms_per_image == 0
 
 
@@ -99,7 +101,7 @@ def test_overlap_agrees_with_plain_set_arithmetic(label, marked):
     assert counts.false_positive == len(found - truth)
     assert counts.false_negative == len(truth - found)
     both = len(truth) + len(found)
-    assert counts.dice == pytest.approx(2 * len(truth & found) / both if both else 1.0)
+    assert counts.dice == pytest.approx(2 * len(truth & found) / both if both else np.nan, nan_ok=True)
 
 
 def test_pooled_figures_are_those_of_the_summed_pixels_not_the_mean_of_images():

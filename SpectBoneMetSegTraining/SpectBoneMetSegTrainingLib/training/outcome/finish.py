@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.store import check_target, save_model
 
-from ...dataset.cases import read_json
+from ...dataset.cases import LESION, load_case, read_json
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from ..losses.objectives import describe_loss
-from ..run_folder import training_seconds
+from ..run_folder import looks_of, training_seconds
 from ..setup.cases import TrainingCases, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
@@ -90,12 +90,17 @@ def finish_model(
     figures: dict[str, Any] = {}
     if measured:
         # Predicted twice, so that memory does not grow with the number of patients.
-        threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2)
         what = (
             "thresholds were chosen on these patients"
             if cases.validation
             else "no patient validated: these were trained on, and thresholds were chosen on them"
         )
+        if not _any_lesion(data, measured):
+            what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
+        else:
+            threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2)
+            if cases.validation and not looks_of(run):
+                what += "; the training never looked at them on the way (--validate-every)"
         delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)
         figures = {"what": what, **evaluate_cases(predictions(), delineator)}
     about = read_json(data / "dataset.json")
@@ -115,6 +120,11 @@ def finish_model(
         output,
     )
     return figures
+
+
+def _any_lesion(data: Path, cases: Sequence[str]) -> bool:
+    """Whether a labelled lesion lies in some case."""
+    return any((label == LESION).any() for case in cases for label in load_case(data, case).labels.values())
 
 
 def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
     new = without_flags(_scores_with_others_thresholds(second, model, patients))
     if not new:
         raise UserError("all patients for validation are scored apart (superscans or cold lesions).")
+    if not any(one.sums.lesions.any() for one in new):
+        raise UserError("there is no lesion among the patients for validation.")
     difference, values, before = compare_models(old, new), _pooled(new), _pooled(old)
     low, high, count = difference["dsc_low"], difference["dsc_high"], int(difference["patients"])
     return Comparison(
