@@ -22,13 +22,14 @@ class ModelsCommand:
             "--import", dest="import_file", metavar="FILE", help="check such a file and install the model in it"
         )
         parser.add_argument("--replace", action="store_true", help="with --import: also over a model of the same name")
+        parser.add_argument("--remove", metavar="NAME", help="delete a model from your own model store")
         parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for --engine onnx")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
         """List, install or export."""
         from ..model.archive import export_model, import_model
-        from ..model.store import export_onnx, find_model, install_model, list_models
+        from ..model.store import export_onnx, find_model, install_model, list_models, remove_model
 
         if args.install:
             model = install_model(Path(args.install))
@@ -38,6 +39,8 @@ class ModelsCommand:
             print(f"Installed {model.card.name}.", file=sys.stderr)
         if args.export:
             print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)
+        if args.remove:
+            print(f"Deleted {remove_model(args.remove)}.", file=sys.stderr)
         if args.export_onnx:
             silence_libraries()
             model = export_onnx(find_model(args.export_onnx))

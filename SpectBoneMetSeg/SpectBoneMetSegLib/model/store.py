@@ -300,6 +300,23 @@ def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
     return installed
 
 
+def remove_model(name: str) -> Path:
+    """Delete one of the user's own models; returns where it lay.
+
+    Raises:
+        UserError: there is none of that name among them, or it cannot be deleted.
+    """
+    own = user_models_folder()
+    folder = own / name
+    if folder.parent != own or not (folder / CARD_FILE).is_file():
+        raise UserError(f"{name!r} is none of your own models in {own}; `spectbonemetseg models` lists all.")
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be deleted ({error.strerror}); check your rights.") from error
+    return folder
+
+
 def _read_weights(network: keras.Model, path: Path) -> None:
     """Set every weight from the file; ValueError unless both hold exactly the same weights.
 
