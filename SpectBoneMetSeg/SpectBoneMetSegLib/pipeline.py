@@ -7,21 +7,22 @@ in the scan's own pixels.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._version import __version__
 from .common.errors import UserError
 from .common.notice import RESEARCH_USE
+from .export.savable_reading import SavableReading
 from .lesions.components import number_lesions, smallest_window
 from .lesions.delineation import LesionMasks, lesion_masks
-from .lesions.extent import cut_by_box, cut_sentence, region_read, what_was_read
+from .lesions.extent import cut_by_box, cut_sentence, what_was_read
 from .lesions.measurement import measure_lesions
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
@@ -77,26 +78,6 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-@dataclass(frozen=True)
-class SavableReading(Reading):
-    """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
-
-    @property
-    def region(self) -> str:
-        """What was read, in a few words: "the thorax box"."""
-        return region_read(self)
-
-    def save(self, folder: str) -> None:
-        """Write every output file into `folder`, which appears whole or not at all.
-
-        Raises:
-            UserError: the folder cannot be written, or holds something other than an earlier reading.
-        """
-        from .export.result_folder import save_reading
-
-        save_reading(self, folder)
-
-
 class Reader:
     """A loaded model that reads scans; keep one for many scans, it stays warm."""
 
@@ -134,6 +115,19 @@ class Reader:
                 views_override=options.views_override,
             )
         return self.read_scan(scan, options, clock)
+
+    def read_arrays(
+        self, anterior: ArrayLike | None = None, posterior: ArrayLike | None = None, options: Options | None = None
+    ) -> SavableReading:
+        """Read views that are arrays already; `options.pixel_size_mm` must be given (see `scan_from_arrays`).
+
+        Raises:
+            UserError: they cannot be a planar whole-body scan.
+        """
+        from .loading.arrays import scan_from_arrays
+
+        options = options or Options()
+        return self.read_scan(scan_from_arrays(anterior, posterior, options.pixel_size_mm), options)
 
     def read_scan(
         self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None
@@ -273,28 +267,36 @@ class Reader:
 
 
 def segment(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
+    anterior: ArrayLike | None = None,
+    posterior: ArrayLike | None = None,
     model: str | Path | None = None,
     engine: EngineName = "auto",
     device: DeviceName = "auto",
-    region: Region = "thorax",
-    crop: Box | None = None,
-    views: Sequence[ViewName] | None = None,
-    pixel_size_mm: float | None = None,
+    **options: Any,
 ) -> SavableReading:
     """Read one scan: `reading = segment("scan.dcm")`, then `reading.lesions`, `reading.mask`, `reading.save(folder)`.
 
+    Arrays in hand are read as well: `segment(anterior=array, posterior=array, pixel_size_mm=2.26)`. For many scans make
+    one `Reader`, whose model stays loaded.
+
     Args:
-        path: a file, or the folder of one study.
+        path: a file, or the folder of one study; None when arrays are given.
+        anterior, posterior: (rows, columns) counts, rows from head to foot; the posterior view as seen from behind.
         model: name or folder of a model; None for the default one.
         engine, device: "auto" takes what is there; see `engines.load_engine`.
-        region, crop, views, pixel_size_mm: see `Options`.
+        options: region, crop, views, pixel_size_mm and the others of `Options`.
 
     Raises:
         UserError: with one sentence that says what to do.
+        TypeError: an option that `Options` does not have.
     """
-    return Reader(model, engine, device).read(path, Options(region, crop, views, pixel_size_mm))
+    chosen = Options(**options)
+    if path is not None and (anterior is not None or posterior is not None):
+        raise UserError("Give a file or arrays, not both.")
+    reader = Reader(model, engine, device)
+    return reader.read_arrays(anterior, posterior, chosen) if path is None else reader.read(path, chosen)
 
 
 def find_thorax(scan: WholeBodyScan) -> ThoraxCrop:

@@ -1,12 +1,14 @@
 """`overview.png`: both views as acquired and their aggregate, with the outlines, the way bone scans are read.
 
-Inverted grey (dark = hot), posterior seen from behind, R and L on every panel. Whole bodies on the left, the thorax
-crops enlarged with the lesion numbers on the right; a whole-body reading has no crop to enlarge and carries the numbers
-itself.
+Inverted grey (dark = hot), posterior seen from behind, R and L on every panel, below it a grey bar with its counts.
+Whole bodies on the left in a dark window, in which faint uptake shows; enlarged on the right what was read, in a
+lighter window of its own, in which spine and sternum do not saturate, with the numbers of the table. Of a whole-body
+reading the part that holds the lesions is enlarged. Outlines in a view where a lesion hardly stands out are dashed.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +16,15 @@ from numpy.typing import NDArray
 
 from ..common.notice import RESEARCH_USE
 from ..lesions.components import outlines_of
+from ..lesions.extent import cut_by_box, region_read
 from ..lesions.naming import lesion_ids
-from ..lesions.results import Reading
+from ..lesions.results import Lesion, Reading
+from ..lesions.seen import faint_views, seen_words
 from ..scan.display import display_window, side_marks
-from ..scan.planar import PlanarView
+from ..scan.planar import VIEW_NAMES, PlanarView
 from ..scan.thorax import ThoraxCrop
 from .label_placement import Box, place_labels
+from .picture_parts import dashed_box, dashed_outline, grey_picture, region_black, wrapped
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,9 +37,25 @@ OVERSAMPLING = 2
 BODY_HEIGHT, THORAX_HEIGHT = 960, 456
 WIDEST_PANEL = 2.5
 MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
-LISTED = 22
+LISTED, ROW, TABLE_WIDTH = 22, 18, 430
+#: Notes below the panels: height of a line, letters that take 100 pixels, lines at most.
+NOTE_LINE, LETTERS_IN_100, NOTE_LINES = 17, 15.5, 8
+#: Grey bars and the strip below the panels in which they stand.
+BAR_WIDTH, BAR_HEIGHT, BAR_STRIP = 60, 7, 18
+#: Enlarged part of a whole-body reading: room around the lesions, and between which heights (mm).
+AROUND_MM, ENLARGED_MM = 60.0, (450.0, 900.0)
 
 INK, FAINT, OUTLINE, CROP_LINE = (25, 25, 25), (105, 105, 105), (214, 0, 28), (0, 92, 185)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One image: its title, its view (None when it was not acquired), lesion IDs on its grid, IDs drawn dashed."""
+
+    title: str
+    view: PlanarView | None
+    ids: NDArray[np.uint16] | None
+    faint: frozenset[int] = frozenset()
 
 
 def write_overview(reading: Reading, path: str) -> None:
@@ -51,30 +72,33 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     panels = _panels(reading)
     frame = reading.scan.frame
     body = (-0.5, -0.5, frame.shape[0] - 0.5, frame.shape[1] - 0.5)
-    crop = _edges(reading.crop)
-    enlarge = (crop[2] - crop[0]) < 0.6 * frame.shape[0]
+    part, title = _enlarged(reading)
     body_width = _width(body, frame, BODY_HEIGHT)
-    thorax_width = _width(crop, frame, THORAX_HEIGHT) if enlarge else 0
-    width = 4 * MARGIN + 3 * body_width + (2 * MARGIN + 2 * thorax_width if enlarge else 0)
-    # Room for the list and the words also where the field is a narrow one.
-    width = max(width, 620, 5 * MARGIN + 3 * body_width + thorax_width + 250 if enlarge else 0)
-    height = HEADER + CAPTION + BODY_HEIGHT + FOOTER
-    scale = OVERSAMPLING
-    image = Image.new("RGB", (width * scale, height * scale), (255, 255, 255))
+    part_width = _width(part, frame, THORAX_HEIGHT)
+    right = MARGIN + len(panels) * (body_width + MARGIN)
+    # The table takes the place of the fourth enlargement; of one view that below the only one.
+    grid = max(part_width, TABLE_WIDTH)
+    width = right + part_width + MARGIN + grid + MARGIN
+    notes = wrapped(_notes(reading), round((width - 2 * MARGIN) / 100 * LETTERS_IN_100), NOTE_LINES)
+    bottom = HEADER + CAPTION + BODY_HEIGHT
+    below = bottom + BAR_STRIP
+    height = below + (MARGIN // 2 + NOTE_LINE * len(notes) if notes else 0) + FOOTER
+    image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     _write_header(draw, reading, width, height)
-    for index, (title, view, ids) in enumerate(panels):
+    for index, panel in enumerate(panels):
         left = MARGIN + index * (body_width + MARGIN)
-        place = (left, HEADER + CAPTION, left + body_width, HEADER + CAPTION + BODY_HEIGHT)
-        _draw_panel(image, title, view, ids, reading, body, place, numbered=not enlarge)
-        if enlarge:
-            left = 4 * MARGIN + 3 * body_width + (index % 2) * (thorax_width + MARGIN)
-            top = HEADER + CAPTION + (index // 2) * (BODY_HEIGHT - THORAX_HEIGHT)
-            place = (left, top, left + thorax_width, top + THORAX_HEIGHT)
-            _draw_panel(image, f"{title}, thorax", view, ids, reading, crop, place, numbered=True)
-    if enlarge:
-        left = 5 * MARGIN + 3 * body_width + thorax_width
-        _write_list(draw, reading, left, HEADER + CAPTION + BODY_HEIGHT - THORAX_HEIGHT)
+        place = (left, HEADER + CAPTION, left + body_width, bottom)
+        _draw_panel(image, panel, reading, body, place, numbered=reading.crop.method == "whole-body")
+        left, top = right + (index % 2) * (part_width + MARGIN), HEADER + CAPTION
+        top += (index // 2) * (BODY_HEIGHT - THORAX_HEIGHT)
+        enlarged = _Panel(f"{panel.title}, {title}", panel.view, panel.ids, panel.faint)
+        place = (left, top, left + part_width, top + THORAX_HEIGHT)
+        _draw_panel(image, enlarged, reading, part, place, numbered=True)
+    left = right + (part_width + MARGIN if len(panels) == 3 else 0)
+    _write_list(draw, reading, left, bottom - THORAX_HEIGHT)
+    for index, line in enumerate(notes):
+        _text(draw, MARGIN, below + MARGIN // 2 + index * NOTE_LINE, line, 13, INK, "la")
     return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
@@ -89,14 +113,38 @@ def region_in_view(edges: Box, frame: PlanarView, view: PlanarView) -> Box:
     return (float(rows.min()), float(columns.min()), float(rows.max()), float(columns.max()))
 
 
-def _panels(reading: Reading) -> list[tuple[str, PlanarView | None, NDArray[np.uint16] | None]]:
-    views = reading.scan.views
-    aggregate = reading.scan.frame.with_counts(reading.aggregate)
-    return [
-        ("Anterior", views.get("anterior"), reading.view_masks.get("anterior")),
-        ("Posterior (from behind)", views.get("posterior"), reading.view_masks.get("posterior")),
-        ("Aggregate (from the front)", aggregate, lesion_ids(reading)),
+def _panels(reading: Reading) -> list[_Panel]:
+    """Anterior and posterior, and the sum where there are two views to add."""
+    views, titles = reading.scan.views, ("Anterior", "Posterior (from behind)")
+    panels = [
+        _Panel(
+            title,
+            views.get(name),
+            reading.view_masks.get(name),
+            frozenset(lesion.id for lesion in reading.lesions if name in faint_views(lesion)),
+        )
+        for name, title in zip(VIEW_NAMES, titles, strict=True)
     ]
+    if len(views) == 2:
+        aggregate = reading.scan.frame.with_counts(reading.aggregate)
+        panels.append(_Panel("Aggregate (from the front)", aggregate, lesion_ids(reading)))
+    return panels
+
+
+def _enlarged(reading: Reading) -> tuple[Box, str]:
+    """Pixel edges in the anterior frame of the part that is enlarged, and its name."""
+    frame, edges = reading.scan.frame, _edges(reading.crop)
+    if edges[2] - edges[0] < 0.6 * frame.shape[0]:
+        return edges, "thorax" if reading.crop.method == "profiles" else "box"
+    rows = np.flatnonzero(reading.mask.any(1))
+    around = AROUND_MM / frame.spacing[0]
+    least, most = (min(mm / frame.spacing[0], frame.shape[0]) for mm in ENLARGED_MM)
+    # Without a lesion the upper half, where most would be.
+    first, end = (rows[0] - around, rows[-1] + 1 + around) if rows.size else (0.0, frame.shape[0] / 2)
+    size = min(max(end - first, least), most)
+    top = first if end - first > most else (first + end - size) / 2
+    top = round(min(max(top, 0), frame.shape[0] - size))
+    return (top - 0.5, edges[1], top + round(size) - 0.5, edges[3]), "enlarged"
 
 
 def _edges(crop: ThoraxCrop) -> Box:
@@ -110,56 +158,60 @@ def _width(edges: Box, frame: PlanarView, height: int) -> int:
 
 
 def _draw_panel(
-    image: Image,
-    title: str,
-    view: PlanarView | None,
-    ids: NDArray[np.uint16] | None,
-    reading: Reading,
-    edges: Box,
-    place: tuple[int, int, int, int],
-    numbered: bool,
+    image: Image, panel: _Panel, reading: Reading, edges: Box, place: tuple[int, int, int, int], numbered: bool
 ) -> None:
     """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom in final pixels)."""
     from PIL import ImageDraw
 
-    draw = ImageDraw.Draw(image)
+    draw, view = ImageDraw.Draw(image), panel.view
     left, top, right, bottom = (OVERSAMPLING * edge for edge in place)
-    _text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, title, 14, INK, "ma")
+    _text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, panel.title, 14, INK, "ma")
     if view is not None:
         region = region_in_view(edges, reading.scan.frame, view)
-        image.paste(_grey(view, region, (right - left, bottom - top)), (left, top))
+        black = display_window(view.counts)[1]
+        if (edges[2] - edges[0]) < reading.scan.frame.shape[0]:
+            black = region_black(view, region, black)
+        image.paste(grey_picture(view, region, (right - left, bottom - top), black), (left, top))
         step = np.array([(bottom - top) / (region[2] - region[0]), (right - left) / (region[3] - region[1])])
         shift = np.array([top, left]) - np.array(region[:2]) * step
-        polygons = outlines_of(ids) if ids is not None else {}
+        polygons = outlines_of(panel.ids) if panel.ids is not None else {}
         drawn = {number: [piece * step + shift for piece in pieces] for number, pieces in polygons.items()}
         bounds = (top, left, bottom, right)
-        for piece in (piece for pieces in drawn.values() for piece in pieces):
-            closed = np.vstack((piece, piece[:1]))[:, ::-1]
-            draw.line([tuple(point) for point in closed.tolist()], fill=OUTLINE, width=OVERSAMPLING, joint="curve")
+        for number, piece in ((number, piece) for number, pieces in drawn.items() for piece in pieces):
+            if number in panel.faint:
+                dashed_outline(draw, piece, OUTLINE, OVERSAMPLING)
+            else:
+                closed = np.vstack((piece, piece[:1]))[:, ::-1]
+                draw.line([tuple(point) for point in closed.tolist()], fill=OUTLINE, width=OVERSAMPLING, joint="curve")
         crop = np.array(region_in_view(_edges(reading.crop), reading.scan.frame, view)).reshape(2, 2) * step + shift
-        if edges != _edges(reading.crop):
-            _dashed_box(draw, crop, bounds)
+        if edges != _edges(reading.crop) and reading.crop.method != "whole-body":
+            dashed_box(draw, crop, bounds, CROP_LINE, OVERSAMPLING)
         if numbered:
             _write_numbers(draw, drawn, bounds)
         near, far = side_marks(view)
         _text(draw, place[0] + 6, place[1] + 4, near, 16, INK, "la")
         _text(draw, place[2] - 6, place[1] + 4, far, 16, INK, "ra")
+        _grey_bar(image, place, black)
     else:
         _text(draw, (place[0] + place[2]) // 2, (place[1] + place[3]) // 2, "not acquired", 14, FAINT, "mm")
     draw.rectangle((left, top, right - 1, bottom - 1), outline=(170, 170, 170), width=OVERSAMPLING)
 
 
-def _grey(view: PlanarView, region: Box, size: tuple[int, int]) -> Image:
-    """The counts of a region of `view` (its own pixel edges) in inverted grey, resized to (width, height)."""
-    from PIL import Image
+def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> None:
+    """White to black with the counts a pixel at both ends, below the right corner of a panel."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
 
-    low, high = display_window(view.counts)
-    grey = Image.fromarray(255 - np.clip((view.counts - low) / (high - low) * 255, 0, 255).astype(np.uint8))
-    top, left, bottom, right = (round(edge + 0.5) for edge in region)
-    # PIL fills what a crop reaches beyond the picture with black; outside the field there are no counts: white.
-    field = Image.new("L", (right - left, bottom - top), 255)
-    field.paste(grey, (-left, -top))
-    return field.resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    draw, words = ImageDraw.Draw(image), f"{black:.0f} counts"
+    right = place[2] - _text_size(draw, words, 11)[1] / OVERSAMPLING
+    left, top = round(right - 4 - BAR_WIDTH), place[3] + (BAR_STRIP - BAR_HEIGHT) // 2
+    ramp = np.tile(np.linspace(255, 0, BAR_WIDTH * OVERSAMPLING).astype(np.uint8), (BAR_HEIGHT * OVERSAMPLING, 1))
+    image.paste(Pillow.fromarray(ramp).convert("RGB"), (left * OVERSAMPLING, top * OVERSAMPLING))
+    frame = [edge * OVERSAMPLING for edge in (left, top, left + BAR_WIDTH, top + BAR_HEIGHT)]
+    draw.rectangle(frame, outline=(170, 170, 170))
+    middle = top + BAR_HEIGHT / 2
+    _text(draw, left - 4, middle, "0", 11, INK, "rm")
+    _text(draw, right, middle, words, 11, INK, "lm")
 
 
 def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], bounds: Box) -> None:
@@ -178,45 +230,60 @@ def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]],
         _text(draw, x / OVERSAMPLING, y / OVERSAMPLING, str(number), size, OUTLINE, "mm", halo=True)
 
 
-def _dashed_box(draw: ImageDraw, corners: NDArray[np.float64], bounds: Box) -> None:
-    """A thin dashed rectangle between two (row, column) corners, kept inside the panel."""
-    (top, bottom), (left, right) = np.sort(corners[:, 0]), np.sort(corners[:, 1])
-    top, bottom = max(top, bounds[0] + 2), min(bottom, bounds[2] - 3)
-    left, right = max(left, bounds[1] + 2), min(right, bounds[3] - 3)
-    dash = 5 * OVERSAMPLING
-    for row in (top, bottom):
-        for start in np.arange(left, right, 2 * dash):
-            draw.line([(start, row), (min(start + dash, right), row)], fill=CROP_LINE, width=OVERSAMPLING)
-    for column in (left, right):
-        for start in np.arange(top, bottom, 2 * dash):
-            draw.line([(column, start), (column, min(start + dash, bottom))], fill=CROP_LINE, width=OVERSAMPLING)
-
-
 def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) -> None:
     count = len(reading.lesions)
-    areas = f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake"
+    areas = f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {region_read(reading)}"
     case = reading.scan.case if len(reading.scan.case) <= 60 else reading.scan.case[:57] + "..."
     _text(draw, MARGIN, 8, f"{case}: {areas}", 18, INK, "la")
     model, device = reading.receipt.get("model"), reading.receipt.get("device")
     if isinstance(model, dict):
         model = " ".join(str(model[key]) for key in ("name", "version") if key in model)
-    facts = [f"model {model}" if model else "", f"device {device}" if device else ""]
+    day = reading.scan.source.description.get("study_date", "")
+    if len(day) == 8 and day.isdigit():
+        day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    facts = [f"model {model}" if model else "", f"device {device}" if device else "", f"scan of {day}" if day else ""]
     _text(draw, MARGIN, 31, ", ".join(fact for fact in facts if fact), 13, FAINT, "la")
     _text(draw, width / 2, height - FOOTER / 2, RESEARCH_USE, 14, INK, "mm")
 
 
+def _notes(reading: Reading) -> list[str]:
+    """What must not be overlooked, beginning with what the marks in the picture mean."""
+    warnings = reading.receipt.get("warnings")
+    marks = []
+    if any(faint_views(lesion) for lesion in reading.lesions):
+        marks.append("Dashed outline, (f) in the table: hardly brighter than its surroundings in that view.")
+    return [*marks, *(str(note) for note in warnings)] if isinstance(warnings, list) else marks
+
+
 def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
-    """Number, views and area of each lesion, as many as fit."""
-    columns = (left + 28, left + 130, left + 230)
-    for column, heading in zip(columns, ("no.", "seen in", "area (cm2)"), strict=True):
-        _text(draw, column, top, heading, 13, FAINT, "ra")
+    """Number, views, area and contrast per view of each lesion, as many as fit."""
+    headings = (
+        ("no.", 28, "ra"),
+        ("seen in", 44, "la"),
+        ("area (cm2)", 262, "ra"),
+        ("contrast ant.", 348, "ra"),
+        ("post.", 410, "ra"),
+    )
+    cut = set(cut_by_box(reading))
+    for heading, column, anchor in headings:
+        _text(draw, left + column, top, heading, 13, FAINT, anchor)
     for index, lesion in enumerate(reading.lesions[:LISTED]):
-        row = top + 18 * (index + 1)
-        for column, entry in zip(columns, (lesion.id, lesion.seen_in, f"{lesion.area_mm2 / 100:.1f}"), strict=True):
-            _text(draw, column, row, str(entry), 13, INK, "ra")
+        mark = " (cut)" if lesion.id in cut else ""
+        contrasts = [_contrast(lesion, name) for name in VIEW_NAMES]
+        entries = (str(lesion.id), seen_words(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts)
+        for (_, column, anchor), entry in zip(headings, entries, strict=True):
+            _text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
     if len(reading.lesions) > LISTED:
         more = f"and {len(reading.lesions) - LISTED} more in lesions.csv"
-        _text(draw, left, top + 18 * (LISTED + 1), more, 13, FAINT, "la")
+        _text(draw, left, top + ROW * (LISTED + 1), more, 13, FAINT, "la")
+
+
+def _contrast(lesion: Lesion, name: Any) -> str:
+    """Mean inside over surroundings in one view, "-" where the lesion is not in that view or it is undefined."""
+    measured = lesion.views.get(name)
+    if measured is None or not np.isfinite(measured.contrast):
+        return "-"
+    return f"{measured.contrast:.2f}" + (" (f)" if name in faint_views(lesion) else "")
 
 
 def _text(

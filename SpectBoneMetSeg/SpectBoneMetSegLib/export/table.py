@@ -8,7 +8,7 @@ import math
 from ..lesions.results import Lesion, Reading
 from ..scan.planar import VIEW_NAMES
 
-__all__ = ["COLUMNS", "lesion_row", "write_lesion_table"]
+__all__ = ["COLUMNS", "lesion_row", "lesion_values", "write_lesion_table"]
 
 VIEW_COLUMNS = ("area_cm2", "counts", "max_counts_per_pixel", "mean_counts_per_pixel", "contrast")
 
@@ -40,17 +40,30 @@ def write_lesion_table(reading: Reading, path: str) -> None:
 
 
 def lesion_row(lesion: Lesion) -> dict[str, str]:
-    """One lesion by column name; a view in which it is not seen has no entries, an undefined number is left empty.
+    """One lesion by column name, as text; no entries for a view in which it is not seen and for undefined numbers."""
+    return {
+        column: f"{value:.6g}" if isinstance(value, float) else str(value)
+        for column, value in lesion_values(lesion).items()
+        if not isinstance(value, float) or math.isfinite(value)
+    }
+
+
+def lesion_values(lesion: Lesion) -> dict[str, float | int | str]:
+    """One lesion by column name; a view in which it is not seen has no entries.
 
     Coordinates are patient RAS: R grows to the patient's right, S to the head. The geometric mean sqrt(A * P) of
     both views' counts is given where both see the lesion.
     """
-    numbers: dict[str, float] = {
+    row: dict[str, float | int | str] = {
+        "ID": lesion.id,
+        "seen_in": lesion.seen_in,
         "area_cm2": lesion.area_mm2 / 100,
         "centroid_R_mm": lesion.centroid[0],
         "centroid_S_mm": lesion.centroid[2],
         "max_probability": lesion.max_probability,
         "mean_probability": lesion.mean_probability,
+        "decision": lesion.decision,
+        "classification": lesion.classification,
     }
     for view, measured in lesion.views.items():
         values = (
@@ -60,13 +73,7 @@ def lesion_row(lesion: Lesion) -> dict[str, str]:
             measured.mean_counts,
             measured.contrast,
         )
-        numbers |= {f"{view}_{column}": value for column, value in zip(VIEW_COLUMNS, values, strict=True)}
+        row |= {f"{view}_{column}": float(value) for column, value in zip(VIEW_COLUMNS, values, strict=True)}
     if len(lesion.views) == 2:
-        numbers["geometric_mean_counts"] = math.sqrt(lesion.views["anterior"].counts * lesion.views["posterior"].counts)
-    row = {
-        "ID": str(lesion.id),
-        "seen_in": lesion.seen_in,
-        "decision": lesion.decision,
-        "classification": lesion.classification,
-    }
-    return row | {column: f"{value:.6g}" for column, value in numbers.items() if math.isfinite(value)}
+        row["geometric_mean_counts"] = math.sqrt(lesion.views["anterior"].counts * lesion.views["posterior"].counts)
+    return row

@@ -19,7 +19,7 @@ from .laterality import assign_views, checked_views
 from .orientation import turned_as_stated
 from .polarity import counts_dark_to_bright
 
-__all__ = ["case_name", "looks_like_scan", "only_scan", "read_files", "read_found", "read_scan"]
+__all__ = ["case_name", "looks_like_scan", "only_scan", "planar_view", "read_files", "read_found", "read_scan"]
 
 #: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
 LARGEST_COUNT = 1e9
@@ -147,7 +147,7 @@ def _scan_of(
     frames = [counts_dark_to_bright(frame, warnings) for file in files for frame in file.frames]
     sides = assign_views(frames, wanted, study, warnings, override=override)
     sides = {name: turned_as_stated(frame, name, warnings) for name, frame in sides.items()}
-    found = {name: _planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
+    found = {name: planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
     return WholeBodyScan(
         case=case,
@@ -242,7 +242,7 @@ def only_scan(folder: Path, archive: Archive) -> FoundScan:
     raise UserError(f"{folder} holds no whole-body scan: {failed[0].path} is left out, {failed[0].reason}{more}.")
 
 
-def _planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
+def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
     """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
     file, counts = frame.named, frame.counts
     if not np.isfinite(counts).all():

@@ -9,6 +9,7 @@ from PIL import Image
 from SpectBoneMetSegLib.export import overview
 from SpectBoneMetSegLib.export.label_placement import place_labels
 from SpectBoneMetSegLib.export.overview import region_in_view, render_overview, write_overview
+from SpectBoneMetSegLib.export.picture_parts import region_black
 from SpectBoneMetSegLib.lesions.components import outlines_of
 from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
@@ -99,15 +100,15 @@ def test_picture_names_case_model_device_count_and_research_use(reading_factory,
     written = []
     monkeypatch.setattr(overview, "_text", lambda draw, x, y, text, *rest, **more: written.append(text))
     render_overview(reading_factory())
-    assert "case one: 3 areas of abnormal uptake" in written
+    assert "case one: 3 areas of abnormal uptake in the thorax box" in written
     assert "model made-up 1, device CPU" in written
     assert "Research use only - not for diagnosis or treatment" in written
     written.clear()
     render_overview(reading_factory(spots=RIGHT_SIDED))
-    assert "case one: 1 area of abnormal uptake" in written
+    assert "case one: 1 area of abnormal uptake in the thorax box" in written
     written.clear()
     render_overview(dataclasses.replace(reading_factory(spots=()), receipt={}))
-    assert "case one: no areas of abnormal uptake" in written
+    assert "case one: no areas of abnormal uptake in the thorax box" in written
 
 
 @pytest.mark.parametrize(
@@ -190,3 +191,77 @@ def test_the_whole_picture_looks_as_it_was_approved(a_reading):
     difference = np.abs(small - np.asarray(golden, np.float32))
     assert difference.mean() < 1.0
     assert (difference.max(-1) > 60).mean() < 0.002
+
+
+def written_by(monkeypatch, reading):
+    """All words in the picture of a reading."""
+    written = []
+    monkeypatch.setattr(overview, "_text", lambda draw, x, y, text, *rest, **more: written.append(text))
+    render_overview(reading)
+    return written
+
+
+def test_what_was_read_stands_in_the_title(reading_factory, monkeypatch):
+    by_hand = ThoraxCrop((16, 56), (4, 44), 1.0, method="manual")
+    assert "case one: 3 areas of abnormal uptake in the box given by hand" in written_by(
+        monkeypatch, reading_factory(crop=by_hand)
+    )
+    assert "case one: 3 areas of abnormal uptake in the whole field" in written_by(
+        monkeypatch, reading_factory(crop=WHOLE_BODY)
+    )
+
+
+def test_warnings_and_the_date_stand_in_the_picture(reading_factory, monkeypatch):
+    reading = reading_factory()
+    reading.receipt["warnings"] = ["The anterior view of p is cut off at 60.", *["Another note."] * 20]
+    source = dataclasses.replace(reading.scan.source, description={"study_date": "20240203"})
+    dated = dataclasses.replace(reading, scan=dataclasses.replace(reading.scan, source=source))
+    written = written_by(monkeypatch, dated)
+    assert "The anterior view of p is cut off at 60." in written
+    assert any("more notes in receipt.json" in line for line in written)
+    assert "model made-up 1, device CPU, scan of 2024-02-03" in written
+
+
+def test_a_lesion_that_hardly_stands_out_in_a_view_is_called_faint_there(reading_factory, monkeypatch):
+    reading = reading_factory()
+    spot = reading.lesions[1]
+    views = {
+        "anterior": dataclasses.replace(spot.views["anterior"], contrast=1.09),
+        "posterior": dataclasses.replace(spot.views["posterior"], contrast=2.4),
+    }
+    lesions = (reading.lesions[0], dataclasses.replace(spot, views=views), reading.lesions[2])
+    written = written_by(monkeypatch, dataclasses.replace(reading, lesions=lesions))
+    assert "posterior, faint anterior" in written
+    assert {"1.09 (f)", "2.40"} <= set(written)
+
+
+def test_one_view_has_no_aggregate_and_a_table_all_the_same(reading_factory, monkeypatch):
+    written = written_by(monkeypatch, reading_factory(views=("anterior",)))
+    assert not any("Aggregate" in line for line in written)
+    assert "seen in" in written
+
+
+def test_a_whole_body_reading_has_a_table_and_an_enlargement_of_where_the_lesions_are(reading_factory, monkeypatch):
+    tall = reading_factory(shape=(480, 48), spots=(((300, 24, 4), ("anterior", "posterior")),),
+                           crop=ThoraxCrop((0, 480), (0, 48), 1.0, method="whole-body"))  # fmt: skip
+    written = written_by(monkeypatch, tall)
+    assert "seen in" in written
+    assert "Anterior, enlarged" in written
+    (top, _, bottom, _), _ = overview._enlarged(tall)
+    assert top < 296 < 304 < bottom
+    assert bottom - top < 0.6 * 480
+
+
+def test_a_lesion_at_the_edge_of_the_box_is_marked_as_cut(reading_factory, monkeypatch):
+    crop = ThoraxCrop((20, 60), (0, 48), 0.9)
+    assert any(line.endswith("(cut)") for line in written_by(monkeypatch, reading_factory(crop=crop)))
+
+
+def test_bones_do_not_saturate_in_the_enlargement(a_reading):
+    view = a_reading.scan.views["anterior"]
+    hot = view.counts.copy()
+    hot[30:40, 20:30] *= 8
+    hot_view = view.with_counts(hot)
+    body = display_window(view.counts)[1]
+    assert region_black(hot_view, (19.5, 9.5, 59.5, 39.5), body) > 4 * body
+    assert region_black(view, (-0.5, -0.5, 2.5, 2.5), body) == pytest.approx(body / 2)

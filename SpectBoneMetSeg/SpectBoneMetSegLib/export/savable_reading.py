@@ -1,0 +1,65 @@
+"""A reading that knows how to be saved, printed and tabled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..common.errors import UserError
+from ..lesions.extent import region_read
+from ..lesions.results import Reading
+from ..lesions.seen import seen_words
+
+__all__ = ["SavableReading"]
+
+#: Lesions that are shown when a reading is printed.
+LISTED = 8
+
+
+@dataclass(frozen=True)
+class SavableReading(Reading):
+    """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
+
+    @property
+    def region(self) -> str:
+        """What was read, in a few words: "the thorax box"."""
+        return region_read(self)
+
+    def __repr__(self) -> str:
+        """A few lines: how many areas, the first of them, the warnings."""
+        count = len(self.lesions)
+        lines = [
+            f"{self.scan.case}: {count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {self.region}"
+        ]
+        lines += [f"  {each.id}: {each.area_mm2 / 100:.1f} cm2, {seen_words(each)}" for each in self.lesions[:LISTED]]
+        if count > LISTED:
+            lines.append(f"  and {count - LISTED} more")
+        warnings = self.receipt.get("warnings")
+        lines += [f"  note: {note}" for note in warnings] if isinstance(warnings, list) else []
+        return "\n".join(lines)
+
+    def to_dataframe(self) -> Any:
+        """The table of `lesions.csv` as a pandas DataFrame, one row a lesion.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        from .table import COLUMNS, lesion_values
+
+        try:
+            import pandas
+        except ImportError as error:
+            raise UserError("A data frame needs pandas: pip install pandas.") from error
+        return pandas.DataFrame(
+            [lesion_values(each) for each in (*self.lesions, *self.rejected)], columns=list(COLUMNS)
+        )
+
+    def save(self, folder: str) -> None:
+        """Write every output file into `folder`, which appears whole or not at all.
+
+        Raises:
+            UserError: the folder cannot be written, or holds something other than an earlier reading.
+        """
+        from .result_folder import save_reading
+
+        save_reading(self, folder)

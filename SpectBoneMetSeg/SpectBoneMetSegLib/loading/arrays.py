@@ -1,0 +1,64 @@
+"""A scan from arrays in hand, checked as if it came from files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..common.errors import UserError
+from ..scan.planar import ScanSource, ViewName, WholeBodyScan
+from .frames import Frame
+from .polarity import counts_dark_to_bright
+from .study import planar_view
+
+__all__ = ["scan_from_arrays"]
+
+
+def scan_from_arrays(
+    anterior: ArrayLike | None, posterior: ArrayLike | None, pixel_size_mm: float | None, case: str = "array"
+) -> WholeBodyScan:
+    """One or two views as a scan.
+
+    Args:
+        anterior, posterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the
+            posterior view from behind, with the patient's left first. At least one of them.
+        pixel_size_mm: edge of a pixel.
+        case: name of the results.
+
+    Raises:
+        UserError: no view, another number of axes, pixels that are no counts, no pixel size.
+    """
+    given: dict[ViewName, ArrayLike | None] = {"anterior": anterior, "posterior": posterior}
+    if all(pixels is None for pixels in given.values()):
+        raise UserError("There is no view: give anterior, posterior or both as arrays of rows and columns.")
+    if pixel_size_mm is None:
+        raise UserError("Arrays do not state their pixel size; give it in mm, for example pixel_size_mm=2.26.")
+    warnings: list[str] = []
+    views = {}
+    for name, pixels in given.items():
+        if pixels is None:
+            continue
+        frame = Frame(_counts(pixels, name), (pixel_size_mm, pixel_size_mm), Path(case), called=f"{case} ({name})")
+        views[name] = planar_view(name, counts_dark_to_bright(frame, warnings), None, warnings)
+    if len(views) == 1:
+        warnings.append(f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped.")
+    # What was read can be told from another array, also without a file.
+    digest = hashlib.sha256(b"".join(view.counts.tobytes() for view in views.values())).hexdigest()
+    return WholeBodyScan(
+        case, views.get("anterior"), views.get("posterior"), ScanSource((case,), (digest,)), tuple(warnings)
+    )
+
+
+def _counts(pixels: ArrayLike, name: ViewName) -> NDArray[np.float64]:
+    try:
+        counts: NDArray[Any] = np.asarray(pixels)
+        counts = counts.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"The {name} view is no array of numbers; give counts by rows and columns.") from error
+    if counts.ndim != 2 or 0 in counts.shape:
+        raise UserError(f"The {name} view has the shape {counts.shape}; give an array of rows and columns.")
+    return counts

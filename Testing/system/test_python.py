@@ -1,0 +1,66 @@
+"""From Python: the examples of the README run, arrays are read like files, a reading prints in a few lines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib import Options, Reader, UserError, segment
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+
+
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch, capsys):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(examples) >= 2
+    (tmp_path / "Resources").symlink_to(ROOT / "Resources")
+    monkeypatch.chdir(tmp_path)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    assert "areas of abnormal uptake in the thorax box" in capsys.readouterr().out
+    assert (tmp_path / "results" / "simulated_scan" / "receipt.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def reader(tiny):
+    return Reader(tiny)
+
+
+def test_arrays_are_read_like_files(reader, tiny):
+    from_file = reader.read(SAMPLE, Options(threshold=0.3))
+    views = {name: view.counts for name, view in from_file.scan.views.items()}
+    reading = segment(**views, pixel_size_mm=2.26, model=tiny, threshold=0.3)
+    assert np.array_equal(reading.mask, from_file.mask)
+    assert len(str(reading).splitlines()) <= 12 + len(reading.receipt["warnings"])
+    frame = reading.to_dataframe()
+    assert len(frame) == len(reading.lesions)
+    assert list(frame["ID"]) == [lesion.id for lesion in reading.lesions]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({}, "no view"),
+        ({"anterior": np.ones((1024, 256))}, "pixel_size_mm"),
+        ({"anterior": np.ones((2, 1024, 256)), "pixel_size_mm": 2.26}, "rows and columns"),
+        ({"anterior": "scan.dcm", "pixel_size_mm": 2.26}, "no array"),
+        ({"anterior": np.full((1024, 256), np.nan), "pixel_size_mm": 2.26}, "not numbers"),
+        ({"path": SAMPLE, "anterior": np.ones((1024, 256))}, "not both"),
+    ],
+)
+def test_arrays_that_cannot_be_a_scan_are_refused_in_one_sentence(arrays, words, tiny):
+    with pytest.raises(UserError, match=words):
+        segment(**arrays, model=tiny)
+
+
+def test_views_in_the_wrong_places_are_doubted(reader):
+    views = reader.read(SAMPLE).scan.views
+    swapped = reader.read_arrays(views["posterior"].counts, views["anterior"].counts, Options(pixel_size_mm=2.26))
+    assert "exchanged" in str(swapped)
+    mirrored = reader.read_arrays(
+        views["anterior"].counts, views["posterior"].counts[:, ::-1], Options(pixel_size_mm=2.26)
+    )
+    assert "mirrored already" in str(mirrored)
