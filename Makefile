@@ -2,6 +2,7 @@
 # make test       set up and pass the tests
 # make test-slow  the tests that take minutes
 # make lint       ruff and mypy
+# make shell      a shell that knows the command spectbonemetseg
 # make benchmark  tables of times and memory of the reading pipeline and of the module
 
 # Slicer's own Python, 3.12, before others; pyenv keeps its versions off the path.
@@ -13,23 +14,28 @@ SAMPLE := Resources/Sample/simulated_scan.dcm
 export TF_CPP_MIN_LOG_LEVEL = 3
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-slow lint benchmark clean
+.PHONY: demo shell test test-slow lint benchmark clean
 
 $(VENV)/bin/python:
 	$(if $(PYTHON),,$(error Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=/path/to/python))
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[tensorflow,slicer]'
+	@echo "Setting up in $(VENV): some hundred MB are fetched, which takes a few minutes."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[tensorflow,slicer,completion]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "Setting up in $(VENV): some hundred MB are fetched, which takes a few minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@
 
 demo: $(VENV)/.demo
 	$(BIN)/spectbonemetseg segment $(SAMPLE) --output demo-output --scene demo-output/simulated_scan.mrb
 	@echo "Look at demo-output/simulated_scan/overview.png; open demo-output/simulated_scan.mrb in 3D Slicer."
+
+shell: $(VENV)/.demo
+	PATH="$(abspath $(BIN)):$$PATH" $${SHELL:-/bin/sh}
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -26,7 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # File names that the terminal's encoding does not know must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
+    args = parser.parse_args(argv)
     try:
         with _terminate_as_interrupt():
             return int(args.run(args))
@@ -56,6 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         why = error.strerror or error
         print(f"spectbonemetseg: {place}{why}; check the space on the disk and your rights.", file=sys.stderr)
         return 1
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell that asks how a line may go on, and end; only where argcomplete is installed."""
+    try:
+        import argcomplete
+    except ImportError:
+        return
+    argcomplete.autocomplete(parser)
 
 
 @contextlib.contextmanager

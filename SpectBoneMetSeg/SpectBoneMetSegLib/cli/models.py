@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 
 from .common import print_json, silence_libraries
 
+#: A terminal's usual width, and how far descriptions are set in.
+WIDTH, INDENT = 80, 4
+
 
 class ModelsCommand:
-    """List the models there are, install one from a folder or file, or write one as a file."""
+    """List the models there are, install one from a folder or file, remove one, or write one as a file."""
 
-    help = "List the models, install one, or pass one on as a file."
+    help = "List the models, install or remove one, or pass one on as a file."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -27,7 +31,7 @@ class ModelsCommand:
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """List, install or export."""
+        """List, install, remove or export."""
         from ..model.archive import export_model, import_model
         from ..model.store import export_onnx, find_model, install_model, list_models, remove_model
 
@@ -39,16 +43,18 @@ class ModelsCommand:
             print(f"Installed {model.card.name}.", file=sys.stderr)
         if args.export:
             print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)
-        if args.remove:
-            print(f"Deleted {remove_model(args.remove)}.", file=sys.stderr)
         if args.export_onnx:
             silence_libraries()
             model = export_onnx(find_model(args.export_onnx))
             print(f"Wrote {model.onnx}.", file=sys.stderr)
+        if args.remove is not None:
+            print(f"Removed {remove_model(args.remove)}.", file=sys.stderr)
         models = list_models()
         if args.json:
             print_json([{"path": str(model.path), **model.card.to_dict()} for model in models])
             return 0
         for model in models:
-            print(f"{model.path.name}\t{model.card.version}\t{model.card.description}")
+            words = textwrap.wrap(model.card.description, WIDTH - INDENT) or [""]
+            print(f"{model.path.name} (version {model.card.version})")
+            print("\n".join(" " * INDENT + line for line in words))
         return 0

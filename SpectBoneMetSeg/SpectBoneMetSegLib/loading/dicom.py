@@ -42,6 +42,8 @@ PHOTOPEAK_KEV = 140.5
 _NM_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5"})
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _NOT_PLANAR = ("TOMO", "GATED", "DYNAMIC")
+#: What else is read.
+FORMATS = "NRRD, NIfTI, MetaImage, PNG, JPEG or TIFF"
 #: Short texts that name the view where the view code is missing.
 _TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProcessingDescription", "ImageComments")
 
@@ -164,7 +166,9 @@ def _load(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
         # The parser gives up without a word where a compressed picture ends too early.
         if _is_marked(path):
             raise UserError(f"{name} is cut short or damaged; copy or export the file again.")
-        raise UserError(f"{name} is not a DICOM file; give the NM file that the camera exported.")
+        raise UserError(
+            f"{name} is not a DICOM file; give the NM file that the camera exported, or a picture in {FORMATS}."
+        )
     return dataset, notes
 
 

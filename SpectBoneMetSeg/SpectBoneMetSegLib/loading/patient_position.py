@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..scan.planar import ViewName
-from .dicom_values import items, text, texts
+from .dicom_values import items, numbers, text, texts
+from .laterality import VIEW_CODES
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -18,6 +19,8 @@ __all__ = ["position_warnings"]
 #: DICOM PS3.16 CID 21 and CID 20, SNOMED CT and SNOMED-RT.
 _FEET_FIRST = frozenset({"102541007", "F-10480"})
 _PRONE = frozenset({"1240000", "F-10310"})
+#: Closer to the middle than this (mm) a position says nothing about a side.
+BESIDE_MM = 10.0
 
 
 def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> list[str]:
@@ -46,6 +49,27 @@ def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> lis
             found.append(f"{name} says that its rows run from foot to head: check that the head is at the top.")
         if side is not None and across.startswith("R" if side == "anterior" else "L"):
             found.append(f"{name} says that its {side} view is mirrored: check left and right.")
+    return [*found, *_mirrored_by_position(dataset, name)]
+
+
+def _mirrored_by_position(dataset: Dataset, name: str) -> list[str]:
+    """Sentences about detectors whose first pixel lies on the patient's other side, where no direction is stated.
+
+    DICOM positions are LPS: the anterior view begins on the patient's right, at a negative first coordinate.
+    """
+    found = []
+    for detector in items(dataset, "DetectorInformationSequence"):
+        place = numbers(detector, "ImagePositionPatient")
+        codes = {text(code, "CodeValue") for code in items(detector, "ViewCodeSequence")}
+        sides = {side for value, side in VIEW_CODES.items() if value in codes}
+        if len(place) != 3 or len(sides) != 1 or numbers(detector, "ImageOrientationPatient"):
+            continue
+        side = sides.pop()
+        if place[0] * (1 if side == "anterior" else -1) > BESIDE_MM:
+            found.append(
+                f"{name} says by its position that the columns of its {side} view begin on the other side of the "
+                "patient, as if it were mirrored: check left and right."
+            )
     return found
 
 

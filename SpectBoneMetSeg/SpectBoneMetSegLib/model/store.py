@@ -301,19 +301,20 @@ def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
 
 
 def remove_model(name: str) -> Path:
-    """Delete one of the user's own models; returns where it lay.
+    """Delete a model from the user's models; returns the folder that is gone.
 
     Raises:
-        UserError: there is none of that name among them, or it cannot be deleted.
+        UserError: no such model there, a shipped one, or it cannot be deleted.
     """
-    own = user_models_folder()
-    folder = own / name
-    if folder.parent != own or not (folder / CARD_FILE).is_file():
-        raise UserError(f"{name!r} is none of your own models in {own}; `spectbonemetseg models` lists all.")
+    folder = user_models_folder() / name
+    if not MODEL_NAME.fullmatch(name) or not (folder / CARD_FILE).is_file():
+        shipped = (shipped_models_folder() / name / CARD_FILE).is_file() if MODEL_NAME.fullmatch(name) else False
+        why = "is shipped with the program and stays" if shipped else "is none of your own models; `models` lists them"
+        raise UserError(f"{name!r} {why}.")
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be deleted ({error.strerror}); check your rights.") from error
+        raise UserError(f"{folder} cannot be deleted ({error.strerror}); ask for the right to write there.") from error
     return folder
 
 

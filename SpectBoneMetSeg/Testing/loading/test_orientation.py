@@ -162,3 +162,17 @@ def test_axial_directions_of_a_detector_say_nothing(tmp_path, person, nm_file):
     scan = read_scan(nm_file(tmp_path / "a.dcm", list(person), DetectorInformationSequence=oriented(usual)))
     assert np.array_equal(scan.posterior.counts, person[1])
     assert scan.warnings == ()
+
+
+def test_a_position_on_the_other_side_is_told_by_name_where_no_direction_is_stated(tmp_path, person, nm_file):
+    detectors = oriented([("399321004", None), ("399001007", None)])
+    for item, place in zip(detectors, (-290.0, 290.0), strict=True):
+        del item.ImageOrientationPatient
+        item.ImagePositionPatient = [place, 0, 1150]
+    honest = nm_file(tmp_path / "a.dcm", list(person), DetectorInformationSequence=detectors)
+    assert read_scan(honest).warnings == ()
+    detectors[1].ImagePositionPatient = [-290.0, 0, 1150]
+    told = read_scan(nm_file(tmp_path / "b.dcm", list(person), DetectorInformationSequence=detectors)).warnings
+    assert len(told) == 1
+    assert "b.dcm" in told[0]
+    assert "posterior" in told[0]

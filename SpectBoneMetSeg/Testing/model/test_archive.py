@@ -228,3 +228,17 @@ def test_the_command_writes_and_installs_a_file(store, tmp_path, capsys):
     assert main(["models", "--import", str(tmp_path / "mine.zip")]) == 0
     assert "mine" in capsys.readouterr().out
     assert main(["models", "--import", str(tmp_path / "none.zip")]) == 1
+
+
+def test_a_model_of_ones_own_can_be_removed_and_no_other(store, tmp_path, capsys):
+    models.install_model(write_model(tmp_path / "mine", "mine").path)
+    assert main(["models", "--remove", "mine"]) == 0
+    assert not (store / "mine").exists()
+    for name in ("mine", "thorax", "../mine", ""):
+        assert main(["models", "--remove", name]) == 1
+    assert "shipped with the program" in capsys.readouterr().err
+
+
+def test_the_list_of_models_fits_a_terminal(capsys):
+    assert main(["models"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
