@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "human_length"]
+__all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "head_down", "human_length"]
 
 #: What may be seen of a person from head to foot, from an infant to a tall adult with a field to spare (mm).
 HUMAN_LENGTH_MM = (450.0, 2300.0)
@@ -20,6 +20,10 @@ SMOOTHING = 1 / 330
 SOFT_TISSUE = 0.16
 #: Bodies need no detail: pictures are first reduced to about this many rows.
 ROWS_LOOKED_AT = 256
+
+
+#: Shares of rows with body on the axis: legs that are parted, and a trunk.
+PARTED, WHOLE = 0.5, 0.9
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,10 @@ def find_bodies(counts: NDArray[Any]) -> list[Extent]:
     """
     from scipy import ndimage
 
-    step = max(1, min(counts.shape[0] // ROWS_LOOKED_AT, counts.shape[1] // 16))
-    smooth = ndimage.gaussian_filter(_reduced(counts, step), max(1.0, counts.shape[0] / step * SMOOTHING))
-    above = smooth[smooth > smooth.mean()]
-    if not above.size:
+    mask, step = _above_air(counts)
+    if not mask.any():
         return []
-    labels, _ = ndimage.label(smooth > SOFT_TISSUE * np.median(above))
+    labels, _ = ndimage.label(mask)
     places = [place for place in ndimage.find_objects(labels) if place is not None]
     sizes = np.bincount(labels.ravel())[1:]
     # Letters and stray counts take rows, too; only what is as large as part of a body says how high bodies are.
@@ -54,6 +56,36 @@ def find_bodies(counts: NDArray[Any]) -> list[Extent]:
         Extent((down.start * step, down.stop * step), (across.start * step, across.stop * step))
         for down, across in sorted(tall, key=lambda place: place[1].start)
     ]
+
+
+def head_down(counts: NDArray[Any]) -> bool:
+    """Whether the gap between the legs lies in the upper half of a body and none in the lower one."""
+    bodies = find_bodies(counts)
+    if len(bodies) != 1:
+        return False
+    mask, step = _above_air(counts)
+    (first, end), (left, right) = (
+        (edges[0] // step, edges[1] // step) for edges in (bodies[0].rows, bodies[0].columns)
+    )
+    body = mask[first:end, left:right]
+    length = len(body)
+    if length < 20:
+        return False
+    # The axis is the middle of the trunk, wherever that lies: of the half that has more on its axis.
+    axis = int(np.median(np.nonzero(body)[1]))
+    on_axis = body[:, max(0, axis - 1) : axis + 2].mean(1)
+    upper, lower = on_axis[length // 8 : length * 3 // 8].mean(), on_axis[length * 5 // 8 : length * 7 // 8].mean()
+    return bool(upper < PARTED and lower > WHOLE)
+
+
+def _above_air(counts: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
+    """The reduced picture's pixels clearly above the air, and the edge of a reduced pixel in pixels."""
+    from scipy import ndimage
+
+    step = max(1, min(counts.shape[0] // ROWS_LOOKED_AT, counts.shape[1] // 16))
+    smooth = ndimage.gaussian_filter(_reduced(counts, step), max(1.0, counts.shape[0] / step * SMOOTHING))
+    above = smooth[smooth > smooth.mean()]
+    return (smooth > SOFT_TISSUE * np.median(above)) if above.size else np.zeros(smooth.shape, bool), step
 
 
 def _reduced(counts: NDArray[Any], step: int) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ BODY_SHARE, ONE_SIDED = 0.05, 4.0
 #: From this share on, one value in the upper quarter of the range is a ground and no saturated body.
 GROUND_SHARE = 0.4
 #: Where the highest value is that much more frequent than those next to it, it is where values were cut off.
-FLAT_TOP, FEWEST_FLAT = 4.0, 12
+FLAT_TOP, FEWEST_FLAT = 2.0, 12
 #: Above this part of the mean of the pixels that are not empty lies the body.
 BODY = 0.25
 
@@ -37,11 +37,13 @@ class GreyScale:
         saturated: share 0..1 of the body's pixels that hold the highest value, 0 where nothing was cut off.
         top: that value.
         steps: different values among the body's pixels, the hottest hundredth left out.
+        unbroken: no value between them is missing, as in counts; a scaled picture of few steps has gaps.
     """
 
     saturated: float
     top: float
     steps: int
+    unbroken: bool = True
 
 
 def ground(pixels: NDArray[Any]) -> Ground:
@@ -88,7 +90,8 @@ def grey_scale(counts: NDArray[Any]) -> GreyScale:
     beside = found[-3:-1]
     flat = len(beside) > 0 and found[-1] >= max(FEWEST_FLAT, FLAT_TOP * beside.mean())
     usual = np.unique(body[body <= np.quantile(body, 0.99)])
-    return GreyScale(float(found[-1] / body.size) if flat else 0.0, top, len(usual))
+    unbroken = len(usual) < 2 or float(np.median(np.diff(usual))) <= 1
+    return GreyScale(float(found[-1] / body.size) if flat else 0.0, top, len(usual), unbroken)
 
 
 def _rim(pixels: NDArray[Any]) -> NDArray[Any]:

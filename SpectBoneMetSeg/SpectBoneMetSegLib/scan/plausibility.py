@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..common.errors import UserError
-from .bodies import HUMAN_LENGTH_MM, find_bodies, human_length
+from .bodies import HUMAN_LENGTH_MM, find_bodies, head_down, human_length
 from .grey import grey_scale
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .side_evidence import side_doubts
@@ -20,9 +20,9 @@ __all__ = ["FEWEST_STEPS", "check_scan"]
 SHORTEST_FIELD_MM = 650.0
 #: Trunk and arms, from an infant to arms held aside (mm).
 HUMAN_WIDTH_MM = (80.0, 1200.0)
-#: With fewer grey steps in the body than this a lesion cannot be told from its surroundings; below the second number it
-#: is said.
-FEWEST_STEPS, FEW_STEPS = 6, 12
+#: With fewer grey steps in the body than this a lesion cannot be told from its surroundings: of a scaled picture, of a
+#: scan with few counts. Below the third number it is said.
+FEWEST_STEPS, FEWEST_COUNTS, FEW_STEPS = 8, 4, 12
 #: Share of the body that may be cut off at the highest value before it is said.
 SATURATED = 0.0005
 
@@ -51,13 +51,18 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
                 raise UserError(f"{sentence}, {_INSIST}.")
             notes.append(f"{sentence}; it was read all the same.")
         notes += _doubtful(view, name, scan.case)
+    if head_down(scan.frame.counts):
+        notes.append(
+            f"The body in {scan.case} seems to lie with its feet at the top: check that the head is at the top."
+        )
     return [*notes, *side_doubts(scan)]
 
 
 def _impossible(view: PlanarView, name: ViewName, case: str) -> list[str]:
     """Clauses about what rules out that a view shows a whole body in counts, without a full stop."""
     field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
-    steps = grey_scale(view.counts).steps
+    scale = grey_scale(view.counts)
+    steps = scale.steps
     found = []
     if field[0] < SHORTEST_FIELD_MM:
         found.append(
@@ -66,7 +71,7 @@ def _impossible(view: PlanarView, name: ViewName, case: str) -> list[str]:
         )
     else:
         found += _body_size(view, name, case)
-    if steps < FEWEST_STEPS:
+    if steps < (FEWEST_COUNTS if scale.unbroken else FEWEST_STEPS):
         found.append(
             f"The {name} view of {case} has {steps} grey step{'' if steps == 1 else 's'} in its body, too few to read: "
             "give the original counts"
@@ -98,7 +103,7 @@ def _doubtful(view: PlanarView, name: ViewName, case: str) -> list[str]:
             f"The {name} view of {case} is cut off at {scale.top:g}: {100 * scale.saturated:.1f} % of the body's "
             "pixels hold that value, lesions among them cannot be told apart."
         )
-    if FEWEST_STEPS <= scale.steps < FEW_STEPS:
+    if scale.steps < FEW_STEPS:
         notes.append(
             f"The {name} view of {case} has only {scale.steps} grey steps in its body: faint lesions are lost."
         )

@@ -17,9 +17,9 @@ from .planar import WholeBodyScan
 __all__ = ["side_doubts"]
 
 #: How much better the views must fit when one is mirrored once more before that is said.
-BETTER_FIT = 0.02
+BETTER_FIT = 0.004
 #: Sum of the two logarithmic ratios below which the views look exchanged.
-EXCHANGED = -0.5
+EXCHANGED = -0.15
 #: Rows of the pictures that are compared, and by how many of their columns they are moved.
 ROWS, SHIFT = 256, 4
 

@@ -78,6 +78,16 @@ def test_a_picture_of_a_few_grey_steps_is_refused_unless_insisted_on():
     assert any("grey steps" in note for note in check_scan(flat, insist=True))
 
 
+def test_a_scan_of_few_counts_is_no_scaled_picture():
+    rng = np.random.default_rng(3)
+    notes = check_scan(scan(*(rng.binomial(view.astype(int), 0.12) for view in person())))
+    assert not any("read all the same" in note for note in notes)
+
+
+def test_a_body_that_lies_head_down_is_told():
+    assert any("feet at the top" in note for note in check_scan(scan(*(view[::-1] for view in person()))))
+
+
 def test_a_view_that_is_mirrored_already_is_told():
     anterior, posterior = person()
     notes = check_scan(scan(anterior, posterior[:, ::-1]))
