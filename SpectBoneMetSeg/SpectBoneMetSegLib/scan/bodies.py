@@ -91,8 +91,8 @@ def _above_air(counts: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
 def _reduced(counts: NDArray[Any], step: int) -> NDArray[np.float64]:
     """The means of squares of `step` pixels; a rest at the lower and right edge is left out."""
     rows, columns = counts.shape[0] // step, counts.shape[1] // step
-    squares = np.asarray(counts[: rows * step, : columns * step], np.float64).reshape(rows, step, columns, step)
-    return np.asarray(squares.mean((1, 3)))
+    lines = np.asarray(counts[: rows * step, : columns * step]).reshape(rows, step, -1).sum(1, dtype=np.float64)
+    return np.asarray(lines.reshape(rows, columns, step).sum(2) / step**2)
 
 
 def human_length(length_mm: float) -> bool:

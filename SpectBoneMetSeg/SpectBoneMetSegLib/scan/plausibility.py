@@ -10,7 +10,7 @@ import numpy as np
 
 from ..common.errors import UserError
 from .bodies import HUMAN_LENGTH_MM, find_bodies, head_down, human_length
-from .grey import grey_scale
+from .grey import GreyScale, grey_scale
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .side_evidence import side_doubts
 
@@ -46,11 +46,12 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
                 f"{scan.case} has pixels that are not numbers in its {name} view; set them to counts or export the "
                 "scan again."
             )
-        for sentence in _impossible(view, name, scan.case):
+        scale = grey_scale(view.counts)
+        for sentence in _impossible(view, name, scan.case, scale):
             if not insist:
                 raise UserError(f"{sentence}, {_INSIST}.")
             notes.append(f"{sentence}; it was read all the same.")
-        notes += _doubtful(view, name, scan.case)
+        notes += _doubtful(scale, name, scan.case)
     if head_down(scan.frame.counts):
         notes.append(
             f"The body in {scan.case} seems to lie with its feet at the top: check that the head is at the top."
@@ -58,10 +59,9 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
     return [*notes, *side_doubts(scan)]
 
 
-def _impossible(view: PlanarView, name: ViewName, case: str) -> list[str]:
+def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale) -> list[str]:
     """Clauses about what rules out that a view shows a whole body in counts, without a full stop."""
     field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
-    scale = grey_scale(view.counts)
     steps = scale.steps
     found = []
     if field[0] < SHORTEST_FIELD_MM:
@@ -94,9 +94,8 @@ def _body_size(view: PlanarView, name: ViewName, case: str) -> list[str]:
     ]
 
 
-def _doubtful(view: PlanarView, name: ViewName, case: str) -> list[str]:
+def _doubtful(scale: GreyScale, name: ViewName, case: str) -> list[str]:
     """Sentences about values that were cut off or squeezed together."""
-    scale = grey_scale(view.counts)
     notes = []
     if scale.saturated > SATURATED:
         notes.append(
