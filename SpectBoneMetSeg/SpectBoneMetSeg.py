@@ -97,7 +97,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.keys = ReviewKeys(self.ui, self.table)
         self.display = Display(self.ui, self.shownVolumes, self.showViews)
         self.log = LogView(self.ui.logText, self.ui.copyLogButton)
-        self.changes = SegmentChanges(self.updateLesions)
+        self.changes = SegmentChanges(lambda: self.updateLesions())
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)

@@ -211,6 +211,7 @@ def test_reload_brings_new_code_one_worker_and_no_double_callbacks(host, a_read_
     row = table_of(old, 0, 1)
     library = sys.modules["SpectBoneMetSegLib.lesions.redraw"]
     table = sys.modules["SpectBoneMetSegModule.lesion_table"]
+    old.ui.warmCheckBox.checked = True
     old.onReload()
     new = slicer.modules.SpectBoneMetSegWidget
     try:

@@ -124,6 +124,7 @@ def test_an_error_is_no_longer_shown_when_the_next_thing_works(a_loaded_panel, u
 def test_a_model_that_cannot_be_loaded_is_told_before_anybody_waits_for_a_scan(panel, until, tmp_path):
     panel.logic.worker.close()
     panel.ui.modelSelector.setCurrentText(str(tmp_path))
+    panel.ui.warmCheckBox.checked = True
     panel.enter()
     assert panel.ui.deviceLabel.text == "loading the model"
     until(lambda: panel.ui.statusLabel.styleSheet != "")

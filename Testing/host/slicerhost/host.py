@@ -170,6 +170,11 @@ class Host:
                 node.AddDefaultStorageNode()
         assert scene.WriteToMRB(str(path)), "the scene was not written"
 
+    def _save(self, path: str | Path) -> bool:
+        """`slicer.util.saveScene`."""
+        self.save_scene(path)
+        return True
+
     def load_scene(self, path: str | Path) -> None:
         """Replace the scene by a bundle."""
         self.clear()
@@ -242,6 +247,7 @@ class Host:
         slicer.i18n, slicer.packaging = tr, pip
         slicer.util.getModuleWidget, slicer.util.selectModule = self.module_widget, self.select_module
         slicer.util.errorDisplay = self._show_error
+        slicer.util.saveScene, slicer.util.loadScene = self._save, self.load_scene
         sys.modules.update(
             {
                 "slicer.i18n": tr,
