@@ -12,7 +12,8 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegModule.address import helpLink
-from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.panel_texts import panelWords
+from SpectBoneMetSegModule.problems import note, slot
 from SpectBoneMetSegModule.views import forgetCode
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
 from SpectBoneMetSegTrainingModule.panels.gather import TeachPanel
@@ -135,4 +136,5 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         """Tell the user, in the panel: no window to close."""
         if sentence:
             logging.info(sentence)
-        self.ui.statusLabel.text = sentence
+            note(sentence)
+        self.ui.statusLabel.text = panelWords(sentence)

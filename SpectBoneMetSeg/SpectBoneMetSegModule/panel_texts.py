@@ -26,6 +26,16 @@ def engineWords(facts):
     return f"{names.get(engine, engine)}, {device}"
 
 
+#: Commands that the reading library has; the others are the training library's.
+READING_COMMANDS = ("segment", "batch", "models")
+
+
+def command(match):
+    """A command as it is called in Slicer, where none is on the PATH."""
+    library = "SpectBoneMetSegLib" if match.group(1) in READING_COMMANDS else "SpectBoneMetSegTrainingLib.cli"
+    return f"PythonSlicer -m {library} {match.group(1)}"
+
+
 def panelWords(sentence):
     """A sentence of the library as the panel says it."""
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
@@ -45,5 +55,7 @@ def panelWords(sentence):
         title = fields.get(name, name.replace("-", " "))
         return f"{title}: {words}" if words else title
 
+    sentence = sentence.replace("pip install", "PythonSlicer -m pip install")
+    sentence = re.sub(r"spectbonemetseg ([a-z]+)", command, sentence)
     values = "|".join(re.escape(value) for value in sorted({*sides, *devices}, key=len, reverse=True))
     return re.sub(rf"--([a-z][a-z-]*)(?: ({values}|[\d.]*\d)(?![\w,]))?", field, sentence)

@@ -129,3 +129,23 @@ def test_both_modules_link_to_their_documents(host):
         text = getattr(host.slicer.modules, name).helpText
         assert f"docs/{document}" in text
         assert 'href="file:///' in text or 'href="https://' in text
+
+
+def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
+    from SpectBoneMetSegModule.panel_texts import panelWords
+
+    assert panelWords("`spectbonemetseg models`") == "`PythonSlicer -m SpectBoneMetSegLib models`"
+    panel = teaching()
+    panel.say("see `spectbonemetseg jobs list`")
+    assert panel.ui.statusLabel.text == "see `PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`"
+
+
+@pytest.mark.parametrize(
+    ("library", "command"), [("SpectBoneMetSegLib", "segment"), ("SpectBoneMetSegTrainingLib.cli", "gather")]
+)
+def test_commands_run_where_none_is_on_the_path(library, command):
+    import subprocess
+
+    asked = [sys.executable, "-m", library, command, "--help"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert f"spectbonemetseg {command}" in told.stdout

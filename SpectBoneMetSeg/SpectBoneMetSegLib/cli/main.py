@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .._version import __version__
 from ..common.errors import UserError
@@ -20,13 +20,18 @@ from .models import ModelsCommand
 COMMAND_GROUP = "spectbonemetseg.commands"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], Command]] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    Args:
+        argv: what follows the program's name; None takes it from the shell.
+        further: commands by name beside our own, where no installed package names them.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # File names that the terminal's encoding does not know must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
+    parser = _parser(further or {})
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
     args = parser.parse_args(argv)
@@ -87,7 +92,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentParser:
     from .batch import BatchCommand
     from .segment import SegmentCommand
 
@@ -101,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "segment": SegmentCommand,
         "batch": BatchCommand,
         "models": ModelsCommand,
+        **further,
         **_plugged_in(),
     }
     for name, make in found.items():
