@@ -26,7 +26,7 @@ class Selection(VTKObservationMixin):
         editorWidget.setAutoShowSourceVolumeNode(False)
         editorWidget.setSwitchToSegmentationsButtonVisible(False)
         # What makes sense on one slice; the others grow, cut or smooth in three dimensions.
-        editorWidget.setEffectNameOrder(EFFECTS)
+        editorWidget.setEffectNameOrder(list(EFFECTS))
         editorWidget.setUnorderedEffectsVisible(False)
         self.table = None
         self.live = None

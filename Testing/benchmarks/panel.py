@@ -78,10 +78,11 @@ def measure(host: Any, scan: Path, model: str) -> None:
     panel.logic.worker.close()
     with table.step("Apply, worker cold (started, model loaded, scan read)"):
         read(host, panel)
-    moves = 10
-    with table.step(f"move the threshold {moves} times, {len(panel.live.reading.lesions)} areas"):
-        for _ in range(moves):
-            panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.01
+    moves, start = 10, time.perf_counter()
+    for _ in range(moves):
+        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.01
+    seconds = (time.perf_counter() - start) / moves
+    print(f"{f'a move of the threshold ({len(panel.live.reading.lesions)} areas)':58}{seconds:9.3f} s", flush=True)
     if panel.live.reading.lesions:
         with table.step("remove a segment; table and outlines follow"):
             panel.live.node.GetSegmentation().RemoveSegment(panel.live.segment_of(1))

@@ -170,3 +170,56 @@ def test_both_views_know_their_dicom_instances(host, load_sample):
     uid = str(pydicom.dcmread(SAMPLE, stop_before_pixels=True).SOPInstanceUID)
     volumes = load_sample().volumes
     assert {volume.GetAttribute("DICOM.instanceUIDs") for volume in volumes.values()} == {uid}
+
+
+@pytest.fixture
+def packages(monkeypatch):
+    """What the host pretends of packages, back as it was afterwards."""
+    from slicerhost import pip
+
+    monkeypatch.setattr(pip, "pretend_missing", set())
+    monkeypatch.setattr(pip, "pretend_installed", set())
+    monkeypatch.setattr(pip, "pretend_versions", {})
+    monkeypatch.setattr(pip, "agrees", False)
+    pip.asked.clear()
+    return pip
+
+
+def test_packages_are_installed_when_the_user_agrees_and_asked_for_again_when_not(host, packages, monkeypatch):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.requirements import TENSORFLOW, areInstalled, ensureInstalled
+
+    packages.pretend_missing.add("tensorflow")
+    with pytest.raises(UserError, match="declined"):
+        ensureInstalled(TENSORFLOW)
+    assert not areInstalled(TENSORFLOW)
+    monkeypatch.setattr(packages, "agrees", True)
+    ensureInstalled(TENSORFLOW)
+    assert areInstalled(TENSORFLOW)
+
+
+def test_a_package_that_is_too_old_counts_as_missing(host, packages):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.requirements import TENSORFLOW, ensureInstalled
+
+    packages.pretend_versions["tensorflow"] = "2.3.0"
+    with pytest.raises(UserError, match="tensorflow"):
+        ensureInstalled(TENSORFLOW)
+
+
+def test_a_scan_that_is_not_loaded_is_told_in_the_dicom_browsers_own_message(host, load_sample, tmp_path):
+    import pydicom
+    from slicerhost.fixtures import SAMPLE
+
+    dataset = pydicom.dcmread(SAMPLE)
+    for item in dataset.DetectorInformationSequence:
+        del item.ViewCodeSequence
+    for keyword in ("ImageID", "SeriesDescription", "StudyDescription", "ImageComments"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    dataset.save_as(tmp_path / "silent.dcm")
+    loaded = load_sample(tmp_path / "silent.dcm")
+    assert loaded.first is None
+    # The browser shows "Could not load: NAME as a ..." by itself: a second window would be one too many.
+    assert host.dialogs == []
+    assert "silent.dcm" in loaded.loadables[0].name

@@ -1,4 +1,7 @@
-"""`slicer.packaging`: says which packages would be asked for, installs nothing."""
+"""`slicer.packaging`: says which packages would be asked for, installs nothing.
+
+As in the application a package of another version than asked for counts as missing, and the user is asked first.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from packaging.requirements import Requirement
 pretend_missing: set[str] = set()
 #: Names that count as installed.
 pretend_installed: set[str] = set()
+#: Versions that count as installed, by name.
+pretend_versions: dict[str, str] = {}
+#: Whether the user agrees when asked; what was missing then counts as installed.
+agrees = False
 #: What was asked for so far.
 asked: list[list[str]] = []
 
@@ -22,27 +29,37 @@ def load_requirements(path: str | Path) -> list[Requirement]:
 
 def pip_check(requirements: list[Requirement]) -> bool:
     """Whether nothing is missing."""
-    return all(one.name not in pretend_missing and _installed(one.name) for one in requirements)
+    return all(one.name not in pretend_missing and _installed(one) for one in requirements)
 
 
 def pip_ensure(requirements: list[Requirement], requester: str | None = None) -> None:
-    """Ask; in the host the user always declines.
+    """Ask for what is missing, and install it when the user agrees.
 
     Raises:
-        RuntimeError: something is missing.
+        RuntimeError: something is missing, and the user declined.
     """
     asked.append([str(one) for one in requirements])
-    if not pip_check(requirements):
+    if pip_check(requirements):
+        return
+    if not agrees:
         raise RuntimeError("User declined installation")
+    names = {one.name for one in requirements}
+    pretend_installed.update(names)
+    pretend_missing.difference_update(names)
+    for name in names:
+        pretend_versions.pop(name, None)
 
 
-def _installed(name: str) -> bool:
+def _installed(one: Requirement) -> bool:
     from importlib import metadata
 
-    if name in pretend_installed:
+    if one.marker is not None and not one.marker.evaluate():
+        return True
+    if one.name in pretend_versions:
+        return one.specifier.contains(pretend_versions[one.name], prereleases=True)
+    if one.name in pretend_installed:
         return True
     try:
-        metadata.distribution(name)
+        return one.specifier.contains(metadata.version(one.name), prereleases=True)
     except metadata.PackageNotFoundError:
         return False
-    return True
