@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_librar
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.extras import require
-from ..common.progress import loss_line
+from ..common.progress import look_line, loss_line
 from .gather import add_folder_options, gather_folders
 from .train_options import add_options, training_config
 
@@ -63,7 +63,7 @@ class TrainCommand:
         except UserError as error:
             raise UsageError(str(error)) from error
         _gather_if_asked(args, data, run)
-        figures = train_and_finish(data, run, config, output, args.description, loss_line())
+        figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=look_line)
         if figures:
             dice = figures["both views"]["dice"]
             words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"

@@ -31,3 +31,8 @@ def loss_line() -> Callable[[int, int, float, float], None]:
             print(f"step {step} of {steps}, loss {loss:.3f}, about {left:.0f} min left", file=sys.stderr, flush=True)
 
     return show
+
+
+def look_line(step: int, dice: float, *_: object) -> None:
+    """Shows how the training does on the validation patients, after every look at them."""
+    print(f"step {step}, validation Dice {dice:.3f}", file=sys.stderr, flush=True)
