@@ -33,10 +33,13 @@ def side_doubts(scan: WholeBodyScan) -> list[str]:
         return []
     step = max(1, views["anterior"].shape[0] // ROWS)
     front, behind = (_reduced(views[name].counts, step) for name in ("anterior", "posterior"))
-    if min(front.shape) < 2 * SHIFT or front.std() == 0 or behind.std() == 0:
+    bodies = find_bodies(front + behind)
+    if min(front.shape) < 2 * SHIFT or len(bodies) != 1:
         return []
     doubts = []
-    one, two = _blurred(front), _blurred(behind)
+    # Letters that a screen wrote above the head stand on the same side of both pictures.
+    rows = slice(*bodies[0].rows)
+    one, two = _blurred(front[rows]), _blurred(behind[rows])
     if _fit(one, two[:, ::-1]) > _fit(one, two) + BETTER_FIT:
         doubts.append(
             f"The posterior view of {scan.case} fits the anterior one better when it is mirrored once more: one of "

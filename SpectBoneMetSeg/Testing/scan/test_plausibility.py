@@ -94,6 +94,13 @@ def test_a_view_that_is_mirrored_already_is_told():
     assert any("mirrored already" in note for note in notes)
 
 
+def test_letters_above_the_head_are_no_sign_of_a_mirrored_view():
+    views = person()
+    for view in views:
+        view[8:24, 4:20] = 60
+    assert not any("mirrored already" in note for note in check_scan(scan(*views)))
+
+
 def test_views_that_changed_places_are_told():
     anterior, posterior = person()
     assert any("exchanged" in note for note in check_scan(scan(posterior, anterior)))
