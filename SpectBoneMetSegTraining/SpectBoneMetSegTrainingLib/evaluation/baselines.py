@@ -62,7 +62,9 @@ def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
     return found
 
 
-def evaluate_baselines(data: Path, cases: list[str], truth: Truth = "agreed") -> dict[str, dict[str, float | int]]:
+def evaluate_baselines(
+    data: Path, cases: list[str], truth: Truth = "agreed"
+) -> dict[str, dict[str, float | int | None]]:
     """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
 
     Flagged cases (superscan, cold lesions) are left out, as in `evaluation.evaluate_cases`.

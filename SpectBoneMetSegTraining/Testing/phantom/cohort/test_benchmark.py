@@ -381,7 +381,6 @@ def test_simulate_prints_how_well_the_readers_agree(tmp_path, capsys):
         (["--benchmark", "tiny", "--patients", "3"], "leave out --patients"),
         (["--benchmark", "tiny", "--no-dicom"], "leave out --no-dicom"),
         (["--benchmark", "huge"], "There is no benchmark huge"),
-        (["--patients", "3"], "--patients and --seed are needed"),
         (["--patients", "0", "--seed", "1"], "--patients starts at 1"),
         (["--patients", "3", "--seed", "1", "--series", "1.5"], "--series lies between 0 and 1"),
         (["--patients", "3", "--seed", "1", "--test-share", "0.9"], "--test-share lies between"),
