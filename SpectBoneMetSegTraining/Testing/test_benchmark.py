@@ -40,10 +40,10 @@ def fake_case(case, seed, held_out=False):
         mask = np.zeros(SHAPE, bool)
         box = slice(130, 130 + BLOCK), slice(60, 60 + BLOCK)
         rows, columns = np.indices((BLOCK, BLOCK))
-        profile = np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18).astype(np.float32)
-        mask[box] = profile >= 0.4
+        profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.82).astype(np.float32)
+        mask[box] = profile >= 0.5
         seen = kind != "unseen"
-        shown = LesionView(mask, 4.0 if seen else 0.0, 30.0 if seen else 0.1, seen, box, profile)
+        shown = LesionView(mask, 4.0 if seen else 0.0, 30.0 if seen else 0.1, seen, box, profile, 5.0 if seen else 1.0)
         lesions = (
             SimulatedLesion(1, "m1", "metastasis", "baseline", "T5", 6.0, {"anterior": shown, "posterior": shown}),
         )
@@ -102,7 +102,7 @@ def test_the_benchmark_has_the_sizes_of_its_name_and_says_so(made):
 
 
 def test_the_paper_is_the_measure_of_the_full_benchmark():
-    full = benchmark.BENCHMARKS["hospital-3"]
+    full = benchmark.BENCHMARKS["hospital-4"]
     assert (full.patients, 2 * full.pairs) == (362, 112)
     assert full.positives >= 300
     assert full.negatives >= 150
@@ -203,7 +203,7 @@ def test_a_complete_benchmark_is_left_alone_and_another_is_refused(made, monkeyp
     monkeypatch.setattr(hospital, "simulate_case", None)
     assert make_benchmark(made, "tiny")["state"] == "complete"
     with pytest.raises(UserError, match="another benchmark"):
-        make_benchmark(made, "hospital-3-small")
+        make_benchmark(made, "hospital-4-small")
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="not a benchmark"):
         make_benchmark(tmp_path, "tiny")

@@ -28,7 +28,8 @@ def dice(one, two):
     return 2 * (one & two).sum() / (one.sum() + two.sum())
 
 
-def test_a_lesion_is_outlined_at_forty_per_cent_of_its_own_maximum():
+def test_a_lesion_is_outlined_at_half_height_of_its_robust_top():
+    # Of a round blob that is two fifths of its maximum.
     extra = blob(50, 40, 60.0)
     assert dice(oracle(noisy(body() + extra), body()), extra >= 24.0) > 0.8
 

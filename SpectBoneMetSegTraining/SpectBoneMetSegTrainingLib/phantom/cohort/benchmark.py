@@ -62,10 +62,10 @@ class Benchmark:
     negatives: int
 
 
-#: "hospital-3" has the paper's 362 patients and 112 lesion images, taken as 56 pairs.
+#: "hospital-4" has the paper's 362 patients and 112 lesion images, taken as 56 pairs.
 BENCHMARKS = {
-    "hospital-3": Benchmark(3000, 362, 56, 100, 300, 150),
-    "hospital-3-small": Benchmark(3100, 12, 3, 8, 4, 2),
+    "hospital-4": Benchmark(4000, 362, 56, 100, 300, 150),
+    "hospital-4-small": Benchmark(4100, 12, 3, 8, 4, 2),
 }
 
 

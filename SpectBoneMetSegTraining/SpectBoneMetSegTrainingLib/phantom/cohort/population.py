@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..scan.simulate import SimulatedCase, SimulatedLesion
 
 #: Raised whenever the same seed gives other scans.
-SIMULATOR_VERSION = 3
+SIMULATOR_VERSION = 4
 #: Readers, and how often a patient comes, are drawn from streams of their own: the scans do not depend on them.
 READER_STREAM, SERIES_STREAM = 1, 2
 #: How many scans a patient has who comes again: at least, at most.
@@ -150,6 +150,7 @@ def write_simulated(
         _write_readers(folder, simulated, panel)
         agreed = agreed_instances(simulated, panel)
         exact = [_exact_instance(lesion) for lesion in simulated.lesions]
+        _write_regions(folder, simulated)
     work = regrid(aggregate(scan))
     record = {
         "patient": scan.case,
@@ -255,9 +256,22 @@ def _about(lesion: SimulatedLesion) -> dict[str, Any]:
         "change": lesion.change,
         "bone": lesion.bone,
         "uptake": lesion.uptake,
+        "ratio": {view: round(shown.ratio, 3) for view, shown in lesion.views.items()},
+        "merged_into": {
+            view: shown.merged_into + 1 for view, shown in lesion.views.items() if shown.merged_into is not None
+        },
         "contrast": {view: round(shown.contrast, 4) for view, shown in lesion.views.items()},
         "snr": {view: round(shown.snr, 3) for view, shown in lesion.views.items()},
     }
+
+
+def _write_regions(folder: Path, simulated: SimulatedCase) -> None:
+    """regions/<case>/regions_<view>.nrrd: region numbers of the whole view, in its own grid as acquired."""
+    for name, regions in simulated.regions.items():
+        view = simulated.scan.views[name]
+        own = regions[:, ::-1] if name == "posterior" else regions
+        path = folder / "regions" / simulated.scan.case / f"regions_{name}.nrrd"
+        write_image(path, np.ascontiguousarray(own), view, view.origin)
 
 
 def _write_readers(folder: Path, simulated: SimulatedCase, panel: Panel) -> None:

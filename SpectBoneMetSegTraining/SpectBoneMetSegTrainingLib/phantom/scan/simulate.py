@@ -18,7 +18,9 @@ from ..person.anatomy import Person, draw_posture, make_person
 from ..person.shape import height_m, weight_kg
 from ..person.skeleton import load_skeleton
 from .dicom_nm import Variant, draw_variant
-from .truth import LesionView, label_view
+from .lesion_projection import project_focus, windowed
+from .regions import RegionMap, region_maps
+from .truth import LesionView, label_together, label_view
 
 #: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.
 PATIENT_STREAM, SCAN_STREAM, COURSE_STREAM = 0, 1, 2
@@ -60,7 +62,8 @@ class SimulatedCase:
             in the units of the scan (grey values of a capture).
         lesions: metastases; mimics: "kind bone" of every mimic.
         landmarks: rows and columns (float pixels, anterior frame) of anatomical landmarks.
-        flags: "superscan", "cold lesions"; variant: form in which the scan is written as DICOM.
+        flags: "cold lesions"; variant: form in which the scan is written as DICOM.
+        regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
         parameters: who and how, for the record.
     """
 
@@ -73,6 +76,7 @@ class SimulatedCase:
     flags: tuple[str, ...] = ()
     variant: Variant = "two-frame"
     parameters: dict[str, object] = field(default_factory=dict)
+    regions: dict[ViewName, RegionMap] = field(default_factory=dict)
 
 
 def simulate_case(
@@ -155,9 +159,11 @@ def acquire(
     grey = np.float32(255 / camera.capture if camera.capture else 1.0)
     background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
     expected = {view: finished(parts[0] + parts[1], view) for view, parts in primary.items()}
+    joint = {view: cam.displace(parts[1], camera, view) * np.float32(gain[view]) for view, parts in primary.items()}
     # Where foci overlap the hottest counts, so a lesion's own share is what it adds to the mimics.
     shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
-    lesions = _label(person, patient.metastases, shares, expected, gain, camera, depths)
+    lesions = _label(person, patient.metastases, shares, expected, joint, gain, camera, depths)
+    regions = region_maps(person, Tracer(without, tracer.tissues), spots, camera, depths)
     views = {
         view: PlanarView(cam.detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
@@ -174,6 +180,7 @@ def acquire(
         patient.flags,
         draw_variant(rng, scan, camera.capture > 0),
         _parameters(patient, posture.arm_abduction[0] > 90, camera),
+        regions,
     )
 
 
@@ -212,34 +219,50 @@ def _label(
     metastases: tuple[Metastasis, ...],
     shares: list[NDArray[np.float32]],
     expected: dict[ViewName, Image],
+    joint: dict[ViewName, Image],
     gain: dict[ViewName, float],
     camera: cam.Camera,
     depths: cam.Depths,
 ) -> tuple[SimulatedLesion, ...]:
-    found: list[SimulatedLesion] = []
+    """The lesions from head to foot; foci that a view shows as one have one outline there."""
     heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
-    for number, i in enumerate(np.argsort(heights, kind="stable"), 1):
-        item = metastases[i]
-        cold = item.focus.uptake < 1
+    order = [int(i) for i in np.argsort(heights, kind="stable")]
+    cold = [metastases[i].focus.uptake < 1 for i in order]
+    own: dict[ViewName, list[tuple[tuple[slice, slice], Image]]] = {view: [] for view in expected}
+    for i, is_cold in zip(order, cold, strict=True):
         # The warm rim of a cold lesion and the cool middle of a lytic one are no part of its extent.
-        own_share = np.maximum(-shares[i] if cold else shares[i], 0)
-        volume = _bone_activity(person, item.focus.index, own_share, camera, depths)
-        views: dict[ViewName, LesionView] = {}
-        for view, image in expected.items():
-            own = cam.displace(cam.project(volume, depths, camera, view) * np.float32(gain[view]), camera, view)
-            views[view] = label_view(own, image, cold=cold)
-        found.append(
-            SimulatedLesion(
-                number,
-                item.track,
-                "cold" if cold else "metastasis",
-                item.change,
-                item.focus.bone,
-                round(item.focus.uptake, 3),
-                views,
-            )
+        share = np.maximum(-shares[i] if is_cold else shares[i], 0)
+        projected = project_focus(person, metastases[i].focus.index, share, camera, depths)
+        for view in expected:
+            own[view].append(windowed(projected, view, gain[view], camera))
+    shown = {view: _views(own[view], cold, image, joint[view], camera.spacing) for view, image in expected.items()}
+    return tuple(
+        SimulatedLesion(
+            number,
+            metastases[i].track,
+            "cold" if is_cold else metastases[i].focus.kind,
+            metastases[i].change,
+            metastases[i].focus.bone,
+            round(metastases[i].focus.uptake, 3),
+            {view: shown[view][number - 1] for view in expected},
         )
-    return tuple(found)
+        for number, (i, is_cold) in enumerate(zip(order, cold, strict=True), 1)
+    )
+
+
+def _views(
+    parts: list[tuple[tuple[slice, slice], Image]], cold: list[bool], total: Image, joint: Image, spacing: float
+) -> list[LesionView]:
+    """Every lesion in one view; cold ones are labelled each for itself."""
+    empty = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
+    hot = [empty if is_cold else part for part, is_cold in zip(parts, cold, strict=True)]
+    views = label_together(hot, total, joint=joint, spacing=spacing)
+    for number, (box, extra) in enumerate(parts):
+        if cold[number]:
+            whole = np.zeros(total.shape, np.float32)
+            whole[box] = extra
+            views[number] = label_view(whole, total, cold=True, spacing=spacing)
+    return views
 
 
 def _landmarks(person: Person, camera: cam.Camera) -> dict[str, float]:
