@@ -40,7 +40,7 @@ def fake_case(case, seed, held_out=False):
         mask = np.zeros(SHAPE, bool)
         box = slice(130, 130 + BLOCK), slice(60, 60 + BLOCK)
         rows, columns = np.indices((BLOCK, BLOCK))
-        profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.82).astype(np.float32)
+        profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.92).astype(np.float32)
         mask[box] = profile >= 0.5
         seen = kind != "unseen"
         shown = LesionView(mask, 4.0 if seen else 0.0, 30.0 if seen else 0.1, seen, box, profile, 5.0 if seen else 1.0)

@@ -43,7 +43,7 @@ def lesion_view(row, column, contrast, snr, visible):
     mask = np.zeros(SHAPE, bool)
     box = slice(row, row + BLOCK[0]), slice(column, column + BLOCK[1])
     rows, columns = np.indices(BLOCK)
-    profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.82).astype(np.float32)
+    profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.92).astype(np.float32)
     mask[box] = profile >= 0.5
     return LesionView(mask, contrast, snr, visible, box, profile, 1 + contrast)
 

@@ -22,7 +22,7 @@ TOP_SIGNIFICANCE, SIGNIFICANCE, LEAST_PIXELS = 6.5, 3.5, 6
 RIDGE = 0.7
 #: The outline of a lesion lies at this share of its robust top, as the labels' does (`phantom.scan.truth`): the 90th
 #: percentile of its pixels above TOP_FLOOR of the highest one.
-OUTLINE_LEVEL, TOP_PERCENTILE, TOP_FLOOR = 0.5, 90.0, 0.15
+OUTLINE_LEVEL, TOP_PERCENTILE, TOP_FLOOR = 0.5, 90.0, 0.4
 #: How far the outline may lie outside the significant pixels.
 REACH_PIXELS = 2
 

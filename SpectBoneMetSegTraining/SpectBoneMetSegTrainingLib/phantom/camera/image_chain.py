@@ -46,16 +46,26 @@ __all__ = [
 ]
 
 SINGLE_HEAD = 0.3
-VENDOR_SMOOTHING = 0.12
-ENHANCED, HALF_TIME = 0.06, 0.04
+VENDOR_SMOOTHING = 0.04
+ENHANCED, HALF_TIME = 0.02, 0.02
 ONE_VIEW = 0.06
 #: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
-CAPTURED, CAPTURED_LONE = 0.03, 0.3
+CAPTURED, CAPTURED_LONE = 0.05, 0.3
+#: Of scans that are no captures: counts above 255 cut off, as archives of 8 bits do.
+CUT_OFF, CEILING = 0.28, 255
 OFF_CENTRE = 0.04
 HEAD_OUT, FEET_OUT = 0.01, 0.03
-#: Pixel sizes (mm) of usual detectors and zooms, and how often they are met.
-SPACINGS = ((2.0, 0.08), (2.16, 0.07), (2.21, 0.1), (2.26, 0.5), (2.4, 0.12), (2.46, 0.06), (2.8, 0.07))
-COUNTS = (0.8e6, 4.0e6)
+#: Pixel sizes (mm) and columns of usual detectors, zooms and archives, and how often they are met.
+MATRICES = (
+    *((1.8, 512, 0.05), (2.0, 512, 0.05), (2.0, 256, 0.03), (2.16, 256, 0.06), (2.21, 256, 0.08), (2.26, 256, 0.2)),
+    *((2.4, 256, 0.09), (2.46, 256, 0.06), (2.8, 256, 0.27), (3.3, 256, 0.04), (3.9, 256, 0.03), (4.8, 256, 0.04)),
+)
+#: Rows of a field: whole-body scans of small pixels have 1024, others as many as a tall patient needs.
+ROWS, LEAST_LENGTH_MM = (1024, 768, 512), 2150.0
+#: Counts of the anterior view: limits, median, sigma of the logarithm.
+COUNTS, MEDIAN_COUNTS, SIGMA_COUNTS = (0.7e6, 4.0e6), 1.45e6, 0.29
+#: The posterior detector looks through the table: mean and sigma of its sensitivity relative to the anterior one.
+POSTERIOR_GAIN = (0.79, 0.05)
 #: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
 
@@ -83,6 +93,7 @@ class Camera:
         motion, metal: see motion.py and metal.py.
         enhancement: strength of the vendor's resolution recovery after noise suppression; 0 for none.
         capture: counts that are white in an 8-bit capture; 0 for counts as they are.
+        ceiling: highest count that the archive keeps; 0 for none.
     """
 
     shape: tuple[int, int]
@@ -107,6 +118,7 @@ class Camera:
     metal: tuple[Metal, ...] = ()
     enhancement: float = 0.0
     capture: float = 0.0
+    ceiling: int = 0
 
     @property
     def seconds(self) -> float:
@@ -120,14 +132,13 @@ SPEED = (10.0, 15.0)
 
 
 def draw_camera(
-    person: Person, rng: np.random.Generator, shape: tuple[int, int] = (1024, 256), spacing: float | None = None
+    person: Person, rng: np.random.Generator, shape: tuple[int, int] | None = None, spacing: float | None = None
 ) -> Camera:
-    """An acquisition at random around the paper's (256 x 1024, 2.26 mm, LEHR); without `spacing` that is drawn too."""
+    """An acquisition at random (LEHR); without `shape` and `spacing` both are drawn, without one of them that one."""
     there = person.bones[person.bone_volume > 0, 2]
     height, feet = float(there.max()), float(there.min())
-    if spacing is None:
-        sizes, share = np.array(SPACINGS).T
-        spacing = float(rng.choice(sizes, p=share / share.sum()))
+    if spacing is None or shape is None:
+        shape, spacing = _draw_matrix(rng, shape, spacing)
     room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
     top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
     centre = float(rng.normal(0, 14))
@@ -138,18 +149,18 @@ def draw_camera(
     views = _draw_views(rng)
     quick = bool(rng.random() < HALF_TIME)
     # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(2.0e6), 0.45))) * (0.5 if quick else 1.0)
+    counts = float(np.exp(rng.normal(np.log(MEDIAN_COUNTS), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
     camera = Camera(
         shape=shape,
         spacing=spacing,
         counts=float(np.clip(counts, *COUNTS)),
         top=top,
         centre=centre,
-        gap=(float(rng.uniform(15, 60)), float(rng.uniform(15, 45))),
+        gap=(float(rng.uniform(8, 40)), float(rng.uniform(10, 35))),
         scatter=float(rng.uniform(0.3, 0.6)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
         intrinsic=float(rng.uniform(2.5, 4.5)),
-        posterior_gain=float(rng.normal(1.0, 0.04)),
+        posterior_gain=float(rng.normal(*POSTERIOR_GAIN)),
         posterior_shift=_late(rng) if heads == 1 else (0, 0),
         unevenness=float(rng.uniform(0.0, 0.03)),
         views=views,
@@ -186,6 +197,7 @@ def faultless(camera: Camera) -> Camera:
         metal=(),
         enhancement=0.0,
         capture=0.0,
+        ceiling=0,
     )
 
 
@@ -204,7 +216,21 @@ def describe(camera: Camera) -> dict[str, object]:
         "vendor_smoothing_pixels": round(camera.smoothing, 3),
         "enhancement": round(camera.enhancement, 3),
         "capture_white_counts": camera.capture,
+        "ceiling": camera.ceiling,
     }
+
+
+def _draw_matrix(
+    rng: np.random.Generator, shape: tuple[int, int] | None, spacing: float | None
+) -> tuple[tuple[int, int], float]:
+    """Rows, columns and pixel edge; what is given stays."""
+    sizes, columns, share = np.array(MATRICES).T
+    number = int(rng.choice(len(sizes), p=share / share.sum()))
+    pixel = float(sizes[number]) if spacing is None else spacing
+    if shape is not None:
+        return shape, pixel
+    rows = min((count for count in ROWS if count * pixel >= LEAST_LENGTH_MM), default=ROWS[0])
+    return (rows, int(columns[number])), pixel
 
 
 def _late(rng: np.random.Generator) -> tuple[int, int]:
@@ -245,5 +271,5 @@ def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool) -> C
     elif kind < ENHANCED + VENDOR_SMOOTHING:
         camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))
     if rng.random() < (CAPTURED if len(camera.views) == 2 else CAPTURED_LONE):
-        camera = replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
-    return camera
+        return replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
+    return replace(camera, ceiling=CEILING) if rng.random() < CUT_OFF else camera

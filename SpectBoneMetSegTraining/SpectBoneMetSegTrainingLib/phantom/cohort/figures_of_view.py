@@ -162,16 +162,14 @@ def elongation(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
 def outline_fraction(counts: Image, mask: Mask, ring: Mask) -> float:
     """Where an outline runs between its surroundings (0: median of the ring) and its top (1: 95th percentile inside).
 
-    The rim is the mean of the outermost pixels inside and the innermost outside.
+    The rim are the outermost pixels inside.
     """
     from scipy import ndimage
 
     inner = mask & ~ndimage.binary_erosion(mask)
-    outer = ndimage.binary_dilation(mask) & ring
-    if not outer.any():
+    if not ring.any():
         return float("nan")
-    rim = (counts[inner].mean() + counts[outer].mean()) / 2
-    around, top = float(np.median(counts[ring])), float(np.percentile(counts[mask], 95))
+    rim, around, top = counts[inner].mean(), float(np.median(counts[ring])), float(np.percentile(counts[mask], 95))
     return float((rim - around) / (top - around)) if top > around else float("nan")
 
 

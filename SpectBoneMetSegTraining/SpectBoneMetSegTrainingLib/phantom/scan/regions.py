@@ -1,9 +1,9 @@
 """Which bone, kidney, bladder or injection site a pixel of each view shows: the region truth of a simulated scan.
 
 A region's footprint is where enough of it lies in the ray, from its geometry alone: blur and lesions do not widen it.
-Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine in front, ribs before
-scapula, sacrum before pelvis); elsewhere the region wins whose healthy projection is brighter there. Numbers are those
-of region maps: the patient's left as it stands, the right RIGHT_OFFSET more.
+Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine in front, spine before
+sternum from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose healthy projection is
+brighter there. Numbers are those of region maps: the patient's left as it stands, the right RIGHT_OFFSET more.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ RIGHT_OFFSET = 50
 #: Of two overlapping regions the first is shown; None for both views.
 PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (
     ("sternum", "thoracic spine", "anterior"),
+    ("thoracic spine", "sternum", "posterior"),
     ("ribs", "scapula", None),
     ("sacrum", "pelvis", None),
 )

@@ -84,7 +84,7 @@ def simulate_case(
     seed: Seed,
     *,
     positive: bool | None = None,
-    shape: tuple[int, int] = (1024, 256),
+    shape: tuple[int, int] | None = None,
     spacing: float | None = None,
     arms_up: bool | None = None,
     held_out: bool = False,
@@ -94,7 +94,7 @@ def simulate_case(
     Args:
         case: name of the scan. seed: of everything.
         positive: with metastases; arms_up: arms above the head; spacing: pixel edge in mm; None draws each.
-        shape: rows and columns; held_out: a body from the range of shapes that is kept for testing.
+        shape: rows and columns, None draws them; held_out: a body from the range of shapes that is kept for testing.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
     return acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, arms_up=arms_up)
@@ -107,7 +107,7 @@ def simulate_series(
     *,
     course: str | None = None,
     positive: bool | None = None,
-    shape: tuple[int, int] = (1024, 256),
+    shape: tuple[int, int] | None = None,
     spacing: float | None = None,
     held_out: bool = False,
 ) -> list[SimulatedCase]:
@@ -129,7 +129,7 @@ def acquire(
     patient: Patient,
     rng: np.random.Generator,
     *,
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None,
     spacing: float | None,
     arms_up: bool | None = None,
 ) -> SimulatedCase:
@@ -296,6 +296,7 @@ def _parameters(patient: Patient, arms_up: bool, camera: cam.Camera) -> dict[str
         "weight_kg": round(weight_kg(patient.shape), 1),
         "girth": round(patient.shape.girth, 3),
         "disease": patient.disease,
+        "pattern": patient.pattern,
         "conditions": list(patient.conditions),
         "arms_up": arms_up,
         **cam.describe(camera),

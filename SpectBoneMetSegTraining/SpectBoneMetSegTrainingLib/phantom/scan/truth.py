@@ -26,7 +26,7 @@ OUTLINE_LEVEL = 0.5
 TOP_PERCENTILE = 90.0
 #: The local top is taken over the pixels above the second share of a first top, FIRST_PERCENTILE of those above the
 #: first share of the highest pixel: a hot spot must not decide which pixels count.
-TOP_FLOORS, FIRST_PERCENTILE = (0.03, 0.15), 95.0
+TOP_FLOORS, FIRST_PERCENTILE = (0.03, 0.5), 95.0
 MINIMUM_RATIO = 1.35
 MINIMUM_SNR = 4.0
 MINIMUM_CONTRAST = 0.25
@@ -34,8 +34,8 @@ FAINT_TOP = 0.35
 #: Width of the ring around an outline: 5 pixels of 2.8 mm.
 RING_MM = 14.0
 PROFILE_FLOOR = 0.1
-#: Smaller islands of an outline, in pixels, are left out.
-LEAST_ISLAND = 3
+#: Outlying parts of a lesion that are smaller, or not brighter than their own ring as labels are, are left out.
+LEAST_ISLAND_CM2 = 0.35
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -122,10 +122,14 @@ def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float,
     height, owner = relative_height(parts, sums)
     inside = height >= level
     islands, count = ndimage.label(inside, np.ones((3, 3)))
+    sizes = np.bincount(islands.ravel(), minlength=count + 1)
     island_of = _homes(parts, owner, islands)
-    outlines = _outlines(island_of, islands, count, owner)
-    heads = _heads(parts, island_of)
     ring = max(round(RING_MM / spacing), 2)
+    large = [
+        island for island in range(1, count + 1) if _stands_out(islands, sizes[island], island, total, ring, spacing)
+    ]
+    outlines = _outlines(island_of, islands, large, owner)
+    heads = _heads(parts, island_of)
     views: list[LesionView] = []
     for number, island in enumerate(island_of):
         if island and heads[island] == number:
@@ -202,19 +206,24 @@ def _homes(parts: Sequence[Projected], owner: NDArray[np.int32], islands: NDArra
 
 
 def _outlines(
-    homes: Sequence[int], islands: NDArray[np.int32], count: int, owner: NDArray[np.int32]
+    homes: Sequence[int], islands: NDArray[np.int32], outlying: Sequence[int], owner: NDArray[np.int32]
 ) -> dict[int, Mask]:
-    """{island that holds a lesion's top: the outline, with islands that hold only outlying parts of its lesions}."""
+    """{island that holds a lesion's top: the outline}, with those `outlying` islands that are parts of its lesions."""
     outlines = {island: islands == island for island in set(homes) if island}
-    sizes = np.bincount(islands.ravel(), minlength=count + 1)
-    for island in range(1, count + 1):
-        if island in outlines or sizes[island] < LEAST_ISLAND:
+    for island in outlying:
+        if island in outlines:
             continue
         part = islands == island
         home = homes[int(np.bincount(owner[part]).argmax())]
         if home:
             outlines[home] = outlines[home] | part
     return outlines
+
+
+def _stands_out(islands: NDArray[np.int32], size: int, island: int, total: Image, ring: int, spacing: float) -> bool:
+    if size * spacing**2 / 100 < LEAST_ISLAND_CM2:
+        return False
+    return ring_ratio(total, islands == island, (islands > 0) & (islands != island), ring) >= MINIMUM_RATIO
 
 
 def _heads(parts: Sequence[Projected], homes: Sequence[int]) -> dict[int, int]:
