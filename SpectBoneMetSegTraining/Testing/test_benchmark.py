@@ -27,7 +27,7 @@ SHAPE, SPACING, BLOCK = (512, 128), 4.52, 15
 SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, negatives=2)
 
 
-def fake_case(case, seed, held_out=False):
+def fake_case(case, seed, held_out=False, site="a"):
     """A block of a body; by the last figure of its index a patient is positive, negative, flagged or of no use."""
     kind = ("positive", "positive", "negative", "unseen", "flagged")[seed[1] % 5]
     rng = np.random.default_rng(seed)
@@ -170,7 +170,7 @@ def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
 def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_path, monkeypatch, stop):
     calls = []
 
-    def breaks(case, seed, held_out=False):
+    def breaks(case, seed, held_out=False, site="a"):
         calls.append(case)
         if len(calls) == stop:
             raise KeyboardInterrupt

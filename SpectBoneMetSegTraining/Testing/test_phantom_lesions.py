@@ -109,13 +109,13 @@ def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, m
     assert draw_metastases(person, np.random.default_rng(0), count=0) == []
 
 
-@pytest.mark.parametrize(("disease", "low", "high"), [("lung", 13, 17), ("prostate", 18, 25), ("breast", 19, 26)])
+@pytest.mark.parametrize(("disease", "low", "high"), [("lung", 17, 23), ("prostate", 23, 31), ("breast", 24, 32)])
 def test_many_patients_have_one_or_two_metastases_and_some_dozens(disease, low, high):
     numbers = [draw_count(np.random.default_rng(seed), disease) for seed in range(2000)]
     assert min(numbers) == 1
     assert max(numbers) == MOST == 60
     assert low < np.mean(numbers) < high
-    assert 0.15 < np.mean(np.array(numbers) <= 2) < 0.4
+    assert 0.1 < np.mean(np.array(numbers) <= 2) < 0.3
     assert 0.1 < np.mean(np.array(numbers) > 30) < 0.4
 
 

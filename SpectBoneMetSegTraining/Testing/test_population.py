@@ -48,7 +48,7 @@ def lesion_view(row, column, contrast, snr, visible):
     return LesionView(mask, contrast, snr, visible, box, profile, 1 + contrast)
 
 
-def fake_case(case, seed, held_out=False):
+def fake_case(case, seed, held_out=False, site="a"):
     """A quick stand-in for the simulator: a block of a body with one lesion per patient, plain in front only."""
     rng = np.random.default_rng(seed)
     expected = np.full(SHAPE, 0.2, np.float32)
@@ -78,7 +78,7 @@ def fake_case(case, seed, held_out=False):
     )
 
 
-def fake_series(case, seed, scans, held_out=False):
+def fake_series(case, seed, scans, held_out=False, site="a"):
     """The same patient again and again; the lesion has grown."""
     series = [fake_case(case, seed, held_out)]
     for number in range(1, scans):
@@ -138,7 +138,7 @@ def test_a_larger_population_keeps_the_splits_of_a_smaller_one():
 def test_a_resumed_run_gives_the_same_bytes_as_an_unbroken_one(tmp_path, whole, monkeypatch):
     calls = []
 
-    def breaks(case, seed, held_out):
+    def breaks(case, seed, held_out, site):
         calls.append(case)
         if len(calls) == 4:
             raise KeyboardInterrupt
@@ -333,7 +333,9 @@ def test_a_lesion_that_the_readers_missed_is_neither_right_nor_wrong(tmp_path, m
 def with_change(monkeypatch, **changes):
     """The simulator's stand-in gives cases with these fields."""
     monkeypatch.setattr(
-        hospital, "simulate_case", lambda case, seed, held_out=False: replace(fake_case(case, seed), **changes)
+        hospital,
+        "simulate_case",
+        lambda case, seed, held_out=False, site="a": replace(fake_case(case, seed), **changes),
     )
 
 
@@ -350,7 +352,7 @@ def test_cold_lesions_are_ignored_and_flagged_cases_keep_out_of_the_agreement(tm
 
 @pytest.mark.parametrize("there", ["anterior", "posterior"])
 def test_a_scan_with_one_view_becomes_a_case_with_one_view(tmp_path, monkeypatch, there):
-    def one_view(case, seed, held_out=False):
+    def one_view(case, seed, held_out=False, site="a"):
         made = fake_case(case, seed)
         gone = "posterior" if there == "anterior" else "anterior"
         kept = tuple(replace(item, views={there: item.views["anterior"]}) for item in made.lesions)

@@ -13,6 +13,7 @@ import numpy as np
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ..person.anatomy import Person
+from .camera_habits import CEILING, COUNTS, SIGMA_COUNTS, USUAL, CameraHabits, draw_matrix
 from .detector import OUTSIDE_COUNTS, detect, enhance, in_field, quantise, uneven
 from .metal import Metal, draw_metal, shadow
 from .motion import Jerk, draw_motion, move, shift
@@ -45,27 +46,12 @@ __all__ = [
     "uneven",
 ]
 
-SINGLE_HEAD = 0.3
-VENDOR_SMOOTHING = 0.04
-ENHANCED, HALF_TIME = 0.02, 0.02
 ONE_VIEW = 0.06
+HALF_TIME = 0.02
 #: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
 CAPTURED, CAPTURED_LONE = 0.05, 0.3
-#: Of scans that are no captures: counts above 255 cut off, as archives of 8 bits do.
-CUT_OFF, CEILING = 0.28, 255
 OFF_CENTRE = 0.04
 HEAD_OUT, FEET_OUT = 0.01, 0.03
-#: Pixel sizes (mm) and columns of usual detectors, zooms and archives, and how often they are met.
-MATRICES = (
-    *((1.8, 512, 0.05), (2.0, 512, 0.05), (2.0, 256, 0.03), (2.16, 256, 0.06), (2.21, 256, 0.08), (2.26, 256, 0.2)),
-    *((2.4, 256, 0.09), (2.46, 256, 0.06), (2.8, 256, 0.27), (3.3, 256, 0.04), (3.9, 256, 0.03), (4.8, 256, 0.04)),
-)
-#: Rows of a field: whole-body scans of small pixels have 1024, others as many as a tall patient needs.
-ROWS, LEAST_LENGTH_MM = (1024, 768, 512), 2150.0
-#: Counts of the anterior view: limits, median, sigma of the logarithm.
-COUNTS, MEDIAN_COUNTS, SIGMA_COUNTS = (0.7e6, 4.0e6), 1.45e6, 0.29
-#: The posterior detector looks through the table: mean and sigma of its sensitivity relative to the anterior one.
-POSTERIOR_GAIN = (0.79, 0.05)
 #: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
 
@@ -132,24 +118,28 @@ SPEED = (10.0, 15.0)
 
 
 def draw_camera(
-    person: Person, rng: np.random.Generator, shape: tuple[int, int] | None = None, spacing: float | None = None
+    person: Person,
+    rng: np.random.Generator,
+    shape: tuple[int, int] | None = None,
+    spacing: float | None = None,
+    habits: CameraHabits = USUAL,
 ) -> Camera:
     """An acquisition at random (LEHR); without `shape` and `spacing` both are drawn, without one of them that one."""
     there = person.bones[person.bone_volume > 0, 2]
     height, feet = float(there.max()), float(there.min())
     if spacing is None or shape is None:
-        shape, spacing = _draw_matrix(rng, shape, spacing)
+        shape, spacing = draw_matrix(rng, habits, shape, spacing)
     room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
     top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
     centre = float(rng.normal(0, 14))
     if rng.random() < OFF_CENTRE:
         centre += float(rng.uniform(30, 60)) * (1 if rng.random() < 0.5 else -1)
     body = (top - height) / spacing, (top - feet) / spacing
-    heads = 1 if rng.random() < SINGLE_HEAD else 2
+    heads = 1 if rng.random() < habits.single_head else 2
     views = _draw_views(rng)
     quick = bool(rng.random() < HALF_TIME)
     # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(MEDIAN_COUNTS), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
+    counts = float(np.exp(rng.normal(np.log(habits.counts), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
     camera = Camera(
         shape=shape,
         spacing=spacing,
@@ -157,10 +147,10 @@ def draw_camera(
         top=top,
         centre=centre,
         gap=(float(rng.uniform(8, 40)), float(rng.uniform(10, 35))),
-        scatter=float(rng.uniform(0.3, 0.6)),
+        scatter=float(rng.uniform(*habits.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
-        intrinsic=float(rng.uniform(2.5, 4.5)),
-        posterior_gain=float(rng.normal(*POSTERIOR_GAIN)),
+        intrinsic=float(rng.uniform(*habits.intrinsic)),
+        posterior_gain=float(rng.normal(*habits.posterior_gain)),
         posterior_shift=_late(rng) if heads == 1 else (0, 0),
         unevenness=float(rng.uniform(0.0, 0.03)),
         views=views,
@@ -171,7 +161,7 @@ def draw_camera(
         motion=draw_motion(rng, body, spacing, views, heads),
         metal=draw_metal(person, rng),
     )
-    return _draw_processing(camera, rng, quick)
+    return _draw_processing(camera, rng, quick, habits)
 
 
 def displace(image: Image, camera: Camera, view: str) -> Image:
@@ -220,19 +210,6 @@ def describe(camera: Camera) -> dict[str, object]:
     }
 
 
-def _draw_matrix(
-    rng: np.random.Generator, shape: tuple[int, int] | None, spacing: float | None
-) -> tuple[tuple[int, int], float]:
-    """Rows, columns and pixel edge; what is given stays."""
-    sizes, columns, share = np.array(MATRICES).T
-    number = int(rng.choice(len(sizes), p=share / share.sum()))
-    pixel = float(sizes[number]) if spacing is None else spacing
-    if shape is not None:
-        return shape, pixel
-    rows = min((count for count in ROWS if count * pixel >= LEAST_LENGTH_MM), default=ROWS[0])
-    return (rows, int(columns[number])), pixel
-
-
 def _late(rng: np.random.Generator) -> tuple[int, int]:
     rows, columns = np.rint(rng.normal(0, 1.5, 2)).astype(int)
     return int(rows), int(columns)
@@ -263,13 +240,13 @@ def _draw_swept(
     return max(first, 0), min(end, rows)
 
 
-def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool) -> Camera:
+def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool, habits: CameraHabits) -> Camera:
     """The same acquisition with what its vendor and its archive do to the counts."""
     kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
-    if quick or kind < ENHANCED:
+    if quick or kind < habits.enhanced:
         camera = replace(camera, enhancement=0.4 + 0.8 * float(strength))
-    elif kind < ENHANCED + VENDOR_SMOOTHING:
+    elif kind < habits.enhanced + habits.smoothed:
         camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))
     if rng.random() < (CAPTURED if len(camera.views) == 2 else CAPTURED_LONE):
         return replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
-    return replace(camera, ceiling=CEILING) if rng.random() < CUT_OFF else camera
+    return replace(camera, ceiling=CEILING) if rng.random() < habits.cut_off else camera

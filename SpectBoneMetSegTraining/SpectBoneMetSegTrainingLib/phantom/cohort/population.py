@@ -43,7 +43,7 @@ class Population:
         series: share of the patients who come again, SCANS times in all; their scans share a split.
         held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
         background: write the noise-free counts without metastases too.
-        version: of the simulator.
+        version: of the simulator. site: hospital that scans them, of scan.sites.SITES.
     """
 
     patients: int
@@ -55,6 +55,7 @@ class Population:
     held_out: bool = True
     background: bool = False
     version: int = SIMULATOR_VERSION
+    site: str = "a"
 
     def split(self, index: int) -> str:
         """Split of patient `index`; by position, so that a larger population keeps the smaller one's patients."""
@@ -203,9 +204,9 @@ def _simulate_one(folder: Path, population: Population, index: int) -> None:
     names, split, seed = _names(population, index), population.split(index), (population.seed, index)
     held_out = population.held_out and split == "test"
     if len(names) == 1:
-        series = [simulate_case(names[0], seed, held_out=held_out)]
+        series = [simulate_case(names[0], seed, held_out=held_out, site=population.site)]
     else:
-        series = simulate_series(names[0], seed, len(names), held_out=held_out)
+        series = simulate_series(names[0], seed, len(names), held_out=held_out, site=population.site)
     for number, simulated in enumerate(series):
         if not _is_there(folder, names[number]):
             write_simulated(

@@ -23,9 +23,9 @@ UPTAKE_SIGMA = (0.4, 0.55)  # of the logarithm: between patients, within one
 UPTAKE_LIMITS = (1.2, 90.0)
 LYTIC_SHARE: dict[str, float] = {"lung": 0.2, "prostate": 0.03, "breast": 0.12}
 #: Median radius (mm), sigma of its logarithm between patients and within one, limits.
-RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 7.8, (0.2, 0.48), (3.5, 60.0)
+RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 8.2, (0.22, 0.5), (3.5, 60.0)
 #: Share of the lesions that are large, and their radius, mm.
-LARGE_SHARE, LARGE_MM = 0.035, (22.0, 55.0)
+LARGE_SHARE, LARGE_MM = 0.05, (22.0, 55.0)
 #: A lesion at least so large (mm) may cross into the bones next to its own; how often, and how many points make a part.
 CROSSING_MM, CROSSING, LEAST_PART = 12.0, 0.5, 12
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])

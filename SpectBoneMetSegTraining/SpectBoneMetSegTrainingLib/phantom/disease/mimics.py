@@ -82,9 +82,9 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
         foci += _sternotomy(person, rng)
     foci += _skull(person, rng)
     foci += _loosening(person, rng)
-    there = [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
+    standing = [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
     kept = {kind: rng.random() < amount for kind in TOGETHER}
-    return [focus for focus in there if (kept[focus.kind] if focus.kind in kept else rng.random() < amount)]
+    return [focus for focus in standing if (kept[focus.kind] if focus.kind in kept else rng.random() < amount)]
 
 
 def nearest(

@@ -20,7 +20,7 @@ from .sites import draw_disease
 from .tracer import Tracer, draw_tracer
 
 #: Share of patients with metastases in a simulated population; of these with diffuse disease, with cold metastases.
-POSITIVE_SHARE, DIFFUSE_SHARE, COLD_SHARE = 0.7, 0.13, 0.015
+POSITIVE_SHARE, DIFFUSE_SHARE, COLD_SHARE = 0.7, 0.16, 0.015
 #: Share of the usual mimics that patients with metastases have: most of their bright spots are metastases.
 MIMICS_BESIDE_METASTASES = 0.3
 

@@ -45,7 +45,7 @@ PROSTATE_SITES: Sites = (
     (HUMERI, 2.2),
     (SCAPULAE, 4.3),
     (("sternum",), 2.6),
-    (("skull",), 2.0),
+    (("skull",), 1.2),
     (CLAVICLES, 1.4),
 )
 PROSTATE_FEW_SITES: Sites = (
@@ -73,7 +73,7 @@ BREAST_SITES: Sites = (
     (HUMERI, 1.5),
     (SCAPULAE, 3.5),
     (("sternum",), 6.0),
-    (("skull",), 3.0),
+    (("skull",), 1.5),
     (CLAVICLES, 1.5),
 )
 FEW = 6  # lesions a patient
@@ -82,8 +82,8 @@ CLUSTERED = 0.25  # share of lesions that lie in the bone of the one before, or 
 #: Of men and of women with cancer.
 PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
 #: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
-MEAN_LESIONS: dict[str, float] = {"lung": 18.0, "prostate": 30.0, "breast": 32.0}
-LESIONS_SHAPE = 0.55
+MEAN_LESIONS: dict[str, float] = {"lung": 24.0, "prostate": 38.0, "breast": 40.0}
+LESIONS_SHAPE = 0.65
 
 
 def draw_disease(rng: np.random.Generator, sex: str) -> str:

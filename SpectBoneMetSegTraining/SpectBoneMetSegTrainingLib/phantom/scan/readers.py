@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.reader_agreement import Consensus, agree
+from .sites import SITES
 from .truth import LEAST_ISLAND_CM2, PROFILE_FLOOR
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ OFFSET_MM, OFFSET_WAVER_MM = 0.6, 0.8
 HAND, HAND_MM = 0.16, 3.6
 #: Mean inside / surrounding ring, excess over healthy bone and signal-to-noise at which half of the lesions are seen,
 #: and how sharply that changes.
-SEEN_RATIO, SEEN_CONTRAST, SEEN_SNR = (1.34, 0.04), (0.24, 0.03), (3.8, 0.5)
+SEEN_RATIO, SEEN_CONTRAST, SEEN_SNR = (1.40, 0.05), (0.24, 0.03), (3.8, 0.5)
 #: How much more of that ratio (or less) than others a reader needs: standard deviation.
 CAUTION = 0.03
 
@@ -77,10 +78,10 @@ def draw_readers(rng: np.random.Generator) -> tuple[Reader, ...]:
 
 def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Drawing]:
     """{view: what this reader outlines}, of the views that exist."""
-    pixel = case.scan.frame.spacing[0]
+    pixel, habit = case.scan.frame.spacing[0], SITES[str(case.parameters.get("site", "a"))].level
     drawn: dict[ViewName, Drawing] = {view: {} for view in case.scan.views}
     for lesion in outlined(case):
-        level = float(np.clip(reader.level + rng.normal(0, LEVEL_WAVER), *LEVEL_LIMITS))
+        level = float(np.clip(habit * reader.level + rng.normal(0, LEVEL_WAVER), *LEVEL_LIMITS))
         offset = reader.offset + float(rng.normal(0, OFFSET_WAVER_MM))
         for view, shown in lesion.views.items():
             if rng.random() < _chance(shown, reader) and shown.mask.any():

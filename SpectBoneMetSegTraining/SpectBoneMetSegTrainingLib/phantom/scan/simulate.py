@@ -20,6 +20,7 @@ from ..person.skeleton import load_skeleton
 from .dicom_nm import Variant, draw_variant
 from .lesion_projection import project_focus, windowed
 from .regions import RegionMap, region_maps
+from .sites import SITES, at_site
 from .truth import LesionView, label_together, label_view
 
 #: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.
@@ -88,6 +89,7 @@ def simulate_case(
     spacing: float | None = None,
     arms_up: bool | None = None,
     held_out: bool = False,
+    site: str = "a",
 ) -> SimulatedCase:
     """Simulate one scan of one patient; the same seed gives the same counts.
 
@@ -95,9 +97,11 @@ def simulate_case(
         case: name of the scan. seed: of everything.
         positive: with metastases; arms_up: arms above the head; spacing: pixel edge in mm; None draws each.
         shape: rows and columns, None draws them; held_out: a body from the range of shapes that is kept for testing.
+        site: of sites.SITES.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    return acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, arms_up=arms_up)
+    rng = stream(seed, SCAN_STREAM, 0)
+    return acquire(case, patient, rng, shape=shape, spacing=spacing, arms_up=arms_up, site=site)
 
 
 def simulate_series(
@@ -110,17 +114,18 @@ def simulate_series(
     shape: tuple[int, int] | None = None,
     spacing: float | None = None,
     held_out: bool = False,
+    site: str = "a",
 ) -> list[SimulatedCase]:
     """Simulate a baseline, equal to `simulate_case` with this seed, and follow-ups named <case>_s1, <case>_s2, ...
 
     The patient lies anew for every scan and is scanned by the camera of the day; `course` as in progression.follow_up.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing)]
+    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
     for number in range(1, scans):
         patient = follow_up(patient, stream(seed, COURSE_STREAM, number), course)
         rng = stream(seed, SCAN_STREAM, number)
-        cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing))
+        cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing, site=site))
     return cases
 
 
@@ -132,13 +137,14 @@ def acquire(
     shape: tuple[int, int] | None,
     spacing: float | None,
     arms_up: bool | None = None,
+    site: str = "a",
 ) -> SimulatedCase:
     """Scan a patient: today's posture, tracer and camera."""
     posture = draw_posture(rng, arms_up)
     person = make_person(patient.shape, posture, rng)
-    tracer = day_tracer(patient.tracer, rng)
+    tracer = at_site(day_tracer(patient.tracer, rng), person, SITES[site])
     spots = draw_spill(person, rng)
-    camera = cam.draw_camera(person, rng, shape, spacing)
+    camera = cam.draw_camera(person, rng, shape, spacing, SITES[site].camera)
     depths = cam.make_depths(person, camera)
 
     mimics = list(patient.mimics)
@@ -179,7 +185,7 @@ def acquire(
         _landmarks(person, camera),
         patient.flags,
         draw_variant(rng, scan, camera.capture > 0),
-        _parameters(patient, posture.arm_abduction[0] > 90, camera),
+        {**_parameters(patient, posture.arm_abduction[0] > 90, camera), "site": site},
         regions,
     )
 
