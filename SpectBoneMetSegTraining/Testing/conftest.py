@@ -101,7 +101,7 @@ def coarse_case() -> Callable[..., SimulatedCase]:
             if plain:
                 patch.setattr(simulate_module, "draw_camera", faultless)
                 patch.setattr(patient_module, "add_illness", lambda person, tracer, rng, disease: (tracer, []))
-                patch.setattr(patient_module, "SUPERSCAN_SHARE", 0.0)
+                patch.setattr(patient_module, "DIFFUSE_SHARE", 0.0)
                 patch.setattr(patient_module, "COLD_SHARE", 0.0)
             return simulate_case(f"case {seed}", seed, shape=COARSE_SHAPE, spacing=COARSE_SPACING, **options)
 

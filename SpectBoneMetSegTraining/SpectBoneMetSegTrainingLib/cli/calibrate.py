@@ -10,32 +10,69 @@ from SpectBoneMetSegLib.cli.common import UsageError
 
 from ..common.extras import require
 
+#: Patients by default: enough for a picture beside one scan; enough for percentiles of a population.
+BESIDE_ONE, BESIDE_MANY = 24, 100
+
 
 class CalibrateCommand:
-    """Compare simulated patients with a real scan."""
+    """Compare simulated patients with real ones."""
 
-    help = "Compare simulated patients with one real anterior scan: table, plots and a contact sheet."
+    help = "Compare simulated patients with a real population's percentiles or with one real anterior scan."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--scan", required=True, metavar="FILE", help="a real scan with an anterior view")
-        parser.add_argument("--patients", type=int, default=24, metavar="N", help="simulated patients (24)")
+        real = parser.add_mutually_exclusive_group()
+        real.add_argument(
+            "--population",
+            metavar="FILE",
+            help="percentiles of a population (those of 34 patients with metastases of one hospital)",
+        )
+        real.add_argument("--scan", metavar="FILE", help="a real scan with an anterior view")
+        parser.add_argument("--patients", type=int, metavar="N", help="simulated patients (100; 24 with --scan)")
         parser.add_argument("--seed", type=int, default=777, metavar="S")
         parser.add_argument("--output", required=True, metavar="DIR")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
 
     def run(self, args: argparse.Namespace) -> int:
         """Simulate, measure, print the table and write the pictures."""
-        from ..phantom.cohort.calibrate import calibrate
-        from ..phantom.cohort.calibration import match_line
-
-        if args.patients < 3 or args.jobs < 1 or args.seed < 0:
+        patients = args.patients or (BESIDE_ONE if args.scan else BESIDE_MANY)
+        if (args.patients is not None and args.patients < 3) or args.jobs < 1 or args.seed < 0:
             raise UsageError("--patients starts at 3, --jobs at 1, --seed at 0.")
         require("calibrate", "matplotlib")
-        rows = calibrate(Path(args.scan), args.patients, args.seed, Path(args.output), args.jobs)
-        print(f"{args.patients} simulated patients (seed {args.seed}) against one real scan (n = 1)")
-        print("  ".join(f"{name:>18}" for name in rows[0]))
-        for row in rows:
-            print("  ".join(f"{value!s:>18}" for value in row.values()))
-        print(match_line(rows))
-        return 0
+        if args.scan:
+            return _beside_scan(args, patients)
+        return _beside_population(args, patients)
+
+
+def _beside_population(args: argparse.Namespace, patients: int) -> int:
+    from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
+
+    from ..phantom.cohort.population_calibration import calibrate_population, score_line, site_lines, table_lines
+    from ..phantom.cohort.population_tables import shipped_population
+
+    file = Path(args.population) if args.population else shipped_population()
+    result = calibrate_population(file, patients, args.seed, Path(args.output), args.jobs)
+    print(f"{patients} simulated patients with metastases (seed {args.seed}) against: {result.tables.about}")
+    print("percentiles " + " / ".join(f"{value:g}" for value in result.tables.percentiles))
+    print("\n".join(table_lines(result)))
+    for view in VIEW_NAMES:
+        shares = ", ".join(
+            f"{name} {ours:.0%} ({real:.0%})" if real else f"{name} {ours:.0%}"
+            for name, ours, real in site_lines(result, view)
+        )
+        print(f"sites, {view}, ours (real): {shares}")
+    print(score_line(result))
+    return 0
+
+
+def _beside_scan(args: argparse.Namespace, patients: int) -> int:
+    from ..phantom.cohort.calibrate import calibrate
+    from ..phantom.cohort.calibration import match_line
+
+    rows = calibrate(Path(args.scan), patients, args.seed, Path(args.output), args.jobs)
+    print(f"{patients} simulated patients (seed {args.seed}) against one real scan (n = 1)")
+    print("  ".join(f"{name:>18}" for name in rows[0]))
+    for row in rows:
+        print("  ".join(f"{value!s:>18}" for value in row.values()))
+    print(match_line(rows))
+    return 0

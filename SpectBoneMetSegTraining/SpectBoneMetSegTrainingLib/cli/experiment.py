@@ -25,7 +25,7 @@ class ExperimentCommand:
         parser.add_argument(
             "name", choices=(*NAMES, "all", "list", "page"), help="an experiment, all, a list of trainings, or the page"
         )
-        parser.add_argument("--data", metavar="BENCHMARK", help="folder of `simulate --benchmark hospital-3`")
+        parser.add_argument("--data", metavar="BENCHMARK", help="folder of `simulate --benchmark hospital-4`")
         parser.add_argument(
             "--output", required=True, metavar="DIR", help="runs, results and page; broken-off trainings go on"
         )
@@ -58,7 +58,7 @@ class ExperimentCommand:
         from ..experiments.scales import SCALES
 
         if args.data is None:
-            raise UsageError("--data is needed: the folder of `simulate --benchmark hospital-3`.")
+            raise UsageError("--data is needed: the folder of `simulate --benchmark hospital-4`.")
         python = Path(args.nnunet_python) if args.nnunet_python else None
         place = Place(Path(args.data), output, args.scale, python)
         check_benchmark(place.benchmark)

@@ -2,7 +2,7 @@
 
     DIR/dataset.json  imagesTr  labelsTr  imagesTs  labelsTs  imagesUnlabelled  splits.json  splits_final.json
     DIR/instances/<case>.json, <case>_anterior.nii.gz, <case>_posterior.nii.gz
-    DIR/exact  DIR/background                                  (of simulated scans, where asked for)
+    DIR/exact  DIR/background  DIR/regions                     (of simulated scans, background where asked for)
 
 Images are thorax crops (rows, columns) of counts in the scan's own pixels, as one-slice NIfTI volumes with their place
 in the patient: channel 0000 anterior, 0001 posterior mirrored into the anterior frame, zeros for a view that was not

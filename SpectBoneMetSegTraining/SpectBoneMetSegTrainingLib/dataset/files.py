@@ -15,6 +15,9 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.images import is_whole
 from SpectBoneMetSegLib.scan.planar import PlanarView
 
+#: A projection has no thickness; with slices so far apart nnU-Net plans a 2D network as it stands.
+SLICE_SPACING_MM = 999.0
+
 __all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
 
 
@@ -30,7 +33,7 @@ def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple
     image = sitk.GetImageFromArray(array if array.ndim == 3 else array[None])
     directions = view.ijk_to_ras[:3, :3] / np.array([view.spacing[1], view.spacing[0], 1.0])
     to_lps = np.diag([-1.0, -1.0, 1.0])
-    image.SetSpacing((view.spacing[1], view.spacing[0], 1.0))
+    image.SetSpacing((view.spacing[1], view.spacing[0], SLICE_SPACING_MM))
     image.SetDirection((to_lps @ directions).ravel().tolist())
     image.SetOrigin((to_lps @ np.array(origin)).tolist())
     with whole_file(path) as part:

@@ -20,8 +20,9 @@ SMOOTHING_PIXELS = 1.0
 TOP_SIGNIFICANCE, SIGNIFICANCE, LEAST_PIXELS = 6.5, 3.5, 6
 #: Two tops are two lesions where the ridge between them falls below this share of the lower one.
 RIDGE = 0.7
-#: The outline of a lesion lies at this share of its own maximum, as the labels' does (`phantom.truth`).
-OUTLINE_LEVEL = 0.40
+#: The outline of a lesion lies at this share of its robust top, as the labels' does (`phantom.scan.truth`): the 90th
+#: percentile of its pixels above TOP_FLOOR of the highest one.
+OUTLINE_LEVEL, TOP_PERCENTILE, TOP_FLOOR = 0.5, 90.0, 0.4
 #: How far the outline may lie outside the significant pixels.
 REACH_PIXELS = 2
 
@@ -57,8 +58,12 @@ def oracle(counts: Image, background: Image) -> Mask:
             continue
         others = (lesions[wide] != number) & (lesions[wide] > 0)
         near = ndimage.binary_dilation(lesion, iterations=REACH_PIXELS) & ~others
-        result[wide] |= ndimage.binary_fill_holes(near & (image >= OUTLINE_LEVEL * image[top]))
+        result[wide] |= ndimage.binary_fill_holes(near & (image >= OUTLINE_LEVEL * _robust_top(image[lesion])))
     return result
+
+
+def _robust_top(values: Image) -> float:
+    return float(np.percentile(values[values >= TOP_FLOOR * values.max()], TOP_PERCENTILE))
 
 
 def _significance(smooth: Image, background: Image) -> Image:

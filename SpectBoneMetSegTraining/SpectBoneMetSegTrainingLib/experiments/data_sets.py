@@ -28,7 +28,7 @@ def check_benchmark(data: Path) -> dict[str, object]:
     """
     if not (data / "benchmark.json").is_file() or not (data / "train" / "d1.json").is_file():
         raise UserError(
-            f"{data} is not a benchmark; make one: `spectbonemetseg simulate --benchmark hospital-3 --output {data}`."
+            f"{data} is not a benchmark; make one: `spectbonemetseg simulate --benchmark hospital-4 --output {data}`."
         )
     about = read_json(data / "benchmark.json")
     if about.get("state") != "complete" or is_sealed(data / "development"):

@@ -28,9 +28,10 @@ def dice(one, two):
     return 2 * (one & two).sum() / (one.sum() + two.sum())
 
 
-def test_a_lesion_is_outlined_at_forty_per_cent_of_its_own_maximum():
+def test_a_lesion_is_outlined_at_half_height_of_its_robust_top():
+    # Of a round blob that is 46 % of its maximum.
     extra = blob(50, 40, 60.0)
-    assert dice(oracle(noisy(body() + extra), body()), extra >= 24.0) > 0.8
+    assert dice(oracle(noisy(body() + extra), body()), extra >= 27.5) > 0.8
 
 
 def test_lesions_on_bright_bone_are_seen_where_no_threshold_sees_them():
@@ -70,7 +71,7 @@ def test_grey_levels_of_a_capture_are_judged_by_their_own_noise(grey):
     extra = blob(50, 40, 60.0)
     counts = np.minimum(np.rint(noisy(body() + extra) * grey), 255)
     found = oracle(counts.astype(np.float32), body() * np.float32(grey))
-    assert dice(found, extra >= 24.0) > 0.75
+    assert dice(found, extra >= 27.5) > 0.75
 
 
 def test_white_of_a_capture_hides_and_invents_nothing():

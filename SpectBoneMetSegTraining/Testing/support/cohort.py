@@ -23,12 +23,12 @@ def lesion_view(row, column, contrast, snr, visible):
     mask = np.zeros(SHAPE, bool)
     box = slice(row, row + BLOCK[0]), slice(column, column + BLOCK[1])
     rows, columns = np.indices(BLOCK)
-    profile = np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18).astype(np.float32)
-    mask[box] = profile >= 0.4
-    return LesionView(mask, contrast, snr, visible, box, profile)
+    profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.92).astype(np.float32)
+    mask[box] = profile >= 0.5
+    return LesionView(mask, contrast, snr, visible, box, profile, 1 + contrast)
 
 
-def fake_case(case, seed, held_out=False):
+def fake_case(case, seed, held_out=False, site="a"):
     """A quick stand-in for the simulator: a block of a body with one lesion per patient, plain in front only."""
     rng = np.random.default_rng(seed)
     expected = np.full(SHAPE, 0.2, np.float32)
@@ -65,7 +65,7 @@ def contents(folder):
 SMALL = Population(6, seed=7, unlabelled=2, test_share=0.5)
 
 
-def fake_series(case, seed, scans, held_out=False):
+def fake_series(case, seed, scans, held_out=False, site="a"):
     """The same patient again and again; the lesion has grown."""
     series = [fake_case(case, seed, held_out)]
     for number in range(1, scans):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,7 @@ class Camera:
         motion, metal: see motion.py and metal.py.
         enhancement: strength of the vendor's resolution recovery after noise suppression; 0 for none.
         capture: counts that are white in an 8-bit capture; 0 for counts as they are.
+        ceiling: highest count that the archive keeps; 0 for none.
     """
 
     shape: tuple[int, int]
@@ -58,6 +55,7 @@ class Camera:
     metal: tuple[Metal, ...] = ()
     enhancement: float = 0.0
     capture: float = 0.0
+    ceiling: int = 0
 
     @property
     def seconds(self) -> float:

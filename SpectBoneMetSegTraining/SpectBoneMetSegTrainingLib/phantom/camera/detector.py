@@ -53,8 +53,8 @@ def in_field(image: Image, camera: Camera) -> Image:
 def detect(expected: Image, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint16]:
     """What the file holds of an expected image (rows, columns).
 
-    Poisson counts, stray ones outside the body included, then the vendor's filter, enhancement and capture if the
-    camera has them.
+    Poisson counts, stray ones outside the body included, then the vendor's filter, enhancement and capture or the
+    archive's ceiling, as the camera has them.
     """
     inside = field(camera, expected.shape)
     counts = np.zeros(expected.shape, np.float32)
@@ -67,6 +67,8 @@ def detect(expected: Image, camera: Camera, rng: np.random.Generator) -> NDArray
         counts = enhance(counts, camera.enhancement)
     if camera.capture > 0:
         counts = quantise(counts, camera.capture)
+    if camera.ceiling > 0:
+        counts = np.minimum(counts, camera.ceiling)
     return np.minimum(counts, 65535).astype(np.uint16)
 
 

@@ -9,61 +9,56 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ..person.anatomy import Person
 from .acquisition import Camera
+from .camera_habits import CEILING, COUNTS, SIGMA_COUNTS, USUAL, CameraHabits, draw_matrix
 from .metal import draw_metal
 from .motion import draw_motion
 
-SINGLE_HEAD = 0.3
-ENHANCED, HALF_TIME = 0.06, 0.04
-OFF_CENTRE = 0.04
-
-#: Pixel sizes (mm) of usual detectors and zooms, and how often they are met.
-SPACINGS = ((2.0, 0.08), (2.16, 0.07), (2.21, 0.1), (2.26, 0.5), (2.4, 0.12), (2.46, 0.06), (2.8, 0.07))
-COUNTS = (0.8e6, 4.0e6)
-
-#: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
-SPEED = (10.0, 15.0)
-VENDOR_SMOOTHING = 0.12
 ONE_VIEW = 0.06
-
+HALF_TIME = 0.02
 #: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
-CAPTURED, CAPTURED_LONE = 0.03, 0.3
+CAPTURED, CAPTURED_LONE = 0.05, 0.3
+OFF_CENTRE = 0.04
 HEAD_OUT, FEET_OUT = 0.01, 0.03
-
 #: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
+#: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
+SPEED = (10.0, 15.0)
 
 
 def draw_camera(
-    person: Person, rng: np.random.Generator, shape: tuple[int, int] = (1024, 256), spacing: float | None = None
+    person: Person,
+    rng: np.random.Generator,
+    shape: tuple[int, int] | None = None,
+    spacing: float | None = None,
+    habits: CameraHabits = USUAL,
 ) -> Camera:
-    """An acquisition at random around the paper's (256 x 1024, 2.26 mm, LEHR); without `spacing` that is drawn too."""
+    """An acquisition at random (LEHR); without `shape` and `spacing` both are drawn, without one of them that one."""
     there = person.bones[person.bone_volume > 0, 2]
     height, feet = float(there.max()), float(there.min())
-    if spacing is None:
-        sizes, share = np.array(SPACINGS).T
-        spacing = float(rng.choice(sizes, p=share / share.sum()))
+    if spacing is None or shape is None:
+        shape, spacing = draw_matrix(rng, habits, shape, spacing)
     room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
     top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
     centre = float(rng.normal(0, 14))
     if rng.random() < OFF_CENTRE:
         centre += float(rng.uniform(30, 60)) * (1 if rng.random() < 0.5 else -1)
     body = (top - height) / spacing, (top - feet) / spacing
-    heads = 1 if rng.random() < SINGLE_HEAD else 2
+    heads = 1 if rng.random() < habits.single_head else 2
     views = _draw_views(rng)
     quick = bool(rng.random() < HALF_TIME)
     # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(2.0e6), 0.45))) * (0.5 if quick else 1.0)
+    counts = float(np.exp(rng.normal(np.log(habits.counts), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
     camera = Camera(
         shape=shape,
         spacing=spacing,
         counts=float(np.clip(counts, *COUNTS)),
         top=top,
         centre=centre,
-        gap=(float(rng.uniform(15, 60)), float(rng.uniform(15, 45))),
-        scatter=float(rng.uniform(0.3, 0.6)),
+        gap=(float(rng.uniform(8, 40)), float(rng.uniform(10, 35))),
+        scatter=float(rng.uniform(*habits.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
-        intrinsic=float(rng.uniform(2.5, 4.5)),
-        posterior_gain=float(rng.normal(1.0, 0.04)),
+        intrinsic=float(rng.uniform(*habits.intrinsic)),
+        posterior_gain=float(rng.normal(*habits.posterior_gain)),
         posterior_shift=_late(rng) if heads == 1 else (0, 0),
         unevenness=float(rng.uniform(0.0, 0.03)),
         views=views,
@@ -74,7 +69,7 @@ def draw_camera(
         motion=draw_motion(rng, body, spacing, views, heads),
         metal=draw_metal(person, rng),
     )
-    return _draw_processing(camera, rng, quick)
+    return _draw_processing(camera, rng, quick, habits)
 
 
 def faultless(camera: Camera) -> Camera:
@@ -92,6 +87,7 @@ def faultless(camera: Camera) -> Camera:
         metal=(),
         enhancement=0.0,
         capture=0.0,
+        ceiling=0,
     )
 
 
@@ -110,6 +106,7 @@ def describe(camera: Camera) -> dict[str, object]:
         "vendor_smoothing_pixels": round(camera.smoothing, 3),
         "enhancement": round(camera.enhancement, 3),
         "capture_white_counts": camera.capture,
+        "ceiling": camera.ceiling,
     }
 
 
@@ -143,13 +140,13 @@ def _draw_swept(
     return max(first, 0), min(end, rows)
 
 
-def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool) -> Camera:
+def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool, habits: CameraHabits) -> Camera:
     """The same acquisition with what its vendor and its archive do to the counts."""
     kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
-    if quick or kind < ENHANCED:
+    if quick or kind < habits.enhanced:
         camera = replace(camera, enhancement=0.4 + 0.8 * float(strength))
-    elif kind < ENHANCED + VENDOR_SMOOTHING:
+    elif kind < habits.enhanced + habits.smoothed:
         camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))
     if rng.random() < (CAPTURED if len(camera.views) == 2 else CAPTURED_LONE):
-        camera = replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
-    return camera
+        return replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
+    return replace(camera, ceiling=CEILING) if rng.random() < habits.cut_off else camera

@@ -31,11 +31,13 @@ class Spot:
     Attributes:
         centre: RAS mm; widths: standard deviations along R, A, S, mm.
         amount: activity, in concentration of soft tissue x cm3.
+        kind: "injection" for the injection site itself, "" for everything else.
     """
 
     centre: tuple[float, float, float]
     amount: float
     widths: tuple[float, float, float]
+    kind: str = ""
 
 
 def draw_spill(person: Person, rng: np.random.Generator) -> list[Spot]:
@@ -75,9 +77,10 @@ def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
     place[1] += rng.uniform(-10, 18)
     amount = float(np.exp(rng.normal(5.4, 1.3)))
     if rng.random() > EXTRAVASATION:
-        return [_spot(place, amount, rng.uniform(4, 9, 3))]
+        return [_spot(place, amount, rng.uniform(4, 9, 3), "injection")]
     amount *= float(rng.uniform(3, 15))
-    spots = [_spot(place + rng.normal(0, 6, 3), amount / 3, rng.uniform(6, 14, 3)) for _ in range(3)]
+    kinds = ("injection", "", "")
+    spots = [_spot(place + rng.normal(0, 6, 3), amount / 3, rng.uniform(6, 14, 3), kind) for kind in kinds]
     if rng.random() < 0.7:
         spots += _vein(place, elbow, shoulder, amount * float(rng.uniform(0.005, 0.06)), rng)
     inside = -30.0 if side == "right" else 30.0
@@ -161,7 +164,7 @@ def _bag(person: Person, rng: np.random.Generator) -> list[Spot]:
     return spots
 
 
-def _spot(centre: Place, amount: float, widths: object) -> Spot:
+def _spot(centre: Place, amount: float, widths: object, kind: str = "") -> Spot:
     right, front, up = (float(value) for value in centre)
     wide, deep, high = (float(value) for value in np.asarray(widths, float))
-    return Spot((right, front, up), amount, (wide, deep, high))
+    return Spot((right, front, up), amount, (wide, deep, high), kind)

@@ -52,6 +52,7 @@ class Benchmark:
         development: patients of the development test.
         positives, negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis,
             but with mimics.
+        site: hospital that scans them all, of scan.sites.SITES.
     """
 
     seed: int
@@ -60,12 +61,15 @@ class Benchmark:
     development: int
     positives: int
     negatives: int
+    site: str = "a"
 
 
-#: "hospital-3" has the paper's 362 patients and 112 lesion images, taken as 56 pairs.
+#: "hospital-4" has the paper's 362 patients and 112 lesion images, taken as 56 pairs; "hospital-4-site-b" is another
+#: hospital, with other cameras, habits and uptake, to adapt to.
 BENCHMARKS = {
-    "hospital-3": Benchmark(3000, 362, 56, 100, 300, 150),
-    "hospital-3-small": Benchmark(3100, 12, 3, 8, 4, 2),
+    "hospital-4": Benchmark(4000, 362, 56, 100, 300, 150),
+    "hospital-4-small": Benchmark(4100, 12, 3, 8, 4, 2),
+    "hospital-4-site-b": Benchmark(4200, 120, 20, 60, 120, 60, "b"),
 }
 
 
@@ -89,17 +93,18 @@ def make_benchmark(
         "data": "simulated",
         "simulator_version": SIMULATOR_VERSION,
         "seed": sizes.seed,
-        "sizes": {key: value for key, value in asdict(sizes).items() if key != "seed"},
+        "site": sizes.site,
+        "sizes": {key: value for key, value in asdict(sizes).items() if key not in ("seed", "site")},
     }
     about = folder / "benchmark.json"
     if _prepared(folder, about, asked):
         return dict(read_json(about))
     show = progress or (lambda _part: lambda _done, _total: None)
     try:
-        people = Population(sizes.patients, sizes.seed, test_share=0.0)
+        people = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site)
         simulate_population(folder / "train", people, jobs, show("train: patient"))
         write_json(folder / "train" / "d1.json", choose_d1(folder / "train", sizes.pairs, sizes.seed))
-        people = Population(sizes.development, sizes.seed + 1, test_share=1.0, background=True)
+        people = Population(sizes.development, sizes.seed + 1, test_share=1.0, background=True, site=sizes.site)
         simulate_population(folder / "development", people, jobs, show("development: patient"))
         make_sealed(folder / "sealed", sizes, jobs, show("sealed: patient"))
         from .data_sheet import write_data_sheet
@@ -240,7 +245,7 @@ def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:
     from ..scan.simulate import simulate_case
 
     name, seed = _name(sizes, index), (sizes.seed + 2, index)
-    simulated = simulate_case(name, seed, held_out=True)
+    simulated = simulate_case(name, seed, held_out=True, site=sizes.site)
     write_simulated(made, "test", simulated, {"patient": name, "scan": 0}, (*seed, READER_STREAM, 0))
     if simulated.flags:
         kind = "flagged"

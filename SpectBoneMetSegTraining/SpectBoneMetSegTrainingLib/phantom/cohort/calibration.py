@@ -85,7 +85,7 @@ def scan_figures(counts: Image, spacing: float, total: float | None = None) -> S
     axis = (body.axis - crop.columns[0] + 0.5) * spacing
     profiles = {"ribs": _profile(thorax, spacing, axis - 90, 7), "spine": _profile(thorax, spacing, axis, 9)}
     contrast = float(np.percentile(inside, 99) / np.percentile(inside, 50))
-    return ScanFigures(regions, thorax, contrast, _noise(raw), _spectrum(thorax, spacing), profiles)
+    return ScanFigures(regions, thorax, contrast, neighbour_noise(raw), _spectrum(thorax, spacing), profiles)
 
 
 def best_match(real: ScanFigures, simulated: Sequence[ScanFigures]) -> int:
@@ -183,7 +183,7 @@ def _region(
     return counts[first : max(end, first + 1), (distance >= columns[0]) & (distance <= columns[1])]
 
 
-def _noise(image: Image) -> float:
+def neighbour_noise(image: Image) -> float:
     """Variance / mean from second differences along the rows of flat parts; 1 is pure Poisson noise."""
     from scipy import ndimage
 

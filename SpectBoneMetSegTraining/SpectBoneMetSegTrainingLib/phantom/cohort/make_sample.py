@@ -24,7 +24,9 @@ def main(folder: str) -> None:
     """Write simulated_scan.dcm (RLE), truth.nii.gz (union of both views, anterior frame) and truth.json."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    case = simulate_case("simulated_scan", SEED, positive=True, spacing=2.26, arms_up=False, held_out=True)
+    case = simulate_case(
+        "simulated_scan", SEED, positive=True, shape=(1024, 256), spacing=2.26, arms_up=False, held_out=True
+    )
     write_nm_wholebody(target / "simulated_scan.dcm", case.scan, patient_id="SAMPLE", uid_text="sample", variant="rle")
     frame = case.scan.frame
     lesions = agreed_instances(case, consensus(case, (*SEED, READER_STREAM, 0)))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..scan.simulate import SimulatedCase, SimulatedLesion
 
 #: Raised whenever the same seed gives other scans.
-SIMULATOR_VERSION = 3
+SIMULATOR_VERSION = 4
 #: Readers, and how often a patient comes, are drawn from streams of their own: the scans do not depend on them.
 READER_STREAM, SERIES_STREAM = 1, 2
 #: How many scans a patient has who comes again: at least, at most.
@@ -47,7 +47,7 @@ class Population:
         series: share of the patients who come again, SCANS times in all; their scans share a split.
         held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
         background: write the noise-free counts without metastases too.
-        version: of the simulator.
+        version: of the simulator. site: hospital that scans them, of scan.sites.SITES.
     """
 
     patients: int
@@ -59,6 +59,7 @@ class Population:
     held_out: bool = True
     background: bool = False
     version: int = SIMULATOR_VERSION
+    site: str = "a"
 
     def split(self, index: int) -> str:
         """Split of patient `index`; by position, so that a larger population keeps the smaller one's patients."""
@@ -154,6 +155,7 @@ def write_simulated(
         _write_readers(folder, simulated, panel)
         agreed = agreed_instances(simulated, panel)
         exact = [_exact_instance(lesion) for lesion in simulated.lesions]
+        _write_regions(folder, simulated)
     work = regrid(aggregate(scan))
     record = {
         "patient": scan.case,
@@ -206,9 +208,9 @@ def _simulate_one(folder: Path, population: Population, index: int) -> None:
     names, split, seed = _names(population, index), population.split(index), (population.seed, index)
     held_out = population.held_out and split == "test"
     if len(names) == 1:
-        series = [simulate_case(names[0], seed, held_out=held_out)]
+        series = [simulate_case(names[0], seed, held_out=held_out, site=population.site)]
     else:
-        series = simulate_series(names[0], seed, len(names), held_out=held_out)
+        series = simulate_series(names[0], seed, len(names), held_out=held_out, site=population.site)
     for number, simulated in enumerate(series):
         if not _is_there(folder, names[number]):
             write_simulated(
@@ -259,9 +261,22 @@ def _about(lesion: SimulatedLesion) -> dict[str, Any]:
         "change": lesion.change,
         "bone": lesion.bone,
         "uptake": lesion.uptake,
+        "ratio": {view: round(shown.ratio, 3) for view, shown in lesion.views.items()},
+        "merged_into": {
+            view: shown.merged_into + 1 for view, shown in lesion.views.items() if shown.merged_into is not None
+        },
         "contrast": {view: round(shown.contrast, 4) for view, shown in lesion.views.items()},
         "snr": {view: round(shown.snr, 3) for view, shown in lesion.views.items()},
     }
+
+
+def _write_regions(folder: Path, simulated: SimulatedCase) -> None:
+    """regions/<case>/regions_<view>.nrrd: region numbers of the whole view, in its own grid as acquired."""
+    for name, regions in simulated.regions.items():
+        view = simulated.scan.views[name]
+        own = regions[:, ::-1] if name == "posterior" else regions
+        path = folder / "regions" / simulated.scan.case / f"regions_{name}.nrrd"
+        write_image(path, np.ascontiguousarray(own), view, view.origin)
 
 
 def _write_readers(folder: Path, simulated: SimulatedCase, panel: Panel) -> None:

@@ -1,6 +1,6 @@
 """What looks like a metastasis and is none: worn joints, fractures, operations. Never labelled.
 
-Uptake overlaps that of metastases widely, as on real scans: degenerative change is about 2 x normal bone but active
+Uptake overlaps that of metastases widely, as on real scans: degenerative change is 2-4 x normal bone but active
 joints and fresh fractures reach what metastases do, so no threshold sorts them. Place and shape do: facets lie beside
 the midline, discs and collapsed vertebrae are bands, rib fractures are spots, often aligned in neighbouring ribs, near
 the front (94 % spots; metastases are stripes in 52-78 %). Rates are ours.
@@ -29,8 +29,8 @@ KINDS = (
     "loosening",
 )
 #: Median factor on normal bone and sigma of its logarithm.
-DEGENERATIVE_UPTAKE = (2.7, 0.5)
-FRACTURE_UPTAKE = (3.8, 0.55)
+DEGENERATIVE_UPTAKE = (3.6, 0.6)
+FRACTURE_UPTAKE = (5.0, 0.6)
 OLD_FRACTURE_UPTAKE = (1.9, 0.3)
 
 #: Worn joints: bone, atlas place on the right side (R, A, S; mm), chance at 65 years, radius (mm).
@@ -57,8 +57,16 @@ TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
 )
 
 
-def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None) -> list[Focus]:
-    """Degenerative change, fractures and the like of one patient, on the reference person; `age` None draws it."""
+#: One event makes several foci of these: they are there together or not at all.
+TOGETHER = ("fracture", "insufficiency fracture", "disc", "sternotomy")
+
+
+def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None, amount: float = 1.0) -> list[Focus]:
+    """Degenerative change, fractures and the like of one patient, on the reference person.
+
+    Args:
+        age: in years, None draws it. amount: share of the usual number.
+    """
     worn = float(np.clip(1 + 0.025 * ((draw_age(rng) if age is None else age) - 65), 0.2, 1.7))
     foci = _spine(person, rng, worn)
     for table, kind, rate in ((JOINTS, "degenerative", worn), (TENDONS, "enthesopathy", 1.0)):
@@ -74,7 +82,9 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
         foci += _sternotomy(person, rng)
     foci += _skull(person, rng)
     foci += _loosening(person, rng)
-    return [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
+    standing = [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
+    kept = {kind: rng.random() < amount for kind in TOGETHER}
+    return [focus for focus in standing if (kept[focus.kind] if focus.kind in kept else rng.random() < amount)]
 
 
 def nearest(
@@ -87,7 +97,7 @@ def nearest(
 
 
 def _uptake(rng: np.random.Generator, median_sigma: tuple[float, float] = DEGENERATIVE_UPTAKE) -> float:
-    return float(np.clip(median_sigma[0] * np.exp(rng.normal(0, median_sigma[1])), 1.2, 16))
+    return float(np.clip(median_sigma[0] * np.exp(rng.normal(0, median_sigma[1])), 1.2, 25))
 
 
 def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:

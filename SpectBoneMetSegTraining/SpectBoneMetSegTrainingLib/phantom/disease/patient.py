@@ -12,13 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..person.anatomy import BodyShape, Person, draw_shape, reference_person
+from .diffuse import draw_diffuse, paled
 from .illness import add_illness
-from .lesions import Focus, draw_cold, draw_disease, draw_metastases, draw_superscan
+from .lesions import Focus, draw_cold, draw_metastases
 from .mimics import draw_mimics
+from .sites import draw_disease
 from .tracer import Tracer, draw_tracer
 
-#: Share of patients with metastases in a simulated population; of these with a superscan, with cold metastases.
-POSITIVE_SHARE, SUPERSCAN_SHARE, COLD_SHARE = 0.7, 0.015, 0.015
+#: Share of patients with metastases in a simulated population; of these with diffuse disease, with cold metastases.
+POSITIVE_SHARE, DIFFUSE_SHARE, COLD_SHARE = 0.7, 0.16, 0.015
+#: Share of the usual mimics that patients with metastases have: most of their bright spots are metastases.
+MIMICS_BESIDE_METASTASES = 0.3
 
 Seed = int | Sequence[int]
 
@@ -44,7 +48,8 @@ class Patient:
     Attributes:
         shape: the body; tracer: uptake of bones and tissues without foci.
         disease: "lung", "prostate", ... or "none"; metastases, mimics: foci.
-        conditions: what else is special, by name; flags: "superscan", "cold lesions".
+        conditions: what else is special, by name; flags: "cold lesions".
+        pattern: of the metastases: "foci", one of diffuse.PATTERNS, or "" for none.
     """
 
     shape: BodyShape
@@ -54,6 +59,7 @@ class Patient:
     mimics: tuple[Focus, ...]
     conditions: tuple[str, ...]
     flags: tuple[str, ...]
+    pattern: str = ""
 
 
 def stream(seed: Seed, *key: int) -> np.random.Generator:
@@ -74,18 +80,20 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
         positive = bool(rng.random() < POSITIVE_SHARE)
     disease = draw_disease(rng, shape.sex) if positive else "none"
     tracer, illnesses = add_illness(person, draw_tracer(person, rng, shape.age), rng, disease)
-    mimics = draw_mimics(person, rng, shape.age)
+    mimics = draw_mimics(person, rng, shape.age, MIMICS_BESIDE_METASTASES if positive else 1.0)
     foci: list[Focus] = []
-    flags = []
+    flags: list[str] = []
+    pattern = "foci" if positive else ""
     if positive:
         foci = draw_metastases(person, rng, disease)
         rare = rng.random()
-        if rare < SUPERSCAN_SHARE:
-            tracer = draw_superscan(person, tracer, rng)
-            flags.append("superscan")
-        elif rare < SUPERSCAN_SHARE + COLD_SHARE:
+        if rare < DIFFUSE_SHARE:
+            pattern, diffuse = draw_diffuse(person, rng)
+            foci = diffuse + foci[: int(rng.integers(0, 6))]
+        elif rare < DIFFUSE_SHARE + COLD_SHARE:
             foci += draw_cold(person, rng)
             flags.append("cold lesions")
+        tracer = paled(tracer, person, foci)
     return Patient(
         shape,
         tracer,
@@ -94,6 +102,7 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
         tuple(mimics),
         (*person.description, *illnesses),
         tuple(flags),
+        pattern,
     )
 
 

@@ -1,8 +1,8 @@
 """Where the tracer goes: 99mTc-MDP concentration in every bone and tissue, relative to soft tissue.
 
-Levels were set so that the projections' regional means lie around those of a real whole-body scan (mean counts per
-pixel, NEMA WG04 scan "NM1": thigh 17, abdomen 24, rib band 25-57, shoulder 70, lumbar spine 82, sternum 101, manubrium
-138) and vary widely about them. They are ours. Metastatic and degenerative uptake: see lesions.py.
+Levels are ours. They were set so that the bones of simulated patients with metastases, lesions left out, are as bright
+as those of 34 real ones in units of the body's level (`cohort.population_tables`), and vary as widely. Metastatic and
+degenerative uptake: see lesions.py.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..person.anatomy import Person
-from ..person.skeleton import RIBS, Skeleton, load_skeleton
+from ..person.skeleton import CERVICAL, LUMBAR, RIBS, SEGMENTS, THORACIC, Skeleton, load_skeleton
 from ..person.soft_tissue import TISSUES, load_body
 
 #: Typical concentration in bone, soft tissue = 1 (thin bones look fainter in projection: less of them lies in the ray).
 BONE_LEVEL: dict[str, float] = {
-    "skull": 6.0,
-    "mandible": 9.0,
-    "sternum": 36.0,
-    "clavicle": 14.0,
-    "scapula": 11.0,
-    "rib": 22.0,
-    "C": 14.0,
-    "T": 17.0,
-    "L": 18.0,
-    "sacrum": 9.0,
-    "hip bone": 8.5,
-    "humerus": 8.0,
+    "skull": 3.3,
+    "mandible": 7.5,
+    "sternum": 28.0,
+    "clavicle": 14.5,
+    "scapula": 8.0,
+    "rib": 16.5,
+    "C": 12.5,
+    "T": 15.5,
+    "L": 22.0,
+    "sacrum": 11.0,
+    "hip bone": 11.0,
+    "humerus": 4.4,
     "ulna": 6.0,
     "radius": 6.0,
     "hand": 9.0,
-    "femur": 5.0,
+    "femur": 4.7,
     "patella": 8.0,
     "tibia": 5.0,
     "fibula": 5.0,
@@ -51,9 +51,9 @@ TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "heart": (1.3, 0.1),
     "liver": (1.2, 0.15),
     "spleen": (1.2, 0.15),
-    "right kidney": (5.5, 0.45),
-    "left kidney": (5.5, 0.45),
-    "bladder": (24.0, 0.6),
+    "right kidney": (8.0, 0.5),
+    "left kidney": (8.0, 0.5),
+    "bladder": (80.0, 1.2),
     "right breast": (1.3, 0.25),
     "left breast": (1.3, 0.25),
 }
@@ -68,7 +68,28 @@ RENAL_POWER: dict[str, float] = {
     "bladder": 0.8,
 }
 POOR_KIDNEYS = 0.07
-OVERALL = (0.40, 0.47)  # mean and sigma of the logarithm of the bones' common factor
+#: Sigma of the logarithm of what all bones of a group share in one patient.
+GROUP_SPREAD: tuple[tuple[tuple[str, ...], float], ...] = (
+    ((*CERVICAL, *THORACIC, *LUMBAR, "sacrum"), 0.14),
+    (CERVICAL, 0.12),
+    (LUMBAR, 0.16),
+    (("sacrum",), 0.2),
+    (("right hip bone", "left hip bone"), 0.12),
+    (RIBS, 0.1),
+    (("skull",), 0.18),
+    (("right humerus", "left humerus"), 0.14),
+    (("right scapula", "left scapula"), 0.1),
+)
+#: Soft tissue of the limbs holds less blood than that of the trunk: median factor, sigma of its logarithm.
+LIMBS = (0.64, 0.15)
+#: Thyroid (or larynx): centre of the right half, half axes (mm, atlas), median level and sigma of its logarithm.
+THYROID: tuple[tuple[float, ...], tuple[float, ...], float, float] = (
+    (16.0, -70.0, 505.0),
+    (12.0, 12.0, 25.0),
+    24.0,
+    0.6,
+)
+OVERALL = (1.02, 0.38)  # mean and sigma of the logarithm of the bones' common factor
 
 # Places that are normally hotter than their bone, in the atlas (R on the right side, A, S; mm): radius, factor, both
 # sides. Positions were read off the atlas' bones.
@@ -79,7 +100,8 @@ NORMAL_FOCI: tuple[tuple[str, tuple[float, float, float], float, float], ...] = 
     ("acromioclavicular joint", (140.0, -90.0, 475.0), 16.0, 0.8),
     ("shoulder", (165.0, -97.0, 455.0), 26.0, 1.3),
     ("scapular tip", (115.0, -185.0, 335.0), 14.0, 0.8),
-    ("sacroiliac joint", (42.0, -120.0, 15.0), 20.0, 1.0),
+    ("sacroiliac joint", (42.0, -120.0, 15.0), 22.0, 1.0),
+    ("posterior ilium", (52.0, -130.0, 32.0), 40.0, 2.3),
     ("hip", (77.0, -56.0, -75.0), 30.0, 0.7),
     ("knee, above", (78.0, -60.0, -480.0), 34.0, 0.9),
     ("knee, below", (78.0, -58.0, -515.0), 30.0, 0.9),
@@ -115,13 +137,15 @@ def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = No
     level = np.array([_bone_level(name) for name in skeleton.names]) * overall
     level *= np.exp(rng.normal(0, 0.10, len(level)))
     _even_spine(skeleton, level, rng)
+    for names, spread in GROUP_SPREAD:
+        level[[skeleton.names.index(name) for name in names]] *= np.exp(rng.normal(0, spread))
     # The sternum varies most between patients (and is the hottest bone of the real scan).
     level[skeleton.names.index("sternum")] *= np.exp(rng.normal(0.1, 0.35))
     bones = level[person.bone]
     bones *= 1 + _joint_uptake(person, rng, age) + _rib_ends(person, rng, age)
     bones *= uneven(person.atlas_bones, rng, (20, 120), float(rng.uniform(0.03, 0.07)))
     bones[person.prosthesis] = 0.0
-    return Tracer(bones.astype(np.float32), _tissue_levels(rng, renal)[person.tissue].astype(np.float32))
+    return Tracer(bones.astype(np.float32), _tissues(person, rng, renal))
 
 
 def day_tracer(tracer: Tracer, rng: np.random.Generator) -> Tracer:
@@ -161,6 +185,20 @@ def _bone_level(name: str) -> float:
     return BONE_LEVEL[name.removeprefix("right ").removeprefix("left ")]
 
 
+def _tissues(person: Person, rng: np.random.Generator, renal: float) -> NDArray[np.float32]:
+    """Concentration per tissue point: organs, the limbs' soft tissue, the thyroid."""
+    tissues = _tissue_levels(rng, renal)[person.tissue].astype(np.float32)
+    limbs = load_body().segment >= SEGMENTS.index("right arm")
+    flesh = person.tissue == TISSUES.index("soft tissue")
+    tissues[limbs & flesh] *= np.float32(LIMBS[0] * np.exp(rng.normal(0, LIMBS[1])))
+    centre, axes, median, spread = THYROID
+    level = median * np.exp(rng.normal(0, spread))
+    for sign in (1.0, -1.0):
+        place = (person.atlas_tissues - np.array(centre) * (sign, 1.0, 1.0)) / np.array(axes)
+        tissues[((place**2).sum(1) <= 1) & flesh] = level
+    return tissues
+
+
 def _tissue_levels(rng: np.random.Generator, renal: float) -> NDArray[np.float64]:
     """Level per tissue; both breasts alike, organs of urine and blood as the kidneys work (1 is usual)."""
     level = np.ones(len(TISSUES))
@@ -194,7 +232,7 @@ def _joint_uptake(person: Person, rng: np.random.Generator, age: float) -> NDArr
 def _rib_ends(person: Person, rng: np.random.Generator, age: float) -> NDArray[np.float64]:
     """Costochondral joints: the front ends of the ribs are hotter, not all alike, less so in the old."""
     extra = np.zeros(len(person.bones))
-    strength = rng.uniform(0.2, 1.1) * np.clip(1 - 0.012 * (age - 65), 0.6, 1.4)
+    strength = rng.uniform(0.4, 1.5) * np.clip(1 - 0.012 * (age - 65), 0.6, 1.4)
     for index, profile in _front_ends():
         extra[index] = strength * np.exp(rng.normal(0, 0.25)) * profile
     return extra

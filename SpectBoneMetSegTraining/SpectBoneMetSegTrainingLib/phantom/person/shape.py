@@ -119,10 +119,10 @@ def draw_shape(rng: np.random.Generator, held_out: bool = False) -> BodyShape:
         held_out: non-rigid part from the range that is kept for testing (see the table above).
     """
     sex: Sex = "female" if rng.random() < 0.45 else "male"
-    mean, sigma, low, high = STATURE_M[sex]
-    stature = float(np.clip(rng.normal(mean, sigma), low, high))
+    middle, spread, low, high = STATURE_M[sex]
+    stature = float(np.clip(rng.normal(middle, spread), low, high))
     age = float(np.clip(rng.normal(66, 12), 25, 92))
-    width, depth = (float(np.clip(rng.normal(1.0, sigma), 0.88, 1.15)) for sigma in (0.045, 0.055))
+    width, depth = (float(np.clip(rng.normal(mean, sigma), 0.9, 1.2)) for mean, sigma in ((1.06, 0.045), (0.99, 0.055)))
     frame = BodyShape(
         stature=stature / ATLAS_M,
         trunk_width=width,

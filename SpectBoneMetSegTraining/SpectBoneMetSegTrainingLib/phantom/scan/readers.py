@@ -1,8 +1,9 @@
 """Simulated readers: three people who outline the same lesions differently and miss some.
 
-A reader draws at 30-50 % of a lesion's maximum (a habit of the reader, wavering from lesion to lesion), a little inside
-or outside of it (another habit), with an unsteady hand, and overlooks faint lesions. How much they differ was set so
-that pairs overlap about as two physicians did in the literature (DSC about 0.70). Cold lesions are not outlined.
+A reader draws near half height between surroundings and local top, at 0.22 to 0.76 of it as real ones do (a habit of
+the reader, wavering from lesion to lesion), a little inside or outside of it (another habit), with an unsteady hand,
+and overlooks faint lesions. How much they differ was set so that pairs overlap about as two physicians did in the
+literature (DSC about 0.70). Cold lesions are not outlined.
 """
 
 from __future__ import annotations
@@ -16,22 +17,27 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.reader_agreement import Consensus, agree
+from .sites import SITES
+from .truth import LEAST_ISLAND_CM2, PROFILE_FLOOR
 
 if TYPE_CHECKING:
     from .simulate import SimulatedCase, SimulatedLesion
     from .truth import LesionView
 
 READERS = 3
-LEVELS = (0.30, 0.50)
-LEVEL_WAVER = 0.05
+#: Level at which a reader draws: mean and standard deviation of the readers, from lesion to lesion, and limits.
+#: Measured on counts, whose noise raises a lesion's top, the outlines run lower: about half height (calibrate).
+LEVEL, LEVEL_WAVER = (0.54, 0.08), 0.11
+LEVEL_LIMITS = (0.25, 0.82)
 #: How far outside of that level a reader draws, mm: standard deviation of the readers, and from lesion to lesion.
 OFFSET_MM, OFFSET_WAVER_MM = 0.6, 0.8
 #: Unsteadiness of the hand, in units of the lesion's maximum, and over how much of the outline it lasts.
 HAND, HAND_MM = 0.16, 3.6
-#: Contrast and signal-to-noise at which half of the lesions are seen, and how sharply that changes.
-SEEN_CONTRAST, SEEN_SNR = (0.19, 0.04), (3.8, 0.5)
-#: How much more contrast (or less) than others a reader needs: standard deviation.
-CAUTION = 0.02
+#: Mean inside / surrounding ring, excess over healthy bone and signal-to-noise at which half of the lesions are seen,
+#: and how sharply that changes.
+SEEN_RATIO, SEEN_CONTRAST, SEEN_SNR = (1.40, 0.05), (0.24, 0.03), (3.8, 0.5)
+#: How much more of that ratio (or less) than others a reader needs: standard deviation.
+CAUTION = 0.03
 
 Mask = NDArray[np.bool_]
 #: What one reader drew in one view: lesion ID -> mask in the lesion's own box (LesionView.box).
@@ -40,7 +46,7 @@ Drawing = dict[int, Mask]
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader's habits: outline level, how much more contrast than others the reader needs, mm drawn outside."""
+    """A reader's habits: outline level, how much brighter than others the reader needs a lesion, mm drawn outside."""
 
     level: float
     caution: float
@@ -65,26 +71,31 @@ class Panel:
 def draw_readers(rng: np.random.Generator) -> tuple[Reader, ...]:
     """READERS readers at random."""
     return tuple(
-        Reader(float(rng.uniform(*LEVELS)), float(rng.normal(0, CAUTION)), float(rng.normal(0, OFFSET_MM)))
+        Reader(float(rng.normal(*LEVEL)), float(rng.normal(0, CAUTION)), float(rng.normal(0, OFFSET_MM)))
         for _ in range(READERS)
     )
 
 
 def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Drawing]:
     """{view: what this reader outlines}, of the views that exist."""
-    from scipy.special import expit
-
-    pixel = case.scan.frame.spacing[0]
+    pixel, habit = case.scan.frame.spacing[0], SITES[str(case.parameters.get("site", "a"))].level
     drawn: dict[ViewName, Drawing] = {view: {} for view in case.scan.views}
     for lesion in outlined(case):
-        level = reader.level + float(rng.normal(0, LEVEL_WAVER))
+        level = float(np.clip(habit * reader.level + rng.normal(0, LEVEL_WAVER), *LEVEL_LIMITS))
         offset = reader.offset + float(rng.normal(0, OFFSET_WAVER_MM))
         for view, shown in lesion.views.items():
-            contrast = expit((shown.contrast - SEEN_CONTRAST[0] - reader.caution) / SEEN_CONTRAST[1])
-            seen = rng.random() < contrast * expit((shown.snr - SEEN_SNR[0]) / SEEN_SNR[1])
-            if seen and shown.mask.any():
+            if rng.random() < _chance(shown, reader) and shown.mask.any():
                 drawn[view][lesion.id] = _drawn(shown, level, offset / pixel, pixel, rng)
     return drawn
+
+
+def _chance(shown: LesionView, reader: Reader) -> float:
+    """How likely the reader sees a lesion."""
+    from scipy.special import expit
+
+    bright = expit((shown.ratio - SEEN_RATIO[0] - reader.caution) / SEEN_RATIO[1])
+    raised = expit((shown.contrast - SEEN_CONTRAST[0]) / SEEN_CONTRAST[1])
+    return float(bright * raised * expit((shown.snr - SEEN_SNR[0]) / SEEN_SNR[1]))
 
 
 def outlined(case: SimulatedCase) -> list[SimulatedLesion]:
@@ -165,4 +176,9 @@ def _drawn(shown: LesionView, level: float, offset: float, pixel: float, rng: np
     distance = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
     # Neighbours across the outline lie at 1 and -1: half a pixel inwards gives the outline back.
     moved = distance - np.sign(distance) * 0.5 <= offset
-    return ndimage.binary_fill_holes(moved) & (shown.profile > 0.08)
+    drawn = ndimage.binary_fill_holes(moved) & (shown.profile > PROFILE_FLOOR)
+    parts, _ = ndimage.label(drawn, np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel())[1:] * pixel**2 / 100
+    # Nobody circles a few pixels beside a lesion; a lesion that is no larger itself is drawn.
+    large = 1 + np.flatnonzero(sizes >= min(LEAST_ISLAND_CM2, sizes.max(initial=0.0)))
+    return np.isin(parts, large)

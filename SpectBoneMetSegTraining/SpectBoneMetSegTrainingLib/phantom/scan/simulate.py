@@ -22,7 +22,10 @@ from ..person.anatomy import Person, draw_posture, make_person
 from ..person.shape import height_m, weight_kg
 from ..person.skeleton import load_skeleton
 from .dicom_nm import Variant, draw_variant
-from .truth import LesionView, label_view
+from .lesion_projection import project_focus, windowed
+from .regions import RegionMap, region_maps
+from .sites import SITES, at_site
+from .truth import LesionView, label_together, label_view
 
 #: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.
 PATIENT_STREAM, SCAN_STREAM, COURSE_STREAM = 0, 1, 2
@@ -64,7 +67,8 @@ class SimulatedCase:
             in the units of the scan (grey values of a capture).
         lesions: metastases; mimics: "kind bone" of every mimic.
         landmarks: rows and columns (float pixels, anterior frame) of anatomical landmarks.
-        flags: "superscan", "cold lesions"; variant: form in which the scan is written as DICOM.
+        flags: "cold lesions"; variant: form in which the scan is written as DICOM.
+        regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
         parameters: who and how, for the record.
     """
 
@@ -77,6 +81,7 @@ class SimulatedCase:
     flags: tuple[str, ...] = ()
     variant: Variant = "two-frame"
     parameters: dict[str, object] = field(default_factory=dict)
+    regions: dict[ViewName, RegionMap] = field(default_factory=dict)
 
 
 def simulate_case(
@@ -84,20 +89,23 @@ def simulate_case(
     seed: Seed,
     *,
     positive: bool | None = None,
-    shape: tuple[int, int] = (1024, 256),
+    shape: tuple[int, int] | None = None,
     spacing: float | None = None,
     arms_up: bool | None = None,
     held_out: bool = False,
+    site: str = "a",
 ) -> SimulatedCase:
     """Simulate one scan of one patient; the same seed gives the same counts.
 
     Args:
         case: name of the scan. seed: of everything.
         positive: with metastases; arms_up: arms above the head; spacing: pixel edge in mm; None draws each.
-        shape: rows and columns; held_out: a body from the range of shapes that is kept for testing.
+        shape: rows and columns, None draws them; held_out: a body from the range of shapes that is kept for testing.
+        site: of sites.SITES.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    return acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, arms_up=arms_up)
+    rng = stream(seed, SCAN_STREAM, 0)
+    return acquire(case, patient, rng, shape=shape, spacing=spacing, arms_up=arms_up, site=site)
 
 
 def simulate_series(
@@ -107,20 +115,21 @@ def simulate_series(
     *,
     course: str | None = None,
     positive: bool | None = None,
-    shape: tuple[int, int] = (1024, 256),
+    shape: tuple[int, int] | None = None,
     spacing: float | None = None,
     held_out: bool = False,
+    site: str = "a",
 ) -> list[SimulatedCase]:
     """Simulate a baseline, equal to `simulate_case` with this seed, and follow-ups named <case>_s1, <case>_s2, ...
 
     The patient lies anew for every scan and is scanned by the camera of the day; `course` as in progression.follow_up.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing)]
+    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
     for number in range(1, scans):
         patient = follow_up(patient, stream(seed, COURSE_STREAM, number), course)
         rng = stream(seed, SCAN_STREAM, number)
-        cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing))
+        cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing, site=site))
     return cases
 
 
@@ -129,16 +138,17 @@ def acquire(
     patient: Patient,
     rng: np.random.Generator,
     *,
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None,
     spacing: float | None,
     arms_up: bool | None = None,
+    site: str = "a",
 ) -> SimulatedCase:
     """Scan a patient: today's posture, tracer and camera."""
     posture = draw_posture(rng, arms_up)
     person = make_person(patient.shape, posture, rng)
-    tracer = day_tracer(patient.tracer, rng)
+    tracer = at_site(day_tracer(patient.tracer, rng), person, SITES[site])
     spots = draw_spill(person, rng)
-    camera = draw_camera(person, rng, shape, spacing)
+    camera = draw_camera(person, rng, shape, spacing, SITES[site].camera)
     depths = make_depths(person, camera)
 
     mimics = list(patient.mimics)
@@ -159,9 +169,11 @@ def acquire(
     grey = np.float32(255 / camera.capture if camera.capture else 1.0)
     background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
     expected = {view: finished(parts[0] + parts[1], view) for view, parts in primary.items()}
+    joint = {view: displace(parts[1], camera, view) * np.float32(gain[view]) for view, parts in primary.items()}
     # Where foci overlap the hottest counts, so a lesion's own share is what it adds to the mimics.
     shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
-    lesions = _label(person, patient.metastases, shares, expected, gain, camera, depths)
+    lesions = _label(person, patient.metastases, shares, expected, joint, gain, camera, depths)
+    regions = region_maps(person, Tracer(without, tracer.tissues), spots, camera, depths)
     views = {
         view: PlanarView(detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
@@ -177,7 +189,8 @@ def acquire(
         _landmarks(person, camera),
         patient.flags,
         draw_variant(rng, scan, camera.capture > 0),
-        _parameters(patient, posture.arm_abduction[0] > 90, camera),
+        {**_parameters(patient, posture.arm_abduction[0] > 90, camera), "site": site},
+        regions,
     )
 
 
@@ -216,34 +229,50 @@ def _label(
     metastases: tuple[Metastasis, ...],
     shares: list[NDArray[np.float32]],
     expected: dict[ViewName, Image],
+    joint: dict[ViewName, Image],
     gain: dict[ViewName, float],
     camera: Camera,
     depths: Depths,
 ) -> tuple[SimulatedLesion, ...]:
-    found: list[SimulatedLesion] = []
+    """The lesions from head to foot; foci that a view shows as one have one outline there."""
     heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
-    for number, i in enumerate(np.argsort(heights, kind="stable"), 1):
-        item = metastases[i]
-        cold = item.focus.uptake < 1
+    order = [int(i) for i in np.argsort(heights, kind="stable")]
+    cold = [metastases[i].focus.uptake < 1 for i in order]
+    own: dict[ViewName, list[tuple[tuple[slice, slice], Image]]] = {view: [] for view in expected}
+    for i, is_cold in zip(order, cold, strict=True):
         # The warm rim of a cold lesion and the cool middle of a lytic one are no part of its extent.
-        own_share = np.maximum(-shares[i] if cold else shares[i], 0)
-        volume = _bone_activity(person, item.focus.index, own_share, camera, depths)
-        views: dict[ViewName, LesionView] = {}
-        for view, image in expected.items():
-            own = displace(project(volume, depths, camera, view) * np.float32(gain[view]), camera, view)
-            views[view] = label_view(own, image, cold=cold)
-        found.append(
-            SimulatedLesion(
-                number,
-                item.track,
-                "cold" if cold else "metastasis",
-                item.change,
-                item.focus.bone,
-                round(item.focus.uptake, 3),
-                views,
-            )
+        share = np.maximum(-shares[i] if is_cold else shares[i], 0)
+        projected = project_focus(person, metastases[i].focus.index, share, camera, depths)
+        for view in expected:
+            own[view].append(windowed(projected, view, gain[view], camera))
+    shown = {view: _views(own[view], cold, image, joint[view], camera.spacing) for view, image in expected.items()}
+    return tuple(
+        SimulatedLesion(
+            number,
+            metastases[i].track,
+            "cold" if is_cold else metastases[i].focus.kind,
+            metastases[i].change,
+            metastases[i].focus.bone,
+            round(metastases[i].focus.uptake, 3),
+            {view: shown[view][number - 1] for view in expected},
         )
-    return tuple(found)
+        for number, (i, is_cold) in enumerate(zip(order, cold, strict=True), 1)
+    )
+
+
+def _views(
+    parts: list[tuple[tuple[slice, slice], Image]], cold: list[bool], total: Image, joint: Image, spacing: float
+) -> list[LesionView]:
+    """Every lesion in one view; cold ones are labelled each for itself."""
+    empty = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
+    hot = [empty if is_cold else part for part, is_cold in zip(parts, cold, strict=True)]
+    views = label_together(hot, total, joint=joint, spacing=spacing)
+    for number, (box, extra) in enumerate(parts):
+        if cold[number]:
+            whole = np.zeros(total.shape, np.float32)
+            whole[box] = extra
+            views[number] = label_view(whole, total, cold=True, spacing=spacing)
+    return views
 
 
 def _landmarks(person: Person, camera: Camera) -> dict[str, float]:
@@ -277,6 +306,7 @@ def _parameters(patient: Patient, arms_up: bool, camera: Camera) -> dict[str, ob
         "weight_kg": round(weight_kg(patient.shape), 1),
         "girth": round(patient.shape.girth, 3),
         "disease": patient.disease,
+        "pattern": patient.pattern,
         "conditions": list(patient.conditions),
         "arms_up": arms_up,
         **describe(camera),

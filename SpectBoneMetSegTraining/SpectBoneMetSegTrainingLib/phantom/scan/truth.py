@@ -1,23 +1,47 @@
-"""The exact truth of simulated data: per view and per lesion an outline of its noise-free projection.
+"""The exact truth of simulated data: per view, outlines of the lesions' noise-free projection (convention 4).
 
-Convention (ours): the outline lies at 40 % of the lesion's own noise-free maximum in that view (readers vary it from 30
-to 50 %); the lesion is visible there when its mean contrast is at least 0.2 and its signal-to-noise at least 4.
-Contrast is taken over what the same pixels hold without this lesion, which the simulator knows and which is what
-surroundings stand for on a real scan. Fainter and cold lesions are "ignore": neither right nor wrong. Labels are not
-this truth but what readers agree on (`readers`).
+- Outline: half height between the surroundings and a robust local top, TOP_PERCENTILE of the lesion within each bone,
+  so that one hot spot does not shrink the outline of a large lesion. Readers vary the level (`readers`).
+- Foci whose outlines touch are one outline. It belongs to the strongest of them; the others have none in that view and
+  name it as `merged_into`.
+- A focus whose top is a small part of the healthy counts there, FAINT_TOP, joins no other: it has its own "ignore".
+- What counts is the excess over the same place's healthy projection, so diffusely diseased bone is labelled where it
+  exceeds its own normal uptake.
+- Label: mean inside / mean of the ring around it >= MINIMUM_RATIO, signal-to-noise >= MINIMUM_SNR, and, as healthy bone
+  alone is brighter than its surroundings, excess / healthy counts >= MINIMUM_CONTRAST. Fainter and cold lesions are
+  "ignore": neither right nor wrong.
+
+Labels are not this truth but what readers agree on (`readers`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-OUTLINE_LEVEL = 0.40
-MINIMUM_CONTRAST = 0.2
+OUTLINE_LEVEL = 0.5
+TOP_PERCENTILE = 90.0
+#: The local top is taken over the pixels above the second share of a first top, FIRST_PERCENTILE of those above the
+#: first share of the highest pixel: a hot spot must not decide which pixels count.
+TOP_FLOORS, FIRST_PERCENTILE = (0.03, 0.5), 95.0
+MINIMUM_RATIO = 1.35
 MINIMUM_SNR = 4.0
-PROFILE_FLOOR = 0.05
+MINIMUM_CONTRAST = 0.25
+FAINT_TOP = 0.35
+#: Width of the ring around an outline: 5 pixels of 2.8 mm.
+RING_MM = 14.0
+PROFILE_FLOOR = 0.1
+#: Outlying parts of a lesion that are smaller, or not brighter than their own ring as labels are, are left out.
+LEAST_ISLAND_CM2 = 0.35
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
+#: Where a lesion's projection lies, and its noise-free extra counts there.
+Projected = tuple[Box, Image]
 
 
 @dataclass(frozen=True)
@@ -25,43 +49,206 @@ class LesionView:
     """One lesion in one view, in the anterior frame.
 
     Attributes:
-        mask: (rows, columns) bool.
+        mask: (rows, columns) bool; empty for a lesion that another one's outline holds.
         contrast: mean extra counts inside / mean counts there without the lesion; negative for a cold lesion.
         snr: extra counts inside / square root of all counts inside; negative for a cold lesion.
         visible: whether it is a label of the exact truth (else "ignore").
-        box: where `profile` lies; profile: (box rows, box columns) noise-free extra counts / their maximum, for readers
-            who draw at other levels.
+        box: where `profile` lies; profile: (box rows, box columns) noise-free extra counts / local top, for readers who
+            draw at other levels.
+        ratio: mean counts inside / in the ring around it, other lesions left out.
+        merged_into: position of the lesion whose outline holds this one, None for an outline of its own.
     """
 
-    mask: NDArray[np.bool_]
+    mask: Mask
     contrast: float
     snr: float
     visible: bool
-    box: tuple[slice, slice] = (slice(0, 0), slice(0, 0))
-    profile: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    box: Box = (slice(0, 0), slice(0, 0))
+    profile: Image = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    ratio: float = 0.0
+    merged_into: int | None = None
 
 
 def label_view(
-    extra: NDArray[np.float32], total: NDArray[np.float32], level: float = OUTLINE_LEVEL, *, cold: bool = False
+    extra: Image, total: Image, level: float = OUTLINE_LEVEL, *, cold: bool = False, spacing: float = 2.8
 ) -> LesionView:
-    """Label one lesion from its noise-free extra counts and the view's noise-free total counts (rows, columns).
+    """Label a lone lesion from its noise-free extra counts and the view's noise-free total counts (rows, columns).
 
     Args:
         cold: `extra` is what the lesion takes away from the counts, in positive numbers; it is never visible.
+        spacing: pixel edge, mm.
     """
-    peak = float(extra.max())
-    mask = extra >= level * peak if peak > 0 else np.zeros(extra.shape, bool)
-    if not mask.any():
-        return LesionView(mask, 0.0, 0.0, False)
-    signal = float(extra[mask].sum()) * (-1 if cold else 1)
-    everything = float(total[mask].sum())
+    whole = (slice(0, extra.shape[0]), slice(0, extra.shape[1]))
+    shown = label_together([(whole, extra)], total, level, spacing=spacing)[0]
+    if not cold or not shown.mask.any():
+        return shown
+    missing, left = float(extra[shown.mask].sum()), float(total[shown.mask].sum())
+    contrast, snr = -missing / max(left + missing, 1e-6), -missing / max(left, 1e-6) ** 0.5
+    return LesionView(shown.mask, contrast, snr, False, shown.box, shown.profile, shown.ratio)
+
+
+def label_together(
+    parts: Sequence[Projected],
+    total: Image,
+    level: float = OUTLINE_LEVEL,
+    *,
+    joint: Image | None = None,
+    spacing: float = 2.8,
+) -> list[LesionView]:
+    """Label all hot lesions of one view.
+
+    Args:
+        parts: each lesion's own projection, no counts above zero for one that the view does not show.
+        total: (rows, columns) noise-free counts of the view.
+        joint: (rows, columns) extra counts of all lesions; None takes the sum of `parts`.
+        spacing: pixel edge, mm.
+    """
+    sums = _summed(parts, total.shape) if joint is None else np.maximum(joint, 0)
+    healthy = total - sums
+    faint = [_top_share(box, extra, healthy) < FAINT_TOP for box, extra in parts]
+    nothing = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
+    strong = [nothing if weak else part for part, weak in zip(parts, faint, strict=True)]
+    views = _merged(strong, sums, total, level, spacing)
+    for number, part in enumerate(parts):
+        if faint[number]:
+            views[number] = _merged([part], _summed([part], total.shape), total, level, spacing)[0]
+    return views
+
+
+def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float, spacing: float) -> list[LesionView]:
+    """The views of lesions whose touching outlines become one; `sums` are the extra counts of all."""
+    from scipy import ndimage
+
+    height, owner = relative_height(parts, sums)
+    inside = height >= level
+    islands, count = ndimage.label(inside, np.ones((3, 3)))
+    sizes = np.bincount(islands.ravel(), minlength=count + 1)
+    island_of = _homes(parts, owner, islands)
+    ring = max(round(RING_MM / spacing), 2)
+    large = [
+        island for island in range(1, count + 1) if _stands_out(islands, sizes[island], island, total, ring, spacing)
+    ]
+    outlines = _outlines(island_of, islands, large, owner)
+    heads = _heads(parts, island_of)
+    views: list[LesionView] = []
+    for number, island in enumerate(island_of):
+        if island and heads[island] == number:
+            members = [i for i, other in enumerate(island_of) if other == island]
+            own = np.where(np.isin(owner, members), height, 0).astype(np.float32)
+            views.append(_shown(outlines[island], own, sums, total, inside, ring))
+        else:
+            head = heads[island] if island else None
+            views.append(LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False, merged_into=head))
+    return views
+
+
+def _summed(parts: Sequence[Projected], shape: tuple[int, ...]) -> Image:
+    sums = np.zeros(shape, np.float32)
+    for box, extra in parts:
+        sums[box] += np.maximum(extra, 0)
+    return sums
+
+
+def _top_share(box: Box, extra: Image, healthy: Image) -> float:
+    """A lesion's local top over the healthy counts under it; 0 for one that is not seen."""
+    if not extra.size or extra.max() <= 0:
+        return 0.0
+    top = local_top(extra)
+    return top / max(float(healthy[box][extra >= 0.7 * top].mean()), 1e-6)
+
+
+def relative_height(parts: Sequence[Projected], sums: Image) -> tuple[Image, NDArray[np.int32]]:
+    """(rows, columns) `sums` / local top of the lesion that gives most of them, and which that is (-1: none)."""
+    most = np.zeros(sums.shape, np.float32)
+    owner = np.full(sums.shape, -1, np.int32)
+    tops = np.ones(len(parts) + 1, np.float32)
+    for number, (box, extra) in enumerate(parts):
+        tops[number] = local_top(extra)
+        higher = extra > most[box]
+        most[box][higher] = extra[higher]
+        owner[box][higher] = number
+    return np.where(owner >= 0, sums / tops[owner], 0).astype(np.float32), owner
+
+
+def local_top(extra: Image) -> float:
+    """Robust top of a lesion's extra counts: TOP_PERCENTILE of its pixels; 1 for one that is not seen."""
+    peak = float(extra.max(initial=0.0))
+    if peak <= 0:
+        return 1.0
+    first = float(np.percentile(extra[extra >= TOP_FLOORS[0] * peak], FIRST_PERCENTILE))
+    return float(np.percentile(extra[extra >= TOP_FLOORS[1] * first], TOP_PERCENTILE))
+
+
+def ring_ratio(total: Image, mask: Mask, others: Mask, ring: int) -> float:
+    """Mean of `total` inside a mask / in a ring of so many pixels around it, without `others` if a quarter is left."""
+    from scipy import ndimage
+
+    box = _box(mask, ring + 1)
+    part = mask[box]
+    around = ndimage.distance_transform_edt(~part) <= ring
+    around &= ~part
+    free = around & ~others[box]
+    chosen = free if free.sum() >= max(around.sum() / 4, 1) else around
+    return float(total[box][part].mean() / max(total[box][chosen].mean(), 1e-6)) if chosen.any() else 0.0
+
+
+def _homes(parts: Sequence[Projected], owner: NDArray[np.int32], islands: NDArray[np.int32]) -> list[int]:
+    """The island on which each lesion has its top; 0 for a lesion that no outline holds."""
+    homes = []
+    for number, (box, extra) in enumerate(parts):
+        if not extra.size or extra.max() <= 0:
+            homes.append(0)
+            continue
+        mine = owner[box] == number
+        place = np.unravel_index(int(np.argmax(np.where(mine, extra, -1) if mine.any() else extra)), extra.shape)
+        homes.append(int(islands[box][place]))
+    return homes
+
+
+def _outlines(
+    homes: Sequence[int], islands: NDArray[np.int32], outlying: Sequence[int], owner: NDArray[np.int32]
+) -> dict[int, Mask]:
+    """{island that holds a lesion's top: the outline}, with those `outlying` islands that are parts of its lesions."""
+    outlines = {island: islands == island for island in set(homes) if island}
+    for island in outlying:
+        if island in outlines:
+            continue
+        part = islands == island
+        home = homes[int(np.bincount(owner[part]).argmax())]
+        if home:
+            outlines[home] = outlines[home] | part
+    return outlines
+
+
+def _stands_out(islands: NDArray[np.int32], size: int, island: int, total: Image, ring: int, spacing: float) -> bool:
+    if size * spacing**2 / 100 < LEAST_ISLAND_CM2:
+        return False
+    return ring_ratio(total, islands == island, (islands > 0) & (islands != island), ring) >= MINIMUM_RATIO
+
+
+def _heads(parts: Sequence[Projected], homes: Sequence[int]) -> dict[int, int]:
+    """{island: the strongest of the lesions on it}."""
+    strength = [float(np.maximum(extra, 0).sum()) for _, extra in parts]
+    heads: dict[int, int] = {}
+    for number, home in enumerate(homes):
+        if home and (home not in heads or strength[number] > strength[heads[home]]):
+            heads[home] = number
+    return heads
+
+
+def _shown(mask: Mask, height: Image, extra: Image, total: Image, inside: Mask, ring: int) -> LesionView:
+    signal, everything = float(extra[mask].sum()), float(total[mask].sum())
     contrast = signal / max(everything - signal, 1e-6)
     snr = signal / max(everything, 1e-6) ** 0.5
-    box = _box(extra >= PROFILE_FLOOR * peak)
-    profile = (extra[box] / peak).astype(np.float32)
-    return LesionView(mask, contrast, snr, contrast >= MINIMUM_CONTRAST and snr >= MINIMUM_SNR, box, profile)
+    ratio = ring_ratio(total, mask, inside & ~mask, ring)
+    visible = ratio >= MINIMUM_RATIO and snr >= MINIMUM_SNR and contrast >= MINIMUM_CONTRAST
+    box = _box((height >= PROFILE_FLOOR) | mask)
+    return LesionView(mask, contrast, snr, visible, box, height[box].astype(np.float32), ratio)
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+def _box(mask: Mask, margin: int = 0) -> Box:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin),
+    )

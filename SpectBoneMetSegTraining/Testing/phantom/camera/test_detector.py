@@ -112,3 +112,11 @@ def test_a_captured_acquisition_holds_eight_bits():
     counts = detect(np.full((40, 40), 900.0, np.float32), replace(CAMERA, capture=700.0), np.random.default_rng(0))
     assert counts.max() == 255
     assert counts.dtype == np.uint16
+
+
+def test_an_archive_of_eight_bits_cuts_counts_off_and_leaves_the_others_alone():
+    expected = np.full(CAMERA.shape, 40, np.float32)
+    expected[10:20, 10:20] = 900
+    plain, cut = (detect(expected, replace(CAMERA, ceiling=top), np.random.default_rng(1)) for top in (0, 255))
+    assert plain.max() > 255
+    assert np.array_equal(cut, np.minimum(plain, 255))

@@ -28,7 +28,7 @@ SHAPE, SPACING, BLOCK = (512, 128), 4.52, 15
 SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, negatives=2)
 
 
-def fake_case(case, seed, held_out=False):
+def fake_case(case, seed, held_out=False, site="a"):
     """A block of a body; by the last figure of its index a patient is positive, negative, flagged or of no use."""
     kind = ("positive", "positive", "negative", "unseen", "flagged")[seed[1] % 5]
     rng = np.random.default_rng(seed)
@@ -41,10 +41,10 @@ def fake_case(case, seed, held_out=False):
         mask = np.zeros(SHAPE, bool)
         box = slice(130, 130 + BLOCK), slice(60, 60 + BLOCK)
         rows, columns = np.indices((BLOCK, BLOCK))
-        profile = np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18).astype(np.float32)
-        mask[box] = profile >= 0.4
+        profile = (np.exp(-((rows - 7) ** 2 + (columns - 7) ** 2) / 18) / 0.92).astype(np.float32)
+        mask[box] = profile >= 0.5
         seen = kind != "unseen"
-        shown = LesionView(mask, 4.0 if seen else 0.0, 30.0 if seen else 0.1, seen, box, profile)
+        shown = LesionView(mask, 4.0 if seen else 0.0, 30.0 if seen else 0.1, seen, box, profile, 5.0 if seen else 1.0)
         lesions = (
             SimulatedLesion(1, "m1", "metastasis", "baseline", "T5", 6.0, {"anterior": shown, "posterior": shown}),
         )
@@ -103,7 +103,7 @@ def test_the_benchmark_has_the_sizes_of_its_name_and_says_so(made):
 
 
 def test_the_paper_is_the_measure_of_the_full_benchmark():
-    full = benchmark.BENCHMARKS["hospital-3"]
+    full = benchmark.BENCHMARKS["hospital-4"]
     assert (full.patients, 2 * full.pairs) == (362, 112)
     assert full.positives >= 300
     assert full.negatives >= 150
@@ -171,7 +171,7 @@ def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
 def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_path, monkeypatch, stop):
     calls = []
 
-    def breaks(case, seed, held_out=False):
+    def breaks(case, seed, held_out=False, site="a"):
         calls.append(case)
         if len(calls) == stop:
             raise KeyboardInterrupt
@@ -204,7 +204,7 @@ def test_a_complete_benchmark_is_left_alone_and_another_is_refused(made, monkeyp
     monkeypatch.setattr(hospital, "simulate_case", None)
     assert make_benchmark(made, "tiny")["state"] == "complete"
     with pytest.raises(UserError, match="another benchmark"):
-        make_benchmark(made, "hospital-3-small")
+        make_benchmark(made, "hospital-4-small")
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="not a benchmark"):
         make_benchmark(tmp_path, "tiny")

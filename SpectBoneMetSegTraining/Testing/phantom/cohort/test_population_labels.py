@@ -119,7 +119,9 @@ def test_a_lesion_that_the_readers_missed_is_neither_right_nor_wrong(tmp_path, m
 def with_change(monkeypatch, **changes):
     """The simulator's stand-in gives cases with these fields."""
     monkeypatch.setattr(
-        hospital, "simulate_case", lambda case, seed, held_out=False: replace(fake_case(case, seed), **changes)
+        hospital,
+        "simulate_case",
+        lambda case, seed, held_out=False, site="a": replace(fake_case(case, seed), **changes),
     )
 
 
@@ -136,7 +138,7 @@ def test_cold_lesions_are_ignored_and_flagged_cases_keep_out_of_the_agreement(tm
 
 @pytest.mark.parametrize("there", ["anterior", "posterior"])
 def test_a_scan_with_one_view_becomes_a_case_with_one_view(tmp_path, monkeypatch, there):
-    def one_view(case, seed, held_out=False):
+    def one_view(case, seed, held_out=False, site="a"):
         made = fake_case(case, seed)
         gone = "posterior" if there == "anterior" else "anterior"
         kept = tuple(replace(item, views={there: item.views["anterior"]}) for item in made.lesions)

@@ -71,7 +71,7 @@ def test_no_threshold_on_uptake_sorts_mimics_from_metastases(person, cheap_focus
         steps = np.linspace(1, 20, 200)
         errors = [(hot < step).mean() + (mild >= step).mean() for step in steps]
         assert min(errors) > 0.35
-    assert 1.9 < np.median(mild) < 3.4
+    assert 1.9 < np.median(mild) < 4.2
     assert np.percentile(mild, 95) > 5
 
 

@@ -9,7 +9,7 @@ from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.scan import readers
 from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, Reader, annotate, consensus, marks
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import label_view
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import OUTLINE_LEVEL, label_view
 
 SHAPE, SPACING = (120, 90), 2.26
 
@@ -150,7 +150,7 @@ def test_a_lower_level_gives_a_larger_outline(case):
 
 def test_a_reader_who_draws_outside_gives_a_larger_outline(case, steady):
     exact = sum(lesion.views["anterior"].mask.sum() for lesion in case.lesions)
-    inside, on, outside = (area(case, all_seeing(0.4, offset)) for offset in (-2.5, 0.0, 2.5))
+    inside, on, outside = (area(case, all_seeing(OUTLINE_LEVEL, offset)) for offset in (-2.5, 0.0, 2.5))
     assert inside < on < outside
     assert on == exact
 
@@ -160,7 +160,8 @@ def test_a_very_cautious_reader_marks_nothing(case):
 
 
 def test_faint_and_noisy_lesions_are_overlooked_more_often():
-    spots = ((30, 30, 4, 60), (30, 60, 4, 7), (80, 30, 4, 3))
+    # The second is at the limit of what readers outline.
+    spots = ((30, 30, 4, 80), (30, 60, 4, 13.0), (80, 30, 4, 6))
     faint = made_case(spots)
     rng = np.random.default_rng(3)
     seen = {1: 0, 2: 0, 3: 0}

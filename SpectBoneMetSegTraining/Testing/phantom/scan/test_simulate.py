@@ -6,7 +6,7 @@ from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegTrainingLib.phantom.camera.detector import OUTSIDE_COUNTS
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import make_focus
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import MINIMUM_CONTRAST, MINIMUM_SNR
+from SpectBoneMetSegTrainingLib.phantom.scan.truth import MINIMUM_CONTRAST, MINIMUM_RATIO, MINIMUM_SNR
 
 
 def middle(mask):
@@ -32,7 +32,7 @@ def test_another_seed_gives_another_patient(patient, negative):
 def negative(coarse_case):
     """A patient without metastases but with mimics as hot as any."""
 
-    def hot_mimics(person, rng, age):
+    def hot_mimics(person, rng, age, amount):
         return [
             make_focus(person, rng, "degenerative", "L3", 12.0, 1.0, 20.0),
             make_focus(person, rng, "fracture", "left rib 6", 8.0, 1.0, 20.0),
@@ -103,7 +103,9 @@ def test_lesions_are_numbered_from_one_and_labelled_by_the_rule(patient):
         assert set(lesion.views) == {"anterior", "posterior"}
         for seen in lesion.views.values():
             assert seen.mask.shape == patient.scan.anterior.shape
-            assert seen.visible == (seen.contrast >= MINIMUM_CONTRAST and seen.snr >= MINIMUM_SNR)
+            bright = seen.ratio >= MINIMUM_RATIO and seen.contrast >= MINIMUM_CONTRAST
+            assert seen.visible == (bright and seen.snr >= MINIMUM_SNR)
+            assert seen.merged_into is None or not seen.mask.any()
         assert lesion.visible == any(seen.visible for seen in lesion.views.values())
 
 

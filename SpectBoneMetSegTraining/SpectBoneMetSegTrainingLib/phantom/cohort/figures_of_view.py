@@ -1,0 +1,181 @@
+"""What a population is compared by, measured on one view: counts, noise, levels of bones, and every outlined lesion.
+
+Pure functions over arrays, to be compared with the tables of real patients (`population_tables`). Level is the model's
+own body level, the 75th percentile of the body's pixels; a lesion is a connected part of the outlines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.model.inputs import body_mask, body_scale
+from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegLib.scan.thorax import crop_thorax
+
+from ..scan.regions import BONE_REGIONS, RIGHT_OFFSET
+from .calibration import THORAX_MM, neighbour_noise
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+RegionMap = NDArray[np.uint8]
+
+#: Pixels around lesions that are left out of a bone's level; width of the ring around a lesion.
+MARGIN_PIXELS, RING_PIXELS = 4, 5
+#: A bone's level is told when so many of its pixels are left; a lesion has at least so many.
+LEAST_BONE, LEAST_LESION = 20, 2
+#: Rows of the thigh, as shares of the femur's height from its top; pixels kept from the bone.
+THIGH_ROWS, THIGH_MARGIN = (0.35, 0.75), 3
+
+
+@dataclass(frozen=True)
+class LesionFigures:
+    """One connected outline.
+
+    Attributes:
+        area_cm2: its area; ratio: mean inside / ring; p95: 95th percentile inside / body level.
+        elongation: ratio of its principal axes; outline: (rim - surroundings) / (top - surroundings).
+        site: name of the region that holds most of it; thorax: its middle lies in the thorax box.
+    """
+
+    area_cm2: float
+    ratio: float
+    p95: float
+    elongation: float
+    outline: float
+    site: str
+    thorax: bool
+
+
+@dataclass(frozen=True)
+class ViewFigures:
+    """Figures of one view by name of the row they belong to, NaN where a view has none; and its lesions."""
+
+    values: dict[str, float]
+    lesions: list[LesionFigures] = field(default_factory=list)
+
+
+def view_figures(counts: Image, outlines: Mask, regions: RegionMap, spacing: float) -> ViewFigures:
+    """Measure one view (rows, columns) in the anterior frame; `outlines` are all labelled lesions, spacing in mm."""
+    level = body_scale(counts)
+    crop = crop_thorax(counts, spacing, round(THORAX_MM / spacing))
+    thorax = cut(counts, crop.rows, crop.columns)
+    inside = thorax[body_mask(thorax)]
+    bone = (regions > 0) & (regions % RIGHT_OFFSET <= max(BONE_REGIONS.values()))
+    lesions = lesion_figures(counts, outlines, regions, spacing, level, (crop.rows, crop.columns))
+    values = {
+        "counts_million": float(counts.sum(dtype=np.float64)) / 1e6,
+        "level_counts": level,
+        "maximum_over_level": float(counts.max()) / level,
+        "thorax_p99_over_p50": float(np.percentile(inside, 99)) / max(float(np.percentile(inside, 50)), 1e-6),
+        "noise": neighbour_noise(thorax),
+        "thigh_over_level": thigh_level(counts, regions) / level,
+        "rib_width_cm": rib_width(regions) * spacing / 10,
+        "lesions": float(len(lesions)),
+        "lesions_thorax": float(sum(lesion.thorax for lesion in lesions)),
+        "lesion_share_percent": 100 * float((outlines & bone).sum()) / max(int(bone.sum()), 1),
+    }
+    for name, mean in bone_levels(counts, outlines, regions).items():
+        values[f"bone {name}"] = mean / level
+    return ViewFigures(values, lesions)
+
+
+def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, float]:
+    """{bone region: mean counts, lesions and MARGIN_PIXELS around them left out}; NaN where too little is left."""
+    from scipy import ndimage
+
+    near = ndimage.binary_dilation(outlines, np.ones((3, 3)), MARGIN_PIXELS) if outlines.any() else outlines
+    levels = {}
+    for name, number in BONE_REGIONS.items():
+        chosen = (regions % RIGHT_OFFSET == number) & ~near
+        levels[name] = float(counts[chosen].mean()) if chosen.sum() >= LEAST_BONE else float("nan")
+    return levels
+
+
+def thigh_level(counts: Image, regions: RegionMap) -> float:
+    """Median counts of the soft tissue of the thighs, away from the femur; NaN where no femur is seen."""
+    from scipy import ndimage
+
+    femur = regions % RIGHT_OFFSET == BONE_REGIONS["femur"]
+    rows = np.flatnonzero(femur.any(1))
+    if not len(rows):
+        return float("nan")
+    first, end = (int(rows[0] + share * (rows[-1] - rows[0])) for share in THIGH_ROWS)
+    part = counts[first : end + 1]
+    smooth = ndimage.gaussian_filter(part, 2.0)
+    near = ndimage.binary_dilation(regions[first : end + 1] > 0, iterations=THIGH_MARGIN)
+    flesh = ~near & (smooth > 0.25 * np.percentile(smooth[~near], 95)) if (~near).any() else near
+    return float(np.median(smooth[flesh])) if flesh.any() else float("nan")
+
+
+def rib_width(regions: RegionMap) -> float:
+    """Columns from the outermost rib to the other side's; NaN where no rib is seen."""
+    columns = np.flatnonzero((regions % RIGHT_OFFSET == BONE_REGIONS["ribs"]).any(0))
+    return float(columns[-1] - columns[0] + 1) if len(columns) else float("nan")
+
+
+def lesion_figures(
+    counts: Image,
+    outlines: Mask,
+    regions: RegionMap,
+    spacing: float,
+    level: float,
+    thorax: tuple[tuple[int, int], tuple[int, int]],
+) -> list[LesionFigures]:
+    """Measure every connected outline; those of fewer than LEAST_LESION pixels are left out."""
+    from scipy import ndimage
+
+    parts, _ = ndimage.label(outlines, np.ones((3, 3)))
+    found = []
+    for number, box in enumerate(ndimage.find_objects(parts), 1):
+        wide = tuple(slice(max(edge.start - RING_PIXELS - 1, 0), edge.stop + RING_PIXELS + 1) for edge in box)
+        mask = parts[wide] == number
+        if mask.sum() < LEAST_LESION:
+            continue
+        part = counts[wide]
+        ring = ndimage.binary_dilation(mask, iterations=RING_PIXELS) & ~outlines[wide]
+        rows, columns = np.nonzero(mask)
+        middle = wide[0].start + rows.mean(), wide[1].start + columns.mean()
+        inside = all(first <= place < end for place, (first, end) in zip(middle, thorax, strict=True))
+        found.append(
+            LesionFigures(
+                area_cm2=float(mask.sum()) * spacing**2 / 100,
+                ratio=float(part[mask].mean() / max(part[ring].mean(), 1e-6)) if ring.any() else float("nan"),
+                p95=float(np.percentile(part[mask], 95)) / level,
+                elongation=elongation(rows, columns),
+                outline=outline_fraction(part, mask, ring),
+                site=site_of(regions[wide][mask]),
+                thorax=inside,
+            )
+        )
+    return found
+
+
+def elongation(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+    """Ratio of the principal axes of a set of pixels, 1 or more; a pixel is a square, not a point."""
+    spread = np.cov(np.stack([rows, columns]).astype(float), bias=True) + np.eye(2) / 12
+    low, high = np.linalg.eigvalsh(spread)
+    return float(np.sqrt(high / low))
+
+
+def outline_fraction(counts: Image, mask: Mask, ring: Mask) -> float:
+    """Where an outline runs between its surroundings (0: median of the ring) and its top (1: 95th percentile inside).
+
+    The rim are the outermost pixels inside.
+    """
+    from scipy import ndimage
+
+    inner = mask & ~ndimage.binary_erosion(mask)
+    if not ring.any():
+        return float("nan")
+    rim, around, top = counts[inner].mean(), float(np.median(counts[ring])), float(np.percentile(counts[mask], 95))
+    return float((rim - around) / (top - around)) if top > around else float("nan")
+
+
+def site_of(regions: RegionMap) -> str:
+    """Name of the bone region that holds most of a lesion's pixels; "" for none."""
+    numbers = np.bincount(regions % RIGHT_OFFSET, minlength=RIGHT_OFFSET)
+    names = {number: name for name, number in BONE_REGIONS.items()}
+    best = max(names, key=lambda number: int(numbers[number]))
+    return names[best] if numbers[best] else ""

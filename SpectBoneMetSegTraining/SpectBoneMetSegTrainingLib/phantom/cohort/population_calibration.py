@@ -1,0 +1,137 @@
+"""`spectbonemetseg calibrate --population FILE`: simulated patients with metastases beside real ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
+
+from ...dataset.cases import LESION, label_map
+from .figures_of_view import LesionFigures, ViewFigures, view_figures
+from .population import READER_STREAM, agreed_instances
+from .population_tables import Compared, PopulationTables, compare, read_population, site_shares
+
+#: Row of the tables -> what it is of a lesion.
+LESION_ROWS: dict[str, Callable[[LesionFigures], float]] = {
+    "area_cm2": lambda lesion: lesion.area_cm2,
+    "inside_over_ring": lambda lesion: lesion.ratio,
+    "p95_over_level": lambda lesion: lesion.p95,
+    "elongation": lambda lesion: lesion.elongation,
+    "outline_fraction": lambda lesion: lesion.outline,
+}
+
+Patients = list[dict[ViewName, ViewFigures]]
+
+
+@dataclass(frozen=True)
+class PopulationResult:
+    """A calibration: the rows compared, the sites of our lesions, and the patients' figures."""
+
+    tables: PopulationTables
+    rows: list[Compared]
+    sites: dict[ViewName, dict[str, float]]
+    patients: Patients
+
+
+def calibrate_population(file: Path, patients: int, seed: int, output: Path, jobs: int = 1) -> PopulationResult:
+    """Write population.csv, sites.csv, population.png and joint.png into `output`.
+
+    Raises:
+        UserError: the file is no population file, or the folder cannot be written.
+    """
+    from .population_plots import plot_joint, plot_rows
+
+    tables = read_population(file)
+    found = _simulated(patients, seed, tables.pixel_mm, jobs)
+    result = evaluated(tables, found)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with (output / "population.csv").open("w", newline="", encoding="utf-8") as table:
+            writer = csv.writer(table)
+            head = [f"{percentile:g} %" for percentile in tables.percentiles]
+            writer.writerow(["row", "view", "n", *(f"ours {x}" for x in head), *(f"real {x}" for x in head), "off"])
+            for item in result.rows:
+                off = " ".join(f"{percentile:g}" for percentile in item.off)
+                figures = [f"{value:.4g}" for value in (*item.ours, *item.row.real)]
+                writer.writerow([item.row.title, item.row.view, item.values, *figures, off])
+        with (output / "sites.csv").open("w", newline="", encoding="utf-8") as table:
+            writer = csv.writer(table)
+            writer.writerow(["view", "site", "ours", "real"])
+            writer.writerows([view, *line] for view in VIEW_NAMES for line in site_lines(result, view))
+        plot_rows(result, output / "population.png")
+        plot_joint(result, output / "joint.png")
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+    return result
+
+
+def evaluated(tables: PopulationTables, patients: Patients) -> PopulationResult:
+    """Pool the patients' figures and put them beside the real ones."""
+    values: dict[tuple[str, ViewName], list[float]] = {}
+    sites: dict[ViewName, dict[str, float]] = {}
+    for view in VIEW_NAMES:
+        seen = [patient[view] for patient in patients if view in patient]
+        for figures in seen:
+            for name, value in figures.values.items():
+                values.setdefault((name, view), []).append(value)
+        lesions = [lesion for figures in seen for lesion in figures.lesions]
+        for name, of in LESION_ROWS.items():
+            values[name, view] = [of(lesion) for lesion in lesions]
+        sites[view] = site_shares([lesion.site for lesion in lesions])
+    return PopulationResult(tables, compare(tables, values), sites, patients)
+
+
+def score_line(result: PopulationResult) -> str:
+    """How much lies within the tolerance, in one line."""
+    cells = sum(len(item.ours) for item in result.rows)
+    off = sum(len(item.off) for item in result.rows)
+    whole = sum(1 for item in result.rows if not item.off)
+    return f"{whole} of {len(result.rows)} rows within 20 % at every percentile, {cells - off} of {cells} percentiles"
+
+
+def table_lines(result: PopulationResult) -> list[str]:
+    """The comparison as text, one line a row."""
+    lines = []
+    for item in result.rows:
+        ours = " / ".join(f"{value:.3g}" for value in item.ours)
+        real = " / ".join(f"{value:.3g}" for value in item.row.real)
+        off = "off at " + ", ".join(f"P{percentile:g}" for percentile in item.off) if item.off else "within 20 %"
+        lines.append(f"{item.row.title:>62}  {item.row.view:<9}  ours {ours:<34}  real {real:<34}  {off}")
+    return lines
+
+
+def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, float, float]]:
+    """(site, our share, real share) of every site that either has."""
+    ours, real = result.sites[view], result.tables.sites[view]
+    return [(name, round(ours.get(name, 0.0), 3), real.get(name, 0.0)) for name in dict.fromkeys([*real, *ours])]
+
+
+def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:
+    seeds = [(seed, index) for index in range(patients)]
+    if jobs == 1:
+        return [measured(one, spacing) for one in seeds]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(measured, seeds, [spacing] * patients))
+
+
+def measured(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewFigures]:
+    """One simulated patient with metastases, measured; captures count in grey levels and are left out (no view)."""
+    from ..scan.readers import consensus
+    from ..scan.simulate import simulate_case
+
+    case = simulate_case("calibration", tuple(seed), positive=True, shape=(1024, 256), spacing=spacing)
+    if case.parameters["capture_white_counts"]:
+        return {}
+    lesions = agreed_instances(case, consensus(case, (*seed, READER_STREAM, 0)))
+    figures: dict[ViewName, ViewFigures] = {}
+    for name, view in case.scan.views.items():
+        counts = mirror(view).counts if name == "posterior" else view.counts
+        outlines = label_map(lesions, name, counts.shape) == LESION
+        figures[name] = view_figures(np.asarray(counts, np.float32), outlines, case.regions[name], spacing)
+    return figures

@@ -1,0 +1,130 @@
+"""Which cancer a patient has, how many metastases, and in which bones.
+
+Sites of lung cancer: spine 50 %, rib 27 %, ilium 10 %, sacrum 7 %, femur 6 %, humerus, scapula and sternum 3 %. Sites
+of prostate cancer: Wang and Shen, Nucl Med Commun 2012;33:379 (2000 lesions of 102 patients): ribs 28.9 %, thoracic
+vertebrae 14.8 %, ilium 13.8 %, lumbar vertebrae 8.0 %, vertebrae and pelvis together 54.4 %; where there are few
+lesions, vertebrae and pelvis 84.5 %, of which thoracic, lumbar and pelvic 81.0 % (Wang et al., Oncol Lett 2013;5:391).
+How the remainder is shared out is ours, and so are the sites of breast cancer and the numbers of lesions: both were set
+so that what readers outline lies where and is as many as in real patients with metastases (`cohort.population_tables`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC
+
+Sites = tuple[tuple[tuple[str, ...], float], ...]
+
+HIP_BONES, FEMURS = ("right hip bone", "left hip bone"), ("right femur", "left femur")
+HUMERI, SCAPULAE = ("right humerus", "left humerus"), ("right scapula", "left scapula")
+CLAVICLES = ("right clavicle", "left clavicle")
+
+LUNG_SITES: Sites = (
+    (THORACIC, 26.0),
+    (LUMBAR, 19.0),
+    (CERVICAL, 5.0),
+    (RIBS, 27.0),
+    (HIP_BONES, 10.0),
+    (("sacrum",), 7.0),
+    (FEMURS, 6.0),
+    (HUMERI, 1.2),
+    (SCAPULAE, 1.2),
+    (("sternum",), 1.2),
+    (("skull",), 1.0),
+    (CLAVICLES, 0.6),
+)
+PROSTATE_SITES: Sites = (
+    (THORACIC, 14.8),
+    (LUMBAR, 8.0),
+    (CERVICAL, 3.3),
+    (RIBS, 28.9),
+    (HIP_BONES, 20.3),
+    (("sacrum",), 8.0),
+    (FEMURS, 4.2),
+    (HUMERI, 2.2),
+    (SCAPULAE, 4.3),
+    (("sternum",), 2.6),
+    (("skull",), 1.2),
+    (CLAVICLES, 1.4),
+)
+PROSTATE_FEW_SITES: Sites = (
+    (THORACIC, 18.0),
+    (LUMBAR, 26.0),
+    (CERVICAL, 3.5),
+    (RIBS, 9.0),
+    (HIP_BONES, 24.0),
+    (("sacrum",), 13.0),
+    (FEMURS, 4.0),
+    (HUMERI, 0.5),
+    (SCAPULAE, 0.8),
+    (("sternum",), 0.7),
+    (("skull",), 0.3),
+    (CLAVICLES, 0.2),
+)
+BREAST_SITES: Sites = (
+    (THORACIC, 20.0),
+    (LUMBAR, 9.0),
+    (CERVICAL, 2.5),
+    (RIBS, 22.0),
+    (HIP_BONES, 22.0),
+    (("sacrum",), 4.0),
+    (FEMURS, 5.0),
+    (HUMERI, 1.5),
+    (SCAPULAE, 3.5),
+    (("sternum",), 6.0),
+    (("skull",), 1.5),
+    (CLAVICLES, 1.5),
+)
+FEW = 6  # lesions a patient
+MOST = 60
+CLUSTERED = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
+#: Of men and of women with cancer.
+PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
+#: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
+MEAN_LESIONS: dict[str, float] = {"lung": 24.0, "prostate": 38.0, "breast": 40.0}
+LESIONS_SHAPE = 0.65
+
+
+def draw_disease(rng: np.random.Generator, sex: str) -> str:
+    """The cancer of a patient: for some men "prostate", for most women "breast", else "lung"."""
+    if sex == "male":
+        return "prostate" if rng.random() < PROSTATE_SHARE else "lung"
+    return "breast" if rng.random() < BREAST_SHARE else "lung"
+
+
+def draw_count(rng: np.random.Generator, disease: str) -> int:
+    """Number of lesions of a patient who has any, 1 to MOST: many have one or two and some have dozens."""
+    own_mean = rng.gamma(LESIONS_SHAPE, (MEAN_LESIONS[disease] - 1) / LESIONS_SHAPE)
+    return min(1 + int(rng.poisson(own_mean)), MOST)
+
+
+def draw_sites(rng: np.random.Generator, disease: str, count: int) -> list[str]:
+    """Bones of `count` lesions; some follow the one before into the same or the neighbouring bone of its kind."""
+    table = site_table(disease, count)
+    weights = np.array([weight for _, weight in table])
+    bones: list[str] = []
+    group: tuple[str, ...] = ()
+    for _ in range(count):
+        if bones and rng.random() < CLUSTERED:
+            bones.append(beside(bones[-1], group, rng))
+            continue
+        group = table[int(rng.choice(len(table), p=weights / weights.sum()))][0]
+        bones.append(group[int(rng.integers(len(group)))])
+    return bones
+
+
+def site_table(disease: str, count: int) -> Sites:
+    """Bones and their weights for a patient with `count` lesions."""
+    if disease != "prostate":
+        return BREAST_SITES if disease == "breast" else LUNG_SITES
+    return PROSTATE_FEW_SITES if count <= FEW else PROSTATE_SITES
+
+
+def beside(bone: str, group: tuple[str, ...], rng: np.random.Generator) -> str:
+    """The same bone or, for vertebrae and ribs, one next to it on the same side."""
+    if len(group) < 3 or rng.random() < 0.4:
+        return bone
+    place = group.index(bone) + (1 if rng.random() < 0.5 else -1)
+    near = group[min(max(place, 0), len(group) - 1)]
+    return near if near.split(" rib ")[0] == bone.split(" rib ")[0] or "rib" not in bone else bone

@@ -1,0 +1,70 @@
+"""One focus alone through the camera, in a window that holds it: a lesion fills a thousandth of the scan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.scan.planar import ViewName
+
+from ..camera.acquisition import Camera
+from ..camera.image_chain import displace
+from ..camera.optics import Depths, blur_sigma, project, splat
+from ..person.anatomy import Person
+
+Box = tuple[slice, slice]
+Image = NDArray[np.float32]
+
+#: Of a projection's highest pixel: what lies below is left out of the window.
+NEGLIGIBLE = 1e-3
+
+
+def project_focus(
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
+) -> tuple[Box, dict[ViewName, Image]]:
+    """Where some bone points of this concentration lie in the field, and their primary image there in every view."""
+    points, weights = person.bones[index], levels * person.bone_volume[index]
+    there = weights > 0
+    rows = (camera.top - points[there, 2]) / camera.spacing - 0.5
+    columns = (camera.centre - points[there, 0]) / camera.spacing + camera.shape[1] / 2 - 0.5
+    reach = int(np.ceil(4 * max(blur_sigma(float(d.max()), camera) for d in depths.distance.values()))) + 2
+    box = _box(rows, columns, reach, camera.shape)
+    height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
+    if height <= 0 or width <= 0:
+        return (slice(0, 0), slice(0, 0)), {view: np.zeros((0, 0), np.float32) for view in camera.views}
+    small = replace(
+        camera,
+        shape=(height, width),
+        top=camera.top - box[0].start * camera.spacing,
+        centre=camera.centre + camera.spacing * (camera.shape[1] / 2 - box[1].start - width / 2),
+    )
+    near = Depths(depths.centres, {view: seen[:, *box] for view, seen in depths.transmission.items()}, depths.distance)
+    volume = splat(points, weights, small, depths.centres, small.shape)
+    return box, {view: project(volume, near, small, view) for view in camera.views}
+
+
+def windowed(
+    projected: tuple[Box, dict[ViewName, Image]], view: ViewName, gain: float, camera: Camera
+) -> tuple[Box, Image]:
+    """A focus' counts in one view after metal, motion and the field's edges, in the window that holds them."""
+    box, images = projected
+    whole = np.zeros(camera.shape, np.float32)
+    whole[box] = images[view] * np.float32(gain)
+    moved = displace(whole, camera, view)
+    seen = moved > NEGLIGIBLE * moved.max(initial=0.0)
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
+    tight = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return tight, moved[tight]
+
+
+def _box(rows: NDArray[np.floating], columns: NDArray[np.floating], reach: int, shape: tuple[int, int]) -> Box:
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    parts = []
+    for places, size in zip((rows, columns), shape, strict=True):
+        first = max(int(np.floor(places.min())) - reach, 0)
+        parts.append(slice(min(first, size), max(min(int(np.ceil(places.max())) + reach + 1, size), 0)))
+    return parts[0], parts[1]

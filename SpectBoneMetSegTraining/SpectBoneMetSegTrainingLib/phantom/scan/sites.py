@@ -1,0 +1,37 @@
+"""Hospitals that differ: site a is the usual mixture, site b another hospital to adapt to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera.camera_habits import SITE_B, USUAL, CameraHabits
+from ..disease.tracer import Tracer
+from ..person.anatomy import Person
+from ..person.soft_tissue import TISSUES
+
+
+@dataclass(frozen=True)
+class Site:
+    """One hospital.
+
+    Attributes:
+        camera: how it acquires. bone: factor on the uptake of bone (scans soon after the injection: less of it);
+        urine: factor on kidneys and bladder. level: factor on the level at which its readers outline.
+    """
+
+    camera: CameraHabits
+    bone: float = 1.0
+    urine: float = 1.0
+    level: float = 1.0
+
+
+SITES = {"a": Site(USUAL), "b": Site(SITE_B, bone=0.7, urine=1.5, level=0.85)}
+
+
+def at_site(tracer: Tracer, person: Person, site: Site) -> Tracer:
+    """The day's uptake as this hospital scans it."""
+    urine = np.isin(person.tissue, [TISSUES.index(name) for name in ("right kidney", "left kidney", "bladder")])
+    tissues = np.where(urine, tracer.tissues * np.float32(site.urine), tracer.tissues)
+    return Tracer(tracer.bones * np.float32(site.bone), tissues)
