@@ -144,7 +144,7 @@ def loadPlanarScan(files, name=""):
     from SpectBoneMetSegLib.loading import read_files
     from SpectBoneMetSegLib.mrml.slice_views import show_scan
     from SpectBoneMetSegLib.mrml.stored_result import add_scan
-    from SpectBoneMetSegModule.views import fitViews
+    from SpectBoneMetSegModule.display.views import fitViews
 
     scan = read_files(files)
     for warning in scan.warnings:

@@ -16,22 +16,22 @@ from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegLib.mrml.slice_views import make_adjustable
 from SpectBoneMetSegModule import settings
 from SpectBoneMetSegModule.address import helpLink
-from SpectBoneMetSegModule.display_fields import Display
+from SpectBoneMetSegModule.display.display_fields import Display
+from SpectBoneMetSegModule.display.log_view import LogView
+from SpectBoneMetSegModule.display.sides import followSides
+from SpectBoneMetSegModule.display.views import Views, forgetCode, registerLayouts, restoreLayout
 from SpectBoneMetSegModule.engine_fields import Choices
-from SpectBoneMetSegModule.lesion_selection import Selection, editorNode
-from SpectBoneMetSegModule.lesion_table import LesionTable
-from SpectBoneMetSegModule.log_view import LogView
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.reading_actions import ReadingActions
-from SpectBoneMetSegModule.review_keys import ReviewKeys
+from SpectBoneMetSegModule.review.lesion_selection import Selection, editorNode
+from SpectBoneMetSegModule.review.lesion_table import LesionTable
+from SpectBoneMetSegModule.review.review_keys import ReviewKeys
+from SpectBoneMetSegModule.review.segment_changes import SegmentChanges
 from SpectBoneMetSegModule.sample import registerSampleData
-from SpectBoneMetSegModule.segment_changes import SegmentChanges
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
-from SpectBoneMetSegModule.sides import followSides
 from SpectBoneMetSegModule.status_lines import Messages
-from SpectBoneMetSegModule.views import Views, forgetCode, registerLayouts, restoreLayout
 
 #: So long after the last move of a slider the segments get their surfaces again.
 SETTLED_MS = 300
@@ -157,7 +157,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
         ScriptedLoadableModuleWidget.onReload(self)
         # What the name stood for above is the code before.
-        from SpectBoneMetSegModule.sides import followSides
+        from SpectBoneMetSegModule.display.sides import followSides
 
         followSides()
         slicer.modules.SpectBoneMetSegWidget.enter()

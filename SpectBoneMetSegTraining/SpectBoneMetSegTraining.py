@@ -12,9 +12,9 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegModule.address import helpLink
+from SpectBoneMetSegModule.display.views import forgetCode
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
-from SpectBoneMetSegModule.views import forgetCode
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
 from SpectBoneMetSegTrainingModule.panels.gather import TeachPanel
 from SpectBoneMetSegTrainingModule.panels.next import NextPanel

@@ -18,9 +18,9 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
+from .display.views import fitViews
 from .problems import slot
 from .requirements import areInstalled, ensureInstalled, requirementsFile
-from .views import fitViews
 
 #: How often the window looks for what the child process said, in milliseconds.
 POLL_MS = 50

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.mrml.slice_views import show_box
 
 from . import settings
 from .problems import slot
-from .segment_changes import endHistories
+from .review.segment_changes import endHistories
 
 
 class ReadingActions:

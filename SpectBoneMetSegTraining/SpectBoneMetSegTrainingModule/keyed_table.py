@@ -4,7 +4,7 @@
 # ruff: noqa: N803
 
 import qt
-from SpectBoneMetSegModule.tables import prepareTable
+from SpectBoneMetSegModule.review.tables import prepareTable
 
 ROW_PIXELS, HEADER_PIXELS = 30, 28
 

@@ -210,14 +210,14 @@ def test_reload_brings_new_code_one_worker_and_no_double_callbacks(host, a_read_
     old, child = a_read_panel, a_read_panel.logic.worker.pid
     row = table_of(old, 0, 1)
     library = sys.modules["SpectBoneMetSegLib.lesions.redraw"]
-    table = sys.modules["SpectBoneMetSegModule.lesion_table"]
+    table = sys.modules["SpectBoneMetSegModule.review.lesion_table"]
     old.ui.warmCheckBox.checked = True
     old.onReload()
     new = slicer.modules.SpectBoneMetSegWidget
     try:
         assert new is not old
         assert type(new.table) is not type(old.table)
-        assert sys.modules["SpectBoneMetSegModule.lesion_table"] is not table
+        assert sys.modules["SpectBoneMetSegModule.review.lesion_table"] is not table
         assert sys.modules["SpectBoneMetSegLib.lesions.redraw"] is not library
         assert table_of(new, 0, 1) == row
         with pytest.raises(ProcessLookupError):

@@ -103,7 +103,7 @@ def test_bone_is_dark_and_air_is_white(host, a_lesion):
 @pytest.mark.parametrize("view", ["SpectAnterior", "SpectPosterior"])
 def test_a_view_with_a_lesion_looks_as_it_did(host, a_lesion, view, tmp_path):
     from PIL import Image
-    from SpectBoneMetSegModule.views import whiteGround
+    from SpectBoneMetSegModule.display.views import whiteGround
 
     hide_letters(host)
     whiteGround()
@@ -149,7 +149,7 @@ def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion
 @pytest.fixture
 def following(host):
     """The views of a panel."""
-    from SpectBoneMetSegModule.views import Views
+    from SpectBoneMetSegModule.display.views import Views
 
     views = Views(lambda position: None)
     yield views

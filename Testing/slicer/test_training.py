@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+from slicerhost.data.studies import write_labelled, write_scan
 from slicerhost.panel import erase
-from slicerhost.studies import write_labelled, write_scan
 
 pytest_plugins = ["slicerhost.fixtures"]
 

@@ -102,7 +102,7 @@ def test_an_error_in_the_teaching_module_is_told_once_and_ends_what_waits(host, 
 
 def test_a_reload_keeps_the_class_of_our_errors(host):
     from SpectBoneMetSegLib.common.errors import UserError
-    from SpectBoneMetSegModule.views import forgetCode
+    from SpectBoneMetSegModule.display.views import forgetCode
 
     before = {name: module for name, module in sys.modules.items() if name.startswith("SpectBoneMetSeg")}
     try:

@@ -30,7 +30,7 @@ def test_every_command_line_on_the_page_is_understood(page):
     commands = re.findall(r"^\s*spectbonemetseg (.+)$", text, re.MULTILINE)
     for line in commands:
         words = re.sub(r'"\$\(.*?\)[^"]*"', "FILE", line).split()
-        _parser().parse_args(words)
+        _parser({}).parse_args(words)
     assert commands
 
 

@@ -21,7 +21,7 @@ LIBRARIES = {
 ORDER = {
     "SpectBoneMetSegLib": (
         *("_version", "common", "scan", "loading", "model", "lesions", "export", "pipeline", "worker", "mrml"),
-        *("(front)", "cli"),
+        *("(front)", "cli", "__main__"),
     ),
     "SpectBoneMetSegTrainingLib": (
         *("common", "dataset", "evaluation", "phantom.person", "phantom.disease", "phantom.camera", "phantom.scan"),

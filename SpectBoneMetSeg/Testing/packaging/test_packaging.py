@@ -22,6 +22,7 @@ NOT_PACKAGED = {"CMakeLists.txt", "Resources/Icons/draw_icons.py"}
 SHARED = {
     "Resources/Atlas/LICENSE.atlas.txt",
     "Resources/Atlas/skeleton.npz",
+    "Resources/Population/patients-with-metastases.json",
     "Resources/Sample/simulated_scan.dcm",
 }
 #: Where the wheel holds the folders of the tree.
@@ -30,6 +31,7 @@ IN_WHEEL = {
     "SpectBoneMetSeg/Resources/Models/": "SpectBoneMetSegLib/Resources/Models/",
     "SpectBoneMetSegTraining/SpectBoneMetSegTrainingLib/": "SpectBoneMetSegTrainingLib/",
     "Resources/Atlas/": "SpectBoneMetSegTrainingLib/Resources/Atlas/",
+    "Resources/Population/": "SpectBoneMetSegTrainingLib/Resources/Population/",
     "Resources/Sample/": "SpectBoneMetSegTrainingLib/Resources/Sample/",
 }
 #: Packages deeper than any there is, which nothing can have listed.

@@ -197,7 +197,7 @@ class Host:
         slicer = self.slicer
         from SpectBoneMetSegLib.mrml.nodes import prepare_scene
 
-        from .hierarchy import follow_scene
+        from .data.hierarchy import follow_scene
 
         scene = slicer.vtkMRMLScene()
         self._logics = list(prepare_scene(scene))
@@ -227,7 +227,8 @@ class Host:
 
     def _make_modules(self) -> None:
         slicer = self.slicer
-        from . import dicom, pip, sample_data, scripted
+        from . import pip, scripted
+        from .data import dicom, sample_data
         from .parameters import WithinRange, parameterNodeWrapper
 
         slicer.app = Application(self._qt_application, self.application_logic, self._folder.name, self.layout)

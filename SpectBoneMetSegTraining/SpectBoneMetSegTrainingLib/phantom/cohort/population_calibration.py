@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
 from ...dataset.cases import LESION, label_map
 from .figures_of_view import LesionFigures, ViewFigures, view_figures
 from .population import READER_STREAM, agreed_instances
-from .population_tables import Compared, PopulationTables, compare, read_population, site_shares
+from .population_result import Patients, PopulationResult
+from .population_tables import PopulationTables, compare, read_population, site_shares
 
 #: Row of the tables -> what it is of a lesion.
 LESION_ROWS: dict[str, Callable[[LesionFigures], float]] = {
@@ -25,18 +25,6 @@ LESION_ROWS: dict[str, Callable[[LesionFigures], float]] = {
     "elongation": lambda lesion: lesion.elongation,
     "outline_fraction": lambda lesion: lesion.outline,
 }
-
-Patients = list[dict[ViewName, ViewFigures]]
-
-
-@dataclass(frozen=True)
-class PopulationResult:
-    """A calibration: the rows compared, the sites of our lesions, and the patients' figures."""
-
-    tables: PopulationTables
-    rows: list[Compared]
-    sites: dict[ViewName, dict[str, float]]
-    patients: Patients
 
 
 def calibrate_population(file: Path, patients: int, seed: int, output: Path, jobs: int = 1) -> PopulationResult:

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 from .population_tables import TOLERANCE, correlation
 
 if TYPE_CHECKING:
-    from .population_calibration import PopulationResult
+    from .population_result import PopulationResult
 
 COLOURS = {"anterior": "tab:blue", "posterior": "tab:orange"}
 

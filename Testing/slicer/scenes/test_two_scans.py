@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 from slicerhost.fixtures import SAMPLE, nodes_of
 from slicerhost.panel import all_nodes, assert_all_agree, erase, table_of
 

@@ -7,7 +7,7 @@ import slicer
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.slice_views import center_views
 
-from .problems import slot
+from ..problems import slot
 
 #: Effects of the Segment Editor that make sense on one slice.
 EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Level tracing", "Scissors", "Islands", "Logical operators")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 from slicerhost.panel import assert_all_agree, pixels_of, table_of
 
 pytest_plugins = ["slicerhost.fixtures"]
@@ -162,7 +162,7 @@ def test_a_tick_of_the_slider_is_quick(host, count):
     from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
 
     logic = host.module.SpectBoneMetSegLogic
-    volumes = logic.loadScan(Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm")
+    volumes = logic.loadScan(Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm")
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
     found = np.zeros(scan.frame.shape, np.float32)
     for number in range(count):

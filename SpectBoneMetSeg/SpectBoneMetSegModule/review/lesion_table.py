@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.lesions.naming import LESION_WORDS
 from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS, Review
 
-from .problems import slot
+from ..problems import slot
 from .tables import prepareTable
 
 DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3

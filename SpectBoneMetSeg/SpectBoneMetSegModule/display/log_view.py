@@ -5,7 +5,7 @@
 
 import qt
 
-from . import problems
+from .. import problems
 
 
 class LogView:

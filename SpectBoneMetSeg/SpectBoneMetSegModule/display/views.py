@@ -10,7 +10,7 @@ import slicer
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.slice_views import PANELS, register_layout, restore_layout, show_scan
 
-from .problems import slot
+from ..problems import slot
 
 #: Not imported anew at a reload.
 KEPT = ("SpectBoneMetSegLib.common.errors",)

@@ -9,7 +9,7 @@ from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.side_marks import follow_view
 from SpectBoneMetSegLib.mrml.slice_views import keep_ours_out_of_scenes
 
-from .problems import slot
+from ..problems import slot
 
 #: The name under which `slicer.modules` keeps the one follower.
 NAME = "SpectBoneMetSegSides"

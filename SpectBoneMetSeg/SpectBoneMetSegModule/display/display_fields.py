@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.mrml.display_levels import draw
 
-from .problems import slot
+from ..problems import slot
 from .views import restoreLayout
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .fixtures import ROOT, SAMPLE
+from ..fixtures import ROOT, SAMPLE
 
 __all__ = ["write_labelled", "write_scan"]
 

@@ -7,8 +7,8 @@ import qt
 import slicer
 from SpectBoneMetSegLib.lesions.review import DECISIONS
 
+from ..problems import slot
 from .lesion_table import DECISION_COLUMN
-from .problems import slot
 
 NEXT, PREVIOUS, ACCEPT, REJECT = "Shift+Down", "Shift+Up", "Shift+A", "Shift+R"
 

@@ -7,7 +7,7 @@ import qt
 import slicer
 from slicer.util import VTKObservationMixin
 
-from .problems import slot
+from ..problems import slot
 
 #: Events of a vtkSegmentation. Undo and redo restore segments one by one and tell no more than SegmentModified.
 EVENTS = (

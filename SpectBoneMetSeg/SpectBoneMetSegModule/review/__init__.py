@@ -1,0 +1,1 @@
+"""Lesions in the panel: their table, their choice, their review by keys."""

@@ -1,0 +1,1 @@
+"""The application's data modules: DICOM, studies, the hierarchy, sample data."""
