@@ -27,11 +27,11 @@ def test_every_local_link_and_named_file_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_line_on_the_page_is_understood(page):
     text = page.read_text().replace("\\\n", " ")
-    commands = re.findall(r"^\s*spectbonemetseg (.+)$", text, re.MULTILINE)
+    commands = re.findall(r"^\s*(?:spectbonemetseg|PythonSlicer -m SpectBoneMetSegLib) (.+)$", text, re.MULTILINE)
     for line in commands:
         words = re.sub(r'"\$\(.*?\)[^"]*"', "FILE", line).split()
         _parser({}).parse_args(words)
-    assert commands
+    assert commands or page.name == "extensions-index.md"
 
 
 def test_the_research_use_notice_stands_in_the_readme():

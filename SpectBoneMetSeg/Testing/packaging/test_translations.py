@@ -83,6 +83,9 @@ def untranslated(source: str) -> list[str]:
 #: Not words of the interface: contributors are a name, DICOM has its own terms, a test's progress is for developers, a
 #: comparison's verdict is told in a sentence.
 ALLOWED = {
+    # A command, not a sentence.
+    "pip install",
+    "PythonSlicer -m pip install",
     "not worse",
     "The SpectBoneMetSeg developers",
     "WHOLE BODY",
