@@ -89,7 +89,7 @@ def test_train_gathers_into_the_run_and_a_run_that_began_keeps_its_scans(folders
 
 def test_unlabelled_scans_that_the_method_does_not_use_are_spoken_of(folders, capsys, monkeypatch):
     trained = []
-    monkeypatch.setattr(finish, "train_and_finish", lambda data, *_: trained.append(data))
+    monkeypatch.setattr(finish, "train_and_finish", lambda data, *_, **__: trained.append(data))
     labelled = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
     assert main(["train", *labelled, "--output", str(folders / "model"), "--steps", "1", *TINY]) == 0
     assert "unlabelled scans are not used: choose --method strong" in capsys.readouterr().err

@@ -72,6 +72,7 @@ def test_diffuse_disease_changes_in_uptake_only(person, drawn):
     assert grown(focus, person, 1.5) is focus
 
 
+@pytest.mark.slow
 def test_a_tenth_to_a_third_of_the_diseased_have_it(monkeypatch):
     monkeypatch.setattr(patient_module, "draw_mimics", lambda *_: [])
     patterns = [draw_patient(stream((9, i), 0), positive=True).pattern for i in range(60)]
