@@ -37,6 +37,14 @@ def quiet_tensorflow() -> None:
     import_tensorflow()
 
 
+@pytest.fixture(autouse=True)
+def same_weights():
+    """Every run draws the same first weights, so that a failure can be seen again."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+
+
 def tiny(**changes) -> NetworkConfig:
     return NetworkConfig(**{**TINY, **changes})
 
