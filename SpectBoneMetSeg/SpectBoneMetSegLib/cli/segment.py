@@ -161,9 +161,14 @@ def _read_one(
     except Exception as error:
         # One odd study must not stop a batch of thousands; the type says where to look.
         return _failed(case, f"It could not be read ({type(error).__name__}: {error}); please report it.", before)
+    from ..lesions.extent import headline
+
     count = len(reading.lesions)
-    areas = f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {reading.region}"
-    print(f"{before}{case.input}: {areas} -> {case.folder}", file=sys.stderr if quiet else sys.stdout, flush=True)
+    print(
+        f"{before}{case.input}: {headline(reading)} -> {case.folder}",
+        file=sys.stderr if quiet else sys.stdout,
+        flush=True,
+    )
     warnings = [str(note) for note in reading.receipt["warnings"]]  # type: ignore[attr-defined]
     for note in warnings:
         print(f"  note: {note}", file=sys.stderr)

@@ -7,11 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
-
+from typing import IO, Any
 
 #: Seconds a child that was asked to end may take before it is killed.
 PATIENCE = 2.0

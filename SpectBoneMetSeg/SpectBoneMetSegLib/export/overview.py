@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..common.notice import RESEARCH_USE
 from ..lesions.components import outlines_of
-from ..lesions.extent import cut_by_box, region_read
+from ..lesions.extent import cut_by_box, headline
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Lesion, Reading
 from ..lesions.seen import faint_views, seen_words
@@ -231,10 +231,8 @@ def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]],
 
 
 def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) -> None:
-    count = len(reading.lesions)
-    areas = f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {region_read(reading)}"
     case = reading.scan.case if len(reading.scan.case) <= 60 else reading.scan.case[:57] + "..."
-    _text(draw, MARGIN, 8, f"{case}: {areas}", 18, INK, "la")
+    _text(draw, MARGIN, 8, f"{case}: {headline(reading)}", 18, INK, "la")
     model, device = reading.receipt.get("model"), reading.receipt.get("device")
     if isinstance(model, dict):
         model = " ".join(str(model[key]) for key in ("name", "version") if key in model)

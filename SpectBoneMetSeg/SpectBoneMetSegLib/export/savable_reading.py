@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common.errors import UserError
-from ..lesions.extent import region_read
+from ..lesions.extent import headline
 from ..lesions.results import Reading
 from ..lesions.seen import seen_words
 
@@ -20,17 +20,10 @@ LISTED = 8
 class SavableReading(Reading):
     """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
 
-    @property
-    def region(self) -> str:
-        """What was read, in a few words: "the thorax box"."""
-        return region_read(self)
-
     def __repr__(self) -> str:
         """A few lines: how many areas, the first of them, the warnings."""
         count = len(self.lesions)
-        lines = [
-            f"{self.scan.case}: {count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {self.region}"
-        ]
+        lines = [f"{self.scan.case}: {headline(self)}"]
         lines += [f"  {each.id}: {each.area_mm2 / 100:.1f} cm2, {seen_words(each)}" for each in self.lesions[:LISTED]]
         if count > LISTED:
             lines.append(f"  and {count - LISTED} more")

@@ -1,4 +1,4 @@
-"""Components of a mask: their numbers and their exact outlines along pixel edges (ground floor)."""
+"""Components of a mask: their numbers and their exact outlines along pixel edges."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .results import Lesion, Reading
 
-__all__ = ["cut_by_box", "cut_sentence", "region_read", "what_was_read"]
+__all__ = ["cut_by_box", "cut_sentence", "headline", "region_read", "what_was_read"]
 
 _REGIONS = {"profiles": "the thorax box", "manual": "the box given by hand", "whole-body": "the whole field"}
 
@@ -14,6 +14,12 @@ _REGIONS = {"profiles": "the thorax box", "manual": "the box given by hand", "wh
 def region_read(reading: Reading) -> str:
     """The region in a few words, for a headline."""
     return _REGIONS.get(reading.crop.method, "the box")
+
+
+def headline(reading: Reading) -> str:
+    """How many areas were found and where: "2 areas of abnormal uptake in the thorax box"."""
+    count = len(reading.lesions)
+    return f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {region_read(reading)}"
 
 
 def what_was_read(reading: Reading) -> str:

@@ -32,7 +32,7 @@ class ModelCard:
         parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
         sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
-        preprocessing_version: `preprocessing.PREPROCESSING_VERSION` it was trained with.
+        preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
     """
 
     name: str

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Literal, get_args
 
 InputName = Literal["anterior", "posterior", "aggregate"]
 OutputName = Literal["anterior", "posterior", "union"]
@@ -24,7 +21,7 @@ class NetworkConfig:
 
     Attributes:
         inputs: the input channels in order. "posterior" is the posterior view mirrored into the anterior frame,
-            "aggregate" the pixel-wise sum of Eq. 4; `preprocessing.network_inputs` makes them.
+            "aggregate" the pixel-wise sum of Eq. 4; `inputs.network_inputs` makes them.
         outputs: one probability map each; "posterior" too is in the anterior frame.
         channels: feature channels per stage; each stage ends by halving the grid.
         dilations: per stage the dilation rates of the two 3x3 convolutions of its block (ours).

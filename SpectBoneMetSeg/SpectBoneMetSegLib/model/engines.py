@@ -52,7 +52,7 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
     """Load a model on a device.
 
     Args:
-        model: from `models.find_model`; its SHA-256 is checked.
+        model: from `store.find_model`; its SHA-256 is checked.
         engine: "auto" takes TensorFlow if it is installed, otherwise ONNX Runtime.
         device: "auto" takes a GPU that works, otherwise the CPU; "gpu" insists that one is there.
 

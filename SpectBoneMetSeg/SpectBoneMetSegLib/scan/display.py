@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .planar import PlanarView
-
-if TYPE_CHECKING:
-    pass
-
 
 #: Share of the body's pixels that may be darker than black; bladder, kidneys and lesions fill about this much.
 SATURATED = 0.01

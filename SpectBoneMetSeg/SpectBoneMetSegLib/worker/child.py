@@ -1,4 +1,4 @@
-"""The child of `worker.Worker`: takes requests as JSON lines on stdin, tells events as JSON lines on stdout.
+"""The child of `client.Worker`: takes requests as JSON lines on stdin, tells events as JSON lines on stdout.
 
 It ends with its input, so that it never outlives the window.
 """
@@ -146,7 +146,7 @@ def read_here(
 
 
 def read_with(reader: Reader, stored_scan: str | None, path: str | None, options: Options, clock: Clock) -> ModelResult:
-    """Read a scan stored by `exchange.save_scan`, or the file or folder at `path`."""
+    """Read a scan stored by `serialisation.save_scan`, or the file or folder at `path`."""
     from ..loading import read_scan
 
     with clock.step("read"):

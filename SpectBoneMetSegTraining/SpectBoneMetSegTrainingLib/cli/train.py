@@ -63,7 +63,7 @@ class TrainCommand:
         except UserError as error:
             raise UsageError(str(error)) from error
         _gather_if_asked(args, data, run)
-        figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=_tell_look)
+        figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=look_line)
         if figures:
             dice = figures["both views"]["dice"]
             words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
@@ -120,7 +120,3 @@ def _gather_if_asked(args: argparse.Namespace, data: Path, run: Path) -> None:
     gather_folders(args.labelled, args.unlabelled, data, args.seed)
     if args.unlabelled is not None and args.method == "supervised":
         print("The unlabelled scans are not used: choose --method strong (or semi).", file=sys.stderr)
-
-
-def _tell_look(step: int, dice: float, predict: object, load: object) -> None:
-    look_line(step, dice)

@@ -37,7 +37,8 @@ FOLDERS = {
     "unlabelled": ("imagesUnlabelled", None),
 }
 
-#: In a superscan nearly every bone is diseased and none is outlined: it would teach that such bone is healthy.
+#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, which would teach
+#: that such bone is healthy. Since version 4 diffuse disease is outlined and taught.
 NOT_TRAINED_ON = "superscan"
 
 #: Stands for the patient in cases that a generator made.

@@ -67,7 +67,7 @@ def evaluate_baselines(
 ) -> dict[str, dict[str, float | int | None]]:
     """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
 
-    Flagged cases (superscan, cold lesions) are left out, as in `evaluation.evaluate_cases`.
+    Flagged cases (superscan, cold lesions) are left out, as in `predictions.evaluate_cases`.
     """
     marks = baselines()
     total = {name: Counts() for name in marks}

@@ -136,7 +136,7 @@ def score_cases(
     """Score predictions case by case, over the views that have both a label and a probability.
 
     Args:
-        predictions: as `evaluation.predict_cases` yields them.
+        predictions: as `predictions.predict_cases` yields them.
         delineator: turns probabilities into marks, as in the reading pipeline.
         patients: case -> patient; a case that is not in it is its own patient.
         spacing: (row, column) pixel size of the crops in mm.

@@ -31,7 +31,7 @@ class Pair:
 
     Attributes:
         image: (size, size, 4) float32 from -1 to 1, channels as in `dcgan.CHANNELS`.
-        levels: counts per pixel of the body in the anterior and in the posterior view (`preprocessing.body_scale`).
+        levels: counts per pixel of the body in the anterior and in the posterior view (`inputs.body_scale`).
     """
 
     image: Array

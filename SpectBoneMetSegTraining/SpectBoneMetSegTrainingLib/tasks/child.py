@@ -1,4 +1,4 @@
-"""The child of `task.Task`: does one call, told as a JSON line on stdin, and tells events as JSON lines on stdout.
+"""The child of `client.Task`: does one call, told as a JSON line on stdin, and tells events as JSON lines on stdout.
 
 It ends with its input, so that it never outlives the window.
 """

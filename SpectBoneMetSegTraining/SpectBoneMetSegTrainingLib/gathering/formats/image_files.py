@@ -34,7 +34,7 @@ MOST_LESIONS, LARGEST_SHARE = 200, 0.25
 def read_label_image(
     path: Path, scan: WholeBodyScan, said: ViewName | None = None, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a label file, and what it covers (see `labels.Labels`).
+    """The marks of a label file, and what it covers (see `marks.Labels`).
 
     Args:
         path: the file. scan: the scan it was drawn on. said: the view that its name speaks of.

@@ -81,7 +81,7 @@ def simulate_population(
     """Write the data set into `folder`; what a broken-off run left there whole is kept.
 
     Returns:
-        How well the simulated readers agree (`agreement.summarise_agreement`), as in agreement.json.
+        How well the simulated readers agree (`reader_agreement.summarise_agreement`), as in agreement.json.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.

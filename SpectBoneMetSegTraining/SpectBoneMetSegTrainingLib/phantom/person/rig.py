@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .skeleton import CERVICAL, LUMBAR, RIBS, STERNUM_MM, THORACIC, load_skeleton
-
-if TYPE_CHECKING:
-    pass
 
 Points = NDArray[np.float32]
 

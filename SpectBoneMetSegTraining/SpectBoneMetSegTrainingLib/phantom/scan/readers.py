@@ -104,7 +104,7 @@ def outlined(case: SimulatedCase) -> list[SimulatedLesion]:
 
 
 def consensus(case: SimulatedCase, seed: tuple[int, ...]) -> Panel:
-    """Let three readers annotate a scan until they agree or the majority decides (`agreement.agree`)."""
+    """Let three readers annotate a scan until they agree or the majority decides (`reader_agreement.agree`)."""
     rng = np.random.default_rng(seed)
     readers = draw_readers(rng)
     rounds: dict[int, list[dict[ViewName, Drawing]]] = {}

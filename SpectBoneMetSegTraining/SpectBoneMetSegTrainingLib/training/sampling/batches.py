@@ -16,8 +16,7 @@ from SpectBoneMetSegLib.model.config import InputName, OutputName
 from ...dataset.cases import BACKGROUND, LabelledCrop, load_case, shows_lesion
 from ..setup.cases import TrainingCases
 from ..setup.config import MIXED, TrainingConfig
-from .patches import Patch, random_patch
-from .plain_patches import plain_patch
+from .patches import Patch, plain_patch, random_patch
 from .strong_views import strong_view
 
 #: Names to arrays (patches, n, n, channels) float32.
