@@ -21,6 +21,8 @@ OFF_CENTRE = 0.04
 HEAD_OUT, FEET_OUT = 0.01, 0.03
 #: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
+#: What does not change when the same acquisition is drawn again: where the patient lay and what was moved or missing.
+LASTING = ("views", "heads", "posterior_shift", "motion", "metal", "width", "swept")
 #: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
 SPEED = (10.0, 15.0)
 
@@ -46,12 +48,11 @@ def draw_camera(
     heads = 1 if rng.random() < habits.single_head else 2
     views = _draw_views(rng)
     quick = bool(rng.random() < HALF_TIME)
-    # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(habits.counts), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
+    counts = _draw_counts(rng, habits, quick)
     camera = Camera(
         shape=shape,
         spacing=spacing,
-        counts=float(np.clip(counts, *COUNTS)),
+        counts=counts,
         top=top,
         centre=centre,
         gap=(float(rng.uniform(8, 40)), float(rng.uniform(10, 35))),
@@ -70,6 +71,21 @@ def draw_camera(
         metal=draw_metal(person, rng),
     )
     return _draw_processing(camera, rng, quick, habits)
+
+
+def draw_again(camera: Camera, rng: np.random.Generator, habits: CameraHabits = USUAL) -> Camera:
+    """The same patient before the same camera on another day: other counts, sensitivity and processing."""
+    fresh = replace(faultless(camera), **{name: getattr(camera, name) for name in LASTING})
+    quick = bool(rng.random() < HALF_TIME)
+    fresh = replace(
+        fresh,
+        counts=_draw_counts(rng, habits, quick),
+        scatter=float(rng.uniform(*habits.scatter)),
+        scatter_width=float(rng.uniform(0.8, 1.25)),
+        posterior_gain=float(rng.normal(*habits.posterior_gain)),
+        unevenness=float(rng.uniform(0.0, 0.03)),
+    )
+    return _draw_processing(fresh, rng, quick, habits)
 
 
 def faultless(camera: Camera) -> Camera:
@@ -108,6 +124,12 @@ def describe(camera: Camera) -> dict[str, object]:
         "capture_white_counts": camera.capture,
         "ceiling": camera.ceiling,
     }
+
+
+def _draw_counts(rng: np.random.Generator, habits: CameraHabits, quick: bool) -> float:
+    # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
+    counts = float(np.exp(rng.normal(np.log(habits.counts), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
+    return float(np.clip(counts, *COUNTS))
 
 
 def _late(rng: np.random.Generator) -> tuple[int, int]:

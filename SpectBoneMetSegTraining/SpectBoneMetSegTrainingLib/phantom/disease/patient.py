@@ -81,18 +81,8 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
     disease = draw_disease(rng, shape.sex) if positive else "none"
     tracer, illnesses = add_illness(person, draw_tracer(person, rng, shape.age), rng, disease)
     mimics = draw_mimics(person, rng, shape.age, MIMICS_BESIDE_METASTASES if positive else 1.0)
-    foci: list[Focus] = []
-    flags: list[str] = []
-    pattern = "foci" if positive else ""
-    if positive:
-        foci = draw_metastases(person, rng, disease)
-        rare = rng.random()
-        if rare < DIFFUSE_SHARE:
-            pattern, diffuse = draw_diffuse(person, rng)
-            foci = diffuse + foci[: int(rng.integers(0, 6))]
-        elif rare < DIFFUSE_SHARE + COLD_SHARE:
-            foci += draw_cold(person, rng)
-            flags.append("cold lesions")
+    foci, pattern, flags = draw_lesions(person, rng, disease) if positive else ([], "", [])
+    if foci:
         tracer = paled(tracer, person, foci)
     return Patient(
         shape,
@@ -104,6 +94,18 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
         tuple(flags),
         pattern,
     )
+
+
+def draw_lesions(person: Person, rng: np.random.Generator, disease: str) -> tuple[list[Focus], str, list[str]]:
+    """The metastases of a patient with this primary tumour, their pattern and flags as in `Patient`."""
+    foci = draw_metastases(person, rng, disease)
+    rare = rng.random()
+    if rare < DIFFUSE_SHARE:
+        pattern, diffuse = draw_diffuse(person, rng)
+        return diffuse + foci[: int(rng.integers(0, 6))], pattern, []
+    if rare < DIFFUSE_SHARE + COLD_SHARE:
+        return foci + draw_cold(person, rng), "foci", ["cold lesions"]
+    return foci, "foci", []
 
 
 def person_of(patient: Patient) -> Person:

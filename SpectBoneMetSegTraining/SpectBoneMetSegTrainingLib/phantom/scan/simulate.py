@@ -12,7 +12,7 @@ from ..camera.acquisition import Camera
 from ..camera.detector import detect, uneven
 from ..camera.draw import describe, draw_camera
 from ..camera.image_chain import displace
-from ..camera.optics import Depths, add_scatter, make_depths, project, refine, splat
+from ..camera.optics import Depths, add_scatter, make_depths, project
 from ..camera.spill import draw_spill, spread
 from ..disease.lesions import add_uptake
 from ..disease.patient import Metastasis, Patient, Seed, draw_patient, stream
@@ -21,6 +21,7 @@ from ..disease.tracer import Tracer, day_tracer
 from ..person.anatomy import Person, draw_posture, make_person
 from ..person.shape import height_m, weight_kg
 from ..person.skeleton import load_skeleton
+from .activity import bone_activity, soft_activity
 from .dicom_nm import Variant, draw_variant
 from .lesion_projection import project_focus, windowed
 from .regions import RegionMap, region_maps
@@ -155,9 +156,10 @@ def acquire(
     without = add_uptake(tracer.bones, mimics)
     foci = [item.focus for item in patient.metastases]
     extra = add_uptake(tracer.bones, mimics + foci) - without
-    healthy = _activity(person, Tracer(without, tracer.tissues), camera, depths)
+    healthy = soft_activity(person, tracer.tissues, camera, depths)
+    healthy += bone_activity(person, np.arange(len(without)), without, camera, depths)
     healthy += spread(spots, camera, depths, rng)
-    diseased = _bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
+    diseased = bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
     primary = {view: [project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
     gain = _gains(primary, camera)
     pattern = int(rng.integers(2**32))
@@ -199,29 +201,6 @@ def _gains(primary: dict[ViewName, list[Image]], camera: Camera) -> dict[ViewNam
     first = camera.views[0]
     scale = camera.counts / float(add_scatter(np.sum(primary[first], axis=0), camera).sum())
     return {view: scale if view == first else scale * camera.posterior_gain for view in camera.views}
-
-
-def _activity(person: Person, tracer: Tracer, camera: Camera, depths: Depths) -> Image:
-    """Activity per (slab, row, column), anterior frame, arbitrary units."""
-    from scipy import ndimage
-
-    coarse = 2
-    shape = (-(-camera.shape[0] // coarse), -(-camera.shape[1] // coarse))
-    soft = splat(person.tissues, tracer.tissues * person.tissue_volume, camera, depths.centres, shape, coarse)
-    # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
-    soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
-    fine = refine(soft, coarse, camera.shape) / np.float32(coarse**2)
-    return fine + splat(person.bones, tracer.bones * person.bone_volume, camera, depths.centres, camera.shape)
-
-
-def _bone_activity(
-    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
-) -> Image:
-    """Activity of some bone points alone."""
-    if not len(index):
-        return np.zeros((len(depths.centres), *camera.shape), np.float32)
-    weights = levels * person.bone_volume[index]
-    return splat(person.bones[index], weights, camera, depths.centres, camera.shape)
 
 
 def _label(

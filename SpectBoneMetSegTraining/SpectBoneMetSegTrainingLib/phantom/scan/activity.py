@@ -1,0 +1,42 @@
+"""Where a person's activity lies in the field: tissue and bone points counted into depth slabs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera.acquisition import Camera
+from ..camera.optics import Depths, refine, splat
+from ..person.anatomy import Person
+
+Volume = NDArray[np.float32]
+
+
+def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, depths: Depths) -> Volume:
+    """Activity of soft tissue and organs per (slab, row, column), anterior frame, arbitrary units.
+
+    Args:
+        levels: (k,) concentration at each of the person's tissue points.
+    """
+    from scipy import ndimage
+
+    coarse = 2
+    shape = (-(-camera.shape[0] // coarse), -(-camera.shape[1] // coarse))
+    soft = splat(person.tissues, levels * person.tissue_volume, camera, depths.centres, shape, coarse)
+    # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
+    soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
+    return refine(soft, coarse, camera.shape) / np.float32(coarse**2)
+
+
+def bone_activity(
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
+) -> Volume:
+    """Activity of some bone points alone, as in `soft_activity`.
+
+    Args:
+        index: (k,) indices of the bone points. levels: (k,) their concentration.
+    """
+    if not len(index):
+        return np.zeros((len(depths.centres), *camera.shape), np.float32)
+    weights = levels * person.bone_volume[index]
+    return splat(person.bones[index], weights, camera, depths.centres, camera.shape)
