@@ -25,7 +25,17 @@ ORDER = {
     ),
     "SpectBoneMetSegTrainingLib": (
         *("common", "dataset", "evaluation", "phantom.person", "phantom.disease", "phantom.camera", "phantom.scan"),
-        *("phantom.cohort", "gathering", "training", "paper_sets", "jobs", "tasks", "experiments", "cli"),
+        *(
+            "phantom.store",
+            "phantom.cohort",
+            "gathering",
+            "training",
+            "paper_sets",
+            "jobs",
+            "tasks",
+            "experiments",
+            "cli",
+        ),
     ),
 }
 #: Libraries from the ground up: training imports reading, never the other way.

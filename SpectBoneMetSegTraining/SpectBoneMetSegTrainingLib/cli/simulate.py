@@ -37,6 +37,11 @@ class SimulateCommand:
         parser.add_argument(
             "--benchmark", metavar="NAME", help="a named benchmark instead: train, development and sealed test"
         )
+        parser.add_argument(
+            "--store",
+            action="store_true",
+            help="a store instead of a data set: patients of whom `train --store` draws a new scan at every step",
+        )
         parser.add_argument("--patients", type=int, metavar="N", help="labelled patients")
         parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same scans (drawn and said)")
         parser.add_argument("--unlabelled", type=int, metavar="N", help="patients without labels on top")
@@ -58,7 +63,10 @@ class SimulateCommand:
         # One thread per process: the processes share the cores.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        summary = _simulate_benchmark(args) if args.benchmark is not None else _simulate_population(args)
+        if args.store:
+            summary = _simulate_store(args)
+        else:
+            summary = _simulate_benchmark(args) if args.benchmark is not None else _simulate_population(args)
         if args.json:
             print_json(summary)
         return 0
@@ -79,12 +87,28 @@ def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
     return {"output": str(folder), **done}
 
 
-def _seed_for(output: Path) -> int:
+def _simulate_store(args: argparse.Namespace) -> dict[str, Any]:
+    from ..phantom.cohort.patient_store import RECORD, StoreRequest, make_store
+
+    given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
+    other = [name for name in ("benchmark",) if getattr(args, name)] + [
+        name for name in given if name not in ("patients", "seed")
+    ]
+    if other:
+        raise UsageError(f"A store holds no labels and no files of scans: leave out --{other[0].replace('_', '-')}.")
+    if args.patients is None or args.patients < 1 or (args.seed is not None and args.seed < 0):
+        raise UsageError("--store needs --patients, which starts at 1; --seed starts at 0.")
+    folder = Path(args.output)
+    seed = _seed_for(folder / RECORD) if args.seed is None else args.seed
+    make_store(folder, StoreRequest(args.patients, seed), args.jobs, counter("patient"))
+    print(f"{folder}: {args.patients} simulated patients; teach with `train --store {folder}`", file=sys.stderr)
+    return {"output": args.output, "patients": args.patients, "seed": seed}
+
+
+def _seed_for(about: Path) -> int:
     """The seed that a broken-off run drew, or a new one; said, so that the same scans can be made again."""
     from ..dataset.files import read_json
-    from ..phantom.cohort.population import RECORD
 
-    about = output / RECORD
     if about.exists():
         return int(read_json(about)["seed"])
     seed = secrets.randbelow(2**31)
@@ -93,7 +117,7 @@ def _seed_for(output: Path) -> int:
 
 
 def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
-    from ..phantom.cohort.population import Population, simulate_population
+    from ..phantom.cohort.population import RECORD, Population, simulate_population
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)
@@ -102,7 +126,7 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
     if asked["patients"] is None:
         raise UsageError("--patients is needed, or --benchmark NAME.")
     if asked["seed"] is None:
-        asked["seed"] = _seed_for(Path(args.output))
+        asked["seed"] = _seed_for(Path(args.output) / RECORD)
     if asked["patients"] < 1 or asked["unlabelled"] < 0 or asked["seed"] < 0:
         raise UsageError("--patients starts at 1, --seed and --unlabelled at 0.")
     if not 0 <= asked["test_share"] <= 0.5:

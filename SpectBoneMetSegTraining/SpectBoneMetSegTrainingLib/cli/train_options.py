@@ -52,6 +52,15 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help='use only the labels of the cases that this JSON file names under "labelled" (a benchmark\'s d1.json)',
     )
+    group.add_argument(
+        "--store",
+        metavar="DIR",
+        help="draw new scans of these simulated patients while training (see `simulate --store`); "
+        "--data still validates",
+    )
+    group.add_argument(
+        "--store-share", type=float, default=0.9, metavar="X", help="share of the labelled patches from --store (0.9)"
+    )
     group.add_argument("--published", action="store_true", help="Eq. 7 and 8 as published instead of corrected")
     group.add_argument(
         "--convex", action="store_true", help="Eq. 6 as (1-a) l_U + a l_S instead of l_U + a l_S (the paper's is lost)"
@@ -128,6 +137,8 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         validate_every=args.validate_every,
         patience=args.patience,
         labelled_cases=read_labelled_cases(Path(args.labelled_cases)) if args.labelled_cases else None,
+        store=None if args.store is None else str(Path(args.store).resolve()),
+        store_share=args.store_share,
         start=args.start,
     )
     try:
@@ -189,6 +200,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise UsageError("--seed, --validate-every and --patience start at 0.")
     if not (0 <= args.weight_decay < 1 and 0 <= args.average < 1):
         raise UsageError("--weight-decay and --average lie between 0 and 1.")
+    if args.store is not None and args.method == "unsupervised":
+        raise UsageError("--store gives labelled scans, which --method unsupervised does not use.")
     if (args.published or args.convex) and args.method not in ("unsupervised", "semi"):
         raise UsageError(f"--published and --convex are forms of Eq. 6-8, which --method {args.method} does not use.")
     if args.convex and args.method != "semi":

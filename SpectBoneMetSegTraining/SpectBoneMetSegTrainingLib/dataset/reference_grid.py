@@ -61,16 +61,29 @@ class CropPlace:
                 result[number][covered > 0.5 + 1e-6] = identifier
         return result
 
-    def _coverage(self, axis: int) -> NDArray[np.float64]:
-        """(box size, frame size) share of each row or column of the reference box that each own one covers."""
+    def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask on the reference grid: pixels of which it covers more than half.
+
+        Args:
+            mask: (rows, columns) of the stored crop.
+        """
+        rows, columns = (self._coverage(axis, self.own[axis]) for axis in (0, 1))
+        return rows @ mask @ columns.T > 0.5 + 1e-6
+
+    def _coverage(self, axis: int, own: Interval | None = None) -> NDArray[np.float64]:
+        """(box size, `own` size) share of each row or column of the reference box that each own one covers.
+
+        Args:
+            own: which of the scan's own rows or columns, half open; None for all of the frame.
+        """
         shape, spacing = _reference_grid(self.shape, self.spacing)
-        own, edges = (
-            (np.arange(count + 1) - count / 2) * step
-            for count, step in ((self.shape[axis], self.spacing[axis]), (shape[axis], spacing[axis]))
-        )
-        upper = np.minimum(edges[1:, None], own[None, 1:])
-        lower = np.maximum(edges[:-1, None], own[None, :-1])
-        return cut(np.clip(upper - lower, 0, None) / spacing[axis], self.reference[axis], (0, self.shape[axis]))
+        first, end = (0, self.shape[axis]) if own is None else own
+        (low, high) = self.reference[axis]
+        edges = (np.arange(low, high + 1) - shape[axis] / 2) * spacing[axis]
+        sides = (np.arange(first, end + 1) - self.shape[axis] / 2) * self.spacing[axis]
+        upper = np.minimum(edges[1:, None], sides[None, 1:])
+        lower = np.maximum(edges[:-1, None], sides[None, :-1])
+        return np.clip(upper - lower, 0, None) / spacing[axis]
 
 
 def place_crop(frame: PlanarView, reference: Box) -> CropPlace:

@@ -13,6 +13,7 @@ from SpectBoneMetSegLib.model.engines import import_tensorflow
 
 from ..common.locks import alone_in
 from ..dataset.cases import LabelledCrop
+from ..phantom.store.crops import PatientStore
 from . import run_folder
 from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
 from .setup.cases import TrainingCases, training_cases
@@ -111,7 +112,8 @@ class _Loop:
         if self.ended:
             return
         positive = cases_with_lesions(self.load, self.cases.labelled)
-        source = BatchSource(self.load, self.cases, config, positive)
+        store = None if config.store is None else PatientStore(Path(config.store))
+        source = BatchSource(self.load, self.cases, config, positive, store)
         started = saved_at = time.monotonic()
         for step, batch in enumerate(in_order(source.make, self.first, config.steps), start=self.first):
             parts = self.state.step(step, batch)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from SpectBoneMetSegLib.scan.thorax import crop_thorax
 from ...dataset.cases import Instance, finish_dataset, read_json, write_case, write_image, write_json
 from ...dataset.files import claim_folder
 from ...dataset.reader_agreement import compare_readers, summarise_agreement
+from .processes import results_of
 
 if TYPE_CHECKING:
     from ..scan.readers import Panel
@@ -187,18 +188,10 @@ def _simulate_missing(
     total = population.patients + population.unlabelled
     waiting = [i for i in range(total) if not all(_is_there(folder, name) for name in _names(population, i))]
     done = total - len(waiting)
-    if jobs > 1 and len(waiting) > 1:
-        with ProcessPoolExecutor(jobs) as pool:
-            for _ in pool.map(_simulate_one, *zip(*((folder, population, i) for i in waiting), strict=True)):
-                done += 1
-                if progress:
-                    progress(done, total)
-    else:
-        for index in waiting:
-            _simulate_one(folder, population, index)
-            done += 1
-            if progress:
-                progress(done, total)
+    for _ in results_of(partial(_simulate_one, folder, population), waiting, jobs):
+        done += 1
+        if progress:
+            progress(done, total)
 
 
 def _simulate_one(folder: Path, population: Population, index: int) -> None:

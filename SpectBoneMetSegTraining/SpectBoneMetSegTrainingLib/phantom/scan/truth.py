@@ -17,7 +17,7 @@ Labels are not this truth but what readers agree on (`readers`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +111,40 @@ def label_together(
     views = _merged(strong, sums, total, level, spacing)
     for number, part in enumerate(parts):
         if faint[number]:
-            views[number] = _merged([part], _summed([part], total.shape), total, level, spacing)[0]
+            views[number] = _alone(part, total, level, spacing)
     return views
+
+
+def _alone(part: Projected, total: Image, level: float, spacing: float) -> LesionView:
+    """The view of a lesion that joins no other, found in its surroundings alone: they are a hundredth of the view."""
+    box, extra = part
+    if not extra.size:
+        return LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False)
+    margin = _ring(spacing) + 2
+    around = tuple(
+        slice(max(side.start - margin, 0), min(side.stop + margin, limit))
+        for side, limit in zip(box, total.shape, strict=True)
+    )
+    window = (around[0], around[1])
+    inside = _moved(box, window, -1)
+    shown = _merged([(inside, extra)], _summed([(inside, extra)], total[window].shape), total[window], level, spacing)
+    mask = np.zeros(total.shape, bool)
+    mask[window] = shown[0].mask
+    return replace(shown[0], mask=mask, box=_moved(shown[0].box, window, 1) if shown[0].profile.size else shown[0].box)
+
+
+def _moved(box: Box, window: Box, sign: int) -> Box:
+    """A box in the frame (sign 1) or in the window (-1) of one that is given in the other."""
+    rows, columns = (
+        slice(side.start + sign * edge.start, side.stop + sign * edge.start)
+        for side, edge in zip(box, window, strict=True)
+    )
+    return rows, columns
+
+
+def _ring(spacing: float) -> int:
+    """Width of the ring around an outline in pixels."""
+    return max(round(RING_MM / spacing), 2)
 
 
 def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float, spacing: float) -> list[LesionView]:
@@ -124,7 +156,7 @@ def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float,
     islands, count = ndimage.label(inside, np.ones((3, 3)))
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     island_of = _homes(parts, owner, islands)
-    ring = max(round(RING_MM / spacing), 2)
+    ring = _ring(spacing)
     large = [
         island for island in range(1, count + 1) if _stands_out(islands, sizes[island], island, total, ring, spacing)
     ]

@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.model.store import check_target, save_model
 from ...dataset.cases import LESION, load_case, read_json
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
+from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ..losses.objectives import describe_loss
 from ..run_folder import looks_of, training_seconds
 from ..setup.cases import TrainingCases, training_cases
@@ -122,6 +123,15 @@ def finish_model(
     return figures
 
 
+def _stored(config: TrainingConfig) -> dict[str, Any]:
+    """Which stored patients a training drew scans of, for its card."""
+    if config.store is None:
+        return {}
+    about = read_json(Path(config.store) / STORE_RECORD)
+    who = f"{about['patients']} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"
+    return {"stored_patients": who, "share_of_patches_from_stored_patients": config.store_share}
+
+
 def _any_lesion(data: Path, cases: Sequence[str]) -> bool:
     """Whether a labelled lesion lies in some case."""
     return any((label == LESION).any() for case in cases for label in load_case(data, case).labels.values())
@@ -136,6 +146,7 @@ def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) ->
         "cases": len(cases.labelled),
         "validation_cases": len(cases.validation),
         "unlabelled_cases": len(cases.unlabelled),
+        **({} if config.store is None else {"stored_patients": _stored(config), "of_stored": config.store_share}),
         "start": parent_of(config) or "random weights",
         "steps": config.steps,
         "batch": config.batch,

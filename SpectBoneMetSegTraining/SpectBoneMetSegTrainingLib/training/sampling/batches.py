@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.config import InputName, OutputName
 
 from ...dataset.cases import BACKGROUND, LabelledCrop, load_case, shows_lesion
+from ...phantom.store.crops import PatientStore
 from ..setup.cases import TrainingCases
 from ..setup.config import MIXED, TrainingConfig
 from .patches import Patch, plain_patch, random_patch
@@ -25,6 +26,9 @@ PREFETCH = 2
 
 #: Crops kept in memory: about 1,500 cases of 256 x 256 pixels.
 CACHE_BYTES = 2**30
+
+#: Patches of a batch that are cut from one drawn scan, each turned, thinned and cut for itself: drawing costs most.
+PATCHES_OF_A_SCAN = 2
 
 #: The image whose outline an output draws, for the losses of Eq. 7 and 8.
 IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "posterior", "union": "aggregate"}
@@ -72,15 +76,22 @@ class BatchSource:
     Args:
         load: gives a case by its name. cases: which to draw from. config: how.
         positive: the labelled cases with a lesion, `cases_with_lesions`.
+        store: gives new scans of stored patients, for the share `config.store_share` of the labelled patches.
     """
 
     def __init__(
-        self, load: Callable[[str], LabelledCrop], cases: TrainingCases, config: TrainingConfig, positive: list[str]
+        self,
+        load: Callable[[str], LabelledCrop],
+        cases: TrainingCases,
+        config: TrainingConfig,
+        positive: list[str],
+        store: PatientStore | None = None,
     ) -> None:
         self._load = load
         self._cases = cases
         self._config = config
         self._positive = positive
+        self._store = store
         network = config.network
         self._channels = tuple(dict.fromkeys((*network.inputs, *(IMAGE_OF[name] for name in network.outputs))))
 
@@ -97,7 +108,8 @@ class BatchSource:
             pasted.
         """
         rng = np.random.default_rng((self._config.seed, step))
-        drawn = [self._draw(i, rng) for i in range(self._config.batch)]
+        stored = self._stored_scans(rng)
+        drawn = [self._draw(i, rng, stored) for i in range(self._config.batch)]
         labelled = np.array([flag for _, flag in drawn], np.float32)[:, None, None, None]
         stacked = np.stack([patch.inputs for patch, _ in drawn])
         inputs = stacked[..., : len(self._config.network.inputs)]
@@ -118,15 +130,24 @@ class BatchSource:
                 )
         return batch
 
-    def _draw(self, i: int, rng: np.random.Generator) -> tuple[Patch, bool]:
+    def _stored_scans(self, rng: np.random.Generator) -> Iterator[LabelledCrop]:
+        """New scans of stored patients without end, each PATCHES_OF_A_SCAN times."""
+        while self._store is not None:
+            scan = self._store.draw(rng)
+            for _ in range(PATCHES_OF_A_SCAN):
+                yield scan
+
+    def _draw(self, i: int, rng: np.random.Generator, stored: Iterator[LabelledCrop]) -> tuple[Patch, bool]:
         config, cases = self._config, self._cases
         mixed = config.method in MIXED
         labelled = config.method != "unsupervised" and not (mixed and i % 2)
+        cut = random_patch if config.augment else plain_patch
+        if labelled and self._store is not None and rng.random() < config.store_share:
+            return cut(next(stored), config.patch, self._channels, config.network.outputs, rng), True
         pool = cases.labelled if labelled else cases.unlabelled
         if labelled and self._positive and (i // 2 if mixed else i) % 2 == 0:
             pool = self._positive
         crop = self._load(pool[int(rng.integers(len(pool)))])
-        cut = random_patch if config.augment else plain_patch
         return cut(crop, config.patch, self._channels, config.network.outputs, rng), labelled
 
 

@@ -35,6 +35,8 @@ class TrainingConfig:
             one after which training stops, 0 for never.
         labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
             from these.
+        store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
+            patches, `store_share`; None for none.
         start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
             `fine_tuning.with_start` fills in both.
     """
@@ -56,6 +58,8 @@ class TrainingConfig:
     validate_every: int = 250
     patience: int = 8
     labelled_cases: tuple[str, ...] | None = None
+    store: str | None = None
+    store_share: float = 0.9
     start: str | None = None
     start_sha256: str | None = None
 
@@ -87,5 +91,7 @@ class TrainingConfig:
             raise UserError(f"No training method {self.method!r} with labels by {self.budget_by!r}; see --help.")
         if self.batch < 1 or (self.method in MIXED and self.batch % 2):
             raise UserError(f"--batch {self.batch} must be even: half of a {self.method} batch is labelled.")
+        if not 0 < self.store_share <= 1:
+            raise UserError(f"--store-share {self.store_share} must lie above 0 and at most at 1.")
         if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
             raise UserError(f"--labels {self.labels} leaves nothing to learn from; {self.method} needs some.")

@@ -1,0 +1,67 @@
+"""Many simulated patients into one store, from which a training draws its scans: `spectbonemetseg simulate --store`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from SpectBoneMetSegLib.common.errors import UserError
+
+from ...dataset.files import claim_folder, clear_leftovers
+from ..store.crops import FOLDER
+from ..store.files import write_patient
+from .population import SIMULATOR_VERSION
+from .processes import results_of
+
+#: What a store was made with.
+RECORD = "store.json"
+
+
+@dataclass(frozen=True)
+class StoreRequest:
+    """What a store holds; kept in it as store.json.
+
+    Attributes:
+        patients: how many. seed: of everything. site: hospital that scans them, of scan.sites.SITES.
+        version: of the simulator.
+    """
+
+    patients: int
+    seed: int
+    site: str = "a"
+    version: int = SIMULATOR_VERSION
+
+
+def make_store(
+    folder: Path, request: StoreRequest, jobs: int = 1, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the patients into `folder`; those that a broken-off run left there are kept.
+
+    Raises:
+        UserError: the folder holds something else, or cannot be written.
+    """
+    claim_folder(folder, RECORD, asdict(request), "store of simulated patients")
+    try:
+        clear_leftovers(folder)
+        waiting = [i for i in range(request.patients) if not _path(folder, request, i).exists()]
+        done = request.patients - len(waiting)
+        for _ in results_of(partial(_store_one, folder, request), waiting, jobs):
+            done += 1
+            if progress:
+                progress(done, request.patients)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
+
+
+def _store_one(folder: Path, request: StoreRequest, index: int) -> None:
+    from ..store.project import project_patient
+
+    path = _path(folder, request, index)
+    write_patient(path, project_patient(path.stem, (request.seed, index), site=request.site))
+
+
+def _path(folder: Path, request: StoreRequest, index: int) -> Path:
+    return folder / FOLDER / f"sim{request.seed:04d}_{index:05d}.npz"

@@ -1,0 +1,68 @@
+"""A composed scan as training reads a case: the thorax box on the reference grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.common.errors import UserError
+
+from ...dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
+from ...dataset.reference_grid import CropPlace
+from .compose import DrawnScan, compose, draw_composition
+from .files import read_patient
+
+__all__ = ["FOLDER", "PatientStore", "crop_of"]
+
+#: Where a store keeps its patients.
+FOLDER = "patients"
+
+
+class PatientStore:
+    """The patients of a folder, from which every draw makes another scan; safe to use from threads.
+
+    Raises:
+        UserError: the folder holds no patients.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = sorted(path for path in (folder / FOLDER).glob("*.npz") if path.name[0] != ".")
+        if not self._files:
+            raise UserError(f"{folder} holds no stored patients; make them with `spectbonemetseg simulate --store`.")
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def draw(self, rng: np.random.Generator) -> LabelledCrop:
+        """A scan of one of the patients: the same random numbers give the same scan.
+
+        Raises:
+            UserError: the patient's file is damaged.
+        """
+        patient = read_patient(self._files[int(rng.integers(len(self._files)))])
+        drawn = draw_composition(patient, rng)
+        return crop_of(compose(patient, drawn, rng, _inside(patient.thorax)), patient.thorax)
+
+
+def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
+    """A box of a composed scan, which is the window of the scan, on the reference grid."""
+    rows, columns = scan.window
+    seen = replace(place, own=((rows.start, rows.stop), (columns.start, columns.stop)))
+    counts = {view: seen.counts(image) for view, image in scan.counts.items()}
+    labels = {}
+    for view, own in scan.labels.items():
+        labels[view] = np.full(counts[view].shape, BACKGROUND, np.uint8)
+        for value in (IGNORE, LESION):
+            if (own == value).any():
+                labels[view][seen.mask(own == value)] = value
+    return LabelledCrop(scan.patient.case, counts, labels, {}, [])
+
+
+def _inside(place: CropPlace) -> tuple[slice, slice]:
+    """The box in the scan's own pixels, without what lies outside the field."""
+    rows, columns = (
+        slice(min(max(first, 0), limit), min(max(end, 0), limit))
+        for (first, end), limit in zip(place.own, place.shape, strict=True)
+    )
+    return rows, columns

@@ -1,0 +1,176 @@
+"""Simulate a patient for the store: body, mimics and several possible diseases, each projected for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan, mirror
+
+from ...dataset.reference_grid import CropPlace, place_crop
+from ..camera.acquisition import Camera
+from ..camera.draw import draw_camera
+from ..camera.image_chain import displace
+from ..camera.optics import Depths, make_depths, project
+from ..camera.spill import draw_spill, spread
+from ..disease.illness import add_illness
+from ..disease.lesions import Focus, add_uptake
+from ..disease.mimics import draw_mimics
+from ..disease.patient import Seed, draw_lesions, stream
+from ..disease.sites import draw_disease
+from ..disease.tracer import Tracer, day_tracer, draw_tracer
+from ..person.anatomy import Person, draw_posture, draw_shape, make_person, reference_person
+from ..person.soft_tissue import TISSUES
+from ..scan.activity import bone_activity, soft_activity
+from ..scan.lesion_projection import project_focus
+from ..scan.regions import region_maps
+from ..scan.sites import SITES, at_site
+from .layers import Disease, Image, Layer, StoredPatient, windowed
+
+#: Streams of random numbers: the patient, the scan, the n-th disease.
+PATIENT_STREAM, SCAN_STREAM, DISEASE_STREAM = 0, 1, 2
+#: Diseases that a patient could have.
+DISEASES = 3
+#: Organs that fill and empty from scan to scan: layers of their own.
+ORGANS = ("bladder", "right kidney", "left kidney")
+
+
+@dataclass(frozen=True)
+class _Day:
+    """A person on the camera's table, and what projects their activity."""
+
+    person: Person
+    camera: Camera
+    depths: Depths
+
+    def seen(self, activity: Image) -> dict[ViewName, Image]:
+        """{view: (rows, columns)} primary image of (slab, row, column) activity, with motion, metal and field."""
+        views = {view: project(activity, self.depths, self.camera, view) for view in self.camera.views}
+        return {view: displace(image, self.camera, view) for view, image in views.items()}
+
+
+def project_patient(
+    case: str,
+    seed: Seed,
+    *,
+    shape: tuple[int, int] | None = None,
+    spacing: float | None = None,
+    held_out: bool = False,
+    site: str = "a",
+) -> StoredPatient:
+    """Simulate one patient as layers; the same seed gives the same ones.
+
+    Args:
+        shape: rows and columns of the field, spacing: pixel edge in mm; None draws them.
+        held_out: a body from the range of shapes that is kept for testing. site: of sites.SITES.
+    """
+    rng = stream(seed, PATIENT_STREAM)
+    body_shape = draw_shape(rng, held_out)
+    reference = reference_person(body_shape)
+    sex, age = body_shape.sex, body_shape.age
+    tracer, _ = add_illness(reference, draw_tracer(reference, rng, age), rng, draw_disease(rng, sex))
+    mimics = draw_mimics(reference, rng, age)
+    diseases = []
+    for number in range(DISEASES):
+        own = stream(seed, DISEASE_STREAM, number)
+        foci, pattern, _ = draw_lesions(reference, own, draw_disease(own, sex))
+        diseases.append((pattern, foci))
+
+    rng = stream(seed, SCAN_STREAM)
+    person = make_person(body_shape, draw_posture(rng), rng)
+    tracer = at_site(day_tracer(tracer, rng), person, SITES[site])
+    spots = draw_spill(person, rng)
+    camera = draw_camera(person, rng, shape, spacing, SITES[site].camera)
+    # Which view is missing is drawn with each scan.
+    camera = replace(camera, views=VIEW_NAMES)
+    day = _Day(person, camera, make_depths(person, camera))
+    body = _body(day, tracer)
+    spill = {view: windowed(image) for view, image in day.seen(spread(spots, camera, day.depths, rng)).items()}
+    body.append(Layer("spots", "body", spill))
+    return StoredPatient(
+        case,
+        site,
+        replace(camera, motion=(), metal=(), posterior_shift=(0, 0)),
+        tuple(body),
+        tuple(_foci(day, tracer, mimics)),
+        tuple(Disease(pattern, tuple(_foci(day, tracer, foci))) for pattern, foci in diseases),
+        region_maps(person, tracer, spots, camera, day.depths),
+        _thorax(case, camera, body),
+    )
+
+
+def _body(day: _Day, tracer: Tracer) -> list[Layer]:
+    """Bones, soft tissue and the organs that fill and empty."""
+    everything = np.arange(len(tracer.bones))
+    layers = {"bone": bone_activity(day.person, everything, tracer.bones, day.camera, day.depths)}
+    rest = tracer.tissues.copy()
+    for name in ORGANS:
+        inside = day.person.tissue == TISSUES.index(name)
+        layers[name] = soft_activity(day.person, np.where(inside, tracer.tissues, 0), day.camera, day.depths)
+        rest[inside] = 0
+    layers["soft tissue"] = soft_activity(day.person, rest, day.camera, day.depths)
+    return [
+        Layer(name, "body", {view: windowed(image) for view, image in day.seen(activity).items()})
+        for name, activity in layers.items()
+    ]
+
+
+def _foci(day: _Day, tracer: Tracer, foci: list[Focus]) -> list[Layer]:
+    """A layer for each focus, from head to foot, together what all of them do to the bones' uptake."""
+    normal = float((tracer.bones * day.person.bone_volume).sum())
+    layers = []
+    for focus, extra in sorted(
+        zip(foci, _shares(tracer.bones, foci), strict=True),
+        key=lambda pair: -float(day.person.bones[pair[0].start, 2]),
+    ):
+        burden = float((extra * day.person.bone_volume[focus.index]).sum()) / max(normal, 1e-6)
+        layers.append(Layer(focus.bone, focus.kind, _seen_focus(day, focus, extra), burden))
+    return layers
+
+
+def _shares(normal: NDArray[np.float32], foci: list[Focus]) -> list[NDArray[np.float32]]:
+    """What each focus adds at its points; a point that foci share belongs to the one that changes it most."""
+    alone = [(add_uptake(normal, [focus]) - normal)[focus.index] for focus in foci]
+    most, owner = np.zeros(len(normal), np.float32), np.full(len(normal), -1)
+    for number, (focus, extra) in enumerate(zip(foci, alone, strict=True)):
+        stronger = np.abs(extra) > most[focus.index]
+        place = focus.index[stronger]
+        most[place], owner[place] = np.abs(extra)[stronger], number
+    return [
+        np.where(owner[focus.index] == number, extra, 0).astype(np.float32)
+        for number, (focus, extra) in enumerate(zip(foci, alone, strict=True))
+    ]
+
+
+def _seen_focus(
+    day: _Day, focus: Focus, extra: NDArray[np.float32]
+) -> dict[ViewName, tuple[tuple[slice, slice], Image]]:
+    """The focus in every view; what it adds and what it takes away are projected apart, each in its window."""
+    whole = {view: np.zeros(day.camera.shape, np.float32) for view in day.camera.views}
+    for sign in (1.0, -1.0):
+        part = np.maximum(np.float32(sign) * extra, 0)
+        if not part.any():
+            continue
+        box, images = project_focus(day.person, focus.index, part, day.camera, day.depths)
+        for view, image in images.items():
+            whole[view][box] += np.float32(sign) * image
+    return {view: windowed(displace(image, day.camera, view)) for view, image in whole.items()}
+
+
+def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlace:
+    """The thorax box as the reading pipeline finds it on the body without foci."""
+    from SpectBoneMetSegLib.scan.aggregation import aggregate
+    from SpectBoneMetSegLib.scan.regrid import regrid
+    from SpectBoneMetSegLib.scan.thorax import crop_thorax
+
+    sums = {view: np.zeros(camera.shape, np.float32) for view in camera.views}
+    for layer in body:
+        for view, (box, image) in layer.views.items():
+            sums[view][box] += image
+    scale = np.float32(camera.counts / max(float(sums["anterior"].sum()), 1e-6))
+    views = {view: PlanarView(image * scale, (camera.spacing,) * 2, "anterior") for view, image in sums.items()}
+    scan = WholeBodyScan(case, views["anterior"], mirror(views["posterior"]))
+    work = regrid(aggregate(scan))
+    crop = crop_thorax(work.counts, work.spacing[0])
+    return place_crop(scan.frame, (crop.rows, crop.columns))
