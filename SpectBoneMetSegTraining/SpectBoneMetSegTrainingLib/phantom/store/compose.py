@@ -217,9 +217,7 @@ def _gains(parts: Sequence[tuple[Layer, float]], camera: Camera) -> dict[ViewNam
     """Counts per unit of activity of every view; the first view has about the camera's counts."""
     activity = sum(weight * float(layer.views[camera.views[0]][1].sum()) for layer, weight in parts)
     scale = camera.counts / max(activity * (1 + camera.scatter), 1e-6)
-    return {
-        view: np.float32(scale * (1 if view == camera.views[0] else camera.posterior_gain)) for view in camera.views
-    }
+    return {view: scale * (1.0 if view == camera.views[0] else camera.posterior_gain) for view in camera.views}
 
 
 def _surroundings(window: Box, camera: Camera) -> tuple[Box, Box]:
