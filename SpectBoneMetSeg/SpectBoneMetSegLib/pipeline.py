@@ -150,13 +150,13 @@ class Reader:
         with clock.step("prepare"):
             views = _views_on(scan, work)
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
-            scales = None
+            scales, network = None, self.model.card.network
             if (rows, columns) != (thorax.rows, thorax.columns):
                 # Another region is read at the levels of the thorax, as the model knows them.
                 levels = {name: cut(counts, thorax.rows, thorax.columns) for name, counts in views.items()}
-                scales = view_scales(levels.get("anterior"), levels.get("posterior"))
+                scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling)
             inputs = network_inputs(
-                boxes.get("anterior"), boxes.get("posterior"), self.model.card.network.inputs, scales
+                boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )
         with clock.step("network"):
             output = self.engine.predict(inputs)

@@ -16,6 +16,54 @@ STEM_KERNEL = {1: 3, 2: 5}
 
 
 @dataclass(frozen=True)
+class InputScaling:
+    """How counts become input channels (`inputs`); every number stands in the model's card.
+
+    The image's high level is the 90th percentile of all its pixels; the body is found from it, and from the body the
+    level that counts are divided by before their square root is taken.
+
+    Attributes:
+        air_fraction: of the high level; what lies below is air.
+        tissue_percentile, tissue_fraction: of what is not air, pixels below this fraction of this percentile are no
+            body either; a fraction of 0 leaves all.
+        level_percentile, level_factor: the level is this percentile of the body's pixels times the factor.
+        knee: inputs above it grow by the logarithm of what they exceed it by; None lets them grow.
+        maximum: inputs are cut here: an injection site must not push the network out of what it has seen.
+    """
+
+    air_fraction: float = 0.15
+    tissue_percentile: float = 0.0
+    tissue_fraction: float = 0.0
+    level_percentile: float = 75.0
+    level_factor: float = 1.0
+    knee: float | None = None
+    maximum: float = 6.0
+
+    def __post_init__(self) -> None:
+        fractions = (self.air_fraction, self.tissue_fraction, self.tissue_percentile / 100, self.level_percentile / 100)
+        if not all(0 <= value <= 1 for value in fractions):
+            raise ValueError("fractions lie between 0 and 1, percentiles between 0 and 100")
+        if not (self.level_factor > 0 and self.maximum > 0 and (self.knee is None or self.knee > 0)):
+            raise ValueError("level_factor, maximum and knee must be positive")
+
+
+#: The 75th percentile of the body: well into bone, but below joints, kidneys and lesions; cut at 36 times the level.
+#: Diffuse disease lifts it.
+BODY_LEVEL = InputScaling()
+#: Soft tissue, which disease of bone hardly lifts, times what makes it as high as the level above in healthy people;
+#: compressed from 16 times the level on.
+SOFT_TISSUE_LEVEL = InputScaling(
+    air_fraction=0.03,
+    tissue_percentile=30.0,
+    tissue_fraction=0.4,
+    level_percentile=25.0,
+    level_factor=2.75,
+    knee=4.0,
+    maximum=10.0,
+)
+
+
+@dataclass(frozen=True)
 class NetworkConfig:
     """Shape of the network; stored in the model's card, one field per switch of the paper's ablation and of ours.
 
@@ -36,6 +84,7 @@ class NetworkConfig:
         stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
         architecture: "recurrent" (paper), or "unet", the peer of Table 6, which asks only for `inputs`, `outputs` and
             `channels`.
+        scaling: how counts become inputs.
     """
 
     inputs: tuple[InputName, ...] = ("anterior", "posterior")
@@ -50,6 +99,7 @@ class NetworkConfig:
     stem_stride: int = 1
     stem_channels: int = 8
     architecture: ArchitectureName = "recurrent"
+    scaling: InputScaling = BODY_LEVEL
 
     def __post_init__(self) -> None:
         _check_names("inputs", self.inputs, get_args(InputName))
@@ -79,7 +129,18 @@ class NetworkConfig:
         unknown = sorted(set(values) - {item.name for item in fields(cls)})
         if unknown:
             raise ValueError(f"unknown network settings {', '.join(unknown)}")
-        return cls(**{name: _as_tuples(value) for name, value in values.items()})
+        plain = {name: _as_tuples(value) for name, value in values.items()}
+        if "scaling" in plain:
+            plain["scaling"] = _scaling(plain["scaling"])
+        return cls(**plain)
+
+
+def _scaling(values: Any) -> InputScaling:
+    """Scaling as a card tells it."""
+    unknown = sorted(set(values) - {item.name for item in fields(InputScaling)})
+    if unknown:
+        raise ValueError(f"unknown scaling settings {', '.join(unknown)}")
+    return InputScaling(**values)
 
 
 def pooling_divisor(config: NetworkConfig) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import InputName
+from .config import BODY_LEVEL, InputName, InputScaling
 
 #: Raised whenever the same counts give other inputs: a model reads only what it was trained on.
 PREPROCESSING_VERSION = 1
@@ -20,22 +20,16 @@ PREPROCESSING_VERSION = 1
 SMOOTHING_PIXELS = 2.0
 #: The image's own high level: this percentile of all pixels. A hot bladder or injection site covers less than the rest.
 HIGH_PERCENTILE = 90.0
-#: Body is what lies above this fraction of the high level: soft tissue has a quarter of it or more, air a fiftieth.
-BODY_FRACTION = 0.15
-#: The level is this percentile of the body's pixels: well into bone, but below joints, kidneys and lesions.
-LEVEL_PERCENTILE = 75.0
-#: Inputs are cut here (36 times the level): an injection site must not push the network out of what it has seen.
-MAXIMUM_INPUT = 6.0
 
 
-def body_scale(counts: ArrayLike) -> float:
+def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
     """Level of the body in an image, in counts per pixel: what `normalise_counts` divides by.
 
     Robust by construction: percentiles of the smoothed image, so that neither a hot spot of a few per cent of the
     pixels nor the noise of a short acquisition moves it much, and halving all counts halves it.
 
     Args:
-        counts: (rows, columns), any numbers; negative ones count as zero.
+        counts: (rows, columns), any numbers; negative ones count as zero. scaling: which level.
 
     Returns:
         The level, always above zero; 1 for an image without counts.
@@ -43,25 +37,30 @@ def body_scale(counts: ArrayLike) -> float:
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), SMOOTHING_PIXELS)
-    body = body_mask(smooth)
-    return float(np.percentile(smooth[body], LEVEL_PERCENTILE)) if body.any() else 1.0
+    body = body_mask(smooth, scaling)
+    return scaling.level_factor * float(np.percentile(smooth[body], scaling.level_percentile)) if body.any() else 1.0
 
 
-def body_mask(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+def body_mask(image: NDArray[np.float32], scaling: InputScaling = BODY_LEVEL) -> NDArray[np.bool_]:
     """Body against air by the image's own high level; (rows, columns) bool, empty for an image without counts.
 
     Args:
-        image: (rows, columns) counts, not negative; smoothed where noise must not decide.
+        image: (rows, columns) counts, not negative; smoothed where noise must not decide. scaling: what is body.
     """
     high = float(np.percentile(image, HIGH_PERCENTILE))
     if high <= 0:
         # Less than a tenth of the field holds counts: what is there is the body.
         high = float(image.max())
-    return image >= BODY_FRACTION * high if high > 0 else np.zeros(image.shape, bool)
+    if high <= 0:
+        return np.zeros(image.shape, bool)
+    body = image >= scaling.air_fraction * high
+    if scaling.tissue_fraction > 0:
+        body &= image >= scaling.tissue_fraction * float(np.percentile(image[body], scaling.tissue_percentile))
+    return body
 
 
-def normalise_counts(image: ArrayLike, scale: float) -> NDArray[np.float32]:
-    """sqrt(counts / scale), at most `MAXIMUM_INPUT`; float32, the shape of `image`.
+def normalise_counts(image: ArrayLike, scale: float, scaling: InputScaling = BODY_LEVEL) -> NDArray[np.float32]:
+    """sqrt(counts / scale), compressed and cut as `scaling` says; float32, the shape of `image`.
 
     Raises:
         ValueError: `scale` is not positive.
@@ -69,13 +68,17 @@ def normalise_counts(image: ArrayLike, scale: float) -> NDArray[np.float32]:
     if not scale > 0:
         raise ValueError(f"the body's level must be positive, not {scale}")
     relative = np.maximum(np.asarray(image, dtype=np.float32), 0) / np.float32(scale)
-    return np.minimum(np.sqrt(relative), np.float32(MAXIMUM_INPUT))
+    inputs = np.sqrt(relative)
+    if scaling.knee is not None:
+        inputs = np.where(inputs > scaling.knee, scaling.knee + np.log1p(np.maximum(inputs - scaling.knee, 0)), inputs)
+    return np.minimum(inputs, np.float32(scaling.maximum)).astype(np.float32, copy=False)
 
 
 def network_inputs(
     anterior: ArrayLike | None,
     posterior_mirrored: ArrayLike | None,
     inputs: tuple[InputName, ...],
+    scaling: InputScaling,
     scales: Mapping[str, float] | None = None,
 ) -> NDArray[np.float32]:
     """The network's input channels in the order of `inputs`, each in units of its own body level.
@@ -84,6 +87,7 @@ def network_inputs(
         anterior: (rows, columns) counts of the crop, or None.
         posterior_mirrored: the same of the posterior view, mirrored into the anterior frame, or None.
         inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), of one view that view itself.
+        scaling: the network's.
         scales: `view_scales` of the thorax when another region is read, so that a model sees the levels it was trained
             on; None measures them here.
 
@@ -95,18 +99,20 @@ def network_inputs(
     """
     views = _views(anterior, posterior_mirrored)
     if scales is None:
-        scales = {name: body_scale(views[name]) for name in inputs if name in views}
+        scales = {name: body_scale(views[name], scaling) for name in inputs if name in views}
     empty = np.zeros_like(views["aggregate"])
-    channels = [normalise_counts(views[name], scales[name]) if name in views else empty for name in inputs]
+    channels = [normalise_counts(views[name], scales[name], scaling) if name in views else empty for name in inputs]
     return np.stack(channels, axis=-1)
 
 
-def view_scales(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, float]:
+def view_scales(
+    anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None, scaling: InputScaling
+) -> dict[str, float]:
     """Body level of every channel there can be ("anterior", "posterior", "aggregate"), of the views that exist.
 
     Args and errors as in `network_inputs`.
     """
-    return {name: body_scale(view) for name, view in _views(anterior, posterior_mirrored).items()}
+    return {name: body_scale(view, scaling) for name, view in _views(anterior, posterior_mirrored).items()}
 
 
 def _views(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, NDArray[np.float32]]:

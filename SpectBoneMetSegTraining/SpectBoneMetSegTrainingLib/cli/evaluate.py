@@ -149,9 +149,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
             raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    predictions = predict_cases(
-        data, cases, engine.predict, card.network.inputs, card.network.outputs, truth=args.truth
-    )
+    predictions = predict_cases(data, cases, engine.predict, card.network, truth=args.truth)
     delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
     scores: list[CaseScores] = []
     figures = evaluate_cases(_scored(predictions, delineator, patients_of(data), scores), delineator)

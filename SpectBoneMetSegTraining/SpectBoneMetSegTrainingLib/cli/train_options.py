@@ -26,6 +26,7 @@ NETWORK_DEFAULTS: dict[str, Any] = {
     "stem_channels": 8,
     "stem_stride": 1,
     "aggregate_only": False,
+    "level": "body",
 }
 
 
@@ -102,6 +103,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--aggregate-only", action="store_true", default=None, help="the paper's input: only the aggregated view"
     )
+    group.add_argument(
+        "--level",
+        choices=("body", "soft-tissue"),
+        help="what counts are divided by: a high level of the body (default), or one that diffuse disease hardly lifts",
+    )
 
 
 def training_config(args: argparse.Namespace) -> TrainingConfig:
@@ -155,7 +161,7 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
     Raises:
         UsageError: no network has it.
     """
-    from SpectBoneMetSegLib.model.config import NetworkConfig
+    from SpectBoneMetSegLib.model.config import BODY_LEVEL, SOFT_TISSUE_LEVEL, NetworkConfig
 
     asked = {
         name: default if getattr(args, name) is None else getattr(args, name)
@@ -177,6 +183,7 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
             skip_connections=not asked["no_skips"],
             stem_channels=asked["stem_channels"],
             stem_stride=asked["stem_stride"],
+            scaling=SOFT_TISSUE_LEVEL if asked["level"] == "soft-tissue" else BODY_LEVEL,
             **ends,
         )
     except ValueError as error:

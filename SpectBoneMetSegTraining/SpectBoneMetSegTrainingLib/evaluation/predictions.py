@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.delineation import LesionMasks, lesion_masks
-from SpectBoneMetSegLib.model.config import InputName, OutputName
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
@@ -47,8 +47,7 @@ def predict_cases(
     folder: Path,
     cases: Iterable[str],
     predict: Predict,
-    inputs: tuple[InputName, ...],
-    outputs: tuple[OutputName, ...],
+    network: NetworkConfig,
     truth: Truth = "agreed",
 ) -> Iterator[Prediction]:
     """Each case with its probability per existing view.
@@ -58,11 +57,12 @@ def predict_cases(
     """
     for name in cases:
         crop = load_case(folder, name, truth)
-        result = predict(network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs))
-        if outputs == ("union",):
+        views = (crop.counts.get("anterior"), crop.counts.get("posterior"))
+        result = predict(network_inputs(*views, network.inputs, network.scaling))
+        if network.outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}
         else:
-            yield crop, {view: result[..., outputs.index(view)] for view in crop.counts}
+            yield crop, {view: result[..., network.outputs.index(view)] for view in crop.counts}
 
 
 def union_of(crop: LabelledCrop) -> LabelledCrop:

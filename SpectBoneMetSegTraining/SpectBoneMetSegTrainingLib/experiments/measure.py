@@ -48,12 +48,16 @@ def predictions_of(
             yield (
                 crop,
                 {
-                    view: _padded(predict, network_inputs(counts, None, ("anterior",)), network)[..., 0]
+                    view: _padded(predict, network_inputs(counts, None, ("anterior",), network.scaling), network)[
+                        ..., 0
+                    ]
                     for view, counts in crop.counts.items()
                 },
             )
             continue
-        inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
+        inputs = network_inputs(
+            crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs, network.scaling
+        )
         result = _padded(predict, inputs, network)
         if network.outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}

@@ -150,7 +150,9 @@ class Looker:
 
     def __call__(self, crop: LabelledCrop) -> tuple[float, Array]:
         """(area of doubt in cm2, (2 x channels,) features) of a scan."""
-        inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), self._config.inputs)
+        inputs = network_inputs(
+            crop.counts.get("anterior"), crop.counts.get("posterior"), self._config.inputs, self._config.scaling
+        )
         rows, columns = inputs.shape[:2]
         divisor = pooling_divisor(self._config)
         missing = [(0, -side % divisor) for side in (rows, columns)]

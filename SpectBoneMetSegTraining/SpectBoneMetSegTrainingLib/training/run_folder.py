@@ -43,7 +43,9 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
     settings = run / "config.json"
     if settings.exists():
         # An older program's run lacks the options that came later; it was trained with what is now their default.
-        held = {**TrainingConfig().to_dict(), **read_json(settings)}
+        first = TrainingConfig().to_dict()
+        held = {**first, **read_json(settings)}
+        held["network"] = {**first["network"], **held["network"]}
         if held != asked:
             raise UserError(
                 f"{run} holds a training with other options ({_differences(held, asked)}); give it the same ones to go "

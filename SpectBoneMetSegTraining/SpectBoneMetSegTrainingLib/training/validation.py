@@ -38,7 +38,7 @@ def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: Networ
 
 def predict_whole(predict: Predict, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
     """(rows, columns, outputs) probabilities of a whole case, filled up to what the pooling divides meanwhile."""
-    inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs)
+    inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs, network.scaling)
     rows, columns = inputs.shape[:2]
     missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
     return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]

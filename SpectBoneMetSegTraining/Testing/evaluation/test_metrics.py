@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts, compare
 from SpectBoneMetSegTrainingLib.evaluation.predictions import (
@@ -190,7 +191,9 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
         return np.stack([np.full(inputs.shape[:2], 0.1), np.full(inputs.shape[:2], 0.2)], -1).astype(np.float32)
 
     names = ("anterior", "posterior")
-    ((_, swapped),) = predict_cases(tmp_path, ["a"], predict, names, ("posterior", "anterior"))
+    ((_, swapped),) = predict_cases(
+        tmp_path, ["a"], predict, NetworkConfig(inputs=names, outputs=("posterior", "anterior"))
+    )
     assert swapped["anterior"][0, 0] == pytest.approx(0.2)
     assert swapped["posterior"][0, 0] == pytest.approx(0.1)
 
@@ -201,7 +204,9 @@ def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, t
     monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
     crop = labelled_crop()
     truth = np.maximum(*(label == 1 for label in crop.labels.values())).astype(np.float32)
-    ((case, union),) = predict_cases(tmp_path, ["a"], lambda x: truth[..., None], ("aggregate",), ("union",))
+    ((case, union),) = predict_cases(
+        tmp_path, ["a"], lambda x: truth[..., None], NetworkConfig(inputs=("aggregate",), outputs=("union",))
+    )
     assert set(union) == {"anterior"}
     figures = evaluate_cases([(case, union)], Delineator(0.5, 0.5, 0.0))
     assert figures["both views"]["dice"] == 1.0

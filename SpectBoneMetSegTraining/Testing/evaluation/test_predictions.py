@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases, predict_cases, union_of
@@ -55,7 +56,7 @@ def test_a_scan_with_one_view_is_predicted_and_counted_in_that_view_only(monkeyp
         given.append(inputs)
         return np.stack([np.full((32, 32), value, np.float32) for value in (0.1, 0.9)], axis=-1)
 
-    ((found, probabilities),) = predict_cases(tmp_path, ["a"], predict, VIEWS, VIEWS)
+    ((found, probabilities),) = predict_cases(tmp_path, ["a"], predict, NetworkConfig())
     assert set(probabilities) == {view}
     assert not given[0][..., 1 - VIEWS.index(view)].any()
     assert given[0][..., VIEWS.index(view)].any()

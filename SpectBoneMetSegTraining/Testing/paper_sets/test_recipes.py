@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.config import BODY_LEVEL
 from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, cases_of, label_map, load_case, merge_labels
@@ -196,7 +197,8 @@ def test_d2_agg_is_what_the_network_would_add_up_itself(data, d2, tmp_path):
         total = two.counts["anterior"] + two.counts["posterior"]
         np.testing.assert_allclose(one.counts["anterior"], total, atol=1.01)
         inputs = [
-            network_inputs(c.counts.get("anterior"), c.counts.get("posterior"), ("aggregate",)) for c in (two, one)
+            network_inputs(c.counts.get("anterior"), c.counts.get("posterior"), ("aggregate",), BODY_LEVEL)
+            for c in (two, one)
         ]
         np.testing.assert_allclose(*inputs, atol=0.25)
         np.testing.assert_array_equal(target_channels(one, ("union",))[0], target_channels(two, ("union",))[0])

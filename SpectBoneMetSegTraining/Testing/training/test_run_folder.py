@@ -28,3 +28,15 @@ def test_other_options_of_a_run_are_named_with_the_way_to_learn_for_longer(tmp_p
     (tmp_path / "config.json").write_text(json.dumps(held))
     with pytest.raises(UserError, match=r"other options \(steps 100 instead of 200\).*--start"):
         run_folder.prepare(tmp_path, TrainingConfig(steps=200), tmp_path)
+
+
+def test_a_run_of_a_program_that_knew_fewer_options_goes_on(tmp_path):
+    config = TrainingConfig(steps=200)
+    run_folder.prepare(tmp_path, config, tmp_path)
+    settings = tmp_path / "config.json"
+    held = json.loads(settings.read_text())
+    del held["store"], held["network"]["scaling"]
+    settings.write_text(json.dumps(held))
+    run_folder.prepare(tmp_path, config, tmp_path)
+    with pytest.raises(UserError, match="steps 200 instead of 300"):
+        run_folder.prepare(tmp_path, TrainingConfig(steps=300), tmp_path)

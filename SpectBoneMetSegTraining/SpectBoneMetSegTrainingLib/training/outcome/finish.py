@@ -85,7 +85,7 @@ def finish_model(
         return np.asarray(network(inputs[None], training=False))[0]
 
     def predictions() -> Iterator[Prediction]:
-        return predict_cases(data, measured, predict, config.network.inputs, config.network.outputs)
+        return predict_cases(data, measured, predict, config.network)
 
     threshold = seed_threshold = UNCHOSEN_THRESHOLD
     figures: dict[str, Any] = {}

@@ -84,8 +84,8 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
 def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[Prediction]:
     from SpectBoneMetSegLib.model.engines import load_engine
 
-    engine, network = load_engine(model, "tensorflow"), model.card.network
-    return list(predict_cases(data, cases, engine.predict, network.inputs, network.outputs))
+    engine = load_engine(model, "tensorflow")
+    return list(predict_cases(data, cases, engine.predict, model.card.network))
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:

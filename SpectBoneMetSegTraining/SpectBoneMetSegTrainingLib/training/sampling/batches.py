@@ -143,12 +143,14 @@ class BatchSource:
         labelled = config.method != "unsupervised" and not (mixed and i % 2)
         cut = random_patch if config.augment else plain_patch
         if labelled and self._store is not None and rng.random() < config.store_share:
-            return cut(next(stored), config.patch, self._channels, config.network.outputs, rng), True
+            return cut(
+                next(stored), config.patch, self._channels, config.network.outputs, config.network.scaling, rng
+            ), True
         pool = cases.labelled if labelled else cases.unlabelled
         if labelled and self._positive and (i // 2 if mixed else i) % 2 == 0:
             pool = self._positive
         crop = self._load(pool[int(rng.integers(len(pool)))])
-        return cut(crop, config.patch, self._channels, config.network.outputs, rng), labelled
+        return cut(crop, config.patch, self._channels, config.network.outputs, config.network.scaling, rng), labelled
 
 
 def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.config import InputName, OutputName
+from SpectBoneMetSegLib.model.config import InputName, InputScaling, OutputName
 from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ...dataset.cases import IGNORE, LESION, LabelledCrop, merge_labels
@@ -17,6 +17,7 @@ ROTATION_DEGREES = 10.0
 ZOOM = (0.88, 1.14)
 THINNING = (0.35, 1.0)
 BRIGHTNESS = 0.12
+LEVEL_JITTER = 2.0
 DROP_VIEW = 0.12
 LESION_SHARE = 0.6
 
@@ -35,13 +36,15 @@ def random_patch(
     size: int,
     inputs: tuple[InputName, ...],
     outputs: tuple[OutputName, ...],
+    scaling: InputScaling,
     rng: np.random.Generator,
 ) -> Patch:
     """Thin, turn, scale, flip and cut a patch; LESION_SHARE of the patches of a case with lesions are centred near one.
 
     Args:
         crop: labelled case. size: rows and columns of the patch in pixels.
-        inputs, outputs: the network's channel names.
+        inputs, outputs: the network's channel names. scaling: how counts become inputs; with a knee, patches are also
+            taken for up to LEVEL_JITTER times as bright or dark, as no body's level is known exactly.
     """
     # A shorter acquisition thins both views alike.
     keep = rng.uniform(*THINNING) if rng.random() < 0.5 else 1.0
@@ -50,7 +53,10 @@ def random_patch(
     # The only view of a scan stays.
     dropped = str(rng.choice(views)) if len(views) == 2 and rng.random() < DROP_VIEW else None
     shown = {view: image for view, image in counts.items() if view != dropped}
-    channels = network_inputs(shown.get("anterior"), shown.get("posterior"), inputs)
+    if scaling.knee is not None:
+        factor = float(np.exp(rng.uniform(-1, 1) * np.log(LEVEL_JITTER)))
+        scaling = replace(scaling, level_factor=scaling.level_factor * factor)
+    channels = network_inputs(shown.get("anterior"), shown.get("posterior"), inputs, scaling)
     label, weight = target_channels(crop, outputs, dropped)
     stack = np.concatenate([channels, label, weight], axis=-1)
     stack = _cut(stack, _centre(label, size, rng), size, rng)
@@ -68,6 +74,7 @@ def plain_patch(
     size: int,
     inputs: tuple[InputName, ...],
     outputs: tuple[OutputName, ...],
+    scaling: InputScaling,
     rng: np.random.Generator,
 ) -> Patch:
     """Cut a patch as it is, for data sets that are augmented already: at a random place, LESION_SHARE of those of a
@@ -75,8 +82,9 @@ def plain_patch(
 
     Args:
         crop: a case. size: rows and columns of the patch in pixels. inputs, outputs: the network's channel names.
+        scaling: how counts become inputs.
     """
-    channels = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs)
+    channels = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs, scaling)
     label, weight = target_channels(crop, outputs)
     room = [max(0, extent - size) for extent in label.shape[:2]]
     places = np.argwhere(label.any(-1))

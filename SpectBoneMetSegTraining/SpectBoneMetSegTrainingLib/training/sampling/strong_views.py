@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.inputs import MAXIMUM_INPUT
 
 Array = NDArray[np.float32]
 
@@ -46,7 +45,7 @@ def strong_view(
         image = image ** np.float32(rng.uniform(*GAMMA))
     # Counting noise has about the same strength everywhere on the square-root scale, and none outside the body.
     noise = rng.uniform(*NOISE) * rng.standard_normal(image.shape)
-    image = np.clip(np.where(image > 0, image + noise, image), 0, MAXIMUM_INPUT)
+    image = np.clip(np.where(image > 0, image + noise, image), 0, network.scaling.maximum)
     return image.astype(np.float32), pasted
 
 

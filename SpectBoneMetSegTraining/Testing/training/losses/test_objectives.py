@@ -94,7 +94,7 @@ def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
         return np.asarray(network(inputs[None], training=False))[0]
 
     total = Counts()
-    for crop, probabilities in predict_cases(data, everyone, predict, NETWORK.inputs, NETWORK.outputs):
+    for crop, probabilities in predict_cases(data, everyone, predict, NETWORK):
         for view, probability in probabilities.items():
             truth, mark = crop.labels[view] == 1, probability >= 0.5
             total += Counts(int((truth & mark).sum()), int((mark & ~truth).sum()), int((truth & ~mark).sum()))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.model.config import BODY_LEVEL, SOFT_TISSUE_LEVEL
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.training.sampling import patches as augmentation
 from SpectBoneMetSegTrainingLib.training.sampling.patches import random_patch, target_channels
@@ -38,7 +39,12 @@ def overlap(one, two):
 def test_shapes_and_types_do_not_depend_on_the_draw():
     for seed in range(8):
         patch = random_patch(
-            bright_crop(), SIZE, ("anterior", "posterior", "aggregate"), OUTPUTS, np.random.default_rng(seed)
+            bright_crop(),
+            SIZE,
+            ("anterior", "posterior", "aggregate"),
+            OUTPUTS,
+            BODY_LEVEL,
+            np.random.default_rng(seed),
         )
         assert patch.inputs.shape == (SIZE, SIZE, 3)
         assert patch.label.shape == patch.weight.shape == (SIZE, SIZE, 2)
@@ -51,7 +57,7 @@ def test_shapes_and_types_do_not_depend_on_the_draw():
 def test_labels_stay_on_the_bright_block_of_their_own_view(no_drop):
     seen = 0
     for seed in range(40):
-        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         for channel in range(2):
             label = patch.label[..., channel] > 0
             image = patch.inputs[..., channel]
@@ -69,7 +75,7 @@ def test_both_views_are_turned_scaled_and_flipped_alike(no_drop, monkeypatch):
     labels = {view: crop.labels["anterior"] for view in crop.labels}
     crop = LabelledCrop("a", same, labels, crop.instances, crop.lesions)
     for seed in range(10):
-        patch = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(crop, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         assert np.array_equal(patch.inputs[..., 0], patch.inputs[..., 1])
         assert np.array_equal(patch.label[..., 0], patch.label[..., 1])
 
@@ -84,7 +90,7 @@ def test_patches_are_turned_without_being_sheared(no_drop, monkeypatch):
         label[54:74, 54:74] = LESION
     turned = 0
     for seed in range(8):
-        label = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed)).label[..., 0]
+        label = random_patch(crop, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed)).label[..., 0]
         assert label.sum() == pytest.approx(400, rel=0.03)
         low, high = np.linalg.eigvalsh(np.cov(np.argwhere(label).T))
         assert high / low < 1.1
@@ -104,7 +110,7 @@ def test_about_half_of_the_patches_are_flipped_left_to_right(no_drop, monkeypatc
     crop = LabelledCrop("a", dict.fromkeys(views, ramp), dict.fromkeys(views, empty), layers, [])
     rises = []
     for seed in range(60):
-        patch = random_patch(crop, 32, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(crop, 32, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         across = patch.inputs[:, -1] - patch.inputs[:, 0]
         assert (across[:, 0] > 0).all() or (across[:, 0] < 0).all()
         assert (np.sign(across[:, 0]) == np.sign(across[:, 1])).all()
@@ -118,7 +124,7 @@ def test_a_dropped_view_is_dark_and_weighs_nothing(monkeypatch):
     monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
     dropped = set()
     for seed in range(8):
-        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         dark = [not patch.inputs[..., view].any() for view in (0, 1)]
         assert sum(dark) == 1
         gone = dark.index(True)
@@ -135,7 +141,7 @@ def test_ignored_pixels_and_the_outside_weigh_nothing():
     assert not weight[:30].any()
     assert weight[30:].all()
     assert not label[:30].any()
-    large = random_patch(crop, 256, INPUTS, OUTPUTS, np.random.default_rng(0))
+    large = random_patch(crop, 256, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(0))
     assert not large.weight[:20].any()
     assert not large.weight[:, :20].any()
 
@@ -160,11 +166,17 @@ def test_a_lesion_of_one_view_beats_ignore_of_the_other_in_the_union():
 def test_more_than_half_of_the_patches_lie_near_a_lesion(monkeypatch):
     crop = bright_crop(256)
     hits = np.mean(
-        [random_patch(crop, 48, INPUTS, OUTPUTS, np.random.default_rng(seed)).label.any() for seed in range(60)]
+        [
+            random_patch(crop, 48, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed)).label.any()
+            for seed in range(60)
+        ]
     )
     monkeypatch.setattr(augmentation, "LESION_SHARE", 0.0)
     chance = np.mean(
-        [random_patch(crop, 48, INPUTS, OUTPUTS, np.random.default_rng(seed)).label.any() for seed in range(60)]
+        [
+            random_patch(crop, 48, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed)).label.any()
+            for seed in range(60)
+        ]
     )
     assert hits > 0.55
     assert hits > chance + 0.2
@@ -185,8 +197,8 @@ def test_thinning_keeps_whole_counts_and_their_expected_share():
 def test_the_same_seed_gives_the_same_patch_and_the_case_stays_as_it_was():
     crop = bright_crop()
     before = {view: image.copy() for view, image in crop.counts.items()}
-    one, two = (random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(4)) for _ in range(2))
-    other = random_patch(crop, SIZE, INPUTS, OUTPUTS, np.random.default_rng(5))
+    one, two = (random_patch(crop, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(4)) for _ in range(2))
+    other = random_patch(crop, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(5))
     assert np.array_equal(one.inputs, two.inputs)
     assert not np.array_equal(one.inputs, other.inputs)
     assert all(np.array_equal(crop.counts[view], before[view]) for view in before)
@@ -203,7 +215,7 @@ def test_a_view_that_does_not_exist_is_dark_weighs_nothing_and_the_other_is_neve
     monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
     channel, crop = OUTPUTS.index(gone), without(bright_crop(), gone)
     for seed in range(6):
-        patch = random_patch(crop, SIZE, (*INPUTS, "aggregate"), OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(crop, SIZE, (*INPUTS, "aggregate"), OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         assert not patch.inputs[..., channel].any()
         assert not patch.weight[..., channel].any()
         assert not patch.label[..., channel].any()
@@ -224,6 +236,19 @@ def test_thinning_regridded_counts_keeps_their_expected_share():
 @pytest.mark.parametrize("size", [32, 128, 192])
 def test_a_crop_may_be_smaller_than_the_patch(size):
     for seed in range(6):
-        patch = random_patch(bright_crop(100), size, INPUTS, OUTPUTS, np.random.default_rng(seed))
+        patch = random_patch(bright_crop(100), size, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         assert patch.inputs.shape == (size, size, 2)
         assert patch.weight.any()
+
+
+def test_patches_for_a_network_with_a_knee_are_up_to_twice_as_bright_or_dark():
+    crop = bright_crop()
+
+    def brightness(scaling):
+        patches = (
+            random_patch(crop, SIZE, INPUTS, OUTPUTS, scaling, np.random.default_rng(seed)) for seed in range(40)
+        )
+        return [float(np.median(patch.inputs[patch.inputs > 0])) for patch in patches]
+
+    fixed, varied = brightness(BODY_LEVEL), brightness(SOFT_TISSUE_LEVEL)
+    assert max(varied) / min(varied) > 1.25 * max(fixed) / min(fixed)
