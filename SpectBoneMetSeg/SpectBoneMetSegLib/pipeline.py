@@ -32,7 +32,7 @@ from .scan.boxes import cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.plausibility import check_scan
 from .scan.regrid import regrid, sample_on
-from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
+from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax, whole_field
 
 __all__ = [
     "BOX_MAY_BE_WRONG",
@@ -150,11 +150,11 @@ class Reader:
         with clock.step("prepare"):
             views = _views_on(scan, work)
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
-            scales, network = None, self.model.card.network
-            if (rows, columns) != (thorax.rows, thorax.columns):
-                # Another region is read at the levels of the thorax, as the model knows them.
-                levels = {name: cut(counts, thorax.rows, thorax.columns) for name, counts in views.items()}
-                scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling)
+            network = self.model.card.network
+            # Whatever is read is read at the levels of what the model was taught on.
+            taught = whole_field(work.shape) if self.model.card.taught_region == "whole-body" else thorax
+            levels = {name: cut(counts, taught.rows, taught.columns) for name, counts in views.items()}
+            scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling)
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )
@@ -331,7 +331,7 @@ def find_region(
         by_hand = ThoraxCrop((first, end), (left, right), 1.0, (), "manual")
         return by_hand, _scaled(by_hand, frame, work)
     if options.region == "whole-body":
-        return ThoraxCrop((0, rows), (0, columns), 1.0, (), "whole-body"), ((0, work.shape[0]), (0, work.shape[1]))
+        return whole_field(frame.shape), ((0, work.shape[0]), (0, work.shape[1]))
     own_rows, own_columns = _scaled(thorax, work, frame)
     return replace(thorax, rows=own_rows, columns=own_columns), (thorax.rows, thorax.columns)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..common.notice import RESEARCH_USE
+from ..loading.options import Region
 from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 
@@ -60,6 +61,11 @@ class ModelCard:
             raise ValueError("thresholds must satisfy 0 < threshold <= seed_threshold < 1")
         if not 0 <= self.minimum_area_mm2 < math.inf:
             raise ValueError("minimum_area_mm2 must not be negative")
+
+    @property
+    def taught_region(self) -> Region:
+        """The region whose level of counts the model knows; of any other name the thorax."""
+        return "whole-body" if self.region == "whole-body" else "thorax"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -88,8 +88,7 @@ def network_inputs(
         posterior_mirrored: the same of the posterior view, mirrored into the anterior frame, or None.
         inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), of one view that view itself.
         scaling: the network's.
-        scales: `view_scales` of the thorax when another region is read, so that a model sees the levels it was trained
-            on; None measures them here.
+        scales: `view_scales` of the region that the model was taught on, when another is read; None measures them here.
 
     Returns:
         (rows, columns, len(inputs)) float32; zeros in the channel of a missing view.

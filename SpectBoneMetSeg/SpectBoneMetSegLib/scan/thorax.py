@@ -71,6 +71,11 @@ def crop_thorax(counts: Image, spacing: float = REFERENCE_SPACING_MM, size: int 
     return ThoraxCrop((first, first + size), (left, left + size), round(float(confidence), 2), reasons)
 
 
+def whole_field(shape: tuple[int, int]) -> ThoraxCrop:
+    """All rows and columns of a field, where the whole body is read."""
+    return ThoraxCrop((0, shape[0]), (0, shape[1]), 1.0, (), "whole-body")
+
+
 def find_body(counts: Image, spacing: float) -> BodyArea | None:
     """Step 1, body area: the largest connected region clearly above the stray counts outside."""
     from scipy import ndimage

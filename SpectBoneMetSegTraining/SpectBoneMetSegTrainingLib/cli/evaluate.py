@@ -58,6 +58,9 @@ class EvaluateCommand:
         parser.add_argument(
             "--report", metavar="DIR", help="also every figure with its 95 %% interval, and the scores of every case"
         )
+        parser.add_argument(
+            "--region", choices=("thorax", "whole-body"), help="to measure in (what the model was taught on)"
+        )
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
@@ -149,7 +152,8 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
             raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    predictions = predict_cases(data, cases, engine.predict, card.network, truth=args.truth)
+    region = args.region or card.taught_region
+    predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, card.taught_region)
     delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
     scores: list[CaseScores] = []
     figures = evaluate_cases(_scored(predictions, delineator, patients_of(data), scores), delineator)
@@ -166,7 +170,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     if args.baselines:
         from ..evaluation.baselines import evaluate_baselines
 
-        figures["baselines"] = evaluate_baselines(data, cases, args.truth)
+        figures["baselines"] = evaluate_baselines(data, cases, args.truth, region)
     return figures
 
 

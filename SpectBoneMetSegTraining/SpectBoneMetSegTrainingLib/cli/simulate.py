@@ -23,6 +23,7 @@ POPULATION_DEFAULTS: dict[str, Any] = {
     "series": 0.0,
     "background": False,
     "no_dicom": False,
+    "region": "thorax",
 }
 
 
@@ -52,6 +53,9 @@ class SimulateCommand:
         )
         parser.add_argument(
             "--no-dicom", action="store_true", default=None, help="leave out the whole-body DICOM files"
+        )
+        parser.add_argument(
+            "--region", choices=("thorax", "whole-body"), help="what the images hold (thorax, as in the paper)"
         )
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -141,6 +145,7 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
         dicom=not asked["no_dicom"],
         series=asked["series"],
         background=asked["background"],
+        region=asked["region"],
     )
     agreement = simulate_population(Path(args.output), population, args.jobs, counter("patient"))
     shown = {name: asked[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}

@@ -54,6 +54,9 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         help='use only the labels of the cases that this JSON file names under "labelled" (a benchmark\'s d1.json)',
     )
     group.add_argument(
+        "--region", choices=("thorax", "whole-body"), default="thorax", help="of the body to learn (thorax)"
+    )
+    group.add_argument(
         "--store",
         metavar="DIR",
         help="draw new scans of these simulated patients while training (see `simulate --store`); "
@@ -143,6 +146,7 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         validate_every=args.validate_every,
         patience=args.patience,
         labelled_cases=read_labelled_cases(Path(args.labelled_cases)) if args.labelled_cases else None,
+        region=args.region,
         store=None if args.store is None else str(Path(args.store).resolve()),
         store_share=args.store_share,
         start=args.start,

@@ -4,12 +4,12 @@
     DIR/instances/<case>.json, <case>_anterior.nii.gz, <case>_posterior.nii.gz
     DIR/exact  DIR/background  DIR/regions                     (of simulated scans, background where asked for)
 
-Images are thorax crops (rows, columns) of counts in the scan's own pixels, as one-slice NIfTI volumes with their place
-in the patient: channel 0000 anterior, 0001 posterior mirrored into the anterior frame, zeros for a view that was not
-acquired. Labels: 0 background, 1 lesion, 2 ignore; they are what the readers agreed on. Instances hold lesion IDs in
-the whole anterior frame, overlapping lesions in layers (layers, rows, columns). `exact` holds the true projections of
-simulated lesions in the same form; it is read only where asked for. `background` holds the noise-free counts of a
-simulated scan without its metastases.
+Images are crops (rows, columns) of counts in the scan's own pixels, of the thorax or of the whole body with it, as
+one-slice NIfTI volumes with their place in the patient: channel 0000 anterior, 0001 posterior mirrored into the
+anterior frame, zeros for a view that was not acquired. Labels: 0 background, 1 lesion, 2 ignore; they are what the
+readers agreed on. Instances hold lesion IDs in the whole anterior frame, overlapping lesions in layers (layers, rows,
+columns). `exact` holds the true projections of simulated lesions in the same form; it is read only where asked for.
+`background` holds the noise-free counts of a simulated scan without its metastases.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
-from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
+from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
 from .files import clear_leftovers, read_image, read_json, write_image, write_json
 from .folds import split_by_patient
@@ -63,7 +65,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class LabelledCrop:
-    """What training reads of one case: the thorax box on the reference grid, anterior frame, of the existing views.
+    """What training reads of one case: a region on the reference grid, anterior frame, of the existing views.
 
     Attributes:
         case: its name.
@@ -92,6 +94,7 @@ def write_case(
     *,
     exact: Sequence[Instance] | None = None,
     background: Mapping[ViewName, NDArray[np.float32]] | None = None,
+    region: Region = "thorax",
 ) -> None:
     """Write one case; its JSON comes last, so that a case with JSON is whole.
 
@@ -102,16 +105,24 @@ def write_case(
         instances: the lesions; None keeps the truth of this case out of the data set, as for unlabelled ones.
         about: case-level facts for the JSON ("patient", "flags", ...).
         exact: the lesions' exact projections; background: {view: (rows, columns)} of the whole anterior frame.
+        region: what is stored, the thorax box alone or the whole body with it.
     """
     images, labels = FOLDERS[split]
     frame = scan.frame
     views = {"anterior": scan.anterior, "posterior": mirrored}
-    place = place_crop(frame, (crop.rows, crop.columns))
+    stored = crop if region == "thorax" else whole_field(regrid(frame).shape)
+    place = place_crop(frame, (stored.rows, stored.columns))
     origin = _box_origin(frame, place)
     for channel, view in enumerate(views.values()):
         counts = np.zeros(frame.shape, np.uint16) if view is None else np.rint(view.counts).astype(np.uint16)
         write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", cut(counts, *place.own), frame, origin)
-    record = {"case": scan.case, "split": split, "views": list(scan.views), **_place_record(place, crop), **about}
+    record = {
+        "case": scan.case,
+        "split": split,
+        "views": list(scan.views),
+        **_place_record(place, crop, region),
+        **about,
+    }
     if labels is not None and instances is not None:
         union = merge_labels([label_map(instances, view, frame.shape) for view in scan.views])
         write_image(folder / labels / f"{scan.case}.nii.gz", cut(union, *place.own), frame, origin)
@@ -179,18 +190,19 @@ def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
     return split_by_patient(real, seed, not_trained_on=left_out, generated=generated)
 
 
-def load_case(folder: Path, case: str, truth: Truth = "agreed") -> LabelledCrop:
+def load_case(folder: Path, case: str, truth: Truth = "agreed", region: Region = "thorax") -> LabelledCrop:
     """Read one case of a data set onto the reference grid.
 
     Args:
+        region: the thorax box, or the whole body where the data set holds it.
         truth: "agreed" is what the readers agreed on, "exact" the true projections of simulated lesions.
 
     Raises:
-        UserError: a file is missing or unreadable.
+        UserError: a file is missing or unreadable, or holds the thorax alone.
     """
     path = folder / "instances" / f"{case}.json"
     record = read_json(path)
-    place, names = _place_of(record, path), _views_of(record)
+    place, names = _place_of(record, path, region), _views_of(record)
     images = FOLDERS[record["split"]][0]
     counts = {
         name: place.counts(read_image(folder / images / f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0])
@@ -207,7 +219,7 @@ def load_case(folder: Path, case: str, truth: Truth = "agreed") -> LabelledCrop:
     return LabelledCrop(case, counts, maps, layers, lesions, flags)
 
 
-def load_background(folder: Path, case: str) -> dict[ViewName, NDArray[np.float32]]:
+def load_background(folder: Path, case: str, region: Region = "thorax") -> dict[ViewName, NDArray[np.float32]]:
     """{view: (rows, columns)} noise-free counts of a simulated case without its metastases, on the reference grid.
 
     Raises:
@@ -215,14 +227,14 @@ def load_background(folder: Path, case: str) -> dict[ViewName, NDArray[np.float3
     """
     path = folder / "instances" / f"{case}.json"
     record = read_json(path)
-    place = _place_of(record, path)
+    place = _place_of(record, path, region)
     return {
         name: place.counts(read_image(folder / "background" / f"{case}_{name}.nii.gz")[0]) for name in _views_of(record)
     }
 
 
 def load_place(folder: Path, case: str) -> CropPlace:
-    """Where the crop of a case lies.
+    """Where the thorax box of a case lies.
 
     Raises:
         UserError: its JSON is missing or damaged.
@@ -284,23 +296,32 @@ def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
     return [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
 
 
-def _place_record(place: CropPlace, crop: ThoraxCrop) -> dict[str, Any]:
-    """Where the crop lies, for the JSON; `_place_of` reads it back."""
+def _place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
+    """Where the stored crop and the thorax lie, for the JSON; `_place_of` reads it back."""
     (rows, columns), (own_rows, own_columns) = place.reference, place.own
     return {
         "frame": {"shape": list(place.shape), "spacing_mm": list(place.spacing)},
         "crop": {"rows": list(own_rows), "columns": list(own_columns), "confidence": crop.confidence},
         "reference_crop": {"rows": list(rows), "columns": list(columns)},
+        "region": region,
+        "thorax": {"rows": list(crop.rows), "columns": list(crop.columns)},
     }
 
 
-def _place_of(record: dict[str, Any], path: Path) -> CropPlace:
+def _place_of(record: dict[str, Any], path: Path, region: Region = "thorax") -> CropPlace:
+    """Place of a region in the stored crop; records of older programs hold the thorax alone."""
+    stored = record.get("region", "thorax")
+    if region == "whole-body" and stored != "whole-body":
+        raise UserError(f"{path} holds the thorax alone; make the data set again with --region whole-body.")
     try:
         shape, spacing = record["frame"]["shape"], record["frame"]["spacing_mm"]
         own, reference = (
             ((box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1]))
             for box in (record["crop"], record["reference_crop"])
         )
+        if region != stored:
+            box = record["thorax"]
+            reference = (box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1])
         return CropPlace((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
     except (KeyError, IndexError, TypeError) as error:
         raise UserError(f"{path} does not say where its crop lies; make the data set again.") from error

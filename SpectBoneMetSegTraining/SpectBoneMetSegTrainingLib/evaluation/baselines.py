@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.inputs import body_mask
 
 from ..dataset.cases import Truth, load_background, load_case
@@ -63,7 +64,7 @@ def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
 
 
 def evaluate_baselines(
-    data: Path, cases: list[str], truth: Truth = "agreed"
+    data: Path, cases: list[str], truth: Truth = "agreed", region: Region = "thorax"
 ) -> dict[str, dict[str, float | int | None]]:
     """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
 
@@ -74,12 +75,12 @@ def evaluate_baselines(
     if (data / "background").is_dir():
         total["oracle"] = Counts()
     for case in cases:
-        crop = load_case(data, case, truth)
+        crop = load_case(data, case, truth, region)
         if crop.flags:
             continue
         found = {name: {view: mark(image) for view, image in crop.counts.items()} for name, mark in marks.items()}
         if "oracle" in total:
-            known = load_background(data, case)
+            known = load_background(data, case, region)
             found["oracle"] = {view: oracle(image, known[view]) for view, image in crop.counts.items()}
         for name, marked in found.items():
             total[name] += sum(count_case(crop, marked).values(), Counts())

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.delineation import LesionMasks, lesion_masks
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
 from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels
@@ -49,16 +50,26 @@ def predict_cases(
     predict: Predict,
     network: NetworkConfig,
     truth: Truth = "agreed",
+    region: Region = "thorax",
+    taught: Region | None = None,
 ) -> Iterator[Prediction]:
     """Each case with its probability per existing view.
+
+    Args:
+        region: to predict. taught: whose level of counts the model knows, None for the same, as the reading pipeline
+            takes it.
 
     A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
     sum).
     """
     for name in cases:
-        crop = load_case(folder, name, truth)
+        crop = load_case(folder, name, truth, region)
         views = (crop.counts.get("anterior"), crop.counts.get("posterior"))
-        result = predict(network_inputs(*views, network.inputs, network.scaling))
+        scales = None
+        if taught not in (None, region):
+            known = load_case(folder, name, truth, taught).counts
+            scales = view_scales(known.get("anterior"), known.get("posterior"), network.scaling)
+        result = predict(network_inputs(*views, network.inputs, network.scaling, scales))
         if network.outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}
         else:

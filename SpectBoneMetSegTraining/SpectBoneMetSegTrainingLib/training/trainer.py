@@ -81,7 +81,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     with alone_in(run):
-        loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes))
+        loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes, config.region))
         loop.go(progress, on_look)
         run_folder.plot_curves(run)
     return loop.state.result()
@@ -112,7 +112,7 @@ class _Loop:
         if self.ended:
             return
         positive = cases_with_lesions(self.load, self.cases.labelled)
-        store = None if config.store is None else PatientStore(Path(config.store))
+        store = None if config.store is None else PatientStore(Path(config.store), config.region)
         source = BatchSource(self.load, self.cases, config, positive, store)
         started = saved_at = time.monotonic()
         for step, batch in enumerate(in_order(source.make, self.first, config.steps), start=self.first):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.aggregation import aggregate
 from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegLib.scan.regrid import regrid
@@ -48,6 +49,7 @@ class Population:
         series: share of the patients who come again, SCANS times in all; their scans share a split.
         held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
         background: write the noise-free counts without metastases too.
+        region: what images hold, "thorax" or "whole-body".
         version: of the simulator. site: hospital that scans them, of scan.sites.SITES.
     """
 
@@ -61,6 +63,7 @@ class Population:
     background: bool = False
     version: int = SIMULATOR_VERSION
     site: str = "a"
+    region: Region = "thorax"
 
     def split(self, index: int) -> str:
         """Split of patient `index`; by position, so that a larger population keeps the smaller one's patients."""
@@ -126,13 +129,14 @@ def write_simulated(
     *,
     dicom: bool = True,
     background: bool = False,
+    region: Region = "thorax",
 ) -> None:
     """Write one simulated scan into a data set: image, DICOM, and what its readers agreed on.
 
     Args:
         split: "train", "test" or "unlabelled"; about: further facts for the JSON, "patient" and "scan" among them.
         seed: of the readers; truth: write labels, readers and exact truth ("unlabelled" never has them).
-        dicom, background: as in `Population`.
+        dicom, background, region: as in `Population`.
     """
     from ..scan.dicom_nm import FOLDER_VARIANTS, write_nm_wholebody
 
@@ -179,6 +183,7 @@ def write_simulated(
         record,
         exact=exact,
         background=simulated.background if background else None,
+        region=region,
     )
 
 
@@ -214,6 +219,7 @@ def _simulate_one(folder: Path, population: Population, index: int) -> None:
                 (*seed, READER_STREAM, number),
                 dicom=population.dicom,
                 background=population.background,
+                region=population.region,
             )
 
 

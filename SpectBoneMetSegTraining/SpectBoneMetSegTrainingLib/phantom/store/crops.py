@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
+from SpectBoneMetSegLib.scan.planar import PlanarView
+from SpectBoneMetSegLib.scan.regrid import regrid
 
 from ...dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
-from ...dataset.reference_grid import CropPlace
+from ...dataset.reference_grid import CropPlace, place_crop
 from .compose import DrawnScan, compose, draw_composition
 from .files import read_patient
+from .layers import StoredPatient
 
 __all__ = ["FOLDER", "PatientStore", "crop_of"]
 
@@ -22,11 +26,15 @@ FOLDER = "patients"
 class PatientStore:
     """The patients of a folder, from which every draw makes another scan; safe to use from threads.
 
+    Args:
+        region: what a draw gives, the thorax box or the whole body.
+
     Raises:
         UserError: the folder holds no patients.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, region: Region = "thorax") -> None:
+        self._region = region
         self._files = sorted(path for path in (folder / FOLDER).glob("*.npz") if path.name[0] != ".")
         if not self._files:
             raise UserError(f"{folder} holds no stored patients; make them with `spectbonemetseg simulate --store`.")
@@ -42,7 +50,8 @@ class PatientStore:
         """
         patient = read_patient(self._files[int(rng.integers(len(self._files)))])
         drawn = draw_composition(patient, rng)
-        return crop_of(compose(patient, drawn, rng, _inside(patient.thorax)), patient.thorax)
+        place = patient.thorax if self._region == "thorax" else _whole(patient)
+        return crop_of(compose(patient, drawn, rng, _inside(place)), place)
 
 
 def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
@@ -57,6 +66,13 @@ def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
             if (own == value).any():
                 labels[view][seen.mask(own == value)] = value
     return LabelledCrop(scan.patient.case, counts, labels, {}, [])
+
+
+def _whole(patient: StoredPatient) -> CropPlace:
+    """The whole field."""
+    frame = PlanarView(np.zeros(patient.camera.shape, np.float32), (patient.camera.spacing,) * 2, "anterior")
+    rows, columns = regrid(frame).shape
+    return place_crop(frame, ((0, rows), (0, columns)))
 
 
 def _inside(place: CropPlace) -> tuple[slice, slice]:

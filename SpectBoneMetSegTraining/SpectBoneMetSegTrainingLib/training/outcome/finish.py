@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import check_target, save_model
 
-from ...dataset.cases import LESION, load_case, read_json
+from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
@@ -85,7 +86,7 @@ def finish_model(
         return np.asarray(network(inputs[None], training=False))[0]
 
     def predictions() -> Iterator[Prediction]:
-        return predict_cases(data, measured, predict, config.network)
+        return predict_cases(data, measured, predict, config.network, region=config.region)
 
     threshold = seed_threshold = UNCHOSEN_THRESHOLD
     figures: dict[str, Any] = {}
@@ -96,7 +97,7 @@ def finish_model(
             if cases.validation
             else "no patient validated: these were trained on, and thresholds were chosen on them"
         )
-        if not _any_lesion(data, measured):
+        if not _any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
         else:
             threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2)
@@ -113,7 +114,7 @@ def finish_model(
             "threshold": threshold,
             "seed_threshold": seed_threshold,
             "minimum_area_mm2": MINIMUM_AREA_MM2,
-            "region": "thorax",
+            "region": config.region,
             "parent": parent_of(config),
             "training": {"data": about["description"], **_training_record(run, config, cases)},
             "metrics": {"validation": figures} if figures else {},
@@ -132,9 +133,9 @@ def _stored(config: TrainingConfig) -> dict[str, Any]:
     return {"stored_patients": who, "share_of_patches_from_stored_patients": config.store_share}
 
 
-def _any_lesion(data: Path, cases: Sequence[str]) -> bool:
+def _any_lesion(data: Path, cases: Sequence[str], region: Region) -> bool:
     """Whether a labelled lesion lies in some case."""
-    return any((label == LESION).any() for case in cases for label in load_case(data, case).labels.values())
+    return any(shows_lesion(load_case(data, case, region=region)) for case in cases)
 
 
 def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:

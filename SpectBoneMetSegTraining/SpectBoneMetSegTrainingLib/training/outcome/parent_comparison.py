@@ -85,7 +85,7 @@ def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[P
     from SpectBoneMetSegLib.model.engines import load_engine
 
     engine = load_engine(model, "tensorflow")
-    return list(predict_cases(data, cases, engine.predict, model.card.network))
+    return list(predict_cases(data, cases, engine.predict, model.card.network, region=model.card.taught_region))
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:

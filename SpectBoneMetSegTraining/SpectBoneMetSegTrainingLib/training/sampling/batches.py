@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import InputName, OutputName
 
 from ...dataset.cases import BACKGROUND, LabelledCrop, load_case, shows_lesion
@@ -37,8 +38,9 @@ IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "p
 class CropCache:
     """Cases of a data set, the least recently used forgotten beyond `limit` bytes; safe to use from threads."""
 
-    def __init__(self, data: Path, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, data: Path, limit: int = CACHE_BYTES, region: Region = "thorax") -> None:
         self._data = data
+        self._region = region
         self._limit = limit
         self._crops: OrderedDict[str, LabelledCrop] = OrderedDict()
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class CropCache:
             if case in self._crops:
                 self._crops.move_to_end(case)
                 return self._crops[case]
-        crop = load_case(self._data, case)
+        crop = load_case(self._data, case, region=self._region)
         blank = {view: np.full(image.shape, BACKGROUND, np.uint8) for view, image in crop.counts.items()}
         crop = replace(crop, labels=crop.labels or blank, instances={}, lesions=[])
         with self._lock:

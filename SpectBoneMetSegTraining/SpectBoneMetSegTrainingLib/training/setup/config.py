@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
 from ...dataset.budgets import BudgetBy
@@ -35,6 +36,7 @@ class TrainingConfig:
             one after which training stops, 0 for never.
         labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
             from these.
+        region: of the body, "thorax" or "whole-body".
         store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
             patches, `store_share`; None for none.
         start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
@@ -58,6 +60,7 @@ class TrainingConfig:
     validate_every: int = 250
     patience: int = 8
     labelled_cases: tuple[str, ...] | None = None
+    region: Region = "thorax"
     store: str | None = None
     store_share: float = 0.9
     start: str | None = None

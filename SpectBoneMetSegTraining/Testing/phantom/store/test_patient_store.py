@@ -80,3 +80,13 @@ def test_a_share_of_the_labelled_patches_comes_from_the_data_set(folder):
 def test_a_share_without_sense_is_refused(share):
     with pytest.raises(UserError, match="--store-share"):
         TrainingConfig(store="x", store_share=share).check()
+
+
+def test_a_draw_is_the_thorax_or_the_whole_body_of_the_same_scan(folder):
+    thorax = PatientStore(folder).draw(np.random.default_rng(1))
+    whole = PatientStore(folder, "whole-body").draw(np.random.default_rng(1))
+    assert thorax.case == whole.case
+    for view, counts in thorax.counts.items():
+        assert counts.shape == (256, 256)
+        assert whole.counts[view].shape[0] > 900
+        assert whole.counts[view].sum() > counts.sum()
