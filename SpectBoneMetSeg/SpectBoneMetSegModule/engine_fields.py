@@ -14,7 +14,7 @@ class Choices:
     def __init__(self, ui, modelNames):
         """Fill the fields of a panel."""
         self.ui = ui
-        engines = (("auto", _("Automatic")), ("tensorflow", "TensorFlow"), ("onnx", "ONNX Runtime"))
+        engines = (("auto", _("Automatic")), ("onnx", "ONNX Runtime"), ("tensorflow", "TensorFlow"))
         devices = (("auto", _("Automatic")), ("gpu", _("GPU")), ("cpu", _("CPU")))
         self.fillModels(modelNames)
         for selector, choices in ((ui.engineSelector, engines), (ui.deviceSelector, devices)):

@@ -151,13 +151,13 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             # Before the packages are installed; the default model still has no need of a name.
             return []
 
-    def ensureRequirements(self, engine="auto", model=""):
+    def ensureRequirements(self, engine="auto", model="", device="auto"):
         """Ask for missing packages of an engine and install them.
 
         Raises:
             UserError: the user declined, or the installation failed.
         """
-        ensureInstalled(requirementsFile(engine, model))
+        ensureInstalled(requirementsFile(engine, model, device))
 
     def warmUp(self, model="", engine="auto", device="auto"):
         """Load the model ahead of the first scan, when all packages are there; never asks.
@@ -165,7 +165,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         Returns:
             True when that was begun.
         """
-        if self.worker.running or not areInstalled(requirementsFile(engine, model)):
+        if self.worker.running or not areInstalled(requirementsFile(engine, model, device)):
             return False
         self.worker.warm_up(model or None, engine, device)
         self._startTimer()

@@ -32,8 +32,8 @@ class ReadingActions:
         # What a person has done is not thrown away: it stays as a reading of its own.
         self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
         try:
-            model, engine, _device = self.choices.current()
-            self.logic.ensureRequirements(engine, model)
+            model, engine, device = self.choices.current()
+            self.logic.ensureRequirements(engine, model, device)
             self.logic.process(
                 parameters.anteriorVolume,
                 parameters.posteriorVolume,

@@ -14,18 +14,38 @@ from SpectBoneMetSegLib.common.resources import package_folder
 import SpectBoneMetSegModule
 
 RESOURCES = package_folder(SpectBoneMetSegModule).parent / "Resources"
-TENSORFLOW, ONNX = RESOURCES / "requirements.txt", RESOURCES / "requirements-onnx.txt"
+ONNX = RESOURCES / "requirements.txt"
+GPU, TENSORFLOW = (RESOURCES / f"requirements-{name}.txt" for name in ("gpu", "tensorflow"))
+
+#: ONNX Runtime comes in builds that cannot live beside each other; whichever is there reads.
+BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+#: What the build for NVIDIA cards needs: the driver's CUDA, and the generation of the card (Turing).
+CUDA, GENERATION = (13, 0), (7, 5)
 
 
-def requirementsFile(engine="auto", model=""):
+def requirementsFile(engine="auto", model="", device="auto"):
     """The packages of an engine, as a file.
 
-    Automatic takes TensorFlow where it is installed, otherwise ONNX Runtime, which is much smaller, for a model that it
-    can run.
+    Automatic takes ONNX Runtime, which is small, for a model that it can run, in the build for NVIDIA cards where card
+    and driver fit; whoever has TensorFlow only is asked for nothing.
     """
-    if engine == "auto" and not areInstalled(TENSORFLOW) and hasOnnx(model):
+    if engine == "tensorflow" or (engine == "auto" and not hasOnnx(model)):
+        return TENSORFLOW
+    if areInstalled(ONNX):
         return ONNX
-    return ONNX if engine == "onnx" else TENSORFLOW
+    if engine == "auto" and areInstalled(TENSORFLOW):
+        return TENSORFLOW
+    return GPU if device != "cpu" and gpuBuildFits() else ONNX
+
+
+def gpuBuildFits():
+    """Whether ONNX Runtime's build for NVIDIA cards would run here."""
+    from SpectBoneMetSegLib.model.gpus import nvidia
+
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    card = nvidia()
+    return card is not None and card.cuda >= CUDA and card.generation >= GENERATION
 
 
 def tensorflowIsMissingHere():
@@ -46,7 +66,17 @@ def areInstalled(file):
     except ImportError:
         # An older Slicer; it is told when the user asks for a reading.
         return False
-    return packaging.pip_check(packaging.load_requirements(file))
+    return all(isThere(packaging, one) for one in packaging.load_requirements(file))
+
+
+def isThere(packaging, wanted):
+    """Whether a package is installed; of ONNX Runtime any build will do."""
+    from packaging.requirements import Requirement
+
+    if packaging.pip_check([wanted]):
+        return True
+    others = [build for build in BUILDS if build != wanted.name] if wanted.name in BUILDS else []
+    return any(packaging.pip_check([Requirement(build)]) for build in others)
 
 
 def ensureInstalled(file):
@@ -67,13 +97,15 @@ def ensureInstalled(file):
     except ImportError as error:
         raise UserError(_("This Slicer is too old: version 5.12 or newer is needed.")) from error
     wanted = packaging.load_requirements(file)
-    missing = [str(one) for one in wanted if not packaging.pip_check([one])]
+    missing = [one for one in wanted if not isThere(packaging, one)]
+    # A build of ONNX Runtime that is there must not be joined by another.
+    asked = [one for one in wanted if one in missing or one.name not in BUILDS]
     try:
-        packaging.pip_ensure(wanted, requester="SpectBoneMetSeg")
+        packaging.pip_ensure(asked, requester="SpectBoneMetSeg")
     except Exception as error:
         raise UserError(
             _("Packages are missing and were not installed: {names} ({why}). Apply again to be asked again.").format(
-                names=", ".join(missing), why=error
+                names=", ".join(map(str, missing)), why=error
             )
         ) from error
 

@@ -17,8 +17,11 @@ pytest_plugins = ["slicerhost.fixtures"]
 FAKE_ONNX = """
 import types
 import numpy as np
+class SessionOptions:
+    def add_session_config_entry(self, name, value):
+        pass
 class InferenceSession:
-    def __init__(self, file, providers):
+    def __init__(self, file, options, providers):
         pass
     def get_providers(self):
         return ["CPUExecutionProvider"]
@@ -94,18 +97,57 @@ def test_the_chosen_engine_reads_and_what_was_really_used_is_shown(host, an_onnx
         panel.logic._worker = shared
 
 
-def test_automatic_asks_for_nothing_when_onnx_runtime_alone_is_there(host, an_onnx_panel, monkeypatch):
-    from SpectBoneMetSegModule.requirements import ONNX, TENSORFLOW, requirementsFile
+def test_automatic_asks_for_the_smaller_engine_and_for_nothing_where_one_is_there(host, an_onnx_panel, monkeypatch):
+    from SpectBoneMetSegModule import requirements
+    from SpectBoneMetSegModule.requirements import GPU, ONNX, TENSORFLOW, requirementsFile
 
-    model = an_onnx_panel.ui.modelSelector.currentText
+    model, pip = an_onnx_panel.ui.modelSelector.currentText, host.slicer.packaging
+    monkeypatch.setattr(requirements, "gpuBuildFits", lambda: True)
+    monkeypatch.setattr(pip, "pretend_installed", {"tensorflow", "onnxruntime"})
+    assert requirementsFile("auto", model) == ONNX
+    monkeypatch.setattr(pip, "pretend_missing", {"onnxruntime"})
     assert requirementsFile("auto", model) == TENSORFLOW
-    monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"tensorflow"})
-    # Nothing is installed: the smaller one is asked for.
-    assert requirementsFile("auto", model) == ONNX
-    monkeypatch.setattr(host.slicer.packaging, "pretend_installed", {"onnxruntime"})
-    assert requirementsFile("auto", model) == ONNX
+    monkeypatch.setattr(pip, "pretend_missing", {"onnxruntime", "tensorflow"})
+    assert requirementsFile("auto", model) == requirementsFile("onnx", model, "gpu") == GPU
+    assert requirementsFile("auto", model, "cpu") == ONNX
+    monkeypatch.setattr(requirements, "gpuBuildFits", lambda: False)
+    assert requirementsFile("auto", model) == requirementsFile("onnx", model, "gpu") == ONNX
+    assert requirementsFile("tensorflow", model) == TENSORFLOW
     (Path(model) / "model.onnx").unlink()
     assert requirementsFile("auto", model) == TENSORFLOW
+
+
+def test_another_build_of_onnx_runtime_is_not_joined_by_a_second_one(host, monkeypatch):
+    from SpectBoneMetSegModule.requirements import ONNX, areInstalled, ensureInstalled
+
+    pip = host.slicer.packaging
+    monkeypatch.setattr(pip, "pretend_missing", {"onnxruntime"})
+    assert not areInstalled(ONNX)
+    monkeypatch.setattr(pip, "pretend_installed", {"onnxruntime-gpu"})
+    assert areInstalled(ONNX)
+    ensureInstalled(ONNX)
+    assert not any(line.startswith("onnxruntime") for line in pip.asked[-1])
+
+
+@pytest.mark.parametrize(
+    ("cuda", "generation", "machine", "fits"),
+    [
+        ((13, 0), (7, 5), "x86_64", True),
+        ((13, 2), (9, 0), "AMD64", True),
+        ((12, 8), (9, 0), "x86_64", False),
+        ((13, 0), (7, 0), "x86_64", False),
+        ((13, 0), (9, 0), "aarch64", False),
+    ],
+)
+def test_the_gpu_build_is_for_cards_and_drivers_that_run_it(host, monkeypatch, cuda, generation, machine, fits):
+    from SpectBoneMetSegLib.model import gpus
+    from SpectBoneMetSegModule import requirements
+
+    monkeypatch.setattr(requirements.platform, "machine", lambda: machine)
+    monkeypatch.setattr(gpus, "nvidia", lambda: gpus.Nvidia(cuda, generation))
+    assert requirements.gpuBuildFits() == fits
+    monkeypatch.setattr(gpus, "nvidia", lambda: None)
+    assert not requirements.gpuBuildFits()
 
 
 def test_a_module_that_is_warm_says_with_what(a_loaded_panel, until):

@@ -87,7 +87,7 @@ def test_the_receipt_tells_what_was_read_and_how(sample):
     assert told["inputs"][0]["sop_instance_uid"] == header.SOPInstanceUID
     assert len(told["inputs"][0]["sha256"]) == len(told["model"]["sha256"]) == 64
     assert told["device"]
-    assert told["engine"] == "tensorflow"
+    assert told["engine"] == "onnx"
     assert set(told["crop"]) >= {"rows", "columns", "confidence"}
     assert told["crop"]["rows"][1] - told["crop"]["rows"][0] == 256
     assert {"network", "crop", "delineate"} <= set(told["seconds"])

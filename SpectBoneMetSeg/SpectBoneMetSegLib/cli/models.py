@@ -27,13 +27,13 @@ class ModelsCommand:
         )
         parser.add_argument("--replace", action="store_true", help="with --import: also over a model of the same name")
         parser.add_argument("--remove", metavar="NAME", help="delete a model from your own model store")
-        parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for --engine onnx")
+        parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
         """List, install, remove or export."""
         from ..model.archive import export_model, import_model
-        from ..model.store import export_onnx, find_model, install_model, list_models, remove_model
+        from ..model.store import find_model, install_model, list_models, remove_model
 
         if args.install:
             model = install_model(Path(args.install))
@@ -45,6 +45,8 @@ class ModelsCommand:
             print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)
         if args.export_onnx:
             silence_libraries()
+            from ..model.onnx_export import export_onnx
+
             model = export_onnx(find_model(args.export_onnx))
             print(f"Wrote {model.onnx}.", file=sys.stderr)
         if args.remove is not None:

@@ -18,7 +18,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Declare how to read, for one scan or many."""
     parser.add_argument("--output", required=True, metavar="DIR", help="results go to DIR/<case>/")
     parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
-    parser.add_argument("--engine", choices=("auto", "tensorflow", "onnx"), default="auto")
+    parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), default="auto")
     parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
     parser.add_argument("--region", choices=("thorax", "whole-body"), default="thorax")
     parser.add_argument(

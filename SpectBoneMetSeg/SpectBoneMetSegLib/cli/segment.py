@@ -79,7 +79,7 @@ def load(args: argparse.Namespace) -> Reader:
     Raises:
         UsageError: no such model or engine.
     """
-    say_while_waiting("Loading the model; the first time takes a minute.")
+    say_while_waiting("Loading the model.")
     try:
         from ..pipeline import Reader
 

@@ -1,4 +1,4 @@
-"""Engines: what turns the network's inputs into probabilities, on which device. TensorFlow, or ONNX Runtime."""
+"""Engines: what turns the network's inputs into probabilities, on which device. ONNX Runtime, or TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from . import gpus
 from .config import pooling_divisor
 from .store import ModelFolder, load_network, verify
 
-EngineName = Literal["auto", "tensorflow", "onnx"]
+EngineName = Literal["auto", "onnx", "tensorflow"]
 DeviceName = Literal["auto", "gpu", "cpu"]
 
 #: ONNX Runtime's GPU backends, best first, and what its CPU backend is called.
 ONNX_GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 ONNX_CPU_PROVIDER = "CPUExecutionProvider"
+#: CUDA's short floats would change a probability by a thousandth.
+ONNX_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+#: A GPU answers like the CPU when no probability differs by more than this.
+GPU_TOLERANCE = 1e-3
 
 
 class Engine(Protocol):
@@ -53,7 +58,8 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
 
     Args:
         model: from `store.find_model`; its SHA-256 is checked.
-        engine: "auto" takes TensorFlow if it is installed, otherwise ONNX Runtime.
+        engine: "auto" takes ONNX Runtime, unless it is not there, cannot read the model (no model.onnx), or only
+            TensorFlow has a GPU that works.
         device: "auto" takes a GPU that works, otherwise the CPU; "gpu" insists that one is there.
 
     Raises:
@@ -63,10 +69,36 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
         if value not in get_args(allowed):
             raise UserError(f"{option} {value} is unknown; choose one of {', '.join(get_args(allowed))}.")
     if engine == "auto":
-        engine = "onnx" if not _installed("tensorflow") and model.onnx.exists() else "tensorflow"
+        return _automatic(model, device)
     if engine == "onnx":
         return OnnxEngine(model, device)
     return TensorFlowEngine(model, device)
+
+
+def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
+    """ONNX Runtime where it can, see `load_engine`."""
+    tensorflow = _installed("tensorflow")
+    if not model.onnx.exists():
+        if not tensorflow:
+            raise UserError(
+                f"The model {model.card.name} has no {model.onnx.name}, which reading without TensorFlow needs: run "
+                f"`spectbonemetseg models --export-onnx {model.path}` where models are taught, or "
+                "pip install 'spectbonemetseg[tensorflow]'."
+            )
+        return TensorFlowEngine(model, device)
+    if not _installed("onnxruntime"):
+        if not tensorflow:
+            raise UserError("ONNX Runtime is not installed; pip install onnxruntime.")
+        return TensorFlowEngine(model, device)
+    other = device != "cpu" and tensorflow and gpus.tensorflow_may_use_one()
+    if other and device == "gpu" and not _onnx_gpus():
+        return TensorFlowEngine(model, device)
+    first = OnnxEngine(model, device)
+    if other and first.device == "CPU":
+        second = TensorFlowEngine(model, "auto")
+        if second.device != "CPU":
+            return second
+    return first
 
 
 class TensorFlowEngine:
@@ -83,6 +115,8 @@ class TensorFlowEngine:
         if device == "gpu" and gpu is None:
             raise UserError("TensorFlow sees no GPU; install tensorflow[and-cuda] and its driver, or use --device cpu.")
         if device != "cpu" and gpu is not None:
+            # Short floats would change a probability by a thousandth.
+            tf.config.experimental.enable_tensor_float_32_execution(False)
             try:
                 self._run = self._load(tf, "/GPU:0")
                 self.device = self._device_of_trial_run(tf, gpu)
@@ -125,58 +159,86 @@ class TensorFlowEngine:
 
 
 class OnnxEngine:
-    """The model's model.onnx in ONNX Runtime, for places where TensorFlow does not run."""
+    """The model's model.onnx in ONNX Runtime, which is small to install and quick to start."""
 
     name = "onnx"
 
     def __init__(self, model: ModelFolder, device: DeviceName = "auto") -> None:
         """See `load_engine`."""
         if not model.onnx.exists():
-            raise UserError(f"{model.path} has no {model.onnx.name}; use --engine tensorflow.")
-        try:
-            import onnxruntime
-        except ImportError as error:
             raise UserError(
-                "ONNX Runtime is not installed; pip install onnxruntime, or use --engine tensorflow."
-            ) from error
+                f"{model.path} has no {model.onnx.name}: run `spectbonemetseg models --export-onnx {model.path}` where "
+                "models are taught, or use --engine tensorflow."
+            )
+        if not _installed("onnxruntime"):
+            raise UserError("ONNX Runtime is not installed; pip install onnxruntime, or use --engine tensorflow.")
         verify(model)
         self._model = model
         self.warnings: tuple[str, ...] = ()
-        gpus = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
-        if device == "gpu" and not gpus:
+        self.device = "CPU"
+        found = _onnx_gpus() if device != "cpu" else []
+        if device == "gpu" and not found:
             raise UserError(
                 "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use --device cpu."
             )
-        self.device = "CPU"
-        if device != "cpu" and gpus:
-            reason = self._use_gpu(onnxruntime, gpus[0])
-            if not reason:
-                self.device = f"GPU:0 {gpus[0].removesuffix('ExecutionProvider')}"
-                self.warnings = (
-                    f"ONNX Runtime's {gpus[0]} is untried by the developers: compare it with the CPU once.",
-                )
-                return
-            self.warnings = (f"ONNX Runtime could not use {gpus[0]} ({reason}); the CPU was used instead.",)
-        self._session = onnxruntime.InferenceSession(os.fspath(model.onnx), providers=[ONNX_CPU_PROVIDER])
-
-    def _use_gpu(self, onnxruntime: Any, provider: str) -> str:
-        """Load the model on a GPU and run the smallest image there; returns why that failed, empty when it worked."""
-        try:
-            self._session = onnxruntime.InferenceSession(
-                os.fspath(self._model.onnx), providers=[provider, ONNX_CPU_PROVIDER]
-            )
-            if self._session.get_providers()[0] != provider:
-                return "it did not start"
-            side = pooling_divisor(self._model.card.network)
-            self.predict(np.zeros((side, side, len(self._model.card.network.inputs)), np.float32))
-        except Exception as error:  # every provider has its own exceptions
-            return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        return ""
+        self._session = self._on(ONNX_CPU_PROVIDER)
+        if not found:
+            return
+        reason = self._use_gpu(found[0])
+        if reason:
+            self.warnings = (f"ONNX Runtime could not use {found[0]} ({reason}); the CPU was used instead.",)
+            return
+        self.device = f"GPU:0 {found[0].removesuffix('ExecutionProvider')}"
+        self.warnings = (f"ONNX Runtime's {found[0]} is untried by the developers: compare it with the CPU once.",)
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""
-        name = self._session.get_inputs()[0].name
-        return _padded(self._model, inputs, lambda batch: self._session.run(None, {name: batch})[0])
+        return self._predict(self._session, inputs)
+
+    def _predict(self, session: Any, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        name = session.get_inputs()[0].name
+        return _padded(self._model, inputs, lambda batch: session.run(None, {name: batch})[0])
+
+    def _on(self, provider: str) -> Any:
+        """The model on a device."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # Threads that wait do not eat the cores of others, and readings are no slower.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers: list[Any] = [(provider, ONNX_PROVIDER_OPTIONS.get(provider, {}))]
+        if provider != ONNX_CPU_PROVIDER:
+            providers.append(ONNX_CPU_PROVIDER)
+        return onnxruntime.InferenceSession(os.fspath(self._model.onnx), options, providers=providers)
+
+    def _use_gpu(self, provider: str) -> str:
+        """Move the model to a GPU that answers as the CPU does; returns why that failed, empty when it worked."""
+        side = 4 * pooling_divisor(self._model.card.network)
+        shape = (side, side, len(self._model.card.network.inputs))
+        trial = np.random.default_rng(0).random(shape, dtype=np.float32)
+        try:
+            session = self._on(provider)
+            if session.get_providers()[0] != provider:
+                return "it did not start"
+            difference = np.abs(self._predict(session, trial) - self.predict(trial)).max()
+        except Exception as error:  # every provider has its own exceptions
+            return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        if difference > GPU_TOLERANCE:
+            return f"its probabilities differ from the CPU's by {difference:.2g}"
+        self._session = session
+        return ""
+
+
+def _onnx_gpus() -> list[str]:
+    """The GPU backends of the ONNX Runtime that is installed, best first."""
+    import onnxruntime
+
+    found = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
+    if "CUDAExecutionProvider" in found and hasattr(onnxruntime, "preload_dlls"):
+        # CUDA that pip installed lies where no loader looks.
+        with _silent_stderr(), contextlib.suppress(Exception):
+            onnxruntime.preload_dlls()
+    return found
 
 
 def import_tensorflow() -> Any:
@@ -205,7 +267,7 @@ def import_tensorflow() -> Any:
 
 
 def _installed(package: str) -> bool:
-    return package in sys.modules or importlib.util.find_spec(package) is not None
+    return sys.modules.get(package) is not None or importlib.util.find_spec(package) is not None
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from ..common.files import beside, put_in_place, sha256_of
 from ..common.resources import resources_folder
 from .architecture import build_network
 from .card import MODEL_NAME, ModelCard
-from .config import NetworkConfig, pooling_divisor
+from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:
@@ -253,23 +253,16 @@ def check_target(folder: Path) -> None:
         raise UserError(f"{folder} also holds {foreign[0]}, which a new model would delete; move it elsewhere first.")
 
 
-def export_onnx(model: ModelFolder) -> ModelFolder:
-    """Add model.onnx, so that ONNX Runtime can read without TensorFlow; needs the packages tf2onnx and onnx.
+def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
+    """Write model.onnx beside a model's weights, and its SHA-256 into the card.
 
     Raises:
-        UserError: a package is missing or the model damaged.
+        UserError: the folder cannot be written.
     """
-    network = load_network(model)
-    # Keras refuses to export a model that has never been called.
-    side = pooling_divisor(model.card.network)
-    network(np.zeros((1, side, side, len(model.card.network.inputs)), np.float32))
 
     def write(temporary: Path) -> None:
         shutil.copyfile(model.weights, temporary / WEIGHTS_FILE)
-        try:
-            network.export(temporary / ONNX_FILE, format="onnx", verbose=False)
-        except ImportError as error:
-            raise UserError("Exporting to ONNX needs two packages: pip install tf2onnx onnx.") from error
+        (temporary / ONNX_FILE).write_bytes(content)
         _write_card(replace(model.card, onnx_sha256=sha256_of(temporary / ONNX_FILE)), temporary)
 
     _replace_folder(model.path.absolute(), write)

@@ -42,9 +42,9 @@ BEGINS = {
 }
 
 
-#: Seconds of the steps before any was measured here: an ordinary computer, TensorFlow not yet loaded.
+#: Seconds of the steps before any was measured here: an ordinary computer, the engine not yet loaded.
 FIRST_GUESS = {
-    "load": 7.0,
+    "load": 2.0,
     "read": 0.05,
     "check": 0.02,
     "aggregate": 0.01,

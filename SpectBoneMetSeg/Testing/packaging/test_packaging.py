@@ -189,11 +189,11 @@ from SpectBoneMetSegLib.model.store import shipped_models_folder
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import atlas_path
 print(shipped_models_folder() / "thorax" / "card.json", atlas_path(), sep="\\n")
 if "module" in sys.argv:
-    from SpectBoneMetSegModule.requirements import ONNX, TENSORFLOW
+    from SpectBoneMetSegModule.requirements import GPU, ONNX, TENSORFLOW
     from SpectBoneMetSegModule.sample import MODULE_FOLDER, sampleFile
     from SpectBoneMetSegTrainingModule.requirements import FILE
     icon = MODULE_FOLDER / "Resources" / "Icons" / "SpectBoneMetSeg.png"
-    print(ONNX, TENSORFLOW, FILE, sampleFile(), icon, sep="\\n")
+    print(GPU, ONNX, TENSORFLOW, FILE, sampleFile(), icon, sep="\\n")
 """
 
 
@@ -219,7 +219,8 @@ def test_shipped_files_are_found_in_slicer(installed):
     assert set(places(installed, module=True)) == {
         "Resources/Models/thorax/card.json",
         "Resources/Atlas/skeleton.npz",
-        "Resources/requirements-onnx.txt",
+        "Resources/requirements-gpu.txt",
+        "Resources/requirements-tensorflow.txt",
         "Resources/requirements.txt",
         "Resources/requirements-training.txt",
         "Resources/Sample/simulated_scan.dcm",
@@ -232,7 +233,8 @@ def test_shipped_files_are_found_in_the_source_tree(tree):
     assert set(places(*(tree / module for module in MODULES), module=True)) == {
         "Resources/Models/thorax/card.json",
         "../Resources/Atlas/skeleton.npz",
-        "Resources/requirements-onnx.txt",
+        "Resources/requirements-gpu.txt",
+        "Resources/requirements-tensorflow.txt",
         "Resources/requirements.txt",
         "../SpectBoneMetSegTraining/Resources/requirements-training.txt",
         "../Resources/Sample/simulated_scan.dcm",
@@ -283,19 +285,24 @@ def required(name: str, module: str = "SpectBoneMetSeg") -> set[str]:
 def test_slicer_asks_for_the_packages_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    assert required("requirements.txt") == {*project["dependencies"], *extras["tensorflow"]}
+    assert required("requirements.txt") == set(project["dependencies"])
+    runtime = {line for line in project["dependencies"] if line.startswith("onnxruntime")}
+    assert len(runtime) == 1
+    others = set(project["dependencies"]) - runtime
+    assert required("requirements-tensorflow.txt") == {*others, *extras["tensorflow"]}
+    (build,) = required("requirements-gpu.txt") - others
+    assert build.startswith("onnxruntime-gpu[cuda,cudnn]>=")
     own = {line for line in extras["train"] if not line.startswith("spectbonemetseg")}
     training = required("requirements-training.txt", "SpectBoneMetSegTraining")
     assert training == {*project["dependencies"], *extras["tensorflow"], *own}
-    runtime = {line for line in extras["onnx"] if line.startswith("onnxruntime")}
-    assert required("requirements-onnx.txt") == {*project["dependencies"], *runtime}
 
 
 @pytest.mark.parametrize(
     ("name", "module"),
     [
         ("requirements.txt", "SpectBoneMetSeg"),
-        ("requirements-onnx.txt", "SpectBoneMetSeg"),
+        ("requirements-gpu.txt", "SpectBoneMetSeg"),
+        ("requirements-tensorflow.txt", "SpectBoneMetSeg"),
         ("requirements-training.txt", "SpectBoneMetSegTraining"),
     ],
 )

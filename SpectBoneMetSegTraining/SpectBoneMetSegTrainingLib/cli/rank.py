@@ -9,6 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
+from ..common.extras import require
 from ..common.progress import counter
 
 
@@ -28,6 +29,7 @@ class RankCommand:
         """Print the order with reasons."""
         if args.first < 1:
             raise UsageError("--first starts at 1.")
+        require("Ranking", "tensorflow")
         silence_libraries()
         from SpectBoneMetSegLib.model.store import find_model
 

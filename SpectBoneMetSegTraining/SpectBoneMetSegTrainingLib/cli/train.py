@@ -49,7 +49,7 @@ class TrainCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Train, choose thresholds on the validation patients, write the model."""
         silence_libraries()
-        require("Training", "tensorflow", "matplotlib")
+        require("Training", "tensorflow", "onnx", "matplotlib")
         config = training_config(args)
         if args.background:
             return _start_job(args, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def finish_model(
         delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)
         figures = {"what": what, **evaluate_cases(predictions(), delineator)}
     about = read_json(data / "dataset.json")
-    save_model(
+    model = save_model(
         network,
         config.network,
         {
@@ -121,6 +122,11 @@ def finish_model(
         },
         output,
     )
+    if find_spec("onnx") is not None:
+        # Whoever reads with the model need not have TensorFlow.
+        from SpectBoneMetSegLib.model.onnx_export import export_onnx
+
+        export_onnx(model)
     return figures
 
 
