@@ -6,7 +6,7 @@ images of one patient, augmented ones included, stay together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,15 +55,18 @@ def patients_of(data: Path) -> dict[str, str]:
 
 
 def draw_budget(
-    patients: Mapping[str, str], labels: int, by: BudgetBy, seed: int
+    patients: Mapping[str, str], labels: int, by: BudgetBy, seed: int, with_lesions: Collection[str] = ()
 ) -> tuple[list[str], list[str], list[str]]:
     """(labelled, validation, rest) of a label budget; patients come in one seeded order, so that budgets nest.
 
     The first VALIDATION_SHARE of the budget, at least one patient, validates; of a budget of one patient or sample, or
-    of none, nobody does. By sample, what is left of a patient cut by the budget is not used at all.
+    of none, nobody does. Where they would have no lesion, one of them changes places with the first of the budget who has
+    one, if somebody with lesions is then left to learn from. By sample, what is left of a patient cut by the
+    budget is not used at all.
 
     Args:
         patients: {case: patient} with a label. labels: how many `by` names, validation included.
+        with_lesions: patients in whose scans a lesion is labelled.
 
     Raises:
         UserError: fewer patients or samples than `labels`.
@@ -74,7 +77,7 @@ def draw_budget(
         raise UserError(f"There are labels of {len(units)} {by}s, not of {labels}; ask for fewer --labels.")
     chosen = units[:labels]
     wanted = max(1, round(VALIDATION_SHARE * labels)) if labels > 1 else 0
-    validators = {name for name, _ in chosen[:wanted]}
+    validators = set(_with_a_lesion([name for name, _ in chosen], wanted, set(with_lesions)))
     if validators >= {name for name, _ in chosen}:
         # All samples of the budget belong to one patient: somebody has to be learnt from.
         validators = set()
@@ -82,6 +85,15 @@ def draw_budget(
     labelled = [case for name, cases in chosen if name not in validators for case in cases]
     used = {name for name, _ in chosen}
     return labelled, validation, [case for name, cases in order if name not in used for case in cases]
+
+
+def _with_a_lesion(names: list[str], wanted: int, with_lesions: set[str]) -> list[str]:
+    """The first `wanted` names, the last of them exchanged where they would have no lesion to validate on."""
+    first = names[:wanted]
+    others = [name for name in dict.fromkeys(names[wanted:]) if name in with_lesions and name not in first]
+    if not first or with_lesions & set(first) or len(others) < 2:
+        return first
+    return [name for name in first if name != first[-1]] + others[:1]
 
 
 def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) -> PaperSubsets:

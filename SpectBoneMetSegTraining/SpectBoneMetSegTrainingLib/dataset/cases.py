@@ -187,7 +187,24 @@ def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
     left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
     generated = [case for case, patient in patients.items() if patient == GENERATED]
     real = {case: patient for case, patient in patients.items() if patient != GENERATED}
-    return split_by_patient(real, seed, not_trained_on=left_out, generated=generated)
+    return split_by_patient(
+        real, seed, not_trained_on=left_out, generated=generated, with_lesions=patients_with_lesions(folder, train)
+    )
+
+
+def patients_with_lesions(folder: Path, records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Who of these cases' patients has a labelled lesion inside the box that is learnt from."""
+    found: set[str] = set()
+    for record in records:
+        patient = record.get("patient", record["case"])
+        labels = FOLDERS[record["split"]][1]
+        if patient in found or labels is None:
+            continue
+        if not any(any(lesion["labelled"].values()) for lesion in record.get("lesions", ())):
+            continue
+        if (read_image(folder / labels / f"{record['case']}.nii.gz") == LESION).any():
+            found.add(patient)
+    return found
 
 
 def load_case(folder: Path, case: str, truth: Truth = "agreed", region: Region = "thorax") -> LabelledCrop:

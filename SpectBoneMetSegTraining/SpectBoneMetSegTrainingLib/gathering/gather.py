@@ -25,7 +25,7 @@ from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 
 from ..common.extras import is_there
 from ..common.locks import alone_in
-from ..dataset.cases import finish_dataset, records_of
+from ..dataset.cases import finish_dataset, patients_with_lesions, records_of
 from ..dataset.files import read_json, write_json
 from ..dataset.folds import VALIDATION_FOLD, extend_split
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
@@ -289,7 +289,8 @@ class _Gatherer:
         told = f"splits: {len(set(patients.values()))} labelled patients in folds drawn from seed {self.seed}."
         if splits.exists():
             before = read_json(splits)
-            folds, joined = extend_split(before["folds"], patients, self.seed)
+            marked = patients_with_lesions(self.data, labelled)
+            folds, joined = extend_split(before["folds"], patients, self.seed, marked)
             told = "splits: nobody new; everybody stays where they were."
             if folds != before["folds"]:
                 write_json(splits, {**before, "folds": folds})

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     cases_of,
     finish_dataset,
     read_json,
-    split_by_patient,
     write_json,
 )
+from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient
 
 
 def test_cases_are_found_by_split(folder):
@@ -34,6 +35,50 @@ def test_no_patient_stands_on_both_sides_of_a_fold(patients, seed):
         assert sorted([*fold["train"], *fold["val"]]) == sorted(patients)
     held = [case for fold in folds for case in fold["val"]]
     assert sorted(held) == sorted(patients)
+
+
+@given(st.integers(1, 30), st.data())
+def test_no_fold_that_can_hold_a_lesion_is_without(count, data):
+    patients = {f"c{i}": f"p{i}" for i in range(count)}
+    marked = data.draw(st.sets(st.sampled_from(sorted(patients.values()))))
+    folds = split_by_patient(patients, data.draw(st.integers(0, 9)), with_lesions=marked)
+    held = [len(marked & {patients[case] for case in fold["val"]}) for fold in folds]
+    assert sum(held) == len(marked)
+    assert sum(number > 0 for number in held) == min(len(marked), 5)
+    if len(marked) > 1:
+        # The fold that validates comes first.
+        assert held[0] > 0
+    if len(marked) == 1:
+        assert held[0] == 0
+    assert sorted(case for fold in folds for case in fold["val"]) == sorted(patients)
+
+
+def test_a_draw_that_has_lesions_everywhere_stays_as_it_was():
+    patients = {f"c{i}": f"p{i}" for i in range(40)}
+    marked = {f"p{i}" for i in range(0, 40, 2)}
+    assert split_by_patient(patients, 3, with_lesions=marked) == split_by_patient(patients, 3)
+
+
+def test_new_patients_with_lesions_join_the_folds_that_have_none():
+    patients = {f"c{i}": f"p{i}" for i in range(10)}
+    folds = split_by_patient(patients, 0)
+    more = {**patients, **{f"n{i}": f"q{i}" for i in range(5)}}
+    _, joined = extend_split(folds, more, 0, with_lesions={f"q{i}" for i in range(5)})
+    assert sorted(joined.values()) == [0, 1, 2, 3, 4]
+    one, joined = extend_split(folds, {**patients, "n0": "q0"}, 0, with_lesions={"q0"})
+    assert joined["q0"] != 0
+    assert extend_split(one, {**patients, "n0": "q0", "n1": "q1"}, 0, with_lesions={"q0", "q1"})[1] == {"q1": 0}
+
+
+def test_a_budget_has_a_lesion_to_validate_on_where_two_patients_have_some():
+    patients = {f"c{i}": f"p{i}" for i in range(10)}
+    for seed in range(20):
+        plain = draw_budget(patients, 10, "patient", seed)
+        labelled, validation, rest = draw_budget(patients, 10, "patient", seed, with_lesions={"p3", "p7"})
+        assert {"c3", "c7"} & set(validation)
+        assert {"c3", "c7"} & set(labelled) or set(plain[1]) == {"c3", "c7"}
+        assert sorted([*labelled, *validation, *rest]) == sorted(patients)
+        assert len(validation) == 2
 
 
 def test_folds_follow_the_seed_and_are_about_equal():

@@ -9,7 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ...dataset.budgets import draw_budget, patients_of
-from ...dataset.cases import GENERATED, cases_of
+from ...dataset.cases import GENERATED, cases_of, patients_with_lesions, records_of
 from ...dataset.files import read_json
 from ...dataset.folds import VALIDATION_FOLD
 from .config import TrainingConfig
@@ -84,7 +84,9 @@ def _within_budget(
         pool = {case: everyone[case] for case in config.labelled_cases}
     units = len(set(pool.values())) if config.budget_by == "patient" else len(pool)
     labels = units if config.labels is None else config.labels
-    labelled, validation, rest = draw_budget(pool, labels, config.budget_by, config.seed)
+    records = [record for record in records_of(data) if record["case"] in pool]
+    marked = patients_with_lesions(data, records)
+    labelled, validation, rest = draw_budget(pool, labels, config.budget_by, config.seed, marked)
     used = {pool[case] for case in (*labelled, *validation)}
     rest += [case for case, patient in everyone.items() if case not in pool and patient not in used]
     # Some cases (superscans, say) are only ever measured, never learnt from.
