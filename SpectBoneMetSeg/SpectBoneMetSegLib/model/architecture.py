@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..scan.skeleton_regions import REGIONS
 from .config import STEM_KERNEL, NetworkConfig, pooling_divisor
 
 if TYPE_CHECKING:
@@ -195,32 +196,47 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
 
     Returns:
         Keras model from (batch, rows, columns, inputs) to (batch, rows, columns, outputs) float32 probabilities, with
-        `training=True` switching BatchNorm to the batch's statistics.
+        `training=True` switching BatchNorm to the batch's statistics. With `config.regions` a list of these and those
+        of the regions.
 
     Raises:
         ValueError: a size is not a multiple of `pooling_divisor(config)`.
     """
-    import math
-
     import keras
 
     divisor = pooling_divisor(config)
     if any(side is not None and (side < divisor or side % divisor) for side in (height, width)):
         raise ValueError(f"height {height} and width {width} must be multiples of {divisor}")
     image = keras.Input((height, width, len(config.inputs)), name="counts", dtype="float32")
+    half = None
     if config.architecture == "unet":
         from .unet import unet_features
 
         full = unet_features(image, config.channels, BATCHNORM_MOMENTUM)
+    elif config.architecture == "reader":
+        from .reader_network import reader_features
+
+        full, half = reader_features(image, config.channels, BATCHNORM_MOMENTUM)
     else:
         features, stages = _recurrent_extraction(image, config)
         full = _upsample(image, features, stages, config)
-    probability = keras.layers.Conv2D(
-        len(config.outputs),
+    outputs = _probabilities(full, len(config.outputs), "probability")
+    if config.regions:
+        outputs = [outputs, _probabilities(half, len(config.outputs) * len(REGIONS), "regions")]
+    return keras.Model(image, outputs, name="spect_bone_met_seg")
+
+
+def _probabilities(features: Any, count: int, name: str) -> Any:
+    """So many probabilities for every pixel."""
+    import math
+
+    import keras
+
+    return keras.layers.Conv2D(
+        count,
         1,
         activation="sigmoid",
         bias_initializer=keras.initializers.Constant(math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY))),
         dtype="float32",
-        name="probability",
-    )(full)
-    return keras.Model(image, probability, name="spect_bone_met_seg")
+        name=name,
+    )(features)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 InputName = Literal["anterior", "posterior", "aggregate"]
 OutputName = Literal["anterior", "posterior", "union"]
 BlockName = Literal["plain", "dilated-residual"]
-ArchitectureName = Literal["recurrent", "unet"]
+ArchitectureName = Literal["recurrent", "unet", "reader"]
 
 #: Ours: kernel of the first convolution W_F; larger when it also halves the grid, so that it sees every pixel twice.
 STEM_KERNEL = {1: 3, 2: 5}
@@ -82,8 +82,10 @@ class NetworkConfig:
         inception: halve the grid by inception blocks (paper) or by 2x2 max pooling (ablation, Table 5).
         stem_stride: 1 runs the recurrence at full resolution, 2 at half, more than twice as fast (ours).
         stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
-        architecture: "recurrent" (paper), or "unet", the peer of Table 6, which asks only for `inputs`, `outputs` and
-            `channels`.
+        architecture: "recurrent" (paper), "unet", the peer of Table 6, or "reader" (ours). The last two ask only for
+            `inputs`, `outputs` and `channels`.
+        regions: a second output, (rows / 2, columns / 2, views x scan.skeleton_regions.REGIONS) probabilities of the
+            skeleton's regions, view by view as in `outputs`; "reader" alone has it.
         scaling: how counts become inputs.
     """
 
@@ -100,6 +102,7 @@ class NetworkConfig:
     stem_channels: int = 8
     architecture: ArchitectureName = "recurrent"
     scaling: InputScaling = BODY_LEVEL
+    regions: bool = False
 
     def __post_init__(self) -> None:
         _check_names("inputs", self.inputs, get_args(InputName))
@@ -108,6 +111,8 @@ class NetworkConfig:
             raise ValueError(f"blocks must be one of {get_args(BlockName)}, not {self.blocks!r}")
         if self.architecture not in get_args(ArchitectureName):
             raise ValueError(f"architecture must be one of {get_args(ArchitectureName)}, not {self.architecture!r}")
+        if self.regions and (self.architecture != "reader" or "union" in self.outputs):
+            raise ValueError('regions need the architecture "reader" and outputs that are views')
         if not self.channels or min(self.channels) < 5:
             raise ValueError(f"every stage needs at least 5 channels, one per inception branch, not {self.channels}")
         if len(self.dilations) != len(self.channels) or any(len(pair) != 2 or min(pair) < 1 for pair in self.dilations):
@@ -145,6 +150,9 @@ def _scaling(values: Any) -> InputScaling:
 
 def pooling_divisor(config: NetworkConfig) -> int:
     """Height and width of the network's input must be multiples of this many pixels."""
+    if config.architecture == "reader":
+        # Its first level is full resolution; half resolution exists in any case.
+        return int(2 ** max(len(config.channels) - 1, 1))
     stride = config.stem_stride if config.architecture == "recurrent" else 1
     return int(stride * 2 ** len(config.channels))
 

@@ -68,11 +68,16 @@ def onnx_bytes(network: keras.Model) -> bytes:
     copy = keras.models.clone_model(
         network, input_tensors=image, clone_function=lambda layer: layer, call_function=write
     )
-    (output,) = copy.outputs
-    graph.add("Transpose", [graph.names[id(output)]], "probability", perm=TO_KERAS)
+    # Regions lie on a grid of half the size.
+    named = dict(zip(("probability", "regions"), copy.outputs, strict=False))
+    for name, tensor in named.items():
+        graph.add("Transpose", [graph.names[id(tensor)]], name, perm=TO_KERAS)
     ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "rows", "columns", tensor.shape[-1]])
-        for name, tensor in (("counts", image), ("probability", output))
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides, tensor.shape[-1]])
+        for name, tensor, sides in (
+            ("counts", image, ("rows", "columns")),
+            *((name, tensor, (f"{name} rows", f"{name} columns")) for name, tensor in named.items()),
+        )
     ]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "SpectBoneMetSeg", ends[:1], ends[1:], graph.constants),

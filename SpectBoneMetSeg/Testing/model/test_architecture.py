@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.model.architecture import PRIOR_PROBABILITY, build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 
 TINY = {
     "channels": (6, 7),
@@ -27,6 +28,7 @@ SWITCHES = [
     {"inputs": ("aggregate",), "outputs": ("union",), "recurrent_steps": 1},
     {"inputs": ("anterior", "posterior", "aggregate"), "recurrent_steps": 3, "tied": True},
     {"architecture": "unet"},
+    {"architecture": "reader"},
 ]
 
 
@@ -190,3 +192,17 @@ def test_importing_the_libraries_does_not_import_tensorflow():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_a_network_with_regions_answers_with_them_at_half_the_size():
+    network = build_network(tiny(architecture="reader", regions=True))
+    probability, regions = network(np.zeros((1, 8, 12, 2), np.float32))
+    assert probability.shape == (1, 8, 12, 2)
+    assert regions.shape == (1, 4, 6, 2 * len(REGIONS))
+    assert float(np.max(regions)) <= 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"architecture": "unet"}, {"architecture": "reader", "outputs": ("union",)}])
+def test_regions_belong_to_the_reader_and_to_views(changes):
+    with pytest.raises(ValueError, match="regions need"):
+        tiny(**{**changes, "regions": True})

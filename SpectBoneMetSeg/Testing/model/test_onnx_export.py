@@ -19,6 +19,7 @@ NETWORKS = {
     "plain, no skips": NetworkConfig(**SMALL, blocks="plain", inception=False, skip_connections=False),
     "aggregate to union": NetworkConfig(**SMALL, inputs=("aggregate",), outputs=("union",), recurrent_steps=1),
     "U-Net": NetworkConfig(**SMALL, architecture="unet"),
+    "reader": NetworkConfig(**SMALL, architecture="reader"),
 }
 
 

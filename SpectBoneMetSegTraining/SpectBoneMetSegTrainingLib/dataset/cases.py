@@ -15,7 +15,7 @@ columns). `exact` holds the true projections of simulated lesions in the same fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
 from .files import clear_leftovers, read_image, read_json, write_image, write_json
@@ -73,6 +74,7 @@ class LabelledCrop:
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}; empty for unlabelled cases.
         instances: {view: (layers, rows, columns) uint16}; lesions: what the truth's JSON says of them.
         flags: why the case is scored apart ("superscan", "cold lesions"); empty for most.
+        regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty where they are not known.
     """
 
     case: str
@@ -81,6 +83,7 @@ class LabelledCrop:
     instances: dict[ViewName, NDArray[np.uint16]]
     lesions: list[dict[str, Any]]
     flags: tuple[str, ...] = ()
+    regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def write_case(
@@ -207,10 +210,13 @@ def patients_with_lesions(folder: Path, records: Sequence[Mapping[str, Any]]) ->
     return found
 
 
-def load_case(folder: Path, case: str, truth: Truth = "agreed", region: Region = "thorax") -> LabelledCrop:
+def load_case(
+    folder: Path, case: str, truth: Truth = "agreed", region: Region = "thorax", *, regions: bool = False
+) -> LabelledCrop:
     """Read one case of a data set onto the reference grid.
 
     Args:
+        regions: read what is known of the skeleton's regions too.
         region: the thorax box, or the whole body where the data set holds it.
         truth: "agreed" is what the readers agreed on, "exact" the true projections of simulated lesions.
 
@@ -226,14 +232,27 @@ def load_case(folder: Path, case: str, truth: Truth = "agreed", region: Region =
         for name in names
     }
     flags = tuple(record.get("flags", ()))
+    known = _regions_of(folder, case, names) if regions else {}
+    shown = {name: place.nearest(cut(whole, *place.own)) for name, whole in known.items()}
     if "lesions" not in record:
-        return LabelledCrop(case, counts, {}, {}, [], flags)
+        return LabelledCrop(case, counts, {}, {}, [], flags, shown)
     where = folder / ("instances" if truth == "agreed" else "exact")
     lesions = record["lesions"] if truth == "agreed" else read_json(where / f"{case}.json")["lesions"]
     identifiers = [int(lesion["id"]) for lesion in lesions]
     layers = {name: place.layers(read_image(where / f"{case}_{name}.nii.gz"), identifiers) for name in names}
     maps = {name: _labels_from_layers(layers[name], lesions, name) for name in names}
-    return LabelledCrop(case, counts, maps, layers, lesions, flags)
+    return LabelledCrop(case, counts, maps, layers, lesions, flags, shown)
+
+
+def _regions_of(folder: Path, case: str, views: Sequence[ViewName]) -> dict[ViewName, NDArray[np.uint8]]:
+    """{view: (rows, columns) region classes in the anterior frame} of a case that has region truth."""
+    found = {}
+    for name in views:
+        path = folder / "regions" / case / f"regions_{name}.nrrd"
+        if path.exists():
+            own = class_map(read_image(path)[0])
+            found[name] = own[:, ::-1] if name == "posterior" else own
+    return found
 
 
 def load_background(folder: Path, case: str, region: Region = "thorax") -> dict[ViewName, NDArray[np.float32]]:

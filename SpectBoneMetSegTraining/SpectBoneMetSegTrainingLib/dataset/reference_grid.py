@@ -70,6 +70,22 @@ class CropPlace:
         rows, columns = (self._coverage(axis, self.own[axis]) for axis in (0, 1))
         return rows @ mask @ columns.T > 0.5 + 1e-6
 
+    def nearest(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What lies at the centres of the reference pixels, 0 outside.
+
+        Args:
+            values: (rows, columns) of the stored crop.
+        """
+        picked = values
+        for axis in (0, 1):
+            shape, spacing = _reference_grid(self.shape, self.spacing)
+            low, high = self.reference[axis]
+            centres = (np.arange(low, high) + 0.5 - shape[axis] / 2) * spacing[axis]
+            own = np.floor(centres / self.spacing[axis] + self.shape[axis] / 2).astype(int) - self.own[axis][0]
+            there = (own >= 0) & (own < values.shape[axis])
+            picked = np.take(picked, np.where(there, own, 0), axis) * np.expand_dims(there, 1 - axis)
+        return picked
+
     def _coverage(self, axis: int, own: Interval | None = None) -> NDArray[np.float64]:
         """(box size, `own` size) share of each row or column of the reference box that each own one covers.
 

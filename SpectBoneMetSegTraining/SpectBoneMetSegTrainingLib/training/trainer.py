@@ -81,7 +81,13 @@ def train(
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     with alone_in(run):
-        loop = _Loop(run, config, cases, TrainingState(config, devices), CropCache(data, cache_bytes, config.region))
+        loop = _Loop(
+            run,
+            config,
+            cases,
+            TrainingState(config, devices),
+            CropCache(data, cache_bytes, config.region, regions=config.network.regions),
+        )
         loop.go(progress, on_look)
         run_folder.plot_curves(run)
     return loop.state.result()

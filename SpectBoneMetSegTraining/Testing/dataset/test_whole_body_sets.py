@@ -10,6 +10,8 @@ from SpectBoneMetSegLib.loading.options import Options
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.pipeline import Reader
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS as REGION_NAMES
+from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 from SpectBoneMetSegTrainingLib.dataset.cases import finish_dataset, load_background, load_case
 from SpectBoneMetSegTrainingLib.evaluation.predictions import predict_cases
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import write_simulated
@@ -88,3 +90,18 @@ def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, s
     reader.read_scan(simulated.scan, Options(region=region))
     list(predict_cases(sets["whole-body"], ["one"], predict, network, region=region, taught=card.taught_region))
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_regions_of_the_skeleton_are_read_where_asked_for(sets, simulated, region):
+    stored = "whole-body" if region == "whole-body" else "thorax"
+    assert load_case(sets[stored], "one", region=region).regions == {}
+    crop = load_case(sets[stored], "one", region=region, regions=True)
+    for view, classes in crop.regions.items():
+        assert classes.shape == crop.counts[view].shape
+        own = class_map(simulated.regions[view])
+        if region == "whole-body":
+            # Each region keeps its area, but for what pixels of another size round.
+            areas = [np.bincount(one.ravel(), minlength=18)[1:] for one in (classes, own)]
+            np.testing.assert_allclose(areas[0] * 2.26**2, areas[1] * 4.2**2, rtol=0.06, atol=150)
+        assert (classes == 1 + list(REGION_NAMES).index("thoracic spine")).any()

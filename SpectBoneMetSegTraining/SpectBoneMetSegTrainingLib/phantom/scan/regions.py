@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, OTHER_REGIONS, RIGHT_OFFSET
 
 from ..camera.acquisition import Camera
 from ..camera.image_chain import displace
@@ -27,25 +28,6 @@ RegionMap = NDArray[np.uint8]
 Window = tuple[slice, slice]
 #: Number, points (k, 3), cm3, concentration and smoothing of a region.
 Part = tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float]
-
-BONE_REGIONS = {
-    "skull": 1,
-    "cervical spine": 2,
-    "thoracic spine": 3,
-    "lumbar spine": 4,
-    "sacrum": 5,
-    "pelvis": 6,
-    "ribs": 7,
-    "scapula": 8,
-    "humerus": 9,
-    "femur": 10,
-    "sternum": 11,
-    "clavicle": 12,
-    "forearm and hand": 13,
-    "lower leg and foot": 14,
-}
-OTHER_REGIONS = {"bladder": 20, "kidney": 21, "injection site": 22}
-RIGHT_OFFSET = 50
 
 #: Of two overlapping regions the first is shown; None for both views.
 PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (

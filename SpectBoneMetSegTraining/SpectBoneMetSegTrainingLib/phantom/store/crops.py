@@ -10,6 +10,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.planar import PlanarView
 from SpectBoneMetSegLib.scan.regrid import regrid
+from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 
 from ...dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
 from ...dataset.reference_grid import CropPlace, place_crop
@@ -65,7 +66,8 @@ def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
         for value in (IGNORE, LESION):
             if (own == value).any():
                 labels[view][seen.mask(own == value)] = value
-    return LabelledCrop(scan.patient.case, counts, labels, {}, [])
+    regions = {view: seen.nearest(class_map(numbers)) for view, numbers in scan.regions.items()}
+    return LabelledCrop(scan.patient.case, counts, labels, {}, [], regions=regions)
 
 
 def _whole(patient: StoredPatient) -> CropPlace:

@@ -7,7 +7,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,8 @@ from ..setup.config import MIXED, TrainingConfig
 from .patches import Patch, plain_patch, random_patch
 from .strong_views import strong_view
 
-#: Names to arrays (patches, n, n, channels) float32.
-Batch = dict[str, NDArray[np.float32]]
+#: Names to arrays (patches, n, n, channels) float32, regions uint8.
+Batch = dict[str, NDArray[Any]]
 PREFETCH = 2
 
 #: Crops kept in memory: about 1,500 cases of 256 x 256 pixels.
@@ -38,9 +40,11 @@ IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "p
 class CropCache:
     """Cases of a data set, the least recently used forgotten beyond `limit` bytes; safe to use from threads."""
 
-    def __init__(self, data: Path, limit: int = CACHE_BYTES, region: Region = "thorax") -> None:
-        self._data = data
-        self._region = region
+    def __init__(
+        self, data: Path, limit: int = CACHE_BYTES, region: Region = "thorax", *, regions: bool = False
+    ) -> None:
+        """Args: regions: with the skeleton's regions, where they are known."""
+        self._load = partial(load_case, data, region=region, regions=regions)
         self._limit = limit
         self._crops: OrderedDict[str, LabelledCrop] = OrderedDict()
         self._lock = threading.Lock()
@@ -56,7 +60,7 @@ class CropCache:
             if case in self._crops:
                 self._crops.move_to_end(case)
                 return self._crops[case]
-        crop = load_case(self._data, case, region=self._region)
+        crop = self._load(case)
         blank = {view: np.full(image.shape, BACKGROUND, np.uint8) for view, image in crop.counts.items()}
         crop = replace(crop, labels=crop.labels or blank, instances={}, lesions=[])
         with self._lock:
@@ -69,7 +73,7 @@ class CropCache:
 
 
 def _size(crop: LabelledCrop) -> int:
-    return sum(array.nbytes for group in (crop.counts, crop.labels) for array in group.values())
+    return sum(array.nbytes for group in (crop.counts, crop.labels, crop.regions) for array in group.values())
 
 
 class BatchSource:
@@ -105,9 +109,9 @@ class BatchSource:
 
         Returns:
             "inputs"; "image" (of each output); "label", "weight" (0: outside the field or not to be judged), both per
-            output; "labelled" (patches, 1, 1, 1), 1 or 0. For the method "strong" the inputs of unlabelled patches are
-            strong views, and "weak" holds their weak ones (patches / 2, ...); their "label" is 1 where a lesion was
-            pasted.
+            output; "labelled" (patches, 1, 1, 1), 1 or 0. Of a network with regions "regions" as in `Patch`. For the
+            method "strong" the inputs of unlabelled patches are strong views, and "weak" holds their weak ones
+            (patches / 2, ...); their "label" is 1 where a lesion was pasted.
         """
         rng = np.random.default_rng((self._config.seed, step))
         stored = self._stored_scans(rng)
@@ -122,6 +126,8 @@ class BatchSource:
             "weight": np.stack([patch.weight for patch, _ in drawn]),
             "labelled": labelled,
         }
+        if self._config.network.regions:
+            batch["regions"] = np.stack([patch.regions for patch, _ in drawn])
         if self._config.method == "strong":
             batch["weak"] = inputs[1::2].copy()
             batch["inputs"] = inputs.copy()

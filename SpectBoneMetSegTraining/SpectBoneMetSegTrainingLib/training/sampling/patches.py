@@ -20,15 +20,22 @@ BRIGHTNESS = 0.12
 LEVEL_JITTER = 2.0
 DROP_VIEW = 0.12
 LESION_SHARE = 0.6
+UNKNOWN_REGION = 255
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One training example: inputs (n, n, channels), label and weight (n, n, outputs); float32."""
+    """One training example: inputs (n, n, channels), label and weight (n, n, outputs); float32.
+
+    Attributes:
+        regions: (n / 2, n / 2, outputs) uint8, what `LabelledCrop.regions` says at every second pixel; UNKNOWN_REGION
+            where nothing is known.
+    """
 
     inputs: Array
     label: Array
     weight: Array
+    regions: NDArray[np.uint8]
 
 
 def random_patch(
@@ -59,13 +66,15 @@ def random_patch(
     channels = network_inputs(shown.get("anterior"), shown.get("posterior"), inputs, scaling)
     label, weight = target_channels(crop, outputs, dropped)
     stack = np.concatenate([channels, label, weight], axis=-1)
-    stack = _cut(stack, _centre(label, size, rng), size, rng)
+    matrix, offset = _place(_centre(label, size, rng), size, rng)
+    stack = _cut(stack, matrix, offset, size)
     first, second = channels.shape[-1], channels.shape[-1] + label.shape[-1]
     brightness = np.float32(1 + rng.uniform(-BRIGHTNESS, BRIGHTNESS))
     return Patch(
         stack[..., :first] * brightness,
         (stack[..., first:second] > 0.5).astype(np.float32),
         (stack[..., second:] > 0.5).astype(np.float32),
+        _cut_regions(region_channels(crop, outputs, dropped), matrix, offset, size),
     )
 
 
@@ -93,12 +102,16 @@ def plain_patch(
         row, column = (int(np.clip(place[axis], 0, room[axis])) for axis in (0, 1))
     else:
         row, column = (int(rng.integers(room[axis] + 1)) for axis in (0, 1))
-    pieces = []
-    for array in (channels, label, weight):
-        piece = array[row : row + size, column : column + size]
-        missing = [(0, size - piece.shape[0]), (0, size - piece.shape[1]), (0, 0)]
-        pieces.append(np.pad(piece, missing).astype(np.float32))
-    return Patch(*pieces)
+
+    def piece(array: Array) -> Array:
+        cut = array[row : row + size, column : column + size]
+        missing = [(0, size - cut.shape[0]), (0, size - cut.shape[1]), (0, 0)]
+        return np.pad(cut, missing).astype(np.float32)
+
+    regions = region_channels(crop, outputs)[row : row + size : 2, column : column + size : 2]
+    missing = [(0, (size + 1) // 2 - regions.shape[0]), (0, (size + 1) // 2 - regions.shape[1]), (0, 0)]
+    regions = np.pad(regions, missing, constant_values=UNKNOWN_REGION)
+    return Patch(piece(channels), piece(label), piece(weight), regions)
 
 
 def target_channels(
@@ -115,6 +128,15 @@ def target_channels(
             maps.append(shown.get(name, unknown))
     stacked = np.stack(maps, axis=-1)
     return (stacked == LESION).astype(np.float32), (stacked != IGNORE).astype(np.float32)
+
+
+def region_channels(
+    crop: LabelledCrop, outputs: tuple[OutputName, ...], dropped: str | None = None
+) -> NDArray[np.uint8]:
+    """(rows, columns, outputs) region classes; UNKNOWN_REGION for the union and for a view of which none are known."""
+    unknown = np.full(next(iter(crop.counts.values())).shape, UNKNOWN_REGION, np.uint8)
+    shown = {view: regions for view, regions in crop.regions.items() if view != dropped}
+    return np.stack([shown.get(name, unknown) if name != "union" else unknown for name in outputs], axis=-1)
 
 
 def _thin(image: Array, keep: float, rng: np.random.Generator) -> Array:
@@ -138,18 +160,44 @@ def _centre(label: Array, size: int, rng: np.random.Generator) -> tuple[float, f
     return tuple(np.clip(place, low, extent - low))
 
 
-def _cut(stack: Array, centre: tuple[float, float], size: int, rng: np.random.Generator) -> Array:
-    """A (size, size, channels) patch around `centre`, turned, scaled and flipped; zero outside."""
-    from scipy import ndimage
-
+def _place(
+    centre: tuple[float, float], size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix and offset from a patch's pixels to those of the crop: turned, scaled and flipped around `centre`."""
     angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES))
     zoom = rng.uniform(*ZOOM)
     flip = -1.0 if rng.random() < 0.5 else 1.0
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     matrix = matrix @ np.diag([1.0, flip])
-    offset = np.array(centre) - matrix @ np.full(2, (size - 1) / 2)
+    return matrix, np.array(centre) - matrix @ np.full(2, (size - 1) / 2)
+
+
+def _cut(stack: Array, matrix: NDArray[np.float64], offset: NDArray[np.float64], size: int) -> Array:
+    """A (size, size, channels) patch; zero outside the crop."""
+    from scipy import ndimage
+
     channels = [
         ndimage.affine_transform(stack[..., i], matrix, offset, (size, size), order=1, mode="constant")
         for i in range(stack.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _cut_regions(
+    regions: NDArray[np.uint8], matrix: NDArray[np.float64], offset: NDArray[np.float64], size: int
+) -> NDArray[np.uint8]:
+    """Every second pixel of a patch, nearest; UNKNOWN_REGION outside the crop."""
+    from scipy import ndimage
+
+    half = (size + 1) // 2
+    if (regions == UNKNOWN_REGION).all():
+        return np.full((half, half, regions.shape[-1]), UNKNOWN_REGION, np.uint8)
+    # The centre of two by two pixels of the patch lies half a pixel from the first of them.
+    start = offset + matrix @ np.full(2, 0.5)
+    channels = [
+        ndimage.affine_transform(
+            regions[..., i], 2 * matrix, start, (half, half), order=0, mode="constant", cval=UNKNOWN_REGION
+        )
+        for i in range(regions.shape[-1])
     ]
     return np.stack(channels, axis=-1)

@@ -5,7 +5,12 @@ import pytest
 from SpectBoneMetSegLib.model.config import BODY_LEVEL, SOFT_TISSUE_LEVEL
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.training.sampling import patches as augmentation
-from SpectBoneMetSegTrainingLib.training.sampling.patches import random_patch, target_channels
+from SpectBoneMetSegTrainingLib.training.sampling.patches import (
+    UNKNOWN_REGION,
+    plain_patch,
+    random_patch,
+    target_channels,
+)
 
 INPUTS, OUTPUTS = ("anterior", "posterior"), ("anterior", "posterior")
 SIZE = 64
@@ -252,3 +257,41 @@ def test_patches_for_a_network_with_a_knee_are_up_to_twice_as_bright_or_dark():
 
     fixed, varied = brightness(BODY_LEVEL), brightness(SOFT_TISSUE_LEVEL)
     assert max(varied) / min(varied) > 1.25 * max(fixed) / min(fixed)
+
+
+@pytest.fixture
+def crop_with_regions():
+    """A class for each block of 32 x 32 pixels; the left half of both views is labelled."""
+    rows, columns = np.mgrid[:128, :128]
+    classes = (1 + rows // 32 * 4 + columns // 32).astype(np.uint8)
+    labels = np.where(columns < 64, LESION, 0).astype(np.uint8)
+    counts = np.full((128, 128), 16, np.float32)
+    return LabelledCrop(
+        "a",
+        dict.fromkeys(INPUTS, counts),
+        dict.fromkeys(INPUTS, labels),
+        {},
+        [],
+        regions=dict.fromkeys(INPUTS, classes),
+    )
+
+
+def test_regions_move_with_the_labels(crop_with_regions, no_drop):
+    for seed in range(6):
+        patch = random_patch(crop_with_regions, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
+        assert patch.regions.shape == (SIZE // 2, SIZE // 2, 2)
+        known = patch.regions != UNKNOWN_REGION
+        left = ((patch.regions - 1) % 4 < 2) & known
+        label = patch.label.reshape(SIZE // 2, 2, SIZE // 2, 2, 2).mean((1, 3)) > 0.5
+        # Nearest neighbours and linear weights may differ along the edge.
+        assert (left == label)[known].mean() > 0.95
+
+
+def test_regions_of_a_missing_view_of_the_union_and_of_a_case_without_them_are_unknown(crop_with_regions, monkeypatch):
+    monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
+    dropped = random_patch(crop_with_regions, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(1)).regions
+    assert sorted((dropped[..., i] == UNKNOWN_REGION).all() for i in (0, 1)) == [False, True]
+    union = plain_patch(crop_with_regions, SIZE, ("aggregate",), ("union",), BODY_LEVEL, np.random.default_rng(1))
+    assert (union.regions == UNKNOWN_REGION).all()
+    without = plain_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(1))
+    assert (without.regions == UNKNOWN_REGION).all()

@@ -1,0 +1,45 @@
+"""The loss of the skeleton's regions: what it rewards and what it leaves out."""
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
+from SpectBoneMetSegTrainingLib.training.losses.skeleton import skeleton_loss
+from SpectBoneMetSegTrainingLib.training.sampling.patches import UNKNOWN_REGION
+
+VIEWS, COUNT = 2, len(REGIONS)
+
+
+@pytest.fixture
+def classes():
+    return np.random.default_rng(3).integers(0, COUNT + 1, (2, 16, 16, VIEWS)).astype(np.uint8)
+
+
+def sure_of(classes):
+    """Probabilities that are right everywhere, nothing where nothing is known."""
+    right = classes[..., None] == np.arange(1, COUNT + 1)
+    return np.where(right, 0.999, 0.001).reshape(*classes.shape[:3], VIEWS * COUNT).astype(np.float32)
+
+
+def loss(probability, classes):
+    import keras
+
+    return float(skeleton_loss(keras.ops.convert_to_tensor(probability), keras.ops.convert_to_tensor(classes)))
+
+
+def test_a_right_answer_costs_next_to_nothing_and_a_wrong_one_much(classes):
+    right = sure_of(classes)
+    assert loss(right, classes) < 0.02
+    assert loss(1 - right, classes) > 5
+
+
+def test_views_are_not_taken_for_one_another(classes):
+    assert loss(sure_of(classes[..., ::-1]), classes) > 20 * loss(sure_of(classes), classes)
+
+
+def test_where_nothing_is_known_nothing_is_judged(classes):
+    known = classes.copy()
+    known[1] = UNKNOWN_REGION
+    wrong = sure_of(classes)
+    wrong[1] = 1 - wrong[1]
+    assert loss(wrong, known) == pytest.approx(loss(sure_of(classes)[:1], known[:1]), rel=0.05, abs=1e-3)
+    assert loss(wrong, np.full_like(classes, UNKNOWN_REGION)) == pytest.approx(0, abs=1e-4)
