@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,13 +35,18 @@ SHOWN = {
 class EvaluateCommand:
     """Measure a model on a split of a data set."""
 
-    help = "Measure a model on the test patients of a data set."
+    help = "Measure a model on the test or validation patients of a data set."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
         parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
-        parser.add_argument("--split", choices=("test", "train"), default="test")
+        parser.add_argument(
+            "--split",
+            choices=("test", "validation", "train"),
+            default="test",
+            help="whom to measure on; validation are those of the training split whom a training validates on (test)",
+        )
         parser.add_argument(
             "--truth",
             choices=("agreed", "exact"),
@@ -136,14 +142,15 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
-    from ..dataset.cases import cases_of
     from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases
     from ..evaluation.report import full_report, plain, write_report
     from ..evaluation.scores import save_scores, without_flags
+    from ..training.outcome.learnt import known_to
 
-    cases = cases_of(data, args.split)
+    cases = _cases(data, args.split)
     if not cases:
-        raise UsageError(f"{args.data} holds no case in the split {args.split}.")
+        hint = "; gather with --test-share keeps some patients for it" if args.split == "test" else ""
+        raise UsageError(f"{args.data} holds no case in the split {args.split}{hint}.")
     if args.report is not None:
         # Measuring takes long: what cannot be written is said before.
         try:
@@ -160,6 +167,11 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     judged = without_flags(scores)
     report = full_report(judged) if judged else {}
     figures["report"] = plain(report)
+    known, patients = known_to(card, data, cases), patients_of(data)
+    figures["known_patients"] = {"taught": len(known.taught), "validated": len(known.validated)}
+    warning = known.sentence(len({patients[case] for case in cases}))
+    if warning:
+        print(warning, file=sys.stderr)
     if args.report is not None:
         folder = Path(args.report)
         try:
@@ -172,6 +184,14 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
 
         figures["baselines"] = evaluate_baselines(data, cases, args.truth, region)
     return figures
+
+
+def _cases(data: Path, split: str) -> list[str]:
+    """The cases of a split; those that validate a training stand in the training split."""
+    from ..dataset.cases import cases_of
+    from ..training.setup.cases import training_and_validation
+
+    return training_and_validation(data)[1] if split == "validation" else cases_of(data, split)
 
 
 def _scored(

@@ -35,11 +35,20 @@ class GatherCommand:
         parser.add_argument(
             "--seed", type=int, default=0, metavar="S", help="picks among readers who agree, splits patients (0)"
         )
+        parser.add_argument(
+            "--test-share",
+            type=float,
+            metavar="F",
+            help="keep this share of the labelled patients for `evaluate`, never to be learnt from; those who are in "
+            "the data set stay where they are (0, later as the first time)",
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
         """Find the scans, gather them, say what became of each; status 1 when some could not be used."""
-        gathered = gather_folders(args.labelled, args.unlabelled, Path(args.output), args.seed)
+        if args.test_share is not None and not 0 <= args.test_share < 1:
+            raise UsageError("--test-share lies between 0 and 1: 0.2 keeps every fifth patient for the test.")
+        gathered = gather_folders(args.labelled, args.unlabelled, Path(args.output), args.seed, args.test_share)
         if args.json:
             print_json(summary_of(gathered))
         return 1 if any(row.failed for row in gathered.rows) else 0
@@ -59,7 +68,13 @@ def add_folder_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def gather_folders(labelled: Sequence[str] | None, unlabelled: Sequence[str] | None, data: Path, seed: int) -> Gathered:
+def gather_folders(
+    labelled: Sequence[str] | None,
+    unlabelled: Sequence[str] | None,
+    data: Path,
+    seed: int,
+    test_share: float | None = None,
+) -> Gathered:
     """Find and gather, with progress and summary on stderr.
 
     Raises:
@@ -78,7 +93,7 @@ def gather_folders(labelled: Sequence[str] | None, unlabelled: Sequence[str] | N
     if seed < 0:
         raise UsageError("--seed starts at 0.")
     found = find(map(Path, labelled or ()), map(Path, unlabelled or ()))
-    gathered = gather(data, found, seed=seed, progress=counter("scan"))
+    gathered = gather(data, found, seed=seed, test_share=test_share, progress=counter("scan"))
     print(f"{data}:\n{gathered.text}report: {gathered.private}", file=sys.stderr)
     return gathered
 

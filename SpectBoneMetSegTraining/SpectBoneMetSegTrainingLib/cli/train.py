@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
@@ -70,9 +70,28 @@ class TrainCommand:
             print(f"{output}: {words}; {figures['what']}", file=sys.stderr)
         else:
             print(f"{output}: trained without any label, so nothing was measured", file=sys.stderr)
+        compared = _compare(output, run, data, config) if config.start else {}
         if args.json:
-            print_json({"model": str(output), "validation": figures})
+            print_json({"model": str(output), "validation": figures, **compared})
         return 0
+
+
+def _compare(output: Path, run: Path, data: Path, config: TrainingConfig) -> dict[str, Any]:
+    """Say how a model does beside the one it started from, and write it into the card; the comparison for --json."""
+    from SpectBoneMetSegLib.model.store import read_model
+
+    from ..training.outcome.model_card import complete_card
+    from ..training.outcome.parent_comparison import compare_with_parent
+
+    model = read_model(output)
+    try:
+        comparison = compare_with_parent(model, config.start, data, config)
+    except UserError as error:
+        print(f"It was not compared with {config.start}: {error}", file=sys.stderr)
+        return {}
+    complete_card(model, run, data, config, comparison)
+    print(comparison.sentence, file=sys.stderr)
+    return {"comparison": comparison.to_dict()}
 
 
 def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:

@@ -60,7 +60,7 @@ def draw_budget(
     """(labelled, validation, rest) of a label budget; patients come in one seeded order, so that budgets nest.
 
     The first VALIDATION_SHARE of the budget, at least one patient, validates; of a budget of one patient or sample, or
-    of none, nobody does. Where they would have no lesion, one of them changes places with the first of the budget who has
+    of none, nobody does. Where they would have no lesion, one of them changes places with the budget's first who has
     one, if somebody with lesions is then left to learn from. By sample, what is left of a patient cut by the
     budget is not used at all.
 

@@ -82,15 +82,16 @@ def write_scan(
     crop: ThoraxCrop,
     instances: Sequence[Instance] | None,
     about: dict[str, Any],
+    split: str,
 ) -> None:
-    """Write a scan as labelled case ("train"), or with None as unlabelled one.
+    """Write a scan.
 
     Args:
         folder: the data set. case: its name. scan: whole counts. crop: on the reference grid.
-        instances: the lesions. about: further facts for the JSON.
+        instances: the lesions, None without a label. about: further facts for the JSON.
+        split: "train", "test" or "unlabelled".
     """
     named = replace(scan, case=case)
-    split = "unlabelled" if instances is None else "train"
     write_case(folder, split, named, on_frame(named).get("posterior"), crop, instances, about)
 
 

@@ -6,7 +6,7 @@
 
 Broken off, it goes on. A case that was gathered before is written anew when its labels changed, an unlabelled one
 becomes a labelled one when it gets labels, and nothing is ever taken away. New patients join the existing folds
-(`extend_split`), nobody changes sides.
+(`extend_split`), nobody changes sides. With a test share some new labelled patients are kept for the test.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def gather(
     scene: Sequence[LabelledScan] = (),
     *,
     seed: int = 0,
+    test_share: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
     """Write what was found into a data set, or add it to one.
@@ -92,6 +93,7 @@ def gather(
     Args:
         data: folder of the data set. found: from `studies.find`. scene: labelled scans in memory, as from Slicer.
         seed: picks among readers who agree, and splits patients; that of the first time holds.
+        test_share: of the labelled patients, kept for the test; None for that of the time before. At least one learns.
         progress: called with how many scans are done and how many there are; what it raises ends the gathering.
 
     Raises:
@@ -99,9 +101,9 @@ def gather(
             private folder is missing, or nothing usable was found.
     """
     try:
-        seed = _prepare(data, seed)
+        seed, test_share = _prepare(data, seed, test_share)
         with alone_in(private_folder(data)):
-            return _Gatherer(data, seed).run(found, scene, progress)
+            return _Gatherer(data, seed, test_share).run(found, scene, progress)
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
@@ -110,9 +112,9 @@ def gather(
 class _Gatherer:
     """One call of `gather`."""
 
-    def __init__(self, data: Path, seed: int) -> None:
+    def __init__(self, data: Path, seed: int, test_share: float) -> None:
         self.data, self.private = data, private_folder(data)
-        self.seed = seed
+        self.seed, self.test_share = seed, test_share
         new = not (data / "dataset.json").exists() and not any(data.glob("instances/*.json"))
         self.names = Pseudonyms(read_or_make_key(self.private, new))
         self.records = {record["case"]: record for record in records_of(data)}
@@ -120,11 +122,14 @@ class _Gatherer:
         self.rows: list[Row] = []
         self.agreement: list[AgreementRow] = []
         self.met: dict[str, str] = {}
+        self.test = {record["patient"] for record in self.records.values() if record["split"] == "test"}
         earlier = self.private / SOURCES
         self.sources: dict[str, list[str]] = dict(read_json(earlier)) if earlier.exists() else {}
 
     def run(self, found: Found, scene: Sequence[LabelledScan], progress: Callable[[int, int], None] | None) -> Gathered:
         """Take up everything, labelled scans before unlabelled ones, then write splits and report."""
+        asked = [item.patient for item in scene] + [study.scan.patient for study in found.labelled]
+        self.test |= self._drawn_for_test({self.names.patient(patient) for patient in asked if patient})
         work: list[Callable[[], None]] = [
             *(partial(self._scene_scan, item) for item in scene),
             *(partial(self._study, study) for study in found.labelled),
@@ -143,6 +148,19 @@ class _Gatherer:
         if not usable:
             raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} says why for every file.")
         return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
+
+    def _drawn_for_test(self, labelled: set[str]) -> set[str]:
+        """The new patients who fill the share that is kept for the test; whoever names no patient is never among them.
+
+        Nobody who is in the data set is drawn, not even without a label: a model may have learnt from them.
+        """
+        old = {record["patient"] for record in self.records.values()}
+        learning = {record["patient"] for record in self.records.values() if record["split"] == "train"}
+        new = sorted(labelled - old)
+        everyone = len(learning | self.test | labelled)
+        wanted = min(round(self.test_share * everyone), everyone - 1) - len(self.test)
+        order = np.random.default_rng((self.seed, len(self.test), 1)).permutation(len(new))
+        return {new[i] for i in order[: max(wanted, 0)]}
 
     def _scene_scan(self, item: LabelledScan) -> None:
         self._labelled(item, identity_of(item.scan))
@@ -180,13 +198,14 @@ class _Gatherer:
             self.rows.append(Row(item.place, "labelled", "left out", str(error), failed=True))
             return
         crop, unsure = find_crop(scan)
+        about = self._about(case, item.patient, identity)
+        notes += ["Kept for the test."] if about["patient"] in self.test else []
         truth = settle(item.labels, scan, np.random.default_rng((self.seed, int(case.split("_")[1], 16))))
         instances = instances_of(truth.labels, scan)
         outside = outside_crop(instances, scan, crop)
         notes += [*unsure, *truth.labels.notes]
         notes += [f"Labelled lesions outside the thorax, not learnt from: {outside}."] if outside else []
         notes += [] if item.patient else [NO_PATIENT]
-        about = self._about(case, item.patient, identity)
         about["labels"] = {
             "readers": len(item.labels),
             "decided_by": truth.decided_by,
@@ -199,7 +218,8 @@ class _Gatherer:
             outcome = "as before"
         else:
             forget_case(self.data, case)
-            write_scan(self.data, case, scan, crop, instances, about)
+            split = "test" if about["patient"] in self.test else "train"
+            write_scan(self.data, case, scan, crop, instances, about, split)
         self._remember(case, item.place, scan, about)
         self._tell_agreement(case, item, scan, truth)
         lesions = sum(any(lesion.labelled.values()) for lesion in instances)
@@ -243,7 +263,7 @@ class _Gatherer:
             return
         about = self._about(case, files.patient, files.uids)
         notes += [] if files.patient else [NO_PATIENT]
-        write_scan(self.data, case, scan, crop, None, about)
+        write_scan(self.data, case, scan, crop, None, about, "unlabelled")
         self._remember(case, place, scan, about)
         views = " and ".join(scan.views)
         self.rows.append(Row(place, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
@@ -299,6 +319,9 @@ class _Gatherer:
                     f"splits: {len(joined)} new labelled patients joined, {held} of them to validate "
                     f"(fold {VALIDATION_FOLD}); everybody else stays where they were."
                 )
+        kept = {record["patient"] for record in records_of(self.data) if record["split"] == "test"}
+        if kept:
+            told += f" {len(kept)} labelled patients are kept for the test (evaluate --split test)."
         finish_dataset(
             self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
         )
@@ -310,12 +333,16 @@ class _Gatherer:
         return told
 
 
-def _prepare(data: Path, seed: int) -> int:
-    """Make the folder or check that it was gathered; the seed in force."""
+def _prepare(data: Path, seed: int, test_share: float | None) -> tuple[int, float]:
+    """Make the folder or check that it was gathered; the seed and the test share in force."""
     about = data / GATHERED_FILE
     if about.exists():
-        return int(read_json(about)["seed"])
+        earlier = read_json(about)
+        share = float(earlier.get("test_share", 0) if test_share is None else test_share)
+        if share != earlier.get("test_share", 0):
+            write_json(about, {**earlier, "test_share": share})
+        return int(earlier["seed"]), share
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise UserError(f"{data} exists and was not made by gathering; choose another folder.")
-    write_json(about, {"version": VERSION, "seed": seed})
-    return seed
+    write_json(about, {"version": VERSION, "seed": seed, "test_share": test_share or 0})
+    return seed, test_share or 0

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.export.volumes import write_volume
+from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
+from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 from SpectBoneMetSegTrainingLib.training.outcome import finish
 
@@ -42,6 +44,34 @@ def test_gather_says_what_it_found_on_both_streams(folders, capsys):
     assert "splits: 6 labelled patients" in err
 
 
+def test_a_share_of_the_patients_is_kept_for_the_test_and_stays_there(folders, capsys):
+    data = folders / "data"
+    labelled = folders / "labelled"
+    (folders / "later").mkdir()
+    for number in (4, 5):
+        for path in labelled.glob(f"case{number}.*"):
+            path.rename(folders / "later" / path.name)
+    command = ["gather", "--labelled", str(labelled), "--output", str(data)]
+    assert main([*command, "--unlabelled", str(folders / "unlabelled"), "--test-share", "0.25"]) == 0
+    assert "1 labelled patients are kept for the test" in capsys.readouterr().err
+    (test,) = cases_of(data, "test")
+    assert {path.name for path in (data / "imagesTs").iterdir()} == {f"{test}_0000.nii.gz", f"{test}_0001.nii.gz"}
+    assert test not in str(read_json(data / "splits.json"))
+    # Given again without the share it holds, and whoever is there stays where they are.
+    assert main([*command, "--labelled", str(folders / "later")]) == 0
+    assert test in cases_of(data, "test")
+    assert len(cases_of(data, "test")) == 2
+    assert len(cases_of(data, "train")) == 4
+    # Who was there without a label may have taught already.
+    for path in (folders / "unlabelled").iterdir():
+        path.rename(labelled / path.name)
+        seg = next(labelled.glob("*.seg.nrrd"))
+        (labelled / path.name).with_suffix(".seg.nrrd").write_bytes(seg.read_bytes())
+    assert main([*command, "--labelled", str(folders / "later"), "--test-share", "0.9"]) == 0
+    assert len(cases_of(data, "test")) == 2
+    assert len(cases_of(data, "train")) == 6
+
+
 def test_a_file_that_could_not_be_used_gives_status_1_and_the_others_are_complete(folders, capsys):
     (folders / "unlabelled" / "broken.dcm").write_bytes(b"x" * 200)
     command = ["gather", "--unlabelled", str(folders / "unlabelled"), "--output", str(folders / "data")]
@@ -56,6 +86,7 @@ def test_a_file_that_could_not_be_used_gives_status_1_and_the_others_are_complet
         ["gather", "--output", "data"],
         ["gather", "--output", "data", "--labelled", "nowhere"],
         ["gather", "--output", "data", "--labelled", ".", "--seed", "-1"],
+        ["gather", "--output", "data", "--labelled", ".", "--test-share", "1"],
         ["train", "--output", "model"],
         ["train", "--output", "model", "--data", "x", "--labelled", "."],
         ["train", "--output", "model", "--labelled", "nowhere"],

@@ -1,6 +1,7 @@
 """`spectbonemetseg train`: every method ends in a model whose card says how it came about."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, load_network
+from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.outcome.learnt import known_to
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -126,6 +129,50 @@ def test_fine_tuning_goes_on_from_the_models_weights(mixed, parent, tmp_path):
     pairs = zip(load_network(before).trainable_weights, load_network(child).trainable_weights, strict=True)
     for one, two in pairs:
         np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6, err_msg=one.path)
+
+
+def test_a_model_that_started_from_another_is_told_beside_it(mixed, parent, tmp_path, capsys):
+    assert train(mixed, tmp_path / "child", "--start", str(parent), "--batch", "2", "--patch", "32") == 0
+    out, err = capsys.readouterr()
+    told, card = json.loads(out)["comparison"], find_model(tmp_path / "child").card
+    assert told["parent_sha256"] == find_model(parent).card.sha256
+    assert "parent 1: DSC" in err
+    assert card.metrics["comparison with parent"]["verdict"] == told["verdict"] == "undecided"
+
+
+def test_a_measurement_on_learnt_patients_says_so(mixed, parent, tmp_path, capsys):
+    def measured(split, model=parent):
+        assert main(["evaluate", "--data", str(mixed), "--model", str(model), "--split", split, "--json"]) == 0
+        out, err = capsys.readouterr()
+        return json.loads(out)["known_patients"], err
+
+    known, err = measured("train")
+    assert known == {"taught": 4, "validated": 2}
+    assert "of 6, 4 taught it and 2 chose its thresholds" in err
+    known, err = measured("validation")
+    assert known == {"taught": 0, "validated": 2}
+    assert "of 2, 2 chose its thresholds" in err
+    known, err = measured("test")
+    assert known == {"taught": 0, "validated": 0}
+    assert "flatter" not in err
+    # What the parent had learnt, its child knows as well.
+    options = ["--start", str(parent), "--batch", "2", "--patch", "32", "--labels", "1"]
+    assert train(mixed, tmp_path / "child", *options) == 0
+    capsys.readouterr()
+    assert measured("train", tmp_path / "child")[0] == {"taught": 5, "validated": 1}
+
+
+def test_a_scan_is_known_again_in_another_data_set_under_another_name(mixed, parent, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(mixed, other)
+    case = read_json(mixed / "splits.json")["folds"][0]["train"][0]
+    for path in [path for path in other.rglob(f"{case}*") if path.is_file()]:
+        path.rename(path.with_name(path.name.replace(case, "renamed", 1)))
+    record = read_json(other / "instances" / "renamed.json")
+    write_json(other / "instances" / "renamed.json", {**record, "case": "renamed", "patient": "somebody"})
+    known = known_to(find_model(parent).card, other, ["renamed"])
+    assert known.taught == {"somebody"}
+    assert known_to(find_model().card, other, ["renamed"]).sentence(1) == ""
 
 
 def test_a_run_does_not_go_on_from_another_model(mixed, parent, tmp_path):

@@ -23,6 +23,7 @@ from ..setup.cases import TrainingCases, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, Progress, train
+from .learnt import LEARNT, learnt_scans
 
 if TYPE_CHECKING:
     import keras
@@ -117,7 +118,11 @@ def finish_model(
             "minimum_area_mm2": MINIMUM_AREA_MM2,
             "region": config.region,
             "parent": parent_of(config),
-            "training": {"data": about["description"], **_training_record(run, config, cases)},
+            "training": {
+                "data": about["description"],
+                **_training_record(run, config, cases),
+                LEARNT: learnt_scans(data, cases, config),
+            },
             "metrics": {"validation": figures} if figures else {},
         },
         output,

@@ -1,0 +1,105 @@
+"""Which scans taught a model: salted digests of their counts in its card, by which a measurement can tell.
+
+The digests name nobody, and whoever has not the scan itself cannot tell from them that it was among those learnt from.
+A scan is known again in any data set, under any pseudonym; what is not known again is a moved or turned copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.store import find_model
+
+from ...dataset.cases import FOLDERS, records_of
+from ...dataset.files import read_image
+from ..setup.cases import TrainingCases
+from ..setup.config import TrainingConfig
+
+__all__ = ["LEARNT", "Known", "known_to", "learnt_scans"]
+
+#: Entry of a card's training: one item a training, the model's own first, then those of the models it began as.
+LEARNT = "learnt_scans"
+#: Letters of a digest: no two scans of a million share them.
+LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Known:
+    """Patients that a model knows.
+
+    Attributes:
+        taught: of these some scan was learnt from. validated: of these a scan chose thresholds and when to stop.
+    """
+
+    taught: frozenset[str]
+    validated: frozenset[str]
+
+    def sentence(self, patients: int) -> str:
+        """What to know about figures on so many patients; empty when the model knows none of them."""
+        if not self.taught and not self.validated:
+            return ""
+        parts = [f"{len(self.taught)} taught it"] if self.taught else []
+        parts += [f"{len(self.validated)} chose its thresholds"] if self.validated else []
+        return (
+            f"The model knows patients that are measured here (of {patients}, {' and '.join(parts)}): these figures "
+            "flatter it; measure on patients it has never seen."
+        )
+
+
+def learnt_scans(data: Path, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
+    """For the card: what this training learnt from, and what the model that it started from had learnt from."""
+    images = {record["case"]: FOLDERS[record["split"]][0] for record in records_of(data)}
+    salt = secrets.token_hex(8)
+
+    def digests(names: Collection[str]) -> str:
+        return " ".join(sorted(_salted(salt, _digest(data, images[case], case)) for case in names))
+
+    own = {
+        "salt": salt,
+        "taught": digests([*cases.labelled, *cases.unlabelled]),
+        "validated": digests(cases.validation),
+    }
+    earlier = find_model(config.start).card.training.get(LEARNT, []) if config.start else []
+    return [own, *earlier]
+
+
+def known_to(card: ModelCard, data: Path, cases: Collection[str]) -> Known:
+    """Whom of the cases' patients a model knows, by any scan of theirs in the data set; nobody for an old card."""
+    trainings = card.training.get(LEARNT, [])
+    records = {record["case"]: record for record in records_of(data)} if trainings else {}
+    asked = {_patient(records[case]) for case in cases if case in records}
+    taught, validated = (
+        [(entry["salt"], set(entry.get(group, "").split())) for entry in trainings] for group in ("taught", "validated")
+    )
+    found: dict[str, set[str]] = {"taught": set(), "validated": set()}
+    for case, record in records.items():
+        if _patient(record) not in asked:
+            continue
+        digest = _digest(data, FOLDERS[record["split"]][0], case)
+        for group, lists in (("taught", taught), ("validated", validated)):
+            if any(_salted(salt, digest) in scans for salt, scans in lists):
+                found[group].add(_patient(record))
+    return Known(frozenset(found["taught"]), frozenset(found["validated"] - found["taught"]))
+
+
+def _patient(record: Mapping[str, Any]) -> str:
+    return str(record.get("patient", record["case"]))
+
+
+def _digest(data: Path, images: str, case: str) -> bytes:
+    """SHA-256 of the counts of both channels."""
+    digest = hashlib.sha256()
+    for channel in (0, 1):
+        counts = read_image(data / images / f"{case}_{channel:04d}.nii.gz")
+        digest.update(f"{counts.shape}".encode() + counts.astype("<u2").tobytes())
+    return digest.digest()
+
+
+def _salted(salt: str, digest: bytes) -> str:
+    return hashlib.sha256(bytes.fromhex(salt) + digest).hexdigest()[:LETTERS]
