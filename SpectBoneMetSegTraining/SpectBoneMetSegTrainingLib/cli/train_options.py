@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from ..training.setup.config import TrainingConfig
 
+#: Feature channels when not given, by architecture.
+CHANNELS = {"recurrent": "16,24,32", "unet": "16,24,32", "reader": "16,32,64,96,128"}
 #: Options of the network's shape and what they are when not given; a model to start from has its own.
 NETWORK_DEFAULTS: dict[str, Any] = {
-    "channels": "16,24,32",
+    "architecture": "recurrent",
+    "channels": None,
     "dilations": "1:2",
     "recurrent_steps": 3,
     "tied": False,
@@ -27,6 +30,7 @@ NETWORK_DEFAULTS: dict[str, Any] = {
     "stem_stride": 1,
     "aggregate_only": False,
     "level": "body",
+    "no_regions": False,
 }
 
 
@@ -55,6 +59,11 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--region", choices=("thorax", "whole-body"), default="thorax", help="of the body to learn (thorax)"
+    )
+    group.add_argument(
+        "--by-instance",
+        action="store_true",
+        help="every lesion counts the square root of its area, and is drawn as often as any other",
     )
     group.add_argument(
         "--store",
@@ -92,6 +101,14 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--architecture",
+        choices=tuple(CHANNELS),
+        help="the paper's (recurrent), its peer U-Net, or ours with the skeleton's regions (reader)",
+    )
+    group.add_argument(
+        "--no-regions", action="store_true", default=None, help="the reader without the skeleton's regions"
+    )
     group.add_argument("--channels", metavar="N,N,N", help="feature channels per stage (16,24,32)")
     group.add_argument("--dilations", metavar="D:D,...", help="dilation rates, one pair for all stages or each (1:2)")
     group.add_argument("--recurrent-steps", type=int, metavar="T", help="t of Eq. 5 (3)")
@@ -147,6 +164,7 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         patience=args.patience,
         labelled_cases=read_labelled_cases(Path(args.labelled_cases)) if args.labelled_cases else None,
         region=args.region,
+        by_instance=args.by_instance,
         store=None if args.store is None else str(Path(args.store).resolve()),
         store_share=args.store_share,
         start=args.start,
@@ -171,6 +189,8 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
         name: default if getattr(args, name) is None else getattr(args, name)
         for name, default in NETWORK_DEFAULTS.items()
     }
+    architecture = asked["architecture"]
+    asked["channels"] = asked["channels"] or CHANNELS[architecture]
     try:
         channels = tuple(int(word) for word in asked["channels"].split(","))
     except ValueError as error:
@@ -187,6 +207,8 @@ def network_config(args: argparse.Namespace) -> NetworkConfig:
             skip_connections=not asked["no_skips"],
             stem_channels=asked["stem_channels"],
             stem_stride=asked["stem_stride"],
+            architecture=architecture,
+            regions=architecture == "reader" and not (asked["no_regions"] or asked["aggregate_only"]),
             scaling=SOFT_TISSUE_LEVEL if asked["level"] == "soft-tissue" else BODY_LEVEL,
             **ends,
         )

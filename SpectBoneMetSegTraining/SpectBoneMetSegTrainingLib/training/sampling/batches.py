@@ -149,16 +149,19 @@ class BatchSource:
         config, cases = self._config, self._cases
         mixed = config.method in MIXED
         labelled = config.method != "unsupervised" and not (mixed and i % 2)
-        cut = random_patch if config.augment else plain_patch
         if labelled and self._store is not None and rng.random() < config.store_share:
-            return cut(
-                next(stored), config.patch, self._channels, config.network.outputs, config.network.scaling, rng
-            ), True
+            return self._cut(next(stored), rng), True
         pool = cases.labelled if labelled else cases.unlabelled
         if labelled and self._positive and (i // 2 if mixed else i) % 2 == 0:
             pool = self._positive
-        crop = self._load(pool[int(rng.integers(len(pool)))])
-        return cut(crop, config.patch, self._channels, config.network.outputs, config.network.scaling, rng), labelled
+        return self._cut(self._load(pool[int(rng.integers(len(pool)))]), rng), labelled
+
+    def _cut(self, crop: LabelledCrop, rng: np.random.Generator) -> Patch:
+        config, network = self._config, self._config.network
+        how = (config.patch, self._channels, network.outputs, network.scaling, rng)
+        if config.augment:
+            return random_patch(crop, *how, by_instance=config.by_instance)
+        return plain_patch(crop, *how)
 
 
 def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) -> list[str]:

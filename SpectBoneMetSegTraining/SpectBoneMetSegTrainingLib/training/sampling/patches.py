@@ -21,6 +21,8 @@ LEVEL_JITTER = 2.0
 DROP_VIEW = 0.12
 LESION_SHARE = 0.6
 UNKNOWN_REGION = 255
+#: Area in pixels of a lesion whose pixels weigh as much as others: 3 cm2. Smaller lesions' pixels weigh more.
+USUAL_AREA, AREA_EXPONENT, WEIGHT_LIMITS = 59.0, -0.5, (0.4, 2.5)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def random_patch(
     outputs: tuple[OutputName, ...],
     scaling: InputScaling,
     rng: np.random.Generator,
+    *,
+    by_instance: bool = False,
 ) -> Patch:
     """Thin, turn, scale, flip and cut a patch; LESION_SHARE of the patches of a case with lesions are centred near one.
 
@@ -52,6 +56,8 @@ def random_patch(
         crop: labelled case. size: rows and columns of the patch in pixels.
         inputs, outputs: the network's channel names. scaling: how counts become inputs; with a knee, patches are also
             taken for up to LEVEL_JITTER times as bright or dark, as no body's level is known exactly.
+        by_instance: every lesion is as likely to be in the middle, however large, and a lesion's pixels weigh by its
+            area to the power of AREA_EXPONENT (`instance_weights`).
     """
     # A shorter acquisition thins both views alike.
     keep = rng.uniform(*THINNING) if rng.random() < 0.5 else 1.0
@@ -65,15 +71,18 @@ def random_patch(
         scaling = replace(scaling, level_factor=scaling.level_factor * factor)
     channels = network_inputs(shown.get("anterior"), shown.get("posterior"), inputs, scaling)
     label, weight = target_channels(crop, outputs, dropped)
-    stack = np.concatenate([channels, label, weight], axis=-1)
-    matrix, offset = _place(_centre(label, size, rng), size, rng)
+    emphasis = instance_weights(label) if by_instance else np.zeros((*label.shape[:2], 0), np.float32)
+    stack = np.concatenate([channels, label, weight, emphasis], axis=-1)
+    matrix, offset = _place(_centre(_one_lesion(label, rng) if by_instance else label, size, rng), size, rng)
     stack = _cut(stack, matrix, offset, size)
-    first, second = channels.shape[-1], channels.shape[-1] + label.shape[-1]
+    first, outputs_count = channels.shape[-1], label.shape[-1]
+    second, third = first + outputs_count, first + 2 * outputs_count
+    known = (stack[..., second:third] > 0.5).astype(np.float32)
     brightness = np.float32(1 + rng.uniform(-BRIGHTNESS, BRIGHTNESS))
     return Patch(
         stack[..., :first] * brightness,
         (stack[..., first:second] > 0.5).astype(np.float32),
-        (stack[..., second:] > 0.5).astype(np.float32),
+        known * stack[..., third:] if by_instance else known,
         _cut_regions(region_channels(crop, outputs, dropped), matrix, offset, size),
     )
 
@@ -146,6 +155,36 @@ def _thin(image: Array, keep: float, rng: np.random.Generator) -> Array:
     # Regridded counts are no whole numbers: rounding up as often as the fraction says keeps their mean.
     whole = np.floor(image + rng.random(image.shape)).astype(np.int64)
     return rng.binomial(whole, keep).astype(np.float32)
+
+
+def instance_weights(label: Array) -> Array:
+    """(rows, columns, outputs) weight of every pixel: 1 off the lesions, on one (its area / USUAL_AREA) to the power
+    of AREA_EXPONENT, within WEIGHT_LIMITS.
+
+    Source of the exponent: lesions weigh by the square root of their area in all, between one vote a lesion and one
+    a pixel.
+    """
+    weights = np.ones_like(label)
+    for channel in range(label.shape[-1]):
+        lesions = _instances(label[..., channel] > 0)
+        areas = np.maximum(np.bincount(lesions.ravel()), 1)
+        each = np.clip((areas / USUAL_AREA) ** AREA_EXPONENT, *WEIGHT_LIMITS)
+        each[0] = 1.0
+        weights[..., channel] = each[lesions]
+    return weights
+
+
+def _instances(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    from scipy import ndimage
+
+    labelled, _ = ndimage.label(mask, np.ones((3, 3)))
+    return np.asarray(labelled, np.int32)
+
+
+def _one_lesion(label: Array, rng: np.random.Generator) -> Array:
+    """The label with one lesion of all views alone, each as likely."""
+    lesions = _instances(label.any(-1))
+    return label * (lesions == 1 + int(rng.integers(max(int(lesions.max()), 1))))[..., None]
 
 
 def _centre(label: Array, size: int, rng: np.random.Generator) -> tuple[float, float]:

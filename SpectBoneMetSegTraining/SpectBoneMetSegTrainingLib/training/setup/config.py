@@ -37,6 +37,7 @@ class TrainingConfig:
         labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
             from these.
         region: of the body, "thorax" or "whole-body".
+        by_instance: as in `sampling.patches.random_patch`.
         store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
             patches, `store_share`; None for none.
         start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
@@ -61,6 +62,7 @@ class TrainingConfig:
     patience: int = 8
     labelled_cases: tuple[str, ...] | None = None
     region: Region = "thorax"
+    by_instance: bool = False
     store: str | None = None
     store_share: float = 0.9
     start: str | None = None

@@ -7,6 +7,7 @@ from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCro
 from SpectBoneMetSegTrainingLib.training.sampling import patches as augmentation
 from SpectBoneMetSegTrainingLib.training.sampling.patches import (
     UNKNOWN_REGION,
+    instance_weights,
     plain_patch,
     random_patch,
     target_channels,
@@ -295,3 +296,48 @@ def test_regions_of_a_missing_view_of_the_union_and_of_a_case_without_them_are_u
     assert (union.regions == UNKNOWN_REGION).all()
     without = plain_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(1))
     assert (without.regions == UNKNOWN_REGION).all()
+
+
+def large_and_small():
+    """A lesion of 60 x 60 pixels and one of 4 x 4, far from each other, in the anterior view."""
+    label = np.zeros((256, 256), np.uint8)
+    label[20:80, 20:80] = LESION
+    label[200:204, 200:204] = LESION
+    counts = np.where(label == LESION, 400, 16).astype(np.float32)
+    return LabelledCrop("a", {"anterior": counts}, {"anterior": label}, {}, [])
+
+
+def test_small_lesions_are_drawn_as_often_as_large_ones_where_instances_count():
+    def share_of_small(by_instance):
+        patches = (
+            random_patch(
+                large_and_small(),
+                SIZE,
+                INPUTS,
+                OUTPUTS,
+                BODY_LEVEL,
+                np.random.default_rng(seed),
+                by_instance=by_instance,
+            )
+            for seed in range(80)
+        )
+        areas = [patch.label[..., 0].sum() for patch in patches]
+        return np.mean([0 < area < 40 for area in areas])
+
+    assert share_of_small(True) > 0.2
+    assert share_of_small(False) < 0.1
+
+
+def test_a_small_lesions_pixels_weigh_more_and_background_weighs_one():
+    label = (large_and_small().labels["anterior"] == LESION).astype(np.float32)[..., None]
+    weights = instance_weights(label)[..., 0]
+    small, large = weights[202, 202], weights[50, 50]
+    assert small == pytest.approx((16 / 59) ** -0.5, rel=1e-3)
+    assert large == pytest.approx(0.4)
+    assert (weights[label[..., 0] == 0] == 1).all()
+    patch = random_patch(
+        large_and_small(), 256, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(3), by_instance=True
+    )
+    inside = patch.label[..., 0] > 0
+    assert patch.weight[..., 0][inside].mean() < 1 < patch.weight[..., 0].max()
+    assert (patch.weight[..., 1] == 0).all()
