@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.loading.options import Region
 
 from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
 from ...dataset.files import clear_leftovers, read_json, write_json
@@ -38,6 +39,9 @@ from .population import (
 PARTS = ("train", "development", "sealed")
 #: Candidates for the sealed test before it is given up: so many times the patients that are wanted.
 LARGEST_DRAW = 10
+
+#: Images hold the whole body, from which the thorax is taken as well.
+REGION: Region = "whole-body"
 
 Progress = Callable[[int, int], None]
 
@@ -101,10 +105,12 @@ def make_benchmark(
         return dict(read_json(about))
     show = progress or (lambda _part: lambda _done, _total: None)
     try:
-        people = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site)
+        people = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site, region=REGION)
         simulate_population(folder / "train", people, jobs, show("train: patient"))
         write_json(folder / "train" / "d1.json", choose_d1(folder / "train", sizes.pairs, sizes.seed))
-        people = Population(sizes.development, sizes.seed + 1, test_share=1.0, background=True, site=sizes.site)
+        people = Population(
+            sizes.development, sizes.seed + 1, test_share=1.0, background=True, site=sizes.site, region=REGION
+        )
         simulate_population(folder / "development", people, jobs, show("development: patient"))
         make_sealed(folder / "sealed", sizes, jobs, show("sealed: patient"))
         from .data_sheet import write_data_sheet
@@ -246,7 +252,7 @@ def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:
 
     name, seed = _name(sizes, index), (sizes.seed + 2, index)
     simulated = simulate_case(name, seed, held_out=True, site=sizes.site)
-    write_simulated(made, "test", simulated, {"patient": name, "scan": 0}, (*seed, READER_STREAM, 0))
+    write_simulated(made, "test", simulated, {"patient": name, "scan": 0}, (*seed, READER_STREAM, 0), region=REGION)
     if simulated.flags:
         kind = "flagged"
     elif simulated.lesions:
