@@ -201,8 +201,7 @@ class OnnxEngine:
 
     def _on(self, provider: str) -> Any:
         """The model on a device."""
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         # Threads that wait do not eat the cores of others, and readings are no slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -231,14 +230,26 @@ class OnnxEngine:
 
 def _onnx_gpus() -> list[str]:
     """The GPU backends of the ONNX Runtime that is installed, best first."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     found = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
     if "CUDAExecutionProvider" in found and hasattr(onnxruntime, "preload_dlls"):
         # CUDA that pip installed lies where no loader looks.
         with _silent_stderr(), contextlib.suppress(Exception):
             onnxruntime.preload_dlls()
     return found
+
+
+def import_onnxruntime() -> Any:
+    """ONNX Runtime, imported so that it reports nothing to its makers: its official builds do unless told otherwise.
+
+    The variable keeps it from ever starting to, the call holds for one that somebody else has imported before.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    if hasattr(onnxruntime, "disable_telemetry_events"):
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def import_tensorflow() -> Any:

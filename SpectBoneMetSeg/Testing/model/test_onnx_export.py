@@ -1,6 +1,9 @@
 """model.onnx: what ONNX Runtime answers is what TensorFlow answers."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +72,23 @@ def test_the_shipped_models_files_agree_with_each_other():
         image = np.random.default_rng(seed).gamma(1, 1, (200, 208, 2)).astype(np.float32)
         both = [engines.load_engine(model, name, "cpu").predict(image) for name in ("onnx", "tensorflow")]
         np.testing.assert_allclose(*both, atol=1e-4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks at a home directory as Linux and macOS have it")
+def test_a_reading_reports_nothing_to_the_makers_of_onnx_runtime(tmp_path):
+    """Official builds keep a number of the computer in the home directory and send it with what they are used for."""
+    code = (
+        "import os, numpy as np; from SpectBoneMetSegLib.model import engines, store;"
+        "engine = engines.load_engine(store.find_model(), 'onnx', 'cpu');"
+        "engine.predict(np.zeros((8, 8, 2), np.float32)); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    path = os.pathsep.join(part for part in sys.path if part)
+    environment = {**variables, "HOME": str(tmp_path), "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.strip() == "1"
+    assert done.stderr == ""
+    assert list(tmp_path.rglob("*")) == []
 
 
 @pytest.mark.parametrize("region", ["thorax", "whole-body"])
