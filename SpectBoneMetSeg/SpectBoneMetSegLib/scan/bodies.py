@@ -34,15 +34,32 @@ class Extent:
     columns: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Silhouette:
+    """What stands out from the air in a picture.
+
+    Attributes:
+        mask: (rows, columns) bool of the reduced picture. step: edge of a reduced pixel in pixels.
+    """
+
+    mask: NDArray[np.bool_]
+    step: int
+
+
 def find_bodies(counts: NDArray[Any]) -> list[Extent]:
-    """The bodies that stand side by side in (rows, columns) counts, from left to right.
+    """The bodies that stand side by side in (rows, columns) counts, see `bodies_in`."""
+    return bodies_in(silhouette(counts))
+
+
+def bodies_in(shape: Silhouette) -> list[Extent]:
+    """The bodies that stand side by side, from left to right.
 
     A body is a connected region above the air that reaches over most of the height that bodies take. The same intensity
     is not needed: each has only to be brighter than its surroundings.
     """
     from scipy import ndimage
 
-    mask, step = _above_air(counts)
+    mask, step = shape.mask, shape.step
     if not mask.any():
         return []
     labels, _ = ndimage.label(mask)
@@ -58,16 +75,15 @@ def find_bodies(counts: NDArray[Any]) -> list[Extent]:
     ]
 
 
-def head_down(counts: NDArray[Any]) -> bool:
+def head_down(shape: Silhouette) -> bool:
     """Whether the gap between the legs lies in the upper half of a body and none in the lower one."""
-    bodies = find_bodies(counts)
+    bodies = bodies_in(shape)
     if len(bodies) != 1:
         return False
-    mask, step = _above_air(counts)
     (first, end), (left, right) = (
-        (edges[0] // step, edges[1] // step) for edges in (bodies[0].rows, bodies[0].columns)
+        (edges[0] // shape.step, edges[1] // shape.step) for edges in (bodies[0].rows, bodies[0].columns)
     )
-    body = mask[first:end, left:right]
+    body = shape.mask[first:end, left:right]
     length = len(body)
     if length < 20:
         return False
@@ -78,14 +94,14 @@ def head_down(counts: NDArray[Any]) -> bool:
     return bool(upper < PARTED and lower > WHOLE)
 
 
-def _above_air(counts: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
-    """The reduced picture's pixels clearly above the air, and the edge of a reduced pixel in pixels."""
+def silhouette(counts: NDArray[Any]) -> Silhouette:
+    """What stands clearly out from the air in (rows, columns) counts."""
     from scipy import ndimage
 
     step = max(1, min(counts.shape[0] // ROWS_LOOKED_AT, counts.shape[1] // 16))
     smooth = ndimage.gaussian_filter(_reduced(counts, step), max(1.0, counts.shape[0] / step * SMOOTHING))
     above = smooth[smooth > smooth.mean()]
-    return (smooth > SOFT_TISSUE * np.median(above)) if above.size else np.zeros(smooth.shape, bool), step
+    return Silhouette(smooth > SOFT_TISSUE * np.median(above) if above.size else np.zeros(smooth.shape, bool), step)
 
 
 def _reduced(counts: NDArray[Any], step: int) -> NDArray[np.float64]:

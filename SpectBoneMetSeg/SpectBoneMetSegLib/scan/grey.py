@@ -85,13 +85,25 @@ def grey_scale(counts: NDArray[Any]) -> GreyScale:
     if not filled.size:
         return GreyScale(0.0, 0.0, 0)
     body = filled[filled > BODY * filled.mean()]
-    values, found = np.unique(body, return_counts=True)
+    values, found = _values(body)
     top = float(values[-1])
     beside = found[-3:-1]
     flat = len(beside) > 0 and found[-1] >= max(FEWEST_FLAT, FLAT_TOP * beside.mean())
-    usual = np.unique(body[body <= np.quantile(body, 0.99)])
+    # Those up to the 99th percentile: lesions spread over many more.
+    usual = values[: int(np.searchsorted(np.cumsum(found), int(0.99 * (body.size - 1)), "right")) + 1]
     unbroken = len(usual) < 2 or float(np.median(np.diff(usual))) <= 1
     return GreyScale(float(found[-1] / body.size) if flat else 0.0, top, len(usual), unbroken)
+
+
+def _values(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The different values, ascending, and how many pixels have each."""
+    whole = pixels.astype(np.int64)
+    if whole.max() >= 2**16 or (whole != pixels).any():
+        return np.unique(pixels, return_counts=True)
+    # Counts are counted without sorting them.
+    found = np.bincount(whole)
+    values = np.flatnonzero(found)
+    return values, found[values]
 
 
 def _rim(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..common.errors import UserError
-from .bodies import HUMAN_LENGTH_MM, find_bodies, head_down, human_length
+from .bodies import HUMAN_LENGTH_MM, Silhouette, bodies_in, head_down, human_length, silhouette
 from .grey import GreyScale, grey_scale
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .side_evidence import side_doubts
@@ -26,20 +26,22 @@ FEWEST_STEPS, FEWEST_COUNTS, FEW_STEPS = 8, 4, 12
 #: Share of the body that may be cut off at the highest value before it is said.
 SATURATED = 0.0005
 
-_INSIST = "or insist with --read-anyway"
+INSIST = "or insist with --read-anyway"
 
 
-def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
+def check_scan(scan: WholeBodyScan, *, insist: bool = False, last_resort: str = INSIST) -> list[str]:
     """Sentences about what may be wrong with a scan.
 
     Args:
         scan: the scan as loaded.
         insist: tell what would be refused as a warning instead.
+        last_resort: the clause that tells how to insist, "" where nobody can.
 
     Raises:
         UserError: pixels that are no numbers; unless insisted on, no whole human body, or too few grey steps.
     """
     notes: list[str] = []
+    shapes: list[Silhouette] = []
     for name, view in scan.views.items():
         if not np.isfinite(view.counts).all():
             raise UserError(
@@ -47,19 +49,20 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False) -> list[str]:
                 "scan again."
             )
         scale = grey_scale(view.counts)
-        for sentence in _impossible(view, name, scan.case, scale):
+        shapes.append(silhouette(view.counts))
+        for sentence in _impossible(view, name, scan.case, scale, shapes[-1]):
             if not insist:
-                raise UserError(f"{sentence}, {_INSIST}.")
+                raise UserError(f"{sentence}, {last_resort}." if last_resort else f"{sentence}.")
             notes.append(f"{sentence}; it was read all the same.")
         notes += _doubtful(scale, name, scan.case)
-    if head_down(scan.frame.counts):
+    if head_down(shapes[0]):
         notes.append(
             f"The body in {scan.case} seems to lie with its feet at the top: check that the head is at the top."
         )
     return [*notes, *side_doubts(scan)]
 
 
-def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale) -> list[str]:
+def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, shape: Silhouette) -> list[str]:
     """Clauses about what rules out that a view shows a whole body in counts, without a full stop."""
     field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
     steps = scale.steps
@@ -70,7 +73,7 @@ def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale) -
             "whole body: give a whole-body scan, or the right --pixel-size"
         )
     else:
-        found += _body_size(view, name, case)
+        found += _body_size(view, name, case, shape)
     if steps < (FEWEST_COUNTS if scale.unbroken else FEWEST_STEPS):
         found.append(
             f"The {name} view of {case} has {steps} grey step{'' if steps == 1 else 's'} in its body, too few to read: "
@@ -79,8 +82,8 @@ def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale) -
     return found
 
 
-def _body_size(view: PlanarView, name: ViewName, case: str) -> list[str]:
-    bodies = find_bodies(view.counts)
+def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -> list[str]:
+    bodies = bodies_in(shape)
     if not bodies:
         return []
     length = (max(body.rows[1] for body in bodies) - min(body.rows[0] for body in bodies)) * view.spacing[0]

@@ -11,6 +11,7 @@ becomes a labelled one when it gets labels, and nothing is ever taken away. New 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
+from SpectBoneMetSegLib.scan.plausibility import check_scan
 
 from ..common.extras import is_there
 from ..common.locks import alone_in
@@ -163,13 +165,14 @@ class _Gatherer:
         return {new[i] for i in order[: max(wanted, 0)]}
 
     def _scene_scan(self, item: LabelledScan) -> None:
-        self._labelled(item, identity_of(item.scan))
+        # Whoever outlined it in Slicer has seen it: what looks odd is only told.
+        self._labelled(item, identity_of(item.scan), check_scan(item.scan, insist=True))
 
     def _study(self, study: LabelledStudy) -> None:
         """A scan on disk with its label files; a reader whose files cannot be used does not stop the others."""
         place = str(study.scan.files[0])
         try:
-            scan = read_files(study.scan.files)
+            scan, notes = _read(study.scan)
         except (UserError, OSError) as error:
             self.rows.append(Row(place, "labelled", "left out", str(error), failed=True))
             return
@@ -180,14 +183,14 @@ class _Gatherer:
             except (UserError, OSError) as error:
                 self.rows.append(Row(str(files[0].path), "", "left out", str(error), failed=True))
         if labels:
-            self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids)
+            self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids, notes)
         elif study.also_unlabelled:
             self._unlabelled(study.scan)
         else:
             reason = "None of its labels can be used: it is in no set; mend a label, or list its folder as unlabelled."
             self.rows.append(Row(place, "labelled", "left out", reason, failed=True))
 
-    def _labelled(self, item: LabelledScan, identity: Sequence[str]) -> None:
+    def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
         case = self._case(identity)
         if case in self.met:
             self.rows.append(Row(item.place, "labelled", "left out", f"It is the scan of {self.met[case]}."))
@@ -199,6 +202,7 @@ class _Gatherer:
             return
         crop, unsure = find_crop(scan)
         about = self._about(case, item.patient, identity)
+        notes = [*known, *notes]
         notes += ["Kept for the test."] if about["patient"] in self.test else []
         truth = settle(item.labels, scan, np.random.default_rng((self.seed, int(case.split("_")[1], 16))))
         instances = instances_of(truth.labels, scan)
@@ -253,7 +257,9 @@ class _Gatherer:
             self.rows.append(replace(row, reason="It is in the data set with labels.", case=min(known)))
             return
         try:
-            scan, notes = check_counts(read_files(files.files))
+            scan, read_notes = _read(files)
+            scan, notes = check_counts(scan)
+            notes = [*read_notes, *notes]
         except (UserError, OSError) as error:
             self.rows.append(replace(row, reason=str(error), failed=True))
             return
@@ -331,6 +337,30 @@ class _Gatherer:
                 "or give anonymised files IDs of their own."
             )
         return told
+
+
+def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
+    """A scan, of the first of a file's copies that can be read, and what to know about it.
+
+    Raises:
+        UserError: neither the scan nor its copies can be read, or it can be no whole body in counts.
+    """
+    notes: list[str] = []
+    try:
+        scan = read_files(found.files)
+    except UserError as error:
+        scan, notes = _read_copy(found, error)
+    return scan, [*notes, *check_scan(scan, last_resort="")]
+
+
+def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:
+    """The scan with a copy in place of the file that cannot be read; raises the `error` of that file without one."""
+    for path, copies in found.copies.items():
+        for copy in copies:
+            with contextlib.suppress(UserError):
+                scan = read_files(tuple(copy if each == path else each for each in found.files))
+                return scan, [f"{copy} was read in place of its copy, which cannot be: {error}"]
+    raise error
 
 
 def _prepare(data: Path, seed: int, test_share: float | None) -> tuple[int, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pydicom
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset.cases import records_of
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
-from SpectBoneMetSegTrainingLib.gathering.gather import gather
+from SpectBoneMetSegTrainingLib.gathering.gather import gather, sources_of
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 
@@ -37,6 +39,34 @@ def test_a_scan_whose_labels_are_refused_is_told_to_be_in_no_set(refused, tmp_pa
     summary = (tmp_path / "data-private" / "summary.txt").read_text()
     assert "labelled: 0 scans" in summary
     assert "None of its labels can be used: it is in no set" in summary
+
+
+def test_a_sound_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused, tmp_path):
+    scan = pydicom.dcmread(refused / "scan.dcm")
+    scan.PixelData = scan.PixelData[:1000]
+    scan.save_as(refused / "a.dcm")
+    gathered = gather(tmp_path / "data", find([], [refused]))
+    told = {row.source.rpartition("/")[2]: row for row in gathered.rows}
+    assert told["a.dcm"].outcome == "new"
+    assert f"{refused / 'scan.dcm'} was read in place of its copy, which cannot be" in told["a.dcm"].notes
+    assert told["scan.dcm"].reason == f"It is a copy of {refused / 'a.dcm'}."
+    assert sources_of(tmp_path / "data")[told["a.dcm"].case] == [str(refused / "scan.dcm")]
+
+
+def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is_told(refused, patient, tmp_path):
+    clipped = [view.with_counts(view.counts.clip(0, 60)) for view in patient.scan.views.values()]
+    scan = replace(patient.scan, anterior=clipped[0], posterior=clipped[1])
+    write_nm_wholebody(refused / "clipped.dcm", scan, patient_id="P2", uid_text="clipped")
+    spot = pydicom.dcmread(refused / "scan.dcm")
+    spot.PixelSpacing, spot.SOPInstanceUID = [0.5, 0.5], "1.2.3.4"
+    spot.save_as(refused / "spot.dcm")
+    gathered = gather(tmp_path / "data", find([], [refused]))
+    told = {row.source.rpartition("/")[2]: row for row in gathered.rows}
+    assert (told["spot.dcm"].outcome, told["spot.dcm"].failed) == ("left out", True)
+    assert "holds no whole body" in told["spot.dcm"].reason
+    assert "--read-anyway" not in told["spot.dcm"].reason
+    assert "is cut off at 60" in told["clipped.dcm"].notes
+    assert told["scan.dcm"].outcome == "new"
 
 
 def test_json_files_that_are_no_annotation_or_damaged_are_named(refused):

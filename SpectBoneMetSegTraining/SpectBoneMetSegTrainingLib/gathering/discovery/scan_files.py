@@ -44,11 +44,13 @@ class ScanFiles:
         files: one, or an anterior and a posterior one.
         patient: ID in the header, "" where there is none; never to be written into a data set.
         uids: per file its SOP Instance UID, or "sha256:..." where it has none.
+        copies: per file others that hold the same object, to be read where it cannot.
     """
 
     files: tuple[Path, ...]
     patient: str
     uids: tuple[str, ...]
+    copies: dict[Path, tuple[Path, ...]] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -85,14 +87,21 @@ class Catalogue:
         uids = {path: uid for uid, path in self.first.items()}
         pictures = [path for path in uids if is_image(path)]
         groups = [*group_files([path for path in uids if not is_image(path)]), *_pairs(pictures)]
+        copies = {path: tuple(self.everywhere[uid][1:]) for path, uid in uids.items() if self.everywhere[uid][1:]}
         return [
-            ScanFiles(tuple(group), self.patients[group[0]], tuple(uids[path] for path in group)) for group in groups
+            ScanFiles(
+                tuple(group),
+                self.patients[group[0]],
+                tuple(uids[path] for path in group),
+                {path: copies[path] for path in group if path in copies},
+            )
+            for group in groups
         ]
 
     def _add(self, path: Path, uid: str) -> None:
         self.everywhere.setdefault(uid, []).append(path)
         if uid in self.first:
-            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}, which is used.", failed=False))
+            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}.", failed=False))
         self.first.setdefault(uid, path)
 
 
