@@ -61,6 +61,12 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--region", choices=("thorax", "whole-body"), default="thorax", help="of the body to learn (thorax)"
     )
     group.add_argument(
+        "--operating-point",
+        choices=("dice", "lesions"),
+        default="dice",
+        help="what chooses the thresholds in validation: pooled Dice, or F1 of lesions with a floor on precision",
+    )
+    group.add_argument(
         "--by-instance",
         action="store_true",
         help="every lesion counts the square root of its area, and is drawn as often as any other",
@@ -164,6 +170,7 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         patience=args.patience,
         labelled_cases=read_labelled_cases(Path(args.labelled_cases)) if args.labelled_cases else None,
         region=args.region,
+        operating_point=args.operating_point,
         by_instance=args.by_instance,
         store=None if args.store is None else str(Path(args.store).resolve()),
         store_share=args.store_share,

@@ -59,6 +59,12 @@ class Counts:
         return self.found / self.lesions if self.lesions else UNDEFINED
 
     @property
+    def lesion_f1(self) -> float:
+        """Lesions touched by a mark and marks that touch one, harmonic mean of both shares; 0 without either."""
+        total = self.lesions + self.found + self.false_alarms
+        return 2 * self.found / total if total else 0.0
+
+    @property
     def false_alarms_per_image(self) -> float:
         """Connected marks that touch no lesion, labelled or ignored, per image."""
         return self.false_alarms / self.images if self.images else 0.0

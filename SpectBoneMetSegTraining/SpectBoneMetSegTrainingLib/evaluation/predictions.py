@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, Vie
 
 from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels
 from .metrics import Counts, compare
+
+OperatingPoint = Literal["dice", "lesions"]
+#: Of the pixels marked at an operating point chosen by lesions so many are right.
+LEAST_PRECISION = 0.6
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case and the probability (rows, columns) of every view that is judged.
@@ -113,6 +118,14 @@ def evaluate_cases(predictions: Iterable[Prediction], delineator: Delineator) ->
     return {**pooled.summary(), "flagged": {flag: flagged[flag].summary() for flag in sorted(flagged)}}
 
 
+def _merit(counts: Counts, by: OperatingPoint) -> tuple[float, ...]:
+    """The larger the better; a figure that is undefined is none."""
+    dice, precision = (0.0 if isnan(value) else value for value in (counts.dice, counts.precision))
+    if by == "dice":
+        return (round(dice, 4),)
+    return (float(precision >= LEAST_PRECISION), counts.lesion_f1, dice)
+
+
 class _Pool:
     """Counts summed over cases."""
 
@@ -128,13 +141,17 @@ class _Pool:
             if not crop.labels[view].any():
                 self._total["negatives"] += found
 
+    @property
+    def both(self) -> Counts:
+        """Of both views; of a union model only "anterior" has counts."""
+        return self._total["anterior"] + self._total["posterior"]
+
     def summary(self) -> dict[str, Any]:
         """All figures, for cards and tables."""
         total = self._total
-        both = total["anterior"] + total["posterior"]  # of a union model only "anterior" has counts
         return {
             "cases": self._cases,
-            "both views": both.summary(),
+            "both views": self.both.summary(),
             "anterior": total["anterior"].summary(),
             "posterior": total["posterior"].summary(),
             "views without any lesion": {
@@ -144,8 +161,14 @@ class _Pool:
         }
 
 
-def choose_threshold(predictions: Iterable[Prediction], minimum_area_mm2: float) -> tuple[float, float]:
-    """(outline threshold, seed threshold) with the best pooled Dice; to be called on validation cases only.
+def choose_threshold(
+    predictions: Iterable[Prediction], minimum_area_mm2: float, by: OperatingPoint = "dice"
+) -> tuple[float, float]:
+    """(outline threshold, seed threshold) of the best operating point; to be called on validation cases only.
+
+    Args:
+        by: "dice" takes the best pooled Dice, "lesions" the best F1 of lesions among those that mark at least
+            LEAST_PRECISION of their pixels rightly (among all where none does).
 
     Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
     """
@@ -159,5 +182,5 @@ def choose_threshold(predictions: Iterable[Prediction], minimum_area_mm2: float)
         if not crop.flags:
             for delineator, pool in pools.items():
                 pool.add(crop, count_case(crop, delineator(probabilities)))
-    best = max(pools, key=lambda delineator: float(pools[delineator].summary()["both views"]["dice"] or 0))
+    best = max(pools, key=lambda delineator: _merit(pools[delineator].both, by))
     return round(best.threshold, 2), round(best.seed_threshold, 2)

@@ -182,10 +182,41 @@ def test_the_threshold_with_the_best_dice_is_chosen():
     assert outline <= seed <= 0.45
 
 
+def test_the_threshold_by_lesions_finds_more_of_them_where_the_dice_would_not():
+    label = np.zeros((64, 64), np.uint8)
+    layers = np.zeros((1, 64, 64), np.uint16)
+    # One large lesion that is sure with a doubtful rim outside of it, and four small doubtful ones.
+    places = [(slice(4, 34), slice(4, 34)), *((slice(44, 46), slice(column, column + 2)) for column in (4, 16, 28, 40))]
+    probability = np.full((64, 64), 0.05, np.float32)
+    probability[2:36, 2:36] = 0.4
+    for number, place in enumerate(places, 1):
+        label[place], layers[0][place] = LESION, number
+        probability[place] = 0.9 if number == 1 else 0.4
+    lesions = [{"id": number, "labelled": {"anterior": True}} for number in range(1, 6)]
+    crop = LabelledCrop("a", {"anterior": probability}, {"anterior": label}, {"anterior": layers}, lesions)
+    predictions = [(crop, {"anterior": probability})]
+    assert choose_threshold(predictions, 0.0)[0] > 0.4
+    assert choose_threshold(predictions, 0.0, "lesions")[0] <= 0.4
+
+
+def test_the_threshold_by_lesions_keeps_a_floor_on_precision():
+    label, probability = np.zeros((64, 64), np.uint8), np.full((64, 64), 0.05, np.float32)
+    layers = np.zeros((1, 64, 64), np.uint16)
+    # Both lesions are found at 0.3, but then a wide false rim of the first is marked with them.
+    probability[2:40, 2:40] = 0.3
+    for number, (place, value) in enumerate(
+        (((slice(10, 20), slice(10, 20)), 0.9), ((slice(50, 52), slice(50, 52)), 0.3)), 1
+    ):
+        label[place], layers[0][place], probability[place] = LESION, number, value
+    lesions = [{"id": number, "labelled": {"anterior": True}} for number in (1, 2)]
+    crop = LabelledCrop("a", {"anterior": probability}, {"anterior": label}, {"anterior": layers}, lesions)
+    assert choose_threshold([(crop, {"anterior": probability})], 0.0, "lesions")[0] > 0.3
+
+
 def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth, region: labelled_crop())
 
     def predict(inputs):
         return np.stack([np.full(inputs.shape[:2], 0.1), np.full(inputs.shape[:2], 0.2)], -1).astype(np.float32)
@@ -201,7 +232,7 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
 def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth, region: labelled_crop())
     crop = labelled_crop()
     truth = np.maximum(*(label == 1 for label in crop.labels.values())).astype(np.float32)
     ((case, union),) = predict_cases(

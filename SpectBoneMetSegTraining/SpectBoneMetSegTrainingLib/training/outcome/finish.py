@@ -102,7 +102,7 @@ def finish_model(
         if not _any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
         else:
-            threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2)
+            threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2, config.operating_point)
             if cases.validation and not looks_of(run):
                 what += "; the training never looked at them on the way (--validate-every)"
         delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)

@@ -11,6 +11,7 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
 from ...dataset.budgets import BudgetBy
+from ...evaluation.predictions import OperatingPoint
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
 
@@ -37,6 +38,7 @@ class TrainingConfig:
         labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
             from these.
         region: of the body, "thorax" or "whole-body".
+        operating_point: how thresholds are chosen in validation, as in `evaluation.predictions.choose_threshold`.
         by_instance: as in `sampling.patches.random_patch`.
         store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
             patches, `store_share`; None for none.
@@ -62,6 +64,7 @@ class TrainingConfig:
     patience: int = 8
     labelled_cases: tuple[str, ...] | None = None
     region: Region = "thorax"
+    operating_point: OperatingPoint = "dice"
     by_instance: bool = False
     store: str | None = None
     store_share: float = 0.9
