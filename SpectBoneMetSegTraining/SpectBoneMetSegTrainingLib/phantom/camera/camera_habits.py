@@ -33,8 +33,8 @@ class CameraHabits:
     single_head: float = 0.3
     intrinsic: tuple[float, float] = (2.5, 4.5)
     scatter: tuple[float, float] = (0.3, 0.6)
-    smoothed: float = 0.04
-    enhanced: float = 0.02
+    smoothed: float = 0.015
+    enhanced: float = 0.008
     cut_off: float = 0.28
 
 

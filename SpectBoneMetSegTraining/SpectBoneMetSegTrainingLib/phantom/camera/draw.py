@@ -14,7 +14,7 @@ from .metal import draw_metal
 from .motion import draw_motion
 
 ONE_VIEW = 0.06
-HALF_TIME = 0.02
+HALF_TIME = 0.01
 #: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
 CAPTURED, CAPTURED_LONE = 0.05, 0.3
 OFF_CENTRE = 0.04

@@ -24,16 +24,18 @@ GROUPS: tuple[tuple[tuple[str, ...], float], ...] = (
     ((*THORACIC, *LUMBAR), 0.8),
     (CERVICAL, 0.35),
     ((*HIP_BONES, "sacrum"), 0.75),
-    (RIBS[:12], 0.55),
-    (RIBS[12:], 0.55),
+    (RIBS[:12], 0.45),
+    (RIBS[12:], 0.45),
     (("sternum", *CLAVICLES, *SCAPULAE), 0.5),
     ((*FEMURS, *HUMERI), 0.4),
     (("skull",), 0.25),
 )
 #: Median factor on normal bone, sigma of its logarithm, limits.
-UPTAKE, UPTAKE_SIGMA, UPTAKE_LIMITS = 3.0, 0.4, (1.7, 12.0)
+UPTAKE, UPTAKE_SIGMA, UPTAKE_LIMITS = 6.0, 0.35, (1.7, 16.0)
 #: Exponent of (1 + burden) on what soft tissue, kidneys and bladder keep; burden is extra over normal uptake of bone.
 PALE_TISSUE, PALE_KIDNEYS = -0.35, -1.0
+#: Width of the edges of patches, in units of the field whose standard deviation is 0.6.
+EDGE = (0.04, 0.14)
 SHARE_FLOOR = 0.05
 
 
@@ -45,7 +47,7 @@ def draw_diffuse(person: Person, rng: np.random.Generator) -> tuple[str, list[Fo
     if pattern == "even":
         share *= np.minimum(uneven(person.atlas_bones, rng, (40, 150), 0.03), 1.1)
     else:
-        share *= _patches(person, rng, float(rng.uniform(0.2, 1.0) if pattern == "patchy" else rng.uniform(-1.4, -0.6)))
+        share *= _patches(person, rng, float(rng.uniform(0.1, 0.8) if pattern == "patchy" else rng.uniform(-1.4, -0.6)))
     bones = _taken(rng) if pattern == "patchy" else load_skeleton().names
     uptake = float(np.clip(UPTAKE * np.exp(rng.normal(0, UPTAKE_SIGMA)), *UPTAKE_LIMITS))
     foci = []
@@ -83,8 +85,8 @@ def paled(tracer: Tracer, person: Person, foci: list[Focus]) -> Tracer:
 
 def _patches(person: Person, rng: np.random.Generator, cut: float) -> NDArray[np.float64]:
     """(n,) 0..1: patches with soft edges that run over the borders of bones; the lower the cut the more of them."""
-    field = np.log(uneven(person.atlas_bones, rng, (20, 100), 0.25))
-    return np.asarray(1 / (1 + np.exp(-(field - cut) / float(rng.uniform(0.1, 0.3)))))
+    field = np.log(uneven(person.atlas_bones, rng, (40, 140), 0.25))
+    return np.asarray(1 / (1 + np.exp(-(field - cut) / float(rng.uniform(*EDGE)))))
 
 
 def _taken(rng: np.random.Generator) -> list[str]:

@@ -1,8 +1,8 @@
 """Metastases of one patient as foci of changed uptake in bone, and how foci become concentration.
 
-Uptake is about 6 x normal bone, lognormal and wide (to 90 x), so that it overlaps that of mimics.py. Rib metastases run
-along the rib; large ones elsewhere cross into neighbouring bones. Sizes are ours. Everything is drawn on the reference
-person; a focus is a set of indices into its points, so it keeps its place in any posture.
+Uptake is about 10 x normal bone, lognormal and wide (to 90 x), so that it overlaps that of mimics.py. Rib metastases
+run along the rib; large ones elsewhere cross into neighbouring bones. Sizes are ours. Everything is drawn on the
+reference person; a focus is a set of indices into its points, so it keeps its place in any posture.
 """
 
 from __future__ import annotations
@@ -15,17 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..person.anatomy import Person
-from ..person.skeleton import LUMBAR, RIBS, THORACIC, load_skeleton
-from .sites import FEMURS, HIP_BONES, MOST, draw_count, draw_sites
+from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from .sites import FEMURS, HIP_BONES, HUMERI, MOST, SCAPULAE, draw_count, draw_sites
 
-UPTAKE_MEDIAN: dict[str, float] = {"lung": 8.0, "prostate": 11.0, "breast": 9.5}  # factor on normal bone
-UPTAKE_SIGMA = (0.4, 0.55)  # of the logarithm: between patients, within one
+UPTAKE_MEDIAN: dict[str, float] = {"lung": 14.5, "prostate": 17.0, "breast": 16.0}  # factor on normal bone
+UPTAKE_SIGMA = (0.25, 0.35)  # of the logarithm: between patients, within one
 UPTAKE_LIMITS = (1.2, 90.0)
+#: Factor on it in some bones: what reactive bone takes up depends little on the bone it lies in, so that it is less in
+#: units of bones that are bright and thick, more in those of the limbs and the skull (set by `calibrate`).
+UPTAKE_OF_BONE: tuple[tuple[tuple[str, ...], float], ...] = (
+    (CERVICAL, 0.7),
+    (THORACIC, 0.5),
+    (LUMBAR, 0.55),
+    (("sacrum", "sternum"), 0.6),
+    (HIP_BONES, 0.75),
+    (SCAPULAE, 1.2),
+    ((*FEMURS, *HUMERI, "skull"), 2.0),
+)
+#: How much more often a metastasis of a rib lies in its front half: in front more are seen in ribs than from behind.
+FRONT_OF_RIBS = 2.5
 LYTIC_SHARE: dict[str, float] = {"lung": 0.2, "prostate": 0.03, "breast": 0.12}
 #: Median radius (mm), sigma of its logarithm between patients and within one, limits.
-RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 8.2, (0.22, 0.5), (3.5, 60.0)
+RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 8.8, (0.2, 0.45), (4.0, 60.0)
+#: Large lesions take up less in each part: exponent of their radius over RADIUS_MM, limits of the factor.
+LARGER_PALER, PALER_LIMITS = -0.4, (0.45, 1.3)
 #: Share of the lesions that are large, and their radius, mm.
-LARGE_SHARE, LARGE_MM = 0.05, (22.0, 55.0)
+LARGE_SHARE, LARGE_MM = 0.06, (20.0, 55.0)
+#: From so many lesions on they are the smaller the more there are: exponent of their number over this one.
+MANY, SMALLER = 20, -0.35
 #: A lesion at least so large (mm) may cross into the bones next to its own; how often, and how many points make a part.
 CROSSING_MM, CROSSING, LEAST_PART = 12.0, 0.5, 12
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])
@@ -84,26 +101,44 @@ def draw_metastases(
     """
     count = draw_count(rng, disease) if count is None else min(count, MOST)
     patient, size = (float(np.exp(rng.normal(0, sigma[0]))) for sigma in (UPTAKE_SIGMA, RADIUS_SIGMA))
+    size *= (max(count, MANY) / MANY) ** SMALLER
     foci: list[Focus] = []
     for bone in draw_sites(rng, disease, count):
         if not len(present(person, bone)):
             continue
-        uptake = UPTAKE_MEDIAN[disease] * patient * np.exp(rng.normal(0, UPTAKE_SIGMA[1]))
+        uptake = UPTAKE_MEDIAN[disease] * uptake_of(bone) * patient * np.exp(rng.normal(0, UPTAKE_SIGMA[1]))
         core = 0.0
         if rng.random() < LYTIC_SHARE[disease]:
             uptake, core = rng.uniform(1.2, 2.6), rng.uniform(0.7, 1.2) if rng.random() < 0.5 else 0.0
         radius = _draw_radius(rng, bone, size)
+        uptake *= np.clip((radius / RADIUS_MM) ** LARGER_PALER, *PALER_LIMITS)
         stretch = rng.uniform(1.2, 4.0) if "rib" in bone else rng.uniform(0.8, 1.7)
         uptake = float(np.clip(uptake, *UPTAKE_LIMITS))
-        focus = make_focus(person, rng, "metastasis", bone, radius, float(stretch), uptake, core=float(core))
+        start = _start(person, rng, bone)
+        focus = make_focus(person, rng, "metastasis", bone, radius, float(stretch), uptake, start, core=float(core))
         foci.append(focus)
         if radius >= CROSSING_MM and "rib" not in bone and rng.random() < CROSSING:
             foci += crossed(person, focus)
     return foci
 
 
+def _start(person: Person, rng: np.random.Generator, bone: str) -> int:
+    """The middle of a metastasis: any point of the bone, in ribs FRONT_OF_RIBS times as often in the front half."""
+    index = present(person, bone)
+    if "rib" not in bone:
+        return int(rng.choice(index))
+    place = person.atlas_bones[index, 1]
+    weight = np.where(place > (place.min() + place.max()) / 2, FRONT_OF_RIBS, 1.0)
+    return int(rng.choice(index, p=weight / weight.sum()))
+
+
+def uptake_of(bone: str) -> float:
+    """Factor of a bone on the uptake of its metastases."""
+    return next((factor for bones, factor in UPTAKE_OF_BONE if bone in bones), 1.0)
+
+
 def _draw_radius(rng: np.random.Generator, bone: str, size: float) -> float:
-    if rng.random() < LARGE_SHARE:
+    if rng.random() < LARGE_SHARE * size:
         return float(rng.uniform(*LARGE_MM))
     radius = RADIUS_MM * size * np.exp(rng.normal(0, RADIUS_SIGMA[1]))
     return float(np.clip(radius * (1.25 if bone in HIP_BONES or bone == "sacrum" else 1.0), *RADIUS_LIMITS))

@@ -11,6 +11,7 @@ so that what readers outline lies where and is as many as in real patients with 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC
 
@@ -77,13 +78,16 @@ BREAST_SITES: Sites = (
     (CLAVICLES, 1.5),
 )
 FEW = 6  # lesions a patient
-MOST = 60
+MOST = 90
 CLUSTERED = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
+#: The tables tell where lesions were seen. A rib's is nearly always seen, in the spine and the pelvis some hide in
+#: depth or run together: how many more are drawn than seen, against the other bones (set by `calibrate`).
+HIDDEN: dict[tuple[str, ...], float] = {RIBS: 0.55, THORACIC: 1.6, HIP_BONES: 1.4, FEMURS: 1.0, ("sacrum",): 0.7}
 #: Of men and of women with cancer.
 PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
 #: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
-MEAN_LESIONS: dict[str, float] = {"lung": 24.0, "prostate": 38.0, "breast": 40.0}
-LESIONS_SHAPE = 0.65
+MEAN_LESIONS: dict[str, float] = {"lung": 34.0, "prostate": 48.0, "breast": 48.0}
+LESIONS_SHAPE = 0.34
 
 
 def draw_disease(rng: np.random.Generator, sex: str) -> str:
@@ -102,7 +106,7 @@ def draw_count(rng: np.random.Generator, disease: str) -> int:
 def draw_sites(rng: np.random.Generator, disease: str, count: int) -> list[str]:
     """Bones of `count` lesions; some follow the one before into the same or the neighbouring bone of its kind."""
     table = site_table(disease, count)
-    weights = np.array([weight for _, weight in table])
+    weights = drawn_weights(table)
     bones: list[str] = []
     group: tuple[str, ...] = ()
     for _ in range(count):
@@ -119,6 +123,11 @@ def site_table(disease: str, count: int) -> Sites:
     if disease != "prostate":
         return BREAST_SITES if disease == "breast" else LUNG_SITES
     return PROSTATE_FEW_SITES if count <= FEW else PROSTATE_SITES
+
+
+def drawn_weights(table: Sites) -> NDArray[np.float64]:
+    """(groups,) weights with which sites are drawn, so that the outlined lesions are shared out as in the table."""
+    return np.array([weight * HIDDEN.get(bones, 1.0) for bones, weight in table])
 
 
 def beside(bone: str, group: tuple[str, ...], rng: np.random.Generator) -> str:

@@ -19,22 +19,22 @@ from ..person.soft_tissue import TISSUES, load_body
 
 #: Typical concentration in bone, soft tissue = 1 (thin bones look fainter in projection: less of them lies in the ray).
 BONE_LEVEL: dict[str, float] = {
-    "skull": 3.3,
+    "skull": 3.2,
     "mandible": 7.5,
-    "sternum": 28.0,
-    "clavicle": 14.5,
-    "scapula": 8.0,
+    "sternum": 17.5,
+    "clavicle": 11.0,
+    "scapula": 6.8,
     "rib": 16.5,
     "C": 12.5,
-    "T": 15.5,
+    "T": 16.2,
     "L": 22.0,
-    "sacrum": 11.0,
-    "hip bone": 11.0,
-    "humerus": 4.4,
+    "sacrum": 7.2,
+    "hip bone": 10.0,
+    "humerus": 4.3,
     "ulna": 6.0,
     "radius": 6.0,
     "hand": 9.0,
-    "femur": 4.7,
+    "femur": 5.7,
     "patella": 8.0,
     "tibia": 5.0,
     "fibula": 5.0,
@@ -47,12 +47,12 @@ BONE_LEVEL: dict[str, float] = {
 #: Typical concentration in tissues, and the sigma of its lognormal spread between patients.
 TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "soft tissue": (1.0, 0.0),
-    "lung": (0.35, 0.1),
-    "heart": (1.3, 0.1),
+    "lung": (0.5, 0.1),
+    "heart": (1.5, 0.12),
     "liver": (1.2, 0.15),
     "spleen": (1.2, 0.15),
-    "right kidney": (8.0, 0.5),
-    "left kidney": (8.0, 0.5),
+    "right kidney": (12.0, 0.5),
+    "left kidney": (12.0, 0.5),
     "bladder": (80.0, 1.2),
     "right breast": (1.3, 0.25),
     "left breast": (1.3, 0.25),
@@ -68,17 +68,27 @@ RENAL_POWER: dict[str, float] = {
     "bladder": 0.8,
 }
 POOR_KIDNEYS = 0.07
-#: Sigma of the logarithm of what all bones of a group share in one patient.
-GROUP_SPREAD: tuple[tuple[tuple[str, ...], float], ...] = (
-    ((*CERVICAL, *THORACIC, *LUMBAR, "sacrum"), 0.14),
-    (CERVICAL, 0.12),
-    (LUMBAR, 0.16),
-    (("sacrum",), 0.2),
-    (("right hip bone", "left hip bone"), 0.12),
-    (RIBS, 0.1),
-    (("skull",), 0.18),
-    (("right humerus", "left humerus"), 0.14),
-    (("right scapula", "left scapula"), 0.1),
+#: What all bones of a group share in one patient: sigma of its logarithm, scale of an exponential tail upwards.
+GROUP_SPREAD: tuple[tuple[tuple[str, ...], float, float], ...] = (
+    ((*CERVICAL, *THORACIC, *LUMBAR, "sacrum"), 0.1, 0.16),
+    (CERVICAL, 0.08, 0.2),
+    (LUMBAR, 0.12, 0.12),
+    (("sacrum",), 0.16, 0.25),
+    (("right hip bone", "left hip bone"), 0.1, 0.1),
+    (RIBS, 0.06, 0.16),
+    (("skull",), 0.14, 0.12),
+    (("right humerus", "left humerus"), 0.14, 0.0),
+    (("right scapula", "left scapula"), 0.08, 0.12),
+    (("right clavicle", "left clavicle"), 0.05, 0.12),
+)
+TAIL_MEDIAN = 0.69  # of an exponential draw: a tail leaves the median where it is
+#: Bones, factor on their level at the back and at the front: vertebral bodies take up more than the arches behind
+#: them, the back of the ilium more than its wing and the pubis.
+FRONT_AND_BACK: tuple[tuple[tuple[str, ...], float, float], ...] = (
+    (CERVICAL, 0.6, 1.5),
+    (THORACIC, 0.32, 1.44),
+    (RIBS, 0.75, 1.0),
+    (("right hip bone", "left hip bone"), 1.85, 0.75),
 )
 #: Soft tissue of the limbs holds less blood than that of the trunk: median factor, sigma of its logarithm.
 LIMBS = (0.64, 0.15)
@@ -96,16 +106,20 @@ OVERALL = (1.02, 0.38)  # mean and sigma of the logarithm of the bones' common f
 NORMAL_FOCI: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("sternoclavicular joint", (20.0, -85.0, 470.0), 18.0, 1.2),
     ("manubrium", (0.0, -76.0, 446.0), 22.0, 0.7),
-    ("teeth", (16.0, -32.0, 592.0), 18.0, 0.9),
+    ("teeth", (16.0, -32.0, 592.0), 18.0, 0.75),
+    ("nose and sinuses", (15.0, -32.0, 628.0), 20.0, 0.35),
     ("acromioclavicular joint", (140.0, -90.0, 475.0), 16.0, 0.8),
     ("shoulder", (165.0, -97.0, 455.0), 26.0, 1.3),
     ("scapular tip", (115.0, -185.0, 335.0), 14.0, 0.8),
-    ("sacroiliac joint", (42.0, -120.0, 15.0), 22.0, 1.0),
-    ("posterior ilium", (52.0, -130.0, 32.0), 40.0, 2.3),
+    ("sacroiliac joint", (44.0, -118.0, 15.0), 22.0, 1.1),
+    ("posterior ilium", (54.0, -130.0, 32.0), 36.0, 1.9),
     ("hip", (77.0, -56.0, -75.0), 30.0, 0.7),
-    ("knee, above", (78.0, -60.0, -480.0), 34.0, 0.9),
-    ("knee, below", (78.0, -58.0, -515.0), 30.0, 0.9),
+    ("pubic symphysis", (6.0, -12.0, -92.0), 13.0, 0.5),
+    ("knee, above", (78.0, -60.0, -480.0), 34.0, 0.65),
+    ("knee, below", (78.0, -58.0, -515.0), 30.0, 0.65),
     ("ankle", (78.0, -66.0, -885.0), 26.0, 0.6),
+    ("tarsus", (76.0, 5.0, -908.0), 24.0, 0.5),
+    ("great toe", (60.0, 62.0, -922.0), 12.0, 0.7),
     ("elbow", (183.0, -86.0, 165.0), 22.0, 0.6),
     ("wrist", (210.0, -88.0, -75.0), 22.0, 0.6),
 )
@@ -137,11 +151,12 @@ def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = No
     level = np.array([_bone_level(name) for name in skeleton.names]) * overall
     level *= np.exp(rng.normal(0, 0.10, len(level)))
     _even_spine(skeleton, level, rng)
-    for names, spread in GROUP_SPREAD:
-        level[[skeleton.names.index(name) for name in names]] *= np.exp(rng.normal(0, spread))
+    for names, spread, tail in GROUP_SPREAD:
+        warmer = rng.normal(0, spread) + tail * (rng.exponential() - TAIL_MEDIAN)
+        level[[skeleton.names.index(name) for name in names]] *= np.exp(warmer)
     # The sternum varies most between patients (and is the hottest bone of the real scan).
-    level[skeleton.names.index("sternum")] *= np.exp(rng.normal(0.1, 0.35))
-    bones = level[person.bone]
+    level[skeleton.names.index("sternum")] *= np.exp(rng.normal(0.0, 0.25) + 0.25 * rng.exponential())
+    bones = level[person.bone] * _within_bones()
     bones *= 1 + _joint_uptake(person, rng, age) + _rib_ends(person, rng, age)
     bones *= uneven(person.atlas_bones, rng, (20, 120), float(rng.uniform(0.03, 0.07)))
     bones[person.prosthesis] = 0.0
@@ -200,12 +215,17 @@ def _tissues(person: Person, rng: np.random.Generator, renal: float) -> NDArray[
 
 
 def _tissue_levels(rng: np.random.Generator, renal: float) -> NDArray[np.float64]:
-    """Level per tissue; both breasts alike, organs of urine and blood as the kidneys work (1 is usual)."""
+    """Level per tissue; breasts alike and kidneys nearly so, urine and blood as the kidneys work (1 is usual)."""
     level = np.ones(len(TISSUES))
-    breasts = rng.normal()
+    breasts, kidneys = rng.normal(size=2)
     for i, name in enumerate(TISSUES):
         mean, spread = TISSUE_LEVEL[name]
-        level[i] = mean * np.exp(spread * (breasts if "breast" in name else rng.normal()))
+        own = rng.normal()
+        if "breast" in name:
+            own = breasts
+        elif "kidney" in name:
+            own = kidneys + 0.3 * own
+        level[i] = mean * np.exp(spread * own)
         level[i] *= renal ** RENAL_POWER.get(name, 0.0)
     return level
 
@@ -236,6 +256,20 @@ def _rib_ends(person: Person, rng: np.random.Generator, age: float) -> NDArray[n
     for index, profile in _front_ends():
         extra[index] = strength * np.exp(rng.normal(0, 0.25)) * profile
     return extra
+
+
+@lru_cache(maxsize=1)
+def _within_bones() -> NDArray[np.float64]:
+    """(n,) factor from the back to the front of the bones of FRONT_AND_BACK; 1 elsewhere."""
+    skeleton = load_skeleton()
+    factor = np.ones(len(skeleton.points))
+    for bones, back, front in FRONT_AND_BACK:
+        for name in bones:
+            index = np.flatnonzero(skeleton.of(name))
+            place = skeleton.points[index, 1]
+            share = (place - place.min()) / np.ptp(place)
+            factor[index] = back + (front - back) / (1 + np.exp((0.5 - share) / 0.08))
+    return factor
 
 
 @lru_cache(maxsize=1)

@@ -262,9 +262,10 @@ def test_cameras_are_drawn_as_often_as_asked(person):
     assert 0.25 < share(lambda camera: camera.heads == 1) < 0.35
     assert 0.04 < share(lambda camera: len(camera.views) == 1) < 0.085
     assert {camera.views for camera in cameras} == {("anterior",), ("posterior",), ("anterior", "posterior")}
-    assert 0.02 < share(lambda camera: camera.smoothing > 0) < 0.07
-    assert 0.02 < share(lambda camera: camera.enhancement > 0) < 0.07
-    assert 0.01 < share(lambda camera: camera.speed > 15) < 0.04
+    # Of the real patients none has filtered counts: at most one scan in twenty, all ways together.
+    assert 0.01 < share(lambda camera: camera.smoothing > 0) < 0.035
+    assert 0.008 < share(lambda camera: camera.enhancement > 0) < 0.035
+    assert 0.003 < share(lambda camera: camera.speed > 15) < 0.02
     assert 0.05 < share(lambda camera: camera.motion) < 0.11
     assert 0.04 < share(lambda camera: camera.metal) < 0.085
     assert 0.04 < share(lambda camera: camera.capture > 0) < 0.1

@@ -112,6 +112,31 @@ def test_both_breasts_of_a_patient_take_up_alike_and_more_than_soft_tissue():
     assert 1.15 < np.median(drawn[:, right]) < 1.45
 
 
+def test_both_kidneys_of_a_patient_take_up_nearly_alike_and_patients_differ():
+    right, left = TISSUES.index("right kidney"), TISSUES.index("left kidney")
+    drawn = np.log([tracer_module._tissue_levels(np.random.default_rng(seed), 1.0) for seed in range(80)])
+    between, within = drawn[:, right].std(), (drawn[:, right] - drawn[:, left]).std()
+    assert between > 0.4
+    assert within < 0.7 * between
+
+
+def test_vertebral_bodies_take_up_more_than_their_arches_and_ribs_more_in_front(person):
+    factor, bones = tracer_module._within_bones(), load_skeleton()
+    for name, contrast in (("T8", 1.8), ("C4", 1.3), ("left rib 6", 1.15)):
+        place = person.atlas_bones[bones.of(name), 1]
+        own = factor[bones.of(name)]
+        assert own[place > np.quantile(place, 0.95)].mean() > contrast * own[place < np.quantile(place, 0.05)].mean()
+    assert (factor[bones.of("sternum", "right femur", "sacrum")] == 1).all()
+
+
+def test_some_patients_have_a_much_warmer_group_of_bones_but_the_usual_one_does_not_change(person):
+    neck, chest = load_skeleton().of("C5"), load_skeleton().of("T6")
+    drawn = [draw_tracer(person, np.random.default_rng(seed)).bones for seed in range(150)]
+    ratio = np.log([bones[neck].mean() / bones[chest].mean() for bones in drawn])
+    low, middle, high = np.percentile(ratio, (5, 50, 95))
+    assert high - middle > 1.15 * (middle - low)
+
+
 def test_another_day_changes_bladder_and_kidneys_but_not_the_pattern_of_bone(person):
     tracer = draw_tracer(person, np.random.default_rng(2))
     before = tracer.tissues.copy()
