@@ -1,4 +1,4 @@
-"""Activity where no organ is: injection site, extravasation, urine on skin and clothes, a urine bag.
+"""Activity where no organ is: injection site, extravasation, urine in the ureters, on skin and clothes, in a bag.
 
 Drawn per scan, on the posed person of the day. Rates and amounts are ours and wide.
 """
@@ -6,6 +6,7 @@ Drawn per scan, on the posed person of the day. Rates and amounts are ours and w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -13,13 +14,21 @@ from numpy.typing import NDArray
 
 from ..disease.lesions import points_of
 from ..person.anatomy import Person
-from ..person.soft_tissue import TISSUES
+from ..person.soft_tissue import TISSUES, load_body
 from .acquisition import Camera
 from .detector import Image
 from .optics import Depths, splat
 
 INJECTION_SEEN, EXTRAVASATION, URINE, URINE_ON_TRUNK, URINE_BAG = 0.6, 0.12, 0.1, 0.015, 0.015
+#: A side's renal pelvis that stands out from its kidney, a ureter of which something is seen.
+RENAL_PELVIS, URETER = 0.25, 0.18
 CLOUD = 250  # points a spot is made of
+
+#: A right ureter in the atlas (R, A, S; mm): along the psoas, over the iliac vessels, round the pelvis to the bladder.
+URETER_MM = (
+    *((42.0, -130.0, 180.0), (36.0, -105.0, 120.0), (34.0, -85.0, 60.0), (44.0, -90.0, 10.0)),
+    *((52.0, -95.0, -40.0), (24.0, -68.0, -82.0)),
+)
 
 Place = NDArray[np.float64]
 
@@ -45,6 +54,7 @@ def draw_spill(person: Person, rng: np.random.Generator) -> list[Spot]:
     spots: list[Spot] = []
     if rng.random() < INJECTION_SEEN:
         spots += _injection(person, rng)
+    spots += _urinary_tract(person, rng)
     if rng.random() < URINE:
         spots += _urine(person, rng)
     if rng.random() < URINE_ON_TRUNK:
@@ -114,6 +124,36 @@ def _vein(place: Place, elbow: Place, shoulder: Place, amount: float, rng: np.ra
         for piece, share in zip(pieces + bend, strength, strict=True)
         if share > 0
     ]
+
+
+def _urinary_tract(person: Person, rng: np.random.Generator) -> list[Spot]:
+    """Urine that waits in a renal pelvis or in pieces of a ureter; not on the side of a missing kidney."""
+    spots: list[Spot] = []
+    for side in ("right", "left"):
+        pelvis, ureter = rng.random() < RENAL_PELVIS, rng.random() < URETER
+        if not person.tissue_volume[person.tissue == TISSUES.index(f"{side} kidney")].any():
+            continue
+        path = person.tissues[_ureter_points(side)].astype(np.float64)
+        if pelvis:
+            spots.append(_spot(path[0], float(np.exp(rng.normal(5.6, 0.7))), rng.uniform(5, 11, 3)))
+        if ureter:
+            amount = float(np.exp(rng.normal(5.0, 0.8)))
+            for _ in range(int(rng.integers(1, 4))):
+                first = int(rng.integers(0, len(path) - 3))
+                piece = path[first : first + int(rng.integers(3, 9))]
+                spots += [_spot(place, amount / 12, (2.5, 2.5, 6.0)) for place in piece]
+    return spots
+
+
+@lru_cache(maxsize=2)
+def _ureter_points(side: str) -> NDArray[np.int64]:
+    """(k,) indices of the tissue points along a ureter, from the renal pelvis to the bladder."""
+    heights = np.linspace(URETER_MM[0][2], URETER_MM[-1][2], 30)
+    knots = np.array(URETER_MM)
+    path = np.stack([np.interp(-heights, -knots[:, 2], knots[:, axis]) for axis in range(3)], 1)
+    path[:, 0] *= 1 if side == "right" else -1
+    points = load_body().points
+    return np.array([int(np.argmin(((points - place) ** 2).sum(1))) for place in path.astype(np.float32)])
 
 
 def _urine(person: Person, rng: np.random.Generator) -> list[Spot]:

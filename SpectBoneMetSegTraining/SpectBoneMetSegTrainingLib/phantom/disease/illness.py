@@ -1,4 +1,4 @@
-"""What else changes uptake: treated bone, tumours and fluid in soft tissue, failing kidneys, free pertechnetate.
+"""What else changes uptake: treated bone, tumours, fluid and scars in soft tissue, kidneys, free pertechnetate.
 
 Rates and sizes are ours; each is rare, so that most patients have none. Names of what a patient has go into the
 case's record.
@@ -16,6 +16,7 @@ from .tracer import Tracer
 
 RADIOTHERAPY, PRIMARY_TUMOUR, PLEURAL_EFFUSION, PROSTATE_BED = 0.05, 0.06, 0.04, 0.04
 HYDRONEPHROSIS, FREE_PERTECHNETATE, RENAL_FAILURE = 0.05, 0.05, 0.02
+SCAR, BREAST, GOITRE, HETEROTOPIC, LIVER = 0.04, 0.04, 0.04, 0.012, 0.012
 PENUMBRA_MM = 1.5
 
 Levels = NDArray[np.float32]
@@ -49,6 +50,7 @@ def add_illness(
         tissues[fluid] = rng.uniform(1.2, 2.0)
         found.append(f"{side} pleural effusion")
     found += _urine_and_thyroid(person, bones, tissues, rng)
+    found += _soft_tissue(person, tissues, rng)
     return Tracer(bones, tissues), found
 
 
@@ -71,8 +73,38 @@ def _urine_and_thyroid(person: Person, bones: Levels, tissues: Levels, rng: np.r
     if rng.random() < FREE_PERTECHNETATE:
         tissues[_ellipsoid(person, (-62, -70, 215), (42, 35, 42))] = rng.uniform(2, 5)
         for sign in (1, -1):
-            tissues[_ellipsoid(person, (sign * 16, -70, 505), (11, 11, 22))] = rng.uniform(4, 10)
+            tissues[_ellipsoid(person, (sign * 16, -70, 505), (11, 11, 22))] *= np.float32(rng.uniform(2, 4))
+            tissues[_ellipsoid(person, (sign * 52, -80, 585), (12, 16, 22))] = rng.uniform(3, 8)
         found.append("free pertechnetate")
+    return found
+
+
+def _soft_tissue(person: Person, tissues: Levels, rng: np.random.Generator) -> list[str]:
+    """Scars, one breast, goitre, bone in muscle, liver; changes the levels in place."""
+    found = []
+    if rng.random() < SCAR:
+        low = float(rng.uniform(20, 90))
+        front = (person.atlas_tissues[:, 1] > 15) & (np.abs(person.atlas_tissues[:, 0]) < 6)
+        height = person.atlas_tissues[:, 2]
+        tissues[front & (height > low) & (height < low + rng.uniform(60, 160))] = rng.uniform(4, 14)
+        found.append("scar of the abdomen")
+    side = _side(rng)
+    if rng.random() < BREAST and person.tissue_volume[breast := person.tissue == TISSUES.index(f"{side} breast")].any():
+        tissues[breast] *= np.float32(rng.uniform(1.6, 3.0))
+        found.append(f"uptake in the {side} breast")
+    if rng.random() < GOITRE:
+        sides = (1, -1) if rng.random() < 0.5 else (int(rng.choice((1, -1))),)
+        for sign in sides:
+            tissues[_ellipsoid(person, (sign * 18, -66, 500), rng.uniform(14, 24) * np.ones(3))] = rng.uniform(8, 30)
+        found.append("goitre")
+    if rng.random() < HETEROTOPIC:
+        sign = 1 if rng.random() < 0.5 else -1
+        place = (sign * rng.uniform(95, 125), rng.uniform(-80, -30), rng.uniform(-110, -40))
+        tissues[_ellipsoid(person, place, rng.uniform(8, 20) * np.ones(3))] = rng.uniform(8, 40)
+        found.append("bone in muscle beside the hip")
+    if rng.random() < LIVER:
+        tissues[person.tissue == TISSUES.index("liver")] *= np.float32(rng.uniform(1.5, 3.0))
+        found.append("uptake in the liver")
     return found
 
 

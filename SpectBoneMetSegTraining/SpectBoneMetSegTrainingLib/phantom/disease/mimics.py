@@ -1,9 +1,11 @@
 """What looks like a metastasis and is none: worn joints, fractures, operations. Never labelled.
 
-Uptake overlaps that of metastases widely, as on real scans: degenerative change is 2-4 x normal bone but active
+Uptake overlaps that of metastases widely, as on real scans: degenerative change is 2-10 x normal bone and active
 joints and fresh fractures reach what metastases do, so no threshold sorts them. Place and shape do: facets lie beside
 the midline, discs and collapsed vertebrae are bands, rib fractures are spots, often aligned in neighbouring ribs, near
-the front (94 % spots; metastases are stripes in 52-78 %). Rates are ours.
+the front (94 % spots; metastases are stripes in 52-78 %). No published table tells how often a whole-body scan shows
+each: rates are assumptions of ours, in the order that textbooks give (lower lumbar facets, knees, feet, shoulders and
+sternoclavicular joints often; Paget's disease, thick frontal bones and marks of operations seldom).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 
 from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, THORACIC
-from .lesions import Focus, make_focus, points_of, present
+from .lesions import Focus, Form, make_focus, points_of, present
 from .tracer import draw_age
 
 KINDS = (
@@ -26,11 +28,15 @@ KINDS = (
     "sternotomy",
     "dental",
     "sinusitis",
+    "hyperostosis",
+    "burr hole",
+    "thoracotomy",
+    "paget",
     "loosening",
 )
 #: Median factor on normal bone and sigma of its logarithm.
-DEGENERATIVE_UPTAKE = (3.6, 0.6)
-FRACTURE_UPTAKE = (5.0, 0.6)
+DEGENERATIVE_UPTAKE = (4.7, 0.65)
+FRACTURE_UPTAKE = (7.5, 0.6)
 OLD_FRACTURE_UPTAKE = (1.9, 0.3)
 
 #: Worn joints: bone, atlas place on the right side (R, A, S; mm), chance at 65 years, radius (mm).
@@ -38,14 +44,20 @@ JOINTS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("humerus", (160.0, -92.0, 455.0), 0.16, 15.0),
     ("clavicle", (130.0, -95.0, 475.0), 0.16, 9.0),
     ("clavicle", (18.0, -84.0, 465.0), 0.13, 9.0),
-    ("femur", (72.0, -56.0, -72.0), 0.07, 18.0),
-    ("hip bone", (78.0, -60.0, -55.0), 0.06, 16.0),
-    ("femur", (64.0, -60.0, -498.0), 0.09, 17.0),
-    ("tibia", (64.0, -58.0, -508.0), 0.09, 15.0),
-    ("patella", (78.0, -10.0, -460.0), 0.1, 14.0),
-    ("foot", (70.0, 40.0, -910.0), 0.15, 13.0),
-    ("toes", (62.0, 60.0, -915.0), 0.15, 10.0),
-    ("hand", (205.0, -85.0, -95.0), 0.15, 9.0),
+    ("hip bone", (46.0, -118.0, 15.0), 0.1, 13.0),
+    ("hip bone", (5.0, -12.0, -92.0), 0.05, 10.0),
+    ("femur", (72.0, -56.0, -72.0), 0.08, 18.0),
+    ("hip bone", (78.0, -60.0, -55.0), 0.08, 16.0),
+    ("femur", (64.0, -60.0, -498.0), 0.14, 17.0),
+    ("tibia", (64.0, -58.0, -508.0), 0.14, 15.0),
+    ("femur", (95.0, -60.0, -498.0), 0.06, 15.0),
+    ("patella", (78.0, -10.0, -460.0), 0.12, 14.0),
+    ("talus", (78.0, -60.0, -880.0), 0.08, 14.0),
+    ("foot", (70.0, 20.0, -908.0), 0.15, 15.0),
+    ("toes", (62.0, 60.0, -920.0), 0.2, 10.0),
+    ("hand", (200.0, -85.0, -100.0), 0.2, 9.0),
+    ("hand", (190.0, -80.0, -170.0), 0.1, 7.0),
+    ("ulna", (185.0, -95.0, 165.0), 0.05, 11.0),
 )
 #: Worn tendons, likewise.
 TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
@@ -58,7 +70,7 @@ TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
 
 
 #: One event makes several foci of these: they are there together or not at all.
-TOGETHER = ("fracture", "insufficiency fracture", "disc", "sternotomy")
+TOGETHER = ("fracture", "insufficiency fracture", "disc", "sternotomy", "thoracotomy", "paget")
 
 
 def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None, amount: float = 1.0) -> list[Focus]:
@@ -80,6 +92,10 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
     foci += _fractures(person, rng, worn)
     if rng.random() < 0.03:
         foci += _sternotomy(person, rng)
+    if rng.random() < 0.02:
+        foci += _thoracotomy(person, rng)
+    if rng.random() < 0.006:
+        foci += _paget(person, rng)
     foci += _skull(person, rng)
     foci += _loosening(person, rng)
     standing = [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
@@ -97,14 +113,15 @@ def nearest(
 
 
 def _uptake(rng: np.random.Generator, median_sigma: tuple[float, float] = DEGENERATIVE_UPTAKE) -> float:
-    return float(np.clip(median_sigma[0] * np.exp(rng.normal(0, median_sigma[1])), 1.2, 25))
+    return float(np.clip(median_sigma[0] * np.exp(rng.normal(0, median_sigma[1])), 1.2, 40))
 
 
 def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:
     """Facets beside the midline, and discs: a band along the two end plates that face each other."""
     foci = []
     for _ in range(int(rng.poisson(1.5 * worn))):
-        bone = str(rng.choice([*LUMBAR, *LUMBAR, *THORACIC[6:], *CERVICAL[3:]]))
+        # The lowest joints of the lumbar spine carry most and wear most.
+        bone = str(rng.choice([*LUMBAR, *3 * LUMBAR[3:], *THORACIC[6:], *CERVICAL[3:]]))
         # Facets and osteophytes sit beside the midline, at the edge of the vertebra.
         index = points_of(bone)
         aside = index[np.abs(person.atlas_bones[index, 0]) > 13]
@@ -221,7 +238,7 @@ def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Bad teeth and inflamed sinuses."""
+    """Bad teeth, inflamed sinuses, a thick frontal bone, the rim of a hole that was drilled."""
     foci = []
     for _ in range(int(rng.poisson(0.35))):
         bone = "mandible" if rng.random() < 0.5 else "skull"
@@ -232,7 +249,40 @@ def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
         place = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
         start = nearest(person, "skull", place, rng)
         foci.append(make_focus(person, rng, "sinusitis", "skull", float(rng.uniform(9, 16)), 1.0, _uptake(rng), start))
+    if rng.random() < 0.04:
+        uptake = float(rng.uniform(1.5, 3.0))
+        for sign in (1.0, -1.0):
+            start = nearest(person, "skull", (sign * 28.0, -35.0, 695.0), rng)
+            size = float(rng.uniform(18, 30))
+            foci.append(make_focus(person, rng, "hyperostosis", "skull", size, 1.0, uptake, start))
+    if rng.random() < 0.01:
+        place = (float(rng.choice((-60.0, 60.0))), float(rng.uniform(-140, -50)), 690.0)
+        start = nearest(person, "skull", place, rng)
+        size, uptake = float(rng.uniform(10, 28)), float(rng.uniform(1.5, 4))
+        foci.append(make_focus(person, rng, "burr hole", "skull", size, 1.0, uptake, start, core=1.0))
     return foci
+
+
+def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """Ribs that were spread or cut at an operation of the lung: stripes at the side and the back of two or three."""
+    side, first = ("right" if rng.random() < 0.5 else "left"), int(rng.integers(4, 6))
+    foci = []
+    for number in range(first, first + int(rng.integers(2, 4))):
+        index = points_of(f"{side} rib {number}")
+        start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - rng.uniform(-160, -110)))])
+        uptake, stretch = float(rng.uniform(1.5, 3.5)), float(rng.uniform(3, 6))
+        foci.append(make_focus(person, rng, "thoracotomy", f"{side} rib {number}", 8.0, stretch, uptake, start))
+    return foci
+
+
+def _paget(person: Person, rng: np.random.Generator) -> list[Focus]:
+    """Paget's disease: one bone, hot and whole."""
+    bone = str(rng.choice(["left hip bone", "right hip bone", "L3", "T11", "right femur", "left tibia", "skull"]))
+    index = present(person, bone)
+    if not len(index):
+        return []
+    share = np.ones(len(index), np.float32)
+    return [Focus("paget", bone, index, share, float(rng.uniform(2.5, 7)), int(index[len(index) // 2]), Form(radius=0))]
 
 
 def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:

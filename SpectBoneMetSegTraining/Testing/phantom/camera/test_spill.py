@@ -10,6 +10,7 @@ from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depths
 from SpectBoneMetSegTrainingLib.phantom.camera.spill import Spot, draw_spill, spread
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import points_of
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import make_person
+from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
 
 def centres(spots):
@@ -24,7 +25,8 @@ def distance_to(person, bones, spots):
 
 def test_every_spot_has_a_size_and_an_amount(person):
     drawn = [draw_spill(person, np.random.default_rng(seed)) for seed in range(60)]
-    assert 10 < sum(not spots for spots in drawn) < 40
+    # With ureters and renal pelves fewer than before have nothing at all.
+    assert 1 < sum(not spots for spots in drawn) < 20
     for spots in drawn:
         for spot in spots:
             assert spot.amount > 0
@@ -110,3 +112,28 @@ def test_spots_become_activity_where_they_lie_and_keep_their_amount(person):
 
 def test_the_same_seed_spills_the_same(person):
     assert draw_spill(person, np.random.default_rng(8)) == draw_spill(person, np.random.default_rng(8))
+
+
+def test_a_ureter_runs_from_its_kidney_to_the_bladder(person, monkeypatch):
+    monkeypatch.setattr(spill, "RENAL_PELVIS", 0.0)
+    monkeypatch.setattr(spill, "URETER", 1.0)
+    kidneys = [person.tissues[person.tissue == TISSUES.index(f"{side} kidney")] for side in ("right", "left")]
+    bladder = person.tissues[person.tissue == TISSUES.index("bladder")]
+    for side, kidney in zip(("right", "left"), kidneys, strict=True):
+        path = person.tissues[spill._ureter_points(side)]
+        assert np.linalg.norm(kidney - path[0], axis=1).min() < 15
+        assert np.linalg.norm(bladder - path[-1], axis=1).min() < 15
+        assert (path[:, 0] * (1 if side == "right" else -1) > 10).all()
+    spots = spill._urinary_tract(person, np.random.default_rng(0))
+    assert len(spots) >= 6
+    assert (np.diff(centres(spots)[:3, 2]) < 0).all(), "pieces follow the ureter downwards"
+
+
+def test_a_missing_kidney_has_no_ureter(person, monkeypatch):
+    monkeypatch.setattr(spill, "RENAL_PELVIS", 1.0)
+    monkeypatch.setattr(spill, "URETER", 1.0)
+    volume = person.tissue_volume.copy()
+    volume[person.tissue == TISSUES.index("left kidney")] = 0
+    alone = replace(person, tissue_volume=volume)
+    for seed in range(5):
+        assert (centres(spill._urinary_tract(alone, np.random.default_rng(seed)))[:, 0] > 0).all()

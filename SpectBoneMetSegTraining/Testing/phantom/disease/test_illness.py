@@ -18,6 +18,11 @@ RATES = (
     "HYDRONEPHROSIS",
     "FREE_PERTECHNETATE",
     "RENAL_FAILURE",
+    "SCAR",
+    "BREAST",
+    "GOITRE",
+    "HETEROTOPIC",
+    "LIVER",
 )
 
 
@@ -128,3 +133,32 @@ def test_the_same_seed_gives_the_same_illness(person, even):
     one, two = (add_illness(person, even, np.random.default_rng(5)) for _ in range(2))
     assert one[1] == two[1]
     assert np.array_equal(one[0].tissues, two[0].tissues)
+
+
+@pytest.mark.parametrize(
+    ("rate", "words", "low", "high"),
+    [
+        ("SCAR", "scar of the abdomen", (-10, 10, 10), (10, 50, 260)),
+        ("GOITRE", "goitre", (-50, -100, 465), (50, -30, 535)),
+        ("HETEROTOPIC", "bone in muscle beside the hip", (-150, -110, -140), (150, 0, -10)),
+        ("LIVER", "uptake in the liver", (-50, -170, 170), (160, 0, 310)),
+    ],
+)
+def test_soft_tissue_takes_up_where_the_name_says(person, only, rate, words, low, high):
+    for seed in range(4):
+        changed, names = only(rate, seed)
+        assert names == [words]
+        hot = person.atlas_tissues[changed.tissues > 1]
+        assert len(hot) > 0
+        assert (hot >= low).all()
+        assert (hot <= high).all()
+        assert (changed.bones == 1).all()
+
+
+def test_one_breast_may_take_up_more_but_only_one_that_is_there(person, even, only):
+    assert only("BREAST")[1] == [], "the person of the tests is a man"
+    volume = person.tissue_volume.copy()
+    volume[np.isin(person.tissue, [TISSUES.index("left breast"), TISSUES.index("right breast")])] = 0.1
+    changed, (name,) = add_illness(replace(person, tissue_volume=volume), even, np.random.default_rng(0))
+    side = name.split()[-2]
+    assert set(person.tissue[changed.tissues != 1]) == {TISSUES.index(f"{side} breast")}
