@@ -28,7 +28,12 @@ class CalibrateCommand:
             help="percentiles of a population (those of 34 patients with metastases of one hospital)",
         )
         real.add_argument("--scan", metavar="FILE", help="a real scan with an anterior view")
-        parser.add_argument("--patients", type=int, metavar="N", help="simulated patients (100; 24 with --scan)")
+        real.add_argument(
+            "--contact-sheet",
+            action="store_true",
+            help="only pictures: 8 patients with diffuse disease, 8 with large lesions, 8 without any",
+        )
+        parser.add_argument("--patients", type=int, metavar="N", help="patients (100; 24 with --scan; 8 a sheet)")
         parser.add_argument("--seed", type=int, default=777, metavar="S")
         parser.add_argument("--output", required=True, metavar="DIR")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
@@ -39,6 +44,8 @@ class CalibrateCommand:
         if (args.patients is not None and args.patients < 3) or args.jobs < 1 or args.seed < 0:
             raise UsageError("--patients starts at 3, --jobs at 1, --seed at 0.")
         require("calibrate", "matplotlib")
+        if args.contact_sheet:
+            return _contact_sheets(args)
         if args.scan:
             return _beside_scan(args, patients)
         return _beside_population(args, patients)
@@ -62,6 +69,14 @@ def _beside_population(args: argparse.Namespace, patients: int) -> int:
         )
         print(f"sites, {view}, ours (real): {shares}")
     print(score_line(result))
+    return 0
+
+
+def _contact_sheets(args: argparse.Namespace) -> int:
+    from ..phantom.cohort.contact_sheet import EACH, draw_contact_sheets
+
+    for path in draw_contact_sheets(args.seed, Path(args.output), args.jobs, args.patients or EACH):
+        print(path)
     return 0
 
 

@@ -1,0 +1,141 @@
+"""`spectbonemetseg calibrate --contact-sheet`: simulated patients side by side, for the eye that knows real ones.
+
+A sheet for each of GROUPS: both views of EACH patients in inverse grey, in the upper row black from a low count on
+(soft tissue and normal bone are seen), in the lower row from a high one on, with the outlines that readers agreed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.inputs import body_mask, body_scale
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
+
+from ...dataset.cases import LESION, label_map
+from .population import READER_STREAM, agreed_instances
+
+if TYPE_CHECKING:
+    from ..disease.patient import Patient
+
+#: Patients of a sheet, field and pixel edge (mm) they are scanned with, and the width (pixels) that is shown.
+EACH, SHAPE, SPACING_MM, WIDTH = 8, (1024, 256), 2.8, 180
+#: Counts that are black, in units of the body's level.
+BLACK = (4.0, 12.0)
+#: A patient with a lesion of this radius or more has large lesions.
+LARGE_MM = 22.0
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One view as it was acquired: counts and the agreed outlines (rows, columns)."""
+
+    counts: Image
+    outlines: NDArray[np.bool_]
+
+
+def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH) -> list[Path]:
+    """Write contact_sheet_<group>.png of every group into `output`; returns the files.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    written = []
+    for group, belongs in GROUPS.items():
+        chosen = list(islice(_of_group(seed, belongs), each))
+        scanned = partial(_scanned, seed, group == "without")
+        if jobs == 1:
+            patients = [scanned(number) for number in chosen]
+        else:
+            with ProcessPoolExecutor(jobs) as pool:
+                patients = list(pool.map(scanned, chosen))
+        path = output / f"contact_sheet_{group}.png"
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            plot_sheet(patients, path)
+        except OSError as error:
+            raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+        written.append(path)
+    return written
+
+
+def plot_sheet(patients: list[list[Shown]], path: Path) -> None:
+    """Draw the views of all patients in two rows, one pixel of the scan on one of the picture."""
+    from matplotlib.image import imsave
+
+    rows = max(shown.counts.shape[0] for patient in patients for shown in patient)
+    strips = []
+    for row, black in enumerate(BLACK):
+        panels = [_panel(shown, black, rows, outlined=row > 0) for patient in patients for shown in patient]
+        strips.append(np.concatenate(panels, axis=1))
+    imsave(path, np.concatenate(strips, axis=0))
+
+
+def _panel(shown: Shown, black: float, rows: int, outlined: bool) -> NDArray[np.float32]:
+    """(rows, WIDTH, 3) 0..1 picture of one view: dark is hot; the outline's rim is red."""
+    from scipy import ndimage
+
+    grey = 1 - np.clip(shown.counts / (black * body_scale(shown.counts)), 0, 1)
+    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    if outlined:
+        picture[ndimage.binary_dilation(shown.outlines) & ~shown.outlines] = (0.85, 0.1, 0.1)
+    picture = np.pad(picture, ((0, rows - len(picture)), (0, 0), (0, 0)), constant_values=1.0)
+    picture[:, -1] = 0.8
+    return picture
+
+
+def _of_group(seed: int, belongs: Callable[[Patient], bool]) -> Iterator[int]:
+    """Numbers of the patients who belong, in order."""
+    from ..disease.patient import draw_patient, stream
+    from ..scan.simulate import PATIENT_STREAM
+
+    positive = belongs is not _without
+    return (n for n in count() if belongs(draw_patient(stream((seed, n), PATIENT_STREAM), positive)))
+
+
+def _scanned(seed: int, healthy: bool, number: int) -> list[Shown]:
+    """Both views of one patient, cut to the body, posterior from behind."""
+    from ..scan.readers import consensus
+    from ..scan.simulate import simulate_case
+
+    case = simulate_case("sheet", (seed, number), positive=not healthy, shape=SHAPE, spacing=SPACING_MM)
+    lesions = agreed_instances(case, consensus(case, (seed, number, READER_STREAM, 0)))
+    shown = []
+    for name in VIEW_NAMES:
+        if name not in case.scan.views:
+            continue
+        view = case.scan.views[name]
+        front = np.asarray((mirror(view) if name == "posterior" else view).counts, np.float32)
+        outlines = label_map(lesions, name, front.shape) == LESION
+        body = np.flatnonzero(body_mask(front).any(1))
+        middle = (SHAPE[1] - WIDTH) // 2
+        box = slice(max(int(body[0]) - 8, 0), int(body[-1]) + 9), slice(middle, middle + WIDTH)
+        turn = slice(None, None, -1 if name == "posterior" else 1)
+        shown.append(Shown(front[box][:, turn], outlines[box][:, turn]))
+    return shown
+
+
+def _diffuse(patient: Patient) -> bool:
+    return patient.pattern not in ("", "foci")
+
+
+def _large(patient: Patient) -> bool:
+    return not _diffuse(patient) and any(item.focus.form.radius >= LARGE_MM for item in patient.metastases)
+
+
+def _without(patient: Patient) -> bool:
+    return not patient.metastases
+
+
+#: Who is on which sheet.
+GROUPS: dict[str, Callable[[Patient], bool]] = {"diffuse": _diffuse, "large": _large, "without": _without}
