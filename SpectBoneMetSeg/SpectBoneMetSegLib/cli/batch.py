@@ -169,7 +169,7 @@ def _area(folder: Path) -> float | str:
     try:
         with (folder / "lesions.csv").open(encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row.get("decision") != "rejected"]
-        return round(sum(float(row["area_cm2"]) for row in rows), 2)
+        return round(sum((float(row["area_cm2"]) for row in rows), 0.0), 2)
     except (OSError, ValueError, KeyError):
         return ""
 
