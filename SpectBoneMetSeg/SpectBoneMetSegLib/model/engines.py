@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from . import gpus
+from .backend import import_tensorflow, silent_stderr
 from .config import pooling_divisor
 from .store import ModelFolder, load_network, verify
 
@@ -234,7 +235,7 @@ def _onnx_gpus() -> list[str]:
     found = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
     if "CUDAExecutionProvider" in found and hasattr(onnxruntime, "preload_dlls"):
         # CUDA that pip installed lies where no loader looks.
-        with _silent_stderr(), contextlib.suppress(Exception):
+        with silent_stderr(), contextlib.suppress(Exception):
             onnxruntime.preload_dlls()
     return found
 
@@ -252,51 +253,8 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def import_tensorflow() -> Any:
-    """TensorFlow, imported without its start-up messages.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
-    if not _installed("tensorflow"):
-        raise UserError("TensorFlow is not installed; pip install 'spectbonemetseg[tensorflow]'.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Keras reads its backend once, at import; another one set by the user cannot run this network.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _silent_stderr():
-        import tensorflow as tf
-
-        # The search for GPUs writes its own messages, once.
-        tf.config.list_physical_devices("GPU")
-        import keras
-    # The user's own keras.json must not change the network.
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
-    return tf
-
-
 def _installed(package: str) -> bool:
     return sys.modules.get(package) is not None or importlib.util.find_spec(package) is not None
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Discard what native code writes to file descriptor 2; Python errors still come as exceptions."""
-    try:
-        kept = os.dup(2)
-    except OSError:
-        # A program without a console (pythonw, a service) has no descriptor 2 and nothing to silence.
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _first_gpu(tf: Any) -> str | None:

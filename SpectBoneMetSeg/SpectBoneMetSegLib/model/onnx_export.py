@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from .engines import import_tensorflow
+from .backend import use_backend
 from .store import ModelFolder, add_onnx, load_network
 
 if TYPE_CHECKING:
@@ -29,15 +29,14 @@ TO_ONNX, TO_KERAS = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
 def export_onnx(model: ModelFolder) -> ModelFolder:
-    """Add model.onnx to a model, so that ONNX Runtime can read with it; needs TensorFlow and the package onnx.
+    """Add model.onnx to a model, so that ONNX Runtime can read with it; needs Keras and the package onnx.
 
     Raises:
         UserError: a package is missing, the model is damaged, or its folder cannot be written.
     """
-    missing = [name for name in ("tensorflow", "onnx") if find_spec(name) is None]
-    if missing:
-        raise UserError(f"Writing model.onnx needs {' and '.join(missing)}; pip install 'spectbonemetseg[train]'.")
-    import_tensorflow()
+    if find_spec("onnx") is None:
+        raise UserError("Writing model.onnx needs onnx; pip install 'spectbonemetseg[train]'.")
+    use_backend()
     return add_onnx(model, onnx_bytes(load_network(model)))
 
 

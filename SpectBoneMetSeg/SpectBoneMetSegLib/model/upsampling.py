@@ -1,16 +1,15 @@
-"""Bilinear upsampling whose graph takes images of any size. Imports TensorFlow: import this inside functions only."""
+"""Bilinear upsampling whose graph takes images of any size. Imports Keras: import this inside functions only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="SpectBoneMetSeg")
 class BilinearUpsampling(keras.layers.UpSampling2D):
-    """`UpSampling2D(interpolation="bilinear")` without its size check.
+    """`UpSampling2D(interpolation="bilinear")`, in TensorFlow without its size check.
 
     Keras 3.15 compares the new size with zero in Python, which fails inside a `tf.function` whose image size is open.
     """
@@ -19,8 +18,12 @@ class BilinearUpsampling(keras.layers.UpSampling2D):
         options["interpolation"] = "bilinear"
         super().__init__(size, **options)
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Any) -> Any:
         """(batch, rows, columns, channels) -> (batch, size[0] * rows, size[1] * columns, channels)."""
+        if keras.backend.backend() != "tensorflow":
+            return super().call(inputs)
+        import tensorflow as tf
+
         outputs = tf.image.resize(inputs, tf.shape(inputs)[1:3] * tf.constant(self.size), method="bilinear")
         outputs.set_shape(self.compute_output_shape(inputs.shape))
         return outputs

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model import engines
+from SpectBoneMetSegLib.model import backend, engines
 from SpectBoneMetSegLib.model import store as models
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
@@ -156,7 +156,7 @@ def test_unknown_engine_and_device_are_refused(model):
 
 
 def test_missing_tensorflow_names_the_extra(model, monkeypatch):
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
+    monkeypatch.setattr(backend, "usable", lambda name: False)
     monkeypatch.delitem(sys.modules, "tensorflow")
     with pytest.raises(UserError, match=r"spectbonemetseg\[tensorflow\]"):
         engines.load_engine(model, "tensorflow")

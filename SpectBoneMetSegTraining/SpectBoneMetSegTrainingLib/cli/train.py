@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.extras import require
 from ..common.progress import look_line, loss_line
@@ -49,7 +50,8 @@ class TrainCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Train, choose thresholds on the validation patients, write the model."""
         silence_libraries()
-        require("Training", "tensorflow", "onnx", "matplotlib")
+        choose_backend()
+        require("Training", "onnx", "matplotlib")
         config = training_config(args)
         if args.background:
             return _start_job(args, config)

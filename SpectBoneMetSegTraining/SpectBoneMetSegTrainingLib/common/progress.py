@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from .pace import Pace
+
 
 def counter(what: str) -> Callable[[int, int], None]:
     """Shows how many are done and how long the rest will take; what was done before the first call costs nothing."""
@@ -22,13 +24,15 @@ def counter(what: str) -> Callable[[int, int], None]:
     return show
 
 
-def loss_line() -> Callable[[int, int, float, float], None]:
-    """Shows the training loss now and then."""
+def loss_line() -> Callable[[int, int, float, Pace], None]:
+    """Shows now and then the training loss, how long a step takes, and the share of it spent waiting for data."""
 
-    def show(step: int, steps: int, loss: float, seconds: float) -> None:
+    def show(step: int, steps: int, loss: float, pace: Pace) -> None:
         if step % 20 == 0 or step == steps:
-            left = seconds * (steps - step) / 60
-            print(f"step {step} of {steps}, loss {loss:.3f}, about {left:.0f} min left", file=sys.stderr, flush=True)
+            left = pace.seconds * (steps - step) / 60
+            speed = f"{pace.step:.2f} s a step, {pace.waiting:.0%} of it waiting for data"
+            words = f"step {step} of {steps}, loss {loss:.3f}, {speed}, about {left:.0f} min left"
+            print(words, file=sys.stderr, flush=True)
 
     return show
 

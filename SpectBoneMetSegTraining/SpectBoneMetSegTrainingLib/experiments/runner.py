@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.model.backend import probabilities, use_backend
 
+from ..common.pace import Pace
 from ..dataset.budgets import patients_of
 from ..dataset.cases import GENERATED, cases_of, load_case
 from ..dataset.files import read_json, write_json
@@ -137,19 +138,16 @@ def run(training: AnyTraining, place: Place) -> str:
 
 
 def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[dict[str, Any], measure.Predictions]:
-    import tensorflow as tf
+    use_backend()
+    import keras
 
     from ..training.trainer import train
 
     config = training.config
     # Many trainings share this process; what earlier ones built must not fill it.
-    tf.keras.backend.clear_session()
+    keras.utils.clear_session()
     network = train(data, folder, config, _line(training))
-    forward = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
-
-    def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(forward(inputs))
-
+    predict = probabilities(network)
     judged = _judged(place.development)
     predictions = list(measure.predictions_of(place.development, judged, predict, config.network))
     seconds = training_seconds(folder)
@@ -221,9 +219,9 @@ def _counts(data: Path, cases: TrainingCases) -> dict[str, int]:
 
 
 def _line(training: AnyTraining) -> Any:
-    def show(step: int, steps: int, loss: float, seconds: float) -> None:
+    def show(step: int, steps: int, loss: float, pace: Pace) -> None:
         if step % 100 == 0 or step == steps:
-            left = seconds * (steps - step) / 60
+            left = pace.seconds * (steps - step) / 60
             print(f"{key_of(training)}: step {step} of {steps}, loss {loss:.3f}, {left:.0f} min left", file=sys.stderr)
 
     return show

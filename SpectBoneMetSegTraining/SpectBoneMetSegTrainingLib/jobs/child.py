@@ -18,9 +18,11 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
+from SpectBoneMetSegLib.model.backend import gpu_names
 from SpectBoneMetSegLib.model.store import read_model
 
 from ..common.locks import FileLock
+from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
 from ..training.outcome.finish import train_and_finish
 from ..training.outcome.model_card import complete_card
@@ -75,7 +77,7 @@ class Reporter:
         self.status = replace(self.status, message=message, state=state)
         self._write()
 
-    def progress(self, step: int, steps: int, loss: float, _seconds: float) -> None:
+    def progress(self, step: int, steps: int, loss: float, _pace: Pace) -> None:
         """After every gradient step.
 
         Raises:
@@ -182,12 +184,8 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
 
 
 def device_name() -> str:
-    """What TensorFlow computes on."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    return ", ".join(names) or f"CPU, {os.cpu_count()} cores"
+    """What Keras computes on."""
+    return ", ".join(gpu_names()) or f"CPU, {os.cpu_count()} cores"
 
 
 if __name__ == "__main__":

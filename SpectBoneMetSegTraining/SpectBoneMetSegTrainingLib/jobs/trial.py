@@ -10,6 +10,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
 
+from ..common.pace import Pace
 from ..training.setup.cases import training_cases
 from ..training.trainer import train
 from .child import device_name
@@ -57,7 +58,7 @@ class _StopWatch:
         self.started = time.monotonic()
         self.done: list[float] = []
 
-    def progress(self, step: int, steps: int, _loss: float, _seconds: float) -> None:
+    def progress(self, step: int, steps: int, _loss: float, _pace: Pace) -> None:
         """After every step; ends the trial after the look."""
         self.done.append(time.monotonic())
         if step > STEPS or step == steps:
@@ -75,7 +76,7 @@ class _StopWatch:
 
 def measure(folder: Path, spec: JobSpec) -> TrialResult:
     """Train a little in a folder; as `trainer.train` otherwise."""
-    # What cannot be trained is said before TensorFlow is loaded.
+    # What cannot be trained is said before Keras is loaded.
     spec.config.check()
     training_cases(spec.data, spec.config)
     watch = _StopWatch()

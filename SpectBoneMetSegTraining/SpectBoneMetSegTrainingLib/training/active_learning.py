@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.backend import inference, use_backend
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.model.inputs import network_inputs
 from SpectBoneMetSegLib.model.store import ModelFolder, load_network
@@ -77,6 +78,7 @@ def rank_scans(
         return []
     known = [case for case in cases_of(data, "train") if case not in set(wanted)]
     known = known[:: -(-len(known) // KNOWN_SCANS) or 1]
+    use_backend()
     look = Looker(load_network(model), model.card.network)
     seen = []
     for number, case in enumerate([*wanted, *known], start=1):
@@ -138,14 +140,12 @@ class Looker:
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         import keras
-        import tensorflow as tf
         from SpectBoneMetSegLib.model.upsampling import BilinearUpsampling
 
         # One for each way back of the recurrence, and then the first of the way up: it takes the coarsest features.
         ups = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]
         both = keras.Model(network.input, [network.output, ups[config.recurrent_steps - 1].input])
-        shape = tf.TensorSpec((None, None, None, len(config.inputs)), tf.float32)
-        self._run = tf.function(lambda batch: both(batch, training=False), input_signature=[shape])
+        self._run = inference(both)
         self._config = config
 
     def __call__(self, crop: LabelledCrop) -> tuple[float, Array]:

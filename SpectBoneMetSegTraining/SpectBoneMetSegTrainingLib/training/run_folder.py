@@ -9,6 +9,7 @@ forgotten when the training goes on, because those steps run again.
 from __future__ import annotations
 
 import csv
+import math
 import os
 import platform
 import shutil
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.backend import BACKENDS, gpu_names, use_backend
 
 from ..dataset.files import read_json, write_json
 from .setup.config import TrainingConfig
@@ -30,7 +32,7 @@ CHECKPOINT = "checkpoint.npz"
 LOG, VALIDATION = "log.csv", "validation.csv"
 VALIDATION_COLUMNS = ("step", "dice")
 #: Columns of the log that are not parts of the loss.
-FRAME_COLUMNS = ("step", "loss", "learning_rate", "seconds")
+FRAME_COLUMNS = ("step", "loss", "learning_rate", "seconds", "step_seconds", "waiting_seconds")
 
 
 def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
@@ -51,6 +53,12 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
                 f"{run} holds a training with other options ({_differences(held, asked)}); give it the same ones to go "
                 "on, or choose another --run. Its schedule was made for its steps: to learn for longer, start a new "
                 "run from its model with --start."
+            )
+        begun = read_json(run / "environment.json").get("backend", "tensorflow")
+        if begun != use_backend():
+            # Every backend rounds in its own way: it would not end as an unbroken training does.
+            raise UserError(
+                f"{run} was begun with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another --run."
             )
         return
     try:
@@ -74,17 +82,20 @@ def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
 
 def environment() -> dict[str, str]:
     """Versions and machine, for the run folder and the model card."""
+    from importlib import import_module
+
+    backend = use_backend()
     import keras
-    import tensorflow as tf
 
     return {
         "python": sys.version.split()[0],
-        "tensorflow": tf.__version__,
+        "backend": backend,
+        backend: str(import_module(backend).__version__),
         "keras": keras.__version__,
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
-        "gpus": str(len(tf.config.list_physical_devices("GPU"))),
+        "gpus": str(len(gpu_names())),
     }
 
 
@@ -146,11 +157,17 @@ def looks_of(run: Path) -> list[dict[str, float]]:
     return read_rows(run / VALIDATION)
 
 
-def cut_logs(run: Path, step: int) -> None:
-    """Forget what was logged at `step` and later, and draw TensorBoard's files anew from what is left."""
+def cut_logs(run: Path, step: int, added: Sequence[str] = ()) -> None:
+    """Forget what was logged at `step` and later, and draw TensorBoard's files anew from what is left.
+
+    Args:
+        added: columns of LOG that an older program's run lacks; nan in its rows.
+    """
     for name in (LOG, VALIDATION):
         path = run / name
         rows = [row for row in read_rows(path) if row["step"] < step + (name == VALIDATION)]
+        if name == LOG:
+            rows = [{**row, **{column: row.get(column, math.nan) for column in added}} for row in rows]
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
         for row in rows:
@@ -163,9 +180,14 @@ def cut_logs(run: Path, step: int) -> None:
 
 
 class EventLog:
-    """TensorBoard event files of a run. Written by TensorFlow's core, so that TensorBoard need not be installed."""
+    """TensorBoard event files of a run, written by TensorFlow's core: a training with another backend has none."""
 
     def __init__(self, run: Path) -> None:
+        import keras
+
+        self._writer: Any = None
+        if keras.backend.backend() != "tensorflow":
+            return
         import tensorflow as tf
 
         folder = run / "tensorboard"
@@ -177,6 +199,8 @@ class EventLog:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add scalars."""
+        if self._writer is None:
+            return
         import tensorflow as tf
         from tensorflow.core.framework.summary_pb2 import SummaryMetadata
 
@@ -187,7 +211,8 @@ class EventLog:
 
     def flush(self) -> None:
         """Bring what was written to disk."""
-        self._writer.flush()
+        if self._writer is not None:
+            self._writer.flush()
 
 
 def plot_curves(run: Path) -> None:

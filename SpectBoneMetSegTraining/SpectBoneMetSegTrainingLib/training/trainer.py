@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.engines import import_tensorflow
+from SpectBoneMetSegLib.model.backend import use_backend
 
 from ..common.locks import alone_in
+from ..common.pace import Pace, Stopwatch
 from ..dataset.cases import LabelledCrop
 from ..phantom.store.crops import PatientStore
 from . import run_folder
@@ -21,6 +22,7 @@ from .setup.config import TrainingConfig
 from .setup.fine_tuning import start_weights, with_start
 from .setup.schedule import learning_rate
 from .state import TrainingState
+from .steps.choice import make_deterministic
 from .validation import Predict, pooled_dice
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 #: A checkpoint after so many steps or seconds, whichever comes first.
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 
-Progress = Callable[[int, int, float, float], None]
+Progress = Callable[[int, int, float, Pace], None]
 
 
 class BrokenOffError(Exception):
@@ -64,22 +66,21 @@ def train(
 
     Args:
         data: data set. run: folder for configuration, log, curves and checkpoints.
-        progress: called with step, steps, loss and seconds per step; what it raises ends the training,
+        progress: called with step, steps, loss and pace; what it raises ends the training,
             BrokenOffError with a checkpoint of that step.
-        devices: TensorFlow devices to share the work, None for every GPU there is.
+        devices: TensorFlow's, to share the work, None for every GPU there is; the other backends use one.
         cache_bytes: memory for cases read from disk. on_look: called after every look at the validation patients.
 
     Raises:
         UserError: the folder holds another run or another process trains in it, options that cannot be trained, a
             broken or too small data set, no model to start from.
     """
-    tf = import_tensorflow()
+    use_backend()
     config = with_start(config)
     config.check()
     cases = training_cases(data, config)
     run_folder.prepare(run, config, data)
-    tf.config.experimental.enable_op_determinism()
-    tf.keras.utils.set_random_seed(config.seed)
+    make_deterministic(config.seed)
     with alone_in(run):
         loop = _Loop(
             run,
@@ -109,7 +110,7 @@ class _Loop:
         elif config.start:
             state.start_from(start_weights(config))
         # Also without a checkpoint: a run killed before its first one has logged steps that run again.
-        run_folder.cut_logs(run, self.first)
+        run_folder.cut_logs(run, self.first, ("step_seconds", "waiting_seconds"))
         self.events = run_folder.EventLog(run)
 
     def go(self, progress: Progress | None, on_look: Look | None) -> None:
@@ -121,17 +122,19 @@ class _Loop:
         store = None if config.store is None else PatientStore(Path(config.store), config.region)
         source = BatchSource(self.load, self.cases, config, positive, store)
         started = saved_at = time.monotonic()
-        for step, batch in enumerate(in_order(source.make, self.first, config.steps), start=self.first):
+        watch = Stopwatch()
+        batches = watch.waiting(in_order(source.make, self.first, config.steps))
+        for step, batch in enumerate(batches, start=self.first):
             parts = self.state.step(step, batch)
-            seconds = time.monotonic() - started
-            self._log(step, parts, self.before + seconds)
+            watch.stepped()
+            self._log(step, parts, self.before + time.monotonic() - started, watch)
             done = step + 1
             if self.cases.validation and config.validate_every and done % config.validate_every == 0:
                 self._look(done, on_look)
             self.ended = done == config.steps or self.state.best.enough(config.patience)
             try:
                 if progress:
-                    progress(done, config.steps, parts["loss"], (time.monotonic() - started) / (done - self.first))
+                    progress(done, config.steps, parts["loss"], watch.pace())
             except BrokenOffError:
                 self._save(done, self.before + time.monotonic() - started)
                 raise
@@ -154,12 +157,13 @@ class _Loop:
         if on_look:
             on_look(done, dice, self.state.predict, self.load)
 
-    def _log(self, step: int, parts: dict[str, float], seconds: float) -> None:
+    def _log(self, step: int, parts: dict[str, float], seconds: float, watch: Stopwatch) -> None:
         loss = parts["loss"]
         if not np.isfinite(loss):
             raise UserError(f"The loss became {loss} at step {step}; start again with a smaller --learning-rate.")
         rate = learning_rate(self.config.learning_rate, step, self.config.steps)
-        values = {**parts, "learning_rate": rate, "seconds": seconds}
+        times = {"seconds": seconds, "step_seconds": watch.step_seconds, "waiting_seconds": watch.waiting_seconds}
+        values = {**parts, "learning_rate": rate, **times}
         run_folder.append_row(self.run / run_folder.LOG, ("step", *values), (step, *values.values()))
         self.events.write(step, {f"train/{name}": value for name, value in values.items()})
 

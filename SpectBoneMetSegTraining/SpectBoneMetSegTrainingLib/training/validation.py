@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.model.backend import probabilities
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 from SpectBoneMetSegLib.model.inputs import network_inputs
 
 from ..dataset.cases import LabelledCrop
 from .sampling.patches import target_channels
+
+if TYPE_CHECKING:
+    import keras
 
 THRESHOLD = 0.5
 
@@ -39,6 +44,16 @@ def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: Networ
 def predict_whole(predict: Predict, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
     """(rows, columns, outputs) probabilities of a whole case, filled up to what the pooling divides meanwhile."""
     inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs, network.scaling)
+    return _padded(predict, inputs, network)
+
+
+def image_by_image(network: keras.Model, config: NetworkConfig) -> Predict:
+    """What a network says of one image: (rows, columns, inputs) of any size -> (rows, columns, outputs)."""
+    predict = probabilities(network)
+    return lambda inputs: _padded(predict, inputs, config)
+
+
+def _padded(predict: Predict, inputs: NDArray[np.float32], network: NetworkConfig) -> NDArray[np.float32]:
     rows, columns = inputs.shape[:2]
     missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
     return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]

@@ -40,3 +40,21 @@ def test_a_run_of_a_program_that_knew_fewer_options_goes_on(tmp_path):
     run_folder.prepare(tmp_path, config, tmp_path)
     with pytest.raises(UserError, match="steps 200 instead of 300"):
         run_folder.prepare(tmp_path, TrainingConfig(steps=300), tmp_path)
+
+
+def test_a_run_of_another_backend_is_named_with_the_way_to_go_on(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"data": str(tmp_path.resolve()), **TrainingConfig().to_dict()}))
+    (tmp_path / "environment.json").write_text(json.dumps({"backend": "torch"}))
+    with pytest.raises(UserError, match="was begun with PyTorch; set KERAS_BACKEND=torch"):
+        run_folder.prepare(tmp_path, TrainingConfig(), tmp_path)
+
+
+def test_the_log_of_an_older_programs_run_takes_the_columns_that_came_later(tmp_path):
+    for step in range(3):
+        run_folder.append_row(tmp_path / run_folder.LOG, ("step", "loss"), (step, 0.5))
+    run_folder.cut_logs(tmp_path, 2, ("step_seconds",))
+    run_folder.append_row(tmp_path / run_folder.LOG, ("step", "loss", "step_seconds"), (2, 0.4, 1.5))
+    rows = run_folder.read_rows(tmp_path / run_folder.LOG)
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert rows[-1]["step_seconds"] == 1.5
+    assert np.isnan(rows[0]["step_seconds"])

@@ -11,9 +11,10 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
-from SpectBoneMetSegTrainingLib.training import trainer
+from SpectBoneMetSegTrainingLib.training import run_folder, trainer
 from SpectBoneMetSegTrainingLib.training.trainer import TrainingConfig, train
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
@@ -108,3 +109,13 @@ def test_wrong_training_options_are_refused_with_status_2(data, tmp_path, argume
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path, capsys):
     assert main(["train", "--data", str(tmp_path), "--output", str(tmp_path / "m")]) == 1
     assert "not a data set" in capsys.readouterr().err
+
+
+def test_a_reader_learns_the_skeletons_regions_beside_the_lesions(data, tmp_path):
+    network = NetworkConfig(architecture="reader", channels=(5, 6), dilations=((1, 1), (1, 1)), regions=True)
+    model = train(data, tmp_path / "run", config(steps=2, network=network, method="strong", labels=3))
+    assert [output.shape[-1] for output in model.outputs] == [2, 2 * len(REGIONS)]
+    rows = run_folder.read_rows(tmp_path / "run" / run_folder.LOG)
+    parts = [rows[1][name] for name in ("supervised", "consistency", "regions")]
+    assert rows[1]["loss"] == pytest.approx(sum(parts), rel=1e-4)
+    assert rows[1]["step_seconds"] >= rows[1]["waiting_seconds"] >= 0

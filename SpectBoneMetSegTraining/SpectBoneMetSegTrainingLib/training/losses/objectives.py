@@ -1,13 +1,13 @@
 """What one step of a method minimises: named parts of the loss that are added up.
 
 Batches are those of `batches.BatchSource`, with "probability" of the network and, for "strong", "teacher": the averaged
-network's probability of the weak views.
+network's probability of the weak views. Of a network with regions, "region_probability" is what it says of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..setup.config import TrainingConfig
 from .region import (
@@ -20,10 +20,9 @@ from .region import (
     region_loss,
     unit_range,
 )
+from .skeleton import REGION_WEIGHT, skeleton_loss
 from .supervised import cross_entropy, segmentation_loss
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from .tensors import Tensor
 
 #: Weight of the mean teacher's cross-entropy, which few pixels of a patch carry, beside the supervised loss.
 TEACHER_WEIGHT = 3.0
@@ -32,11 +31,24 @@ TEACHER_WEIGHT = 3.0
 BODY_INPUT = 0.39
 
 Seen = Mapping[str, Any]
-Losses = Callable[[Seen, Any], "dict[str, tf.Tensor]"]
+Losses = Callable[[Seen, Any], dict[str, Tensor]]
 
 
 def losses_of(config: TrainingConfig) -> Losses:
     """The loss of a method: from what a step has seen and the consistency weight to named scalars to add up."""
+    lesions = _lesion_losses(config)
+    if not config.network.regions:
+        return lesions
+
+    def with_regions(seen: Seen, consistency: Tensor) -> dict[str, Tensor]:
+        regions = skeleton_loss(seen["region_probability"], seen["regions"])
+        return {**lesions(seen, consistency), "regions": REGION_WEIGHT * regions}
+
+    return with_regions
+
+
+def _lesion_losses(config: TrainingConfig) -> Losses:
+    """What `losses_of` minimises about the lesions."""
     form: Form = "published" if config.published else "corrected"
     combination: Combination = "convex" if config.convex else "sum"
     settings = RegionLossSettings(form=form, combination=combination)
@@ -63,7 +75,7 @@ def describe_loss(config: TrainingConfig) -> str:
     return supervised
 
 
-def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
+def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> Tensor:
     """Eq. 7 of every patch."""
     image = scaled_image(seen)
     if settings.form == "published":
@@ -71,28 +83,28 @@ def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
     return corrected_unsupervised(seen["probability"], image, body_of(seen), settings.area_weight)
 
 
-def semi_supervised_loss(seen: Seen, settings: RegionLossSettings) -> tf.Tensor:
+def semi_supervised_loss(seen: Seen, settings: RegionLossSettings) -> Tensor:
     """Eq. 6: Eq. 7 of every patch, labelled or not, combined with Eq. 8 of the labelled ones."""
     weight = seen["weight"] * seen["labelled"]
     return region_loss(seen["probability"], scaled_image(seen), seen["label"], weight, body_of(seen), settings)
 
 
-def strong_losses(seen: Seen, consistency: tf.Tensor) -> dict[str, tf.Tensor]:
+def strong_losses(seen: Seen, consistency: Tensor) -> dict[str, Tensor]:
     """Labelled patches against their labels; strong views against the teacher's probability of the weak ones.
 
     Source: mean teacher, Tarvainen & Valpola 2017 (arXiv:1703.01780). Cross-entropy to a probability is least where
     both agree, so a doubtful pixel is pushed neither way. A pasted lesion is lesion whatever the teacher says.
     """
-    import tensorflow as tf
+    from keras import ops
 
     probability, label, weight = seen["probability"], seen["label"], seen["weight"]
     supervised = segmentation_loss(probability[0::2], label[0::2], weight[0::2])
-    target = tf.maximum(seen["teacher"], label[1::2])
+    target = ops.maximum(seen["teacher"], label[1::2])
     unlabelled = cross_entropy(probability[1::2], target, weight[1::2])
     return {"supervised": supervised, "consistency": TEACHER_WEIGHT * consistency * unlabelled}
 
 
-def scaled_image(seen: Seen) -> tf.Tensor:
+def scaled_image(seen: Seen) -> Tensor:
     """g of Eq. 7: each output's own image (of the union: the sum of the views, Eq. 4), every patch from 0 to 1.
 
     Ours: on the square-root scale of the network's inputs, on which one hot spot does not flatten everything else.
@@ -100,8 +112,8 @@ def scaled_image(seen: Seen) -> tf.Tensor:
     return unit_range(seen["image"])
 
 
-def body_of(seen: Seen) -> tf.Tensor:
+def body_of(seen: Seen) -> Tensor:
     """1 where the output's image shows body, 0 in air, outside the field and in a missing view."""
-    import tensorflow as tf
+    from keras import ops
 
-    return tf.cast(seen["image"] > BODY_INPUT, tf.float32)
+    return ops.cast(seen["image"] > BODY_INPUT, "float32")

@@ -22,10 +22,9 @@ weight and body may have one channel for all outputs. Losses are scalars.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+from .tensors import Tensor, divide_or_zero
 
 Form = Literal["published", "corrected"]
 Combination = Literal["sum", "convex"]
@@ -57,13 +56,13 @@ class RegionLossSettings:
 
 
 def region_loss(
-    probability: tf.Tensor,
-    image: tf.Tensor,
-    label: tf.Tensor,
-    weight: tf.Tensor,
-    body: tf.Tensor,
+    probability: Tensor,
+    image: Tensor,
+    label: Tensor,
+    weight: Tensor,
+    body: Tensor,
     settings: RegionLossSettings,
-) -> tf.Tensor:
+) -> Tensor:
     """Eq. 6: the unsupervised loss of every image combined with the supervised loss of the labelled ones.
 
     Args:
@@ -82,47 +81,45 @@ def region_loss(
     return combine(unsupervised, supervised, settings.combination, settings.alpha)
 
 
-def combine(
-    unsupervised: tf.Tensor, supervised: tf.Tensor, combination: Combination, alpha: float = ALPHA
-) -> tf.Tensor:
+def combine(unsupervised: Tensor, supervised: Tensor, combination: Combination, alpha: float = ALPHA) -> Tensor:
     """Eq. 6: l_U + alpha l_S ("sum") or (1 - alpha) l_U + alpha l_S ("convex")."""
     if combination == "sum":
         return unsupervised + alpha * supervised
     return (1 - alpha) * unsupervised + alpha * supervised
 
 
-def unit_range(image: tf.Tensor) -> tf.Tensor:
+def unit_range(image: Tensor) -> Tensor:
     """The image g of the losses: each image of (batch, rows, columns, 1) scaled to 0..1 as in the referenced code.
 
     v = 0.004 has its meaning on this scale only. A constant image becomes 0.
     """
-    import tensorflow as tf
+    from keras import ops
 
-    low = tf.reduce_min(image, PIXELS, keepdims=True)
-    high = tf.reduce_max(image, PIXELS, keepdims=True)
-    return tf.math.divide_no_nan(image - low, high - low)
+    low = ops.min(image, PIXELS, keepdims=True)
+    high = ops.max(image, PIXELS, keepdims=True)
+    return divide_or_zero(image - low, high - low)
 
 
-def published_unsupervised(probability: tf.Tensor, image: tf.Tensor, area_weight: float = AREA_WEIGHT) -> tf.Tensor:
+def published_unsupervised(probability: Tensor, image: Tensor, area_weight: float = AREA_WEIGHT) -> Tensor:
     """Eq. 7 as in the referenced code: sum_inside (g - c1)^2 + sum_outside (g - c2)^2 + v Area(inside).
 
     All sums run over the batch. NaN when p is 0 everywhere or 1 everywhere: that is how it was published.
     """
-    import tensorflow as tf
+    from keras import ops
 
-    p = tf.clip_by_value(probability, 0, 1)
+    p = ops.clip(probability, 0, 1)
     g = image
-    c1 = tf.reduce_sum(p * g) / tf.math.count_nonzero(p, dtype=p.dtype)
-    c2 = tf.reduce_sum((1 - p) * g) / tf.math.count_nonzero(1 - p, dtype=p.dtype)
-    inside = tf.reduce_sum(p * (g - c1) ** 2)
-    outside = tf.reduce_sum((1 - p) * (g - c2) ** 2)
-    area = tf.reduce_sum(p)
+    c1 = ops.sum(p * g) / ops.cast(ops.count_nonzero(p), p.dtype)
+    c2 = ops.sum((1 - p) * g) / ops.cast(ops.count_nonzero(1 - p), p.dtype)
+    inside = ops.sum(p * (g - c1) ** 2)
+    outside = ops.sum((1 - p) * (g - c2) ** 2)
+    area = ops.sum(p)
     return inside + outside + area_weight * area
 
 
 def published_supervised(
-    probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, length_weight: float = LENGTH_WEIGHT
-) -> tf.Tensor:
+    probability: Tensor, label: Tensor, weight: Tensor, length_weight: float = LENGTH_WEIGHT
+) -> Tensor:
     """Eq. 8 as in the referenced code: sum p (u - 1)^2 + (1 - p) u^2 + mu Length, over the batch.
 
     Args:
@@ -130,16 +127,16 @@ def published_supervised(
         weight: 0 leaves a pixel out of the region terms; the length is a property of p alone.
         length_weight: mu.
     """
-    import tensorflow as tf
+    from keras import ops
 
-    p, u = tf.clip_by_value(probability, 0, 1), label
-    region = tf.reduce_sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2))
+    p, u = ops.clip(probability, 0, 1), label
+    region = ops.sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2))
     return region + length_weight * _published_length(p) if length_weight else region
 
 
 def corrected_unsupervised(
-    probability: tf.Tensor, image: tf.Tensor, body: tf.Tensor, area_weight: float = AREA_WEIGHT
-) -> tf.Tensor:
+    probability: Tensor, image: Tensor, body: Tensor, area_weight: float = AREA_WEIGHT
+) -> Tensor:
     """Eq. 7 per image and output, as a mean over the body's pixels; mean over the images that show a body.
 
     c1 and c2 are the means of g inside and outside, weighted by p and 1 - p.
@@ -149,20 +146,20 @@ def corrected_unsupervised(
         body: 1 inside the body; 0 leaves a pixel out, padding or "ignore" as well as air.
         area_weight: v.
     """
-    import tensorflow as tf
+    from keras import ops
 
     g = image
     p_in, p_out = body * probability, body * (1 - probability)
     c1, c2 = region_means(probability, image, body)
-    inside = tf.reduce_sum(p_in * (g - c1) ** 2, PIXELS)
-    outside = tf.reduce_sum(p_out * (g - c2) ** 2, PIXELS)
-    area = tf.reduce_sum(p_in, PIXELS)
-    return _mean_over_images(inside + outside + area_weight * area, tf.reduce_sum(p_in + p_out, PIXELS))
+    inside = ops.sum(p_in * (g - c1) ** 2, PIXELS)
+    outside = ops.sum(p_out * (g - c2) ** 2, PIXELS)
+    area = ops.sum(p_in, PIXELS)
+    return _mean_over_images(inside + outside + area_weight * area, ops.sum(p_in + p_out, PIXELS))
 
 
 def corrected_supervised(
-    probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, length_weight: float = LENGTH_WEIGHT
-) -> tf.Tensor:
+    probability: Tensor, label: Tensor, weight: Tensor, length_weight: float = LENGTH_WEIGHT
+) -> Tensor:
     """Eq. 8 per image and output, as a mean over the weighted pixels; mean over the images that have a label.
 
     Args:
@@ -170,47 +167,47 @@ def corrected_supervised(
         weight: 0 leaves a pixel out: "ignore", air, or a whole image without a label.
         length_weight: mu.
     """
-    import tensorflow as tf
+    from keras import ops
 
     p, u = probability, label
-    region = tf.reduce_sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2), PIXELS)
+    region = ops.sum(weight * (p * (u - 1) ** 2 + (1 - p) * u**2), PIXELS)
     if length_weight:
-        region += length_weight * tf.reduce_sum(weight * _gradient_length(p), PIXELS)
-    return _mean_over_images(region, tf.reduce_sum(weight * tf.ones_like(p), PIXELS))
+        region += length_weight * ops.sum(weight * _gradient_length(p), PIXELS)
+    return _mean_over_images(region, ops.sum(weight * ops.ones_like(p), PIXELS))
 
 
-def region_means(probability: tf.Tensor, image: tf.Tensor, body: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def region_means(probability: Tensor, image: Tensor, body: Tensor) -> tuple[Tensor, Tensor]:
     """c1 and c2 of Eq. 7, the means of g inside and outside: (batch, 1, 1, outputs), 0 where a region is empty."""
-    import tensorflow as tf
+    from keras import ops
 
     p_in, p_out = body * probability, body * (1 - probability)
-    c1 = tf.reduce_sum(p_in * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_in, PIXELS, keepdims=True) + EPSILON)
-    c2 = tf.reduce_sum(p_out * image, PIXELS, keepdims=True) / (tf.reduce_sum(p_out, PIXELS, keepdims=True) + EPSILON)
+    c1 = ops.sum(p_in * image, PIXELS, keepdims=True) / (ops.sum(p_in, PIXELS, keepdims=True) + EPSILON)
+    c2 = ops.sum(p_out * image, PIXELS, keepdims=True) / (ops.sum(p_out, PIXELS, keepdims=True) + EPSILON)
     return c1, c2
 
 
-def _mean_over_images(total: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+def _mean_over_images(total: Tensor, pixels: Tensor) -> Tensor:
     """Mean of total / pixels, (batch, outputs) each, over those with pixels; 0 when there are none."""
-    import tensorflow as tf
+    from keras import ops
 
-    present = tf.cast(pixels > 0, total.dtype)
-    return tf.math.divide_no_nan(tf.reduce_sum(tf.math.divide_no_nan(total, pixels)), tf.reduce_sum(present))
+    present = ops.cast(pixels > 0, total.dtype)
+    return divide_or_zero(ops.sum(divide_or_zero(total, pixels)), ops.sum(present))
 
 
-def _published_length(p: tf.Tensor) -> tf.Tensor:
+def _published_length(p: Tensor) -> Tensor:
     """Sum of |grad p| with the referenced code's slices, which pair differences at neighbouring, not equal, pixels."""
-    import tensorflow as tf
+    from keras import ops
 
     down = p[:, 1:, :, :] - p[:, :-1, :, :]
     right = p[:, :, 1:, :] - p[:, :, :-1, :]
     squares = down[:, 1:, :-2, :] ** 2 + right[:, :-2, 1:, :] ** 2
-    return tf.reduce_sum(tf.sqrt(squares + LENGTH_EPSILON))
+    return ops.sum(ops.sqrt(squares + LENGTH_EPSILON))
 
 
-def _gradient_length(p: tf.Tensor) -> tf.Tensor:
+def _gradient_length(p: Tensor) -> Tensor:
     """|grad p| per pixel by forward differences, 0 (to 1e-4 of a step) where p is flat; the shape of p."""
-    import tensorflow as tf
+    from keras import ops
 
-    down = tf.pad(p[:, 1:, :, :] - p[:, :-1, :, :], ((0, 0), (0, 1), (0, 0), (0, 0)))
-    right = tf.pad(p[:, :, 1:, :] - p[:, :, :-1, :], ((0, 0), (0, 0), (0, 1), (0, 0)))
-    return tf.sqrt(down**2 + right**2 + LENGTH_EPSILON) - LENGTH_EPSILON**0.5
+    down = ops.pad(p[:, 1:, :, :] - p[:, :-1, :, :], ((0, 0), (0, 1), (0, 0), (0, 0)))
+    right = ops.pad(p[:, :, 1:, :] - p[:, :, :-1, :], ((0, 0), (0, 0), (0, 1), (0, 0)))
+    return ops.sqrt(down**2 + right**2 + LENGTH_EPSILON) - LENGTH_EPSILON**0.5

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import check_target, save_model
@@ -23,6 +21,7 @@ from ..setup.cases import TrainingCases, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, Progress, train
+from ..validation import image_by_image
 from .learnt import LEARNT, learnt_scans
 
 if TYPE_CHECKING:
@@ -84,8 +83,7 @@ def finish_model(
     cases = training_cases(data, config)
     measured = cases.validation or cases.labelled
 
-    def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(network(inputs[None], training=False))[0]
+    predict = image_by_image(network, config.network)
 
     def predictions() -> Iterator[Prediction]:
         return predict_cases(data, measured, predict, config.network, region=config.region)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.store import ModelFolder, find_model
+from SpectBoneMetSegLib.model.store import ModelFolder, find_model, load_network
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.budgets import patients_of
@@ -18,6 +18,7 @@ from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
+from ..validation import image_by_image
 from .promotion import Comparison, Difference, judge
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
@@ -82,10 +83,8 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
 
 
 def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[Prediction]:
-    from SpectBoneMetSegLib.model.engines import load_engine
-
-    engine = load_engine(model, "tensorflow")
-    return list(predict_cases(data, cases, engine.predict, model.card.network, region=model.card.taught_region))
+    predict = image_by_image(load_network(model), model.card.network)
+    return list(predict_cases(data, cases, predict, model.card.network, region=model.card.taught_region))
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:

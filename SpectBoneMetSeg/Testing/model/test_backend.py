@@ -1,0 +1,45 @@
+"""Which backend Keras gets, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import pytest
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model import backend
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Before Keras is imported; `installed(names)` says which backends there are."""
+    monkeypatch.setattr(backend, "active_backend", lambda: None)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    return lambda *names: monkeypatch.setattr(backend, "usable", lambda name: name in names)
+
+
+def test_tensorflow_comes_first_then_what_is_installed(installed):
+    installed("jax", "torch", "tensorflow")
+    assert backend.choose_backend() == "tensorflow"
+    installed("jax", "torch")
+    assert backend.choose_backend() == "torch"
+    installed()
+    with pytest.raises(UserError, match=r"needs TensorFlow .*pip install 'spectbonemetseg\[train\]'"):
+        backend.choose_backend()
+
+
+def test_the_variable_chooses(installed, monkeypatch):
+    installed("torch", "tensorflow")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert backend.choose_backend() == "torch"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(UserError, match="KERAS_BACKEND=jax asks for JAX, which is not installed"):
+        backend.choose_backend()
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(UserError, match="KERAS_BACKEND=theano is unknown; choose one of tensorflow, torch, jax"):
+        backend.choose_backend()
+
+
+def test_a_process_keeps_the_backend_it_has(monkeypatch):
+    monkeypatch.setattr(backend, "active_backend", lambda: "torch")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert backend.choose_backend() == "torch"
+    with pytest.raises(UserError, match="computes with PyTorch already"):
+        backend.import_tensorflow()

@@ -1,0 +1,91 @@
+"""The gradient step in TensorFlow: one graph, on one device or mirrored over several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ..setup.config import MIXED, TrainingConfig
+from .base import GRADIENT_NORM, GradientStep
+
+
+class TensorFlowStep(GradientStep):
+    """See `base.GradientStep`.
+
+    On several devices each takes a part of every batch. BatchNorm and the losses still see the whole batch, so that
+    the number of devices does not change the training beyond rounding; the price is their exchange at every layer.
+    """
+
+    def __init__(self, config: TrainingConfig, devices: Sequence[str] | None = None) -> None:
+        self._strategy = strategy_for(config.batch // (2 if config.method in MIXED else 1), devices)
+        self._replicas = self._strategy.num_replicas_in_sync
+        with self._strategy.scope():
+            super().__init__(config)
+        if self._replicas > 1:
+            for layer in self.network.layers:
+                if isinstance(layer, tf.keras.layers.BatchNormalization):
+                    layer.synchronized = True
+        self._graph = tf.function(self._graph_step)
+
+    def __call__(
+        self, batch: Mapping[str, NDArray[np.float32]], rate: float, keep: float, ramp: float
+    ) -> dict[str, float]:
+        """See `base.GradientStep`."""
+        self.optimizer.learning_rate.assign(rate)
+        pieces = {name: self._spread(array) for name, array in batch.items()}
+        parts = self._graph(pieces, tf.constant(keep, tf.float32), tf.constant(ramp, tf.float32))
+        return {name: float(value) for name, value in parts.items()}
+
+    def _spread(self, array: NDArray[np.float32]) -> Any:
+        """A tensor, or on several devices one piece for each."""
+        if self._replicas == 1:
+            return tf.constant(array)
+        pieces = np.split(array, self._replicas)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(pieces[context.replica_id_in_sync_group])
+        )
+
+    def _graph_step(self, batch: dict[str, Any], keep: tf.Tensor, ramp: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts = self._strategy.run(self._replica_step, args=(batch, ramp))
+        parts = {name: self._strategy.experimental_local_results(value)[0] for name, value in parts.items()}
+        for average, variable in zip(self.average.variables, self.network.variables, strict=True):
+            self._strategy.extended.update(
+                average.value, lambda old, new: old.assign(keep * old + (1 - keep) * new), args=(variable.value,)
+            )
+        return parts
+
+    def _replica_step(self, batch: dict[str, tf.Tensor], ramp: tf.Tensor) -> dict[str, tf.Tensor]:
+        variables = self.network.trainable_variables
+        with tf.GradientTape() as tape:
+            seen = self._seen(batch, self.network(batch["inputs"], training=True))
+            if "weak" in batch:
+                seen["teacher"] = tf.stop_gradient(self._teacher(self.average(batch["weak"], training=False)))
+            if self._replicas > 1:
+                context = tf.distribute.get_replica_context()
+                seen = {name: context.all_gather(value, axis=0) for name, value in seen.items()}
+            parts = self._losses(seen, ramp)
+            loss = tf.add_n(list(parts.values()))
+        gradients = tape.gradient(loss, variables)
+        if self._replicas > 1:
+            # Every device has the whole batch's loss, and gathering sums its gradient over the devices.
+            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_NORM)
+        # Keras adds the devices' gradients up; they are all the same here.
+        self.optimizer.apply([gradient / self._replicas for gradient in gradients], variables)
+        return {"loss": loss, **parts}
+
+
+def strategy_for(splittable: int, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
+    """Mirrored over several devices, or the one device there is.
+
+    Args:
+        splittable: what the number of devices must divide; as many are used as do.
+        devices: names such as "GPU:0"; None for all GPUs.
+    """
+    names = list(devices) if devices else [device.name[-5:] for device in tf.config.list_logical_devices("GPU")]
+    count = max((n for n in range(1, len(names) + 1) if splittable % n == 0), default=1)
+    return tf.distribute.MirroredStrategy(names[:count]) if count > 1 else tf.distribute.get_strategy()
