@@ -275,7 +275,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         parameters = self._parameterNode
         if parameters.box is not None:
             slicer.mrmlScene.RemoveNode(parameters.box)
-        parameters.useBox = False
+        parameters.useBox = parameters.readAnyway = False
         if self.live is not None:
             self.views.showReading(self.live.node)
         else:

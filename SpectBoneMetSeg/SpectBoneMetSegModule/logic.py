@@ -51,6 +51,7 @@ class SpectBoneMetSegParameterNode:
     segmentation: vtkMRMLSegmentationNode
     box: vtkMRMLMarkupsROINode
     useBox: bool = False
+    readAnyway: bool = False
     posteriorFromFront: bool = False
     threshold: Annotated[float, WithinRange(0.01, 0.99)] = 0.5
     minimumArea: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
@@ -196,6 +197,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         box=None,
         waitForCompletion=True,
         inProcess=False,
+        readAnyway=False,
     ):
         """Outline abnormal uptake in a scan.
 
@@ -208,7 +210,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             region: "thorax" or "whole-body".
             box: a vtkMRMLMarkupsROINode around what is to be read, instead of the thorax found.
             waitForCompletion: False returns at once; `onFinished` gets the reading later.
-            inProcess: read in this very process, which brings TensorFlow into it; waits.
+            inProcess: read in this very process, which brings the engine into it; waits.
+            readAnyway: also what looks like no whole body in counts.
 
         Returns:
             The LiveReading, or None when not waiting.
@@ -223,7 +226,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             raise UserError(_("Another scan is being read: wait for it or cancel it."))
         scan = scan_of_volumes(anteriorVolume, posteriorVolume)
         started = time.monotonic()
-        options = Options(region=region, crop=boxOnScan(box, scan) if box is not None else None)
+        crop = boxOnScan(box, scan) if box is not None else None
+        options = Options(region=region, crop=crop, read_anyway=readAnyway)
         result, job = None, 0
         if inProcess:
             from SpectBoneMetSegLib.worker.child import read_here

@@ -38,11 +38,13 @@ def command(match):
 
 def panelWords(sentence):
     """A sentence of the library as the panel says it."""
+    from SpectBoneMetSegLib.loading.laterality import INSIST_ON_SIDES
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
 
     sides = {",".join(names): words for words, names in sideChoices() if names}
     devices = {"cpu": _("CPU"), "gpu": _("GPU"), "tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}
     fields = {"views": _("Sides"), "pixel-size": _("Pixel size"), "device": _("Device"), "engine": _("Engine")}
+    fields["read-anyway"] = _("Read it anyway")
     if sentence == BOX_MAY_BE_WRONG:
         return _(
             "The thorax box may be wrong: look at it in the views. If it is, tick the field of the box under Scan, "
@@ -55,6 +57,8 @@ def panelWords(sentence):
         title = fields.get(name, name.replace("-", " "))
         return f"{title}: {words}" if words else title
 
+    # The panel has no field for this: whoever names sides that the file contradicts is to leave them to the file.
+    sentence = sentence.replace(INSIST_ON_SIDES, "")
     sentence = sentence.replace("pip install", "PythonSlicer -m pip install")
     sentence = re.sub(r"spectbonemetseg ([a-z]+)", command, sentence)
     values = "|".join(re.escape(value) for value in sorted({*sides, *devices}, key=len, reverse=True))

@@ -41,6 +41,7 @@ class ReadingActions:
                 *self.choices.current(),
                 box=parameters.box if parameters.useBox else None,
                 waitForCompletion=False,
+                readAnyway=parameters.readAnyway,
             )
         except UserError as error:
             self.onFailed(str(error))

@@ -209,3 +209,29 @@ def test_a_click_that_draws_does_not_hand_the_editor_another_segment(a_read_pane
     assert not editor.mrmlSegmentEditorNode().GetActiveEffectName()
     panel.selection.onClickedInView(place)
     assert panel.ui.lesionTable.currentRow() > 0
+
+
+def test_what_looks_like_no_whole_body_is_read_when_the_user_insists(host, panel, until, tmp_path):
+    from PIL import Image
+    from SpectBoneMetSegLib.loading import read_scan
+
+    counts = read_scan(SAMPLE).anterior.counts
+    few = np.digitize(counts, (5, 20, 40, 60, 80)).astype(np.uint8) * 40
+    Image.fromarray(few).save(tmp_path / "few_anterior.png")
+    ui = panel.ui
+    ui.scanPath.currentPath = str(tmp_path / "few_anterior.png")
+    ui.loadButton.click()
+    ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert "grey steps" in ui.statusLabel.text
+    assert ui.statusLabel.text.endswith("or insist with Read it anyway.")
+    assert panel.live is None
+    ui.readAnywayCheckBox.checked = True
+    ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert panel.live is not None
+    assert "it was read all the same" in ui.warningLabel.text
+    # Another scan is looked at anew.
+    ui.scanPath.currentPath = str(SAMPLE)
+    ui.loadButton.click()
+    assert not ui.readAnywayCheckBox.checked

@@ -17,7 +17,15 @@ from ..scan.bodies import find_bodies
 from ..scan.planar import VIEW_NAMES, ViewName
 from .frames import Frame
 
-__all__ = ["SIDE_BY_SIDE_RATIO", "VIEW_CODES", "assign_views", "checked_views", "is_wide", "views_in_text"]
+__all__ = [
+    "INSIST_ON_SIDES",
+    "SIDE_BY_SIDE_RATIO",
+    "VIEW_CODES",
+    "assign_views",
+    "checked_views",
+    "is_wide",
+    "views_in_text",
+]
 
 #: Code values (any scheme) of the two sides: DICOM PS3.16 CID 26 in SNOMED CT and its older SNOMED-RT values, then the
 #: anatomical and the projection codes that some systems write instead.
@@ -37,6 +45,9 @@ VIEW_CODES: dict[str, ViewName] = {
 
 #: One whole-body view is about a quarter as wide as it is high (256 x 1024), two side by side about half.
 SIDE_BY_SIDE_RATIO = 0.4
+
+#: What somebody at a command line can do who knows better than the file; Slicer's panel offers it not.
+INSIST_ON_SIDES = ", or insist with --views-override"
 
 _REMEDY_ONE = "say which with --views anterior or --views posterior"
 _REMEDY_TWO = "say which with --views anterior,posterior or --views posterior,anterior, in stored order"
@@ -184,9 +195,7 @@ def _check_word(
         return
     told = f"{study} itself calls {' and '.join(against)}"
     if not override:
-        raise UserError(
-            f"{told}, and --views {','.join(views)} contradicts it; leave --views out, or insist with --views-override."
-        )
+        raise UserError(f"{told}, and --views {','.join(views)} contradicts it; leave --views out{INSIST_ON_SIDES}.")
     warnings.append(f"{told}; --views-override took {','.join(views)} instead: check left and right.")
 
 
