@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegTrainingLib.common import extras
@@ -25,3 +27,45 @@ def test_a_command_whose_packages_are_missing_names_them_and_the_extra(monkeypat
     assert len(said.splitlines()) == 1
     assert missing in said
     assert "pip install 'spectbonemetseg[train]'" in said
+
+
+class Failing:
+    """A command whose import of a package fails after its work has begun."""
+
+    help = "Fail."
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """It has none."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        raise ModuleNotFoundError(f"No module named {self.name!r}", name=self.name)
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        ("tensorflow", "pip install 'spectbonemetseg[train]'"),
+        ("skimage.measure", "pip install 'spectbonemetseg[train]'"),
+        ("vtkmodules.vtkCommonCore", "pip install 'spectbonemetseg[slicer]'"),
+        ("somepackage", "pip install somepackage"),
+    ],
+)
+def test_a_package_that_nobody_asked_for_before_is_named_with_its_extra_and_no_traceback(missing, remedy, capsys):
+    assert main(["fail"], {"fail": lambda: Failing(missing)}) == 1
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert f"This needs {missing.partition('.')[0]}, which is not installed; {remedy}." in said
+
+
+def test_a_missing_module_of_our_own_is_a_fault_and_not_a_package_to_install():
+    with pytest.raises(ModuleNotFoundError):
+        main(["fail"], {"fail": lambda: Failing("SpectBoneMetSegLib.nowhere")})
+
+
+def test_ranking_asks_for_tensorflow_before_it_looks_at_the_data(monkeypatch, capsys):
+    monkeypatch.setattr(extras, "is_there", lambda module: module != "tensorflow")
+    assert main(["rank", "--data", "nowhere"]) == 1
+    assert "Ranking needs TensorFlow" in capsys.readouterr().err
