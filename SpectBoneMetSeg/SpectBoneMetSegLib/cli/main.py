@@ -19,6 +19,13 @@ from .models import ModelsCommand
 
 COMMAND_GROUP = "spectbonemetseg.commands"
 
+#: Which extra of ours brings a package that the plain install lacks, by what is imported.
+EXTRAS = {
+    **dict.fromkeys(("tensorflow", "keras", "onnx", "matplotlib", "skimage"), "train"),
+    **dict.fromkeys(("slicer", "vtk", "vtkmodules"), "slicer"),
+    "argcomplete": "completion",
+}
+
 
 def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], Command]] | None = None) -> int:
     """Run one command; returns the exit status.
@@ -43,6 +50,14 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         return 2
     except UserError as error:
         print(f"spectbonemetseg: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if not package or package.startswith("SpectBoneMetSeg"):
+            # That is no missing package but a fault of ours, which is not hidden.
+            raise
+        wanted = f"'spectbonemetseg[{EXTRAS[package]}]'" if package in EXTRAS else package
+        print(f"spectbonemetseg: This needs {package}, which is not installed; pip install {wanted}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("spectbonemetseg: stopped.", file=sys.stderr)
