@@ -98,7 +98,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
         Args:
             dataset: folder of the data set. name: of the new model.
-            pace: "quick", "standard" or "thorough". approach: "faithful" (the paper's) or "strong".
+            pace: "quick", "standard" or "thorough". approach: "semi" (the paper's) or "strong".
             start: model that goes on learning; empty for the default one, NOTHING for none.
             seed: of everything that is drawn. steps: 0 for the pace's.
 
@@ -117,6 +117,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
         folder = Path(dataset)
         parent = None if start == NOTHING else start or default_model_name()
+        # Scenes of earlier versions call it otherwise.
+        approach = "semi" if approach == "faithful" else approach
         config = preset(pace, approach, parent, bool(cases_of(folder, "unlabelled")), seed)
         return JobSpec(folder, name, replace(config, steps=steps) if steps else config)
 

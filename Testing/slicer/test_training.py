@@ -189,7 +189,7 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     assert ui.seedBox.value == 7
     assert ui.datasetPath.currentPath == str(tmp_path / "set")
     assert ui.parentSelector.currentData == "tiny"
-    assert ui.methodSelector.currentData == "faithful"
+    assert ui.methodSelector.currentData == "semi"
     assert [ui.unlabelledList.item(row).text() for row in range(2)] == ["/some/scans", "/more/scans"]
     [label] = panel.teach.scene.ticked()
     assert label.reader == "anna"

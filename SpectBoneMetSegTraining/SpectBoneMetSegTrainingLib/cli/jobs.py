@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks of `watch`.
 LOOK_SECONDS = 1.0
+
+#: A terminal's usual width, and how far what is said of a job is set in.
+WIDTH, INDENT = 80, "    "
 
 
 class JobsCommand:
@@ -69,10 +73,18 @@ def _show(jobs: list[Job], as_json: bool) -> None:
         print_json([{"id": job.folder.name, "folder": str(job.folder), **asdict(job.status)} for job in jobs])
         return
     for job in jobs:
-        print(f"{job.folder.name}\t{_line(job.status)}")
+        state, _, figures = _figures(job.status).partition(", ")
+        print(f"{job.folder.name}  {state}")
+        for text in (figures, job.status.message):
+            for line in textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT):
+                print(line)
 
 
 def _line(status: JobStatus) -> str:
+    return _figures(status) + (f". {status.message}" if status.message else "")
+
+
+def _figures(status: JobStatus) -> str:
     from ..jobs.preflight import in_words
 
     parts = [status.state, f"step {status.step} of {status.steps}"]
@@ -82,7 +94,7 @@ def _line(status: JobStatus) -> str:
         parts.append(f"validation Dice {status.dice:.3f}")
     if status.state == "running" and status.seconds_left is not None:
         parts.append(f"about {in_words(status.seconds_left)} left")
-    return ", ".join(parts) + (f". {status.message}" if status.message else "")
+    return ", ".join(parts)
 
 
 def _watch(folder: Path, as_json: bool) -> int:

@@ -61,7 +61,7 @@ class TrainPanel:
         for value, text in (*paces, ("thorough", _("Thorough: hours"))):
             ui.presetSelector.addItem(text, value)
         ui.methodSelector.addItem(_("Strong: learns from unlabelled scans, too"), "strong")
-        ui.methodSelector.addItem(_("Faithful: as in the paper"), "faithful")
+        ui.methodSelector.addItem(_("Semi: semi-supervised, as in the paper"), "semi")
         for name, selector in (
             ("pace", ui.presetSelector),
             ("approach", ui.methodSelector),

@@ -87,7 +87,18 @@ def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys
     assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
     told = capsys.readouterr()
     assert "step 10 of 10" in told.err
-    assert told.out.startswith(f"{folder.name}\tfinished")
+    assert told.out.startswith(f"{folder.name}  finished\n    step 10 of 10")
+
+
+def test_the_list_of_jobs_fits_a_terminal(jobs, counting, capsys):
+    folders = [start(jobs, counting, model="a-model-with-a-rather-long-name"), start(jobs, counting, model="b")]
+    assert main(["jobs", "watch", "b", "--jobs", str(jobs)]) == 0
+    capsys.readouterr()
+    assert main(["jobs", "list", "--jobs", str(jobs)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [folder.name for folder in folders]
+    assert max(map(len, lines)) <= 80
+    assert all(line == line.rstrip() for line in lines)
 
 
 def test_a_job_is_stopped_resumed_paused_and_deleted_by_its_name(jobs, counting, capsys):

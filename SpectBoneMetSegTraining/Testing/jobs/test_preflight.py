@@ -138,7 +138,7 @@ def test_durations_in_words(seconds, words):
 
 
 @pytest.mark.parametrize("pace", ["quick", "standard", "thorough"])
-@pytest.mark.parametrize("approach", ["faithful", "strong"])
+@pytest.mark.parametrize("approach", ["semi", "strong"])
 @pytest.mark.parametrize("start", [None, "thorax"])
 @pytest.mark.parametrize("unlabelled", [True, False])
 def test_every_preset_can_be_trained(pace, approach, start, unlabelled):
@@ -148,7 +148,7 @@ def test_every_preset_can_be_trained(pace, approach, start, unlabelled):
     assert config.start == start
     assert config.steps // config.validate_every >= 5
     if start is None:
-        assert (config.network == PAPER_NETWORK) == (approach == "faithful")
+        assert (config.network == PAPER_NETWORK) == (approach == "semi")
     assert config.steps <= preset("thorough", approach, None, unlabelled).steps
 
 

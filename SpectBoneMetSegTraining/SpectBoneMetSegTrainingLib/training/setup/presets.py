@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from .config import Method, TrainingConfig
 
 Pace = Literal["quick", "standard", "thorough"]
-Approach = Literal["faithful", "strong"]
+Approach = Literal["semi", "strong"]
 
 #: The paper reads the sum of both views and draws one outline.
 PAPER_NETWORK = NetworkConfig(inputs=("aggregate",), outputs=("union",))
@@ -45,22 +45,22 @@ def preset(
 
     Args:
         pace: how long it may take: minutes, about an hour or hours on an ordinary computer.
-        approach: "faithful" trains as Lin et al. 2022 did (Eq. 6 to 8 corrected, sum of both views); "strong" with a
-            mean teacher on both views.
+        approach: as in `--method`: "semi" trains as Lin et al. 2022 did (Eq. 6 to 8 corrected, sum of both views),
+            "strong" with a mean teacher on both views.
         start: name or path of the model to fine-tune, which then decides on the shape of the network; None to begin
             from nothing.
         unlabelled: whether there are scans without labels; without any, both approaches learn from labels alone.
         seed: of everything that is drawn.
     """
     chosen = _PACES[pace]
-    method: Method = "supervised" if not unlabelled else "semi" if approach == "faithful" else "strong"
+    method: Method = "supervised" if not unlabelled else approach
     share = _FINE_TUNING_SHARE if start else 1.0
     return TrainingConfig(
         steps=round(chosen.steps * share),
         patch=chosen.patch,
         learning_rate=RATE_FINE_TUNING if start else RATE_FROM_NOTHING,
         seed=seed,
-        network=PAPER_NETWORK if approach == "faithful" and not start else NetworkConfig(),
+        network=PAPER_NETWORK if approach == "semi" and not start else NetworkConfig(),
         method=method,
         validate_every=max(25, round(chosen.validate_every * share)),
         start=start,
