@@ -306,5 +306,6 @@ def test_folders_with_accents_spaces_and_long_names_reach_the_child(a_worker, a_
     shutil.copytree(a_model, folder / "modèle")
     result = a_worker.wait(a_worker.read(folder / "Übersicht ß.dcm", str(folder / "modèle"), device="cpu"))
     assert result.scan.case == "Übersicht ß"
-    save_reading(reading_at(result, 0.5, 0.0), str(folder / "résultats"))
+    # The made-up network finds hundreds of specks; drawing the large ones is enough here.
+    save_reading(reading_at(result, 0.5, 2000.0), str(folder / "résultats"))
     assert (folder / "résultats" / "overview.png").is_file()

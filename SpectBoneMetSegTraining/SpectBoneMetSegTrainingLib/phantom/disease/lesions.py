@@ -147,9 +147,11 @@ def _draw_radius(rng: np.random.Generator, bone: str, size: float) -> float:
 def crossed(person: Person, focus: Focus) -> list[Focus]:
     """The parts of a focus in the bones next to its own, about the same middle: one focus a bone."""
     names = load_skeleton().names
-    offset = person.bones - person.bones[focus.start]
     reach = focus.form.radius * max(focus.form.stretch, 1.0)
-    near = ((offset**2).sum(1) < reach**2) & person.present & ~person.prosthesis
+    # Few points lie as high as the focus: only their distances are taken.
+    level = np.flatnonzero(np.abs(person.bones[:, 2] - person.bones[focus.start, 2]) <= reach + 1)
+    offset = person.bones[level] - person.bones[focus.start]
+    near = level[((offset**2).sum(1) < reach**2) & person.present[level] & ~person.prosthesis[level]]
     counts = np.bincount(person.bone[near], minlength=len(names))
     parts = []
     for number in np.flatnonzero(counts >= LEAST_PART).tolist():

@@ -22,6 +22,7 @@ Sex, stature, weight, widths, missing parts and organs have the same distributio
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -162,9 +163,14 @@ def weight_kg(shape: BodyShape) -> float:
 
 def side_scale(segment: NDArray[np.uint8], factor: float) -> NDArray[np.float64]:
     """The share of a width or depth factor that each body segment takes, point by point: trunk all, limbs half."""
-    share = np.array([{"trunk": 1.0, "head": 0.3}.get(name, 0.5) for name in SEGMENTS])
-    scale: NDArray[np.float64] = (1 + share * (factor - 1))[segment]
+    scale: NDArray[np.float64] = _segment_scale(factor)[segment]
     return scale
+
+
+def _segment_scale(factor: float) -> NDArray[np.float64]:
+    """(len(SEGMENTS),) what `side_scale` gives to the points of each segment."""
+    share = np.array([{"trunk": 1.0, "head": 0.3}.get(name, 0.5) for name in SEGMENTS])
+    return 1 + share * (factor - 1)
 
 
 def length_factor(shape: BodyShape) -> float:
@@ -177,15 +183,29 @@ def _mass_terms(shape: BodyShape) -> tuple[float, float, float]:
     """Kilograms as a quadratic of the girth (the same factors as in anatomy._tissue_growth)."""
     body, skeleton = load_body(), load_skeleton()
     litres = body.spacing**3 / 1e6 * (shape.stature / length_factor(shape)) ** 3
-    litre = litres * side_scale(body.segment, shape.trunk_width) * side_scale(body.segment, shape.trunk_depth)
+    litre = (litres * _segment_scale(shape.trunk_width) * _segment_scale(shape.trunk_depth))[body.segment]
     # Breasts go with the girth and are left out of the weight.
-    litre[np.isin(body.tissue, [TISSUES.index("right breast"), TISSUES.index("left breast")])] = 0
-    litre[body.tissue == TISSUES.index("lung")] *= 0.26
-    share = fat_share()
+    breasts, lungs = _light_tissue()
+    litre[breasts] = 0
+    litre[lungs] *= 0.26
     bones = 0.85 * len(skeleton.points) * skeleton.spacing**3 / 1e6 * shape.stature**3
-    # Tissue takes (1 + share * (girth - 1))**2.
-    square, linear, rest = litre @ share**2, 2 * litre @ (share * (1 - share)), litre @ (1 - share) ** 2
-    return float(square), float(linear), float(rest + bones)
+    square, linear, rest = _girth_powers()
+    return float(litre @ square), float(2 * litre @ linear), float(litre @ rest + bones)
+
+
+@lru_cache(maxsize=1)
+def _light_tissue() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the body's points in the breasts and in the lungs; the atlas is always the same."""
+    tissue = load_body().tissue
+    breasts = np.isin(tissue, [TISSUES.index("right breast"), TISSUES.index("left breast")])
+    return np.flatnonzero(breasts), np.flatnonzero(tissue == TISSUES.index("lung"))
+
+
+@lru_cache(maxsize=1)
+def _girth_powers() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) each: tissue takes (1 + share * (girth - 1))**2, here by powers of the girth, the linear one halved."""
+    share = fat_share()
+    return share**2, share * (1 - share), (1 - share) ** 2
 
 
 def _draw_girth(shape: BodyShape, rng: np.random.Generator) -> float:

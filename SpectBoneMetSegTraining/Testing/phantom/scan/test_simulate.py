@@ -14,12 +14,18 @@ def middle(mask):
     return rows.mean(), columns.mean()
 
 
-def test_the_same_seed_gives_the_same_counts(coarse_case):
-    first, again = (coarse_case(21, plain=False) for _ in range(2))
+def test_the_same_seed_gives_the_same_counts_labels_and_regions(coarse_case):
+    first, again = (coarse_case(31, plain=False, positive=True) for _ in range(2))
+    assert first.lesions
     for view in ("anterior", "posterior"):
         assert np.array_equal(again.scan.views[view].counts, first.scan.views[view].counts)
         assert np.array_equal(again.expected[view], first.expected[view])
+        assert np.array_equal(again.regions[view], first.regions[view])
     assert [lesion.bone for lesion in again.lesions] == [lesion.bone for lesion in first.lesions]
+    for one, two in zip(first.lesions, again.lesions, strict=True):
+        for view, shown in one.views.items():
+            assert np.array_equal(shown.mask, two.views[view].mask)
+            assert (shown.visible, shown.merged_into) == (two.views[view].visible, two.views[view].merged_into)
     assert (again.mimics, again.landmarks, again.parameters) == (first.mimics, first.landmarks, first.parameters)
 
 

@@ -33,13 +33,16 @@ def mixed(discs, tmp_path_factory):
 
 
 METHODS = {
+    "supervised": {"method": "supervised"},
     "unsupervised": {"method": "unsupervised", "labels": 2},
     "semi as published": {"method": "semi", "labels": 4, "published": True, "convex": True},
     "strong": {"method": "strong", "labels": 4},
 }
+#: The quick tests resume the method that has all parts: two kinds of scans, a teacher, pasted lesions.
+RESUMED = [pytest.param(name, marks=[] if name == "strong" else pytest.mark.slow) for name in METHODS]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", RESUMED)
 def test_a_method_broken_off_ends_with_the_weights_of_an_unbroken_run(name, mixed, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "CHECKPOINT_EVERY", 2)
     options = config(**METHODS[name])
@@ -87,7 +90,11 @@ def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
     everyone = sorted({case for fold in folds["folds"] for case in fold["train"]})
     folds["folds"] = [{"train": everyone, "val": []} for _ in folds["folds"]]
     (data / "splits.json").write_text(json.dumps(folds))
-    network = train(data, tmp_path / "run", config(steps=140, patch=64, learning_rate=1e-2, augment=False))
+    losses = []
+    options = config(steps=140, patch=64, learning_rate=1e-2, augment=False)
+    network = train(data, tmp_path / "run", options, lambda _s, _n, loss, _t: losses.append(loss))
+    assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 5000
 
     def predict(inputs):
         # The crops are larger than the discs; the network's grid divides both.
