@@ -1,4 +1,4 @@
-"""Sums of a case, figures of a model with their intervals, the difference of two models, and how they are written."""
+"""The figures of a model with their intervals, the difference of two models, and how they are written."""
 
 import csv
 import json
@@ -8,67 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop
-from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.evaluation.bootstrap import draw_patients
-from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
 from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, figures, full_report, write_report
-from SpectBoneMetSegTrainingLib.evaluation.scores import (
-    CALIBRATION_BINS,
-    CaseScores,
-    Sums,
-    calibration_sums,
-    from_flat,
-    save_scores,
-    score_cases,
-    without_flags,
-)
-
-PLAIN = Delineator(0.5, 0.5, 0.0)
-SHAPE = (40, 40)
-SEEDS = st.integers(0, 2**32 - 1)
-
-
-def crop_of(case="a", boxes=(), ignored=(), views=("anterior", "posterior"), flags=()):
-    """A case whose lesions, boxes ((row, end), (column, end)), are seen in all of its views."""
-    label, instances, lesions = np.zeros(SHAPE, np.uint8), np.zeros((1, *SHAPE), np.uint16), []
-    for place, (rows, columns) in enumerate((*ignored, *boxes), 1):
-        judged = place > len(ignored)
-        label[slice(*rows), slice(*columns)] = LESION if judged else IGNORE
-        instances[0, slice(*rows), slice(*columns)] = place
-        lesions.append({"id": place, "labelled": dict.fromkeys(views, judged)})
-    counts = np.full(SHAPE, 20, np.float32)
-    per_view = (dict.fromkeys(views, array) for array in (counts, label, instances))
-    return LabelledCrop(case, *per_view, lesions, flags)
-
-
-def marks(crop, *boxes):
-    """{view: probability} of 0.99 in the boxes and 0 elsewhere."""
-    probability = np.zeros(SHAPE, np.float32)
-    for rows, columns in boxes:
-        probability[slice(*rows), slice(*columns)] = 0.99
-    return dict.fromkeys(crop.labels, probability)
-
-
-def perfect(crop):
-    return {view: np.where(label == LESION, 1, 0).astype(np.float32) for view, label in crop.labels.items()}
-
-
-def random_cases(seed, count=8, skill=0.5):
-    """Simulated scores: patients of very different numbers of lesions."""
-    rng = np.random.default_rng(seed)
-    result = []
-    for i in range(count):
-        crop = crop_of(str(i), [((4, 8), (4, 8)), ((20, 24), (20, 30))][: rng.integers(3)], views=("anterior",))
-        noise = rng.random(SHAPE) < 0.01
-        hit = (crop.labels["anterior"] == LESION) & (rng.random(SHAPE) < skill)
-        probability = {"anterior": (hit | noise).astype(np.float32)}
-        result += score_cases([(crop, probability)], PLAIN, {crop.case: f"patient {i // 2}"})
-    return result
-
-
-def report_of(*predictions, **options):
-    return full_report(score_cases(predictions, PLAIN), samples=20, **options)
+from SpectBoneMetSegTrainingLib.evaluation.scores import CaseScores, from_flat, score_cases
+from support.scored_cases import PLAIN, SEEDS, crop_of, marks, perfect, random_cases, report_of
 
 
 def test_the_figures_of_a_worked_example():
@@ -134,49 +77,6 @@ def test_a_larger_union_of_marks_is_no_better_lesion_by_lesion_when_outlines_are
     report = report_of((crop, marks(crop, ((2, 18), (2, 30)))))
     assert report["lesion_f1_overlap"] == 1  # everything is touched
     assert report["lesion_f1_iou10"] == 0  # nothing is outlined
-
-
-def test_views_that_do_not_exist_are_not_asked_for():
-    both, one = crop_of("a", [((4, 8), (4, 8))]), crop_of("b", [((4, 8), (4, 8))], views=("posterior",))
-    scores = score_cases([(both, perfect(both)), (one, perfect(one))], PLAIN)
-    assert [float(score.sums.images[0]) for score in scores] == [2, 1]
-    assert [float(score.sums.lesions[0]) for score in scores] == [2, 1]
-    unlabelled = LabelledCrop("c", both.counts, {}, {}, [])
-    (nothing,) = score_cases([(unlabelled, perfect(both))], PLAIN)
-    assert not nothing.sums.flat().any()
-
-
-def test_flagged_cases_can_be_left_out():
-    crops = [crop_of("a"), crop_of("b", flags=("superscan",))]
-    scores = score_cases([(crop, perfect(crop)) for crop in crops], PLAIN)
-    assert [score.case for score in without_flags(scores)] == ["a"]
-
-
-def test_air_and_ignored_pixels_do_not_count_in_the_calibration():
-    crop = crop_of("a", ignored=[((30, 34), (2, 6))], views=("anterior",))
-    for counts in crop.counts.values():
-        counts[:, :20] = 0
-    (score,) = score_cases([(crop, marks(crop))], PLAIN)
-    assert 18 * 40 < score.sums.bin_pixels.sum() < 24 * 40  # the edge is smoothed
-    inside = crop_of("a", ignored=[((30, 34), (2, 6))], views=("anterior",))
-    (score,) = score_cases([(inside, marks(inside))], PLAIN)
-    assert score.sums.bin_pixels.sum() == 1600 - 16
-
-
-@given(SEEDS)
-@settings(max_examples=20, deadline=None)
-def test_the_calibration_error_of_calibrated_probabilities_is_next_to_nothing(seed):
-    rng = np.random.default_rng(seed)
-    p = rng.random(40_000)
-    for truth, expected in ((rng.random(p.size) < p, 0.0), (rng.random(p.size) < p**2, 1 / 6)):
-        sums = calibration_sums(p, truth)
-        gap = np.abs(sums["bin_probability"] - sums["bin_lesion"]).sum() / sums["bin_pixels"].sum()
-        assert gap == pytest.approx(expected, abs=0.02)
-
-
-def test_probabilities_of_nothing_and_one_fall_into_the_outer_bins():
-    sums = calibration_sums(np.array([0.0, 1.0]), np.array([False, True]))
-    assert sums["bin_pixels"][0] == sums["bin_pixels"][CALIBRATION_BINS - 1] == 1
 
 
 @given(SEEDS)
@@ -285,16 +185,6 @@ def test_only_models_scored_on_the_same_cases_are_compared():
         full_report([])
 
 
-def test_sums_survive_flattening_and_add_field_by_field():
-    one, two = (case.sums for case in random_cases(2, 2))
-    total = from_flat(one.flat() + two.flat())
-    for name in vars(one):
-        np.testing.assert_array_equal(getattr(total, name), getattr(one + two, name))
-    assert isinstance(total, Sums)
-    with pytest.raises(ValueError, match="numbers"):
-        from_flat(one.flat()[1:])
-
-
 def test_samples_are_worked_out_all_at_once_as_one_by_one():
     stacked = np.stack([case.sums.flat() for case in random_cases(4)])
     together = figures(from_flat(stacked))
@@ -302,17 +192,6 @@ def test_samples_are_worked_out_all_at_once_as_one_by_one():
         alone = figures(from_flat(values))
         for name in together:
             np.testing.assert_array_equal(together[name][row], alone[name])
-
-
-def test_every_cases_scores_are_kept_in_a_file(tmp_path):
-    cases = [*random_cases(1, 3), replace(random_cases(2, 1)[0], case="x", flags=("superscan",))]
-    save_scores(tmp_path / "scores.json", cases)
-    kept = read_json(tmp_path / "scores.json")["cases"]
-    assert [(one["patient"], one["case"], tuple(one["flags"])) for one in kept] == [
-        (one.patient, one.case, one.flags) for one in cases
-    ]
-    for one, two in zip(kept, cases, strict=True):
-        np.testing.assert_array_equal(one["sums"], two.sums.flat())
 
 
 def test_a_report_is_written_as_json_and_csv_with_flat_names(tmp_path):
