@@ -6,10 +6,12 @@ import argparse
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json
+from SpectBoneMetSegLib.cli.segment import duration
 
 from ..common.extras import require
 from ..common.progress import counter
@@ -74,6 +76,23 @@ class SimulateCommand:
         if args.json:
             print_json(summary)
         return 0
+
+
+def _contents(folder: Path) -> str:
+    """What a data set holds, as the beginning of a sentence."""
+    from ..dataset.cases import records_of
+
+    records = records_of(folder)
+    parts = []
+    for split, words in (("train", "to learn from"), ("test", "for the test"), ("unlabelled", "without labels")):
+        cases = [record for record in records if record["split"] == split]
+        if cases:
+            parts.append(f"{len({record.get('patient', record['case']) for record in cases})} {words}")
+    lesions = sum(any(lesion["labelled"].values()) for record in records for lesion in record.get("lesions", ()))
+    return (
+        f"{folder}: simulated patients, {', '.join(parts)}; {len(records)} scans with {lesions} labelled lesions; "
+        f"train with `train --data {folder}`"
+    )
 
 
 def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
@@ -147,6 +166,8 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
         background=asked["background"],
         region=asked["region"],
     )
+    started = time.monotonic()
     agreement = simulate_population(Path(args.output), population, args.jobs, counter("patient"))
+    print(f"{_contents(Path(args.output))}; it took {duration(time.monotonic() - started)}.", file=sys.stderr)
     shown = {name: asked[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}
     return {"output": args.output, **shown, "agreement": agreement}

@@ -65,6 +65,7 @@ class TrainCommand:
         except UserError as error:
             raise UsageError(str(error)) from error
         _gather_if_asked(args, data, run)
+        _tell_beginning(data, run, config)
         figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=look_line)
         if figures:
             dice = figures["both views"]["dice"]
@@ -76,6 +77,26 @@ class TrainCommand:
         if args.json:
             print_json({"model": str(output), "validation": figures, **compared})
         return 0
+
+
+def _tell_beginning(data: Path, run: Path, config: TrainingConfig) -> None:
+    """Say who is learnt from, and where a broken-off run goes on."""
+    from ..dataset.budgets import patients_of
+    from ..training.run_folder import load_checkpoint
+    from ..training.setup.cases import training_cases
+
+    cases, patients = training_cases(data, config), patients_of(data)
+    learning, looking, others = (
+        len({patients[case] for case in group}) for group in (cases.labelled, cases.validation, cases.unlabelled)
+    )
+    saved = load_checkpoint(run)
+    step = int(saved["step"]) if saved else 0
+    begin = f"{run} goes on at step {step} of {config.steps}" if step else f"{config.steps} steps begin in {run}"
+    print(
+        f"{begin}. Patients: {learning} with labels to learn from, {looking} to validate on, {others} without labels.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _compare(output: Path, run: Path, data: Path, config: TrainingConfig) -> dict[str, Any]:

@@ -24,10 +24,26 @@ def counter(what: str) -> Callable[[int, int], None]:
     return show
 
 
+#: The first step builds the network's graph; the steps after it tell how long a training will take.
+STEPS_FOR_AN_ESTIMATE = 4
+
+
 def loss_line() -> Callable[[int, int, float, Pace], None]:
-    """Shows now and then the training loss, how long a step takes, and the share of it spent waiting for data."""
+    """Shows how long the training will take as soon as that is known; now and then its loss, how long a step takes, and
+    the share of it spent waiting for data."""
+    times: list[float] = []
 
     def show(step: int, steps: int, loss: float, pace: Pace) -> None:
+        times.append(time.monotonic())
+        if len(times) == STEPS_FOR_AN_ESTIMATE and step < steps:
+            each = (times[-1] - times[0]) / (len(times) - 1)
+            left = each * (steps - step) / 60
+            print(
+                f"A step takes {each:.2g} s: about {left:.0f} min for the {steps - step} steps ahead, looks at the "
+                "validation patients on top.",
+                file=sys.stderr,
+                flush=True,
+            )
         if step % 20 == 0 or step == steps:
             left = pace.seconds * (steps - step) / 60
             speed = f"{pace.step:.2f} s a step, {pace.waiting:.0%} of it waiting for data"

@@ -8,8 +8,9 @@ from SpectBoneMetSegTrainingLib.cli.simulate import _seed_for
 
 
 def test_a_drawn_seed_is_said_and_that_of_a_broken_off_run_is_taken_up_in_silence(tmp_path, capsys):
-    seed = _seed_for(tmp_path)
+    record = tmp_path / "simulation.json"
+    seed = _seed_for(record)
     assert f"Drew --seed {seed};" in capsys.readouterr().err
-    (tmp_path / "simulation.json").write_text(json.dumps({"seed": 7}))
-    assert _seed_for(tmp_path) == 7
+    record.write_text(json.dumps({"seed": 7}))
+    assert _seed_for(record) == 7
     assert capsys.readouterr().err == ""

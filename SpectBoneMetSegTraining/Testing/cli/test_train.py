@@ -175,6 +175,19 @@ def test_a_scan_is_known_again_in_another_data_set_under_another_name(mixed, par
     assert known_to(find_model().card, other, ["renamed"]).sentence(1) == ""
 
 
+def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_step(mixed, tmp_path, capsys):
+    options = ["--steps", "6", *SMALL]
+    assert train(mixed, tmp_path / "m", *options) == 0
+    first = capsys.readouterr().err.splitlines()
+    assert first[0] == (
+        f"6 steps begin in {tmp_path / 'm-run'}. Patients: 4 with labels to learn from, 2 to validate on, 0 without "
+        "labels."
+    )
+    assert any(line.startswith("A step takes ") and "for the 2 steps ahead" in line for line in first)
+    assert train(mixed, tmp_path / "m", *options) == 0
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'm-run'} goes on at step 6 of 6.")
+
+
 def test_a_run_does_not_go_on_from_another_model(mixed, parent, tmp_path):
     with pytest.raises(UserError, match="not the model"):
         train_and_finish(
