@@ -11,6 +11,7 @@ PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sy
 VENV ?= .venv
 BIN := $(VENV)/bin
 SAMPLE := Resources/Sample/simulated_scan.dcm
+TRUTH := Resources/Sample/truth.nii.gz
 export TF_CPP_MIN_LOG_LEVEL = 3
 export MPLBACKEND = Agg
 
@@ -32,7 +33,8 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 
 demo: $(VENV)/.demo
 	$(BIN)/spectbonemetseg segment $(SAMPLE) --output demo-output --scene demo-output/simulated_scan.mrb
-	@echo "Look at demo-output/simulated_scan/overview.png; open demo-output/simulated_scan.mrb in 3D Slicer."
+	$(BIN)/python -m SpectBoneMetSegTrainingLib.evaluation.truth_picture demo-output/simulated_scan $(SAMPLE) $(TRUTH) demo-output/truth.png
+	@echo "Look at demo-output/simulated_scan/overview.png and demo-output/truth.png; open demo-output/simulated_scan.mrb in 3D Slicer."
 
 shell: $(VENV)/.demo
 	PATH="$(abspath $(BIN)):$$PATH" $${SHELL:-/bin/sh}

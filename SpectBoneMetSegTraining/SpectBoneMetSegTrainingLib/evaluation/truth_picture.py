@@ -1,0 +1,175 @@
+"""What a model found in a simulated scan beside what the simulator put there: found, missed, too faint, not read.
+
+    python -m SpectBoneMetSegTrainingLib.evaluation.truth_picture RESULT SCAN TRUTH PICTURE.png
+
+RESULT is a folder of results of SCAN, TRUTH a label file of the whole anterior frame (1 = lesion, 2 = too faint to be
+labelled). Both are drawn on the sum of the views, from the front.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.notice import RESEARCH_USE
+from SpectBoneMetSegLib.export.overview import outlines_of
+from SpectBoneMetSegLib.export.picture_parts import dashed_box, dashed_outline, grey_picture
+from SpectBoneMetSegLib.scan.display import display_window
+from SpectBoneMetSegLib.scan.planar import PlanarView
+
+from ..dataset.cases import IGNORE, LESION
+from ..dataset.files import read_image, read_json
+from .matching import EIGHT_CONNECTED
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+__all__ = ["Comparison", "compare", "draw_comparison"]
+
+Box = tuple[tuple[int, int], tuple[int, int]]
+
+#: Pixels of the picture for a pixel of the scan; a strip above for titles and one below for the sentence.
+SCALE, HEADER, FOOTER, MARGIN = 2, 40, 64, 24
+RED, GREEN, BLUE, GREY, INK = (214, 0, 28), (0, 128, 60), (0, 92, 185), (120, 120, 120), (25, 25, 25)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Numbered areas of the whole anterior frame, (rows, columns) uint16 each.
+
+    Attributes:
+        marks: what the model drew. false: those of its marks where the simulator put nothing.
+        found, missed: true lesions inside the box that was read. unread: true lesions outside of it.
+        faint: too faint to be labelled, neither right nor wrong.
+    """
+
+    marks: NDArray[np.uint16]
+    false: NDArray[np.uint16]
+    found: NDArray[np.uint16]
+    missed: NDArray[np.uint16]
+    unread: NDArray[np.uint16]
+    faint: NDArray[np.uint16]
+
+    @property
+    def sentence(self) -> str:
+        """The numbers in words."""
+        found, missed, unread, false = (
+            int(areas.max()) for areas in (self.found, self.missed, self.unread, self.false)
+        )
+        return (
+            f"Of {found + missed} true areas in the box that was read {found} were found (green) and {missed} missed "
+            f"(blue); {unread} lie outside of it. Marks where there is nothing: {false}. Dashed grey: too faint to "
+            "count."
+        )
+
+
+def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Box) -> Comparison:
+    """Sort connected areas: a true one is found when any pixel of it is marked.
+
+    Args:
+        mask: (rows, columns), 1 where the model sees a lesion. truth: the same, of LESION and IGNORE.
+        box: rows and columns that were read, half open.
+    """
+    from scipy import ndimage
+
+    (first, end), (left, right) = box
+    inside = np.zeros(truth.shape, bool)
+    inside[first:end, left:right] = True
+
+    def numbered(area: NDArray[np.bool_]) -> NDArray[np.uint16]:
+        return np.asarray(ndimage.label(area, EIGHT_CONNECTED)[0], np.uint16)
+
+    def touching(areas: NDArray[np.uint16], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The pixels of those areas that share one with `other`."""
+        return np.isin(areas, np.unique(areas[other & (areas > 0)])) & (areas > 0)
+
+    marks, lesions = numbered(mask > 0), numbered(truth == LESION)
+    read = touching(lesions, inside)
+    hit = touching(lesions, mask > 0)
+    return Comparison(
+        marks,
+        numbered((marks > 0) & ~touching(marks, truth > 0)),
+        numbered(hit),
+        numbered(read & ~hit),
+        numbered((lesions > 0) & ~read & ~hit),
+        numbered(truth == IGNORE),
+    )
+
+
+def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Comparison:
+    """Draw both side by side.
+
+    Raises:
+        UserError: the scan cannot be read, a file is missing, or they do not belong together.
+    """
+    from PIL import Image, ImageDraw
+    from SpectBoneMetSegLib.loading import read_scan
+    from SpectBoneMetSegLib.scan.aggregation import aggregate
+
+    view = aggregate(read_scan(scan))
+    mask, label = (read_image(path)[0].astype(np.uint8) for path in (result / "mask.nrrd", truth))
+    if not mask.shape == label.shape == view.shape:
+        raise UserError(f"{result}, {truth} and {scan} do not belong together: their grids differ.")
+    crop = read_json(result / "receipt.json")["crop"]
+    box = (tuple(crop["rows"]), tuple(crop["columns"]))
+    compared = compare(mask, label, box)
+    rows, columns = view.shape
+    width, height = columns * SCALE, rows * SCALE
+    image = Image.new("RGB", (2 * width + 3 * MARGIN, height + HEADER + FOOTER), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    grey = grey_picture(view, (-0.5, -0.5, rows - 0.5, columns - 0.5), (width, height), _black(view))
+    panels = (
+        ("Found by the model", ((compared.marks, RED, False),)),
+        (
+            "What the simulator put there",
+            (
+                (compared.faint, GREY, True),
+                (compared.unread, GREY, False),
+                (compared.missed, BLUE, False),
+                (compared.found, GREEN, False),
+            ),
+        ),
+    )
+    for number, (title, layers) in enumerate(panels):
+        left = MARGIN + number * (width + MARGIN)
+        image.paste(grey, (left, HEADER))
+        draw.text((left + width / 2, HEADER / 2), title, fill=INK, font_size=18, anchor="mm")
+        corners = np.array([[box[0][0], box[1][0]], [box[0][1], box[1][1]]]) * SCALE + (HEADER, left)
+        dashed_box(draw, corners, (HEADER, left, HEADER + height, left + width), BLUE, 1)
+        for areas, color, dashed in layers:
+            _outline(draw, areas, (HEADER, left), color, dashed)
+    words = compared.sentence.replace("; ", ";\n", 1).replace(". Marks", ".\nMarks", 1)
+    draw.multiline_text((MARGIN, HEADER + height + 6), words, fill=INK, font_size=13)
+    draw.text((image.width - MARGIN, image.height - 8), RESEARCH_USE, fill=GREY, font_size=12, anchor="rs")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    image.save(picture)
+    return compared
+
+
+def _black(view: PlanarView) -> float:
+    return float(display_window(view.counts)[1])
+
+
+def _outline(
+    draw: ImageDraw, areas: NDArray[np.uint16], corner: tuple[int, int], color: tuple[int, int, int], dashed: bool
+) -> None:
+    for pieces in outlines_of(areas).values():
+        for piece in pieces:
+            polygon = (piece + 0.5) * SCALE + corner
+            if dashed:
+                dashed_outline(draw, polygon, color, 1)
+            else:
+                closed = np.vstack((polygon, polygon[:1]))[:, ::-1]
+                draw.line([tuple(point) for point in closed.tolist()], fill=color, width=2)
+
+
+if __name__ == "__main__":
+    try:
+        print(draw_comparison(*map(Path, sys.argv[1:5])).sentence)
+    except UserError as error:
+        sys.exit(str(error))
