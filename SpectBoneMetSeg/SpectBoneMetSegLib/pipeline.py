@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,7 @@ from .scan.aggregation import aggregate
 from .scan.boxes import cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.plausibility import check_scan
+from .scan.region_sides import regions_of_views
 from .scan.regrid import regrid, sample_on
 from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax, whole_field
 
@@ -60,6 +61,7 @@ BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it w
 
 Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
+Number = TypeVar("Number", np.uint8, np.uint16)
 
 
 @dataclass
@@ -159,7 +161,7 @@ class Reader:
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )
         with clock.step("network"):
-            output = self.engine.predict(inputs)
+            output, regions = (self.engine.predict(inputs), None) if not network.regions else self.engine.answer(inputs)
         with clock.step("delineate"):
             maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
             masks, view_masks = self._delineate(maps, scan, aggregated, options)
@@ -167,8 +169,9 @@ class Reader:
             probability = np.maximum.reduce(list(maps.values()))
             lesions = measure_lesions(scan, masks.union, view_masks, probability)
         mask = (masks.union > 0).astype(np.uint8)
+        shown = {} if regions is None else self._regions(regions, scan, (rows, columns), work, aggregated)
         reading = SavableReading(
-            scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps
+            scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps, regions=shown
         )
         reading.receipt.update(self._receipt(reading, options, clock))
         return reading
@@ -188,6 +191,19 @@ class Reader:
             index = names.index(name) if name in names else names.index("union")
             whole = paste(np.ascontiguousarray(output[..., index]), *box, work.shape)
             maps[name] = whole if same_grid(work, frame) else sample_on(whole, work, frame)
+        return maps
+
+    def _regions(
+        self, regions: Map, scan: WholeBodyScan, box: Intervals, work: PlanarView, frame: PlanarView
+    ) -> dict[ViewName, NDArray[np.uint8]]:
+        """{existing view: (rows, columns) numbers of the skeleton's regions on the view's own grid}."""
+        (first, end), (left, right) = box
+        numbers = regions_of_views(regions, self.model.card.network.outputs, work.spacing[0])
+        maps: dict[ViewName, NDArray[np.uint8]] = {}
+        for name, view in scan.views.items():
+            whole = paste(numbers[name][: end - first, : right - left], *box, work.shape)
+            own = whole if same_grid(work, frame) else sample_on(whole, work, frame, order=0)
+            maps[name] = _on_view(own, frame, view)
         return maps
 
     def _delineate(
@@ -336,8 +352,8 @@ def find_region(
     return replace(thorax, rows=own_rows, columns=own_columns), (thorax.rows, thorax.columns)
 
 
-def _on_view(ids: NDArray[np.uint16], frame: PlanarView, view: PlanarView) -> NDArray[np.uint16]:
-    """IDs on the anterior frame as the view's own grid shows them."""
+def _on_view(ids: NDArray[Number], frame: PlanarView, view: PlanarView) -> NDArray[Number]:
+    """IDs or region numbers on the anterior frame as the view's own grid shows them."""
     if same_grid(frame, view):
         return ids
     if same_grid(frame, mirror(view)):

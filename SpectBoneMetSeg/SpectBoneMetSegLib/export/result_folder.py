@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from ..lesions.results import Reading
 
 
-#: Every file a reading consists of (masks of views that exist).
+#: Every file a reading consists of (masks of views that exist, regions where the model knows them).
 FILES = {
     "segmentation.seg.nrrd",
     "mask.nrrd",
     "mask_anterior.nrrd",
     "mask_posterior.nrrd",
     "probability.nrrd",
+    "regions_anterior.nrrd",
+    "regions_posterior.nrrd",
     "contours.mrk.json",
     "lesions.csv",
     "receipt.json",

@@ -72,6 +72,8 @@ class Reading:
         receipt: what receipt.json holds.
         probabilities: per existing view (rows, columns) float32, anterior frame: what `probability` is the greater of.
         rejected: lesions that a physician took out, ids n+1.. in the order head to foot; in no mask, but in the table.
+        regions: per existing view (rows, columns) uint8 of `scan.skeleton_regions`, in that view's own grid; empty
+            where the model knows none.
     """
 
     scan: WholeBodyScan
@@ -84,3 +86,4 @@ class Reading:
     receipt: dict[str, object] = field(default_factory=dict)
     probabilities: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
     rejected: tuple[Lesion, ...] = ()
+    regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)

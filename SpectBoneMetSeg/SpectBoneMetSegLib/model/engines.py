@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,18 @@ ONNX_CPU_PROVIDER = "CPUExecutionProvider"
 ONNX_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 #: A GPU answers like the CPU when no probability differs by more than this.
 GPU_TOLERANCE = 1e-3
+
+
+class Answer(NamedTuple):
+    """What a network says of one scan, float32.
+
+    Attributes:
+        probability: (rows, columns, outputs). regions: (rows / 2, columns / 2, views x regions), odd sides rounded up,
+            of a network with regions; None of others.
+    """
+
+    probability: NDArray[np.float32]
+    regions: NDArray[np.float32] | None
 
 
 class Engine(Protocol):
@@ -51,6 +63,10 @@ class Engine(Protocol):
         Raises:
             ValueError: the channels are not the model's.
         """
+        ...
+
+    def answer(self, inputs: NDArray[np.float32]) -> Answer:
+        """As `predict`, with the skeleton's regions where the network knows them."""
         ...
 
 
@@ -132,7 +148,11 @@ class TensorFlowEngine:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""
-        return _padded(self._model, inputs, lambda batch: self._run(batch).numpy())
+        return self.answer(inputs).probability
+
+    def answer(self, inputs: NDArray[np.float32]) -> Answer:
+        """See `Engine.answer`."""
+        return _padded(self._model, inputs, lambda batch: [output.numpy() for output in self._run(batch)])
 
     def _load(self, tf: Any, place: str) -> Callable[[Any], Any]:
         """The network with its weights on a device, as a function of a (1, rows, columns, inputs) tensor."""
@@ -145,14 +165,15 @@ class TensorFlowEngine:
         @tf.function(input_signature=[signature], autograph=False)
         def run(batch: Any) -> Any:
             with tf.device(place):
-                return network(batch, training=False)
+                outputs = network(batch, training=False)
+                return outputs if isinstance(outputs, list | tuple) else [outputs]
 
         return run
 
     def _device_of_trial_run(self, tf: Any, gpu: str) -> str:
         """Run the smallest image and tell where its result lies."""
         side = pooling_divisor(self._model.card.network)
-        output = self._run(np.zeros((1, side, side, len(self._model.card.network.inputs)), np.float32))
+        output, *_ = self._run(np.zeros((1, side, side, len(self._model.card.network.inputs)), np.float32))
         # An error on the GPU shows only when the result is fetched.
         output.numpy()
         place = tf.DeviceSpec.from_string(output.device)
@@ -194,11 +215,15 @@ class OnnxEngine:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""
-        return self._predict(self._session, inputs)
+        return self.answer(inputs).probability
 
-    def _predict(self, session: Any, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def answer(self, inputs: NDArray[np.float32]) -> Answer:
+        """See `Engine.answer`."""
+        return self._answer(self._session, inputs)
+
+    def _answer(self, session: Any, inputs: NDArray[np.float32]) -> Answer:
         name = session.get_inputs()[0].name
-        return _padded(self._model, inputs, lambda batch: session.run(None, {name: batch})[0])
+        return _padded(self._model, inputs, lambda batch: session.run(None, {name: batch}))
 
     def _on(self, provider: str) -> Any:
         """The model on a device."""
@@ -220,7 +245,7 @@ class OnnxEngine:
             session = self._on(provider)
             if session.get_providers()[0] != provider:
                 return "it did not start"
-            difference = np.abs(self._predict(session, trial) - self.predict(trial)).max()
+            difference = np.abs(self._answer(session, trial).probability - self.predict(trial)).max()
         except Exception as error:  # every provider has its own exceptions
             return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         if difference > GPU_TOLERANCE:
@@ -270,8 +295,8 @@ def _first_gpu(tf: Any) -> str | None:
 
 
 def _padded(
-    model: ModelFolder, inputs: NDArray[np.float32], run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> NDArray[np.float32]:
+    model: ModelFolder, inputs: NDArray[np.float32], run: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
+) -> Answer:
     """Run a batch of one, padded below and to the right with zeros (air) to a size the network takes."""
     channels = model.card.network.inputs
     if inputs.ndim != 3 or inputs.shape[2] != len(channels) or 0 in inputs.shape:
@@ -279,9 +304,13 @@ def _padded(
     rows, columns = inputs.shape[:2]
     divisor = pooling_divisor(model.card.network)
     batch = np.pad(inputs.astype(np.float32, copy=False), ((0, -rows % divisor), (0, -columns % divisor), (0, 0)))
-    output = np.ascontiguousarray(run(batch[np.newaxis])[0, :rows, :columns], dtype=np.float32)
-    if not np.isfinite(output).all():
+    sizes = ((rows, columns), ((rows + 1) // 2, (columns + 1) // 2))
+    outputs = [
+        np.ascontiguousarray(output[0, :high, :wide], dtype=np.float32)
+        for output, (high, wide) in zip(run(batch[np.newaxis]), sizes, strict=False)
+    ]
+    if not all(np.isfinite(output).all() for output in outputs):
         raise UserError(
             f"The model {model.card.name} answers with values that are no numbers; train or install it again."
         )
-    return output
+    return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None)

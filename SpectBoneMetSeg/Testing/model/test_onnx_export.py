@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 from SpectBoneMetSegLib import Options, Reader
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model import engines, onnx_export, store
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 
 SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
 SMALL = {"channels": (5, 6), "dilations": ((1, 2), (1, 3)), "stem_channels": 3}
@@ -44,6 +46,31 @@ def test_every_network_answers_in_onnx_runtime_as_in_tensorflow(name, tmp_path):
     expected = engines.load_engine(model, "tensorflow", "cpu").predict(image)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(engines.load_engine(model, "onnx", "cpu").predict(image), expected, atol=1e-4)
+
+
+def test_both_engines_answer_with_the_regions_of_a_network_that_knows_them(tmp_path):
+    config = NetworkConfig(**SMALL, architecture="reader", regions=True)
+    model = onnx_export.export_onnx(random_model(config, tmp_path / "model"))
+    image = np.random.default_rng(2).random((51, 37, 2), dtype=np.float32)
+    one, other = (engines.load_engine(model, name, "cpu").answer(image) for name in ("onnx", "tensorflow"))
+    assert one.probability.shape == (51, 37, 2)
+    assert one.regions.shape == (26, 19, 2 * len(REGIONS))
+    np.testing.assert_allclose(one.probability, other.probability, atol=1e-4)
+    np.testing.assert_allclose(one.regions, other.regions, atol=1e-4)
+    assert engines.load_engine(model, "onnx", "cpu").predict(image).shape == (51, 37, 2)
+
+
+def test_a_reading_of_such_a_network_has_and_saves_regions_of_every_view_on_its_own_grid(tmp_path):
+    config = NetworkConfig(**SMALL, architecture="reader", regions=True)
+    model = onnx_export.export_onnx(random_model(config, tmp_path / "model"))
+    reading = Reader(str(model.path), device="cpu").read(SAMPLE)
+    assert set(reading.regions) == set(reading.scan.views)
+    reading.save(str(tmp_path / "case"))
+    for name, view in reading.scan.views.items():
+        assert reading.regions[name].shape == view.shape
+        image = sitk.ReadImage(str(tmp_path / "case" / f"regions_{name}.nrrd"))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(image)[0], reading.regions[name])
+    assert Reader(device="cpu").read(SAMPLE).regions == {}
 
 
 def test_the_same_network_gives_the_same_file(tmp_path):
