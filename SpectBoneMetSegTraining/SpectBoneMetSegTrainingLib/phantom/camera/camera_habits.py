@@ -31,7 +31,7 @@ class CameraHabits:
     counts: float
     posterior_gain: tuple[float, float] = (0.79, 0.05)
     single_head: float = 0.3
-    intrinsic: tuple[float, float] = (2.5, 4.5)
+    intrinsic: tuple[float, float] = (1.0, 3.5)
     scatter: tuple[float, float] = (0.3, 0.6)
     smoothed: float = 0.015
     enhanced: float = 0.008

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.inputs import body_mask, body_scale
+from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
 
 from ...dataset.cases import LESION, label_map
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Patients of a sheet, field and pixel edge (mm) they are scanned with, and the width (pixels) that is shown.
 EACH, SHAPE, SPACING_MM, WIDTH = 8, (1024, 256), 2.8, 180
+#: Rows above the head and below the feet.
+MARGIN = 8
 #: Counts that are black, in units of the body's level.
 BLACK = (4.0, 12.0)
 #: A patient with a lesion of this radius or more has large lesions.
@@ -110,6 +112,9 @@ def _scanned(seed: int, healthy: bool, number: int) -> list[Shown]:
 
     case = simulate_case("sheet", (seed, number), positive=not healthy, shape=SHAPE, spacing=SPACING_MM)
     lesions = agreed_instances(case, consensus(case, (seed, number, READER_STREAM, 0)))
+    first, end = (round(case.landmarks[name]) for name in ("head_top_row", "feet_row"))
+    middle = (SHAPE[1] - WIDTH) // 2
+    box = slice(max(first - MARGIN, 0), end + MARGIN), slice(middle, middle + WIDTH)
     shown = []
     for name in VIEW_NAMES:
         if name not in case.scan.views:
@@ -117,9 +122,6 @@ def _scanned(seed: int, healthy: bool, number: int) -> list[Shown]:
         view = case.scan.views[name]
         front = np.asarray((mirror(view) if name == "posterior" else view).counts, np.float32)
         outlines = label_map(lesions, name, front.shape) == LESION
-        body = np.flatnonzero(body_mask(front).any(1))
-        middle = (SHAPE[1] - WIDTH) // 2
-        box = slice(max(int(body[0]) - 8, 0), int(body[-1]) + 9), slice(middle, middle + WIDTH)
         turn = slice(None, None, -1 if name == "posterior" else 1)
         shown.append(Shown(front[box][:, turn], outlines[box][:, turn]))
     return shown

@@ -14,11 +14,12 @@ from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
 from ..person.soft_tissue import TISSUES
 from .lesions import Focus, Form, add_uptake, present
+from .marrow import red_marrow
 from .sites import CLAVICLES, FEMURS, HIP_BONES, HUMERI, SCAPULAE
 from .tracer import Tracer, uneven
 
 #: Pattern and how often diffuse disease shows it.
-PATTERNS: tuple[tuple[str, float], ...] = (("patchy", 0.8), ("superscan", 0.12), ("even", 0.08))
+PATTERNS: tuple[tuple[str, float], ...] = (("patchy", 0.88), ("superscan", 0.07), ("even", 0.05))
 #: Groups of bones that patchy disease takes or leaves, and how often it takes them.
 GROUPS: tuple[tuple[tuple[str, ...], float], ...] = (
     ((*THORACIC, *LUMBAR), 0.8),
@@ -43,11 +44,12 @@ def draw_diffuse(person: Person, rng: np.random.Generator) -> tuple[str, list[Fo
     """The pattern of one patient's diffuse disease, and a focus for every bone that it takes."""
     names, weights = zip(*PATTERNS, strict=True)
     pattern = str(rng.choice(names, p=weights))
-    share = red_marrow(person)
+    share = red_marrow()
     if pattern == "even":
-        share *= np.minimum(uneven(person.atlas_bones, rng, (40, 150), 0.03), 1.1)
+        share = share * np.minimum(uneven(person.atlas_bones, rng, (40, 150), 0.03), 1.1)
     else:
-        share *= _patches(person, rng, float(rng.uniform(0.1, 0.8) if pattern == "patchy" else rng.uniform(-1.4, -0.6)))
+        cut = rng.uniform(0.1, 0.8) if pattern == "patchy" else rng.uniform(-1.4, -0.6)
+        share = share * _patches(person, rng, float(cut))
     bones = _taken(rng) if pattern == "patchy" else load_skeleton().names
     uptake = float(np.clip(UPTAKE * np.exp(rng.normal(0, UPTAKE_SIGMA)), *UPTAKE_LIMITS))
     foci = []
@@ -59,17 +61,6 @@ def draw_diffuse(person: Person, rng: np.random.Generator) -> tuple[str, list[Fo
             own = max(uptake * float(np.exp(rng.normal(0, 0.12))), UPTAKE_LIMITS[0])
             foci.append(Focus("diffuse", bone, index, share[index].astype(np.float32), own, start, Form(radius=0.0)))
     return pattern, foci
-
-
-def red_marrow(person: Person) -> NDArray[np.float64]:
-    """(n,) 0..1 share of red marrow: all of the trunk's bones and the skull, femur and humerus only near the trunk."""
-    skeleton = load_skeleton()
-    axial = ("skull", "sternum", "sacrum", *CERVICAL, *THORACIC, *LUMBAR, *RIBS, *HIP_BONES, *SCAPULAE, *CLAVICLES)
-    share = np.where(skeleton.of(*axial), 1.0, 0.0)
-    height = person.atlas_bones[:, 2].astype(float)
-    share[skeleton.of(*FEMURS)] = (1 / (1 + np.exp((-210 - height) / 25)))[skeleton.of(*FEMURS)]
-    share[skeleton.of(*HUMERI)] = (1 / (1 + np.exp((360 - height) / 20)))[skeleton.of(*HUMERI)]
-    return share
 
 
 def paled(tracer: Tracer, person: Person, foci: list[Focus]) -> Tracer:

@@ -16,33 +16,39 @@ from numpy.typing import NDArray
 
 from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
+from .marrow import red_marrow
 from .sites import FEMURS, HIP_BONES, HUMERI, MOST, SCAPULAE, draw_count, draw_sites
 
-UPTAKE_MEDIAN: dict[str, float] = {"lung": 14.5, "prostate": 17.0, "breast": 16.0}  # factor on normal bone
+UPTAKE_MEDIAN: dict[str, float] = {"lung": 16.0, "prostate": 18.5, "breast": 17.5}  # factor on normal bone
 UPTAKE_SIGMA = (0.25, 0.35)  # of the logarithm: between patients, within one
 UPTAKE_LIMITS = (1.2, 90.0)
 #: Factor on it in some bones: what reactive bone takes up depends little on the bone it lies in, so that it is less in
 #: units of bones that are bright and thick, more in those of the limbs and the skull (set by `calibrate`).
 UPTAKE_OF_BONE: tuple[tuple[tuple[str, ...], float], ...] = (
+    (RIBS, 0.85),
     (CERVICAL, 0.7),
-    (THORACIC, 0.5),
-    (LUMBAR, 0.55),
+    (THORACIC, 0.43),
+    (LUMBAR, 0.48),
     (("sacrum", "sternum"), 0.6),
     (HIP_BONES, 0.75),
     (SCAPULAE, 1.2),
     ((*FEMURS, *HUMERI, "skull"), 2.0),
 )
 #: How much more often a metastasis of a rib lies in its front half: in front more are seen in ribs than from behind.
-FRONT_OF_RIBS = 2.5
+FRONT_OF_RIBS = 2.0
+#: How often a metastasis settles where no red marrow is, against where it is.
+YELLOW_MARROW = 0.06
+#: Along a rib a metastasis reaches so far to each side at most, mm.
+RIB_REACH_MM = 60.0
 LYTIC_SHARE: dict[str, float] = {"lung": 0.2, "prostate": 0.03, "breast": 0.12}
 #: Median radius (mm), sigma of its logarithm between patients and within one, limits.
-RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 8.8, (0.2, 0.45), (4.0, 60.0)
+RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 9.0, (0.2, 0.45), (4.0, 60.0)
 #: Large lesions take up less in each part: exponent of their radius over RADIUS_MM, limits of the factor.
 LARGER_PALER, PALER_LIMITS = -0.4, (0.45, 1.3)
 #: Share of the lesions that are large, and their radius, mm.
 LARGE_SHARE, LARGE_MM = 0.06, (20.0, 55.0)
-#: From so many lesions on they are the smaller the more there are: exponent of their number over this one.
-MANY, SMALLER = 20, -0.35
+#: Many lesions are smaller, few are larger: exponent of their number over MANY, limits of the factor on the radius.
+MANY, SMALLER, SMALLER_LIMITS = 20, -0.22, (0.65, 1.6)
 #: A lesion at least so large (mm) may cross into the bones next to its own; how often, and how many points make a part.
 CROSSING_MM, CROSSING, LEAST_PART = 12.0, 0.5, 12
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])
@@ -101,7 +107,7 @@ def draw_metastases(
     """
     count = draw_count(rng, disease) if count is None else min(count, MOST)
     patient, size = (float(np.exp(rng.normal(0, sigma[0]))) for sigma in (UPTAKE_SIGMA, RADIUS_SIGMA))
-    size *= (max(count, MANY) / MANY) ** SMALLER
+    size *= float(np.clip((max(count, 1) / MANY) ** SMALLER, *SMALLER_LIMITS))
     foci: list[Focus] = []
     for bone in draw_sites(rng, disease, count):
         if not len(present(person, bone)):
@@ -113,6 +119,8 @@ def draw_metastases(
         radius = _draw_radius(rng, bone, size)
         uptake *= np.clip((radius / RADIUS_MM) ** LARGER_PALER, *PALER_LIMITS)
         stretch = rng.uniform(1.2, 4.0) if "rib" in bone else rng.uniform(0.8, 1.7)
+        if "rib" in bone:
+            stretch = min(stretch, max(RIB_REACH_MM / radius, 1.0))
         uptake = float(np.clip(uptake, *UPTAKE_LIMITS))
         start = _start(person, rng, bone)
         focus = make_focus(person, rng, "metastasis", bone, radius, float(stretch), uptake, start, core=float(core))
@@ -123,12 +131,12 @@ def draw_metastases(
 
 
 def _start(person: Person, rng: np.random.Generator, bone: str) -> int:
-    """The middle of a metastasis: any point of the bone, in ribs FRONT_OF_RIBS times as often in the front half."""
+    """The middle of a metastasis: a point with red marrow, in ribs FRONT_OF_RIBS times as often in the front half."""
     index = present(person, bone)
-    if "rib" not in bone:
-        return int(rng.choice(index))
-    place = person.atlas_bones[index, 1]
-    weight = np.where(place > (place.min() + place.max()) / 2, FRONT_OF_RIBS, 1.0)
+    weight = red_marrow()[index] + YELLOW_MARROW
+    if "rib" in bone:
+        place = person.atlas_bones[index, 1]
+        weight[place > (place.min() + place.max()) / 2] *= FRONT_OF_RIBS
     return int(rng.choice(index, p=weight / weight.sum()))
 
 

@@ -35,8 +35,8 @@ KINDS = (
     "loosening",
 )
 #: Median factor on normal bone and sigma of its logarithm.
-DEGENERATIVE_UPTAKE = (4.7, 0.65)
-FRACTURE_UPTAKE = (7.5, 0.6)
+DEGENERATIVE_UPTAKE = (4.2, 0.65)
+FRACTURE_UPTAKE = (6.5, 0.6)
 OLD_FRACTURE_UPTAKE = (1.9, 0.3)
 
 #: Worn joints: bone, atlas place on the right side (R, A, S; mm), chance at 65 years, radius (mm).

@@ -78,7 +78,7 @@ BREAST_SITES: Sites = (
     (CLAVICLES, 1.5),
 )
 FEW = 6  # lesions a patient
-MOST = 90
+MOST = 100
 CLUSTERED = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
 #: The tables tell where lesions were seen. A rib's is nearly always seen, in the spine and the pelvis some hide in
 #: depth or run together: how many more are drawn than seen, against the other bones (set by `calibrate`).
@@ -86,8 +86,8 @@ HIDDEN: dict[tuple[str, ...], float] = {RIBS: 0.55, THORACIC: 1.6, HIP_BONES: 1.
 #: Of men and of women with cancer.
 PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
 #: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
-MEAN_LESIONS: dict[str, float] = {"lung": 34.0, "prostate": 48.0, "breast": 48.0}
-LESIONS_SHAPE = 0.34
+MEAN_LESIONS: dict[str, float] = {"lung": 36.0, "prostate": 52.0, "breast": 52.0}
+LESIONS_SHAPE = 0.42
 
 
 def draw_disease(rng: np.random.Generator, sex: str) -> str:

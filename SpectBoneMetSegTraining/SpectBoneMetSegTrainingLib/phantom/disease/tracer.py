@@ -25,11 +25,11 @@ BONE_LEVEL: dict[str, float] = {
     "clavicle": 11.0,
     "scapula": 6.8,
     "rib": 16.5,
-    "C": 12.5,
+    "C": 12.0,
     "T": 16.2,
     "L": 22.0,
     "sacrum": 7.2,
-    "hip bone": 10.0,
+    "hip bone": 10.6,
     "humerus": 4.3,
     "ulna": 6.0,
     "radius": 6.0,
@@ -53,7 +53,7 @@ TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "spleen": (1.2, 0.15),
     "right kidney": (12.0, 0.5),
     "left kidney": (12.0, 0.5),
-    "bladder": (80.0, 1.2),
+    "bladder": (75.0, 1.0),
     "right breast": (1.3, 0.25),
     "left breast": (1.3, 0.25),
 }
@@ -85,7 +85,8 @@ TAIL_MEDIAN = 0.69  # of an exponential draw: a tail leaves the median where it 
 #: Bones, factor on their level at the back and at the front: vertebral bodies take up more than the arches behind
 #: them, the back of the ilium more than its wing and the pubis.
 FRONT_AND_BACK: tuple[tuple[tuple[str, ...], float, float], ...] = (
-    (CERVICAL, 0.6, 1.5),
+    (CERVICAL, 0.5, 1.45),
+    (("sacrum",), 0.8, 1.3),
     (THORACIC, 0.32, 1.44),
     (RIBS, 0.75, 1.0),
     (("right hip bone", "left hip bone"), 1.85, 0.75),
@@ -96,7 +97,7 @@ LIMBS = (0.64, 0.15)
 THYROID: tuple[tuple[float, ...], tuple[float, ...], float, float] = (
     (16.0, -70.0, 505.0),
     (12.0, 12.0, 25.0),
-    24.0,
+    18.0,
     0.6,
 )
 OVERALL = (1.02, 0.38)  # mean and sigma of the logarithm of the bones' common factor
@@ -111,8 +112,8 @@ NORMAL_FOCI: tuple[tuple[str, tuple[float, float, float], float, float], ...] = 
     ("acromioclavicular joint", (140.0, -90.0, 475.0), 16.0, 0.8),
     ("shoulder", (165.0, -97.0, 455.0), 26.0, 1.3),
     ("scapular tip", (115.0, -185.0, 335.0), 14.0, 0.8),
-    ("sacroiliac joint", (44.0, -118.0, 15.0), 22.0, 1.1),
-    ("posterior ilium", (54.0, -130.0, 32.0), 36.0, 1.9),
+    ("sacroiliac joint", (44.0, -118.0, 15.0), 22.0, 0.8),
+    ("posterior ilium", (54.0, -130.0, 32.0), 38.0, 1.4),
     ("hip", (77.0, -56.0, -75.0), 30.0, 0.7),
     ("pubic symphysis", (6.0, -12.0, -92.0), 13.0, 0.5),
     ("knee, above", (78.0, -60.0, -480.0), 34.0, 0.65),

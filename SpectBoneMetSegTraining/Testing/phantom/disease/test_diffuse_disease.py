@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
-from SpectBoneMetSegTrainingLib.phantom.disease.diffuse import draw_diffuse, paled, red_marrow
+from SpectBoneMetSegTrainingLib.phantom.disease.diffuse import draw_diffuse, paled
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import add_uptake, grown
+from SpectBoneMetSegTrainingLib.phantom.disease.marrow import red_marrow
 from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
 from SpectBoneMetSegTrainingLib.phantom.disease.tracer import Tracer
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import LUMBAR, THORACIC, load_skeleton
@@ -51,7 +52,7 @@ def test_an_even_spread_is_more_even_than_patches(person, drawn):
 
 
 def test_red_marrow_reaches_into_the_upper_ends_of_femur_and_humerus(person):
-    share, height = red_marrow(person), person.atlas_bones[:, 2]
+    share, height = red_marrow(), person.atlas_bones[:, 2]
     femur = load_skeleton().of("left femur")
     assert share[femur & (height > -120)].min() > 0.9
     assert share[femur & (height < -350)].max() < 0.1
