@@ -246,11 +246,16 @@ def add_outline(lesion: Lesion, scene: Any) -> Any:
 
 
 def shape_outline(curve: Any, lesion: Lesion) -> None:
-    """Give a curve node the shape of a lesion."""
+    """Give a curve node the shape of a lesion; one that has it already is not touched, for every point costs time."""
     import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
 
     points = vtk.vtkPoints()
     points.SetDataTypeToDouble()
+    curve.GetControlPointPositionsWorld(points)
+    if points.GetNumberOfPoints() and np.array_equal(vtk_to_numpy(points.GetData()), lesion.curve):
+        return
+    points.Reset()
     for position in lesion.curve.tolist():
         points.InsertNextPoint(position)
     curve.SetControlPointPositionsWorld(points)

@@ -8,7 +8,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
-from SpectBoneMetSegLib.mrml.nodes import fill_scene, prepare_scene, save_scene
+from SpectBoneMetSegLib.mrml.nodes import add_outline, fill_scene, prepare_scene, save_scene, shape_outline
 
 slicer = pytest.importorskip("slicer")
 
@@ -141,6 +141,18 @@ def test_curves_enclose_exactly_each_lesion(a_scene, a_reading):
     for curve, lesion in zip(curves, a_reading.lesions, strict=True):
         np.testing.assert_allclose(ras_points(curve), lesion.curve)
         assert curve_area(curve) == pytest.approx(lesion.area_mm2, rel=1e-4)
+
+
+def test_an_outline_that_stays_as_it_is_is_not_written_again(a_scene, a_reading):
+    one, other = a_reading.lesions[:2]
+    curve = add_outline(one, a_scene)
+    changes = []
+    curve.AddObserver("AnyEvent", lambda *_: changes.append(1))
+    shape_outline(curve, one)
+    assert not changes
+    shape_outline(curve, other)
+    assert changes
+    np.testing.assert_allclose(ras_points(curve), other.curve)
 
 
 def test_all_nodes_lie_under_one_study(a_scene, a_reading):
