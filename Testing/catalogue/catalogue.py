@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -155,14 +156,19 @@ def set_address(root: Path, address: str) -> None:
 
 
 def index_findings(root: Path, index: Path) -> list[str]:
-    """What the index's own scripts say; they clone the address that the entry names."""
+    """What the index's own script says, a sentence each; it clones the address that the entry names."""
+    script = (index / "scripts" / "check_description_files.py").resolve()
     with tempfile.TemporaryDirectory() as folder:
-        entry = Path(folder) / f"{NAME}.json"
-        entry.write_bytes((root / f"{NAME}.json").read_bytes())
-        script = index / "scripts" / "check_description_files.py"
-        told = subprocess.run([sys.executable, str(script), str(entry)], cwd=index, capture_output=True, text=True)
+        # The script passes over every file that does not lie beside the others, in the folder where it runs.
+        for other in index.glob("*.json"):
+            shutil.copy(other, folder)
+        shutil.copy(root / f"{NAME}.json", folder)
+        told = subprocess.run([sys.executable, script, f"{NAME}.json"], cwd=folder, capture_output=True, text=True)
     print(told.stdout)
-    return [f"The index's own script says no: {told.stderr.strip()}"] if told.returncode else []
+    if not told.returncode:
+        return []
+    objections = [line.split(":x:")[1].strip() for line in told.stdout.splitlines() if ":x:" in line]
+    return [f"The index's own script: {said}" for said in objections or [told.stderr.strip()]]
 
 
 def main() -> int:

@@ -50,3 +50,22 @@ def test_a_repository_of_another_name_and_an_unknown_property_are_told(catalogue
     told = " ".join(catalogue.findings(copy))
     assert "begin with Slicer" in told
     assert "colour" in told
+
+
+#: As the index's own: a file that lies elsewhere than beside the others is passed over.
+INDEX_SCRIPT = """
+import os, sys
+own = [name for name in sys.argv[1:] if os.path.dirname(name) == "" and os.path.isfile(name)]
+print("- :x: Check category failed: no category" if own and os.path.isfile("Other.json") else "all well")
+sys.exit(bool(own))
+"""
+
+
+def test_the_indexs_own_script_sees_our_file_and_its_words_are_passed_on(catalogue, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "check_description_files.py").write_text(INDEX_SCRIPT)
+    (tmp_path / "Other.json").write_text("{}")
+    assert catalogue.index_findings(ROOT, tmp_path) == [
+        "The index's own script: Check category failed: no category",
+    ]
+    assert [path.name for path in tmp_path.glob("*.json")] == ["Other.json"]
