@@ -129,6 +129,7 @@ def steps_drawn(host):
     return table.GetNumberOfRows() if table is not None else 0
 
 
+@pytest.mark.slow
 def test_a_training_outlives_the_panel_and_the_scene_and_goes_on_after_it_was_killed(
     host, teaching, a_collected_set, longest
 ):

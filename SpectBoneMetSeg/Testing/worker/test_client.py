@@ -45,7 +45,8 @@ def a_model(tmp_path_factory):
     from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     import_tensorflow()
-    network, rng = build_network(CONFIG), np.random.default_rng(1)
+    # Of these weights come some compact areas; most others find one that fills the body.
+    network, rng = build_network(CONFIG), np.random.default_rng(4)
     for weight in network.weights:
         if weight.path.endswith("kernel"):
             weight.assign(rng.normal(0, 0.5, weight.shape))
@@ -306,6 +307,5 @@ def test_folders_with_accents_spaces_and_long_names_reach_the_child(a_worker, a_
     shutil.copytree(a_model, folder / "modèle")
     result = a_worker.wait(a_worker.read(folder / "Übersicht ß.dcm", str(folder / "modèle"), device="cpu"))
     assert result.scan.case == "Übersicht ß"
-    # The made-up network finds hundreds of specks; drawing the large ones is enough here.
-    save_reading(reading_at(result, 0.5, 2000.0), str(folder / "résultats"))
+    save_reading(reading_at(result, 0.5, 60.0), str(folder / "résultats"))
     assert (folder / "résultats" / "overview.png").is_file()

@@ -15,6 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 MODULE, TRAINING = ROOT / "SpectBoneMetSeg", ROOT / "SpectBoneMetSegTraining"
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+#: Weights drawn with this seed find a dozen to thirty compact areas in the sample, in both views, at usual thresholds;
+#: most others find one that fills the body, whose outline of thousands of corners costs more than all else.
+SPOTTY = 4
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +58,7 @@ def tiny_model(tmp_path_factory: Any) -> Path:
 
     import_tensorflow()
     config = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
-    network, rng = build_network(config), np.random.default_rng(1)
+    network, rng = build_network(config), np.random.default_rng(SPOTTY)
     for weight in network.weights:
         if weight.path.endswith("kernel"):
             weight.assign(rng.normal(0, 0.5, weight.shape))
