@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.model import backend
 from SpectBoneMetSegTrainingLib.common import extras
 
 
@@ -65,7 +66,12 @@ def test_a_missing_module_of_our_own_is_a_fault_and_not_a_package_to_install():
         main(["fail"], {"fail": lambda: Failing("SpectBoneMetSegLib.nowhere")})
 
 
-def test_ranking_asks_for_tensorflow_before_it_looks_at_the_data(monkeypatch, capsys):
-    monkeypatch.setattr(extras, "is_there", lambda module: module != "tensorflow")
+def test_ranking_asks_for_what_computes_before_it_looks_at_the_data(monkeypatch, capsys):
+    monkeypatch.setattr(backend, "active_backend", lambda: None)
+    monkeypatch.setattr(backend, "usable", lambda name: False)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     assert main(["rank", "--data", "nowhere"]) == 1
-    assert "Ranking needs TensorFlow" in capsys.readouterr().err
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert "needs TensorFlow" in said
+    assert "pip install 'spectbonemetseg[train]'" in said
