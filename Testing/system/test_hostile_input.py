@@ -41,7 +41,7 @@ def test_a_model_that_answers_with_nan_is_refused_and_never_reads_as_healthy(tmp
     folder = tmp_path / "broken"
     save_model(network, tiny_config, {}, folder)
     reader = Reader(folder)
-    reader.engine._run = lambda batch: type("T", (), {"numpy": lambda _: np.full((*batch.shape[:3], 2), np.nan)})()
+    reader.engine._run = lambda batch: [type("T", (), {"numpy": lambda _: np.full((*batch.shape[:3], 2), np.nan)})()]
     with pytest.raises(UserError, match="no numbers"):
         reader.read(SAMPLE)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.progress import counter
 
@@ -29,6 +28,8 @@ class RankCommand:
         """Print the order with reasons."""
         if args.first < 1:
             raise UsageError("--first starts at 1.")
+        from SpectBoneMetSegLib.model.backend import choose_backend
+
         choose_backend()
         silence_libraries()
         from SpectBoneMetSegLib.model.store import find_model
