@@ -9,13 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..common.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Keras' names, the default first, and what the packages are called.
 BACKENDS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
@@ -151,6 +150,8 @@ def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
 
 def probabilities(network: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     """As `inference`; of a network that answers with regions as well, the lesions' probabilities alone."""
+    import numpy as np
+
     run = inference(network)
 
     def predict(inputs: NDArray[Any]) -> NDArray[np.float32]:
