@@ -36,6 +36,8 @@ Box = tuple[tuple[int, int], tuple[int, int]]
 #: Pixels of the picture for a pixel of the scan; a strip above for titles and one below for the sentence.
 SCALE, HEADER, FOOTER, MARGIN = 2, 40, 64, 24
 RED, GREEN, BLUE, GREY, INK = (214, 0, 28), (0, 128, 60), (0, 92, 185), (120, 120, 120), (25, 25, 25)
+#: Seen on dark bone as on white.
+ORANGE = (235, 120, 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Comparison:
         )
         return (
             f"Of {found + missed} true areas in the box that was read {found} were found (green) and {missed} missed "
-            f"(blue); {unread} lie outside of it. Marks where there is nothing: {false}. Dashed grey: too faint to "
+            f"(blue); {unread} lie outside of it. Marks where there is nothing: {false}. Dashed orange: too faint to "
             "count."
         )
 
@@ -128,7 +130,7 @@ def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Com
         (
             "What the simulator put there",
             (
-                (compared.faint, GREY, True),
+                (compared.faint, ORANGE, True),
                 (compared.unread, GREY, False),
                 (compared.missed, BLUE, False),
                 (compared.found, GREEN, False),
@@ -162,7 +164,7 @@ def _outline(
         for piece in pieces:
             polygon = (piece + 0.5) * SCALE + corner
             if dashed:
-                dashed_outline(draw, polygon, color, 1)
+                dashed_outline(draw, polygon, color, 2)
             else:
                 closed = np.vstack((polygon, polygon[:1]))[:, ::-1]
                 draw.line([tuple(point) for point in closed.tolist()], fill=color, width=2)
