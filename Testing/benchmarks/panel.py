@@ -104,7 +104,10 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from slicerhost import start
 
-    measure(start(), args.scan, args.model)
+    host = start()
+    measure(host, args.scan, args.model)
+    # With nodes left in the scene the interpreter would crash on its way out.
+    host.clear()
 
 
 if __name__ == "__main__":
