@@ -14,7 +14,7 @@ import numpy as np
 from SpectBoneMetSegLib.model.config import BODY_LEVEL, SOFT_TISSUE_LEVEL
 from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegTrainingLib.phantom.store.compose import draw_composition, expect, sum_of
-from SpectBoneMetSegTrainingLib.phantom.store.crops import FOLDER
+from SpectBoneMetSegTrainingLib.phantom.store.crops import FOLDER, window_of
 from SpectBoneMetSegTrainingLib.phantom.store.files import read_patient
 from SpectBoneMetSegTrainingLib.phantom.store.layers import Disease, StoredPatient
 
@@ -36,9 +36,7 @@ def levels_of(patient: StoredPatient, disease: Disease) -> dict[str, float]:
         weights=(1.0,) * len(lesions),
         camera=patient.camera,
     )
-    (rows, columns), (high, wide) = patient.thorax.own, patient.camera.shape
-    window = slice(max(rows[0], 0), min(rows[1], high)), slice(max(columns[0], 0), min(columns[1], wide))
-    healthy, own = expect(patient, drawn, window)
+    healthy, own = expect(patient, drawn, window_of(patient.thorax))
     image = healthy["posterior"] + sum_of(own["posterior"], healthy["posterior"].shape)
     activity = sum(float(part.views["anterior"][1].sum()) for part in (*patient.body, *lesions))
     return {name: body_scale(image * activity, scaling) for name, scaling in LEVELS.items()}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .skeleton_regions import BONE_REGIONS, OTHER_REGIONS, REGIONS, RIGHT_OFFSET
+from .skeleton_regions import NUMBERS, REGIONS, RIGHT_OFFSET
 
 __all__ = ["midline", "numbered_regions", "regions_of_views"]
 
@@ -54,7 +54,7 @@ def numbered_regions(probabilities: NDArray[np.float32], spacing: float) -> NDAr
     """
     best = probabilities.argmax(-1)
     classes = np.where(np.take_along_axis(probabilities, best[..., None], -1)[..., 0] >= LEAST_PROBABILITY, best + 1, 0)
-    numbers = np.array([0, *BONE_REGIONS.values(), *OTHER_REGIONS.values()], np.uint8)[classes]
+    numbers = np.array([0, *NUMBERS], np.uint8)[classes]
     # In the anterior frame the patient's right is where columns begin.
     right = np.arange(classes.shape[1])[None, :] < midline(classes.astype(np.uint8), spacing)[:, None]
     paired = np.isin(classes, [1 + REGIONS.index(name) for name in PAIRED])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BONE_REGIONS", "OTHER_REGIONS", "REGIONS", "RIGHT_OFFSET", "class_map"]
+__all__ = ["BONE_REGIONS", "NUMBERS", "OTHER_REGIONS", "REGIONS", "RIGHT_OFFSET", "class_map"]
 
 BONE_REGIONS = {
     "skull": 1,
@@ -30,6 +30,8 @@ OTHER_REGIONS = {"bladder": 20, "kidney": 21, "injection site": 22}
 RIGHT_OFFSET = 50
 #: All regions in the order of a network's channels; sides are told from the midline, not learnt.
 REGIONS = (*BONE_REGIONS, *OTHER_REGIONS)
+#: Their numbers in the same order.
+NUMBERS = (*BONE_REGIONS.values(), *OTHER_REGIONS.values())
 
 
 def class_map(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -39,6 +41,6 @@ def class_map(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
     [0, 7, 7, 15]
     """
     table = np.zeros(256, np.uint8)
-    for place, number in enumerate((*BONE_REGIONS.values(), *OTHER_REGIONS.values()), start=1):
+    for place, number in enumerate(NUMBERS, start=1):
         table[[number, number + RIGHT_OFFSET]] = place
     return table[regions]

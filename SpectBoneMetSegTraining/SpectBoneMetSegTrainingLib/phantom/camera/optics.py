@@ -26,6 +26,8 @@ MU_TISSUE, MU_LUNG, MU_BONE_EXTRA = 0.15, 0.045, 0.05
 #: Between titanium (0.7/cm) and cobalt-chromium (1.4/cm), over the tissue that is counted at the same place.
 MU_METAL_EXTRA = 0.85
 SLAB_MM = 15.0
+#: Scatter is worked out on a grid so many times coarser than the camera's.
+SCATTER_COARSE = 4
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def add_scatter(primary: Image, camera: Camera) -> Image:
     """Primary plus scattered counts; the tail of the scatter kernel is close to exponential (two Gaussians)."""
     from scipy import ndimage
 
-    coarse = 4
+    coarse = SCATTER_COARSE
     rows, columns = (-(-size // coarse) * coarse for size in primary.shape)
     padded = np.zeros((rows, columns), np.float32)
     padded[: primary.shape[0], : primary.shape[1]] = primary

@@ -7,7 +7,6 @@ A sheet for each of GROUPS: both views of EACH patients in inverse grey, in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
@@ -22,6 +21,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
 
 from ...dataset.cases import LESION, label_map
 from .population import READER_STREAM, agreed_instances
+from .processes import results_of
 
 if TYPE_CHECKING:
     from ..disease.patient import Patient
@@ -56,11 +56,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH
     for group, belongs in GROUPS.items():
         chosen = list(islice(_of_group(seed, belongs), each))
         scanned = partial(_scanned, seed, group == "without")
-        if jobs == 1:
-            patients = [scanned(number) for number in chosen]
-        else:
-            with ProcessPoolExecutor(jobs) as pool:
-                patients = list(pool.map(scanned, chosen))
+        patients = list(results_of(scanned, chosen, jobs))
         path = output / f"contact_sheet_{group}.png"
         try:
             output.mkdir(parents=True, exist_ok=True)

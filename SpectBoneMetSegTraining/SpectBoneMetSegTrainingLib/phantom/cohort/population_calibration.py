@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from .figures_of_view import LesionFigures, ViewFigures, view_figures
 from .population import READER_STREAM, agreed_instances
 from .population_result import Patients, PopulationResult
 from .population_tables import PopulationTables, compare, read_population, site_shares
+from .processes import results_of
 
 #: Row of the tables -> what it is of a lesion.
 LESION_ROWS: dict[str, Callable[[LesionFigures], float]] = {
@@ -102,10 +103,7 @@ def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, floa
 
 def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:
     seeds = [(seed, index) for index in range(patients)]
-    if jobs == 1:
-        return [measured(one, spacing) for one in seeds]
-    with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(measured, seeds, [spacing] * patients))
+    return list(results_of(partial(measured, spacing=spacing), seeds, jobs))
 
 
 def measured(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewFigures]:

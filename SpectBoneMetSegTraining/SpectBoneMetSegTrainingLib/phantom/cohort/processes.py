@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def results_of(work: Callable[[int], Result], patients: Sequence[int], jobs: int) -> Iterator[Result]:
+def results_of(work: Callable[[Item], Result], patients: Sequence[Item], jobs: int) -> Iterator[Result]:
     """The results of `work(patient)` in order; with several jobs `work` goes to other processes."""
     if jobs > 1 and len(patients) > 1:
         with ProcessPoolExecutor(jobs) as pool:

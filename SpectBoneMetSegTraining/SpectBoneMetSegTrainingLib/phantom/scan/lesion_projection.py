@@ -51,13 +51,22 @@ def windowed(
     box, images = projected
     whole = np.zeros(camera.shape, np.float32)
     whole[box] = images[view] * np.float32(gain)
-    moved = displace(whole, camera, view)
-    seen = moved > NEGLIGIBLE * moved.max(initial=0.0)
+    return tight(displace(whole, camera, view), NEGLIGIBLE)
+
+
+def tight(image: Image, negligible: float) -> tuple[Box, Image]:
+    """The window of a whole view outside which it is as good as zero, and what lies there.
+
+    Args:
+        negligible: of the highest pixel, either sign; what lies below is left out.
+    """
+    size = np.abs(image)
+    seen = size > negligible * size.max(initial=0.0)
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     if not len(rows):
         return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
-    tight = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return tight, moved[tight]
+    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return box, image[box]
 
 
 def _box(rows: NDArray[np.floating], columns: NDArray[np.floating], reach: int, shape: tuple[int, int]) -> Box:

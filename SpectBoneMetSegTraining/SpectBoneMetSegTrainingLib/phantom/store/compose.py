@@ -17,7 +17,7 @@ from ...dataset.cases import BACKGROUND, IGNORE, LESION
 from ..camera.acquisition import Camera
 from ..camera.detector import detect, in_field, uneven
 from ..camera.draw import draw_again
-from ..camera.optics import add_scatter
+from ..camera.optics import SCATTER_COARSE, add_scatter
 from ..disease.diffuse import PALE_KIDNEYS, PALE_TISSUE
 from ..disease.patient import MIMICS_BESIDE_METASTASES
 from ..scan.sites import SITES
@@ -38,8 +38,6 @@ EMPTIED, LEFT_IN_BLADDER, SPOTS = 0.15, 0.08, 0.7
 ONE_VIEW, BLURRED, BLUR_PIXELS, CURVED, CURVE = 0.06, 0.3, (0.3, 0.8), 0.1, (0.85, 1.18)
 #: Sigma of the level at which the readers of a scan outline, and its limits.
 LEVEL_SIGMA, LEVEL_LIMITS = 0.06, (0.35, 0.65)
-#: Windows begin at a pixel of the coarse grid on which scatter is worked out (`optics.add_scatter`).
-COARSE = 4
 #: Scatter from farther away than this adds nothing to speak of (two sigmas of its longer tail).
 SCATTER_REACH_MM = 100.0
 URINE = ("bladder", "right kidney", "left kidney")
@@ -221,10 +219,10 @@ def _gains(parts: Sequence[tuple[Layer, float]], camera: Camera) -> dict[ViewNam
 
 
 def _surroundings(window: Box, camera: Camera) -> tuple[Box, Box]:
-    """The window with all around it that scatters into it, and the window's place therein."""
+    """The window with all around it that scatters into it, from a pixel of scatter's coarse grid on, and its place."""
     margin = round(SCATTER_REACH_MM / camera.spacing)
     near = [
-        (max(side.start - margin, 0) // COARSE * COARSE, min(side.stop + margin, limit))
+        (max(side.start - margin, 0) // SCATTER_COARSE * SCATTER_COARSE, min(side.stop + margin, limit))
         for side, limit in zip(window, camera.shape, strict=True)
     ]
     inner = [slice(side.start - low, side.stop - low) for side, (low, _) in zip(window, near, strict=True)]

@@ -18,7 +18,7 @@ from .compose import DrawnScan, compose, draw_composition
 from .files import read_patient
 from .layers import StoredPatient
 
-__all__ = ["FOLDER", "PatientStore", "crop_of"]
+__all__ = ["FOLDER", "PatientStore", "crop_of", "window_of"]
 
 #: Where a store keeps its patients.
 FOLDER = "patients"
@@ -52,7 +52,7 @@ class PatientStore:
         patient = read_patient(self._files[int(rng.integers(len(self._files)))])
         drawn = draw_composition(patient, rng)
         place = patient.thorax if self._region == "thorax" else _whole(patient)
-        return crop_of(compose(patient, drawn, rng, _inside(place)), place)
+        return crop_of(compose(patient, drawn, rng, window_of(place)), place)
 
 
 def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
@@ -77,7 +77,7 @@ def _whole(patient: StoredPatient) -> CropPlace:
     return place_crop(frame, ((0, rows), (0, columns)))
 
 
-def _inside(place: CropPlace) -> tuple[slice, slice]:
+def window_of(place: CropPlace) -> tuple[slice, slice]:
     """The box in the scan's own pixels, without what lies outside the field."""
     rows, columns = (
         slice(min(max(first, 0), limit), min(max(end, 0), limit))

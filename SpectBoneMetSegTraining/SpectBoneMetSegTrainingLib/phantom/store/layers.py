@@ -17,10 +17,7 @@ from ...dataset.reference_grid import CropPlace
 from ..camera.acquisition import Camera
 from ..scan.truth import Projected
 
-__all__ = ["Disease", "Image", "Layer", "StoredPatient", "windowed"]
-
-#: Of a layer's highest pixel: what lies below is left out of its window.
-NEGLIGIBLE = 1e-4
+__all__ = ["Disease", "Image", "Layer", "StoredPatient"]
 
 Image = NDArray[np.float32]
 
@@ -74,14 +71,3 @@ class StoredPatient:
     diseases: tuple[Disease, ...]
     regions: dict[ViewName, NDArray[np.uint8]]
     thorax: CropPlace
-
-
-def windowed(image: Image) -> Projected:
-    """The window of a whole view outside which it is as good as zero, and what lies there."""
-    size = np.abs(image)
-    seen = size > NEGLIGIBLE * size.max(initial=0.0)
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    if not len(rows):
-        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
-    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return box, image[box]

@@ -23,13 +23,15 @@ from ..disease.tracer import Tracer, day_tracer, draw_tracer
 from ..person.anatomy import Person, draw_posture, draw_shape, make_person, reference_person
 from ..person.soft_tissue import TISSUES
 from ..scan.activity import bone_activity, soft_activity
-from ..scan.lesion_projection import project_focus
+from ..scan.lesion_projection import project_focus, tight
 from ..scan.regions import region_maps
 from ..scan.sites import SITES, at_site
-from .layers import Disease, Image, Layer, StoredPatient, windowed
+from .layers import Disease, Image, Layer, StoredPatient
 
 #: Streams of random numbers: the patient, the scan, the n-th disease.
 PATIENT_STREAM, SCAN_STREAM, DISEASE_STREAM = 0, 1, 2
+#: Of a layer's highest pixel: what lies below is left out of its window.
+NEGLIGIBLE = 1e-4
 #: Diseases that a patient could have.
 DISEASES = 3
 #: Organs that fill and empty from scan to scan: layers of their own.
@@ -86,7 +88,7 @@ def project_patient(
     camera = replace(camera, views=VIEW_NAMES)
     day = _Day(person, camera, make_depths(person, camera))
     body = _body(day, tracer)
-    spill = {view: windowed(image) for view, image in day.seen(spread(spots, camera, day.depths, rng)).items()}
+    spill = {view: tight(image, NEGLIGIBLE) for view, image in day.seen(spread(spots, camera, day.depths, rng)).items()}
     body.append(Layer("spots", "body", spill))
     return StoredPatient(
         case,
@@ -111,7 +113,7 @@ def _body(day: _Day, tracer: Tracer) -> list[Layer]:
         rest[inside] = 0
     layers["soft tissue"] = soft_activity(day.person, rest, day.camera, day.depths)
     return [
-        Layer(name, "body", {view: windowed(image) for view, image in day.seen(activity).items()})
+        Layer(name, "body", {view: tight(image, NEGLIGIBLE) for view, image in day.seen(activity).items()})
         for name, activity in layers.items()
     ]
 
@@ -155,7 +157,7 @@ def _seen_focus(
         box, images = project_focus(day.person, focus.index, part, day.camera, day.depths)
         for view, image in images.items():
             whole[view][box] += np.float32(sign) * image
-    return {view: windowed(displace(image, day.camera, view)) for view, image in whole.items()}
+    return {view: tight(displace(image, day.camera, view), NEGLIGIBLE) for view, image in whole.items()}
 
 
 def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlace:

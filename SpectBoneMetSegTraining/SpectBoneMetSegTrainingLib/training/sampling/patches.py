@@ -161,8 +161,7 @@ def instance_weights(label: Array) -> Array:
     """(rows, columns, outputs) weight of every pixel: 1 off the lesions, on one (its area / USUAL_AREA) to the power
     of AREA_EXPONENT, within WEIGHT_LIMITS.
 
-    Source of the exponent: lesions weigh by the square root of their area in all, between one vote a lesion and one
-    a pixel.
+    Ours: a lesion then counts the square root of its area, between one vote a lesion and one a pixel.
     """
     weights = np.ones_like(label)
     for channel in range(label.shape[-1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..setup.config import TrainingConfig
 GRADIENT_NORM = 1.0
 
 
-class GradientStep:
+class GradientStep(ABC):
     """Network, averaged network and optimiser of a training, stepped together.
 
     Attributes:
@@ -32,6 +33,7 @@ class GradientStep:
         self.optimizer.build(self.network.trainable_variables)
         self._losses = losses_of(config)
 
+    @abstractmethod
     def __call__(
         self, batch: Mapping[str, NDArray[np.float32]], rate: float, keep: float, ramp: float
     ) -> dict[str, float]:
@@ -44,7 +46,6 @@ class GradientStep:
         Returns:
             "loss" and its parts.
         """
-        raise NotImplementedError
 
     def _seen(self, batch: Mapping[str, Any], outputs: Any) -> dict[str, Any]:
         """The batch with what the network answers to it, as the losses take both."""

@@ -7,7 +7,7 @@ import pytest
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION
 from SpectBoneMetSegTrainingLib.phantom.store.compose import compose, draw_composition, expect, sum_of
-from SpectBoneMetSegTrainingLib.phantom.store.crops import _inside, crop_of
+from SpectBoneMetSegTrainingLib.phantom.store.crops import crop_of, window_of
 from SpectBoneMetSegTrainingLib.phantom.store.project import project_patient
 
 WHOLE = slice(0, 512), slice(0, 128)
@@ -98,7 +98,7 @@ def test_metastases_leave_less_for_soft_tissue_and_urine(patient):
 
 def test_a_window_has_the_labels_that_the_whole_scan_has_there(patient):
     drawn = plain(patient)
-    window = _inside(patient.thorax)
+    window = window_of(patient.thorax)
     whole, part = compose(patient, drawn, rng(8)), compose(patient, drawn, rng(8), window)
     for view in VIEW_NAMES:
         same = whole.labels[view][window] == part.labels[view]
@@ -109,7 +109,7 @@ def test_a_window_has_the_labels_that_the_whole_scan_has_there(patient):
 
 def test_a_window_expects_the_counts_that_the_whole_scan_has_there(patient):
     drawn = plain(patient)
-    window = _inside(patient.thorax)
+    window = window_of(patient.thorax)
     whole, part = expect(patient, drawn, WHOLE)[0], expect(patient, drawn, window)[0]
     for view in VIEW_NAMES:
         # Scatter from farther off than the surroundings is left out.
@@ -119,7 +119,7 @@ def test_a_window_expects_the_counts_that_the_whole_scan_has_there(patient):
 
 def test_a_crop_lies_on_the_reference_grid_with_the_counts_of_the_thorax(patient):
     drawn = plain(patient)
-    scan = compose(patient, drawn, rng(9), _inside(patient.thorax))
+    scan = compose(patient, drawn, rng(9), window_of(patient.thorax))
     crop = crop_of(scan, patient.thorax)
     (first, end), (left, right) = patient.thorax.reference
     for view in VIEW_NAMES:
