@@ -71,7 +71,9 @@ class _Step:
         """BatchNorm of this step, then PReLU with one slope per channel."""
         import keras
 
-        x = keras.layers.BatchNormalization(momentum=BATCHNORM_MOMENTUM, name=f"{self._prefix}{name}_norm")(x)
+        from .batch_norm import FusedBatchNormalization
+
+        x = FusedBatchNormalization(momentum=BATCHNORM_MOMENTUM, name=f"{self._prefix}{name}_norm")(x)
         start = keras.initializers.Constant(PRELU_START)
         layer = self.shareable(
             f"{name}_prelu",

@@ -178,6 +178,7 @@ WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
     "BatchNormalization": _norm,
+    "FusedBatchNormalization": _norm,
     "PReLU": _prelu,
     "ReLU": lambda graph, layer, inputs: graph.add("Relu", inputs),
     "MaxPooling2D": _pool("MaxPool"),

@@ -18,6 +18,7 @@ def reader_features(image: Any, channels: tuple[int, ...], momentum: float) -> t
     """
     import keras
 
+    from .batch_norm import FusedBatchNormalization
     from .upsampling import BilinearUpsampling
 
     def convolve(x: Any, filters: int, name: str, stride: int = 1, kernel: int = 3) -> Any:
@@ -30,7 +31,7 @@ def reader_features(image: Any, channels: tuple[int, ...], momentum: float) -> t
             kernel_initializer="he_normal",
             name=f"{name}_conv",
         )(x)
-        return keras.layers.BatchNormalization(momentum=momentum, name=f"{name}_norm")(x)
+        return FusedBatchNormalization(momentum=momentum, name=f"{name}_norm")(x)
 
     def active(x: Any) -> Any:
         return keras.layers.ReLU()(x)

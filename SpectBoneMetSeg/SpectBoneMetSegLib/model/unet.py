@@ -18,6 +18,8 @@ def unet_features(image: Any, channels: tuple[int, ...], momentum: float) -> Any
     """
     import keras
 
+    from .batch_norm import FusedBatchNormalization
+
     def convolve(x: Any, filters: int, name: str) -> Any:
         for number in (1, 2):
             x = keras.layers.Conv2D(
@@ -28,7 +30,7 @@ def unet_features(image: Any, channels: tuple[int, ...], momentum: float) -> Any
                 kernel_initializer="he_normal",
                 name=f"{name}_conv{number}",
             )(x)
-            x = keras.layers.BatchNormalization(momentum=momentum, name=f"{name}_norm{number}")(x)
+            x = FusedBatchNormalization(momentum=momentum, name=f"{name}_norm{number}")(x)
             x = keras.layers.ReLU()(x)
         return x
 

@@ -14,6 +14,7 @@ from ...dataset.budgets import BudgetBy
 from ...evaluation.predictions import OperatingPoint
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
+Precision = Literal["float32", "bfloat16"]
 
 #: Methods whose batches are half labelled, half unlabelled patches.
 MIXED: tuple[Method, ...] = ("semi", "strong")
@@ -40,6 +41,7 @@ class TrainingConfig:
         region: of the body, "thorax" or "whole-body".
         operating_point: how thresholds are chosen in validation, as in `evaluation.predictions.choose_threshold`.
         by_instance: as in `sampling.patches.random_patch`.
+        precision: of the network's activations while it learns; weights, losses and what is kept are float32.
         store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
             patches, `store_share`; None for none.
         start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
@@ -66,6 +68,7 @@ class TrainingConfig:
     region: Region = "thorax"
     operating_point: OperatingPoint = "dice"
     by_instance: bool = False
+    precision: Precision = "float32"
     store: str | None = None
     store_share: float = 0.9
     start: str | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.architecture import build_network
 
 from ..losses.objectives import losses_of
-from ..setup.config import TrainingConfig
+from ..setup.config import Precision, TrainingConfig
 
 #: Gradients of one step are scaled down to this norm.
 GRADIENT_NORM = 1.0
@@ -27,7 +28,10 @@ class GradientStep(ABC):
     def __init__(self, config: TrainingConfig) -> None:
         import keras
 
-        self.network, self.average = build_network(config.network), build_network(config.network)
+        with arithmetic(config.precision):
+            self.network = build_network(config.network)
+        # The average is what validation sees and what is kept, in the arithmetic it is read with later.
+        self.average = build_network(config.network)
         self.average.set_weights(self.network.get_weights())
         self.optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
         self.optimizer.build(self.network.trainable_variables)
@@ -55,6 +59,19 @@ class GradientStep(ABC):
     def _teacher(self, outputs: Any) -> Any:
         """The lesions' probabilities among what the averaged network answers."""
         return outputs[0] if isinstance(outputs, list | tuple) else outputs
+
+
+@contextlib.contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """Layers built inside compute with this precision; their variables stay float32."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def clipped(gradients: Sequence[Any]) -> list[Any]:
