@@ -7,7 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ CACHE_BYTES = 2**30
 
 #: Patches of a batch that are cut from one drawn scan, each turned, thinned and cut for itself: drawing costs most.
 PATCHES_OF_A_SCAN = 2
+#: A drawn scan serves so many steps, every so many steps one, before another takes its place.
+STEPS_OF_A_SCAN, STEPS_BETWEEN = 4, 4
+DRAWN_KEPT = 64
+#: Sets the random numbers of drawn scans apart from those of batches.
+DRAWN = 1
 
 #: The image whose outline an output draws, for the losses of Eq. 7 and 8.
 IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "posterior", "union": "aggregate"}
@@ -97,7 +103,7 @@ class BatchSource:
         self._cases = cases
         self._config = config
         self._positive = positive
-        self._store = store
+        self._store = store if store is None else _DrawnScans(store, config.seed)
         network = config.network
         self._channels = tuple(dict.fromkeys((*network.inputs, *(IMAGE_OF[name] for name in network.outputs))))
 
@@ -114,7 +120,7 @@ class BatchSource:
             (patches / 2, ...); their "label" is 1 where a lesion was pasted.
         """
         rng = np.random.default_rng((self._config.seed, step))
-        stored = self._stored_scans(rng)
+        stored = self._stored_scans(step)
         drawn = [self._draw(i, rng, stored) for i in range(self._config.batch)]
         labelled = np.array([flag for _, flag in drawn], np.float32)[:, None, None, None]
         stacked = np.stack([patch.inputs for patch, _ in drawn])
@@ -138,12 +144,12 @@ class BatchSource:
                 )
         return batch
 
-    def _stored_scans(self, rng: np.random.Generator) -> Iterator[LabelledCrop]:
-        """New scans of stored patients without end, each PATCHES_OF_A_SCAN times."""
-        while self._store is not None:
-            scan = self._store.draw(rng)
-            for _ in range(PATCHES_OF_A_SCAN):
-                yield scan
+    def _stored_scans(self, step: int) -> Iterator[LabelledCrop]:
+        """Scans of stored patients without end, each PATCHES_OF_A_SCAN times."""
+        for place in count():
+            if self._store is None:
+                return
+            yield from repeat(self._store(step, place), PATCHES_OF_A_SCAN)
 
     def _draw(self, i: int, rng: np.random.Generator, stored: Iterator[LabelledCrop]) -> tuple[Patch, bool]:
         config, cases = self._config, self._cases
@@ -162,6 +168,21 @@ class BatchSource:
         if config.augment:
             return random_patch(crop, *how, by_instance=config.by_instance)
         return plain_patch(crop, *how)
+
+
+class _DrawnScans:
+    """The scans that stored patients give: a function of seed, step and place in the batch, kept while they serve."""
+
+    def __init__(self, store: PatientStore, seed: int) -> None:
+        self._seed = seed
+        self._kept = lru_cache(maxsize=DRAWN_KEPT)(lambda *key: store.draw(np.random.default_rng((*key, DRAWN))))
+        self._lock = threading.Lock()
+
+    def __call__(self, step: int, place: int) -> LabelledCrop:
+        # Places take turns, so that not all of a batch is new in one step and old in the next.
+        turn, slot = divmod(step, STEPS_BETWEEN)
+        with self._lock:
+            return self._kept(self._seed, (turn + place) // STEPS_OF_A_SCAN, slot, place)
 
 
 def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) -> list[str]:

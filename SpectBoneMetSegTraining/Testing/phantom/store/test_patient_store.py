@@ -70,6 +70,18 @@ def test_every_labelled_patch_can_come_from_the_store_and_a_step_gives_the_same_
     assert not np.array_equal(made["inputs"], other["inputs"])
 
 
+def test_a_drawn_scan_serves_several_steps_and_a_training_taken_up_again_sees_the_same_ones(folder, monkeypatch):
+    drawn, draw = [], PatientStore.draw
+    monkeypatch.setattr(PatientStore, "draw", lambda self, rng: drawn.append(1) or draw(self, rng))
+    steps = source(folder, store_share=1.0)
+    unbroken = [steps.make(step)["inputs"] for step in range(32)]
+    # Two scans a step of four patches, every one for four steps; more at either end, where some serve only once.
+    assert 16 <= len(drawn) <= 24
+    resumed = source(folder, store_share=1.0)
+    for step in (27, 31):
+        np.testing.assert_array_equal(resumed.make(step)["inputs"], unbroken[step])
+
+
 def test_a_share_of_the_labelled_patches_comes_from_the_data_set(folder):
     half = source(folder, store_share=0.5)
     with pytest.raises(AssertionError, match="a was loaded"):
