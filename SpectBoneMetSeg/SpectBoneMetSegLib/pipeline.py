@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,10 +20,9 @@ from ._version import __version__
 from .common.errors import UserError
 from .common.notice import RESEARCH_USE
 from .export.savable_reading import SavableReading
-from .lesions.components import number_lesions, smallest_window
-from .lesions.delineation import LesionMasks, lesion_masks
-from .lesions.extent import cut_by_box, cut_sentence, what_was_read
-from .lesions.measurement import measure_lesions
+from .lesions.extent import what_was_read
+from .lesions.model_result import Limits, ModelResult
+from .lesions.redraw import reading_at
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
 from .model.inputs import network_inputs, view_scales
@@ -78,6 +77,10 @@ class Clock:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def rounded(self) -> dict[str, float]:
+        """As a receipt says it."""
+        return {name: round(value, 4) for name, value in self.seconds.items()}
 
 
 class Reader:
@@ -139,6 +142,19 @@ class Reader:
         Raises:
             UserError: it can be no whole body in counts, or the crop does not lie on it.
         """
+        clock = clock or Clock()
+        result = self.infer(scan, options, clock)
+        with clock.step("delineate"):
+            reading = reading_at(result, result.limits.threshold, result.limits.minimum_area_mm2)
+        parts = {item.name: getattr(reading, item.name) for item in fields(Reading)}
+        return SavableReading(**{**parts, "receipt": {**reading.receipt, "seconds": clock.rounded()}})
+
+    def infer(self, scan: WholeBodyScan, options: Options | None = None, clock: Clock | None = None) -> ModelResult:
+        """What the network finds in a scan, before any threshold; `redraw.reading_at` makes lesions of it.
+
+        Raises:
+            UserError: it can be no whole body in counts, or the crop does not lie on it.
+        """
         options, clock = options or Options(), clock or Clock()
         with clock.step("check"):
             doubts = check_scan(scan, insist=options.read_anyway)
@@ -162,19 +178,10 @@ class Reader:
             )
         with clock.step("network"):
             output, regions = (self.engine.predict(inputs), None) if not network.regions else self.engine.answer(inputs)
-        with clock.step("delineate"):
-            maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
-            masks, view_masks = self._delineate(maps, scan, aggregated, options)
-        with clock.step("measure"):
-            probability = np.maximum.reduce(list(maps.values()))
-            lesions = measure_lesions(scan, masks.union, view_masks, probability)
-        mask = (masks.union > 0).astype(np.uint8)
+        maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
         shown = {} if regions is None else self._regions(regions, scan, (rows, columns), work, aggregated)
-        reading = SavableReading(
-            scan, crop, lesions, mask, view_masks, probability, aggregated.counts, probabilities=maps, regions=shown
-        )
-        reading.receipt.update(self._receipt(reading, options, clock))
-        return reading
+        result = ModelResult(scan, crop, maps, self._limits(options), {}, self.model.card.confidence, shown)
+        return replace(result, receipt=self._receipt(result, options, clock))
 
     def _probabilities(
         self,
@@ -206,34 +213,15 @@ class Reader:
             maps[name] = _on_view(own, frame, view)
         return maps
 
-    def _delineate(
-        self, maps: dict[ViewName, Map], scan: WholeBodyScan, frame: PlanarView, options: Options
-    ) -> tuple[LesionMasks, dict[ViewName, NDArray[np.uint16]]]:
-        threshold, seed, smallest = self._limits(options)
-        masks = lesion_masks(maps, threshold, smallest, frame, seed_threshold=seed)
-        view_masks = {name: _on_view(masks.views[name], frame, scan.views[name]) for name in maps}
-        # On a coarser posterior grid a lesion of a pixel or two may fall between the pixel centres.
-        count = int(masks.union.max(initial=0))
-        windows = [ids[smallest_window(ids) or (slice(0), slice(0))] for ids in view_masks.values()]
-        pixels = np.sum([np.bincount(ids.ravel(), minlength=count + 1) for ids in windows], axis=0)
-        shown = np.flatnonzero(pixels[1:]) + 1
-        if len(shown) < count:
-            union = number_lesions(np.isin(masks.union, shown))
-            views = {name: np.where(masks.views[name] > 0, union, 0).astype(np.uint16) for name in maps}
-            masks = LesionMasks(union, views)
-            view_masks = {name: _on_view(views[name], frame, scan.views[name]) for name in maps}
-        return masks, view_masks
-
-    def _limits(self, options: Options) -> tuple[float, float | None, float]:
-        """(threshold, seed threshold, smallest area in mm2): the model's own where the options name none."""
+    def _limits(self, options: Options) -> Limits:
+        """The model's own where the options name none."""
         card = self.model.card
         threshold = card.threshold if options.threshold is None else options.threshold
-        seed = card.seed_threshold if card.seed_threshold is None else max(threshold, card.seed_threshold)
         smallest = card.minimum_area_mm2 if options.minimum_area_mm2 is None else options.minimum_area_mm2
-        return threshold, seed, smallest
+        return Limits(threshold, max(threshold, card.seed_threshold), smallest)
 
-    def _receipt(self, reading: Reading, options: Options, clock: Clock) -> dict[str, object]:
-        scan, card, crop = reading.scan, self.model.card, reading.crop
+    def _receipt(self, result: ModelResult, options: Options, clock: Clock) -> dict[str, object]:
+        scan, card, crop, shape = result.scan, self.model.card, result.crop, result.scan.frame.shape
         source = scan.source
         uids = source.sop_instance_uids or ("",) * len(source.files)
         warnings = [*scan.warnings, *self.engine.warnings]
@@ -243,12 +231,8 @@ class Reader:
             warnings.append("The model reads the sum of both views: every lesion is marked in both.")
         if crop.method != "manual" and options.region != card.region:
             warnings.append(f"The model was trained on the {card.region}, not on the {options.region}.")
-        cut = cut_by_box(reading)
-        if cut:
-            warnings.append(cut_sentence(cut))
-        threshold, seed, smallest = self._limits(options)
         return {
-            "read": what_was_read(reading),
+            "read": what_was_read(crop, shape),
             "program": {"name": "SpectBoneMetSeg", "version": __version__},
             "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
             "inputs": [
@@ -261,21 +245,17 @@ class Reader:
             "aggregated": len(scan.views) == 2,
             "engine": self.engine.name,
             "device": self.engine.device,
-            "seconds": {name: round(value, 4) for name, value in clock.seconds.items()},
+            "seconds": clock.rounded(),
             "region": options.region,
             "crop": {
-                "rows": _inside(crop.rows, reading.mask.shape[0]),
-                "columns": _inside(crop.columns, reading.mask.shape[1]),
+                "rows": _inside(crop.rows, shape[0]),
+                "columns": _inside(crop.columns, shape[1]),
                 "confidence": crop.confidence,
                 "method": crop.method,
                 "reasons": list(crop.reasons),
             },
             "options": options.to_dict(),
-            "threshold": threshold,
-            "seed_threshold": seed,
-            "minimum_area_mm2": smallest,
-            "lesions": len(reading.lesions),
-            "cut_by_box": cut,
+            **asdict(result.limits),
             "seed": SEED,
             "warnings": warnings,
             "notice": RESEARCH_USE,

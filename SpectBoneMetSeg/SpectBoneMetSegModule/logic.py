@@ -280,7 +280,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             try:
                 job = self.worker.read(path, model or None, engine, device, Options(region=region))
                 result = self.worker.wait(job, idle=slicer.app.processEvents)
-                limits = result.model_value("threshold"), result.model_value("minimum_area_mm2")
+                limits = result.limits.threshold, result.limits.minimum_area_mm2
                 folder = str(Path(outputFolder) / case_name(path))
                 if folder in outcome.values():
                     raise UserError(

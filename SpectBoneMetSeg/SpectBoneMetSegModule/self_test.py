@@ -25,7 +25,7 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
 
     def test_lesions_follow_threshold_and_hand(self):
         """The sample study, its counts as probabilities."""
-        from SpectBoneMetSegLib.lesions.model_result import ModelResult
+        from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading
         from SpectBoneMetSegLib.mrml.nodes import add_segmentation
         from SpectBoneMetSegLib.mrml.stored_result import outlines_of, scan_of_volumes
@@ -37,7 +37,7 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
         scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
         maps = {name: (view if name == "anterior" else mirror(view)).counts for name, view in scan.views.items()}
         maps = {name: np.clip(counts / counts.max(), 0, 1) for name, counts in maps.items()}
-        result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), maps, {"minimum_area_mm2": 100.0})
+        result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), maps, Limits(minimum_area_mm2=100.0))
         node = add_segmentation("test", volumes["anterior"], slicer.mrmlScene)
         live = LiveReading.start(result, node, volumes, slicer.mrmlScene)
         count = len(live.reading.lesions)

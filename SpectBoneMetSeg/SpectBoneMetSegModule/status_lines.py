@@ -73,7 +73,7 @@ class Messages:
             self.ui.summaryLabel.text = ""
             self.warn([])
             return
-        receipt, count = live.result.receipt, len(live.reading.lesions)
+        receipt, count = live.reading.receipt, len(live.reading.lesions)
         area = sum(lesion.area_mm2 for lesion in live.reading.lesions) / 100
         if count == 0:
             words = [_("No area of abnormal uptake at this threshold.")]

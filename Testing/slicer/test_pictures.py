@@ -29,7 +29,7 @@ def a_lesion(host):
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
     probability = np.zeros(scan.frame.shape, np.float32)
     probability[300:330, 160:180] = 0.9
-    result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), {name: probability for name in scan.views}, {})
+    result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), {name: probability for name in scan.views})
     node = add_segmentation("made up", volumes["anterior"], host.slicer.mrmlScene)
     return LiveReading.start(result, node, volumes, host.slicer.mrmlScene)
 

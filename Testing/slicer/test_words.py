@@ -144,11 +144,11 @@ def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_
     assert ui.summaryLabel.text.startswith("One area of abnormal uptake")
     erase(live, 1)
     assert ui.summaryLabel.text.startswith("No area of abnormal uptake at this threshold.")
-    live.result.receipt["warnings"] = [BOX_MAY_BE_WRONG]
+    live.reading.receipt["warnings"] = [BOX_MAY_BE_WRONG]
     a_read_panel.updateLesions()
     assert "look at it in the views" in ui.warningLabel.text
     assert ui.warningLabel.isVisibleTo(a_read_panel.parent)
-    live.result.receipt["warnings"] = []
+    live.reading.receipt["warnings"] = []
     a_read_panel.updateLesions()
     assert not ui.warningLabel.isVisibleTo(a_read_panel.parent)
 

@@ -177,6 +177,7 @@ def _read_one(
         "folder": str(case.folder),
         "lesions": count,
         "area_cm2": round(sum(lesion.area_mm2 for lesion in reading.lesions) / 100, 2),
+        "confidence": reading.confidence,
         "views": list(reading.scan.views),
         "read": reading.receipt["read"],
         "crop_confidence": reading.crop.confidence,

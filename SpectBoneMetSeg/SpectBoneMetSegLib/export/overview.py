@@ -261,6 +261,7 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
         ("area (cm2)", 262, "ra"),
         ("contrast ant.", 348, "ra"),
         ("post.", 410, "ra"),
+        *([("conf.", 462, "ra")] if any(lesion.confidence is not None for lesion in reading.lesions) else []),
     )
     cut = set(cut_by_box(reading))
     for heading, column, anchor in headings:
@@ -268,8 +269,9 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
     for index, lesion in enumerate(reading.lesions[:LISTED]):
         mark = " (cut)" if lesion.id in cut else ""
         contrasts = [_contrast(lesion, name) for name in VIEW_NAMES]
-        entries = (str(lesion.id), seen_words(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts)
-        for (_, column, anchor), entry in zip(headings, entries, strict=True):
+        known = "-" if lesion.confidence is None else f"{lesion.confidence:.2f}"
+        entries = (str(lesion.id), seen_words(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, known)
+        for (_, column, anchor), entry in zip(headings, entries, strict=False):
             _text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
     if len(reading.lesions) > LISTED:
         more = f"and {len(reading.lesions) - LISTED} more in lesions.csv"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..common.errors import UserError
 from ..lesions.extent import headline
-from ..lesions.results import Reading
+from ..lesions.results import Lesion, Reading
 from ..lesions.seen import seen_words
 
 __all__ = ["SavableReading"]
@@ -24,7 +24,7 @@ class SavableReading(Reading):
         """A few lines: how many areas, the first of them, the warnings."""
         count = len(self.lesions)
         lines = [f"{self.scan.case}: {headline(self)}"]
-        lines += [f"  {each.id}: {each.area_mm2 / 100:.1f} cm2, {seen_words(each)}" for each in self.lesions[:LISTED]]
+        lines += [_line(each) for each in self.lesions[:LISTED]]
         if count > LISTED:
             lines.append(f"  and {count - LISTED} more")
         warnings = self.receipt.get("warnings")
@@ -56,3 +56,8 @@ class SavableReading(Reading):
         from .result_folder import save_reading
 
         save_reading(self, folder)
+
+
+def _line(lesion: Lesion) -> str:
+    known = "" if lesion.confidence is None else f", confidence {lesion.confidence:.2f}"
+    return f"  {lesion.id}: {lesion.area_mm2 / 100:.1f} cm2, {seen_words(lesion)}{known}"

@@ -21,6 +21,7 @@ COLUMNS: tuple[str, ...] = (
     "centroid_S_mm",
     "max_probability",
     "mean_probability",
+    "confidence",
     *(f"{view}_{column}" for view in VIEW_NAMES for column in VIEW_COLUMNS),
     "geometric_mean_counts",
     "decision",
@@ -65,6 +66,8 @@ def lesion_values(lesion: Lesion) -> dict[str, float | int | str]:
         "decision": lesion.decision,
         "classification": lesion.classification,
     }
+    if lesion.confidence is not None:
+        row["confidence"] = lesion.confidence
     for view, measured in lesion.views.items():
         values = (
             measured.area_mm2 / 100,

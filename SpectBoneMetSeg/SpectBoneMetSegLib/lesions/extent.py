@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..scan.thorax import ThoraxCrop
 from .results import Lesion, Reading
 
 __all__ = ["cut_by_box", "cut_sentence", "headline", "region_read", "what_was_read"]
@@ -11,26 +12,26 @@ __all__ = ["cut_by_box", "cut_sentence", "headline", "region_read", "what_was_re
 _REGIONS = {"profiles": "the thorax box", "manual": "the box given by hand", "whole-body": "the whole field"}
 
 
-def region_read(reading: Reading) -> str:
+def region_read(crop: ThoraxCrop) -> str:
     """The region in a few words, for a headline."""
-    return _REGIONS.get(reading.crop.method, "the box")
+    return _REGIONS.get(crop.method, "the box")
 
 
 def headline(reading: Reading) -> str:
     """How many areas were found and where: "2 areas of abnormal uptake in the thorax box"."""
     count = len(reading.lesions)
-    return f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {region_read(reading)}"
+    return f"{count or 'no'} area{'' if count == 1 else 's'} of abnormal uptake in {region_read(reading.crop)}"
 
 
-def what_was_read(reading: Reading) -> str:
-    """The region in one sentence, with its rows and columns counted from 0, ends excluded."""
-    rows, columns = reading.mask.shape
-    if reading.crop.method == "whole-body":
+def what_was_read(crop: ThoraxCrop, shape: tuple[int, int]) -> str:
+    """The region of a field of (rows, columns) in one sentence, with its own counted from 0, ends excluded."""
+    rows, columns = shape
+    if crop.method == "whole-body":
         return f"The whole field of {rows} rows and {columns} columns was read."
-    first, end = (min(max(edge, 0), rows) for edge in reading.crop.rows)
-    left, right = (min(max(edge, 0), columns) for edge in reading.crop.columns)
+    first, end = (min(max(edge, 0), rows) for edge in crop.rows)
+    left, right = (min(max(edge, 0), columns) for edge in crop.columns)
     return (
-        f"Only {region_read(reading)} was read: rows {first} to {end} of {rows}, columns {left} to {right} of "
+        f"Only {region_read(crop)} was read: rows {first} to {end} of {rows}, columns {left} to {right} of "
         f"{columns}; nothing is said about the rest of the body."
     )
 

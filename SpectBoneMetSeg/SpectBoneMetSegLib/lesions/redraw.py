@@ -5,19 +5,21 @@ Pure functions over one stored result of the model; fast enough to run at every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..scan.planar import ViewName, WholeBodyScan, mirror, same_grid
 from ..scan.regrid import sample_on
 from .components import number_lesions
+from .confidence import scan_features, with_confidence
 from .delineation import LesionMasks, lesion_masks
 from .edits import Edits, keep_edits
-from .extent import cut_by_box
+from .extent import cut_by_box, cut_sentence
 from .measurement import measure_lesions
 from .model_result import ModelResult
-from .results import Reading
+from .results import Lesion, Reading
 from .review import Ids, Review
 
 __all__ = [
@@ -32,11 +34,11 @@ def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float, e
 
     The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it.
     """
-    seed = max(threshold, result.model_value("seed_threshold"))
+    seed = max(threshold, result.limits.seed_threshold)
     frame = result.scan.frame
     masks = lesion_masks(dict(result.probabilities), threshold, minimum_area_mm2, frame, seed)
     if edits is not None:
-        own = result.probability >= result.model_value("threshold")
+        own = result.probability >= result.limits.threshold
         masks = keep_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
     values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
     return _reading(result, masks, {**values, "edited": edits is not None})
@@ -45,22 +47,33 @@ def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float, e
 def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object]) -> Reading:
     scan = result.scan
     masks, view_masks = _on_own_grids(scan, masks)
-    lesions = measure_lesions(scan, masks.union, view_masks, result.probability)
-    receipt = {**result.receipt, **facts, "lesions": len(lesions)}
-    mask = (masks.union > 0).astype(np.uint8)
+    measured = measure_lesions(scan, masks.union, view_masks, result.probability)
+    lesions = with_confidence(measured, result.confidence, result.limits.threshold)
     reading = Reading(
         scan,
         result.crop,
         lesions,
-        mask,
+        (masks.union > 0).astype(np.uint8),
         view_masks,
         result.probability,
         result.aggregate,
-        receipt,
-        dict(result.probabilities),
+        probabilities=dict(result.probabilities),
+        regions=result.regions,
+        confidence=_of_scan(result, lesions),
     )
-    receipt["cut_by_box"] = cut_by_box(reading)
-    return reading
+    cut = cut_by_box(reading)
+    known = result.receipt.get("warnings")
+    warnings = [*(known if isinstance(known, list) else []), *([cut_sentence(cut)] if cut else [])]
+    found = {"lesions": len(lesions), "cut_by_box": cut, "confidence": reading.confidence, "warnings": warnings}
+    return replace(reading, receipt={**result.receipt, **facts, **found})
+
+
+def _of_scan(result: ModelResult, lesions: Sequence[Lesion]) -> float | None:
+    """Probability that the scan shows abnormal uptake, None where the model knows none."""
+    if result.confidence is None:
+        return None
+    areas = [lesion.confidence for lesion in lesions if lesion.confidence is not None]
+    return result.confidence.of_scan(scan_features(areas, float(result.probability.max())))
 
 
 def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks, dict[ViewName, Ids]]:

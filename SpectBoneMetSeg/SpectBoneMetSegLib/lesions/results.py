@@ -41,6 +41,7 @@ class Lesion:
         max_probability, mean_probability: of the probability map inside the union mask.
         views: measurements per view in which it is seen.
         decision, classification: what a physician says of it.
+        confidence: probability 0..1 that it is abnormal uptake; None where the model knows none.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Lesion:
     views: dict[ViewName, ViewMeasurement] = field(default_factory=dict)
     decision: Decision = "open"
     classification: Classification = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Reading:
         receipt: what receipt.json holds.
         probabilities: per existing view (rows, columns) float32, anterior frame: what `probability` is the greater of.
         rejected: lesions that a physician took out, ids n+1.. in the order head to foot; in no mask, but in the table.
+        confidence: probability 0..1 that the scan shows abnormal uptake; None where the model knows none.
         regions: per existing view (rows, columns) uint8 of `scan.skeleton_regions`, in that view's own grid; empty
             where the model knows none.
     """
@@ -87,3 +90,4 @@ class Reading:
     probabilities: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
     rejected: tuple[Lesion, ...] = ()
     regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
+    confidence: float | None = None

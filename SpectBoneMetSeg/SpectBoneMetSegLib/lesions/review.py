@@ -75,7 +75,10 @@ def reviewed(
     number[kept] = np.arange(1, len(kept) + 1)
     views = {name: number[mask] for name, mask in reading.view_masks.items()}
     measured = measure_lesions(result.scan, number[ids], views, result.probability)
-    lesions = tuple(_said_of(lesion, lesion.id, said[before]) for lesion, before in zip(measured, kept, strict=True))
+    lesions = tuple(
+        replace(_said_of(lesion, lesion.id, said[before]), confidence=reading.lesions[before - 1].confidence)
+        for lesion, before in zip(measured, kept, strict=True)
+    )
     rejected = tuple(
         _said_of(reading.lesions[before - 1], place, said[before]) for place, before in enumerate(gone, len(kept) + 1)
     )

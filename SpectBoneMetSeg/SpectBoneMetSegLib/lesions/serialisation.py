@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.jsonable import plain
+from ..model.confidence import Confidence
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
 from ..scan.thorax import ThoraxCrop
-from .model_result import ModelResult
+from .model_result import Limits, ModelResult
 
 __all__ = [
     "load_result",
@@ -47,13 +49,14 @@ def save_result(result: ModelResult, path: str | Path) -> None:
     """Write a model's result; OSError when the file cannot be written."""
     counts = {f"counts_{name}": view.counts for name, view in result.scan.views.items()}
     maps = {f"probability_{name}": values for name, values in result.probabilities.items()}
-    _save(path, result_facts(result), counts | maps)
+    regions = {f"regions_{name}": values for name, values in result.regions.items()}
+    _save(path, result_facts(result), counts | maps | regions)
 
 
 def load_result(path: str | Path) -> ModelResult:
     """The inverse of `save_result`."""
     facts, arrays = _load(path)
-    return result_from(facts, _of_views(arrays, "counts"), _of_views(arrays, "probability"))
+    return result_from(facts, *(_of_views(arrays, what) for what in ("counts", "probability", "regions")))
 
 
 def result_facts(result: ModelResult) -> dict[str, Any]:
@@ -68,12 +71,17 @@ def result_facts(result: ModelResult) -> dict[str, Any]:
             "reasons": list(crop.reasons),
             "method": crop.method,
         },
+        "limits": asdict(result.limits),
+        "confidence": None if result.confidence is None else result.confidence.to_dict(),
         "receipt": plain(result.receipt),
     }
 
 
 def result_from(
-    facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]], probabilities: Mapping[ViewName, NDArray[Any]]
+    facts: Mapping[str, Any],
+    counts: Mapping[ViewName, NDArray[Any]],
+    probabilities: Mapping[ViewName, NDArray[Any]],
+    regions: Mapping[ViewName, NDArray[Any]] | None = None,
 ) -> ModelResult:
     """The result of which `facts` were taken.
 
@@ -81,6 +89,7 @@ def result_from(
         facts: from `result_facts`.
         counts: per view (rows, columns) on its own grid.
         probabilities: per view (rows, columns) on the anterior frame.
+        regions: per view (rows, columns) on its own grid, of a model that knows them.
 
     Raises:
         KeyError, TypeError, ValueError: facts and arrays are not those of a result.
@@ -90,7 +99,23 @@ def result_from(
         tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
     )
     maps = {name: np.asarray(probabilities[name], np.float32) for name in VIEW_NAMES if name in probabilities}
-    return ModelResult(_scan_from(facts, counts), box, maps, dict(facts["receipt"]))
+    receipt = dict(facts["receipt"])
+    # Scenes of earlier versions hold the limits in the receipt alone.
+    limits = facts.get("limits") or {name: receipt[name] for name in _limit_names() if name in receipt}
+    known = facts.get("confidence")
+    return ModelResult(
+        _scan_from(facts, counts),
+        box,
+        maps,
+        Limits(**limits),
+        receipt,
+        None if known is None else Confidence.from_dict(known),
+        dict(regions or {}),
+    )
+
+
+def _limit_names() -> list[str]:
+    return [item.name for item in fields(Limits)]
 
 
 def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:

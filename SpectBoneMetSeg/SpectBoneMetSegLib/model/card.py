@@ -10,6 +10,7 @@ from typing import Any
 
 from ..common.notice import RESEARCH_USE
 from ..loading.options import Region
+from .confidence import Confidence
 from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 
@@ -33,6 +34,7 @@ class ModelCard:
         parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
         sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
+        confidence: how likely areas and scans with what the network says of them are abnormal; None if nobody measured.
         preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
     """
 
@@ -53,6 +55,7 @@ class ModelCard:
     parent: str = ""
     sha256: str = ""
     onnx_sha256: str = ""
+    confidence: Confidence | None = None
 
     def __post_init__(self) -> None:
         if not MODEL_NAME.fullmatch(str(self.name)):
@@ -69,7 +72,8 @@ class ModelCard:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**asdict(self), "network": self.network.to_dict()}
+        confidence = None if self.confidence is None else self.confidence.to_dict()
+        return {**asdict(self), "network": self.network.to_dict(), "confidence": confidence}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
@@ -79,4 +83,7 @@ class ModelCard:
             KeyError, TypeError, ValueError: what is written there is no card.
         """
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
-        return cls(**{**known, "network": NetworkConfig.from_dict(values["network"])})
+        known["network"] = NetworkConfig.from_dict(values["network"])
+        if known.get("confidence") is not None:
+            known["confidence"] = Confidence.from_dict(known["confidence"])
+        return cls(**known)

@@ -269,6 +269,23 @@ def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
     return read_model(model.path)
 
 
+def copy_model(model: ModelFolder, folder: Path, card: ModelCard) -> ModelFolder:
+    """Copy a model's weights, and its ONNX form, with another card.
+
+    Raises:
+        UserError: the folder holds something that is not a model, or cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        for path in (model.weights, model.onnx):
+            if path.exists():
+                shutil.copyfile(path, temporary / path.name)
+        _write_card(card, temporary)
+
+    _replace_folder(folder.absolute(), write)
+    return read_model(folder)
+
+
 def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
     """Copy a verified model into the user's models; one of the same name there is replaced.
 
@@ -281,14 +298,7 @@ def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
         raise UserError(f"{model.path}: {model.card.name!r} is the name of a shipped model; rename it in {CARD_FILE}.")
     target = user_models_folder() / model.card.name
 
-    def write(temporary: Path) -> None:
-        for path in (model.path / CARD_FILE, model.weights, model.onnx):
-            if path.exists():
-                shutil.copyfile(path, temporary / path.name)
-
-    if target.resolve() != model.path.resolve():
-        _replace_folder(target, write)
-    installed = read_model(target)
+    installed = model if target.resolve() == model.path.resolve() else copy_model(model, target, model.card)
     verify(installed)
     return installed
 

@@ -46,8 +46,7 @@ class LiveReading:
     def __init__(self, node: Any, scene: Any, result: ModelResult) -> None:
         """See `start` and `find`."""
         self.node, self.scene, self.result = node, scene, result
-        self.threshold = result.model_value("threshold")
-        self.minimum_area_mm2 = result.model_value("minimum_area_mm2")
+        self.threshold, self.minimum_area_mm2 = result.limits.threshold, result.limits.minimum_area_mm2
         self.edits: Edits | None = None
         self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
         self._segments: dict[int, str] = {}
@@ -112,8 +111,8 @@ class LiveReading:
 
     def reset(self) -> None:
         """Back to the model's own result, without anything said or drawn."""
-        self.threshold = self.result.model_value("threshold")
-        self.minimum_area_mm2 = self.result.model_value("minimum_area_mm2")
+        limits = self.result.limits
+        self.threshold, self.minimum_area_mm2 = limits.threshold, limits.minimum_area_mm2
         self.edits = None
         self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
         self._memory = Memory(self.result.scan.frame.shape)

@@ -140,9 +140,7 @@ def read_here(
     Raises:
         UserError: as `Reader`.
     """
-    reader = Reader(model, engine, device)
-    reading = reader.read_scan(scan, options)
-    return ModelResult(scan, reading.crop, reading.probabilities, reading.receipt)
+    return Reader(model, engine, device).infer(scan, options)
 
 
 def read_with(reader: Reader, stored_scan: str | None, path: str | None, options: Options, clock: Clock) -> ModelResult:
@@ -159,8 +157,7 @@ def read_with(reader: Reader, stored_scan: str | None, path: str | None, options
                 pixel_size_mm=options.pixel_size_mm,
                 views_override=options.views_override,
             )
-    reading = reader.read_scan(scan, options, clock)
-    return ModelResult(scan, reading.crop, reading.probabilities, reading.receipt)
+    return reader.infer(scan, options, clock)
 
 
 def _options(request: dict[str, Any]) -> Options:

@@ -35,7 +35,10 @@ class LesionTable:
             (_("Seen in"), _("The views whose probability reaches the threshold")),
             (_("Max."), _("Greatest counts in a pixel, of the view where it is hottest")),
             (_("Contrast"), _("Mean counts inside by mean counts around, in that view")),
-            (_("Prob."), _("Greatest probability")),
+            (
+                _("Prob."),
+                _("Probability that it is abnormal uptake; of a model that was not calibrated, its greatest pixel's"),
+            ),
             (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
         ]
         prepareTable(table, titles)
@@ -79,7 +82,7 @@ class LesionTable:
             4: seen[lesion.seen_in],
             5: f"{strongest.max_counts:.0f}",
             6: f"{strongest.contrast:.1f}",
-            7: f"{lesion.max_probability:.2f}",
+            7: f"{lesion.max_probability if lesion.confidence is None else lesion.confidence:.2f}",
             8: _("edited") if byHand else _("model"),
         }
         for column, text in texts.items():

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
 from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, follow_hand
-from SpectBoneMetSegLib.lesions.model_result import ModelResult
+from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.lesions.review import Memory, Review, label_of_lesions, reviewed
@@ -31,7 +31,7 @@ def spot(*places):
     return values.astype(np.float32)
 
 
-def make_result(anterior, posterior=None, receipt=None):
+def make_result(anterior, posterior=None, limits=None):
     rng = np.random.default_rng(2)
     views = {
         name: PlanarView(rng.poisson(20, SHAPE), (2.0, 3.0), name)
@@ -42,8 +42,7 @@ def make_result(anterior, posterior=None, receipt=None):
     scan = WholeBodyScan("case", views.get("anterior"), views.get("posterior"), source, ("odd",))
     maps = {"anterior": anterior, "posterior": posterior}
     maps = {name: maps[name] for name in views}
-    facts = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 0.0, "seed": 0}
-    return ModelResult(scan, ThoraxCrop((3, 30), (0, 20), 0.5, ("odd",)), maps, receipt or facts)
+    return ModelResult(scan, ThoraxCrop((3, 30), (0, 20), 0.5, ("odd",)), maps, limits or Limits(), {"seed": 0})
 
 
 @pytest.fixture

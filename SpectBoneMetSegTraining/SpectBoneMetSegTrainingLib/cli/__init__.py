@@ -11,6 +11,7 @@ from .jobs import JobsCommand
 from .rank import RankCommand
 from .simulate import SimulateCommand
 from .train import TrainCommand
+from .tune import TuneCommand
 
 __all__ = [
     "AugmentCommand",
@@ -22,4 +23,5 @@ __all__ = [
     "RankCommand",
     "SimulateCommand",
     "TrainCommand",
+    "TuneCommand",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..common.extras import require
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.model.store import ModelFolder
 
+    from ..evaluation.confidence_figures import JudgedScan
     from ..evaluation.predictions import Delineator, Prediction
     from ..evaluation.scores import CaseScores
 
@@ -27,6 +29,9 @@ SHOWN = {
     "image_dsc": "DSC, mean of images with lesions",
     "lesion_recall": "lesions touched",
     "lesion_f1_iou10": "lesion F1 at IoU 0.1",
+    "froc_0_5": "lesions found at 0.5 false areas a view",
+    "froc_1": "the same at 1",
+    "froc_2": "the same at 2",
     "false_alarms_per_image": "false alarms per image",
     "false_alarms_per_negative_image": "the same without lesions",
 }
@@ -117,6 +122,15 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
             print(f"{words:34}{'-':>8}")
         elif name in report:
             print(f"{words:34}{report[name]:8.3f}   95 % {report[name + '_low']:.3f} to {report[name + '_high']:.3f}")
+    for what, words in (("areas", "confidence of areas"), ("scans", "probability of scans")):
+        known = figures.get("confidence", {}).get(what)
+        if known and known["n"]:
+            print(
+                f"{words:34}calibration error {_cell(known['ece'])}, AUROC {_cell(known['auroc'])}, Brier score "
+                f"{_cell(known['brier'])} (of the base rate {_cell(known['brier_of_base_rate'])})"
+            )
+    if figures.get("regions"):
+        print("DSC of the skeleton's regions: " + ", ".join(f"{n} {v:.2f}" for n, v in figures["regions"].items()))
     names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image", "lesions", "images")
     print(f"{'':12}" + "".join(f"{name:>24}" for name in names))
     for row in ("both views", "anterior", "posterior"):
@@ -142,7 +156,9 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
+    from ..evaluation.confidence_figures import confidence_figures
     from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases
+    from ..evaluation.region_overlap import predicted_regions, region_dice
     from ..evaluation.report import full_report, plain, write_report
     from ..evaluation.scores import save_scores, without_flags
     from ..training.outcome.learnt import known_to
@@ -163,7 +179,14 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, card.taught_region)
     delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
     scores: list[CaseScores] = []
-    figures = evaluate_cases(_scored(predictions, delineator, patients_of(data), scores), delineator)
+    judged_areas: list[JudgedScan] = []
+    passing = _judged(_scored(predictions, delineator, patients_of(data), scores), delineator, judged_areas)
+    figures = evaluate_cases(passing, delineator)
+    if card.confidence is not None:
+        figures["confidence"] = confidence_figures(judged_areas, card.confidence)
+    if card.network.regions:
+        found = predicted_regions(data, cases, engine.answer, card.network, region, card.taught_region)
+        figures["regions"] = region_dice(found)
     judged = without_flags(scores)
     report = full_report(judged) if judged else {}
     figures["report"] = plain(report)
@@ -192,6 +215,20 @@ def _cases(data: Path, split: str) -> list[str]:
     from ..training.setup.cases import training_and_validation
 
     return training_and_validation(data)[1] if split == "validation" else cases_of(data, split)
+
+
+def _judged(
+    predictions: Iterable[Prediction], delineator: Delineator, judged: list[JudgedScan]
+) -> Iterator[Prediction]:
+    """The predictions as they come, the areas of each judged in passing."""
+    from SpectBoneMetSegLib.lesions.model_result import Limits
+
+    from ..evaluation.confidence_figures import judged_scans
+
+    limits = Limits(**asdict(delineator))
+    for prediction in predictions:
+        judged.extend(judged_scans([prediction], limits))
+        yield prediction
 
 
 def _scored(

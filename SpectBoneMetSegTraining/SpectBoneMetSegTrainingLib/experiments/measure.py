@@ -17,7 +17,7 @@ from ..dataset.cases import LabelledCrop, load_case
 from ..evaluation.predictions import Delineator, union_of
 from ..evaluation.report import full_report
 from ..evaluation.scores import CaseScores, score_cases
-from ..training.outcome.finish import MINIMUM_AREA_MM2
+from ..training.outcome.operating_point import MINIMUM_AREA_MM2
 from .compact_scores import to_record
 
 Probability = NDArray[np.float32]

@@ -145,7 +145,6 @@ def test_a_corrected_result_of_the_reading_module_keeps_its_views(scene):
         scan,
         ThoraxCrop((0, 64), (0, 40), 1.0),
         {name: values.astype(np.float32) for name, values in maps_of_model.items()},
-        {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 0.0},
     )
     node = add_segmentation("Result", volumes["anterior"], scene)
     live = LiveReading.start(result, node, volumes, scene)

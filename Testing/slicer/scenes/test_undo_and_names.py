@@ -168,7 +168,7 @@ def test_a_tick_of_the_slider_is_quick(host, count):
     """Seconds are the machine's; fifty times what is measured on an idle one."""
     import time
 
-    from SpectBoneMetSegLib.lesions.model_result import ModelResult
+    from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
     from SpectBoneMetSegLib.lesions.results import ThoraxCrop
     from SpectBoneMetSegLib.mrml.live_reading import LiveReading
     from SpectBoneMetSegLib.mrml.nodes import add_segmentation
@@ -181,7 +181,7 @@ def test_a_tick_of_the_slider_is_quick(host, count):
     for number in range(count):
         row, column = 40 + 45 * (number // 5), 30 + 40 * (number % 5)
         found[row : row + 12, column : column + 12] = 0.6 + 0.3 * (number % 2)
-    limits = {"minimum_area_mm2": 100.0}
+    limits = Limits(minimum_area_mm2=100.0)
     result = ModelResult(scan, ThoraxCrop((0, 1024), (0, 256), 1.0), dict.fromkeys(scan.views, found), limits)
     node = add_segmentation("test", volumes["anterior"], host.slicer.mrmlScene)
     live = LiveReading.start(result, node, volumes, host.slicer.mrmlScene)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import check_target, save_model
 
+from ...dataset.budgets import patients_of
 from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
-from ...evaluation.predictions import Delineator, Prediction, choose_threshold, evaluate_cases, predict_cases
+from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ..losses.objectives import describe_loss
 from ..run_folder import looks_of, training_seconds
@@ -23,14 +26,10 @@ from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, Progress, train
 from ..validation import image_by_image
 from .learnt import LEARNT, learnt_scans
+from .operating_point import MINIMUM_AREA_MM2, Tuned, tune
 
 if TYPE_CHECKING:
     import keras
-
-#: Marks of fewer than four reference pixels are noise (one lesion's blur alone covers more).
-MINIMUM_AREA_MM2 = 20.0
-#: Thresholds of a model that no label chose.
-UNCHOSEN_THRESHOLD = 0.5
 
 
 def train_and_finish(
@@ -78,7 +77,7 @@ def finish_model(
     """Choose thresholds on the patients that validated the training, write the model, return its figures.
 
     Only labels inside the training's budget are looked at. A budget without validation patients leaves its training
-    patients, one without any label the middle, UNCHOSEN_THRESHOLD.
+    patients, one without any label the middle.
     """
     cases = training_cases(data, config)
     measured = cases.validation or cases.labelled
@@ -88,10 +87,9 @@ def finish_model(
     def predictions() -> Iterator[Prediction]:
         return predict_cases(data, measured, predict, config.network, region=config.region)
 
-    threshold = seed_threshold = UNCHOSEN_THRESHOLD
+    tuned = Tuned(Limits(minimum_area_mm2=MINIMUM_AREA_MM2), None, {})
     figures: dict[str, Any] = {}
     if measured:
-        # Predicted twice, so that memory does not grow with the number of patients.
         what = (
             "thresholds were chosen on these patients"
             if cases.validation
@@ -99,21 +97,20 @@ def finish_model(
         )
         if not _any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
+            delineator = Delineator(**asdict(tuned.limits))
+            tuned = replace(tuned, figures=evaluate_cases(predictions(), delineator))
         else:
-            threshold, seed_threshold = choose_threshold(predictions(), MINIMUM_AREA_MM2, config.operating_point)
+            tuned = tune(predictions, patients_of(data), config.operating_point)
             if cases.validation and not looks_of(run):
                 what += "; the training never looked at them on the way (--validate-every)"
-        delineator = Delineator(threshold, seed_threshold, MINIMUM_AREA_MM2)
-        figures = {"what": what, **evaluate_cases(predictions(), delineator)}
+        figures = {"what": what, **tuned.figures}
     about = read_json(data / "dataset.json")
     model = save_model(
         network,
         config.network,
         {
             "description": description or f"Trained on {about['description']}",
-            "threshold": threshold,
-            "seed_threshold": seed_threshold,
-            "minimum_area_mm2": MINIMUM_AREA_MM2,
+            **tuned.to_card(),
             "region": config.region,
             "parent": parent_of(config),
             "training": {

@@ -21,7 +21,7 @@ from ...dataset.files import read_image
 from ..setup.cases import TrainingCases
 from ..setup.config import TrainingConfig
 
-__all__ = ["LEARNT", "Known", "known_to", "learnt_scans"]
+__all__ = ["LEARNT", "Known", "known_to", "learnt_scans", "scans_known"]
 
 #: Entry of a card's training: one item a training, the model's own first, then those of the models it began as.
 LEARNT = "learnt_scans"
@@ -54,19 +54,20 @@ class Known:
 
 def learnt_scans(data: Path, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
     """For the card: what this training learnt from, and what the model that it started from had learnt from."""
+    own = scans_known(data, [*cases.labelled, *cases.unlabelled], cases.validation)
+    earlier = find_model(config.start).card.training.get(LEARNT, []) if config.start else []
+    return [own, *earlier]
+
+
+def scans_known(data: Path, taught: Collection[str], validated: Collection[str]) -> dict[str, str]:
+    """For the card: salted digests of cases that were learnt from, and of those that chose something."""
     images = {record["case"]: FOLDERS[record["split"]][0] for record in records_of(data)}
     salt = secrets.token_hex(8)
 
     def digests(names: Collection[str]) -> str:
         return " ".join(sorted(_salted(salt, _digest(data, images[case], case)) for case in names))
 
-    own = {
-        "salt": salt,
-        "taught": digests([*cases.labelled, *cases.unlabelled]),
-        "validated": digests(cases.validation),
-    }
-    earlier = find_model(config.start).card.training.get(LEARNT, []) if config.start else []
-    return [own, *earlier]
+    return {"salt": salt, "taught": digests(taught), "validated": digests(validated)}
 
 
 def known_to(card: ModelCard, data: Path, cases: Collection[str]) -> Known:

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import find_model, load_network
 
 from .config import TrainingConfig
@@ -41,5 +42,9 @@ def parent_of(config: TrainingConfig) -> str:
     """The start model for a card: name, version and SHA-256 of its weights; empty for none."""
     if not config.start:
         return ""
-    card = find_model(config.start).card
+    return named(find_model(config.start).card)
+
+
+def named(card: ModelCard) -> str:
+    """A model as another one's card calls its parent."""
     return f"{card.name} {card.version}, SHA-256 {card.sha256}"

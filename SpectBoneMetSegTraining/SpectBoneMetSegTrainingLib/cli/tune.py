@@ -1,0 +1,67 @@
+"""`spectbonemetseg tune`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.common.errors import UserError
+
+
+class TuneCommand:
+    """Choose a model's thresholds and confidence anew on labelled patients."""
+
+    help = "Choose a model's thresholds and confidence anew on your own labelled patients; its weights stay."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--data", required=True, metavar="DIR", help="data set folder; its test patients stay aside"
+        )
+        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
+        parser.add_argument(
+            "--output", required=True, metavar="DIR", help="model folder to write; its name is the model's"
+        )
+        parser.add_argument(
+            "--operating-point",
+            choices=("lesions", "dice"),
+            default="lesions",
+            help="what chooses the thresholds: F1 of lesions with a floor on precision (default), or pooled Dice",
+        )
+        parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Write the model and say what was chosen."""
+        silence_libraries()
+        from SpectBoneMetSegLib.model.store import find_model
+
+        from ..dataset.cases import cases_of
+        from ..training.outcome.retune import TUNED, retune
+
+        data = Path(args.data)
+        try:
+            model = find_model(args.model)
+        except UserError as error:
+            raise UsageError(str(error)) from error
+        cases = cases_of(data, "train")
+        if not cases:
+            raise UsageError(f"{data} holds no labelled case to learn from.")
+        print(f"{len(cases)} scans are read, three times over.", file=sys.stderr)
+        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device).card
+        figures = card.metrics[TUNED]
+        if args.json:
+            print_json(
+                {"model": card.name, "threshold": card.threshold, "seed_threshold": card.seed_threshold, **figures}
+            )
+            return 0
+        both = figures["both views"]
+        print(
+            f"{args.output}: threshold {card.threshold}, seed threshold {card.seed_threshold}; on these patients "
+            f"pooled Dice {both['dice']}, {both['false_alarms_per_image']} false areas a view"
+        )
+        if card.confidence is None:
+            print("Too few areas are known to be right or wrong: the model says no confidence.")
+        return 0

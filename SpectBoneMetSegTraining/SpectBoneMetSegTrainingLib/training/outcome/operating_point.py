@@ -1,0 +1,58 @@
+"""Where a network's probabilities become areas, and how far these can be believed: chosen on labelled patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from SpectBoneMetSegLib.lesions.model_result import Limits
+from SpectBoneMetSegLib.model.confidence import Confidence
+
+from ...evaluation.confidence_figures import judged_scans
+from ...evaluation.predictions import Delineator, OperatingPoint, Prediction, choose_threshold, evaluate_cases
+from .calibration import cross_fitted, fit_confidence
+
+#: Marks of fewer than four reference pixels are noise (one lesion's blur alone covers more).
+MINIMUM_AREA_MM2 = 20.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was chosen, and how it does on those it was chosen on.
+
+    Attributes:
+        limits: of a reading. confidence: None where too few areas are known.
+        figures: as in `evaluate_cases`, and "confidence", where every patient is judged by a fit to the others.
+    """
+
+    limits: Limits
+    confidence: Confidence | None
+    figures: dict[str, Any]
+
+    def to_card(self) -> dict[str, Any]:
+        """The entries of a model's card."""
+        limits = self.limits
+        return {
+            "threshold": limits.threshold,
+            "seed_threshold": limits.seed_threshold,
+            "minimum_area_mm2": limits.minimum_area_mm2,
+            "confidence": self.confidence,
+        }
+
+
+def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str, str], by: OperatingPoint) -> Tuned:
+    """Thresholds, confidence and figures on labelled patients, of whom some show a lesion.
+
+    Args:
+        predictions: gives them anew at every call, so that memory does not grow with the number of patients.
+        patients: case -> patient. by: what chooses the thresholds.
+    """
+    threshold, seed = choose_threshold(predictions(), MINIMUM_AREA_MM2, by)
+    limits = Limits(threshold, seed, MINIMUM_AREA_MM2)
+    scans = judged_scans(predictions(), limits)
+    confidence = fit_confidence(scans)
+    figures = evaluate_cases(predictions(), Delineator(threshold, seed, MINIMUM_AREA_MM2))
+    if confidence is not None:
+        figures["confidence"] = cross_fitted(scans, patients)
+    return Tuned(limits, confidence, figures)

@@ -1,0 +1,56 @@
+"""`spectbonemetseg tune`: other thresholds and a confidence, the same weights, a card that says so."""
+
+import json
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.store import find_model, verify
+from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.outcome.learnt import LEARNT
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
+
+
+@pytest.fixture(scope="module")
+def taught(discs, tmp_path_factory):
+    """(a model of a few steps, other patients than it learnt from)."""
+    folder = tmp_path_factory.mktemp("tune")
+    model = folder / "parent"
+    config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
+    train_and_finish(discs(folder / "learn", ["train"] * 6), folder / "run", config, model)
+    other = discs(folder / "other", ["test"] * 2 + ["train"] * 8)
+    return model, other
+
+
+def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_from(taught, tmp_path, capsys):
+    model, other = taught
+    output = tmp_path / "mine"
+    assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(output), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    before, after = find_model(model), find_model(output)
+    verify(after)
+    assert after.card.sha256 == before.card.sha256
+    assert after.card.onnx_sha256 == before.card.onnx_sha256
+    with np.load(before.weights) as one, np.load(after.weights) as two:
+        assert all(np.array_equal(one[name], two[name]) for name in one.files)
+    assert (told["threshold"], told["cases"]) == (after.card.threshold, 8)
+    assert after.card.name == "mine"
+    assert after.card.parent.startswith("parent 1, SHA-256 ")
+    assert after.card.metrics["validation"] == before.card.metrics["validation"]
+    assert "chosen on these patients" in after.card.metrics["tuned"]["what"]
+    chosen, *earlier = after.card.training[LEARNT]
+    assert (chosen["taught"], len(chosen["validated"].split())) == ("", 8)
+    assert earlier == before.card.training[LEARNT]
+
+
+def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tmp_path, capsys):
+    only_test = discs(tmp_path / "only", ["test"] * 2)
+    command = ["tune", "--model", str(taught[0]), "--output", str(tmp_path / "no")]
+    assert main([*command, "--data", str(only_test)]) != 0
+    assert "holds no labelled case" in capsys.readouterr().err
+    assert main([*command, "--data", str(tmp_path)]) != 0
+    assert "is not a data set" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()

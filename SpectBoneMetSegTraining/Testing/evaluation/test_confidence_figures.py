@@ -1,0 +1,117 @@
+"""Calibration and ranking of areas and scans, counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from SpectBoneMetSegLib.lesions.model_result import Limits
+from SpectBoneMetSegTrainingLib.dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
+from SpectBoneMetSegTrainingLib.evaluation.confidence_figures import (
+    auroc,
+    confidence_figures,
+    judged_scans,
+    reliability,
+)
+from SpectBoneMetSegTrainingLib.training.outcome.calibration import cross_fitted, fit_confidence
+
+SHAPE = (64, 48)
+PLACES = {"hit": slice(4, 9), "missed": slice(20, 25), "unsure": slice(36, 41), "false": slice(52, 57)}
+
+
+def case(name="a", posterior=False, values=(LESION, LESION, IGNORE)):
+    """A scan with marks on a lesion, on what is not to be judged and on nothing, and a lesion without a mark."""
+    counts = {"anterior": np.full(SHAPE, 20, np.float32)}
+    label = np.full(SHAPE, BACKGROUND, np.uint8)
+    probability = np.zeros(SHAPE, np.float32)
+    for (what, rows), value in zip(PLACES.items(), (*values, BACKGROUND), strict=True):
+        label[rows, 8:14] = value
+        if what != "missed":
+            probability[rows, 8:14] = 0.8
+    labels, maps = {"anterior": label}, {"anterior": probability}
+    if posterior:
+        counts["posterior"], labels["posterior"] = counts["anterior"].copy(), np.full(SHAPE, BACKGROUND, np.uint8)
+        maps["posterior"] = np.zeros(SHAPE, np.float32)
+    return LabelledCrop(name, counts, labels, {}, []), maps
+
+
+@pytest.mark.parametrize("posterior", [False, True])
+def test_an_area_is_true_on_a_lesion_unknown_on_what_is_not_judged_and_false_elsewhere(posterior):
+    [judged] = judged_scans([case(posterior=posterior)], Limits())
+    np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
+    assert judged.diseased is True
+    assert judged.max_probability == pytest.approx(0.8)
+
+
+def test_an_area_seen_from_behind_is_judged_where_it_lies():
+    crop, maps = case()
+    turned = LabelledCrop("a", {"posterior": crop.counts["anterior"]}, {"posterior": crop.labels["anterior"]}, {}, [])
+    [judged] = judged_scans([(turned, {"posterior": maps["anterior"]})], Limits())
+    np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
+
+
+def test_a_scan_is_ill_well_or_unsure():
+    kinds = [(LESION, LESION, IGNORE), (BACKGROUND, BACKGROUND, IGNORE), (BACKGROUND,) * 3]
+    scans = judged_scans([case(str(number), values=values) for number, values in enumerate(kinds)], Limits())
+    assert [scan.diseased for scan in scans] == [True, None, False]
+
+
+def test_a_scan_without_areas_and_a_flagged_one():
+    crop, maps = case()
+    flagged = LabelledCrop("b", crop.counts, crop.labels, {}, [], ("superscan",))
+    [judged] = judged_scans([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
+    assert judged.features.shape == (0, 5)
+
+
+def test_reliability_is_counted_by_hand():
+    figures = reliability([0.25, 0.25, 0.85, 0.85, None], np.array([0.0, 1.0, 1.0, 1.0, 1.0]))
+    # Two bins of two: (1 - 0.5) / 4 and (2 - 1.7) / 4.
+    assert figures == {"n": 4, "true": 3, "ece": 0.2, "auroc": 0.8333, "brier": 0.1675, "brier_of_base_rate": 0.1875}
+    assert reliability([], np.zeros(0))["ece"] is None
+    assert reliability([0.5], np.ones(1))["auroc"] is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=2, max_size=40))
+def test_auroc_is_the_share_of_pairs_in_order(pairs):
+    p = np.array([value / 9 for value, _ in pairs])
+    true = np.array([float(flag) for _, flag in pairs])
+    ordered = [(a > b) + (a == b) / 2 for a in p[true == 1] for b in p[true == 0]]
+    if ordered:
+        assert auroc(p, true) == pytest.approx(np.mean(ordered))
+    else:
+        assert np.isnan(auroc(p, true))
+
+
+def many(count, seed):
+    """Scans whose areas are lesions as often as their probability says; half of them ill."""
+    rng = np.random.default_rng(seed)
+    scans = []
+    for number in range(count):
+        label, probability = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.float32)
+        ill = number % 2 == 0
+        for row in (4, 20, 36, 52):
+            value = rng.uniform(0.55, 0.95)
+            probability[row : row + 5, 8:14] = value
+            if ill and rng.random() < 2 * value - 1:
+                label[row : row + 5, 8:14] = LESION
+        crop = LabelledCrop(f"c{number}", {"anterior": np.full(SHAPE, 20, np.float32)}, {"anterior": label}, {}, [])
+        scans.append((crop, {"anterior": probability}))
+    return judged_scans(scans, Limits())
+
+
+def test_a_fit_says_the_right_share_on_others_and_cross_fitting_agrees():
+    scans = many(60, 0)
+    confidence = fit_confidence(scans)
+    for figures in (confidence_figures(many(60, 1), confidence), cross_fitted(scans, {})):
+        assert figures["areas"]["n"] == 240
+        assert figures["areas"]["ece"] < 0.1
+        assert figures["areas"]["brier"] < figures["areas"]["brier_of_base_rate"]
+        assert figures["scans"]["n"] == 60
+
+
+def test_too_few_areas_of_a_kind_fit_nothing_and_patients_all_ill_say_nothing_of_scans():
+    assert fit_confidence([]) is None
+    assert fit_confidence(many(2, 0)) is None
+    ill = [scan for scan in many(60, 0) if scan.diseased]
+    assert fit_confidence(ill).scan is None
