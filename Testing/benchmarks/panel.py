@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "host"), str(ROOT / "SpectBoneMetSeg")]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 PATIENCE = 600.0
+#: Lesions of the reading made from arrays, and moves of the slider that are timed.
+MANY, MOVES = 40, 20
 
 
 class Table:
@@ -52,8 +55,22 @@ def read(host: Any, panel: Any) -> None:
         raise RuntimeError(panel.ui.statusLabel.text)
 
 
+def print_moves(panel: Any) -> None:
+    """Time moves of the threshold, half of them down and half of them up; the median, for others use the machine."""
+    walls, works = [], []
+    for place in range(MOVES):
+        wall, work = time.perf_counter(), time.process_time()
+        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value + (0.01 if place >= MOVES // 2 else -0.01)
+        walls.append(time.perf_counter() - wall)
+        works.append(time.process_time() - work)
+    name = f"a move of the threshold ({len(panel.live.reading.lesions)} areas)"
+    print(f"{name:58}{statistics.median(walls):9.3f} s, of the processor {statistics.median(works):.3f} s", flush=True)
+
+
 def measure(host: Any, scan: Path, model: str) -> None:
     """Do what a person does, step by step."""
+    from slicerhost.many import open_many_lesions
+
     module, table = ROOT / "SpectBoneMetSeg", Table()
     with table.step("load the modules"):
         host.load_module(module / "DICOMPlanarScintigraphyPlugin.py")
@@ -78,11 +95,7 @@ def measure(host: Any, scan: Path, model: str) -> None:
     panel.logic.worker.close()
     with table.step("Apply, worker cold (started, model loaded, scan read)"):
         read(host, panel)
-    moves, start = 10, time.perf_counter()
-    for _ in range(moves):
-        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value - 0.01
-    seconds = (time.perf_counter() - start) / moves
-    print(f"{f'a move of the threshold ({len(panel.live.reading.lesions)} areas)':58}{seconds:9.3f} s", flush=True)
+    print_moves(panel)
     if panel.live.reading.lesions:
         with table.step("remove a segment; table and outlines follow"):
             panel.live.node.GetSegmentation().RemoveSegment(panel.live.segment_of(1))
@@ -91,7 +104,11 @@ def measure(host: Any, scan: Path, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder, table.step("save all results"):
         panel.ui.outputPath.currentPath = folder
         panel.ui.saveButton.click()
-    print(f"with {panel.ui.deviceLabel.text}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    engine, parameters = panel.ui.deviceLabel.text, panel._parameterNode
+    volumes = {"anterior": parameters.anteriorVolume, "posterior": parameters.posteriorVolume}
+    open_many_lesions(host, panel, volumes, MANY)
+    print_moves(panel)
+    print(f"with {engine}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     panel.cleanup()
 
 

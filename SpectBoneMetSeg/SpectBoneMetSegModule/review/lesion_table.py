@@ -27,6 +27,8 @@ class LesionTable:
         """
         self.table, self.onSelected, self.onReviewed = table, onSelected, onReviewed
         self.filling = False
+        #: What the rows show: only what differs is written, which is what a move of a slider waits for.
+        self._shown = []
         titles = [
             (_("Name"), _("As in the Segment Editor")),
             (_("cm²"), _("Area of both views together")),
@@ -52,6 +54,7 @@ class LesionTable:
         lesions = live.reading.lesions if live else ()
         known = self.table.rowCount
         self.table.setRowCount(len(lesions))
+        self._shown = [*self._shown[: len(lesions)], *({} for _row in range(known, len(lesions)))]
         for row in range(known, len(lesions)):
             self._addChoices(row)
         edited = live.edited_lesions() if live else ()
@@ -85,11 +88,15 @@ class LesionTable:
             7: f"{lesion.max_probability if lesion.confidence is None else lesion.confidence:.2f}",
             8: _("edited") if byHand else _("model"),
         }
+        color = tuple(round(255 * part) for part in live.color_of(lesion.id))
         for column, text in texts.items():
+            wanted = (text, color) if column == 0 else (text,)
+            if self._shown[row].get(column) == wanted:
+                continue
+            self._shown[row][column] = wanted
             item = qt.QTableWidgetItem(text)
             if column == 0:
-                red, green, blue = (round(255 * part) for part in live.color_of(lesion.id))
-                item.setData(qt.Qt.DecorationRole, qt.QColor(red, green, blue))
+                item.setData(qt.Qt.DecorationRole, qt.QColor(*color))
             self.table.setItem(row, column, item)
         review = live.review(lesion.id)
         self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))

@@ -1,0 +1,61 @@
+"""A reading of many lesions made from arrays: no model has to run for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Lesions lie on a grid of so many columns; places in pixels of a field of 1024 rows and 256 columns.
+COLUMNS = 4
+#: Widths (pixels) of the hills of probability, smallest and largest, and their heights.
+WIDTHS, HEIGHTS = (2.5, 5.0), (0.75, 0.99)
+
+
+def many_lesions(volumes: dict[str, Any], count: int) -> Any:
+    """A model's result with `count` hills of probability in both views, each a lesion at a threshold of 0.5.
+
+    Args:
+        volumes: {"anterior": volume node, "posterior": volume node} of a scan.
+        count: how many.
+    """
+    from SpectBoneMetSegLib.lesions.model_result import ModelResult
+    from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
+    from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
+
+    scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
+    maps = {name: _hills(scan.frame.shape, count, seed) for seed, name in enumerate(scan.views)}
+    rows, columns = scan.frame.shape
+    facts: dict[str, object] = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 60.0}
+    return ModelResult(scan, ThoraxCrop((0, rows), (0, columns), 1.0, "whole-body"), maps, facts)
+
+
+def open_many_lesions(host: Any, panel: Any, volumes: dict[str, Any], count: int) -> None:
+    """Show such a reading in the panel of the module that reads."""
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.mrml.nodes import add_segmentation
+
+    scene = host.slicer.mrmlScene
+    node = add_segmentation("Many", volumes["anterior"], scene)
+    LiveReading.start(many_lesions(volumes, count), node, volumes, scene)
+    panel._parameterNode.segmentation = node
+    host.process_events()
+
+
+def _hills(shape: tuple[int, int], count: int, seed: int) -> NDArray[np.float32]:
+    """Hills on a grid over the middle of a field, a little apart in the two views."""
+    rng = np.random.default_rng(seed)
+    lines = -(-count // COLUMNS)
+    row, column = np.indices(shape)
+    found = np.zeros(shape)
+    for place in range(count):
+        top = shape[0] * (0.1 + 0.8 * (place // COLUMNS + 0.5) / lines) + rng.uniform(-2, 2)
+        left = shape[1] * (0.2 + 0.6 * (place % COLUMNS + 0.5) / COLUMNS) + rng.uniform(-2, 2)
+        wide, high = rng.uniform(*WIDTHS, 2)
+        # Waves on the slope: lesions of a network are not round.
+        angle = np.arctan2(row - top, column - left)
+        distance = np.hypot((row - top) / high, (column - left) / wide) * (1 + 0.2 * np.sin(3 * angle + place))
+        height = HEIGHTS[0] + (HEIGHTS[1] - HEIGHTS[0]) * (place % 7) / 6
+        found = np.maximum(found, height * np.exp(-(distance**2) / 2))
+    return found.astype(np.float32)
