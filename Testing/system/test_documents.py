@@ -73,3 +73,14 @@ def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
     [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
     assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", told, re.MULTILINE)
     assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)
+def test_a_page_with_bare_commands_says_first_how_slicer_calls_them(page):
+    text = page.read_text()
+    if page.name == "slicer.md" or not re.search(r"^spectbonemetseg ", text, re.MULTILINE):
+        return
+    before = text[: re.search(r"^spectbonemetseg ", text, re.MULTILINE).start()]
+    assert "PythonSlicer -m SpectBoneMetSegTrainingLib.cli" in before
+    assert "](slicer.md#the-command-line-inside-slicer)" in before
+    assert "\n## The command line inside Slicer\n" in (ROOT / "docs" / "slicer.md").read_text()
