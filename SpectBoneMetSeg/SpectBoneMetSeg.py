@@ -236,6 +236,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self._parameterNode.disconnectGui(self._guiConnection)
             self.removeObserver(self._parameterNode.parameterNode, "ModifiedEvent", self.onParameters)
         self._parameterNode = parameterNode
+        self.display.show(parameterNode)
         if parameterNode is None:
             return
         # The sliders take the node's values here, which moves no threshold.
@@ -281,6 +282,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         else:
             self.views.show(self.chosen.views)
             self.messages.warn(self.chosen.warnings())
+        self.display.apply()
 
     @slot
     def onChoice(self, value=None):

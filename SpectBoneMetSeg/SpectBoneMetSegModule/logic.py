@@ -58,6 +58,10 @@ class SpectBoneMetSegParameterNode:
     model: str = ""
     engine: str = "auto"
     device: str = "auto"
+    window: str = "automatic"
+    upperLevel: Annotated[float, WithinRange(1.0, 2000.0)] = 100.0
+    gamma: Annotated[float, WithinRange(0.2, 3.0)] = 1.0
+    inverse: bool = True
 
 
 class Progress:

@@ -151,3 +151,49 @@ def test_commands_run_where_none_is_on_the_path(library, command):
     asked = [sys.executable, "-m", library, command, "--help"]
     told = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert f"spectbonemetseg {command}" in told.stdout
+
+
+def test_how_a_scan_is_drawn_is_kept_with_the_scene(host, a_loaded_panel, tmp_path):
+    ui = a_loaded_panel.ui
+    ui.windowSelector.setCurrentIndex(ui.windowSelector.findData("body"))
+    ui.upperLevelSlider.value = 250
+    ui.gammaSlider.value = 0.7
+    ui.inverseCheckBox.checked = False
+    level = a_loaded_panel.shownVolumes()[0].GetDisplayNode().GetWindowLevelMax()
+    host.save_scene(tmp_path / "drawn.mrb")
+    host.clear()
+    assert (ui.windowSelector.currentData, ui.upperLevelSlider.value) == ("automatic", 100)
+    assert (ui.gammaSlider.value, ui.inverseCheckBox.checked) == (1.0, True)
+    host.load_scene(tmp_path / "drawn.mrb")
+    assert (ui.windowSelector.currentData, ui.upperLevelSlider.value) == ("body", 250)
+    assert (ui.gammaSlider.value, ui.inverseCheckBox.checked) == (pytest.approx(0.7), False)
+    display = a_loaded_panel.shownVolumes()[0].GetDisplayNode()
+    assert display.GetWindowLevelMax() == pytest.approx(level)
+    color = [0.0] * 4
+    display.GetColorNode().GetColor(0, color)
+    assert color[:3] == [0.0, 0.0, 0.0]
+
+
+def test_the_next_scan_is_drawn_as_the_fields_say(host, a_loaded_panel, load_sample):
+    ui = a_loaded_panel.ui
+    ui.upperLevelSlider.value = 40
+    ui.inverseCheckBox.checked = False
+    before = a_loaded_panel.shownVolumes()[0]
+    level = before.GetDisplayNode().GetWindowLevelMax()
+    volumes = load_sample().volumes
+    ui.anteriorSelector.setCurrentNode(volumes["anterior"])
+    assert a_loaded_panel.shownVolumes()[0] is not before
+    for volume in a_loaded_panel.shownVolumes():
+        assert volume.GetDisplayNode().GetColorNode().GetName() == "Grey"
+    assert a_loaded_panel.shownVolumes()[0].GetDisplayNode().GetWindowLevelMax() == pytest.approx(level)
+
+
+def test_the_ground_of_our_views_is_that_of_a_pixel_without_counts(host, a_loaded_panel):
+    view = host.layout.sliceWidget("SpectAnterior").sliceView()
+    assert view.backgroundColor.getRgb()[:3] == (255, 255, 255)
+    a_loaded_panel.ui.inverseCheckBox.checked = False
+    assert view.backgroundColor.getRgb()[:3] == (0, 0, 0)
+    a_loaded_panel.ui.gammaSlider.value = 0.5
+    assert view.backgroundColor.getRgb()[:3] == (0, 0, 0)
+    a_loaded_panel.ui.inverseCheckBox.checked = True
+    assert view.backgroundColor.getRgb()[:3] == (255, 255, 255)

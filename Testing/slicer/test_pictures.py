@@ -103,10 +103,10 @@ def test_bone_is_dark_and_air_is_white(host, a_lesion):
 @pytest.mark.parametrize("view", ["SpectAnterior", "SpectPosterior"])
 def test_a_view_with_a_lesion_looks_as_it_did(host, a_lesion, view, tmp_path):
     from PIL import Image
-    from SpectBoneMetSegModule.display.views import whiteGround
+    from SpectBoneMetSegModule.display.views import matchGround
 
     hide_letters(host)
-    whiteGround()
+    matchGround()
     picture = host.render(view, (240, 450))
     golden = GOLDEN / f"view_{view.lower().removeprefix('spect')}.png"
     if not golden.exists():

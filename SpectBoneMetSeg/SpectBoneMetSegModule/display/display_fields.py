@@ -8,7 +8,10 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.mrml.display_levels import draw
 
 from ..problems import slot
-from .views import restoreLayout
+from .views import matchGround, restoreLayout
+
+#: What a parameter node remembers of the section, and how a scan is drawn that was just loaded.
+NAMES, USUAL = ("window", "upperLevel", "gamma", "inverse"), ("automatic", 100.0, 1.0, True)
 
 
 class Display:
@@ -21,6 +24,8 @@ class Display:
             ui: the panel's widgets. volumes: called for the volume nodes that are shown. showViews: shows the scan.
         """
         self.ui, self.volumes, self.showViews = ui, volumes, showViews
+        self._parameters = None
+        self._showing = False
         for value, text in (
             ("automatic", _("the automatic window")),
             ("maximum", _("the greatest counts")),
@@ -34,9 +39,32 @@ class Display:
         ui.layoutButton.connect("clicked(bool)", self.onLayout)
         ui.showViewsButton.connect("clicked(bool)", self.onShow)
 
+    def show(self, parameters):
+        """Show what a parameter node remembers, and remember there what is chosen from now on; None remembers nowhere.
+
+        The volumes of a scene were saved as they were drawn.
+        """
+        self._parameters = parameters
+        if parameters is None:
+            return
+        ui = self.ui
+        self._showing = True
+        ui.windowSelector.setCurrentIndex(max(0, ui.windowSelector.findData(parameters.window)))
+        ui.upperLevelSlider.value = parameters.upperLevel
+        ui.gammaSlider.value = parameters.gamma
+        ui.inverseCheckBox.checked = parameters.inverse
+        self._showing = False
+
+    def apply(self):
+        """Draw what came into the scene meanwhile as the section says; by default it is drawn so already."""
+        if self._chosen() != USUAL:
+            self._draw()
+
     @slot
     def onReference(self, index):
         """Another reference starts where most of it is seen."""
+        if self._showing:
+            return
         usual = {"automatic": 100.0, "maximum": 30.0, "body": 400.0}[self.ui.windowSelector.currentData]
         if self.ui.upperLevelSlider.value == usual:
             self.onChanged()
@@ -45,17 +73,28 @@ class Display:
 
     @slot
     def onChanged(self, value=None):
-        """Draw all volumes of the scan anew."""
-        ui = self.ui
+        """Draw all volumes of the scan anew, and remember how."""
+        if self._showing:
+            return
+        if self._parameters is not None:
+            for name, chosen in zip(NAMES, self._chosen(), strict=True):
+                if getattr(self._parameters, name) != chosen:
+                    setattr(self._parameters, name, chosen)
+        self._draw()
+
+    def _draw(self):
         with slicer.util.RenderBlocker():
-            draw(
-                self.volumes(),
-                ui.windowSelector.currentData,
-                ui.upperLevelSlider.value,
-                ui.gammaSlider.value,
-                ui.inverseCheckBox.checked,
-                slicer.mrmlScene,
-            )
+            draw(self.volumes(), *self._chosen(), slicer.mrmlScene)
+            matchGround()
+
+    def _chosen(self):
+        ui = self.ui
+        return (
+            ui.windowSelector.currentData,
+            ui.upperLevelSlider.value,
+            ui.gammaSlider.value,
+            bool(ui.inverseCheckBox.checked),
+        )
 
     @slot
     def onLayout(self, checked=False):

@@ -74,13 +74,23 @@ def restoreLayout():
         fitViews()
 
 
-def whiteGround():
-    """Views of inverted grey pictures get a white ground: around a whole body they would have black bars."""
+def matchGround():
+    """Our views have the ground of a pixel without counts: around a whole body there would be bars beside it."""
     manager = slicer.app.layoutManager()
     for name in PANELS.values():
         widget = manager.sliceWidget(name) if manager is not None else None
         if widget is not None:
-            widget.sliceView().setBackgroundColor(qt.QColor("white"))
+            widget.sliceView().setBackgroundColor(groundOf(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()))
+
+
+def groundOf(volumeID):
+    """The colour of a pixel without counts in a volume; white without one."""
+    volume = slicer.mrmlScene.GetNodeByID(volumeID) if volumeID else None
+    colors = volume.GetDisplayNode().GetColorNode() if volume is not None and volume.GetDisplayNode() else None
+    color = [1.0, 1.0, 1.0, 1.0]
+    if colors is not None:
+        colors.GetColor(0, color)
+    return qt.QColor(*(round(255 * part) for part in color[:3]))
 
 
 def registerLayouts():
@@ -89,8 +99,8 @@ def registerLayouts():
 
 
 def fitViews():
-    """Let every view show its whole field once the layout has given it its size, and ours on a white ground."""
-    whiteGround()
+    """Let every view show its whole field once the layout has given it its size, and ours on its own ground."""
+    matchGround()
     manager = slicer.app.layoutManager()
     if manager is not None:
         qt.QTimer.singleShot(0, manager.resetSliceViews)
