@@ -12,6 +12,7 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegModule.address import helpLink
+from SpectBoneMetSegModule.display.log_view import LogView
 from SpectBoneMetSegModule.display.views import forgetCode
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
@@ -65,6 +66,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.log = LogView(self.ui.logText, self.ui.copyLogButton)
         self.ui.datasetPath.filters = ctk.ctkPathLineEdit.Dirs
         self.logic = SpectBoneMetSegTrainingLogic()
         self.choices = Choices()
@@ -85,6 +87,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
     def cleanup(self):
         """The panel goes: trainings go on, nothing else stays behind."""
         self.logic.close()
+        self.log.close()
         self.choices.show(None)
         self.removeObservers()
 

@@ -4,6 +4,7 @@
 # ruff: noqa: N803
 
 from slicer.i18n import tr as _
+from SpectBoneMetSegModule.problems import note
 
 from .task_runner import Listener
 
@@ -24,7 +25,7 @@ class LongCall:
             self.ended("")
             onDone(answer)
 
-        return Listener(done, self.ended, self.progress)
+        return Listener(done, self.failed, self.progress)
 
     def started(self, words):
         """The call is under way."""
@@ -38,6 +39,11 @@ class LongCall:
         """So many scans are done."""
         self.bar.setValue(round(100 * event.done / event.total) if event.total else 0)
         self.label.text = _("Scan {done} of {total}").format(done=event.done, total=event.total)
+
+    def failed(self, sentence):
+        """The call did not come to its end; the log keeps why."""
+        note(sentence)
+        self.ended(sentence)
 
     def ended(self, words):
         """The call is over, or was cancelled."""

@@ -118,6 +118,23 @@ def test_the_log_can_be_copied_with_versions(host, panel):
     assert "nowhere.dcm does not exist" in copied
 
 
+def test_the_teaching_modules_log_holds_what_its_sections_said_and_can_be_copied(host, teaching, tmp_path):
+    panel = teaching()
+    panel.ui.gatherButton.click()
+    said = panel.ui.statusLabel.text
+    panel.ui.gatherLabel.text = ""
+    panel.teach.call.listener(print).onFailed("The labels cannot be stored.")
+    assert panel.ui.gatherLabel.text == "The labels cannot be stored."
+    panel.result.importFrom(str(tmp_path / "nowhere.zip"))
+    panel.ui.copyLogButton.click()
+    copied = host.qt.QApplication.clipboard().text()
+    assert copied.startswith("Slicer 5.12")
+    for sentence in (said, "The labels cannot be stored.", panel.ui.resultLabel.text):
+        assert sentence
+        assert sentence in panel.ui.logText.plainText
+        assert sentence in copied
+
+
 def test_the_layout_button_brings_back_the_layout_before(host, a_loaded_panel):
     layout = host.slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     a_loaded_panel.ui.layoutButton.click()

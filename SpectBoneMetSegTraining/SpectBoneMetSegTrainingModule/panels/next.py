@@ -5,7 +5,7 @@
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.problems import note, slot
 
 from ..keyed_table import Rows
 from ..panel_texts import scanName
@@ -60,7 +60,7 @@ class NextPanel:
             arguments = {"data": node.dataset, "model": node.ranker}
             self.logic.call("rank", arguments, self.call.listener(self.ranked))
         except UserError as error:
-            self.call.ended(str(error))
+            self.call.failed(str(error))
             return
         self.call.started(_("Loading the model..."))
 
@@ -92,6 +92,7 @@ class NextPanel:
                 raise UserError(_("The data set does not say which file this scan is; collect it again to open scans."))
             self.logic.openInReading(scan["files"], self.choices.node.ranker, read=True)
         except UserError as error:
+            note(str(error))
             self.ui.nextLabel.text = str(error)
 
     @slot

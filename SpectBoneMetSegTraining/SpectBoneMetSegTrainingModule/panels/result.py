@@ -8,7 +8,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.problems import note, slot
 
 from ..keyed_table import Rows
 from ..panel_texts import signed
@@ -81,6 +81,7 @@ class ResultPanel:
         try:
             name = self.logic.use(self.model.path, self.ui.useNameEdit.text, worse)
         except UserError as error:
+            note(str(error))
             self.ui.resultLabel.text = str(error)
             return
         self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
@@ -122,6 +123,7 @@ class ResultPanel:
         try:
             self.ui.resultLabel.text = action()
         except UserError as error:
+            note(str(error))
             self.ui.resultLabel.text = str(error)
 
 
