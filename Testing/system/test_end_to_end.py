@@ -224,6 +224,16 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
     )
 
 
+def test_a_disk_that_fills_up_while_a_nameless_file_is_written_is_told_with_the_output(tmp_path, monkeypatch, capsys):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("SpectBoneMetSegLib.cli.segment.read_cases", full)
+    output = tmp_path / "out"
+    assert main(["segment", str(SAMPLE), "--output", str(output)]) == 1
+    assert f"spectbonemetseg: {output}: No space left on device; check" in capsys.readouterr().err
+
+
 def test_memory_that_does_not_suffice_ends_any_command_in_one_sentence(monkeypatch, capsys):
     def too_much(*_: object) -> None:
         raise MemoryError

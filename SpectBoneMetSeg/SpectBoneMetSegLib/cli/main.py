@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .._version import __version__
 from ..common.errors import UserError
+from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
 from .common import Command, UsageError
 from .models import ModelsCommand
@@ -75,7 +76,9 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         return 1
     except OSError as error:
         # A disk that fills up in the middle of a training, say: nothing half-written takes the place of what was there.
-        place = f"{error.filename}: " if error.filename else ""
+        # What fails while it is written does not tell its name.
+        name = error.filename or (getattr(args, "output", None) if error.errno in DISK_FULL else None)
+        place = f"{name}: " if name else ""
         why = error.strerror or error
         print(f"spectbonemetseg: {place}{why}; check the space on the disk and your rights.", file=sys.stderr)
         return 1

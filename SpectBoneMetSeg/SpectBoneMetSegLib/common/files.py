@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import uuid
 from pathlib import Path
+
+#: What a full disk, and a user's share of it that is used up, are called in an OSError.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256_of(path: Path) -> str:

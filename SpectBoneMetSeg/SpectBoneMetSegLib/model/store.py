@@ -265,7 +265,8 @@ def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
         (temporary / ONNX_FILE).write_bytes(content)
         _write_card(replace(model.card, onnx_sha256=sha256_of(temporary / ONNX_FILE)), temporary)
 
-    _replace_folder(model.path.absolute(), write)
+    remedy = "the model stays as it was; free some space or name another folder"
+    _replace_folder(model.path.absolute(), write, "model.onnx", remedy)
     return read_model(model.path)
 
 
@@ -341,8 +342,20 @@ def _card_text(card: ModelCard) -> str:
     return json.dumps(card.to_dict(), indent=2) + "\n"
 
 
-def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Fill a temporary folder beside `target` by `write`, then rename it to `target`."""
+def _replace_folder(
+    target: Path,
+    write: Callable[[Path], None],
+    what: str = "The model",
+    remedy: str = "free some space or name another folder",
+) -> None:
+    """Fill a temporary folder beside `target` by `write`, then rename it to `target`.
+
+    Args:
+        what, remedy: of the sentence when that fails.
+
+    Raises:
+        UserError: it cannot be written; an earlier folder stays.
+    """
     check_target(target)
     new = beside(target.resolve())
     try:
@@ -351,6 +364,7 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
         write(new)
         put_in_place(new, target)
     except OSError as error:
-        raise UserError(f"The model cannot be written to {target} ({error.strerror or error}).") from error
+        why = error.strerror or error
+        raise UserError(f"{what} cannot be written to {target} ({why}); {remedy}.") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The model store: what is saved comes back, what is damaged is refused."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -92,6 +93,28 @@ def test_saving_that_fails_keeps_the_model_before(saved, network, tmp_path):
     folder = put(saved, tmp_path, "model")
     with pytest.raises(ValueError, match="threshold"):
         models.save_model(network, CONFIG, {"threshold": 2.0}, folder)
+    models.verify(models.read_model(folder))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_full_disk_keeps_the_model_before_and_is_told_with_the_file_and_a_remedy(
+    saved, network, tmp_path, monkeypatch
+):
+    folder = put(saved, tmp_path, "model")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(
+        UserError, match=r"model.onnx cannot be written to .*No space.*stays as it was; free some space"
+    ):
+        models.add_onnx(models.read_model(folder), b"network")
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(
+        UserError, match=r"The model cannot be written to .*\(No space left on device\); free some space"
+    ):
+        models.save_model(network, CONFIG, {}, folder)
     models.verify(models.read_model(folder))
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 

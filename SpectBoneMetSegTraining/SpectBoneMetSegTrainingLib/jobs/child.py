@@ -73,7 +73,9 @@ class Reporter:
 
     def tell(self, message: str, state: State = "running") -> None:
         """Note what is being done now."""
-        print(message, flush=True)
+        with suppress(OSError):
+            # On a full disk the log ends before the status does.
+            print(message, flush=True)
         self.status = replace(self.status, message=message, state=state)
         self._write()
 
@@ -112,8 +114,9 @@ class Reporter:
 
     def _write(self) -> None:
         self._told_at = time.monotonic()
-        # On Windows a reader keeps the file from being replaced for a moment; another note follows.
-        with suppress(PermissionError):
+        # On Windows a reader keeps the file from being replaced for a moment, and another note follows. A full disk
+        # ends the training where a checkpoint cannot be saved, not where a note cannot.
+        with suppress(OSError):
             write_status(self._folder, self.status)
 
 
@@ -157,10 +160,20 @@ def _obey(folder: Path, attempt: int) -> None:
         reporter.tell("Paused." if not reporter.terminated else "Ended by the system.")
     except UserError as error:
         reporter.tell(str(error), "failed")
+    except OSError as error:
+        _log_traceback()
+        place = f"{error.filename}: " if error.filename else ""
+        why = f"{place}{error.strerror or error}"
+        reporter.tell(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
     except Exception as error:
-        traceback.print_exc()
+        _log_traceback()
         words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         reporter.tell(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")
+
+
+def _log_traceback() -> None:
+    with suppress(OSError):
+        traceback.print_exc()
 
 
 def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:

@@ -11,6 +11,7 @@ Wishes carry the number of the attempt they belong to, launch and status repeat 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import DISK_FULL
 from SpectBoneMetSegLib.model.card import MODEL_NAME
 
 from ..common.locks import is_locked
@@ -154,8 +156,22 @@ def write_wish(folder: Path, wish: Wish, attempt: int) -> None:
 
 
 def write_status(folder: Path, status: JobStatus) -> None:
-    """Replace what the process tells; for the job's process only."""
-    write_json(folder / STATUS, asdict(status))
+    """Replace what the process tells; for the job's process only.
+
+    On a full disk it is written over what was told before, which takes no more room: a failure's reason must be told.
+
+    Raises:
+        OSError: neither can be done.
+    """
+    values = asdict(status)
+    try:
+        write_json(folder / STATUS, values)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        with (folder / STATUS).open("r+", encoding="utf-8") as file:
+            file.write(json.dumps(values))
+            file.truncate()
 
 
 def read_status(folder: Path) -> JobStatus | None:

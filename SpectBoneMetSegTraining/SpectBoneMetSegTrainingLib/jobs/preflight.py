@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..dataset.sealed import is_sealed
 from ..training.setup.cases import TrainingCases, training_cases
 from ..training.setup.config import MIXED
 from ..training.setup.fine_tuning import with_start
-from .folder import JobSpec
+from .folder import JOBS_VARIABLE, JobSpec
 from .queue import jobs_folder, list_jobs
 from .trial import TrialResult
 
@@ -138,6 +139,11 @@ def _name(name: str) -> Finding:
 
 def _disk(place: Path) -> Finding:
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    try:
+        tempfile.TemporaryDirectory(prefix=".SpectBoneMetSeg-", dir=existing).cleanup()
+    except OSError as error:
+        words = f"The job cannot be written to {place} ({error.strerror}); name another folder in {JOBS_VARIABLE}."
+        return Finding("refusal", "disk", words)
     free = shutil.disk_usage(existing).free
     words = f"{free / 1e9:.1f} GB are free for the job in {place}."
     if free < DISK_LEAST:

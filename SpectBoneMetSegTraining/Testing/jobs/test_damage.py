@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegTrainingLib.jobs import child
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
-from SpectBoneMetSegTrainingLib.jobs.folder import write_status, write_wish
+from SpectBoneMetSegTrainingLib.jobs.folder import JobStatus, read_status, write_status, write_wish
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     JobSpec,
     list_jobs,
@@ -70,3 +71,35 @@ def test_a_place_where_no_job_can_be_written_is_told_with_the_way_to_another(tmp
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="name another folder in SPECTBONEMETSEG_JOBS"):
         start_job(JobSpec(Path("nowhere"), "tiny", TrainingConfig()), tmp_path / "file" / "jobs")
+
+
+def test_a_disk_that_fills_up_under_a_training_is_told_as_what_it_is(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(child.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("SpectBoneMetSegTrainingLib.jobs.queue.start_next", lambda _: None)
+    folder = start_job(spec(steps=5), jobs)
+    write_status(folder, JobStatus(state="running", message="Training, with a sentence that is longer than the next."))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def print_to_the_full_disk(*_: object, **__: object) -> None:
+        full()
+
+    def train(_folder: Path, _spec: JobSpec, reporter: child.Reporter) -> str:
+        monkeypatch.setattr(job_folder, "write_json", full)
+        monkeypatch.setattr("builtins.print", print_to_the_full_disk)
+        monkeypatch.setattr(child.traceback, "print_exc", full)
+        # A note that finds no room does not end it, a checkpoint that finds none does.
+        reporter.tell("Training.")
+        full()
+        return ""
+
+    monkeypatch.setattr(child, "_train", train)
+    child._obey(folder, 1)
+    told = read_status(folder)
+    assert told is not None
+    assert told.state == "failed"
+    assert told.message == (
+        f"No space left on device; check the space and your rights in {folder}, then resume the training."
+    )
+    assert read_job(folder).status == told

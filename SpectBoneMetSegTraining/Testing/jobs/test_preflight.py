@@ -51,6 +51,16 @@ def test_few_patients_are_a_warning_and_do_not_forbid(check):
     assert "time" not in found
 
 
+def test_a_place_where_nothing_can_be_written_forbids_with_the_way_to_another(data, tmp_path):
+    place = Path("/proc/self/jobs")
+    if not place.parent.is_dir():
+        pytest.skip("a place that even root cannot write is known on Linux only")
+    found = {one.about: one for one in check_before(JobSpec(data, "mine", TINY), place)}
+    assert found["disk"].level == "refusal"
+    assert f"cannot be written to {place}" in found["disk"].sentence
+    assert "name another folder in SPECTBONEMETSEG_JOBS" in found["disk"].sentence
+
+
 def test_enough_patients_are_fine(check, discs, tmp_path):
     found = check(where=discs(tmp_path / "many", ["train"] * 45))
     assert found["labels"].level == found["validation"].level == found["name"].level == "ok"
