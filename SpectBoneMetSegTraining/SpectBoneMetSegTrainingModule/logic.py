@@ -34,11 +34,15 @@ WAITING = ("paused", "interrupted")
 
 @parameterNodeWrapper
 class SpectBoneMetSegTrainingParameterNode:
-    """What the panel remembers. Folders are listed one a line; what of the scene teaches is kept with its nodes."""
+    """What the panel remembers. Folders are listed one a line; what of the scene teaches is kept with its nodes.
+
+    The share of the patients kept for the test is in percent, 0 for that of the time before.
+    """
 
     dataset: str = ""
     labelledFolders: str = ""
     unlabelledFolders: str = ""
+    testShare: int = 0
     pace: str = "standard"
     approach: str = "strong"
     start: str = ""
@@ -81,16 +85,17 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         except (ImportError, RuntimeError):
             return ""
 
-    def collect(self, dataset, labels, labelled, unlabelled, listener):
+    def collect(self, dataset, labels, labelled, unlabelled, listener, testShare=None):
         """Collect labels of the scene and folders of scans into a data set, in the background.
 
         Args:
             dataset: its folder. labels: SceneLabels. labelled, unlabelled: folders. listener: a Listener.
+            testShare: of the labelled patients, kept for the test; None for that of the time before.
 
         Raises:
             UserError: there is nothing to collect.
         """
-        self.collector.start(dataset, labels, labelled, unlabelled, listener)
+        self.collector.start(dataset, labels, labelled, unlabelled, listener, testShare)
         self.startTimer()
 
     def spec(self, dataset, name, pace="standard", approach="strong", start="", seed=0, steps=0):

@@ -1,10 +1,10 @@
-"""The packages that a training needs; nothing is installed before the user agrees."""
+"""The packages that collecting and training need; nothing is installed before the user agrees."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
 from SpectBoneMetSegLib.common.resources import package_folder
-from SpectBoneMetSegModule.requirements import ensureInstalled
+from SpectBoneMetSegModule.requirements import ensureInstalled, requirementsFile
 
 import SpectBoneMetSegTrainingModule
 
@@ -18,3 +18,12 @@ def ensureTrainingInstalled():
         UserError: the user declined, or the installation failed.
     """
     ensureInstalled(FILE)
+
+
+def ensureCollectingInstalled():
+    """Ask for missing packages and install them: those of a reading, as collecting teaches nothing yet.
+
+    Raises:
+        UserError: the user declined, or the installation failed.
+    """
+    ensureInstalled(requirementsFile())

@@ -181,6 +181,7 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     ui.methodSelector.setCurrentIndex(1)
     ui.nameEdit.setText("mine")
     ui.seedBox.setValue(7)
+    ui.testShareBox.setValue(20)
     host.save_scene(tmp_path / "scene.mrb")
     host.clear()
     assert ui.nameEdit.text == ""
@@ -188,6 +189,7 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     host.load_scene(tmp_path / "scene.mrb")
     assert ui.nameEdit.text == "mine"
     assert ui.seedBox.value == 7
+    assert ui.testShareBox.value == 20
     assert ui.datasetPath.currentPath == str(tmp_path / "set")
     assert ui.parentSelector.currentData == "tiny"
     assert ui.methodSelector.currentData == "semi"
@@ -218,18 +220,41 @@ def test_missing_packages_are_asked_for_at_the_first_action_and_told(host, teach
     from slicerhost import pip
 
     panel = teaching()
-    pip.asked.clear()
-    pip.pretend_missing.add("matplotlib")
-    try:
-        panel.ui.checkButton.click()
-        panel.teach.labelled.add("/some/studies")
-        panel.ui.gatherButton.click()
-    finally:
-        pip.pretend_missing.clear()
-    assert len(pip.asked) == 2
-    assert "matplotlib" in panel.ui.statusLabel.text
-    assert not panel.logic.runner.busy
-    assert not panel.logic.collector.busy
+    panel.teach.labelled.add("/some/studies")
+    for button, package in ((panel.ui.checkButton, "matplotlib"), (panel.ui.gatherButton, "scipy")):
+        pip.asked.clear()
+        pip.pretend_missing.add(package)
+        try:
+            button.click()
+        finally:
+            pip.pretend_missing.clear()
+        assert len(pip.asked) == 1
+        assert package in panel.ui.statusLabel.text
+        assert not panel.logic.runner.busy
+        assert not panel.logic.collector.busy
+
+
+def test_collecting_asks_for_nothing_that_only_a_training_needs(teaching, tmp_path, until, monkeypatch):
+    from slicerhost import pip
+
+    write_labelled(tmp_path / "labelled" / "study", 0)
+    panel = teaching()
+    monkeypatch.setattr(pip, "pretend_missing", {"tensorflow", "onnx", "matplotlib", "scikit-image"})
+    panel.teach.labelled.add(str(tmp_path / "labelled"))
+    panel.ui.datasetPath.currentPath = str(tmp_path / "set")
+    panel.ui.gatherButton.click()
+    until(lambda: not panel.logic.collector.busy, 300)
+    assert "labelled: 1 scan of 1 patient" in panel.ui.gatherLabel.text, panel.ui.statusLabel.text
+
+
+def test_the_share_of_patients_for_the_test_is_handed_on_and_nothing_for_that_of_before(teaching, monkeypatch):
+    panel, asked = teaching(), []
+    monkeypatch.setattr(panel.logic.collector, "start", lambda *given: asked.append(given[-1]))
+    assert panel.ui.testShareBox.text == "as before (at first nobody)"
+    panel.ui.gatherButton.click()
+    panel.ui.testShareBox.setValue(20)
+    panel.ui.gatherButton.click()
+    assert asked == [None, 0.2]
 
 
 def test_what_is_missing_is_said_before_anything_starts(teaching, a_collected_set, longest):

@@ -43,7 +43,8 @@ def collect(arguments: Values, progress: Progress) -> Values:
 
     Args:
         arguments: "data", its folder; "labelled" and "unlabelled", lists of folders; "scene", a folder of staged scans
-            (`staging.stage`) or empty.
+            (`staging.stage`) or empty; "test_share", of the labelled patients, kept for the test; null for that of the
+            time before.
 
     Returns:
         "text", the summary's counts; "left_out" and "noted": [[what, why]]; "agreement": [{"case", "files", "picture",
@@ -57,7 +58,13 @@ def collect(arguments: Values, progress: Progress) -> Values:
 
     found = find(map(Path, arguments["labelled"]), map(Path, arguments["unlabelled"]))
     scene = load_staged(Path(arguments["scene"])) if arguments["scene"] else []
-    result = gather(Path(arguments["data"]), found, scene, progress=lambda done, total: progress(done, total, ""))
+    result = gather(
+        Path(arguments["data"]),
+        found,
+        scene,
+        test_share=arguments.get("test_share"),
+        progress=lambda done, total: progress(done, total, ""),
+    )
     files = sources_of(result.data)
     pairs = [{**asdict(row.comparison), **_place_of(row, result.private, files)} for row in result.agreement]
     # What the indented lines list stands in the other entries.

@@ -1,6 +1,7 @@
 """Collecting: the labels of the scene piece by piece into files, then all scans by another process."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N803
 
 import shutil
 import tempfile
@@ -30,12 +31,13 @@ class Collector:
         """Whether anything is being collected."""
         return self._listener is not None
 
-    def start(self, dataset, labels, labelled, unlabelled, listener):
+    def start(self, dataset, labels, labelled, unlabelled, listener, testShare=None):
         """Begin.
 
         Args:
             dataset: folder of the data set. labels: SceneLabels that teach.
             labelled, unlabelled: folders. listener: a Listener.
+            testShare: of the labelled patients, kept for the test; None for that of the time before.
         """
         if not dataset:
             raise UserError(_("Choose a folder to collect in."))
@@ -47,7 +49,8 @@ class Collector:
         self._waiting = list(groups.items())
         self._refused = []
         self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
-        self._request = {"data": dataset, "labelled": list(labelled), "unlabelled": list(unlabelled), "scene": ""}
+        folders = {"labelled": list(labelled), "unlabelled": list(unlabelled), "scene": ""}
+        self._request = {"data": dataset, "test_share": testShare, **folders}
         self._listener = listener
 
     def step(self):

@@ -14,7 +14,7 @@ from ..labels.folder_list import FolderList
 from ..labels.scene_table import SceneTable
 from ..panel_texts import scanName
 from ..pictures import showFile
-from ..requirements import ensureTrainingInstalled
+from ..requirements import ensureCollectingInstalled
 from ..task_progress import LongCall
 
 
@@ -38,6 +38,7 @@ class TeachPanel:
             "unlabelledFolders", ui.unlabelledList, ui.unlabelledAddButton, ui.unlabelledRemoveButton
         )
         choices.addPath("dataset", ui.datasetPath)
+        choices.addNumber("testShare", ui.testShareBox)
         self.leftOut = Rows(ui.leftOutTable, [(_("What"), _("File or node")), (_("Why"), "")])
         titles = [
             (_("Scan"), _("Its file, or the folder of its files")),
@@ -68,10 +69,11 @@ class TeachPanel:
             self.call.ended(_("Cancelled. What was written stays, and the next time goes on from there."))
             return
         try:
-            ensureTrainingInstalled()
+            ensureCollectingInstalled()
             folders = self.labelled.folders, self.unlabelled.folders
             listener = self.call.listener(self.collected)
-            self.logic.collect(self.choices.node.dataset, self.scene.ticked(), *folders, listener)
+            node = self.choices.node
+            self.logic.collect(node.dataset, self.scene.ticked(), *folders, listener, node.testShare / 100 or None)
         except UserError as error:
             self.say(str(error))
             return

@@ -76,6 +76,22 @@ def test_the_answer_comes_from_a_process_that_ends_with_it(tmp_path):
     assert task.poll() == []
 
 
+def test_collecting_keeps_the_share_for_the_test_that_is_asked_for(monkeypatch, tmp_path):
+    from SpectBoneMetSegTrainingLib.gathering import gather as gathering
+
+    asked = []
+
+    def refuse(*_: object, test_share: float | None, **__: object) -> None:
+        asked.append(test_share)
+        raise UserError("Enough.")
+
+    monkeypatch.setattr(gathering, "gather", refuse)
+    request = {"data": str(tmp_path / "set"), "labelled": [], "unlabelled": [], "scene": ""}
+    for given in ({"test_share": 0.2}, {"test_share": None}, {}):
+        answers({"do": "collect", "arguments": {**request, **given}})
+    assert asked == [0.2, None, None]
+
+
 def test_a_call_that_is_broken_off_leaves_no_process(tmp_path):
     task = Task("collect", {"data": str(tmp_path / "set"), "labelled": [str(tmp_path)], "unlabelled": [], "scene": ""})
     task.close()
