@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -16,6 +17,23 @@ def sha256_of(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def paths_under(folder: Path) -> list[Path]:
+    """Everything in a folder at any depth, sorted; folders behind links too, every folder once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            # A link back up would go on for ever.
+            folders.clear()
+            continue
+        seen.add(real)
+        # What is no link comes before links to it: a file is named by the place where it lies.
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
+        found += [Path(place, name) for name in (*folders, *files)]
+    return sorted(found)
 
 
 def beside(target: Path) -> Path:

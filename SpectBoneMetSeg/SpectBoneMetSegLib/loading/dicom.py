@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..common.errors import UserError
 from ..scan.planar import ViewName
 from .dicom_pixels import check_pixels, counted, frame_count
-from .dicom_values import items, number, numbers, text
+from .dicom_values import items, number, numbers, state_plainly, text
 from .frames import Frame, FrameFile
 from .laterality import VIEW_CODES, is_wide, views_in_text
 from .orientation import Across, Down, plane_directions, toward
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NotPlanarError",
     "covers_photopeak",
+    "load_dataset",
     "looks_like_dicom",
     "read_dicom",
     "read_header",
@@ -82,7 +83,7 @@ def read_header(path: Path, called: str | None = None) -> Dataset:
     """
     name = called or path.name
     with _one_sentence(name):
-        dataset, _ = _load(path, pixels=False, name=name)
+        dataset, _ = load_dataset(path, pixels=False, name=name)
         _check_kind(dataset, name)
         return dataset
 
@@ -108,7 +109,7 @@ def read_dicom(path: Path, called: str | None = None) -> FrameFile:
     """
     name = called or path.name
     with _one_sentence(name):
-        dataset, notes = _load(path, pixels=True, name=name)
+        dataset, notes = load_dataset(path, pixels=True, name=name)
         _check_kind(dataset, name)
         check_pixels(dataset, name)
         pixels, decode_notes = counted(dataset, name)
@@ -147,8 +148,12 @@ def _one_sentence(name: str) -> Iterator[None]:
             ) from error
 
 
-def _load(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
-    """The data set and sentences about the file's form."""
+def load_dataset(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
+    """The data set of a file, with or without its pixels, and sentences about the file's form.
+
+    Raises:
+        UserError: empty, cut short, no DICOM file. Whatever else a damaged header makes the parser raise.
+    """
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -160,7 +165,6 @@ def _load(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
     except InvalidDicomError:
         # Old exports lack the preamble; what they hold is a DICOM data set all the same.
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
-        _name_encoding(dataset)
         notes = [f"{name} lacks the DICOM file preamble."]
     if "SOPClassUID" not in dataset:
         # The parser gives up without a word where a compressed picture ends too early.
@@ -169,11 +173,13 @@ def _load(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
         raise UserError(
             f"{name} is not a DICOM file; give the NM file that the camera exported, or a picture in {FORMATS}."
         )
+    _name_encoding(dataset)
+    state_plainly(dataset)
     return dataset, notes
 
 
 def _name_encoding(dataset: Dataset) -> None:
-    """Give a data set without file meta information the transfer syntax in which the parser found it."""
+    """Give a data set whose file does not name its transfer syntax the one in which the parser found it."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     implicit, little = dataset.original_encoding
@@ -306,9 +312,14 @@ def _detector_views(dataset: Dataset, count: int) -> list[_DetectorView]:
     views = [
         _detector_view(detectors[place - 1]) if 0 < place <= len(detectors) else _DetectorView() for place in order
     ]
-    if count == 1 and views[0].side is None and not views[0].other:
-        side, other = _coded_view(dataset)
-        views = [replace(views[0], side=side, other=other)]
+    if count == 1:
+        top, own = _detector_view(dataset), views[0]
+        if own.side is None and not own.other:
+            own = replace(own, side=top.side, other=top.other)
+        if not own.across:
+            # Not of several frames: what is stated for all of them can be true of one detector only.
+            own = replace(own, across=top.across, down=top.down)
+        views = [own]
     return views
 
 
@@ -336,8 +347,11 @@ def _coded_view(place: Dataset) -> tuple[ViewName | None, str]:
 
 
 def _vector(dataset: Dataset, keyword: str, count: int) -> list[int]:
-    """A frame vector; empty if absent or of the wrong length."""
+    """A frame vector, which counts from 1; empty if absent or of the wrong length."""
     places = [int(value) for value in numbers(dataset, keyword)]
+    if 0 in places:
+        # Some systems count from 0: taken as it stands, every frame would get its neighbour's detector and window.
+        places = [place + 1 for place in places]
     return places if len(places) == count else []
 
 

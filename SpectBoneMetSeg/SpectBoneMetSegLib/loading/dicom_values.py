@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["items", "number", "numbers", "text", "texts"]
+__all__ = ["items", "number", "numbers", "state_plainly", "text", "texts"]
+
+#: What decoders take from a header without asking how it was written.
+_FORM = (
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation",
+)  # fmt: skip
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
@@ -65,6 +71,17 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
     value = _value(dataset, keyword)
     return list(value) if isinstance(value, Sequence) else []
+
+
+def state_plainly(dataset: Dataset) -> None:
+    """Put whole numbers in place of those that tell how the pixels are stored, however they were written ("2,0")."""
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    for keyword in _FORM:
+        found = number(dataset, keyword)
+        tag = tag_for_keyword(keyword)
+        if tag is not None and found is not None and found.is_integer():
+            dataset.add_new(tag, dictionary_VR(tag), int(found))
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:

@@ -13,7 +13,7 @@ import math
 import re
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ IMAGE_SUFFIXES = (
     ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
 )  # fmt: skip
 _MM_PER_UNIT = {"um": 0.001, "micron": 0.001, "microns": 0.001, "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1000.0}
+#: Formats whose pixels may have colours or transparency.
+_WITH_COLOURS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 #: Headers of text end within this many bytes.
 HEADER_BYTES = 2**16
 
@@ -101,12 +103,16 @@ def _through_itk(path: Path, notes: list[str]) -> _Picture:
 
     image = open_image(path)
     pixels = sitk.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() > 1:
+    channels = image.GetNumberOfComponentsPerPixel()
+    if channels == 2 and not path.name.lower().endswith(_WITH_COLOURS) and not np.iscomplexobj(pixels):
+        # Two values a pixel are no colour: they are the two views.
+        pixels = np.moveaxis(pixels, -1, 0)
+    elif channels > 1:
         pixels = _grey(pixels, path, notes)
     size = image.GetDimension()
     directions = np.zeros((3, 3))
-    if size == 3:
-        directions = np.array(image.GetDirection()).reshape(3, 3).T
+    if size >= 3:
+        directions = np.array(image.GetDirection()).reshape(size, size).T[:3, :3]
     unit = _unit_mm(path)
     return _plane(pixels, tuple(edge * unit for edge in image.GetSpacing()), directions, path.name)
 
@@ -133,8 +139,10 @@ def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray
         spacing: mm along the file's axes, the first one first.
         directions: (axis, LPS) along the file's axes.
     """
-    while pixels.ndim > 3 and pixels.shape[0] == 1:
-        pixels = pixels[0]
+    if pixels.ndim > 3 and pixels.shape[0] <= 2:
+        # Views that follow each other along an axis of time.
+        parts = [_plane(part, spacing, directions, name) for part in pixels]
+        return replace(parts[0], pixels=np.concatenate([part.pixels for part in parts]))
     if pixels.ndim == 2:
         pixels = pixels[None]
     if pixels.ndim != 3:

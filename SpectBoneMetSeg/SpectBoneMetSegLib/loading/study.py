@@ -147,6 +147,7 @@ def _scan_of(
     frames = [counts_dark_to_bright(frame, warnings) for file in files for frame in file.frames]
     sides = assign_views(frames, wanted, study, warnings, override=override)
     sides = {name: turned_as_stated(frame, name, warnings) for name, frame in sides.items()}
+    sides = _without_empty(sides, warnings)
     found = {name: planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
     return WholeBodyScan(
@@ -156,6 +157,19 @@ def _scan_of(
         source=_source(files, found),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _without_empty(sides: dict[ViewName, Frame], warnings: list[str]) -> dict[ViewName, Frame]:
+    """The views that hold counts; all where none does. A camera with one head may store an empty second frame."""
+    filled = {name: frame for name, frame in sides.items() if not (frame.counts <= 0).all()}
+    if not filled:
+        return sides
+    warnings += [
+        f"The {name} view of {frame.named} holds no counts and was left out."
+        for name, frame in sides.items()
+        if name not in filled
+    ]
+    return filled
 
 
 def _exists(path: Path) -> bool:

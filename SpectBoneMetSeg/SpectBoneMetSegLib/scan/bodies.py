@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "head_down", "human_length"]
+__all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "head_down", "human_length", "stacked", "wide_body"]
 
 #: What may be seen of a person from head to foot, from an infant to a tall adult with a field to spare (mm).
 HUMAN_LENGTH_MM = (450.0, 2300.0)
 #: A body reaches over this share of the rows that hold any; arms and legs on their own are shorter.
 TALL = 0.6
+#: Two regions one above the other are two bodies when they are as alike as this and as slender as this.
+ALIKE, SLENDER = 0.8, 2.0
+#: A body lies across when it is that much wider than high; arms held aside make it no wider than high.
+ACROSS = 1.2
 #: Blur before bodies are told from the air, as a share of the picture's height.
 SMOOTHING = 1 / 330
 #: Soft tissue lies above this part of the median of what is brighter than the mean.
@@ -57,21 +61,63 @@ def bodies_in(shape: Silhouette) -> list[Extent]:
     A body is a connected region above the air that reaches over most of the height that bodies take. The same intensity
     is not needed: each has only to be brighter than its surroundings.
     """
+    # Letters and stray counts take rows, too; only what is as large as part of a body says how high bodies are.
+    large = _regions(shape, 0.05)
+    if not large:
+        return []
+    first, end = min(part.rows[0] for part in large), max(part.rows[1] for part in large)
+    tall = [part for part in large if part.rows[1] - part.rows[0] >= TALL * (end - first)]
+    return sorted(tall, key=lambda part: part.columns[0])
+
+
+def stacked(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
+    """Whether two bodies stand one above the other, as where a picture holds both views that way.
+
+    Args:
+        pixel_mm: (row, column) edge of a pixel. Trunk and legs that a gap parts are less alike, and less slender.
+    """
+    parts = _regions(shape, 0.5)
+    if len(parts) != 2:
+        return False
+    upper, lower = sorted(parts, key=lambda part: part.rows[0])
+    if upper.rows[1] > lower.rows[0]:
+        return False
+    sizes = [_size_mm(part, pixel_mm) for part in parts]
+    return all(height >= SLENDER * width for height, width in sizes) and all(
+        min(pair) >= ALIKE * max(pair) for pair in zip(*sizes, strict=True)
+    )
+
+
+def wide_body(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
+    """Whether the largest region is wider than high, as a body that lies across the picture.
+
+    Args:
+        pixel_mm: (row, column) edge of a pixel.
+    """
+    parts = _regions(shape, 1.0)
+    if not parts:
+        return False
+    height, width = _size_mm(parts[0], pixel_mm)
+    return width > ACROSS * height
+
+
+def _size_mm(part: Extent, pixel_mm: tuple[float, float]) -> tuple[float, float]:
+    """(height, width) of a region in mm."""
+    return (part.rows[1] - part.rows[0]) * pixel_mm[0], (part.columns[1] - part.columns[0]) * pixel_mm[1]
+
+
+def _regions(shape: Silhouette, share: float) -> list[Extent]:
+    """The connected regions that are at least that share of the largest one."""
     from scipy import ndimage
 
-    mask, step = shape.mask, shape.step
-    if not mask.any():
+    if not shape.mask.any():
         return []
-    labels, _ = ndimage.label(mask)
-    places = [place for place in ndimage.find_objects(labels) if place is not None]
-    sizes = np.bincount(labels.ravel())[1:]
-    # Letters and stray counts take rows, too; only what is as large as part of a body says how high bodies are.
-    large = [place for place, size in zip(places, sizes, strict=True) if size > 0.05 * sizes.max()]
-    first, end = min(place[0].start for place in large), max(place[0].stop for place in large)
-    tall = [place for place in large if place[0].stop - place[0].start >= TALL * (end - first)]
+    labels, _ = ndimage.label(shape.mask)
+    sizes, step = np.bincount(labels.ravel())[1:], shape.step
     return [
         Extent((down.start * step, down.stop * step), (across.start * step, across.stop * step))
-        for down, across in sorted(tall, key=lambda place: place[1].start)
+        for (down, across), size in zip(ndimage.find_objects(labels), sizes, strict=True)
+        if size >= share * sizes.max()
     ]
 
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..common.errors import UserError
-from .bodies import HUMAN_LENGTH_MM, Silhouette, bodies_in, head_down, human_length, silhouette
+from .bodies import (
+    HUMAN_LENGTH_MM,
+    Silhouette,
+    bodies_in,
+    head_down,
+    human_length,
+    silhouette,
+    stacked,
+    wide_body,
+)
 from .grey import GreyScale, grey_scale
 from .planar import PlanarView, ViewName, WholeBodyScan
 from .side_evidence import side_doubts
@@ -74,6 +83,12 @@ def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, s
         )
     else:
         found += _body_size(view, name, case, shape)
+        if stacked(shape, view.spacing):
+            found.append(
+                f"The {name} view of {case} shows two bodies one above the other: give each view a picture of its own"
+            )
+        elif wide_body(shape, view.spacing):
+            found.append(f"The body in the {name} view of {case} lies across: turn the picture, the head to the top")
     if steps < (FEWEST_COUNTS if scale.unbroken else FEWEST_STEPS):
         found.append(
             f"The {name} view of {case} has {steps} grey step{'' if steps == 1 else 's'} in its body, too few to read: "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...common.errors import UserError
-from ...common.files import sha256_of
+from ...common.files import paths_under, sha256_of
 from ..dicom import NotPlanarError, looks_like_dicom, read_header
 from ..dicom_values import items, text
 from ..grouping import group_files
@@ -22,6 +22,11 @@ __all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "scans_a
 _SILENT_SUFFIXES = (".txt", ".csv", ".json", ".xml", ".pdf", ".html", ".md", ".db", ".ini", ".log", ".exe", ".raw")
 #: Pictures in formats that are not read, which is said.
 _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".heic", ".jp2", ".hdr", ".img", ".mat", ".npy", ".npz", ".h5", ".avi")
+
+
+#: Files that may hold scans and are not unpacked, and how Interfile's headers begin, which is said as well.
+_PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
+_INTERFILE = b"!INTERFILE"
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
     """The files under a folder, sorted; without hidden ones and results of earlier readings."""
     without = skipped.resolve() if skipped is not None else None
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in paths_under(folder):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or not path.is_file() or (without is not None and path.resolve().is_relative_to(without)):
             continue
@@ -119,8 +124,8 @@ def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
         return
     try:
         if not looks_like_dicom(path):
-            if path.suffix.lower() in _OTHER_PICTURES:
-                archive.left_out.append(LeftOut(path, f"{path.suffix.lower()} is a format that is not read"))
+            why = _why_not_read(path)
+            archive.left_out += [LeftOut(path, why)] if why else []
             return
         header = read_header(path)
         uid = text(header, "SOPInstanceUID") or f"sha256:{sha256_of(path)}"
@@ -142,6 +147,18 @@ def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
         return
     objects.uids[path] = uid
     objects.studies.setdefault(text(header, "StudyInstanceUID"), []).append(path)
+
+
+def _why_not_read(path: Path) -> str:
+    """Why a file that is no DICOM is not read; "" for one that nobody would take for a scan."""
+    suffix = path.suffix.lower()
+    if suffix in _OTHER_PICTURES:
+        return f"{suffix} is a format that is not read"
+    if suffix in _PACKED:
+        return "packed files are not looked into: unpack it"
+    with path.open("rb") as stream:
+        start = stream.read(len(_INTERFILE)).upper()
+    return "Interfile is a format that is not read: export it as DICOM" if start == _INTERFILE else ""
 
 
 def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive) -> None:

@@ -91,7 +91,8 @@ def _is_static(header: Dataset, kind: list[str]) -> bool:
 
 def _taken(header: Dataset) -> datetime | None:
     for name in ("Acquisition", "Content", "Series", "Study"):
-        day, time = text(header, f"{name}Date"), text(header, f"{name}Time")
+        # "2024.01.02" and "10:15:00" are what ACR-NEMA wrote, and some systems still do.
+        day, time = text(header, f"{name}Date").replace(".", ""), text(header, f"{name}Time").replace(":", "")
         try:
             # Fractions of a second and missing seconds both occur.
             return datetime.strptime(day + time.split(".")[0].ljust(6, "0")[:6], "%Y%m%d%H%M%S")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.common.files import paths_under, sha256_of
 from SpectBoneMetSegLib.loading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.loading.dicom import read_header
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
@@ -118,9 +118,10 @@ def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[P
     for root in roots:
         if not root.is_dir():
             raise UserError(f"{root} is no folder; give a folder that holds scans.")
-        apart = {folder: why for folder in (root, *root.rglob("*")) if folder.is_dir() and (why := _set_apart(folder))}
+        everything = paths_under(root)
+        apart = {folder: why for folder in (root, *everything) if folder.is_dir() and (why := _set_apart(folder))}
         left_out += [LeftOut(folder, why, failed=False) for folder, why in sorted(apart.items())]
-        for path in sorted(root.rglob("*")):
+        for path in everything:
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if not hidden and apart.keys().isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:
                 seen.add(path.resolve())

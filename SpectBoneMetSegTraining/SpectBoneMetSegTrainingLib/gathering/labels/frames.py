@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.dicom import load_dataset
 from SpectBoneMetSegLib.loading.dicom_pixels import counted, frame_count
 from SpectBoneMetSegLib.loading.frames import Frame
 from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
@@ -39,10 +40,8 @@ class StoredFrame:
 
 def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
     """Every frame of a DICOM file, in stored order; empty where its pixels cannot be read."""
-    import pydicom
-
     try:
-        header = pydicom.dcmread(file)
+        header, _ = load_dataset(file, pixels=True, name=file.name)
         frames, _ = counted(header, file.name)
         inverted = str(header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
         found = [_stored(Frame(frame, None, file, shown_inverted=inverted), scan) for frame in frames]
