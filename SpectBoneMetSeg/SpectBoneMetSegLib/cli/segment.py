@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
+from ..common.packages import is_there
 from .cases import Case, cases_of_inputs
 from .common import UsageError, print_json, say_while_waiting, silence_libraries
 from .reading_options import add_reading_options, options_of
@@ -105,9 +106,7 @@ def make_writable(output: Path) -> None:
 
 def _check_scene(path: Path) -> None:
     """Fail before any work when no scene could be written."""
-    from importlib.util import find_spec
-
-    if find_spec("slicer") is None:
+    if not is_there("slicer"):
         raise UserError("--scene needs Slicer's MRML: pip install 'spectbonemetseg[slicer]'.")
     make_writable(path.resolve().parent)
 

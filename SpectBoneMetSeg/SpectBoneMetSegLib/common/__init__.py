@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, memory, processes, resources."""
+"""What every package uses: errors, files, memory, packages, processes, resources."""

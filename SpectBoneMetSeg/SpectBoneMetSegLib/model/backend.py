@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
+from ..common.packages import is_there
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +163,7 @@ def probabilities(network: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.f
 
 def usable(backend: str) -> bool:
     """Whether a backend is installed, and Keras with it; nothing is imported."""
-    return all(name in sys.modules or importlib.util.find_spec(name) is not None for name in (backend, "keras"))
+    return is_there(backend) and is_there("keras")
 
 
 def _import_keras() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..common.packages import is_there
 from . import gpus
 from .backend import import_tensorflow, silent_stderr
 from .config import pooling_divisor
@@ -94,7 +93,7 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
 
 def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
     """ONNX Runtime where it can, see `load_engine`."""
-    tensorflow = _installed("tensorflow")
+    tensorflow = is_there("tensorflow")
     if not model.onnx.exists():
         if not tensorflow:
             raise UserError(
@@ -103,7 +102,7 @@ def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
                 "pip install 'spectbonemetseg[tensorflow]'."
             )
         return TensorFlowEngine(model, device)
-    if not _installed("onnxruntime"):
+    if not is_there("onnxruntime"):
         if not tensorflow:
             raise UserError("ONNX Runtime is not installed; pip install onnxruntime.")
         return TensorFlowEngine(model, device)
@@ -192,7 +191,7 @@ class OnnxEngine:
                 f"{model.path} has no {model.onnx.name}: run `spectbonemetseg models --export-onnx {model.path}` where "
                 "models are taught, or use --engine tensorflow."
             )
-        if not _installed("onnxruntime"):
+        if not is_there("onnxruntime"):
             raise UserError("ONNX Runtime is not installed; pip install onnxruntime, or use --engine tensorflow.")
         verify(model)
         self._model = model
@@ -276,10 +275,6 @@ def import_onnxruntime() -> Any:
     if hasattr(onnxruntime, "disable_telemetry_events"):
         onnxruntime.disable_telemetry_events()
     return onnxruntime
-
-
-def _installed(package: str) -> bool:
-    return sys.modules.get(package) is not None or importlib.util.find_spec(package) is not None
 
 
 def _first_gpu(tf: Any) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from importlib.util import find_spec
 from typing import NamedTuple
+
+from ..common.packages import is_there
 
 __all__ = ["Nvidia", "nvidia", "tensorflow_may_use_one"]
 
@@ -49,6 +50,6 @@ def tensorflow_may_use_one() -> bool:
     """Whether it is worth loading TensorFlow to look for a GPU."""
     if sys.platform == "darwin":
         # Apple's plugin for TensorFlow.
-        return find_spec("tensorflow-plugins") is not None
+        return is_there("tensorflow-plugins")
     # On Windows itself TensorFlow has had no GPU since version 2.11.
     return sys.platform == "linux" and nvidia() is not None

@@ -7,13 +7,13 @@ Keras and onnx are imported inside the functions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..common.packages import is_there
 from .backend import use_backend
 from .store import ModelFolder, add_onnx, load_network
 
@@ -34,7 +34,7 @@ def export_onnx(model: ModelFolder) -> ModelFolder:
     Raises:
         UserError: a package is missing, the model is damaged, or its folder cannot be written.
     """
-    if find_spec("onnx") is None:
+    if not is_there("onnx"):
         raise UserError("Writing model.onnx needs onnx; pip install 'spectbonemetseg[train]'.")
     use_backend()
     return add_onnx(model, onnx_bytes(load_network(model)))

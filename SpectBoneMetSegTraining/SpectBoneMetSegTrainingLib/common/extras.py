@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.packages import is_there
 
-__all__ = ["is_there", "require"]
+__all__ = ["require"]
 
 #: What packages are called where they are installed from, when not like their module.
 NAMES = {"skimage": "scikit-image", "tensorflow": "TensorFlow"}
-
-
-def is_there(module: str) -> bool:
-    """Whether a package is installed; it is not imported."""
-    return find_spec(module) is not None
 
 
 def require(what: str, *modules: str) -> None:
