@@ -1,6 +1,9 @@
 """A Keras network as an ONNX graph, layer by layer; knows the layers of `architecture.py` and no others.
 
-Written here because the general converter takes half a minute for what these few layers need a second for.
+Written here because Keras' own `model.export(format="onnx")` hands over to the converter of whatever Keras computes
+with (tf2onnx, jax2onnx, torch.onnx), and tf2onnx takes half a minute for what these few layers need a second for. No
+maintained library writes Keras 3 networks without one (keras2onnx ended with TensorFlow 2.3), and this writer gives
+the same file whatever the network was taught with.
 Keras and onnx are imported inside the functions.
 """
 
