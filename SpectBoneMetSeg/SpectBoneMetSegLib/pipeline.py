@@ -25,6 +25,7 @@ from .lesions.model_result import Limits, ModelResult
 from .lesions.redraw import reading_at
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
+from .model.appearance import unlike
 from .model.inputs import network_inputs, view_scales
 from .scan.aggregation import aggregate
 from .scan.boxes import cut, paste
@@ -178,6 +179,9 @@ class Reader:
             )
         with clock.step("network"):
             output, regions = (self.engine.predict(inputs), None) if not network.regions else self.engine.answer(inputs)
+        with clock.step("check"):
+            notes = unlike(views, work.spacing[0], self.model.card.appearance, scan.case)
+            scan = replace(scan, warnings=(*scan.warnings, *notes))
         maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
         shown = {} if regions is None else self._regions(regions, scan, (rows, columns), work, aggregated)
         result = ModelResult(scan, crop, maps, self._limits(options), {}, self.model.card.confidence, shown)

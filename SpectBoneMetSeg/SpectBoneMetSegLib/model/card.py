@@ -34,6 +34,7 @@ class ModelCard:
         parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
         sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
+        appearance: lowest and highest of what the scans looked like that it was taught on (`model.appearance`).
         confidence: how likely areas and scans with what the network says of them are abnormal; None if nobody measured.
         preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
     """
@@ -56,6 +57,7 @@ class ModelCard:
     sha256: str = ""
     onnx_sha256: str = ""
     confidence: Confidence | None = None
+    appearance: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not MODEL_NAME.fullmatch(str(self.name)):
@@ -84,6 +86,8 @@ class ModelCard:
         """
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         known["network"] = NetworkConfig.from_dict(values["network"])
+        ranges = known.get("appearance", {})
+        known["appearance"] = {str(name): (float(low), float(high)) for name, (low, high) in ranges.items()}
         if known.get("confidence") is not None:
             known["confidence"] = Confidence.from_dict(known["confidence"])
         return cls(**known)

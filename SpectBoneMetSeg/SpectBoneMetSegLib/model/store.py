@@ -287,6 +287,26 @@ def copy_model(model: ModelFolder, folder: Path, card: ModelCard) -> ModelFolder
     return read_model(folder)
 
 
+def halve_model(model: ModelFolder, folder: Path) -> ModelFolder:
+    """Copy a model with its weights in 16 bits, half as large; its model.onnx is left out, since it holds other ones.
+
+    Raises:
+        UserError: weights that 16 bits cannot hold, or the folder cannot be written.
+    """
+    with np.load(model.weights, allow_pickle=False) as stored:
+        halves = {name: stored[name].astype(np.float16) for name in stored.files}
+    if not all(np.isfinite(weights).all() for weights in halves.values()):
+        raise UserError(f"{model.path} has weights that 16 bits cannot hold.")
+
+    def write(temporary: Path) -> None:
+        np.savez(temporary / WEIGHTS_FILE, **halves)
+        card = replace(model.card, sha256=sha256_of(temporary / WEIGHTS_FILE), onnx_sha256="")
+        _write_card(card, temporary)
+
+    _replace_folder(folder.absolute(), write)
+    return read_model(folder)
+
+
 def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
     """Copy a verified model into the user's models; one of the same name there is replaced.
 

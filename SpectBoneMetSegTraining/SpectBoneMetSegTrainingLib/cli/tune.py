@@ -30,6 +30,7 @@ class TuneCommand:
             default="lesions",
             help="what chooses the thresholds: F1 of lesions with a floor on precision (default), or pooled Dice",
         )
+        parser.add_argument("--half", action="store_true", help="store the weights in 16 bits, as shipped models are")
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
@@ -50,7 +51,7 @@ class TuneCommand:
         if not cases:
             raise UsageError(f"{data} holds no labelled case to learn from.")
         print(f"{len(cases)} scans are read, three times over.", file=sys.stderr)
-        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device).card
+        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, args.half).card
         figures = card.metrics[TUNED]
         if args.json:
             print_json(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.outcome.learnt import LEARNT
@@ -44,6 +45,22 @@ def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_f
     chosen, *earlier = after.card.training[LEARNT]
     assert (chosen["taught"], len(chosen["validated"].split())) == ("", 8)
     assert earlier == before.card.training[LEARNT]
+
+
+def test_half_as_large_a_model_answers_nearly_the_same(taught, tmp_path):
+    model, other = taught
+    output = tmp_path / "half"
+    assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(output), "--half"]) == 0
+    before, after = find_model(model), find_model(output)
+    verify(after)
+    with np.load(after.weights) as weights:
+        assert {weights[name].dtype for name in weights.files} == {np.dtype(np.float16)}
+    inputs = np.random.default_rng(0).random((32, 32, 2), np.float32)
+    answers = [load_engine(folder, "onnx", "cpu").predict(inputs) for folder in (before, after)]
+    assert after.weights.stat().st_size < before.weights.stat().st_size
+    np.testing.assert_allclose(answers[0], answers[1], atol=5e-3)
+    kept = load_engine(after, "tensorflow", "cpu").predict(inputs)
+    np.testing.assert_allclose(kept, answers[1], atol=1e-4)
 
 
 def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tmp_path, capsys):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.engines import DeviceName, load_engine
-from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model
+from SpectBoneMetSegLib.model.onnx_export import export_onnx
+from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.cases import load_case, read_json, shows_lesion
@@ -16,7 +18,8 @@ from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases
 from ..setup.fine_tuning import named
 from .learnt import LEARNT, scans_known
-from .operating_point import tune
+from .looks import learnt_ranges, widened
+from .operating_point import Tuned, tune
 
 #: In a card's metrics: on whom its thresholds were chosen, and its figures there.
 TUNED = "tuned"
@@ -29,12 +32,13 @@ def retune(
     output: Path,
     by: OperatingPoint = "lesions",
     device: DeviceName = "auto",
+    halved: bool = False,
 ) -> ModelFolder:
     """A copy of a model with thresholds and confidence that suit these labelled patients.
 
     Args:
         data: data set; cases: its labelled ones to look at. output: model folder to write; its name is the model's.
-        by: what chooses the thresholds.
+        by: what chooses the thresholds. halved: store the weights in 16 bits, and tune what is stored.
 
     Raises:
         UserError: a sealed test, no labelled lesion among the cases, or the model cannot be written.
@@ -42,25 +46,36 @@ def retune(
     if is_sealed(data):
         raise UserError(f"{data} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
-    card = model.card
-    region = card.taught_region
+    region = model.card.taught_region
     if not any(shows_lesion(load_case(data, case, region=region)) for case in cases):
         raise UserError(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {data}; label some first."
         )
-    engine = load_engine(model, "auto", device)
+    with TemporaryDirectory() as temporary:
+        # What is stored is what is tuned.
+        source = export_onnx(halve_model(model, Path(temporary) / output.name)) if halved else model
+        tuned = _tuned(source, data, cases, by, device)
+        card = source.card
+        figures = {
+            "what": "thresholds and confidence were chosen on these patients",
+            "data": str(read_json(data / "dataset.json")["description"]),
+            **tuned.figures,
+        }
+        fields = {
+            **tuned.to_card(),
+            "name": output.name,
+            "appearance": widened(card.appearance, learnt_ranges(data, cases, region)),
+            "metrics": {**card.metrics, TUNED: figures},
+            "training": {**card.training, LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])]},
+            "parent": named(model.card),
+        }
+        return copy_model(source, output, replace(card, **fields))
+
+
+def _tuned(model: ModelFolder, data: Path, cases: list[str], by: OperatingPoint, device: DeviceName) -> Tuned:
+    engine, card = load_engine(model, "auto", device), model.card
 
     def predictions() -> Iterator[Prediction]:
-        return predict_cases(data, cases, engine.predict, card.network, region=region)
+        return predict_cases(data, cases, engine.predict, card.network, region=card.taught_region)
 
-    tuned = tune(predictions, patients_of(data), by)
-    description = str(read_json(data / "dataset.json")["description"])
-    figures = {"what": "thresholds and confidence were chosen on these patients", "data": description, **tuned.figures}
-    fields = {
-        **tuned.to_card(),
-        "name": output.name,
-        "metrics": {**card.metrics, TUNED: figures},
-        "training": {**card.training, LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])]},
-        "parent": named(card),
-    }
-    return copy_model(model, output, replace(card, **fields))
+    return tune(predictions, patients_of(data), by)
