@@ -8,7 +8,7 @@ Labelled folders may be laid out in either way, or both:
 READER is whatever the name holds beside the scan's name, a side and words such as "mask"; without it the subfolder's
 name. A DICOM segmentation finds its scan by the image that it refers to, a result folder of `segment` by its receipt.
 A picture file (NRRD, NIfTI, MetaImage) beside a DICOM scan, or with such a word in its name, or named after another
-picture, is a label; else it is a scan.
+picture, is a label; PNG and TIFF are one with such a word in their name; else it is a scan.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 from ..formats.dicom_seg import is_dicom_seg, referenced_images
 from ..formats.image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
 from ..formats.labelme import is_labelme
+from ..formats.mask_pictures import MASK_SUFFIXES
 from ..formats.result_folders import SEGMENTATION, corrections_in, inputs_of, is_result
 from ..labels.marks import LabelFile
 from .file_names import extends, is_label_name, reader_in, side_in
@@ -32,6 +33,9 @@ from .scan_files import Catalogue, LeftOut, ScanFiles, is_image, looks_like_dico
 
 __all__ = ["Found", "LabelledStudy", "find"]
 
+#: Files in which other tools keep outlines; which they are, nobody looks.
+_OTHER_LABELS = (".xml", ".roi", ".zip", ".mat", ".npy", ".npz")
+_NO_LABEL = "It is of a kind that is not read; a label is NRRD, NIfTI, MetaImage, LabelMe JSON, a mask or a DICOM SEG."
 #: What a reader is called whom nothing names.
 UNNAMED_READER = "reader"
 
@@ -119,7 +123,9 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                     labels.append(path)
                 else:
                     left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
-    for path in _sort_pictures(pictures, labels, known):
+        elif path.suffix.lower() in _OTHER_LABELS:
+            left_out.append(LeftOut(path, _NO_LABEL, failed=False))
+    for path in _sort_pictures(pictures, labels, known, left_out):
         known.add_picture(path)
     scans = known.scans()
     readers: dict[ScanFiles, dict[str, list[LabelFile]]] = {scan: {} for scan in scans}
@@ -161,22 +167,27 @@ def _labelme(path: Path, left_out: list[LeftOut]) -> list[Path]:
     return []
 
 
-def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue) -> list[Path]:
-    """The picture files that are scans; label files among them go to `labels`."""
+def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, left_out: list[LeftOut]) -> list[Path]:
+    """The picture files that are scans; label files among them go to `labels`, what is neither to `left_out`."""
     with_dicom = {path.parent for path in known.first.values()}
     stems = {path: case_name(path) for path in pictures}
     scans = []
     for path in pictures:
-        volume = path.name.lower().endswith(LABEL_SUFFIXES)
+        volume, mask = (path.name.lower().endswith(suffixes) for suffixes in (LABEL_SUFFIXES, MASK_SUFFIXES))
         in_study = not with_dicom.isdisjoint(path.parents)
         named_after = any(
             path.is_relative_to(other.parent) and extends(stems[path], stems[other]) for other in pictures
         )
-        if volume and (in_study or named_after or is_label_name(stems[path])):
+        if (volume and (in_study or named_after)) or ((volume or mask) and is_label_name(stems[path])):
             labels.append(path)
         elif not in_study:
-            # A PNG beside a DICOM scan is what somebody annotated or printed, not another scan.
             scans.append(path)
+        elif not path.with_suffix(".json").is_file():
+            # A PNG beside a DICOM scan is what somebody printed, or annotated, as LabelMe's file of its name tells.
+            words = (
+                "It lies beside a DICOM scan and its name has no word such as mask or label: it was not taken for one."
+            )
+            left_out.append(LeftOut(path, words, failed=False))
     return scans
 
 

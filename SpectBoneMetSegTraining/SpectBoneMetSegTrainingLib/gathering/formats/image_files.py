@@ -23,8 +23,16 @@ from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark
 from ..labels.slices import Picture, read_slices
 
-__all__ = ["IMAGE_SUFFIXES", "LABEL_SUFFIXES", "SEGMENTATION_SUFFIX", "read_label_image", "read_slices"]
-LABEL_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "LABEL_SUFFIXES",
+    "SEGMENTATION_SUFFIX",
+    "read_label_image",
+    "read_slices",
+    "refuse_counts",
+    "values_of",
+]
+LABEL_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 
 #: A file with more values, or that marks more of the field, is a picture of counts and not of lesions.
@@ -48,7 +56,7 @@ def read_label_image(
     every = [layer for layers in pictures for layer in layers]
     segmentation = path.name.lower().endswith(SEGMENTATION_SUFFIX)
     if not segmentation:
-        _refuse_counts(every, path.name)
+        refuse_counts(every, path.name)
     elif not any(layer.any() for layer in every):
         # Slicer stores a segmentation without any mark without a place.
         return [], frozenset([said if len(scan.views) == 2 else next(iter(scan.views))])
@@ -86,7 +94,7 @@ def _named(fields: dict[str, str], pictures: list[list[Picture]], name: str) -> 
     return [
         _Segment(str(value), layer, value)
         for layer in range(layers)
-        for value in _values(np.stack([picture[layer] for picture in pictures]))
+        for value in values_of(np.stack([picture[layer] for picture in pictures]))
     ]
 
 
@@ -99,7 +107,7 @@ def _tell_lost(
         UserError: something was painted and nothing is left of it, which must not teach "no lesion".
     """
     painted = {
-        (layer, value) for picture in pictures for layer, found in enumerate(picture) for value in _values(found)
+        (layer, value) for picture in pictures for layer, found in enumerate(picture) for value in values_of(found)
     }
     known = {(segment.layer, segment.value): segment for segment in named}
     wanted = {key for key in painted if key not in known or not known[key].rejected}
@@ -125,7 +133,12 @@ def _layers(picture: Picture, name: str) -> list[Picture]:
     return layers
 
 
-def _refuse_counts(layers: list[Picture], name: str) -> None:
+def refuse_counts(layers: list[Picture], name: str) -> None:
+    """Refuse what has too many values, or marks too much of the field, to be a label.
+
+    Raises:
+        UserError: says so.
+    """
     values, share = len(np.unique(layers)), float((np.stack(layers) > 0).mean())
     if values > MOST_LESIONS + 1 or share > LARGEST_SHARE:
         raise UserError(
@@ -134,7 +147,8 @@ def _refuse_counts(layers: list[Picture], name: str) -> None:
         )
 
 
-def _values(layer: Picture) -> Iterator[int]:
+def values_of(layer: Picture) -> Iterator[int]:
+    """The values of a label but 0, ascending."""
     for value in np.unique(layer).tolist():
         if value:
             yield int(value)

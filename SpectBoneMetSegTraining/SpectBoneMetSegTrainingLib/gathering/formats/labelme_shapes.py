@@ -37,7 +37,7 @@ def filled(shape: Any, size: tuple[int, int], name: str) -> Mask:
         UserError: it is damaged.
     """
     try:
-        kind = str(shape.get("shape_type") or "polygon")
+        kind = str(shape.get("shape_type") or "polygon").lower()
         points = np.asarray(shape["points"], float).reshape(-1, 2)
         finite = bool(np.isfinite(points).all())
     except (AttributeError, KeyError, TypeError, ValueError) as error:

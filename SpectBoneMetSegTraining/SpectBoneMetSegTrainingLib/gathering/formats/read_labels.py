@@ -12,6 +12,7 @@ from ..labels.marks import LabelFile, Labels, Mark
 from .dicom_seg import is_dicom_seg, read_dicom_seg
 from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX, read_label_image
 from .labelme import read_labelme
+from .mask_pictures import MASK_SUFFIXES, read_mask_picture
 from .result_folders import is_result, read_result
 
 __all__ = ["join_labels", "read_labels"]
@@ -82,10 +83,13 @@ def _read(
         return labels.marks, labels.covers
     if name.endswith(LABEL_SUFFIXES):
         return read_label_image(path, scan, file.view, notes)
+    if name.endswith(MASK_SUFFIXES):
+        return read_mask_picture(path, scan, file.view)
     if name.endswith(".json"):
         return read_labelme(path, scan, file.view, notes)
     if is_dicom_seg(path):
         return read_dicom_seg(path, scan, notes)
     raise UserError(
-        f"{path.name} is no label that can be read; give .seg.nrrd, NRRD, NIfTI, LabelMe JSON or a DICOM segmentation."
+        f"{path.name} is no label that can be read; give .seg.nrrd, NRRD, NIfTI, MetaImage, LabelMe JSON, a "
+        "PNG or TIFF mask, or a DICOM segmentation."
     )

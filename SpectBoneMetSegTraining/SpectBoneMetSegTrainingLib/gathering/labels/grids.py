@@ -33,7 +33,7 @@ class Grid:
     Attributes:
         name: for messages; shape: (rows, columns); matrix: 4x4 (column, row, slice) to RAS mm.
         view: the view whose lesions it marks; None for the union of both.
-        own: the view on whose grid the pixels lie.
+        own: the view on whose grid the pixels lie. across: -1 where the reader mirrored the columns, else 1.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Grid:
     matrix: NDArray[np.float64]
     view: ViewName | None
     own: PlanarView
+    across: int = 1
 
 
 def view_grid(view: PlanarView, marks: ViewName | None, name: str = "") -> Grid:
@@ -98,7 +99,8 @@ def place(
                 f"{name} is named {said} but lies on {grid.name}; rename it, or export it again with the {said} "
                 "view's volume as reference geometry."
             )
-        return on_frame_of(_full(pixels, offset, grid.shape), grid, scan), grid.view
+        whole = np.ascontiguousarray(_full(pixels, offset, grid.shape)[:, :: grid.across])
+        return on_frame_of(whole, grid, scan), grid.view
     nearest = min(misfits, key=len)
     raise UserError(
         f"{name} does not lie on the scan {scan.case} ({'; '.join(nearest)}); export it again with the scan's "
@@ -184,7 +186,9 @@ def _picture_grid(file: Path, scan: WholeBodyScan) -> Grid | None:
         return None
     if len(slices) != 1 or slices.ndim != 3:
         return None
-    shown = [name for name, view in scan.views.items() if np.array_equal(view.counts, slices[0].astype(np.float32))]
-    if not shown:
-        return None
-    return Grid(f"the picture {file.name}", slices[0].shape, matrix, shown[0], scan.views[shown[0]])
+    counts = slices[0].astype(np.float32)
+    for name, view in scan.views.items():
+        for across in (1, -1):
+            if np.array_equal(view.counts, counts[:, ::across]):
+                return Grid(f"the picture {file.name}", counts.shape, matrix, name, view, across)
+    return None

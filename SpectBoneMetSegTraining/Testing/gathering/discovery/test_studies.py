@@ -127,7 +127,8 @@ def test_a_volume_or_picture_beside_a_dicom_scan_is_no_scan(tmp_path, dicom):
     found = find([tmp_path])
     (study,) = found.labelled
     assert readers_of(study, tmp_path) == {"anything": [("anything.nrrd", None)]}
-    assert found.left_out == ()
+    # It might have been meant as a label: it is told, and is nothing that went wrong.
+    assert [(item.path.name, item.failed) for item in found.left_out] == [("screenshot.png", False)]
 
 
 def test_copies_count_once_and_labels_beside_a_copy_count_too(tmp_path, dicom):

@@ -1,0 +1,75 @@
+"""Masks saved as pictures: PNG or TIFF, lesions bright or numbered, nothing 0.
+
+Like LabelMe's pictures they know no patient space: they show one view in the view's own pixels, the posterior one as
+acquired, and their size and name are all there is to check.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
+
+from ..labels.grids import on_frame_of, view_grid
+from ..labels.marks import Mark
+from ..labels.slices import Picture
+from .image_files import refuse_counts, values_of
+
+__all__ = ["MASK_SUFFIXES", "read_mask_picture"]
+
+#: A JPEG's values are blurred by its compression: what was marked is not sure.
+MASK_SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def read_mask_picture(
+    path: Path, scan: WholeBodyScan, said: ViewName | None = None
+) -> tuple[list[Mark], frozenset[ViewName | None]]:
+    """The marks of a mask picture, one a value, and the view that it covers.
+
+    Args:
+        path: the file. scan: the scan it was drawn on. said: the view that its name speaks of.
+
+    Raises:
+        UserError: damaged, coloured, no mask, of another size, or no view named on a scan with two.
+    """
+    pixels = _values(path)
+    refuse_counts([pixels], path.name)
+    views = scan.views
+    view = said or (next(iter(views)) if len(views) == 1 else None)
+    if view is None:
+        raise UserError(
+            f"{path.name} does not say on which view it was drawn; let its name hold _anterior or _posterior."
+        )
+    if view not in views:
+        raise UserError(f"{path.name} was drawn on the {view} view, which the scan {scan.case} does not have.")
+    rows, columns = views[view].shape
+    if pixels.shape != (rows, columns):
+        raise UserError(
+            f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the {view} view of {scan.case} has "
+            f"{columns} x {rows}; save the mask in the pixels of that view alone."
+        )
+    grid = view_grid(views[view], view)
+    marks = [
+        Mark(str(value), on_frame_of(np.asarray(pixels == value), grid, scan), view) for value in values_of(pixels)
+    ]
+    return marks, frozenset([view])
+
+
+def _values(path: Path) -> Picture:
+    """(rows, columns) of a grey or numbered picture; the numbers of a palette, not its colours."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture)
+            transparent = picture.mode in ("LA", "RGBA", "PA")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path.name} is damaged or not the kind of file its name says; save it again.") from error
+    if pixels.ndim == 3:
+        channels = pixels[..., :-1] if transparent else pixels
+        if not (channels == channels[..., :1]).all():
+            raise UserError(f"{path.name} is a coloured picture and no mask; save the mask in grey, lesions bright.")
+        pixels = channels[..., 0]
+    return pixels
