@@ -195,3 +195,14 @@ def test_folders_behind_links_are_looked_into_once(nm_file, tmp_path, person):
     found = find_scans(archive)
     assert [len(scan.files) for scan in found.scans] == [1]
     assert found.left_out == []
+
+
+def test_data_sets_for_training_are_no_scans_of_an_archive(nm_file, tmp_path, person):
+    nm_file(tmp_path / "in" / "scan.dcm", list(person), ("anterior", "posterior"))
+    for name in ("set/imagesTr/a_0000.png", "set/labelsTr/a.png", "set/instances/a_anterior.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(person[0]).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "set" / "dataset.json").write_text("{}")
+    found = find_scans(tmp_path / "in")
+    assert [len(scan.files) for scan in found.scans] == [1]
+    assert found.left_out == []

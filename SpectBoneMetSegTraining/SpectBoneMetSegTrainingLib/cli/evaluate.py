@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,16 @@ SHOWN = {
     "froc_2": "the same at 2",
     "false_alarms_per_image": "false alarms per image",
     "false_alarms_per_negative_image": "the same without lesions",
+}
+#: Figures of the table by view, and what stands above them.
+COLUMNS = {
+    "dice": "DSC",
+    "precision": "precision",
+    "recall": "recall",
+    "lesion_recall": "touched",
+    "false_alarms_per_image": "alarms",
+    "lesions": "lesions",
+    "images": "images",
 }
 
 
@@ -131,12 +141,12 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
             )
     if figures.get("regions"):
         print("DSC of the skeleton's regions: " + ", ".join(f"{n} {v:.2f}" for n, v in figures["regions"].items()))
-    names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image", "lesions", "images")
-    print(f"{'':12}" + "".join(f"{name:>24}" for name in names))
+    print("Pooled over pixels; touched: share of lesions; alarms: false ones per image.")
+    print(_row("", COLUMNS))
     for row in ("both views", "anterior", "posterior"):
-        print(f"{row:12}" + "".join(f"{_cell(figures[row][name]):>24}" for name in names))
+        print(_row(row, figures[row]))
     for row, values in figures.get("baselines", {}).items():
-        print(f"{row:12}" + "".join(f"{_cell(values[name]):>24}" for name in names))
+        print(_row(row, values))
     for flag, values in figures["flagged"].items():
         print(
             f"flagged {flag}, not among the above: {values['cases']} cases, dice {_cell(values['both views']['dice'])}"
@@ -145,6 +155,11 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
     print(
         f"views without any lesion: {negatives['images']}, false alarms per image {negatives['false_alarms_per_image']}"
     )
+
+
+def _row(name: str, values: Mapping[str, Any]) -> str:
+    """A row of the table by view, 79 columns wide."""
+    return f"{name:14}" + "".join(f"{_cell(values[key]):>{max(len(title), 7) + 2}}" for key, title in COLUMNS.items())
 
 
 def _cell(value: float | None) -> str:

@@ -72,6 +72,8 @@ def _show(jobs: list[Job], as_json: bool) -> None:
     if as_json:
         print_json([{"id": job.folder.name, "folder": str(job.folder), **asdict(job.status)} for job in jobs])
         return
+    if not jobs:
+        print("There are no training jobs; `spectbonemetseg train --background` makes one.", file=sys.stderr)
     for job in jobs:
         state, _, figures = _figures(job.status).partition(", ")
         print(f"{job.folder.name}  {state}")

@@ -78,7 +78,7 @@ def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
     """The scans under a folder, at any depth.
 
     Args:
-        folder: where to look. Hidden files and results of earlier readings are passed over.
+        folder: where to look. Hidden files, results of earlier readings and data sets for training are passed over.
         skipped: a folder that is passed over, such as that of the results.
     """
     return scans_among(files_in(folder, skipped))
@@ -105,7 +105,7 @@ def scans_among(files: Sequence[Path]) -> Archive:
 
 
 def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
-    """The files under a folder, sorted; without hidden ones and results of earlier readings."""
+    """The files under a folder, sorted; without hidden ones, results of earlier readings and data sets for training."""
     without = skipped.resolve() if skipped is not None else None
     found = []
     for path in paths_under(folder):
@@ -113,9 +113,14 @@ def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
         if hidden or not path.is_file() or (without is not None and path.resolve().is_relative_to(without)):
             continue
         inside = (parent for parent in path.parents if parent.is_relative_to(folder))
-        if not any((parent / "receipt.json").is_file() for parent in inside):
+        if not any((parent / "receipt.json").is_file() or _is_data_set(parent) for parent in inside):
             found.append(path)
     return found
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether a folder has nnU-Net's layout: crops of scans and their labels, which are no scans to read."""
+    return (folder / "dataset.json").is_file() and any((folder / f"images{part}").is_dir() for part in ("Tr", "Ts"))
 
 
 def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
