@@ -357,7 +357,8 @@ def _vector(dataset: Dataset, keyword: str, count: int) -> list[int]:
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:
     values = numbers(dataset, "PixelSpacing")
-    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+    # A third value is the thickness of a slice, which a projection does not have.
+    return (values[0], values[1]) if len(values) in (2, 3) and min(values[:2]) > 0 else None
 
 
 def _description(dataset: Dataset) -> tuple[tuple[str, str], ...]:

@@ -142,7 +142,7 @@ def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str
     for mapping in items(dataset, "RealWorldValueMappingSequence"):
         units = [text(unit, "CodeValue").upper() for unit in items(mapping, "MeasurementUnitsCodeSequence")]
         slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
-        if slope is not None and set(units) & _COUNTS:
+        if slope and set(units) & _COUNTS:
             return pixels * slope + (intercept or 0.0)
         notes.append(
             f"{name} maps its values to {', '.join(units) or 'an unknown unit'}: they may have been scaled and be no "
@@ -158,6 +158,12 @@ def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str
         notes.append(f"The values of {name} were taken from its modality table.")
         return np.asarray(changed, np.float64)
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    if slope == 0:
+        # As in NIfTI: what makes every value the same scales nothing.
+        notes.append(
+            f"{name} states a rescale slope of 0, which was not used: its values are taken as counts as stored."
+        )
+        return pixels
     factor, offset = 1.0 if slope is None else slope, intercept or 0.0
     return pixels if (factor, offset) == (1, 0) else pixels * factor + offset
 

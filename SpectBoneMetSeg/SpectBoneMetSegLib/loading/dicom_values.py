@@ -45,14 +45,14 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The numbers of an element; [] when it is missing or any of them is no number.
 
-    "2,26\\2,26" has decimal commas, "2.26,2.26" a comma for the backslash.
+    "2,26\\2,26" has decimal commas, "2.26,2.26" a comma for the backslash, "2.26 mm" its unit behind it.
     """
     words = texts(dataset, keyword)
     if len(words) == 1 and "," in words[0] and "." in words[0]:
         words = words[0].split(",")
     found = []
     for word in words:
-        plain = word.strip(" \0").replace(",", ".")
+        plain = word.strip(" \0").lower().removesuffix("mm").rstrip().replace(",", ".")
         if not _NUMBER.fullmatch(plain):
             return []
         found.append(float(plain))

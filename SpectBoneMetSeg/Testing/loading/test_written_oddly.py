@@ -4,6 +4,7 @@ import os
 import struct
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
@@ -88,8 +89,6 @@ def test_a_number_of_frames_that_is_written_oddly_damages_nothing(both_views, pe
 @pytest.mark.parametrize(("vr", "value"), [("UL", 512), ("DS", "512.0"), ("LO", "512")])
 def test_rows_of_another_value_representation_damage_nothing(nm_file, tmp_path, person, vr, value):
     path = nm_file(tmp_path / "a.dcm", list(person), ("anterior", "posterior"))
-    import pydicom
-
     dataset = pydicom.dcmread(path)
     dataset.add_new(0x00280010, vr, value)
     dataset.save_as(path, enforce_file_format=True)
@@ -103,6 +102,23 @@ def test_a_file_that_does_not_name_its_transfer_syntax_is_read(both_views, perso
     (length,) = struct.unpack_from("<H", content, start + 6)
     path.write_bytes(content[:start] + content[start + 8 + length :])
     assert_counts(read_scan(path), *person)
+
+
+@pytest.mark.parametrize(
+    "written", ["4.52 mm\\4.52 mm", "4.52mm\\4.52mm", "4,52 MM\\4,52 MM", "4.52\\4.52\\1.0", "4.52,4.52"]
+)
+def test_a_pixel_spacing_with_its_unit_or_a_third_value_is_understood(nm_file, tmp_path, person, written):
+    path = nm_file(tmp_path / "a.dcm", list(person), ("anterior", "posterior"))
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00280030, "LO", written)
+    dataset.save_as(path, enforce_file_format=True)
+    assert read_scan(path).anterior.spacing == (4.52, 4.52)
+
+
+def test_a_rescale_slope_of_0_scales_nothing_and_is_told(both_views, person):
+    scan = read_scan(both_views(RescaleSlope=0, RescaleIntercept=7))
+    assert_counts(scan, *person)
+    assert any("slope of 0" in note for note in scan.warnings)
 
 
 def test_an_empty_second_view_is_left_out_with_a_word(nm_file, tmp_path, person):
