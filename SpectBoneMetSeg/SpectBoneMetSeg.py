@@ -16,6 +16,7 @@ from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegLib.mrml.slice_views import make_adjustable
 from SpectBoneMetSegModule import settings
 from SpectBoneMetSegModule.address import helpLink
+from SpectBoneMetSegModule.display.comparison_fields import Comparison
 from SpectBoneMetSegModule.display.display_fields import Display
 from SpectBoneMetSegModule.display.log_view import LogView
 from SpectBoneMetSegModule.display.sides import followSides
@@ -96,6 +97,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.ui.editSection.connect("contentsCollapsed(bool)", self.selection.onFolded)
         self.keys = ReviewKeys(self.ui, self.table)
         self.display = Display(self.ui, self.shownVolumes, self.showViews)
+        self.comparison = Comparison(self.ui, lambda: self.chosen.views, self.messages.say, self.compare)
         self.log = LogView(self.ui.logText, self.ui.copyLogButton)
         self.changes = SegmentChanges(lambda: self.updateLesions())
         self._settling = qt.QTimer()
@@ -140,6 +142,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     def cleanup(self):
         """The panel goes: nothing may stay behind."""
         self.logic.close()
+        self.comparison.end(self.live)
         self.views.release()
         self.views.removeObservers()
         self.keys.uninstall()
@@ -195,6 +198,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
         self._entered = False
         restoreLayout()
+        self.comparison.end(self.live)
         self.views.release()
         self.keys.uninstall()
         self.selection.exit()
@@ -212,6 +216,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     def onSceneStartClose(self, caller, event):
         """The scene goes while the panel stays: stop what works for it."""
         restoreLayout()
+        self.comparison.end(self.live)
         self.logic.cancel()
         self.setLive(None)
         self.setParameterNode(None)
@@ -277,10 +282,8 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         if parameters.box is not None:
             slicer.mrmlScene.RemoveNode(parameters.box)
         parameters.useBox = parameters.readAnyway = False
-        if self.live is not None:
-            self.views.showReading(self.live.node)
-        else:
-            self.views.show(self.chosen.views)
+        self.showViews()
+        if self.live is None:
             self.messages.warn(self.chosen.warnings())
         self.display.apply()
 
@@ -310,6 +313,8 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self.ui.thresholdSlider.value = self.live.threshold
             self.ui.minimumAreaSlider.value = self.live.minimum_area_mm2 / 100
             self._updating = False
+        if self.comparison.active:
+            self.keepApart()
         self.updateButtons()
 
     def updateButtons(self):
@@ -353,15 +358,30 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self.showViews()
 
     def showViews(self):
-        """Show the reading, or the scan that is chosen."""
-        if self.live is not None:
+        """Show the reading, or the scan that is chosen, alone or beside an earlier one."""
+        earlier = self.comparison.earlier()
+        if earlier:
+            self.views.showBeside(self.chosen.views, earlier)
+        elif self.live is not None:
             self.views.showReading(self.live.node)
         else:
             self.views.show(self.chosen.views)
+        self.keepApart()
+
+    def keepApart(self):
+        """What belongs to one of two scans is not drawn over the other."""
+        box = self._parameterNode.box if self._parameterNode is not None else None
+        self.comparison.update(self.live, box)
+
+    def compare(self):
+        """Another scan is to be shown beside the one that is chosen, or none: both are drawn alike."""
+        if self._parameterNode is not None and not self._updating and self.chosen.views:
+            self.showViews()
+            self.display.apply(always=bool(self.comparison.earlier()))
 
     def shownVolumes(self):
         """The volume nodes of the scan that is chosen, with the sum of its views once it was read."""
-        volumes = list(self.chosen.views.values())
+        volumes = [*self.chosen.views.values(), *self.comparison.earlier().values()]
         total = self.live.node.GetNodeReference("aggregateCounts") if self.live is not None else None
         return [*volumes, total] if total is not None else volumes
 

@@ -48,6 +48,7 @@ class SpectBoneMetSegParameterNode:
 
     anteriorVolume: vtkMRMLScalarVolumeNode
     posteriorVolume: vtkMRMLScalarVolumeNode
+    earlierVolume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     box: vtkMRMLMarkupsROINode
     useBox: bool = False

@@ -67,7 +67,7 @@ class ReadingActions:
         parameters = self._parameterNode
         parameters.segmentation = live.node
         parameters.box = show_box(live.result.crop, live.result.scan.frame, slicer.mrmlScene, parameters.box)
-        self.views.showReading(live.node)
+        self.showViews()
         self.display.apply()
         text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
         kept = slicer.mrmlScene.GetNodeByID(self._kept) if self._kept else None

@@ -8,17 +8,22 @@ has every view that looks from behind, whatever it shows: nobody expects that.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SHOWN", "follow_view", "marks_of", "set_shown"]
+__all__ = ["SHOWN", "date_of", "follow_view", "marks_of", "set_dated", "set_shown"]
 
 #: Attribute of a mark node: the slice view it belongs to.
 VIEW = "SpectBoneMetSeg.sides"
 #: Attribute of a volume: "anterior", "posterior" or "aggregate".
 SHOWN = "SpectBoneMetSeg.shown"
+#: Attribute of a volume: what is known of its scan, with the day among it.
+FACTS = "SpectBoneMetSeg.facts"
+#: Attribute of a slice view that says the day of what it shows.
+DATED = "SpectBoneMetSeg.dated"
 KIND = "vtkMRMLMarkupsFiducialNode"
 COLOR = (0.0, 0.30, 0.65)
 #: Letters of the patient's axes R, A, S: towards and away.
@@ -26,6 +31,8 @@ LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 #: Points on the screen, a pixel each on a plain one: distance from the upper edge, from its sides for the letters
 #: (their text runs to the right), and from the left one for the line.
 TOP, LEFT, RIGHT, LINE = 24.0, 12.0, 30.0, 44.0
+#: From the upper edge of a line that would reach the right letter: one with a day, or in a view narrower than this.
+BELOW, NARROW = 46.0, 300.0
 #: A view smaller than this, in points, has no room for letters, or has not got its size yet.
 LEAST = 80.0
 #: Size of the points of the letters in mm: none.
@@ -46,6 +53,22 @@ def set_shown(volume: Any, shown: str) -> None:
     volume.SetAttribute(SHOWN, shown)
 
 
+def set_dated(slice_node: Any, dated: bool) -> None:
+    """Let a slice view say the day of the scan it shows, as it must where two scans are compared, or not."""
+    if (slice_node.GetAttribute(DATED) is not None) != dated:
+        slice_node.SetAttribute(DATED, "true" if dated else None)
+
+
+def date_of(volume: Any) -> str:
+    """The day on which the scan of a volume was made, as year-month-day; empty where that is not known."""
+    try:
+        facts = json.loads(volume.GetAttribute(FACTS) or "{}")
+        day = str(facts.get("source", {}).get("description", {}).get("study_date", ""))
+    except (ValueError, AttributeError):
+        return ""
+    return f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 and day.isdigit() else day
+
+
 def marks_of(slice_node: Any, scene: Any) -> Any:
     """The node of a slice view's marks, None without one."""
     nodes = (scene.GetNthNodeByClass(index, KIND) for index in range(scene.GetNumberOfNodesByClass(KIND)))
@@ -64,7 +87,8 @@ def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> A
     composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{slice_node.GetLayoutName()}")
     volume = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "") if composite is not None else None
     width, height = slice_node.GetDimensions()[:2]
-    points = _places(slice_node, width, height, pixels_per_point)
+    dated = slice_node.GetAttribute(DATED) is not None
+    points = _places(slice_node, width, height, pixels_per_point, dated or width < NARROW * pixels_per_point)
     across = np.subtract(points[1], points[0])
     axis = int(np.abs(across).argmax())
     from_behind = axis == 0 and across[0] > 0
@@ -80,7 +104,10 @@ def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> A
         return marks
     marks.GetDisplayNode().SetVisibility(True)
     right, left = LETTERS[axis] if across[axis] > 0 else LETTERS[axis][::-1]
-    texts = left, right, _words(shown, axis, across)
+    words = _words(shown, axis, across)
+    if dated:
+        words = f"{date_of(volume) or _('day unknown')}: {words}"
+    texts = left, right, words
     before = marks.StartModify()
     for index, (point, text) in enumerate(zip(points, texts, strict=True)):
         if not np.allclose(marks.GetNthControlPointPositionWorld(index), point, atol=1e-6):
@@ -91,14 +118,18 @@ def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> A
     return marks
 
 
-def _places(slice_node: Any, width: int, height: int, pixels_per_point: float) -> list[tuple[float, float, float]]:
-    """RAS mm of the left letter, the right letter and the line."""
+def _places(
+    slice_node: Any, width: int, height: int, pixels_per_point: float, below: bool
+) -> list[tuple[float, float, float]]:
+    """RAS mm of the left letter, the right letter and the line, which lies between them or below."""
     import vtk
 
     to_ras = vtk.vtkMatrix4x4()
     to_ras.DeepCopy(slice_node.GetXYToRAS())
-    top, left, right, line = (points * pixels_per_point for points in (TOP, LEFT, RIGHT, LINE))
-    places = (to_ras.MultiplyPoint((x, height - top, 0.0, 1.0)) for x in (left, width - right, line))
+    line = (LEFT, BELOW) if below else (LINE, TOP)
+    corners = ((LEFT, TOP), (width / pixels_per_point - RIGHT, TOP), line)
+    pixels = ((x * pixels_per_point, height - y * pixels_per_point) for x, y in corners)
+    places = (to_ras.MultiplyPoint((x, y, 0.0, 1.0)) for x, y in pixels)
     return [(place[0], place[1], place[2]) for place in places]
 
 

@@ -10,16 +10,19 @@ import numpy as np
 from ..scan.planar import PlanarView, ViewName, to_ras
 from ..scan.thorax import ThoraxCrop
 from .nodes import SLICE_MARGIN
-from .side_marks import follow_view
+from .side_marks import follow_view, set_dated
 
 __all__ = [
+    "EARLIER",
     "PANELS",
+    "VIEWS",
     "box_pixels",
     "center_views",
     "keep_ours_out_of_scenes",
     "make_adjustable",
     "register_layout",
     "restore_layout",
+    "show_beside",
     "show_box",
     "show_scan",
     "show_view",
@@ -28,17 +31,35 @@ __all__ = [
 #: Which slice view shows what. They are our own: Slicer's Red, Yellow and Green stay as they are, so that the next
 #: volume is not shown from behind in one of them.
 PANELS = {"anterior": "SpectAnterior", "posterior": "SpectPosterior", "aggregate": "SpectSum"}
+#: The views of a scan that is shown beside it, by the name of the view beside which each stands.
+EARLIER = {"anterior": "SpectEarlierAnterior", "posterior": "SpectEarlierPosterior"}
+VIEWS = {**PANELS, **{f"earlier {name}": view for name, view in EARLIER.items()}}
 #: What a view's bar says, and its colour.
-LABELS = {"anterior": "Ant", "posterior": "Post", "aggregate": "Sum"}
-COLORS = {"anterior": "#3c7ab5", "posterior": "#b5713c", "aggregate": "#6f8a43"}
+LABELS = {
+    "anterior": "Ant",
+    "posterior": "Post",
+    "aggregate": "Sum",
+    "earlier anterior": "Ant (other)",
+    "earlier posterior": "Post (other)",
+}
+COLORS = {
+    "anterior": "#3c7ab5",
+    "posterior": "#b5713c",
+    "aggregate": "#6f8a43",
+    "earlier anterior": "#7d93a8",
+    "earlier posterior": "#a88f7d",
+}
 #: Each view is a group of its own: linked views show one picture from one side.
-GROUPS = {"anterior": 9567, "posterior": 9568, "aggregate": 9569}
+GROUPS = {name: 9567 + place for place, name in enumerate(VIEWS)}
+#: The arrangement of two scans beside each other: what is to be compared stands side by side.
+BESIDE = 9571
 #: Our arrangements of slice views by number; Slicer's own stay below 500.
 LAYOUTS: dict[int, tuple[str, ...]] = {
     9567: ("anterior", "posterior", "aggregate"),
     9568: ("anterior", "posterior"),
     9569: ("anterior",),
     9570: ("posterior",),
+    BESIDE: ("anterior", "earlier anterior", "posterior", "earlier posterior"),
 }
 #: Attribute of the layout node: the arrangement before ours.
 BEFORE = "SpectBoneMetSeg.layoutBefore"
@@ -62,26 +83,49 @@ def show_scan(
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
     # One view needs no second picture of itself.
     given["aggregate"] = aggregate_volume if len(volumes) > 1 else None
+    names = tuple(name for name in PANELS if given.get(name) is not None)
+    number = next(number for number, shown in LAYOUTS.items() if shown == names)
+    _show(number, given, scene, posterior_from_behind)
+
+
+def show_beside(
+    volumes: Mapping[ViewName, Any], earlier: Mapping[ViewName, Any], scene: Any, posterior_from_behind: bool = True
+) -> None:
+    """Show two scans, the same views side by side, each with its date; a view that a scan has not stays empty.
+
+    Args:
+        volumes: the volume node of each view of one scan. earlier: of the other one.
+        scene: a vtkMRMLScene. posterior_from_behind: the posterior views as acquired.
+    """
+    given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
+    given |= {f"earlier {name}": volume for name, volume in earlier.items()}
+    _show(BESIDE, given, scene, posterior_from_behind)
+
+
+def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behind: bool) -> None:
+    """Bring up one of our arrangements; `given` is {name of a view: volume node or None}."""
     register_layout(scene)
-    for name in PANELS:
+    for name in LAYOUTS[number] if number == BESIDE else PANELS:
         _ensure_view(name, scene)
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
-        names = tuple(name for name in PANELS if given.get(name) is not None)
         before = layout.GetViewArrangement()
         if before not in LAYOUTS:
             layout.SetAttribute(BEFORE, str(before))
-        layout.SetViewArrangement(next(number for number, shown in LAYOUTS.items() if shown == names))
+        layout.SetViewArrangement(number)
         keep_ours_out_of_scenes(scene)
-    for name, layout_name in PANELS.items():
+    for name, layout_name in VIEWS.items():
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
+        if slice_node is None or composite is None:
+            continue
         shown = given.get(name)
+        set_dated(slice_node, number == BESIDE)
         if shown is None:
             # An empty view, not another picture under this one's name.
             composite.SetBackgroundVolumeID(None)
         else:
-            show_view(slice_node, composite, shown, name == "posterior" and posterior_from_behind)
+            show_view(slice_node, composite, shown, name.endswith("posterior") and posterior_from_behind)
         follow_view(slice_node, scene)
 
 
@@ -124,7 +168,7 @@ def _ensure_view(name: str, scene: Any) -> None:
     """A slice view of ours with the node of what it shows; the application's layout takes them over."""
     import slicer
 
-    layout_name = PANELS[name]
+    layout_name = VIEWS[name]
     node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
     if node is None:
         node = scene.CreateNodeByClass("vtkMRMLSliceNode")
@@ -186,7 +230,7 @@ def box_pixels(box: Any, frame: PlanarView) -> tuple[int, int, int, int]:
 
 def center_views(position: Sequence[float], scene: Any) -> None:
     """Bring a place of the patient (RAS mm) into the middle of the slice views."""
-    for layout_name in PANELS.values():
+    for layout_name in VIEWS.values():
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         if slice_node is not None:
             slice_node.JumpSliceByCentering(*position)
@@ -219,7 +263,7 @@ def _layout_of(names: Iterable[str]) -> str:
         values = {"orientation": "Coronal", "viewlabel": LABELS[name], "viewcolor": COLORS[name]}
         properties = [f'<property name="{key}" action="default">{value}</property>' for key, value in values.items()]
         properties.append(f'<property name="viewgroup" action="default">{GROUPS[name]}</property>')
-        tag = PANELS[name]
+        tag = VIEWS[name]
         return f'<item><view class="vtkMRMLSliceNode" singletontag="{tag}">{"".join(properties)}</view></item>'
 
     return f'<layout type="horizontal">{"".join(view(name) for name in names)}</layout>'

@@ -23,7 +23,7 @@ from ..lesions.serialisation import result_facts, result_from, scan_facts, sourc
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
 from .segments import review_of
-from .side_marks import set_shown
+from .side_marks import FACTS, set_shown
 from .subject_hierarchy import file_beside, remove_folder
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "warnings_of",
 ]
 
-FACTS, VIEW = "SpectBoneMetSeg.facts", "SpectBoneMetSeg.view"
+VIEW = "SpectBoneMetSeg.view"
 OUTLINE_ROLE = "outline"
 TWO_ORIGINS = "The two views were loaded separately: make sure that they are of one patient and one day."
 #: Opacity of rejected lesions.

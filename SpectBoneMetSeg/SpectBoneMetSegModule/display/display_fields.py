@@ -55,9 +55,9 @@ class Display:
         ui.inverseCheckBox.checked = parameters.inverse
         self._showing = False
 
-    def apply(self):
+    def apply(self, always=False):
         """Draw what came into the scene meanwhile as the section says; by default it is drawn so already."""
-        if self._chosen() != USUAL:
+        if always or self._chosen() != USUAL:
             self._draw()
 
     @slot

@@ -8,7 +8,7 @@ import sys
 import qt
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.mrml.slice_views import PANELS, register_layout, restore_layout, show_scan
+from SpectBoneMetSegLib.mrml.slice_views import VIEWS, register_layout, restore_layout, show_beside, show_scan
 
 from ..problems import slot
 
@@ -34,15 +34,23 @@ class Views(VTKObservationMixin):
     def show(self, volumes, aggregateVolume=None):
         """Show the views of a scan, {"anterior": volume node, "posterior": volume node} as far as they exist."""
         show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
-        if self._listening:
-            self.observe()
-        fitViews()
+        self._fit()
+
+    def showBeside(self, volumes, earlier):
+        """Show the views of two scans beside each other, each given as in `show`."""
+        show_beside(volumes, earlier, slicer.mrmlScene, self.fromBehind)
+        self._fit()
 
     def showReading(self, node):
         """Show the scan that belongs to a segmentation node."""
         volumes = {name: node.GetNodeReference(f"{name}Counts") for name in ("anterior", "posterior")}
         volumes = {name: volume for name, volume in volumes.items() if volume is not None}
         self.show(volumes, node.GetNodeReference("aggregateCounts"))
+
+    def _fit(self):
+        if self._listening:
+            self.observe()
+        fitViews()
 
     def observe(self):
         """Listen to clicks in the slice views that exist now, and in others once a scan is shown in them."""
@@ -77,7 +85,7 @@ def restoreLayout():
 def matchGround():
     """Our views have the ground of a pixel without counts: around a whole body there would be bars beside it."""
     manager = slicer.app.layoutManager()
-    for name in PANELS.values():
+    for name in VIEWS.values():
         widget = manager.sliceWidget(name) if manager is not None else None
         if widget is not None:
             widget.sliceView().setBackgroundColor(groundOf(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()))

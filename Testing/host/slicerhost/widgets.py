@@ -151,6 +151,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     """Chooses a node of the scene."""
 
     currentNodeChanged = QtCore.Signal(object)
+    currentNodeIDChanged = QtCore.Signal(str)
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -207,6 +208,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         if self.currentData != self._last:
             self._last = self.currentData
             self.currentNodeChanged.emit(self.currentNode())
+            self.currentNodeIDChanged.emit(self.currentData or "")
 
 
 WIDGETS: dict[str, type] = {
