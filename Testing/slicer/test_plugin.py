@@ -73,7 +73,8 @@ def test_both_views_lie_below_one_study(host, load_sample):
     studies = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in loaded.volumes.values()}
     assert len(studies) == 1
     study = studies.pop()
-    assert hierarchy.GetItemName(study) == pydicom.dcmread(SAMPLE).StudyDescription
+    dataset = pydicom.dcmread(SAMPLE)
+    assert hierarchy.GetItemName(study) == f"{dataset.StudyDescription} ({dataset.StudyDate})"
     assert hierarchy.GetItemLevel(study) == "Study"
 
 
@@ -199,3 +200,27 @@ def test_one_of_two_series_loads_as_the_view_it_is(host, views_apart):
     plugin.load(loadables[0])
     (volume,) = host.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert volume.GetName().endswith("posterior")
+
+
+def test_a_file_without_a_patient_lies_under_one_of_its_study_with_its_instances(host, load_sample, tmp_path):
+    path = changed(tmp_path, lambda dataset: setattr(dataset, "PatientID", ""))
+    volumes, dataset = load_sample(path).volumes, pydicom.dcmread(path, stop_before_pixels=True)
+    hierarchy = host.slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(host.slicer.mrmlScene)
+    names = host.slicer.vtkMRMLSubjectHierarchyConstants
+    items = {name: hierarchy.GetItemByDataNode(volume) for name, volume in volumes.items()}
+    studies = {hierarchy.GetItemParent(item) for item in items.values()}
+    assert len(studies) == 1
+    [study] = studies
+    assert hierarchy.GetItemUID(study, names.GetDICOMUIDName()) == dataset.StudyInstanceUID
+    patient = hierarchy.GetItemParent(study)
+    assert hierarchy.GetItemUID(patient, names.GetDICOMUIDName()) == f"Patient-{dataset.StudyInstanceUID}"
+    assert hierarchy.GetItemUID(items["anterior"], names.GetDICOMInstanceUIDName()) == dataset.SOPInstanceUID
+
+
+def test_the_plugin_stands_on_slicers_own_base_classes_where_its_source_is(host):
+    import os
+
+    base = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"].__mro__[1]
+    if "SLICER_SOURCE" not in os.environ:
+        pytest.skip("SLICER_SOURCE names no source tree of Slicer")
+    assert hasattr(base, "addReferences")

@@ -255,7 +255,7 @@ class Host:
                 "slicer.parameterNodeWrapper": wrapper,
                 "slicer.packaging": pip,
                 "slicer.ScriptedLoadableModule": scripted,
-                "DICOMLib": dicom,
+                "DICOMLib": dicom.library(slicer),
                 "SampleData": sample_data,
             }
         )

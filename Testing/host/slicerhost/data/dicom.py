@@ -1,14 +1,53 @@
-"""`DICOMLib` and `slicer.dicomDatabase`: what a DICOM plugin gets from the application."""
+"""`DICOMLib` and `slicer.dicomDatabase`: what a DICOM plugin gets from the application.
+
+slicer-core has no DICOMLib. Where SLICER_SOURCE names a source tree of Slicer, its own base classes take the place of
+those below, and the tests of the plugin run on them.
+"""
 
 # Names are those of Slicer's classes.
 # ruff: noqa: N802
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
 from typing import Any
 
-__all__ = ["DICOMLoadable", "DICOMPlugin", "Database"]
+__all__ = ["DICOMLoadable", "DICOMPlugin", "Database", "library"]
 
-STUDY = ("0020,000D", "0008,1030")
+SOURCE = "SLICER_SOURCE"
+STUDY = ("0020,000D", "0008,1030", "0008,0020")
+
+
+def library(slicer: Any) -> types.ModuleType:
+    """The module `DICOMLib`: Slicer's own base classes where there is a source tree, otherwise those of this file.
+
+    Args:
+        slicer: gets what the base classes ask the application for.
+
+    Raises:
+        FileNotFoundError: SLICER_SOURCE names a folder without them.
+    """
+    source = os.environ.get(SOURCE)
+    if not source:
+        return sys.modules[__name__]
+    file = Path(source) / "Modules" / "Scripted" / "DICOMLib" / "DICOMPlugin.py"
+    spec = importlib.util.spec_from_file_location("DICOMLib", file)
+    assert spec is not None
+    assert spec.loader is not None
+    own = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own)
+    # What the data tree's names are made of, before a user says otherwise.
+    handler = types.SimpleNamespace(
+        displayPatientIDInSubjectHierarchyItemName=True,
+        displayPatientBirthDateInSubjectHierarchyItemName=False,
+        displayStudyIDInSubjectHierarchyItemName=False,
+        displayStudyDateInSubjectHierarchyItemName=True,
+    )
+    slicer.qSlicerSubjectHierarchyPluginHandler = types.SimpleNamespace(instance=lambda: handler)
+    return own
 
 
 class Database:
@@ -70,9 +109,13 @@ class DICOMPlugin:
         uid = value(file, "0020,000E")
         item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
         hierarchy.SetItemUID(item, constants.GetDICOMUIDName(), uid)
-        study, title = (value(file, tag) for tag in STUDY)
+        instances = " ".join(value(each, "0008,0018") or "Unknown" for each in loadable.files)
+        hierarchy.SetItemUID(item, constants.GetDICOMInstanceUIDName(), instances)
+        study, title, day = (value(file, tag) for tag in STUDY)
+        # A file without a patient gets one of its study.
         slicer.vtkSlicerSubjectHierarchyModuleLogic.InsertDicomSeriesInHierarchy(
-            hierarchy, value(file, "0010,0020"), study, uid
+            hierarchy, value(file, "0010,0020") or f"Patient-{study}", study, uid
         )
         study_item = hierarchy.GetItemByUID(constants.GetDICOMUIDName(), study)
-        hierarchy.SetItemName(study_item, title or "No study description")
+        name = title or "No study description"
+        hierarchy.SetItemName(study_item, f"{name} ({day})" if day else name)
