@@ -44,7 +44,7 @@ class LesionTable:
             (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
         ]
         prepareTable(table, titles)
-        table.setMinimumHeight(180)
+        table.setMinimumHeight(200)
         table.resizeColumnsToContents()
         table.connect("itemSelectionChanged()", self._selected)
 

@@ -29,7 +29,7 @@ from . import start
 from .fixtures import MODULE, SAMPLE, TRAINING
 from .host import VIEWS
 
-PANEL_SIZE = (560, 900)
+PANEL_SIZE = (620, 940)
 NARROW_SIZE = (430, 1500)
 VIEW_SIZE = (420, 720)
 SECONDS = 120.0
@@ -48,7 +48,10 @@ def read_sample(host: Any, folder: Path, model: str = "") -> Any:
     """
     folder.mkdir(parents=True, exist_ok=True)
     host.load_module(MODULE / "DICOMPlanarScintigraphyPlugin.py")
-    panel = host.make_widget(host.load_module(MODULE / "SpectBoneMetSeg.py"))
+    module = host.load_module(MODULE / "SpectBoneMetSeg.py")
+    # Without what the modules do then, letters would not follow the views.
+    host.slicer.app.emit("startupCompleted()")
+    panel = host.make_widget(module)
     _grab(host, panel, folder / "panel-empty.png")
     panel.ui.modelSelector.setCurrentText(model)
     panel.ui.scanPath.currentPath = str(SAMPLE)
@@ -145,7 +148,9 @@ def _wait(host: Any, condition: Callable[[], bool], seconds: float = SECONDS) ->
 def _grab(host: Any, panel: Any, picture: Path, size: tuple[int, int] = PANEL_SIZE) -> None:
     panel.parent.resize(*size)
     panel.parent.show()
-    host.process_events()
+    # Scroll bars that are not needed any more go only when all has its size.
+    for _ in range(3):
+        host.process_events()
     panel.parent.grab().save(str(picture))
     panel.parent.hide()
 
@@ -195,6 +200,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="teaching-", dir=Path(sys.argv[3]).parent) as work:
             teach(host, *sys.argv[3:5], Path(work), folder)
     panel.cleanup()
+    # With nodes left in the scene the interpreter would crash on its way out.
+    host.clear()
 
 
 if __name__ == "__main__":
