@@ -64,7 +64,7 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--operating-point",
         choices=("dice", "lesions"),
         default="dice",
-        help="what chooses the thresholds in validation: pooled Dice, or F1 of lesions with a floor on precision",
+        help="what chooses the thresholds in validation: pooled Dice, or it and lesion F1 with a floor on precision",
     )
     group.add_argument(
         "--by-instance",

@@ -28,7 +28,7 @@ class TuneCommand:
             "--operating-point",
             choices=("lesions", "dice"),
             default="lesions",
-            help="what chooses the thresholds: F1 of lesions with a floor on precision (default), or pooled Dice",
+            help="what chooses the thresholds: lesion F1 and pooled Dice, with a floor on precision (default), or Dice",
         )
         parser.add_argument("--half", action="store_true", help="store the weights in 16 bits, as shipped models are")
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")

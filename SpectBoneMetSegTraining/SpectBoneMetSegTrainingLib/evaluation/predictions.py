@@ -22,6 +22,8 @@ from .metrics import Counts, compare
 OperatingPoint = Literal["dice", "lesions"]
 #: Of the pixels marked at an operating point chosen by lesions so many are right.
 LEAST_PRECISION = 0.6
+#: Probabilities that an area must reach somewhere, tried beside the outline's own; and which merits are as good.
+SEEDS, ALIKE = (0.7, 0.8, 0.9, 0.95, 0.98), 0.005
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case and the probability (rows, columns) of every view that is judged.
@@ -118,12 +120,13 @@ def evaluate_cases(predictions: Iterable[Prediction], delineator: Delineator) ->
     return {**pooled.summary(), "flagged": {flag: flagged[flag].summary() for flag in sorted(flagged)}}
 
 
-def _merit(counts: Counts, by: OperatingPoint) -> tuple[float, ...]:
+def _merit(counts: Counts, by: OperatingPoint) -> float:
     """The larger the better; a figure that is undefined is none."""
     dice, precision = (0.0 if isnan(value) else value for value in (counts.dice, counts.precision))
     if by == "dice":
-        return (round(dice, 4),)
-    return (float(precision >= LEAST_PRECISION), counts.lesion_f1, dice)
+        return round(dice, 4)
+    # Both lie between 0 and 1: what marks too many pixels wrongly comes behind all that does not.
+    return counts.lesion_f1 + dice - (0.0 if precision >= LEAST_PRECISION else 2.0)
 
 
 class _Pool:
@@ -167,20 +170,25 @@ def choose_threshold(
     """(outline threshold, seed threshold) of the best operating point; to be called on validation cases only.
 
     Args:
-        by: "dice" takes the best pooled Dice, "lesions" the best F1 of lesions among those that mark at least
-            LEAST_PRECISION of their pixels rightly (among all where none does).
+        by: "dice" takes the best pooled Dice, "lesions" the best sum of lesion F1 and pooled Dice among those that mark
+            at least LEAST_PRECISION of their pixels rightly (among all where none does), and of those that are within
+            ALIKE of it the one with the fewest false areas.
 
     Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
     """
     pools = {
         Delineator(float(threshold), float(seed), minimum_area_mm2): _Pool()
-        for threshold in np.arange(0.2, 0.91, 0.05)
-        for seed in (threshold, threshold + 0.1, threshold + 0.2)
-        if seed <= 0.97
+        for threshold in np.arange(0.2, 0.91, 0.05 if by == "dice" else 0.1)
+        for seed in ((threshold, threshold + 0.1, threshold + 0.2) if by == "dice" else (threshold, *SEEDS))
+        if threshold <= seed <= 0.98
     }
     for crop, probabilities in predictions:
         if not crop.flags:
             for delineator, pool in pools.items():
                 pool.add(crop, count_case(crop, delineator(probabilities)))
-    best = max(pools, key=lambda delineator: _merit(pools[delineator].both, by))
+    merits = {delineator: _merit(pool.both, by) for delineator, pool in pools.items()}
+    best = max(merits, key=merits.__getitem__)
+    if by == "lesions":
+        alike = [delineator for delineator, merit in merits.items() if merit >= merits[best] - ALIKE]
+        best = min(alike, key=lambda delineator: (pools[delineator].both.false_alarms, -merits[delineator]))
     return round(best.threshold, 2), round(best.seed_threshold, 2)
