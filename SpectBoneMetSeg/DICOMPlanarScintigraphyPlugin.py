@@ -160,7 +160,7 @@ def refusal(error):
     from SpectBoneMetSegModule.panel_texts import panelWords
 
     remedy = _("The module Bone scan reading can open the file and be told what it does not say.")
-    return f"{panelWords(str(error))} {remedy}"
+    return f"{panelWords(error)} {remedy}"
 
 
 class DICOMPlanarScintigraphyPlugin(ScriptedLoadableModule):

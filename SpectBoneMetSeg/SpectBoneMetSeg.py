@@ -340,7 +340,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         try:
             self.openScan(ui.scanPath.currentPath, *self.choices.scanFacts())
         except UserError as error:
-            self.messages.fail(str(error))
+            self.messages.fail(error)
 
     def openScan(self, path, views=None, pixelSize=None):
         """Load a scan and choose it; arguments and errors are those of `logic.loadScan`."""
@@ -395,6 +395,6 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             try:
                 parameters.box = self.logic.findBox(parameters.anteriorVolume, parameters.posteriorVolume)
             except UserError as error:
-                self.onFailed(str(error))
+                self.onFailed(error)
         if parameters.box is not None:
             make_adjustable(parameters.box, checked)

@@ -136,8 +136,9 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.next.fillModels(name)
 
     def say(self, sentence):
-        """Tell the user, in the panel: no window to close."""
-        if sentence:
-            logging.info(sentence)
-            note(sentence)
-        self.ui.statusLabel.text = panelWords(sentence)
+        """Tell the user a sentence or a UserError, in the panel: no window to close."""
+        words = panelWords(sentence)
+        if words:
+            logging.info(words)
+            note(words)
+        self.ui.statusLabel.text = words

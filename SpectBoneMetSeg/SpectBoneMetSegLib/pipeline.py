@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 SEED = 0
 
 #: What to do about a thorax box of low confidence; the panel in Slicer has words of its own for it.
-BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it with --crop if it is."
+BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it by hand if it is."
 
 Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
@@ -325,8 +325,9 @@ def find_region(
         near = -rows <= first < rows and 0 < end <= 2 * rows and -columns <= left < columns and 0 < right <= 2 * columns
         if not near:
             raise UserError(
-                f"--crop {first},{end},{left},{right} does not lie on {case} ({rows} rows, {columns} columns); give "
-                "first row, end row, first column, end column in its pixels."
+                f"The crop {first},{end},{left},{right} does not lie on {case} ({rows} rows, {columns} columns); give "
+                "first row, end row, first column, end column in its pixels.",
+                "crop",
             )
         by_hand = ThoraxCrop((first, end), (left, right), 1.0, (), "manual")
         return by_hand, _scaled(by_hand, frame, work)

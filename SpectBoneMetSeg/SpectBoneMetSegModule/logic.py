@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .display.views import fitViews
+from .panel_texts import panelWords
 from .problems import slot
 from .requirements import areInstalled, ensureInstalled, requirementsFile
 
@@ -296,7 +297,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
                 save_reading(reading_at(result, *limits), folder)
                 outcome[path.name] = folder
             except UserError as error:
-                outcome[path.name] = str(error)
+                outcome[path.name] = panelWords(error)
         return outcome
 
     @slot
@@ -309,7 +310,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._timer is not None:
             self._timer.stop()
         self.cancel()
-        self._fail(_("The reading was broken off by an error. Apply again, or copy the log for those who mend it."))
+        words = _("The reading was broken off by an error. Apply again, or copy the log for those who mend it.")
+        self._fail(UserError(words))
 
     def poll(self):
         """Take over what the worker said."""
@@ -322,10 +324,10 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             elif event.kind == "done" and mine:
                 self._finish(event.result)
             elif event.kind == "crashed" and self.busy:
-                self._fail(event.message)
+                self._fail(event.error)
             elif event.kind in ("failed", "crashed") and event.job and (mine or not self.busy):
                 # Of a reading, or of a model that was to be loaded ahead of one.
-                self._fail(event.message)
+                self._fail(event.error)
         if self.busy and self._progress is not None and self.onProgress:
             self.onProgress(self._progress.now())
         if self._timer is not None and not self.worker.busy:
@@ -363,7 +365,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             slicer.app.processEvents()
             time.sleep(0.01)
         if self._live is None:
-            raise UserError(self._failure or _("The reading was cancelled."))
+            raise self._failure or UserError(_("The reading was cancelled."))
         return self._live
 
     def _startTimer(self):
@@ -382,7 +384,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID is not None else None
         volumes = {name: slicer.mrmlScene.GetNodeByID(number) for name, number in volumeIDs.items()}
         if (node is None and nodeID is not None) or None in volumes.values():
-            self._fail(_("The scan or its segmentation was removed while it was read."))
+            self._fail(UserError(_("The scan or its segmentation was removed while it was read.")))
             return
         if node is None:
             # Only now: a reading that was cancelled or failed leaves nothing behind.
@@ -394,7 +396,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self.onFinished:
             self.onFinished(self._live)
 
-    def _fail(self, message):
-        self._pending, self._failure = None, message
+    def _fail(self, error):
+        self._pending, self._failure = None, error
         if self.onFailed:
-            self.onFailed(message)
+            self.onFailed(error)

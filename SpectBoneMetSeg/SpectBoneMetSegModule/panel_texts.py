@@ -26,40 +26,66 @@ def engineWords(facts):
     return f"{names.get(engine, engine)}, {device}"
 
 
+def fieldTitles():
+    """What the fields of the panels are called, by the names that the library's errors use; others are not theirs."""
+    return {
+        "crop": _("Read the region in the box instead of the thorax found"),
+        "data": _("Collect in"),
+        "device": _("Device"),
+        "engine": _("Engine"),
+        "method": _("Method"),
+        "pixel_size": _("Pixel size"),
+        "read_anyway": _("Read it anyway"),
+        "seed": _("Seed"),
+        "start": _("Start from"),
+        "views": _("Sides"),
+    }
+
+
 #: Commands that the reading library has; the others are the training library's.
 READING_COMMANDS = ("segment", "batch", "models")
 
 
-def command(match):
+def commandWords(command):
     """A command as it is called in Slicer, where none is on the PATH."""
-    library = "SpectBoneMetSegLib" if match.group(1) in READING_COMMANDS else "SpectBoneMetSegTrainingLib.cli"
-    return f"PythonSlicer -m {library} {match.group(1)}"
+    library = "SpectBoneMetSegLib" if command.split()[0] in READING_COMMANDS else "SpectBoneMetSegTrainingLib.cli"
+    return f"`PythonSlicer -m {library} {command}`"
 
 
 def panelWords(sentence):
-    """A sentence of the library as the panel says it."""
-    from SpectBoneMetSegLib.loading.laterality import INSIST_ON_SIDES
+    """A sentence or a UserError of the library as the panels say it: with the fields and the command that help."""
+    from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
 
-    sides = {",".join(names): words for words, names in sideChoices() if names}
-    devices = {"cpu": _("CPU"), "gpu": _("GPU"), "tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}
-    fields = {"views": _("Sides"), "pixel-size": _("Pixel size"), "device": _("Device"), "engine": _("Engine")}
-    fields["read-anyway"] = _("Read it anyway")
     if sentence == BOX_MAY_BE_WRONG:
         return _(
             "The thorax box may be wrong: look at it in the views. If it is, tick the field of the box under Scan, "
             "move the box and apply again."
         )
+    if isinstance(sentence, UserError):
+        titles = fieldTitles()
+        hints = [_("field {title}").format(title=titles[name]) for name in sentence.fields if name in titles]
+        if sentence.command:
+            hints.append(commandWords(sentence.command))
+        sentence = sentence.with_hints(hints)
+    return loadingWords(sentence).replace("pip install", "PythonSlicer -m pip install")
+
+
+def loadingWords(sentence):
+    """What `loading` says in the words of the command line, in those of the panel."""
+    from SpectBoneMetSegLib.loading.laterality import INSIST_ON_SIDES
+
+    sides = {",".join(names): words for words, names in sideChoices() if names}
+    fields = {"views": _("Sides"), "pixel-size": _("Pixel size")}
 
     def field(match):
         name, value = match.group(1), match.group(2) or ""
-        words = sides.get(value) or devices.get(value) or value
+        words = sides.get(value) or value
         title = fields.get(name, name.replace("-", " "))
         return f"{title}: {words}" if words else title
 
     # The panel has no field for this: whoever names sides that the file contradicts is to leave them to the file.
     sentence = sentence.replace(INSIST_ON_SIDES, "")
-    sentence = sentence.replace("pip install", "PythonSlicer -m pip install")
-    sentence = re.sub(r"spectbonemetseg ([a-z]+)", command, sentence)
-    values = "|".join(re.escape(value) for value in sorted({*sides, *devices}, key=len, reverse=True))
+    sentence = sentence.replace("`spectbonemetseg segment`", commandWords("segment"))
+    values = "|".join(re.escape(value) for value in sorted(sides, key=len, reverse=True))
     return re.sub(rf"--([a-z][a-z-]*)(?: ({values}|[\d.]*\d)(?![\w,]))?", field, sentence)

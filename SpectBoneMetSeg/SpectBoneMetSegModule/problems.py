@@ -13,6 +13,8 @@ import traceback
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
+from .panel_texts import panelWords
+
 #: What was said lately, oldest first, and who shows it as it comes.
 lines = collections.deque(maxlen=500)
 listeners = []
@@ -38,7 +40,7 @@ def slot(method):
             return method(self, *values)
         except UserError as error:
             fail = getattr(self, "fail", None)
-            (fail if fail is not None else tell)(str(error))
+            (fail if fail is not None else tell)(error)
         except Exception as error:
             report(error)
         recover = getattr(self, "recover", None)
@@ -50,10 +52,10 @@ def slot(method):
 
 
 def tell(sentence):
-    """One sentence for the user, in a window of its own."""
+    """One sentence for the user, or a UserError, in a window of its own."""
     import slicer
 
-    slicer.util.errorDisplay(sentence)
+    slicer.util.errorDisplay(panelWords(sentence))
 
 
 def report(error):

@@ -44,7 +44,7 @@ class ReadingActions:
                 readAnyway=parameters.readAnyway,
             )
         except UserError as error:
-            self.onFailed(str(error))
+            self.onFailed(error)
             return
         self.messages.say(_("Starting..."))
         self.ui.progressBar.setValue(0)
@@ -78,9 +78,9 @@ class ReadingActions:
         self.updateButtons()
 
     @slot
-    def onFailed(self, message):
+    def onFailed(self, error):
         """Say what went wrong, in the panel: no window to close."""
-        self.messages.fail(message)
+        self.messages.fail(error)
         self.updateButtons()
 
     def fail(self, sentence):
@@ -141,7 +141,7 @@ class ReadingActions:
             with slicer.util.WaitCursor():
                 folder = self.live.save(self.ui.outputPath.currentPath)
         except UserError as error:
-            self.messages.fail(str(error))
+            self.messages.fail(error)
             return
         settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
         self.messages.say(_("Saved in {folder}.").format(folder=folder))

@@ -34,10 +34,11 @@ class Messages:
         self.ui.statusLabel.styleSheet = STYLES[kind]
 
     def fail(self, sentence):
-        """Say what went wrong and keep it in the log."""
-        logging.error(sentence)
-        note(sentence)
-        self.say(panelWords(sentence), "error")
+        """Say what went wrong, a sentence or a UserError, and keep it in the log."""
+        words = panelWords(sentence)
+        logging.error(words)
+        note(words)
+        self.say(words, "error")
 
     def warn(self, sentences):
         """Show what to beware of; nothing hides the line."""

@@ -4,6 +4,7 @@
 # ruff: noqa: N803
 
 from slicer.i18n import tr as _
+from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note
 
 from .task_runner import Listener
@@ -40,10 +41,11 @@ class LongCall:
         self.bar.setValue(round(100 * event.done / event.total) if event.total else 0)
         self.label.text = _("Scan {done} of {total}").format(done=event.done, total=event.total)
 
-    def failed(self, sentence):
-        """The call did not come to its end; the log keeps why."""
-        note(sentence)
-        self.ended(sentence)
+    def failed(self, error):
+        """The call did not come to its end, of a UserError; the log keeps why."""
+        words = panelWords(error)
+        note(words)
+        self.ended(words)
 
     def ended(self, words):
         """The call is over, or was cancelled."""

@@ -12,7 +12,7 @@ class Listener:
     """Who wants to know how a call goes on.
 
     Attributes:
-        onDone: called with its answer, a dict. onFailed: with a sentence. onProgress: with an event, or None.
+        onDone: called with its answer, a dict. onFailed: with a UserError. onProgress: with an event, or None.
     """
 
     onDone: Any
@@ -72,4 +72,4 @@ class Runner:
                 if event.kind == "done":
                     listener.onDone(event.answer)
                 else:
-                    listener.onFailed(event.message)
+                    listener.onFailed(event.error)

@@ -151,12 +151,15 @@ def test_both_modules_link_to_their_documents(host):
 
 
 def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
+    from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegModule.panel_texts import panelWords
 
-    assert panelWords("`spectbonemetseg models`") == "`PythonSlicer -m SpectBoneMetSegLib models`"
+    shown = panelWords(UserError("Give a model.", command="models"))
+    assert shown == "Give a model (`PythonSlicer -m SpectBoneMetSegLib models`)."
     panel = teaching()
-    panel.say("see `spectbonemetseg jobs list`")
-    assert panel.ui.statusLabel.text == "see `PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`"
+    panel.say(UserError("Say which training job.", command="jobs list"))
+    shown = "Say which training job (`PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`)."
+    assert panel.ui.statusLabel.text == shown
 
 
 @pytest.mark.parametrize(

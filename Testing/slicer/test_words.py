@@ -38,8 +38,6 @@ def silent_scan(tmp_path):
         ("or --views anterior,posterior for two halves.", "or Sides: Anterior, then posterior for two halves."),
         ("for example --pixel-size 2.26.", "for example Pixel size: 2.26."),
         ("give the right --pixel-size.", "give the right Pixel size."),
-        ("or use --device cpu.", "or use Device: CPU."),
-        ("use --engine tensorflow.", "use Engine: TensorFlow."),
         ("set --something-new, please.", "set something new, please."),
         ("Nothing special.", "Nothing special."),
     ],
@@ -48,6 +46,22 @@ def test_options_of_the_command_line_become_fields_of_the_panel(host, said, show
     from SpectBoneMetSegModule.panel_texts import panelWords
 
     assert panelWords(said) == shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        (("device",), "It is wrong; choose another (field Device)."),
+        (("pixel_size", "read_anyway"), "It is wrong; choose another (field Pixel size, field Read it anyway)."),
+        (("no_field_of_the_panel",), "It is wrong; choose another."),
+        ((), "It is wrong; choose another."),
+    ],
+)
+def test_an_error_names_the_fields_of_the_panel_that_mend_it(host, fields, shown):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.panel_texts import panelWords
+
+    assert panelWords(UserError("It is wrong; choose another.", *fields)) == shown
 
 
 def test_no_sentence_of_the_library_reaches_the_panel_with_an_option(host):
@@ -224,7 +238,7 @@ def test_what_looks_like_no_whole_body_is_read_when_the_user_insists(host, panel
     ui.applyButton.click()
     until(lambda: not panel.logic.busy)
     assert "grey steps" in ui.statusLabel.text
-    assert ui.statusLabel.text.endswith("or insist with Read it anyway.")
+    assert ui.statusLabel.text.endswith("or have it read all the same (field Read it anyway).")
     assert panel.live is None
     ui.readAnywayCheckBox.checked = True
     ui.applyButton.click()

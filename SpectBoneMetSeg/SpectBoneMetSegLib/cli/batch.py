@@ -44,7 +44,7 @@ class BatchCommand:
             cases, left_out = find_cases(folder, output)
             card = _card(args.model)
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         done = {case.folder for case in cases if not args.again and is_done(case, card, options)}
         waiting = [case for case in cases if case.folder not in done]
         broken = [_failure(each, folder, output) for each in left_out if each.failed]
@@ -54,7 +54,7 @@ class BatchCommand:
             print(f"{each['input']}: {each['failure']}", file=sys.stderr)
         make_writable(output)
         started = time.monotonic()
-        results = read_cases(load(args), waiting, options, quiet=args.json) if waiting else []
+        results = read_cases(load(args), waiting, options, args.flags, quiet=args.json) if waiting else []
         failures = [*broken, *(result for result in results if "failure" in result)]
         write_failures(output, failures)
         told = {result["input"]: result for result in results}

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..common.errors import UserError
@@ -25,6 +26,27 @@ class Command(Protocol):
 
 class UsageError(UserError):
     """Wrong usage: exit status 2."""
+
+    @classmethod
+    def of(cls, error: UserError) -> UsageError:
+        """An error of the library that wrong usage brought about."""
+        return cls(str(error), *error.fields, command=error.command)
+
+
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """The options of a command by the fields that errors name, such as "pixel_size": "--pixel-size"."""
+    return {action.dest: action.option_strings[0] for action in parser._actions if action.option_strings}
+
+
+def worded(error: UserError, flags: Mapping[str, str]) -> str:
+    """An error as the command line says it, with the options and the command that help.
+
+    Args:
+        error: of the library or of a command.
+        flags: of the command that runs, from `flags_of`; what it has no option for is left out.
+    """
+    command = [f"`spectbonemetseg {error.command}`"] if error.command else []
+    return error.with_hints([*(flags[field] for field in error.fields if field in flags), *command])
 
 
 def print_json(value: Any) -> None:

@@ -15,7 +15,7 @@ from .._version import __version__
 from ..common.errors import UserError
 from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
-from .common import Command, UsageError
+from .common import Command, UsageError, flags_of, worded
 from .models import ModelsCommand
 
 COMMAND_GROUP = "spectbonemetseg.commands"
@@ -46,12 +46,9 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
     try:
         with _terminate_as_interrupt():
             return int(args.run(args))
-    except UsageError as error:
-        print(f"spectbonemetseg: {error}", file=sys.stderr)
-        return 2
     except UserError as error:
-        print(f"spectbonemetseg: {error}", file=sys.stderr)
-        return 1
+        print(f"spectbonemetseg: {worded(error, args.flags)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not package or package.startswith("SpectBoneMetSeg"):
@@ -131,7 +128,7 @@ def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentPa
         command = make()
         part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
         command.add_arguments(part)
-        part.set_defaults(run=command.run)
+        part.set_defaults(run=command.run, flags=flags_of(part))
     return parser
 
 

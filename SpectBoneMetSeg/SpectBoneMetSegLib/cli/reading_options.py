@@ -66,4 +66,4 @@ def options_of(args: argparse.Namespace) -> Options:
     except ValueError as error:
         raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
     except UserError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError.of(error) from error

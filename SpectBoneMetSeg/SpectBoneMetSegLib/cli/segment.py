@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from ..common.packages import is_there
 from .cases import Case, cases_of_inputs
-from .common import UsageError, print_json, say_while_waiting, silence_libraries
+from .common import UsageError, print_json, say_while_waiting, silence_libraries, worded
 from .reading_options import add_reading_options, options_of
 from .run_table import write_failures
 
@@ -48,11 +48,11 @@ class SegmentCommand:
             if args.scene is not None and (len(cases) > 1 or not args.scene.lower().endswith(".mrb")):
                 raise UserError("--scene takes one file name that ends in .mrb, with one INPUT of one scan.")
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         make_writable(output)
         if args.scene:
             _check_scene(Path(args.scene))
-        results = read_cases(load(args), cases, options, scene=args.scene, quiet=args.json)
+        results = read_cases(load(args), cases, options, args.flags, scene=args.scene, quiet=args.json)
         failures = [result for result in results if "failure" in result]
         write_failures(output, failures)
         if args.json:
@@ -86,7 +86,7 @@ def load(args: argparse.Namespace) -> Reader:
 
         return Reader(args.model, args.engine, args.device)
     except UserError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError.of(error) from error
 
 
 def make_writable(output: Path) -> None:
@@ -112,7 +112,13 @@ def _check_scene(path: Path) -> None:
 
 
 def read_cases(
-    reader: Reader, cases: Sequence[Case], options: Options, *, scene: str | None = None, quiet: bool = False
+    reader: Reader,
+    cases: Sequence[Case],
+    options: Options,
+    flags: Mapping[str, str],
+    *,
+    scene: str | None = None,
+    quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Read all cases, telling each result on stdout (on stderr when `quiet`) and how far it is on stderr.
 
@@ -123,7 +129,7 @@ def read_cases(
     started = time.monotonic()
     for number, case in enumerate(cases, start=1):
         before = f"[{number} of {len(cases)}] " if len(cases) > 1 else ""
-        results.append(_read_one(reader, options, case, scene, before, quiet))
+        results.append(_read_one(reader, options, case, flags, scene, before, quiet))
         left = (time.monotonic() - started) / number * (len(cases) - number)
         if left > 10 and number % 10 == 0:
             print(f"{number} of {len(cases)} done, about {duration(left)} left", file=sys.stderr)
@@ -131,7 +137,13 @@ def read_cases(
 
 
 def _read_one(
-    reader: Reader, options: Options, case: Case, scene: str | None, before: str, quiet: bool
+    reader: Reader,
+    options: Options,
+    case: Case,
+    flags: Mapping[str, str],
+    scene: str | None,
+    before: str,
+    quiet: bool,
 ) -> dict[str, Any]:
     if case.scan is None:
         return _failed(case, case.failure, before)
@@ -156,7 +168,7 @@ def _read_one(
 
             save_scene(reading, scene)
     except UserError as error:
-        return _failed(case, str(error), before)
+        return _failed(case, worded(error, flags), before)
     except Exception as error:
         # One odd study must not stop a batch of thousands; the type says where to look.
         return _failed(case, f"It could not be read ({type(error).__name__}: {error}); please report it.", before)

@@ -81,9 +81,9 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
     Raises:
         UserError: damaged model, missing package, missing model.onnx, no GPU, or an unknown name.
     """
-    for option, value, allowed in (("--engine", engine, EngineName), ("--device", device, DeviceName)):
+    for field, value, allowed in (("engine", engine, EngineName), ("device", device, DeviceName)):
         if value not in get_args(allowed):
-            raise UserError(f"{option} {value} is unknown; choose one of {', '.join(get_args(allowed))}.")
+            raise UserError(f"The {field} {value} is unknown; choose one of {', '.join(get_args(allowed))}.", field)
     if engine == "auto":
         return _automatic(model, device)
     if engine == "onnx":
@@ -97,9 +97,9 @@ def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
     if not model.onnx.exists():
         if not tensorflow:
             raise UserError(
-                f"The model {model.card.name} has no {model.onnx.name}, which reading without TensorFlow needs: run "
-                f"`spectbonemetseg models --export-onnx {model.path}` where models are taught, or "
-                "pip install 'spectbonemetseg[tensorflow]'."
+                f"The model {model.card.name} has no {model.onnx.name}, which reading without TensorFlow needs: have "
+                "it written where models are taught, or pip install 'spectbonemetseg[tensorflow]'.",
+                command=_export_of(model),
             )
         return TensorFlowEngine(model, device)
     if not is_there("onnxruntime"):
@@ -117,6 +117,11 @@ def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
     return first
 
 
+def _export_of(model: ModelFolder) -> str:
+    """The command that writes a model's model.onnx."""
+    return f"models --export-onnx {model.path}"
+
+
 class TensorFlowEngine:
     """The Keras network in one traced `tf.function`, warm after loading."""
 
@@ -129,7 +134,9 @@ class TensorFlowEngine:
         self.warnings: tuple[str, ...] = ()
         gpu = _first_gpu(tf)
         if device == "gpu" and gpu is None:
-            raise UserError("TensorFlow sees no GPU; install tensorflow[and-cuda] and its driver, or use --device cpu.")
+            raise UserError(
+                "TensorFlow sees no GPU; install tensorflow[and-cuda] and its driver, or use the device cpu.", "device"
+            )
         if device != "cpu" and gpu is not None:
             # Short floats would change a probability by a thousandth.
             tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -188,11 +195,15 @@ class OnnxEngine:
         """See `load_engine`."""
         if not model.onnx.exists():
             raise UserError(
-                f"{model.path} has no {model.onnx.name}: run `spectbonemetseg models --export-onnx {model.path}` where "
-                "models are taught, or use --engine tensorflow."
+                f"{model.path} has no {model.onnx.name}: have it written where models are taught, or use the engine "
+                "tensorflow.",
+                "engine",
+                command=_export_of(model),
             )
         if not is_there("onnxruntime"):
-            raise UserError("ONNX Runtime is not installed; pip install onnxruntime, or use --engine tensorflow.")
+            raise UserError(
+                "ONNX Runtime is not installed; pip install onnxruntime, or use the engine tensorflow.", "engine"
+            )
         verify(model)
         self._model = model
         self.warnings: tuple[str, ...] = ()
@@ -200,7 +211,8 @@ class OnnxEngine:
         found = _onnx_gpus() if device != "cpu" else []
         if device == "gpu" and not found:
             raise UserError(
-                "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use --device cpu."
+                "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use the device cpu.",
+                "device",
             )
         self._session = self._on(ONNX_CPU_PROVIDER)
         if not found:

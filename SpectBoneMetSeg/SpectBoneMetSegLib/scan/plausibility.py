@@ -35,16 +35,17 @@ FEWEST_STEPS, FEWEST_COUNTS, FEW_STEPS = 8, 4, 12
 #: Share of the body that may be cut off at the highest value before it is said.
 SATURATED = 0.0005
 
-INSIST = "or insist with --read-anyway"
+#: A clause without its full stop, and the fields that its remedy sets.
+Refusal = tuple[str, tuple[str, ...]]
 
 
-def check_scan(scan: WholeBodyScan, *, insist: bool = False, last_resort: str = INSIST) -> list[str]:
+def check_scan(scan: WholeBodyScan, *, insist: bool = False, may_insist: bool = True) -> list[str]:
     """Sentences about what may be wrong with a scan.
 
     Args:
         scan: the scan as loaded.
         insist: tell what would be refused as a warning instead.
-        last_resort: the clause that tells how to insist, "" where nobody can.
+        may_insist: whether somebody can, which a refusal then says.
 
     Raises:
         UserError: pixels that are no numbers; unless insisted on, no whole human body, or too few grey steps.
@@ -59,10 +60,12 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False, last_resort: str = 
             )
         scale = grey_scale(view.counts)
         shapes.append(silhouette(view.counts))
-        for sentence in _impossible(view, name, scan.case, scale, shapes[-1]):
+        for clause, fields in _impossible(view, name, scan.case, scale, shapes[-1]):
+            if not insist and may_insist:
+                raise UserError(f"{clause}, or have it read all the same.", *fields, "read_anyway")
             if not insist:
-                raise UserError(f"{sentence}, {last_resort}." if last_resort else f"{sentence}.")
-            notes.append(f"{sentence}; it was read all the same.")
+                raise UserError(f"{clause}.", *fields)
+            notes.append(f"{clause}; it was read all the same.")
         notes += _doubtful(scale, name, scan.case)
     if head_down(shapes[0]):
         notes.append(
@@ -71,33 +74,37 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False, last_resort: str = 
     return [*notes, *side_doubts(scan)]
 
 
-def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, shape: Silhouette) -> list[str]:
-    """Clauses about what rules out that a view shows a whole body in counts, without a full stop."""
+def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, shape: Silhouette) -> list[Refusal]:
+    """What rules out that a view shows a whole body in counts."""
     field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
     steps = scale.steps
-    found = []
+    found: list[Refusal] = []
     if field[0] < SHORTEST_FIELD_MM:
-        found.append(
+        clause = (
             f"The {name} view of {case} has a field of {field[1] / 10:.0f} x {field[0] / 10:.0f} cm, which holds no "
-            "whole body: give a whole-body scan, or the right --pixel-size"
+            "whole body: give a whole-body scan, or the right pixel size"
         )
+        found.append((clause, ("pixel_size",)))
     else:
         found += _body_size(view, name, case, shape)
         if stacked(shape, view.spacing):
-            found.append(
+            clause = (
                 f"The {name} view of {case} shows two bodies one above the other: give each view a picture of its own"
             )
+            found.append((clause, ()))
         elif wide_body(shape, view.spacing):
-            found.append(f"The body in the {name} view of {case} lies across: turn the picture, the head to the top")
+            clause = f"The body in the {name} view of {case} lies across: turn the picture, the head to the top"
+            found.append((clause, ()))
     if steps < (FEWEST_COUNTS if scale.unbroken else FEWEST_STEPS):
-        found.append(
+        clause = (
             f"The {name} view of {case} has {steps} grey step{'' if steps == 1 else 's'} in its body, too few to read: "
             "give the original counts"
         )
+        found.append((clause, ()))
     return found
 
 
-def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -> list[str]:
+def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -> list[Refusal]:
     bodies = bodies_in(shape)
     if not bodies:
         return []
@@ -105,11 +112,12 @@ def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -
     width = (max(body.columns[1] for body in bodies) - min(body.columns[0] for body in bodies)) * view.spacing[1]
     if human_length(length) and HUMAN_WIDTH_MM[0] <= width <= HUMAN_WIDTH_MM[1]:
         return []
-    return [
+    clause = (
         f"The body in the {name} view of {case} would be {length / 10:.0f} cm long and {width / 10:.0f} cm wide at "
         f"pixels of {view.spacing[0]:.3g} mm, beyond any human being ({HUMAN_LENGTH_MM[0] / 10:.0f} to "
-        f"{HUMAN_LENGTH_MM[1] / 10:.0f} cm): give the right --pixel-size"
-    ]
+        f"{HUMAN_LENGTH_MM[1] / 10:.0f} cm): give the right pixel size"
+    )
+    return [(clause, ("pixel_size",))]
 
 
 def _doubtful(scale: GreyScale, name: ViewName, case: str) -> list[str]:

@@ -48,7 +48,7 @@ def side_doubts(scan: WholeBodyScan) -> list[str]:
     if _evidence_of_sides(front, behind) < EXCHANGED:
         doubts.append(
             f"The views of {scan.case} look exchanged: the spine is brighter in the one called anterior, the bladder "
-            "in the one called posterior; check the sides (--views)."
+            "in the one called posterior; check the sides."
         )
     return doubts
 

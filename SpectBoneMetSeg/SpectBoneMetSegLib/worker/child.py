@@ -108,7 +108,7 @@ class Service:
                 self._read(request)
                 self._channel.tell("done", job)
         except UserError as error:
-            self._channel.tell("failed", job, message=str(error))
+            self._channel.tell("failed", job, **error.to_dict())
         except Exception as error:
             traceback.print_exc()
             sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."

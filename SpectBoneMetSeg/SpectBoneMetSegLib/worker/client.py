@@ -56,6 +56,7 @@ class Event:
         fraction: 0..1 of the request.
         remaining: seconds still to go, None when nothing is known.
         message: for the user, one sentence ("failed" and "crashed").
+        fields, command: of the error, see `UserError`.
         result: of "done".
         facts: further values, such as the device of "warm".
     """
@@ -66,8 +67,15 @@ class Event:
     fraction: float = 0.0
     remaining: float | None = None
     message: str = ""
+    fields: Sequence[str] = ()
+    command: str = ""
     result: ModelResult | None = None
     facts: Mapping[str, Any] | None = None
+
+    @property
+    def error(self) -> UserError:
+        """What went wrong, of "failed" and "crashed"."""
+        return UserError(self.message, *self.fields, command=self.command)
 
 
 class Worker:
@@ -201,7 +209,7 @@ class Worker:
         while True:
             for event in self.poll():
                 if event.kind == "crashed" or (event.job == job and event.kind == "failed"):
-                    raise UserError(event.message)
+                    raise event.error
                 if event.job == job and event.kind == "done":
                     assert event.result is not None
                     return event.result
@@ -316,7 +324,7 @@ def _understood(line: bytes) -> Event | None:
         return None
     types: dict[str, Any] = {
         "job": int, "step": str, "fraction": int | float, "remaining": int | float | None, "message": str,
-        "facts": dict | None,
+        "fields": list, "command": str, "facts": dict | None,
     }  # fmt: skip
     values = {name: value for name, value in said.items() if name in types}
     if not all(isinstance(value, types[name]) for name, value in values.items()):

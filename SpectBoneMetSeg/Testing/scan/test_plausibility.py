@@ -39,8 +39,12 @@ def test_dim_and_bright_scans_give_no_doubts_either(factor):
 
 @pytest.mark.parametrize("spacing", [0.35, 12.0])
 def test_a_body_beyond_human_size_is_refused_with_the_remedy(spacing):
-    with pytest.raises(UserError, match=r"--pixel-size.*--read-anyway"):
+    with pytest.raises(UserError, match=r"the right pixel size, or have it read all the same\.$") as caught:
         check_scan(scan(*person(), spacing=spacing))
+    assert caught.value.fields == ("pixel_size", "read_anyway")
+    with pytest.raises(UserError, match=r"the right pixel size\.$") as caught:
+        check_scan(scan(*person(), spacing=spacing), may_insist=False)
+    assert caught.value.fields == ("pixel_size",)
     assert any("read all the same" in note for note in check_scan(scan(*person(), spacing=spacing), insist=True))
 
 

@@ -106,5 +106,5 @@ def _generator(args: argparse.Namespace, used: bool) -> GeneratorConfig | None:
     try:
         config.check()
     except UserError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError.of(error) from error
     return config

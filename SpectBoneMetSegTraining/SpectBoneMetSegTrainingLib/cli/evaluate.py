@@ -105,7 +105,7 @@ class EvaluateCommand:
         try:
             model = find_model(args.model)
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         figures: dict[str, Any] = {"model": model.card.name, "data": str(data), "split": args.split}
         figures["truth"] = args.truth
         if sealed:

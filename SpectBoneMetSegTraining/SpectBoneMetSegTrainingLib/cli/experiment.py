@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries, worded
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.extras import require
@@ -86,7 +86,7 @@ class ExperimentCommand:
                 told[key] = run(training, place)
             except UserError as error:
                 # One that cannot be trained, a peer that does not start say, must not keep the others from it.
-                told[key] = f"failed: {error}"
+                told[key] = f"failed: {worded(error, args.flags)}"
             line = f"training {number} of {len(wanted)}, {key}: {told[key]}"
             print(line, file=sys.stderr, flush=True)
         self._page(output, args, told)

@@ -39,7 +39,7 @@ class RankCommand:
         try:
             model = find_model(args.model)
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         ranked = rank_scans(model, Path(args.data), progress=counter("looked at scan"))
         if not ranked:
             raise UserError(f"{args.data} holds no unlabelled scan; add some first.")

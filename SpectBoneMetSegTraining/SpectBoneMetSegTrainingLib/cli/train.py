@@ -63,7 +63,7 @@ class TrainCommand:
         try:
             check_request(data, output)
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         _gather_if_asked(args, data, run)
         _tell_beginning(data, run, config)
         figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=look_line)

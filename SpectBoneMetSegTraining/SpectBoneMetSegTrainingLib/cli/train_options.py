@@ -187,7 +187,7 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
         config = with_start(config)
         config.check()
     except UserError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError.of(error) from error
     return config
 
 

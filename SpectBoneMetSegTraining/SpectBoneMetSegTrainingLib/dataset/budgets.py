@@ -74,7 +74,7 @@ def draw_budget(
     order = _shuffled(patients, seed)
     units = [(name, [case]) for name, cases in order for case in cases] if by == "sample" else order
     if labels > len(units):
-        raise UserError(f"There are labels of {len(units)} {by}s, not of {labels}; ask for fewer --labels.")
+        raise UserError(f"There are labels of {len(units)} {by}s, not of {labels}; ask for fewer.", "labels")
     chosen = units[:labels]
     wanted = max(1, round(VALIDATION_SHARE * labels)) if labels > 1 else 0
     validators = set(_with_a_lesion([name for name, _ in chosen], wanted, set(with_lesions)))

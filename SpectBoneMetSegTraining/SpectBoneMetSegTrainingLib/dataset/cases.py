@@ -287,7 +287,8 @@ def cases_of(folder: Path, split: str) -> list[str]:
     """
     if not (folder / "dataset.json").is_file():
         raise UserError(
-            f"{folder} is not a data set (no dataset.json in it); make one with `spectbonemetseg simulate`."
+            f"{folder} is not a data set (no dataset.json in it); make one.",
+            command="simulate",
         )
     return [record["case"] for record in records_of(folder) if record["split"] == split]
 
@@ -348,7 +349,7 @@ def _place_of(record: dict[str, Any], path: Path, region: Region = "thorax") -> 
     """Place of a region in the stored crop; records of older programs hold the thorax alone."""
     stored = record.get("region", "thorax")
     if region == "whole-body" and stored != "whole-body":
-        raise UserError(f"{path} holds the thorax alone; make the data set again with --region whole-body.")
+        raise UserError(f"{path} holds the thorax alone; make the data set again with the region whole-body.", "region")
     try:
         shape, spacing = record["frame"]["shape"], record["frame"]["spacing_mm"]
         own, reference = (

@@ -92,14 +92,16 @@ def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) ->
     about = folder / record
     if about.exists():
         if read_json(about) != asked:
-            raise UserError(f"{folder} holds a {kind} made with other options; choose another --output.")
+            raise UserError(f"{folder} holds a {kind} made with other options; choose another output folder.", "output")
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not a {kind}; choose another --output.")
+        raise UserError(f"{folder} exists and is not a {kind}; choose another output folder.", "output")
     try:
         write_json(about, asked)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
+        ) from error
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -28,11 +28,11 @@ def check_benchmark(data: Path) -> dict[str, object]:
     """
     if not (data / "benchmark.json").is_file() or not (data / "train" / "d1.json").is_file():
         raise UserError(
-            f"{data} is not a benchmark; make one: `spectbonemetseg simulate --benchmark hospital-4 --output {data}`."
+            f"{data} is not a benchmark; make one.", command=f"simulate --benchmark hospital-4 --output {data}"
         )
     about = read_json(data / "benchmark.json")
     if about.get("state") != "complete" or is_sealed(data / "development"):
-        raise UserError(f"{data} is not complete; run its `spectbonemetseg simulate --benchmark` again.")
+        raise UserError(f"{data} is not complete; simulate it again.", command="simulate --benchmark NAME")
     parts = {part: about["sha256"][part] for part in ("train", "development")}
     return {"name": about["name"], "simulator_version": about["simulator_version"], "sha256": parts}
 

@@ -79,7 +79,8 @@ def prepare(place: Place) -> dict[str, Any]:
         found: dict[str, Any] = read_json(about)
         if {name: found[name] for name in asked} != asked:
             raise UserError(
-                f"{place.output} holds experiments on other data or of another scale; choose another --output."
+                f"{place.output} holds experiments on other data or of another scale; choose another output folder.",
+                "output",
             )
         return found
     chosen = cases_shown.choose_cases(place.development, _judged(place.development))
@@ -87,7 +88,9 @@ def prepare(place: Place) -> dict[str, Any]:
         _save_arrays(about.with_name("pictures.npz"), cases_shown.pictures_of(place.development, chosen))
         write_json(about, {**asked, "version": __version__, "pictures": chosen})
     except OSError as error:
-        raise UserError(f"{place.output} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(
+            f"{place.output} cannot be written ({error.strerror}); choose another output folder.", "output"
+        ) from error
     return dict(read_json(about))
 
 
@@ -106,7 +109,7 @@ def run(training: AnyTraining, place: Place) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(training, NnunetTraining):
         if place.nnunet_python is None:
-            return "not run: name an interpreter that has nnunetv2 with --nnunet-python"
+            return "not run: name an interpreter that has nnunetv2"
         reference = result_file(place.output, training.as_long_as)
         if training.as_long_as and not reference.exists():
             return f"not run: it gets the time of {training.as_long_as}, which is not done"

@@ -327,7 +327,7 @@ class _Gatherer:
                 )
         kept = {record["patient"] for record in records_of(self.data) if record["split"] == "test"}
         if kept:
-            told += f" {len(kept)} labelled patients are kept for the test (evaluate --split test)."
+            told += f" {len(kept)} labelled patients are kept for the test."
         finish_dataset(
             self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
         )
@@ -350,7 +350,7 @@ def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
         scan = read_files(found.files)
     except UserError as error:
         scan, notes = _read_copy(found, error)
-    return scan, [*notes, *check_scan(scan, last_resort="")]
+    return scan, [*notes, *check_scan(scan, may_insist=False)]
 
 
 def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:

@@ -133,7 +133,7 @@ def find_job(name: str, jobs: Path | None = None) -> Job:
     fitting = fitting or [job for job in found if job.spec is not None and job.spec.model == name]
     fitting = fitting or [job for job in found if job.folder.name.startswith(name)]
     if not name:
-        raise UserError("Say which training job; `spectbonemetseg jobs list` shows those there are.")
+        raise UserError("Say which training job.", command="jobs list")
     if not fitting:
         known = ", ".join(job.folder.name for job in found) or "none"
         raise UserError(f"There is no training job {name!r}; there are: {known}.")

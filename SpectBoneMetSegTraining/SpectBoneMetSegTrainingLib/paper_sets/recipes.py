@@ -103,7 +103,7 @@ def make_recipe(
     sides = split_cases({case: patients[case] for case in cases}, request)
     extra = copies_of(len(cases), request.factor)
     if recipe.generated and not sum(extra):
-        raise UserError(f"--factor {request.factor:g} leaves no sample to generate; give a larger one.")
+        raise UserError(f"The factor {request.factor:g} leaves no sample to generate; give a larger one.", "factor")
     about = read_json(data / "dataset.json")
     claim_folder(
         output, RECORD, {"data": str(data.resolve()), **asdict(request), "cases": cases}, "data set of a recipe"
@@ -143,7 +143,9 @@ def d1_cases(data: Path, request: RecipeRequest) -> list[str]:
         found = sorted(request.cases)
         foreign = sorted(set(found) - set(labelled))
         if foreign:
-            raise UserError(f"{foreign[0]} is no labelled training case of {data}; choose other --labelled-cases.")
+            raise UserError(
+                f"{foreign[0]} is no labelled training case of {data}; choose other labelled cases.", "labelled_cases"
+            )
     if not found:
         raise UserError(f"{data} holds no labelled case that shows a lesion; label or simulate some first.")
     return found
@@ -158,7 +160,7 @@ def split_cases(patients: Mapping[str, str], request: RecipeRequest) -> dict[str
     everyone = len(set(patients.values()))
     labels = everyone if request.labels is None else request.labels
     if not 1 <= labels <= everyone:
-        raise UserError(f"There are lesion images of {everyone} patients; --labels lies between 1 and that.")
+        raise UserError(f"There are lesion images of {everyone} patients; ask for 1 to {everyone}.", "labels")
     subsets = draw_subsets(patients, labels / everyone, request.seed)
     sides = dict.fromkeys(subsets.unlabelled_train, "unlabelled") | dict.fromkeys(subsets.labelled_train, "train")
     kept = {"unlabelled": subsets.unlabelled_test, "train": subsets.labelled_test}
@@ -177,7 +179,7 @@ def _recipe_of(request: RecipeRequest) -> Recipe:
     if request.recipe not in RECIPES:
         raise UserError(f"There is no recipe {request.recipe}; there are {', '.join(RECIPES)}.")
     if not 1 <= request.factor <= 1000:
-        raise UserError(f"--factor {request.factor:g} must lie between 1 and 1000.")
+        raise UserError(f"The factor {request.factor:g} must lie between 1 and 1000.", "factor")
     return RECIPES[request.recipe]
 
 

@@ -34,7 +34,7 @@ def do(request: dict[str, Any], out: BinaryIO) -> None:
     try:
         tell("done", answer=TASKS[request["do"]](request["arguments"], progress))
     except UserError as error:
-        tell("failed", message=str(error))
+        tell("failed", **error.to_dict())
     except Exception as error:
         traceback.print_exc()
         tell("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")

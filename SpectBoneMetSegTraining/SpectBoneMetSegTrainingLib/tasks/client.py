@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ class TaskEvent:
     Attributes:
         kind: "progress", "done", "failed" (one sentence for the user) or "crashed".
         done, total: of progress. message: what is being done, or what went wrong.
+        fields, command: of the error, see `UserError`.
         answer: of "done", plain JSON values.
     """
 
@@ -39,7 +40,14 @@ class TaskEvent:
     done: int = 0
     total: int = 0
     message: str = ""
+    fields: Sequence[str] = ()
+    command: str = ""
     answer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def error(self) -> UserError:
+        """What went wrong, of "failed" and "crashed"."""
+        return UserError(self.message, *self.fields, command=self.command)
 
 
 class Task:

@@ -51,14 +51,17 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         if held != asked:
             raise UserError(
                 f"{run} holds a training with other options ({_differences(held, asked)}); give it the same ones to go "
-                "on, or choose another --run. Its schedule was made for its steps: to learn for longer, start a new "
-                "run from its model with --start."
+                "on, or choose another run. Its schedule was made for its steps: to learn for longer, start a new "
+                "run that starts from its model.",
+                "run_folder",
+                "start",
             )
         begun = read_json(run / "environment.json").get("backend", "tensorflow")
         if begun != use_backend():
             # Every backend rounds in its own way: it would not end as an unbroken training does.
             raise UserError(
-                f"{run} was begun with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another --run."
+                f"{run} was begun with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another run.",
+                "run_folder",
             )
         return
     try:
@@ -66,7 +69,7 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         # The configuration comes last: a folder with one is whole.
         write_json(settings, asked)
     except OSError as error:
-        raise UserError(f"{run} cannot be written ({error.strerror}); choose another --run.") from error
+        raise UserError(f"{run} cannot be written ({error.strerror}); choose another run.", "run_folder") from error
 
 
 def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

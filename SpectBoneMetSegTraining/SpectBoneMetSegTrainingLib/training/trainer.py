@@ -160,7 +160,9 @@ class _Loop:
     def _log(self, step: int, parts: dict[str, float], seconds: float, watch: Stopwatch) -> None:
         loss = parts["loss"]
         if not np.isfinite(loss):
-            raise UserError(f"The loss became {loss} at step {step}; start again with a smaller --learning-rate.")
+            raise UserError(
+                f"The loss became {loss} at step {step}; start again with a smaller learning rate.", "learning_rate"
+            )
         rate = learning_rate(self.config.learning_rate, step, self.config.steps)
         times = {"seconds": seconds, "step_seconds": watch.step_seconds, "waiting_seconds": watch.waiting_seconds}
         values = {**parts, "learning_rate": rate, **times}

@@ -10,6 +10,7 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.panel_texts import panelWords
 
 from ..task_runner import Listener
 
@@ -66,7 +67,7 @@ class Collector:
         try:
             self.runner.start("collect", self._request, listener)
         except UserError as error:
-            self._failed(str(error))
+            self._failed(error)
 
     def cancel(self):
         """Break it off; the listener hears nothing more."""
@@ -83,9 +84,9 @@ class Collector:
                 raise UserError(_("It was removed from the scene."))
             stage(labelled_scan(*scan.volumes(), nodes), self._folder)
         except UserError as error:
-            self._refused += [[label.name, str(error)] for label in labels]
+            self._refused += [[label.name, panelWords(error)] for label in labels]
         except OSError as error:
-            self._failed(_("The labels cannot be stored ({why}).").format(why=error.strerror))
+            self._failed(UserError(_("The labels cannot be stored ({why}).").format(why=error.strerror)))
 
     def _done(self, answer):
         listener = self._listener
@@ -93,10 +94,11 @@ class Collector:
         self._end()
         listener.onDone(answer)
 
-    def _failed(self, message):
+    def _failed(self, error):
         listener, refused = self._listener, self._refused
         self._end()
-        listener.onFailed(" ".join([message, *(f"{name}: {why}" for name, why in refused)]))
+        words = " ".join([str(error), *(f"{name}: {why}" for name, why in refused)])
+        listener.onFailed(UserError(words, *error.fields, command=error.command))
 
     def _end(self):
         self._listener, self._waiting = None, []

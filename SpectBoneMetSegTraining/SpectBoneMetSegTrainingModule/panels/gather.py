@@ -75,7 +75,7 @@ class TeachPanel:
             node = self.choices.node
             self.logic.collect(node.dataset, self.scene.ticked(), *folders, listener, node.testShare / 100 or None)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
             return
         self.say("")
         self.call.started(_("Looking through the folders..."))
@@ -120,7 +120,7 @@ class TeachPanel:
                 raise UserError(_("{scan} is in this scene, or its file was moved.").format(scan=files[0]))
             self.logic.openInReading(files)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
 
 
 def pairTexts(pair):

@@ -5,6 +5,7 @@
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
 
 from ..keyed_table import Rows
@@ -60,7 +61,7 @@ class NextPanel:
             arguments = {"data": node.dataset, "model": node.ranker}
             self.logic.call("rank", arguments, self.call.listener(self.ranked))
         except UserError as error:
-            self.call.failed(str(error))
+            self.call.failed(error)
             return
         self.call.started(_("Loading the model..."))
 
@@ -92,8 +93,9 @@ class NextPanel:
                 raise UserError(_("The data set does not say which file this scan is; collect it again to open scans."))
             self.logic.openInReading(scan["files"], self.choices.node.ranker, read=True)
         except UserError as error:
-            note(str(error))
-            self.ui.nextLabel.text = str(error)
+            words = panelWords(error)
+            note(words)
+            self.ui.nextLabel.text = words
 
     @slot
     def onAdd(self, checked=False):

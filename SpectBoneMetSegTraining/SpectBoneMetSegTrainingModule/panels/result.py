@@ -8,6 +8,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
 
 from ..keyed_table import Rows
@@ -50,7 +51,7 @@ class ResultPanel:
             try:
                 self.model = read_model(folder)
             except UserError as error:
-                self.ui.verdictLabel.text = str(error)
+                self.ui.verdictLabel.text = panelWords(error)
         if self.model is not None:
             comparison = comparison_of(self.model)
             self.ui.verdictLabel.text = self.verdict(comparison)
@@ -81,8 +82,9 @@ class ResultPanel:
         try:
             name = self.logic.use(self.model.path, self.ui.useNameEdit.text, worse)
         except UserError as error:
-            note(str(error))
-            self.ui.resultLabel.text = str(error)
+            words = panelWords(error)
+            note(words)
+            self.ui.resultLabel.text = words
             return
         self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
         self.onUsed(name)
@@ -123,8 +125,9 @@ class ResultPanel:
         try:
             self.ui.resultLabel.text = action()
         except UserError as error:
-            note(str(error))
-            self.ui.resultLabel.text = str(error)
+            words = panelWords(error)
+            note(words)
+            self.ui.resultLabel.text = words
 
 
 def comparisonRows(comparison):

@@ -109,7 +109,7 @@ class TrainPanel:
         try:
             self.logic.follow(name)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
             return
         self.choices.node.job = name
         self.state = ""
@@ -188,7 +188,7 @@ class TrainPanel:
             listener = Listener(lambda answer: self._checked(answer, spec, then), self._failed)
             self.logic.call("check", {"spec": spec.to_dict(), "trial": trial}, listener)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
             return
         self.say("")
         self.ui.findingsLabel.text = _("Measuring a few steps...") if trial else _("Checking...")
@@ -204,16 +204,16 @@ class TrainPanel:
             self.say(_("The training cannot start yet; see what was found."))
         self.updateButtons()
 
-    def _failed(self, message):
+    def _failed(self, error):
         self.ui.findingsLabel.text = ""
-        self.say(message)
+        self.say(error)
         self.updateButtons()
 
     def _submit(self, spec):
         try:
             name = self.logic.submit(spec)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
             return
         self.listJobs()
         self.showJob(name)
@@ -239,7 +239,7 @@ class TrainPanel:
         try:
             action(self.jobs.current)
         except UserError as error:
-            self.say(str(error))
+            self.say(error)
             return
         self.say("")
         self.listJobs()

@@ -58,8 +58,9 @@ def test_a_whole_body_set_holds_all_counts_and_lesions(sets, simulated):
 
 
 def test_a_thorax_set_has_no_whole_body_to_give(sets):
-    with pytest.raises(UserError, match=r"one\.json holds the thorax alone; .*--region whole-body"):
+    with pytest.raises(UserError, match=r"one\.json holds the thorax alone; .* the region whole-body") as caught:
         load_case(sets["thorax"], "one", region="whole-body")
+    assert caught.value.fields == ("region",)
 
 
 def test_records_of_older_programs_hold_the_thorax(sets, tmp_path):

@@ -190,7 +190,7 @@ def test_one_training_that_fails_keeps_no_other_from_running(finished, benchmark
 
 def test_nnunet_without_an_interpreter_is_told_and_stops_nothing(finished, benchmark, plan):
     peer = plan.experiments["table6"].rows[11].make(0)
-    assert "--nnunet-python" in run(peer, Place(benchmark, finished, "small"))
+    assert "name an interpreter that has nnunetv2" in run(peer, Place(benchmark, finished, "small"))
     assert not result_file(finished, key_of(peer)).exists()
 
 

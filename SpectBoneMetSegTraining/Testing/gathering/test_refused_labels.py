@@ -64,7 +64,7 @@ def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is
     told = {row.source.rpartition("/")[2]: row for row in gathered.rows}
     assert (told["spot.dcm"].outcome, told["spot.dcm"].failed) == ("left out", True)
     assert "holds no whole body" in told["spot.dcm"].reason
-    assert "--read-anyway" not in told["spot.dcm"].reason
+    assert "all the same" not in told["spot.dcm"].reason
     assert "is cut off at 60" in told["clipped.dcm"].notes
     assert told["scan.dcm"].outcome == "new"
 

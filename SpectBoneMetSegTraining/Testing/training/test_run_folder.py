@@ -26,8 +26,11 @@ def test_a_checkpoint_cut_short_is_refused_in_one_sentence(tmp_path):
 def test_other_options_of_a_run_are_named_with_the_way_to_learn_for_longer(tmp_path):
     held = {"data": str(tmp_path.resolve()), **TrainingConfig(steps=100).to_dict()}
     (tmp_path / "config.json").write_text(json.dumps(held))
-    with pytest.raises(UserError, match=r"other options \(steps 100 instead of 200\).*--start"):
+    with pytest.raises(
+        UserError, match=r"other options \(steps 100 instead of 200\).* starts from its model"
+    ) as caught:
         run_folder.prepare(tmp_path, TrainingConfig(steps=200), tmp_path)
+    assert caught.value.fields == ("run_folder", "start")
 
 
 def test_a_run_of_a_program_that_knew_fewer_options_goes_on(tmp_path):

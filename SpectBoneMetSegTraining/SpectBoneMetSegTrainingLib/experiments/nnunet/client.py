@@ -51,7 +51,8 @@ def check_interpreter(python: Path) -> str:
         done = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise UserError(
-            f"{python} cannot import nnunetv2; install it there (pip install nnunetv2) or leave out --nnunet-python."
+            f"{python} cannot import nnunetv2; install it there (pip install nnunetv2) or name no interpreter.",
+            "nnunet_python",
         ) from error
     return done.stdout.strip()
 

@@ -59,6 +59,8 @@ def renew_document(document: Path, table: str) -> None:
         part.write_text(before + table.rstrip("\n") + rest.split(END)[1], encoding="utf-8")
         part.replace(document)
     except OSError as error:
-        raise UserError(f"{document} cannot be renewed ({error.strerror}); name another --distance.") from error
+        raise UserError(
+            f"{document} cannot be renewed ({error.strerror}); name another document.", "distance"
+        ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ def load_results(output: Path) -> Output:
     """
     about_file = output / "results" / ABOUT
     if not about_file.exists():
-        raise UserError(f"{output} holds no experiment; run `spectbonemetseg experiment all --output {output}` first.")
+        raise UserError(f"{output} holds no experiment; run some first.", command=f"experiment all --output {output}")
     about = read_json(about_file)
     results = {}
     for path in sorted((output / "results").glob("*.json")):

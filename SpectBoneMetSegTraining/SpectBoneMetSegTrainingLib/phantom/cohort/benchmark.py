@@ -216,14 +216,18 @@ def _prepared(folder: Path, about: Path, asked: dict[str, Any]) -> bool:
     if about.exists():
         found = read_json(about)
         if {key: found.get(key) for key in asked} != asked:
-            raise UserError(f"{folder} holds another benchmark or version of it; choose another --output.")
+            raise UserError(
+                f"{folder} holds another benchmark or version of it; choose another output folder.", "output"
+            )
         return bool(found["state"] == "complete")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not a benchmark; choose another --output.")
+        raise UserError(f"{folder} exists and is not a benchmark; choose another output folder.", "output")
     try:
         write_json(about, {**asked, "state": "unfinished"})
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
+        ) from error
     return False
 
 

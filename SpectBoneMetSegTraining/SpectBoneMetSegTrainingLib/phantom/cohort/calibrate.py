@@ -48,7 +48,9 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
         images = [(image, spacing) for _, image, spacing in results]
         plot_contact_sheet((view.counts, view.spacing[0]), images, output / "contact_sheet.png")
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(
+            f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+        ) from error
     return rows
 
 
@@ -91,7 +93,7 @@ def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
             found += [result for result in pool.map(_simulate, seeds, [total] * patients) if result]
             if len(found) >= patients:
                 return found[:patients]
-    raise UserError("Too few simulated scans have an anterior view that can be measured; choose another --seed.")
+    raise UserError("Too few simulated scans have an anterior view that can be measured; choose another seed.", "seed")
 
 
 def _simulate(seed: tuple[int, int], total: float) -> Result | None:

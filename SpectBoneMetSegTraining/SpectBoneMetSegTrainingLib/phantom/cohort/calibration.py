@@ -72,7 +72,9 @@ def scan_figures(counts: Image, spacing: float, total: float | None = None) -> S
     body = find_body(counts, spacing)
     shoulder = find_shoulders(body, spacing)[1] if body is not None else None
     if body is None or shoulder is None:
-        raise UserError("The scan's shoulders were not found, so its regions cannot be placed; choose another --scan.")
+        raise UserError(
+            "The scan's shoulders were not found, so its regions cannot be placed; choose another scan.", "scan"
+        )
     scale = (REFERENCE_SPACING_MM / spacing) ** 2 * (total / float(counts.sum()) if total else 1.0)
     crop = crop_thorax(counts, spacing, round(THORAX_MM / spacing))
     raw = cut(counts, crop.rows, crop.columns)

@@ -62,7 +62,9 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH
             output.mkdir(parents=True, exist_ok=True)
             plot_sheet(patients, path)
         except OSError as error:
-            raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+            raise UserError(
+                f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+            ) from error
         written.append(path)
     return written
 

@@ -56,7 +56,9 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
         plot_rows(result, output / "population.png")
         plot_joint(result, output / "joint.png")
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(
+            f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+        ) from error
     return result
 
 

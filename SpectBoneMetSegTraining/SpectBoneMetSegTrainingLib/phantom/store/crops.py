@@ -38,7 +38,7 @@ class PatientStore:
         self._region = region
         self._files = sorted(path for path in (folder / FOLDER).glob("*.npz") if path.name[0] != ".")
         if not self._files:
-            raise UserError(f"{folder} holds no stored patients; make them with `spectbonemetseg simulate --store`.")
+            raise UserError(f"{folder} holds no stored patients; simulate some.", "store", command="simulate --store")
 
     def __len__(self) -> int:
         return len(self._files)

@@ -68,7 +68,7 @@ def check_request(data: Path, output: Path) -> None:
         UserError: says why.
     """
     if is_sealed(data):
-        raise UserError(f"{data} is a sealed test and is never trained on; choose another --data.")
+        raise UserError(f"{data} is a sealed test and is never trained on; choose another data set.", "data")
     check_target(output)
 
 
@@ -103,7 +103,7 @@ def finish_model(
         else:
             tuned = tune(predictions, patients_of(data), config.operating_point)
             if cases.validation and not looks_of(run):
-                what += "; the training never looked at them on the way (--validate-every)"
+                what += "; the training never looked at them on the way"
         figures = {"what": what, **tuned.figures}
     about = read_json(data / "dataset.json")
     model = save_model(

@@ -80,7 +80,9 @@ def _within_budget(
     if config.labelled_cases is not None:
         foreign = sorted(set(config.labelled_cases) - set(everyone))
         if foreign:
-            raise UserError(f"{foreign[0]} is no labelled training case of {data}; choose other --labelled-cases.")
+            raise UserError(
+                f"{foreign[0]} is no labelled training case of {data}; choose other labelled cases.", "labelled_cases"
+            )
         pool = {case: everyone[case] for case in config.labelled_cases}
     units = len(set(pool.values())) if config.budget_by == "patient" else len(pool)
     labels = units if config.labels is None else config.labels
@@ -93,5 +95,5 @@ def _within_budget(
     learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
     labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
     if not labelled and config.method != "unsupervised":
-        raise UserError(f"The {labels} {config.budget_by}s drawn hold nothing to learn from; ask for more --labels.")
+        raise UserError(f"The {labels} {config.budget_by}s drawn hold nothing to learn from; ask for more.", "labels")
     return labelled, validation, rest

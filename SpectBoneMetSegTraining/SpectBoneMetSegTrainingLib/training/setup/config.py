@@ -97,12 +97,16 @@ class TrainingConfig:
         """
         divisor = pooling_divisor(self.network)
         if self.patch < divisor or self.patch % divisor:
-            raise UserError(f"--patch {self.patch} must be a multiple of {divisor} for this network.")
+            raise UserError(f"The patch of {self.patch} must be a multiple of {divisor} for this network.", "patch")
         if self.method not in get_args(Method) or self.budget_by not in get_args(BudgetBy):
-            raise UserError(f"No training method {self.method!r} with labels by {self.budget_by!r}; see --help.")
+            raise UserError(
+                f"There is no training method {self.method!r} with labels by {self.budget_by!r}.", "method", "labels_by"
+            )
         if self.batch < 1 or (self.method in MIXED and self.batch % 2):
-            raise UserError(f"--batch {self.batch} must be even: half of a {self.method} batch is labelled.")
+            raise UserError(
+                f"The batch of {self.batch} must be even: half of a {self.method} batch is labelled.", "batch"
+            )
         if not 0 < self.store_share <= 1:
-            raise UserError(f"--store-share {self.store_share} must lie above 0 and at most at 1.")
+            raise UserError(f"The store's share {self.store_share} must lie above 0 and at most at 1.", "store_share")
         if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
-            raise UserError(f"--labels {self.labels} leaves nothing to learn from; {self.method} needs some.")
+            raise UserError(f"{self.labels} labels leave nothing to learn from; {self.method} needs some.", "labels")

@@ -94,5 +94,6 @@ def test_a_folder_that_cannot_be_written_is_named(body, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "_of_group", lambda *_: iter([0]))
     monkeypatch.setattr(contact_sheet, "_scanned", lambda *_: [body])
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="choose another --output"):
+    with pytest.raises(UserError, match="choose another output folder") as caught:
         draw_contact_sheets(1, tmp_path / "file" / "out", each=1)
+    assert caught.value.fields == ("output",)

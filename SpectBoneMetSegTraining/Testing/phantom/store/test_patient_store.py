@@ -90,8 +90,9 @@ def test_a_share_of_the_labelled_patches_comes_from_the_data_set(folder):
 
 @pytest.mark.parametrize("share", [0.0, 1.5])
 def test_a_share_without_sense_is_refused(share):
-    with pytest.raises(UserError, match="--store-share"):
+    with pytest.raises(UserError, match="must lie above 0") as caught:
         TrainingConfig(store="x", store_share=share).check()
+    assert caught.value.fields == ("store_share",)
 
 
 def test_a_draw_is_the_thorax_or_the_whole_body_of_the_same_scan(folder):
