@@ -7,7 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import ModuleType
 from typing import IO, Any
+
+from .resources import package_folder
 
 #: Seconds a child that was asked to end may take before it is killed.
 PATIENCE = 2.0
@@ -43,6 +47,15 @@ def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
             begun += piece
     *lines, rest = begun.split(b"\n")
     return [line for line in lines if line], rest
+
+
+def child_environment(*packages: ModuleType, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment in which a child finds these packages wherever they lie; None takes this process's own."""
+    given = dict(os.environ if environment is None else environment)
+    places = dict.fromkeys(str(package_folder(package).parent) for package in packages)
+    path = os.pathsep.join([*places, *([given["PYTHONPATH"]] if given.get("PYTHONPATH") else [])])
+    quiet = given.get("TF_CPP_MIN_LOG_LEVEL", "2")
+    return {**given, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
 
 
 def own_group() -> dict[str, Any]:

@@ -1,23 +1,17 @@
-"""The child of `client.Worker`: takes requests as JSON lines on stdin, tells events as JSON lines on stdout.
-
-It ends with its input, so that it never outlives the window.
-"""
+"""The child of `client.Worker`: takes requests and tells events, in JSON lines."""
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+from ..common.channel import Channel, open_channel, requests_of_parent
 from ..common.errors import UserError
 from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_scan, save_result
@@ -56,18 +50,6 @@ FIRST_GUESS = {
 }
 
 
-class Channel:
-    """The way to the parent: one JSON object a line."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def tell(self, event: str, job: int = 0, **values: Any) -> None:
-        """Send one event at once."""
-        self._stream.write(json.dumps({"event": event, "job": job, **values}).encode() + b"\n")
-        self._stream.flush()
-
-
 class TellingClock(Clock):
     """A clock that tells the parent which step begins and how long it will be, going by the request before."""
 
@@ -82,7 +64,7 @@ class TellingClock(Clock):
         ahead = [self._before.get(other) for other in steps[steps.index(name) :]] if name in steps else [None]
         known = [seconds for seconds in ahead if seconds is not None]
         remaining = round(sum(known), 2) if len(known) == len(ahead) else None
-        self._channel.tell("progress", self._job, step=name, fraction=BEGINS.get(name, 0.5), remaining=remaining)
+        self._channel.tell("progress", job=self._job, step=name, fraction=BEGINS.get(name, 0.5), remaining=remaining)
         with super().step(name):
             yield
 
@@ -103,16 +85,16 @@ class Service:
             if request["do"] == "warm":
                 reader = self._load(request, TellingClock(self._channel, job, self._seconds))
                 facts = {"engine": reader.engine.name, "device": reader.engine.device}
-                self._channel.tell("warm", job, facts={**facts, "warnings": list(reader.engine.warnings)})
+                self._channel.tell("warm", job=job, facts={**facts, "warnings": list(reader.engine.warnings)})
             else:
                 self._read(request)
-                self._channel.tell("done", job)
+                self._channel.tell("done", job=job)
         except UserError as error:
-            self._channel.tell("failed", job, **error.to_dict())
+            self._channel.tell("failed", job=job, **error.to_dict())
         except Exception as error:
             traceback.print_exc()
             sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
-            self._channel.tell("failed", job, message=sentence)
+            self._channel.tell("failed", job=job, message=sentence)
 
     def _read(self, request: dict[str, Any]) -> None:
         clock = TellingClock(self._channel, request["job"], self._seconds)
@@ -169,27 +151,21 @@ def _options(request: dict[str, Any]) -> Options:
     return Options(**chosen)
 
 
-def _requests(stream: BinaryIO, into: queue.SimpleQueue[dict[str, Any]]) -> None:
-    for line in stream:
-        into.put(json.loads(line))
-    # The parent is gone or wants us to go; the main thread may be deep in TensorFlow. Nobody's scan may stay behind.
+def _tidy_up() -> None:
+    """Nobody's scan stays behind when the window is gone."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
 
 
 def main() -> None:
     """Serve until the input ends."""
-    channel = Channel(os.fdopen(os.dup(1), "wb"))
-    # What libraries print must not get between the lines meant for the parent.
-    os.dup2(2, 1)
-    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_requests, args=(sys.stdin.buffer, waiting), daemon=True).start()
+    channel = open_channel()
+    requests = requests_of_parent(_tidy_up)
     service = Service(channel)
     channel.tell("ready", facts={"pid": os.getpid(), "started": time.time()})
     while True:
-        service.answer(waiting.get())
+        service.answer(requests.get())
 
 
 if __name__ == "__main__":

@@ -1,17 +1,12 @@
 """A persistent child process that reads scans, so that a window never freezes and TensorFlow never enters it.
 
-The parent writes one JSON line per request, the child one per event; arrays travel in files of a private folder.
-Nothing here blocks: the window calls `poll` from a timer.
+The parent sends one JSON line per request, the child one per event; arrays travel in files of a private folder. Nothing
+here blocks: the window calls `poll` from a timer.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import SpectBoneMetSegLib
 
+from ..common.channel import Child
 from ..common.errors import UserError
-from ..common.processes import PATIENCE, kill_tree, own_group, whole_lines
-from ..common.resources import package_folder
+from ..common.processes import child_environment
 from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_result, save_scan
 from ..scan.planar import WholeBodyScan
@@ -34,13 +29,11 @@ if TYPE_CHECKING:
     from ..model.engines import DeviceName, EngineName
     from ..pipeline import Options
 
-__all__ = ["FOLDER_VARIABLE", "Event", "Worker", "kill_tree", "own_group", "whole_lines"]
+__all__ = ["FOLDER_VARIABLE", "Event", "Worker"]
 
 #: Tells the child its private folder, which it removes when the window is gone without having done so.
 FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
 
-#: Lines of the child's own messages that a crash report shows.
-LOG_LINES = 3
 Kind = Literal["ready", "progress", "warm", "done", "failed", "crashed"]
 
 
@@ -95,17 +88,16 @@ class Worker:
             command: the whole command line instead of `python -m SpectBoneMetSegLib.worker.child`.
         """
         self._command = list(command or [python or sys.executable, "-m", f"{__package__}.child"])
-        self._environment = dict(os.environ if environment is None else environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = environment
+        self._child: Child | None = None
         self._folder: Path | None = None
-        self._buffer = b""
         self._last_job = 0
         self._open: dict[int, Path] = {}
 
     @property
     def running(self) -> bool:
         """Whether the child lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._child is not None and self._child.running
 
     @property
     def busy(self) -> bool:
@@ -115,7 +107,7 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """Process number of the child."""
-        return self._process.pid if self._process is not None else None
+        return self._child.pid if self._child is not None else None
 
     def start(self) -> None:
         """Start the child unless it lives; returns at once.
@@ -125,26 +117,14 @@ class Worker:
         """
         if self.running:
             return
-        self._forget()
+        self.cancel()
         self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
+        environment = child_environment(SpectBoneMetSegLib, environment=self._environment)
         try:
-            with (self._folder / "log.txt").open("wb") as log:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=self._child_environment(),
-                    **own_group(),
-                )
-        except OSError as error:
-            self._forget()
-            raise UserError(
-                f"{self._command[0]} cannot be started ({error.strerror}); check the installation."
-            ) from error
-        assert self._process.stdout is not None
-        # A thread would starve: the window's thread holds Python's lock while it waits for the user.
-        os.set_blocking(self._process.stdout.fileno(), False)
+            self._child = Child(self._command, {**environment, FOLDER_VARIABLE: str(self._folder)})
+        except UserError:
+            self.cancel()
+            raise
 
     def warm_up(self, model: str | None = None, engine: EngineName = "auto", device: DeviceName = "auto") -> int:
         """Have a model loaded ahead of the first scan; returns the job's number."""
@@ -187,10 +167,10 @@ class Worker:
 
     def poll(self) -> list[Event]:
         """What happened since the last call; never waits."""
-        if self._process is None:
+        if self._child is None:
             return []
-        ended = self._process.poll() is not None
-        events = [event for line in self._lines() if (event := self._event(line)) is not None]
+        ended = not self._child.running
+        events = [event for said in self._child.received() if (event := self._event(said)) is not None]
         if ended:
             events.append(self._crash())
         return events
@@ -215,7 +195,7 @@ class Worker:
                     return event.result
                 if on_event is not None:
                     on_event(event)
-            if self._process is None or job not in self._open:
+            if self._child is None or job not in self._open:
                 raise UserError("The reading was cancelled.")
             if idle is not None:
                 idle()
@@ -223,50 +203,41 @@ class Worker:
 
     def cancel(self) -> None:
         """Kill the child with everything it started; the next request starts another one."""
-        if self._process is not None:
-            kill_tree(self._process)
-        self._forget()
+        if self._child is not None:
+            self._child.end()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._child, self._folder = None, None
+        self._open.clear()
 
     def close(self) -> None:
         """End the child in peace, or kill it when it is at work."""
-        if self._process is not None and self._process.stdin is not None and not self._open:
-            # A child whose input ends goes by itself.
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
+        if self._child is not None and not self._open:
+            self._child.dismiss()
         self.cancel()
 
     def _send(self, request: dict[str, Any], result: Path | None) -> int:
         self.start()
-        assert self._process is not None
-        assert self._process.stdin is not None
+        assert self._child is not None
         self._last_job += 1
         self._open[self._last_job] = result or Path()
         try:
-            self._process.stdin.write(json.dumps({**request, "job": self._last_job}).encode() + b"\n")
-            self._process.stdin.flush()
+            self._child.send({**request, "job": self._last_job})
         except OSError as error:
-            raise UserError(self._crash().message) from error
+            raise self._crash().error from error
         return self._last_job
 
-    def _lines(self) -> list[bytes]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        lines, self._buffer = whole_lines(self._process.stdout, self._buffer)
-        return lines
-
-    def _event(self, line: bytes) -> Event | None:
-        """What a line of the child says; None for one that is not the child's own, such as a library's greeting."""
-        said = _understood(line)
-        if said is None:
+    def _event(self, said: Mapping[str, Any]) -> Event | None:
+        """What the child tells; None for what is no event of ours."""
+        event = _understood(said)
+        if event is None:
             return None
-        kind, job = said.kind, said.job
+        kind, job = event.kind, event.job
         if kind not in ("done", "failed", "warm"):
-            return said
+            return event
         path = self._open.pop(job, None)
         if kind != "done" or path is None:
-            return said
+            return event
         try:
             return Event("done", job, fraction=1.0, result=load_result(path))
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -276,51 +247,15 @@ class Worker:
 
     def _crash(self) -> Event:
         """The child's last words as an event; afterwards the worker is as new."""
-        assert self._process is not None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
-        code, job = self._process.returncode, max(self._open, default=0)
-        try:
-            assert self._folder is not None
-            lines = (self._folder / "log.txt").read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        words = " ".join(line.strip() for line in lines[-LOG_LINES:])
-        how = _signal_name(-code) if code is not None and code < 0 else f"code {code}"
+        assert self._child is not None
+        how, job = self._child.how_it_ended(), max(self._open, default=0)
         self.cancel()
-        said = f": {words[:300]}" if words else ""
-        return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}{said}); try again.")
-
-    def _child_environment(self) -> dict[str, str]:
-        package_place = str(package_folder(SpectBoneMetSegLib).parent)
-        others = self._environment.get("PYTHONPATH")
-        return {
-            **self._environment,
-            "PYTHONPATH": os.pathsep.join([package_place, others] if others else [package_place]),
-            "PYTHONIOENCODING": "utf-8",
-            FOLDER_VARIABLE: str(self._folder),
-            "TF_CPP_MIN_LOG_LEVEL": self._environment.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-        }
-
-    def _forget(self) -> None:
-        if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._process, self._folder, self._buffer = None, None, b""
-        self._open.clear()
+        return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}); try again.")
 
 
-def _understood(line: bytes) -> Event | None:
-    """The event that a line of the child tells, None for anything else."""
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(said, dict) or said.get("event") not in get_args(Kind):
+def _understood(said: Mapping[str, Any]) -> Event | None:
+    """The event in what the child said, None for anything else."""
+    if said["event"] not in get_args(Kind):
         return None
     types: dict[str, Any] = {
         "job": int, "step": str, "fraction": int | float, "remaining": int | float | None, "message": str,
@@ -329,11 +264,6 @@ def _understood(line: bytes) -> Event | None:
     values = {name: value for name, value in said.items() if name in types}
     if not all(isinstance(value, types[name]) for name, value in values.items()):
         return None
+    if not all(isinstance(field, str) for field in values.get("fields", ())):
+        return None
     return Event(said["event"], **values)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

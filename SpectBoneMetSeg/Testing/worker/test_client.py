@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
+from SpectBoneMetSegLib.common.channel import said_in
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
@@ -227,7 +228,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = st.sampled_from(["event", "job", "step", "fraction", "remaining", "message", "facts", "result", "odd"])
+KEYS = st.sampled_from(["event", "job", "step", "fraction", "remaining", "message", "facts", "fields", "result", "odd"])
 KINDS = st.sampled_from(["ready", "progress", "warm", "done", "failed", "crashed", "odd"])
 
 
@@ -239,11 +240,13 @@ KINDS = st.sampled_from(["ready", "progress", "warm", "done", "failed", "crashed
 )
 def test_whatever_a_line_says_it_is_an_event_or_nothing(line):
     worker = Worker(command=["none"])
-    event = worker._event(line)
+    said = said_in(line)
+    event = worker._event(said) if said is not None else None
     if event is not None:
         assert isinstance(event.job, int)
         assert isinstance(event.fraction, int | float)
         assert isinstance(event.message, str)
+        assert all(isinstance(field, str) for field in event.error.fields)
         assert event.result is None
 
 
@@ -264,7 +267,7 @@ def test_a_result_that_is_damaged_or_missing_fails_its_job_alone(tmp_path):
         if content is not None:
             path.write_bytes(content)
         worker._open[1] = path
-        event = worker._event(b'{"event": "done", "job": 1}')
+        event = worker._event({"event": "done", "job": 1})
         assert event.kind == "failed"
         assert "cannot be read" in event.message
         assert not worker.busy

@@ -12,8 +12,7 @@ from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.processes import kill_group, own_group
-from SpectBoneMetSegLib.common.resources import package_folder
+from SpectBoneMetSegLib.common.processes import child_environment, kill_group, own_group
 
 import SpectBoneMetSegTrainingLib
 
@@ -47,7 +46,7 @@ def launch(folder: Path, attempt: int, python: str) -> None:
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env=child_environment(),
+                env=child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib),
                 **on_its_own(),
             )
     except OSError as error:
@@ -83,15 +82,6 @@ def lower_priority() -> None:
     if sys.platform != "win32":
         # On Windows it was started with a lower priority.
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-
-
-def child_environment() -> dict[str, str]:
-    """This process's environment, in which a child finds both libraries wherever they lie."""
-    places = [str(package_folder(package).parent) for package in (SpectBoneMetSegLib, SpectBoneMetSegTrainingLib)]
-    others = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([*dict.fromkeys(places), *([others] if others else [])])
-    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")
-    return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
 
 
 def on_its_own() -> dict[str, Any]:

@@ -1,28 +1,25 @@
 """One long call in a child process, so that a window never waits: collecting, checking, comparing, ranking.
 
-The parent writes the call as one JSON line, the child tells its progress and its answer as JSON lines. A training is no
-task: it outlives the window (`job`), a task ends with it.
+The parent sends the call, the child tells its progress and its answer, each a JSON line. A training is no task: it
+outlives the window (`jobs`), a task ends with it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import SpectBoneMetSegLib
+from SpectBoneMetSegLib.common.channel import Child
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.processes import kill_tree, own_group, whole_lines
+from SpectBoneMetSegLib.common.processes import child_environment
 
-from ..jobs.process import child_environment
+import SpectBoneMetSegTrainingLib
 
-#: Characters of the child's own messages that a crash report shows.
-LAST_WORDS = 300
+Kind = Literal["progress", "done", "failed", "crashed"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class TaskEvent:
         answer: of "done", plain JSON values.
     """
 
-    kind: Literal["progress", "done", "failed", "crashed"]
+    kind: Kind
     done: int = 0
     total: int = 0
     message: str = ""
@@ -64,61 +61,38 @@ class Task:
             UserError: the interpreter cannot be started.
         """
         self.name = name
-        self._buffer = b""
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        interpreter = python or sys.executable
-        try:
-            self._process = subprocess.Popen(
-                [interpreter, "-m", f"{__package__}.child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=child_environment(),
-                **own_group(),
-            )
-        except OSError as error:
-            self._log.close()
-            raise UserError(f"{interpreter} cannot be started ({error.strerror}); check the installation.") from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
+        command = [python or sys.executable, "-m", f"{__package__}.child"]
+        self._child = Child(command, child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib))
         with contextlib.suppress(OSError):
-            # The pipe stays open: the child ends when its parent does.
-            self._process.stdin.write(json.dumps({"do": name, "arguments": dict(arguments)}).encode() + b"\n")
-            self._process.stdin.flush()
+            # Its input stays open: the child ends when its parent does.
+            self._child.send({"do": name, "arguments": dict(arguments)})
         self.over = False
+
+    @property
+    def pid(self) -> int:
+        """Process number of the child."""
+        return self._child.pid
 
     def poll(self) -> list[TaskEvent]:
         """What happened since the last call; never waits. The last event says how it ended."""
         if self.over:
             return []
-        ended = self._process.poll() is not None
-        events = [TaskEvent(**json.loads(line)) for line in self._lines()]
+        ended = not self._child.running
+        events = [_event(said) for said in self._child.received() if said["event"] in get_args(Kind)]
         if any(event.kind != "progress" for event in events):
             self.close()
         elif ended:
-            events.append(TaskEvent("crashed", message=self._last_words()))
+            words = f"The process ended unexpectedly ({self._child.how_it_ended()}); try again."
+            events.append(TaskEvent("crashed", message=words))
             self.close()
         return events
 
     def close(self) -> None:
         """End the process with everything it started, however far it is."""
-        if self.over:
-            return
-        self.over = True
-        kill_tree(self._process)
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        if not self.over:
+            self.over = True
+            self._child.end()
 
-    def _lines(self) -> list[bytes]:
-        assert self._process.stdout is not None
-        lines, self._buffer = whole_lines(self._process.stdout, self._buffer)
-        return lines
 
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        said = f": {lines[-1].strip()[:LAST_WORDS]}" if lines else ""
-        return f"The process ended unexpectedly (code {self._process.returncode}{said}); try again."
+def _event(said: Mapping[str, Any]) -> TaskEvent:
+    return TaskEvent(said["event"], **{name: value for name, value in said.items() if name != "event"})

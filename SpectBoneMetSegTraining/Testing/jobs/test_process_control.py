@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SpectBoneMetSegLib
+import SpectBoneMetSegTrainingLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.processes import child_environment
 from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
 from SpectBoneMetSegTrainingLib.jobs import process as job_process
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
-from SpectBoneMetSegTrainingLib.jobs.process import child_environment, end_process
+from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     list_jobs,
     pause_job,
@@ -65,7 +68,7 @@ def test_a_job_outlives_its_starter_killed_with_its_whole_group(jobs, counting, 
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(jobs), counting],
         stdout=subprocess.PIPE,
-        env=child_environment(),
+        env=child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib),
         start_new_session=True,
     )
     folder = Path(starter.stdout.readline().decode().strip())

@@ -9,12 +9,14 @@ import time
 from dataclasses import replace
 
 import pytest
+import SpectBoneMetSegLib
+import SpectBoneMetSegTrainingLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.processes import child_environment
 from SpectBoneMetSegLib.model.store import find_model
 from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import child as job_child
 from SpectBoneMetSegTrainingLib.jobs import queue as job
-from SpectBoneMetSegTrainingLib.jobs.process import child_environment
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     JobWatch,
     delete_job,
@@ -40,7 +42,9 @@ def test_a_lock_tells_of_its_holder_and_goes_with_it(tmp_path):
     lock.release()
     assert not is_locked(path)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, env=child_environment()
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdout=subprocess.PIPE,
+        env=child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib),
     )
     assert holder.stdout.read(4) == b"held"
     assert is_locked(path)
@@ -101,7 +105,13 @@ def test_one_job_runs_the_next_waits_and_starts_without_anybody_looking(jobs, co
 def test_never_two_jobs_run_at_once_however_many_look(jobs, counting):
     # Each of them fails if another one counts at the same time.
     folders = [start_job(spec(steps=4, model=f"m{i}"), jobs, counting) for i in range(4)]
-    looking = [subprocess.Popen([sys.executable, "-c", LOOKER, str(jobs)], env=child_environment()) for _ in range(2)]
+    looking = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOOKER, str(jobs)],
+            env=child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib),
+        )
+        for _ in range(2)
+    ]
     assert all(until(folder, "finished", "failed").message == "Counted." for folder in folders)
     for process in looking:
         process.kill()

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.common.channel import Channel
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelledScan, Labels, Mark
@@ -18,7 +19,7 @@ from SpectBoneMetSegTrainingLib.tasks.client import Task, TaskEvent
 
 def answers(request):
     out = io.BytesIO()
-    do(request, out)
+    do(request, Channel(out))
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -47,8 +48,8 @@ def test_a_call_tells_its_progress_and_its_answer(monkeypatch):
 
     monkeypatch.setitem(TASKS, "count", count)
     assert answers({"do": "count", "arguments": {"numbers": [1, 2]}}) == [
-        {"kind": "progress", "done": 1, "total": 2, "message": "half"},
-        {"kind": "done", "answer": {"sum": 3}},
+        {"event": "progress", "done": 1, "total": 2, "message": "half"},
+        {"event": "done", "answer": {"sum": 3}},
     ]
 
 
@@ -62,13 +63,13 @@ def test_what_goes_wrong_becomes_a_sentence(monkeypatch, error, sentence):
 
     monkeypatch.setitem(TASKS, "fail", fail)
     [event] = answers({"do": "fail", "arguments": {}})
-    assert event["kind"] == "failed"
+    assert event["event"] == "failed"
     assert event["message"].startswith(sentence)
 
 
 def test_the_answer_comes_from_a_process_that_ends_with_it(tmp_path):
     task = Task("collect", {"data": str(tmp_path / "set"), "labelled": ["/nowhere"], "unlabelled": [], "scene": ""})
-    pid = task._process.pid
+    pid = task.pid
     [event] = finished(task)
     assert event.kind == "failed"
     assert "/nowhere is no folder" in event.message
@@ -95,7 +96,7 @@ def test_collecting_keeps_the_share_for_the_test_that_is_asked_for(monkeypatch, 
 def test_a_call_that_is_broken_off_leaves_no_process(tmp_path):
     task = Task("collect", {"data": str(tmp_path / "set"), "labelled": [str(tmp_path)], "unlabelled": [], "scene": ""})
     task.close()
-    assert gone(task._process.pid)
+    assert gone(task.pid)
     assert task.poll() == []
 
 
@@ -103,6 +104,13 @@ def test_a_process_that_dies_is_told_with_its_last_words():
     task = Task("no such task", {}, python="/bin/false")
     [event] = finished(task)
     assert event == TaskEvent("crashed", message="The process ended unexpectedly (code 1); try again.")
+
+
+def test_what_an_interpreter_prints_before_the_child_begins_is_passed_over(tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho Welcome\necho \'{"event": "done", "answer": {"sum": 3}}\'\ncat\n')
+    python.chmod(0o755)
+    assert finished(Task("count", {}, python=str(python))) == [TaskEvent("done", answer={"sum": 3})]
 
 
 def test_an_interpreter_that_is_not_there_is_named():
