@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
+from ..common.files import whole_file
 
 __all__ = ["BATCH_COLUMNS", "write_batch_table", "write_failures"]
 
@@ -42,13 +43,10 @@ def write_batch_table(output: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UserError(f"{path} cannot be written ({error.strerror}); what it lists stands above.") from error

@@ -7,6 +7,8 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: What a full disk, and a user's share of it that is used up, are called in an OSError.
@@ -39,6 +41,23 @@ def paths_under(folder: Path) -> list[Path]:
 def beside(target: Path) -> Path:
     """A free hidden name in the same folder, so that renaming never crosses file systems."""
     return target.with_name(f".{uuid.uuid4().hex[:12]}.unfinished")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of `path`, with the same ending, that takes its place once it is written."""
+    part = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except RuntimeError as error:
+        # SimpleITK's own error is many lines long and does not tell why.
+        raise OSError(f"{path.name} could not be written") from error
+    finally:
+        # Fails only where nothing could be written in the first place.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def put_in_place(finished: Path, target: Path) -> None:

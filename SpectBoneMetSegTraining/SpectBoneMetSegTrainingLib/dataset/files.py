@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.loading.images import is_whole
 from SpectBoneMetSegLib.scan.planar import PlanarView
 
 #: A projection has no thickness; with slices so far apart nnU-Net plans a 2D network as it stands.
 SLICE_SPACING_MM = 999.0
 
-__all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "whole_file", "write_image", "write_json"]
+__all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "write_image", "write_json"]
 
 
 def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
@@ -108,20 +106,3 @@ def clear_leftovers(folder: Path) -> None:
     """Delete what a run that was killed while writing left half-written in the folders of a data set."""
     for leftover in folder.glob("*/.[0-9]*-*"):
         leftover.unlink()
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of `path`, with the same ending, that takes its place once it is written."""
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except RuntimeError as error:
-        # SimpleITK's own error is many lines long and does not tell why.
-        raise OSError(f"{path.name} could not be written") from error
-    finally:
-        # Fails only where nothing could be written in the first place.
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import probabilities, use_backend
 
 from ..common.pace import Pace
@@ -231,11 +231,5 @@ def _line(training: AnyTraining) -> Any:
 
 
 def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = beside(path)
-    try:
-        with part.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 from SpectBoneMetSegLib.lesions.components import outlines_of, smallest_window
 from SpectBoneMetSegLib.scan.aggregation import on_frame
 from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
-from ..dataset.files import whole_file
 from .labels.consensus import Truth
 from .labels.marks import Labels, image_of, is_union
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from ..dataset.files import whole_file
+from SpectBoneMetSegLib.common.files import whole_file
+
 from .labels.consensus import Comparison
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import whole_file
 
 from .findings import Finding, all_findings
 from .results import Output
@@ -50,17 +50,14 @@ def renew_document(document: Path, table: str) -> None:
     Raises:
         UserError: the document is missing, has no such marks, or cannot be written.
     """
-    part = beside(document)
     try:
         text = document.read_text(encoding="utf-8")
         if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
             raise UserError(f"{document} has no place for the table; put in the lines {START!r} and {END!r}.")
         before, rest = text.split(START)
-        part.write_text(before + table.rstrip("\n") + rest.split(END)[1], encoding="utf-8")
-        part.replace(document)
+        with whole_file(document) as part:
+            part.write_text(before + table.rstrip("\n") + rest.split(END)[1], encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"{document} cannot be renewed ({error.strerror}); name another document.", "distance"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from ..plan import ORDER, AnyTraining, Experiment, key_of, trainings
@@ -46,9 +47,8 @@ def write_page(output_folder: Path) -> Path:
     findings = all_findings(output)
     (folder / "distance.md").write_text(distance_markdown(output), encoding="utf-8")
     page = folder / "index.html"
-    part = page.with_name(".index.html")
-    part.write_text(_document(output, findings, sections), encoding="utf-8")
-    part.replace(page)
+    with whole_file(page) as part:
+        part.write_text(_document(output, findings, sections), encoding="utf-8")
     return page
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import whole_file
 
 from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates, mean_of
@@ -82,10 +82,5 @@ def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
 
 def write_csv(path: Path, table: Table) -> None:
     """Write a table, whole or not at all."""
-    part = beside(path)
-    try:
-        with part.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows([table.header, *table.rows])
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([table.header, *table.rows])

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
-from ...dataset.files import whole_file
 from ...dataset.reference_grid import CropPlace
 from ..camera.acquisition import Camera
 from .layers import Disease, Layer, StoredPatient
