@@ -28,7 +28,7 @@ from .loading.options import REGIONS, Box, Options, Region
 from .model.appearance import unlike
 from .model.inputs import network_inputs, view_scales
 from .scan.aggregation import aggregate
-from .scan.boxes import cut, paste
+from .scan.boxes import Intervals, cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.plausibility import check_scan
 from .scan.region_sides import regions_of_views
@@ -59,7 +59,6 @@ SEED = 0
 #: What to do about a thorax box of low confidence; the panel in Slicer has words of its own for it.
 BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it by hand if it is."
 
-Intervals = tuple[tuple[int, int], tuple[int, int]]
 Map = NDArray[np.float32]
 Number = TypeVar("Number", np.uint8, np.uint16)
 

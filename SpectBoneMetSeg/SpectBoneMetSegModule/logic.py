@@ -66,7 +66,7 @@ class SpectBoneMetSegParameterNode:
     inverse: bool = True
 
 
-class Progress:
+class RunningBar:
     """How far a reading is, also between the worker's words."""
 
     def __init__(self, event, before=None):
@@ -318,7 +318,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         for event in self.worker.poll():
             mine = self.busy and event.job == self._pending[0]
             if event.kind == "progress" and self.busy:
-                self._progress = Progress(event, self._progress)
+                self._progress = RunningBar(event, self._progress)
             elif event.kind == "warm" and self.onWarm:
                 self.onWarm(event.facts)
             elif event.kind == "done" and mine:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Label", "place_labels"]
+__all__ = ["Label", "Rectangle", "place_labels"]
 
 #: (top, left, bottom, right).
-Box = tuple[float, float, float, float]
+Rectangle = tuple[float, float, float, float]
 #: (top, left, point on the outline where a leader starts, or None when the label stands next to it).
 Label = tuple[float, float, tuple[float, float] | None]
 
@@ -20,7 +20,7 @@ LEADER = 1.5
 
 
 def place_labels(
-    outlines: dict[int, NDArray[np.float64]], sizes: dict[int, tuple[float, float]], bounds: Box, gap: float
+    outlines: dict[int, NDArray[np.float64]], sizes: dict[int, tuple[float, float]], bounds: Rectangle, gap: float
 ) -> dict[int, Label]:
     """A place for each outline's label.
 
@@ -50,7 +50,7 @@ def place_labels(
     return placed
 
 
-def _options(box: Box, size: tuple[float, float], gap: float) -> list[Box]:
+def _options(box: Rectangle, size: tuple[float, float], gap: float) -> list[Rectangle]:
     """Label boxes around an outline's box, nearest first, the right side before the left."""
     row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_height, half_width = (box[2] - box[0] + size[0]) / 2, (box[3] - box[1] + size[1]) / 2
@@ -66,23 +66,23 @@ def _options(box: Box, size: tuple[float, float], gap: float) -> list[Box]:
     return options
 
 
-def _box(corners: NDArray[np.float64]) -> Box:
+def _box(corners: NDArray[np.float64]) -> Rectangle:
     (top, left), (bottom, right) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     return (top, left, bottom, right)
 
 
-def _overlap(one: Box, two: Box) -> float:
+def _overlap(one: Rectangle, two: Rectangle) -> float:
     """Area that both boxes cover."""
     height = min(one[2], two[2]) - max(one[0], two[0])
     width = min(one[3], two[3]) - max(one[1], two[1])
     return max(0.0, height) * max(0.0, width)
 
 
-def _within(box: Box, bounds: Box) -> bool:
+def _within(box: Rectangle, bounds: Rectangle) -> bool:
     return box[0] >= bounds[0] and box[1] >= bounds[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
 
 
-def _nearest(corners: NDArray[np.float64], label: Box) -> tuple[tuple[float, float], float]:
+def _nearest(corners: NDArray[np.float64], label: Rectangle) -> tuple[tuple[float, float], float]:
     """The outline's corner closest to a label, and how far it is from the label's box."""
     beside = np.clip(corners, label[:2], label[2:])
     away = np.linalg.norm(corners - beside, axis=1)

@@ -23,7 +23,7 @@ from ..lesions.seen import faint_views, seen_words
 from ..scan.display import display_window, side_marks
 from ..scan.planar import VIEW_NAMES, PlanarView
 from ..scan.thorax import ThoraxCrop
-from .label_placement import Box, place_labels
+from .label_placement import Rectangle, place_labels
 from .picture_parts import dashed_box, dashed_outline, grey_picture, region_black, wrapped
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
-def region_in_view(edges: Box, frame: PlanarView, view: PlanarView) -> Box:
+def region_in_view(edges: Rectangle, frame: PlanarView, view: PlanarView) -> Rectangle:
     """(top, left, bottom, right) pixel edges of the anterior frame as pixel edges of `view`'s own grid.
 
     On the posterior view as acquired left and right change places.
@@ -131,7 +131,7 @@ def _panels(reading: Reading) -> list[_Panel]:
     return panels
 
 
-def _enlarged(reading: Reading) -> tuple[Box, str]:
+def _enlarged(reading: Reading) -> tuple[Rectangle, str]:
     """Pixel edges in the anterior frame of the part that is enlarged, and its name."""
     frame, edges = reading.scan.frame, _edges(reading.crop)
     if edges[2] - edges[0] < 0.6 * frame.shape[0]:
@@ -147,18 +147,18 @@ def _enlarged(reading: Reading) -> tuple[Box, str]:
     return (top - 0.5, edges[1], top + round(size) - 0.5, edges[3]), "enlarged"
 
 
-def _edges(crop: ThoraxCrop) -> Box:
+def _edges(crop: ThoraxCrop) -> Rectangle:
     return (crop.rows[0] - 0.5, crop.columns[0] - 0.5, crop.rows[1] - 0.5, crop.columns[1] - 0.5)
 
 
-def _width(edges: Box, frame: PlanarView, height: int) -> int:
+def _width(edges: Rectangle, frame: PlanarView, height: int) -> int:
     """Width in pixels of a panel of that height, true to millimetres unless the region is flatter than any body."""
     true = height * (edges[3] - edges[1]) * frame.spacing[1] / (edges[2] - edges[0]) / frame.spacing[0]
     return round(min(max(60, true), WIDEST_PANEL * height))
 
 
 def _draw_panel(
-    image: Image, panel: _Panel, reading: Reading, edges: Box, place: tuple[int, int, int, int], numbered: bool
+    image: Image, panel: _Panel, reading: Reading, edges: Rectangle, place: tuple[int, int, int, int], numbered: bool
 ) -> None:
     """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom in final pixels)."""
     from PIL import ImageDraw
@@ -214,7 +214,7 @@ def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> N
     _text(draw, right, middle, words, 11, INK, "lm")
 
 
-def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], bounds: Box) -> None:
+def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], bounds: Rectangle) -> None:
     """Every lesion's number beside its outline, with a thin leader where it had to stand further away."""
     size = 13
     boxes = {number: _text_size(draw, str(number), size) for number in drawn}

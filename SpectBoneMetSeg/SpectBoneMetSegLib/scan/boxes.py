@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Interval = tuple[int, int]
+#: Rows and columns, half open.
+Intervals = tuple[Interval, Interval]
 
 
 def cut(image: NDArray[Scalar], rows: Interval, columns: Interval) -> NDArray[Scalar]:

@@ -37,7 +37,7 @@ class JobsCommand:
             help='"use" installs the finished model where `segment` and the reading module find it',
         )
         parser.add_argument("job", nargs="?", default="", metavar="JOB", help="its ID, or its model's name (newest)")
-        parser.add_argument("--jobs", metavar="DIR", help="folder of the jobs (the user's data folder)")
+        parser.add_argument("--folder", metavar="DIR", help="folder of the jobs (the user's data folder)")
         parser.add_argument("--name", metavar="NAME", help='with "use": install the model under this name')
         parser.add_argument("--even-if-worse", action="store_true", help='with "use": also a model that got worse')
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -46,7 +46,7 @@ class JobsCommand:
         """Do it, then show how things stand."""
         from ..jobs.queue import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
 
-        store = Path(args.jobs) if args.jobs else None
+        store = Path(args.folder) if args.folder else None
         start_next(store)
         if args.action == "list":
             _show(list_jobs(store), args.json)

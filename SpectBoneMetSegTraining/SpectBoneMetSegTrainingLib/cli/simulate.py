@@ -23,7 +23,7 @@ POPULATION_DEFAULTS: dict[str, Any] = {
     "unlabelled": 0,
     "test_share": 0.2,
     "series": 0.0,
-    "background": False,
+    "healthy_counts": False,
     "no_dicom": False,
     "region": "thorax",
 }
@@ -51,7 +51,7 @@ class SimulateCommand:
         parser.add_argument("--test-share", type=float, metavar="X", help="share kept apart for testing (0.2)")
         parser.add_argument("--series", type=float, metavar="SHARE", help="share of patients who come again (0)")
         parser.add_argument(
-            "--background", action="store_true", default=None, help="also noise-free counts without metastases"
+            "--healthy-counts", action="store_true", default=None, help="also noise-free counts without metastases"
         )
         parser.add_argument(
             "--no-dicom", action="store_true", default=None, help="leave out the whole-body DICOM files"
@@ -163,7 +163,7 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
         test_share=asked["test_share"],
         dicom=not asked["no_dicom"],
         series=asked["series"],
-        background=asked["background"],
+        background=asked["healthy_counts"],
         region=asked["region"],
     )
     started = time.monotonic()

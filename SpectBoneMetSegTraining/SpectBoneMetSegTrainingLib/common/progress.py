@@ -1,4 +1,4 @@
-"""Progress lines on stderr."""
+"""How far a long call is: who is told, and lines on stderr."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 from .pace import Pace
 
+#: Called with how many are done, of how many.
+Progress = Callable[[int, int], None]
 
-def counter(what: str) -> Callable[[int, int], None]:
+
+def counter(what: str) -> Progress:
     """Shows how many are done and how long the rest will take; what was done before the first call costs nothing."""
     started = time.monotonic()
     before: list[int] = []

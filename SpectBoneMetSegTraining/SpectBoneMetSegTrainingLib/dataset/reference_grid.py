@@ -13,13 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.scan.boxes import Interval, cut, paste
+from SpectBoneMetSegLib.scan.boxes import Interval, Intervals, cut, paste
 from SpectBoneMetSegLib.scan.planar import PlanarView
 from SpectBoneMetSegLib.scan.regrid import regrid
 
 __all__ = ["CropPlace", "place_crop"]
-
-Box = tuple[Interval, Interval]
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class CropPlace:
 
     shape: tuple[int, int]
     spacing: tuple[float, float]
-    own: Box
-    reference: Box
+    own: Intervals
+    reference: Intervals
 
     def counts(self, crop: NDArray[np.float32]) -> NDArray[np.float32]:
         """Counts on the reference grid, of the stored crop: every pixel's counts spread over its area."""
@@ -102,7 +100,7 @@ class CropPlace:
         return np.clip(upper - lower, 0, None) / spacing[axis]
 
 
-def place_crop(frame: PlanarView, reference: Box) -> CropPlace:
+def place_crop(frame: PlanarView, reference: Intervals) -> CropPlace:
     """The place of a crop that covers a box of the reference grid.
 
     Args:

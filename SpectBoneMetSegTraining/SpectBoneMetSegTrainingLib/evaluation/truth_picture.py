@@ -19,6 +19,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 from SpectBoneMetSegLib.export.overview import outlines_of
 from SpectBoneMetSegLib.export.picture_parts import dashed_box, dashed_outline, grey_picture
+from SpectBoneMetSegLib.scan.boxes import Intervals
 from SpectBoneMetSegLib.scan.display import display_window
 from SpectBoneMetSegLib.scan.planar import PlanarView
 
@@ -29,9 +30,7 @@ from .matching import EIGHT_CONNECTED
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["Comparison", "compare", "draw_comparison"]
-
-Box = tuple[tuple[int, int], tuple[int, int]]
+__all__ = ["SortedAreas", "compare", "draw_comparison"]
 
 #: Pixels of the picture for a pixel of the scan; a strip above for titles and one below for the sentence.
 SCALE, HEADER, FOOTER, MARGIN = 2, 40, 64, 24
@@ -41,7 +40,7 @@ ORANGE = (235, 120, 0)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SortedAreas:
     """Numbered areas of the whole anterior frame, (rows, columns) uint16 each.
 
     Attributes:
@@ -70,7 +69,7 @@ class Comparison:
         )
 
 
-def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Box) -> Comparison:
+def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -> SortedAreas:
     """Sort connected areas: a true one is found when any pixel of it is marked.
 
     Args:
@@ -93,7 +92,7 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Box) -> Comp
     marks, lesions = numbered(mask > 0), numbered(truth == LESION)
     read = touching(lesions, inside)
     hit = touching(lesions, mask > 0)
-    return Comparison(
+    return SortedAreas(
         marks,
         numbered((marks > 0) & ~touching(marks, truth > 0)),
         numbered(hit),
@@ -103,7 +102,7 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Box) -> Comp
     )
 
 
-def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Comparison:
+def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> SortedAreas:
     """Draw both side by side.
 
     Raises:

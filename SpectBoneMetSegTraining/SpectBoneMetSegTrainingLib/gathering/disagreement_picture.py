@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.scan.aggregation import on_frame
 from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
-from .labels.consensus import Truth
+from .labels.consensus import Consensus
 from .labels.marks import Labels, image_of, is_union
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SMALLEST_MM, AROUND_MM = 260.0, 40.0
 HEIGHT_INCHES = 6.0
 
 
-def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequence[Labels], truth: Truth) -> None:
+def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequence[Labels], truth: Consensus) -> None:
     """Write the picture of one case as PNG; OSError when it cannot be written.
 
     Args:
@@ -116,7 +116,7 @@ def _window(scan: WholeBodyScan, readers: Sequence[Labels]) -> tuple[slice, slic
     return result[0], result[1]
 
 
-def _pairs(truth: Truth) -> str:
+def _pairs(truth: Consensus) -> str:
     """The area differences of all pairs, a line an image."""
     lines: dict[str, list[str]] = {}
     for pair in truth.comparisons:

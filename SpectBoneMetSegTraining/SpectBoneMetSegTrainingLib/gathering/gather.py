@@ -36,7 +36,7 @@ from .discovery.pseudonyms import Pseudonyms, read_or_make_key
 from .discovery.scan_files import GATHERED_FILE, ScanFiles
 from .discovery.studies import Found, LabelledStudy
 from .formats.read_labels import read_labels
-from .labels.consensus import Truth, settle
+from .labels.consensus import Consensus, settle
 from .labels.marks import LabelledScan, instances_of
 from .report import AgreementRow, Outcome, Row, describe, write_report
 
@@ -294,7 +294,7 @@ class _Gatherer:
         self.sources[case] = list(scan.source.files) or [place]
         self.owner |= dict.fromkeys(about["files"], case)
 
-    def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Truth) -> None:
+    def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Consensus) -> None:
         picture = f"{PICTURES}/{case}.png" if truth.again else ""
         if picture and not is_there("matplotlib"):
             # The tables say the same; the picture is what the plain install lacks.

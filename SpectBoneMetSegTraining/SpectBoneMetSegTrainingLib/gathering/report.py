@@ -14,7 +14,7 @@ from typing import Literal
 
 from SpectBoneMetSegLib.common.files import whole_file
 
-from .labels.consensus import Comparison
+from .labels.consensus import ReaderPair
 
 __all__ = [
     "AGAIN_FILE",
@@ -42,7 +42,7 @@ class Row:
         outcome: "new", "changed" (other labels than before), "as before" or "left out"; reason: of leaving out.
         case, patient: names in the data set; views: "anterior", "posterior" or both.
         readers, lesions: how many; difference: the largest area difference of two readers (Eq. 2), None for one.
-        decided_by: see `Truth`; notes: what to know about it.
+        decided_by: see `Consensus`; notes: what to know about it.
         failed: it is left out though it ought to have been used.
     """
 
@@ -72,7 +72,7 @@ class AgreementRow:
 
     case: str
     source: str
-    comparison: Comparison
+    comparison: ReaderPair
     again: bool = False
     picture: str = ""
 
@@ -110,7 +110,7 @@ def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[Agreemen
     """Write the tables and the text into the private folder; OSError when they cannot be written."""
     columns = [field.name for field in fields(Row)]
     _write(folder / FOUND_FILE, columns, ([_cell(value) for value in asdict(row).values()] for row in rows))
-    pairs = [field.name for field in fields(Comparison)]
+    pairs = [field.name for field in fields(ReaderPair)]
     _write(
         folder / AGREEMENT_FILE,
         ["case", "source", *pairs, "picture"],

@@ -8,7 +8,7 @@ Broken off at any moment it goes on to the same weights, as `trainer` does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.engines import import_tensorflow
 
+from ..common.progress import Progress
 from ..dataset.files import claim_folder, write_json
 from ..training import run_folder
 from .dcgan import CHANNELS, Adversaries, GeneratorConfig
@@ -30,8 +31,6 @@ SHIFT_SHARE = 0.04
 SHOWN_REAL, SHOWN_SAMPLES = 6, 18
 #: Streams of random numbers: of steps, of the samples on sheets, of the samples that are asked for.
 STEPS, SHEET, SAMPLES = 0, 1, 2
-
-Progress = Callable[[int, int], None]
 
 
 def train_generator(

@@ -22,6 +22,7 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
+from ..common.progress import Progress
 from ..dataset.budgets import draw_subsets, patients_of
 from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, load_case, shows_lesion
 from ..dataset.examples import Example, aggregated, example_of, write_example
@@ -34,8 +35,6 @@ from .geometric import draw_motion, move
 #: Pairs of D2 for each of D1's: 2,280 images of 112.
 PAPER_FACTOR = 2280 / 112
 RECORD = "recipe.json"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

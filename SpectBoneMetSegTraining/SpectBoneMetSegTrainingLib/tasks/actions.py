@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ..gathering.report import AgreementRow
 
 #: Called with how many are done, of how many, and a word on what is being done.
-Progress = Callable[[int, int, str], None]
+TaskProgress = Callable[[int, int, str], None]
 Values = dict[str, Any]
 
 
-def check(arguments: Values, progress: Progress) -> Values:
+def check(arguments: Values, progress: TaskProgress) -> Values:
     """What stands in the way of a training, and how long it will take.
 
     Args:
@@ -38,7 +38,7 @@ def check(arguments: Values, progress: Progress) -> Values:
     return {"findings": [asdict(finding) for finding in findings], "may_start": may_start(findings)}
 
 
-def collect(arguments: Values, progress: Progress) -> Values:
+def collect(arguments: Values, progress: TaskProgress) -> Values:
     """Write labelled and unlabelled scans into a data set.
 
     Args:
@@ -85,7 +85,7 @@ def _place_of(row: AgreementRow, private: Path, files: dict[str, list[str]]) -> 
     return {"case": row.case, "files": files[row.case], "picture": picture}
 
 
-def rank(arguments: Values, progress: Progress) -> Values:
+def rank(arguments: Values, progress: TaskProgress) -> Values:
     """Order the unlabelled scans of a data set by what their labels would teach.
 
     Args:
@@ -107,4 +107,4 @@ def rank(arguments: Values, progress: Progress) -> Values:
     return {"scans": [{**asdict(scan), "files": files.get(scan.case, [])} for scan in ranked]}
 
 
-TASKS: dict[str, Callable[[Values, Progress], Values]] = {"check": check, "collect": collect, "rank": rank}
+TASKS: dict[str, Callable[[Values, TaskProgress], Values]] = {"check": check, "collect": collect, "rank": rank}

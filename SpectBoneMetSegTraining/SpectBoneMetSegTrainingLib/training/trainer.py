@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: A checkpoint after so many steps or seconds, whichever comes first.
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 
-Progress = Callable[[int, int, float, Pace], None]
+StepProgress = Callable[[int, int, float, Pace], None]
 
 
 class BrokenOffError(Exception):
@@ -54,7 +54,7 @@ def train(
     data: Path,
     run: Path,
     config: TrainingConfig,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     devices: Sequence[str] | None = None,
     cache_bytes: int = CACHE_BYTES,
     on_look: Look | None = None,
@@ -113,7 +113,7 @@ class _Loop:
         run_folder.cut_logs(run, self.first, ("step_seconds", "waiting_seconds"))
         self.events = run_folder.EventLog(run)
 
-    def go(self, progress: Progress | None, on_look: Look | None) -> None:
+    def go(self, progress: StepProgress | None, on_look: Look | None) -> None:
         """Step until the end, or until validation has seen enough."""
         config = self.config
         if self.ended:

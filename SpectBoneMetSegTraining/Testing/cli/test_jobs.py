@@ -34,7 +34,7 @@ def start(jobs: Path, counting: str, steps: int = 10, model: str = "tiny") -> Pa
 
 @pytest.mark.parametrize("action", ["watch", "pause", "stop", "resume", "delete", "use"])
 def test_without_a_job_nothing_is_done_and_the_way_to_its_name_is_told(jobs, action, capsys):
-    assert main(["jobs", action, "--jobs", str(jobs)]) == 1
+    assert main(["jobs", action, "--folder", str(jobs)]) == 1
     assert "`spectbonemetseg jobs list`" in capsys.readouterr().err
 
 
@@ -84,7 +84,7 @@ def test_what_cannot_run_in_the_background_is_told_before_a_job_is_made(
 
 def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys):
     folder = start(jobs, counting)
-    assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "watch", "tiny", "--folder", str(jobs)]) == 0
     told = capsys.readouterr()
     assert "step 10 of 10" in told.err
     assert told.out.startswith(f"{folder.name}  finished\n    step 10 of 10")
@@ -92,9 +92,9 @@ def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys
 
 def test_the_list_of_jobs_fits_a_terminal(jobs, counting, capsys):
     folders = [start(jobs, counting, model="a-model-with-a-rather-long-name"), start(jobs, counting, model="b")]
-    assert main(["jobs", "watch", "b", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "watch", "b", "--folder", str(jobs)]) == 0
     capsys.readouterr()
-    assert main(["jobs", "list", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "list", "--folder", str(jobs)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == [folder.name for folder in folders]
     assert max(map(len, lines)) <= 80
@@ -104,39 +104,39 @@ def test_the_list_of_jobs_fits_a_terminal(jobs, counting, capsys):
 def test_a_job_is_stopped_resumed_paused_and_deleted_by_its_name(jobs, counting, capsys):
     first = start(jobs, counting, steps=100_000, model="long")
     second = start(jobs, counting, steps=100_000, model="next")
-    assert main(["jobs", "stop", first.name, "--jobs", str(jobs), "--json"]) == 0
+    assert main(["jobs", "stop", first.name, "--folder", str(jobs), "--json"]) == 0
     states = {one["id"]: one["state"] for one in json.loads(capsys.readouterr().out)}
     assert states[first.name] == "stopped"
-    assert main(["jobs", "resume", "long", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "resume", "long", "--folder", str(jobs)]) == 0
     assert read_job(first).status.state == "queued"
-    assert main(["jobs", "pause", "long", "--jobs", str(jobs)]) == 0
-    assert main(["jobs", "watch", "long", "--jobs", str(jobs)]) == 1
-    assert main(["jobs", "delete", "long", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "pause", "long", "--folder", str(jobs)]) == 0
+    assert main(["jobs", "watch", "long", "--folder", str(jobs)]) == 1
+    assert main(["jobs", "delete", "long", "--folder", str(jobs)]) == 0
     assert [one.folder for one in list_jobs(jobs)] == [second]
 
 
 def test_what_cannot_be_done_is_one_sentence_and_status_1(jobs, counting, capsys):
     start(jobs, counting, steps=1)
-    assert main(["jobs", "watch", "tiny", "--jobs", str(jobs)]) == 0
+    assert main(["jobs", "watch", "tiny", "--folder", str(jobs)]) == 0
     capsys.readouterr()
     for action in ("pause", "stop", "resume"):
-        assert main(["jobs", action, "tiny", "--jobs", str(jobs)]) == 1
-    assert main(["jobs", "stop", "nobody", "--jobs", str(jobs)]) == 1
-    assert main(["jobs", "stop", "--jobs", str(jobs)]) == 1
+        assert main(["jobs", action, "tiny", "--folder", str(jobs)]) == 1
+    assert main(["jobs", "stop", "nobody", "--folder", str(jobs)]) == 1
+    assert main(["jobs", "stop", "--folder", str(jobs)]) == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 5
 
 
 def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare_model, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
     folder = start(jobs, counting, steps=3)
-    assert main(["jobs", "use", "tiny", "--jobs", str(jobs)]) == 1
+    assert main(["jobs", "use", "tiny", "--folder", str(jobs)]) == 1
     assert "has no model to use" in capsys.readouterr().err
-    main(["jobs", "watch", "tiny", "--jobs", str(jobs)])
+    main(["jobs", "watch", "tiny", "--folder", str(jobs)])
     worse = Comparison("thorax 1", "", 20, 20, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "")
     bare_model(folder / "model" / "tiny", {COMPARISON: worse.to_dict()})
-    assert main(["jobs", "use", "tiny", "--jobs", str(jobs)]) == 1
+    assert main(["jobs", "use", "tiny", "--folder", str(jobs)]) == 1
     assert "worse than thorax 1" in capsys.readouterr().err
-    assert main(["jobs", "use", "tiny", "--jobs", str(jobs), "--even-if-worse", "--name", "mine"]) == 0
+    assert main(["jobs", "use", "tiny", "--folder", str(jobs), "--even-if-worse", "--name", "mine"]) == 0
     assert (tmp_path / "models" / "mine" / "card.json").exists()
 
 

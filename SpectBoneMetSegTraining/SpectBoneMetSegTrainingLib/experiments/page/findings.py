@@ -26,7 +26,7 @@ FIGURE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Claim:
     """One sign that the paper (or the field) states.
 
     Attributes:
@@ -59,13 +59,10 @@ class Finding:
     ours: bool = False
 
 
-def _of(
-    place: str, experiment: str, figure: str, *claims: tuple[str, int, int], ours: bool = False
-) -> list[Comparison]:
+def _of(place: str, experiment: str, figure: str, *claims: tuple[str, int, int], ours: bool = False) -> list[Claim]:
     """Claims about rows of one experiment: in words, the lower row, the higher row."""
     return [
-        Comparison(place, claim, figure, (experiment, lower), (experiment, higher), ours)
-        for claim, lower, higher in claims
+        Claim(place, claim, figure, (experiment, lower), (experiment, higher), ours) for claim, lower, higher in claims
     ]
 
 
@@ -143,7 +140,7 @@ def _row(output: Output, place: tuple[str, int]) -> Row:
     return output.plan.experiments[place[0]].rows[place[1]]
 
 
-def _compared(output: Output, asked: Comparison) -> Finding:
+def _compared(output: Output, asked: Claim) -> Finding:
     lower, higher = _row(output, asked.lower), _row(output, asked.higher)
     measured = lower.measured, higher.measured
     found = difference(output.of_row(lower), output.of_row(higher), measured, asked.figure)

@@ -20,14 +20,14 @@ from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
 from .marks import Labels, Mark, covered_views, image_of, is_union
 
-__all__ = ["Comparison", "Truth", "settle"]
+__all__ = ["Consensus", "ReaderPair", "settle"]
 
 #: What a lesion is called that no single reader drew.
 AGREED_NAME = "agreed"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReaderPair:
     """Two readers on one image.
 
     Attributes:
@@ -45,7 +45,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Consensus:
     """The agreed labels of one scan.
 
     Attributes:
@@ -55,7 +55,7 @@ class Truth:
 
     labels: Labels
     decided_by: Literal["one reader", "agreement", "majority"]
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ReaderPair, ...] = ()
     again: tuple[str, ...] = ()
 
     @property
@@ -64,15 +64,15 @@ class Truth:
         return max((item.difference for item in self.comparisons), default=None)
 
 
-def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Generator) -> Truth:
+def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Generator) -> Consensus:
     """The truth of a scan from the labels of at least one reader; `rng` picks among readers who agree."""
     if len(readers) == 1:
-        return Truth(readers[0], "one reader")
+        return Consensus(readers[0], "one reader")
     images: list[ViewName | None] = [None] if any(is_union(labels) for labels in readers) else list(scan.views)
     order = [readers[i] for i in rng.permutation(len(readers))]
     marks: list[Mark] = []
     covers: set[ViewName | None] = set()
-    compared: list[Comparison] = []
+    compared: list[ReaderPair] = []
     again: list[str] = []
     for image in images:
         group = [labels for labels in order if _speaks_of(labels, image, scan)]
@@ -93,7 +93,7 @@ def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Genera
     sources = tuple(source for labels in readers for source in labels.sources)
     notes = tuple(note for labels in readers for note in labels.notes)
     agreed = Labels(AGREED_NAME, tuple(marks), frozenset(covers), sources, notes)
-    return Truth(agreed, "majority" if again else "agreement", tuple(compared), tuple(again))
+    return Consensus(agreed, "majority" if again else "agreement", tuple(compared), tuple(again))
 
 
 def _speaks_of(labels: Labels, image: ViewName | None, scan: WholeBodyScan) -> bool:
@@ -101,10 +101,10 @@ def _speaks_of(labels: Labels, image: ViewName | None, scan: WholeBodyScan) -> b
     return set(covered) == set(scan.views) if image is None else image in covered
 
 
-def _compare(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[Comparison]:
+def _compare(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[ReaderPair]:
     masks = [image_of(labels, image, scan.frame.shape) for labels in group]
     return [
-        Comparison(
+        ReaderPair(
             image or "union",
             one.reader,
             two.reader,

@@ -23,6 +23,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.loading.options import Region
 
+from ...common.progress import Progress
 from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
 from ...dataset.files import clear_leftovers, read_json, write_json
 from ...dataset.sealed import LOG_FILE, is_sealed, seal
@@ -42,8 +43,6 @@ LARGEST_DRAW = 10
 
 #: Images hold the whole body, from which the thorax is taken as well.
 REGION: Region = "whole-body"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

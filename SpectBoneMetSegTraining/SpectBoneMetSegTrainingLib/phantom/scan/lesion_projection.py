@@ -12,8 +12,8 @@ from ..camera.acquisition import Camera
 from ..camera.image_chain import displace
 from ..camera.optics import Depths, blur_sigma, project, splat
 from ..person.anatomy import Person
+from .truth import Window
 
-Box = tuple[slice, slice]
 Image = NDArray[np.float32]
 
 #: Of a projection's highest pixel: what lies below is left out of the window.
@@ -22,7 +22,7 @@ NEGLIGIBLE = 1e-3
 
 def project_focus(
     person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
-) -> tuple[Box, dict[ViewName, Image]]:
+) -> tuple[Window, dict[ViewName, Image]]:
     """Where some bone points of this concentration lie in the field, and their primary image there in every view."""
     points, weights = person.bones[index], levels * person.bone_volume[index]
     there = weights > 0
@@ -45,8 +45,8 @@ def project_focus(
 
 
 def windowed(
-    projected: tuple[Box, dict[ViewName, Image]], view: ViewName, gain: float, camera: Camera
-) -> tuple[Box, Image]:
+    projected: tuple[Window, dict[ViewName, Image]], view: ViewName, gain: float, camera: Camera
+) -> tuple[Window, Image]:
     """A focus' counts in one view after metal, motion and the field's edges, in the window that holds them."""
     box, images = projected
     whole = np.zeros(camera.shape, np.float32)
@@ -54,7 +54,7 @@ def windowed(
     return tight(displace(whole, camera, view), NEGLIGIBLE)
 
 
-def tight(image: Image, negligible: float) -> tuple[Box, Image]:
+def tight(image: Image, negligible: float) -> tuple[Window, Image]:
     """The window of a whole view outside which it is as good as zero, and what lies there.
 
     Args:
@@ -69,7 +69,7 @@ def tight(image: Image, negligible: float) -> tuple[Box, Image]:
     return box, image[box]
 
 
-def _box(rows: NDArray[np.floating], columns: NDArray[np.floating], reach: int, shape: tuple[int, int]) -> Box:
+def _box(rows: NDArray[np.floating], columns: NDArray[np.floating], reach: int, shape: tuple[int, int]) -> Window:
     if not len(rows):
         return slice(0, 0), slice(0, 0)
     parts = []

@@ -23,9 +23,9 @@ from ..disease.tracer import Tracer
 from ..person.anatomy import Person
 from ..person.skeleton import load_skeleton
 from ..person.soft_tissue import TISSUES
+from .truth import Window
 
 RegionMap = NDArray[np.uint8]
-Window = tuple[slice, slice]
 #: Number, points (k, 3), cm3, concentration and smoothing of a region.
 Part = tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float]
 

@@ -39,9 +39,9 @@ LEAST_ISLAND_CM2 = 0.35
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Box = tuple[slice, slice]
+Window = tuple[slice, slice]
 #: Where a lesion's projection lies, and its noise-free extra counts there.
-Projected = tuple[Box, Image]
+Projected = tuple[Window, Image]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LesionView:
     contrast: float
     snr: float
     visible: bool
-    box: Box = (slice(0, 0), slice(0, 0))
+    box: Window = (slice(0, 0), slice(0, 0))
     profile: Image = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     ratio: float = 0.0
     merged_into: int | None = None
@@ -133,7 +133,7 @@ def _alone(part: Projected, total: Image, level: float, spacing: float) -> Lesio
     return replace(shown[0], mask=mask, box=_moved(shown[0].box, window, 1) if shown[0].profile.size else shown[0].box)
 
 
-def _moved(box: Box, window: Box, sign: int) -> Box:
+def _moved(box: Window, window: Window, sign: int) -> Window:
     """A box in the frame (sign 1) or in the window (-1) of one that is given in the other."""
     rows, columns = (
         slice(side.start + sign * edge.start, side.stop + sign * edge.start)
@@ -181,7 +181,7 @@ def _summed(parts: Sequence[Projected], shape: tuple[int, ...]) -> Image:
     return sums
 
 
-def _top_share(box: Box, extra: Image, healthy: Image) -> float:
+def _top_share(box: Window, extra: Image, healthy: Image) -> float:
     """A lesion's local top over the healthy counts under it; 0 for one that is not seen."""
     if not extra.size or extra.max() <= 0:
         return 0.0
@@ -278,7 +278,7 @@ def _shown(mask: Mask, height: Image, extra: Image, total: Image, inside: Mask, 
     return LesionView(mask, contrast, snr, visible, box, height[box].astype(np.float32), ratio)
 
 
-def _box(mask: Mask, margin: int = 0) -> Box:
+def _box(mask: Mask, margin: int = 0) -> Window:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return (
         slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),

@@ -21,7 +21,7 @@ from ..camera.optics import SCATTER_COARSE, add_scatter
 from ..disease.diffuse import PALE_KIDNEYS, PALE_TISSUE
 from ..disease.patient import MIMICS_BESIDE_METASTASES
 from ..scan.sites import SITES
-from ..scan.truth import OUTLINE_LEVEL, Box, Projected, label_together
+from ..scan.truth import OUTLINE_LEVEL, Projected, Window, label_together
 from .layers import Image, Layer, StoredPatient
 
 __all__ = ["Composition", "DrawnScan", "compose", "draw_composition", "expect"]
@@ -78,7 +78,7 @@ class DrawnScan:
     labels: dict[ViewName, NDArray[np.uint8]]
     regions: dict[ViewName, NDArray[np.uint8]]
     patient: StoredPatient
-    window: Box
+    window: Window
 
 
 def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased: bool | None = None) -> Composition:
@@ -100,7 +100,7 @@ def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased:
 
 
 def compose(
-    patient: StoredPatient, drawn: Composition, rng: np.random.Generator, window: Box | None = None
+    patient: StoredPatient, drawn: Composition, rng: np.random.Generator, window: Window | None = None
 ) -> DrawnScan:
     """The scan of a composition: counts with their noise and the labels.
 
@@ -124,7 +124,7 @@ def compose(
 
 
 def expect(
-    patient: StoredPatient, drawn: Composition, window: Box
+    patient: StoredPatient, drawn: Composition, window: Window
 ) -> tuple[dict[ViewName, Image], dict[ViewName, list[Projected]]]:
     """Noise-free counts of a composition in a window of the field.
 
@@ -218,7 +218,7 @@ def _gains(parts: Sequence[tuple[Layer, float]], camera: Camera) -> dict[ViewNam
     return {view: scale * (1.0 if view == camera.views[0] else camera.posterior_gain) for view in camera.views}
 
 
-def _surroundings(window: Box, camera: Camera) -> tuple[Box, Box]:
+def _surroundings(window: Window, camera: Camera) -> tuple[Window, Window]:
     """The window with all around it that scatters into it, from a pixel of scatter's coarse grid on, and its place."""
     margin = round(SCATTER_REACH_MM / camera.spacing)
     near = [
@@ -229,7 +229,7 @@ def _surroundings(window: Box, camera: Camera) -> tuple[Box, Box]:
     return (slice(*near[0]), slice(*near[1])), (inner[0], inner[1])
 
 
-def _cut(part: Projected, window: Box, factor: float | None = None) -> Projected:
+def _cut(part: Projected, window: Window, factor: float | None = None) -> Projected:
     """A projection in a window, where its corner counts from the window's; `factor` times its counts."""
     box, image = part
     inside = [

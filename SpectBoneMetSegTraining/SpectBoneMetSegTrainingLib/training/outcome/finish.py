@@ -23,7 +23,7 @@ from ..run_folder import looks_of, training_seconds
 from ..setup.cases import TrainingCases, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
-from ..trainer import Look, Progress, train
+from ..trainer import Look, StepProgress, train
 from ..validation import image_by_image
 from .learnt import LEARNT, learnt_scans
 from .looks import learnt_ranges
@@ -39,7 +39,7 @@ def train_and_finish(
     config: TrainingConfig,
     output: Path,
     description: str = "",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     devices: Sequence[str] | None = None,
     on_look: Look | None = None,
 ) -> dict[str, Any]:
