@@ -22,7 +22,7 @@ COMMAND_GROUP = "spectbonemetseg.commands"
 
 #: Which extra of ours brings a package that the plain install lacks, by what is imported.
 EXTRAS = {
-    **dict.fromkeys(("tensorflow", "keras", "onnx", "matplotlib", "skimage"), "train"),
+    **dict.fromkeys(("tensorflow", "keras", "onnx", "matplotlib", "skimage", "psutil"), "train"),
     **dict.fromkeys(("slicer", "vtk", "vtkmodules"), "slicer"),
     "argcomplete": "completion",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 def peak_memory_mb() -> float | None:
     """Highest resident memory of this process so far in MB (2**20 bytes); None where the system does not tell.
 
-    Windows tells it through psutil, when that is installed.
+    psutil knows the peak of Windows alone, and the reading library does without it where it is not installed.
     """
     if sys.platform == "win32":
         try:

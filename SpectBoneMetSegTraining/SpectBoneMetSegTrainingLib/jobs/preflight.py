@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,8 +152,6 @@ def _disk(place: Path) -> Finding:
 
 def _memory(trial: TrialResult | None) -> list[Finding]:
     free = free_memory_mb()
-    if free is None:
-        return []
     needed = trial.memory_mb if trial and trial.memory_mb else USUAL_MEMORY_MB
     words = f"The training takes about {needed / 1000:.1f} GB of memory, {free / 1000:.1f} GB are free."
     if needed > free:
@@ -183,19 +180,8 @@ def in_words(seconds: float) -> str:
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def free_memory_mb() -> float | None:
-    """Memory that can be had without pushing others out, in MB (2**20 bytes); None where the system does not tell."""
-    if sys.platform == "win32":
-        import ctypes
+def free_memory_mb() -> float:
+    """Memory that can be had without pushing others out, in MB (2**20 bytes)."""
+    import psutil
 
-        # MEMORYSTATUSEX in words of 64 bits: its own size (and the load), total and free physical memory in bytes, ...
-        status = (ctypes.c_ulonglong * 8)()
-        status[0] = ctypes.sizeof(status)
-        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-            return None
-        return status[2] / 2**20
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():
-        return None
-    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-    return int(lines["MemAvailable"].split()[0]) / 2**10 if "MemAvailable" in lines else None
+    return float(psutil.virtual_memory().available) / 2**20
