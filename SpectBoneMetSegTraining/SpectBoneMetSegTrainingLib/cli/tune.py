@@ -46,7 +46,7 @@ class TuneCommand:
         try:
             model = find_model(args.model)
         except UserError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError.of(error) from error
         cases = cases_of(data, "train")
         if not cases:
             raise UsageError(f"{data} holds no labelled case to learn from.")
