@@ -6,7 +6,6 @@
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from .display.views import fitViews
 from .panel_texts import panelWords
 from .problems import slot
 from .requirements import areInstalled, ensureInstalled, requirementsFile
+from .status_lines import RunningBar
 
 #: How often the window looks for what the child process said, in milliseconds.
 POLL_MS = 50
@@ -64,25 +64,6 @@ class SpectBoneMetSegParameterNode:
     upperLevel: Annotated[float, WithinRange(1.0, 2000.0)] = 100.0
     gamma: Annotated[float, WithinRange(0.2, 3.0)] = 1.0
     inverse: bool = True
-
-
-class RunningBar:
-    """How far a reading is, also between the worker's words."""
-
-    def __init__(self, event, before=None):
-        """Take over an event of kind "progress"; the bar does not go back behind the one `before`."""
-        self._event, self._start = event, time.monotonic()
-        self._floor = max(event.fraction, before.now().fraction if before is not None else 0.0)
-
-    def now(self):
-        """The event with the time left and the share done as they are now."""
-        if self._event.remaining is None:
-            return replace(self._event, fraction=self._floor)
-        passed = time.monotonic() - self._start
-        expected = max(self._event.remaining, passed)
-        share = passed / (expected + passed) if expected > 0 else 0.0
-        left = max(0.0, self._event.remaining - passed)
-        return replace(self._event, remaining=left, fraction=self._floor + (1 - self._floor) * share)
 
 
 class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):

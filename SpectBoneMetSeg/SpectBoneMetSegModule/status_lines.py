@@ -4,6 +4,8 @@
 # ruff: noqa: N803
 
 import logging
+import time
+from dataclasses import replace
 
 from slicer.i18n import tr as _
 
@@ -89,3 +91,22 @@ class Messages:
         self.ui.summaryLabel.text = " ".join(words)
         self.warn(receipt.get("warnings", []))
         self.ui.deviceLabel.text = engineWords(receipt)
+
+
+class RunningBar:
+    """How far a reading is, also between the worker's words."""
+
+    def __init__(self, event, before=None):
+        """Take over an event of kind "progress"; the bar does not go back behind the one `before`."""
+        self._event, self._start = event, time.monotonic()
+        self._floor = max(event.fraction, before.now().fraction if before is not None else 0.0)
+
+    def now(self):
+        """The event with the time left and the share done as they are now."""
+        if self._event.remaining is None:
+            return replace(self._event, fraction=self._floor)
+        passed = time.monotonic() - self._start
+        expected = max(self._event.remaining, passed)
+        share = passed / (expected + passed) if expected > 0 else 0.0
+        left = max(0.0, self._event.remaining - passed)
+        return replace(self._event, remaining=left, fraction=self._floor + (1 - self._floor) * share)
