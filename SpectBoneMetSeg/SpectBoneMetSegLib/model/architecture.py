@@ -71,7 +71,7 @@ class _Step:
         """BatchNorm of this step, then PReLU with one slope per channel."""
         import keras
 
-        from .batch_norm import FusedBatchNormalization
+        from .layers import FusedBatchNormalization
 
         x = FusedBatchNormalization(momentum=BATCHNORM_MOMENTUM, name=f"{self._prefix}{name}_norm")(x)
         start = keras.initializers.Constant(PRELU_START)
@@ -146,7 +146,7 @@ def _recurrent_extraction(image: Any, config: NetworkConfig) -> tuple[Any, list[
     """Eq. 5: x(t) = extract_t(W_F(t) u + up(W_R(t) x(t-1)) + b), u the image at every step, x(0) absent."""
     import keras
 
-    from .upsampling import BilinearUpsampling
+    from .layers import BilinearUpsampling
 
     shared: dict[str, keras.Layer] | None = {} if config.tied else None
     features: Any = None
@@ -170,7 +170,7 @@ def _upsample(image: Any, features: Any, stages: list[Any], config: NetworkConfi
     """Back to full resolution: per halving a bilinear doubling, the skipped features, and a 3x3 convolution."""
     import keras
 
-    from .upsampling import BilinearUpsampling
+    from .layers import BilinearUpsampling
 
     step = _Step(0, {})
     levels = [(f"up{number}", filters) for number, filters in enumerate(config.channels, start=1)]

@@ -18,8 +18,7 @@ def reader_features(image: Any, channels: tuple[int, ...], momentum: float) -> t
     """
     import keras
 
-    from .batch_norm import FusedBatchNormalization
-    from .upsampling import BilinearUpsampling
+    from .layers import BilinearUpsampling, FusedBatchNormalization
 
     def convolve(x: Any, filters: int, name: str, stride: int = 1, kernel: int = 3) -> Any:
         x = keras.layers.Conv2D(

@@ -18,7 +18,7 @@ def unet_features(image: Any, channels: tuple[int, ...], momentum: float) -> Any
     """
     import keras
 
-    from .batch_norm import FusedBatchNormalization
+    from .layers import FusedBatchNormalization
 
     def convolve(x: Any, filters: int, name: str) -> Any:
         for number in (1, 2):

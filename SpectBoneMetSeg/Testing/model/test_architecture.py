@@ -142,7 +142,7 @@ def test_untrained_network_starts_near_the_prior_probability():
 
 def test_upsampling_is_keras_bilinear_and_survives_cloning():
     import keras
-    from SpectBoneMetSegLib.model.upsampling import BilinearUpsampling
+    from SpectBoneMetSegLib.model.layers import BilinearUpsampling
 
     image = np.random.default_rng(0).random((1, 5, 3, 2), dtype=np.float32)
     ours = BilinearUpsampling.from_config(BilinearUpsampling(4).get_config())

@@ -140,7 +140,7 @@ class Looker:
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         import keras
-        from SpectBoneMetSegLib.model.upsampling import BilinearUpsampling
+        from SpectBoneMetSegLib.model.layers import BilinearUpsampling
 
         # One for each way back of the recurrence, and then the first of the way up: it takes the coarsest features.
         ups = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]

@@ -13,7 +13,7 @@ def pair():
     if use_backend() != "tensorflow":
         pytest.skip("the other backends use Keras' own")
     import keras
-    from SpectBoneMetSegLib.model.batch_norm import FusedBatchNormalization
+    from SpectBoneMetSegLib.model.layers import FusedBatchNormalization
 
     rng = np.random.default_rng(0)
     layers = [keras.layers.BatchNormalization(momentum=0.9), FusedBatchNormalization(momentum=0.9)]
