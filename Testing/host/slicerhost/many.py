@@ -20,15 +20,15 @@ def many_lesions(volumes: dict[str, Any], count: int) -> Any:
         volumes: {"anterior": volume node, "posterior": volume node} of a scan.
         count: how many.
     """
-    from SpectBoneMetSegLib.lesions.model_result import ModelResult
+    from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
     from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
     from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
     maps = {name: _hills(scan.frame.shape, count, seed) for seed, name in enumerate(scan.views)}
     rows, columns = scan.frame.shape
-    facts: dict[str, object] = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 60.0}
-    return ModelResult(scan, ThoraxCrop((0, rows), (0, columns), 1.0, "whole-body"), maps, facts)
+    crop = ThoraxCrop((0, rows), (0, columns), 1.0, method="whole-body")
+    return ModelResult(scan, crop, maps, Limits(0.5, 0.5, 60.0))
 
 
 def open_many_lesions(host: Any, panel: Any, volumes: dict[str, Any], count: int) -> None:
