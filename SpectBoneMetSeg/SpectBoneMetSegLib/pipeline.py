@@ -167,6 +167,8 @@ class Reader:
             crop, (rows, columns) = find_region(aggregated, work, thorax, options, scan.case)
         with clock.step("prepare"):
             views = _views_on(scan, work)
+            notes = unlike(views, work.spacing[0], self.model.card.appearance, scan.case)
+            scan = replace(scan, warnings=(*scan.warnings, *notes))
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
             network = self.model.card.network
             # Whatever is read is read at the levels of what the model was taught on.
@@ -178,9 +180,6 @@ class Reader:
             )
         with clock.step("network"):
             output, regions = (self.engine.predict(inputs), None) if not network.regions else self.engine.answer(inputs)
-        with clock.step("check"):
-            notes = unlike(views, work.spacing[0], self.model.card.appearance, scan.case)
-            scan = replace(scan, warnings=(*scan.warnings, *notes))
         maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
         shown = {} if regions is None else self._regions(regions, scan, (rows, columns), work, aggregated)
         result = ModelResult(scan, crop, maps, self._limits(options), {}, self.model.card.confidence, shown)
@@ -232,8 +231,9 @@ class Reader:
             warnings.append(BOX_MAY_BE_WRONG)
         if len(scan.views) == 2 and card.network.outputs == ("union",):
             warnings.append("The model reads the sum of both views: every lesion is marked in both.")
-        if crop.method != "manual" and options.region != card.region:
-            warnings.append(f"The model was trained on the {card.region}, not on the {options.region}.")
+        # A model that knows whole bodies knows their thoraxes.
+        if crop.method != "manual" and options.region == "whole-body" and card.taught_region != "whole-body":
+            warnings.append(f"The model was trained on the {card.region}, not on the whole body.")
         return {
             "read": what_was_read(crop, shape),
             "program": {"name": "SpectBoneMetSeg", "version": __version__},

@@ -11,7 +11,7 @@ import SpectBoneMetSegModule
 
 MODULE_FOLDER = package_folder(SpectBoneMetSegModule).parent
 #: Of the file as it is shipped.
-SHA256 = "c8c52ea6da9990c0559069607736543c34452f7cecabc39e6b0b21184b7fc380"
+SHA256 = "9565e19d16c34cbfb4abdf203c41ed2d58a8a18976ce875de8df2f8da817d8cf"
 
 
 def sampleFile():

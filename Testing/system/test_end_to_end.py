@@ -19,6 +19,8 @@ from SpectBoneMetSegLib.cli.main import main
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 BOTH_VIEWS = {
+    "regions_anterior.nrrd",
+    "regions_posterior.nrrd",
     "segmentation.seg.nrrd",
     "mask.nrrd",
     "mask_anterior.nrrd",
@@ -103,7 +105,7 @@ def test_reading_twice_gives_the_same_masks(sample, tmp_path):
 def test_the_real_scan_gives_every_file_of_a_single_view(real_scan, tmp_path, capsys):
     assert main(["segment", str(real_scan), "--output", str(tmp_path), "--json"]) == 0
     folder = tmp_path / "JPEG-LL"
-    assert {path.name for path in folder.iterdir()} == BOTH_VIEWS - {"mask_posterior.nrrd"}
+    assert {path.name for path in folder.iterdir()} == BOTH_VIEWS - {"mask_posterior.nrrd", "regions_posterior.nrrd"}
     told = receipt(folder)
     assert told["aggregated"] is False
     assert told["crop"]["confidence"] > 0.5
@@ -111,11 +113,13 @@ def test_the_real_scan_gives_every_file_of_a_single_view(real_scan, tmp_path, ca
     assert json.loads(capsys.readouterr().out)["failed"] == 0
 
 
-def test_the_whole_body_goes_through_the_same_model(tmp_path):
-    assert main(["segment", str(SAMPLE), "--output", str(tmp_path), "--region", "whole-body"]) == 0
+@pytest.mark.parametrize("model", [None, "thorax"])
+def test_the_whole_body_goes_through_either_model_and_only_one_that_knows_thoraxes_warns(model, tmp_path):
+    named = ["--model", model] if model else []
+    assert main(["segment", str(SAMPLE), "--output", str(tmp_path), "--region", "whole-body", *named]) == 0
     told = receipt(tmp_path / "simulated_scan")
     assert told["crop"]["rows"] == [0, 1024]
-    assert any("trained on the thorax" in note for note in told["warnings"])
+    assert any("trained on the thorax" in note for note in told["warnings"]) == (model == "thorax")
 
 
 def test_a_box_by_hand_overrides_the_cropping(tmp_path):

@@ -30,7 +30,7 @@ WEIGHTS_FILE = "weights.npz"
 ONNX_FILE = "model.onnx"
 
 #: Read when no model is named and it is shipped; otherwise the first one of `list_models`.
-DEFAULT_MODEL_NAME = "thorax"
+DEFAULT_MODEL_NAME = "whole-body"
 #: Environment variable with the folder of the user's own models, instead of the system's place for them.
 MODELS_VARIABLE = "SPECTBONEMETSEG_MODELS"
 

@@ -47,19 +47,19 @@ def test_a_scan_like_those_is_not_told(counts, learnt):
 
 
 SPOILED = {
-    "level": lambda image: np.random.default_rng(3).binomial(image.astype(int), 0.03),
+    "counts per pixel": lambda image: np.random.default_rng(3).binomial(image.astype(int), 0.03),
     "noise": lambda image: ndimage.gaussian_filter(image, 2),
     "sharpness": lambda image: image + 3 * (image - ndimage.gaussian_filter(image, 1.5)),
-    "brightest bone": lambda image: image**2 / np.percentile(image, 99.5),
+    "brightest bone": lambda image: np.minimum(image, np.percentile(image, 97)),
     "soft tissue": lambda image: np.sqrt(image * image.max()),
-    "length": lambda image: image[: len(image) // 2],
+    "length of the body": lambda image: image[: len(image) // 2],
 }
 
 
 @pytest.mark.parametrize("what", SPOILED)
 def test_what_was_done_to_a_scan_is_told(what, counts, learnt):
     [sentence] = unlike({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, learnt, "case")
-    assert what in sentence or "learnt:" in sentence
+    assert what in sentence
     assert sentence.startswith("The anterior view of case looks like no scan that the model learnt from: ")
 
 

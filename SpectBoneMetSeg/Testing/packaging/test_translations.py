@@ -86,6 +86,7 @@ ALLOWED = {
     # A command, not a sentence.
     "pip install",
     "PythonSlicer -m pip install",
+    "`spectbonemetseg segment`",
     "not worse",
     "The SpectBoneMetSeg developers",
     "WHOLE BODY",

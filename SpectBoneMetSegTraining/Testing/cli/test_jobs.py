@@ -141,7 +141,7 @@ def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare
 
 
 def test_an_empty_list_of_jobs_says_so(tmp_path, capsys):
-    assert main(["jobs", "list", "--jobs", str(tmp_path / "none")]) == 0
+    assert main(["jobs", "list", "--folder", str(tmp_path / "none")]) == 0
     told = capsys.readouterr()
     assert told.out == ""
     assert "There are no training jobs" in told.err

@@ -102,5 +102,5 @@ def test_only_training_cases_are_split(folder):
 
 
 def test_a_folder_that_is_no_data_set_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(UserError, match="spectbonemetseg simulate"):
+    with pytest.raises(UserError, match="make one"):
         cases_of(tmp_path, "train")

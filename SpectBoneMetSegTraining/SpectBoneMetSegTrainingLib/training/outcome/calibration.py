@@ -54,7 +54,7 @@ def _fitted(features: Array, true: Array) -> tuple[float, ...] | None:
     from scipy.optimize import minimize
 
     known = ~np.isnan(true)
-    features, true = features[known].reshape(int(known.sum()), -1), true[known]
+    features, true = features[known], true[known]
     if min(true.sum(), len(true) - true.sum()) < LEAST_OF_EACH:
         return None
     mean, spread = features.mean(0), np.maximum(features.std(0), 1e-6)

@@ -18,6 +18,7 @@ from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
+from ...phantom.store.crops import PatientStore
 from ..losses.objectives import describe_loss
 from ..run_folder import looks_of, training_seconds
 from ..setup.cases import TrainingCases, training_cases
@@ -137,7 +138,9 @@ def _stored(config: TrainingConfig) -> dict[str, Any]:
     if config.store is None:
         return {}
     about = read_json(Path(config.store) / STORE_RECORD)
-    who = f"{about['patients']} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"
+    # As many as are there: a store may still be in the making.
+    count = len(PatientStore(Path(config.store)))
+    who = f"{count} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"
     return {"stored_patients": who, "share_of_patches_from_stored_patients": config.store_share}
 
 
@@ -155,12 +158,14 @@ def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) ->
         "cases": len(cases.labelled),
         "validation_cases": len(cases.validation),
         "unlabelled_cases": len(cases.unlabelled),
-        **({} if config.store is None else {"stored_patients": _stored(config), "of_stored": config.store_share}),
+        **_stored(config),
         "start": parent_of(config) or "random weights",
         "steps": config.steps,
         "batch": config.batch,
         "patch_pixels": config.patch,
         "augmented_while_training": config.augment,
+        "lesions_by_instance": config.by_instance,
+        "precision": config.precision,
         "learning_rate": config.learning_rate,
         "seed": config.seed,
         "minutes": round(training_seconds(run) / 60, 1),
