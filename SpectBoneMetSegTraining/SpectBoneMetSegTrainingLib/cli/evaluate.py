@@ -171,6 +171,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
+    from ..dataset.cases import region_held
     from ..evaluation.confidence_figures import confidence_figures
     from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases
     from ..evaluation.region_overlap import predicted_regions, region_dice
@@ -190,8 +191,10 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
             raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    region = args.region or card.taught_region
-    predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, card.taught_region)
+    # Where only thoraxes are, a model of the whole body takes its level of counts from them, too.
+    taught = card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    region = args.region or taught
+    predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, taught)
     delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
     scores: list[CaseScores] = []
     judged_areas: list[JudgedScan] = []
@@ -200,7 +203,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     if card.confidence is not None:
         figures["confidence"] = confidence_figures(judged_areas, card.confidence)
     if card.network.regions:
-        found = predicted_regions(data, cases, engine.answer, card.network, region, card.taught_region)
+        found = predicted_regions(data, cases, engine.answer, card.network, region, taught)
         figures["regions"] = region_dice(found)
     judged = without_flags(scores)
     report = full_report(judged) if judged else {}

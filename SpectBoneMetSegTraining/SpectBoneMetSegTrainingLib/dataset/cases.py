@@ -333,6 +333,16 @@ def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
     return [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
 
 
+def region_held(folder: Path, cases: Iterable[str]) -> Region:
+    """What the images of labelled cases show: the whole body if all do, else the thorax, which all show.
+
+    Raises:
+        UserError: a file is missing or unreadable.
+    """
+    records = (read_json(folder / "instances" / f"{case}.json") for case in cases)
+    return "whole-body" if all(record.get("region") == "whole-body" for record in records) else "thorax"
+
+
 def _place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
     """Where the stored crop and the thorax lie, for the JSON; `_place_of` reads it back."""
     (rows, columns), (own_rows, own_columns) = place.reference, place.own

@@ -63,6 +63,18 @@ def test_half_as_large_a_model_answers_nearly_the_same(taught, tmp_path):
     np.testing.assert_allclose(kept, answers[1], atol=1e-4)
 
 
+@pytest.mark.parametrize("region", [[], ["--region", "thorax"]])
+def test_a_model_of_the_whole_body_is_measured_on_a_set_of_thoraxes_in_these(taught, region, capsys):
+    assert main(["evaluate", "--data", str(taught[1]), "--model", "whole-body", "--json", *region]) == 0
+    assert json.loads(capsys.readouterr().out)["cases"] == 2
+
+
+def test_a_model_of_the_whole_body_is_tuned_to_a_set_of_thoraxes(taught, tmp_path, capsys):
+    output = tmp_path / "mine"
+    assert main(["tune", "--data", str(taught[1]), "--model", "whole-body", "--output", str(output)]) == 0
+    assert find_model(output).card.parent.startswith("whole-body 1, ")
+
+
 def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tmp_path, capsys):
     only_test = discs(tmp_path / "only", ["test"] * 2)
     command = ["tune", "--model", str(taught[0]), "--output", str(tmp_path / "no")]

@@ -39,6 +39,6 @@ def test_a_real_job_ends_with_a_model_that_is_compared_and_can_be_used(data, job
         {**card.training["data_summary"], **card.metrics["comparison with parent"]}
     ).replace('"cases"', "")
     comparison = comparison_of(model)
-    assert comparison.parent.startswith("thorax")
+    assert comparison.parent.startswith("whole-body")
     assert comparison.patients == 2
     assert promote(model.path, "mine", even_if_worse=True).path == tmp_path / "models" / "mine"

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, load_network
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import LabelledCrop
+from ...dataset.cases import LabelledCrop, region_held
 from ...evaluation.predictions import Delineator, choose_threshold, predict_cases, union_of
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
@@ -50,7 +51,7 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
     if not cases:
         raise UserError("the data set has no patients for validation.")
     patients = patients_of(data)
-    first, second = (_predictions(one, data, cases) for one in (earlier, model))
+    first, second = (_predictions(one, data, cases, config.region) for one in (earlier, model))
     if ("union",) in (earlier.card.network.outputs, model.card.network.outputs):
         first, second = [_as_union(one) for one in first], [_as_union(one) for one in second]
     old = without_flags(score_cases(first, _delineator(earlier), patients))
@@ -82,9 +83,12 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
     )
 
 
-def _predictions(model: ModelFolder, data: Path, cases: Sequence[str]) -> list[Prediction]:
-    predict = image_by_image(load_network(model), model.card.network)
-    return list(predict_cases(data, cases, predict, model.card.network, region=model.card.taught_region))
+def _predictions(model: ModelFolder, data: Path, cases: Sequence[str], region: Region) -> list[Prediction]:
+    """A model in the region of the training; the level of counts is that of what it was taught on, where it is held."""
+    network = model.card.network
+    predict = image_by_image(load_network(model), network)
+    taught = model.card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    return list(predict_cases(data, cases, predict, network, region=region, taught=taught))
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.engines import DeviceName, load_engine
 from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import load_case, read_json, shows_lesion
+from ...dataset.cases import load_case, read_json, region_held, shows_lesion
 from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases
 from ..setup.fine_tuning import named
@@ -46,7 +47,7 @@ def retune(
     if is_sealed(data):
         raise UserError(f"{data} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
-    region = model.card.taught_region
+    region = model.card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
     if not any(shows_lesion(load_case(data, case, region=region)) for case in cases):
         raise UserError(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {data}; label some first."
@@ -54,7 +55,7 @@ def retune(
     with TemporaryDirectory() as temporary:
         # What is stored is what is tuned.
         source = export_onnx(halve_model(model, Path(temporary) / output.name)) if halved else model
-        tuned = _tuned(source, data, cases, by, device)
+        tuned = _tuned(source, data, cases, region, by, device)
         card = source.card
         figures = {
             "what": "thresholds and confidence were chosen on these patients",
@@ -72,10 +73,12 @@ def retune(
         return copy_model(source, output, replace(card, **fields))
 
 
-def _tuned(model: ModelFolder, data: Path, cases: list[str], by: OperatingPoint, device: DeviceName) -> Tuned:
+def _tuned(
+    model: ModelFolder, data: Path, cases: list[str], region: Region, by: OperatingPoint, device: DeviceName
+) -> Tuned:
     engine, card = load_engine(model, "auto", device), model.card
 
     def predictions() -> Iterator[Prediction]:
-        return predict_cases(data, cases, engine.predict, card.network, region=card.taught_region)
+        return predict_cases(data, cases, engine.predict, card.network, region=region)
 
     return tune(predictions, patients_of(data), by)

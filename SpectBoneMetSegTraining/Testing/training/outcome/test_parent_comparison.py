@@ -33,8 +33,8 @@ def answers(monkeypatch):
     """What each model says of a case: {its name: crop -> {view: probability}}."""
     said = {}
 
-    def predictions(model, data, cases):
-        crops = [load_case(data, case) for case in cases]
+    def predictions(model, data, cases, region):
+        crops = [load_case(data, case, region=region) for case in cases]
         if model.card.network.outputs == ("union",):
             crops = [union_of(crop) for crop in crops]
         return [(crop, said[model.card.name](crop)) for crop in crops]
