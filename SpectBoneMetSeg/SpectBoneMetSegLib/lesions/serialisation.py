@@ -101,7 +101,7 @@ def result_from(
     maps = {name: np.asarray(probabilities[name], np.float32) for name in VIEW_NAMES if name in probabilities}
     receipt = dict(facts["receipt"])
     # Scenes of earlier versions hold the limits in the receipt alone.
-    limits = facts.get("limits") or {name: receipt[name] for name in _limit_names() if name in receipt}
+    limits = facts.get("limits") or {item.name: receipt[item.name] for item in fields(Limits) if item.name in receipt}
     known = facts.get("confidence")
     return ModelResult(
         _scan_from(facts, counts),
@@ -112,10 +112,6 @@ def result_from(
         None if known is None else Confidence.from_dict(known),
         dict(regions or {}),
     )
-
-
-def _limit_names() -> list[str]:
-    return [item.name for item in fields(Limits)]
 
 
 def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,9 +170,8 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
-    from ..dataset.cases import region_held
     from ..evaluation.confidence_figures import confidence_figures
-    from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases
+    from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases, taught_region_in
     from ..evaluation.region_overlap import predicted_regions, region_dice
     from ..evaluation.report import full_report, plain, write_report
     from ..evaluation.scores import save_scores, without_flags
@@ -191,17 +189,15 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
             raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    # Where only thoraxes are, a model of the whole body takes its level of counts from them, too.
-    taught = card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    taught = taught_region_in(data, cases, card)
     region = args.region or taught
     predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, taught)
-    delineator = Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
+    delineator = Delineator.of(card)
     scores: list[CaseScores] = []
-    judged_areas: list[JudgedScan] = []
-    passing = _judged(_scored(predictions, delineator, patients_of(data), scores), delineator, judged_areas)
-    figures = evaluate_cases(passing, delineator)
+    areas: list[JudgedScan] = []
+    figures = evaluate_cases(_in_passing(predictions, delineator, patients_of(data), scores, areas), delineator)
     if card.confidence is not None:
-        figures["confidence"] = confidence_figures(judged_areas, card.confidence)
+        figures["confidence"] = confidence_figures(areas, card.confidence)
     if card.network.regions:
         found = predicted_regions(data, cases, engine.answer, card.network, region, taught)
         figures["regions"] = region_dice(found)
@@ -235,26 +231,18 @@ def _cases(data: Path, split: str) -> list[str]:
     return training_and_validation(data)[1] if split == "validation" else cases_of(data, split)
 
 
-def _judged(
-    predictions: Iterable[Prediction], delineator: Delineator, judged: list[JudgedScan]
+def _in_passing(
+    predictions: Iterable[Prediction],
+    delineator: Delineator,
+    patients: dict[str, str],
+    scores: list[CaseScores],
+    judged: list[JudgedScan],
 ) -> Iterator[Prediction]:
-    """The predictions as they come, the areas of each judged in passing."""
-    from SpectBoneMetSegLib.lesions.model_result import Limits
-
+    """The predictions as they come, each scored and its areas judged in passing, so that none has to be kept."""
     from ..evaluation.confidence_figures import judged_scans
-
-    limits = Limits(**asdict(delineator))
-    for prediction in predictions:
-        judged.extend(judged_scans([prediction], limits))
-        yield prediction
-
-
-def _scored(
-    predictions: Iterable[Prediction], delineator: Delineator, patients: dict[str, str], scores: list[CaseScores]
-) -> Iterator[Prediction]:
-    """The predictions as they come, each scored in passing, so that none has to be kept."""
     from ..evaluation.scores import score_cases
 
     for prediction in predictions:
         scores.extend(score_cases([prediction], delineator, patients))
+        judged.extend(judged_scans([prediction], delineator))
         yield prediction

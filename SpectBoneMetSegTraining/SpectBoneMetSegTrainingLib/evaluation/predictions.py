@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.delineation import LesionMasks, lesion_masks
+from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.loading.options import Region
+from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
-from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels
+from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels, region_held
 from .metrics import Counts, compare
 
 OperatingPoint = Literal["dice", "lesions"]
@@ -30,13 +31,13 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 
-@dataclass(frozen=True)
-class Delineator:
-    """The thresholds that turn probabilities into marks, as in the reading pipeline."""
+class Delineator(Limits):
+    """The limits that turn probabilities into marks, as in the reading pipeline."""
 
-    threshold: float
-    seed_threshold: float
-    minimum_area_mm2: float
+    @classmethod
+    def of(cls, card: ModelCard) -> Delineator:
+        """A model's own."""
+        return cls(card.threshold, card.seed_threshold, card.minimum_area_mm2)
 
     def __call__(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> dict[ViewName, NDArray[np.bool_]]:
         """{view: (rows, columns) bool} from {view: (rows, columns) probability}, anterior frame."""
@@ -71,16 +72,31 @@ def predict_cases(
     """
     for name in cases:
         crop = load_case(folder, name, truth, region)
-        views = (crop.counts.get("anterior"), crop.counts.get("posterior"))
-        scales = None
-        if taught not in (None, region):
-            known = load_case(folder, name, truth, taught).counts
-            scales = view_scales(known.get("anterior"), known.get("posterior"), network.scaling)
-        result = predict(network_inputs(*views, network.inputs, network.scaling, scales))
+        known = None if taught in (None, region) else load_case(folder, name, truth, taught)
+        result = predict(inputs_of(crop, network, known))
         if network.outputs == ("union",):
             yield union_of(crop), {"anterior": result[..., 0]}
         else:
             yield crop, {view: result[..., network.outputs.index(view)] for view in crop.counts}
+
+
+def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | None = None) -> NDArray[np.float32]:
+    """What a network is shown of a case, (rows, columns, inputs).
+
+    Args:
+        known: the case in the region whose level of counts the model knows, None for the same region.
+    """
+    scales = None if known is None else view_scales(*_both(known), network.scaling)
+    return network_inputs(*_both(crop), network.inputs, network.scaling, scales)
+
+
+def taught_region_in(data: Path, cases: Iterable[str], card: ModelCard) -> Region:
+    """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
+    return card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+
+
+def _both(crop: LabelledCrop) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    return crop.counts.get("anterior"), crop.counts.get("posterior")
 
 
 def union_of(crop: LabelledCrop) -> LabelledCrop:

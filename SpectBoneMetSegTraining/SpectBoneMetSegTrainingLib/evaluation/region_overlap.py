@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import Answer
-from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 from SpectBoneMetSegLib.scan.region_sides import regions_of_views
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS, class_map
 
-from ..dataset.cases import LabelledCrop, load_case
+from ..dataset.cases import load_case
+from .predictions import inputs_of
 
 Ids = NDArray[np.uint8]
 
@@ -38,10 +38,8 @@ def predicted_regions(
         crop = load_case(folder, name, region=region, regions=True)
         if not crop.regions:
             continue
-        scales = None if taught == region else _scales(load_case(folder, name, region=taught), network)
-        views = crop.counts.get("anterior"), crop.counts.get("posterior")
-        inputs = network_inputs(*views, network.inputs, network.scaling, scales)
-        regions = answer(inputs).regions
+        known = None if taught == region else load_case(folder, name, region=taught)
+        regions = answer(inputs_of(crop, network, known)).regions
         if regions is None:
             return
         numbered = regions_of_views(regions, network.outputs, REFERENCE_SPACING_MM)
@@ -66,7 +64,3 @@ def region_dice(pairs: Iterable[tuple[Ids, Ids]]) -> dict[str, float]:
     dice = {name: round(float(2 * both[i] / total[i]), 4) for i, name in enumerate(REGIONS, start=1) if there[i]}
     bones = [value for name, value in dice.items() if name in BONE_REGIONS]
     return {**dice, "bones": round(float(np.mean(bones)), 4)} if bones else dice
-
-
-def _scales(crop: LabelledCrop, network: NetworkConfig) -> dict[str, float]:
-    return view_scales(crop.counts.get("anterior"), crop.counts.get("posterior"), network.scaling)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
-from ..labels.grids import on_frame_of, view_grid
+from ..labels.grids import drawn_view, on_frame_of, view_grid
 from ..labels.marks import IGNORE_NAME, Mark
 from .labelme_shapes import NoAreaError, filled, size_of_picture
 
@@ -51,22 +51,15 @@ def read_labelme(
     """
     notes = [] if notes is None else notes
     content = _load(path, notes)
-    views = scan.views
-    view = said or (next(iter(views)) if len(views) == 1 else None)
-    if view is None:
-        raise UserError(
-            f"{path.name} does not say on which view it was drawn; let its name end in _anterior or _posterior."
-        )
-    if view not in views:
-        raise UserError(f"{path.name} was drawn on the {view} view, which the scan {scan.case} does not have.")
-    rows, columns = views[view].shape
+    view = drawn_view(path.name, scan, said)
+    rows, columns = scan.views[view].shape
     stated = _size(content, path)
     if stated != (rows, columns):
         raise UserError(
             f"{path.name} was drawn on a picture of {stated[1]} x {stated[0]} pixels, the {view} view of {scan.case} "
             f"has {columns} x {rows}; annotate a picture of that view alone, pixel by pixel."
         )
-    grid = view_grid(views[view], view)
+    grid = view_grid(scan.views[view], view)
     return [
         Mark(name, on_frame_of(mask, grid, scan), view, name.strip().lower() == IGNORE_NAME)
         for name, mask in _drawn(content["shapes"], (rows, columns), path.name, notes)

@@ -12,7 +12,7 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
-from ..labels.grids import on_frame_of, view_grid
+from ..labels.grids import drawn_view, on_frame_of, view_grid
 from ..labels.marks import Mark
 from ..labels.slices import Picture
 from .image_files import refuse_counts, values_of
@@ -36,21 +36,14 @@ def read_mask_picture(
     """
     pixels = _values(path)
     refuse_counts([pixels], path.name)
-    views = scan.views
-    view = said or (next(iter(views)) if len(views) == 1 else None)
-    if view is None:
-        raise UserError(
-            f"{path.name} does not say on which view it was drawn; let its name hold _anterior or _posterior."
-        )
-    if view not in views:
-        raise UserError(f"{path.name} was drawn on the {view} view, which the scan {scan.case} does not have.")
-    rows, columns = views[view].shape
+    view = drawn_view(path.name, scan, said)
+    rows, columns = scan.views[view].shape
     if pixels.shape != (rows, columns):
         raise UserError(
             f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the {view} view of {scan.case} has "
             f"{columns} x {rows}; save the mask in the pixels of that view alone."
         )
-    grid = view_grid(views[view], view)
+    grid = view_grid(scan.views[view], view)
     marks = [
         Mark(str(value), on_frame_of(np.asarray(pixels == value), grid, scan), view) for value in values_of(pixels)
     ]

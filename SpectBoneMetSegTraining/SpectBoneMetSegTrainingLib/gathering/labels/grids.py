@@ -17,7 +17,16 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import SPACING_TOLERANCE, PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from SpectBoneMetSegLib.scan.regrid import sample_on
 
-__all__ = ["DIRECTION_TOLERANCE", "PIXEL_TOLERANCE", "Grid", "grids_of", "on_frame_of", "place", "view_grid"]
+__all__ = [
+    "DIRECTION_TOLERANCE",
+    "PIXEL_TOLERANCE",
+    "Grid",
+    "drawn_view",
+    "grids_of",
+    "on_frame_of",
+    "place",
+    "view_grid",
+]
 
 #: How far a pixel centre of a label may lie from the scan's, in pixels; how far its directions may differ (cosines).
 PIXEL_TOLERANCE = 0.1
@@ -47,6 +56,23 @@ class Grid:
 def view_grid(view: PlanarView, marks: ViewName | None, name: str = "") -> Grid:
     """The grid of a view; `marks` as `Grid.view`."""
     return Grid(name or f"the {view.name} view", view.shape, view.ijk_to_ras, marks, view)
+
+
+def drawn_view(name: str, scan: WholeBodyScan, said: ViewName | None) -> ViewName:
+    """The view of a label that was drawn on a picture of one view.
+
+    Args:
+        name: of its file. said: the view that its name speaks of.
+
+    Raises:
+        UserError: none is named on a scan with two, or one that the scan does not have.
+    """
+    view = said or (next(iter(scan.views)) if len(scan.views) == 1 else None)
+    if view is None:
+        raise UserError(f"{name} does not say on which view it was drawn; let its name end in _anterior or _posterior.")
+    if view not in scan.views:
+        raise UserError(f"{name} was drawn on the {view} view, which the scan {scan.case} does not have.")
+    return view
 
 
 def grids_of(scan: WholeBodyScan, said: ViewName | None = None) -> list[Grid]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.lesions.model_result import Limits
+from SpectBoneMetSegLib.common.packages import is_there
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import check_target, save_model
 
@@ -89,7 +88,7 @@ def finish_model(
     def predictions() -> Iterator[Prediction]:
         return predict_cases(data, measured, predict, config.network, region=config.region)
 
-    tuned = Tuned(Limits(minimum_area_mm2=MINIMUM_AREA_MM2), None, {})
+    tuned = Tuned(Delineator(minimum_area_mm2=MINIMUM_AREA_MM2), None, {})
     figures: dict[str, Any] = {}
     if measured:
         what = (
@@ -99,8 +98,7 @@ def finish_model(
         )
         if not _any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
-            delineator = Delineator(**asdict(tuned.limits))
-            tuned = replace(tuned, figures=evaluate_cases(predictions(), delineator))
+            tuned = replace(tuned, figures=evaluate_cases(predictions(), tuned.limits))
         else:
             tuned = tune(predictions, patients_of(data), config.operating_point)
             if cases.validation and not looks_of(run):
@@ -125,7 +123,7 @@ def finish_model(
         },
         output,
     )
-    if find_spec("onnx") is not None:
+    if is_there("onnx"):
         # Whoever reads with the model need not have TensorFlow.
         from SpectBoneMetSegLib.model.onnx_export import export_onnx
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.model.confidence import Confidence
 
 from ...evaluation.confidence_figures import judged_scans
@@ -26,19 +25,13 @@ class Tuned:
         figures: as in `evaluate_cases`, and "confidence", where every patient is judged by a fit to the others.
     """
 
-    limits: Limits
+    limits: Delineator
     confidence: Confidence | None
     figures: dict[str, Any]
 
     def to_card(self) -> dict[str, Any]:
         """The entries of a model's card."""
-        limits = self.limits
-        return {
-            "threshold": limits.threshold,
-            "seed_threshold": limits.seed_threshold,
-            "minimum_area_mm2": limits.minimum_area_mm2,
-            "confidence": self.confidence,
-        }
+        return {**asdict(self.limits), "confidence": self.confidence}
 
 
 def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str, str], by: OperatingPoint) -> Tuned:
@@ -49,10 +42,10 @@ def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str,
         patients: case -> patient. by: what chooses the thresholds.
     """
     threshold, seed = choose_threshold(predictions(), MINIMUM_AREA_MM2, by)
-    limits = Limits(threshold, seed, MINIMUM_AREA_MM2)
+    limits = Delineator(threshold, seed, MINIMUM_AREA_MM2)
     scans = judged_scans(predictions(), limits)
     confidence = fit_confidence(scans)
-    figures = evaluate_cases(predictions(), Delineator(threshold, seed, MINIMUM_AREA_MM2))
+    figures = evaluate_cases(predictions(), limits)
     if confidence is not None:
         figures["confidence"] = cross_fitted(scans, patients)
     return Tuned(limits, confidence, figures)

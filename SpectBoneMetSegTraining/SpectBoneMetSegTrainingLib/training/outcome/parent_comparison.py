@@ -13,8 +13,8 @@ from SpectBoneMetSegLib.model.store import ModelFolder, find_model, load_network
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import LabelledCrop, region_held
-from ...evaluation.predictions import Delineator, choose_threshold, predict_cases, union_of
+from ...dataset.cases import LabelledCrop
+from ...evaluation.predictions import Delineator, choose_threshold, predict_cases, taught_region_in, union_of
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
 from ..setup.cases import training_cases
@@ -54,7 +54,7 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
     first, second = (_predictions(one, data, cases, config.region) for one in (earlier, model))
     if ("union",) in (earlier.card.network.outputs, model.card.network.outputs):
         first, second = [_as_union(one) for one in first], [_as_union(one) for one in second]
-    old = without_flags(score_cases(first, _delineator(earlier), patients))
+    old = without_flags(score_cases(first, Delineator.of(earlier.card), patients))
     new = without_flags(_scores_with_others_thresholds(second, model, patients))
     if not new:
         raise UserError("all patients for validation are scored apart (superscans or cold lesions).")
@@ -87,7 +87,7 @@ def _predictions(model: ModelFolder, data: Path, cases: Sequence[str], region: R
     """A model in the region of the training; the level of counts is that of what it was taught on, where it is held."""
     network = model.card.network
     predict = image_by_image(load_network(model), network)
-    taught = model.card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    taught = taught_region_in(data, cases, model.card)
     return list(predict_cases(data, cases, predict, network, region=region, taught=taught))
 
 
@@ -95,11 +95,6 @@ def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
     """Every figure over all cases."""
     pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
     return {name: float(value) for name, value in pooled.items()}
-
-
-def _delineator(model: ModelFolder) -> Delineator:
-    card = model.card
-    return Delineator(card.threshold, card.seed_threshold, card.minimum_area_mm2)
 
 
 def _as_union(prediction: Prediction) -> Prediction:
@@ -116,7 +111,7 @@ def _scores_with_others_thresholds(
     names = sorted({patients[crop.case] for crop, _ in predictions})
     halves = [[p for p in predictions if (names.index(patients[p[0].case]) % 2) == half] for half in (0, 1)]
     if not all(halves):
-        return score_cases(predictions, _delineator(model), patients)
+        return score_cases(predictions, Delineator.of(model.card), patients)
     result = []
     for ours, others in (halves, halves[::-1]):
         area = model.card.minimum_area_mm2

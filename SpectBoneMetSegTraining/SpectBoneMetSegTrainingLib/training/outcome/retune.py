@@ -14,9 +14,9 @@ from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import load_case, read_json, region_held, shows_lesion
+from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
-from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases
+from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
 from ..setup.fine_tuning import named
 from .learnt import LEARNT, scans_known
 from .looks import learnt_ranges, widened
@@ -47,7 +47,7 @@ def retune(
     if is_sealed(data):
         raise UserError(f"{data} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
-    region = model.card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    region = taught_region_in(data, cases, model.card)
     if not any(shows_lesion(load_case(data, case, region=region)) for case in cases):
         raise UserError(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {data}; label some first."
