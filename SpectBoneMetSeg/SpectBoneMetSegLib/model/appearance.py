@@ -52,6 +52,9 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     level = max(float(np.percentile(smooth[body], 75)), 1e-6)
     tissue, middle, top = np.percentile(smooth[body], (10, 50, 99))
     bone = body & (smooth > middle)
+    if not bone[:, 1:-1].any():
+        # Of one value all over, which only somebody who insists has read.
+        return {}
     # Second differences along a row take out slopes; the variance of a - 2 b + c is six times that of a pixel.
     second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
     noise = float((second[bone[:, 1:-1]] ** 2).mean()) / 6 / max(float(image[bone].mean()), 1e-6)

@@ -70,6 +70,7 @@ def test_a_body_at_the_wrong_pixel_size_is_told(counts, learnt):
 
 def test_nothing_but_air_has_no_appearance_and_ranges_of_nothing_are_empty():
     assert appearance_of(np.zeros((100, 50), np.float32), SPACING) == {}
+    assert appearance_of(np.ones((100, 50), np.float32), SPACING) == {}
     assert ranges_of([]) == {}
     assert ranges_of([{}]) == {}
 
