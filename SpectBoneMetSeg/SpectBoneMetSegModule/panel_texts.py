@@ -3,8 +3,6 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-import re
-
 from slicer.i18n import tr as _
 
 
@@ -68,24 +66,4 @@ def panelWords(sentence):
         if sentence.command:
             hints.append(commandWords(sentence.command))
         sentence = sentence.with_hints(hints)
-    return loadingWords(sentence).replace("pip install", "PythonSlicer -m pip install")
-
-
-def loadingWords(sentence):
-    """What `loading` says in the words of the command line, in those of the panel."""
-    from SpectBoneMetSegLib.loading.laterality import INSIST_ON_SIDES
-
-    sides = {",".join(names): words for words, names in sideChoices() if names}
-    fields = {"views": _("Sides"), "pixel-size": _("Pixel size")}
-
-    def field(match):
-        name, value = match.group(1), match.group(2) or ""
-        words = sides.get(value) or value
-        title = fields.get(name, name.replace("-", " "))
-        return f"{title}: {words}" if words else title
-
-    # The panel has no field for this: whoever names sides that the file contradicts is to leave them to the file.
-    sentence = sentence.replace(INSIST_ON_SIDES, "")
-    sentence = sentence.replace("`spectbonemetseg segment`", commandWords("segment"))
-    values = "|".join(re.escape(value) for value in sorted(sides, key=len, reverse=True))
-    return re.sub(rf"--([a-z][a-z-]*)(?: ({values}|[\d.]*\d)(?![\w,]))?", field, sentence)
+    return sentence.replace("pip install", "PythonSlicer -m pip install")

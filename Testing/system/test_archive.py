@@ -168,9 +168,9 @@ READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
 FAILED = {
     "P18": "IM1.dcm is cut short (1000 of 1048576 pixel bytes); copy or export it again.",
     "P19/IM1.dcm": "IM1.dcm is empty; export the scan again.",
-    "P21": "P21 does not say which side of the patient a picture shows (file IM1); say which with --views "
-    "anterior,posterior or --views posterior,anterior, in stored order.",
-    "P27": "IM1 does not state its pixel size; give it in mm, for example --pixel-size 2.26.",
+    "P21": "P21 does not say which side of the patient a picture shows (file IM1); say which, "
+    "anterior,posterior or posterior,anterior, in stored order (--views).",
+    "P27": "IM1 does not state its pixel size; give it in mm, for example 2.26 (--pixel-size).",
 }
 LEFT_OUT = {
     "P08/CT/IM1": "modality CT; and 2 more files",

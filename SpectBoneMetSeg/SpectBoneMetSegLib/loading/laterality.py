@@ -18,7 +18,6 @@ from ..scan.planar import VIEW_NAMES, ViewName
 from .frames import Frame
 
 __all__ = [
-    "INSIST_ON_SIDES",
     "SIDE_BY_SIDE_RATIO",
     "VIEW_CODES",
     "assign_views",
@@ -46,11 +45,8 @@ VIEW_CODES: dict[str, ViewName] = {
 #: One whole-body view is about a quarter as wide as it is high (256 x 1024), two side by side about half.
 SIDE_BY_SIDE_RATIO = 0.4
 
-#: What somebody at a command line can do who knows better than the file; Slicer's panel offers it not.
-INSIST_ON_SIDES = ", or insist with --views-override"
-
-_REMEDY_ONE = "say which with --views anterior or --views posterior"
-_REMEDY_TWO = "say which with --views anterior,posterior or --views posterior,anterior, in stored order"
+_REMEDY_ONE = "say which, anterior or posterior"
+_REMEDY_TWO = "say which, anterior,posterior or posterior,anterior, in stored order"
 
 _ANTERIOR = frozenset({"ANT", "ANTERIOR", "ANTERIEUR", "ANTERIEURE", "VENTRAL"})
 _POSTERIOR = frozenset({"POST", "POSTERIOR", "POSTERIEUR", "POSTERIEURE", "DORSAL"})
@@ -103,7 +99,7 @@ def _post_is_a_side(words: Sequence[str], place: int) -> bool:
 
 
 def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
-    """The `--views` option as view names.
+    """The sides that the user names as view names.
 
     Raises:
         UserError: empty, unknown or repeated names.
@@ -116,7 +112,8 @@ def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
     if not names or len(names) != len(views) or len(set(names)) != len(names):
         given = ",".join(str(word) for word in views)
         raise UserError(
-            f"--views {given} is not understood: name anterior, posterior or both once, separated by a comma."
+            f"The sides {given} are not understood: name anterior, posterior or both once, separated by a comma.",
+            "views",
         )
     return names
 
@@ -163,12 +160,10 @@ def _assigned(
     sides = [_side(frame, count=len(frames), alone=_has_file_to_itself(frame, frames), study=study) for frame in frames]
     if sides == [None]:
         # A secondary capture has no view code; sites that keep one view keep the anterior one.
-        warnings.append(
-            f"{study} does not say which side it shows; taken as anterior, else name it with --views posterior."
-        )
+        warnings.append(f"{study} does not say which side it shows; taken as anterior, else say that it is posterior.")
         return {"anterior": frames[0]}
     if len(set(sides)) != len(sides):
-        raise UserError(f"{study} holds two {sides[0]} views; if that is wrong, {_REMEDY_TWO}.")
+        raise UserError(f"{study} holds two {sides[0]} views; if that is wrong, {_REMEDY_TWO}.", "views")
     return {side: frame for side, frame in zip(sides, frames, strict=True) if side is not None}
 
 
@@ -178,7 +173,9 @@ def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str
     if len(frames) == 1 and is_wide(frames[0].counts.shape):
         return _halves(frames[0], study)
     have = "one picture" if len(frames) == 1 else f"{len(frames)} pictures"
-    raise UserError(f"{study} holds {have} but --views names {len(views)}; name one side per picture in stored order.")
+    raise UserError(
+        f"{study} holds {have} but {len(views)} sides are named; name one side per picture in stored order.", "views"
+    )
 
 
 def _check_word(
@@ -195,8 +192,12 @@ def _check_word(
         return
     told = f"{study} itself calls {' and '.join(against)}"
     if not override:
-        raise UserError(f"{told}, and --views {','.join(views)} contradicts it; leave --views out{INSIST_ON_SIDES}.")
-    warnings.append(f"{told}; --views-override took {','.join(views)} instead: check left and right.")
+        raise UserError(
+            f"{told}, and {','.join(views)} as named contradicts it; leave the sides to the file.",
+            "views",
+            "views_override",
+        )
+    warnings.append(f"{told}; {','.join(views)} was taken instead, as insisted on: check left and right.")
 
 
 def _said_by(frame: Frame, frames: Sequence[Frame]) -> str:
@@ -229,7 +230,8 @@ def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
         return {single.pop()[0]: frame}
     raise UserError(
         f"{study} holds one wide picture of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not say "
-        f"which views it shows; {_REMEDY_ONE}, or --views anterior,posterior for two halves."
+        f"which views it shows; {_REMEDY_ONE}, or anterior,posterior for two halves.",
+        "views",
     )
 
 
@@ -242,7 +244,8 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     if frame.other_view:
         raise UserError(
             f"{study} holds a picture marked {frame.other_view!r}; export only the anterior and the posterior view, "
-            f"or {remedy}."
+            f"or {remedy}.",
+            "views",
         )
     texts: Iterable[str] = frame.texts if alone else ()
     said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
@@ -252,9 +255,9 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     if not said and count == 1 and frame.cannot_tell:
         return None
     if not said:
-        raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.")
+        raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.", "views")
     if len(said) > 1:
-        raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.")
+        raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.", "views")
     return said.pop()
 
 
@@ -288,8 +291,9 @@ def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     first, end = bodies[0].columns if len(bodies) == 1 else (0, 0)
     if 0.05 * columns < first < 0.4 * columns and 0.6 * columns < end < 0.95 * columns:
         raise UserError(
-            f"{study} shows one body in the middle of its picture, not two side by side; name its side with --views "
-            "anterior or --views posterior."
+            f"{study} shows one body in the middle of its picture, not two side by side; say which side it is, "
+            "anterior or posterior.",
+            "views",
         )
     if columns % 2:
         raise UserError(f"{study} is {columns} columns wide and has no two equal halves; export each view on its own.")

@@ -47,23 +47,26 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.region not in REGIONS:
-            raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.")
+            raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.", "region")
         size = self.pixel_size_mm
         if size is not None and not (isinstance(size, int | float) and SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM):
             raise UserError(
-                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
+                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM}).",
+                "pixel_size",
             )
         if self.threshold is not None and not 0 < self.threshold < 1:
-            raise UserError(f"The threshold {self.threshold} is no probability between 0 and 1.")
+            raise UserError(f"The threshold {self.threshold} is no probability between 0 and 1.", "threshold")
         if self.minimum_area_mm2 is not None and not 0 <= self.minimum_area_mm2 < np.inf:
-            raise UserError(f"The minimum area {self.minimum_area_mm2} is no area in mm2.")
+            raise UserError(f"The minimum area {self.minimum_area_mm2} is no area in mm2.", "minimum_area")
         if self.crop is None:
             return
         if len(self.crop) != 4 or not all(isinstance(edge, int | np.integer) for edge in self.crop):
-            raise UserError(f"The crop {self.crop} is not four whole numbers R0,R1,C0,C1.")
+            raise UserError(f"The crop {self.crop} is not four whole numbers R0,R1,C0,C1.", "crop")
         first, end, left, right = self.crop
         if not (first < end and left < right):
-            raise UserError(f"The crop {self.crop} is empty: give first row, end row, first column, end column.")
+            raise UserError(
+                f"The crop {self.crop} is empty: give first row, end row, first column, end column.", "crop"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The options in JSON's own types, as they stand in a receipt: equal options give equal entries."""

@@ -61,7 +61,7 @@ def read_scan(
     wanted = checked_views(views)
     if pixel_size_mm is not None and not (np.isfinite(pixel_size_mm) and pixel_size_mm > 0):
         raise UserError(
-            f"--pixel-size {pixel_size_mm} is not a length; give millimetres, for example --pixel-size 2.26."
+            f"The pixel size {pixel_size_mm} is not a length; give millimetres, for example 2.26.", "pixel_size"
         )
     found = only_scan(place, find_scans(place)) if _is_folder(place) else FoundScan((place,))
     return read_found(
@@ -245,7 +245,8 @@ def only_scan(folder: Path, archive: Archive) -> FoundScan:
         several = f"{len(studies)} studies" if len(studies) > 1 else f"{len(archive.scans)} whole-body scans"
         raise UserError(
             f"{folder} holds {several} ({', '.join(str(scan.files[0]) for scan in archive.scans[:3])}); name one file, "
-            "or read them all with `spectbonemetseg segment` or `batch`."
+            "or read them all.",
+            command="batch",
         )
     failed = [each for each in archive.left_out if each.failed] or archive.left_out
     if not failed:
@@ -279,7 +280,8 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
     if min(spacing) < SMALLEST_PIXEL_MM or length > LONGEST_FIELD_MM:
         raise UserError(
             f"{file} would have pixels of {spacing[0]:g} x {spacing[1]:g} mm and a field of {length / 1000:.3g} m, "
-            "which is no whole-body scan; give the right --pixel-size."
+            "which is no whole-body scan; give the right pixel size.",
+            "pixel_size",
         )
     return PlanarView(single, spacing, name)
 
@@ -290,7 +292,7 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
         size = (float(pixel_size_mm), float(pixel_size_mm))
         if frame.spacing is not None and not np.allclose(frame.spacing, size, rtol=0.001):
             warnings.append(
-                f"{file} states pixels of {frame.spacing} mm; --pixel-size {pixel_size_mm} was used instead."
+                f"{file} states pixels of {frame.spacing} mm; {pixel_size_mm} mm, as given, were used instead."
             )
         return size
     if frame.spacing is not None:
@@ -300,7 +302,7 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
             f"{file} states no pixel size: {REFERENCE_SPACING_MM} mm was assumed from its 256 x 1024 pixels."
         )
         return (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
-    raise UserError(f"{file} does not state its pixel size; give it in mm, for example --pixel-size 2.26.")
+    raise UserError(f"{file} does not state its pixel size; give it in mm, for example 2.26.", "pixel_size")
 
 
 def _study_warnings(

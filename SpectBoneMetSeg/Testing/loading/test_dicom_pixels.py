@@ -13,7 +13,7 @@ from pydicom.uid import (
     RLELossless,
 )
 from SpectBoneMetSegLib.loading import read_scan
-from support.nm_files import ANTERIOR, POSTERIOR, coded_pair, detector, nm, refusal, saved
+from support.nm_files import ANTERIOR, POSTERIOR, coded_pair, detector, nm, refusal, refused, saved
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
@@ -58,15 +58,15 @@ def test_a_missing_pixel_size_is_refused_or_given(tmp_path):
     ds = coded_pair()
     del ds.PixelSpacing
     path = saved(ds, tmp_path / "a.dcm")
-    assert "--pixel-size" in refusal(path)
+    assert refused(path).fields == ("pixel_size",)
     assert read_scan(path, pixel_size_mm=2.4).anterior.spacing == (2.4, 2.4)
-    assert "--pixel-size" in refusal(path, pixel_size_mm=-1)
+    assert refused(path, pixel_size_mm=-1).fields == ("pixel_size",)
 
 
 def test_an_overridden_pixel_size_is_warned_about(tmp_path):
     scan = read_scan(saved(coded_pair(), tmp_path / "a.dcm"), pixel_size_mm=3.0)
     assert scan.posterior.spacing == (3.0, 3.0)
-    assert any("--pixel-size" in warning for warning in scan.warnings)
+    assert any("3.0 mm, as given, were used" in warning for warning in scan.warnings)
 
 
 def test_negative_slice_spacing_changes_nothing(tmp_path):

@@ -127,7 +127,7 @@ def test_one_millimetre_give_or_take_a_rounding_is_no_stated_pixel_size(tmp_path
     image = sitk.GetImageFromArray(person[0])
     image.SetSpacing((1.0000000150, 1.0000000150))
     sitk.WriteImage(image, str(tmp_path / "p_ANT.nrrd"))
-    with pytest.raises(UserError, match="--pixel-size"):
+    with pytest.raises(UserError, match="does not state its pixel size"):
         read_scan(tmp_path / "p_ANT.nrrd")
 
 

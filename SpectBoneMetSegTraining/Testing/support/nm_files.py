@@ -62,10 +62,14 @@ def coded_pair(**header: object) -> Dataset:
     return nm(ANTERIOR, POSTERIOR, detectors=[detector("399321004"), detector("399001007")], **header)
 
 
-def refusal(path: Path, **options: object) -> str:
+def refused(path: Path, **options: object) -> UserError:
     with pytest.raises(UserError) as caught:
         read_scan(path, **options)
-    sentence = str(caught.value)
+    return caught.value
+
+
+def refusal(path: Path, **options: object) -> str:
+    sentence = str(refused(path, **options))
     assert "\n" not in sentence
     assert sentence.endswith(".")
     assert sentence.count(". ") == 0
