@@ -1,8 +1,8 @@
 """Which bone, kidney, bladder or injection site a pixel of each view shows: the region truth of a simulated scan.
 
 A region's footprint is where enough of it lies in the ray, from its geometry alone: blur and lesions do not widen it.
-Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine in front, spine before
-sternum from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose healthy projection is
+Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine and clavicle before ribs
+in front, the other way round from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose healthy projection is
 brighter there. Numbers are those of region maps: the patient's left as it stands, the right RIGHT_OFFSET more.
 """
 
@@ -35,6 +35,10 @@ PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (
     ("thoracic spine", "sternum", "posterior"),
     ("ribs", "scapula", None),
     ("sacrum", "pelvis", None),
+    ("clavicle", "ribs", "anterior"),
+    ("clavicle", "scapula", "anterior"),
+    ("ribs", "clavicle", "posterior"),
+    ("scapula", "clavicle", "posterior"),
 )
 #: A pixel belongs to a footprint where at least so much of the region lies in the ray, mm.
 LEAST_BONE_MM, LEAST_ORGAN_MM = 2.0, 8.0

@@ -43,3 +43,12 @@ def test_where_nothing_is_known_nothing_is_judged(classes):
     wrong[1] = 1 - wrong[1]
     assert loss(wrong, known) == pytest.approx(loss(sure_of(classes)[:1], known[:1]), rel=0.05, abs=1e-3)
     assert loss(wrong, np.full_like(classes, UNKNOWN_REGION)) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_small_region_that_is_missed_costs_as_much_as_a_large_one() -> None:
+    classes = np.zeros((1, 32, 32, 2), np.uint8)
+    classes[0, :16, :, 0], classes[0, 20:23, 4:8, 0] = 1, 12
+    large, small = sure_of(classes), sure_of(classes)
+    large[..., 0], small[..., 11] = 1e-4, 1e-4
+    assert loss(small, classes) > 0.3
+    assert loss(large, classes) > loss(small, classes) > 0.4 * loss(large, classes)
