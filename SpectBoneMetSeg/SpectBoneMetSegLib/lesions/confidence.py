@@ -1,7 +1,8 @@
 """What a model's confidence is shown of an area and of a scan (`model.confidence`).
 
 A network's probabilities are those of pixels and of no area: a large area has more chances to hold a high one. What the
-network says of an area, how large it is and how far it stands out together tell more.
+network says of an area, how large it is and how far it stands out together tell more, and so does whether it is alone:
+a single hot spot is often none, one of twenty hardly ever.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ def with_confidence(lesions: Sequence[Lesion], confidence: Confidence | None, th
     """
     if confidence is None:
         return tuple(lesions)
+    found = [lesion.max_probability >= threshold for lesion in lesions]
+    others = sum(found) - 1
     return tuple(
-        replace(lesion, confidence=confidence.of_area(area_features(lesion)))
-        if lesion.max_probability >= threshold
-        else lesion
-        for lesion in lesions
+        replace(lesion, confidence=confidence.of_area(area_features(lesion, others))) if own else lesion
+        for lesion, own in zip(lesions, found, strict=True)
     )
 
 
-def area_features(lesion: Lesion) -> tuple[float, ...]:
+def area_features(lesion: Lesion, others: int) -> tuple[float, ...]:
     """AREA_FEATURES of an area: logits of its probabilities, logarithms of its area in cm2 and of its contrast in the
-    view where it stands out most, and whether both views hold it."""
+    view where it stands out most, whether both views hold it, and the logarithm of one more than the other areas that
+    the model found in the scan."""
     contrasts = [view.contrast for view in lesion.views.values() if math.isfinite(view.contrast)]
     contrast = min(max(max(contrasts, default=1.0), CONTRASTS[0]), CONTRASTS[1])
     return (
@@ -47,6 +49,7 @@ def area_features(lesion: Lesion) -> tuple[float, ...]:
         math.log(lesion.area_mm2 / 100),
         math.log(contrast),
         float(len(lesion.views) == 2),
+        math.log1p(others),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["AREA_FEATURES", "SCAN_FEATURES", "Confidence"]
 
 #: What is known of an area and of a scan, by name, in the order of the weights.
-AREA_FEATURES = ("max_probability", "mean_probability", "area", "contrast", "both_views")
+AREA_FEATURES = ("max_probability", "mean_probability", "area", "contrast", "both_views", "others")
 SCAN_FEATURES = ("max_probability", "areas")
 
 
@@ -61,7 +61,8 @@ class Confidence:
         """
         area, scan = values["area"], values.get("scan")
         return cls(
-            tuple(float(area[name]) for name in ("intercept", *AREA_FEATURES)),
+            # A model of a time when less was asked says nothing of the rest.
+            (float(area["intercept"]), *(float(area.get(name, 0.0)) for name in AREA_FEATURES)),
             tuple(float(scan[name]) for name in ("intercept", *SCAN_FEATURES)) if scan else None,
         )
 

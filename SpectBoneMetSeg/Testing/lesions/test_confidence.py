@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.export.table import write_lesion_table
-from SpectBoneMetSegLib.lesions.confidence import area_features, scan_features
+from SpectBoneMetSegLib.lesions.confidence import area_features, scan_features, with_confidence
 from SpectBoneMetSegLib.lesions.edits import Edits
 from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
 from SpectBoneMetSegLib.lesions.redraw import reading_at
@@ -22,7 +22,7 @@ from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 #: Half as sure as the network's highest pixel is, on the scale of logits.
-HALF = Confidence((0.0, 0.5, 0.0, 0.0, 0.0, 0.0), (-1.0, 0.5, 1.0))
+HALF = Confidence((0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0), (-1.0, 0.5, 1.0))
 
 
 @pytest.fixture
@@ -90,15 +90,29 @@ def test_a_card_keeps_it_and_one_without_it_opens():
     assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).confidence is None
 
 
-@pytest.mark.parametrize("weights", [(1.0,), (1.0,) * 7, (math.nan,) * 6])
+def test_a_card_of_a_time_when_areas_were_judged_alone_says_what_it_said():
+    told = HALF.to_dict()
+    del told["area"]["others"]
+    assert Confidence.from_dict(told) == HALF
+
+
+def test_an_area_among_others_is_believed_more_where_the_model_learnt_so(result):
+    lesions = reading_at(result, 0.5, 0.0).lesions
+    sociable = Confidence((0.0,) * 6 + (1.0,))
+    alone, together = (with_confidence(own, sociable, 0.5) for own in (lesions[:1], lesions[:2]))
+    assert alone[0].confidence == pytest.approx(0.5)
+    assert together[0].confidence == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0,) * 8, (math.nan,) * 7])
 def test_weights_of_another_kind_are_refused(weights):
-    with pytest.raises(ValueError, match="intercept and 5 weights"):
+    with pytest.raises(ValueError, match="intercept and 6 weights"):
         Confidence(weights, (0.0,) * (1 + len(SCAN_FEATURES)))
 
 
 def test_features_are_finite_at_the_ends(result):
     lesion = reading_at(result, 0.5, 0.0).lesions[0]
     odd = {name: dataclasses.replace(view, contrast=math.nan) for name, view in lesion.views.items()}
-    features = area_features(dataclasses.replace(lesion, max_probability=1.0, mean_probability=0.0, views=odd))
+    features = area_features(dataclasses.replace(lesion, max_probability=1.0, mean_probability=0.0, views=odd), 0)
     assert len(features) == len(AREA_FEATURES)
     assert all(map(math.isfinite, (*features, *scan_features([], 0.0))))

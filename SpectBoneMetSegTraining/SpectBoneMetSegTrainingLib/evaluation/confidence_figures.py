@@ -63,12 +63,13 @@ def _judged(crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32
     reading = reading_at(result, limits.threshold, limits.minimum_area_mm2)
     own = {name: ids if name == "anterior" else ids[:, ::-1] for name, ids in reading.view_masks.items()}
     true = [_truth(lesion.id, own, crop) for lesion in reading.lesions]
+    features = [area_features(lesion, len(true) - 1) for lesion in reading.lesions]
     labels = list(crop.labels.values())
     diseased = any((label == LESION).any() for label in labels)
     unsure = not diseased and any((label == IGNORE).any() for label in labels)
     return JudgedScan(
         crop.case,
-        np.array([area_features(lesion) for lesion in reading.lesions], float).reshape(len(true), len(AREA_FEATURES)),
+        np.array(features, float).reshape(len(true), len(AREA_FEATURES)),
         np.array(true, float),
         float(result.probability.max()),
         None if unsure else diseased,

@@ -15,7 +15,7 @@ ArrayOrNumber = NDArray[np.float64] | float
 #: Thresholds of the probability, denser towards both ends where networks put most of their mass.
 THRESHOLDS = (
     *(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
-    *(0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99),
+    *(0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.994, 0.997, 0.999, 0.9995),
 )
 #: False alarms per image at which the sensitivity is read.
 ALARM_RATES = (0.25, 0.5, 1.0, 2.0, 4.0)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.lesions.model_result import Limits
+from SpectBoneMetSegLib.model.confidence import AREA_FEATURES
 from SpectBoneMetSegTrainingLib.dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation.confidence_figures import (
     auroc,
@@ -61,7 +62,7 @@ def test_a_scan_without_areas_and_a_flagged_one():
     crop, maps = case()
     flagged = LabelledCrop("b", crop.counts, crop.labels, {}, [], ("superscan",))
     [judged] = judged_scans([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
-    assert judged.features.shape == (0, 5)
+    assert judged.features.shape == (0, len(AREA_FEATURES))
 
 
 def test_reliability_is_counted_by_hand():
