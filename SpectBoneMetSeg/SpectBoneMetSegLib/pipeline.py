@@ -32,6 +32,7 @@ from .scan.boxes import Intervals, cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.plausibility import check_scan
 from .scan.region_sides import regions_of_views
+from .scan.region_strays import without_strays
 from .scan.regrid import regrid, sample_on
 from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax, whole_field
 
@@ -211,6 +212,7 @@ class Reader:
         maps: dict[ViewName, NDArray[np.uint8]] = {}
         for name, view in scan.views.items():
             whole = paste(numbers[name][: end - first, : right - left], *box, work.shape)
+            whole = without_strays(whole, work.spacing[0])
             own = whole if same_grid(work, frame) else sample_on(whole, work, frame, order=0)
             maps[name] = _on_view(own, frame, view)
         return maps

@@ -20,7 +20,8 @@ LIBRARIES = {
 #: From the ground up; a package imports only what stands before it. "(front)" is the library's own __init__.
 ORDER = {
     "SpectBoneMetSegLib": (
-        *("_version", "common", "scan", "loading", "model", "lesions", "export", "pipeline", "worker", "mrml"),
+        *("_version", "common", "scan", "loading", "model", "lesions", "quantification"),
+        *("export", "pipeline", "worker", "mrml"),
         *("(front)", "cli", "__main__"),
     ),
     "SpectBoneMetSegTrainingLib": (

@@ -23,8 +23,12 @@ FILES = {
     "probability.nrrd",
     "regions_anterior.nrrd",
     "regions_posterior.nrrd",
+    "regions.seg.nrrd",
+    "regions.json",
     "contours.mrk.json",
     "lesions.csv",
+    "quantification.json",
+    "quantification.csv",
     "receipt.json",
     "overview.png",
 }
@@ -57,9 +61,12 @@ def save_reading(reading: Reading, folder: str) -> None:
 
 
 def _write_all(reading: Reading, folder: str) -> None:
+    from ..quantification.quantify import quantify
     from .markups import write_contours
     from .overview import write_overview
+    from .quantification_files import write_quantification
     from .receipt import write_receipt
+    from .region_files import write_regions
     from .seg_nrrd import write_segmentation
     from .table import write_lesion_table
     from .volumes import write_volumes
@@ -67,7 +74,12 @@ def _write_all(reading: Reading, folder: str) -> None:
     write_volumes(reading, folder)
     write_segmentation(reading, os.path.join(folder, "segmentation.seg.nrrd"))
     write_contours(reading, os.path.join(folder, "contours.mrk.json"))
-    write_lesion_table(reading, os.path.join(folder, "lesions.csv"))
+    found = quantify(reading)
+    write_lesion_table(reading, os.path.join(folder, "lesions.csv"), found)
+    numbers = [os.path.join(folder, f"quantification.{kind}") for kind in ("json", "csv")]
+    write_quantification(found, reading, *numbers)
+    if reading.regions:
+        write_regions(reading, os.path.join(folder, "regions.seg.nrrd"), os.path.join(folder, "regions.json"))
     write_overview(reading, os.path.join(folder, "overview.png"))
     write_receipt(reading, os.path.join(folder, "receipt.json"))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..common.errors import UserError
 from ..lesions.extent import headline
 from ..lesions.results import Lesion, Reading
 from ..lesions.seen import seen_words
+from ..quantification.quantify import quantify
+from ..quantification.results import Quantification
 
 __all__ = ["SavableReading"]
 
@@ -31,6 +34,11 @@ class SavableReading(Reading):
         lines += [f"  note: {note}" for note in warnings] if isinstance(warnings, list) else []
         return "\n".join(lines)
 
+    @cached_property
+    def quantification(self) -> Quantification:
+        """Bones, uptake, burden and bone scan index: what quantification.json holds."""
+        return quantify(self)
+
     def to_dataframe(self) -> Any:
         """The table of `lesions.csv` as a pandas DataFrame, one row a lesion.
 
@@ -44,7 +52,11 @@ class SavableReading(Reading):
         except ImportError as error:
             raise UserError("A data frame needs pandas: pip install pandas.") from error
         return pandas.DataFrame(
-            [lesion_values(each) for each in (*self.lesions, *self.rejected)], columns=list(COLUMNS)
+            [
+                lesion_values(each, self.quantification.lesion(each.id).region)
+                for each in (*self.lesions, *self.rejected)
+            ],
+            columns=list(COLUMNS),
         )
 
     def save(self, folder: str) -> None:

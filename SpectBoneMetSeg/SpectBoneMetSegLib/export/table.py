@@ -6,6 +6,8 @@ import csv
 import math
 
 from ..lesions.results import Lesion, Reading
+from ..quantification.anatomy import Region
+from ..quantification.results import Quantification
 from ..scan.planar import VIEW_NAMES
 
 __all__ = ["COLUMNS", "lesion_row", "lesion_values", "write_lesion_table"]
@@ -24,36 +26,45 @@ COLUMNS: tuple[str, ...] = (
     "confidence",
     *(f"{view}_{column}" for view in VIEW_NAMES for column in VIEW_COLUMNS),
     "geometric_mean_counts",
+    "bone",
+    "side",
     "decision",
     "classification",
 )
 
 
-def write_lesion_table(reading: Reading, path: str) -> None:
+def write_lesion_table(reading: Reading, path: str, found: Quantification) -> None:
     """Write the table; without lesions it is the header alone. OSError when the file cannot be written.
 
-    Lesions that a physician rejected come last; their IDs are in no mask.
+    Lesions that a physician rejected come last; their IDs are in no mask, and no bone is named for them.
+
+    Args:
+        found: of the reading; it knows the bones.
     """
+    bones = {lesion.id: lesion.region for lesion in found.lesions}
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lesion_row(lesion) for lesion in (*reading.lesions, *reading.rejected))
+        writer.writerows(lesion_row(lesion, bones[lesion.id]) for lesion in (*reading.lesions, *reading.rejected))
 
 
-def lesion_row(lesion: Lesion) -> dict[str, str]:
+def lesion_row(lesion: Lesion, bone: Region | None = None) -> dict[str, str]:
     """One lesion by column name, as text; no entries for a view in which it is not seen and for undefined numbers."""
     return {
         column: f"{value:.6g}" if isinstance(value, float) else str(value)
-        for column, value in lesion_values(lesion).items()
+        for column, value in lesion_values(lesion, bone).items()
         if not isinstance(value, float) or math.isfinite(value)
     }
 
 
-def lesion_values(lesion: Lesion) -> dict[str, float | int | str]:
+def lesion_values(lesion: Lesion, bone: Region | None = None) -> dict[str, float | int | str]:
     """One lesion by column name; a view in which it is not seen has no entries.
 
     Coordinates are patient RAS: R grows to the patient's right, S to the head. The geometric mean sqrt(A * P) of
     both views' counts is given where both see the lesion.
+
+    Args:
+        bone: in which most of it lies, None where that is not known.
     """
     row: dict[str, float | int | str] = {
         "ID": lesion.id,
@@ -65,6 +76,8 @@ def lesion_values(lesion: Lesion) -> dict[str, float | int | str]:
         "mean_probability": lesion.mean_probability,
         "decision": lesion.decision,
         "classification": lesion.classification,
+        "bone": bone.name if bone else "",
+        "side": bone.side if bone else "",
     }
     if lesion.confidence is not None:
         row["confidence"] = lesion.confidence

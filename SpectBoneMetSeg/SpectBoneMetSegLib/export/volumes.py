@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..lesions.results import Reading
 
-__all__ = ["ijk_to_lps", "write_volume", "write_volumes"]
+__all__ = ["ijk_to_lps", "write_layers", "write_volume", "write_volumes"]
 
 
 def write_volumes(reading: Reading, folder: str) -> None:
@@ -45,9 +46,9 @@ def write_volume(
     """
     import SimpleITK
 
+    image = SimpleITK.GetImageFromArray(pixels[np.newaxis])
     lps = ijk_to_lps(ijk_to_ras)
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image = SimpleITK.GetImageFromArray(pixels[np.newaxis])
     image.SetSpacing(spacing.tolist())
     image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
     image.SetOrigin(lps[:3, 3].tolist())
@@ -58,6 +59,33 @@ def write_volume(
     except RuntimeError as error:
         # SimpleITK says everything with RuntimeError, in several lines.
         raise OSError(f"{os.path.basename(path)} could not be written") from error
+
+
+def write_layers(
+    layers: NDArray[np.uint8], ijk_to_ras: NDArray[np.float64], path: str, metadata: dict[str, str]
+) -> None:
+    """Write (layers, rows, columns) as one slice whose first axis is the list of layers, as Slicer has segmentations in
+    which segments overlap. ITK would call that axis a vector, which Slicer does not take for layers.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    lps = ijk_to_lps(ijk_to_ras)
+    count, rows, columns = layers.shape
+    directions = " ".join("(" + ",".join(f"{part:.17g}" for part in lps[:3, axis]) + ")" for axis in range(3))
+    lines = [
+        *("NRRD0004", "type: uchar", "dimension: 4", "space: left-posterior-superior"),
+        f"sizes: {count} {columns} {rows} 1",
+        f"space directions: none {directions}",
+        *("kinds: list domain domain domain", "encoding: gzip"),
+        "space origin: (" + ",".join(f"{part:.17g}" for part in lps[:3, 3]) + ")",
+        *(f"{key}:={value}" for key, value in metadata.items()),
+    ]
+    # The first axis of a NRRD runs fastest.
+    pixels = np.ascontiguousarray(np.moveaxis(layers, 0, -1), np.uint8)
+    with open(path, "wb") as file:
+        file.write("\n".join([*lines, "", ""]).encode("utf-8"))
+        file.write(gzip.compress(pixels.tobytes(), mtime=0))
 
 
 def ijk_to_lps(ijk_to_ras: NDArray[np.float64]) -> NDArray[np.float64]:

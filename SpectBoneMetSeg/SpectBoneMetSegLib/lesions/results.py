@@ -42,6 +42,7 @@ class Lesion:
         views: measurements per view in which it is seen.
         decision, classification: what a physician says of it.
         confidence: probability 0..1 that it is abnormal uptake; None where the model knows none.
+        edited: whether it was drawn or changed by hand.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Lesion:
     decision: Decision = "open"
     classification: Classification = ""
     confidence: float | None = None
+    edited: bool = False
 
 
 @dataclass(frozen=True)

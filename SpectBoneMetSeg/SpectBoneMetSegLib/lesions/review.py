@@ -75,20 +75,25 @@ def reviewed(
     number[kept] = np.arange(1, len(kept) + 1)
     views = {name: number[mask] for name, mask in reading.view_masks.items()}
     measured = measure_lesions(result.scan, number[ids], views, result.probability)
+    by_hand = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
     lesions = tuple(
-        replace(_said_of(lesion, lesion.id, said[before]), confidence=reading.lesions[before - 1].confidence)
+        replace(
+            _said_of(lesion, lesion.id, said[before]),
+            confidence=reading.lesions[before - 1].confidence,
+            edited=before in by_hand,
+        )
         for lesion, before in zip(measured, kept, strict=True)
     )
     rejected = tuple(
-        _said_of(reading.lesions[before - 1], place, said[before]) for place, before in enumerate(gone, len(kept) + 1)
+        replace(_said_of(reading.lesions[before - 1], place, said[before]), edited=before in by_hand)
+        for place, before in enumerate(gone, len(kept) + 1)
     )
-    by_hand = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
     entries = [
         {
             "lesion": lesion.id,
             "decision": lesion.decision,
             "classification": lesion.classification,
-            "edited": before in by_hand,
+            "edited": lesion.edited,
             "area_mm2": lesion.area_mm2,
             "centroid_ras_mm": list(lesion.centroid),
         }

@@ -24,6 +24,8 @@ FILES = {
     "probability.nrrd",
     "contours.mrk.json",
     "lesions.csv",
+    "quantification.json",
+    "quantification.csv",
     "receipt.json",
     "overview.png",
 }

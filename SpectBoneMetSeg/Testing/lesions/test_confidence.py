@@ -18,6 +18,7 @@ from SpectBoneMetSegLib.lesions.serialisation import load_result, save_result
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.confidence import AREA_FEATURES, SCAN_FEATURES, Confidence
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.quantification.quantify import quantify
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
@@ -72,7 +73,7 @@ def test_a_review_keeps_it_and_the_table_holds_it(result, tmp_path):
     final = reviewed(result, reading, {1: Review("rejected"), 2: Review("accepted")})
     assert final.lesions[0].confidence == reading.lesions[1].confidence
     assert final.rejected[0].confidence == reading.lesions[0].confidence
-    write_lesion_table(final, str(tmp_path / "lesions.csv"))
+    write_lesion_table(final, str(tmp_path / "lesions.csv"), quantify(final))
     rows = list(csv.DictReader((tmp_path / "lesions.csv").open()))
     assert [float(row["confidence"]) for row in rows] == pytest.approx(
         [reading.lesions[1].confidence, reading.lesions[0].confidence], abs=1e-5

@@ -29,6 +29,7 @@ SHARED = {
 IN_WHEEL = {
     "SpectBoneMetSeg/SpectBoneMetSegLib/": "SpectBoneMetSegLib/",
     "SpectBoneMetSeg/Resources/Models/": "SpectBoneMetSegLib/Resources/Models/",
+    "SpectBoneMetSeg/Resources/Schemas/": "SpectBoneMetSegLib/Resources/Schemas/",
     "SpectBoneMetSegTraining/SpectBoneMetSegTrainingLib/": "SpectBoneMetSegTrainingLib/",
     "Resources/Atlas/": "SpectBoneMetSegTrainingLib/Resources/Atlas/",
     "Resources/Population/": "SpectBoneMetSegTrainingLib/Resources/Population/",

@@ -1,0 +1,146 @@
+"""A quantification in JSON's own types: what quantification.json holds, units in every name.
+
+Resources/Schemas/quantification.schema.json describes it; SCHEMA_VERSION is raised with every change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..common.notice import RESEARCH_USE
+from .anatomy import Code, Region
+from .results import BoneScanIndex, BoneShare, LesionQuantities, Quantification, RegionQuantities, ViewQuantities
+
+__all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict"]
+
+SCHEMA_VERSION = "1.0"
+
+#: How numbers of two views become one, in words that go with the numbers.
+RULES = {
+    "bone": "Pixels of a lesion beside every region count for the nearest one within 15 mm. Where the views show "
+    "different bones at one place, the bone counts whose uptake exceeds its own healthy uptake by the larger factor.",
+    "involved_share": "Each counted lesion's area on the bone by the bone's area, in the view where that is more; the "
+    "sum over lesions, at most 1. A view that shows less than half of what the other shows of a bone is left out.",
+    "bone_scan_index": "Sum over bones of involved share x weight. A weight that stands for several regions is divided "
+    "by their areas, each in the view that shows more of it.",
+    "counted": "All lesions but those that a physician rejected or calls benign and those mostly outside bone.",
+    "background": "Mean of the ring 4.52 to 11.3 mm around the lesion, other lesions left out.",
+}
+
+
+def quantification_dict(found: Quantification) -> dict[str, Any]:
+    """See the module."""
+    burden, review = found.burden, found.review
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "notice": RESEARCH_USE,
+        "rules": RULES,
+        "review": {
+            "state": review.state,
+            "ruled_by": "model" if review.state == "not reviewed" else "physician",
+            "accepted_lesions": review.accepted,
+            "rejected_lesions": review.rejected,
+            "open_lesions": review.open,
+            "edited_lesions": review.edited,
+            "reclassified_lesions": review.reclassified,
+        },
+        "scan": {
+            "lesions": burden.lesions,
+            "lesions_outside_bone": sum(each.not_counted == "outside bone" for each in found.lesions),
+            "lesion_area_cm2": burden.area_mm2 / 100,
+            "total_lesion_uptake_counts": dict(burden.total_lesion_uptake_counts),
+            "geometric_mean_uptake_counts": burden.geometric_mean_uptake_counts,
+            "body_counts_percent": dict(burden.body_counts_percent),
+            "bone_scan_index": _index(found.index),
+            "bones_not_found": [region_dict(each) for each in found.not_found],
+        },
+        "regions": [_region(each) for each in found.regions],
+        "lesions": [_lesion(each) for each in found.lesions],
+    }
+
+
+def region_dict(region: Region) -> dict[str, Any]:
+    """A region's number, name, side and codes."""
+    return {
+        "number": region.number,
+        "name": region.name,
+        "side": region.side or None,
+        "bone": region.bone,
+        "code": code_dict(region.code),
+        "laterality": code_dict(region.laterality),
+    }
+
+
+def code_dict(code: Code | None) -> dict[str, str] | None:
+    """A coded concept as DICOM names its parts."""
+    return None if code is None else {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
+
+
+def _index(index: BoneScanIndex) -> dict[str, Any]:
+    return {
+        "percent": index.percent,
+        "computable": index.percent is not None,
+        "reason": index.reason,
+        "remedy": index.remedy,
+        "weights": {
+            "name": index.table.name,
+            "version": index.table.version,
+            "source": index.table.source,
+            "total_percent": round(index.table.total_percent, 6),
+        },
+    }
+
+
+def _shares(bones: tuple[BoneShare, ...]) -> list[dict[str, Any]]:
+    return [{**region_dict(each.region), "share": each.share} for each in bones]
+
+
+def _cm2(areas: Mapping[Any, float]) -> dict[str, float]:
+    return {str(name): area / 100 for name, area in areas.items()}
+
+
+def _region(found: RegionQuantities) -> dict[str, Any]:
+    return {
+        **region_dict(found.region),
+        "area_cm2": _cm2(found.area_mm2),
+        "counts": dict(found.counts),
+        "lesions": found.lesions,
+        "lesion_area_cm2": _cm2(found.lesion_area_mm2),
+        "involved_percent": None if found.involved_share is None else 100 * found.involved_share,
+        "weight_percent": found.weight_percent,
+        "bone_scan_index_percent": found.index_percent,
+    }
+
+
+def _lesion(found: LesionQuantities) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "seen_in": found.seen_in,
+        "area_cm2": found.area_mm2 / 100,
+        "bones": _shares(found.bones),
+        "views": {name: _view(each) for name, each in found.views.items()},
+        "geometric_mean_counts": found.geometric_mean_counts,
+        "confidence": found.confidence,
+        "decision": found.decision,
+        "classification": found.classification,
+        "edited": found.edited,
+        "ruled_by": found.ruled_by,
+        "counted": not found.not_counted,
+        "not_counted_because": found.not_counted,
+    }
+
+
+def _view(found: ViewQuantities) -> dict[str, Any]:
+    return {
+        "area_cm2": found.area_mm2 / 100,
+        "counts": found.counts,
+        "max_counts_per_pixel": found.max_counts_per_pixel,
+        "mean_counts_per_pixel": found.mean_counts_per_pixel,
+        "background_counts_per_pixel": found.background_counts_per_pixel,
+        "contrast": found.contrast,
+        "total_lesion_uptake_counts": found.total_lesion_uptake_counts,
+        "body_counts_percent": found.body_counts_percent,
+        "contralateral_ratio": found.contralateral_ratio,
+        "bones": _shares(found.bones),
+    }

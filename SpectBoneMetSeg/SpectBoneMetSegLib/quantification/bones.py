@@ -1,0 +1,140 @@
+"""Which bones a lesion lies on: per view, and of both views together.
+
+A lesion's outline is wider than its bone, because of the camera's blur: pixels beside every region count for the
+nearest one within REACH_MM. Where the views show different bones at one place (sternum in front of spine) that bone is
+named whose uptake there, over all such pixels of the lesion, exceeds its own healthy uptake by the larger factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..lesions.components import lesion_boxes
+from ..scan.aggregation import on_frame
+from ..scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
+from ..scan.regrid import sample_on
+from .anatomy import all_regions
+from .results import BoneShare
+
+__all__ = ["bones_together", "onto_frame", "regions_under", "shares_of"]
+
+Ids = NDArray[np.uint16]
+Numbers = NDArray[np.uint8]
+Number = TypeVar("Number", np.uint8, np.uint16)
+
+#: Pixels beside every region count for the nearest one so near (mm).
+REACH_MM = 15.0
+#: Smaller shares are left out; the others are given as shares of what is left.
+LEAST_SHARE = 0.05
+#: Pixels of a region beside its lesions from which on they tell its healthy level.
+LEAST_HEALTHY = 20
+
+
+def regions_under(regions: Numbers, ids: Ids, spacing: tuple[float, float]) -> Numbers:
+    """(rows, columns) region of every pixel of a lesion, the nearest within REACH_MM; 0 for none and beside lesions.
+
+    Args:
+        regions: (rows, columns) region numbers. ids: (rows, columns) lesion IDs on the same grid.
+        spacing: (row, column) mm.
+    """
+    from scipy import ndimage
+
+    found = np.where(ids > 0, regions, 0).astype(np.uint8)
+    down, across = (int(REACH_MM / edge) + 1 for edge in spacing)
+    for number, box in enumerate(lesion_boxes(ids), start=1):
+        if box is None:
+            continue
+        window = (
+            slice(max(0, box[0].start - down), box[0].stop + down),
+            slice(max(0, box[1].start - across), box[1].stop + across),
+        )
+        near = regions[window]
+        beside = (ids[window] == number) & (near == 0)
+        if not beside.any() or not near.any():
+            continue
+        distance, place = ndimage.distance_transform_edt(near == 0, sampling=spacing, return_indices=True)
+        beside &= distance <= REACH_MM
+        found[window][beside] = near[tuple(place)][beside]
+    return found
+
+
+def bones_together(
+    scan: WholeBodyScan,
+    union: Ids,
+    view_masks: Mapping[ViewName, Ids],
+    regions: Mapping[ViewName, Numbers],
+    under: Mapping[ViewName, Numbers],
+) -> Numbers:
+    """(rows, columns) region of every pixel of the lesions on the anterior frame, both views together.
+
+    Args:
+        union: (rows, columns) lesion IDs on the anterior frame. view_masks: the same per view on its own grid.
+        regions: per view region numbers on its own grid; under: per view from `regions_under`.
+    """
+    frame = scan.frame
+    shown = {name: onto_frame(numbers, scan.views[name], frame) for name, numbers in under.items()}
+    inside = {name: onto_frame(view_masks[name], scan.views[name], frame) > 0 for name in under}
+    together = np.zeros(frame.shape, np.uint8)
+    for name, numbers in shown.items():
+        together = np.where((together == 0) & inside[name], numbers, together)
+    if len(shown) < 2:
+        return together
+    one, two = shown
+    differ = inside[one] & inside[two] & (shown[one] != shown[two]) & (shown[one] > 0) & (shown[two] > 0)
+    if not differ.any():
+        return together
+    counts = on_frame(scan)
+    first, second = shown[one][differ], shown[two][differ]
+    key = (union[differ].astype(np.int64) << 16) | (first.astype(np.int64) << 8) | second
+    _, group = np.unique(key, return_inverse=True)
+    factors = []
+    for name, numbers in ((one, first), (two, second)):
+        level = _healthy_levels(scan.views[name].counts, regions[name], view_masks[name])
+        factors.append(np.bincount(group, counts[name].counts[differ] / level[numbers]))
+    together[differ] = np.where((factors[0] >= factors[1])[group], first, second)
+    return together
+
+
+def _healthy_levels(counts: NDArray[np.float32], regions: Numbers, ids: Ids) -> NDArray[np.float64]:
+    """(256,) median counts of each region beside its lesions; of one that is diseased all over, of all of it."""
+    levels = np.ones(256)
+    free = regions * (ids == 0)
+    for number in np.unique(regions[regions > 0]).tolist():
+        values = counts[free == number]
+        if values.size < LEAST_HEALTHY:
+            values = counts[regions == number]
+        levels[number] = max(float(np.median(values)), 1.0)
+    return levels
+
+
+def shares_of(numbers: Numbers, ids: Ids) -> dict[int, tuple[BoneShare, ...]]:
+    """{lesion ID: its bones, largest share first}, of (rows, columns) region numbers and lesion IDs.
+
+    A lesion of which most lies in no region has none.
+    """
+    found: dict[int, tuple[BoneShare, ...]] = {}
+    regions = all_regions()
+    for number, box in enumerate(lesion_boxes(ids), start=1):
+        if box is None:
+            continue
+        counted = np.bincount(numbers[box][ids[box] == number], minlength=256)
+        shares = counted / counted.sum()
+        kept = {n: float(shares[n]) for n in np.flatnonzero(shares >= LEAST_SHARE).tolist() if n in regions}
+        total = sum(kept.values())
+        if total < 0.5:
+            found[number] = ()
+            continue
+        order = sorted(kept, key=lambda n: (-kept[n], n))
+        found[number] = tuple(BoneShare(regions[n], kept[n] / total) for n in order)
+    return found
+
+
+def onto_frame(numbers: NDArray[Number], view: PlanarView, frame: PlanarView) -> NDArray[Number]:
+    """Numbers on a view's own grid as the anterior whole-body frame shows them."""
+    if same_grid(view if view.name == "anterior" else mirror(view), frame):
+        return numbers if view.name == "anterior" else np.ascontiguousarray(numbers[:, ::-1])
+    return sample_on(numbers, view, frame, order=0)

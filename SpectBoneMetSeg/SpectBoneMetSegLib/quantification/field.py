@@ -1,0 +1,47 @@
+"""Which bones the field cuts off: what lies beyond it was not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scan.planar import PlanarView
+from .anatomy import Region, all_regions
+
+__all__ = ["cut_by_field", "exposed"]
+
+#: A bone that comes so near to the edge of what was exposed (mm) is taken as cut, if it does so over such a length.
+NEAR_MM, LENGTH_MM = 5.0, 10.0
+
+
+def exposed(counts: NDArray[np.float32]) -> tuple[slice, slice]:
+    """The (rows, columns) box outside which no pixel has any count: matrices are often larger than the field."""
+    rows, columns = np.flatnonzero(counts.any(1)), np.flatnonzero(counts.any(0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def cut_by_field(view: PlanarView, regions: NDArray[np.uint8]) -> list[Region]:
+    """The bones that reach the edge of what one view has exposed.
+
+    Args:
+        regions: (rows, columns) region numbers on the view's own grid.
+    """
+    box = exposed(view.counts)
+    inside = regions[box]
+    if not inside.size:
+        return []
+    down, across = (max(1, round(NEAR_MM / edge)) for edge in view.spacing)
+    strips = (
+        (inside[:down], 0, view.spacing[1]),
+        (inside[-down:], 0, view.spacing[1]),
+        (inside[:, :across], 1, view.spacing[0]),
+        (inside[:, -across:], 1, view.spacing[0]),
+    )
+    found = set()
+    for strip, axis, edge in strips:
+        for number in np.unique(strip[strip > 0]).tolist():
+            if (strip == number).any(axis).sum() * edge >= LENGTH_MM:
+                found.add(number)
+    return [region for number, region in all_regions().items() if number in found and region.bone]

@@ -1,0 +1,206 @@
+"""Everything that is quantified of a reading, in one call.
+
+What a physician rejected or calls benign counts neither in the burden nor in the index, and neither does a lesion that
+lies mostly outside bone (bladder, kidney, injection site). All others count, whether a physician accepted them or not;
+`ReviewState` says whose word the numbers are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..lesions.naming import lesion_ids
+from ..lesions.results import Lesion, Reading
+from ..scan.planar import ViewName
+from .anatomy import all_regions
+from .bones import bones_together, regions_under, shares_of
+from .field import cut_by_field
+from .index import Areas, index_of, involved_share, not_computable, not_found, weights_of
+from .results import (
+    BoneShare,
+    LesionQuantities,
+    NotCounted,
+    Quantification,
+    RegionQuantities,
+    ReviewState,
+    TumourBurden,
+    ViewQuantities,
+)
+from .uptake import ShownView, quantities_in
+from .weights import IMBRIACO_1998, WeightTable
+
+__all__ = ["quantify"]
+
+Bones = dict[int, tuple[BoneShare, ...]]
+
+
+def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantification:
+    """Bones, uptake, burden and bone scan index of a reading, as it was reviewed.
+
+    Args:
+        reading: as read, or as `lesions.review.reviewed` gives it. table: weights of the skeleton's regions.
+    """
+    scan, union = reading.scan, lesion_ids(reading)
+    views = {
+        name: ShownView(view, reading.view_masks[name], reading.regions.get(name)) for name, view in scan.views.items()
+    }
+    under = {
+        name: regions_under(shown.regions, shown.ids, shown.view.spacing)
+        for name, shown in views.items()
+        if shown.regions is not None
+    }
+    own: dict[ViewName, Bones] = {name: shares_of(numbers, views[name].ids) for name, numbers in under.items()}
+    together: Bones = {}
+    if under:
+        masks = {name: views[name].ids for name in under}
+        together = shares_of(bones_together(scan, union, masks, reading.regions, under), union)
+    lesions = [_lesion(each, views, own, together) for each in reading.lesions]
+    areas = _areas(views, together, len(reading.lesions))
+    cut = {region.number for name in under for region in cut_by_field(views[name].view, reading.regions[name])}
+    obstacle = not_computable(
+        reading.crop.method == "whole-body",
+        any(numbers.any() for numbers in reading.regions.values()),
+        [region for number, region in all_regions().items() if number in cut],
+        areas,
+        table,
+    )
+    regions = _regions(lesions, views, areas, table, computable=not obstacle[0])
+    every = (*lesions, *(_rejected(each) for each in reading.rejected))
+    return Quantification(
+        every,
+        regions,
+        _burden(lesions),
+        index_of((each.index_percent or 0.0 for each in regions), obstacle, table),
+        _review(every),
+        tuple(not_found(areas)) if under else (),
+    )
+
+
+def _lesion(
+    lesion: Lesion, views: dict[ViewName, ShownView], own: dict[ViewName, Bones], together: Bones
+) -> LesionQuantities:
+    shown = {
+        name: quantities_in(views[name], name, lesion, own.get(name, {}).get(lesion.id, ())) for name in lesion.views
+    }
+    bones = together.get(lesion.id, ())
+    not_counted: NotCounted = ""
+    if lesion.classification == "benign":
+        not_counted = "benign"
+    elif together and not sum(share.share for share in bones if share.region.bone) >= 0.5:
+        not_counted = "outside bone"
+    return _quantities(lesion, shown, bones, not_counted)
+
+
+def _rejected(lesion: Lesion) -> LesionQuantities:
+    """A rejected lesion is in no mask: what is known of it was measured before."""
+    return _quantities(lesion, {}, (), "rejected")
+
+
+def _quantities(
+    lesion: Lesion, views: dict[ViewName, ViewQuantities], bones: tuple[BoneShare, ...], not_counted: NotCounted
+) -> LesionQuantities:
+    both = [lesion.views[name].counts for name in lesion.views]
+    return LesionQuantities(
+        lesion.id,
+        lesion.seen_in,
+        lesion.area_mm2,
+        views,
+        bones,
+        math.sqrt(both[0] * both[1]) if len(both) == 2 else None,
+        lesion.confidence,
+        lesion.decision,
+        lesion.classification,
+        lesion.edited,
+        not_counted,
+    )
+
+
+def _areas(views: dict[ViewName, ShownView], together: Bones, count: int) -> Areas:
+    """Per view the mm2 of every region (row 0) and of every lesion on those bones that are named as its own."""
+    named = np.zeros((count + 1, 256), bool)
+    named[0] = True
+    for number, shares in together.items():
+        named[number, [share.region.number for share in shares]] = True
+    tables = {}
+    for name, shown in views.items():
+        if shown.regions is None:
+            continue
+        pairs = shown.ids.ravel().astype(np.int64) * 256 + shown.regions.ravel()
+        table = np.bincount(pairs, minlength=(count + 1) * 256).reshape(count + 1, 256).astype(float)
+        table[0] = table.sum(0)
+        table[:, 0] = 0
+        tables[name] = np.where(named, table, 0) * shown.view.spacing[0] * shown.view.spacing[1]
+    return tables
+
+
+def _regions(
+    lesions: list[LesionQuantities],
+    views: dict[ViewName, ShownView],
+    areas: Areas,
+    table: WeightTable,
+    *,
+    computable: bool,
+) -> tuple[RegionQuantities, ...]:
+    counting = [lesion.id for lesion in lesions if not lesion.not_counted]
+    weights = weights_of(areas, table)
+    counts = {
+        name: np.bincount(shown.regions.ravel(), shown.view.counts.ravel(), minlength=256)
+        for name, shown in views.items()
+        if shown.regions is not None
+    }
+    found = []
+    for number, region in all_regions().items():
+        seen = [name for name, each in areas.items() if each[0, number] > 0]
+        if not seen:
+            continue
+        share = involved_share(areas, number, counting) if region.bone else None
+        weight = weights.get(number)
+        found.append(
+            RegionQuantities(
+                region,
+                {name: float(areas[name][0, number]) for name in seen},
+                {name: float(counts[name][number]) for name in seen},
+                {name: float(areas[name][counting, number].sum()) for name in seen},
+                sum(lesion.region == region for lesion in lesions if not lesion.not_counted),
+                share,
+                weight,
+                share * weight if computable and share is not None and weight is not None else None,
+            )
+        )
+    return tuple(found)
+
+
+def _burden(lesions: list[LesionQuantities]) -> TumourBurden:
+    counting = [lesion for lesion in lesions if not lesion.not_counted]
+    names = dict.fromkeys(name for lesion in lesions for name in lesion.views)
+    uptake = {
+        name: sum(lesion.views[name].total_lesion_uptake_counts or 0.0 for lesion in counting if name in lesion.views)
+        for name in names
+    }
+    share = {
+        name: sum(lesion.views[name].body_counts_percent or 0.0 for lesion in counting if name in lesion.views)
+        for name in names
+    }
+    both = list(uptake.values())
+    return TumourBurden(
+        len(counting),
+        sum(lesion.area_mm2 for lesion in counting),
+        uptake,
+        share,
+        math.sqrt(max(both[0], 0.0) * max(both[1], 0.0)) if len(both) == 2 else None,
+    )
+
+
+def _review(lesions: tuple[LesionQuantities, ...]) -> ReviewState:
+    said = {name: sum(each.decision == name for each in lesions) for name in ("accepted", "rejected", "open")}
+    edited = sum(each.edited for each in lesions)
+    reclassified = sum(each.classification != "" for each in lesions)
+    spoken = any(each.ruled_by == "physician" for each in lesions)
+    return ReviewState(
+        "not reviewed" if not spoken else "partly reviewed" if said["open"] else "reviewed",
+        **said,
+        edited=edited,
+        reclassified=reclassified,
+    )
