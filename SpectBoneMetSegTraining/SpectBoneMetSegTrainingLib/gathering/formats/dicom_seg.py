@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.stored_frames import StoredFrame, stored_frames, stored_views
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
-from ..labels.frames import StoredFrame, on_stored_frame, stored_frames
+from ..labels.frames import on_stored_frame
 from ..labels.grids import place
 from ..labels.marks import IGNORE_NAME, Mark
 
@@ -173,13 +174,15 @@ class _Sources:
         self._read: dict[str, list[StoredFrame]] = {}
 
     def frames(self, uid: str, number: int) -> list[StoredFrame]:
-        """The frame of that number that shows a view of the scan, for 0 all of its file."""
+        """The frame of that number that shows a view of the scan, or its halves that do; for 0 all of its file."""
         if uid not in self._files:
             return []
         if uid not in self._read:
-            self._read[uid] = stored_frames(Path(self._files[uid]), self.scan)
+            file = Path(self._files[uid])
+            halves = [half for half in stored_views(file, self.scan).values() if half.columns is not None]
+            self._read[uid] = halves or stored_frames(file, self.scan)
         known = self._read[uid]
-        chosen = known if number == 0 else known[number - 1 : number]
+        chosen = known if number == 0 else [frame for frame in known if frame.number == number]
         return [frame for frame in chosen if frame.view is not None]
 
 
@@ -192,8 +195,9 @@ def _placed(
         frame for group in _groups(header, index) for source in _sources(group) for frame in sources.frames(*source)
     }
     # One drawing cannot lie on two frames: from behind, the same columns are the other side.
-    if len(named) == 1:
-        frame = named.pop()
+    on = [frame for frame in named if frame.columns is None or pixels[:, slice(*frame.columns)].any()]
+    if len(on) == 1:
+        (frame,) = on
         return on_stored_frame(pixels, frame, scan, path.name), frame.view
     matrix = _matrix(header, index)
     if matrix is not None:

@@ -1,53 +1,24 @@
-"""Which view of a scan a stored frame of its DICOM file holds: labels of some tools name frames, or have a slice each.
-
-The frame is found by its counts, so that a view code read wrongly twice cannot put a label on the other side.
-"""
+"""Labels that were drawn on the stored frames of a DICOM file: some tools name the frames, or have a slice for each."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.loading.dicom import load_dataset
-from SpectBoneMetSegLib.loading.dicom_pixels import counted, frame_count
-from SpectBoneMetSegLib.loading.frames import Frame
-from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
+from SpectBoneMetSegLib.loading.stored_frames import StoredFrame, stored_frames
 from SpectBoneMetSegLib.scan.planar import SPACING_TOLERANCE, ViewName, WholeBodyScan
 
 from .grids import DIRECTION_TOLERANCE, on_frame_of, view_grid
 from .slices import Picture, read_slices
 
-__all__ = ["StoredFrame", "on_frames", "on_stored_frame", "stored_frames"]
+__all__ = ["on_frames", "on_stored_frame"]
 
-#: (row step, column step) by which the reader may have turned a frame that states where its rows and columns run.
 #: Columns and rows of an image that states no directions, in RAS.
 NO_DIRECTIONS = np.diag([-1.0, -1.0, 1.0])[:, :2]
-TURNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-
-
-@dataclass(frozen=True)
-class StoredFrame:
-    """A frame of a file: the view whose counts it holds (None for none of the scan's), and how that one was turned."""
-
-    view: ViewName | None
-    turn: tuple[int, int] = (1, 1)
-
-
-def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
-    """Every frame of a DICOM file, in stored order; empty where its pixels cannot be read."""
-    try:
-        header, _ = load_dataset(file, pixels=True, name=file.name)
-        frames, _ = counted(header, file.name)
-        inverted = str(header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
-        found = [_stored(Frame(frame, None, file, shown_inverted=inverted), scan) for frame in frames]
-        return found if len(found) == frame_count(header) else []
-    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
-        return []
 
 
 def on_stored_frame(pixels: NDArray[Any], stored: StoredFrame, scan: WholeBodyScan, name: str) -> NDArray[Any]:
@@ -58,6 +29,8 @@ def on_stored_frame(pixels: NDArray[Any], stored: StoredFrame, scan: WholeBodySc
     """
     assert stored.view is not None, "a frame of none of the scan's views"
     own = scan.views[stored.view]
+    if stored.columns is not None and pixels.shape == stored.shape:
+        pixels = pixels[:, slice(*stored.columns)]
     if pixels.shape != own.shape:
         raise UserError(
             f"{name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the {stored.view} view of {scan.case} "
@@ -119,14 +92,3 @@ def _check_stored_way(matrix: NDArray[np.float64], file: Path, scan: WholeBodySc
             f"{name} has pixels of {steps[0]:.4g} x {steps[1]:.4g} mm or directions other than the frames of "
             f"{scan.case}, so that left and right are not sure; draw it on that very file and save it without turning."
         )
-
-
-def _stored(frame: Frame, scan: WholeBodyScan) -> StoredFrame:
-    counts = counts_dark_to_bright(frame, []).counts.clip(0, None).astype(np.float32)
-    same = [
-        StoredFrame(name, turn)
-        for name, view in scan.views.items()
-        for turn in TURNS
-        if np.array_equal(view.counts, counts[:: turn[0], :: turn[1]])
-    ]
-    return same[0] if len({item.view for item in same}) == 1 else StoredFrame(None)

@@ -1,0 +1,109 @@
+"""Which view of a scan a stored frame of its DICOM file holds: what is drawn on a view refers to its frame.
+
+The frame is found by its counts, so that a view code read wrongly twice cannot put an outline on the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scan.planar import ViewName, WholeBodyScan
+from .dicom import load_dataset
+from .dicom_pixels import counted, frame_count
+from .frames import Frame
+from .polarity import counts_dark_to_bright
+
+__all__ = ["StoredFrame", "stored_frames", "stored_views"]
+
+#: (row step, column step) by which the reader may have turned a frame that states where its rows and columns run.
+TURNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """A frame of a file: the view whose counts it holds (None for none of the scan's), and how that one was turned.
+
+    `number` counts from 1 in stored order; `shape` is (rows, columns) as stored; `columns` is the part of a picture of
+    both views, None where the frame holds one view alone.
+    """
+
+    view: ViewName | None
+    turn: tuple[int, int] = (1, 1)
+    number: int = field(default=0, compare=False)
+    shape: tuple[int, int] = (0, 0)
+    columns: tuple[int, int] | None = None
+
+    def as_stored(self, pixels: NDArray[np.integer]) -> NDArray[np.integer]:
+        """(rows, columns) of the view's own grid in the pixels of the frame, 0 where that shows something else."""
+        down, across = self.turn
+        turned = pixels[::down, ::across]
+        if self.columns is None:
+            return np.ascontiguousarray(turned)
+        whole = np.zeros(self.shape, pixels.dtype)
+        whole[:, slice(*self.columns)] = turned
+        return whole
+
+    def to_view(self) -> NDArray[np.float64]:
+        """4x4 from (column, row, slice) of the stored frame to those of the view's own grid."""
+        rows, width = self.shape
+        first, end = self.columns or (0, width)
+        matrix = np.eye(4)
+        matrix[0, 3] = -first
+        if self.turn[1] < 0:
+            matrix[0, 0], matrix[0, 3] = -1.0, end - 1.0
+        if self.turn[0] < 0:
+            matrix[1, 1], matrix[1, 3] = -1.0, rows - 1.0
+        return matrix
+
+
+def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
+    """Every frame of a DICOM file, in stored order; empty where its pixels cannot be read."""
+    try:
+        return [
+            replace(_same(counts, scan), number=number, shape=counts.shape)
+            for number, counts in enumerate(_pictures(file), start=1)
+        ]
+    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
+        return []
+
+
+def stored_views(file: Path, scan: WholeBodyScan) -> dict[ViewName, StoredFrame]:
+    """Per view that the file holds, the frame or the half of a frame; empty where its pixels cannot be read."""
+    found: dict[ViewName, StoredFrame] = {}
+    try:
+        for number, counts in enumerate(_pictures(file), start=1):
+            rows, width = counts.shape
+            for columns in (None, (0, width // 2), (width // 2, width), (width - width // 2, width)):
+                part = counts if columns is None else counts[:, slice(*columns)]
+                frame = _same(part, scan)
+                if frame.view is not None and frame.view not in found:
+                    found[frame.view] = replace(frame, number=number, shape=(rows, width), columns=columns)
+    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
+        return {}
+    return found
+
+
+def _pictures(file: Path) -> Iterator[NDArray[np.float32]]:
+    header, _ = load_dataset(file, pixels=True, name=file.name)
+    frames, _ = counted(header, file.name)
+    if len(frames) != frame_count(header):
+        return
+    inverted = str(header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
+    for frame in frames:
+        bright = counts_dark_to_bright(Frame(frame, None, file, shown_inverted=inverted), [])
+        yield bright.counts.clip(0, None).astype(np.float32)
+
+
+def _same(counts: NDArray[np.float32], scan: WholeBodyScan) -> StoredFrame:
+    same = [
+        StoredFrame(name, turn)
+        for name, view in scan.views.items()
+        for turn in TURNS
+        if np.array_equal(view.counts, counts[:: turn[0], :: turn[1]])
+    ]
+    return same[0] if len({item.view for item in same}) == 1 else StoredFrame(None)
