@@ -1,0 +1,1 @@
+"""Results as DICOM objects, for the archive that the scan came from."""

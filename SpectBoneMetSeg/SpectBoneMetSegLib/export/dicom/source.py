@@ -1,0 +1,116 @@
+"""The study that results are filed under: the headers of the scan's own files, and where in them each view lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.errors import UserError
+from ...common.files import sha256_of
+from ...lesions.results import Reading
+from ...loading.dicom import load_dataset
+from ...loading.stored_frames import StoredFrame, stored_views
+from ...scan.planar import PlanarView, ViewName
+from .uids import derived_uid
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["SourceView", "source_views"]
+
+#: Attributes of patient and study that every object of the study shares, and what stands for one that is missing.
+SHARED = {
+    "PatientName": "",
+    "PatientID": "",
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "StudyInstanceUID": "",
+    "StudyDate": "",
+    "StudyTime": "",
+    "StudyID": "",
+    "AccessionNumber": "",
+    "ReferringPhysicianName": "",
+}
+OPTIONAL = (
+    "SpecificCharacterSet",
+    "StudyDescription",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "IssuerOfPatientID",
+)
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """Where a view was read from.
+
+    Attributes:
+        header: of its file, with every attribute of patient and study that objects share.
+        frame: the frame, or the half of a frame, that holds it.
+        view: the view itself.
+    """
+
+    header: Dataset
+    frame: StoredFrame
+    view: PlanarView
+
+    @property
+    def frame_of_reference(self) -> str:
+        """The file's own Frame of Reference UID where positions in it are open, else one derived from the file.
+
+        A planar camera seldom states where its image lies, and the reader places it: the middle of the field at 0, the
+        patient's depth at 0. Where the file does state a position, that place must not contradict it, and the reader's
+        is given a frame of reference of its own.
+        """
+        uid = str(self.header.get("FrameOfReferenceUID") or "")
+        detectors = self.header.get("DetectorInformationSequence") or []
+        stated = any(detector.get("ImagePositionPatient") for detector in (self.header, *detectors))
+        return uid if uid and not stated else derived_uid("frame of reference", str(self.header.StudyInstanceUID))
+
+    @property
+    def stored_to_lps(self) -> NDArray[np.float64]:
+        """4x4 from (column, row, slice) of the stored frame to LPS mm."""
+        return np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.view.ijk_to_ras @ self.frame.to_view() + 0.0
+
+
+def source_views(reading: Reading) -> dict[ViewName, SourceView]:
+    """Per view of the scan where it was read from.
+
+    Raises:
+        UserError: the scan was not read from DICOM files, or they are gone or changed.
+    """
+    source, scan = reading.scan.source, reading.scan
+    if not source.sop_instance_uids or len(source.sop_instance_uids) != len(source.files):
+        raise UserError(
+            f"{scan.case} was not read from DICOM, so that there is no study to file DICOM results under; read the NM "
+            "file that the camera exported."
+        )
+    found: dict[ViewName, SourceView] = {}
+    for name, digest in zip(source.files, source.sha256, strict=True):
+        file = Path(name)
+        if not file.is_file() or sha256_of(file) != digest:
+            raise UserError(f"{file.name} is gone or was changed since it was read; read the scan again.")
+        header, _ = load_dataset(file, pixels=False, name=file.name)
+        _complete(header, file.name)
+        for side, frame in stored_views(file, scan).items():
+            found.setdefault(side, SourceView(header, frame, scan.views[side]))
+    missing = [name for name in scan.views if name not in found]
+    if missing:
+        raise UserError(
+            f"The {missing[0]} view of {scan.case} is not the one in its file any more; read the scan again without "
+            "changing its counts."
+        )
+    return {name: found[name] for name in scan.views}
+
+
+def _complete(header: Dataset, name: str) -> None:
+    if not header.get("StudyInstanceUID"):
+        raise UserError(f"{name} names no study to file DICOM results under; export the scan again from the archive.")
+    for keyword, value in SHARED.items():
+        if header.get(keyword) is None:
+            setattr(header, keyword, value)

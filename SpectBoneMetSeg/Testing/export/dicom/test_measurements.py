@@ -1,0 +1,121 @@
+import dataclasses
+import json
+
+import highdicom
+import pytest
+from SpectBoneMetSegLib.export.dicom.measurements import measurement_report
+from SpectBoneMetSegLib.export.dicom.segmentation import lesions_in, segmentation
+from SpectBoneMetSegLib.export.dicom.source import source_views
+from SpectBoneMetSegLib.export.dicom.uids import tracking_uids
+
+
+def report_of(reading, by_hand=frozenset()):
+    sources = source_views(reading)
+    segs = {name: segmentation(reading, name, source, by_hand) for name, source in sources.items()}
+    segs = {name: seg for name, seg in segs.items() if seg is not None}
+    return measurement_report(reading, sources, segs, by_hand), segs
+
+
+@pytest.fixture(scope="module")
+def a_report(dicom_reading, tmp_path_factory):
+    reading = dicom_reading()
+    rejected = dataclasses.replace(reading.lesions[0], id=4, decision="rejected")
+    said = dataclasses.replace(reading.lesions[1], decision="accepted", classification="equivocal")
+    lesions = (reading.lesions[0], said, reading.lesions[2])
+    reading = dataclasses.replace(reading, lesions=lesions, rejected=(rejected,))
+    report, segs = report_of(reading, frozenset({3}))
+    file = tmp_path_factory.mktemp("sr") / "measurements_sr.dcm"
+    report.save_as(file)
+    return reading, segs, file
+
+
+def names_and_values(group):
+    return {
+        (item.name.meaning, item.derivation.meaning if item.derivation else ""): item.value
+        for item in group.get_measurements()
+    }
+
+
+def test_a_lesion_has_a_group_for_every_view_that_shows_it(a_report):
+    reading, segs, file = a_report
+    groups = highdicom.sr.srread(file).content.get_volumetric_roi_measurement_groups()
+    uids = tracking_uids(reading)
+    expected = [(lesion, name) for name in segs for lesion in lesions_in(reading, name)]
+    assert [group.tracking_uid for group in groups] == [uids[lesion.id] for lesion, _ in expected]
+    for group, (lesion, name) in zip(groups, expected, strict=True):
+        segment = group.referenced_segment
+        assert segment.referenced_sop_instance_uid == segs[name].SOPInstanceUID
+        (number,) = segment.referenced_segment_numbers
+        assert segs[name].SegmentSequence[number - 1].TrackingUID == group.tracking_uid
+        told, measured = names_and_values(group), lesion.views[name]
+        assert told["Area", ""] == pytest.approx(measured.area_mm2 / 100, rel=1e-5)
+        assert told["Counts", ""] == pytest.approx(measured.counts, rel=1e-5)
+        assert told["Counts per pixel", "Maximum"] == pytest.approx(measured.max_counts, rel=1e-5)
+        assert told["Counts per pixel", "Mean"] == pytest.approx(measured.mean_counts, rel=1e-5)
+        assert told["Certainty of Finding", ""] == pytest.approx(100 * lesion.confidence, rel=1e-5)
+
+
+def test_decisions_and_who_made_them_stand_in_every_group(a_report):
+    groups = highdicom.sr.srread(a_report[2]).content.get_volumetric_roi_measurement_groups()
+    told = {
+        group.tracking_identifier: {
+            item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()
+        }
+        for group in groups
+    }
+    accepted, drawn, open_ = (told[f"Abnormal uptake {number}"] for number in (2, 3, 1))
+    assert accepted["Decision on the area"] == "Accepted"
+    assert accepted["Classification of the area"] == "Equivocal"
+    assert accepted["Whose word the outline and the decision are"] == "Physician"
+    assert drawn["Whose word the outline and the decision are"] == "Physician, who drew or changed the outline"
+    assert open_["Whose word the outline and the decision are"] == "Model"
+    assert "Classification of the area" not in open_
+
+
+def test_a_last_group_tells_of_the_whole_scan(a_report):
+    (group,) = highdicom.sr.srread(a_report[2]).content.get_image_measurement_groups()
+    told = {name: value for (name, _), value in names_and_values(group).items()}
+    assert told["Areas of abnormal uptake"] == 3
+    assert told["Areas that a physician rejected"] == 1
+    assert told["Certainty of Finding"] == pytest.approx(90)
+
+
+def test_the_validator_of_the_standard_finds_no_error(a_report, dicom_reading, tmp_path, validate):
+    assert validate(a_report[2]) == []
+    report, _ = report_of(dicom_reading("single-files"))
+    report.save_as(tmp_path / "sr.dcm")
+    assert validate(tmp_path / "sr.dcm") == []
+
+
+def test_dcmqi_reads_tracking_segments_and_numbers(a_report, tmp_path, dcmqi):
+    reading, segs, file = a_report
+    told = tmp_path / "sr.json"
+    dcmqi("tid1500reader", "--inputDICOM", str(file), "--outputMetadata", str(told))
+    groups = [group for group in json.loads(told.read_text())["Measurements"] if "ReferencedSegment" in group]
+    expected = [(lesion, name) for name in segs for lesion in lesions_in(reading, name)]
+    uids = tracking_uids(reading)
+    assert [group["TrackingUniqueIdentifier"] for group in groups] == [uids[lesion.id] for lesion, _ in expected]
+    for group, (lesion, name) in zip(groups, expected, strict=True):
+        assert group["segmentationSOPInstanceUID"] == segs[name].SOPInstanceUID
+        areas = [item["value"] for item in group["measurementItems"] if item["quantity"]["CodeMeaning"] == "Area"]
+        assert float(areas[0]) == pytest.approx(lesion.views[name].area_mm2 / 100, rel=1e-5)
+        assert group["measurementAlgorithmIdentification"]["AlgorithmName"] == "SpectBoneMetSeg made-up"
+
+
+def test_a_scan_without_any_lesion_is_reported_as_such(dicom_reading, tmp_path, validate):
+    reading = dicom_reading()
+    masks = {name: ids * 0 for name, ids in reading.view_masks.items()}
+    none = dataclasses.replace(reading, lesions=(), view_masks=masks, mask=reading.mask * 0)
+    report, segs = report_of(none)
+    assert segs == {}
+    report.save_as(tmp_path / "sr.dcm")
+    content = highdicom.sr.srread(tmp_path / "sr.dcm").content
+    assert content.get_volumetric_roi_measurement_groups() == []
+    (group,) = content.get_image_measurement_groups()
+    assert names_and_values(group)["Areas of abnormal uptake", ""] == 0
+    assert validate(tmp_path / "sr.dcm") == []
+
+
+def test_our_own_codes_are_declared(a_report):
+    (scheme,) = highdicom.sr.srread(a_report[2]).CodingSchemeIdentificationSequence
+    assert scheme.CodingSchemeDesignator == "99SBMS"
