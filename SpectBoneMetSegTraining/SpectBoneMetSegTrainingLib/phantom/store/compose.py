@@ -32,8 +32,9 @@ DISEASED, ALL_LESIONS, TWO_DISEASES = 0.8, 0.6, 0.15
 LEAST_LESIONS = 0.2
 #: Sigma of the logarithm of the factors on uptake: of a disease, a lesion, a mimic, bone, an organ.
 DISEASE_SIGMA, LESION_SIGMA, MIMIC_SIGMA, BONE_SIGMA, ORGAN_SIGMA = 0.3, 0.3, 0.3, 0.15, 0.5
-#: How often the bladder was just emptied, and what is left in it; how often what lies beside the organs is there.
-EMPTIED, LEFT_IN_BLADDER, SPOTS = 0.15, 0.08, 0.7
+#: How often the bladder was emptied before the scan, and the range of what is left in it, from less than bone shows to
+#: nearly all; how often what lies beside the organs is there.
+EMPTIED, LEFT_IN_BLADDER, SPOTS = 0.4, (0.02, 0.5), 0.7
 #: How often one view is missing, and a gentle extra blur (pixels) or contrast curve (exponent) is there.
 ONE_VIEW, BLURRED, BLUR_PIXELS, CURVED, CURVE = 0.06, 0.3, (0.3, 0.8), 0.1, (0.85, 1.18)
 #: Sigma of the level at which the readers of a scan outline, and its limits.
@@ -200,7 +201,9 @@ def _body_weight(name: str, rng: np.random.Generator, burden: float) -> float:
     if name == "bone":
         return _factor(rng, BONE_SIGMA)
     if name in URINE:
-        emptied = LEFT_IN_BLADDER if name == "bladder" and rng.random() < EMPTIED else 1.0
+        emptied = 1.0
+        if name == "bladder" and rng.random() < EMPTIED:
+            emptied = float(np.exp(rng.uniform(*np.log(LEFT_IN_BLADDER))))
         return _factor(rng, ORGAN_SIGMA) * emptied * float((1 + burden) ** PALE_KIDNEYS)
     if name == "spots":
         return _factor(rng, ORGAN_SIGMA) * (rng.random() < SPOTS)
