@@ -52,16 +52,16 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
-    ranges = find_model(args.model).card.appearance
+    looks = find_model(args.model).card.appearance
     cases = cases_of(args.data, args.split)
     told = dict.fromkeys([*SPOILED, *(f"pixels taken for {size:.2f} times as large" for size in SIZES)], 0)
     for case in cases:
         views = load_case(args.data, case, region="whole-body").counts
         for name, spoil in SPOILED.items():
             spoiled = {view: np.asarray(spoil(image), np.float32) for view, image in views.items()}
-            told[name] += bool(unlike(spoiled, REFERENCE_SPACING_MM, ranges, case))
+            told[name] += bool(unlike(spoiled, REFERENCE_SPACING_MM, looks, case))
         for name, size in zip(list(told)[len(SPOILED) :], SIZES, strict=True):
-            told[name] += bool(unlike(views, REFERENCE_SPACING_MM * size, ranges, case))
+            told[name] += bool(unlike(views, REFERENCE_SPACING_MM * size, looks, case))
     for name, count in told.items():
         print(f"{name:40}{count:5} of {len(cases)} scans told, {count / len(cases):.0%}")
 

@@ -1,13 +1,17 @@
 """How a scan looks, in a few numbers, and whether a model has learnt from scans that look like it.
 
 A network answers whatever it is shown. What no scan of its training looked like (far fewer counts, smoothed, sharpened,
-another contrast curve, a body of another size) is told with the reading. Ranges are those of the patients that the
-model was taught on and stand in its card under `appearance`.
+another contrast curve, a body of another size) is told with the reading: figures outside the range of the patients that
+the model was taught on, or usual ones that never came together (Mahalanobis distance of their logarithms). What was
+learnt from stands in the model's card under `appearance`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +20,7 @@ from ..scan.bodies import find_bodies
 from ..scan.planar import ViewName
 from .inputs import SMOOTHING_PIXELS, body_mask
 
-__all__ = ["APPEARANCE", "appearance_of", "ranges_of", "unlike"]
+__all__ = ["APPEARANCE", "Looks", "appearance_of", "looks_of", "unlike"]
 
 #: What is measured of a view, in words for a sentence.
 APPEARANCE = {
@@ -28,11 +32,82 @@ APPEARANCE = {
     "air": "air by bone",
     "width_cm": "width of the body in cm",
     "length_cm": "length of the body in cm",
+    "saturation": "share of pixels at the highest count",
 }
 #: Added to a range at either end, as a share of it on a logarithmic scale, but never less than a twentieth.
 MARGIN, LEAST_ROOM = 0.1, 0.05
 #: Below these, differences of soft tissue, air and noise mean nothing.
 FLOOR = 1e-3
+#: Fewer views than these say nothing of what comes together.
+LEAST_TOGETHER = 50
+#: So many of the views that were learnt from lie within the limit of the distance; variance that every logarithm has.
+WITHIN, LEAST_VARIANCE = 0.995, 1e-4
+#: A pixel is at the highest count from this share of it on.
+AT_THE_TOP = 0.98
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the scans looked like that a model was taught on; without ranges nothing is known.
+
+    Attributes:
+        ranges: {name of APPEARANCE: (lowest, highest)}, with some room.
+        mean, covariance: (n,) and (n, n) of the logarithms in the order of APPEARANCE; empty where too few are known.
+        views: how many were measured. limit: highest Mahalanobis distance that is nothing unusual.
+    """
+
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    mean: tuple[float, ...] = ()
+    covariance: tuple[tuple[float, ...], ...] = ()
+    views: int = 0
+    limit: float = inf
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values; {} where nothing is known."""
+        if not self.ranges:
+            return {}
+        return asdict(self) if self.mean else {"ranges": dict(self.ranges)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Looks:
+        """The inverse of `to_dict`; ranges alone as cards without "ranges" hold them.
+
+        Raises:
+            KeyError, TypeError, ValueError: what is written there are no looks of this program.
+        """
+        told = values.get("ranges", values)
+        ranges = {str(name): (float(low), float(high)) for name, (low, high) in told.items()}
+        if "mean" not in values:
+            return cls(ranges)
+        mean = tuple(float(value) for value in values["mean"])
+        covariance = tuple(tuple(float(value) for value in row) for row in values["covariance"])
+        if len(mean) != len(APPEARANCE) or any(len(row) != len(mean) for row in (covariance, *covariance)):
+            raise ValueError(f"looks need {len(APPEARANCE)} means and as many rows and columns of covariance")
+        return cls(ranges, mean, covariance, int(values["views"]), float(values["limit"]))
+
+    def apart(self, found: Mapping[str, float]) -> NDArray[np.float64]:
+        """(n,) what each figure adds to the squared Mahalanobis distance of a view; empty where nothing is known."""
+        if not self.mean:
+            return np.zeros(0)
+        delta = _logarithms(found) - np.array(self.mean)
+        return np.asarray(delta * np.linalg.solve(np.array(self.covariance), delta))
+
+    def widened(self, other: Looks) -> Looks:
+        """Looks that hold both; of a model that knows none, none."""
+        ranges = {
+            name: (min(low, other.ranges.get(name, (low, high))[0]), max(high, other.ranges.get(name, (low, high))[1]))
+            for name, (low, high) in self.ranges.items()
+        }
+        if not self.mean or not other.mean:
+            # What a model of another time did not know of itself the new scans cannot tell for it.
+            return Looks(ranges, self.mean, self.covariance, self.views, self.limit)
+        views = self.views + other.views
+        share = other.views / views
+        apart = np.array(other.mean) - np.array(self.mean)
+        mean = np.array(self.mean) + share * apart
+        spread = (1 - share) * np.array(self.covariance) + share * np.array(other.covariance)
+        spread = spread + share * (1 - share) * np.outer(apart, apart)
+        return Looks(ranges, _plain(mean), tuple(map(_plain, spread)), views, max(self.limit, other.limit))
 
 
 def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, float]:
@@ -74,43 +149,72 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
         "width_cm": columns * spacing / 10,
         "length_cm": rows * spacing / 10,
     }
-    return {name: max(value, FLOOR) for name, value in values.items()}
+    at_the_top = int((image >= AT_THE_TOP * image.max()).sum())
+    return {**{name: max(value, FLOOR) for name, value in values.items()}, "saturation": at_the_top / int(body.sum())}
 
 
-def ranges_of(scans: Iterable[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    """{name: (lowest, highest)} of what was learnt from, with MARGIN; empty without scans."""
+def looks_of(scans: Iterable[Mapping[str, float]]) -> Looks:
+    """The looks of what was learnt from, ranges with MARGIN; of no view none."""
     rows = [scan for scan in scans if scan]
-    ranges = {}
-    for name in APPEARANCE if rows else ():
-        values = np.log([scan[name] for scan in rows])
-        room = max(MARGIN * float(values.max() - values.min()), LEAST_ROOM)
-        ranges[name] = float(np.exp(values.min() - room)), float(np.exp(values.max() + room))
-    return ranges
+    if not rows:
+        return Looks()
+    values = np.array([_logarithms(scan) for scan in rows])
+    room = np.maximum(MARGIN * (values.max(0) - values.min(0)), LEAST_ROOM)
+    lowest, highest = np.exp(values.min(0) - room), np.exp(values.max(0) + room)
+    ranges = {name: (float(lowest[i]), float(highest[i])) for i, name in enumerate(APPEARANCE)}
+    if len(rows) < LEAST_TOGETHER:
+        return Looks(ranges)
+    spread = np.cov(values.T) + LEAST_VARIANCE * np.eye(len(APPEARANCE))
+    looks = Looks(ranges, _plain(values.mean(0)), tuple(map(_plain, spread)), len(rows))
+    distances = [float(np.sqrt(looks.apart(scan).sum())) for scan in rows]
+    return Looks(ranges, looks.mean, looks.covariance, looks.views, float(np.quantile(distances, WITHIN)))
 
 
-def unlike(
-    views: Mapping[ViewName, NDArray[np.float32]], spacing: float, ranges: Mapping[str, Sequence[float]], case: str
-) -> list[str]:
+def unlike(views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks: Looks, case: str) -> list[str]:
     """A sentence for every view that looks like none that was learnt from.
 
     Args:
         views: {view: (rows, columns) counts of the whole field}. spacing: pixel edge in mm.
-        ranges: of a model's card; without any nothing is said. case: name for sentences.
+        looks: of a model's card; where they know nothing, nothing is said. case: name for sentences.
     """
     sentences = []
-    for name, counts in views.items() if ranges else ():
+    for name, counts in views.items() if looks.ranges else ():
         found = appearance_of(counts, spacing)
-        odd = [
-            f"{APPEARANCE[what]} {_number(found[what])} (learnt: {_number(low)} to {_number(high)})"
-            for what, (low, high) in ranges.items()
-            if what in found and not low <= found[what] <= high
-        ]
+        odd = _odd(found, looks) if found else ""
         if odd:
             sentences.append(
-                f"The {name} view of {case} looks like no scan that the model learnt from: {', '.join(odd)}; "
+                f"The {name} view of {case} looks like no scan that the model learnt from: {odd}; "
                 "its areas are less certain than they seem."
             )
     return sentences
+
+
+def _odd(found: Mapping[str, float], looks: Looks) -> str:
+    """What is unusual about a view, in words; "" for nothing."""
+    outside = [
+        f"{APPEARANCE[what]} {_number(found[what])} (learnt: {_number(low)} to {_number(high)})"
+        for what, (low, high) in looks.ranges.items()
+        if what in found and not low <= found[what] <= high
+    ]
+    if outside:
+        return ", ".join(outside)
+    apart = looks.apart(found)
+    if np.sqrt(max(float(apart.sum()), 0.0)) <= looks.limit:
+        return ""
+    names = list(APPEARANCE)
+    first, second = (names[place] for place in np.argsort(-apart)[:2])
+    return (
+        f"{APPEARANCE[first]} {_number(found[first])} did not come together with {APPEARANCE[second]} "
+        f"{_number(found[second])} and its other figures"
+    )
+
+
+def _logarithms(found: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.log([found[name] for name in APPEARANCE])
+
+
+def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 def _noise_share(narrow: float, wide: float) -> float:

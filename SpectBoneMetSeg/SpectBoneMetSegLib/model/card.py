@@ -10,6 +10,7 @@ from typing import Any
 
 from ..common.notice import RESEARCH_USE
 from ..loading.options import Region
+from .appearance import Looks
 from .confidence import Confidence
 from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
@@ -34,7 +35,7 @@ class ModelCard:
         parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
         sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
-        appearance: lowest and highest of what the scans looked like that it was taught on (`model.appearance`).
+        appearance: what the scans looked like that it was taught on.
         confidence: how likely areas and scans with what the network says of them are abnormal; None if nobody measured.
         preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
     """
@@ -57,7 +58,7 @@ class ModelCard:
     sha256: str = ""
     onnx_sha256: str = ""
     confidence: Confidence | None = None
-    appearance: dict[str, tuple[float, float]] = field(default_factory=dict)
+    appearance: Looks = field(default_factory=Looks)
 
     def __post_init__(self) -> None:
         if not MODEL_NAME.fullmatch(str(self.name)):
@@ -75,7 +76,8 @@ class ModelCard:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         confidence = None if self.confidence is None else self.confidence.to_dict()
-        return {**asdict(self), "network": self.network.to_dict(), "confidence": confidence}
+        parts = {"network": self.network.to_dict(), "confidence": confidence, "appearance": self.appearance.to_dict()}
+        return {**asdict(self), **parts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
@@ -86,8 +88,7 @@ class ModelCard:
         """
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         known["network"] = NetworkConfig.from_dict(values["network"])
-        ranges = known.get("appearance", {})
-        known["appearance"] = {str(name): (float(low), float(high)) for name, (low, high) in ranges.items()}
+        known["appearance"] = Looks.from_dict(known.get("appearance", {}))
         if known.get("confidence") is not None:
             known["confidence"] = Confidence.from_dict(known["confidence"])
         return cls(**known)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import ndimage
 from SpectBoneMetSegLib.loading import read_scan
-from SpectBoneMetSegLib.model.appearance import APPEARANCE, appearance_of, ranges_of, unlike
+from SpectBoneMetSegLib.model.appearance import APPEARANCE, LEAST_TOGETHER, Looks, appearance_of, looks_of, unlike
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
 
@@ -28,7 +29,7 @@ def learnt(counts):
     rng = np.random.default_rng(0)
     scans = [rng.poisson(counts * factor).astype(np.float32) for factor in (0.5, 0.7, 1.0, 1.4, 2.0)]
     scans += [ndimage.zoom(counts, (size, size), order=1) for size in (0.92, 1.08)]
-    return ranges_of(appearance_of(scan, SPACING) for scan in scans)
+    return looks_of(appearance_of(scan, SPACING) for scan in scans)
 
 
 def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_else(counts):
@@ -43,7 +44,7 @@ def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_e
 def test_a_scan_like_those_is_not_told(counts, learnt):
     another = np.random.default_rng(2).poisson(counts * 0.8).astype(np.float32)
     assert unlike({"anterior": another}, SPACING, learnt, "case") == []
-    assert unlike({"anterior": another}, SPACING, {}, "case") == []
+    assert unlike({"anterior": another}, SPACING, Looks(), "case") == []
 
 
 SPOILED = {
@@ -52,6 +53,7 @@ SPOILED = {
     "sharpness": lambda image: image + 3 * (image - ndimage.gaussian_filter(image, 1.5)),
     "brightest bone": lambda image: np.minimum(image, np.percentile(image, 97)),
     "soft tissue": lambda image: np.sqrt(image * image.max()),
+    "highest count": lambda image: np.minimum(image, np.percentile(image, 99)),
     "length of the body": lambda image: image[: len(image) // 2],
 }
 
@@ -71,11 +73,58 @@ def test_a_body_at_the_wrong_pixel_size_is_told(counts, learnt):
 def test_nothing_but_air_has_no_appearance_and_ranges_of_nothing_are_empty():
     assert appearance_of(np.zeros((100, 50), np.float32), SPACING) == {}
     assert appearance_of(np.ones((100, 50), np.float32), SPACING) == {}
-    assert ranges_of([]) == {}
-    assert ranges_of([{}]) == {}
+    assert looks_of([]) == Looks()
+    assert looks_of([{}]) == Looks()
 
 
-def test_a_card_keeps_the_ranges(learnt):
-    card = ModelCard("mine", NetworkConfig(), appearance=learnt)
-    assert ModelCard.from_dict(card.to_dict()).appearance == learnt
-    assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).appearance == {}
+def views_with(slope, count=LEAST_TOGETHER + 10, seed=4):
+    """Appearances of which all figures are alike but soft tissue, which follows the contrast."""
+    rng = np.random.default_rng(seed)
+    scans = []
+    for _ in range(count):
+        contrast = np.exp(rng.uniform(-1, 1))
+        scan = {name: float(np.exp(rng.normal(0, 0.1))) for name in APPEARANCE}
+        scans.append(
+            {**scan, "contrast": float(contrast), "tissue": float(contrast**slope * np.exp(rng.normal(0, 0.05)))}
+        )
+    return scans
+
+
+def test_usual_figures_that_never_came_together_are_told(counts):
+    own = appearance_of(counts, SPACING)
+    scans = [{name: own[name] * one[name] for name in APPEARANCE} for one in views_with(-1.0)]
+    assert unlike({"anterior": counts}, SPACING, looks_of(scans), "case") == []
+    odd = {**own, "contrast": own["contrast"] * 2, "tissue": own["tissue"] * 2}
+    shifted = [{name: scan[name] * own[name] / odd[name] for name in APPEARANCE} for scan in scans]
+    [sentence] = unlike({"anterior": counts}, SPACING, looks_of(shifted), "case")
+    assert "did not come together" in sentence
+    assert "brightest bone by usual bone" in sentence
+    assert "soft tissue by bone" in sentence
+    few = looks_of(shifted[: LEAST_TOGETHER - 1])
+    assert few.mean == ()
+    assert unlike({"anterior": counts}, SPACING, few, "case") == []
+
+
+def test_looks_of_two_groups_hold_both():
+    first, second = views_with(-1.0), views_with(1.0, 80, 5)
+    both, together = looks_of(first).widened(looks_of(second)), looks_of([*first, *second])
+    assert both.views == together.views
+    assert both.mean == pytest.approx(together.mean)
+    assert np.array(both.covariance) == pytest.approx(np.array(together.covariance), rel=0.05, abs=2e-3)
+    for name, (low, high) in both.ranges.items():
+        assert low <= min(scan[name] for scan in (*first, *second))
+        assert high >= max(scan[name] for scan in (*first, *second))
+    assert Looks().widened(together) == Looks()
+
+
+def test_a_card_keeps_what_was_learnt(learnt):
+    for looks in (learnt, looks_of(views_with(1.0))):
+        card = ModelCard("mine", NetworkConfig(), appearance=looks)
+        assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))).appearance == looks
+    assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).appearance == Looks()
+
+
+def test_a_card_with_ranges_alone_opens():
+    ranges = {"level": [4.0, 150.0], "noise": [0.01, 9.0]}
+    card = ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict(), "appearance": ranges})
+    assert card.appearance == Looks({"level": (4.0, 150.0), "noise": (0.01, 9.0)})

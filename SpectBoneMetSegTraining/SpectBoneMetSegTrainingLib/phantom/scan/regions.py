@@ -2,8 +2,9 @@
 
 A region's footprint is where enough of it lies in the ray, from its geometry alone: blur and lesions do not widen it.
 Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine and clavicle before ribs
-in front, the other way round from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose healthy projection is
-brighter there. Numbers are those of region maps: the patient's left as it stands, the right RIGHT_OFFSET more.
+in front, the other way round from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose
+healthy projection is brighter there. Numbers are those of region maps: the patient's left as it stands, the right
+RIGHT_OFFSET more.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, StepProgress, train
 from ..validation import image_by_image
 from .learnt import LEARNT, learnt_scans
-from .looks import learnt_ranges
+from .looks import looks_learnt
 from .operating_point import MINIMUM_AREA_MM2, Tuned, tune
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def finish_model(
             "description": description or f"Trained on {about['description']}",
             **tuned.to_card(),
             "region": config.region,
-            "appearance": learnt_ranges(data, [*cases.labelled, *cases.validation], config.region),
+            "appearance": looks_learnt(data, [*cases.labelled, *cases.validation], config.region),
             "parent": parent_of(config),
             "training": {
                 "data": about["description"],

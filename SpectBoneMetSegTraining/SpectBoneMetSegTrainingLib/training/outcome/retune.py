@@ -19,7 +19,7 @@ from ...dataset.sealed import is_sealed
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
 from ..setup.fine_tuning import named
 from .learnt import LEARNT, scans_known
-from .looks import learnt_ranges, widened
+from .looks import looks_learnt
 from .operating_point import Tuned, tune
 
 #: In a card's metrics: on whom its thresholds were chosen, and its figures there.
@@ -65,7 +65,7 @@ def retune(
         fields = {
             **tuned.to_card(),
             "name": output.name,
-            "appearance": widened(card.appearance, learnt_ranges(data, cases, region)),
+            "appearance": card.appearance.widened(looks_learnt(data, cases, region)),
             "metrics": {**card.metrics, TUNED: figures},
             "training": {**card.training, LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])]},
             "parent": named(model.card),
