@@ -30,6 +30,7 @@ class Frame:
         down: where the rows run, "feet" or "head"; "" when the file does not say.
         shown_inverted: the file wants its values shown from white to black (MONOCHROME1, WhiteIsZero).
         called: how sentences name the file; "" for its own name.
+        picture: it is an 8-bit grey picture, not a file of counts.
     """
 
     counts: NDArray[np.float64]
@@ -43,6 +44,7 @@ class Frame:
     down: Literal["", "feet", "head"] = ""
     shown_inverted: bool = False
     called: str = ""
+    picture: bool = False
 
     @property
     def named(self) -> str:

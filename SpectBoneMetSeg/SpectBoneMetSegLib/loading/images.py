@@ -92,6 +92,7 @@ def read_image(path: Path, label: str, called: str = "") -> FrameFile:
             down=down,
             shown_inverted=inverted,
             called=called,
+            picture=picture.pixels.dtype == np.uint8 and path.name.lower().endswith(_WITH_COLOURS),
         )
         for pixels in picture.pixels
     )

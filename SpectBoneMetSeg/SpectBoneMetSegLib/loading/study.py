@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..common.files import sha256_of
+from ..scan.eight_bit import STATURE_MM, filled_overflow, pixel_size_of_body
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .archive import Archive, FoundScan, find_scans
 from .dicom import looks_like_dicom, read_dicom
@@ -265,6 +268,8 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
     if np.any(counts < 0):
         warnings.append(f"{file} has {int((counts < 0).sum())} negative pixels in the {name} view, set to 0.")
         counts = counts.clip(0, None)
+    if frame.picture:
+        counts = _without_overflow(counts, f"The {name} view of {file}", warnings)
     with np.errstate(over="ignore"):
         single = counts.astype(np.float32)
     if not single.any():
@@ -302,7 +307,27 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
             f"{file} states no pixel size: {REFERENCE_SPACING_MM} mm was assumed from its 256 x 1024 pixels."
         )
         return (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
+    edge = pixel_size_of_body(frame.counts) if frame.picture else None
+    if edge is not None:
+        warnings.append(
+            f"{file} states no pixel size: {edge:.2f} mm was estimated from the height of the body, taken for "
+            f"{STATURE_MM / 10:.0f} cm; areas may be off by an eighth, give the right pixel size where it is known."
+        )
+        return (edge, edge)
     raise UserError(f"{file} does not state its pixel size; give it in mm, for example 2.26.", "pixel_size")
+
+
+def _without_overflow(counts: NDArray[Any], called: str, warnings: list[str]) -> NDArray[Any]:
+    """An 8-bit picture with a lower bound where hot spots ran over and began anew at black."""
+    filled, lost = filled_overflow(counts)
+    ran = int((lost & (filled != counts)).sum())
+    if not ran:
+        return counts
+    warnings.append(
+        f"{called} has hot spots that ran over the 8 bits of its grey values: {ran} dark pixels inside them were set to "
+        "the highest value; what they held is lost."
+    )
+    return filled
 
 
 def _study_warnings(

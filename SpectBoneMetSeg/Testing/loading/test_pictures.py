@@ -1,0 +1,51 @@
+"""8-bit pictures of a scan: read without a stated pixel size, turned where inverted, mended where hot spots ran over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading import read_scan
+
+
+def saved(path, grey, **options):
+    Image.fromarray(np.rint(grey).clip(0, 255).astype(np.uint8)).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".png", {}), (".jpg", {"quality": 90})])
+def test_a_pixel_size_is_estimated_from_the_height_of_the_body_and_said(tmp_path, person, suffix, options):
+    scan = read_scan(saved(tmp_path / f"p_ANT{suffix}", 2 * person[0], **options))
+    # The person is about 401 rows high.
+    assert scan.anterior.spacing[0] == pytest.approx(1680 / 401, rel=0.04)
+    assert any("estimated from the height of the body" in note for note in scan.warnings)
+    stated = read_scan(tmp_path / f"p_ANT{suffix}", pixel_size_mm=4.52)
+    assert stated.anterior.spacing == (4.52, 4.52)
+    assert not any("estimated" in note for note in stated.warnings)
+
+
+def test_a_picture_that_shows_no_whole_body_still_needs_a_pixel_size(tmp_path, person):
+    with pytest.raises(UserError, match="does not state its pixel size"):
+        read_scan(saved(tmp_path / "p_ANT.png", 2 * person[0][60:]))
+
+
+def test_counts_of_16_bits_are_no_picture_and_still_need_a_pixel_size(tmp_path, person):
+    Image.fromarray(person[0]).save(tmp_path / "p_ANT.png")
+    with pytest.raises(UserError, match="does not state its pixel size"):
+        read_scan(tmp_path / "p_ANT.png")
+
+
+def test_an_inverted_windowed_and_clipped_picture_is_read_as_counts(tmp_path, person):
+    windowed = (3 * (person[0].astype(float) - 1)).clip(0, 120)
+    scan = read_scan(saved(tmp_path / "p_ANT.png", 255 - windowed))
+    np.testing.assert_array_equal(scan.anterior.counts, np.rint(windowed))
+    assert any("inverted grey" in note for note in scan.warnings)
+
+
+def test_hot_spots_that_ran_over_are_filled_and_told(tmp_path, person):
+    y, x = np.mgrid[:512, :128]
+    hot = person[0] + 600 * np.exp(-(((y - 150) / 5) ** 2) - ((x - 64) / 5) ** 2)
+    scan = read_scan(saved(tmp_path / "p_ANT.png", hot.astype(int) % 256))
+    assert scan.anterior.counts[150, 64] == 255
+    assert any("ran over the 8 bits" in note for note in scan.warnings)
