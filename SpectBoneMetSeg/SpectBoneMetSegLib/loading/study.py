@@ -324,8 +324,8 @@ def _without_overflow(counts: NDArray[Any], called: str, warnings: list[str]) ->
     if not ran:
         return counts
     warnings.append(
-        f"{called} has hot spots that ran over the 8 bits of its grey values: {ran} dark pixels inside them were set to "
-        "the highest value; what they held is lost."
+        f"{called} has hot spots that ran over the 8 bits of its grey values: {ran} dark pixels inside them were set "
+        "to the highest value; what they held is lost."
     )
     return filled
 

@@ -22,8 +22,8 @@ STATURE_MM = 1680.0
 RIM = 0.01
 #: A body from head to foot is that many times as high as wide, arms held aside included.
 SLENDER = (2.0, 6.0)
-#: Neighbours that differ by more than this part of the range lie at the edge of a hot spot that ran over, the body's own
-#: edges are softer; and from this part of the range on a pixel may be the rim of such a spot.
+#: Neighbours that differ by more than this part of the range lie at the edge of a hot spot that ran over, the body's
+#: own edges are softer; and from this part of the range on a pixel may be the rim of such a spot.
 JUMP, HOT = 100 / 255, 0.6
 #: Half the squared difference of neighbours over their mean, the steepest fiftieth left out, beside the gain read from
 #: gaps: measured on the simulated sample study.

@@ -7,6 +7,7 @@ from .calibrate import CalibrateCommand
 from .evaluate import EvaluateCommand
 from .experiment import ExperimentCommand
 from .gather import GatherCommand
+from .import_set import ImportCommand
 from .jobs import JobsCommand
 from .rank import RankCommand
 from .simulate import SimulateCommand
@@ -19,6 +20,7 @@ __all__ = [
     "EvaluateCommand",
     "ExperimentCommand",
     "GatherCommand",
+    "ImportCommand",
     "JobsCommand",
     "RankCommand",
     "SimulateCommand",

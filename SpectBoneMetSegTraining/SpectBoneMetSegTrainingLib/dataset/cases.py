@@ -75,6 +75,7 @@ class LabelledCrop:
         instances: {view: (layers, rows, columns) uint16}; lesions: what the truth's JSON says of them.
         flags: why the case is scored apart ("superscan", "cold lesions"); empty for most.
         regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty where they are not known.
+        regions_named: the only regions that were looked for; None for all.
     """
 
     case: str
@@ -84,6 +85,7 @@ class LabelledCrop:
     lesions: list[dict[str, Any]]
     flags: tuple[str, ...] = ()
     regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
+    regions_named: tuple[str, ...] | None = None
 
 
 def write_case(
@@ -156,8 +158,11 @@ def merge_labels(maps: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.where((stack == LESION).any(0), LESION, stack.max(0)).astype(np.uint8)
 
 
-def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None:
+def finish_dataset(folder: Path, name: str, seed: int, description: str, about: dict[str, Any] | None = None) -> None:
     """Write dataset.json (nnU-Net) and, once, the splits: folds by patient from the seed.
+
+    Args:
+        about: further entries of dataset.json.
 
     Cases with the flag NOT_TRAINED_ON are held out like others but stand on no training side; GENERATED cases are
     never held out.
@@ -175,6 +180,7 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str) -> None
             "labels": {"background": BACKGROUND, "lesion": LESION, "ignore": IGNORE},
             "numTraining": len(train),
             "file_ending": ".nii.gz",
+            **(about or {}),
         },
     )
     splits = folder / "splits.json"
@@ -234,14 +240,15 @@ def load_case(
     flags = tuple(record.get("flags", ()))
     known = _regions_of(folder, case, names) if regions else {}
     shown = {name: place.nearest(cut(whole, *place.own)) for name, whole in known.items()}
+    named = tuple(record["regions_named"]) if record.get("regions_named") else None
     if "lesions" not in record:
-        return LabelledCrop(case, counts, {}, {}, [], flags, shown)
+        return LabelledCrop(case, counts, {}, {}, [], flags, shown, named)
     where = folder / ("instances" if truth == "agreed" else "exact")
     lesions = record["lesions"] if truth == "agreed" else read_json(where / f"{case}.json")["lesions"]
     identifiers = [int(lesion["id"]) for lesion in lesions]
     layers = {name: place.layers(read_image(where / f"{case}_{name}.nii.gz"), identifiers) for name in names}
     maps = {name: _labels_from_layers(layers[name], lesions, name) for name in names}
-    return LabelledCrop(case, counts, maps, layers, lesions, flags, shown)
+    return LabelledCrop(case, counts, maps, layers, lesions, flags, shown, named)
 
 
 def _regions_of(folder: Path, case: str, views: Sequence[ViewName]) -> dict[ViewName, NDArray[np.uint8]]:

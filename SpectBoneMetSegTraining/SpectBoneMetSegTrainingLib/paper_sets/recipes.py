@@ -28,6 +28,7 @@ from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, loa
 from ..dataset.examples import Example, aggregated, example_of, write_example
 from ..dataset.files import claim_folder, read_json
 from ..dataset.folds import VALIDATION_FOLD
+from ..dataset.sources import passed_on
 from .dcgan import GeneratorConfig
 from .generator_images import image_of, sampled_example
 from .geometric import draw_motion, move
@@ -121,6 +122,7 @@ def make_recipe(
             request.recipe,
             request.seed,
             f"{request.recipe} after Lin et al. 2022, from: {about['description']}",
+            passed_on(about),
         )
     except OSError as error:
         why = error.strerror or error

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..dataset.cases import Instance, cases_of, finish_dataset, load_case
 from ..dataset.examples import Example, example_of, write_example
 from ..dataset.files import claim_folder, read_json
+from ..dataset.sources import passed_on
 
 
 def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int, int], None] | None = None) -> None:
@@ -29,7 +30,7 @@ def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int
         if progress:
             progress(number, len(cases))
     about = read_json(data / "dataset.json")
-    finish_dataset(output, about["name"], seed, f"{about['description']} Views apart.")
+    finish_dataset(output, about["name"], seed, f"{about['description']} Views apart.", passed_on(about))
 
 
 def _write_apart(data: Path, output: Path, split: str, case: str) -> None:

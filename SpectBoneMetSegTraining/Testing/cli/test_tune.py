@@ -8,6 +8,7 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, verify
+from SpectBoneMetSegTrainingLib.dataset.cases import finish_dataset
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.outcome.learnt import LEARNT
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -83,3 +84,26 @@ def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tm
     assert main([*command, "--data", str(tmp_path)]) != 0
     assert "is not a data set" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_the_licence_of_the_data_goes_into_the_cards_of_models_taught_or_tuned_on_it(taught, discs, tmp_path):
+    public = discs(tmp_path / "public", ["train"] * 6)
+    source = {"name": "Some set", "licence": "CC BY-NC 4.0", "citation": "A. Uthor", "home": "doi:10"}
+    finish_dataset(public, "Public", 1, "Made-up discs.", {"sources": [source]})
+    config = TrainingConfig(steps=3, batch=2, patch=32, network=NETWORK)
+    train_and_finish(public, tmp_path / "run", config, tmp_path / "child")
+    command = [
+        "tune",
+        "--data",
+        str(taught[1]),
+        "--model",
+        str(tmp_path / "child"),
+        "--output",
+        str(tmp_path / "tuned"),
+    ]
+    assert main(command) == 0
+    for name in ("child", "tuned"):
+        card = find_model(tmp_path / name).card
+        assert card.training["sources"] == [source]
+        assert card.licence == "Apache-2.0; taught on Some set: CC BY-NC 4.0"
+    assert "sources" not in find_model(taught[0]).card.training

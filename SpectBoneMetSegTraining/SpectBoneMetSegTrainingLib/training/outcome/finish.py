@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.packages import is_there
 from SpectBoneMetSegLib.loading.options import Region
-from SpectBoneMetSegLib.model.store import check_target, save_model
+from SpectBoneMetSegLib.model.card import ModelCard
+from SpectBoneMetSegLib.model.store import check_target, find_model, save_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
+from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ...phantom.store.crops import PatientStore
@@ -105,6 +107,9 @@ def finish_model(
                 what += "; the training never looked at them on the way"
         figures = {"what": what, **tuned.figures}
     about = read_json(data / "dataset.json")
+    parents = find_model(config.start).card if config.start else None
+    sources = carried_on(sources_of(data), parents.training if parents else {})
+    licence = licence_with(parents.licence if parents else ModelCard.licence, sources.get(SOURCES, ()))
     model = save_model(
         network,
         config.network,
@@ -118,7 +123,9 @@ def finish_model(
                 "data": about["description"],
                 **_training_record(run, config, cases),
                 LEARNT: learnt_scans(data, cases, config),
+                **sources,
             },
+            "licence": licence,
             "metrics": {"validation": figures} if figures else {},
         },
         output,

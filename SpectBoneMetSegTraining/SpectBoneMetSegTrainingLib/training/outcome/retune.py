@@ -16,6 +16,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model
 from ...dataset.budgets import patients_of
 from ...dataset.cases import load_case, read_json, shows_lesion
 from ...dataset.sealed import is_sealed
+from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
 from ..setup.fine_tuning import named
 from .learnt import LEARNT, scans_known
@@ -62,12 +63,18 @@ def retune(
             "data": str(read_json(data / "dataset.json")["description"]),
             **tuned.figures,
         }
+        sources = carried_on(sources_of(data), card.training)
         fields = {
             **tuned.to_card(),
             "name": output.name,
             "appearance": card.appearance.widened(looks_learnt(data, cases, region)),
             "metrics": {**card.metrics, TUNED: figures},
-            "training": {**card.training, LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])]},
+            "training": {
+                **card.training,
+                LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])],
+                **sources,
+            },
+            "licence": licence_with(card.licence, sources.get(SOURCES, ())),
             "parent": named(model.card),
         }
         return copy_model(source, output, replace(card, **fields))

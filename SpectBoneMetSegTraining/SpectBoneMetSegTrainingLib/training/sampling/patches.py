@@ -142,9 +142,14 @@ def target_channels(
 def region_channels(
     crop: LabelledCrop, outputs: tuple[OutputName, ...], dropped: str | None = None
 ) -> NDArray[np.uint8]:
-    """(rows, columns, outputs) region classes; UNKNOWN_REGION for the union and for a view of which none are known."""
+    """(rows, columns, outputs) region classes; UNKNOWN_REGION for the union and for a view of which none are known.
+
+    Where only some regions were looked for, what is none of them is not known to be nothing.
+    """
     unknown = np.full(next(iter(crop.counts.values())).shape, UNKNOWN_REGION, np.uint8)
     shown = {view: regions for view, regions in crop.regions.items() if view != dropped}
+    if crop.regions_named is not None:
+        shown = {view: np.where(regions == 0, np.uint8(UNKNOWN_REGION), regions) for view, regions in shown.items()}
     return np.stack([shown.get(name, unknown) if name != "union" else unknown for name in outputs], axis=-1)
 
 

@@ -1,0 +1,100 @@
+"""`spectbonemetseg import`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from SpectBoneMetSegLib.cli.common import UsageError, print_json
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import LARGEST_PIXEL_MM, SMALLEST_PIXEL_MM
+
+from ..common.progress import counter
+
+if TYPE_CHECKING:
+    from ..gathering.open_data.description import PublicSet
+
+
+class ImportCommand:
+    """Make a data set of a public set that was downloaded."""
+
+    help = "Make a data set of a public set of bone scans that you downloaded."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "name", nargs="?", metavar="NAME", help="a set (see --list), or a description of your own (a .json file)"
+        )
+        parser.add_argument("folder", nargs="?", metavar="FOLDER", help="where the set was unpacked")
+        parser.add_argument("--output", metavar="DATA", help="data set folder to write; broken off, it goes on")
+        parser.add_argument("--scans", metavar="DIR", help="of a set of masks: where the scans they belong to lie")
+        parser.add_argument(
+            "--accept-terms",
+            action="store_true",
+            help="the set's licence forbids something or is missing (--list says so), and you have settled that",
+        )
+        parser.add_argument("--pixel-size", type=float, metavar="MM", help="over what is stated or estimated")
+        parser.add_argument("--greys", action="store_true", help="keep grey values as stored, do not look for counts")
+        parser.add_argument("--list", action="store_true", help="name the sets, their licences and terms")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Import, and say what was found; status 1 when a scan could not be used."""
+        from ..gathering.open_data.catalogue import SETS
+
+        if args.list:
+            if args.json:
+                print_json([{"set": each.name, **each.source, "terms": each.terms} for each in SETS.values()])
+            else:
+                print("\n".join(map(_described, SETS.values())))
+            return 0
+        if args.name is None or args.folder is None or args.output is None:
+            raise UsageError("Give a set, its folder and --output; --list names the sets.")
+        size = args.pixel_size
+        if size is not None and not SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM:
+            raise UsageError(f"--pixel-size {size} is no edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM}).")
+        from ..gathering.open_data.import_set import Request, import_set, text_of
+
+        try:
+            found = _set_of(args.name)
+            request = Request(
+                found,
+                Path(args.folder),
+                None if args.scans is None else Path(args.scans),
+                size,
+                not args.greys,
+                args.accept_terms,
+            )
+            imported = import_set(request, Path(args.output), counter("scan"))
+        except UserError as error:
+            raise (UsageError.of(error) if error.fields else error) from error
+        print(f"{imported.data}:\n{text_of(imported, found)}", end="", file=sys.stderr)
+        if args.json:
+            print_json(
+                {
+                    "data": str(imported.data),
+                    "set": found.name,
+                    "cases": imported.cases,
+                    "notes": list(imported.notes),
+                    "left_out": imported.left_out,
+                }
+            )
+        return 1 if set(imported.left_out) - set(found.left_out) else 0
+
+
+def _set_of(name: str) -> PublicSet:
+    from ..gathering.open_data.catalogue import find_set
+    from ..gathering.open_data.description import read_description
+
+    return read_description(Path(name)) if name.endswith(".json") else find_set(name)
+
+
+def _described(found: PublicSet) -> str:
+    lines = [f"{found.name}: {found.title}", f"    {found.home}", f"    licence: {found.licence}", f"    {found.truth}"]
+    if found.base:
+        lines.append(f"    needs the scans of {found.base} (--scans)")
+    if found.terms:
+        lines.append(f"    {found.terms} (--accept-terms)")
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+"""Whose data a set holds and under which licence, carried from data sets into the cards of models taught on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .files import read_json
+
+__all__ = ["SOURCES", "carried_on", "licence_with", "passed_on", "sources_of"]
+
+#: Entry of dataset.json and of a card's training.
+SOURCES = "sources"
+
+Source = Mapping[str, str]
+
+
+def sources_of(data: Path) -> list[dict[str, str]]:
+    """{"name", "licence", "citation", "home"} of every public set a data set was made of; empty for one's own scans.
+
+    Raises:
+        UserError: dataset.json is missing or damaged.
+    """
+    return [dict(source) for source in read_json(data / "dataset.json").get(SOURCES, [])]
+
+
+def passed_on(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a dataset.json goes into that of a set made of it."""
+    return {SOURCES: about[SOURCES]} if about.get(SOURCES) else {}
+
+
+def carried_on(own: Iterable[Source], parents: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """The entry of a card's training: the sources of its data and of its parent's, each once; nothing without any.
+
+    Args:
+        parents: the training of the card it started from, {} for none.
+    """
+    found: list[dict[str, str]] = []
+    for source in (*own, *parents.get(SOURCES, [])):
+        if dict(source) not in found:
+            found.append(dict(source))
+    return {SOURCES: found} if found else {}
+
+
+def licence_with(licence: str, sources: Iterable[Source]) -> str:
+    """A model's licence with a word about the data it was taught on."""
+    under = list(dict.fromkeys(f"{source['name']}: {source['licence']}" for source in sources))
+    return f"{licence.partition('; taught on ')[0]}; taught on {'; '.join(under)}" if under else licence

@@ -1,0 +1,253 @@
+"""The public sets that `import` knows, as declarations; docs/open-data.md is their page for people.
+
+Layouts and counts were read in the sets' own documentation and in published code that reads them. Nobody here holds a
+copy: they are tested on made-up folders of the same form.
+"""
+
+from __future__ import annotations
+
+from SpectBoneMetSegLib.common.errors import UserError
+
+from .description import Files, PublicSet
+
+__all__ = ["SETS", "find_set"]
+
+_HUANG = (
+    "Huang Z, Pu X, Tang G, Ping M, Jiang G, Wang M, Wei X, Ren Y. BS-80K: The first large open-access dataset of bone "
+    "scan images. Comput Biol Med 2022;151:106221."
+)
+#: Identical in 24 of 26 regions: one patient under two numbers.
+_TWINS = (("828", "2244"), ("312", "570"), ("831", "3216"), ("832", "3245"))
+_NO_SKELETON = "no usable skeleton (blobs or points, as of another tracer)"
+_LEFT_OUT = {"1654": _NO_SKELETON, "779": _NO_SKELETON, "722": _NO_SKELETON}
+_PICTURES = (
+    Files("scan", r"wholeBody(?P<view>ANT|POST)/(?P<patient>\d+)\.jpg"),
+    Files("scan", r"bs80k_wholebody/(?P<patient>\d+)(?P<view>ANT|POST)\.jpg"),
+)
+_BOXES = (Files("boxes", r"wholeBody(?:ANT|POST)/(?P<view>ant|post)/(?P<patient>\d+)\.xml"),)
+_WINDOWED = (
+    "Grey values are counts times a gain that differs between pictures and between the two views of a patient; hot "
+    "spots of some pictures ran over their 8 bits."
+)
+#: 1..12 of the skeleton masks for BS-80K.
+_BONES = {
+    1: "skull", 2: "cervical spine", 3: "thoracic spine", 4: "ribs", 5: "sternum", 6: "clavicle", 7: "scapula",
+    8: "humerus", 9: "lumbar spine", 10: "sacrum", 11: "pelvis", 12: "femur",
+}  # fmt: skip
+_BOTH_BONES = {"anterior": _BONES, "posterior": {k: v for k, v in _BONES.items() if v != "sternum"}}
+#: Of the pairs of folders that are passed around; the posterior view has ribs over the scapula as a class of its own.
+_PAIR_BONES = {
+    1: "skull", 2: "cervical spine", 3: "thoracic spine", 4: "lumbar spine", 5: "sacrum", 6: "pelvis", 7: "ribs",
+    8: "scapula", 9: "humerus", 10: "femur", 11: "sternum", 12: "clavicle",
+}  # fmt: skip
+_NO_LICENCE = "Its authors state no licence: whether you may teach a model on it, and pass that on, is yours to settle."
+_BOX_TRUTH = (
+    "Physicians' boxes of abnormal hot spots; the outline inside a box is a threshold (Otsu, else the 75th percentile) "
+    "that nobody drew. Boxes called normal are no lesions."
+)
+
+_ALL = (
+    PublicSet(
+        "bs80k",
+        "BS-80K",
+        "doi:10.1016/j.compbiomed.2022.106221",
+        _HUANG,
+        "none stated",
+        (*_PICTURES, *_BOXES),
+        _BOX_TRUTH,
+        terms=_NO_LICENCE,
+        size=(1024, 256),
+        boxes={"abnormal": "lesion", "normal": "benign"},
+        expected={"patients": 3247, "boxes anterior": 2924, "boxes posterior": 2555},
+        twins=_TWINS,
+        left_out=_LEFT_OUT,
+        faults=(
+            _WINDOWED,
+            "Four patients stand in it twice (828/2244, 312/570, 831/3216, 832/3245); each pair counts as one patient "
+            "here.",
+            "elbowRPOST repeats elbowLPOST; the pictures of regions are not imported.",
+            "At least 23 views show no usable skeleton; three patients known by number are left out.",
+            "No time points, diagnoses, cameras or doses are stated.",
+        ),
+        split="bs80k",
+    ),
+    PublicSet(
+        "bs80k-hotspots",
+        "Hot-spot and skeleton masks for BS-80K",
+        "doi:10.5281/zenodo.23190333",
+        f"Zenodo 10.5281/zenodo.23190333 (Liamours), for the scans of: {_HUANG}",
+        "CC BY 4.0 for the masks; the scans' authors state none",
+        (
+            Files("lesions", r"[^/]*hot[^/]*/patient_(?P<patient>\d+)/study_\d+/(?P<view>anterior|posterior)\.png"),
+            Files("bones", r"[^/]*skeleton[^/]*/patient_(?P<patient>\d+)/study_\d+/(?P<view>anterior|posterior)\.png"),
+        ),
+        "Masks computed from BS-80K's boxes by a threshold, malignant ones as lesions; skeletons drawn for 3,593 views "
+        "and predicted by a network for the others.",
+        terms=_NO_LICENCE,
+        base="bs80k",
+        people="bs80k",
+        size=(1024, 256),
+        lesions={1: "benign", 2: "lesion"},
+        bones=_BOTH_BONES,
+        expected={"bones": 6494},
+        twins=_TWINS,
+        left_out=_LEFT_OUT,
+        faults=(
+            _WINDOWED,
+            "A Dice against these masks measures agreement with a threshold in boxes on 8-bit pictures.",
+            "Patient 831 of its test is patient 3216 of its training; here both are in the test.",
+        ),
+        split="bs80k",
+    ),
+    PublicSet(
+        "bs80k-skeleton",
+        "Skeleton masks for BS-80K (Telkom University)",
+        "doi:10.5281/zenodo.20342310",
+        f"Zenodo 10.5281/zenodo.20342310 (Rachmawati E. et al.), for the scans of: {_HUANG}",
+        "CC BY-SA 4.0 for the masks; the scans' authors state none",
+        (Files("bones", r"masks/(?P<view>anterior|posterior)/(?P<patient>\d+)\.png"),),
+        f"Skeletons drawn by hand; lesions as in BS-80K: {_BOX_TRUTH}",
+        terms=f"{_NO_LICENCE} Share-alike: what is made of the masks carries their licence on.",
+        base="bs80k",
+        people="bs80k",
+        size=(1024, 256),
+        boxes={"abnormal": "lesion", "normal": "benign"},
+        bones=_BOTH_BONES,
+        expected={"bones anterior": 1841, "bones posterior": 1752},
+        twins=_TWINS,
+        left_out=_LEFT_OUT,
+        faults=(
+            _WINDOWED,
+            "Its own splits share patients between the views' tests and trainings; folds here are by patient.",
+            "Copies from before a correction of its colours may number the regions otherwise: the order is checked by "
+            "where they lie.",
+        ),
+        split="bs80k",
+    ),
+    PublicSet(
+        "bs80k-anatomy",
+        "Whole-body anatomy of BS-80K (WBAS)",
+        "https://huggingface.co/datasets/cmseibold/BS80K_Anatomy",
+        f"Seibold C. et al., BS80K_Anatomy, for the scans of: {_HUANG}",
+        "CC BY-NC-SA 4.0 for the outlines; the scans' authors state none",
+        (),
+        f"Anatomy as COCO polygons; lesions as in BS-80K: {_BOX_TRUTH}",
+        terms=f"{_NO_LICENCE} Not for commercial use, share-alike: a model taught on the outlines carries that on.",
+        base="bs80k",
+        people="bs80k",
+        size=(1024, 256),
+        boxes={"abnormal": "lesion", "normal": "benign"},
+        expected={"coco images": 5933},
+        twins=_TWINS,
+        left_out=_LEFT_OUT,
+        faults=(_WINDOWED, "Outlines were partly predicted by a network."),
+        split="bs80k",
+    ),
+    PublicSet(
+        "iics-una",
+        "Bone scans of IICS-UNA, Paraguay",
+        "doi:10.5281/zenodo.13900966",
+        "Zenodo 10.5281/zenodo.13900966 (IICS-UNA, Paraguay); PMC11699483.",
+        "CC BY 4.0",
+        (Files("scan", r"(?P<group>[^/]+)/(?:Anterior|Posterior)/(?P<view>[AP])(?P<patient>\d+)\.png"),),
+        "A patient with or without metastases (physician's final diagnosis). Patients without are labelled as having "
+        "no lesion; of those with, nobody outlined any, so they are unlabelled.",
+        size=(1024, 256),
+        posterior="assumed from behind",
+        grey="16-bit values, every picture stretched to 65535",
+        diseased={
+            **{
+                "without": False,
+                "no": False,
+                "non": False,
+                "not": False,
+                "sin": False,
+                "normal": False,
+                "negative": False,
+            },
+            **{"metastasis": True, "metastases": True, "metastatic": True, "metastasico": True, "positive": True},
+        },
+        grouped=True,
+        expected={"patients": 291, "scan": 582},
+        faults=(
+            "That the posterior view is seen from behind is stated nowhere; it is checked on the pictures.",
+            "Numbers of patients start again in every class: a patient is class and number.",
+        ),
+    ),
+    PublicSet(
+        "libs160k",
+        "LIBS-160K, whole bodies",
+        "doi:10.6084/m9.figshare.28715375",
+        "Wei X. et al., LIBS-160K, figshare 10.6084/m9.figshare.28715375.",
+        "CC BY 4.0",
+        (Files("scan", r"whole(?P<view>ANT|POST)/(?P<group>Abnormal|Normal)/(?P<patient>\d+)\.jpg"),),
+        "A view called normal or abnormal. Patients of whom every view is normal are labelled as having no lesion; the "
+        "others are unlabelled.",
+        people="bs80k",
+        size=(1024, 256),
+        diseased={"abnormal": True, "normal": False},
+        twins=_TWINS,
+        left_out=_LEFT_OUT,
+        faults=(
+            _WINDOWED,
+            "3,247 of its whole bodies are those of BS-80K: measure neither on what the other taught.",
+            "Its crops with captions show no whole body and are not imported; a third of them stand in it twice, most "
+            "across its splits.",
+        ),
+        split="bs80k",
+    ),
+    PublicSet(
+        "pairs",
+        "Pairs of MetaImage folders",
+        "none",
+        "as whoever gave you the set asks",
+        "unknown",
+        (
+            Files("scan", r"Image/(?P<patient>[^/]+)\.mhd", "anterior"),
+            Files("scan", r"Image_P/(?P<patient>[^/]+)\.mhd", "posterior"),
+            Files("lesions", r"Tumor/(?P<patient>[^/]+)\.mhd", "anterior"),
+            Files("lesions", r"Tumor_P/(?P<patient>[^/]+)\.mhd", "posterior"),
+            Files("bones", r"Bone/(?P<patient>[^/]+)\.mhd", "anterior"),
+            Files("bones", r"Bone_P/(?P<patient>[^/]+)\.mhd", "posterior"),
+        ),
+        "Outlines per view, drawn by whoever made the set; the rule is not stated.",
+        terms="Sets of this form go from hand to hand: whether you may teach on yours is yours to settle.",
+        posterior="flipped",
+        grey="counts, clipped at 255 in some views",
+        lesions={1: "lesion", -1: "lesion", 255: "lesion"},
+        bones={"anterior": _PAIR_BONES, "posterior": {k: v for k, v in _PAIR_BONES.items() if k < 11}},
+        pixel_source="the files' headers",
+        faults=("The posterior view is stored flipped onto the anterior one; it is turned back.",),
+    ),
+    PublicSet(
+        "nnunet-pairs",
+        "nnU-Net folders with a view a channel",
+        "none",
+        "as whoever gave you the set asks",
+        "unknown",
+        (
+            Files("scan", r"images(?:Tr|Ts)/(?P<patient>.+)_0000\.png", "anterior"),
+            Files("scan", r"images(?:Tr|Ts)/(?P<patient>.+)_0001\.png", "posterior"),
+            Files("lesions", r"labelsTr/lesion/(?P<patient>.+)_0000\.png", "anterior"),
+            Files("lesions", r"labelsTr/lesion/(?P<patient>.+)_0001\.png", "posterior"),
+            Files("bones", r"labelsTr/bone/(?P<patient>.+)_0000\.png", "anterior"),
+            Files("bones", r"labelsTr/bone/(?P<patient>.+)_0001\.png", "posterior"),
+        ),
+        "Masks per view as whoever made the folders drew or computed them.",
+        terms="Folders of this form are made from other sets: their terms are yours to settle.",
+        lesions={1: "benign", 2: "lesion"},
+        bones=_BOTH_BONES,
+    ),
+)
+SETS: dict[str, PublicSet] = {each.name: each for each in _ALL}
+
+
+def find_set(name: str) -> PublicSet:
+    """The set of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in SETS:
+        raise UserError(f"There is no public set {name!r}; choose one of {', '.join(SETS)}.", "list")
+    return SETS[name]

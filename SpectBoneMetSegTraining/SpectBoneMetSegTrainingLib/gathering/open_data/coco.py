@@ -1,0 +1,123 @@
+"""Anatomy as COCO annotations, a category a region and view: "pelvisANT", "left ribs POST"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.planar import ViewName
+
+from ...dataset.files import read_json
+
+__all__ = ["CocoBones", "read_coco", "region_of"]
+
+#: What a category's name holds, in the order in which it is looked for.
+WORDS = {
+    "cerv": "cervical spine", "thorac": "thoracic spine", "lumb": "lumbar spine", "sacr": "sacrum", "pelvi": "pelvis",
+    "skull": "skull", "head": "skull", "crani": "skull", "rib": "ribs", "scap": "scapula", "humer": "humerus",
+    "femur": "femur", "femor": "femur", "stern": "sternum", "clavi": "clavicle", "collar": "clavicle",
+    "forearm": "forearm and hand", "ulna": "forearm and hand", "radius": "forearm and hand", "hand": "forearm and hand",
+    "tibia": "lower leg and foot", "fibula": "lower leg and foot", "foot": "lower leg and foot",
+    "lower leg": "lower leg and foot", "lowerleg": "lower leg and foot",
+}  # fmt: skip
+
+
+def region_of(category: str) -> str | None:
+    """Our region of a category's name; None for what is none of them."""
+    return next((region for word, region in WORDS.items() if word in category.lower()), None)
+
+
+class CocoBones:
+    """Outlines of regions of many views.
+
+    Attributes:
+        unknown: categories that are none of our regions. images: how many pictures were named.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: set[str] = set()
+        self.images = 0
+        self._found: dict[tuple[str, ViewName], list[tuple[str, Any]]] = {}
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Take up one file's annotations; KeyError or TypeError for what is no COCO."""
+        places = {}
+        for image in values["images"]:
+            found = re.search(r"(\d+)(ANT|POST)\.", str(image["file_name"]), re.IGNORECASE)
+            if found:
+                view: ViewName = "anterior" if found.group(2).upper() == "ANT" else "posterior"
+                places[image["id"]] = (str(int(found.group(1))), view)
+        self.images += len(places)
+        names = {each["id"]: str(each["name"]) for each in values["categories"]}
+        for each in values["annotations"]:
+            region, place = region_of(names[each["category_id"]]), places.get(each["image_id"])
+            if region is None:
+                self.unknown.add(names[each["category_id"]])
+            elif place is not None:
+                self._found.setdefault(place, []).append((region, each["segmentation"]))
+
+    def mask(self, patient: str, view: ViewName, shape: tuple[int, int], numbers: Mapping[str, int]) -> Any:
+        """(rows, columns) int64 of the numbers of regions as stored; None where nobody outlined that view."""
+        if (patient, view) not in self._found:
+            return None
+        result = np.zeros(shape, np.int64)
+        for region, segmentation in self._found[patient, view]:
+            result[_drawn(segmentation, shape)] = numbers[region]
+        return result
+
+
+def read_coco(folder: Path) -> CocoBones:
+    """The annotations in labels_train.json and labels_val.json, at any depth.
+
+    Raises:
+        UserError: there is none, or one is damaged.
+    """
+    paths = sorted(path for path in folder.rglob("labels_*.json") if not path.name.startswith("."))
+    if not paths:
+        raise UserError(f"{folder} holds neither labels_train.json nor labels_val.json; give the folder they lie in.")
+    bones = CocoBones()
+    for path in paths:
+        try:
+            bones.add(read_json(path))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path} holds no COCO annotations ({error}); download it again.") from error
+    return bones
+
+
+def _drawn(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(rows, columns) of polygons, or of run lengths down the columns."""
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        runs = list(_run_lengths(counts)) if isinstance(counts, str) else counts
+        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        rows, columns = segmentation["size"]
+        return flat.reshape(columns, rows).T
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("1", (shape[1], shape[0]))
+    for polygon in segmentation:
+        ImageDraw.Draw(picture).polygon([float(value) for value in polygon], fill=1)
+    return np.asarray(picture, bool)
+
+
+def _run_lengths(text: str) -> Iterator[int]:
+    """COCO's packed run lengths: five bits a letter, the least first; from the third on, differences to two before."""
+    runs: list[int] = []
+    place = 0
+    while place < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            letter = ord(text[place]) - 48
+            value |= (letter & 0x1F) << shift
+            more = bool(letter & 0x20)
+            place += 1
+            shift += 5
+            if not more and letter & 0x10:
+                value |= -1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+    yield from runs

@@ -1,0 +1,171 @@
+"""What there is to know of a public set, in one declaration: terms, layout, faults, what its labels are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
+
+__all__ = ["LESION_WORDS", "VIEW_WORDS", "Files", "PublicSet", "read_description"]
+
+Posterior = Literal["from behind", "assumed from behind", "flipped"]
+Role = Literal["scan", "lesions", "bones", "boxes"]
+#: How sets spell the views.
+VIEW_WORDS: dict[str, ViewName] = {
+    **dict.fromkeys(("a", "ant", "anterior", "image", "tumor", "bone"), "anterior"),
+    **dict.fromkeys(("p", "post", "posterior", "_p"), "posterior"),
+}
+#: What a value of a lesion mask may stand for; "benign" is no lesion, "ignore" counts neither way.
+LESION_WORDS = ("lesion", "benign", "ignore")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a set that play one part.
+
+    Attributes:
+        role: what they are: "scan"; "lesions" or "bones", masks; "boxes", Pascal-VOC XML.
+        pattern: regular expression of a whole path below some folder, upper and lower case alike, with the group
+            "patient" and, where the path tells them, "view" (VIEW_WORDS) and "group" (what patients are sorted by).
+        view: of all of these files, where their path does not tell.
+    """
+
+    role: Role
+    pattern: str
+    view: ViewName | None = None
+
+    def match(self, path: str) -> tuple[str, ViewName, str] | None:
+        """(patient, view, group) of a path with "/" between folders; None for other files."""
+        found = re.fullmatch(f"(?:.*/)?{self.pattern}", path, re.IGNORECASE)
+        if found is None:
+            return None
+        parts = found.groupdict()
+        view = self.view or VIEW_WORDS.get((parts.get("view") or "").lower())
+        if view is None:
+            return None
+        patient = parts["patient"]
+        # Numbers are padded in one part of a set and not in another.
+        return (str(int(patient)) if patient.isdecimal() else patient), view, (parts.get("group") or "").strip()
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """A public set.
+
+    Attributes:
+        name: as it follows `import`; title, home (DOI or page), citation, licence: as published.
+        terms: what the licence leaves open or forbids, asked before anything is imported; "" where nothing.
+        files: how they lie. base: name of the set whose scans these masks belong to; "" where they come with it.
+        people: whose patients these are, for sets that share them; "" for the set's own.
+        size: (rows, columns) of every scan; None for any.
+        posterior: how the posterior view is stored. pixel_mm: edge of a pixel; None where no source states one.
+        pixel_source: who says so. grey: what the values are.
+        lesions: {value of a lesion mask: one of LESION_WORDS}. bones: {view: {value of a bone mask: region}}.
+        boxes: {name of a box in lower case: one of LESION_WORDS}.
+        diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
+            nobody drew; the first word that stands in the name counts. grouped: numbers start again in every group.
+        truth: what a label is. expected: {what: how many} as published.
+        twins: patients under several numbers. left_out: {patient: why}. faults: sentences for the data set.
+        split: "bs80k" for the published split of its patients; "" for folds of our own.
+    """
+
+    name: str
+    title: str
+    home: str
+    citation: str
+    licence: str
+    files: tuple[Files, ...]
+    truth: str
+    terms: str = ""
+    base: str = ""
+    people: str = ""
+    size: tuple[int, int] | None = None
+    posterior: Posterior = "from behind"
+    pixel_mm: float | None = None
+    pixel_source: str = "stated nowhere"
+    grey: str = "8-bit grey values"
+    lesions: Mapping[int, str] = field(default_factory=dict)
+    bones: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    boxes: Mapping[str, str] = field(default_factory=dict)
+    diseased: Mapping[str, bool] = field(default_factory=dict)
+    grouped: bool = False
+    expected: Mapping[str, int] = field(default_factory=dict)
+    twins: tuple[tuple[str, ...], ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    split: str = ""
+
+    def has_lesions(self, group: str) -> bool | None:
+        """Whether patients of a group have lesions; None where its name does not tell."""
+        words = re.findall(r"[^\W\d_]+", group.lower())
+        return next((diseased for word, diseased in self.diseased.items() if word in words), None)
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Who is to be named and under which licence, for data sets and model cards."""
+        return {"name": self.title, "licence": self.licence, "citation": self.citation, "home": self.home}
+
+
+def read_description(path: Path) -> PublicSet:
+    """A description of one's own, as JSON with the fields of `PublicSet`.
+
+    Raises:
+        UserError: it is missing, damaged, or not a description.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = {item.name for item in fields(PublicSet)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"no description has {unknown[0]!r}")
+        values["files"] = tuple(Files(**each) for each in values["files"])
+        values["lesions"] = {int(value): word for value, word in values.get("lesions", {}).items()}
+        values["bones"] = {
+            view: {int(value): region for value, region in table.items()}
+            for view, table in values.get("bones", {}).items()
+        }
+        for name in ("size", "faults"):
+            if values.get(name) is not None:
+                values[name] = tuple(values[name])
+        values["twins"] = tuple(tuple(each) for each in values.get("twins", ()))
+        found = PublicSet(**values)
+        _check(found)
+        return found
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, re.error) as error:
+        raise UserError(
+            f"{path} is no description of a set ({error}); docs/open-data.md shows one to begin with."
+        ) from error
+
+
+def _check(found: PublicSet) -> None:
+    """ValueError for words that nothing here understands."""
+    for item in found.files:
+        if item.role not in get_args(Role) or "patient" not in re.compile(item.pattern).groupindex:
+            raise ValueError(f"files of the role {item.role!r} need a pattern with the group 'patient'")
+    if found.posterior not in get_args(Posterior):
+        raise ValueError(f"the posterior view is stored {' or '.join(get_args(Posterior))}, not {found.posterior!r}")
+    for word in (*found.lesions.values(), *found.boxes.values()):
+        if word not in LESION_WORDS:
+            raise ValueError(f"a mask's values are {', '.join(LESION_WORDS)}, not {word!r}")
+    for table in found.bones.values():
+        for region in table.values():
+            if region not in BONE_REGIONS:
+                raise ValueError(f"there is no region {region!r}")
+
+
+def as_json(found: PublicSet) -> dict[str, Any]:
+    """What of a description goes into the data set."""
+    return {
+        **found.source,
+        "truth": found.truth,
+        "grey": found.grey,
+        "posterior": found.posterior,
+        "faults": list(found.faults),
+    }

@@ -1,0 +1,373 @@
+"""A public set as a data set: every scan with what is known of it, its licence and citation, its folds fixed.
+
+    DATA/imported.json    which set, how it was read        DATA/import.txt    what was found, what was left out and why
+    DATA/regions/<case>/regions_<view>.nrrd                 where the set says which bone is where
+
+Broken off, it goes on. Nothing is fetched, and nothing is guessed in silence: how grey values became counts and where
+the pixel size comes from stands in dataset.json and in every case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import whole_file
+from SpectBoneMetSegLib.export.volumes import write_volume
+from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
+from SpectBoneMetSegLib.scan.plausibility import check_scan
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
+
+from ...common.locks import alone_in
+from ...common.progress import Progress
+from ...dataset.cases import Instance, finish_dataset, patients_with_lesions, records_of, write_case
+from ...dataset.files import claim_folder, write_json
+from ...dataset.sources import SOURCES
+from ..case_writing import find_crop
+from .catalogue import SETS
+from .coco import CocoBones, read_coco
+from .description import PublicSet, as_json
+from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
+from .listing import Listing, check_hashes, list_files, missing_counts
+from .truth import ViewTruth, known_regions, lesions_from_boxes, lesions_from_mask, number_bones, read_mask
+from .views import SetView, read_view
+
+__all__ = ["Imported", "Request", "import_set"]
+
+RECORD, REPORT = "imported.json", "import.txt"
+VERSION = 1
+#: So many scans, spread over the set, tell its pixel size.
+MEASURED_SCANS = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be imported, and how.
+
+    Attributes:
+        found: the set. folder: where it was unpacked. scans: where the scans are that its masks belong to.
+        pixel_size_mm: over what is stated or estimated. as_counts: grey values divided by their gain where it is known.
+        accepted: the set's open terms are settled by whoever imports.
+    """
+
+    found: PublicSet
+    folder: Path
+    scans: Path | None = None
+    pixel_size_mm: float | None = None
+    as_counts: bool = True
+    accepted: bool = False
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of it: numbers of cases by kind, sentences for people, what was left out and why."""
+
+    data: Path
+    cases: dict[str, int]
+    notes: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One patient's scan with its truth; regions as acquired."""
+
+    scan: WholeBodyScan
+    instances: list[Instance] | None
+    regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_set(request: Request, data: Path, progress: Progress | None = None) -> Imported:
+    """Write a public set into a data set, or go on writing it.
+
+    Raises:
+        UserError: its terms are not accepted, nothing of it lies in the folder, a file is not the published one, or the
+            data set's folder holds something else.
+    """
+    found = request.found
+    if found.terms and not request.accepted:
+        raise UserError(f"{found.title}: {found.terms} Say that it is settled, then import again.", "accept_terms")
+    listing, bones = _listed(request)
+    notes = [*listing.notes, *missing_counts(found, listing)]
+    asked = {
+        "version": VERSION,
+        "set": found.name,
+        "pixel_size_mm": request.pixel_size_mm,
+        "as_counts": request.as_counts,
+    }
+    claim_folder(data, RECORD, asked, "data set of a public set")
+    with alone_in(data):
+        return _Import(request, data, listing, bones, notes).run(progress)
+
+
+def _listed(request: Request) -> tuple[Listing, CocoBones | None]:
+    found = request.found
+    if not found.base:
+        if request.scans is not None:
+            raise UserError(f"{found.title} comes with its scans; leave the scans out.", "scans")
+        check_hashes(request.folder)
+        return list_files(found, request.folder), None
+    base = SETS[found.base]
+    if request.scans is None:
+        raise UserError(f"{found.title} holds no scans; say where {base.title} lies.", "scans")
+    listing = list_files(base, request.scans)
+    check_hashes(request.folder)
+    return list_files(found, request.folder, listing), (None if found.files else read_coco(request.folder))
+
+
+class _Import:
+    """One call of `import_set`."""
+
+    def __init__(
+        self, request: Request, data: Path, listing: Listing, bones: CocoBones | None, notes: Sequence[str]
+    ) -> None:
+        self.request, self.found, self.data = request, request.found, data
+        self.listing, self.bones = listing, bones
+        self.notes = list(notes)
+        self.left_out: dict[str, str] = {}
+        self.names = patient_names(self.found, listing.patients())
+        self.sides = self._sides()
+        self.pixel, self.pixel_source = self._pixel_size()
+
+    def run(self, progress: Progress | None) -> Imported:
+        done = {record["case"] for record in records_of(self.data)}
+        patients = self.listing.patients()
+        for number, patient in enumerate(patients, start=1):
+            case = f"{self.found.name}_{patient}".replace(" ", "-").replace("/", "-")
+            if patient in self.found.left_out:
+                self.left_out[patient] = self.found.left_out[patient]
+            elif case not in done:
+                try:
+                    self._write(case, self._case(case, patient), patient)
+                except UserError as error:
+                    self.left_out[patient] = str(error)
+            if progress:
+                progress(number, len(patients))
+        return self._finish()
+
+    def _sides(self) -> Sides:
+        patients = self.listing.patients()
+        if self.found.split != "bs80k":
+            return dict.fromkeys(patients, "train")
+        regions = _region_ids(self.request.scans or self.request.folder)
+        if not regions:
+            self.notes.append(
+                "The folders of regions are not there: the split is drawn from all patients and not the published one."
+            )
+        return together(published_bs80k(patients, regions or patients), self.found)
+
+    def _pixel_size(self) -> tuple[float | None, str]:
+        if self.request.pixel_size_mm is not None:
+            return self.request.pixel_size_mm, "given by whoever imported"
+        if self.found.pixel_mm is not None:
+            return self.found.pixel_mm, self.found.pixel_source
+        places = sorted(self.listing.of("scan").items())
+        sizes = []
+        for _, path in places[:: max(1, len(places) // MEASURED_SCANS)]:
+            try:
+                view = read_view(path, self.found, "anterior", as_counts=False)
+            except UserError:
+                continue
+            if view.spacing is not None:
+                return None, self.found.pixel_source
+            edge = pixel_size_of_body(view.counts)
+            if edge is not None:
+                sizes.append(edge)
+        if not sizes:
+            raise UserError(
+                f"No scan of {self.found.title} shows a whole body that would tell the pixel size; give it.",
+                "pixel_size",
+            )
+        edge = round(float(np.median(sizes)), 2)
+        spread = float(np.std(sizes) / np.mean(sizes)) if len(sizes) > 1 else 0.0
+        source = (
+            f"{self.found.pixel_source}; estimated from the height of {len(sizes)} bodies, taken for "
+            f"{STATURE_MM / 10:.0f} cm on average (they differ by {spread:.0%})"
+        )
+        self.notes.append(f"Pixel size {edge} mm: {source}.")
+        return edge, source
+
+    def _case(self, case: str, patient: str) -> _Case:
+        """One scan.
+
+        Raises:
+            UserError: none of its views can be read, or they do not fit each other or their masks.
+        """
+        views: dict[ViewName, SetView] = {}
+        for name in VIEW_NAMES:
+            path = self.listing.of("scan").get((patient, name))
+            if path is not None:
+                views[name] = read_view(path, self.found, name, self.request.as_counts)
+        if len({view.counts.shape for view in views.values()}) > 1:
+            raise UserError("Its views have different numbers of pixels.")
+        planar = {name: PlanarView(view.counts, self._spacing(view), name) for name, view in views.items()}
+        scan = WholeBodyScan(case, planar.get("anterior"), planar.get("posterior"))
+        notes = check_scan(scan, insist=True)
+        truths = {name: self._truth(patient, name, view) for name, view in planar.items()}
+        diseased = self._diseased(patient, views)
+        drawn = [truth for truth in truths.values() if truth is not None]
+        instances = None
+        if drawn:
+            instances = _instances({name: truth for name, truth in truths.items() if truth is not None}, scan)
+        elif diseased is False:
+            instances = []
+        about: dict[str, Any] = {
+            "patient": self.names[patient],
+            "data": "imported",
+            "set": self.found.name,
+            "greys": {name: view.about for name, view in views.items()},
+            "pixel_size": self.pixel_source,
+        }
+        if diseased is not None:
+            about["diseased"] = diseased
+        if drawn:
+            about["benign_areas"] = sum(truth.benign for truth in drawn)
+        regions = {}
+        for name, view in planar.items():
+            numbered = self._regions(patient, name, view)
+            if numbered is not None:
+                regions[name] = numbered
+        if regions:
+            about["regions_named"] = known_regions(self.found.bones) or None
+        return _Case(scan, instances, regions, about, [*notes, *(note for truth in drawn for note in truth.notes)])
+
+    def _spacing(self, view: SetView) -> tuple[float, float]:
+        if view.spacing is not None and self.request.pixel_size_mm is None:
+            return view.spacing
+        if self.pixel is None:
+            raise UserError("Its file does not state the pixel size, as the others do.")
+        return (self.pixel, self.pixel)
+
+    def _truth(self, patient: str, name: ViewName, view: PlanarView) -> ViewTruth | None:
+        """What is marked on a view; None where the set marks nothing on any."""
+        found, mask = self.found, self.listing.of("lesions").get((patient, name))
+        if found.lesions:
+            # A view without marks has no file, in sets where others of its kind do.
+            if mask is None:
+                return ViewTruth() if self.listing.of("lesions") else None
+            return lesions_from_mask(read_mask(mask, view.shape, found, name), found.lesions, mask.name)
+        if found.boxes:
+            return lesions_from_boxes(self.listing.of("boxes").get((patient, name)), view.counts, found, name)
+        return None
+
+    def _diseased(self, patient: str, views: Mapping[ViewName, SetView]) -> bool | None:
+        """Whether the set calls a patient diseased, in any view; None where it says nothing."""
+        said = [self.found.has_lesions(self.listing.groups.get((patient, name), "")) for name in views]
+        return True if True in said else None if None in said else False
+
+    def _regions(self, patient: str, name: ViewName, view: PlanarView) -> NDArray[np.uint8] | None:
+        found, mask = self.found, self.listing.of("bones").get((patient, name))
+        if self.bones is not None:
+            stored = self.bones.mask(patient, name, view.shape, BONE_REGIONS)
+            table: Mapping[int, str] = {number: region for region, number in BONE_REGIONS.items()}
+            if stored is None:
+                return None
+            return number_bones(stored, table, name, view.spacing[0], f"the anatomy of {patient}")
+        if mask is None or not found.bones:
+            return None
+        return number_bones(
+            read_mask(mask, view.shape, found, name), found.bones[name], name, view.spacing[0], str(mask)
+        )
+
+    def _write(self, case: str, made: _Case, patient: str) -> None:
+        scan = made.scan
+        crop, unsure = find_crop(scan)
+        side = self.sides[patient]
+        split = "unlabelled" if made.instances is None else "test" if side == "test" else "train"
+        for name, numbers in made.regions.items():
+            with whole_file(self.data / "regions" / case / f"regions_{name}.nrrd") as part:
+                write_volume(numbers, scan.views[name].ijk_to_ras, str(part))
+        about = {**made.about, "side": side, "notes": [*made.notes, *unsure]}
+        write_case(
+            self.data, split, scan, on_frame(scan).get("posterior"), crop, made.instances, about, region="whole-body"
+        )
+
+    def _finish(self) -> Imported:
+        records = records_of(self.data)
+        if not records:
+            reason = next(iter(self.left_out.values()), "")
+            raise UserError(f"No scan of {self.found.title} could be used. {reason}".strip())
+        train = [record for record in records if record["split"] == "train"]
+        folds = folds_of(
+            {record["case"]: record["patient"] for record in train},
+            {record["case"] for record in train if record["side"] == "validation"},
+            patients_with_lesions(self.data, train),
+        )
+        write_json(self.data / "splits.json", {"seed": SEED, "folds": folds})
+        finish_dataset(
+            self.data,
+            self.found.name.replace("-", "_"),
+            SEED,
+            f"{self.found.title} ({self.found.home}), as imported.",
+            {
+                SOURCES: [self.found.source],
+                **as_json(self.found),
+                "pixel_size_mm": self.pixel,
+                "pixel_size_source": self.pixel_source,
+                "terms_settled_by_importer": self.found.terms,
+            },
+        )
+        ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
+        if ran:
+            self.notes.append(f"Views with hot spots that ran over their 8 bits: {ran}.")
+        doubts = sum(any("mirrored" in note or "exchanged" in note for note in record["notes"]) for record in records)
+        if doubts:
+            self.notes.append(f"Scans whose sides look doubtful: {doubts}; their cases name them under notes.")
+        kinds = ("train", "test", "unlabelled")
+        cases = {kind: sum(record["split"] == kind for record in records) for kind in kinds}
+        result = Imported(self.data, cases, tuple(self.notes), self.left_out)
+        with whole_file(self.data / REPORT) as part:
+            part.write_text(text_of(result, self.found), encoding="utf-8")
+        return result
+
+
+def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> list[Instance]:
+    """The lesions of all views in the anterior frame, per view, from head to foot; views nobody marked are ignored."""
+    from ..labels.marks import unseen
+
+    items: list[tuple[int, ViewName, NDArray[np.bool_], bool]] = []
+    for name, truth in truths.items():
+        for masks, labelled in ((truth.lesions, True), (truth.ignored, False)):
+            for mask in masks:
+                frame = mask[:, ::-1] if name == "posterior" else mask
+                items.append((int(np.flatnonzero(frame.any(1))[0]), name, np.ascontiguousarray(frame), labelled))
+    items.sort(key=lambda item: (item[0], item[1]))
+    result = [
+        Instance(number, {name: mask}, {name: labelled}, {"source": "per view"})
+        for number, (_, name, mask, labelled) in enumerate(items, start=1)
+    ]
+    return result + unseen(tuple(truths), scan, len(result) + 1)
+
+
+def _region_ids(folder: Path) -> set[str]:
+    """Patients of whom BS-80K holds pictures of regions."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and path.name.lower() in ("chestrant", "headant", "pelvisant"):
+            return {str(int(each.stem)) for each in path.glob("*.jpg") if each.stem.isdecimal()}
+    return set()
+
+
+def text_of(result: Imported, found: PublicSet) -> str:
+    """The report for people."""
+    cases = ", ".join(f"{number} {kind}" for kind, number in result.cases.items())
+    lines = [
+        f"{found.title} ({found.home}): {cases}",
+        f"licence: {found.licence}",
+        f"cite: {found.citation}",
+        f"labels: {found.truth}",
+        *([f"terms: {found.terms}"] if found.terms else []),
+        *(f"known: {fault}" for fault in found.faults),
+        *result.notes,
+        f"left out: {len(result.left_out)}",
+        *(f"  {patient}: {reason}" for patient, reason in sorted(result.left_out.items())),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,141 @@
+"""The files of a public set on a disk: found by their description, counted and checked as far as was published."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.scan.planar import ViewName
+
+from .description import PublicSet, Role
+
+__all__ = ["Listing", "check_hashes", "list_files", "missing_counts"]
+
+Place = tuple[str, ViewName]
+
+
+@dataclass
+class Listing:
+    """What lies where.
+
+    Attributes:
+        files: {role: {(patient, view): file}}. groups: {(patient, view): group}. notes: sentences about what is odd.
+    """
+
+    files: dict[Role, dict[Place, Path]] = field(default_factory=dict)
+    groups: dict[Place, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, role: Role) -> Mapping[Place, Path]:
+        """The files of one role."""
+        return self.files.get(role, {})
+
+    def patients(self) -> list[str]:
+        """Everybody of whom there is a scan, numbers in their order."""
+        found = {patient for patient, _ in self.of("scan")}
+        return sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+
+
+def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> Listing:
+    """The files of a set in a folder, at any depth below it.
+
+    Args:
+        into: what was found of the set's base, which is added to.
+
+    Raises:
+        UserError: the folder is missing, or holds nothing of the set.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the one that {found.title} was unpacked into.")
+    listing = into or Listing()
+    twice: Counter[str] = Counter()
+    any_of_it = not found.files
+    for path in _paths(folder):
+        name = path.relative_to(folder).as_posix()
+        for item in found.files:
+            place = item.match(name)
+            if place is None:
+                continue
+            any_of_it = True
+            patient, view, group = place
+            key = (f"{group}-{patient}" if found.grouped else patient, view)
+            if key in listing.of(item.role):
+                twice[item.role] += 1
+            else:
+                listing.files.setdefault(item.role, {})[key] = path
+                if group:
+                    listing.groups[key] = group
+            break
+    if not any_of_it:
+        raise UserError(_nothing(found, folder))
+    listing.notes += [
+        f"{count} files of the kind {role} stand in it twice; the first was taken." for role, count in twice.items()
+    ]
+    return listing
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        for name in sorted(files):
+            # What operating systems leave behind is no file of the set.
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def _nothing(found: PublicSet, folder: Path) -> str:
+    packed = sorted(path.name for path in folder.glob("*.zip"))
+    if packed:
+        return f"{folder} holds {packed[0]} still packed; unpack it there, then import again."
+    return f"{folder} holds no file of {found.title} ({found.home}); give the folder it was unpacked into."
+
+
+def missing_counts(found: PublicSet, listing: Listing) -> list[str]:
+    """Sentences where other numbers of files lie there than were published."""
+    held: dict[str, int] = {"patients": len(listing.patients())}
+    for role, places in listing.files.items():
+        held[role] = len(places)
+        for view in ("anterior", "posterior"):
+            held[f"{role} {view}"] = sum(own == view for _, own in places)
+    return [
+        f"{what}: {held[what]} found, {number} published."
+        for what, number in found.expected.items()
+        if what in held and held[what] != number
+    ]
+
+
+def check_hashes(folder: Path) -> int:
+    """How many files agree with the SHA-256 that a manifest.csv or SHA256SUMS.txt beside them states.
+
+    Raises:
+        UserError: one does not.
+    """
+    stated = dict(_stated(folder))
+    for name, digest in stated.items():
+        if sha256_of(folder / name) != digest:
+            raise UserError(f"{folder / name} is not the published file (its SHA-256 differs); download it again.")
+    return len(stated)
+
+
+def _stated(folder: Path) -> Iterator[tuple[str, str]]:
+    """(file, SHA-256) of what lies there; a manifest's paths may begin inside its mask set's folder."""
+    manifest, sums = folder / "manifest.csv", folder / "SHA256SUMS.txt"
+    if manifest.is_file():
+        with manifest.open(newline="", encoding="utf-8-sig") as stream:
+            for row in csv.DictReader(stream):
+                for name in (row.get("file", ""), f"{row.get('mask_set', '')}/{row.get('file', '')}"):
+                    if row.get("sha256") and name.strip("/") and (folder / name).is_file():
+                        yield name, row["sha256"].strip().lower()
+                        break
+    if sums.is_file():
+        for line in sums.read_text(encoding="utf-8").splitlines():
+            digest, _, name = line.strip().partition(" ")
+            name = name.strip().lstrip("*")
+            if len(digest) == 64 and name and (folder / name).is_file():
+                yield name, digest.lower()

@@ -1,0 +1,157 @@
+"""What a public set says of a view: where lesions lie, what is benign, and which bone is where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
+from SpectBoneMetSegLib.loading.images import open_image
+from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.region_sides import PAIRED, midline
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, NUMBERS, REGIONS, RIGHT_OFFSET
+
+from .boxes import masks_of_boxes, read_boxes
+from .description import PublicSet
+from .views import as_acquired
+
+__all__ = ["ViewTruth", "lesions_from_boxes", "lesions_from_mask", "number_bones", "read_mask"]
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass
+class ViewTruth:
+    """What is marked on a view, each (rows, columns) as acquired.
+
+    Attributes:
+        lesions: one mask each. ignored: what counts neither way. benign: how many areas are called so; they are none.
+        notes: what was not used.
+    """
+
+    lesions: list[Mask] = field(default_factory=list)
+    ignored: list[Mask] = field(default_factory=list)
+    benign: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewName) -> NDArray[np.int64]:
+    """(rows, columns) values of a mask, as acquired; one of another size of the same shape is enlarged by nearest.
+
+    Raises:
+        UserError: damaged, of colours, or of another shape.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    if path.suffix.lower() == ".npy":
+        values = np.load(path, allow_pickle=False)
+    else:
+        image = open_image(path)
+        values = np.squeeze(sitk.GetArrayFromImage(image))
+    if values.ndim != 2:
+        raise UserError(f"{path} is no mask of one view; give the grey masks and not those for looking at.")
+    factors = [full / own for full, own in zip(shape, values.shape, strict=True)]
+    if factors[0] != factors[1] or factors[0] != round(factors[0]):
+        raise UserError(f"{path} has {values.shape[1]} x {values.shape[0]} pixels, its scan {shape[1]} x {shape[0]}.")
+    times = int(factors[0])
+    return np.ascontiguousarray(as_acquired(values.repeat(times, 0).repeat(times, 1), found, view)).astype(np.int64)
+
+
+def lesions_from_mask(values: NDArray[np.int64], meanings: Mapping[int, str], name: str) -> ViewTruth:
+    """The connected areas of every value.
+
+    Raises:
+        UserError: a value that the set does not explain.
+    """
+    from scipy import ndimage
+
+    unknown = sorted(set(np.unique(values).tolist()) - {0} - set(meanings))
+    if unknown:
+        raise UserError(f"{name} holds the value {unknown[0]}, which is none of {', '.join(map(str, meanings))}.")
+    truth = ViewTruth()
+    for word in ("lesion", "benign", "ignore"):
+        mask = np.isin(values, [value for value, meaning in meanings.items() if meaning == word])
+        parts, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
+        areas = [parts == number for number in range(1, count + 1)]
+        if word == "benign":
+            truth.benign = count
+        else:
+            (truth.lesions if word == "lesion" else truth.ignored).extend(areas)
+    return truth
+
+
+def lesions_from_boxes(path: Path | None, grey: NDArray[np.float32], found: PublicSet, view: ViewName) -> ViewTruth:
+    """The boxes of a view as outlines; no file says that there are no boxes.
+
+    Args:
+        grey: (rows, columns) as acquired.
+    """
+    truth = ViewTruth()
+    if path is None:
+        return truth
+    boxes, truth.notes = read_boxes(path, (grey.shape[0], grey.shape[1]))
+    stored = as_acquired(grey, found, view)
+    for box, mask in zip(boxes, masks_of_boxes(np.ascontiguousarray(stored), boxes), strict=True):
+        word = found.boxes.get(box.name)
+        own = np.ascontiguousarray(as_acquired(mask, found, view))
+        if word is None:
+            truth.notes.append(f"{path.name}: a box is called {box.name!r}, which is not known; it counts neither way.")
+        if word == "benign":
+            truth.benign += 1
+        elif own.any():
+            (truth.lesions if word == "lesion" else truth.ignored).append(own)
+    return truth
+
+
+def number_bones(
+    values: NDArray[np.int64], table: Mapping[int, str], view: ViewName, spacing: float, name: str
+) -> NDArray[np.uint8]:
+    """(rows, columns) region numbers with their sides, as acquired, of a mask whose values have no sides.
+
+    Args:
+        view: seen from behind, the patient's right is at the right of the picture. spacing: row pitch in mm.
+
+    Raises:
+        UserError: the bones do not lie where such bones lie, so that the values are numbered otherwise.
+    """
+    classes = np.zeros(values.shape, np.uint8)
+    for value, region in table.items():
+        classes[values == value] = 1 + REGIONS.index(region)
+    _check_places(classes, name)
+    frame = classes[:, ::-1] if view == "posterior" else classes
+    numbers = np.array([0, *NUMBERS], np.uint8)[frame]
+    # In the anterior frame the patient's right is where columns begin.
+    right = np.arange(frame.shape[1])[None, :] < midline(frame, spacing)[:, None]
+    paired = np.isin(frame, [1 + REGIONS.index(each) for each in PAIRED])
+    sided = np.where(paired & right, numbers + RIGHT_OFFSET, numbers).astype(np.uint8)
+    return np.ascontiguousarray(sided[:, ::-1] if view == "posterior" else sided)
+
+
+#: From head to foot; the middle of one never lies above that of one before.
+_ORDER = ("skull", "cervical spine", "thoracic spine", "lumbar spine", "pelvis", "femur")
+
+
+def _check_places(classes: NDArray[np.uint8], name: str) -> None:
+    rows = {
+        region: float(np.nonzero(classes == 1 + REGIONS.index(region))[0].mean())
+        for region in _ORDER
+        if (classes == 1 + REGIONS.index(region)).any()
+    }
+    there = list(rows)
+    for upper, lower in pairwise(there):
+        if rows[upper] > rows[lower]:
+            raise UserError(
+                f"In {name} the {upper} would lie below the {lower}: its regions are numbered otherwise; give the "
+                "corrected masks."
+            )
+
+
+def known_regions(tables: Mapping[str, Mapping[int, str]]) -> list[str]:
+    """The bones that a set names in any view, in our order."""
+    named = {region for table in tables.values() for region in table.values()}
+    return [region for region in BONE_REGIONS if region in named]

@@ -1,0 +1,75 @@
+"""A view of a public set as counts in the orientation that its detector saw, with what was done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.images import read_image
+from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
+from SpectBoneMetSegLib.scan.eight_bit import filled_overflow, find_gain
+from SpectBoneMetSegLib.scan.planar import ViewName
+
+from .description import PublicSet
+
+__all__ = ["SetView", "as_acquired", "read_view"]
+
+
+@dataclass(frozen=True)
+class SetView:
+    """A view.
+
+    Attributes:
+        counts: (rows, columns) float32 whole numbers, as acquired. spacing: (row, column) mm, None where not stated.
+        about: JSON values: gain and where it was read, pixels that ran over or were cut off, what was turned.
+    """
+
+    counts: NDArray[np.float32]
+    spacing: tuple[float, float] | None
+    about: dict[str, Any]
+
+
+def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = True) -> SetView:
+    """Read a scan's file.
+
+    Args:
+        as_counts: divide grey values by their gain where that can be told; else they stay as stored.
+
+    Raises:
+        UserError: not a grey picture of the set's size, or damaged.
+    """
+    file = read_image(path, path.stem)
+    if len(file.frames) != 1:
+        raise UserError(f"{path} holds {len(file.frames)} pictures, not one view.")
+    told: list[str] = []
+    frame = counts_dark_to_bright(file.frames[0], told)
+    grey = np.rint(frame.counts.clip(0, None))
+    if found.size is not None and grey.shape != found.size:
+        raise UserError(
+            f"{path} has {grey.shape[1]} x {grey.shape[0]} pixels, those of {found.title} have {found.size[1]} x "
+            f"{found.size[0]}."
+        )
+    if not grey.any():
+        raise UserError(f"{path} holds no counts.")
+    about: dict[str, Any] = {"turned from inverted grey": True} if told else {}
+    if frame.picture:
+        filled, lost = filled_overflow(grey)
+        about["pixels_cut_off_or_ran_over"] = int(lost.sum())
+        about["pixels_ran_over"] = int((lost & (filled != grey)).sum())
+        grey = filled
+    gain = find_gain(grey) if as_counts and found.grey != "counts" and "counts, " not in found.grey else None
+    if gain is not None:
+        about |= {"grey_values_a_count": gain.value, "told_by": gain.source}
+        stretched = grey.max() > 255
+        grey = np.rint((grey + 0.5) / gain.value) if stretched else np.rint(grey / gain.value)
+    grey = as_acquired(grey.clip(0, 65535), found, view)
+    return SetView(np.ascontiguousarray(grey, np.float32), frame.spacing, about)
+
+
+def as_acquired(image: NDArray[Any], found: PublicSet, view: ViewName) -> NDArray[Any]:
+    """(rows, columns) as the detector saw it: a posterior view that is stored flipped is turned back."""
+    return image[:, ::-1] if view == "posterior" and found.posterior == "flipped" else image

@@ -1,0 +1,51 @@
+"""`spectbonemetseg import`: the sets by name, the terms that are asked first, a summary for scripts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegTrainingLib.cli import ImportCommand
+from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS
+from support import open_sets
+
+FURTHER = {"import": ImportCommand}
+
+
+def test_the_list_names_every_set_with_its_licence_and_what_it_asks(capsys):
+    assert main(["import", "--list"], FURTHER) == 0
+    text = capsys.readouterr().out
+    for each in SETS.values():
+        assert f"{each.name}: " in text
+        assert each.licence in text
+    assert text.count("--accept-terms") == sum(bool(each.terms) for each in SETS.values())
+    assert main(["import", "--list", "--json"], FURTHER) == 0
+    assert {each["set"] for each in json.loads(capsys.readouterr().out)} == set(SETS)
+
+
+def test_a_set_is_imported_once_its_terms_are_settled(tmp_path, capsys):
+    folder = open_sets.write_bs80k(tmp_path / "set", (1, 2, 1654))
+    command = ["import", "bs80k", str(folder), "--output", str(tmp_path / "d"), "--json"]
+    assert main(command, FURTHER) == 2
+    assert "(--accept-terms)" in capsys.readouterr().err
+    assert main([*command, "--accept-terms"], FURTHER) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert sum(summary["cases"].values()) == 2
+    assert list(summary["left_out"]) == ["1654"]
+    assert "licence: none stated" in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing", "."], "no public set 'nothing'"),
+        (["bs80k"], "--list names the sets"),
+        (["bs80k", ".", "--pixel-size", "99"], "no edge in mm"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(words, said, tmp_path, capsys):
+    assert main(["import", *words, "--output", str(tmp_path / "d")], FURTHER) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()

@@ -1,0 +1,28 @@
+"""Whose data taught a model stands in its card, through every set and model in between."""
+
+from __future__ import annotations
+
+from SpectBoneMetSegTrainingLib.dataset.cases import finish_dataset
+from SpectBoneMetSegTrainingLib.dataset.sources import carried_on, licence_with, passed_on, sources_of
+
+ONE = {"name": "One", "licence": "CC BY 4.0", "citation": "A. One", "home": "doi:1"}
+TWO = {"name": "Two", "licence": "none stated", "citation": "B. Two", "home": "doi:2"}
+
+
+def test_a_data_set_names_its_sources_and_one_of_ones_own_has_none(discs, tmp_path):
+    data = discs(tmp_path / "d", ["train"] * 3)
+    assert sources_of(data) == []
+    finish_dataset(data, "Tiny", 1, "Made-up discs.", passed_on({"sources": [ONE], "other": 3}))
+    assert sources_of(data) == [ONE]
+
+
+def test_a_card_names_its_data_and_what_taught_its_parent_each_once():
+    assert carried_on([ONE], {"sources": [TWO, ONE]}) == {"sources": [ONE, TWO]}
+    assert carried_on([], {}) == {}
+
+
+def test_the_licence_of_a_model_names_that_of_its_data_and_is_not_lengthened_twice():
+    once = licence_with("Apache-2.0", [ONE])
+    assert once == "Apache-2.0; taught on One: CC BY 4.0"
+    assert licence_with(once, [ONE, TWO]) == "Apache-2.0; taught on One: CC BY 4.0; Two: none stated"
+    assert licence_with("Apache-2.0", []) == "Apache-2.0"

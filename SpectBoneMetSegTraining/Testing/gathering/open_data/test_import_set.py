@@ -1,0 +1,258 @@
+"""Public sets in their own layouts become data sets: counts, sides, pixel sizes, truth, folds, licence and citation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.boxes import paste
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, region_held
+from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
+from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS, find_set
+from SpectBoneMetSegTrainingLib.gathering.open_data.description import read_description
+from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import Request, import_set
+from support import open_sets
+
+PATIENTS = (1, 2, 10, 831, 1654, 3216)
+
+
+def imported(name, folder, data, **options):
+    return import_set(Request(find_set(name), folder, accepted=True, **options), data)
+
+
+@pytest.fixture(scope="module")
+def bs80k(tmp_path_factory):
+    return open_sets.write_bs80k(tmp_path_factory.mktemp("bs80k"), PATIENTS, healthy=(2,))
+
+
+@pytest.fixture(scope="module")
+def boxed(bs80k, tmp_path_factory):
+    data = tmp_path_factory.mktemp("data") / "d"
+    return imported("bs80k", bs80k, data), data
+
+
+def image(data, case, channel):
+    """The counts of a channel in the scan's whole frame."""
+    record = read_json(data / "instances" / f"{case}.json")
+    stored = read_image(data / "imagesTr" / f"{case}_{channel:04d}.nii.gz")[0]
+    return paste(stored, *(tuple(record["crop"][axis]) for axis in ("rows", "columns")), record["frame"]["shape"])
+
+
+def test_grey_values_become_counts_again_and_both_views_lie_on_each_other(boxed):
+    data = boxed[1]
+    case = cases_of(data, "train")[0]
+    true = open_sets.shifted(int(case.split("_")[1]))
+    record = read_json(data / "instances" / f"{case}.json")
+    for channel, (view, name) in enumerate((("ANT", "anterior"), ("POST", "posterior"))):
+        about = record["greys"][name]
+        assert about["told_by"] == "lattice"
+        assert about["grey_values_a_count"] == pytest.approx(open_sets.GAINS[view], abs=0.01)
+        frame = true[view] if view == "ANT" else true[view][:, ::-1]
+        below = frame < 100
+        assert np.abs(image(data, case, channel) - frame)[below].max() <= 2
+    assert region_held(data, [case]) == "whole-body"
+
+
+def test_an_abnormal_box_is_a_lesion_on_its_own_side_and_a_normal_one_is_none(boxed):
+    data = boxed[1]
+    case = next(case for case in cases_of(data, "train") if not case.endswith("_2"))
+    record = read_json(data / "instances" / f"{case}.json")
+    assert record["benign_areas"] == 2
+    assert sorted(str(each["labelled"]) for each in record["lesions"]) == ["{'anterior': True}", "{'posterior': True}"]
+    down = int(case.split("_")[1]) % 7
+    rows, columns = open_sets.SPOT
+    for name in ("anterior", "posterior"):
+        marked = read_image(data / "instances" / f"{case}_{name}.nii.gz").any(0)
+        assert marked[rows.start + down : rows.stop + down, columns].mean() > 0.8
+        # Nothing lies outside of the box.
+        marked[rows.start + down - 6 : rows.stop + down + 6, columns.start - 6 : columns.stop + 6] = False
+        assert not marked.any()
+
+
+def test_a_view_without_boxes_has_no_lesion_and_no_file_is_needed_for_that(boxed):
+    data = boxed[1]
+    [case] = [case for split in ("train", "test") for case in cases_of(data, split) if case.endswith("_2")]
+    assert read_json(data / "instances" / f"{case}.json")["lesions"] == []
+    assert not any((label == LESION).any() for label in load_case(data, case, region="whole-body").labels.values())
+
+
+def test_known_faults_are_heeded_and_told(boxed):
+    result, data = boxed
+    assert set(result.left_out) == {"1654"}
+    assert "no usable skeleton" in result.left_out["1654"]
+    assert any("patients: 6 found, 3247 published" in note for note in result.notes)
+    # Twins are one patient and stand on one side.
+    records = [read_json(data / "instances" / f"bs80k_{number}.json") for number in (831, 3216)]
+    assert len({record["patient"] for record in records}) == len({record["split"] for record in records}) == 1
+    text = (data / "import.txt").read_text()
+    assert "left out: 1" in text
+    assert "hardly any area" in str(records[0]["notes"])
+
+
+def test_licence_citation_greys_and_pixel_size_stand_in_the_data_set(boxed):
+    about = read_json(boxed[1] / "dataset.json")
+    [source] = about["sources"]
+    assert source["licence"] == "none stated"
+    assert "106221" in source["citation"]
+    assert about["pixel_size_mm"] == pytest.approx(2.26, rel=0.1)
+    assert "estimated from the height" in about["pixel_size_source"]
+    assert "yours to settle" in about["terms_settled_by_importer"]
+    assert about["channel_names"] == {"0": "anterior", "1": "posterior mirrored"}
+
+
+def test_folds_are_fixed_and_broken_off_it_goes_on(boxed, bs80k, tmp_path):
+    before = (boxed[1] / "splits.json").read_bytes()
+    patients = {
+        case: read_json(boxed[1] / "instances" / f"{case}.json")["patient"] for case in cases_of(boxed[1], "train")
+    }
+    for fold in read_json(boxed[1] / "splits.json")["folds"]:
+        assert not {patients[case] for case in fold["train"]} & {patients[case] for case in fold["val"]}
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 3:
+            raise StopError
+
+    request = Request(find_set("bs80k"), bs80k, accepted=True)
+    with pytest.raises(StopError):
+        import_set(request, tmp_path / "d", stop)
+    import_set(request, tmp_path / "d")
+    assert (tmp_path / "d" / "splits.json").read_bytes() == before
+    with pytest.raises(UserError, match="other options"):
+        import_set(Request(find_set("bs80k"), bs80k, as_counts=False, accepted=True), tmp_path / "d")
+
+
+def test_a_set_whose_terms_are_open_asks_first(bs80k, tmp_path):
+    with pytest.raises(UserError, match="no licence") as error:
+        import_set(Request(find_set("bs80k"), bs80k), tmp_path / "d")
+    assert error.value.fields == ("accept_terms",)
+    assert not (tmp_path / "d").exists()
+    asking = {name for name, each in SETS.items() if each.terms}
+    assert asking == {"bs80k", "bs80k-hotspots", "bs80k-skeleton", "bs80k-anatomy", "pairs", "nnunet-pairs"}
+
+
+def test_masks_of_hot_spots_and_skeletons_join_the_scans(bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1, 2, 10))
+    imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+    record = read_json(tmp_path / "d" / "instances" / "bs80k-hotspots_1.json")
+    # Its posterior view has no mask: nothing is marked there, which is not the same as not looked at.
+    assert [each["labelled"] for each in record["lesions"]] == [{"anterior": True}]
+    assert record["benign_areas"] == 1
+    assert record["patient"] == "bs80k-00001"
+    regions = read_image(tmp_path / "d" / "regions" / "bs80k-hotspots_10" / "regions_posterior.nrrd")[0]
+    # Seen from behind the patient's right stands at the right: left femur 10, right femur 60.
+    assert regions[500, 105] == 10
+    assert regions[500, 150] == 60
+    assert regions[80, 120] == 1
+    crop = load_case(tmp_path / "d", "bs80k-hotspots_10", region="whole-body", regions=True)
+    assert "forearm and hand" not in crop.regions_named
+    assert "femur" in crop.regions_named
+    assert set(crop.regions) == {"anterior", "posterior"}
+
+
+def test_a_mask_that_is_not_the_published_file_is_refused(bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1, 2))
+    path = masks / "hotspot_masks" / "patient_00002" / "study_00001" / "anterior.png"
+    open_sets.write_png(path, np.zeros((1024, 256), np.uint8))
+    with pytest.raises(UserError, match="not the published file"):
+        imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+
+
+def test_masks_need_their_scans_and_packed_ones_are_asked_to_be_unpacked(bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1,))
+    with pytest.raises(UserError, match="holds no scans") as error:
+        imported("bs80k-hotspots", masks, tmp_path / "d")
+    assert error.value.fields == ("scans",)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "hotspot_masks.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match="unpack it"):
+        imported("bs80k-hotspots", tmp_path / "packed", tmp_path / "d", scans=bs80k)
+    (tmp_path / "packed" / "hotspot_masks.zip").unlink()
+    with pytest.raises(UserError, match="holds no file of BS-80K"):
+        imported("bs80k", tmp_path / "packed", tmp_path / "e")
+
+
+def test_half_size_skeletons_are_enlarged_and_a_wrong_order_is_found_out(bs80k, tmp_path):
+    masks = open_sets.write_skeleton(tmp_path / "masks", (1, 10), (512, 128))
+    imported("bs80k-skeleton", masks, tmp_path / "d", scans=bs80k)
+    regions = read_image(tmp_path / "d" / "regions" / "bs80k-skeleton_10" / "regions_anterior.nrrd")[0]
+    assert regions.shape == (1024, 256)
+    # In the anterior view the patient's right stands at the left.
+    assert (regions[500, 105], regions[500, 150]) == (60, 10)
+    wrong = open_sets.bone_mask(1)
+    swapped = np.where(wrong == 1, 12, np.where(wrong == 12, 1, wrong)).astype(np.uint8)
+    open_sets.write_png(masks / "dataset" / "masks" / "anterior" / "1.png", swapped)
+    result = imported("bs80k-skeleton", masks, tmp_path / "e", scans=bs80k)
+    assert "numbered otherwise" in result.left_out["1"]
+
+
+def test_anatomy_in_coco_is_drawn_as_regions(bs80k, tmp_path):
+    masks = open_sets.write_coco(tmp_path / "masks", (1, 10))
+    imported("bs80k-anatomy", masks, tmp_path / "d", scans=bs80k)
+    regions = read_image(tmp_path / "d" / "regions" / "bs80k-anatomy_1" / "regions_anterior.nrrd")[0]
+    assert regions[90, 120] == 1
+    assert regions[400, 144] == 6
+    assert regions[400, 112] == 56
+    assert regions[400, 100] == 0
+    assert regions[500, 144] == 10
+
+
+def test_patients_without_metastases_are_labelled_and_those_with_are_unlabelled(tmp_path):
+    folder = open_sets.write_iics(tmp_path / "set", ill=2, well=3)
+    result = import_set(Request(find_set("iics-una"), folder), tmp_path / "d")
+    assert result.cases == {"train": 3, "test": 0, "unlabelled": 2}
+    assert result.left_out == {}
+    case = cases_of(tmp_path / "d", "train")[0]
+    record = read_json(tmp_path / "d" / "instances" / f"{case}.json")
+    assert record["lesions"] == []
+    assert record["diseased"] is False
+    assert record["greys"]["anterior"]["told_by"] == "lattice"
+    np.testing.assert_array_equal(image(tmp_path / "d", case, 0), open_sets.shifted(4)["ANT"])
+    # The first of both classes have the same number and are two patients.
+    assert len({read_json(path)["patient"] for path in (tmp_path / "d" / "instances").glob("*.json")}) == 5
+
+
+def test_whole_bodies_with_a_label_a_view_are_diseased_where_any_view_is(tmp_path):
+    result = imported("libs160k", open_sets.write_libs(tmp_path / "set"), tmp_path / "d")
+    assert result.cases["unlabelled"] == 2
+    assert result.cases["train"] + result.cases["test"] == 1
+    assert read_json(tmp_path / "d" / "instances" / "libs160k_2.json")["patient"] == "bs80k-00002"
+
+
+def test_a_posterior_view_stored_flipped_is_turned_back_and_headers_tell_the_pixel_size(tmp_path):
+    folder = open_sets.write_pairs(tmp_path / "set", ("a", "b"))
+    imported("pairs", folder, tmp_path / "d")
+    record = read_json(tmp_path / "d" / "instances" / "pairs_b.json")
+    assert record["frame"]["spacing_mm"] == [2.26, 2.26]
+    np.testing.assert_array_equal(image(tmp_path / "d", "pairs_b", 1), open_sets.shifted(1)["POST"][:, ::-1])
+    rows, columns = open_sets.SPOT
+    marked = read_image(tmp_path / "d" / "instances" / "pairs_b_posterior.nii.gz").any(0)
+    assert marked[rows.start + 1 : rows.stop + 1, columns].all()
+    assert not [note for note in record["notes"] if "mirrored" in note]
+
+
+def test_a_description_of_ones_own_reads_another_layout(tmp_path):
+    for patient in (3, 4):
+        for view, name in (("ANT", "front"), ("POST", "back")):
+            open_sets.write_jpeg(
+                tmp_path / "mine" / f"{name}-{patient}.jpg", open_sets.grey(open_sets.shifted(patient)[view], 1.5)
+            )
+            open_sets.write_png(tmp_path / "mine" / f"{name}-{patient}-mask.png", np.zeros((1024, 256), np.uint8))
+    files = [
+        {"role": role, "pattern": f"{name}-(?P<patient>\\d+){end}", "view": view}
+        for name, view in (("front", "anterior"), ("back", "posterior"))
+        for role, end in (("scan", "\\.jpg"), ("lesions", "-mask\\.png"))
+    ]
+    text = {"name": "mine", "title": "Mine", "home": "here", "citation": "me", "licence": "CC0", "truth": "by me",
+            "files": files, "lesions": {"1": "lesion"}}  # fmt: skip
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(text))
+    result = import_set(Request(read_description(path), tmp_path / "mine"), tmp_path / "d")
+    assert result.cases["train"] == 2
+    path.write_text(json.dumps({**text, "lesions": {"1": "maybe"}}))
+    with pytest.raises(UserError, match="'maybe'"):
+        read_description(path)
