@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
@@ -192,19 +192,39 @@ def choose_threshold(
 
     Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
     """
-    pools = {
-        Delineator(float(threshold), float(seed), minimum_area_mm2): _Pool()
+    points = operating_points(minimum_area_mm2, by)
+    totals = [Counts() for _ in points]
+    for _, counts in counts_at(predictions, points):
+        totals = [total + own for total, own in zip(totals, counts, strict=True)]
+    best = best_point(points, totals, by)[0]
+    return round(best.threshold, 2), round(best.seed_threshold, 2)
+
+
+def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Delineator]:
+    """The limits among which `choose_threshold` chooses."""
+    return [
+        Delineator(float(threshold), float(seed), minimum_area_mm2)
         for threshold in np.arange(0.2, 0.91, 0.05 if by == "dice" else 0.1)
         for seed in ((threshold, threshold + 0.1, threshold + 0.2) if by == "dice" else (threshold, *SEEDS))
         if threshold <= seed <= 0.98
-    }
+    ]
+
+
+def counts_at(predictions: Iterable[Prediction], points: Sequence[Delineator]) -> Iterator[tuple[str, list[Counts]]]:
+    """(case, what both views add at each point) of every case without a flag."""
     for crop, probabilities in predictions:
         if not crop.flags:
-            for delineator, pool in pools.items():
-                pool.add(crop, count_case(crop, delineator(probabilities)))
-    merits = {delineator: _merit(pool.both, by) for delineator, pool in pools.items()}
-    best = max(merits, key=merits.__getitem__)
+            yield (
+                crop.case,
+                [sum(count_case(crop, point(probabilities)).values(), start=Counts()) for point in points],
+            )
+
+
+def best_point(points: Sequence[Delineator], totals: Sequence[Counts], by: OperatingPoint) -> tuple[Delineator, float]:
+    """The best of some limits by what was counted at each, and its merit; see `choose_threshold`."""
+    merits = [_merit(total, by) for total in totals]
+    best = max(range(len(points)), key=merits.__getitem__)
     if by == "lesions":
-        alike = [delineator for delineator, merit in merits.items() if merit >= merits[best] - ALIKE]
-        best = min(alike, key=lambda delineator: (pools[delineator].both.false_alarms, -merits[delineator]))
-    return round(best.threshold, 2), round(best.seed_threshold, 2)
+        alike = [place for place, merit in enumerate(merits) if merit >= merits[best] - ALIKE]
+        best = min(alike, key=lambda place: (totals[place].false_alarms, -merits[place]))
+    return points[best], merits[best]

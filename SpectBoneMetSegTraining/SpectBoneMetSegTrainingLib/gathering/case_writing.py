@@ -84,7 +84,7 @@ def write_scan(
     about: dict[str, Any],
     split: str,
 ) -> None:
-    """Write a scan.
+    """Write a scan, all of it: whoever learns the thorax finds it in there.
 
     Args:
         folder: the data set. case: its name. scan: whole counts. crop: on the reference grid.
@@ -92,7 +92,7 @@ def write_scan(
         split: "train", "test" or "unlabelled".
     """
     named = replace(scan, case=case)
-    write_case(folder, split, named, on_frame(named).get("posterior"), crop, instances, about)
+    write_case(folder, split, named, on_frame(named).get("posterior"), crop, instances, about, region="whole-body")
 
 
 def forget_case(folder: Path, case: str) -> None:

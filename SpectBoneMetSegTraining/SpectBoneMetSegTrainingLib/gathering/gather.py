@@ -208,7 +208,7 @@ class _Gatherer:
         instances = instances_of(truth.labels, scan)
         outside = outside_crop(instances, scan, crop)
         notes += [*unsure, *truth.labels.notes]
-        notes += [f"Labelled lesions outside the thorax, not learnt from: {outside}."] if outside else []
+        notes += [f"Labelled lesions outside the thorax, for models of the whole body: {outside}."] if outside else []
         notes += [] if item.patient else [NO_PATIENT]
         about["labels"] = {
             "readers": len(item.labels),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +24,25 @@ class TrainingCases:
     unlabelled: list[str]
 
 
-def training_and_validation(data: Path) -> tuple[list[str], list[str]]:
-    """Labelled training and validation cases when every label is used: the data set's VALIDATION_FOLD.
+def training_and_validation(
+    data: Path, validation_folds: Collection[int] = (VALIDATION_FOLD,)
+) -> tuple[list[str], list[str]]:
+    """Labelled training and validation cases when every label is used, validated by the data set's folds named.
 
     Raises:
         UserError: not a data set, or one without training cases.
     """
     cases_of(data, "train")
-    fold = read_json(data / "splits.json")["folds"][VALIDATION_FOLD]
-    if not fold["train"]:
+    folds = read_json(data / "splits.json")["folds"]
+    held = sorted(case for number in validation_folds for case in folds[number]["val"])
+    if len(validation_folds) == 1:
+        taught = folds[next(iter(validation_folds))]["train"]
+    else:
+        # Some cases are only ever measured and stand on no training side.
+        taught = sorted({case for fold in folds for case in fold["train"]} - set(held))
+    if not taught:
         raise UserError(f"{data} holds no labelled training case; simulate or label some first.")
-    return fold["train"], fold["val"]
+    return taught, held
 
 
 def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
@@ -48,7 +56,7 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
             that are no labelled training cases.
     """
     bare = config.method == "unsupervised" and not cases_of(data, "train")
-    labelled, validation = ([], []) if bare else training_and_validation(data)
+    labelled, validation = ([], []) if bare else training_and_validation(data, config.validation_folds)
     patients = patients_of(data)
     rest: list[str] = []
     if config.labels is not None or config.labelled_cases is not None:

@@ -11,6 +11,7 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
 from ...dataset.budgets import BudgetBy
+from ...dataset.folds import VALIDATION_FOLD
 from ...evaluation.predictions import OperatingPoint
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
@@ -44,6 +45,8 @@ class TrainingConfig:
         precision: of the network's activations while it learns; weights, losses and what is kept are float32.
         store: folder of stored patients (`simulate --store`), of whom a new scan is drawn for a share of the labelled
             patches, `store_share`; None for none.
+        validation_folds: of the data set's folds, those whose patients validate; none, and everybody teaches. Only
+            without a budget.
         start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
             `fine_tuning.with_start` fills in both.
     """
@@ -71,13 +74,20 @@ class TrainingConfig:
     precision: Precision = "float32"
     store: str | None = None
     store_share: float = 0.9
+    validation_folds: tuple[int, ...] = (VALIDATION_FOLD,)
     start: str | None = None
     start_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         cases = None if self.labelled_cases is None else list(self.labelled_cases)
-        return {**asdict(self), "network": self.network.to_dict(), "labelled_cases": cases}
+        folds = list(self.validation_folds)
+        return {
+            **asdict(self),
+            "network": self.network.to_dict(),
+            "labelled_cases": cases,
+            "validation_folds": folds,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
