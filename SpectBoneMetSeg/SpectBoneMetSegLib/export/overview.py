@@ -9,6 +9,7 @@ reading the part that holds the lesions is enlarged. Outlines in a view where a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..scan.planar import VIEW_NAMES, PlanarView
 from ..scan.thorax import ThoraxCrop
 from .label_placement import Rectangle, place_labels
 from .picture_parts import dashed_box, dashed_outline, grey_picture, region_black, wrapped
+from .png import write_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["display_window", "outlines_of", "region_in_view", "render_overview", "side_marks", "write_overview"]
 
-#: Drawn this much larger and then reduced: smooth thin lines without a drawing library.
+#: Outlines are drawn this much larger and then reduced: smooth thin lines without a drawing library.
 OVERSAMPLING = 2
 BODY_HEIGHT, THORAX_HEIGHT = 960, 456
 WIDEST_PANEL = 2.5
 MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
+#: White around a number that stands on the picture.
+HALO = 2
 LISTED, ROW, TABLE_WIDTH = 22, 18, 430
 #: Notes below the panels: height of a line, letters that take 100 pixels, lines at most.
 NOTE_LINE, LETTERS_IN_100, NOTE_LINES = 17, 15.5, 8
@@ -60,9 +64,7 @@ class _Panel:
 
 def write_overview(reading: Reading, path: str) -> None:
     """Write the overview as a PNG file; OSError when it cannot be written."""
-    from PIL import Image
-
-    Image.fromarray(render_overview(reading)).save(path, compress_level=3)
+    write_png(render_overview(reading), path)
 
 
 def render_overview(reading: Reading) -> NDArray[np.uint8]:
@@ -83,7 +85,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     bottom = HEADER + CAPTION + BODY_HEIGHT
     below = bottom + BAR_STRIP
     height = below + (MARGIN // 2 + NOTE_LINE * len(notes) if notes else 0) + FOOTER
-    image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), (255, 255, 255))
+    image = Image.new("RGB", (width, height), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     _write_header(draw, reading, width, height)
     for index, panel in enumerate(panels):
@@ -99,7 +101,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     _write_list(draw, reading, left, bottom - THORAX_HEIGHT)
     for index, line in enumerate(notes):
         _text(draw, MARGIN, below + MARGIN // 2 + index * NOTE_LINE, line, 13, INK, "la")
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
+    return np.asarray(image)
 
 
 def region_in_view(edges: Rectangle, frame: PlanarView, view: PlanarView) -> Rectangle:
@@ -160,11 +162,11 @@ def _width(edges: Rectangle, frame: PlanarView, height: int) -> int:
 def _draw_panel(
     image: Image, panel: _Panel, reading: Reading, edges: Rectangle, place: tuple[int, int, int, int], numbered: bool
 ) -> None:
-    """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom in final pixels)."""
+    """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom)."""
     from PIL import ImageDraw
 
     draw, view = ImageDraw.Draw(image), panel.view
-    left, top, right, bottom = (OVERSAMPLING * edge for edge in place)
+    left, top, right, bottom = place
     _text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, panel.title, 14, INK, "ma")
     if view is not None:
         region = region_in_view(edges, reading.scan.frame, view)
@@ -177,15 +179,10 @@ def _draw_panel(
         polygons = outlines_of(panel.ids) if panel.ids is not None else {}
         drawn = {number: [piece * step + shift for piece in pieces] for number, pieces in polygons.items()}
         bounds = (top, left, bottom, right)
-        for number, piece in ((number, piece) for number, pieces in drawn.items() for piece in pieces):
-            if number in panel.faint:
-                dashed_outline(draw, piece, OUTLINE, OVERSAMPLING)
-            else:
-                closed = np.vstack((piece, piece[:1]))[:, ::-1]
-                draw.line([tuple(point) for point in closed.tolist()], fill=OUTLINE, width=OVERSAMPLING, joint="curve")
+        _draw_outlines(image, drawn, panel.faint, place)
         crop = np.array(region_in_view(_edges(reading.crop), reading.scan.frame, view)).reshape(2, 2) * step + shift
         if edges != _edges(reading.crop) and reading.crop.method != "whole-body":
-            dashed_box(draw, crop, bounds, CROP_LINE, OVERSAMPLING)
+            dashed_box(draw, crop, bounds, CROP_LINE, 1)
         if numbered:
             _write_numbers(draw, drawn, bounds)
         near, far = side_marks(view)
@@ -194,7 +191,32 @@ def _draw_panel(
         _grey_bar(image, place, black)
     else:
         _text(draw, (place[0] + place[2]) // 2, (place[1] + place[3]) // 2, "not acquired", 14, FAINT, "mm")
-    draw.rectangle((left, top, right - 1, bottom - 1), outline=(170, 170, 170), width=OVERSAMPLING)
+    draw.rectangle((left, top, right - 1, bottom - 1), outline=(170, 170, 170))
+
+
+def _draw_outlines(
+    image: Image,
+    drawn: dict[int, list[NDArray[np.float64]]],
+    faint: frozenset[int],
+    place: tuple[int, int, int, int],
+) -> None:
+    """The outlines of lesions over a panel, faint ones dashed; smooth, because they are drawn larger first."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    if not drawn:
+        return
+    left, top, right, bottom = place
+    large = Pillow.new("L", ((right - left) * OVERSAMPLING, (bottom - top) * OVERSAMPLING))
+    draw = ImageDraw.Draw(large)
+    for number, piece in ((number, piece) for number, pieces in drawn.items() for piece in pieces):
+        corners = (piece - (top, left)) * OVERSAMPLING
+        if number in faint:
+            dashed_outline(draw, corners, 255, OVERSAMPLING)
+        else:
+            closed = np.vstack((corners, corners[:1]))[:, ::-1]
+            draw.line([tuple(point) for point in closed.tolist()], fill=255, width=OVERSAMPLING, joint="curve")
+    image.paste(OUTLINE, place, large.reduce(OVERSAMPLING))
 
 
 def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> None:
@@ -203,12 +225,11 @@ def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> N
     from PIL import ImageDraw
 
     draw, words = ImageDraw.Draw(image), f"{black:.0f} counts"
-    right = place[2] - _text_size(draw, words, 11)[1] / OVERSAMPLING
+    right = place[2] - _text_size(draw, words, 11)[1]
     left, top = round(right - 4 - BAR_WIDTH), place[3] + (BAR_STRIP - BAR_HEIGHT) // 2
-    ramp = np.tile(np.linspace(255, 0, BAR_WIDTH * OVERSAMPLING).astype(np.uint8), (BAR_HEIGHT * OVERSAMPLING, 1))
-    image.paste(Pillow.fromarray(ramp).convert("RGB"), (left * OVERSAMPLING, top * OVERSAMPLING))
-    frame = [edge * OVERSAMPLING for edge in (left, top, left + BAR_WIDTH, top + BAR_HEIGHT)]
-    draw.rectangle(frame, outline=(170, 170, 170))
+    ramp = np.tile(np.linspace(255, 0, BAR_WIDTH).astype(np.uint8), (BAR_HEIGHT, 1))
+    image.paste(Pillow.fromarray(ramp).convert("RGB"), (left, top))
+    draw.rectangle((left, top, left + BAR_WIDTH, top + BAR_HEIGHT), outline=(170, 170, 170))
     middle = top + BAR_HEIGHT / 2
     _text(draw, left - 4, middle, "0", 11, INK, "rm")
     _text(draw, right, middle, words, 11, INK, "lm")
@@ -220,14 +241,14 @@ def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]],
     boxes = {number: _text_size(draw, str(number), size) for number in drawn}
     outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}
     middles = {}
-    for number, (top, left, anchor) in place_labels(outlines, boxes, bounds, gap=3 * OVERSAMPLING).items():
+    for number, (top, left, anchor) in place_labels(outlines, boxes, bounds, gap=3).items():
         height, width = boxes[number]
         middles[number] = (left + width / 2, top + height / 2)
         if anchor is not None:
-            draw.line([(anchor[1], anchor[0]), middles[number]], fill=OUTLINE, width=OVERSAMPLING)
+            draw.line([(anchor[1], anchor[0]), middles[number]], fill=OUTLINE, width=1)
     # All numbers after all leaders, so that no leader crosses a number.
     for number, (x, y) in middles.items():
-        _text(draw, x / OVERSAMPLING, y / OVERSAMPLING, str(number), size, OUTLINE, "mm", halo=True)
+        _text(draw, x, y, str(number), size, OUTLINE, "mm", halo=True)
 
 
 def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) -> None:
@@ -296,24 +317,25 @@ def _text(
     anchor: str,
     halo: bool = False,
 ) -> None:
-    """Text at a place in final pixels; a halo keeps it readable on dark uptake."""
+    """Text at a place; a halo keeps it readable on dark uptake."""
     draw.text(
-        (x * OVERSAMPLING, y * OVERSAMPLING),
+        (x, y),
         text,
         fill=color,
         font=_font(size),
         anchor=anchor,
-        stroke_width=2 * OVERSAMPLING if halo else 0,
+        stroke_width=HALO if halo else 0,
         stroke_fill=(255, 255, 255),
     )
 
 
 def _text_size(draw: ImageDraw, text: str, size: int) -> tuple[float, float]:
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(size), stroke_width=2 * OVERSAMPLING)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(size), stroke_width=HALO)
     return (bottom - top, right - left)
 
 
+@cache
 def _font(size: int) -> Any:
     from PIL import ImageFont
 
-    return ImageFont.load_default(size * OVERSAMPLING)
+    return ImageFont.load_default(size)

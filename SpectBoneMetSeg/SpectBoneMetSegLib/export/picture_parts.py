@@ -1,4 +1,4 @@
-"""Parts of the overview: counts in grey, grey bars, dashed lines, wrapped sentences. Places in oversampled pixels."""
+"""Parts of the overview: counts in grey, grey bars, dashed lines, wrapped sentences."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def grey_picture(view: PlanarView, region: Region, size: tuple[int, int], black:
     return field.resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
-def dashed_outline(draw: ImageDraw, polygon: NDArray[np.float64], color: Color, width: int) -> None:
+def dashed_outline(draw: ImageDraw, polygon: NDArray[np.float64], color: Color | int, width: int) -> None:
     """A closed (n, 2) polygon of (row, column) corners in dashes of about four widths."""
     closed = np.vstack((polygon, polygon[:1]))
     steps = np.linalg.norm(np.diff(closed, axis=0), axis=1)
