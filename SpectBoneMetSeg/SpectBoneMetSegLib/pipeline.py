@@ -88,9 +88,13 @@ class Reader:
     """A loaded model that reads scans; keep one for many scans, it stays warm."""
 
     def __init__(
-        self, model: str | Path | None = None, engine: EngineName = "auto", device: DeviceName = "auto"
+        self,
+        model: str | Path | None = None,
+        engine: EngineName = "auto",
+        device: DeviceName = "auto",
+        threads: int = 0,
     ) -> None:
-        """Load `model` (a name or folder, None for the default).
+        """Load `model` (a name or folder, None for the default); `threads` as in `load_engine`.
 
         Raises:
             UserError: unknown or damaged model, missing engine, no such device.
@@ -100,7 +104,7 @@ class Reader:
 
         start = time.perf_counter()
         self.model: ModelFolder = find_model(model)
-        self.engine: Engine = load_engine(self.model, engine, device)
+        self.engine: Engine = load_engine(self.model, engine, device, threads)
         self.seconds_to_load = time.perf_counter() - start
 
     def read(self, path: str | Path, options: Options | None = None) -> SavableReading:

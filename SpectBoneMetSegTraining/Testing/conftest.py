@@ -34,7 +34,7 @@ COUNTING_PYTHON = """#!{python}
 import subprocess, sys, time
 from pathlib import Path
 from SpectBoneMetSegTrainingLib.jobs import child as job_child
-from SpectBoneMetSegTrainingLib.common.locks import FileLock
+from SpectBoneMetSegLib.common.locks import FileLock
 def count(folder, spec, reporter):
     alone = FileLock(folder.parent / "counting.lock")
     assert alone.acquire(), "two jobs at once"
@@ -46,7 +46,7 @@ def count(folder, spec, reporter):
         raise ZeroDivisionError("nothing to count")
     if spec.description == "helper":
         hold = "import sys, time; from pathlib import Path; "
-        hold += "from SpectBoneMetSegTrainingLib.common.locks import FileLock; "
+        hold += "from SpectBoneMetSegLib.common.locks import FileLock; "
         hold += "lock = FileLock(Path(sys.argv[1])); lock.acquire(); time.sleep(600)"
         subprocess.Popen([sys.executable, "-c", hold, str(folder / "helper.lock")])
     with (run / "log.csv").open("w") as log:

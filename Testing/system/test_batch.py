@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 
+TABLES = ("manifest.csv", "failures.csv", "batch.csv")
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
 
 
@@ -35,7 +36,7 @@ def test_every_study_is_read_and_failures_are_listed(archive, tmp_path, tiny, ca
     assert batch(archive, tmp_path / "out", tiny, "--json") == 1
     told = json.loads(capsys.readouterr().out)
     assert (len(told["studies"]), told["failed"]) == (3, 1)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "study two", "failures.csv", "batch.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "study two", *TABLES, ".batch"}
     with (tmp_path / "out" / "failures.csv").open() as file:
         assert [Path(row["input"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
 

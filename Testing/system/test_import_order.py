@@ -21,7 +21,7 @@ LIBRARIES = {
 ORDER = {
     "SpectBoneMetSegLib": (
         *("_version", "common", "scan", "loading", "model", "lesions", "quantification"),
-        *("export", "pipeline", "worker", "mrml"),
+        *("export", "pipeline", "worker", "batch", "mrml"),
         *("(front)", "cli", "__main__"),
     ),
     "SpectBoneMetSegTrainingLib": (

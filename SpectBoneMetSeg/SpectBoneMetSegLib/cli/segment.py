@@ -11,18 +11,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..batch.cases import Case, cases_of_inputs
+from ..batch.progress import duration
+from ..batch.tables import write_failures
 from ..common.errors import UserError
 from ..common.packages import is_there
-from .cases import Case, cases_of_inputs
 from .common import UsageError, print_json, say_while_waiting, silence_libraries, worded
 from .reading_options import add_reading_options, options_of
-from .run_table import write_failures
 
 if TYPE_CHECKING:
     from ..loading.options import Options
     from ..pipeline import Reader
 
-__all__ = ["SegmentCommand", "prepare", "read_cases", "summary"]
+__all__ = ["SegmentCommand", "failure_in_words", "load", "make_writable", "prepare", "read_cases"]
 
 #: What an interrupted run left behind is cleared after this time; another run may be at work in the same folder.
 LEFTOVER_SECONDS = 3600.0
@@ -145,77 +146,38 @@ def _read_one(
     before: str,
     quiet: bool,
 ) -> dict[str, Any]:
-    if case.scan is None:
-        return _failed(case, case.failure, before)
-    from ..loading import read_found
-    from ..pipeline import Clock
+    from ..batch.work import Settings, failed, load_case, written
 
     try:
-        clock = Clock()
-        with clock.step("read"):
-            scan = read_found(
-                case.scan,
-                case.name,
-                case.input.name,
-                views=options.views,
-                pixel_size_mm=options.pixel_size_mm,
-                override=options.views_override,
-            )
-        reading = reader.read_scan(scan, options, clock)
-        reading.save(str(case.folder))
+        loaded = load_case(case, options)
+        reading = reader.read_scan(loaded.scan, options, loaded.clock)
+        result = written(case, reading, Settings(options=options))
         if scene:
             from ..mrml.nodes import save_scene
 
             save_scene(reading, scene)
-    except UserError as error:
-        return _failed(case, worded(error, flags), before)
     except Exception as error:
-        # One odd study must not stop a batch of thousands; the type says where to look.
-        return _failed(case, f"It could not be read ({type(error).__name__}: {error}); please report it.", before)
-    from ..lesions.extent import headline
-
-    count = len(reading.lesions)
+        result = failure_in_words(case, failed(case, error), flags)
+        print(f"{before}{case.input}: {result['failure']}", file=sys.stderr)
+        return result
     print(
-        f"{before}{case.input}: {headline(reading)} -> {case.folder}",
+        f"{before}{case.input}: {result['headline']} -> {case.folder}",
         file=sys.stderr if quiet else sys.stdout,
         flush=True,
     )
-    warnings = [str(note) for note in reading.receipt["warnings"]]  # type: ignore[attr-defined]
-    for note in warnings:
+    for note in result["warnings"]:
         print(f"  note: {note}", file=sys.stderr)
-    return {
-        "input": str(case.input),
-        "folder": str(case.folder),
-        "lesions": count,
-        "area_cm2": round(sum(lesion.area_mm2 for lesion in reading.lesions) / 100, 2),
-        "confidence": reading.confidence,
-        "views": list(reading.scan.views),
-        "read": reading.receipt["read"],
-        "crop_confidence": reading.crop.confidence,
-        "device": reader.engine.device,
-        "warnings": warnings,
-    }
+    return result
 
 
-def _failed(case: Case, sentence: str, before: str) -> dict[str, Any]:
-    """Tell a failure; the result of an earlier run is kept, and the sentence says so."""
+def failure_in_words(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
+    """A failure as `--json` tells it; the result of an earlier run is kept, and the sentence says so."""
+    if "error" in result:
+        told = result["error"]
+        sentence = worded(UserError(told["message"], *told["fields"], command=told["command"]), flags)
+    else:
+        sentence = result["stop"]
     # Not Path.is_file: that raises where the name is too long for the file system.
     if os.path.isfile(case.folder / "receipt.json"):
         sentence += f" The result of an earlier run stays in {case.folder}."
-    print(f"{before}{case.input}: {sentence}", file=sys.stderr)
     return {"input": str(case.input), "failure": sentence}
-
-
-def summary(results: Sequence[dict[str, Any]], seconds: float, earlier: int = 0) -> str:
-    """One line over a run."""
-    failed = sum("failure" in result for result in results)
-    before = f"{earlier} read before, " if earlier else ""
-    read, took = len(results) - failed, duration(seconds)
-    return f"{len(results) + earlier} scans: {read} read, {before}{failed} failed, in {took}."
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -60,6 +60,18 @@ def whole_file(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def onto_disk(folder: Path) -> None:
+    """Wait until the files of a folder are on the disk, so that a power cut leaves none of them empty.
+
+    Raises:
+        OSError: the disk does not take them.
+    """
+    for path in folder.iterdir():
+        # Windows flushes only what is open for writing.
+        with path.open("rb" if os.name == "posix" else "r+b") as file:
+            os.fsync(file.fileno())
+
+
 def put_in_place(finished: Path, target: Path) -> None:
     """Rename the folder `finished` to `target`; an earlier folder stays until the new one stands in its place.
 

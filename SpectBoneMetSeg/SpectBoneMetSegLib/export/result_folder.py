@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
-from ..common.files import beside, put_in_place
+from ..common.files import beside, onto_disk, put_in_place
 
 if TYPE_CHECKING:
     from ..lesions.results import Reading
@@ -34,33 +34,45 @@ FILES = {
 }
 
 
-def save_reading(reading: Reading, folder: str) -> None:
+class NoPlaceError(UserError):
+    """The results of any scan would find no place: a full disk, a folder that is gone, a right that was lost."""
+
+
+def save_reading(reading: Reading, folder: str, *, quick: bool = False, staging: Path | None = None) -> None:
     """Write all output files of `reading` into `folder`.
 
-    The files are written into a hidden folder beside it, which gets its name when it is complete; an earlier reading of
-    that name is replaced only then.
+    The files are written into a hidden folder, which gets its name when it is complete and on the disk; an earlier
+    reading of that name is replaced only then.
+
+    Args:
+        reading: what is written. folder: where to.
+        quick: masks, table and receipt alone.
+        staging: a folder on the same disk in which files are written first; beside `folder` by default.
 
     Raises:
-        UserError: the folder cannot be written, or holds something other than an earlier reading.
+        NoPlaceError: the disk or the folder above takes nothing.
+        UserError: the folder holds something other than an earlier reading.
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     _refuse_to_replace_foreign(target)
-    unfinished = beside(target)
+    unfinished = beside(target if staging is None else staging / target.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if staging is None:
+            target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        _write_all(reading, str(unfinished))
+        _write_all(reading, str(unfinished), quick)
+        onto_disk(unfinished)
         put_in_place(unfinished, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(
+        raise NoPlaceError(
             f"The results cannot be written to {target} ({reason}): choose another output folder."
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_all(reading: Reading, folder: str) -> None:
+def _write_all(reading: Reading, folder: str, quick: bool) -> None:
     from ..quantification.quantify import quantify
     from .markups import write_contours
     from .overview import write_overview
@@ -69,18 +81,21 @@ def _write_all(reading: Reading, folder: str) -> None:
     from .region_files import write_regions
     from .seg_nrrd import write_segmentation
     from .table import write_lesion_table
-    from .volumes import write_volumes
+    from .volumes import write_masks, write_volumes
 
-    write_volumes(reading, folder)
-    write_segmentation(reading, os.path.join(folder, "segmentation.seg.nrrd"))
-    write_contours(reading, os.path.join(folder, "contours.mrk.json"))
     found = quantify(reading)
     write_lesion_table(reading, os.path.join(folder, "lesions.csv"), found)
     numbers = [os.path.join(folder, f"quantification.{kind}") for kind in ("json", "csv")]
     write_quantification(found, reading, *numbers)
-    if reading.regions:
-        write_regions(reading, os.path.join(folder, "regions.seg.nrrd"), os.path.join(folder, "regions.json"))
-    write_overview(reading, os.path.join(folder, "overview.png"))
+    if quick:
+        write_masks(reading, folder)
+    else:
+        write_volumes(reading, folder)
+        write_segmentation(reading, os.path.join(folder, "segmentation.seg.nrrd"))
+        write_contours(reading, os.path.join(folder, "contours.mrk.json"))
+        if reading.regions:
+            write_regions(reading, os.path.join(folder, "regions.seg.nrrd"), os.path.join(folder, "regions.json"))
+        write_overview(reading, os.path.join(folder, "overview.png"))
     write_receipt(reading, os.path.join(folder, "receipt.json"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
@@ -59,15 +60,18 @@ class SavableReading(Reading):
             columns=list(COLUMNS),
         )
 
-    def save(self, folder: str) -> None:
+    def save(self, folder: str, *, quick: bool = False, staging: Path | None = None) -> None:
         """Write every output file into `folder`, which appears whole or not at all.
+
+        Args:
+            folder: where to. quick: masks, table and receipt alone. staging: see `save_reading`.
 
         Raises:
             UserError: the folder cannot be written, or holds something other than an earlier reading.
         """
         from .result_folder import save_reading
 
-        save_reading(self, folder)
+        save_reading(self, folder, quick=quick, staging=staging)
 
 
 def _line(lesion: Lesion) -> str:

@@ -11,23 +11,28 @@ from numpy.typing import NDArray
 
 from ..lesions.results import Reading
 
-__all__ = ["ijk_to_lps", "write_layers", "write_volume", "write_volumes"]
+__all__ = ["ijk_to_lps", "write_layers", "write_masks", "write_volume", "write_volumes"]
 
 
 def write_volumes(reading: Reading, folder: str) -> None:
-    """Write `mask.nrrd`, `probability.nrrd` (anterior frame) and a `mask_<view>.nrrd` per existing view (own grid).
+    """Write the masks, and `probability.nrrd` in the anterior frame.
 
-    Where the model knows the skeleton's regions, a `regions_<view>.nrrd` beside each.
+    Where the model knows the skeleton's regions, a `regions_<view>.nrrd` beside each mask of a view.
     """
+    write_masks(reading, folder)
     frame = reading.scan.frame.ijk_to_ras
-    write_volume(reading.mask.astype(np.uint8), frame, os.path.join(folder, "mask.nrrd"))
     write_volume(reading.probability.astype(np.float32), frame, os.path.join(folder, "probability.nrrd"))
-    for name, view in reading.scan.views.items():
-        ids = reading.view_masks[name].astype(np.uint16)
-        write_volume(ids, view.ijk_to_ras, os.path.join(folder, f"mask_{name}.nrrd"))
     for name, regions in reading.regions.items():
         view = reading.scan.views[name]
         write_volume(regions, view.ijk_to_ras, os.path.join(folder, f"regions_{name}.nrrd"))
+
+
+def write_masks(reading: Reading, folder: str) -> None:
+    """Write `mask.nrrd` (anterior frame) and a `mask_<view>.nrrd` per existing view (own grid)."""
+    write_volume(reading.mask.astype(np.uint8), reading.scan.frame.ijk_to_ras, os.path.join(folder, "mask.nrrd"))
+    for name, view in reading.scan.views.items():
+        ids = reading.view_masks[name].astype(np.uint16)
+        write_volume(ids, view.ijk_to_ras, os.path.join(folder, f"mask_{name}.nrrd"))
 
 
 def write_volume(

@@ -69,7 +69,9 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceName = "auto") -> Engine:
+def load_engine(
+    model: ModelFolder, engine: EngineName = "auto", device: DeviceName = "auto", threads: int = 0
+) -> Engine:
     """Load a model on a device.
 
     Args:
@@ -77,6 +79,7 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
         engine: "auto" takes ONNX Runtime, unless it is not there, cannot read the model (no model.onnx), or only
             TensorFlow has a GPU that works.
         device: "auto" takes a GPU that works, otherwise the CPU; "gpu" insists that one is there.
+        threads: of a forward pass on the CPU; 0 lets the engine choose. The answer does not depend on it.
 
     Raises:
         UserError: damaged model, missing package, missing model.onnx, no GPU, or an unknown name.
@@ -85,13 +88,13 @@ def load_engine(model: ModelFolder, engine: EngineName = "auto", device: DeviceN
         if value not in get_args(allowed):
             raise UserError(f"The {field} {value} is unknown; choose one of {', '.join(get_args(allowed))}.", field)
     if engine == "auto":
-        return _automatic(model, device)
+        return _automatic(model, device, threads)
     if engine == "onnx":
-        return OnnxEngine(model, device)
-    return TensorFlowEngine(model, device)
+        return OnnxEngine(model, device, threads)
+    return TensorFlowEngine(model, device, threads)
 
 
-def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
+def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
     """ONNX Runtime where it can, see `load_engine`."""
     tensorflow = is_there("tensorflow")
     if not model.onnx.exists():
@@ -101,17 +104,17 @@ def _automatic(model: ModelFolder, device: DeviceName) -> Engine:
                 "it written where models are taught, or pip install 'spectbonemetseg[tensorflow]'.",
                 command=_export_of(model),
             )
-        return TensorFlowEngine(model, device)
+        return TensorFlowEngine(model, device, threads)
     if not is_there("onnxruntime"):
         if not tensorflow:
             raise UserError("ONNX Runtime is not installed; pip install onnxruntime.")
-        return TensorFlowEngine(model, device)
+        return TensorFlowEngine(model, device, threads)
     other = device != "cpu" and tensorflow and gpus.tensorflow_may_use_one()
     if other and device == "gpu" and not _onnx_gpus():
-        return TensorFlowEngine(model, device)
-    first = OnnxEngine(model, device)
+        return TensorFlowEngine(model, device, threads)
+    first = OnnxEngine(model, device, threads)
     if other and first.device == "CPU":
-        second = TensorFlowEngine(model, "auto")
+        second = TensorFlowEngine(model, "auto", threads)
         if second.device != "CPU":
             return second
     return first
@@ -127,9 +130,14 @@ class TensorFlowEngine:
 
     name = "tensorflow"
 
-    def __init__(self, model: ModelFolder, device: DeviceName = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: DeviceName = "auto", threads: int = 0) -> None:
         """See `load_engine`."""
         tf = import_tensorflow()
+        if threads:
+            # A process that has computed already keeps the threads it has.
+            with contextlib.suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(1)
         self._model = model
         self.warnings: tuple[str, ...] = ()
         gpu = _first_gpu(tf)
@@ -191,7 +199,7 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, model: ModelFolder, device: DeviceName = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: DeviceName = "auto", threads: int = 0) -> None:
         """See `load_engine`."""
         if not model.onnx.exists():
             raise UserError(
@@ -205,7 +213,7 @@ class OnnxEngine:
                 "ONNX Runtime is not installed; pip install onnxruntime, or use the engine tensorflow.", "engine"
             )
         verify(model)
-        self._model = model
+        self._model, self._threads = model, threads
         self.warnings: tuple[str, ...] = ()
         self.device = "CPU"
         found = _onnx_gpus() if device != "cpu" else []
@@ -242,6 +250,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         # Threads that wait do not eat the cores of others, and readings are no slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self._threads:
+            options.intra_op_num_threads = self._threads
         providers: list[Any] = [(provider, ONNX_PROVIDER_OPTIONS.get(provider, {}))]
         if provider != ONNX_CPU_PROVIDER:
             providers.append(ONNX_CPU_PROVIDER)

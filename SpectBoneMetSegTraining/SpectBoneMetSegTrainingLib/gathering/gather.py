@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.common.packages import is_there
 from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
 
-from ..common.locks import alone_in
 from ..dataset.cases import finish_dataset, patients_with_lesions, records_of
 from ..dataset.files import read_json, write_json
 from ..dataset.folds import VALIDATION_FOLD, extend_split

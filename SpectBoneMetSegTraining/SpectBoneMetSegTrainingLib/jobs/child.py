@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
 from SpectBoneMetSegLib.model.backend import gpu_names
 from SpectBoneMetSegLib.model.store import read_model
 
-from ..common.locks import FileLock
 from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
 from ..training.outcome.finish import train_and_finish

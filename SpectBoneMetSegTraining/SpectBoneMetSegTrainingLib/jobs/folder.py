@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import DISK_FULL
+from SpectBoneMetSegLib.common.locks import is_locked
 from SpectBoneMetSegLib.model.card import MODEL_NAME
 
-from ..common.locks import is_locked
 from ..dataset.files import read_json, write_json
 from ..training.setup.config import TrainingConfig
 

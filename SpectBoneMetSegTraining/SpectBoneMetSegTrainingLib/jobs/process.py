@@ -12,11 +12,11 @@ from typing import Any
 
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import is_locked
 from SpectBoneMetSegLib.common.processes import child_environment, kill_group, own_group
 
 import SpectBoneMetSegTrainingLib
 
-from ..common.locks import is_locked
 from ..dataset.files import write_json
 from .folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.model.store import find_model
 
-from ..common.locks import FileLock
 from ..dataset.files import read_json, write_json
 from ..training.preview import PICTURE
 from ..training.run_folder import LOG as LOSS_LOG

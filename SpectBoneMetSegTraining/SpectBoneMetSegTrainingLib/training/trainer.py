@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.model.backend import use_backend
 
-from ..common.locks import alone_in
 from ..common.pace import Pace, Stopwatch
 from ..dataset.cases import LabelledCrop
 from ..phantom.store.crops import PatientStore

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.boxes import cut
-from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
 from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient

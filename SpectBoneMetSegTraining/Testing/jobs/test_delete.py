@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegTrainingLib.common.locks import FileLock
+from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegTrainingLib.jobs import child as job_child
 from SpectBoneMetSegTrainingLib.jobs.queue import delete_job
 

@@ -15,8 +15,8 @@ import pytest
 import SpectBoneMetSegLib
 import SpectBoneMetSegTrainingLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegLib.common.processes import child_environment
-from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
 from SpectBoneMetSegTrainingLib.jobs import process as job_process
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish

@@ -12,9 +12,9 @@ import pytest
 import SpectBoneMetSegLib
 import SpectBoneMetSegTrainingLib
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegLib.common.processes import child_environment
 from SpectBoneMetSegLib.model.store import find_model
-from SpectBoneMetSegTrainingLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegTrainingLib.jobs import child as job_child
 from SpectBoneMetSegTrainingLib.jobs import queue as job
 from SpectBoneMetSegTrainingLib.jobs.queue import (
@@ -56,7 +56,7 @@ def test_a_lock_tells_of_its_holder_and_goes_with_it(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from SpectBoneMetSegTrainingLib.common.locks import FileLock
+from SpectBoneMetSegLib.common.locks import FileLock
 lock = FileLock(Path(sys.argv[1]))
 print("held" if lock.acquire() else "free", flush=True)
 time.sleep(60)

@@ -8,10 +8,10 @@ import shutil
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
-from SpectBoneMetSegTrainingLib.common.locks import alone_in
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.training import run_folder
 from SpectBoneMetSegTrainingLib.training.trainer import TrainingConfig, train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...common.errors import UserError
@@ -48,6 +48,7 @@ class FoundScan:
         sop_uids: of the files that have one.
         notes: sentences about what lies beside it and is not read.
         copies: per file others that hold the same object, to be read where it cannot.
+        beside: what of the same study is not read, with the reason.
     """
 
     files: tuple[Path, ...]
@@ -55,6 +56,7 @@ class FoundScan:
     sop_uids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     copies: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
+    beside: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,7 +102,7 @@ def scans_among(files: Sequence[Path]) -> Archive:
     # What belongs to no study in particular is told with the first scan.
     if archive.scans and notes:
         first = archive.scans[0]
-        archive.scans[0] = FoundScan(first.files, first.study_uid, first.sop_uids, (*notes, *first.notes), first.copies)
+        archive.scans[0] = replace(first, notes=(*notes, *first.notes))
     return archive
 
 
@@ -183,9 +185,9 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
             LeftOut(path, f"{why} ({each.title})" if each.title else why) for each, why in beside for path in each.files
         ]
         own = {path: copies[path] for path in files_of if path in copies}
-        archive.scans.append(
-            FoundScan(files_of, uid, tuple(objects.uids[path] for path in files_of), tuple(_sentences(out)), own)
-        )
+        uids = tuple(objects.uids[path] for path in files_of)
+        reasons = {each.path: each.reason for each in out}
+        archive.scans.append(FoundScan(files_of, uid, uids, tuple(_sentences(out)), own, reasons))
 
 
 def _add_pictures(pictures: list[Path], archive: Archive) -> None:

@@ -15,7 +15,7 @@ from ..common.errors import UserError
 if TYPE_CHECKING:
     from ..loading.archive import Archive, FoundScan
 
-__all__ = ["Case", "Identity", "cases_of_inputs", "names_in", "place", "receipt_of"]
+__all__ = ["Case", "Identity", "cases_of_inputs", "identity_of", "keys_of", "names_in", "place", "receipt_of"]
 
 HASH_LETTERS = 6
 
@@ -183,6 +183,8 @@ def identity_of(scan: FoundScan | None) -> Identity | None:
 
     if scan is None:
         return None
+    if scan.study_uid and len(scan.sop_uids) == len(scan.files):
+        return Identity(scan.study_uid, frozenset(scan.sop_uids))
     study, keys = scan.study_uid, []
     try:
         for path in scan.files:

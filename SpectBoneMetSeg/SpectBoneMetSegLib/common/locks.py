@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from SpectBoneMetSegLib.common.errors import UserError
+from .errors import UserError
 
 #: In a folder that one process at a time may write. It stays: taking it away would let two in at once.
 LOCK = ".lock"
@@ -43,6 +43,10 @@ class FileLock:
             time.sleep(RETRY)
         self._file = file
         return True
+
+    def fileno(self) -> int | None:
+        """File descriptor while it is held: a child process that inherits it holds the lock as well."""
+        return None if self._file is None else self._file.fileno()
 
     def release(self) -> None:
         """Let it go; nothing happens if it is not held."""

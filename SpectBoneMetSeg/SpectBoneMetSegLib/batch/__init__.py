@@ -1,0 +1,1 @@
+"""Archives: which studies there are, processes that read them, and what is told of a run."""

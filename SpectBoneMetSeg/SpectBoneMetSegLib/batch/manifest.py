@@ -1,0 +1,142 @@
+"""The manifest of an archive: every file that will be read, and every other one with the reason."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common.errors import UserError
+from ..common.files import whole_file
+from .cases import Case, Identity, identity_of, names_in, place
+
+if TYPE_CHECKING:
+    from ..loading.archive import FoundScan, LeftOut
+
+__all__ = ["COLUMNS", "NO_IMAGE", "Found", "find_cases", "write_manifest"]
+
+#: The columns of `manifest.csv`.
+COLUMNS = ("file", "decision", "case", "reason")
+#: Why a file is left out about which no rule of finding studies has a word to say.
+NO_IMAGE = "no image"
+
+
+@dataclass
+class Found:
+    """What an archive holds.
+
+    Attributes:
+        cases: the scans, in the order of their files. left_out: files that are not read. files: all that was looked at.
+    """
+
+    cases: list[Case]
+    left_out: list[LeftOut]
+    files: list[Path]
+
+
+def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda _: None) -> Found:
+    """The scans in an archive, and the files that are none.
+
+    What lies in the folder itself is looked at as one, and each of its folders on its own, after which a scan is named
+    when it is the only one there. A scan that lies at two places under one name is read once.
+
+    Args:
+        folder: the archive. output: of the results, which is passed over.
+        tell: is told how many files were looked at, now and then.
+
+    Raises:
+        UserError: no such folder, nothing in it, or the results would lie among the studies.
+    """
+    from ..loading import case_name
+    from ..loading.archive import FoundScan, files_in, scans_among
+    from ..loading.images import IMAGE_SUFFIXES
+
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
+    if folder.resolve() == output.resolve():
+        # The next run would take the results for studies.
+        raise UserError(f"{folder} holds the studies; choose another --output for the results.")
+    every, units = files_in(folder, output), dict[Path, list[Path]]()
+    for path in every:
+        top = folder / path.relative_to(folder).parts[0]
+        units.setdefault(folder if top == path else top, []).append(path)
+    wanted: list[tuple[Path, str, FoundScan | None, str, Identity | None]] = []
+    left_out: list[LeftOut] = []
+    looked_at = 0
+    for unit, files in units.items():
+        # Pictures that lie in the archive itself belong to nobody else: each is a scan.
+        loose = [path for path in files if unit == folder and path.name.lower().endswith(IMAGE_SUFFIXES)]
+        archive = scans_among([path for path in files if path not in set(loose)])
+        left_out += archive.left_out
+        scans = [*archive.scans, *(FoundScan((path,)) for path in loose)]
+        alone = len(scans) == 1 and unit != folder
+        names = [case_name(unit)] if alone else names_in(unit, scans)
+        entries = zip(scans, names, strict=True)
+        wanted += [(unit if alone else scan.files[0], name, scan, "", identity_of(scan)) for scan, name in entries]
+        looked_at += len(files)
+        tell(looked_at)
+    if not wanted and not left_out:
+        raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
+    kept, repeated = _once(sorted(wanted, key=lambda entry: str(entry[0])))
+    return Found(place(kept, output), left_out + repeated, every)
+
+
+def _once(
+    wanted: list[tuple[Path, str, FoundScan | None, str, Identity | None]],
+) -> tuple[list[tuple[Path, str, FoundScan | None, str, Identity | None]], list[LeftOut]]:
+    """Each scan at the first of the places where it has one name, and the files of the others."""
+    from ..loading.archive import LeftOut
+
+    first: dict[tuple[str, Identity], Path] = {}
+    kept, out = [], []
+    for entry in wanted:
+        path, name, scan, _, identity = entry
+        same = None if identity is None else first.setdefault((name, identity), path)
+        if same is None or same == path or scan is None:
+            kept.append(entry)
+        else:
+            out += [LeftOut(file, f"the same scan as {same}, which is read") for file in scan.files]
+    return kept, out
+
+
+def write_manifest(found: Found, done: dict[Path, str], output: Path) -> Path:
+    """manifest.csv: one row a file, in the order of the files.
+
+    Args:
+        found: what the archive holds.
+        done: what becomes of cases that are not read now, by their folders, such as "read before".
+        output: the folder of all results.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    path = output / "manifest.csv"
+    try:
+        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(_rows(found, done))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another --output.") from error
+    return path
+
+
+def _rows(found: Found, done: dict[Path, str]) -> Iterator[tuple[str, str, str, str]]:
+    told: dict[Path, tuple[str, str, str]] = {}
+    for each in found.left_out:
+        told[each.path] = ("cannot be read" if each.failed else "left out", "", each.reason)
+    for case in found.cases:
+        if case.scan is None:
+            continue
+        told |= {path: ("left out", case.name, reason) for path, reason in case.scan.beside.items()}
+        for path in case.scan.files:
+            told[path] = (done.get(case.folder, "to read"), case.name, "")
+            copies = case.scan.copies.get(path, ())
+            told |= {copy: ("left out", case.name, f"a copy of {path}") for copy in copies}
+    for path in found.files:
+        yield (str(path), *told.get(path, ("left out", "", NO_IMAGE)))

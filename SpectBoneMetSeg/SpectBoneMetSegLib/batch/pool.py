@@ -1,0 +1,269 @@
+"""Processes of this machine that share the cases of a run; one that dies is replaced, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..common.errors import UserError
+from ..common.processes import child_environment, kill_tree, own_group
+from .cases import Case
+from .work import Settings, failed
+
+__all__ = ["LIMIT_SECONDS", "Pool", "cores"]
+
+#: Cases under way in one process: one is loaded, one inferred, one written.
+UNDER_WAY = 3
+#: A case that takes longer ends its process.
+LIMIT_SECONDS = 600.0
+#: So often a case may be alone in a process that dies, and so many processes may die without a result between.
+DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
+#: Seconds between two looks at processes that say nothing.
+LOOK = 1.0
+
+#: Libraries' own threads: there is a process for each core already.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    ),
+    "1",
+)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    with contextlib.suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass
+class _Order:
+    """A case to read; after its process died it is alone in the next one, so that it is known who is at fault."""
+
+    number: int
+    case: Case
+    alone: bool = False
+    deaths: int = 0
+
+
+@dataclass(eq=False)
+class _Hand:
+    """A process and what it has in hand."""
+
+    process: subprocess.Popen[bytes]
+    log: Any
+    orders: dict[int, _Order] = field(default_factory=dict)
+    heard: float = field(default_factory=time.monotonic)
+    late: bool = False
+
+
+class Pool:
+    """Reads cases in processes, in any order; every case gives one result."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: int,
+        *,
+        held: int | None = None,
+        limit: float = LIMIT_SECONDS,
+        command: Sequence[str] = (),
+    ) -> None:
+        """Nothing is started before `results`.
+
+        Args:
+            settings: how to read. jobs: processes. limit: seconds a process may be silent over a case.
+            held: file descriptor of a lock that the processes hold as long as they live; None for none.
+            command: what is started; by default `child` in this Python.
+        """
+        self._settings, self._jobs, self._held, self._limit = settings, jobs, held, limit
+        self._command = list(command or [sys.executable, "-m", f"{__package__}.child"])
+        self._waiting: deque[_Order] = deque()
+        self._results: queue.SimpleQueue[tuple[int, dict[str, Any]] | UserError] = queue.SimpleQueue()
+        self._hands: list[_Hand] = []
+        self._lock = threading.Lock()
+        self._deaths_in_a_row = 0
+        self._stopping = False
+
+    @property
+    def pids(self) -> list[int]:
+        """Process numbers of those that live."""
+        with self._lock:
+            return [hand.process.pid for hand in self._hands]
+
+    def results(self, cases: Sequence[Case]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(number of the case, what `work.read_case` tells), as they come.
+
+        Raises:
+            UserError: no process can read, as without a model.
+        """
+        self._waiting.extend(_Order(number, case) for number, case in enumerate(cases))
+        for _ in range(min(self._jobs, len(cases))):
+            threading.Thread(target=self._tend, daemon=True).start()
+        missing = len(cases)
+        try:
+            while missing:
+                try:
+                    said = self._results.get(timeout=LOOK)
+                except queue.Empty:
+                    self._end_silent_ones()
+                    continue
+                if isinstance(said, UserError):
+                    raise said
+                missing -= 1
+                yield said
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """End all processes; what they had in hand is not written."""
+        self._stopping = True
+        with self._lock:
+            self._waiting.clear()
+            hands = list(self._hands)
+        for hand in hands:
+            kill_tree(hand.process)
+
+    def _end_silent_ones(self) -> None:
+        with self._lock:
+            for hand in self._hands:
+                if hand.orders and time.monotonic() - hand.heard > self._limit:
+                    hand.late = True
+                    hand.process.kill()
+
+    def _tend(self) -> None:
+        """Keep one process at work until nothing waits; runs in a thread."""
+        try:
+            while not self._stopping:
+                with self._lock:
+                    if not self._waiting:
+                        return
+                hand = self._start()
+                try:
+                    if self._serve(hand):
+                        return
+                    self._after_death(hand)
+                finally:
+                    with self._lock:
+                        self._hands.remove(hand)
+                    for stream in (hand.process.stdin, hand.process.stdout, hand.log):
+                        with contextlib.suppress(OSError):
+                            stream.close()  # type: ignore[union-attr]
+        except UserError as error:
+            self._results.put(error)
+        except Exception as error:
+            self._results.put(UserError(f"Reading broke off ({type(error).__name__}: {error}); please report it."))
+
+    def _start(self) -> _Hand:
+        import SpectBoneMetSegLib
+
+        log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_tend`
+        held: Any = {} if self._held is None or sys.platform == "win32" else {"pass_fds": (self._held,)}
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**child_environment(SpectBoneMetSegLib), **(ONE_THREAD if self._settings.threads == 1 else {})},
+            **own_group(),
+            **held,
+        )
+        hand = _Hand(process, log)
+        with self._lock:
+            self._hands.append(hand)
+        return hand
+
+    def _serve(self, hand: _Hand) -> bool:
+        """Give a process orders and take its results; False when it died, True when nothing waits any more."""
+        assert hand.process.stdin is not None
+        assert hand.process.stdout is not None
+        try:
+            pickle.dump(self._settings, hand.process.stdin)
+            hand.process.stdin.flush()
+            kind, *said = pickle.load(hand.process.stdout)
+            if kind == "refused":
+                raise UserError(said[0]["message"], *said[0]["fields"], command=said[0]["command"])
+            while True:
+                for order in self._next_orders(hand):
+                    pickle.dump((order.number, order.case), hand.process.stdin)
+                    hand.process.stdin.flush()
+                if not hand.orders:
+                    hand.process.stdin.close()
+                    hand.process.wait()
+                    return True
+                _, number, result = pickle.load(hand.process.stdout)
+                with self._lock:
+                    del hand.orders[number]
+                    hand.heard, self._deaths_in_a_row = time.monotonic(), 0
+                self._results.put((number, result))
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return self._stopping
+
+    def _next_orders(self, hand: _Hand) -> list[_Order]:
+        """What a process is given now; a suspect has it for itself."""
+        given: list[_Order] = []
+        with self._lock:
+            alone = any(order.alone for order in hand.orders.values())
+            while self._waiting and len(hand.orders) < UNDER_WAY and not alone:
+                if self._waiting[0].alone and hand.orders:
+                    break
+                order = self._waiting.popleft()
+                alone = order.alone
+                if not hand.orders:
+                    hand.heard = time.monotonic()
+                hand.orders[order.number] = order
+                given.append(order)
+        return given
+
+    def _after_death(self, hand: _Hand) -> None:
+        """Put what a dead process had in hand back to the front of the queue, or give it up.
+
+        Raises:
+            UserError: processes die one after the other.
+        """
+        kill_tree(hand.process)
+        how = f"the process that read it ended ({_how(hand)})"
+        if hand.late:
+            how = f"it took longer than {self._limit:.0f} s"
+        with self._lock:
+            self._deaths_in_a_row += 1
+            for order in reversed(hand.orders.values()):
+                order.deaths += order.alone
+                if order.alone and (hand.late or order.deaths >= DEATHS_OF_A_CASE):
+                    sentence = f"{order.case.input} could not be read: {how}; look at this scan by itself."
+                    self._results.put((order.number, failed(order.case, UserError(sentence))))
+                    self._deaths_in_a_row = 0
+                    continue
+                order.alone = True
+                self._waiting.appendleft(order)
+            if self._deaths_in_a_row > DEATHS_IN_A_ROW:
+                raise UserError(f"The processes that read end one after the other ({_how(hand)}); try fewer --jobs.")
+
+
+def _how(hand: _Hand) -> str:
+    """How a process ended, with the last line that it said."""
+    import signal
+
+    code = hand.process.wait()
+    name = f"code {code}"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-code).name
+    hand.log.seek(0)
+    lines = hand.log.read().decode("utf-8", "replace").strip().splitlines()
+    return f"{name}: {lines[-1][:200]}" if lines else name

@@ -1,0 +1,271 @@
+"""A run over an archive: what an earlier one has done is left, the others are read, and every table says the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..common.errors import UserError
+from ..common.locks import FileLock
+from .cases import Case, receipt_of
+from .earlier import attempt_of, is_done, row_of, row_of_earlier
+from .manifest import Found
+from .tables import earlier_failures, write_batch_table, write_failures
+
+if TYPE_CHECKING:
+    from ..loading.archive import LeftOut
+    from ..loading.options import Options
+    from ..model.card import ModelCard
+
+__all__ = ["WORKSHOP", "Plan", "Run", "alone_in_workshop", "broken_files", "make_plan"]
+
+#: Hidden folder of a run in the folder of results: its lock, and results that are not yet whole.
+WORKSHOP = ".batch"
+#: Seconds between two writings of the list of failures, which a killed run leaves as it was last written.
+FAILURES_EVERY = 1.0
+
+Read = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
+
+
+@dataclass
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        found: what the archive holds.
+        done: cases that an earlier run has read. failed: cases that it could not, with the reason.
+        waiting: the others.
+    """
+
+    found: Found
+    done: list[Case] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    waiting: list[Case] = field(default_factory=list)
+
+    def decisions(self) -> dict[Path, str]:
+        """What becomes of cases that are not read now, by their folders."""
+        return {case.folder: "read before" for case in self.done} | dict.fromkeys(self.failed, "failed before")
+
+
+def make_plan(
+    found: Found,
+    card: ModelCard,
+    options: Options,
+    output: Path,
+    *,
+    quick: bool = False,
+    again: bool = False,
+    retry: bool = False,
+) -> Plan:
+    """What is left to read.
+
+    Args:
+        found: what the archive holds. card: of the model. options: of the readings. output: folder of all results.
+        quick: masks and table are enough. again: read everything. retry: read what failed.
+    """
+    plan, known = Plan(found), earlier_failures(output)
+    for case in found.cases:
+        if not again and is_done(case, card, options, quick=quick):
+            plan.done.append(case)
+            continue
+        reason = "" if again or retry or not known else known.get(attempt_of(case, card, options), "")
+        if reason:
+            plan.failed[case.folder] = reason
+        else:
+            plan.waiting.append(case)
+    return plan
+
+
+def alone_in_workshop(output: Path) -> FileLock:
+    """Take the lock of a folder of results, and clear what a broken-off run left in its workshop.
+
+    Raises:
+        UserError: another run is at work there.
+    """
+    workshop = output / WORKSHOP
+    try:
+        workshop.mkdir(exist_ok=True)
+        lock = FileLock(workshop / "lock")
+        if not lock.acquire():
+            raise UserError(f"Another run is writing {output}; wait until it has ended, or choose another --output.")
+        shutil.rmtree(workshop / "unfinished", ignore_errors=True)
+        (workshop / "unfinished").mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+    return lock
+
+
+class Run:
+    """The work of a plan, and what is told of it."""
+
+    def __init__(self, plan: Plan, output: Path, folder: Path, attempt: Callable[[Case], str]) -> None:
+        """Nothing is read before `go`.
+
+        Args:
+            plan: what is to be done. output: folder of all results. folder: the archive.
+            attempt: the digest by which a failure is known again.
+        """
+        self.plan, self.output, self._folder, self._attempt = plan, output, folder, attempt
+        self.broken = broken_files(plan.found.left_out, folder, output)
+        self.results: dict[Path, dict[str, Any]] = {}
+        kept = {case.folder: case for case in plan.found.cases}
+        self._kept = [
+            {"input": str(kept[place].input), "failure": reason, "attempt": attempt(kept[place])}
+            for place, reason in plan.failed.items()
+        ]
+        self._failures_written = 0.0
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        """Everything that could not be read, now and before."""
+        return [*self.broken, *self._kept, *(each for each in self.results.values() if "failure" in each)]
+
+    def go(
+        self,
+        read: Read,
+        words: Callable[[Case, dict[str, Any]], dict[str, Any]],
+        tell: Callable[[Case, dict[str, Any]], None],
+        log: Path | None = None,
+    ) -> None:
+        """Read what waits; tables stand in the folder of results afterwards, also when it broke off.
+
+        Args:
+            read: from cases to results, such as `pool.Pool.results`.
+            words: makes the failure of a front end's words of a result with an error.
+            tell: is told each case with its result.
+            log: file to which a JSON line is added for each case.
+
+        Raises:
+            UserError: the folder of results or the archive is gone, or nothing can be written.
+        """
+        waiting = self.plan.waiting
+        try:
+            with _log_file(log) as write_line:
+                for number, result in read(waiting) if waiting else ():
+                    case = waiting[number]
+                    if "stop" in result:
+                        raise UserError(result["stop"])
+                    if "error" in result:
+                        self._check_archive()
+                        result = {**words(case, result), "attempt": self._attempt(case)}
+                    self.results[case.folder] = result
+                    write_line(_line(case, result))
+                    if "failure" in result and time.monotonic() - self._failures_written > FAILURES_EVERY:
+                        self._failures_written = time.monotonic()
+                        write_failures(self.output, self.failures)
+                    tell(case, result)
+        except BaseException:
+            # The tables may fail for the same reason, which is told once.
+            self._write_tables(quietly=True)
+            raise
+        self._find_removed()
+        self._write_tables(quietly=False)
+
+    def _check_archive(self) -> None:
+        if not os.path.isdir(self._folder):
+            raise UserError(
+                f"{self._folder} is gone: {len(self.results)} of {len(self.plan.waiting)} studies are read; start "
+                "again when it is back."
+            )
+
+    def _find_removed(self) -> None:
+        """Results that somebody took away while the run went on are no results."""
+        for case in self.plan.waiting:
+            result = self.results[case.folder]
+            if "failure" not in result and not (case.folder / "receipt.json").is_file():
+                sentence = f"Its results were removed from {self.output} during the run; start again."
+                self.results[case.folder] = {"input": str(case.input), "failure": sentence}
+
+    def _write_tables(self, *, quietly: bool) -> None:
+        try:
+            if self.output.is_dir() or not quietly:
+                write_failures(self.output, self.failures)
+                write_batch_table(self.output, self.rows())
+        except UserError:
+            if not quietly:
+                raise
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `batch.csv`."""
+        done = {case.folder for case in self.plan.done}
+        rows = []
+        for case in self.plan.found.cases:
+            if case.folder in self.results:
+                rows.append(row_of(case, self.results[case.folder]))
+            elif case.folder in done:
+                rows.append(row_of_earlier(case))
+            else:
+                reason = self.plan.failed.get(case.folder, "")
+                state = "failed before" if reason else "not read yet"
+                rows.append({"input": str(case.input), "case": case.name, "state": state, "reason": reason})
+        return [*rows, *_rows_left_out(self.plan.found.left_out, self.broken)]
+
+
+def broken_files(left_out: Sequence[LeftOut], folder: Path, output: Path) -> list[dict[str, Any]]:
+    """Files that ought to have been read, as failures; what an earlier run made of one is kept, and that is said."""
+    from ..loading import case_name
+
+    found = []
+    for each in left_out:
+        if not each.failed:
+            continue
+        sentence = f"{each.reason}."
+        top = folder / each.path.relative_to(folder).parts[0]
+        for earlier in dict.fromkeys((output / case_name(top), output / case_name(each.path))):
+            if any(entry.get("file") == str(each.path) for entry in receipt_of(earlier).get("inputs") or []):
+                sentence += f" The result of an earlier run stays in {earlier}."
+        found.append({"input": str(each.path), "failure": sentence})
+    return found
+
+
+@contextmanager
+def _log_file(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """What appends a line to a file, each whole; without a file nothing happens."""
+    if path is None:
+        yield lambda line: None
+        return
+    with _opened(path) as file:
+
+        def write(line: Mapping[str, Any]) -> None:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+
+        yield write
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); name another file.", "log") from error
+
+
+def _line(case: Case, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A case in the log: when, what, and the seconds of its steps."""
+    told = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "input": str(case.input), "case": case.name}
+    if "failure" in result:
+        return {**told, "state": "failed", "reason": result["failure"]}
+    return {**told, "state": "read", **{name: result[name] for name in ("lesions", "area_cm2", "device", "seconds")}}
+
+
+def _rows_left_out(left_out: Sequence[LeftOut], broken: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row a broken file; of the others one per reason, with their number."""
+    rows = [{"input": each["input"], "state": "failed", "reason": each["failure"]} for each in broken]
+    counted = Counter(each.reason for each in left_out if not each.failed)
+    first: dict[str, Path] = {}
+    for each in left_out:
+        if not each.failed:
+            first.setdefault(each.reason, each.path)
+    for reason, path in first.items():
+        more = f"; and {counted[reason] - 1} more files" if counted[reason] > 1 else ""
+        rows.append({"input": str(path), "state": "left out", "reason": f"{reason}{more}"})
+    return rows

@@ -1,0 +1,146 @@
+"""One case from its files to its folder of results: load, infer, write. The same for one process and many."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import UserError
+from ..loading.options import Options
+from ..pipeline import Clock, Reader
+from .cases import Case
+
+if TYPE_CHECKING:
+    from ..export.savable_reading import SavableReading
+    from ..model.engines import DeviceName, EngineName
+    from ..scan.planar import WholeBodyScan
+
+__all__ = ["Loaded", "Settings", "failed", "load_case", "read_case", "reader_of", "written"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the cases of a run are read; travels to other processes.
+
+    Attributes:
+        model, engine, device, threads: of the reader.
+        options: of the readings.
+        quick: write masks, table and receipt alone.
+        staging: folder in which results are made before they get their place; None for one beside that place.
+    """
+
+    model: str | None = None
+    engine: EngineName = "auto"
+    device: DeviceName = "auto"
+    threads: int = 0
+    options: Options = field(default_factory=Options)
+    quick: bool = False
+    staging: Path | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scan in memory, with the time that took."""
+
+    scan: WholeBodyScan
+    clock: Clock
+
+
+_LOCK = threading.Lock()
+_READERS: dict[tuple[Any, ...], Reader] = {}
+
+
+def reader_of(settings: Settings) -> Reader:
+    """The reader of a run, loaded once a process.
+
+    Raises:
+        UserError: no such model or engine.
+    """
+    wanted = (settings.model, settings.engine, settings.device, settings.threads)
+    with _LOCK:
+        if wanted not in _READERS:
+            # The old network goes first: two may not fit on a GPU.
+            _READERS.clear()
+            _READERS[wanted] = Reader(*wanted)
+        return _READERS[wanted]
+
+
+def load_case(case: Case, options: Options) -> Loaded:
+    """The scan of a case.
+
+    Raises:
+        UserError: it cannot be read, or the case has none.
+    """
+    from ..loading import read_found
+
+    if case.scan is None:
+        raise UserError(case.failure)
+    clock = Clock()
+    with clock.step("read"):
+        scan = read_found(
+            case.scan,
+            case.name,
+            case.input.name,
+            views=options.views,
+            pixel_size_mm=options.pixel_size_mm,
+            override=options.views_override,
+        )
+    return Loaded(scan, clock)
+
+
+def read_case(settings: Settings, case: Case) -> dict[str, Any]:
+    """Read one case and write its results; what goes wrong is told in the result (see `failed`)."""
+    try:
+        reader = reader_of(settings)
+        loaded = load_case(case, settings.options)
+        return written(case, reader.read_scan(loaded.scan, settings.options, loaded.clock), settings)
+    except Exception as error:
+        return failed(case, error)
+
+
+def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str, Any]:
+    """Write a reading into the folder of its case; what is told of it.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    from ..lesions.extent import headline
+
+    clock = Clock()
+    if settings.quick:
+        # A run that wants all files reads it again.
+        reading = replace(reading, receipt={**reading.receipt, "quick": True})
+    with clock.step("write"):
+        reading.save(str(case.folder), quick=settings.quick, staging=settings.staging)
+    receipt: dict[str, Any] = reading.receipt
+    known = [lesion.confidence for lesion in reading.lesions if lesion.confidence is not None]
+    return {
+        "input": str(case.input),
+        "folder": str(case.folder),
+        "headline": headline(reading),
+        "lesions": len(reading.lesions),
+        "area_cm2": round(sum(lesion.area_mm2 for lesion in reading.lesions) / 100, 2),
+        "confidence": reading.confidence,
+        # As the table of lesions rounds it.
+        "lowest_confidence": float(f"{min(known):.6g}") if known else None,
+        "views": list(reading.scan.views),
+        "read": receipt["read"],
+        "crop_confidence": reading.crop.confidence,
+        "device": receipt["device"],
+        "seconds": {**receipt["seconds"], **clock.rounded()},
+        "warnings": [str(note) for note in receipt["warnings"]],
+    }
+
+
+def failed(case: Case, error: Exception) -> dict[str, Any]:
+    """What is told of a case that could not be read: "error", or "stop" where no case could be written."""
+    from ..export.result_folder import NoPlaceError
+
+    if isinstance(error, NoPlaceError):
+        return {"input": str(case.input), "stop": str(error)}
+    if not isinstance(error, UserError):
+        # One odd study must not stop a batch of thousands; the type says where to look.
+        error = UserError(f"It could not be read ({type(error).__name__}: {error}); please report it.")
+    return {"input": str(case.input), "error": error.to_dict()}

@@ -1,0 +1,47 @@
+"""How far a run is: a bar on a terminal, a line a minute in a log."""
+
+from __future__ import annotations
+
+import io
+from itertools import count
+
+import pytest
+from SpectBoneMetSegLib.batch import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Half a minute passes with every look at the clock."""
+    ticking = count(0, 30)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(ticking)))
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_log_has_a_line_a_minute_with_rate_time_left_and_failures():
+    stream = io.StringIO()
+    shown = progress.Progress(100, stream)
+    for number in range(6):
+        shown.tick(failed=number == 2)
+    shown.close()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[-1] == "6 of 100, 1.7 a minute, about 55 min left, 1 failed"
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_terminal_has_one_bar_below_what_is_said():
+    stream = Terminal()
+    shown = progress.Progress(4, stream)
+    shown.tick()
+    shown.say("one.dcm: broken")
+    shown.tick(failed=True)
+    shown.close()
+    text = stream.getvalue()
+    assert text.count("\n") == 1
+    assert "[" + "#" * 8 + "." * 22 + "] 1 of 4" in text
+    assert text.endswith("\r")
