@@ -179,7 +179,7 @@ class Reader:
             # Whatever is read is read at the levels of what the model was taught on.
             taught = whole_field(work.shape) if self.model.card.taught_region == "whole-body" else thorax
             levels = {name: cut(counts, taught.rows, taught.columns) for name, counts in views.items()}
-            scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling)
+            scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling, network.inputs)
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )

@@ -231,7 +231,14 @@ def test_every_line_of_the_table_is_right(result):
 
 def test_results_stand_where_the_table_says_and_nowhere_else(result):
     _, out, _ = result
-    assert {path.name for path in out.iterdir()} == {*READ, "batch.csv", "failures.csv", "manifest.csv", ".batch"}
+    assert {path.name for path in out.iterdir()} == {
+        *READ,
+        "batch.csv",
+        "failures.csv",
+        "manifest.csv",
+        "summary.html",
+        ".batch",
+    }
     assert all((out / case / "receipt.json").is_file() and (out / case / "overview.png").is_file() for case in READ)
     with (out / "failures.csv").open(encoding="utf-8", newline="") as file:
         assert sorted(row["reason"] for row in csv.DictReader(file)) == sorted(FAILED.values())

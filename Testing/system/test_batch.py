@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 
-TABLES = ("manifest.csv", "failures.csv", "batch.csv")
+TABLES = ("manifest.csv", "failures.csv", "batch.csv", "summary.html")
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
 
 

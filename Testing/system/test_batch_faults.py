@@ -116,6 +116,7 @@ def test_a_quick_run_writes_masks_and_tables_and_a_full_one_the_rest(archive, tm
     out = tmp_path / "out"
     assert batch(tmp_path / "archive", out) == 0
     quick = {"mask.nrrd", "mask_anterior.nrrd", "mask_posterior.nrrd", "lesions.csv", "receipt.json"}
+    quick |= {"quantification.json", "quantification.csv"}
     assert {path.name for path in (out / "P0").iterdir()} == quick
     masks = (out / "P0" / "mask.nrrd").read_bytes()
     assert main(["batch", str(tmp_path / "archive"), "--output", str(out)]) == 0

@@ -121,7 +121,8 @@ def place(wanted: Iterable[tuple[Path, str, FoundScan | None, str, Identity | No
         folder = _folder_for(name, identity, output, cases)
         if folder in cases and not failure:
             raise UserError(
-                f"{cases[folder].input} and {path} would both be written to {folder}; read them with separate --output."
+                f"{cases[folder].input} and {path} would both be written to {folder}; read them into separate folders.",
+                "output",
             )
         key = folder if not failure else output / f"{name}\0{path}"
         cases[key] = Case(path, folder, scan, identity, failure)

@@ -47,7 +47,7 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
         tell: is told how many files were looked at, now and then.
 
     Raises:
-        UserError: no such folder, nothing in it, or the results would lie among the studies.
+        UserError: no such folder, or nothing in it.
     """
     from ..loading import case_name
     from ..loading.archive import FoundScan, files_in, scans_among
@@ -55,9 +55,6 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
-    if folder.resolve() == output.resolve():
-        # The next run would take the results for studies.
-        raise UserError(f"{folder} holds the studies; choose another --output for the results.")
     every, units = files_in(folder, output), dict[Path, list[Path]]()
     for path in every:
         top = folder / path.relative_to(folder).parts[0]
@@ -122,7 +119,7 @@ def write_manifest(found: Found, done: dict[Path, str], output: Path) -> Path:
             writer.writerow(COLUMNS)
             writer.writerows(_rows(found, done))
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another folder.", "output") from error
     return path
 
 

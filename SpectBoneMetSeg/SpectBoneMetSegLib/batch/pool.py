@@ -252,7 +252,7 @@ class Pool:
                 order.alone = True
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
-                raise UserError(f"The processes that read end one after the other ({_how(hand)}); try fewer --jobs.")
+                raise UserError(f"The processes that read end one after the other ({_how(hand)}); try fewer.", "jobs")
 
 
 def _how(hand: _Hand) -> str:

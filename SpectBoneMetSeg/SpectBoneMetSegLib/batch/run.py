@@ -96,11 +96,13 @@ def alone_in_workshop(output: Path) -> FileLock:
         workshop.mkdir(exist_ok=True)
         lock = FileLock(workshop / "lock")
         if not lock.acquire():
-            raise UserError(f"Another run is writing {output}; wait until it has ended, or choose another --output.")
+            raise UserError(
+                f"Another run is writing {output}; wait until it has ended, or choose another folder.", "output"
+            )
         shutil.rmtree(workshop / "unfinished", ignore_errors=True)
         (workshop / "unfinished").mkdir(exist_ok=True)
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.", "output") from error
     return lock
 
 
@@ -117,6 +119,8 @@ class Run:
         self.plan, self.output, self._folder, self._attempt = plan, output, folder, attempt
         self.broken = broken_files(plan.found.left_out, folder, output)
         self.results: dict[Path, dict[str, Any]] = {}
+        #: The rows of `batch.csv`, once it is written.
+        self.table: list[dict[str, Any]] = []
         kept = {case.folder: case for case in plan.found.cases}
         self._kept = [
             {"input": str(kept[place].input), "failure": reason, "attempt": attempt(kept[place])}
@@ -189,13 +193,13 @@ class Run:
         try:
             if self.output.is_dir() or not quietly:
                 write_failures(self.output, self.failures)
-                write_batch_table(self.output, self.rows())
+                self.table = self._rows()
+                write_batch_table(self.output, self.table)
         except UserError:
             if not quietly:
                 raise
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of `batch.csv`."""
+    def _rows(self) -> list[dict[str, Any]]:
         done = {case.folder for case in self.plan.done}
         rows = []
         for case in self.plan.found.cases:

@@ -1,4 +1,4 @@
-"""`summary.html`: a run on one page that needs no other file: how much was found, what to look at first, what failed."""
+"""`summary.html`: a run on one page that needs no other file: what was found, what to look at first, what failed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -82,7 +83,8 @@ def summary_page(rows: Sequence[Mapping[str, Any]], output: Path, title: str, fa
         _sheet(first, output),
     ]
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
-    return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    body = "".join(parts)
+    return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{body}</body></html>\n"
 
 
 def _certainty(row: Mapping[str, Any]) -> float:
@@ -116,7 +118,11 @@ def _histogram(title: str, values: Sequence[float], ends: Sequence[float]) -> st
     counts = [0] * (len(ends) + 1)
     for value in values:
         counts[sum(value > end for end in ends)] += 1
-    names = [f"{ends[0]:g}", *(_between(low, high) for low, high in zip(ends, ends[1:], strict=False)), f"> {ends[-1]:g}"]
+    names = [
+        f"{ends[0]:g}",
+        *(_between(low, high) for low, high in pairwise(ends)),
+        f"> {ends[-1]:g}",
+    ]
     width, height, most = 54, 120, max(counts) or 1
     bars = []
     for place, (count, name) in enumerate(zip(counts, names, strict=True)):
@@ -167,14 +173,18 @@ def _cell(value: Any, digits: int | None = None) -> str:
 
 
 def _failures(rows: Sequence[Mapping[str, Any]]) -> str:
-    lines = [(f"<td>{escape(str(row['input']))}</td>", f"<td>{escape(str(row['reason']))}</td>") for row in rows[:LISTED]]
+    lines = [_texts(row["input"], row["reason"]) for row in rows[:LISTED]]
     more = f"<p>and {len(rows) - LISTED} more in failures.csv</p>" if len(rows) > LISTED else ""
     return f"<h2>Failures</h2>{_table(('File or study', 'Reason'), lines)}{more}"
 
 
 def _left_out(rows: Sequence[Mapping[str, Any]]) -> str:
-    lines = [(f"<td>{escape(str(row['reason']))}</td>", f"<td>{escape(str(row['input']))}</td>") for row in rows]
+    lines = [_texts(row["reason"], row["input"]) for row in rows]
     return f"<h2>Left out</h2>{_table(('Reason', 'The first such file'), lines)}" if rows else ""
+
+
+def _texts(*values: Any) -> list[str]:
+    return [f"<td>{escape(str(value))}</td>" for value in values]
 
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:

@@ -71,6 +71,9 @@ class BatchCommand:
 def _find(folder: Path, output: Path) -> Any:
     from ..batch.manifest import find_cases
 
+    if folder.is_dir() and folder.resolve() == output.resolve():
+        # The next run would take the results for studies.
+        raise UserError(f"{folder} holds the studies; choose another --output for the results.")
     say_while_waiting(f"Looking for scans in {folder}.")
     shown = [time.monotonic()]
 
@@ -86,6 +89,7 @@ def _read_archive(args: argparse.Namespace, options: Options, card: ModelCard, f
     from ..batch.earlier import attempt_of
     from ..batch.manifest import write_manifest
     from ..batch.run import Run, make_plan
+    from ..batch.summary import write_summary
 
     folder, output = Path(args.folder), Path(args.output)
     plan = make_plan(found, card, options, output, quick=args.quick, again=args.again, retry=args.retry_failed)
@@ -99,7 +103,10 @@ def _read_archive(args: argparse.Namespace, options: Options, card: ModelCard, f
         return 0
     started = time.monotonic()
     _go(args, options, run, lock)
-    print(_summary(run, time.monotonic() - started), file=sys.stderr)
+    told = _summary(run, time.monotonic() - started)
+    facts = f"Model {card.name} {card.version}, region {options.region}; {told}"
+    page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
+    print(f"{told} {page} shows them.", file=sys.stderr)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
         print_json({"output": str(output), "studies": studies, "failed": len(run.failures)})

@@ -13,6 +13,9 @@ from ..lesions.results import Reading
 
 __all__ = ["ijk_to_lps", "write_layers", "write_masks", "write_volume", "write_volumes"]
 
+#: What NRRD calls NumPy's types.
+_TYPES = {"u1": "uchar", "u2": "ushort", "i2": "short", "i4": "int", "u4": "uint", "f4": "float", "f8": "double"}
+
 
 def write_volumes(reading: Reading, folder: str) -> None:
     """Write the masks, and `probability.nrrd` in the anterior frame.
@@ -49,21 +52,8 @@ def write_volume(
     Raises:
         OSError: the file cannot be written.
     """
-    import SimpleITK
-
-    image = SimpleITK.GetImageFromArray(pixels[np.newaxis])
-    lps = ijk_to_lps(ijk_to_ras)
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    for key, value in (metadata or {}).items():
-        image.SetMetaData(key, value)
-    try:
-        SimpleITK.WriteImage(image, path, useCompression=True)
-    except RuntimeError as error:
-        # SimpleITK says everything with RuntimeError, in several lines.
-        raise OSError(f"{os.path.basename(path)} could not be written") from error
+    rows, columns = pixels.shape
+    _write(path, pixels, ijk_to_lps(ijk_to_ras), ["domain"] * 3, (columns, rows, 1), metadata or {})
 
 
 def write_layers(
@@ -75,22 +65,34 @@ def write_layers(
     Raises:
         OSError: the file cannot be written.
     """
-    lps = ijk_to_lps(ijk_to_ras)
     count, rows, columns = layers.shape
-    directions = " ".join("(" + ",".join(f"{part:.17g}" for part in lps[:3, axis]) + ")" for axis in range(3))
+    # The first axis of a NRRD runs fastest.
+    pixels = np.ascontiguousarray(np.moveaxis(layers, 0, -1), np.uint8)
+    _write(path, pixels, ijk_to_lps(ijk_to_ras), ["list", *["domain"] * 3], (count, columns, rows, 1), metadata)
+
+
+def _write(
+    path: str,
+    pixels: NDArray[Any],
+    lps: NDArray[np.float64],
+    kinds: list[str],
+    sizes: tuple[int, ...],
+    metadata: dict[str, str],
+) -> None:
+    """A NRRD file; packed quickly, which costs a few per cent of its size and saves most of the time."""
+    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    directions = ["(" + ",".join(f"{part:.17g}" for part in lps[:3, axis]) + ")" for axis in range(3)]
     lines = [
-        *("NRRD0004", "type: uchar", "dimension: 4", "space: left-posterior-superior"),
-        f"sizes: {count} {columns} {rows} 1",
-        f"space directions: none {directions}",
-        *("kinds: list domain domain domain", "encoding: gzip"),
+        *("NRRD0004", f"type: {_TYPES[pixels.dtype.str[1:]]}", f"dimension: {len(sizes)}"),
+        *("space: left-posterior-superior", f"sizes: {' '.join(map(str, sizes))}"),
+        f"space directions: {' '.join(['none'] * (len(sizes) - 3) + directions)}",
+        *(f"kinds: {' '.join(kinds)}", "endian: little", "encoding: gzip"),
         "space origin: (" + ",".join(f"{part:.17g}" for part in lps[:3, 3]) + ")",
         *(f"{key}:={value}" for key, value in metadata.items()),
     ]
-    # The first axis of a NRRD runs fastest.
-    pixels = np.ascontiguousarray(np.moveaxis(layers, 0, -1), np.uint8)
     with open(path, "wb") as file:
         file.write("\n".join([*lines, "", ""]).encode("utf-8"))
-        file.write(gzip.compress(pixels.tobytes(), mtime=0))
+        file.write(gzip.compress(little.tobytes(), compresslevel=1, mtime=0))
 
 
 def ijk_to_lps(ijk_to_ras: NDArray[np.float64]) -> NDArray[np.float64]:

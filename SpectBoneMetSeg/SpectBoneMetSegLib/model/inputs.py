@@ -105,13 +105,17 @@ def network_inputs(
 
 
 def view_scales(
-    anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None, scaling: InputScaling
+    anterior: ArrayLike | None,
+    posterior_mirrored: ArrayLike | None,
+    scaling: InputScaling,
+    inputs: tuple[InputName, ...] = ("anterior", "posterior", "aggregate"),
 ) -> dict[str, float]:
-    """Body level of every channel there can be ("anterior", "posterior", "aggregate"), of the views that exist.
+    """Body level of every channel of the views that exist.
 
-    Args and errors as in `network_inputs`.
+    Args and errors as in `network_inputs`; `inputs` are the channels wanted.
     """
-    return {name: body_scale(view, scaling) for name, view in _views(anterior, posterior_mirrored).items()}
+    views = _views(anterior, posterior_mirrored)
+    return {name: body_scale(view, scaling) for name, view in views.items() if name in inputs}
 
 
 def _views(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, NDArray[np.float32]]:

@@ -88,7 +88,7 @@ def test_without_a_model_nothing_is_tried_again(pool, tmp_path, monkeypatch):
 
 def test_processes_that_die_one_after_the_other_end_the_run_with_what_they_said(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_DIES", "1")
-    with pytest.raises(UserError, match=r"no memory.*fewer --jobs"):
+    with pytest.raises(UserError, match=r"no memory.*try fewer"):
         read(pool(2), tmp_path, "a", "b")
 
 

@@ -189,7 +189,7 @@ def test_auto_takes_tensorflow_only_for_a_gpu_that_onnx_runtime_has_not(
         name = "tensorflow"
         warnings = ()
 
-        def __init__(self, model, device):
+        def __init__(self, model, device, threads):
             self.device = "GPU:0" if tensorflow_gpu else "CPU"
 
     module = sys.modules["onnxruntime"]
