@@ -109,7 +109,9 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentParser:
     from .batch import BatchCommand
+    from .doctor import DoctorCommand
     from .segment import SegmentCommand
+    from .verify import VerifyCommand
 
     parser = argparse.ArgumentParser(
         prog="spectbonemetseg",
@@ -121,6 +123,8 @@ def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentPa
         "segment": SegmentCommand,
         "batch": BatchCommand,
         "models": ModelsCommand,
+        "verify": VerifyCommand,
+        "doctor": DoctorCommand,
         **further,
         **_plugged_in(),
     }

@@ -1,0 +1,1 @@
+"""Whether things are as they should be: receipts read again, an installation looked over."""

@@ -1,0 +1,246 @@
+"""An installation looked over: what is there, what works when it is tried, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from .._version import __version__
+from ..common.errors import UserError
+from ..common.packages import is_there
+from ..model.engines import EngineName, load_engine
+from ..model.store import (
+    CARD_FILE,
+    ModelFolder,
+    find_model,
+    list_models,
+    read_model,
+    shipped_models_folder,
+    user_models_folder,
+    verify,
+)
+
+__all__ = ["Finding", "examine"]
+
+State = Literal["good", "note", "bad"]
+Value = TypeVar("Value")
+
+#: Packages of the plain install, and those of extras, by the names under which they are installed.
+NEEDED = ("numpy", "scipy", "pydicom", "SimpleITK", "Pillow", "onnxruntime", "pylibjpeg", "python-gdcm", "platformdirs")
+EXTRA = ("tensorflow", "keras", "slicer-core", "dask", "distributed")
+PYTHONS = ((3, 11), (3, 13))
+#: Below these a run may end in the middle (GB).
+LEAST_MEMORY_GB, LEAST_DISK_GB = 1.0, 2.0
+#: Engines answer alike when no probability differs by more.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name. state: "bad" keeps something from working. found: what is there.
+        remedy: what to do, "" for nothing.
+    """
+
+    what: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(output: Path, model: str | None = None) -> Iterator[Finding]:
+    """Everything that reading needs, one after the other; nothing is changed and nothing fetched.
+
+    Args:
+        output: where results would be written. model: name or folder of the one that is tried.
+    """
+    yield _program()
+    yield from _packages()
+    yield from _machine(output)
+    yield from _places(output)
+    yield from _models()
+    yield from _devices()
+    yield from _engines(model)
+
+
+def _program() -> Finding:
+    version = sys.version_info[:2]
+    found = f"SpectBoneMetSeg {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
+    if PYTHONS[0] <= version <= PYTHONS[1]:
+        return Finding("program", "good", found)
+    return Finding("program", "bad", found, "Use Python 3.11, 3.12 or 3.13.")
+
+
+def _packages() -> Iterator[Finding]:
+    for name in NEEDED:
+        version = _version(name)
+        if version:
+            yield Finding(f"package {name}", "good", version)
+        else:
+            yield Finding(f"package {name}", "bad", "not installed", f"pip install {name}")
+    there = {name: version for name in EXTRA if (version := _version(name))}
+    words = ", ".join(f"{name} {version}" for name, version in there.items()) or "none"
+    yield Finding("packages of extras", "good", words)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _machine(output: Path) -> Iterator[Finding]:
+    from ..batch.pool import cores
+
+    yield Finding("cores", "good", f"{cores()} of {os.cpu_count()} may be used")
+    free = _free_memory_gb()
+    if free is None:
+        yield Finding("memory", "note", "the system does not tell")
+    else:
+        little = free < LEAST_MEMORY_GB
+        remedy = "Close other programs, or read with fewer processes at a time." if little else ""
+        yield Finding("memory", "bad" if little else "good", f"{free:.1f} GB free", remedy)
+    place = _existing(output)
+    space = shutil.disk_usage(place).free / 2**30
+    little = space < LEAST_DISK_GB
+    remedy = f"Free some space below {place}: a study takes about 3 MB." if little else ""
+    yield Finding("disk", "bad" if little else "good", f"{space:.1f} GB free at {place}", remedy)
+
+
+def _free_memory_gb() -> float | None:
+    if is_there("psutil"):
+        import psutil
+
+        return float(psutil.virtual_memory().available) / 2**30
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _existing(place: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    place = place.expanduser().absolute()
+    return next(parent for parent in (place, *place.parents) if parent.is_dir())
+
+
+def _places(output: Path) -> Iterator[Finding]:
+    places = {
+        "results": (_existing(output), "Name another folder for the results, or ask for the right to write there."),
+        "temporary files": (Path(tempfile.gettempdir()), "Set TMPDIR to a folder that can be written."),
+        "own models": (
+            _existing(user_models_folder()),
+            "Models can be read but none installed: set SPECTBONEMETSEG_MODELS to a folder that can be written.",
+        ),
+    }
+    for name, (place, remedy) in places.items():
+        try:
+            with tempfile.TemporaryFile(dir=place):
+                pass
+            yield Finding(f"place of {name}", "good", f"{place} can be written")
+        except OSError as error:
+            state: State = "note" if name == "own models" else "bad"
+            yield Finding(f"place of {name}", state, f"{place} cannot be written ({error.strerror})", remedy)
+
+
+def _models() -> Iterator[Finding]:
+    sound = list_models()
+    for model in sound:
+        yield _checked(f"model {model.path.name}", model)
+    known = {model.path for model in sound}
+    for store in (shipped_models_folder(), user_models_folder()):
+        for card in sorted(store.glob(f"*/{CARD_FILE}")):
+            if card.parent in known:
+                continue
+            try:
+                hidden = read_model(card.parent)
+                yield Finding(f"model {card.parent.name}", "note", f"{hidden.path} is hidden by one of the same name")
+            except UserError as error:
+                yield Finding(f"model {card.parent.name}", "bad", str(error), f"Remove or restore {card.parent}.")
+    if not sound:
+        yield Finding("models", "bad", "none", "Install one with `spectbonemetseg models --import FILE`.")
+
+
+def _checked(name: str, model: ModelFolder) -> Finding:
+    try:
+        verify(model)
+    except UserError as error:
+        return Finding(name, "bad", str(error), "Install the model again.")
+    return Finding(name, "good", f"version {model.card.version}, SHA-256 {model.card.sha256[:12]}... as its card says")
+
+
+def _devices() -> Iterator[Finding]:
+    from ..model.gpus import nvidia
+
+    card = nvidia()
+    if card is None:
+        yield Finding("GPU", "good", "no NVIDIA card; the CPU reads")
+    else:
+        yield Finding("GPU", "good", f"NVIDIA, CUDA {card.cuda[0]}.{card.cuda[1]}, capability {card.generation}")
+
+
+def _engines(name: str | None) -> Iterator[Finding]:
+    try:
+        model = find_model(name)
+    except UserError as error:
+        yield Finding("engines", "bad", str(error), "Name a model that is there.")
+        return
+    answers: dict[str, np.ndarray] = {}
+    for engine, package in (("onnx", "onnxruntime"), ("tensorflow", "tensorflow")):
+        if not is_there(package):
+            needed = engine == "onnx"
+            remedy = "pip install onnxruntime" if needed else "Only teaching needs it."
+            yield Finding(f"engine {engine}", "bad" if needed else "note", "not installed", remedy)
+            continue
+        yield from _tried(model, engine, answers)  # type: ignore[arg-type]
+    if len(answers) == 2:
+        one, other = answers.values()
+        most = float(np.abs(one - other).max())
+        alike = most <= TOLERANCE
+        remedy = "" if alike else "Read with one engine only, and report it."
+        yield Finding("engines agree", "good" if alike else "bad", f"to {most:.1g} in probability", remedy)
+
+
+def _tried(model: ModelFolder, engine: EngineName, answers: dict[str, np.ndarray]) -> Iterator[Finding]:
+    """Load a model and let it read spots on a field of a thorax."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(0).normal(size=(256, 256, len(model.card.network.inputs)))
+    spots = gaussian_filter(noise, (4, 4, 0))
+    inputs = np.clip(1 + spots / spots.std(), 0, 4).astype(np.float32)
+    try:
+        loaded, to_load = _timed(lambda: load_engine(model, engine, "auto"))
+        loaded.predict(inputs)
+        answers[engine], to_read = _timed(lambda: loaded.predict(inputs))
+    except UserError as error:
+        yield Finding(f"engine {engine}", "note" if answers else "bad", str(error), "Use another engine.")
+        return
+    except Exception as error:  # every engine has its own exceptions
+        words = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        yield Finding(f"engine {engine}", "bad", words, f"Install {engine} again, or use another engine.")
+        return
+    found = (
+        f"reads with {model.card.name} on {loaded.device}: {to_load:.1f} s to load, {to_read * 1000:.0f} ms a thorax"
+    )
+    yield Finding(f"engine {engine}", "note" if loaded.warnings else "good", found, " ".join(loaded.warnings))
+
+
+def _timed(work: Callable[[], Value]) -> tuple[Value, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
