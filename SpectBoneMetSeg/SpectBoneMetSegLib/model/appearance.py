@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ..scan.bodies import find_bodies
 from ..scan.planar import ViewName
-from .inputs import SMOOTHING_PIXELS, body_mask
+from .config import BODY_LEVEL
+from .inputs import body_mask
 
 __all__ = ["APPEARANCE", "Looks", "appearance_of", "looks_of", "unlike"]
 
@@ -119,7 +120,7 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     from scipy.ndimage import gaussian_filter
 
     image = np.maximum(np.asarray(counts, np.float32), 0)
-    smooth = gaussian_filter(image, SMOOTHING_PIXELS)
+    smooth = gaussian_filter(image, BODY_LEVEL.smoothing_pixels)
     body = body_mask(smooth)
     extents = find_bodies(image)
     if not body.any() or not extents:
@@ -135,7 +136,7 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     noise = float((second[bone[:, 1:-1]] ** 2).mean()) / 6 / max(float(image[bone].mean()), 1e-6)
     fine = gaussian_filter(image, 1.5) - smooth
     # What counting alone adds to a difference of two Gaussians, so that short scans do not look sharp.
-    counted = float(image[bone].mean()) * _noise_share(1.5, SMOOTHING_PIXELS)
+    counted = float(image[bone].mean()) * _noise_share(1.5, BODY_LEVEL.smoothing_pixels)
     detail = max(float((fine[bone] ** 2).mean()) - counted, 0.0) ** 0.5 / level
     rows = max(one.rows[1] for one in extents) - min(one.rows[0] for one in extents)
     columns = max(one.columns[1] for one in extents) - min(one.columns[0] for one in extents)

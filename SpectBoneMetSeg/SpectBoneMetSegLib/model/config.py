@@ -19,8 +19,8 @@ STEM_KERNEL = {1: 3, 2: 5}
 class InputScaling:
     """How counts become input channels (`inputs`); every number stands in the model's card.
 
-    The image's high level is the 90th percentile of all its pixels; the body is found from it, and from the body the
-    level that counts are divided by before their square root is taken.
+    The body is found from the image's high level, and from the body the level that counts are divided by before their
+    square root is taken. A field that comes later has the default that a card without it was taught with.
 
     Attributes:
         air_fraction: of the high level; what lies below is air.
@@ -29,6 +29,10 @@ class InputScaling:
         level_percentile, level_factor: the level is this percentile of the body's pixels times the factor.
         knee: inputs above it grow by the logarithm of what they exceed it by; None lets them grow.
         maximum: inputs are cut here: an injection site must not push the network out of what it has seen.
+        smoothing_pixels: Gaussian sigma before body and level are measured, so that both hardly depend on the number
+            of counts.
+        high_percentile: of all pixels, the image's high level: a hot bladder or injection site covers less than the
+            rest.
     """
 
     air_fraction: float = 0.15
@@ -38,11 +42,16 @@ class InputScaling:
     level_factor: float = 1.0
     knee: float | None = None
     maximum: float = 6.0
+    smoothing_pixels: float = 2.0
+    high_percentile: float = 90.0
 
     def __post_init__(self) -> None:
-        fractions = (self.air_fraction, self.tissue_fraction, self.tissue_percentile / 100, self.level_percentile / 100)
+        percentiles = (self.tissue_percentile, self.level_percentile, self.high_percentile)
+        fractions = (self.air_fraction, self.tissue_fraction, *(value / 100 for value in percentiles))
         if not all(0 <= value <= 1 for value in fractions):
             raise ValueError("fractions lie between 0 and 1, percentiles between 0 and 100")
+        if self.smoothing_pixels < 0:
+            raise ValueError("smoothing_pixels must not be negative")
         if not (self.level_factor > 0 and self.maximum > 0 and (self.knee is None or self.knee > 0)):
             raise ValueError("level_factor, maximum and knee must be positive")
 

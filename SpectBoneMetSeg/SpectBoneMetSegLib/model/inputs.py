@@ -13,13 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .config import BODY_LEVEL, InputName, InputScaling
 
-#: Raised whenever the same counts give other inputs: a model reads only what it was trained on.
+#: Raised only for what no parameter of `InputScaling` can say; models of all versions up to this one are read as they
+#: were taught.
 PREPROCESSING_VERSION = 1
-
-#: Gaussian sigma in pixels before body and level are measured, so that both hardly depend on the number of counts.
-SMOOTHING_PIXELS = 2.0
-#: The image's own high level: this percentile of all pixels. A hot bladder or injection site covers less than the rest.
-HIGH_PERCENTILE = 90.0
 
 
 def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
@@ -36,7 +32,7 @@ def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
     """
     from scipy.ndimage import gaussian_filter
 
-    smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), SMOOTHING_PIXELS)
+    smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), scaling.smoothing_pixels)
     body = body_mask(smooth, scaling)
     return scaling.level_factor * float(np.percentile(smooth[body], scaling.level_percentile)) if body.any() else 1.0
 
@@ -47,7 +43,7 @@ def body_mask(image: NDArray[np.float32], scaling: InputScaling = BODY_LEVEL) ->
     Args:
         image: (rows, columns) counts, not negative; smoothed where noise must not decide. scaling: what is body.
     """
-    high = float(np.percentile(image, HIGH_PERCENTILE))
+    high = float(np.percentile(image, scaling.high_percentile))
     if high <= 0:
         # Less than a tenth of the field holds counts: what is there is the body.
         high = float(image.max())

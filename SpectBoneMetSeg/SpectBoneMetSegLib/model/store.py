@@ -85,10 +85,10 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
         raise UserError(f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path / CARD_FILE} is not a valid model card ({error}); restore or retrain it.") from error
-    if card.preprocessing_version != PREPROCESSING_VERSION:
+    if card.preprocessing_version > PREPROCESSING_VERSION:
         raise UserError(
-            f"The model {path} was trained for preprocessing {card.preprocessing_version}, this program has "
-            f"{PREPROCESSING_VERSION}; use the program version it was made with or retrain it."
+            f"The model {path} was trained by a newer program (preprocessing {card.preprocessing_version}, this one "
+            f"knows {PREPROCESSING_VERSION}); update this program."
         )
     return ModelFolder(path, card)
 

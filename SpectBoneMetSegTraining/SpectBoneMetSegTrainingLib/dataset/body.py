@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from SpectBoneMetSegLib.model.inputs import SMOOTHING_PIXELS, body_mask
+from SpectBoneMetSegLib.model.config import BODY_LEVEL
+from SpectBoneMetSegLib.model.inputs import body_mask
 
 
 def body_of(counts: ArrayLike) -> NDArray[np.bool_]:
@@ -14,5 +15,5 @@ def body_of(counts: ArrayLike) -> NDArray[np.bool_]:
     """
     from scipy import ndimage
 
-    smooth = ndimage.gaussian_filter(np.maximum(np.asarray(counts, np.float32), 0), SMOOTHING_PIXELS)
+    smooth = ndimage.gaussian_filter(np.maximum(np.asarray(counts, np.float32), 0), BODY_LEVEL.smoothing_pixels)
     return np.asarray(ndimage.binary_fill_holes(body_mask(smooth)), bool)
