@@ -1,0 +1,151 @@
+"""One click outlines a missed lesion or takes a false one away; drags, joins and cuts do what they say."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.lesions.click import (
+    add_lesion,
+    cut_lesion,
+    grow_from,
+    join_lesions,
+    remove_lesion,
+    resize_lesion,
+)
+from SpectBoneMetSegLib.lesions.components import number_lesions
+from SpectBoneMetSegLib.lesions.edits import follow_hand
+from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
+
+SHAPE, SPACING = (400, 160), (2.26, 2.26)
+NOTHING = np.zeros(SHAPE, np.uint16)
+
+
+def spot(row, column, radius, height):
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return height / (1 + np.exp((np.hypot(y - row, x - column) - radius) / 0.9))
+
+
+def scan(*spots, ground=20.0, behind=()):
+    """A body of even counts with hot discs; those of `behind` in the posterior view, anterior frame."""
+    rng = np.random.default_rng(1)
+    front = PlanarView(
+        rng.poisson(ground + sum((spot(*one) for one in spots), 0 * spot(0, 0, 1, 1))), SPACING, "anterior"
+    )
+    back = rng.poisson(ground + sum((spot(*one) for one in behind), 0 * spot(0, 0, 1, 1)))
+    return WholeBodyScan("one", front, mirror(PlanarView(back, SPACING, "anterior")))
+
+
+def dice(one, two):
+    return 2 * (one & two).sum() / (one.sum() + two.sum())
+
+
+@pytest.mark.parametrize(("radius", "height"), [(3.5, 60), (6, 40), (10, 120), (14, 30)])
+def test_a_click_outlines_the_spot_at_half_height_over_its_surroundings(radius, height):
+    study = scan((200, 80, radius, height))
+    found = add_lesion(NOTHING, study, {}, (201, 81.4), "anterior") > 0
+    assert dice(found, spot(200, 80, radius, 1.0) > 0.5) > 0.8
+
+
+def test_a_click_takes_less_than_150_ms():
+    study = scan((200, 80, 12, 60), behind=((200, 80, 12, 60),))
+    maps = {name: np.zeros(SHAPE, np.float32) for name in ("anterior", "posterior")}
+    add_lesion(NOTHING, study, maps, (200, 80))
+    times = []
+    for _ in range(5):
+        started = time.process_time()
+        add_lesion(NOTHING, study, maps, (200, 80))
+        times.append(time.process_time() - started)
+    assert min(times) < 0.15
+
+
+def test_a_separate_neighbour_is_not_swallowed_and_one_that_hardly_dips_is():
+    study = scan((200, 70, 6, 80), (200, 86, 6, 80))
+    found = add_lesion(NOTHING, study, {}, (200, 70), "anterior") > 0
+    assert found[200, 70]
+    assert not found[200, 86]
+    close = scan((200, 74, 6, 80), (200, 82, 6, 80))
+    found = add_lesion(NOTHING, close, {}, (200, 74), "anterior") > 0
+    assert found[200, 82]
+
+
+def test_lesions_that_are_there_keep_their_pixels():
+    study = scan((200, 80, 10, 60))
+    before = NOTHING.copy()
+    before[200:212, 70:90] = 4
+    after = add_lesion(before, study, {}, (196, 80), "anterior")
+    assert (after[before == 4] == 4).all()
+    assert after[194, 80] == 5
+    with pytest.raises(ValueError, match="already"):
+        add_lesion(before, study, {}, (205, 80))
+
+
+def test_only_views_that_show_the_spot_lend_their_outline():
+    study = scan((200, 80, 8, 60))
+    alone = add_lesion(NOTHING, study, {}, (200, 80), "anterior")
+    both = add_lesion(NOTHING, study, {}, (200, 80))
+    np.testing.assert_array_equal(alone, both)
+
+
+def test_where_the_network_is_sure_the_outline_is_wider():
+    study = scan((200, 80, 8, 60))
+    sure = np.where(spot(200, 80, 12, 1.0) > 0.5, 1.0, 0.0).astype(np.float32)
+    areas = [
+        grow_from(study.anterior, maps, (200, 80), NOTHING > 0).sum() for maps in (np.zeros_like(sure), None, sure)
+    ]
+    assert areas == sorted(areas)
+    assert areas[0] < areas[2]
+
+
+def test_a_click_on_an_even_ground_marks_a_small_disc_and_nothing_else():
+    found = add_lesion(NOTHING, scan(), {}, (100, 80), "anterior") > 0
+    assert 0 < found.sum() * SPACING[0] ** 2 < 6000
+    assert found[90:111, 70:91].any()
+
+
+def test_a_click_on_or_beside_a_lesion_takes_it_away():
+    ids = NOTHING.copy()
+    ids[50:60, 50:60], ids[100:110, 50:60] = 1, 2
+    assert set(np.unique(remove_lesion(ids, (55, 55)))) == {0, 2}
+    assert set(np.unique(remove_lesion(ids, (112, 55)))) == {0, 1}
+    with pytest.raises(ValueError, match="no lesion"):
+        remove_lesion(ids, (80, 55))
+    with pytest.raises(ValueError, match="outside"):
+        remove_lesion(ids, (-3, 5))
+
+
+def test_a_drag_grows_and_shrinks_and_leaves_a_gap_to_others():
+    ids = NOTHING.copy()
+    ids[50:60, 50:60], ids[50:60, 64:70] = 1, 2
+    grown = resize_lesion(ids, (55, 55), 5 * 2.26, SPACING)
+    assert (grown == 1).sum() > (ids == 1).sum()
+    assert (grown[ids == 2] == 2).all()
+    assert not (grown[50:60, 63] == 1).any()
+    small = resize_lesion(ids, (55, 55), -2 * 2.26, SPACING)
+    assert (small == 1).sum() == 36
+    with pytest.raises(ValueError, match="remove it instead"):
+        resize_lesion(ids, (55, 55), -50, SPACING)
+
+
+def test_two_lesions_are_joined_and_one_is_cut():
+    ids = NOTHING.copy()
+    ids[50:60, 50:60], ids[50:60, 70:80] = 1, 2
+    joined = join_lesions(ids, (55, 55), (55, 75))
+    assert set(np.unique(joined)) == {0, 1}
+    assert number_lesions(joined > 0).max() == 1
+    apart = cut_lesion(joined, (40, 65), (70, 65))
+    assert number_lesions(apart > 0).max() == 2
+    assert len(np.unique(apart)) == 3
+    with pytest.raises(ValueError, match="parts no lesion"):
+        cut_lesion(ids, (10, 10), (20, 20))
+    with pytest.raises(ValueError, match="one lesion"):
+        join_lesions(joined, (55, 55), (55, 75))
+
+
+def test_a_clicked_lesion_is_an_edit_like_a_stroke_of_the_brush():
+    study = scan((200, 80, 8, 60))
+    maps = {name: np.zeros(SHAPE, np.float32) for name in study.views}
+    after = add_lesion(NOTHING, study, maps, (200, 80))
+    edits = follow_hand(maps, study.frame, (NOTHING > 0).astype(np.uint8), after, 0.5, None)
+    np.testing.assert_array_equal(edits.mask, after > 0)
