@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .adapt import AdaptCommand
+from .audit import AuditCommand
 from .augment import AugmentCommand
 from .calibrate import CalibrateCommand
 from .evaluate import EvaluateCommand
@@ -15,6 +17,8 @@ from .train import TrainCommand
 from .tune import TuneCommand
 
 __all__ = [
+    "AdaptCommand",
+    "AuditCommand",
     "AugmentCommand",
     "CalibrateCommand",
     "EvaluateCommand",

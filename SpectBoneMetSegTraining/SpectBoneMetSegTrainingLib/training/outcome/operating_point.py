@@ -42,7 +42,11 @@ def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str,
         patients: case -> patient. by: what chooses the thresholds.
     """
     threshold, seed = choose_threshold(predictions(), MINIMUM_AREA_MM2, by)
-    limits = Delineator(threshold, seed, MINIMUM_AREA_MM2)
+    return tune_at(Delineator(threshold, seed, MINIMUM_AREA_MM2), predictions, patients)
+
+
+def tune_at(limits: Delineator, predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str, str]) -> Tuned:
+    """Confidence and figures at limits that are chosen already; as `tune`."""
     scans = judged_scans(predictions(), limits)
     confidence = fit_confidence(scans)
     figures = evaluate_cases(predictions(), limits)

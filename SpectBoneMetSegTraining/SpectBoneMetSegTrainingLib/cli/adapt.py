@@ -1,0 +1,115 @@
+"""`spectbonemetseg adapt`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.backend import choose_backend
+
+from ..common.extras import require
+from ..common.pace import Pace
+from .gather import add_folder_options, gather_folders
+
+#: Progress is told so often (steps).
+TELL_EVERY = 20
+
+
+class AdaptCommand:
+    """Fit the shipped model to a hospital from few outlined scans."""
+
+    help = "Fit a model to your hospital: from some outlined scans and more without outlines, in half an hour."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_folder_options(parser)
+        parser.add_argument("--data", metavar="DATA", help="instead of folders: a data set (see `gather` and `import`)")
+        parser.add_argument(
+            "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
+        )
+        parser.add_argument(
+            "--start", metavar="NAME|PATH", help="the model to begin with (the one that reads by default)"
+        )
+        parser.add_argument(
+            "--minutes", type=float, default=30, metavar="N", help="that all of it may take; told before, and kept (30)"
+        )
+        parser.add_argument(
+            "--folds", type=int, default=5, metavar="K", help="parts of the patients left out in turn, at most (5)"
+        )
+        parser.add_argument(
+            "--store", metavar="DIR", help="mix in simulated patients with their mimics (see `simulate --store`)"
+        )
+        parser.add_argument("--steps", type=int, metavar="N", help="of each training, whatever the time (what fits)")
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="of patches and folds (0)")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Gather, plan, train, judge, write the model and its page."""
+        silence_libraries()
+        choose_backend()
+        require("adapt", "onnx")
+        if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 4):
+            raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 4.")
+        from ..training.adapting.adapt import Request, adapt, plan_for
+        from ..training.adapting.page import write_page
+
+        started = time.monotonic()
+        output = Path(args.output).absolute()
+        run = output.with_name(output.name + "-adapt")
+        data = Path(args.data) if args.data is not None else run / "data"
+        _gather(args, data, run)
+        store = None if args.store is None else Path(args.store)
+        request = Request(data, run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed)
+        try:
+            plan, config = plan_for(request)
+        except UserError as error:
+            raise (UsageError.of(error) if error.fields else error) from error
+        print(f"The plan: {plan.sentence}", file=sys.stderr, flush=True)
+        adapted = adapt(request, plan, config, _teller)
+        page = run / "result.html"
+        write_page(page, request, adapted)
+        minutes = (time.monotonic() - started) / 60
+        print(f"{adapted.judged.sentence}\n{output}, {minutes:.0f} minutes; look at {page}", file=sys.stderr)
+        if args.json:
+            figures = {name: vars(own) for name, own in adapted.judged.figures.items()}
+            print_json(
+                {
+                    "model": str(output),
+                    "page": str(page),
+                    "use_it": adapted.judged.use_it,
+                    "patients": adapted.judged.patients,
+                    "steps": adapted.steps,
+                    "minutes_planned": round(plan.minutes, 1),
+                    "minutes": round(minutes, 1),
+                    "figures": figures,
+                }
+            )
+        return 0
+
+
+def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:
+    """Gather folders into the run's data set, but for one that has begun."""
+    given = args.labelled is not None or args.unlabelled is not None
+    if given == (args.data is not None):
+        raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
+    if args.data is None and (run / "plan.json").exists():
+        print(f"{run} goes on with the scans that were gathered when it began.", file=sys.stderr)
+    elif args.data is None:
+        gather_folders(args.labelled, args.unlabelled, data, args.seed)
+
+
+def _teller(number: int, runs: int):  # type: ignore[no-untyped-def]
+    def show(step: int, steps: int, loss: float, pace: Pace) -> None:
+        if step % TELL_EVERY == 0 or step == steps:
+            left = pace.seconds * (steps - step + steps * (runs - number - 1)) / 60
+            print(
+                f"training {number + 1} of {runs}, step {step} of {steps}, about {left:.0f} min of training left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    return show

@@ -1,0 +1,87 @@
+"""`spectbonemetseg audit`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.common.errors import UserError
+
+from ..common.progress import counter
+from .gather import gather_folders
+
+
+class AuditCommand:
+    """Measure the installed model on outlines of one's own, and say whether to adapt it."""
+
+    help = "How the model does on your own outlined scans, by bone and size: whether to adapt it."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--labelled",
+            action="append",
+            metavar="DIR",
+            help="folder of outlined scans, as for `gather`; repeatable",
+        )
+        parser.add_argument("--data", metavar="DATA", help="instead of folders: a data set, all its labelled patients")
+        parser.add_argument(
+            "--model", metavar="NAME|PATH", help="a model's name or folder (the one that reads by default)"
+        )
+        parser.add_argument("--output", required=True, metavar="PAGE", help="HTML page to write")
+        parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
+        parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Read every outlined scan once and write the page."""
+        silence_libraries()
+        if (args.labelled is None) == (args.data is None):
+            raise UsageError("Give folders of outlined scans with --labelled, or a data set with --data.")
+        page = Path(args.output)
+        if page.suffix.lower() != ".html":
+            raise UsageError(f"--output {page} is a page: give it a name that ends in .html.")
+        with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as place:
+            data = Path(place) / "data" if args.data is None else Path(args.data)
+            if args.labelled is not None:
+                gather_folders(args.labelled, None, data, 0)
+            found = _audited(data, args)
+        from ..training.adapting.audit_page import write_audit
+
+        write_audit(page, found)
+        print(f"{found.sentence}\nlook at {page}", file=sys.stderr)
+        if args.json:
+            print_json(_plain({**asdict(found), "worst": [each.name for each in found.worst], "adapt": found.adapt}))
+        return 0
+
+
+def _audited(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from SpectBoneMetSegLib.model.store import find_model
+
+    from ..dataset.cases import cases_of
+    from ..dataset.sealed import is_sealed
+    from ..training.adapting.audit import audit
+
+    if is_sealed(data):
+        raise UsageError(f"{data} is a sealed test; `evaluate` opens it.")
+    try:
+        model = find_model(args.model)
+    except UserError as error:
+        raise UsageError.of(error) from error
+    cases = [*cases_of(data, "train"), *cases_of(data, "test")]
+    if not cases:
+        raise UsageError(f"{data} holds no outlined scan.")
+    return audit(data, cases, model, args.device, counter("scan"))
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own values: what is undefined is None."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,321 @@
+"""From a data set and a model to a model fitted to that hospital, a verdict, and what its page needs.
+
+    RUN/plan.json  parent.npz  fold-0/ ... (run folders with looks/*.npz)  all/  verdict.json
+
+Broken off at any moment, it goes on: the plan is made once, and every training is one that goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
+
+from ...common.locks import alone_in
+from ...dataset.budgets import patients_of
+from ...dataset.cases import cases_of
+from ...dataset.files import read_json, write_json
+from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
+from ...evaluation.predictions import Delineator, Prediction, counts_at, operating_points
+from ...evaluation.scores import CaseScores, score_cases, without_flags
+from ..outcome.finish import check_request
+from ..outcome.learnt import LEARNT, learnt_scans
+from ..outcome.looks import learnt_ranges, widened
+from ..outcome.operating_point import MINIMUM_AREA_MM2, tune_at
+from ..outcome.promotion import COMPARISON, Comparison, Difference, judge
+from ..setup.cases import training_and_validation, training_cases
+from ..setup.config import TrainingConfig
+from ..setup.fine_tuning import named
+from ..trainer import StepProgress, train
+from .choice import Judged, beside_parent, best_step, cautious, chosen_point, gains
+from .folds import LookKeeper, parent_predictions, stored_predictions
+from .plan import Plan, base_config, make_plan, step_seconds
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Adapted", "Request", "adapt", "plan_for"]
+
+PLAN, PARENT, VERDICT = "plan.json", "parent.npz", "verdict.json"
+HOW = (
+    "on patients left out: every labelled patient was judged by a training that did not learn from them, cut at limits "
+    "that the others chose; the parent at its own"
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        data: data set. run: folder for the trainings. output: model folder to write. start: the parent, None for the
+            one read when none is named. store: folder of simulated patients mixed in, None for none.
+        minutes: that it may take. folds: at most so many parts are left out in turn. steps: of each training, None for
+            what fits.
+    """
+
+    data: Path
+    run: Path
+    output: Path
+    start: str | None = None
+    store: Path | None = None
+    minutes: float = 30.0
+    folds: int = 5
+    steps: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What came of it.
+
+    Attributes:
+        model, parent: both. judged: the comparison. limits: in force. steps: that were learnt, 0 for the parent itself.
+        per_case: (case, DSC before, DSC now) from the greatest gain to the greatest loss.
+        cut: {case: limits with which it was judged}. paths: files of what was said of those left out. config, plan: of
+            the trainings.
+    """
+
+    model: ModelFolder
+    parent: ModelFolder
+    judged: Judged
+    limits: Delineator
+    steps: int
+    per_case: list[tuple[str, float, float]]
+    cut: dict[str, Delineator]
+    paths: list[Path]
+    config: TrainingConfig
+    plan: Plan
+
+
+def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
+    """The plan, made once and kept; and what its trainings share.
+
+    Raises:
+        UserError: no such model, too few patients, or a data set that cannot be learnt from.
+    """
+    check_request(request.data, request.output)
+    parent = find_model(request.start)
+    start = request.start or str(parent.path)
+    unlabelled = bool(cases_of(request.data, "unlabelled"))
+    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed)
+    path = request.run / PLAN
+    if path.exists():
+        return Plan.from_dict(read_json(path)), config
+    plan = make_plan(
+        request.data,
+        request.minutes,
+        request.folds,
+        lambda: step_seconds(request.data, request.run / "timing", config),
+        request.steps,
+    )
+    write_json(path, plan.to_dict())
+    return plan, config
+
+
+def adapt(
+    request: Request,
+    plan: Plan,
+    config: TrainingConfig,
+    progress: Callable[[int, int], StepProgress] | None = None,
+) -> Adapted:
+    """Train as planned, choose, judge, and write the model.
+
+    Args:
+        plan, config: from `plan_for`. progress: called with the training's number and how many there are, gives what
+            is called after its steps.
+
+    Raises:
+        UserError: whatever cannot be trained on or written.
+    """
+    with alone_in(request.run):
+        return _Adapting(request, plan, config, progress).run()
+
+
+class _Adapting:
+    """One call of `adapt`."""
+
+    def __init__(
+        self,
+        request: Request,
+        plan: Plan,
+        config: TrainingConfig,
+        progress: Callable[[int, int], StepProgress] | None,
+    ) -> None:
+        self.request, self.plan, self.progress = request, plan, progress
+        self.config = replace(config, steps=plan.steps, validate_every=plan.look_every)
+        self.parent = find_model(config.start)
+        self.patients = patients_of(request.data)
+        self.points = operating_points(MINIMUM_AREA_MM2, "lesions")
+        self.runs = [request.run / f"fold-{number}" for number in range(len(plan.groups))]
+
+    def run(self) -> Adapted:
+        """All of it."""
+        networks = [self._fold(number) for number in range(len(self.plan.groups))]
+        held = sorted(case for group in self.plan.groups for case in self._held(group))
+        parent_predictions(self.parent, self.request.data, held, self.request.run / PARENT, self.config.region)
+        steps = self._steps()
+        paths = [run / "looks" / f"{steps}.npz" for run in self.runs]
+        table = dict(counts_at(self._predictions(paths), self.points))
+        limits, cut = self._limits(table), self._cut(table)
+        new = self._scores(paths, cut)
+        old = self._scores([self.request.run / PARENT], {})
+        judged = beside_parent(old, new)
+        network, final = self._final(networks, steps)
+        model = self._write(network, final, limits, paths, judged)
+        write_json(self.request.run / VERDICT, {"verdict": judged.sentence, "use it": judged.use_it, "steps": steps})
+        return Adapted(model, self.parent, judged, limits, steps, gains(old, new), cut, paths, self.config, self.plan)
+
+    def _held(self, group: Sequence[int]) -> list[str]:
+        return training_and_validation(self.request.data, group)[1]
+
+    def _fold(self, number: int) -> keras.Model:
+        """One training without some patients, who are judged at every look."""
+        group, run = self.plan.groups[number], self.runs[number]
+        config = replace(self.config, validation_folds=group)
+        keeper = LookKeeper(run / "looks", self._held(group), config.network)
+        return train(self.request.data, run, config, self._progress(number), on_look=keeper)
+
+    def _progress(self, number: int) -> StepProgress | None:
+        return self.progress(number, self.plan.runs) if self.progress else None
+
+    def _steps(self) -> int:
+        """The look at which those left out were judged best; looks without any lesion were not kept."""
+        steps = range(self.plan.look_every, self.plan.steps + 1, self.plan.look_every)
+        tables = {}
+        for step in steps:
+            paths = [run / "looks" / f"{step}.npz" for run in self.runs]
+            if all(path.exists() for path in paths):
+                tables[step] = dict(counts_at(self._predictions(paths), self.points))
+        return best_step(tables, self.points)
+
+    def _predictions(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+        return stored_predictions(paths, self.request.data, self.config.network, self.config.region)
+
+    def _limits(self, table: dict[str, Any]) -> Delineator:
+        """Chosen on everybody left out, drawn towards the parent's as far as these are few."""
+        chosen = chosen_point(table, list(table), self.points)[0]
+        return cautious(chosen, self.parent.card, self._count(table))
+
+    def _count(self, cases: Sequence[str] | dict[str, Any]) -> int:
+        return len({self.patients[case] for case in cases})
+
+    def _cut(self, table: dict[str, Any]) -> dict[str, Delineator]:
+        """{case: limits that patients of other folds chose}; of a single fold, that the other half of it chose."""
+        groups = [self._held(group) for group in self.plan.groups]
+        if len(groups) == 1:
+            names = sorted({self.patients[case] for case in groups[0]})
+            groups = [[case for case in groups[0] if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
+        cut = {}
+        for own in groups:
+            others = [case for case in table if case not in own]
+            limits = (
+                cautious(chosen_point(table, others, self.points)[0], self.parent.card, self._count(others))
+                if others
+                else Delineator.of(self.parent.card)
+            )
+            cut |= dict.fromkeys(own, limits)
+        return cut
+
+    def _scores(self, paths: Sequence[Path], cut: dict[str, Delineator]) -> list[CaseScores]:
+        """Scores of the cases in some files; without limits of their own, at the parent's."""
+        own = Delineator.of(self.parent.card)
+        found: list[CaseScores] = []
+        for prediction in self._predictions(paths):
+            found += score_cases([prediction], cut.get(prediction[0].case, own), self.patients)
+        return without_flags(found)
+
+    def _final(self, networks: Sequence[keras.Model], steps: int) -> tuple[keras.Model, TrainingConfig]:
+        """The training with everybody, as long as suited those left out; of a single training, that one."""
+        if len(self.plan.groups) == 1:
+            return networks[0], replace(self.config, validation_folds=self.plan.groups[0])
+        config = replace(self.config, validation_folds=(), steps=steps, validate_every=0)
+        run = self.request.run / f"all-{steps}"
+        return train(self.request.data, run, config, self._progress(len(self.plan.groups))), config
+
+    def _write(
+        self,
+        network: keras.Model,
+        config: TrainingConfig,
+        limits: Delineator,
+        paths: Sequence[Path],
+        judged: Judged,
+    ) -> ModelFolder:
+        request, card = self.request, self.parent.card
+        tuned = tune_at(limits, lambda: self._predictions(paths), self.patients)
+        cases = training_cases(request.data, config)
+        sources = carried_on(sources_of(request.data), card.training)
+        about = read_json(request.data / "dataset.json")
+        everybody = [*cases.labelled, *cases.validation]
+        model = save_model(
+            network,
+            config.network,
+            {
+                "description": f"{card.name}, adapted to: {about['description']}",
+                **tuned.to_card(),
+                "region": config.region,
+                "appearance": widened(card.appearance, learnt_ranges(request.data, everybody, config.region)),
+                "parent": named(card),
+                "licence": licence_with(card.licence, sources.get(SOURCES, ())),
+                "training": {
+                    "data": about["description"],
+                    "method": f"adapted, {config.method}",
+                    "cases": len(cases.labelled),
+                    "validation_cases": len(cases.validation),
+                    "unlabelled_cases": len(cases.unlabelled),
+                    "plan": self.plan.to_dict(),
+                    "steps": config.steps,
+                    "learning_rate": config.learning_rate,
+                    "seed": config.seed,
+                    LEARNT: learnt_scans(request.data, cases, config),
+                    **sources,
+                },
+                "metrics": {
+                    "validation": {"what": HOW, **tuned.figures},
+                    COMPARISON: comparison_of(judged, self.parent).to_dict(),
+                },
+            },
+            request.output,
+        )
+        if is_there("onnx"):
+            from SpectBoneMetSegLib.model.onnx_export import export_onnx
+
+            export_onnx(model)
+        return model
+
+
+def comparison_of(judged: Judged, parent: ModelFolder) -> Comparison:
+    """The comparison as a card holds it, so that the panel and `promote` read it like that of any training."""
+    dice = judged.figures["dsc"]
+    verdict = judge(dice.low, dice.high, judged.patients)
+    return Comparison(
+        f"{parent.card.name} {parent.card.version}",
+        parent.card.sha256,
+        judged.patients,
+        judged.patients,
+        dice.new,
+        dice.parent,
+        dice.difference,
+        dice.low,
+        dice.high,
+        verdict,
+        HOW,
+        {
+            name: Difference(own.new, own.parent, own.difference, own.low, own.high)
+            for name, own in judged.figures.items()
+            if name != "dsc"
+        },
+    )
+
+
+def prediction_of(paths: Sequence[Path], data: Path, config: TrainingConfig, wanted: set[str]) -> dict[str, Prediction]:
+    """{case: what was kept of it} of the cases wanted."""
+    return {
+        crop.case: (crop, maps)
+        for crop, maps in stored_predictions(paths, data, config.network, config.region)
+        if crop.case in wanted
+    }

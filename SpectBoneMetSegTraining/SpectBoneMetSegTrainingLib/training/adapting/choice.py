@@ -1,0 +1,144 @@
+"""How long to learn, where to cut, and whether the new model may take the parent's place: on patients left out.
+
+Few patients choose badly: thresholds chosen on a handful are drawn towards the parent's, which many chose. The
+comparison with the parent judges every patient by thresholds that others chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, isfinite, log
+
+import numpy as np
+from SpectBoneMetSegLib.model.card import ModelCard
+
+from ...evaluation.metrics import Counts
+from ...evaluation.predictions import Delineator, best_point
+from ...evaluation.report import compare_models, figures
+from ...evaluation.scores import CaseScores, from_flat
+
+__all__ = ["Beside", "Judged", "beside_parent", "best_step", "cautious", "chosen_point", "gains"]
+
+Table = Mapping[str, Sequence[Counts]]
+
+#: As many patients as this weigh as much as the parent's own choice.
+PARENTS_WEIGHT = 5.0
+#: A difference of DSC or lesion F1 this far below 0 is too small to keep anybody from a model.
+TOLERATED = 0.01
+#: Figures that are told of both models, by their names in `report.figures`.
+TOLD = {
+    "dsc": "DSC, pooled",
+    "lesion_f1_overlap": "lesion F1",
+    "lesion_recall": "lesions touched",
+    "false_alarms_per_image": "false areas a view",
+}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A figure of both models and their difference, new minus parent, with its 95 % interval."""
+
+    new: float
+    parent: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A comparison over patients: `figures` by the names of TOLD."""
+
+    patients: int
+    figures: dict[str, Beside]
+
+    @property
+    def use_it(self) -> bool:
+        """Whether neither the lower end of DSC's difference nor that of lesion F1's lies below -TOLERATED."""
+        lows = [self.figures[name].low for name in ("dsc", "lesion_f1_overlap")]
+        return all(isfinite(low) and low >= -TOLERATED for low in lows)
+
+    @property
+    def better(self) -> bool:
+        """Whether, besides, one of them lies above 0."""
+        return self.use_it and any(self.figures[name].low > 0 for name in ("dsc", "lesion_f1_overlap"))
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in plain words."""
+        dice, lesions = self.figures["dsc"], self.figures["lesion_f1_overlap"]
+        numbers = (
+            f"DSC {dice.new:.3f} against {dice.parent:.3f} (difference {dice.difference:+.3f}, 95 % {dice.low:+.3f} to "
+            f"{dice.high:+.3f}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} (difference "
+            f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f})"
+        )
+        if self.better:
+            return f"The adapted model is better on your patients: {numbers}."
+        if self.use_it:
+            return f"The adapted model is as good as the one before, you may use either: {numbers}."
+        return f"Keep the model before, on your patients nothing shows that the adapted one is as good: {numbers}."
+
+
+def chosen_point(table: Table, cases: Sequence[str], points: Sequence[Delineator]) -> tuple[Delineator, float]:
+    """The best of the points on some cases by lesions and outlines, and its merit."""
+    totals = [Counts() for _ in points]
+    for case in cases:
+        totals = [total + own for total, own in zip(totals, table[case], strict=True)]
+    return best_point(points, totals, "lesions")
+
+
+def best_step(tables: Mapping[int, Table], points: Sequence[Delineator]) -> int:
+    """The look at which patients left out were judged best; of equal ones the earliest."""
+    return max(sorted(tables), key=lambda step: chosen_point(tables[step], list(tables[step]), points)[1])
+
+
+def cautious(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator:
+    """Limits drawn from those that so many patients chose towards the parent's, on a scale of odds."""
+    weight = patients / (patients + PARENTS_WEIGHT)
+
+    def between(own: float, before: float) -> float:
+        odds = weight * log(own / (1 - own)) + (1 - weight) * log(before / (1 - before))
+        return round(1 / (1 + exp(-odds)), 2)
+
+    threshold = between(chosen.threshold, parent.threshold)
+    seed = max(threshold, between(chosen.seed_threshold, parent.seed_threshold))
+    return Delineator(threshold, min(seed, 0.99), chosen.minimum_area_mm2)
+
+
+def beside_parent(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> Judged:
+    """Both models on the same patients."""
+    difference = compare_models(old, new)
+    values, before = _pooled(new), _pooled(old)
+    return Judged(
+        int(difference["patients"]),
+        {
+            name: Beside(
+                values[name],
+                before[name],
+                float(difference[name]),
+                float(difference[f"{name}_low"]),
+                float(difference[f"{name}_high"]),
+            )
+            for name in TOLD
+        },
+    )
+
+
+def gains(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> list[tuple[str, float, float]]:
+    """(case, DSC before, DSC now) from the greatest gain to the greatest loss; nothing there and none marked is 1."""
+    before = {one.case: _dice(one) for one in old}
+    found = [(one.case, before[one.case], _dice(one)) for one in new]
+    return sorted(found, key=lambda item: (item[1] - item[2], item[0]))
+
+
+def _dice(one: CaseScores) -> float:
+    sums = one.sums
+    hit, wrong, missed = (float(values[0]) for values in (sums.tp, sums.fp, sums.fn))
+    total = 2 * hit + wrong + missed
+    return 2 * hit / total if total else 1.0
+
+
+def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
+    pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
+    return {name: float(value) for name, value in pooled.items()}

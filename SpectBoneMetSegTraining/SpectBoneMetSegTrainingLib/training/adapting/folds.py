@@ -1,0 +1,73 @@
+"""What models say of patients they did not learn from, on the way and at the end of their training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.loading.options import Region
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.engines import load_engine
+from SpectBoneMetSegLib.model.store import ModelFolder
+
+from ...common.files import whole_npz
+from ...dataset.cases import LabelledCrop, load_case
+from ...evaluation.predictions import Prediction, predict_cases, taught_region_in, union_of
+from ..validation import Predict, predict_whole
+
+__all__ = ["LookKeeper", "parent_predictions", "stored_cases", "stored_predictions"]
+
+Maps = dict[str, NDArray[np.float16]]
+
+
+class LookKeeper:
+    """Keeps what a network says of the patients who were left out, at every look (`trainer.Look`)."""
+
+    def __init__(self, folder: Path, cases: Sequence[str], network: NetworkConfig) -> None:
+        self._folder, self._cases, self._network = folder, cases, network
+
+    def __call__(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+        """Write DIR/<step>.npz, whole or not at all."""
+        maps = {case: predict_whole(predict, load(case), self._network).astype(np.float16) for case in self._cases}
+        whole_npz(self._folder / f"{step}.npz", maps)
+
+
+def stored_cases(paths: Iterable[Path]) -> list[str]:
+    """The cases that some files hold."""
+    found: list[str] = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as saved:
+            found += saved.files
+    return sorted(found)
+
+
+def stored_predictions(
+    paths: Iterable[Path], data: Path, network: NetworkConfig, region: Region
+) -> Iterator[Prediction]:
+    """What was kept, as `predictions.predict_cases` gives it."""
+    for path in paths:
+        with np.load(path, allow_pickle=False) as saved:
+            for case in saved.files:
+                crop, maps = load_case(data, case, region=region), saved[case].astype(np.float32)
+                if network.outputs == ("union",):
+                    yield union_of(crop), {"anterior": maps[..., 0]}
+                else:
+                    yield crop, {view: maps[..., network.outputs.index(view)] for view in crop.counts}
+
+
+def parent_predictions(parent: ModelFolder, data: Path, cases: Sequence[str], path: Path, region: Region) -> None:
+    """Have the parent read all cases once and keep it in a file; nothing is done where it stands already."""
+    if path.exists():
+        return
+    engine, network = load_engine(parent, "auto", "auto"), parent.card.network
+    taught = taught_region_in(data, cases, parent.card)
+    maps: Maps = {}
+    for crop, found in predict_cases(data, cases, engine.predict, network, region=region, taught=taught):
+        stack = [
+            found.get("anterior" if name == "union" else name, np.zeros_like(next(iter(found.values()))))
+            for name in network.outputs
+        ]
+        maps[crop.case] = np.stack(stack, -1).astype(np.float16)
+    whole_npz(path, maps)

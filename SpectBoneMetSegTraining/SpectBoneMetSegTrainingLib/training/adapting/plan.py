@@ -1,0 +1,179 @@
+"""How many trainings of how many steps fit into the time that somebody gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.card import ModelCard
+
+from ...common.pace import Pace
+from ...dataset.budgets import patients_of
+from ...dataset.cases import patients_with_lesions, records_of, region_held
+from ...dataset.files import read_json
+from ..setup.cases import training_and_validation
+from ..setup.config import TrainingConfig
+from ..setup.presets import RATE_FINE_TUNING
+from ..trainer import train
+
+__all__ = ["Plan", "base_config", "groups_of_folds", "make_plan", "step_seconds"]
+
+#: With fewer patients nobody can be left out for the others.
+FEWEST_PATIENTS = 4
+#: Steps of one training: below the first there is nothing to learn, beyond the last few labels are learnt by heart.
+FEWEST_STEPS, MOST_STEPS = 40, 600
+#: Of the time that is given so much goes into steps; the rest into looks, thresholds and the page.
+SHARE_OF_STEPS = 0.7
+#: Steps that are timed; the first one builds the graph.
+TIMED_STEPS = 5
+#: Parts of a training after each of which the patients who were left out are judged.
+LOOKS = 4
+PATCH, BATCH = 128, 8
+#: Of the labelled patches so many come from a store of simulated patients where one is given.
+STORE_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained.
+
+    Attributes:
+        groups: folds of the data set, those together that are left out together; one of them alone: no second training.
+        steps: of each training. look_every: steps between two looks. minutes: about how long all of it takes.
+        patients: labelled ones.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    steps: int
+    look_every: int
+    minutes: float
+    patients: int
+
+    @property
+    def runs(self) -> int:
+        """How many trainings there are."""
+        return len(self.groups) + (len(self.groups) > 1)
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words."""
+        if len(self.groups) > 1:
+            how = f"{len(self.groups)} short trainings, each without some of the patients, and one with all of them"
+        else:
+            how = "one training, without the patients who judge it: there is no time for more"
+        return (
+            f"{how}, {self.steps} steps each: about {self.minutes:.0f} minutes for {self.patients} labelled patients."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "groups": [list(group) for group in self.groups]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "groups": tuple(tuple(group) for group in values["groups"])})
+
+
+def base_config(
+    card: ModelCard, start: str, data: Path, unlabelled: bool, store: Path | None = None, seed: int = 0
+) -> TrainingConfig:
+    """What all trainings share: the start, its network, the region that it and the data know.
+
+    Args:
+        start: name or path of the model. unlabelled: whether there are scans without labels.
+    """
+    labelled, held = training_and_validation(data)
+    whole = card.taught_region == "whole-body" and region_held(data, [*labelled, *held]) == "whole-body"
+    return TrainingConfig(
+        batch=BATCH,
+        patch=PATCH,
+        learning_rate=RATE_FINE_TUNING,
+        seed=seed,
+        network=card.network,
+        method="strong" if unlabelled else "supervised",
+        region="whole-body" if whole else "thorax",
+        operating_point="lesions",
+        by_instance=True,
+        patience=0,
+        store=None if store is None else str(store.resolve()),
+        store_share=STORE_SHARE,
+        start=start,
+        start_sha256=card.sha256,
+    )
+
+
+def groups_of_folds(data: Path, most: int) -> tuple[tuple[int, ...], ...]:
+    """Folds put together into at most so many groups, each of which leaves out somebody with a lesion."""
+    folds = read_json(data / "splits.json")["folds"]
+    records = {record["case"]: record for record in records_of(data)}
+    held = {number: [records[case] for case in fold["val"] if case in records] for number, fold in enumerate(folds)}
+    leading = [number for number, own in held.items() if patients_with_lesions(data, own)]
+    if not leading:
+        raise UserError(f"No lesion is outlined in {data}; outline some first.")
+    count = max(1, min(most, len(leading)))
+    groups = [leading[place::count] for place in range(count)]
+    for place, number in enumerate(number for number, own in held.items() if own and number not in leading):
+        groups[place % count].append(number)
+    return tuple(tuple(sorted(group)) for group in groups)
+
+
+def step_seconds(data: Path, folder: Path, config: TrainingConfig) -> float:
+    """Seconds a step takes here, measured on a few."""
+    times: list[float] = []
+
+    class EnoughError(Exception):
+        """Enough steps were timed."""
+
+    def progress(step: int, steps: int, _loss: float, _pace: Pace) -> None:
+        times.append(monotonic())
+        if step > TIMED_STEPS:
+            raise EnoughError
+
+    with suppress(EnoughError):
+        train(data, folder, replace(config, steps=TIMED_STEPS + 2, validate_every=0), progress)
+    return (times[-1] - times[0]) / max(len(times) - 1, 1)
+
+
+def make_plan(
+    data: Path,
+    minutes: float,
+    folds: int,
+    seconds: Callable[[], float],
+    steps: int | None = None,
+) -> Plan:
+    """The plan that fits.
+
+    Args:
+        minutes: that all of it may take. folds: at most so many parts of the patients are left out in turn.
+        seconds: a step takes. steps: of each training, whatever the time; None for what fits.
+
+    Raises:
+        UserError: too few labelled patients.
+    """
+    labelled, held = training_and_validation(data)
+    names = patients_of(data)
+    patients = len({names[case] for case in (*labelled, *held)})
+    if patients < FEWEST_PATIENTS:
+        raise UserError(
+            f"{patients} labelled patients are too few to adapt to: label {FEWEST_PATIENTS} or more, best those that "
+            "the model reads worst.",
+            command="rank",
+        )
+    each = seconds()
+    budget = SHARE_OF_STEPS * 60 * minutes / each
+    groups = groups_of_folds(data, folds)
+    while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < FEWEST_STEPS:
+        groups = groups_of_folds(data, len(groups) - 1) if len(groups) > 2 else groups[:1]
+    if len(groups) == 1:
+        # Whoever is not left out teaches.
+        groups = ((groups[0][0],),)
+    runs = len(groups) + (len(groups) > 1)
+    wanted = steps or int(min(max(budget / runs, FEWEST_STEPS), MOST_STEPS))
+    every = max(1, wanted // LOOKS)
+    return Plan(groups, every * (wanted // every), every, runs * wanted * each / 60 / SHARE_OF_STEPS, patients)

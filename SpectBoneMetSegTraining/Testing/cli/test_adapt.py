@@ -1,0 +1,80 @@
+"""`spectbonemetseg adapt`: the plan is told and kept, patients left out judge, and the page says what came of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.store import find_model, verify
+from SpectBoneMetSegTrainingLib.cli import AdaptCommand
+from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
+from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+
+FURTHER = {"adapt": AdaptCommand}
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
+
+
+@pytest.fixture(scope="module")
+def parent(discs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parent")
+    config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
+    train_and_finish(discs(folder / "d", ["train"] * 6), folder / "run", config, folder / "first")
+    return folder / "first"
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(plan_module, "PATCH", 32)
+    monkeypatch.setattr(plan_module, "BATCH", 4)
+
+
+def test_a_model_is_adapted_judged_by_those_left_out_and_shown(discs, parent, small, tmp_path, capsys):
+    data = discs(tmp_path / "d", ["train"] * 6 + ["unlabelled"] * 2)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--json"]
+    assert main([*command, "--steps", "8", "--folds", "2"], FURTHER) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert summary["patients"] == 6, "everybody is judged, none by what learnt from them"
+    assert "2 short trainings" in told.err
+    assert summary["steps"] in (2, 4, 6, 8)
+    model = find_model(tmp_path / "mine")
+    verify(model)
+    assert model.card.parent.startswith("first 1, SHA-256 ")
+    assert model.card.training["cases"] == 6
+    assert model.card.training["unlabelled_cases"] == 2
+    assert "left out" in model.card.metrics["validation"]["what"]
+    assert comparison_of(model).patients == 6
+    page = (tmp_path / "mine-adapt" / "result.html").read_text()
+    assert summary["use_it"] == ("verdict good" in page)
+    for words in ("Research use only", "What changed", "gained most", "lost most", "95 % interval"):
+        assert words in page
+    # Asked again it finds everything done.
+    before = model.card.sha256
+    assert main([*command, "--steps", "8", "--folds", "2"], FURTHER) == 0
+    assert find_model(tmp_path / "mine").card.sha256 == before
+
+
+def test_too_few_patients_are_refused_with_what_helps(discs, parent, tmp_path, capsys):
+    data = discs(tmp_path / "d", ["train"] * 3)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine")]
+    assert main(command, FURTHER) == 1
+    assert "3 labelled patients are too few" in capsys.readouterr().err
+    assert main([*command[:1], *command[3:]], FURTHER) == 2
+
+
+def test_the_plan_fits_the_time_and_gives_up_folds_before_steps(discs, tmp_path):
+    data = discs(tmp_path / "d", ["train"] * 12)
+    wide = plan_module.make_plan(data, 30, 5, lambda: 0.5)
+    assert (len(wide.groups), wide.runs) == (5, 6)
+    assert wide.minutes <= 30.5
+    assert sorted(fold for group in wide.groups for fold in group) == [0, 1, 2, 3, 4]
+    tight = plan_module.make_plan(data, 30, 5, lambda: 8.0)
+    assert len(tight.groups) < 5
+    assert tight.steps >= plan_module.FEWEST_STEPS
+    alone = plan_module.make_plan(data, 5, 5, lambda: 8.0)
+    assert (len(alone.groups), alone.runs) == (1, 1)
+    assert "there is no time for more" in alone.sentence

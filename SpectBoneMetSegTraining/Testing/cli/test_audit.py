@@ -1,0 +1,72 @@
+"""`spectbonemetseg audit`: how a model does on outlines of one's own, and the page that says whether to adapt."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
+from SpectBoneMetSegTrainingLib.cli import AuditCommand
+from SpectBoneMetSegTrainingLib.dataset.cases import load_case
+from SpectBoneMetSegTrainingLib.evaluation.by_region import NOWHERE, count_regions, region_rows
+from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+
+FURTHER = {"audit": AuditCommand}
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
+
+
+@pytest.fixture(scope="module")
+def taught(discs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audit")
+    config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
+    data = discs(folder / "d", ["train"] * 6)
+    train_and_finish(data, folder / "run", config, folder / "model")
+    return folder / "model", data
+
+
+def test_an_audit_writes_a_page_that_says_whether_to_adapt(taught, discs, tmp_path, capsys):
+    model, _ = taught
+    data = discs(tmp_path / "own", ["train"] * 3 + ["test"])
+    page = tmp_path / "audit.html"
+    command = ["audit", "--data", str(data), "--model", str(model), "--output", str(page), "--json"]
+    assert main(command, FURTHER) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert summary["patients"] == 4
+    assert summary["adapt"] == ("Adapt it" in told.err)
+    text = page.read_text()
+    for words in ("Research use only", "By size", "Can its confidence be believed?", "reads worst", "95 % interval"):
+        assert words in text
+    assert text.count("<img") == len(summary["worst"])
+
+
+def test_patients_that_the_model_knows_are_told(taught, tmp_path):
+    model, data = taught
+    page = tmp_path / "audit.html"
+    assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
+    assert "these figures flatter it" in page.read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["--data", "x", "--labelled", "y"], ["--data", "x", "--output", "page.txt"]])
+def test_what_cannot_be_meant_is_said(words, capsys):
+    assert main(["audit", "--output", "page.html", *words], FURTHER) == 2
+
+
+def test_lesions_and_false_areas_are_counted_where_they_lie(discs, tmp_path):
+    crop = load_case(discs(tmp_path / "d", ["train"] * 3), "case0")
+    rows, columns = np.nonzero(crop.labels["anterior"] == 1)
+    classes = np.zeros(crop.labels["anterior"].shape, np.uint8)
+    classes[rows, columns] = 1 + REGIONS.index("ribs")
+    marks = {view: np.zeros(classes.shape, bool) for view in crop.labels}
+    marks["anterior"][rows[0], columns[0]] = marks["anterior"][:2, :2] = True
+    counted = count_regions(crop, marks, {view: classes for view in marks}, "p")
+    found = {row.region: row for row in region_rows([counted], 2)}
+    assert found["ribs"].lesions == 2
+    assert found["ribs"].recall[0] == 0.5
+    assert found["ribs"].alarms[0] == 0
+    assert found[NOWHERE].alarms[0] == 0.5
+    assert found[NOWHERE].lesions == 0

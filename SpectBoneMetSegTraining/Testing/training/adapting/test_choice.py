@@ -1,0 +1,50 @@
+"""Few patients hardly move the limits, and only the lower end of an interval lets a model pass."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
+from SpectBoneMetSegTrainingLib.training.adapting.choice import Beside, Judged, best_step, cautious
+
+PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
+
+
+def judged(dice, lesions):
+    figures = {"dsc": Beside(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Beside(0.7, 0.7, 0.0, *lesions)}
+    return Judged(12, figures)
+
+
+@pytest.mark.parametrize(
+    ("dice", "lesions", "use_it", "better"),
+    [
+        ((0.02, 0.2), (-0.005, 0.1), True, True),
+        ((-0.005, 0.2), (-0.009, 0.1), True, False),
+        ((0.02, 0.2), (-0.02, 0.1), False, False),
+        ((-0.05, 0.3), (0.0, 0.1), False, False),
+        ((float("nan"), 0.3), (0.0, 0.1), False, False),
+    ],
+)
+def test_what_counts_is_the_lower_end_of_both_differences(dice, lesions, use_it, better):
+    found = judged(dice, lesions)
+    assert (found.use_it, found.better) == (use_it, better)
+    assert ("Keep the model before" in found.sentence) is not use_it
+
+
+def test_three_patients_cannot_pull_the_limits_to_an_extreme_and_fifty_nearly_can():
+    chosen = Delineator(0.2, 0.2, 20.0)
+    few, many = (cautious(chosen, PARENT, count) for count in (3, 50))
+    assert 0.35 < few.threshold < 0.45
+    assert few.seed_threshold > 0.6
+    assert many.threshold < 0.25
+    assert cautious(chosen, PARENT, 0) == Delineator(0.5, 0.95, 20.0)
+    assert few.threshold <= few.seed_threshold
+
+
+def test_the_earliest_of_the_best_looks_is_taken():
+    good = Counts(true_positive=90, false_positive=10, false_negative=10, lesions=4, found=4, images=2)
+    bad = Counts(true_positive=60, false_positive=30, false_negative=40, lesions=4, found=2, false_alarms=3, images=2)
+    points = [Delineator(0.5, 0.5, 20.0)]
+    assert best_step({10: {"a": [bad]}, 20: {"a": [good]}, 30: {"a": [good]}}, points) == 20
