@@ -110,12 +110,17 @@ def training_seconds(run: Path) -> float:
 
 def save_checkpoint(run: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Replace the checkpoint; the last whole one survives a cut at any moment."""
+    # One name for all processes, so that what a killed one leaves is written over.
     part = run / "checkpoint.part.npz"
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(run / CHECKPOINT)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(run / CHECKPOINT)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def load_checkpoint(run: Path) -> dict[str, NDArray[Any]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -61,3 +62,17 @@ def test_the_log_of_an_older_programs_run_takes_the_columns_that_came_later(tmp_
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert rows[-1]["step_seconds"] == 1.5
     assert np.isnan(rows[0]["step_seconds"])
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_half_written(tmp_path, monkeypatch):
+    run_folder.save_checkpoint(tmp_path, {"seconds": np.array(3.0)})
+
+    def full(file, **_arrays):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_folder.np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_folder.save_checkpoint(tmp_path, {"seconds": np.array(4.0)})
+    assert [path.name for path in tmp_path.iterdir()] == [run_folder.CHECKPOINT]
+    assert run_folder.training_seconds(tmp_path) == 3
