@@ -24,7 +24,7 @@ from ...evaluation.predictions import Delineator, Prediction, counts_at, operati
 from ...evaluation.scores import CaseScores, score_cases, without_flags
 from ..outcome.finish import check_request
 from ..outcome.learnt import LEARNT, learnt_scans
-from ..outcome.looks import learnt_ranges, widened
+from ..outcome.looks import looks_learnt
 from ..outcome.operating_point import MINIMUM_AREA_MM2, tune_at
 from ..outcome.promotion import COMPARISON, Comparison, Difference, judge
 from ..setup.cases import training_and_validation, training_cases
@@ -210,7 +210,7 @@ class _Adapting:
         if len(groups) == 1:
             names = sorted({self.patients[case] for case in groups[0]})
             groups = [[case for case in groups[0] if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
-        cut = {}
+        cut: dict[str, Delineator] = {}
         for own in groups:
             others = [case for case in table if case not in own]
             limits = (
@@ -258,7 +258,7 @@ class _Adapting:
                 "description": f"{card.name}, adapted to: {about['description']}",
                 **tuned.to_card(),
                 "region": config.region,
-                "appearance": widened(card.appearance, learnt_ranges(request.data, everybody, config.region)),
+                "appearance": card.appearance.widened(looks_learnt(request.data, everybody, config.region)),
                 "parent": named(card),
                 "licence": licence_with(card.licence, sources.get(SOURCES, ())),
                 "training": {

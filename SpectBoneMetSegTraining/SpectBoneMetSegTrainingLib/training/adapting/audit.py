@@ -147,4 +147,4 @@ class _Reading:
     def picture(self, case: str) -> str:
         """Outlines of both over each other."""
         crop, probabilities, _ = self(case)
-        return scan_picture(crop, [("now", dict(self.limits(probabilities)))])
+        return scan_picture(crop, [("now", {str(view): marks for view, marks in self.limits(probabilities).items()})])
