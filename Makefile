@@ -23,7 +23,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up in $(VENV): some hundred MB are fetched, which takes a few minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[slicer,completion]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[slicer,completion,results]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python

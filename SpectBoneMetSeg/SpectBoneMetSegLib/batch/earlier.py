@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 from .cases import Case, keys_of, receipt_of
 
 if TYPE_CHECKING:
+    from ..export.outputs import Outputs
     from ..loading.options import Options
     from ..model.card import ModelCard
 
 __all__ = ["attempt_of", "is_done", "row_of", "row_of_earlier"]
 
 
-def is_done(case: Case, card: ModelCard, options: Options, *, quick: bool = False) -> bool:
+def is_done(
+    case: Case, card: ModelCard, options: Options, *, quick: bool = False, outputs: Outputs | None = None
+) -> bool:
     """Whether a case's folder holds a result of this scan, this model and these options.
 
     Args:
-        quick: masks and table are enough.
+        quick: masks and table are enough. outputs: what is to lie beside the result files.
     """
     told = receipt_of(case.folder)
     if not told or case.identity is None or (told.get("quick") and not quick):
@@ -31,6 +34,7 @@ def is_done(case: Case, card: ModelCard, options: Options, *, quick: bool = Fals
         "threshold": card.threshold if options.threshold is None else options.threshold,
         "minimum_area_mm2": card.minimum_area_mm2 if options.minimum_area_mm2 is None else options.minimum_area_mm2,
         "options": options.to_dict(),
+        **({"outputs": list(outputs.wanted)} if outputs is not None and outputs.wanted else {}),
     }
     model = told.get("model")
     return (

@@ -22,6 +22,7 @@ from .manifest import Found
 from .tables import earlier_failures, write_batch_table, write_failures
 
 if TYPE_CHECKING:
+    from ..export.outputs import Outputs
     from ..loading.archive import LeftOut
     from ..loading.options import Options
     from ..model.card import ModelCard
@@ -65,16 +66,18 @@ def make_plan(
     quick: bool = False,
     again: bool = False,
     retry: bool = False,
+    outputs: Outputs | None = None,
 ) -> Plan:
     """What is left to read.
 
     Args:
         found: what the archive holds. card: of the model. options: of the readings. output: folder of all results.
         quick: masks and table are enough. again: read everything. retry: read what failed.
+        outputs: what is to lie beside the result files.
     """
     plan, known = Plan(found), earlier_failures(output)
     for case in found.cases:
-        if not again and is_done(case, card, options, quick=quick):
+        if not again and is_done(case, card, options, quick=quick, outputs=outputs):
             plan.done.append(case)
             continue
         reason = "" if again or retry or not known else known.get(attempt_of(case, card, options), "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
+from ..export.outputs import Outputs
 from ..loading.options import Options
 from ..pipeline import Clock, Reader
 from .cases import Case
@@ -28,6 +29,7 @@ class Settings:
         model, engine, device, threads: of the reader.
         options: of the readings.
         quick: write masks, table and receipt alone.
+        outputs: what is written beside the result files.
         staging: folder in which results are made before they get their place; None for one beside that place.
     """
 
@@ -37,6 +39,7 @@ class Settings:
     threads: int = 0
     options: Options = field(default_factory=Options)
     quick: bool = False
+    outputs: Outputs = field(default_factory=Outputs)
     staging: Path | None = None
 
 
@@ -113,7 +116,7 @@ def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str
         # A run that wants all files reads it again.
         reading = replace(reading, receipt={**reading.receipt, "quick": True})
     with clock.step("write"):
-        reading.save(str(case.folder), quick=settings.quick, staging=settings.staging)
+        further = reading.save(str(case.folder), settings.outputs, quick=settings.quick, staging=settings.staging)
     receipt: dict[str, Any] = reading.receipt
     known = [lesion.confidence for lesion in reading.lesions if lesion.confidence is not None]
     return {
@@ -130,7 +133,7 @@ def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str
         "crop_confidence": reading.crop.confidence,
         "device": receipt["device"],
         "seconds": {**receipt["seconds"], **clock.rounded()},
-        "warnings": [str(note) for note in receipt["warnings"]],
+        "warnings": [*map(str, receipt["warnings"]), *further],
     }
 
 

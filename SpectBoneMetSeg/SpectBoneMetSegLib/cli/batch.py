@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from .common import UsageError, print_json, say_while_waiting
-from .reading_options import add_reading_options
+from .reading_options import add_reading_options, outputs_of
 from .segment import failure_in_words, make_writable, prepare
 
 if TYPE_CHECKING:
     from ..batch.cases import Case
     from ..batch.run import Plan, Run
     from ..batch.work import Settings
+    from ..export.outputs import Outputs
     from ..loading.options import Options
     from ..model.card import ModelCard
 
@@ -48,7 +49,7 @@ class BatchCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Find the scans, leave out those that are done, read the others."""
-        options = prepare(args)
+        options, outputs = prepare(args), outputs_of(args)
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is no number of processes; give 1 or more.")
         from ..batch.run import alone_in_workshop
@@ -63,7 +64,7 @@ class BatchCommand:
         make_writable(output)
         lock = alone_in_workshop(output)
         try:
-            return _read_archive(args, options, card, found, lock)
+            return _read_archive(args, (options, outputs), card, found, lock)
         finally:
             lock.release()
 
@@ -85,14 +86,18 @@ def _find(folder: Path, output: Path) -> Any:
     return find_cases(folder, output, tell)
 
 
-def _read_archive(args: argparse.Namespace, options: Options, card: ModelCard, found: Any, lock: Any) -> int:
+def _read_archive(
+    args: argparse.Namespace, wishes: tuple[Options, Outputs], card: ModelCard, found: Any, lock: Any
+) -> int:
     from ..batch.earlier import attempt_of
     from ..batch.manifest import write_manifest
     from ..batch.run import Run, make_plan
     from ..batch.summary import write_summary
 
-    folder, output = Path(args.folder), Path(args.output)
-    plan = make_plan(found, card, options, output, quick=args.quick, again=args.again, retry=args.retry_failed)
+    folder, output, (options, outputs) = Path(args.folder), Path(args.output), wishes
+    plan = make_plan(
+        found, card, options, output, quick=args.quick, again=args.again, retry=args.retry_failed, outputs=outputs
+    )
     manifest = write_manifest(found, plan.decisions(), output)
     run = Run(plan, output, folder, partial(attempt_of, card=card, options=options))
     _tell_plan(plan, run)
@@ -102,7 +107,7 @@ def _read_archive(args: argparse.Namespace, options: Options, card: ModelCard, f
             print_json({"output": str(output), "manifest": str(manifest), "waiting": len(plan.waiting)})
         return 0
     started = time.monotonic()
-    _go(args, options, run, lock)
+    _go(args, options, outputs, run, lock)
     told = _summary(run, time.monotonic() - started)
     facts = f"Model {card.name} {card.version}, region {options.region}; {told}"
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
@@ -122,7 +127,7 @@ def _tell_plan(plan: Plan, run: Run) -> None:
         print(f"{each['input']}: {each['failure']}", file=sys.stderr)
 
 
-def _go(args: argparse.Namespace, options: Options, run: Run, lock: Any) -> None:
+def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any) -> None:
     """Read what waits, with a bar or lines of progress."""
     from ..batch.progress import Progress
     from ..batch.run import WORKSHOP
@@ -145,6 +150,7 @@ def _go(args: argparse.Namespace, options: Options, run: Run, lock: Any) -> None
         device=args.device,
         options=options,
         quick=args.quick,
+        outputs=outputs,
         staging=(Path(args.output) / WORKSHOP / "unfinished").absolute(),
     )
     try:

@@ -24,6 +24,7 @@ COMMAND_GROUP = "spectbonemetseg.commands"
 EXTRAS = {
     **dict.fromkeys(("tensorflow", "keras", "onnx", "matplotlib", "skimage", "psutil"), "train"),
     **dict.fromkeys(("slicer", "vtk", "vtkmodules"), "slicer"),
+    **dict.fromkeys(("highdicom", "jinja2", "reportlab", "dicomanonymizer"), "results"),
     "argcomplete": "completion",
 }
 

@@ -9,9 +9,10 @@ from ..common.errors import UserError
 from .common import UsageError
 
 if TYPE_CHECKING:
+    from ..export.outputs import Outputs
     from ..loading.options import Options
 
-__all__ = ["add_reading_options", "options_of"]
+__all__ = ["add_reading_options", "options_of", "outputs_of"]
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,10 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read also what can hardly be a whole body in counts (too small, too few grey steps)",
     )
+    parser.add_argument("--dicom", action="store_true", help="also write DICOM objects for the scan's own study")
+    parser.add_argument("--report", action="store_true", help="also write a report as HTML and PDF")
+    parser.add_argument("--de-identify", action="store_true", help="name no patient in DICOM objects and report")
+    parser.add_argument("--name-patient", action="store_true", help="name the patient in the report")
     parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
 
@@ -67,3 +72,23 @@ def options_of(args: argparse.Namespace) -> Options:
         raise UsageError(f"--crop {args.crop} is not four whole numbers R0,R1,C0,C1.") from error
     except UserError as error:
         raise UsageError.of(error) from error
+
+
+def outputs_of(args: argparse.Namespace) -> Outputs:
+    """What is written beside the result files.
+
+    Raises:
+        UsageError: packages for it are missing, or the wishes make no sense together.
+    """
+    from ..export.outputs import Outputs, check_packages
+
+    outputs = Outputs(args.dicom, args.report, args.de_identify, args.name_patient)
+    if outputs.de_identify and not (outputs.dicom or outputs.report):
+        raise UsageError("--de-identify is about DICOM objects and the report: add --dicom or --report.")
+    if outputs.name_patient and not outputs.report:
+        raise UsageError("--name-patient is about the report: add --report.")
+    try:
+        check_packages(outputs)
+    except UserError as error:
+        raise UsageError.of(error) from error
+    return outputs

@@ -17,9 +17,10 @@ from ..batch.tables import write_failures
 from ..common.errors import UserError
 from ..common.packages import is_there
 from .common import UsageError, print_json, say_while_waiting, silence_libraries, worded
-from .reading_options import add_reading_options, options_of
+from .reading_options import add_reading_options, options_of, outputs_of
 
 if TYPE_CHECKING:
+    from ..export.outputs import Outputs
     from ..loading.options import Options
     from ..pipeline import Reader
 
@@ -42,7 +43,7 @@ class SegmentCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Read all inputs; one that fails does not stop the others."""
-        options = prepare(args)
+        options, outputs = prepare(args), outputs_of(args)
         output = Path(args.output)
         try:
             cases = cases_of_inputs(args.inputs, output)
@@ -53,7 +54,7 @@ class SegmentCommand:
         make_writable(output)
         if args.scene:
             _check_scene(Path(args.scene))
-        results = read_cases(load(args), cases, options, args.flags, scene=args.scene, quiet=args.json)
+        results = read_cases(load(args), cases, options, args.flags, scene=args.scene, quiet=args.json, outputs=outputs)
         failures = [result for result in results if "failure" in result]
         write_failures(output, failures)
         if args.json:
@@ -120,6 +121,7 @@ def read_cases(
     *,
     scene: str | None = None,
     quiet: bool = False,
+    outputs: Outputs | None = None,
 ) -> list[dict[str, Any]]:
     """Read all cases, telling each result on stdout (on stderr when `quiet`) and how far it is on stderr.
 
@@ -130,7 +132,7 @@ def read_cases(
     started = time.monotonic()
     for number, case in enumerate(cases, start=1):
         before = f"[{number} of {len(cases)}] " if len(cases) > 1 else ""
-        results.append(_read_one(reader, options, case, flags, scene, before, quiet))
+        results.append(_read_one(reader, options, case, flags, scene, before, quiet, outputs))
         left = (time.monotonic() - started) / number * (len(cases) - number)
         if left > 10 and number % 10 == 0:
             print(f"{number} of {len(cases)} done, about {duration(left)} left", file=sys.stderr)
@@ -145,13 +147,15 @@ def _read_one(
     scene: str | None,
     before: str,
     quiet: bool,
+    outputs: Outputs | None,
 ) -> dict[str, Any]:
     from ..batch.work import Settings, failed, load_case, written
+    from ..export.outputs import Outputs
 
     try:
         loaded = load_case(case, options)
         reading = reader.read_scan(loaded.scan, options, loaded.clock)
-        result = written(case, reading, Settings(options=options))
+        result = written(case, reading, Settings(options=options, outputs=outputs or Outputs()))
         if scene:
             from ..mrml.nodes import save_scene
 

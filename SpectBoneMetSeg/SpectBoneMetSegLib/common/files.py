@@ -61,12 +61,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def onto_disk(folder: Path) -> None:
-    """Wait until the files of a folder are on the disk, so that a power cut leaves none of them empty.
+    """Wait until all files in a folder are on the disk, so that a power cut leaves none of them empty.
 
     Raises:
         OSError: the disk does not take them.
     """
-    for path in folder.iterdir():
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            continue
         # Windows flushes only what is open for writing.
         with path.open("rb" if os.name == "posix" else "r+b") as file:
             os.fsync(file.fileno())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
 from ..common.files import beside, onto_disk, put_in_place
+from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
 
 if TYPE_CHECKING:
     from ..lesions.results import Reading
@@ -31,6 +33,8 @@ FILES = {
     "quantification.csv",
     "receipt.json",
     "overview.png",
+    *REPORT_FILES,
+    DICOM_FOLDER,
 }
 
 
@@ -38,7 +42,14 @@ class NoPlaceError(UserError):
     """The results of any scan would find no place: a full disk, a folder that is gone, a right that was lost."""
 
 
-def save_reading(reading: Reading, folder: str, *, quick: bool = False, staging: Path | None = None) -> None:
+def save_reading(
+    reading: Reading,
+    folder: str,
+    outputs: Outputs | None = None,
+    *,
+    quick: bool = False,
+    staging: Path | None = None,
+) -> list[str]:
     """Write all output files of `reading` into `folder`.
 
     The files are written into a hidden folder, which gets its name when it is complete and on the disk; an earlier
@@ -47,7 +58,11 @@ def save_reading(reading: Reading, folder: str, *, quick: bool = False, staging:
     Args:
         reading: what is written. folder: where to.
         quick: masks, table and receipt alone.
+        outputs: what is written beside the result files; None for nothing.
         staging: a folder on the same disk in which files are written first; beside `folder` by default.
+
+    Returns:
+        A sentence for each of those outputs that cannot be written of this scan.
 
     Raises:
         NoPlaceError: the disk or the folder above takes nothing.
@@ -60,7 +75,8 @@ def save_reading(reading: Reading, folder: str, *, quick: bool = False, staging:
         if staging is None:
             target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        _write_all(reading, str(unfinished), quick)
+        notes = write_outputs(reading, unfinished, outputs) if outputs is not None else []
+        _write_all(_told(reading, outputs, notes), str(unfinished), quick)
         onto_disk(unfinished)
         put_in_place(unfinished, target)
     except OSError as error:
@@ -70,6 +86,16 @@ def save_reading(reading: Reading, folder: str, *, quick: bool = False, staging:
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return notes
+
+
+def _told(reading: Reading, outputs: Outputs | None, notes: list[str]) -> Reading:
+    """The reading whose receipt tells what was asked for beside the result files, and what of it could not be had."""
+    if outputs is None or not outputs.wanted:
+        return reading
+    earlier = reading.receipt.get("warnings")
+    warnings = [*(earlier if isinstance(earlier, list) else []), *notes]
+    return replace(reading, receipt={**reading.receipt, "outputs": list(outputs.wanted), "warnings": warnings})
 
 
 def _write_all(reading: Reading, folder: str, quick: bool) -> None:
@@ -112,6 +138,9 @@ def _refuse_to_replace_foreign(target: Path) -> None:
     if contents and "receipt.json" not in contents:
         raise UserError(f"{target} holds files that are not an earlier reading: choose another output folder.")
     foreign = sorted(contents - FILES)
+    inside = target / DICOM_FOLDER
+    if inside.is_dir():
+        foreign += sorted(f"{DICOM_FOLDER}/{name}" for name in set(os.listdir(inside)) - set(DICOM_FILES))
     if foreign:
         raise UserError(
             f"{target} also holds {foreign[0]}, which a new reading would delete: move it or choose another folder."

@@ -13,6 +13,7 @@ from ..lesions.results import Lesion, Reading
 from ..lesions.seen import seen_words
 from ..quantification.quantify import quantify
 from ..quantification.results import Quantification
+from .outputs import Outputs, check_packages
 
 __all__ = ["SavableReading"]
 
@@ -60,18 +61,55 @@ class SavableReading(Reading):
             columns=list(COLUMNS),
         )
 
-    def save(self, folder: str, *, quick: bool = False, staging: Path | None = None) -> None:
+    def save(
+        self, folder: str, outputs: Outputs | None = None, *, quick: bool = False, staging: Path | None = None
+    ) -> list[str]:
         """Write every output file into `folder`, which appears whole or not at all.
 
         Args:
             folder: where to. quick: masks, table and receipt alone. staging: see `save_reading`.
+            outputs: DICOM objects and report beside them.
+
+        Returns:
+            A sentence for each of those outputs that cannot be written of this scan.
 
         Raises:
             UserError: the folder cannot be written, or holds something other than an earlier reading.
         """
         from .result_folder import save_reading
 
-        save_reading(self, folder, quick=quick, staging=staging)
+        return save_reading(self, folder, outputs, quick=quick, staging=staging)
+
+    def to_dicom(self, folder: str | Path, de_identify: bool = False) -> list[Path]:
+        """Write DICOM objects for the archive that the scan came from: segmentations, measurements, report, overview.
+
+        Args:
+            folder: where to; it is made. de_identify: name no patient in them.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: a package is missing, or the scan was not read from DICOM files, or they are gone or changed.
+        """
+        from .outputs import write_dicom
+
+        check_packages(Outputs(dicom=True, de_identify=de_identify))
+        return write_dicom(self, Path(folder), de_identify)
+
+    def report(self, path: str | Path, name_patient: bool = False) -> None:
+        """Write the report as HTML or PDF, as the ending of `path` says.
+
+        Args:
+            name_patient: name the patient as the scan's DICOM header does.
+
+        Raises:
+            UserError: a package is missing, or another ending.
+        """
+        from .outputs import write_report
+
+        check_packages(Outputs(report=True))
+        write_report(self, Path(path), name_patient)
 
 
 def _line(lesion: Lesion) -> str:

@@ -32,7 +32,9 @@ CLASSES: dict[Classification, Coded] = {
 
 
 def own(value: str, meaning: str) -> Coded:
-    """A concept that no public scheme has."""
+    """A concept that no public scheme has; `value` of at most 16 letters, as readers look for it (PS3.3 8.1)."""
+    if len(value) > 16:
+        raise ValueError(f"the code {value} is too long")
     return Coded(value, OWN_SCHEME, meaning)
 
 

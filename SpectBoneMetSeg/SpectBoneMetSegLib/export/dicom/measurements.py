@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..._version import __version__
 from ...common.notice import RESEARCH_USE
 from ...lesions.naming import lesion_name
-from ...lesions.results import Lesion, Reading, ViewMeasurement
+from ...lesions.results import Lesion, Reading
+from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
-from ..ruling import ruled_by
 from .codes import ABNORMAL, CLASSES, OWN_SCHEME, Coded, finding_of, own
 from .equipment import MANUFACTURER, algorithm_of, manufacturer_words
 from .segmentation import SERIES, lesions_in, series_uid, sop_uid
@@ -43,29 +43,38 @@ CERTAINTY = Coded("111012", "DCM", "Certainty of Finding")
 TOTAL, INTENSITY = own("counts", "Counts"), own("counts-per-pixel", "Counts per pixel")
 CONTRAST = own("contrast", "Mean inside by mean of the surroundings")
 FOUND, REJECTED = own("areas", "Areas of abnormal uptake"), own("areas-rejected", "Areas that a physician rejected")
+COUNTED, BURDEN = own("areas-counted", "Areas that count as burden"), own("burden-area", "Area of all that count")
+INDEX = own("bone-scan-index", "Planar bone scan index")
+UPTAKE, SHARE = own("uptake", "Counts above the surroundings"), own("body-share", "Share of the view's counts")
+CONTRALATERAL = own("side-ratio", "Mean inside by mean of the other side")
 DECISION, RULED, CLASS = (
     own("decision", "Decision on the area"),
     own("ruled-by", "Whose word the outline and the decision are"),
     own("classification", "Classification of the area"),
 )
 
+#: A bone that holds less of a lesion is not told as its site.
+LEAST_SHARE = 0.25
+
 
 def measurement_report(
     reading: Reading,
     sources: Mapping[ViewName, SourceView],
     segmentations: Mapping[ViewName, Dataset],
-    by_hand: frozenset[int],
+    known: Quantification,
 ) -> Dataset:
     """The structured report of a reading.
 
     Args:
         sources: per view where it was read from. segmentations: per view that shows a lesion.
-        by_hand: IDs of the lesions that were drawn or changed by hand.
+        known: what is quantified of the reading.
     """
     import highdicom as hd
 
     groups = [
-        _lesion_group(reading, lesion, name, _segment(segmentations[name], number, sources[name]), by_hand)
+        _lesion_group(
+            reading, lesion, name, _segment(segmentations[name], number, sources[name]), known.lesion(lesion.id)
+        )
         for name in segmentations
         for number, lesion in enumerate(lesions_in(reading, name), start=1)
     ]
@@ -73,7 +82,7 @@ def measurement_report(
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=_device(reading)),
         procedure_reported=_code(Coded("373063009", "SCT", "Bone scan")),
-        imaging_measurements=[*groups, _scan_group(reading, headers)],
+        imaging_measurements=[*groups, _scan_group(reading, headers, known)],
         title=_code(Coded("126000", "DCM", "Imaging Measurement Report")),
     )
     report = hd.sr.Comprehensive3DSR(
@@ -141,24 +150,39 @@ def _algorithm(reading: Reading) -> Any:
     )
 
 
-def _lesion_group(reading: Reading, lesion: Lesion, name: ViewName, segment: Any, by_hand: frozenset[int]) -> Any:
+def _lesion_group(reading: Reading, lesion: Lesion, name: ViewName, segment: Any, known: LesionQuantities) -> Any:
     import highdicom as hd
 
-    model = _algorithm(reading)
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(tracking_uids(reading)[lesion.id], lesion_name(lesion.id)),
         referenced_segment=segment,
         finding_category=_code(ABNORMAL),
         finding_type=_code(finding_of(lesion)),
-        algorithm_id=model,
+        finding_sites=_sites(known),
+        algorithm_id=_algorithm(reading),
         measurements=[
-            hd.sr.Measurement(_code(what), value, _code(unit), derivation=None if derived is None else _code(derived))
-            for what, value, unit, derived in _numbers(lesion, lesion.views.get(name))
+            hd.sr.Measurement(_code(what), _short(value), _code(unit), derivation=derived and _code(derived))
+            for what, value, unit, derived in _numbers(known, name)
+            if value is not None and math.isfinite(value)
         ],
         qualitative_evaluations=[
-            hd.sr.QualitativeEvaluation(_code(what), _code(value)) for what, value in _words(lesion, by_hand)
+            hd.sr.QualitativeEvaluation(_code(what), _code(value)) for what, value in _words(known)
         ],
     )
+
+
+def _sites(known: LesionQuantities) -> Any:
+    """The bones that hold a good part of a lesion, the largest first; None where no bone is known."""
+    import highdicom as hd
+    from pydicom.sr.coding import Code
+
+    found = []
+    for bone in known.bones:
+        site, side = bone.region.code, bone.region.laterality
+        if site is not None and bone.share >= LEAST_SHARE:
+            laterality = None if side is None else Code(side.value, side.scheme, side.meaning)
+            found.append(hd.sr.FindingSite(Code(site.value, site.scheme, site.meaning), laterality))
+    return found or None
 
 
 def _segment(seg: Dataset, number: int, source: SourceView) -> Any:
@@ -173,35 +197,40 @@ def _segment(seg: Dataset, number: int, source: SourceView) -> Any:
     return hd.sr.ReferencedSegment(str(seg.SOPClassUID), str(seg.SOPInstanceUID), number, source_images=[image])
 
 
-def _numbers(lesion: Lesion, measured: ViewMeasurement | None) -> Iterator[tuple[Coded, float, Coded, Coded | None]]:
-    """What, value, unit and derivation of every number of a lesion in one view."""
+def _numbers(known: LesionQuantities, name: ViewName) -> Iterator[tuple[Coded, float | None, Coded, Coded | None]]:
+    """What, value (None where it cannot be measured), unit and derivation of every number of a lesion in one view."""
+    measured = known.views.get(name)
     if measured is not None:
-        yield AREA, _short(measured.area_mm2 / 100), CM2, None
-        yield TOTAL, _short(measured.counts), COUNTS, None
-        yield INTENSITY, _short(measured.max_counts), PER_PIXEL, MAXIMUM
-        yield INTENSITY, _short(measured.mean_counts), PER_PIXEL, MEAN
-        if math.isfinite(measured.contrast):
-            yield CONTRAST, _short(measured.contrast), RATIO, None
-    if lesion.confidence is not None:
-        yield CERTAINTY, _short(100 * lesion.confidence), PERCENT, None
+        yield AREA, measured.area_mm2 / 100, CM2, None
+        yield TOTAL, measured.counts, COUNTS, None
+        yield INTENSITY, measured.max_counts_per_pixel, PER_PIXEL, MAXIMUM
+        yield INTENSITY, measured.mean_counts_per_pixel, PER_PIXEL, MEAN
+        yield CONTRAST, measured.contrast, RATIO, None
+        yield CONTRALATERAL, measured.contralateral_ratio, RATIO, None
+        yield UPTAKE, measured.total_lesion_uptake_counts, COUNTS, None
+        yield SHARE, measured.body_counts_percent, PERCENT, None
+    yield CERTAINTY, None if known.confidence is None else 100 * known.confidence, PERCENT, None
 
 
-def _words(lesion: Lesion, by_hand: frozenset[int]) -> Iterator[tuple[Coded, Coded]]:
-    yield DECISION, own(lesion.decision, lesion.decision.capitalize())
-    who = ruled_by(lesion, by_hand)
+def _words(known: LesionQuantities) -> Iterator[tuple[Coded, Coded]]:
+    yield DECISION, own(known.decision, known.decision.capitalize())
     drew = own("physician-drew", "Physician, who drew or changed the outline")
-    yield RULED, drew if lesion.id in by_hand else own(who, who.capitalize())
-    if lesion.classification:
-        yield CLASS, CLASSES[lesion.classification]
+    yield RULED, drew if known.edited else own(known.ruled_by, known.ruled_by.capitalize())
+    if known.classification:
+        yield CLASS, CLASSES[known.classification]
 
 
-def _scan_group(reading: Reading, headers: list[Dataset]) -> Any:
+def _scan_group(reading: Reading, headers: list[Dataset], known: Quantification) -> Any:
     import highdicom as hd
 
     values: list[tuple[Coded, float, Coded]] = [
         (FOUND, len(reading.lesions), NUMBER),
         (REJECTED, len(reading.rejected), NUMBER),
+        (COUNTED, known.burden.lesions, NUMBER),
+        (BURDEN, _short(known.burden.area_mm2 / 100), CM2),
     ]
+    if known.index.percent is not None:
+        values.append((INDEX, _short(known.index.percent), PERCENT))
     if reading.confidence is not None:
         values.append((CERTAINTY, _short(100 * reading.confidence), PERCENT))
     return hd.sr.MeasurementsAndQualitativeEvaluations(

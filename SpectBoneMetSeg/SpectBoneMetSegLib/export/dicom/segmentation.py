@@ -16,6 +16,7 @@ import numpy as np
 
 from ...lesions.naming import lesion_color, lesion_name
 from ...lesions.results import Lesion, Reading
+from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, finding_of
 from .equipment import algorithm_of, equipment, manufacturer_words
@@ -49,11 +50,11 @@ def lesions_in(reading: Reading, view: ViewName) -> list[Lesion]:
     return [lesion for lesion in reading.lesions if lesion.id in held]
 
 
-def segmentation(reading: Reading, name: ViewName, source: SourceView, by_hand: frozenset[int]) -> Dataset | None:
+def segmentation(reading: Reading, name: ViewName, source: SourceView, known: Quantification) -> Dataset | None:
     """The segmentation of a view; None where the view holds no lesion, because there is no segmentation of nothing.
 
     Args:
-        by_hand: IDs of the lesions that were drawn or changed by hand.
+        known: bones of the lesions, and whether a hand drew them.
     """
     import highdicom as hd
 
@@ -62,7 +63,7 @@ def segmentation(reading: Reading, name: ViewName, source: SourceView, by_hand: 
         return None
     algorithm, tracking = _algorithm(reading), tracking_uids(reading)
     descriptions = [
-        _segment(number, lesion, algorithm, tracking[lesion.id], lesion.id in by_hand)
+        _segment(number, lesion, algorithm, tracking[lesion.id], known.lesion(lesion.id))
         for number, lesion in enumerate(lesions, start=1)
     ]
     ids = source.frame.as_stored(reading.view_masks[name])
@@ -107,22 +108,30 @@ def _algorithm(reading: Reading) -> Any:
     )
 
 
-def _segment(number: int, lesion: Lesion, algorithm: Any, tracking_uid: str, by_hand: bool) -> Any:
+def _segment(number: int, lesion: Lesion, algorithm: Any, tracking_uid: str, known: LesionQuantities) -> Any:
     import highdicom as hd
     from pydicom.sr.coding import Code
 
+    region = known.region
+    sites = [] if region is None or region.code is None else [region.code]
     red, green, blue = (round(255 * part) for part in lesion_color(lesion.id))
-    return hd.seg.SegmentDescription(
+    segment = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=lesion_name(lesion.id),
         segmented_property_category=Code(*ABNORMAL),
         segmented_property_type=Code(*finding_of(lesion)),
-        algorithm_type="SEMIAUTOMATIC" if by_hand else "AUTOMATIC",
+        algorithm_type="SEMIAUTOMATIC" if known.edited else "AUTOMATIC",
         algorithm_identification=algorithm,
         tracking_uid=tracking_uid,
         tracking_id=lesion_name(lesion.id),
+        anatomic_regions=[Code(site.value, site.scheme, site.meaning) for site in sites] or None,
         display_color=hd.color.CIELabColor.from_rgb(red, green, blue),
     )
+    side = region.laterality if region is not None else None
+    if sites and side is not None:
+        modifier = hd.sr.CodedConcept(side.value, side.scheme, side.meaning)
+        segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [modifier]
+    return segment
 
 
 def _as_single_frame(source: SourceView) -> Dataset:

@@ -7,13 +7,14 @@ from SpectBoneMetSegLib.export.dicom.measurements import measurement_report
 from SpectBoneMetSegLib.export.dicom.segmentation import lesions_in, segmentation
 from SpectBoneMetSegLib.export.dicom.source import source_views
 from SpectBoneMetSegLib.export.dicom.uids import tracking_uids
+from SpectBoneMetSegLib.quantification.quantify import quantify
 
 
-def report_of(reading, by_hand=frozenset()):
-    sources = source_views(reading)
-    segs = {name: segmentation(reading, name, source, by_hand) for name, source in sources.items()}
+def report_of(reading):
+    sources, known = source_views(reading), quantify(reading)
+    segs = {name: segmentation(reading, name, source, known) for name, source in sources.items()}
     segs = {name: seg for name, seg in segs.items() if seg is not None}
-    return measurement_report(reading, sources, segs, by_hand), segs
+    return measurement_report(reading, sources, segs, known), segs
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,9 @@ def a_report(dicom_reading, tmp_path_factory):
     reading = dicom_reading()
     rejected = dataclasses.replace(reading.lesions[0], id=4, decision="rejected")
     said = dataclasses.replace(reading.lesions[1], decision="accepted", classification="equivocal")
-    lesions = (reading.lesions[0], said, reading.lesions[2])
+    lesions = (reading.lesions[0], said, dataclasses.replace(reading.lesions[2], edited=True))
     reading = dataclasses.replace(reading, lesions=lesions, rejected=(rejected,))
-    report, segs = report_of(reading, frozenset({3}))
+    report, segs = report_of(reading)
     file = tmp_path_factory.mktemp("sr") / "measurements_sr.dcm"
     report.save_as(file)
     return reading, segs, file
@@ -55,6 +56,18 @@ def test_a_lesion_has_a_group_for_every_view_that_shows_it(a_report):
         assert told["Certainty of Finding", ""] == pytest.approx(100 * lesion.confidence, rel=1e-5)
 
 
+def test_every_lesion_names_its_bone_and_side(a_report):
+    reading, segs, file = a_report
+    groups = highdicom.sr.srread(file).content.get_volumetric_roi_measurement_groups()
+    known = quantify(reading)
+    expected = [known.lesion(lesion.id).region for name in segs for lesion in lesions_in(reading, name)]
+    assert {region.title for region in expected} == {"right ribs", "left ribs", "right pelvis"}
+    for group, region in zip(groups, expected, strict=True):
+        site = group.finding_sites[0]
+        assert site.value.value == region.code.value
+        assert site.laterality.meaning == region.side.capitalize()
+
+
 def test_decisions_and_who_made_them_stand_in_every_group(a_report):
     groups = highdicom.sr.srread(a_report[2]).content.get_volumetric_roi_measurement_groups()
     told = {
@@ -78,6 +91,11 @@ def test_a_last_group_tells_of_the_whole_scan(a_report):
     assert told["Areas of abnormal uptake"] == 3
     assert told["Areas that a physician rejected"] == 1
     assert told["Certainty of Finding"] == pytest.approx(90)
+    known = quantify(a_report[0])
+    assert told["Areas that count as burden"] == known.burden.lesions
+    # Two made-up regions are no skeleton: no number stands in for what cannot be computed.
+    assert known.index.percent is None
+    assert "Planar bone scan index" not in told
 
 
 def test_the_validator_of_the_standard_finds_no_error(a_report, dicom_reading, tmp_path, validate):

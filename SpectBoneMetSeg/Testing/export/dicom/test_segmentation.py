@@ -10,6 +10,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.dicom.segmentation import lesions_in, segmentation
 from SpectBoneMetSegLib.export.dicom.source import source_views
 from SpectBoneMetSegLib.export.dicom.uids import tracking_uids
+from SpectBoneMetSegLib.quantification.quantify import quantify
 from support.labels import read
 
 VARIANTS = ["two-frame", "reversed", "detectors-swapped", "two-windows", "single-files", "side-by-side", "rle"]
@@ -19,7 +20,7 @@ def written(reading, folder):
     """{view: file} of the segmentations of a reading."""
     files = {}
     for name, source in source_views(reading).items():
-        seg = segmentation(reading, name, source, frozenset())
+        seg = segmentation(reading, name, source, quantify(reading))
         if seg is not None:
             files[name] = folder / f"seg_{name}.dcm"
             seg.save_as(files[name])
@@ -83,10 +84,11 @@ def test_dcmqi_opens_it_where_the_reader_puts_the_view(dicom_reading, tmp_path, 
 def test_segments_bear_name_code_tracking_and_the_model(dicom_reading, tmp_path):
     reading = dicom_reading()
     said = dataclasses.replace(reading.lesions[1], decision="accepted", classification="malignant")
-    reading = dataclasses.replace(reading, lesions=(reading.lesions[0], said, reading.lesions[2]))
+    drawn = dataclasses.replace(reading.lesions[2], edited=True)
+    reading = dataclasses.replace(reading, lesions=(reading.lesions[0], said, drawn))
     uids = tracking_uids(reading)
     source = source_views(reading)["posterior"]
-    seg = segmentation(reading, "posterior", source, frozenset({3}))
+    seg = segmentation(reading, "posterior", source, quantify(reading))
     assert [item.SegmentLabel for item in seg.SegmentSequence] == ["Abnormal uptake 2", "Abnormal uptake 3"]
     assert [item.TrackingUID for item in seg.SegmentSequence] == [uids[2], uids[3]]
     kinds = [item.SegmentedPropertyTypeCodeSequence[0].CodeMeaning for item in seg.SegmentSequence]
@@ -95,6 +97,9 @@ def test_segments_bear_name_code_tracking_and_the_model(dicom_reading, tmp_path)
     model = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
     assert (model.AlgorithmName, model.AlgorithmVersion) == ("SpectBoneMetSeg made-up", "7")
     assert "ab" * 32 in model.AlgorithmParameters
+    sites = [item.AnatomicRegionSequence[0] for item in seg.SegmentSequence]
+    assert [site.CodeMeaning for site in sites] == ["Rib", "Pelvis"]
+    assert [site.AnatomicRegionModifierSequence[0].CodeMeaning for site in sites] == ["Left", "Right"]
     assert seg.StudyInstanceUID == source.header.StudyInstanceUID
     assert "Research use only" in seg.SeriesDescription
 
@@ -104,7 +109,7 @@ def test_the_same_reading_has_the_same_uids_and_another_has_others(dicom_reading
     source = source_views(reading)["anterior"]
 
     def uids(of):
-        seg = segmentation(of, "anterior", source, frozenset())
+        seg = segmentation(of, "anterior", source, quantify(of))
         return {
             seg.SOPInstanceUID,
             seg.SeriesInstanceUID,

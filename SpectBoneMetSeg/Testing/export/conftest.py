@@ -15,6 +15,7 @@ from SpectBoneMetSegLib.lesions.measurement import measure_lesions
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.lesions.results import Reading
 from SpectBoneMetSegLib.loading import read_scan
+from SpectBoneMetSegLib.scan.thorax import whole_field
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 #: What the identity of a patient is made of; no output may hold it where it does not belong.
@@ -39,6 +40,23 @@ def with_names(folder: Path) -> None:
         for keyword, value in NAMES.items():
             setattr(dataset, keyword, value)
         dataset.save_as(file)
+
+
+def _regions(view) -> np.ndarray:
+    """The left half of the patient: pelvis in the lower half of the body, ribs above; spine beside them."""
+    rows, columns = view.shape
+    numbers = np.zeros(view.shape, np.uint8)
+    numbers[10 : rows // 3, 8:-8] = 57
+    numbers[rows // 3 : -10, 8:-8] = 56
+    left = slice(columns // 2, None) if view.name == "anterior" else slice(None, columns // 2)
+    numbers[:, left] = np.where(numbers[:, left] > 50, numbers[:, left] - 50, 0)
+    return numbers
+
+
+@pytest.fixture(scope="session")
+def patient_names() -> dict[str, str]:
+    """The identity in the files' headers, by keyword."""
+    return dict(NAMES)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +89,16 @@ def dicom_reading(reading_factory, tmp_path_factory) -> Callable[..., Reading]:
             "inputs": [{"file": file} for file in scan.source.files],
             "warnings": list(scan.warnings),
         }
-        return dataclasses.replace(made, scan=scan, lesions=known, receipt=receipt, confidence=0.9)
+        regions = {name: _regions(view) for name, view in scan.views.items()}
+        return dataclasses.replace(
+            made,
+            scan=scan,
+            lesions=known,
+            receipt=receipt,
+            confidence=0.9,
+            regions=regions,
+            crop=whole_field(scan.frame.shape),
+        )
 
     return make
 

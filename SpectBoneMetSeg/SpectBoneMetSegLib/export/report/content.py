@@ -1,0 +1,244 @@
+"""What a report says, before it becomes a page: pictures, sections, tables. HTML and PDF show the same content."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...common.notice import RESEARCH_USE
+from ...lesions.extent import headline
+from ...lesions.results import Lesion, Reading
+from ...lesions.seen import faint_views, seen_words
+from ...quantification.results import LesionQuantities, Quantification, RegionQuantities
+from ...scan.planar import VIEW_NAMES, ViewName
+from .pictures import BRIGHT, DARK, map_picture, view_picture
+from .words import Words
+
+__all__ = ["Content", "Picture", "Section", "Table", "content_of"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its caption and the line below it."""
+
+    caption: str
+    png: bytes
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text; `numeric` are the places of columns that are set to the right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, and below it facts, sentences and a table, as many as there are."""
+
+    heading: str
+    facts: tuple[tuple[str, str], ...] = ()
+    sentences: tuple[str, ...] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """All of a report.
+
+    Attributes:
+        headline: what was found, in one line. notice: what it must not be used for.
+        facts: name and value of what stands at the head. pictures: side by side. notes: below them.
+    """
+
+    title: str
+    headline: str
+    notice: str
+    facts: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
+    notes: tuple[str, ...]
+    sections: tuple[Section, ...]
+    words: Words = field(default_factory=Words)
+
+
+def content_of(
+    reading: Reading, known: Quantification, words: Words | None = None, patient: dict[str, str] | None = None
+) -> Content:
+    """What the report of a reading says.
+
+    Args:
+        known: what is quantified of it.
+        words: of another language.
+        patient: keys of `words` and what stands for the patient; None names nobody.
+    """
+    say = words or Words()
+    maps = bool(reading.regions)
+    return Content(
+        title=say("title"),
+        headline=headline(reading).capitalize() + ".",
+        notice=RESEARCH_USE,
+        facts=tuple(_facts(reading, known, say, patient or {})),
+        pictures=tuple(_pictures(reading, say)),
+        notes=(say("pictures_note"), *((say("map_note"),) if maps else ())),
+        sections=(
+            _areas(reading, known, say),
+            _index(known, say),
+            _regions(known, say),
+            _quality(reading, say),
+            _about(reading, say),
+        ),
+        words=say,
+    )
+
+
+def _facts(reading: Reading, known: Quantification, say: Words, patient: dict[str, str]) -> Iterator[tuple[str, str]]:
+    yield from ((say(key), value) for key, value in patient.items())
+    yield say("case"), reading.scan.case
+    told = reading.scan.source.description
+    day = told.get("study_date", "")
+    if len(day) == 8 and day.isdigit():
+        yield say("study_date"), f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    camera = " ".join(told[key] for key in ("manufacturer", "model") if told.get(key))
+    if camera:
+        yield say("camera"), camera
+    yield say("read"), str(reading.receipt.get("read", ""))
+    if reading.confidence is not None:
+        yield say("scan_confidence"), f"{reading.confidence:.2f}"
+    review = known.review
+    if review.state == "not reviewed":
+        yield say("review"), say("not_reviewed")
+    else:
+        counted = {key: getattr(review, key) for key in ("accepted", "rejected", "open", "edited", "reclassified")}
+        yield say("review"), say("reviewed", **counted)
+
+
+def _pictures(reading: Reading, say: Words) -> Iterator[Picture]:
+    for name in reading.scan.views:
+        for key, level in (("bright", BRIGHT), ("dark", DARK)):
+            png, black = view_picture(reading, name, level)
+            yield Picture(say(key, view=say(name)), png, f"{black:.0f}")
+    for name in reading.scan.views:
+        regions = map_picture(reading, name)
+        if regions is not None:
+            yield Picture(say("map", view=say(name)), regions)
+
+
+def _areas(reading: Reading, known: Quantification, say: Words) -> Section:
+    everything = (*reading.lesions, *reading.rejected)
+    if not everything:
+        return Section(say("areas"), sentences=(say("none"),))
+    keys = (
+        *("number", "bone", "seen_in", "area_cm2", "contrast_anterior", "contrast_posterior"),
+        *("confidence", "decision", "classification", "ruled_by"),
+    )
+    table = Table(
+        tuple(map(say, keys)),
+        tuple(_row(lesion, known.lesion(lesion.id), say) for lesion in everything),
+        frozenset({0, 3, 4, 5, 6}),
+    )
+    return Section(say("areas"), sentences=(say("until"), say("contrast_note")), table=table)
+
+
+def _row(lesion: Lesion, known: LesionQuantities, say: Words) -> tuple[str, ...]:
+    return (
+        str(lesion.id),
+        _bones(known, say),
+        seen_words(lesion),
+        f"{lesion.area_mm2 / 100:.1f}",
+        *(_contrast(lesion, name) for name in VIEW_NAMES),
+        "-" if lesion.confidence is None else f"{lesion.confidence:.2f}",
+        say(lesion.decision),
+        say(lesion.classification) if lesion.classification else "-",
+        say("physician_drew" if known.edited else f"{known.ruled_by}_ruled"),
+    )
+
+
+def _bones(known: LesionQuantities, say: Words) -> str:
+    """The bone, and its share where the lesion lies on several."""
+    if not known.bones:
+        return "-"
+    if len(known.bones) == 1:
+        return known.bones[0].region.title
+    return ", ".join(say("bone_share", bone=bone.region.title, share=100 * bone.share) for bone in known.bones[:2])
+
+
+def _contrast(lesion: Lesion, name: ViewName) -> str:
+    measured = lesion.views.get(name)
+    if measured is None or not math.isfinite(measured.contrast):
+        return "-"
+    return f"{measured.contrast:.2f}" + (" (f)" if name in faint_views(lesion) else "")
+
+
+def _index(known: Quantification, say: Words) -> Section:
+    index, burden = known.index, known.burden
+    facts = (
+        (say("burden"), say("burden_value", lesions=burden.lesions, area=burden.area_mm2 / 100)),
+        *((say("uptake", view=name), f"{value:.2f} %") for name, value in burden.body_counts_percent.items()),
+    )
+    if index.percent is None:
+        return Section(say("index"), facts, (say("index_none", reason=index.reason, remedy=index.remedy),))
+    value = say("index_value", value=index.percent, table=index.table.name)
+    return Section(say("index"), ((say("index"), value), *facts), (say("index_note"),))
+
+
+def _regions(known: Quantification, say: Words) -> Section:
+    if not known.regions:
+        return Section(say("regions"), sentences=(say("no_regions"),))
+    keys = ("map_number", "region", "region_areas", "region_involved", "region_index")
+    table = Table(
+        tuple(map(say, keys)),
+        tuple(_region_row(each) for each in known.regions),
+        frozenset({0, 2, 3, 4}),
+    )
+    missing = ", ".join(region.title for region in known.not_found)
+    return Section(say("regions"), sentences=(say("not_found", names=missing),) if missing else (), table=table)
+
+
+def _region_row(known: RegionQuantities) -> tuple[str, ...]:
+    share, part = known.involved_share, known.index_percent
+    return (
+        str(known.region.number),
+        known.region.title,
+        str(known.lesions or "-"),
+        "-" if not share else f"{100 * share:.1f}",
+        "-" if part is None else f"{part:.2f}",
+    )
+
+
+def _quality(reading: Reading, say: Words) -> Section:
+    told, receipt = reading.scan.source.description, reading.receipt
+    facts = [(say("views"), " + ".join(reading.scan.views))]
+    for name, view in reading.scan.views.items():
+        counts = float(told.get(f"counts_{name}") or view.counts.sum(dtype=float))
+        facts.append((say("counts", view=name), say("counts_value", counts=counts, million=counts / 1e6)))
+    view = next(iter(reading.scan.views.values()))
+    (rows, columns), (down, across) = view.shape, view.spacing
+    facts.append((say("pixels"), say("pixels_value", rows=rows, columns=columns, down=down, across=across)))
+    if reading.crop.method == "profiles":
+        facts.append((say("box"), say("box_value", what="thorax", confidence=reading.crop.confidence)))
+    warnings = receipt.get("warnings")
+    notes = " ".join(map(str, warnings)) if isinstance(warnings, list) else ""
+    facts.append((say("checks"), notes or say("no_warnings")))
+    return Section(say("quality"), tuple(facts))
+
+
+def _about(reading: Reading, say: Words) -> Section:
+    receipt = reading.receipt
+    model, program = receipt.get("model"), receipt.get("program")
+    facts = []
+    if isinstance(model, dict):
+        known = f"{model.get('name')} {model.get('version')}, SHA-256 {str(model.get('sha256'))[:16]}..."
+        facts.append((say("model"), known))
+    if isinstance(program, dict):
+        facts.append((say("program"), f"{program.get('name')} {program.get('version')}"))
+    if receipt.get("engine"):
+        facts.append((say("engine"), f"{receipt['engine']}, {receipt.get('device')}"))
+    threshold = receipt.get("threshold")
+    if isinstance(threshold, int | float):
+        facts.append((say("threshold"), f"{threshold:.3g}"))
+    described = str(model.get("description") or "") if isinstance(model, dict) else ""
+    return Section(say("about"), tuple(facts), tuple(filter(None, (described, say("limits"), RESEARCH_USE + "."))))

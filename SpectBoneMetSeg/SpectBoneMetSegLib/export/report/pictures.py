@@ -1,0 +1,176 @@
+"""The report's pictures: both views with outlines at two intensities, and the regions of the skeleton.
+
+Made to be printed in grey as well: outlines lie on a white line, regions are told apart by edges and numbers.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...lesions.components import outlines_of
+from ...lesions.results import Reading
+from ...lesions.seen import faint_views
+from ...scan.display import display_window, side_marks
+from ...scan.planar import PlanarView, ViewName
+from ...scan.skeleton_regions import RIGHT_OFFSET
+from ..label_placement import place_labels
+from ..picture_parts import dashed_outline, grey_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+__all__ = ["BRIGHT", "DARK", "map_picture", "view_picture"]
+
+#: Height of a picture in pixels; at 140 mm on paper that is 210 an inch.
+HEIGHT = 1180
+#: Counts that are black, by those of the usual display: in one faint uptake shows, in the other hot uptake has a shape.
+BRIGHT, DARK = 0.45, 1.6
+INK, OUTLINE, WHITE = (25, 25, 25), (200, 0, 30), (255, 255, 255)
+LETTERS = 32
+#: Rows with less than this part of the fullest row's counts hold no body; so much of them is shown all the same.
+AIR_ROW, AIR_MM = 0.02, 30.0
+
+
+def view_picture(reading: Reading, name: ViewName, level: float) -> tuple[bytes, float]:
+    """A view with its outlines as PNG, and the counts a pixel that are black.
+
+    Args:
+        level: counts that are black, by those of the usual display.
+    """
+    view = reading.scan.views[name]
+    black = max(1.0, level * display_window(view.counts)[1])
+    first, end = _body_rows(reading)
+    image, scale = _grey(view, black, first, end)
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(image)
+    faint = {lesion.id for lesion in reading.lesions if name in faint_views(lesion)}
+    drawn = {
+        number: [(piece + 0.5 - (first, 0)) * scale for piece in pieces]
+        for number, pieces in outlines_of(reading.view_masks[name]).items()
+    }
+    for number, pieces in drawn.items():
+        for piece in pieces:
+            points = [tuple(point) for point in np.vstack((piece, piece[:1]))[:, ::-1].tolist()]
+            draw.line(points, fill=WHITE, width=6, joint="curve")
+            if number in faint:
+                dashed_outline(draw, piece, OUTLINE, 2)
+            else:
+                draw.line(points, fill=OUTLINE, width=3, joint="curve")
+    _number(draw, drawn, image.size)
+    _mark_sides(draw, view, image.size)
+    return _png(image), black
+
+
+def map_picture(reading: Reading, name: ViewName) -> bytes | None:
+    """The regions of the skeleton over a faint view as PNG; None where the model knows none."""
+    regions = reading.regions.get(name)
+    if regions is None:
+        return None
+    from PIL import Image, ImageDraw
+
+    view = reading.scan.views[name]
+    first, end = _body_rows(reading)
+    image, scale = _grey(view, 2.2 * display_window(view.counts)[1], first, end)
+    size, regions = image.size, regions[first:end]
+    large = np.asarray(Image.fromarray(regions).resize(size, Image.Resampling.NEAREST))
+    shades = np.full((256, 3), 255.0)
+    for number in np.unique(regions[regions > 0]).tolist():
+        shades[number] = _shade(number % RIGHT_OFFSET)
+    painted = np.asarray(image, float) * shades[large] / 255
+    edges = np.zeros(large.shape, bool)
+    for axis in (0, 1):
+        differs = np.diff(large.astype(int), axis=axis) != 0
+        edges |= np.pad(differs, [(0, 1) if axis == place else (0, 0) for place in (0, 1)])
+    painted[edges] = (70, 70, 70)
+    image = Image.fromarray(painted.round().astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for number in np.unique(regions[regions > 0]).tolist():
+        row, column = _inside(regions == number)
+        _text(draw, (column + 0.5) * scale[1], (row + 0.5) * scale[0], str(number), 26, INK)
+    _mark_sides(draw, view, size)
+    return _png(image)
+
+
+def _body_rows(reading: Reading) -> tuple[int, int]:
+    """First and end row of the body in every view, with some air; the field may go on far beyond head and feet."""
+    views = reading.scan.views.values()
+    rows = min(view.shape[0] for view in views)
+    if any(view.shape[0] != rows for view in views):
+        return 0, rows
+    summed = sum(view.counts.sum(axis=1, dtype=float) for view in views)
+    inside = np.flatnonzero(np.asarray(summed) > AIR_ROW * np.max(summed))
+    air = round(AIR_MM / reading.scan.frame.spacing[0])
+    return max(0, int(inside[0]) - air), min(rows, int(inside[-1]) + 1 + air)
+
+
+def _grey(view: PlanarView, black: float, first: int, end: int) -> tuple[Image, NDArray[np.float64]]:
+    """Rows of a view in inverted grey, true to millimetres, and pixels of the picture by those of the view."""
+    rows, columns = end - first, view.shape[1]
+    width = round(HEIGHT * columns * view.spacing[1] / (rows * view.spacing[0]))
+    width = min(max(width, HEIGHT // 8), HEIGHT)
+    edges = (first - 0.5, -0.5, end - 0.5, columns - 0.5)
+    return grey_picture(view, edges, (width, HEIGHT), black), np.array([HEIGHT / rows, width / columns])
+
+
+def _inside(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """A pixel deep inside a region, where its number stands."""
+    from scipy import ndimage
+
+    (window,) = ndimage.find_objects(mask.astype(np.uint8))
+    depth = ndimage.distance_transform_edt(np.pad(mask[window], 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(row) + window[0].start, int(column) + window[1].start
+
+
+def _shade(number: int) -> tuple[float, float, float]:
+    """A light colour of a region; neighbouring numbers differ in brightness too."""
+    import colorsys
+
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.35, (1.0, 0.86)[number % 2])
+    return 255 * red, 255 * green, 255 * blue
+
+
+def _number(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], size: tuple[int, int]) -> None:
+    width, height = size
+    boxes = {number: _size(draw, str(number)) for number in drawn}
+    outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}
+    for number, (top, left, anchor) in place_labels(outlines, boxes, (0, 0, height, width), gap=5).items():
+        high, wide = boxes[number]
+        x, y = left + wide / 2, top + high / 2
+        if anchor is not None:
+            draw.line([(anchor[1], anchor[0]), (x, y)], fill=OUTLINE, width=2)
+        _text(draw, x, y, str(number), LETTERS, OUTLINE)
+
+
+def _mark_sides(draw: ImageDraw, view: PlanarView, size: tuple[int, int]) -> None:
+    near, far = side_marks(view)
+    _text(draw, 18, 24, near, 32, INK)
+    _text(draw, size[0] - 18, 24, far, 32, INK)
+    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=(150, 150, 150), width=2)
+
+
+def _text(draw: ImageDraw, x: float, y: float, text: str, size: int, color: tuple[int, int, int]) -> None:
+    draw.text((x, y), text, fill=color, font=_font(size), anchor="mm", stroke_width=4, stroke_fill=WHITE)
+
+
+def _size(draw: ImageDraw, text: str) -> tuple[float, float]:
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(LETTERS), stroke_width=4)
+    return bottom - top, right - left
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+def _png(image: Image) -> bytes:
+    stream = io.BytesIO()
+    image.convert("RGB").save(stream, "PNG", compress_level=4)
+    return stream.getvalue()

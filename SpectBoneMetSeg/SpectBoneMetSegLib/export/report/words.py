@@ -1,0 +1,117 @@
+"""Every word of the report that is not data, in one place: a translation is another table with the same keys."""
+
+from __future__ import annotations
+
+__all__ = ["ENGLISH", "Words"]
+
+#: {key: text}; braces stand for values.
+ENGLISH = {
+    "title": "Planar bone scan: abnormal uptake",
+    "case": "Scan",
+    "patient": "Patient",
+    "patient_id": "Patient ID",
+    "birth_date": "Date of birth",
+    "study_date": "Date of the scan",
+    "camera": "Camera",
+    "read": "What was read",
+    "scan_confidence": "Probability that the scan shows abnormal uptake",
+    "review": "Review",
+    "not_reviewed": "No physician has reviewed this reading: every area is the model's.",
+    "reviewed": (
+        "Reviewed by a physician: {accepted} accepted, {rejected} rejected, {open} left open, {edited} drawn "
+        "or changed by hand, {reclassified} classified."
+    ),
+    "bright": "{view}, faint uptake shown",
+    "dark": "{view}, hot uptake shown",
+    "map": "{view}, regions of the skeleton",
+    "anterior": "Anterior",
+    "posterior": "Posterior, from behind",
+    "pictures_note": (
+        "Dark is hot. R and L are the patient's sides. Outlines bear the numbers of the table; a dashed one "
+        "is hardly brighter than its surroundings in that view. Below each picture the counts a pixel that "
+        "are black."
+    ),
+    "map_note": "Numbers in the maps are those of the table of regions.",
+    "areas": "Areas of abnormal uptake",
+    "none": "No area of abnormal uptake was outlined.",
+    "until": "Each is abnormal uptake, and nothing more, until a physician accepts it.",
+    "number": "No.",
+    "bone": "Bone",
+    "seen_in": "Seen in",
+    "area_cm2": "Area (cm2)",
+    "contrast_anterior": "Contrast ant.",
+    "contrast_posterior": "Contrast post.",
+    "confidence": "Confidence",
+    "decision": "Decision",
+    "classification": "Class",
+    "ruled_by": "Ruled by",
+    "open": "open",
+    "accepted": "accepted",
+    "rejected": "rejected",
+    "benign": "benign",
+    "equivocal": "equivocal",
+    "malignant": "malignant",
+    "bone_share": "{bone} {share:.0f}\u00a0%",
+    "model_ruled": "model",
+    "physician_ruled": "physician",
+    "physician_drew": "physician (outline)",
+    "contrast_note": "Contrast: mean inside by mean of the surroundings. Rejected areas stand last and count nowhere.",
+    "regions": "Regions of the skeleton",
+    "map_number": "Map",
+    "region": "Region",
+    "region_areas": "Areas",
+    "region_involved": "Involved (%)",
+    "region_index": "Part of the index (%)",
+    "no_regions": "The model gave no regions of the skeleton.",
+    "not_found": "Not seen in either view: {names}.",
+    "index": "Planar bone scan index",
+    "index_note": "What a physician rejected or calls benign, and what lies outside bone, counts nowhere here.",
+    "burden": "Areas that count",
+    "burden_value": "{lesions}, together {area:.1f} cm2",
+    "uptake": "Their share of all counts, {view}",
+    "index_value": "{value:.2f} % of the skeleton's mass (weights: {table}).",
+    "index_none": "Not computable: {reason} {remedy}",
+    "quality": "Technical quality",
+    "views": "Views",
+    "counts": "Counts, {view}",
+    "counts_value": "{counts:,.0f} ({million:.2f} million)",
+    "pixels": "Pixels",
+    "pixels_value": "{rows} x {columns} of {down:.3g} x {across:.3g} mm",
+    "box": "Region read",
+    "box_value": "{what}, found with confidence {confidence:.2f}",
+    "checks": "Checks of the input",
+    "no_warnings": "Nothing conspicuous was found.",
+    "about": "Model and its limits",
+    "model": "Model",
+    "program": "Program",
+    "engine": "Computed with",
+    "threshold": "Threshold",
+    "limits": (
+        "Known limits: faint areas, above all in ribs, are missed; bladder, kidneys, injection site, joints "
+        "and fractures can be outlined; a planar image has no depth, so that areas and no volumes are told, "
+        "and which of two overlying bones is meant is a guess. The figures of the model's card are no "
+        "evidence of clinical performance."
+    ),
+    "confirmation": "Confirmation by a physician",
+    "confirmation_note": (
+        "A program made this report. It is valid only when a physician has compared it with the images."
+    ),
+    "agree": "Read and agreed",
+    "disagree": "Read and not agreed, because:",
+    "name": "Name",
+    "date": "Date",
+    "signature": "Signature",
+    "page": "Page {number} of {count}",
+}
+
+
+class Words:
+    """The report's words in one language."""
+
+    def __init__(self, table: dict[str, str] | None = None) -> None:
+        """Take a translation; keys it lacks are said in English."""
+        self._table = {**ENGLISH, **(table or {})}
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key with its values put in."""
+        return self._table[key].format(**values)

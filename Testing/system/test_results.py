@@ -1,0 +1,84 @@
+"""`segment --dicom --report` and `batch`: what goes back to the archive, from the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+from PIL import Image
+from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.loading import read_scan
+from support.labels import maps_of, read
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+ASKED = ["--region", "whole-body", "--dicom", "--report"]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    assert main(["segment", str(SAMPLE), "--output", str(folder), *ASKED]) == 0
+    return folder / "simulated_scan"
+
+
+def test_the_sample_study_gives_dicom_objects_and_a_report(out):
+    assert {path.name for path in (out / "dicom").iterdir()} == {
+        *("seg_anterior.dcm", "seg_posterior.dcm", "measurements_sr.dcm", "report.dcm", "overview_sc.dcm"),
+    }
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "thoracic spine" in page
+    assert "Research use only" in page
+
+
+def test_its_segmentations_come_back_as_labels_exact_to_the_pixel(out):
+    scan = read_scan(SAMPLE)
+    for name in ("anterior", "posterior"):
+        found = maps_of(read(scan, out / "dicom" / f"seg_{name}.dcm"), scan)[name] > 0
+        ids = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(out / f"mask_{name}.nrrd")))[0]
+        np.testing.assert_array_equal(found, (ids if name == "anterior" else ids[:, ::-1]) > 0)
+
+
+def test_a_batch_reads_again_what_lacks_a_report_that_is_asked_for(tiny, tmp_path, capsys):
+    archive, output = tmp_path / "archive", tmp_path / "results"
+    archive.mkdir()
+    os.symlink(SAMPLE, archive / "scan.dcm")
+    run = ["batch", str(archive), "--output", str(output), "--model", str(tiny)]
+    assert main(run) == 0
+    assert main([*run, "--report"]) == 0
+    assert (output / "scan" / "report.pdf").is_file()
+    capsys.readouterr()
+    assert main([*run, "--report"]) == 0
+    assert "1 of them read before" in capsys.readouterr().err
+
+
+def test_pictures_have_their_files_and_one_sentence_for_dicom(tiny, tmp_path, capsys):
+    counts = read_scan(SAMPLE).views["anterior"].counts.astype(np.uint16)
+    Image.fromarray(counts).save(tmp_path / "scan.png")
+    further = ["--dicom", "--json", "--views", "anterior", "--model", str(tiny)]
+    status = main(["segment", str(tmp_path / "scan.png"), "--output", str(tmp_path / "out"), *further])
+    told = capsys.readouterr()
+    assert status == 0, told.err
+    (study,) = json.loads(told.out)["studies"]
+    assert [note for note in study["warnings"] if note.startswith("No DICOM results: ")]
+    assert not (Path(study["folder"]) / "dicom").exists()
+    assert (Path(study["folder"]) / "overview.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--de-identify"], "add --dicom or --report"),
+        (["--dicom", "--name-patient"], "add --report"),
+        (["--report", "--de-identify", "--name-patient"], "named and taken out"),
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused_before_any_work(tmp_path, capsys, options, words):
+    assert main(["segment", str(SAMPLE), "--output", str(tmp_path / "out"), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
