@@ -157,7 +157,7 @@ def _read_one(
         reading = reader.read_scan(loaded.scan, options, loaded.clock)
         result = written(case, reading, Settings(options=options, outputs=outputs or Outputs()))
         if scene:
-            from ..mrml.nodes import save_scene
+            from ..mrml.scene_file import save_scene
 
             save_scene(reading, scene)
     except Exception as error:

@@ -24,7 +24,13 @@ _VIEW_COLUMNS = (
 QUANTITY_COLUMNS: tuple[str, ...] = (
     *("level", "ID", "bone", "side", "snomed_ct", "bones_with_shares", "seen_in", "lesions", "area_cm2"),
     *(f"{view}_{column}" for view in VIEW_NAMES for column in _VIEW_COLUMNS),
-    *("geometric_mean_counts", "involved_percent", "weight_percent", "bone_scan_index_percent"),
+    *(
+        "geometric_mean_counts",
+        "involved_percent",
+        "involved_mass_percent",
+        "weight_percent",
+        "bone_scan_index_percent",
+    ),
     *("bone_scan_index_not_computable_because", "confidence", "decision", "classification", "edited", "ruled_by"),
     "not_counted_because",
 )
@@ -92,6 +98,7 @@ def _region_row(found: RegionQuantities) -> dict[str, Any]:
         **_of_views("lesion_area_cm2", {name: area / 100 for name, area in found.lesion_area_mm2.items()}),
         **_of_views("counts", found.counts),
         "involved_percent": None if found.involved_share is None else 100 * found.involved_share,
+        "involved_mass_percent": None if found.involved_mass_share is None else 100 * found.involved_mass_share,
         "weight_percent": found.weight_percent,
         "bone_scan_index_percent": found.index_percent,
     }

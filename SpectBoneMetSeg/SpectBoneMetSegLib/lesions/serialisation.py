@@ -5,7 +5,9 @@ A file is an uncompressed .npz without pickled objects: arrays, and all else as 
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -23,6 +25,8 @@ from .model_result import Limits, ModelResult
 __all__ = [
     "load_result",
     "load_scan",
+    "regions_from",
+    "regions_text",
     "result_facts",
     "result_from",
     "save_result",
@@ -132,6 +136,29 @@ def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
         },
         "warnings": list(scan.warnings),
     }
+
+
+def regions_text(regions: Mapping[ViewName, NDArray[np.uint8]]) -> str:
+    """Region maps as a short text, for a scene; the inverse of `regions_from`."""
+    packed = {
+        name: {"shape": list(numbers.shape), "data": base64.b64encode(zlib.compress(numbers.tobytes(), 9)).decode()}
+        for name, numbers in regions.items()
+    }
+    return json.dumps(packed)
+
+
+def regions_from(text: str) -> dict[ViewName, NDArray[np.uint8]]:
+    """The region maps of `regions_text`; none for an empty text, or one that is damaged."""
+    found: dict[ViewName, NDArray[np.uint8]] = {}
+    try:
+        told = json.loads(text) if text else {}
+        for name in VIEW_NAMES:
+            if name in told:
+                data = zlib.decompress(base64.b64decode(told[name]["data"], validate=True))
+                found[name] = np.frombuffer(data, np.uint8).reshape(told[name]["shape"]).copy()
+    except (ValueError, KeyError, TypeError, zlib.error):
+        return {}
+    return found
 
 
 def source_from(facts: Mapping[str, Any]) -> ScanSource:

@@ -19,6 +19,8 @@ from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
 from ..lesions.review import Memory, Review, reviewed
+from ..quantification.bones import bones_of
+from ..quantification.results import BoneShare
 from ..scan.planar import ViewName
 from . import stored_result as live
 from .nodes import prepare_segmentation
@@ -52,6 +54,7 @@ class LiveReading:
         self._segments: dict[int, str] = {}
         self._memory: Memory[Look] = Memory(result.scan.frame.shape)
         self._edits_text: tuple[Edits | None, str] = (None, "")
+        self._bones: tuple[Reading | None, dict[int, tuple[BoneShare, ...]]] = (None, {})
 
     @classmethod
     def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
@@ -157,6 +160,12 @@ class LiveReading:
     def segment_of(self, lesion: int) -> str:
         """The ID of the segment that holds a lesion."""
         return self._segments[lesion]
+
+    def bones_of(self, lesion: int) -> tuple[BoneShare, ...]:
+        """The bones a lesion lies on, largest share first; none where the model gave no regions."""
+        if self._bones[0] is not self.reading:
+            self._bones = self.reading, bones_of(self.reading).together
+        return self._bones[1].get(lesion, ())
 
     def lesion_of(self, segment: str) -> Lesion | None:
         """The first lesion in a segment."""

@@ -1,13 +1,10 @@
-"""A reading in 3D Slicer: MRML nodes for both views, the lesions and their outlines, and a scene file to open.
+"""A reading in 3D Slicer: MRML nodes for both views, the lesions and their outlines.
 
-The only file of this library that knows MRML. It needs no application: `slicer-core` from PyPI is enough.
+It needs no application: `slicer-core` from PyPI is enough.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +17,7 @@ from ..lesions.naming import lesion_color, lesion_ids, lesion_name
 from ..lesions.results import Lesion, Reading
 from ..scan.display import display_window
 from ..scan.planar import PlanarView, ViewName
-from .side_marks import follow_view, set_shown
+from .side_marks import set_shown
 
 __all__ = [
     "SceneNodes",
@@ -32,8 +29,8 @@ __all__ = [
     "labelmap_of",
     "prepare_scene",
     "prepare_segmentation",
-    "save_scene",
     "shape_outline",
+    "slicer_module",
 ]
 
 INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
@@ -72,7 +69,7 @@ def fill_scene(reading: Reading, scene: Any) -> SceneNodes:
     Raises:
         UserError: `slicer-core` is not installed.
     """
-    _slicer()
+    slicer_module()
     case = reading.scan.case
     volumes = {name: add_view(view, f"{case} {name}", scene) for name, view in reading.scan.views.items()}
     for name, volume in volumes.items():
@@ -93,7 +90,7 @@ def prepare_scene(scene: Any) -> tuple[Any, ...]:
     Raises:
         UserError: `slicer-core` is not installed.
     """
-    slicer = _slicer()
+    slicer = slicer_module()
     application = slicer.vtkMRMLApplicationLogic()
     application.SetMRMLScene(scene)
     logics = [application]
@@ -106,40 +103,12 @@ def prepare_scene(scene: Any) -> tuple[Any, ...]:
     return tuple(logics)
 
 
-def save_scene(reading: Reading, path: str) -> None:
-    """Write a scene bundle (.mrb) that opens in 3D Slicer with both views side by side and the lesions on them.
+def slicer_module() -> Any:
+    """The package `slicer`.
 
     Raises:
-        UserError: `slicer-core` is not installed, the name does not end in .mrb, or the file cannot be written.
+        UserError: it is not installed.
     """
-    slicer = _slicer()
-    if not path.lower().endswith(".mrb"):
-        raise UserError(f"{path} is no name for a scene: let it end in .mrb.")
-    target = os.path.abspath(path)
-    scene = slicer.vtkMRMLScene()
-    logics = prepare_scene(scene)
-    nodes = fill_scene(reading, scene)
-    marks = _show_views(reading, nodes, scene)
-    for node in (*nodes.volumes.values(), nodes.segmentation, *nodes.curves, *marks):
-        node.AddDefaultStorageNode()
-    # The bundle's inner folder takes its name from the file, so the unfinished file sits in a folder of its own.
-    unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex[:12]}.unfinished")
-    try:
-        os.makedirs(unfinished)
-        bundle = os.path.join(unfinished, os.path.basename(target))
-        if not scene.WriteToMRB(bundle) or not os.path.isfile(bundle):
-            raise OSError("the scene could not be bundled")
-        os.replace(bundle, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"The scene cannot be written to {target} ({reason}): choose another file.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        scene.Clear(1)
-        del logics
-
-
-def _slicer() -> Any:
     try:
         import slicer
     except ImportError as error:
@@ -153,7 +122,7 @@ def add_view(view: PlanarView, name: str, scene: Any) -> Any:
     """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey."""
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     volume.SetIJKToRASMatrix(_vtk_matrix(view.ijk_to_ras))
-    volume.SetAndObserveImageData(_vtk_image(view.counts, _slicer().vtkOrientedImageData()))
+    volume.SetAndObserveImageData(_vtk_image(view.counts, slicer_module().vtkOrientedImageData()))
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     low, high = display_window(view.counts)
@@ -179,7 +148,7 @@ def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> Non
         ids: (rows, columns) lesion IDs 1..n on the grid of `frame`.
         frame: the anterior whole-body frame.
     """
-    slicer = _slicer()
+    slicer = slicer_module()
     prepare_segmentation(node, frame)
     segmentation = node.GetSegmentation()
     if ids.any():
@@ -202,7 +171,7 @@ def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> Non
 
 def prepare_segmentation(node: Any, frame: PlanarView) -> None:
     """Empty a segmentation node and make it ready for lesions on the grid of `frame`."""
-    slicer = _slicer()
+    slicer = slicer_module()
     segmentation, converter = node.GetSegmentation(), slicer.vtkSegmentationConverter
     segmentation.RemoveAllSegments()
     geometry = labelmap_of(np.zeros(frame.shape, np.int16), frame)
@@ -218,7 +187,7 @@ def prepare_segmentation(node: Any, frame: PlanarView) -> None:
 
 def labelmap_of(pixels: NDArray[Any], frame: PlanarView) -> Any:
     """A one-slice vtkOrientedImageData of (rows, columns) pixels on the grid of `frame`."""
-    labelmap = _slicer().vtkOrientedImageData()
+    labelmap = slicer_module().vtkOrientedImageData()
     _vtk_image(pixels, labelmap)
     labelmap.SetGeometryFromImageToWorldMatrix(_vtk_matrix(frame.ijk_to_ras))
     return labelmap
@@ -262,7 +231,7 @@ def shape_outline(curve: Any, lesion: Lesion) -> None:
 
 
 def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scene: Any) -> int:
-    hierarchy = _slicer().vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    hierarchy = slicer_module().vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), case)
     outlines = hierarchy.CreateFolderItem(study, "Outlines") if curves else study
     for parent, members in ((study, nodes), (outlines, curves)):
@@ -274,62 +243,6 @@ def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scen
             else:
                 hierarchy.CreateItem(parent, node)
     return int(study)
-
-
-def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:
-    """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired.
-
-    A view that does not exist stays empty: no other picture may stand under its name.
-
-    Returns:
-        The nodes that mark the patient's sides in the views.
-    """
-    slicer = _slicer()
-    marks = []
-    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
-    for name, layout_name in SLICE_VIEWS.items():
-        logic = slicer.vtkMRMLSliceLogic()
-        logic.SetMRMLScene(scene)
-        slice_node = logic.AddSliceNode(layout_name)
-        _look_at(slice_node, reading, name)
-        shown = nodes.volumes.get(name)
-        if shown is not None:
-            logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
-            marks.append(follow_view(slice_node, scene))
-        logic.SetMRMLScene(None)
-    layout = slicer.vtkMRMLLayoutNode()
-    # The tag makes Slicer take the arrangement over into its own layout node when it opens the scene.
-    layout.SetSingletonTag("vtkMRMLLayoutNode")
-    scene.AddNode(layout)
-    # Only the number goes into the scene file, but an arrangement without a description would be refused.
-    arrangement = layout.SlicerLayoutSideBySideView
-    if len(nodes.volumes) == 1:
-        front = "anterior" in nodes.volumes
-        arrangement = layout.SlicerLayoutOneUpRedSliceView if front else layout.SlicerLayoutOneUpYellowSliceView
-    layout.AddLayoutDescription(arrangement, "<layout/>")
-    layout.SetViewArrangement(arrangement)
-    return marks
-
-
-def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:
-    """Turn a slice view to the plane of the detectors, the patient's head up, and fit the whole field."""
-    frame = reading.scan.frame
-    # Seen from the front the patient's right is on the viewer's left; from behind it is on the viewer's right.
-    sign = -1.0 if name == "anterior" else 1.0
-    middle = frame.ijk_to_ras @ np.array([(frame.shape[1] - 1) / 2, (frame.shape[0] - 1) / 2, 0.0, 1.0])
-    slice_to_ras = np.eye(4)
-    slice_to_ras[:3, 0] = (sign, 0.0, 0.0)
-    slice_to_ras[:3, 1] = (0.0, 0.0, 1.0)
-    slice_to_ras[:3, 2] = (0.0, -sign, 0.0)
-    slice_to_ras[:3, 3] = middle[:3]
-    slice_node.GetSliceToRAS().DeepCopy(slice_to_ras.ravel().tolist())
-    height = frame.shape[0] * frame.spacing[0] * SLICE_MARGIN
-    width_px, height_px = 600, 900
-    slice_node.SetDimensions(width_px, height_px, 1)
-    slice_node.SetFieldOfView(height * width_px / height_px, height, 1.0)
-    # Patient left and right must be plain in a view from behind.
-    slice_node.SetOrientationMarkerType(slice_node.OrientationMarkerTypeHuman)
-    slice_node.UpdateMatrices()
 
 
 def _vtk_matrix(matrix: NDArray[np.float64]) -> Any:

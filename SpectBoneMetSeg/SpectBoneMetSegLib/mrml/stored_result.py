@@ -19,11 +19,19 @@ from ..common.errors import UserError
 from ..lesions.model_result import ModelResult
 from ..lesions.results import Reading
 from ..lesions.review import label_of_lesions
-from ..lesions.serialisation import result_facts, result_from, scan_facts, source_from
+from ..lesions.serialisation import (
+    regions_from,
+    regions_text,
+    result_facts,
+    result_from,
+    scan_facts,
+    source_from,
+)
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
 from .segments import review_of
 from .side_marks import FACTS, set_shown
+from .skeleton import add_skeleton
 from .subject_hierarchy import file_beside, remove_folder
 
 __all__ = [
@@ -44,7 +52,7 @@ __all__ = [
     "warnings_of",
 ]
 
-VIEW = "SpectBoneMetSeg.view"
+VIEW, REGIONS = "SpectBoneMetSeg.view", "SpectBoneMetSeg.regions"
 OUTLINE_ROLE = "outline"
 TWO_ORIGINS = "The two views were loaded separately: make sure that they are of one patient and one day."
 #: Opacity of rejected lesions.
@@ -125,8 +133,12 @@ def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any]
     total = add_view(result.scan.frame.with_counts(result.aggregate), f"{result.scan.case} aggregate", scene)
     set_shown(total, "aggregate")
     node.SetNodeReferenceID("aggregateCounts", total.GetID())
+    node.SetAttribute(REGIONS, regions_text(result.regions))
+    overlays = add_skeleton(result.scan, result.regions, volumes, scene)
+    for name, overlay in overlays.items():
+        node.SetNodeReferenceID(f"{name}Skeleton", overlay.GetID())
     maps = (node.GetNodeReference(f"{name}Probability") for name in result.probabilities)
-    file_beside([node, total, *maps], next(iter(volumes.values())), scene)
+    file_beside([node, total, *maps, *overlays.values()], next(iter(volumes.values())), scene)
     _remember(node, result_facts(result))
 
 
@@ -142,7 +154,7 @@ def stored_result(node: Any) -> ModelResult | None:
         if volume is None or stored is None or volume.GetImageData() is None or stored.GetImageData() is None:
             return None
         counts[name], maps[name] = _pixels(volume), _pixels(stored)
-    return result_from(facts, counts, maps)
+    return result_from(facts, counts, maps, regions_from(node.GetAttribute(REGIONS) or ""))
 
 
 def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str]]:
@@ -250,7 +262,7 @@ def counts_of(node: Any) -> dict[str, Any]:
 
 
 def remove_parts(node: Any, scene: Any) -> None:
-    """Take out of the scene what belongs to a segmentation node that goes: outlines, probabilities and aggregate."""
+    """Take out of the scene what belongs to a segmentation node that goes: outlines, maps and the skeleton."""
     for curve in outlines_of(node):
         _remove(curve, scene)
     node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
@@ -259,7 +271,7 @@ def remove_parts(node: Any, scene: Any) -> None:
 
 
 def _remove_maps(node: Any, scene: Any) -> None:
-    for role in ("aggregateCounts", *(f"{name}Probability" for name in VIEW_NAMES)):
+    for role in ("aggregateCounts", *(f"{name}{part}" for name in VIEW_NAMES for part in ("Probability", "Skeleton"))):
         part = node.GetNodeReference(role)
         if part is not None:
             _remove(part, scene)

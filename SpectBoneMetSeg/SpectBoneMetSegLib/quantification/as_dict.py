@@ -22,8 +22,11 @@ RULES = {
     "different bones at one place, the bone counts whose uptake exceeds its own healthy uptake by the larger factor.",
     "involved_share": "Each counted lesion's area on the bone by the bone's area, in the view where that is more; the "
     "sum over lesions, at most 1. A view that shows less than half of what the other shows of a bone is left out.",
-    "bone_scan_index": "Sum over bones of involved share x weight. A weight that stands for several regions is divided "
-    "by their areas, each in the view that shows more of it.",
+    "involved_mass": "Of a share a of the bone's area a lesion holds min(a, 0.41 a^1.5 / solidity) of its mass; "
+    "the sum over lesions, at most 1.",
+    "bone_scan_index": "Sum over bones of involved share of the mass x weight. A weight that stands for several "
+    "regions is divided by their areas, each in the view that shows more of it. What is not seen counts as free of "
+    "lesions.",
     "counted": "All lesions but those that a physician rejected or calls benign and those mostly outside bone.",
     "background": "Mean of the ring 4.52 to 11.3 mm around the lesion, other lesions left out.",
 }
@@ -54,6 +57,7 @@ def quantification_dict(found: Quantification) -> dict[str, Any]:
             "body_counts_percent": dict(burden.body_counts_percent),
             "bone_scan_index": _index(found.index),
             "bones_not_found": [region_dict(each) for each in found.not_found],
+            "bones_cut_by_field": [region_dict(each) for each in found.cut],
         },
         "regions": [_region(each) for each in found.regions],
         "lesions": [_lesion(each) for each in found.lesions],
@@ -108,6 +112,7 @@ def _region(found: RegionQuantities) -> dict[str, Any]:
         "lesions": found.lesions,
         "lesion_area_cm2": _cm2(found.lesion_area_mm2),
         "involved_percent": None if found.involved_share is None else 100 * found.involved_share,
+        "involved_mass_percent": None if found.involved_mass_share is None else 100 * found.involved_mass_share,
         "weight_percent": found.weight_percent,
         "bone_scan_index_percent": found.index_percent,
     }

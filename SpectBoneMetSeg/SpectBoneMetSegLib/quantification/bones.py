@@ -8,19 +8,22 @@ named whose uptake there, over all such pixels of the lesion, exceeds its own he
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..lesions.components import lesion_boxes
+from ..lesions.naming import lesion_ids
+from ..lesions.results import Reading
 from ..scan.aggregation import on_frame
 from ..scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from ..scan.regrid import sample_on
 from .anatomy import all_regions
 from .results import BoneShare
 
-__all__ = ["bones_together", "onto_frame", "regions_under", "shares_of"]
+__all__ = ["Bones", "bones_of", "bones_together", "onto_frame", "regions_under", "shares_of"]
 
 Ids = NDArray[np.uint16]
 Numbers = NDArray[np.uint8]
@@ -32,6 +35,32 @@ REACH_MM = 15.0
 LEAST_SHARE = 0.05
 #: Pixels of a region beside its lesions from which on they tell its healthy level.
 LEAST_HEALTHY = 20
+
+
+@dataclass(frozen=True)
+class Bones:
+    """The bones of a reading's lesions: {lesion ID: its bones, largest share first}, empty where no region is known.
+
+    Attributes:
+        views: as each view shows them. together: of both views.
+    """
+
+    views: dict[ViewName, dict[int, tuple[BoneShare, ...]]]
+    together: dict[int, tuple[BoneShare, ...]]
+
+
+def bones_of(reading: Reading) -> Bones:
+    """The bones of all lesions of a reading."""
+    views = reading.scan.views
+    masks = {name: reading.view_masks[name] for name in reading.regions}
+    under = {
+        name: regions_under(numbers, masks[name], views[name].spacing) for name, numbers in reading.regions.items()
+    }
+    if not under:
+        return Bones({}, {})
+    union = lesion_ids(reading)
+    both = bones_together(reading.scan, union, masks, reading.regions, under)
+    return Bones({name: shares_of(numbers, masks[name]) for name, numbers in under.items()}, shares_of(both, union))
 
 
 def regions_under(regions: Numbers, ids: Ids, spacing: tuple[float, float]) -> Numbers:

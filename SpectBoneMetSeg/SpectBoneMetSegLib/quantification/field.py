@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan.planar import PlanarView
-from .anatomy import Region, all_regions
+from .anatomy import all_regions
 
 __all__ = ["cut_by_field", "exposed"]
 
-#: A bone that comes so near to the edge of what was exposed (mm) is taken as cut, if it does so over such a length.
+#: A bone that comes so near to the edge of what was exposed (mm) is cut by it, if it does so over such a length.
 NEAR_MM, LENGTH_MM = 5.0, 10.0
 
 
@@ -22,16 +22,17 @@ def exposed(counts: NDArray[np.float32]) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def cut_by_field(view: PlanarView, regions: NDArray[np.uint8]) -> list[Region]:
-    """The bones that reach the edge of what one view has exposed.
+def cut_by_field(view: PlanarView, regions: NDArray[np.uint8]) -> dict[int, float]:
+    """{region of bone: share 0..1 of its length along the edge that lies at the edge} of what one view has exposed.
 
     Args:
         regions: (rows, columns) region numbers on the view's own grid.
     """
     box = exposed(view.counts)
     inside = regions[box]
+    found: dict[int, float] = {}
     if not inside.size:
-        return []
+        return found
     down, across = (max(1, round(NEAR_MM / edge)) for edge in view.spacing)
     strips = (
         (inside[:down], 0, view.spacing[1]),
@@ -39,9 +40,13 @@ def cut_by_field(view: PlanarView, regions: NDArray[np.uint8]) -> list[Region]:
         (inside[:, :across], 1, view.spacing[0]),
         (inside[:, -across:], 1, view.spacing[0]),
     )
-    found = set()
     for strip, axis, edge in strips:
         for number in np.unique(strip[strip > 0]).tolist():
-            if (strip == number).any(axis).sum() * edge >= LENGTH_MM:
-                found.add(number)
-    return [region for number, region in all_regions().items() if number in found and region.bone]
+            region = all_regions().get(number)
+            touched = int((strip == number).any(axis).sum())
+            if region is None or not region.bone or touched * edge < LENGTH_MM:
+                continue
+            along = np.flatnonzero((inside == number).any(axis))
+            share = touched / float(along[-1] - along[0] + 1)
+            found[number] = max(found.get(number, 0.0), share)
+    return found

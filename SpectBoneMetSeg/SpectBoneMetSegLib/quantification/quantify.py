@@ -11,13 +11,12 @@ import math
 
 import numpy as np
 
-from ..lesions.naming import lesion_ids
 from ..lesions.results import Lesion, Reading
 from ..scan.planar import ViewName
 from .anatomy import all_regions
-from .bones import bones_together, regions_under, shares_of
+from .bones import Bones, bones_of
 from .field import cut_by_field
-from .index import Areas, index_of, involved_share, not_computable, not_found, weights_of
+from .index import Areas, index_of, involved, not_computable, not_found, weights_of
 from .results import (
     BoneShare,
     LesionQuantities,
@@ -33,8 +32,6 @@ from .weights import IMBRIACO_1998, WeightTable
 
 __all__ = ["quantify"]
 
-Bones = dict[int, tuple[BoneShare, ...]]
-
 
 def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantification:
     """Bones, uptake, burden and bone scan index of a reading, as it was reviewed.
@@ -42,27 +39,21 @@ def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantifica
     Args:
         reading: as read, or as `lesions.review.reviewed` gives it. table: weights of the skeleton's regions.
     """
-    scan, union = reading.scan, lesion_ids(reading)
     views = {
-        name: ShownView(view, reading.view_masks[name], reading.regions.get(name)) for name, view in scan.views.items()
+        name: ShownView(view, reading.view_masks[name], reading.regions.get(name))
+        for name, view in reading.scan.views.items()
     }
-    under = {
-        name: regions_under(shown.regions, shown.ids, shown.view.spacing)
-        for name, shown in views.items()
-        if shown.regions is not None
-    }
-    own: dict[ViewName, Bones] = {name: shares_of(numbers, views[name].ids) for name, numbers in under.items()}
-    together: Bones = {}
-    if under:
-        masks = {name: views[name].ids for name in under}
-        together = shares_of(bones_together(scan, union, masks, reading.regions, under), union)
-    lesions = [_lesion(each, views, own, together) for each in reading.lesions]
-    areas = _areas(views, together, len(reading.lesions))
-    cut = {region.number for name in under for region in cut_by_field(views[name].view, reading.regions[name])}
+    bones = bones_of(reading)
+    lesions = [_lesion(each, views, bones) for each in reading.lesions]
+    areas = _areas(views, bones, len(reading.lesions))
+    cut: dict[int, float] = {}
+    for name, each in reading.regions.items():
+        for number, share in cut_by_field(views[name].view, each).items():
+            cut[number] = max(cut.get(number, 0.0), share)
     obstacle = not_computable(
         reading.crop.method == "whole-body",
         any(numbers.any() for numbers in reading.regions.values()),
-        [region for number, region in all_regions().items() if number in cut],
+        cut,
         areas,
         table,
     )
@@ -74,21 +65,21 @@ def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantifica
         _burden(lesions),
         index_of((each.index_percent or 0.0 for each in regions), obstacle, table),
         _review(every),
-        tuple(not_found(areas)) if under else (),
+        tuple(not_found(areas)) if areas else (),
+        tuple(region for number, region in all_regions().items() if number in cut),
     )
 
 
-def _lesion(
-    lesion: Lesion, views: dict[ViewName, ShownView], own: dict[ViewName, Bones], together: Bones
-) -> LesionQuantities:
+def _lesion(lesion: Lesion, views: dict[ViewName, ShownView], known: Bones) -> LesionQuantities:
     shown = {
-        name: quantities_in(views[name], name, lesion, own.get(name, {}).get(lesion.id, ())) for name in lesion.views
+        name: quantities_in(views[name], name, lesion, known.views.get(name, {}).get(lesion.id, ()))
+        for name in lesion.views
     }
-    bones = together.get(lesion.id, ())
+    bones = known.together.get(lesion.id, ())
     not_counted: NotCounted = ""
     if lesion.classification == "benign":
         not_counted = "benign"
-    elif together and not sum(share.share for share in bones if share.region.bone) >= 0.5:
+    elif known.together and not sum(share.share for share in bones if share.region.bone) >= 0.5:
         not_counted = "outside bone"
     return _quantities(lesion, shown, bones, not_counted)
 
@@ -117,11 +108,11 @@ def _quantities(
     )
 
 
-def _areas(views: dict[ViewName, ShownView], together: Bones, count: int) -> Areas:
+def _areas(views: dict[ViewName, ShownView], bones: Bones, count: int) -> Areas:
     """Per view the mm2 of every region (row 0) and of every lesion on those bones that are named as its own."""
     named = np.zeros((count + 1, 256), bool)
     named[0] = True
-    for number, shares in together.items():
+    for number, shares in bones.together.items():
         named[number, [share.region.number for share in shares]] = True
     tables = {}
     for name, shown in views.items():
@@ -155,7 +146,7 @@ def _regions(
         seen = [name for name, each in areas.items() if each[0, number] > 0]
         if not seen:
             continue
-        share = involved_share(areas, number, counting) if region.bone else None
+        share, mass = involved(areas, region, counting) if region.bone else (None, None)
         weight = weights.get(number)
         found.append(
             RegionQuantities(
@@ -165,8 +156,9 @@ def _regions(
                 {name: float(areas[name][counting, number].sum()) for name in seen},
                 sum(lesion.region == region for lesion in lesions if not lesion.not_counted),
                 share,
+                mass,
                 weight,
-                share * weight if computable and share is not None and weight is not None else None,
+                mass * weight if computable and mass is not None and weight is not None else None,
             )
         )
     return tuple(found)

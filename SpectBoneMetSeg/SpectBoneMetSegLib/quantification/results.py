@@ -105,8 +105,8 @@ class RegionQuantities:
         area_mm2: per view, of the whole region; counts: per view, inside it.
         lesion_area_mm2: per view, of counted lesions inside it.
         lesions: counted lesions whose largest share it is.
-        involved_share: 0..1. Each counted lesion's area by the region's, in the view where that is more, summed; None
-            for what is no bone.
+        involved_share: 0..1. Each counted lesion's area by the region's, in the view where that is more, summed;
+            involved_mass_share: 0..1, of the bone's mass (see `index`). None for what is no bone.
         weight_percent: of the skeleton's mass; None for what is no bone.
         index_percent: what it adds to the bone scan index; None where that cannot be computed.
     """
@@ -117,6 +117,7 @@ class RegionQuantities:
     lesion_area_mm2: dict[ViewName, float]
     lesions: int
     involved_share: float | None
+    involved_mass_share: float | None
     weight_percent: float | None
     index_percent: float | None
 
@@ -176,7 +177,8 @@ class Quantification:
 
     Attributes:
         lesions: in the order of their IDs, rejected ones last. regions: those that are seen, by number.
-        not_found: bones that no view shows; nothing is known of them.
+        not_found: bones that no view shows; cut: bones that the edge of the field cuts. What is not seen of them is
+            taken as free of lesions.
     """
 
     lesions: tuple[LesionQuantities, ...]
@@ -185,6 +187,7 @@ class Quantification:
     index: BoneScanIndex
     review: ReviewState
     not_found: tuple[Region, ...]
+    cut: tuple[Region, ...]
 
     def lesion(self, number: int) -> LesionQuantities:
         """The lesion of an ID.

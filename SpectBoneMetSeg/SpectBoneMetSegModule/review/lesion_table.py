@@ -42,6 +42,7 @@ class LesionTable:
                 _("Probability that it is abnormal uptake; of a model that was not calibrated, its greatest pixel's"),
             ),
             (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
+            (_("Bone"), _("With the share of the area on it, where it lies on more than one")),
         ]
         prepareTable(table, titles)
         table.setMinimumHeight(200)
@@ -87,6 +88,7 @@ class LesionTable:
             6: f"{strongest.contrast:.1f}",
             7: f"{lesion.max_probability if lesion.confidence is None else lesion.confidence:.2f}",
             8: _("edited") if byHand else _("model"),
+            9: bonesText(live.bones_of(lesion.id)),
         }
         color = tuple(round(255 * part) for part in live.color_of(lesion.id))
         for column, text in texts.items():
@@ -125,3 +127,10 @@ class LesionTable:
         row = self.table.currentRow()
         if not self.filling and row >= 0:
             self.onSelected(row + 1)
+
+
+def bonesText(bones):
+    """The bones of a lesion in a few words; "" where none is known."""
+    if len(bones) == 1:
+        return bones[0].region.title
+    return ", ".join(f"{each.region.title} {round(100 * each.share)} %" for each in bones)

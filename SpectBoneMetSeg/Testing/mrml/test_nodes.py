@@ -8,7 +8,8 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
-from SpectBoneMetSegLib.mrml.nodes import add_outline, fill_scene, prepare_scene, save_scene, shape_outline
+from SpectBoneMetSegLib.mrml.nodes import add_outline, fill_scene, prepare_scene, shape_outline
+from SpectBoneMetSegLib.mrml.scene_file import save_scene
 
 slicer = pytest.importorskip("slicer")
 
@@ -245,7 +246,7 @@ def test_saved_scene_names_the_patients_sides_in_both_views(a_loaded_scene):
 
 
 def test_a_lone_view_is_not_shown_under_the_other_views_name(a_scene, reading_factory, tmp_path):
-    from SpectBoneMetSegLib.mrml.nodes import _show_views
+    from SpectBoneMetSegLib.mrml.scene_file import _show_views
 
     reading = reading_factory(views=("posterior",))
     marks = _show_views(reading, fill_scene(reading, a_scene), a_scene)

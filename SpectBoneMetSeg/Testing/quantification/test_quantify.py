@@ -9,6 +9,7 @@ from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.lesions.results import Lesion
 from SpectBoneMetSegLib.lesions.review import Review, reviewed
 from SpectBoneMetSegLib.quantification.anatomy import all_regions
+from SpectBoneMetSegLib.quantification.index import DEPTH, SOLIDITY
 from SpectBoneMetSegLib.quantification.quantify import quantify
 from SpectBoneMetSegLib.quantification.weights import IMBRIACO_1998
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
@@ -16,6 +17,11 @@ from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 PIXEL_MM2 = 5.0
 LEFT_FEMUR, RIGHT_FEMUR = ((120, 126), (60, 64)), ((120, 126), (36, 40))
 BOTH = {"anterior": 80.0, "posterior": 50.0}
+
+
+def held(area_share, name):
+    """Share of a bone's mass, as the page about the index gives it."""
+    return min(area_share, DEPTH * area_share**1.5 / SOLIDITY[name])
 
 
 def test_uptake_is_reckoned_over_the_ring(body):
@@ -53,7 +59,7 @@ def test_the_geometric_mean_needs_both_views(body):
 def test_the_index_is_the_involved_share_times_the_weight(body):
     found = quantify(body((*LEFT_FEMUR, BOTH)))
     share = 24 / (36 * 8)
-    assert found.index.percent == pytest.approx(8.9 * share)
+    assert found.index.percent == pytest.approx(8.9 * held(share, "femur"))
     femur = next(each for each in found.regions if each.region.title == "left femur")
     assert femur.involved_share == pytest.approx(share)
     assert femur.lesions == 1
@@ -67,7 +73,7 @@ def test_a_weight_of_several_regions_is_divided_by_their_areas(body):
     total = 64 + 240 + 160 + 120
     lumbar = next(each for each in found.regions if each.region.name == "lumbar spine")
     assert lumbar.weight_percent == pytest.approx(8.3 * 160 / total)
-    assert found.index.percent == pytest.approx(lumbar.weight_percent * 24 / 160)
+    assert found.index.percent == pytest.approx(lumbar.weight_percent * held(24 / 160, "lumbar spine"))
 
 
 def test_without_lesions_the_index_is_zero_and_a_number(body):
@@ -97,7 +103,7 @@ def test_a_lesion_in_the_bladder_is_outside_bone_and_not_in_the_index(body):
     found = quantify(body(((105, 111), (47, 53), BOTH), (*LEFT_FEMUR, BOTH)))
     assert [each.not_counted for each in found.lesions] == ["outside bone", ""]
     assert found.lesion(1).region.name == "bladder"
-    assert found.index.percent == pytest.approx(8.9 * 24 / (36 * 8))
+    assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
     assert found.burden.lesions == 1
 
 
@@ -117,21 +123,31 @@ def test_without_the_whole_skeleton_there_is_a_reason_and_a_remedy_and_no_number
     assert all(each.index_percent is None for each in found.regions)
 
 
-def test_bones_that_the_field_cuts_leave_no_number(body):
-    reading = body((*LEFT_FEMUR, BOTH))
-    # The field ends below the knees; the matrix goes on without counts.
+def cut_at(reading, row):
+    """The reading of a field that ends at a row; the matrix goes on without counts."""
     views = {name: view.counts.copy() for name, view in reading.scan.views.items()}
     for counts in views.values():
-        counts[165:] = 0
+        counts[row:] = 0
     scan = dataclasses.replace(
         reading.scan,
         anterior=reading.scan.anterior.with_counts(views["anterior"]),
         posterior=reading.scan.posterior.with_counts(views["posterior"]),
     )
-    regions = {name: np.where(np.arange(200)[:, None] < 165, each, 0) for name, each in reading.regions.items()}
-    found = quantify(dataclasses.replace(reading, scan=scan, regions=regions))
+    regions = {name: np.where(np.arange(200)[:, None] < row, each, 0) for name, each in reading.regions.items()}
+    return dataclasses.replace(reading, scan=scan, regions=regions)
+
+
+def test_bones_that_the_field_cuts_leave_no_number(body):
+    found = quantify(cut_at(body((*LEFT_FEMUR, BOTH)), 140))
     assert found.index.percent is None
-    assert "left lower leg and foot, right lower leg and foot" in found.index.reason
+    assert "left femur, right femur" in found.index.reason
+    assert [region.title for region in found.cut] == ["left femur", "right femur"]
+
+
+def test_what_lies_beyond_elbows_and_knees_need_not_be_seen_but_it_is_told(body):
+    found = quantify(cut_at(body((*LEFT_FEMUR, BOTH)), 165))
+    assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
+    assert [region.title for region in found.cut] == ["left lower leg and foot", "right lower leg and foot"]
 
 
 def test_bones_that_were_not_found_are_told_and_many_of_them_leave_no_number(body):
@@ -171,7 +187,7 @@ def test_the_physicians_word_decides_what_counts(body):
         ("open", "benign", "physician"),
         ("rejected", "rejected", "physician"),
     ]
-    assert found.index.percent == pytest.approx(8.9 * 24 / (36 * 8))
+    assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
     assert after_review(reading, {n: Review("accepted") for n in (1, 2, 3)}).review.state == "reviewed"
 
 
@@ -189,5 +205,5 @@ def test_one_view_alone_is_quantified(body):
         regions={"anterior": reading.regions["anterior"]},
     )
     found = quantify(alone)
-    assert found.index.percent == pytest.approx(8.9 * 24 / (36 * 8))
+    assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
     assert found.burden.geometric_mean_uptake_counts is None

@@ -17,6 +17,8 @@ TEACH, READER = "SpectBoneMetSegTraining.teach", "SpectBoneMetSegTraining.reader
 SCAN = "SpectBoneMetSegTraining.scan"
 #: Kept by the reading module with the volumes of a scan.
 FACTS = "SpectBoneMetSeg.facts"
+#: Of the reading module's overlays of the skeleton, which are no labels of lesions.
+SKELETON = "SpectBoneMetSeg.skeleton"
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
 
 
@@ -91,7 +93,7 @@ def labelsInScene(scans):
     labels = []
     for kind in KINDS:
         for node in slicer.util.getNodesByClass(kind):
-            if node.GetHideFromEditors():
+            if node.GetHideFromEditors() or node.GetAttribute(SKELETON):
                 continue
             scan = scanOf(node, scans)
             reader = node.GetAttribute(READER) or node.GetName()

@@ -1,0 +1,62 @@
+"""The index of a simulated patient as it is known: by the volume of diseased bone, which no planar view shows."""
+
+from __future__ import annotations
+
+import numpy as np
+from SpectBoneMetSegLib.lesions.model_result import ModelResult
+from SpectBoneMetSegLib.lesions.redraw import reading_at
+from SpectBoneMetSegLib.lesions.results import Reading
+from SpectBoneMetSegLib.quantification.weights import IMBRIACO_1998, WeightTable
+from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.thorax import whole_field
+
+from ...phantom.disease.patient import Patient, person_of
+from ...phantom.scan.regions import bone_regions
+from ...phantom.scan.simulate import SimulatedCase
+
+__all__ = ["known_index", "true_reading"]
+
+#: A point of bone is diseased where a metastasis has at least this part of its full effect.
+DISEASED = 0.5
+
+
+def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998) -> float:
+    """Sum over bones of (diseased volume / volume x weight) in per cent; cold metastases do not count.
+
+    Args:
+        patient: on the day of the scan. table: weights of the skeleton's regions.
+    """
+    volume, regions = person_of(patient).bone_volume, bone_regions()
+    diseased = np.zeros(len(volume), bool)
+    for metastasis in patient.metastases:
+        focus = metastasis.focus
+        if focus.uptake > 1:
+            diseased[focus.index[focus.share >= DISEASED]] = True
+    whole = np.bincount(regions, volume, minlength=256)
+    part = np.bincount(regions, volume * diseased, minlength=256)
+    total = 0.0
+    for group in table.groups:
+        numbers = list(group.regions)
+        if whole[numbers].sum() > 0:
+            total += group.percent * float(part[numbers].sum() / whole[numbers].sum())
+    return total
+
+
+def true_reading(case: SimulatedCase) -> Reading:
+    """The reading of an observer who draws every labelled metastasis as it is, and knows every bone.
+
+    Args:
+        case: a simulated scan with its exact truth.
+    """
+    maps: dict[ViewName, np.ndarray] = {}
+    for name in case.scan.views:
+        maps[name] = np.zeros(case.scan.frame.shape, np.float32)
+        for lesion in case.lesions:
+            if lesion.kind != "cold" and lesion.views[name].visible:
+                maps[name][lesion.views[name].mask] = 1.0
+    own = {
+        name: np.ascontiguousarray(numbers[:, ::-1]) if name == "posterior" else numbers
+        for name, numbers in case.regions.items()
+    }
+    result = ModelResult(case.scan, whole_field(case.scan.frame.shape), maps, regions=own)
+    return reading_at(result, 0.5, 0.0)
