@@ -110,6 +110,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentParser:
     from .batch import BatchCommand
+    from .compare import CompareCommand
     from .doctor import DoctorCommand
     from .segment import SegmentCommand
     from .verify import VerifyCommand
@@ -123,6 +124,7 @@ def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentPa
     found: dict[str, Callable[[], Command]] = {
         "segment": SegmentCommand,
         "batch": BatchCommand,
+        "compare": CompareCommand,
         "models": ModelsCommand,
         "verify": VerifyCommand,
         "doctor": DoctorCommand,

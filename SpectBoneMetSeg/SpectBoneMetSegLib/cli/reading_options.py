@@ -12,12 +12,25 @@ if TYPE_CHECKING:
     from ..export.outputs import Outputs
     from ..loading.options import Options
 
-__all__ = ["add_reading_options", "options_of", "outputs_of"]
+__all__ = ["add_reading_options", "add_scan_options", "options_of", "outputs_of"]
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how to read, for one scan or many."""
-    parser.add_argument("--output", required=True, metavar="DIR", help="results go to DIR/<case>/")
+    """Declare how to read and what to write, for one scan or many."""
+    add_scan_options(parser, "results go to DIR/<case>/")
+    parser.add_argument("--dicom", action="store_true", help="also write DICOM objects for the scan's own study")
+    parser.add_argument("--report", action="store_true", help="also write a report as HTML and PDF")
+    parser.add_argument("--de-identify", action="store_true", help="name no patient in DICOM objects and report")
+    parser.add_argument("--name-patient", action="store_true", help="name the patient in the report")
+
+
+def add_scan_options(parser: argparse.ArgumentParser, output: str) -> None:
+    """Declare how to read.
+
+    Args:
+        output: help of the option --output.
+    """
+    parser.add_argument("--output", required=True, metavar="DIR", help=output)
     parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
     parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), default="auto")
     parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
@@ -37,10 +50,6 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read also what can hardly be a whole body in counts (too small, too few grey steps)",
     )
-    parser.add_argument("--dicom", action="store_true", help="also write DICOM objects for the scan's own study")
-    parser.add_argument("--report", action="store_true", help="also write a report as HTML and PDF")
-    parser.add_argument("--de-identify", action="store_true", help="name no patient in DICOM objects and report")
-    parser.add_argument("--name-patient", action="store_true", help="name the patient in the report")
     parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
 

@@ -1,0 +1,63 @@
+"""`spectbonemetseg compare`: two or more scans of one patient, and what became of the lesions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..common.errors import UserError
+from .common import UsageError, print_json
+from .reading_options import add_scan_options
+from .segment import load, make_writable, prepare
+
+__all__ = ["CompareCommand"]
+
+
+class CompareCommand:
+    """Match the lesions of several scans of one patient."""
+
+    help = "Compare scans of one patient: new, grown, stable, smaller and gone lesions."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "inputs", nargs="+", metavar="INPUT", help="scans (files, folders), or result folders of `segment`"
+        )
+        add_scan_options(parser, "a folder of its own for the page, the table and the JSON")
+        # Only the whole body has an index, and is the same body whatever a thorax box holds.
+        parser.set_defaults(region="whole-body")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Read what is not read yet, compare, write the files."""
+        from ..followup.compare import compare
+        from ..followup.files import comparison_dict, save_comparison
+        from ..followup.read_back import is_result, read_result
+
+        options = prepare(args)
+        if len(args.inputs) < 2:
+            raise UsageError("A comparison needs two scans of a patient or more: give the earlier one, too.")
+        output = Path(args.output)
+        make_writable(output.parent)
+        reader = None
+        readings = []
+        for text in args.inputs:
+            path = Path(text)
+            if is_result(path):
+                readings.append(read_result(path))
+                continue
+            if reader is None:
+                reader = load(args)
+            readings.append(reader.read(path, options))
+        uids = {str(reading.receipt.get("study_instance_uid") or number) for number, reading in enumerate(readings)}
+        if len(uids) < len(readings):
+            raise UserError("Two of the inputs are the same study: give each scan once.")
+        comparison = compare(readings)
+        save_comparison(comparison, output)
+        told = comparison_dict(comparison)
+        if args.json:
+            print_json({"output": str(output), "scans": told["scans"], "steps": told["steps"]})
+        else:
+            for step in told["steps"]:
+                counted = ", ".join(f"{step[name]} {name}" for name in ("new", "grown", "stable", "smaller", "gone"))
+                print(f"{step['from']} to {step['to']}: {counted} -> {output}")
+        return 0

@@ -1,0 +1,134 @@
+"""What became of a patient's lesions as files: `comparison.json`, `comparison.csv` and the page `comparison.html`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import UserError
+from ..common.files import beside, put_in_place
+from ..common.jsonable import plain
+from ..common.notice import RESEARCH_USE
+from .results import Comparison, TimePoint
+
+__all__ = ["COMPARISON_COLUMNS", "FILES", "comparison_dict", "save_comparison"]
+
+FILES = {"comparison.json", "comparison.csv", "comparison.html"}
+SCHEMA_VERSION = "1.0"
+COMPARISON_COLUMNS = (
+    *("lesion", "bone", "scan", "study_date", "change", "IDs_in_scan", "area_cm2", "uptake_in_mean_bone_counts"),
+    "centroid_R_mm",
+    "centroid_S_mm",
+)
+
+
+def save_comparison(comparison: Comparison, folder: str | Path) -> None:
+    """Write the three files into `folder`, which appears whole or not at all.
+
+    Raises:
+        UserError: the folder cannot be written, or holds something other than an earlier comparison.
+    """
+    from .page import render_page
+
+    target = Path(os.path.abspath(os.path.expanduser(folder)))
+    if target.exists() and (not target.is_dir() or {each.name for each in target.iterdir()} - FILES):
+        raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
+    unfinished = beside(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        told = json.dumps(plain(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+        (unfinished / "comparison.json").write_text(told + "\n", encoding="utf-8")
+        with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(_rows(comparison))
+        (unfinished / "comparison.html").write_text(render_page(comparison), encoding="utf-8")
+        put_in_place(unfinished, target)
+    except OSError as error:
+        raise UserError(
+            f"The comparison cannot be written to {target} ({error.strerror or error}): choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def comparison_dict(comparison: Comparison) -> dict[str, Any]:
+    """The comparison in JSON's own types, units in every name."""
+    limits = comparison.limits
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "notice": RESEARCH_USE,
+        "limits": {
+            "area_factor": limits.area_factor,
+            "log_area_sd": limits.log_area_sd,
+            "index_sd_percent": limits.index_sd,
+            "source": limits.source,
+        },
+        "scans": [_scan(time) for time in comparison.times],
+        "steps": [
+            {"from": one.name, "to": two.name, **step.__dict__}
+            for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False)
+        ],
+        "lesions": [
+            {
+                "number": track.number,
+                "bone": track.bone,
+                "scans": [
+                    {
+                        "scan": time.name,
+                        "change": point.change,
+                        "ids": list(point.lesions),
+                        "area_cm2": point.area_mm2 / 100,
+                        "uptake_in_mean_bone_counts": point.uptake_per_mean,
+                    }
+                    for time, point in zip(comparison.times, track.points, strict=True)
+                ],
+            }
+            for track in comparison.tracks
+        ],
+    }
+
+
+def _scan(time: TimePoint) -> dict[str, Any]:
+    found, receipt = time.found, time.reading.receipt
+    return {
+        "scan": time.name,
+        "study_date": time.date,
+        "study_instance_uid": receipt.get("study_instance_uid"),
+        "model": receipt.get("model"),
+        "review": found.review.state,
+        "lesions": found.burden.lesions,
+        "lesion_area_cm2": found.burden.area_mm2 / 100,
+        "bone_scan_index_percent": found.index.percent,
+        "bone_scan_index_not_computable_because": found.index.reason,
+        "bone_scan_index_remedy": found.index.remedy,
+    }
+
+
+def _rows(comparison: Comparison) -> list[dict[str, Any]]:
+    rows = []
+    for track in comparison.tracks:
+        for time, point in zip(comparison.times, track.points, strict=True):
+            row: dict[str, Any] = {
+                "lesion": track.number,
+                "bone": track.bone,
+                "scan": time.name,
+                "study_date": time.date,
+                "change": point.change,
+                "IDs_in_scan": " ".join(map(str, point.lesions)),
+            }
+            if point.lesions:
+                right, superior = point.place.mean(0).tolist()
+                row |= {
+                    "area_cm2": f"{point.area_mm2 / 100:.6g}",
+                    "uptake_in_mean_bone_counts": f"{point.uptake_per_mean:.6g}",
+                    "centroid_R_mm": f"{right:.6g}",
+                    "centroid_S_mm": f"{superior:.6g}",
+                }
+            rows.append(row)
+    return rows

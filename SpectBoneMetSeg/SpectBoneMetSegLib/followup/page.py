@@ -1,0 +1,158 @@
+"""`comparison.html`: a patient's scans side by side, burden over time, and what became of each lesion; stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ..common.notice import RESEARCH_USE
+from .picture import COLORS, inline, render_scan
+from .results import Change, Comparison, TimePoint
+
+__all__ = ["render_page"]
+
+WORDS: dict[Change, str] = {
+    "first": "first seen",
+    "new": "new",
+    "grown": "grown",
+    "stable": "stable",
+    "smaller": "smaller",
+    "gone": "gone",
+    "absent": "-",
+    "unclear": "unclear: a view is missing",
+}
+LEGEND: tuple[Change, ...] = ("new", "grown", "stable", "smaller", "gone", "unclear")
+STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; color: #191919; margin: 24px auto; max-width: 1280px; padding: 0 16px; }
+h1 { font-size: 21px; } h2 { font-size: 16px; margin-top: 26px; }
+.scans { display: flex; flex-wrap: wrap; gap: 18px; } figure { margin: 0; } figcaption { margin-bottom: 4px; }
+img { max-width: 100%; } table { border-collapse: collapse; } th, td { padding: 3px 10px; text-align: left; }
+th { border-bottom: 1px solid #999; font-weight: 600; } td { border-bottom: 1px solid #e3e3e3; }
+td.number, th.number { text-align: right; } .key { display: inline-block; margin-right: 14px; }
+.dot { display: inline-block; width: 11px; height: 11px; margin-right: 5px; border-radius: 50%; }
+.notice { border: 1px solid #999; padding: 6px 10px; margin: 14px 0; font-weight: 600; } .faint { color: #666; }
+"""
+#: Of a plot in the units of its SVG.
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 52, 18, 26, 34
+
+
+def render_page(comparison: Comparison) -> str:
+    """The page as HTML with its pictures inside."""
+    times = comparison.times
+    figures = "".join(
+        f"<figure><figcaption><b>{escape(_title(time))}</b></figcaption>"
+        f'<img src="{inline(render_scan(comparison, number))}" alt="{escape(_title(time))}"></figure>'
+        for number, time in enumerate(times)
+    )
+    plots = "".join(
+        _plot(title, times, values)
+        for title, values in (
+            ("Lesions", [float(time.found.burden.lesions) for time in times]),
+            ("Lesion area (cm²)", [time.found.burden.area_mm2 / 100 for time in times]),
+            ("Planar bone scan index (%)", [time.found.index.percent for time in times]),
+        )
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Comparison of {len(times)} scans</title>'
+        f"<style>{STYLE}</style></head><body><h1>Comparison of {len(times)} scans</h1>"
+        f'<div class="notice">{RESEARCH_USE}. Areas of abnormal uptake, matched by a program; a physician confirms.'
+        "</div>"
+        f"<p>{_sentence(comparison)}</p>{_indices(times)}<h2>Scans</h2><p>{_legend()}</p>"
+        f'<div class="scans">{figures}</div><h2>Over time</h2>{plots}<h2>Lesions</h2>{_table(comparison)}'
+        f'<p class="faint">A lesion has grown, or is smaller, where its area changed by a factor of more than '
+        f"{comparison.limits.area_factor:.2f}: 95 % of the changes between two scans of an unchanged patient are less. "
+        f"{escape(comparison.limits.source)} Uptake is in mean counts of the scan's healthy bone. "
+        "No criteria of response are applied.</p></body></html>\n"
+    )
+
+
+def _title(time: TimePoint) -> str:
+    date = time.date
+    day = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else ""
+    return f"{day} {time.name}".strip()
+
+
+def _sentence(comparison: Comparison) -> str:
+    parts = []
+    for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False):
+        counted = ", ".join(f"{value} {name}" for name, value in step.__dict__.items())
+        parts.append(f"{escape(_title(one))} to {escape(_title(two))}: {counted}.")
+    reviews = ", ".join(f"{escape(time.name)} {time.found.review.state}" for time in comparison.times)
+    return "<br>".join([*parts, f'<span class="faint">Review: {reviews}.</span>'])
+
+
+def _indices(times: Sequence[TimePoint]) -> str:
+    """Why a scan has no index."""
+    lines = [
+        f"{escape(time.name)}: no planar bone scan index. {escape(time.found.index.reason)} "
+        f"{escape(time.found.index.remedy)}"
+        for time in times
+        if time.found.index.percent is None
+    ]
+    return f'<p class="faint">{"<br>".join(lines)}</p>' if lines else ""
+
+
+def _legend() -> str:
+    return "".join(
+        f'<span class="key"><span class="dot" style="background: rgb{COLORS[name]}"></span>{WORDS[name]}'
+        f"{' (dotted, where it was)' if name == 'gone' else ''}</span>"
+        for name in LEGEND
+    )
+
+
+def _table(comparison: Comparison) -> str:
+    head = "".join(
+        f'<th>{escape(_title(time))}</th><th class="number">area (cm²)</th><th class="number">uptake</th>'
+        for time in comparison.times
+    )
+    rows = []
+    for track in comparison.tracks:
+        cells = ""
+        for point in track.points:
+            area, uptake = (
+                (f"{point.area_mm2 / 100:.1f}", f"{point.uptake_per_mean:.0f}") if point.lesions else ("", "")
+            )
+            cells += (
+                f'<td style="color: rgb{COLORS[point.change]}">{WORDS[point.change]}</td>'
+                f'<td class="number">{area}</td><td class="number">{uptake}</td>'
+            )
+        rows.append(f'<tr><td class="number">{track.number}</td><td>{escape(track.bone or "-")}</td>{cells}</tr>')
+    return f'<table><tr><th class="number">no.</th><th>bone</th>{head}</tr>{"".join(rows)}</table>'
+
+
+def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]) -> str:
+    """One figure over time as SVG; a scan without the number has no point."""
+    known = [value for value in values if value is not None]
+    top = max([*known, 1e-9]) * 1.15 if known and max(known) > 0 else 1.0
+    step = (WIDTH - LEFT - RIGHT) / max(len(times) - 1, 1)
+    points = [
+        (LEFT + number * step, HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
+        for number, value in enumerate(values)
+        if value is not None
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#005cb9"/>'
+        f'<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{value:.3g}</text>'
+        for x, y, value in points
+    )
+    days = "".join(
+        f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
+        f"{escape(_day(time, number))}</text>"
+        for number, time in enumerate(times)
+    )
+    missing = "" if points else f'<text x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">not computable</text>'
+    return (
+        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" font-size="11" role="img" '
+        f'aria-label="{escape(title)}"><text x="{LEFT}" y="14" font-weight="bold">{escape(title)}</text>'
+        f'<line x1="{LEFT}" y1="{HEIGHT - BOTTOM}" x2="{WIDTH - RIGHT}" y2="{HEIGHT - BOTTOM}" stroke="#999"/>'
+        f'<line x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{HEIGHT - BOTTOM}" stroke="#999"/>'
+        f'<text x="{LEFT - 6}" y="{HEIGHT - BOTTOM}" text-anchor="end">0</text>'
+        f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{top:.3g}</text>'
+        f'<polyline points="{line}" fill="none" stroke="#005cb9" stroke-width="1.5"/>{dots}{days}{missing}</svg>'
+    )
+
+
+def _day(time: TimePoint, number: int) -> str:
+    title = _title(time)
+    return title[:10] if time.date else f"scan {number + 1}"

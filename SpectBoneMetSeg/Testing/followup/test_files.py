@@ -1,0 +1,121 @@
+"""The files of a comparison: one page that stands alone, a table and JSON with the same numbers; results read back."""
+
+import csv
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.export.result_folder import save_reading
+from SpectBoneMetSegLib.followup.compare import compare
+from SpectBoneMetSegLib.followup.files import COMPARISON_COLUMNS, save_comparison
+from SpectBoneMetSegLib.followup.read_back import is_result, read_result
+from SpectBoneMetSegLib.scan.planar import ScanSource
+from support.bodies import make_body
+
+BOTH = {"anterior": 80.0, "posterior": 80.0}
+FEMUR, SPINE = ((120, 126), (60, 64)), ((74, 80), (48, 52))
+
+
+def dated(reading, date, case):
+    source = ScanSource(description={"study_date": date})
+    return dataclasses.replace(reading, scan=dataclasses.replace(reading.scan, case=case, source=source))
+
+
+@pytest.fixture(scope="module")
+def a_folder(tmp_path_factory):
+    one = dated(make_body((*FEMUR, BOTH)), "20240101", "<first>")
+    two = dated(make_body((*FEMUR, BOTH), (*SPINE, BOTH)), "20240701", "second")
+    folder = tmp_path_factory.mktemp("comparison") / "out"
+    save_comparison(compare([one, two]), folder)
+    return folder
+
+
+def test_the_page_stands_alone_and_names_nothing_unescaped(a_folder):
+    page = (a_folder / "comparison.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+    assert "&lt;first&gt;" in page
+    assert "<first>" not in page
+    assert "Research use only" in page
+    assert page.count("<svg") == 3
+
+
+def test_table_and_json_tell_the_same(a_folder):
+    told = json.loads((a_folder / "comparison.json").read_text(encoding="utf-8"))
+    with (a_folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COMPARISON_COLUMNS
+    assert told["steps"][0] | {} == told["steps"][0]
+    assert (told["steps"][0]["new"], told["steps"][0]["stable"]) == (1, 1)
+    listed = {(row["bone"], row["scan"]): row["change"] for row in rows}
+    assert listed[("lumbar spine", "second")] == "new"
+    assert [scan["bone_scan_index_percent"] > 0 for scan in told["scans"]] == [True, True]
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    readings = [dated(make_body(), "20240101", "a"), dated(make_body(), "20240701", "b")]
+    with pytest.raises(UserError, match="another output folder"):
+        save_comparison(compare(readings), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.fixture
+def a_result(tmp_path):
+    """A result folder of a scan that lies beside it as NIfTI-free arrays would not: as NRRD views."""
+    import SimpleITK
+
+    reading = make_body((*FEMUR, BOTH), (*SPINE, BOTH))
+    files = []
+    for name, view in reading.scan.views.items():
+        path = tmp_path / f"scan_{name}.nrrd"
+        image = SimpleITK.GetImageFromArray(view.counts[np.newaxis])
+        image.SetSpacing((view.spacing[1], view.spacing[0], 1.0))
+        SimpleITK.WriteImage(image, str(path))
+        files.append(path)
+    receipt = {
+        "inputs": [{"file": str(path), "sha256": sha256_of(path), "sop_instance_uid": ""} for path in files],
+        "options": {"views": ["anterior", "posterior"]},
+        "crop": {"rows": [0, 200], "columns": [0, 100], "confidence": 1.0, "method": "whole-body", "reasons": []},
+        "review": [{"lesion": 1, "edited": True}],
+    }
+    accepted = dataclasses.replace(reading.lesions[0], decision="accepted", classification="malignant")
+    saved = dataclasses.replace(reading, lesions=(accepted, reading.lesions[1]), receipt=receipt)
+    save_reading(saved, str(tmp_path / "result"))
+    return tmp_path / "result", saved
+
+
+def test_a_result_is_read_back_with_its_decisions(a_result):
+    folder, saved = a_result
+    assert is_result(folder)
+    found = read_result(folder)
+    assert (found.mask == saved.mask).all()
+    assert [lesion.decision for lesion in found.lesions] == ["accepted", "open"]
+    assert found.lesions[0].classification == "malignant"
+    assert [lesion.edited for lesion in found.lesions] == [True, False]
+    for name, numbers in saved.regions.items():
+        assert (found.regions[name] == numbers).all()
+        assert (found.scan.views[name].counts == saved.scan.views[name].counts).all()
+
+
+def test_a_scan_that_is_gone_or_changed_is_named(a_result):
+    folder, _ = a_result
+    path = folder.parent / "scan_anterior.nrrd"
+    content = path.read_bytes()
+    path.write_bytes(content + b"x")
+    with pytest.raises(UserError, match="has changed"):
+        read_result(folder)
+    path.unlink()
+    with pytest.raises(UserError, match="no longer there"):
+        read_result(folder)
+
+
+def test_a_damaged_result_is_refused_in_one_sentence(a_result):
+    folder, _ = a_result
+    (folder / "mask.nrrd").write_bytes(b"no image")
+    with pytest.raises(UserError, match="no whole result"):
+        read_result(folder)

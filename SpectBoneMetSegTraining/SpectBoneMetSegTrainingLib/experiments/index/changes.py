@@ -1,0 +1,83 @@
+"""How well new lesions are told in a second scan of simulated patients, whose lesions are known by their tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from SpectBoneMetSegLib.followup.compare import compare
+from SpectBoneMetSegLib.followup.results import Comparison
+from SpectBoneMetSegLib.lesions.naming import lesion_ids
+from SpectBoneMetSegLib.lesions.results import Reading
+
+from ...phantom.scan.simulate import SimulatedCase
+from .known import true_reading
+
+__all__ = ["Told", "f1", "new_lesions"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """New lesions of a second scan: told rightly, told wrongly, and not told."""
+
+    right: int = 0
+    wrong: int = 0
+    missed: int = 0
+
+    def __add__(self, other: Told) -> Told:
+        return Told(self.right + other.right, self.wrong + other.wrong, self.missed + other.missed)
+
+
+def f1(told: Told) -> float:
+    """Harmonic mean of precision and recall; nan where nothing is new and nothing was told."""
+    whole = 2 * told.right + told.wrong + told.missed
+    return 2 * told.right / whole if whole else float("nan")
+
+
+def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Reading, Reading]) -> Told:
+    """What a comparison of readings of two scans tells, against the truth.
+
+    A true area of the second scan is new when no labelled lesion in it was labelled in the first scan. An area that is
+    told as new is right where it meets a new true area. Areas that a view shows which the first scan lacks count
+    neither way.
+
+    Args:
+        cases: both scans with their truth. readings: of them, by an observer or a model.
+    """
+    truth = lesion_ids(true_reading(cases[1]))
+    before = {lesion.track for lesion in cases[0].lesions if lesion.visible}
+    known = set(_met(truth, cases[1], before))
+    countable = set(_met_views(truth, cases[1], set(cases[0].scan.views)))
+    new = (set(np.unique(truth).tolist()) - {0} - known) & countable
+    comparison = compare(readings)
+    ids = lesion_ids(readings[1])
+    told = {lesion for track in comparison.tracks for lesion in _new(comparison, track.number)}
+    meets = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in told}
+    right = {area for areas in meets.values() for area in areas & new}
+    return Told(len(right), sum(not areas & new for areas in meets.values()), len(new - right))
+
+
+def _new(comparison: Comparison, number: int) -> tuple[int, ...]:
+    point = comparison.tracks[number - 1].points[1]
+    return point.lesions if point.change == "new" else ()
+
+
+def _met(areas: NDArray[np.uint16], case: SimulatedCase, tracks: set[str]) -> list[int]:
+    """Areas that meet a labelled lesion of one of these tracks."""
+    found: set[int] = set()
+    for lesion in case.lesions:
+        if lesion.track in tracks:
+            for view in lesion.views.values():
+                found |= set(np.unique(areas[view.mask]).tolist()) - {0}
+    return sorted(found)
+
+
+def _met_views(areas: NDArray[np.uint16], case: SimulatedCase, views: set[str]) -> list[int]:
+    """Areas that one of these views shows."""
+    found: set[int] = set()
+    for lesion in case.lesions:
+        for name, view in lesion.views.items():
+            if name in views and view.visible:
+                found |= set(np.unique(areas[view.mask]).tolist()) - {0}
+    return sorted(found)
