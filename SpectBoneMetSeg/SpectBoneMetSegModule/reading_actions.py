@@ -6,11 +6,13 @@
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.export.outputs import Outputs
 from SpectBoneMetSegLib.mrml.area_table import show_areas
 from SpectBoneMetSegLib.mrml.slice_views import show_box
 
 from . import settings
 from .problems import slot
+from .requirements import RESULTS, ensureInstalled
 from .review.segment_changes import endHistories
 
 
@@ -137,14 +139,18 @@ class ReadingActions:
             self.messages.say(_("Choose a folder to save in first."), "error")
             return
         self.changes.flush()
+        outputs = Outputs(dicom=self.ui.dicomCheckBox.checked, report=self.ui.reportCheckBox.checked)
         try:
+            if outputs.wanted:
+                ensureInstalled(RESULTS)
             with slicer.util.WaitCursor():
-                folder = self.live.save(self.ui.outputPath.currentPath)
+                folder = self.live.save(self.ui.outputPath.currentPath, outputs)
         except UserError as error:
             self.messages.fail(error)
             return
         settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
-        self.messages.say(_("Saved in {folder}.").format(folder=folder))
+        told = [_("Saved in {folder}.").format(folder=folder), *self.live.not_saved]
+        self.messages.say(" ".join(told))
 
     @slot
     def onAreaTable(self, checked=False):

@@ -15,7 +15,7 @@ import SpectBoneMetSegModule
 
 RESOURCES = package_folder(SpectBoneMetSegModule).parent / "Resources"
 ONNX = RESOURCES / "requirements.txt"
-GPU, TENSORFLOW = (RESOURCES / f"requirements-{name}.txt" for name in ("gpu", "tensorflow"))
+GPU, TENSORFLOW, RESULTS = (RESOURCES / f"requirements-{name}.txt" for name in ("gpu", "tensorflow", "results"))
 
 #: ONNX Runtime comes in builds that cannot live beside each other; whichever is there reads.
 BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")

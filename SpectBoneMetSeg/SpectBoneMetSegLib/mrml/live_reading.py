@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..export.outputs import Outputs
 from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
 from ..lesions.edits import Edits, edits_from, edits_text, follow_hand
@@ -55,6 +56,7 @@ class LiveReading:
         self._memory: Memory[Look] = Memory(result.scan.frame.shape)
         self._edits_text: tuple[Edits | None, str] = (None, "")
         self._bones: tuple[Reading | None, dict[int, tuple[BoneShare, ...]]] = (None, {})
+        self.not_saved: list[str] = []
 
     @classmethod
     def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
@@ -224,8 +226,11 @@ class LiveReading:
         """Take out of the scene what belongs to the segmentation node, before it goes itself."""
         live.remove_parts(self.node, self.scene)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, outputs: Outputs | None = None) -> Path:
         """Write all output files into a folder of the case's name inside `folder`; returns that folder.
+
+        Args:
+            outputs: DICOM objects and report beside them; what of these cannot be had stands in `not_saved`.
 
         Raises:
             UserError: the folder cannot be written, or holds the results of another scan of that name.
@@ -236,7 +241,7 @@ class LiveReading:
         earlier = _inputs_of(target / "receipt.json")
         if earlier is not None and earlier != _digests(final.receipt):
             raise UserError(f"{target} holds the results of another scan of that name: choose another folder.")
-        save_reading(final, str(target))
+        self.not_saved = save_reading(final, str(target), outputs)
         return target
 
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:

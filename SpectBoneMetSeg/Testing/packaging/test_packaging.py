@@ -293,6 +293,7 @@ def test_slicer_asks_for_the_packages_of_the_project():
     assert required("requirements-tensorflow.txt") == {*others, *extras["tensorflow"]}
     (build,) = required("requirements-gpu.txt") - others
     assert build.startswith("onnxruntime-gpu[cuda,cudnn]>=")
+    assert required("requirements-results.txt") == set(extras["results"])
     own = {line for line in extras["train"] if not line.startswith("spectbonemetseg")}
     training = required("requirements-training.txt", "SpectBoneMetSegTraining")
     assert training == {*project["dependencies"], *extras["tensorflow"], *own}
@@ -304,6 +305,7 @@ def test_slicer_asks_for_the_packages_of_the_project():
         ("requirements.txt", "SpectBoneMetSeg"),
         ("requirements-gpu.txt", "SpectBoneMetSeg"),
         ("requirements-tensorflow.txt", "SpectBoneMetSeg"),
+        ("requirements-results.txt", "SpectBoneMetSeg"),
         ("requirements-training.txt", "SpectBoneMetSegTraining"),
     ],
 )
