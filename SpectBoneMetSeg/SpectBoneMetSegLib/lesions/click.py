@@ -27,10 +27,10 @@ Place = tuple[float, float]
 #: How far from the click its lesion may reach, and how far the hottest pixel of it may lie (mm).
 REACH_MM, CLIMB_MM = 70.0, 7.0
 #: Blur against noise before anything is compared (mm, standard deviation).
-BLUR_MM = 2.3
+BLUR_MM = 2.6
 #: A pixel belongs to the lesion from this share of the height of its top above its surroundings on; where the network
-#: is sure of a lesion from that much less, where it sees none from that much more.
-HEIGHT, TRUST = 0.5, 0.12
+#: is sure of a lesion from that much less.
+HEIGHT, TRUST = 0.5, 0.2
 #: The top is this percentile of what lies inside; the surroundings a ring of this width (mm) begun beyond a gap.
 TOP, RING_MM, GAP_MM = 90.0, 9.0, 3.0
 #: What is looked at, on each side of the click.
@@ -40,7 +40,7 @@ ROUNDS = 4
 #: A neighbour is another lesion where the ground between both tops falls below this share of the lower one's height.
 VALLEY = 0.75
 #: No outline is smaller than a disc of this radius (mm).
-SMALLEST_MM = 3.5
+SMALLEST_MM = 6.0
 #: A view shows the lesion where its mean is that many times its ring.
 CONTRAST = 1.3
 
@@ -211,7 +211,7 @@ def _half_height(
     from scipy import ndimage
 
     reach = _disc(smooth.shape, peak, REACH_MM, spacing)
-    share = np.full(smooth.shape, HEIGHT) if sure is None else HEIGHT + TRUST * (1 - 2 * sure)
+    share = np.full(smooth.shape, HEIGHT) if sure is None else HEIGHT - TRUST * sure
     ground, top = float(np.percentile(smooth[reach], 25)), float(smooth[peak])
     mask = _disc(smooth.shape, peak, SMALLEST_MM, spacing)
     for _ in range(ROUNDS):

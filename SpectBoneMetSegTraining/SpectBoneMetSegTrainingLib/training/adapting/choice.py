@@ -17,6 +17,7 @@ from ...evaluation.metrics import Counts
 from ...evaluation.predictions import Delineator, best_point
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat
+from ..outcome.promotion import MINIMUM_PATIENTS
 
 __all__ = ["Beside", "Judged", "beside_parent", "best_step", "cautious", "chosen_point", "gains"]
 
@@ -54,10 +55,15 @@ class Judged:
     figures: dict[str, Beside]
 
     @property
+    def enough(self) -> bool:
+        """Whether there are so many patients that an interval can be believed."""
+        return self.patients >= MINIMUM_PATIENTS
+
+    @property
     def use_it(self) -> bool:
         """Whether neither the lower end of DSC's difference nor that of lesion F1's lies below -TOLERATED."""
         lows = [self.figures[name].low for name in ("dsc", "lesion_f1_overlap")]
-        return all(isfinite(low) and low >= -TOLERATED for low in lows)
+        return self.enough and all(isfinite(low) and low >= -TOLERATED for low in lows)
 
     @property
     def better(self) -> bool:
@@ -73,6 +79,11 @@ class Judged:
             f"{dice.high:+.3f}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} (difference "
             f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f})"
         )
+        if not self.enough:
+            return (
+                f"{self.patients} patients are too few to tell, {MINIMUM_PATIENTS} may tell; keep the model before "
+                f"until more are outlined: {numbers}."
+            )
         if self.better:
             return f"The adapted model is better on your patients: {numbers}."
         if self.use_it:

@@ -91,7 +91,7 @@ def _pictures(title: str, items: list[tuple[str, float, float]], request: Reques
     figures = []
     for case, before, now in items:
         crop, probabilities = new[case]
-        marks = [("before", own(old[case][1])), ("now", adapted.cut.get(case, adapted.limits)(probabilities))]
+        marks = [("now", adapted.cut.get(case, adapted.limits)(probabilities)), ("before", own(old[case][1]))]
         picture = scan_picture(
             crop, [(name, {str(view): mask for view, mask in masks.items()}) for name, masks in marks]
         )

@@ -33,6 +33,12 @@ def test_what_counts_is_the_lower_end_of_both_differences(dice, lesions, use_it,
     assert ("Keep the model before" in found.sentence) is not use_it
 
 
+def test_a_handful_of_patients_proves_nothing():
+    found = Judged(6, judged((0.02, 0.2), (0.01, 0.1)).figures)
+    assert not found.use_it
+    assert "too few to tell" in found.sentence
+
+
 def test_three_patients_cannot_pull_the_limits_to_an_extreme_and_fifty_nearly_can():
     chosen = Delineator(0.2, 0.2, 20.0)
     few, many = (cautious(chosen, PARENT, count) for count in (3, 50))

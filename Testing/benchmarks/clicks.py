@@ -1,0 +1,141 @@
+"""What a reader has to do to put a model's reading right by clicks, and what is left wrong, beside painting by hand.
+
+    python Testing/benchmarks/clicks.py DATA --model NAME
+
+A simulated reader knows the labels. A missed lesion gets one click at its hottest pixel, a false area one click to take
+it away. By hand the same reader paints each missed lesion with a round brush, a dab at a time where it helps most,
+until no more is wrong than the click left wrong, and erases false areas in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from SpectBoneMetSegLib.lesions.click import add_lesion, remove_lesion
+from SpectBoneMetSegLib.lesions.components import number_lesions
+from SpectBoneMetSegLib.model.engines import load_engine
+from SpectBoneMetSegLib.model.store import find_model
+from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, WholeBodyScan
+from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop, cases_of
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, predict_cases, taught_region_in
+
+Mask = NDArray[np.bool_]
+SPACING = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
+#: A brush this wide (mm) is what readers of bone scans use for a rib; no lesion takes more dabs than this.
+BRUSH_MM, MOST_DABS = 10.0, 60
+
+
+@dataclass
+class Work:
+    """What was done over all cases: clicks and dabs, pixels wrong before and after, seconds of each outline."""
+
+    views: int = 0
+    lesions: int = 0
+    missed: int = 0
+    false: int = 0
+    dabs: int = 0
+    wrong_before: int = 0
+    wrong_clicked: int = 0
+    true: int = 0
+    dice: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def correct_view(crop: LabelledCrop, view: str, probability: NDArray[np.float32], marked: Mask, work: Work) -> None:
+    """Put one view of one case right and add to the work."""
+    label = crop.labels[view]
+    truth, judged = label == LESION, label != IGNORE
+    ids = number_lesions(marked)
+    scan = WholeBodyScan(crop.case, PlanarView(crop.counts[view], SPACING, "anterior"), None)
+    work.views += 1
+    work.true += int(truth.sum())
+    work.wrong_before += int(((ids > 0) != truth)[judged].sum())
+    for number in range(1, int(ids.max(initial=0)) + 1):
+        own = ids == number
+        if own.any() and not (label[own] != 0).any():
+            row, column = (int(place[0]) for place in np.nonzero(own))
+            work.false += 1
+            work.dabs += dabs_until(own, 0)
+            ids = remove_lesion(ids, (row, column))
+    for lesion in (each for each in crop.lesions if each["labelled"].get(view)):
+        mask = (crop.instances[view] == int(lesion["id"])).any(0)
+        if not mask.any():
+            continue
+        work.lesions += 1
+        if (ids > 0)[mask].any():
+            continue
+        hottest = np.unravel_index(int(np.where(mask, crop.counts[view], -1).argmax()), mask.shape)
+        before = ids
+        started = time.process_time()
+        ids = add_lesion(ids, scan, {"anterior": probability}, hottest)
+        work.seconds.append(time.process_time() - started)
+        drawn = (ids > 0) & (before == 0)
+        wrong = int((drawn != mask)[judged].sum())
+        work.missed += 1
+        work.dice.append(float(2 * (drawn & mask).sum() / (drawn.sum() + mask.sum())))
+        work.dabs += dabs_until(mask, wrong)
+    work.wrong_clicked += int(((ids > 0) != truth)[judged].sum())
+
+
+def dabs_until(mask: Mask, wrong: int) -> int:
+    """Dabs of the brush, each where it gains most, until no more than so many pixels are wrong, or none gains."""
+    radius = BRUSH_MM / 2 / SPACING[0]
+    reach = int(np.ceil(radius))
+    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+    brush = (y**2 + x**2 <= radius**2).astype(np.float64)
+    rows, columns = np.nonzero(mask)
+    box = tuple(slice(max(0, each.min() - reach), each.max() + reach + 1) for each in (rows, columns))
+    left = np.where(mask[box], 1.0, -1.0)
+    missing, dabs = int(mask.sum()), 0
+    painted = np.zeros(left.shape, bool)
+    while missing > wrong and dabs < MOST_DABS:
+        gain = ndimage.correlate(np.where(painted, 0.0, left), brush, mode="constant")
+        place = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[place] <= 0:
+            break
+        dab = np.zeros(left.shape, bool)
+        dab[place] = True
+        dab = ndimage.binary_dilation(dab, brush > 0)
+        painted |= dab
+        missing = int((painted != mask[box]).sum())
+        dabs += 1
+    return dabs
+
+
+def main() -> None:
+    """Print what was done and what is left wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--split", default="test", choices=("train", "test"))
+    parser.add_argument("--cases", type=int, help="the first so many (all)")
+    args = parser.parse_args()
+    model = find_model(args.model)
+    cases = cases_of(args.data, args.split)[: args.cases]
+    region = taught_region_in(args.data, cases, model.card)
+    engine, limits, work = load_engine(model), Delineator.of(model.card), Work()
+    for crop, maps in predict_cases(args.data, cases, engine.predict, model.card.network, region=region):
+        marks = limits(maps)
+        for view, probability in maps.items():
+            correct_view(crop, view, probability, marks[view], work)
+    clicks = work.missed + work.false
+    seconds = np.array(work.seconds or [0.0])
+    print(f"{len(cases)} cases, {work.views} views, {work.lesions} lesions; {model.card.name}")
+    print(f"missed {work.missed}, false areas {work.false}: {clicks} clicks, {clicks / max(work.views, 1):.2f} a view")
+    print(f"dabs of a brush of {BRUSH_MM:g} mm for the same: {work.dabs}, {work.dabs / max(clicks, 1):.1f} for a click")
+    print(f"Dice of an outline clicked: mean {np.mean(work.dice or [np.nan]):.3f}, of {len(work.dice)}")
+    print(
+        f"area wrong, share of what is true: before {work.wrong_before / max(work.true, 1):.3f}, after clicks "
+        f"{work.wrong_clicked / max(work.true, 1):.3f}"
+    )
+    print(f"an outline takes {1000 * np.median(seconds):.0f} ms of a core, the slowest {1000 * seconds.max():.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Labels against quality: a model fitted to another hospital from 0 to 50 outlined scans, and other ways to use them.
+
+    spectbonemetseg simulate --benchmark hospital-4-site-b --output BENCHMARK
+    python Testing/benchmarks/labels.py --data BENCHMARK --output docs/labels
+
+Every result is a file in OUTPUT/results; what is there is not done again, so it goes on where it was broken off.
+Scans without labels are those of the benchmark's other patients and of further ones of that site, simulated here.
+`--ways` and `--labels` run a part. All patients are simulated. Measured on BENCHMARK/development, whom nobody learns
+from; differences are to the shipped model, on the same patients, with 95 % intervals. The table and the plot are drawn
+from whatever results there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from SpectBoneMetSegLib.model.engines import load_engine
+from SpectBoneMetSegLib.model.store import ModelFolder, find_model, read_model
+from SpectBoneMetSegTrainingLib.common.progress import counter
+from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
+from SpectBoneMetSegTrainingLib.dataset.cases import (
+    FOLDERS,
+    cases_of,
+    finish_dataset,
+    patients_with_lesions,
+    records_of,
+)
+from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, predict_cases, taught_region_in
+from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, full_report, plain
+from SpectBoneMetSegTrainingLib.evaluation.scores import CaseScores, from_flat, save_scores, score_cases, without_flags
+from SpectBoneMetSegTrainingLib.phantom.cohort.population import Population, simulate_population
+from SpectBoneMetSegTrainingLib.training.adapting.adapt import Request, adapt, plan_for
+from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
+from SpectBoneMetSegTrainingLib.training.setup.presets import preset
+
+SHIPPED = "shipped"
+#: Of the further scans; the benchmark's own seeds lie around 4200.
+MORE_SEED = 4300
+FIGURES = ("dsc", "lesion_f1_overlap", "lesion_recall", "false_alarms_per_image")
+COLOURS = {"adapted": "#d55e00", "labels only": "#0072b2", "Eq. 6": "#009e73"}
+
+
+def main() -> None:
+    """Run what is missing, then draw."""
+    args = options()
+    (args.output / "results").mkdir(parents=True, exist_ok=True)
+    measure(args, SHIPPED, 0, lambda: find_model(args.model))
+    for count in args.labels:
+        data, bare = (budget_set(args, count, kind) for kind in ("with", "without"))
+        ways: dict[str, Callable[[], ModelFolder]] = {
+            "adapted": lambda data=data, count=count: adapted(args, data, f"adapted-{count}"),
+            "labels only": lambda bare=bare, count=count: adapted(args, bare, f"labels-only-{count}"),
+            "Eq. 6": lambda data=data, count=count: eq6(args, data, f"eq6-{count}"),
+        }
+        for way in args.ways:
+            measure(args, way, count, ways[way])
+    print(draw(args.output))
+
+
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark hospital-4-site-b")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="trainings and models (OUTPUT-work)")
+    parser.add_argument("--model", help="the shipped model (the one read by default)")
+    parser.add_argument("--labels", type=int, nargs="+", default=[5, 10, 20, 50])
+    parser.add_argument("--ways", nargs="+", default=list(COLOURS), choices=list(COLOURS))
+    parser.add_argument("--unlabelled", type=int, default=200, help="scans without labels (200)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that simulate further scans (1)")
+    parser.add_argument("--minutes", type=float, default=30, help="of each training (30)")
+    parser.add_argument("--eq6-steps", type=int, default=1500, help="of Eq. 6 from random weights (1500)")
+    parser.add_argument("--cases", type=int, help="measure on the first so many patients (all)")
+    parser.add_argument("--seed", type=int, default=0, help="of who is labelled; budgets nest (0)")
+    args = parser.parse_args()
+    args.work = args.work or args.output.with_name(args.output.name + "-work")
+    return args
+
+
+def budget_set(args: argparse.Namespace, count: int, kind: str) -> Path:
+    """A data set in which so many patients have labels; "with" the scans of others beside them, or "without"."""
+    folder: Path = args.work / "data" / f"{count}-{kind}-{args.seed}"
+    if (folder / "dataset.json").exists():
+        return folder
+    source = args.data / "train"
+    records = [record for record in records_of(source) if record["split"] == "train"]
+    patients = sorted({record["patient"] for record in records})
+    order = [patients[place] for place in np.random.default_rng(args.seed).permutation(len(patients))]
+    ill = patients_with_lesions(source, records)
+    # Half of what a department outlines shows lesions, at least.
+    first = [name for name in order if name in ill][: -(-count // 2)]
+    chosen = set(first + [name for name in order if name not in first][: count - len(first)])
+    others = [record for record in records if record["patient"] not in chosen]
+    for record in records:
+        if record["patient"] in chosen:
+            copy_case(source, folder, record, "train")
+    if kind == "with":
+        missing = max(0, args.unlabelled - len(others))
+        more = [(args.work / "more", record) for record in further(args, missing)]
+        pool = [*((source, record) for record in others), *more]
+        for place, record in pool[: args.unlabelled]:
+            copy_case(place, folder, record, "unlabelled")
+    finish_dataset(folder, "SiteB", args.seed, f"Simulated hospital b, {count} labelled patients. No patient data.")
+    return folder
+
+
+def further(args: argparse.Namespace, count: int) -> list[dict]:
+    """So many further patients of that site; they come in one order, whatever the number."""
+    if not count:
+        return []
+    # As many whatever the budgets: they share them.
+    people = Population(args.unlabelled, MORE_SEED, test_share=0.0, site="b", region="whole-body")
+    simulate_population(args.work / "more", people, args.jobs, counter("further patient"))
+    return records_of(args.work / "more")[:count]
+
+
+def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
+    """One case, as labelled or as unlabelled; its JSON last."""
+    case, name = record["case"], f"{source.name}_{record['case']}"
+    (images, labels), (into, into_labels) = FOLDERS[record["split"]], FOLDERS[split]
+    pairs = [(f"{images}/{case}_{channel:04d}.nii.gz", f"{into}/{name}_{channel:04d}.nii.gz") for channel in (0, 1)]
+    about = {**record, "case": name, "split": split}
+    if into_labels is None:
+        about.pop("lesions", None)
+    else:
+        pairs.append((f"{labels}/{case}.nii.gz", f"{into_labels}/{name}.nii.gz"))
+        pairs += [(f"instances/{case}_{view}.nii.gz", f"instances/{name}_{view}.nii.gz") for view in record["views"]]
+        pairs += [
+            (f"regions/{case}/regions_{view}.nrrd", f"regions/{name}/regions_{view}.nrrd") for view in record["views"]
+        ]
+    for old, new in pairs:
+        if (source / old).exists():
+            (folder / new).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / old, folder / new)
+    write_json(folder / "instances" / f"{name}.json", about)
+
+
+def adapted(args: argparse.Namespace, data: Path, name: str) -> ModelFolder:
+    """The recipe."""
+    output = args.work / "models" / name
+    request = Request(data, output.with_name(name + "-adapt"), output, args.model, None, args.minutes, seed=args.seed)
+    plan, config = plan_for(request)
+    print(f"{name}: {plan.sentence}", flush=True)
+    return adapt(request, plan, config).model
+
+
+def eq6(args: argparse.Namespace, data: Path, name: str) -> ModelFolder:
+    """The paper's method from random weights on the same scans."""
+    output = args.work / "models" / name
+    config = replace(preset("standard", "semi", seed=args.seed), steps=args.eq6_steps, region="whole-body")
+    train_and_finish(data, output.with_name(name + "-run"), config, output)
+    return read_model(output)
+
+
+def measure(args: argparse.Namespace, way: str, count: int, model: Callable[[], ModelFolder]) -> None:
+    """Make a model and measure it, unless that was done."""
+    path = args.output / "results" / f"{way.replace(' ', '-').replace('.', '')}-{count}-{args.seed}.json"
+    if path.exists():
+        return
+    started = time.monotonic()
+    made = model()
+    minutes = (time.monotonic() - started) / 60
+    data = args.data / "development"
+    cases = cases_of(data, "test")[: args.cases]
+    taught = taught_region_in(data, cases, made.card)
+    engine = load_engine(made)
+    found = predict_cases(data, cases, engine.predict, made.card.network, region="whole-body", taught=taught)
+    scores: list[CaseScores] = []
+    for prediction in found:
+        scores += score_cases([prediction], Delineator.of(made.card), patients_of(data))
+    save_scores(path.with_suffix(".scores.json"), scores)
+    report = plain(full_report(without_flags(scores)))
+    about = {"way": way, "labels": count, "seed": args.seed, "minutes": round(minutes, 1), "sha256": made.card.sha256}
+    write_json(path, {**about, "threshold": made.card.threshold, "report": report})
+    print(f"{way}, {count} labels: DSC {report['dsc']}, {minutes:.0f} min", flush=True)
+
+
+def scores_of(path: Path) -> list[CaseScores]:
+    """What `save_scores` wrote, cases scored apart left out."""
+    stored = read_json(path.with_suffix(".scores.json"))["cases"]
+    return without_flags(
+        CaseScores(one["patient"], one["case"], from_flat(np.array(one["sums"])), tuple(one["flags"])) for one in stored
+    )
+
+
+def draw(output: Path) -> str:
+    """Write table.csv, table.md and labels.png, and return the table."""
+    paths = [path for path in sorted((output / "results").glob("*.json")) if not path.name.endswith(".scores.json")]
+    results = [(json.loads(path.read_text()), path) for path in paths]
+    [shipped] = [path for about, path in results if about["way"] == SHIPPED]
+    lines = ["| way | labels | minutes | " + " | ".join(f"{name} | minus shipped" for name in FIGURES) + " |"]
+    lines.append("|---|---|---|" + "---|---|" * len(FIGURES))
+    curves: dict[str, list[tuple[int, float, float, float]]] = {}
+    for about, path in sorted(results, key=lambda item: (item[0]["way"], item[0]["labels"])):
+        difference = compare_models(scores_of(shipped), scores_of(path))
+        cells = []
+        for name in FIGURES:
+            value = about["report"][name]
+            cells.append("-" if value is None else f"{value:.3f}")
+            cells.append(
+                f"{difference[name]:+.3f} ({difference[name + '_low']:+.3f} to {difference[name + '_high']:+.3f})"
+            )
+        lines.append(f"| {about['way']} | {about['labels']} | {about['minutes']} | " + " | ".join(cells) + " |")
+        low, high = (about["report"][f"dsc_{end}"] for end in ("low", "high"))
+        curves.setdefault(about["way"], []).append((about["labels"], about["report"]["dsc"], low, high))
+    (output / "table.md").write_text("\n".join(lines) + "\n")
+    plot(curves, output / "labels.png")
+    return "\n".join(lines)
+
+
+def plot(curves: dict[str, list[tuple[int, float, float, float]]], path: Path) -> None:
+    """Pooled DSC with its 95 % interval against the number of labelled patients."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for way, points in curves.items():
+        counts, values, low, high = (np.array(column, float) for column in zip(*sorted(points), strict=True))
+        if way == SHIPPED:
+            axes.axhline(values[0], color="0.4", linestyle="--", label="shipped model")
+            axes.axhspan(low[0], high[0], color="0.4", alpha=0.08)
+            continue
+        axes.errorbar(
+            counts, values, [values - low, high - values], marker="o", capsize=3, label=way, color=COLOURS[way]
+        )
+    axes.set(xlabel="labelled patients", ylabel="pooled DSC, 95 % over patients", title="Simulated hospital b")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
