@@ -30,7 +30,7 @@ from SpectBoneMetSegTrainingLib.experiments.index.protocol import (
     write_rows,
 )
 
-#: Patients of the validation; the depth of lesions was calibrated on others (9000 to 9009).
+#: Patients of the validation; the depth of lesions was calibrated on others (9000 to 9013).
 FIRST_SEED = 20_000
 
 

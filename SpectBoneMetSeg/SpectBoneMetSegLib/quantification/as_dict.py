@@ -10,6 +10,7 @@ from typing import Any
 
 from ..common.notice import RESEARCH_USE
 from .anatomy import Code, Region
+from .index import DEPTH
 from .results import BoneScanIndex, BoneShare, LesionQuantities, Quantification, RegionQuantities, ViewQuantities
 
 __all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict"]
@@ -22,7 +23,7 @@ RULES = {
     "different bones at one place, the bone counts whose uptake exceeds its own healthy uptake by the larger factor.",
     "involved_share": "Each counted lesion's area on the bone by the bone's area, in the view where that is more; the "
     "sum over lesions, at most 1. A view that shows less than half of what the other shows of a bone is left out.",
-    "involved_mass": "Of a share a of the bone's area a lesion holds min(a, 0.41 a^1.5 / solidity) of its mass; "
+    "involved_mass": f"Of a share a of the bone's area a lesion holds min(a, {DEPTH} a^1.5 / solidity) of its mass; "
     "the sum over lesions, at most 1.",
     "bone_scan_index": "Sum over bones of involved share of the mass x weight. A weight that stands for several "
     "regions is divided by their areas, each in the view that shows more of it. What is not seen counts as free of "

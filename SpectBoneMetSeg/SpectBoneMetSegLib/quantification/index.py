@@ -38,7 +38,7 @@ MOST_UNSEEN = 5.0
 #: Bones that need not be seen.
 DISTAL = ("forearm and hand", "lower leg and foot")
 #: See the module; per region without side.
-DEPTH = 0.41
+DEPTH = 0.47
 SOLIDITY = {
     "skull": 0.19,
     "cervical spine": 0.23,
