@@ -243,7 +243,12 @@ class Reader:
         return {
             "read": what_was_read(crop, shape),
             "program": {"name": "SpectBoneMetSeg", "version": __version__},
-            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "model": {
+                "name": card.name,
+                "version": card.version,
+                "sha256": card.sha256,
+                "description": card.description,
+            },
             "inputs": [
                 {"file": file, "sha256": digest, "sop_instance_uid": uid}
                 for file, digest, uid in zip(source.files, source.sha256, uids, strict=True)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 from PIL import Image
@@ -82,3 +83,20 @@ def test_wishes_that_make_no_sense_are_refused_before_any_work(tmp_path, capsys,
     assert main(["segment", str(SAMPLE), "--output", str(tmp_path / "out"), *options]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_that_is_printed_or_written_outside_dicom_names_the_patient(tiny, tmp_path, capsys):
+    names = {"PatientName": "Geheim^Gisela", "PatientID": "PID-4711", "PatientBirthDate": "19380217"}
+    dataset = pydicom.dcmread(SAMPLE)
+    for keyword, value in names.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(tmp_path / "scan.dcm")
+    out = tmp_path / "out"
+    asked = ["--output", str(out), "--model", str(tiny), "--report", "--dicom", "--de-identify", "--json"]
+    assert main(["segment", str(tmp_path / "scan.dcm"), *asked]) == 0
+    told = capsys.readouterr()
+    words = ["Geheim", "Gisela", "PID-4711", "19380217"]
+    assert [word for word in words if word in told.out + told.err] == []
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"report.pdf", "receipt.json", "measurements_sr.dcm", "lesions.csv"}
+    assert [(path.name, word) for path in files for word in words if word.encode() in path.read_bytes()] == []

@@ -241,4 +241,4 @@ def _about(reading: Reading, say: Words) -> Section:
     if isinstance(threshold, int | float):
         facts.append((say("threshold"), f"{threshold:.3g}"))
     described = str(model.get("description") or "") if isinstance(model, dict) else ""
-    return Section(say("about"), tuple(facts), tuple(filter(None, (described, say("limits"), RESEARCH_USE + "."))))
+    return Section(say("about"), tuple(facts), tuple(filter(None, (described, say("limits")))))

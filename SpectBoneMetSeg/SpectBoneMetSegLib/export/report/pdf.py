@@ -54,7 +54,7 @@ def _style(size: float, bold: bool = False, grey: bool = False, **further: Any) 
         "text",
         fontName=BOLD if bold else FONT,
         fontSize=size,
-        leading=1.35 * size,
+        leading=1.28 * size,
         textColor=HexColor("#444444" if grey else "#191919"),
         **further,
     )
@@ -69,10 +69,10 @@ def _flow(content: Content, width: float) -> Iterator[Any]:
     yield _facts(content.facts, width)
     yield Spacer(1, 6)
     yield _pictures(content, width)
-    yield from (Paragraph(escape(note), _style(7, grey=True, spaceBefore=2)) for note in content.notes)
+    yield from (Paragraph(escape(note), _style(6.8, grey=True, spaceBefore=1)) for note in content.notes)
     for section in content.sections:
         yield from _section(section, width)
-    yield Spacer(1, 14)
+    yield Spacer(1, 10)
     yield _confirmation(content, width)
 
 
@@ -160,8 +160,8 @@ def _table(table: Table, width: float) -> Any:
             ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor("#cccccc")),
             ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
             ("VALIGN", (0, 1), (-1, -1), "TOP"),
-            ("TOPPADDING", (0, 0), (-1, -1), 0.8),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 1.4),
+            ("TOPPADDING", (0, 0), (-1, -1), 0.3),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 1.0),
             ("LEFTPADDING", (0, 0), (-1, -1), 3),
             ("RIGHTPADDING", (0, 0), (-1, -1), 3),
         ]
@@ -200,7 +200,7 @@ def _confirmation(content: Content, width: float) -> Any:
     empty = Grid([[""]], [9], [9])
     empty.setStyle([("BOX", (0, 0), (-1, -1), 1, ink)])
     box = Grid(
-        [[empty, Paragraph(escape(say(key)), _style(8.5))] for key in ("agree", "disagree")], [18, width - 60], 18
+        [[empty, Paragraph(escape(say(key)), _style(8.5))] for key in ("agree", "disagree")], [18, width - 60], 15
     )
     box.setStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("LEFTPADDING", (0, 0), (-1, -1), 0)])
     signs = Grid(
@@ -215,7 +215,7 @@ def _confirmation(content: Content, width: float) -> Any:
         [""],
         [signs],
     ]
-    outer = Grid(rows, [width], [None, None, None, 34, None])
+    outer = Grid(rows, [width], [None, None, None, 22, None])
     outer.setStyle(
         [
             ("BOX", (0, 0), (-1, -1), 1.2, ink),
