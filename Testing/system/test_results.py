@@ -51,11 +51,15 @@ def test_a_batch_reads_again_what_lacks_a_report_that_is_asked_for(tiny, tmp_pat
     os.symlink(SAMPLE, archive / "scan.dcm")
     run = ["batch", str(archive), "--output", str(output), "--model", str(tiny)]
     assert main(run) == 0
-    assert main([*run, "--report"]) == 0
+    assert main([*run, "--report", "--dicom"]) == 0
     assert (output / "scan" / "report.pdf").is_file()
     capsys.readouterr()
-    assert main([*run, "--report"]) == 0
+    assert main([*run, "--report", "--dicom"]) == 0
     assert "1 of them read before" in capsys.readouterr().err
+    picture = output / "scan" / "dicom" / "overview_sc.dcm"
+    picture.write_bytes(b"")
+    assert main([*run, "--report", "--dicom"]) == 0
+    assert picture.stat().st_size > 0
 
 
 def test_pictures_have_their_files_and_one_sentence_for_dicom(tiny, tmp_path, capsys):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +46,9 @@ def is_done(
 
 
 def _whole(folder: Path) -> bool:
-    """Whether no file of a result is empty, as a power cut may leave it."""
+    """Whether no file of a result, in its folders too, is empty, as a power cut may leave it."""
     try:
-        with os.scandir(folder) as files:
-            return all(file.stat().st_size > 0 for file in files)
+        return all(path.stat().st_size > 0 for path in folder.rglob("*") if path.is_file())
     except OSError:
         return False
 
