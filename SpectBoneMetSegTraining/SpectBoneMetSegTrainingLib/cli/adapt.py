@@ -68,7 +68,10 @@ class AdaptCommand:
             plan, config = plan_for(request)
         except UserError as error:
             raise (UsageError.of(error) if error.fields else error) from error
-        print(f"The plan: {plan.sentence}", file=sys.stderr, flush=True)
+        longer = (
+            " That is longer than asked for: fewer steps would teach nothing." if plan.minutes > args.minutes else ""
+        )
+        print(f"The plan: {plan.sentence}{longer}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _teller)
         page = run / "result.html"
         write_page(page, request, adapted)

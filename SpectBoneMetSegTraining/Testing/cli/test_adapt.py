@@ -7,6 +7,7 @@ import json
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.cli import AdaptCommand
 from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
@@ -43,6 +44,7 @@ def test_a_model_is_adapted_judged_by_those_left_out_and_shown(discs, parent, sm
     assert summary["steps"] in (2, 4, 6, 8)
     model = find_model(tmp_path / "mine")
     verify(model)
+    load_engine(model, "onnx", "cpu")
     assert model.card.parent.startswith("first 1, SHA-256 ")
     assert model.card.training["cases"] == 6
     assert model.card.training["unlabelled_cases"] == 2

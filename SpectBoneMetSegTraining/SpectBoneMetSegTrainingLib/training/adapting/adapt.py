@@ -284,7 +284,7 @@ class _Adapting:
         if is_there("onnx"):
             from SpectBoneMetSegLib.model.onnx_export import export_onnx
 
-            export_onnx(model)
+            return export_onnx(model)
         return model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from SpectBoneMetSegLib.lesions.components import number_lesions, outlines_of
 from SpectBoneMetSegLib.scan.display import display_window
 
 from ...dataset.cases import IGNORE, LESION, LabelledCrop
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["COLOURS", "scan_picture"]
 
@@ -66,8 +70,18 @@ def scan_picture(crop: LabelledCrop, marks: Sequence[tuple[str, Mapping[str, Mas
         whole.paste(each, (left, 0))
         left += each.width + 8
     stream = io.BytesIO()
-    whole.quantize(64).save(stream, "PNG", optimize=True)
+    whole.quantize(palette=_palette(), dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _palette() -> Image:
+    """Some greys and every outline's own colour: counting noise makes pictures of more colours large."""
+    from PIL import Image
+
+    greys = [(value, value, value) for value in range(0, 256, 5)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in (*greys, *COLOURS.values()) for part in colour])
+    return palette
 
 
 def _labels(crop: LabelledCrop, value: int) -> dict[str, Mask]:
