@@ -45,11 +45,17 @@ class BatchCommand:
         parser.add_argument("--quick", action="store_true", help="write masks and tables only, no pictures")
         parser.add_argument("--again", action="store_true", help="also read what has been read before")
         parser.add_argument("--retry-failed", action="store_true", help="also read what an earlier run could not")
+        parser.add_argument("--scheduler", metavar="ADDRESS", help="read on the workers of a Dask cluster")
         parser.add_argument("--log", metavar="FILE", help="add a JSON line for each study, with seconds a step")
 
     def run(self, args: argparse.Namespace) -> int:
         """Find the scans, leave out those that are done, read the others."""
         options, outputs = prepare(args), outputs_of(args)
+        if args.scheduler is not None and args.jobs is not None:
+            raise UsageError("--jobs is for this machine alone; the cluster has its own number of workers.")
+        if args.scheduler is not None:
+            # Workers have working folders of their own.
+            args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is no number of processes; give 1 or more.")
         from ..batch.run import alone_in_workshop
@@ -175,6 +181,11 @@ def _results(
 
     say_while_waiting("Loading the model.")
     try:
+        if args.scheduler is not None:
+            from ..batch.cluster import results_of_cluster
+
+            yield from results_of_cluster(args.scheduler, replace(settings, threads=1), cases)
+            return
         if args.jobs is None and len(cases) < FEW:
             reader_of(settings)
             yield from ((number, read_case(settings, case)) for number, case in enumerate(cases))

@@ -26,6 +26,7 @@ EXTRAS = {
     **dict.fromkeys(("slicer", "vtk", "vtkmodules"), "slicer"),
     **dict.fromkeys(("highdicom", "jinja2", "reportlab", "dicomanonymizer"), "results"),
     "argcomplete": "completion",
+    **dict.fromkeys(("dask", "distributed"), "cluster"),
 }
 
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         if isinstance(stream, io.TextIOWrapper):
             # File names that the terminal's encoding does not know must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser(further or {})
+    parser = _parser(further or {}, sys.argv[1:] if argv is None else argv)
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
     args = parser.parse_args(argv)
@@ -108,7 +109,8 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentParser:
+def _parser(further: Mapping[str, Callable[[], Command]], words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands; of our own alone where the first word is one of them, which starts sooner."""
     from .batch import BatchCommand
     from .compare import CompareCommand
     from .doctor import DoctorCommand
@@ -129,8 +131,9 @@ def _parser(further: Mapping[str, Callable[[], Command]]) -> argparse.ArgumentPa
         "verify": VerifyCommand,
         "doctor": DoctorCommand,
         **further,
-        **_plugged_in(),
     }
+    if not words or words[0] not in found:
+        found |= _plugged_in()
     for name, make in found.items():
         command = make()
         part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")

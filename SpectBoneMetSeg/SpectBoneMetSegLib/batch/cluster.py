@@ -1,0 +1,72 @@
+"""The same cases on other machines: a Dask cluster in place of this machine's processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..common.errors import UserError
+from .cases import Case
+from .work import Settings, failed, read_case
+
+__all__ = ["results_of_cluster"]
+
+#: Cases that a worker's thread has before it, so that none waits for the network.
+AHEAD = 3
+#: Seconds to wait for the scheduler.
+PATIENCE = 20.0
+
+
+def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number of the case, what `work.read_case` tells), as they come.
+
+    A case whose worker dies goes to another one; one that ends several workers is given up.
+
+    Args:
+        address: of the scheduler, such as "tcp://host:8786". settings: how to read; paths and the model must mean the
+            same on every machine. cases: what to read.
+
+    Raises:
+        UserError: no scheduler there, no worker, or a worker without a model.
+        ModuleNotFoundError: Dask is not installed.
+    """
+    from distributed import Client, as_completed
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"No Dask scheduler answers at {address} ({error}); check the address.", "scheduler") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise UserError(f"The scheduler at {address} has no worker; start some.", "scheduler")
+        numbers = iter(range(len(cases)))
+        running = as_completed(loop=client.loop, raise_errors=False)
+        futures: dict[str, int] = {}
+
+        def submit() -> None:
+            number = next(numbers, None)
+            if number is not None:
+                future = client.submit(read_case, settings, cases[number], pure=False)
+                futures[future.key] = number
+                running.add(future)
+
+        for _ in range(min(len(cases), AHEAD * threads)):
+            submit()
+        for future in running:
+            number = futures.pop(future.key)
+            if future.status == "error":
+                yield number, failed(cases[number], _in_words(future.exception()))
+            else:
+                yield number, future.result()
+            # What is done is forgotten: memory stays flat.
+            future.release()
+            submit()
+
+
+def _in_words(error: BaseException) -> Exception:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return UserError("The workers that read it ended, one after the other; look at this scan by itself.")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))

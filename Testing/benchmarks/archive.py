@@ -1,0 +1,245 @@
+"""How fast an archive is read, as ratios measured in one run on one machine.
+
+    python Testing/benchmarks/archive.py [--studies N] [--jobs N] [--before COMMIT] [--data DATA --nnunet PYTHON]
+
+Prints, per study: the network's bare forward pass in batches, `batch` with all files and with --quick, a loop in one
+process, and with --before the `batch` command of an earlier commit; then the time of one warm study, of a cold command,
+and the memory of a reading process after few studies and after many. With --nnunet, the predictor of nnU-Net v2 with
+untrained weights on the same images: DATA is made by `spectbonemetseg simulate --patients N --test-share 0 --output
+DATA`, PYTHON an interpreter in which nnunetv2 is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
+LIBRARIES = ("SpectBoneMetSeg", "SpectBoneMetSegTraining")
+
+
+def make_archive(folder: Path, studies: int) -> None:
+    """The sample study as so many patients' with other counts."""
+    import pydicom
+
+    dataset = pydicom.dcmread(SAMPLE)
+    dataset.decompress()
+    counts = dataset.pixel_array
+    for number in range(studies):
+        dataset.StudyInstanceUID = f"1.2.{number + 1}"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number + 1}.1"
+        dataset.PixelData = (counts * (1 + number % 50 / 100)).astype(counts.dtype).tobytes()
+        place = folder / f"P{number:05}" / "IM1"
+        place.parent.mkdir(parents=True)
+        dataset.save_as(place)
+
+
+def batch(archive: Path, output: Path, *more: str, tree: Path = ROOT) -> tuple[float, list[dict[str, Any]]]:
+    """(seconds of the whole command, its log of studies; none of a command that knows no log)."""
+    log = output.with_suffix(".jsonl")
+    path = os.pathsep.join(str(tree / library) for library in LIBRARIES)
+    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "batch", str(archive), "--output", str(output)]
+    if tree == ROOT:
+        command += ["--log", str(log)]
+    start = time.perf_counter()
+    subprocess.run([*command, *more], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": path})
+    seconds = time.perf_counter() - start
+    return seconds, [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def forward_pass(studies: int, size: int) -> float:
+    """Seconds a study of the network alone, all cores, in batches of `size` thoraxes of 256 x 256."""
+    from SpectBoneMetSegLib.model.engines import import_onnxruntime
+    from SpectBoneMetSegLib.model.store import find_model
+
+    model = find_model()
+    session = import_onnxruntime().InferenceSession(os.fspath(model.onnx), providers=["CPUExecutionProvider"])
+    shape = (size, 256, 256, len(model.card.network.inputs))
+    feed = {session.get_inputs()[0].name: np.random.default_rng(0).random(shape, dtype=np.float32)}
+    session.run(None, feed)
+    start = time.perf_counter()
+    rounds = max(1, studies // size)
+    for _ in range(rounds):
+        session.run(None, feed)
+    return (time.perf_counter() - start) / rounds / size
+
+
+def loop(archive: Path, output: Path, studies: int) -> float:
+    """Seconds a study in one process, one after the other, all files."""
+    from SpectBoneMetSegLib import Reader
+
+    reader = Reader()
+    scans = sorted(archive.glob("*/IM1"))[:studies]
+    reader.read(scans[0])
+    start = time.perf_counter()
+    for scan in scans:
+        reader.read(scan).save(str(output / scan.parent.name))
+    return (time.perf_counter() - start) / len(scans)
+
+
+def warm(repeat: int, output: Path) -> float:
+    """Median seconds from a file to all files with a model in memory."""
+    from SpectBoneMetSegLib import Reader
+
+    reader, times = Reader(), []
+    for _ in range(repeat + 1):
+        start = time.perf_counter()
+        reader.read(SAMPLE).save(str(output))
+        times.append(time.perf_counter() - start)
+    return median(times[1:])
+
+
+def cold(output: Path) -> float:
+    """Seconds of the command `segment` to all files."""
+    path = os.pathsep.join(str(ROOT / library) for library in LIBRARIES)
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "segment", str(SAMPLE), "--output", str(output)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": path})
+    return time.perf_counter() - start
+
+
+def memory(archive: Path, few: int, many: int) -> tuple[float, float]:
+    """Peak MB of one reading process after `few` and after `many` studies."""
+    code = (
+        "import sys; from pathlib import Path; from SpectBoneMetSegLib import Reader\n"
+        "from SpectBoneMetSegLib.common.memory import peak_memory_mb\n"
+        "reader, scans = Reader(), sorted(Path(sys.argv[1]).glob('*/IM1'))\n"
+        "for number in range(1, int(sys.argv[3]) + 1):\n"
+        "    reader.read(scans[number % len(scans)]).save(sys.argv[4])\n"
+        "    if number in (int(sys.argv[2]), int(sys.argv[3])): print('MB', peak_memory_mb())\n"
+    )
+    path = os.pathsep.join(str(ROOT / library) for library in LIBRARIES)
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(archive), str(few), str(many), str(Path(folder) / "case")]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+    first, last = re.findall(r"MB ([\d.]+)", done.stdout)
+    return float(first), float(last)
+
+
+@contextmanager
+def checked_out(commit: str, folder: Path) -> Iterator[Path]:
+    """An earlier state of this repository in a folder of its own."""
+    subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", folder, commit], check=True, capture_output=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", folder], check=True, capture_output=True)
+
+
+def nnunet(python: Path, data: Path, folder: Path) -> float:
+    """Seconds a study of nnU-Net's own predictor, weights as good as untrained, its default of mirroring included."""
+    import contextlib
+
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegTrainingLib.experiments.nnunet.client import (
+        NnunetSettings,
+        predict_nnunet,
+        train_nnunet,
+        write_raw,
+    )
+    from SpectBoneMetSegTrainingLib.training.setup.cases import TrainingCases, training_and_validation
+
+    labelled, validation = training_and_validation(data)
+    settings = NnunetSettings(batch=2, iterations=1)
+    write_raw(data, TrainingCases(labelled[:4], validation[:2], []), folder)
+    train_nnunet(python, folder, settings, seconds=1, seed=0)
+    # The predictor takes its images from the test cases: the same ones are given there.
+    names = sorted({path.name[: -len("_0000.nii.gz")] for path in (data / "imagesTr").glob("*_0000.nii.gz")})
+    staged = folder / "data"
+    staged.mkdir()
+    (staged / "imagesTs").symlink_to(data / "imagesTr")
+    start = time.perf_counter()
+    # The staged set says nothing about a case's place on its scan; all predictions are written by then.
+    with contextlib.suppress(OSError, KeyError, UserError):
+        next(predict_nnunet(python, folder, staged, names, settings))
+    if len(list((folder / "predictions").glob("*.npz"))) < len(names):
+        raise SystemExit(f"nnU-Net did not predict every case; {folder / 'nnunet.log'} tells why.")
+    return (time.perf_counter() - start) / len(names)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=24)
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--before", metavar="COMMIT", help="an earlier commit whose `batch` is timed as well")
+    parser.add_argument("--data", type=Path, help="a simulated data set with DICOM files, in place of the sample")
+    parser.add_argument("--nnunet", type=Path, metavar="PYTHON")
+    parser.add_argument("--many", type=int, default=0, help="studies of the memory test; 0 leaves it out")
+    args = parser.parse_args()
+    jobs = ["--jobs", str(args.jobs)] if args.jobs else []
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        archive = args.data / "dicom" if args.data else root / "archive"
+        if not args.data:
+            make_archive(archive, args.studies)
+        pairs = {f"forward pass alone, {size} at a time": forward_pass(args.studies, size) for size in (1, 4, 8)}
+        bare = min(pairs.values())
+        steady, processor = {}, {}
+        for name, more in (("batch, all files", ()), ("batch --quick", ("--quick",))):
+            before = _processor_seconds()
+            seconds, log = batch(archive, root / name.replace(" ", ""), *jobs, *more)
+            processor[name] = (_processor_seconds() - before) / len(log)
+            pairs[name] = seconds / len(log)
+            steady[name] = _steady(log)
+        if not args.data:
+            pairs["one after the other, all files"] = loop(archive, root / "loop", args.studies)
+        if args.before:
+            with checked_out(args.before, root / "before") as tree:
+                before = _processor_seconds()
+                pairs[f"batch of {args.before}"] = batch(archive, root / "old", tree=tree)[0] / args.studies
+                processor[f"batch of {args.before}"] = (_processor_seconds() - before) / args.studies
+        if args.nnunet:
+            pairs["nnU-Net v2's predictor"] = nnunet(args.nnunet, args.data, root / "nnunet")
+        print(f"{args.studies} studies, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+        print(f"{'seconds a study':42}{'':>10}  {'bare forward pass':>18}  {'batch, all files':>17}")
+        for name, seconds in pairs.items():
+            print(f"{name:42}{seconds:10.3f}  {bare / seconds:17.0%}  {seconds / pairs['batch, all files']:16.2f}x")
+        for name, seconds in steady.items():
+            print(f"{name + ', once it is running':42}{seconds:10.3f}  {bare / seconds:17.0%}")
+        for name, seconds in processor.items():
+            print(f"{name + ', processor seconds':42}{seconds:10.3f}")
+        print(f"{'one warm study to all files (median of 9)':42}{warm(9, root / 'warm'):10.3f}")
+        times = [cold(root / f"cold{number}") for number in range(3)]
+        print(f"{'cold command to all files (median of 3)':42}{median(times):10.3f}")
+        if args.many:
+            start = max(1, args.many // 50)
+            few, many = memory(archive, start, args.many)
+            print(f"peak memory of a process: {few:.0f} MB after {start}, {many:.0f} MB after {args.many}")
+
+
+def _processor_seconds() -> float:
+    """What all children so far have used of the processor, whatever else the machine does."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _steady(log: list[dict[str, Any]]) -> float:
+    """Seconds a study from the end of the first to the end of the last."""
+    from datetime import datetime
+
+    first, last = (datetime.fromisoformat(log[place]["time"]) for place in (0, -1))
+    return (last - first).total_seconds() / max(1, len(log) - 1)
+
+
+if __name__ == "__main__":
+    main()
