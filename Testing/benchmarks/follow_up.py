@@ -1,29 +1,38 @@
-"""How well `compare` tells new lesions, on simulated patients scanned twice: laid down anew, on the camera of the day.
+"""How well `compare` tells new lesions, and what it tells of patients in whom nothing changed; simulated patients.
 
-python Testing/benchmarks/follow_up.py --pairs 20
+python Testing/benchmarks/follow_up.py --pairs 20 --repeats 20
 
-Prints F1 of new lesions with true outlines and end to end. All numbers are about simulated patients from one simulator.
-Takes about two minutes a pair on one core.
+Every patient is laid down anew for the second scan, on the camera of the day. Prints F1 of new lesions, with true
+outlines and end to end, and of unchanged patients what is told as new, grown, smaller or gone, and the standard
+deviation of ln(second / first area), from which the limits of `compare` are. All numbers are about simulated patients
+from one simulator. Takes about a minute a pair on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from dataclasses import asdict
 
+import numpy as np
+from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.loading.options import Options
 from SpectBoneMetSegLib.pipeline import Reader
-from SpectBoneMetSegTrainingLib.experiments.index.changes import Told, f1, new_lesions
+from SpectBoneMetSegTrainingLib.experiments.index.changes import Told, area_changes, f1, new_lesions
 from SpectBoneMetSegTrainingLib.experiments.index.known import true_reading
-from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_series
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import PATIENT_STREAM, SCAN_STREAM, acquire, simulate_series
 
-FIRST_SEED = 30_000
+FIRST_SEED, FIRST_REPEAT = 30_000, 20_000
+OPTIONS = Options(region="whole-body", read_anyway=True)
 
 
 def main() -> None:
     """Simulate, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--model", help="name or folder; `none` leaves out the end-to-end part")
     args = parser.parse_args()
     reader = None if args.model == "none" else Reader(args.model)
@@ -33,14 +42,42 @@ def main() -> None:
         cases = (first, second)
         true += new_lesions(cases, (true_reading(first), true_reading(second)))
         if reader is not None:
-            options = Options(region="whole-body", read_anyway=True)
-            model += new_lesions(cases, (reader.read_scan(first.scan, options), reader.read_scan(second.scan, options)))
+            model += new_lesions(cases, (reader.read_scan(first.scan, OPTIONS), reader.read_scan(second.scan, OPTIONS)))
         print(
             f"{number + 1} of {args.pairs} pairs: true outlines {true}, end to end {model}", file=sys.stderr, flush=True
         )
-    print(f"New lesions of {args.pairs} simulated pairs:")
-    for title, told in (("true outlines", true), *([("end to end", model)] if reader else [])):
-        print(f"  {title}: F1 {f1(told):.2f} ({told.right} right, {told.wrong} wrong, {told.missed} missed)")
+    if args.pairs:
+        print(f"New lesions of {args.pairs} simulated pairs:")
+        for title, told in (("true outlines", true), *([("end to end", model)] if reader else [])):
+            print(f"  {title}: F1 {f1(told):.2f} ({told.right} right, {told.wrong} wrong, {told.missed} missed)")
+    if args.repeats:
+        unchanged(args.repeats, reader)
+
+
+def unchanged(count: int, reader: Reader | None) -> None:
+    """Print what is told of patients who are scanned twice on one day."""
+    changes: dict[str, list[float]] = {"true outlines": [], **({"end to end": []} if reader else {})}
+    steps = {title: Counter[str]() for title in changes}
+    for seed in range(FIRST_REPEAT, FIRST_REPEAT + count):
+        patient = draw_patient(stream(seed, PATIENT_STREAM), True)
+        cases = [
+            acquire(f"repeat{scan}", patient, stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
+            for scan in (0, 1)
+        ]
+        for title in changes:
+            if title == "true outlines" or reader is None:
+                readings = [true_reading(case) for case in cases]
+            else:
+                readings = [reader.read_scan(case.scan, OPTIONS) for case in cases]
+            comparison = compare(readings)
+            changes[title] += area_changes(comparison)
+            steps[title].update(asdict(comparison.steps[0]))
+        print(f"{seed - FIRST_REPEAT + 1} of {count} repeats", file=sys.stderr, flush=True)
+    print(f"Unchanged lesions of {count} simulated patients, scanned twice:")
+    for title, values in changes.items():
+        told = ", ".join(f"{number} {name}" for name, number in steps[title].items())
+        spread = f"{np.std(values, ddof=1):.3f}" if len(values) > 1 else "-"
+        print(f"  {title}: {told}; SD of ln(second / first area) {spread} ({len(values)} lesions)")
 
 
 if __name__ == "__main__":

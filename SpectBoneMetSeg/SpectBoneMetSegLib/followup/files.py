@@ -66,7 +66,6 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "limits": {
             "area_factor": limits.area_factor,
             "log_area_sd": limits.log_area_sd,
-            "index_sd_percent": limits.index_sd,
             "source": limits.source,
         },
         "scans": [_scan(time) for time in comparison.times],

@@ -34,6 +34,8 @@ td.number, th.number { text-align: right; } .key { display: inline-block; margin
 """
 #: Of a plot in the units of its SVG.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 52, 18, 26, 34
+#: From the axes to the first and the last point.
+INSET = 34
 
 
 def render_page(comparison: Comparison) -> str:
@@ -124,9 +126,9 @@ def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]
     """One figure over time as SVG; a scan without the number has no point."""
     known = [value for value in values if value is not None]
     top = max([*known, 1e-9]) * 1.15 if known and max(known) > 0 else 1.0
-    step = (WIDTH - LEFT - RIGHT) / max(len(times) - 1, 1)
+    first, step = LEFT + INSET, (WIDTH - LEFT - RIGHT - 2 * INSET) / max(len(times) - 1, 1)
     points = [
-        (LEFT + number * step, HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
+        (first + number * step, HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
         for number, value in enumerate(values)
         if value is not None
     ]
@@ -137,7 +139,7 @@ def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]
         for x, y, value in points
     )
     days = "".join(
-        f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
+        f'<text x="{first + number * step:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
         f"{escape(_day(time, number))}</text>"
         for number, time in enumerate(times)
     )

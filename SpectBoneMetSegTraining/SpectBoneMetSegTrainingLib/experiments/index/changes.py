@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from SpectBoneMetSegLib.lesions.results import Reading
 from ...phantom.scan.simulate import SimulatedCase
 from .known import true_reading
 
-__all__ = ["Told", "f1", "new_lesions"]
+__all__ = ["Told", "area_changes", "f1", "new_lesions"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Read
     meets = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in told}
     right = {area for areas in meets.values() for area in areas & new}
     return Told(len(right), sum(not areas & new for areas in meets.values()), len(new - right))
+
+
+def area_changes(comparison: Comparison) -> list[float]:
+    """ln(second / first area) of the lesions that are one area in both scans, whose views are the same."""
+    if set(comparison.times[0].reading.scan.views) != set(comparison.times[1].reading.scan.views):
+        return []
+    pairs = ((track.points[0], track.points[1]) for track in comparison.tracks)
+    return [
+        math.log(two.area_mm2 / one.area_mm2) for one, two in pairs if len(one.lesions) == 1 and len(two.lesions) == 1
+    ]
 
 
 def _new(comparison: Comparison, number: int) -> tuple[int, ...]:
