@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.scan.aggregation import on_frame
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
@@ -25,7 +26,6 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, Who
 from SpectBoneMetSegLib.scan.plausibility import check_scan
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
 
-from ...common.locks import alone_in
 from ...common.progress import Progress
 from ...dataset.cases import Instance, finish_dataset, patients_with_lesions, records_of, write_case
 from ...dataset.files import claim_folder, write_json

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.common.packages import is_there
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 
-from ...common.locks import alone_in
 from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
 from ...dataset.files import read_json, write_json
