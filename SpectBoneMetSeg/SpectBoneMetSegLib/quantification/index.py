@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.planar import ViewName
+from ..scan.planar import VIEW_NAMES, ViewName
 from .anatomy import Region, all_regions
 from .results import BoneScanIndex
 from .weights import WeightTable
@@ -108,6 +108,10 @@ def not_computable(
         )
     if not whole_field:
         return "Only a part of the body was read.", "Read the whole body (region whole-body)."
+    if len(areas) < len(VIEW_NAMES):
+        # What lies at the back hardly shows from the front: one view's index is less than both views'.
+        other = next(name for name in VIEW_NAMES if name not in areas)
+        return f"The {other} view is missing.", "Give both views of the scan."
     unseen = {region.number: 1.0 for region in not_found(areas)} | dict(cut)
     weights = {number: group.percent / len(group.regions) for group in table.groups for number in group.regions}
     needed = [all_regions()[number] for number in sorted(unseen) if all_regions()[number].name not in DISTAL]

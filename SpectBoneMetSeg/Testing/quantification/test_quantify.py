@@ -196,7 +196,7 @@ def test_a_lesion_that_nobody_spoke_of_is_the_models(body):
     assert {field.name for field in dataclasses.fields(Lesion)} >= {"edited", "decision", "classification"}
 
 
-def test_one_view_alone_is_quantified(body):
+def test_one_view_alone_is_quantified_but_has_no_index(body):
     reading = body((*LEFT_FEMUR, {"anterior": 80.0}))
     alone = dataclasses.replace(
         reading,
@@ -205,5 +205,8 @@ def test_one_view_alone_is_quantified(body):
         regions={"anterior": reading.regions["anterior"]},
     )
     found = quantify(alone)
-    assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
+    femur = next(each for each in found.regions if each.region.title == "left femur")
+    assert femur.involved_share == pytest.approx(24 / (36 * 8))
+    assert found.index.percent is None
+    assert found.index.reason == "The posterior view is missing."
     assert found.burden.geometric_mean_uptake_counts is None
