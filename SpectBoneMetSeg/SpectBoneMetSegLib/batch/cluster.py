@@ -42,7 +42,7 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
             raise UserError(f"The scheduler at {address} has no worker; start some.", "scheduler")
         numbers = iter(range(len(cases)))
         running = as_completed(loop=client.loop, raise_errors=False)
-        futures: dict[str, int] = {}
+        futures: dict[Any, int] = {}
 
         def submit() -> None:
             number = next(numbers, None)

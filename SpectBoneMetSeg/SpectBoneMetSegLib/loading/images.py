@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IMAGE_SUFFIXES", "is_whole", "open_image", "read_image"]
 
+#: A picture of more pixels is no planar scan; a damaged header must not cost memory.
+LARGEST = 2**26
 IMAGE_SUFFIXES = (
     ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
 )  # fmt: skip
@@ -212,6 +214,8 @@ def open_image(path: Path) -> SimpleITK.Image:
 
     if path.stat().st_size == 0:
         raise UserError(f"{path.name} is empty; export it again.")
+    if _of_no_dimension(path):
+        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.")
     loud = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
@@ -220,7 +224,12 @@ def open_image(path: Path) -> SimpleITK.Image:
         elif _is_grey_with_alpha(path):
             image = _read_grey_with_alpha(path)
         else:
-            image = sitk.ReadImage(str(path))
+            reader = sitk.ImageFileReader()
+            reader.SetFileName(str(path))
+            reader.ReadImageInformation()
+            if math.prod(reader.GetSize()) > LARGEST:
+                raise RuntimeError("no planar scan has so many pixels")
+            image = reader.Execute()
     except (RuntimeError, OSError, EOFError) as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
@@ -228,6 +237,15 @@ def open_image(path: Path) -> SimpleITK.Image:
     if not is_whole(path, image):
         raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
+
+
+def _of_no_dimension(path: Path) -> bool:
+    """Whether a MetaImage states a number of dimensions that no image has, over which its library would never end."""
+    if path.suffix.lower() not in (".mha", ".mhd"):
+        return False
+    with path.open("rb") as file:
+        stated = re.search(rb"NDims\s*=\s*(-?\d+)", file.read(4096))
+    return stated is not None and not 1 <= int(stated[1]) <= 4
 
 
 def _is_bzip2(path: Path) -> bool:

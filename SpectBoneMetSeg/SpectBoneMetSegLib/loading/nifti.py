@@ -97,7 +97,10 @@ def read_nifti(path: Path) -> Nifti:
         raise UserError(f"{name} holds colours or complex numbers, no counts; give a grey picture of counts.")
     shape = tuple(dim[1 : dim[0] + 1])
     dtype = np.dtype(order + _TYPES[kind])
-    start, count = int(field(layout.offset)[0]), math.prod(shape)
+    (offset,), count = field(layout.offset), math.prod(shape)
+    if not math.isfinite(offset) or offset < 0:
+        raise UserError(damaged)
+    start = int(offset)
     if len(content) < start + count * dtype.itemsize:
         raise UserError(f"{name} is cut short or damaged; copy or export it again.")
     stored = np.frombuffer(content, dtype, count, start).reshape(shape, order="F")

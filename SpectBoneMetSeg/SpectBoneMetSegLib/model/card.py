@@ -63,6 +63,8 @@ class ModelCard:
     def __post_init__(self) -> None:
         if not MODEL_NAME.fullmatch(str(self.name)):
             raise ValueError(f"a model's name consists of letters, digits, '.', '_' and '-', not {self.name!r}")
+        if not isinstance(self.preprocessing_version, int):
+            raise ValueError("preprocessing_version is no whole number")
         if not 0 < self.threshold <= self.seed_threshold < 1:
             raise ValueError("thresholds must satisfy 0 < threshold <= seed_threshold < 1")
         if not 0 <= self.minimum_area_mm2 < math.inf:

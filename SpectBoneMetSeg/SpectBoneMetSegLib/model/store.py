@@ -83,7 +83,7 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
         card = ModelCard.from_dict(json.loads((path / CARD_FILE).read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path / CARD_FILE} is not a valid model card ({error}); restore or retrain it.") from error
     if card.preprocessing_version > PREPROCESSING_VERSION:
         raise UserError(

@@ -301,9 +301,13 @@ def cases_of(folder: Path, split: str) -> list[str]:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    """What instances/*.json say, by file name."""
+    """What instances/*.json say, by file name; UserError where one is damaged."""
     paths = (path for path in (folder / "instances").glob("*.json") if not path.name.startswith("."))
-    return [read_json(path) for path in sorted(paths)]
+    found = {path: read_json(path) for path in sorted(paths)}
+    for path, record in found.items():
+        if not isinstance(record, dict) or not {"case", "split"} <= record.keys():
+            raise UserError(f"{path} tells of no case; make the data set again or restore the file.")
+    return list(found.values())
 
 
 def _layers(instances: Sequence[Instance], view: ViewName, shape: tuple[int, int]) -> NDArray[np.uint16]:

@@ -33,13 +33,17 @@ def training_and_validation(
         UserError: not a data set, or one without training cases.
     """
     cases_of(data, "train")
-    folds = read_json(data / "splits.json")["folds"]
-    held = sorted(case for number in validation_folds for case in folds[number]["val"])
-    if len(validation_folds) == 1:
-        taught = folds[next(iter(validation_folds))]["train"]
-    else:
-        # Some cases are only ever measured and stand on no training side.
-        taught = sorted({case for fold in folds for case in fold["train"]} - set(held))
+    path = data / "splits.json"
+    try:
+        folds = read_json(path)["folds"]
+        held = sorted(case for number in validation_folds for case in folds[number]["val"])
+        if len(validation_folds) == 1:
+            taught = folds[next(iter(validation_folds))]["train"]
+        else:
+            # Some cases are only ever measured and stand on no training side.
+            taught = sorted({case for fold in folds for case in fold["train"]} - set(held))
+    except (KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{path} holds no folds; make the data set again or restore the file.") from error
     if not taught:
         raise UserError(f"{data} holds no labelled training case; simulate or label some first.")
     return taught, held
