@@ -4,6 +4,7 @@
 # make lint       ruff and mypy
 # make shell      a shell that knows the command spectbonemetseg
 # make benchmark  tables of times and memory of the reading pipeline and of the module
+# make fuzz       shows every reader bytes that nobody foresaw, FUZZ_SECONDS each
 
 # Slicer's own Python, 3.12, before others; pyenv keeps its versions off the path.
 CANDIDATES := python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) python3.13 python3.11 python3
@@ -15,7 +16,10 @@ TRUTH := Resources/Sample/truth.nii.gz
 export TF_CPP_MIN_LOG_LEVEL = 3
 export MPLBACKEND = Agg
 
-.PHONY: demo shell test test-slow lint benchmark clean
+FUZZ_SECONDS ?= 60
+READERS := dicom nrrd nifti meta png tiff labelme seg.nrrd card model
+
+.PHONY: demo shell test test-slow lint benchmark fuzz clean
 
 $(VENV)/bin/python:
 	$(if $(PYTHON),,$(error Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=/path/to/python))
@@ -53,6 +57,11 @@ lint: $(VENV)/.test
 benchmark: $(VENV)/.test
 	$(BIN)/python Testing/benchmarks/pipeline.py
 	$(BIN)/python Testing/benchmarks/panel.py
+	$(BIN)/python Testing/benchmarks/archive.py
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3' || echo "Without atheris inputs are drawn at random."
+	for reader in $(READERS); do $(BIN)/python Testing/fuzz/readers.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

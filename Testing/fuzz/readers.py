@@ -1,0 +1,176 @@
+"""Shows a reader bytes that nobody foresaw: nothing but a sentence for the user may come of them.
+
+    python Testing/fuzz/readers.py READER [--seconds S] [--seed N]
+
+READER is one of TARGETS. With atheris (pip install atheris) inputs are found by the branches they reach; without it,
+files of the corpus of bad files, and sound ones, are spoiled at random. An input that crashes, hangs for 20 s or takes
+4 GB ends the program with status 1 and lies in the folder `fuzz-found`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+for place in ("SpectBoneMetSeg", "SpectBoneMetSegTraining", "SpectBoneMetSegTraining/Testing"):
+    sys.path.insert(0, str(ROOT / place))
+
+HANG_SECONDS, MEMORY_MB = 20, 4096
+#: Reader: (how its files end, generator of seeds in the corpus of bad files).
+TARGETS = {
+    "dicom": (".dcm", "scans"),
+    "nrrd": (".nrrd", "scans"),
+    "nifti": (".nii", "scans"),
+    "meta": (".mha", "scans"),
+    "png": (".png", "scans"),
+    "tiff": (".tif", "scans"),
+    "labelme": (".json", "labels"),
+    "seg.nrrd": (".seg.nrrd", "labels"),
+    "card": ("", "cards"),
+    "model": (".zip", "model_files"),
+}
+
+
+def reader_of(target: str, folder: Path) -> Callable[[Path], object]:
+    """What reads a file of that kind."""
+    from SpectBoneMetSegLib.loading import read_scan
+
+    if target in ("labelme", "seg.nrrd"):
+        from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
+        from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile
+        from support.nm_files import coded_pair, saved
+
+        scan = read_scan(saved(coded_pair(), folder / "scan.dcm"))
+        return lambda path: read_labels([LabelFile(path, "anterior")], scan)
+    if target == "card":
+        from SpectBoneMetSegLib.model.store import read_model
+
+        def read_card(path: Path) -> object:
+            return read_model(path.rename(path.with_name("card.json")).parent)
+
+        return read_card
+    if target == "model":
+        from SpectBoneMetSegLib.model.archive import import_model
+        from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
+
+        os.environ[MODELS_VARIABLE] = str(folder / "models")
+        return import_model
+    return read_scan
+
+
+def seeds_of(target: str) -> list[bytes]:
+    """Bytes to begin with, small ones."""
+    from support import bad_files
+
+    ending, generator = TARGETS[target]
+    made = getattr(bad_files, generator)()
+    return [content for name, content in made if name.endswith(ending) and len(content) < 200_000]
+
+
+def one_input(target: str, folder: Path) -> Callable[[bytes], None]:
+    """A function that shows the reader some bytes, and lets only what is no sentence for the user through."""
+    from SpectBoneMetSegLib.common.errors import UserError
+
+    read, ending = reader_of(target, folder), TARGETS[target][0]
+
+    def show(content: bytes) -> None:
+        path = folder / f"input{ending}"
+        path.write_bytes(content)
+        with contextlib.suppress(UserError):
+            read(path)
+
+    return show
+
+
+def spoiled(seeds: list[bytes], dice: random.Random) -> bytes:
+    """A seed with some bytes changed, taken out, repeated, or joined to another one."""
+    content = bytearray(dice.choice(seeds))
+    for _ in range(dice.choice((1, 2, 8, 50))):
+        place = dice.randrange(len(content) + 1)
+        match dice.randrange(5):
+            case 0:
+                content[place : place + 1] = bytes([dice.randrange(256)])
+            case 1:
+                del content[place : place + dice.randrange(1, 40)]
+            case 2:
+                content[place:place] = content[place : place + dice.randrange(1, 40)]
+            case 3:
+                content[place : place + 4] = dice.choice((b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"9999"))
+            case 4:
+                other = dice.choice(seeds)
+                content[place:] = other[dice.randrange(len(other) + 1) :]
+    return bytes(content)
+
+
+def without_guide(show: Callable[[bytes], None], seeds: list[bytes], seconds: float, seed: int) -> int:
+    """Show spoiled files for so long; how many."""
+    dice, end, shown = random.Random(seed), time.monotonic() + seconds, 0
+
+    def hang(*_: Any) -> None:
+        raise TimeoutError(f"longer than {HANG_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, hang)
+    while time.monotonic() < end:
+        content = spoiled(seeds, dice)
+        signal.alarm(HANG_SECONDS)
+        try:
+            show(content)
+        except BaseException:
+            found = Path("fuzz-found")
+            found.mkdir(exist_ok=True)
+            (found / f"input-{seed}-{shown}").write_bytes(content)
+            raise
+        finally:
+            signal.alarm(0)
+        shown += 1
+    return shown
+
+
+def main() -> None:
+    """Fuzz one reader."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reader", choices=TARGETS)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    try:
+        import atheris
+    except ImportError:
+        atheris = None
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "read"
+        folder.mkdir()
+        if atheris is None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MB * 2**20, MEMORY_MB * 2**20))
+            seeds = [seed for seed in seeds_of(args.reader) if seed]
+            shown = without_guide(one_input(args.reader, folder), seeds, args.seconds, args.seed)
+            print(f"{args.reader}: {shown} inputs in {args.seconds:.0f} s, without atheris; nothing but sentences")
+            return
+        with atheris.instrument_imports(include=["SpectBoneMetSegLib", "SpectBoneMetSegTrainingLib", "pydicom"]):
+            show = one_input(args.reader, folder)
+        corpus = Path(place) / "corpus"
+        corpus.mkdir()
+        for number, seed in enumerate(seeds_of(args.reader)):
+            (corpus / str(number)).write_bytes(seed)
+        Path("fuzz-found").mkdir(exist_ok=True)
+        limits = [f"-timeout={HANG_SECONDS}", f"-rss_limit_mb={MEMORY_MB}", "-max_len=200000"]
+        options = [f"-max_total_time={args.seconds:.0f}", f"-seed={args.seed + 1}", "-artifact_prefix=fuzz-found/"]
+        options += [*limits, str(corpus)]
+        atheris.Setup([sys.argv[0], *options], show)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
