@@ -230,7 +230,7 @@ def open_image(path: Path) -> SimpleITK.Image:
             if math.prod(reader.GetSize()) > LARGEST:
                 raise RuntimeError("no planar scan has so many pixels")
             image = reader.Execute()
-    except (RuntimeError, OSError, EOFError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)

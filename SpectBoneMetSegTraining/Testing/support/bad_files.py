@@ -144,6 +144,7 @@ def _nrrd() -> Iterator[Named]:
     for number, change in enumerate(changes):
         yield f"head{number}.nrrd", made(change)
     yield "empty.nrrd", made({}, b"")
+    yield "endless.nrrd", made({"encoding": "bzip2"}, b"").rstrip(b"\n")
     yield "cut.nrrd", made({}, pixels[:20])
     yield "bomb.nrrd", made({"sizes": "20000 20000 1"}, gzip.compress(bytes(64_000_000), 9))
     yield "magic.nrrd", made({}, first="NRRD9999")
