@@ -24,7 +24,7 @@ OperatingPoint = Literal["dice", "lesions"]
 #: Of the pixels marked at an operating point chosen by lesions so many are right.
 LEAST_PRECISION = 0.6
 #: Probabilities that an area must reach somewhere, tried beside the outline's own; and which merits are as good.
-SEEDS, ALIKE = (0.7, 0.8, 0.9, 0.95, 0.98), 0.005
+SEEDS, ALIKE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99), 0.005
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case and the probability (rows, columns) of every view that is judged.
@@ -197,7 +197,7 @@ def choose_threshold(
     for _, counts in counts_at(predictions, points):
         totals = [total + own for total, own in zip(totals, counts, strict=True)]
     best = best_point(points, totals, by)[0]
-    return round(best.threshold, 2), round(best.seed_threshold, 2)
+    return round(best.threshold, 2), round(best.seed_threshold, 3)
 
 
 def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Delineator]:
@@ -206,7 +206,7 @@ def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Deline
         Delineator(float(threshold), float(seed), minimum_area_mm2)
         for threshold in np.arange(0.2, 0.91, 0.05 if by == "dice" else 0.1)
         for seed in ((threshold, threshold + 0.1, threshold + 0.2) if by == "dice" else (threshold, *SEEDS))
-        if threshold <= seed <= 0.98
+        if threshold <= seed <= SEEDS[-1]
     ]
 
 

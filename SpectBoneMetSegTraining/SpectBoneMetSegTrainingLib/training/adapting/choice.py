@@ -14,7 +14,7 @@ import numpy as np
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...evaluation.metrics import Counts
-from ...evaluation.predictions import Delineator, best_point
+from ...evaluation.predictions import SEEDS, Delineator, best_point
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat
 from ..outcome.promotion import MINIMUM_PATIENTS
@@ -110,11 +110,11 @@ def cautious(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator
 
     def between(own: float, before: float) -> float:
         odds = weight * log(own / (1 - own)) + (1 - weight) * log(before / (1 - before))
-        return round(1 / (1 + exp(-odds)), 2)
+        return round(1 / (1 + exp(-odds)), 3)
 
     threshold = between(chosen.threshold, parent.threshold)
     seed = max(threshold, between(chosen.seed_threshold, parent.seed_threshold))
-    return Delineator(threshold, min(seed, 0.99), chosen.minimum_area_mm2)
+    return Delineator(threshold, min(seed, SEEDS[-1]), chosen.minimum_area_mm2)
 
 
 def beside_parent(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> Judged:
