@@ -19,6 +19,10 @@ from SpectBoneMetSegLib.cli.main import main
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 BOTH_VIEWS = {
+    "quantification.csv",
+    "quantification.json",
+    "regions.json",
+    "regions.seg.nrrd",
     "regions_anterior.nrrd",
     "regions_posterior.nrrd",
     "segmentation.seg.nrrd",

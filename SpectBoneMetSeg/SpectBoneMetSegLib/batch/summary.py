@@ -203,7 +203,7 @@ def _sheet(rows: Sequence[Mapping[str, Any]], output: Path) -> str:
         case = str(row["case"])
         picture = _small(output / case / "overview.png")
         if picture:
-            words = f"{case}: {row['areas']} areas, {row.get('area_cm2')} cm²"
+            words = f"{case}: {row['areas']} area{'' if str(row['areas']) == '1' else 's'}, {row.get('area_cm2')} cm²"
             figures.append(
                 f"<figure><a href='{quote(case)}/overview.png'><img loading=lazy alt='{escape(words)}' "
                 f"src='data:image/jpeg;base64,{picture}'></a><figcaption>{escape(words)}</figcaption></figure>"

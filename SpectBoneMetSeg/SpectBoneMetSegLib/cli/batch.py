@@ -97,6 +97,7 @@ def _read_archive(
 ) -> int:
     from ..batch.earlier import attempt_of
     from ..batch.manifest import write_manifest
+    from ..batch.progress import duration
     from ..batch.run import Run, make_plan
     from ..batch.summary import write_summary
 
@@ -114,10 +115,10 @@ def _read_archive(
         return 0
     started = time.monotonic()
     _go(args, options, outputs, run, lock)
-    told = _summary(run, time.monotonic() - started)
-    facts = f"Model {card.name} {card.version}, region {options.region}; {told}"
+    told = _summary(run)
+    facts = f"Model {card.name} {card.version}, region {options.region}; {told}."
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
-    print(f"{told} {page} shows them.", file=sys.stderr)
+    print(f"{told}, in {duration(time.monotonic() - started)}. {page} shows them.", file=sys.stderr)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
         print_json({"output": str(output), "studies": studies, "failed": len(run.failures)})
@@ -205,11 +206,9 @@ def _jobs(device: str) -> int:
     return min(cores(), MOST_ON_GPU) if device != "cpu" and nvidia() is not None else cores()
 
 
-def _summary(run: Run, seconds: float) -> str:
-    """One line over a run."""
-    from ..batch.progress import duration
-
+def _summary(run: Run) -> str:
+    """One line over a run; without its time, so that the same results give the same page."""
     failed, earlier = len(run.failures), len(run.plan.done)
     read = sum("failure" not in result for result in run.results.values())
     before = f"{earlier} read before, " if earlier else ""
-    return f"{read + earlier + failed} scans: {read} read, {before}{failed} failed, in {duration(seconds)}."
+    return f"{read + earlier + failed} scans: {read} read, {before}{failed} failed"

@@ -173,7 +173,7 @@ def _models() -> Iterator[Finding]:
             except UserError as error:
                 yield Finding(f"model {card.parent.name}", "bad", str(error), f"Remove or restore {card.parent}.")
     if not sound:
-        yield Finding("models", "bad", "none", "Install one with `spectbonemetseg models --import FILE`.")
+        yield Finding("models", "bad", "none", "Install one (`spectbonemetseg models`).")
 
 
 def _checked(name: str, model: ModelFolder) -> Finding:

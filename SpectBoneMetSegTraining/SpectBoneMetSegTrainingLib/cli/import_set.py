@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.loading.options import LARGEST_PIXEL_MM, SMALLEST_PIXEL_MM
 
 from ..common.progress import counter
 
@@ -52,6 +51,8 @@ class ImportCommand:
             return 0
         if args.name is None or args.folder is None or args.output is None:
             raise UsageError("Give a set, its folder and --output; --list names the sets.")
+        from SpectBoneMetSegLib.loading.options import LARGEST_PIXEL_MM, SMALLEST_PIXEL_MM
+
         size = args.pixel_size
         if size is not None and not SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM:
             raise UsageError(f"--pixel-size {size} is no edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM}).")

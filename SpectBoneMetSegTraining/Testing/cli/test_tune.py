@@ -73,7 +73,7 @@ def test_a_model_of_the_whole_body_is_measured_on_a_set_of_thoraxes_in_these(tau
 def test_a_model_of_the_whole_body_is_tuned_to_a_set_of_thoraxes(taught, tmp_path, capsys):
     output = tmp_path / "mine"
     assert main(["tune", "--data", str(taught[1]), "--model", "whole-body", "--output", str(output)]) == 0
-    assert find_model(output).card.parent.startswith("whole-body 1, ")
+    assert find_model(output).card.parent.startswith("whole-body 2, ")
 
 
 def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tmp_path, capsys):

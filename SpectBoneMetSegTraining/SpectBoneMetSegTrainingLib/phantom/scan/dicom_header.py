@@ -116,6 +116,7 @@ def make_dataset(picture: Picture, study: Study, number: int) -> Dataset:
         dataset.ConversionType = "WSD"
         dataset.ImageType = ["DERIVED", "SECONDARY"]
         dataset.BurnedInAnnotation = "NO"
+        dataset.PatientOrientation = ""
     else:
         _acquisition(dataset, picture, study, habits)
         _detectors_and_windows(dataset, picture, habits)

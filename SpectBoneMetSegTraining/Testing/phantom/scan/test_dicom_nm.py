@@ -222,7 +222,8 @@ def test_missing_or_unequal_views_are_refused(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
-@pytest.mark.parametrize("variant", VARIANTS)
+# The validator cannot inflate.
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "deflated"])
 def test_the_validator_finds_no_error(tmp_path, variant):
     for file in written(tmp_path, variant)[1]:
         said = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
