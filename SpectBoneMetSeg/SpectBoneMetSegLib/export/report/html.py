@@ -24,6 +24,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margi
 dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat({{ page.pictures | length }}, 1fr); gap: 8px; margin: 12px 0 6px; }
 figure { margin: 0; text-align: center; font-size: 11px; } figure img { width: 100%; }
+figcaption { min-height: 3em; display: flex; align-items: flex-end; justify-content: center; }
 .note { color: #444; font-size: 13px; margin: 3px 0; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0; font-size: 14px; }
 th { text-align: left; border-bottom: 1.5px solid #191919; padding: 3px 6px; vertical-align: bottom; }
