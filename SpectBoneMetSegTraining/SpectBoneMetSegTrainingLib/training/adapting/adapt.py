@@ -1,6 +1,6 @@
 """From a data set and a model to a model fitted to that hospital, a verdict, and what its page needs.
 
-    RUN/plan.json  parent.npz  fold-0/ ... (run folders with looks/*.npz)  all/  verdict.json
+    RUN/plan.json  parent.npz  fold-0/ ... (run folders with looks/*.npz)  all-<steps>/
 
 Broken off at any moment, it goes on: the plan is made once, and every training is one that goes on.
 """
@@ -20,13 +20,16 @@ from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
 from ...dataset.files import read_json, write_json
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
-from ...evaluation.predictions import Delineator, Prediction, counts_at, operating_points
+from ...evaluation.metrics import Counts
+from ...evaluation.predictions import Delineator, counts_at, operating_points
 from ...evaluation.scores import CaseScores, score_cases, without_flags
-from ..outcome.finish import check_request
+from ..outcome.finish import check_request, training_record
 from ..outcome.learnt import LEARNT, learnt_scans
 from ..outcome.looks import looks_learnt
 from ..outcome.operating_point import MINIMUM_AREA_MM2, tune_at
-from ..outcome.promotion import COMPARISON, Comparison, Difference, judge
+from ..outcome.parent_comparison import comparison_with
+from ..outcome.promotion import COMPARISON
+from ..run_folder import looks_of
 from ..setup.cases import training_and_validation, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import named
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapted", "Request", "adapt", "plan_for"]
 
-PLAN, PARENT, VERDICT = "plan.json", "parent.npz", "verdict.json"
+PLAN, PARENT = "plan.json", "parent.npz"
 HOW = (
     "on patients left out: every labelled patient was judged by a training that did not learn from them, cut at limits "
     "that the others chose; the parent at its own"
@@ -74,7 +77,7 @@ class Adapted:
     """What came of it.
 
     Attributes:
-        model, parent: both. judged: the comparison. limits: in force. steps: that were learnt, 0 for the parent itself.
+        model, parent: both. judged: the comparison. limits: in force. steps: that were learnt.
         per_case: (case, DSC before, DSC now) from the greatest gain to the greatest loss.
         cut: {case: limits with which it was judged}. paths: files of what was said of those left out. config, plan: of
             the trainings.
@@ -112,6 +115,7 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
         request.folds,
         lambda: step_seconds(request.data, request.run / "timing", config),
         request.steps,
+        config.region,
     )
     write_json(path, plan.to_dict())
     return plan, config
@@ -158,16 +162,14 @@ class _Adapting:
         networks = [self._fold(number) for number in range(len(self.plan.groups))]
         held = sorted(case for group in self.plan.groups for case in self._held(group))
         parent_predictions(self.parent, self.request.data, held, self.request.run / PARENT, self.config.region)
-        steps = self._steps()
-        paths = [run / "looks" / f"{steps}.npz" for run in self.runs]
-        table = dict(counts_at(self._predictions(paths), self.points))
+        steps, table = self._steps()
+        paths = self._paths(steps)
         limits, cut = self._limits(table), self._cut(table)
         new = self._scores(paths, cut)
         old = self._scores([self.request.run / PARENT], {})
         judged = beside_parent(old, new)
-        network, final = self._final(networks, steps)
-        model = self._write(network, final, limits, paths, judged)
-        write_json(self.request.run / VERDICT, {"verdict": judged.sentence, "use it": judged.use_it, "steps": steps})
+        network, run, final = self._final(networks, steps)
+        model = self._write(network, run, final, limits, paths, judged)
         return Adapted(model, self.parent, judged, limits, steps, gains(old, new), cut, paths, self.config, self.plan)
 
     def _held(self, group: Sequence[int]) -> list[str]:
@@ -183,15 +185,22 @@ class _Adapting:
     def _progress(self, number: int) -> StepProgress | None:
         return self.progress(number, self.plan.runs) if self.progress else None
 
-    def _steps(self) -> int:
-        """The look at which those left out were judged best; looks without any lesion were not kept."""
-        steps = range(self.plan.look_every, self.plan.steps + 1, self.plan.look_every)
-        tables = {}
-        for step in steps:
-            paths = [run / "looks" / f"{step}.npz" for run in self.runs]
-            if all(path.exists() for path in paths):
-                tables[step] = dict(counts_at(self._predictions(paths), self.points))
-        return best_step(tables, self.points)
+    def _paths(self, step: int) -> list[Path]:
+        """What was said at a look of those left out."""
+        return [run / "looks" / f"{step}.npz" for run in self.runs]
+
+    def _steps(self) -> tuple[int, dict[str, list[Counts]]]:
+        """The look at which those left out were judged best, and {case: its counts at every point} there."""
+        if len(self.runs) == 1:
+            # There is no second training: the look is the one whose weights this one gives.
+            steps = [int(max(looks_of(self.runs[0]), key=lambda look: look["dice"])["step"])]
+        else:
+            # Looks without any lesion were not kept.
+            every = range(self.plan.look_every, self.plan.steps + 1, self.plan.look_every)
+            steps = [step for step in every if all(path.exists() for path in self._paths(step))]
+        tables = {step: dict(counts_at(self._predictions(self._paths(step)), self.points)) for step in steps}
+        best = best_step(tables, self.points)
+        return best, tables[best]
 
     def _predictions(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
         return stored_predictions(paths, self.request.data, self.config.network, self.config.region)
@@ -229,17 +238,18 @@ class _Adapting:
             found += score_cases([prediction], cut.get(prediction[0].case, own), self.patients)
         return without_flags(found)
 
-    def _final(self, networks: Sequence[keras.Model], steps: int) -> tuple[keras.Model, TrainingConfig]:
+    def _final(self, networks: Sequence[keras.Model], steps: int) -> tuple[keras.Model, Path, TrainingConfig]:
         """The training with everybody, as long as suited those left out; of a single training, that one."""
         if len(self.plan.groups) == 1:
-            return networks[0], replace(self.config, validation_folds=self.plan.groups[0])
+            return networks[0], self.runs[0], replace(self.config, validation_folds=self.plan.groups[0], steps=steps)
         config = replace(self.config, validation_folds=(), steps=steps, validate_every=0)
         run = self.request.run / f"all-{steps}"
-        return train(self.request.data, run, config, self._progress(len(self.plan.groups))), config
+        return train(self.request.data, run, config, self._progress(len(self.plan.groups))), run, config
 
     def _write(
         self,
         network: keras.Model,
+        run: Path,
         config: TrainingConfig,
         limits: Delineator,
         paths: Sequence[Path],
@@ -263,20 +273,15 @@ class _Adapting:
                 "licence": licence_with(card.licence, sources.get(SOURCES, ())),
                 "training": {
                     "data": about["description"],
+                    **training_record(run, config, cases),
                     "method": f"adapted, {config.method}",
-                    "cases": len(cases.labelled),
-                    "validation_cases": len(cases.validation),
-                    "unlabelled_cases": len(cases.unlabelled),
                     "plan": self.plan.to_dict(),
-                    "steps": config.steps,
-                    "learning_rate": config.learning_rate,
-                    "seed": config.seed,
                     LEARNT: learnt_scans(request.data, cases, config),
                     **sources,
                 },
                 "metrics": {
                     "validation": {"what": HOW, **tuned.figures},
-                    COMPARISON: comparison_of(judged, self.parent).to_dict(),
+                    COMPARISON: comparison_with(self.parent, judged, judged.verdict, HOW).to_dict(),
                 },
             },
             request.output,
@@ -286,36 +291,3 @@ class _Adapting:
 
             return export_onnx(model)
         return model
-
-
-def comparison_of(judged: Judged, parent: ModelFolder) -> Comparison:
-    """The comparison as a card holds it, so that the panel and `promote` read it like that of any training."""
-    dice = judged.figures["dsc"]
-    verdict = judge(dice.low, dice.high, judged.patients)
-    return Comparison(
-        f"{parent.card.name} {parent.card.version}",
-        parent.card.sha256,
-        judged.patients,
-        judged.patients,
-        dice.new,
-        dice.parent,
-        dice.difference,
-        dice.low,
-        dice.high,
-        verdict,
-        HOW,
-        {
-            name: Difference(own.new, own.parent, own.difference, own.low, own.high)
-            for name, own in judged.figures.items()
-            if name != "dsc"
-        },
-    )
-
-
-def prediction_of(paths: Sequence[Path], data: Path, config: TrainingConfig, wanted: set[str]) -> dict[str, Prediction]:
-    """{case: what was kept of it} of the cases wanted."""
-    return {
-        crop.case: (crop, maps)
-        for crop, maps in stored_predictions(paths, data, config.network, config.region)
-        if crop.case in wanted
-    }

@@ -7,19 +7,17 @@ comparison with the parent judges every patient by thresholds that others chose.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import exp, isfinite, log
 
-import numpy as np
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...evaluation.metrics import Counts
 from ...evaluation.predictions import SEEDS, Delineator, best_point
-from ...evaluation.report import compare_models, figures
-from ...evaluation.scores import CaseScores, from_flat
-from ..outcome.promotion import MINIMUM_PATIENTS
+from ...evaluation.scores import CaseScores
+from ..outcome.parent_comparison import Beside, differences
+from ..outcome.promotion import MINIMUM_PATIENTS, Verdict
 
-__all__ = ["Beside", "Judged", "beside_parent", "best_step", "cautious", "chosen_point", "gains"]
+__all__ = ["Judged", "beside_parent", "best_step", "cautious", "chosen_point", "gains"]
 
 Table = Mapping[str, Sequence[Counts]]
 
@@ -36,23 +34,8 @@ TOLD = {
 }
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A figure of both models and their difference, new minus parent, with its 95 % interval."""
-
-    new: float
-    parent: float
-    difference: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A comparison over patients: `figures` by the names of TOLD."""
-
-    patients: int
-    figures: dict[str, Beside]
+class Judged(Beside):
+    """A comparison with the parent over patients left out: `figures` by the names of TOLD."""
 
     @property
     def enough(self) -> bool:
@@ -69,6 +52,13 @@ class Judged:
     def better(self) -> bool:
         """Whether, besides, one of them lies above 0."""
         return self.use_it and any(self.figures[name].low > 0 for name in ("dsc", "lesion_f1_overlap"))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The same in the words of a card."""
+        if self.better:
+            return "better"
+        return "not worse" if self.use_it else "worse" if self.figures["dsc"].high < 0 else "undecided"
 
     @property
     def sentence(self) -> str:
@@ -119,21 +109,8 @@ def cautious(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator
 
 def beside_parent(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> Judged:
     """Both models on the same patients."""
-    difference = compare_models(old, new)
-    values, before = _pooled(new), _pooled(old)
-    return Judged(
-        int(difference["patients"]),
-        {
-            name: Beside(
-                values[name],
-                before[name],
-                float(difference[name]),
-                float(difference[f"{name}_low"]),
-                float(difference[f"{name}_high"]),
-            )
-            for name in TOLD
-        },
-    )
+    found = differences(old, new, tuple(TOLD))
+    return Judged(found.patients, found.cases, found.figures)
 
 
 def gains(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> list[tuple[str, float, float]]:
@@ -148,8 +125,3 @@ def _dice(one: CaseScores) -> float:
     hit, wrong, missed = (float(values[0]) for values in (sums.tp, sums.fp, sums.fn))
     total = 2 * hit + wrong + missed
     return 2 * hit / total if total else 1.0
-
-
-def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
-    pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
-    return {name: float(value) for name, value in pooled.items()}

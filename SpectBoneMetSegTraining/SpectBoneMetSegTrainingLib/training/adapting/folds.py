@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from ...dataset.cases import LabelledCrop, load_case
 from ...evaluation.predictions import Prediction, predict_cases, taught_region_in, union_of
 from ..validation import Predict, predict_whole
 
-__all__ = ["LookKeeper", "parent_predictions", "stored_cases", "stored_predictions"]
+__all__ = ["LookKeeper", "parent_predictions", "stored_predictions"]
 
 Maps = dict[str, NDArray[np.float16]]
 
@@ -34,22 +34,13 @@ class LookKeeper:
         whole_npz(self._folder / f"{step}.npz", maps)
 
 
-def stored_cases(paths: Iterable[Path]) -> list[str]:
-    """The cases that some files hold."""
-    found: list[str] = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as saved:
-            found += saved.files
-    return sorted(found)
-
-
 def stored_predictions(
-    paths: Iterable[Path], data: Path, network: NetworkConfig, region: Region
+    paths: Iterable[Path], data: Path, network: NetworkConfig, region: Region, wanted: Container[str] | None = None
 ) -> Iterator[Prediction]:
-    """What was kept, as `predictions.predict_cases` gives it."""
+    """What was kept of the cases `wanted` (None: of all), as `predictions.predict_cases` gives it."""
     for path in paths:
         with np.load(path, allow_pickle=False) as saved:
-            for case in saved.files:
+            for case in saved.files if wanted is None else [case for case in saved.files if case in wanted]:
                 crop, maps = load_case(data, case, region=region), saved[case].astype(np.float32)
                 if network.outputs == ("union",):
                     yield union_of(crop), {"anterior": maps[..., 0]}

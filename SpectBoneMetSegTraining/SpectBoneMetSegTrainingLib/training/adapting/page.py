@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.files import whole_file
 
-from ...evaluation.predictions import Delineator
-from .adapt import PARENT, Adapted, Request, prediction_of
+from ...evaluation.predictions import Delineator, Prediction
+from .adapt import PARENT, Adapted, Request
 from .choice import TOLD
+from .folds import stored_predictions
 from .html import cell, document, legend, table
 from .pictures import scan_picture
 
 __all__ = ["write_page"]
 
+#: A case, its DSC before and now.
+Change = tuple[str, float, float]
 #: So many patients that gained most, and that lost most, are shown.
 SHOWN = 5
 #: A smaller change of a scan's DSC is none.
@@ -31,8 +35,7 @@ def write_page(path: Path, request: Request, adapted: Adapted) -> None:
         _figures(adapted),
         _scans(adapted),
         legend([("yours", "your outlines"), ("before", "the model before"), ("now", "the adapted model")]),
-        _pictures("Scans that gained most", gained, request, adapted),
-        _pictures("Scans that lost most", lost, request, adapted),
+        *_pictures({"Scans that gained most": gained, "Scans that lost most": lost}, request, adapted),
     ]
     with whole_file(path) as part:
         part.write_text(document(f"{adapted.model.card.name}: adapted to your hospital", parts), encoding="utf-8")
@@ -81,22 +84,26 @@ def _scans(adapted: Adapted) -> str:
     )
 
 
-def _pictures(title: str, items: list[tuple[str, float, float]], request: Request, adapted: Adapted) -> str:
-    if not items:
-        return f"<h2>{title}</h2><p>None.</p>"
-    wanted = {case for case, _, _ in items}
-    new = prediction_of(adapted.paths, request.data, adapted.config, wanted)
-    old = prediction_of([request.run / PARENT], request.data, adapted.config, wanted)
-    own = Delineator.of(adapted.parent.card)
-    figures = []
-    for case, before, now in items:
-        crop, probabilities = new[case]
-        marks = [("now", adapted.cut.get(case, adapted.limits)(probabilities)), ("before", own(old[case][1]))]
-        picture = scan_picture(
-            crop, [(name, {str(view): mask for view, mask in masks.items()}) for name, masks in marks]
-        )
-        figures.append(
-            f"<figure><img src='{picture}' alt='{escape(case)}'><figcaption>{escape(case)}: DSC {before:.2f} before, "
-            f"{now:.2f} now</figcaption></figure>"
-        )
-    return f"<h2>{title}</h2>{''.join(figures)}"
+def _pictures(shown: dict[str, list[Change]], request: Request, adapted: Adapted) -> Iterator[str]:
+    """A heading and a picture for each scan, of every title."""
+    wanted = {case for items in shown.values() for case, _, _ in items}
+    config, own = adapted.config, Delineator.of(adapted.parent.card)
+
+    def said(paths: list[Path]) -> dict[str, Prediction]:
+        found = stored_predictions(paths, request.data, config.network, config.region, wanted)
+        return {crop.case: (crop, maps) for crop, maps in found}
+
+    new, old = said(adapted.paths), said([request.run / PARENT])
+    for title, items in shown.items():
+        figures = []
+        for case, before, now in items:
+            crop, probabilities = new[case]
+            marks = [("now", adapted.cut.get(case, adapted.limits)(probabilities)), ("before", own(old[case][1]))]
+            picture = scan_picture(
+                crop, [(name, {str(view): mask for view, mask in masks.items()}) for name, masks in marks]
+            )
+            figures.append(
+                f"<figure><img src='{picture}' alt='{escape(case)}'><figcaption>{escape(case)}: DSC {before:.2f} "
+                f"before, {now:.2f} now</figcaption></figure>"
+            )
+        yield f"<h2>{title}</h2>{''.join(figures) or '<p>None.</p>'}"

@@ -10,13 +10,14 @@ from time import monotonic
 from typing import Any
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...common.pace import Pace
 from ...dataset.budgets import patients_of
-from ...dataset.cases import patients_with_lesions, records_of, region_held
+from ...dataset.cases import records_of, region_held
 from ...dataset.files import read_json
-from ..setup.cases import training_and_validation
+from ..setup.cases import any_lesion, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
 from ..trainer import train
@@ -108,19 +109,21 @@ def base_config(
     )
 
 
-def groups_of_folds(data: Path, most: int) -> tuple[tuple[int, ...], ...]:
-    """Folds put together into at most so many groups, each of which leaves out somebody with a lesion."""
+def groups_of_folds(data: Path, most: int, region: Region) -> tuple[tuple[int, ...], ...]:
+    """Folds put together into at most so many groups, each of which leaves out somebody with a lesion of the region."""
     folds = read_json(data / "splits.json")["folds"]
-    records = {record["case"]: record for record in records_of(data)}
-    held = {number: [records[case] for case in fold["val"] if case in records] for number, fold in enumerate(folds)}
-    leading = [number for number, own in held.items() if patients_with_lesions(data, own)]
+    known = {record["case"] for record in records_of(data)}
+    held = {number: [case for case in fold["val"] if case in known] for number, fold in enumerate(folds)}
+    leading = [number for number, own in held.items() if any_lesion(data, own, region)]
     if not leading:
-        raise UserError(f"No lesion is outlined in {data}; outline some first.")
+        where = "" if region == "whole-body" else f" in the {region}"
+        raise UserError(f"No lesion is outlined{where} in {data}; outline some first.")
     count = max(1, min(most, len(leading)))
     groups = [leading[place::count] for place in range(count)]
     for place, number in enumerate(number for number, own in held.items() if own and number not in leading):
         groups[place % count].append(number)
-    return tuple(tuple(sorted(group)) for group in groups)
+    # One with a lesion comes first: it stands for its group where there is time for one fold alone.
+    return tuple(map(tuple, groups))
 
 
 def step_seconds(data: Path, folder: Path, config: TrainingConfig) -> float:
@@ -146,12 +149,14 @@ def make_plan(
     folds: int,
     seconds: Callable[[], float],
     steps: int | None = None,
+    region: Region = "thorax",
 ) -> Plan:
     """The plan that fits.
 
     Args:
         minutes: that all of it may take. folds: at most so many parts of the patients are left out in turn.
         seconds: a step takes. steps: of each training, whatever the time; None for what fits.
+        region: of the body that is learnt.
 
     Raises:
         UserError: too few labelled patients.
@@ -167,9 +172,9 @@ def make_plan(
         )
     each = seconds()
     budget = SHARE_OF_STEPS * 60 * minutes / each
-    groups = groups_of_folds(data, folds)
+    groups = groups_of_folds(data, folds, region)
     while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < FEWEST_STEPS:
-        groups = groups_of_folds(data, len(groups) - 1) if len(groups) > 2 else groups[:1]
+        groups = groups_of_folds(data, len(groups) - 1, region) if len(groups) > 2 else groups[:1]
     if len(groups) == 1:
         # Whoever is not left out teaches.
         groups = ((groups[0][0],),)

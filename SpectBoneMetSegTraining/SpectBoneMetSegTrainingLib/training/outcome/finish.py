@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.packages import is_there
-from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import check_target, find_model, save_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import load_case, read_json, shows_lesion
+from ...dataset.cases import read_json
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
@@ -22,7 +21,7 @@ from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ...phantom.store.crops import PatientStore
 from ..losses.objectives import describe_loss
 from ..run_folder import looks_of, training_seconds
-from ..setup.cases import TrainingCases, training_cases
+from ..setup.cases import TrainingCases, any_lesion, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
 from ..trainer import Look, StepProgress, train
@@ -98,7 +97,7 @@ def finish_model(
             if cases.validation
             else "no patient validated: these were trained on, and thresholds were chosen on them"
         )
-        if not _any_lesion(data, measured, config.region):
+        if not any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
             tuned = replace(tuned, figures=evaluate_cases(predictions(), tuned.limits))
         else:
@@ -121,7 +120,7 @@ def finish_model(
             "parent": parent_of(config),
             "training": {
                 "data": about["description"],
-                **_training_record(run, config, cases),
+                **training_record(run, config, cases),
                 LEARNT: learnt_scans(data, cases, config),
                 **sources,
             },
@@ -149,12 +148,7 @@ def _stored(config: TrainingConfig) -> dict[str, Any]:
     return {"stored_patients": who, "share_of_patches_from_stored_patients": config.store_share}
 
 
-def _any_lesion(data: Path, cases: Sequence[str], region: Region) -> bool:
-    """Whether a labelled lesion lies in some case."""
-    return any(shows_lesion(load_case(data, case, region=region)) for case in cases)
-
-
-def _training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:
+def training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:
     """How the model was trained, for its card."""
     return {
         "method": config.method,

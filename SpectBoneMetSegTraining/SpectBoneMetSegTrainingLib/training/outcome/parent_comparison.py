@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,22 @@ from ...evaluation.scores import CaseScores, from_flat, score_cases, without_fla
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
 from ..validation import image_by_image
-from .promotion import Comparison, Difference, judge
+from .promotion import Comparison, Difference, Verdict, judge
 
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 #: What else is told of both models, by the names of `report.figures`.
 FURTHER = ("lesion_recall", "false_alarms_per_image")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two models on so many patients and cases: {name of `report.figures`: both and their difference}."""
+
+    patients: int
+    cases: int
+    figures: dict[str, Difference]
+
 
 HOW = (
     "pooled DSC of both views on the patients that validated the training, superscans and cold lesions apart; "
@@ -60,26 +71,46 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
         raise UserError("all patients for validation are scored apart (superscans or cold lesions).")
     if not any(one.sums.lesions.any() for one in new):
         raise UserError("there is no lesion among the patients for validation.")
+    beside = differences(old, new, ("dsc", *FURTHER))
+    dice = beside.figures["dsc"]
+    return comparison_with(earlier, beside, judge(dice.low, dice.high, beside.patients), HOW)
+
+
+def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Sequence[str]) -> Beside:
+    """Two models on the same cases: `names` of `report.figures`."""
     difference, values, before = compare_models(old, new), _pooled(new), _pooled(old)
-    low, high, count = difference["dsc_low"], difference["dsc_high"], int(difference["patients"])
-    return Comparison(
-        f"{earlier.card.name} {earlier.card.version}",
-        earlier.card.sha256,
-        count,
+    return Beside(
+        int(difference["patients"]),
         int(difference["cases"]),
-        values["dsc"],
-        before["dsc"],
-        difference["dsc"],
-        low,
-        high,
-        judge(low, high, count),
-        HOW,
         {
             name: Difference(
-                values[name], before[name], difference[name], difference[f"{name}_low"], difference[f"{name}_high"]
+                values[name],
+                before[name],
+                float(difference[name]),
+                float(difference[f"{name}_low"]),
+                float(difference[f"{name}_high"]),
             )
-            for name in FURTHER
+            for name in names
         },
+    )
+
+
+def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: str) -> Comparison:
+    """The comparison as a card holds it: of pooled DSC, "dsc", and whatever else was measured."""
+    dice, card = beside.figures["dsc"], parent.card
+    return Comparison(
+        f"{card.name} {card.version}",
+        card.sha256,
+        beside.patients,
+        beside.cases,
+        dice.new,
+        dice.parent,
+        dice.difference,
+        dice.low,
+        dice.high,
+        verdict,
+        how,
+        {name: own for name, own in beside.figures.items() if name != "dsc"},
     )
 
 

@@ -48,7 +48,8 @@ class Comparison:
         parent: name and version; parent_sha256: of its weights.
         patients, cases: how many were compared. dice, parent_dice: pooled DSC of both views.
         difference, low, high: new minus parent with its 95 % interval, NaN where undefined.
-        verdict: by `judge`, on the DSC alone. how: what was measured on whom.
+        verdict: by `judge`, on the DSC alone; of an adapted model by `adapting.choice`, on lesion F1 as well.
+        how: what was measured on whom.
         further: other figures by their names in `report.figures`.
     """
 

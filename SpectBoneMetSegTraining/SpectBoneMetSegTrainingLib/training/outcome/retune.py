@@ -14,10 +14,11 @@ from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import load_case, read_json, shows_lesion
+from ...dataset.cases import read_json
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
+from ..setup.cases import any_lesion
 from ..setup.fine_tuning import named
 from .learnt import LEARNT, scans_known
 from .looks import looks_learnt
@@ -49,7 +50,7 @@ def retune(
         raise UserError(f"{data} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
     region = taught_region_in(data, cases, model.card)
-    if not any(shows_lesion(load_case(data, case, region=region)) for case in cases):
+    if not any_lesion(data, cases, region):
         raise UserError(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {data}; label some first."
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 
 from ...dataset.budgets import draw_budget, patients_of
-from ...dataset.cases import GENERATED, cases_of, patients_with_lesions, records_of
+from ...dataset.cases import GENERATED, cases_of, load_case, patients_with_lesions, records_of, shows_lesion
 from ...dataset.files import read_json
 from ...dataset.folds import VALIDATION_FOLD
 from .config import TrainingConfig
@@ -22,6 +23,11 @@ class TrainingCases:
     labelled: list[str]
     validation: list[str]
     unlabelled: list[str]
+
+
+def any_lesion(data: Path, cases: Iterable[str], region: Region) -> bool:
+    """Whether a labelled lesion lies in that region of some case."""
+    return any(shows_lesion(load_case(data, case, region=region)) for case in cases)
 
 
 def training_and_validation(

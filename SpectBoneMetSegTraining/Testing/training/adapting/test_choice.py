@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
-from SpectBoneMetSegTrainingLib.training.adapting.choice import Beside, Judged, best_step, cautious
+from SpectBoneMetSegTrainingLib.training.adapting.choice import Judged, best_step, cautious
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 
 PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
 
 
 def judged(dice, lesions):
-    figures = {"dsc": Beside(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Beside(0.7, 0.7, 0.0, *lesions)}
-    return Judged(12, figures)
+    figures = {"dsc": Difference(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Difference(0.7, 0.7, 0.0, *lesions)}
+    return Judged(12, 14, figures)
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,11 @@ def test_what_counts_is_the_lower_end_of_both_differences(dice, lesions, use_it,
     found = judged(dice, lesions)
     assert (found.use_it, found.better) == (use_it, better)
     assert ("Keep the model before" in found.sentence) is not use_it
+    assert found.verdict == ("better" if better else "not worse" if use_it else "undecided")
 
 
 def test_a_handful_of_patients_proves_nothing():
-    found = Judged(6, judged((0.02, 0.2), (0.01, 0.1)).figures)
+    found = Judged(6, 6, judged((0.02, 0.2), (0.01, 0.1)).figures)
     assert not found.use_it
     assert "too few to tell" in found.sentence
 
