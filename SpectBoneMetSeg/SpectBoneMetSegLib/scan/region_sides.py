@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .skeleton_regions import NUMBERS, REGIONS, RIGHT_OFFSET
 
-__all__ = ["midline", "numbered_regions", "regions_of_views"]
+__all__ = ["midline", "numbered_regions", "regions_of_views", "sided"]
 
 #: Regions that lie on the midline.
 CENTRAL = ("skull", "cervical spine", "thoracic spine", "lumbar spine", "sacrum", "sternum", "bladder")
@@ -54,9 +54,18 @@ def numbered_regions(probabilities: NDArray[np.float32], spacing: float) -> NDAr
     """
     best = probabilities.argmax(-1)
     classes = np.where(np.take_along_axis(probabilities, best[..., None], -1)[..., 0] >= LEAST_PROBABILITY, best + 1, 0)
+    return sided(classes.astype(np.uint8), spacing)
+
+
+def sided(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
+    """Classes as region numbers, paired ones with the side of the midline that they lie on.
+
+    Args:
+        classes: (rows, columns) of `skeleton_regions.class_map`, anterior frame. spacing: row pitch in mm.
+    """
     numbers = np.array([0, *NUMBERS], np.uint8)[classes]
     # In the anterior frame the patient's right is where columns begin.
-    right = np.arange(classes.shape[1])[None, :] < midline(classes.astype(np.uint8), spacing)[:, None]
+    right = np.arange(classes.shape[1])[None, :] < midline(classes, spacing)[:, None]
     paired = np.isin(classes, [1 + REGIONS.index(name) for name in PAIRED])
     return np.where(paired & right, numbers + RIGHT_OFFSET, numbers).astype(np.uint8)
 

@@ -6,6 +6,8 @@ copy: they are tested on made-up folders of the same form.
 
 from __future__ import annotations
 
+from typing import Any
+
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .description import Files, PublicSet
@@ -46,6 +48,10 @@ _BOX_TRUTH = (
     "that nobody drew. Boxes called normal are no lesions."
 )
 
+#: What sets of masks for the scans of BS-80K share.
+_OF_BS80K: dict[str, Any] = {
+    **{"base": "bs80k", "people": "bs80k", "size": (1024, 256), "twins": _TWINS, "left_out": _LEFT_OUT}
+}
 _ALL = (
     PublicSet(
         "bs80k",
@@ -69,7 +75,6 @@ _ALL = (
             "At least 23 views show no usable skeleton; three patients known by number are left out.",
             "No time points, diagnoses, cameras or doses are stated.",
         ),
-        split="bs80k",
     ),
     PublicSet(
         "bs80k-hotspots",
@@ -84,20 +89,15 @@ _ALL = (
         "Masks computed from BS-80K's boxes by a threshold, malignant ones as lesions; skeletons drawn for 3,593 views "
         "and predicted by a network for the others.",
         terms=_NO_LICENCE,
-        base="bs80k",
-        people="bs80k",
-        size=(1024, 256),
+        **_OF_BS80K,
         lesions={1: "benign", 2: "lesion"},
         bones=_BOTH_BONES,
         expected={"bones": 6494},
-        twins=_TWINS,
-        left_out=_LEFT_OUT,
         faults=(
             _WINDOWED,
             "A Dice against these masks measures agreement with a threshold in boxes on 8-bit pictures.",
             "Patient 831 of its test is patient 3216 of its training; here both are in the test.",
         ),
-        split="bs80k",
     ),
     PublicSet(
         "bs80k-skeleton",
@@ -108,21 +108,16 @@ _ALL = (
         (Files("bones", r"masks/(?P<view>anterior|posterior)/(?P<patient>\d+)\.png"),),
         f"Skeletons drawn by hand; lesions as in BS-80K: {_BOX_TRUTH}",
         terms=f"{_NO_LICENCE} Share-alike: what is made of the masks carries their licence on.",
-        base="bs80k",
-        people="bs80k",
-        size=(1024, 256),
+        **_OF_BS80K,
         boxes={"abnormal": "lesion", "normal": "benign"},
         bones=_BOTH_BONES,
         expected={"bones anterior": 1841, "bones posterior": 1752},
-        twins=_TWINS,
-        left_out=_LEFT_OUT,
         faults=(
             _WINDOWED,
             "Its own splits share patients between the views' tests and trainings; folds here are by patient.",
             "Copies from before a correction of its colours may number the regions otherwise: the order is checked by "
             "where they lie.",
         ),
-        split="bs80k",
     ),
     PublicSet(
         "bs80k-anatomy",
@@ -133,15 +128,10 @@ _ALL = (
         (),
         f"Anatomy as COCO polygons; lesions as in BS-80K: {_BOX_TRUTH}",
         terms=f"{_NO_LICENCE} Not for commercial use, share-alike: a model taught on the outlines carries that on.",
-        base="bs80k",
-        people="bs80k",
-        size=(1024, 256),
+        **_OF_BS80K,
         boxes={"abnormal": "lesion", "normal": "benign"},
         expected={"coco images": 5933},
-        twins=_TWINS,
-        left_out=_LEFT_OUT,
         faults=(_WINDOWED, "Outlines were partly predicted by a network."),
-        split="bs80k",
     ),
     PublicSet(
         "iics-una",
@@ -194,7 +184,6 @@ _ALL = (
             "Its crops with captions show no whole body and are not imported; a third of them stand in it twice, most "
             "across its splits.",
         ),
-        split="bs80k",
     ),
     PublicSet(
         "pairs",
@@ -214,6 +203,7 @@ _ALL = (
         terms="Sets of this form go from hand to hand: whether you may teach on yours is yours to settle.",
         posterior="flipped",
         grey="counts, clipped at 255 in some views",
+        counts=True,
         lesions={1: "lesion", -1: "lesion", 255: "lesion"},
         bones={"anterior": _PAIR_BONES, "posterior": {k: v for k, v in _PAIR_BONES.items() if k < 11}},
         pixel_source="the files' headers",

@@ -36,10 +36,12 @@ class CocoBones:
     """Outlines of regions of many views.
 
     Attributes:
-        unknown: categories that are none of our regions. images: how many pictures were named.
+        regions: ours that some category stands for. unknown: categories that are none. images: how many pictures
+            were named.
     """
 
     def __init__(self) -> None:
+        self.regions: set[str] = set()
         self.unknown: set[str] = set()
         self.images = 0
         self._found: dict[tuple[str, ViewName], list[tuple[str, Any]]] = {}
@@ -58,7 +60,9 @@ class CocoBones:
             region, place = region_of(names[each["category_id"]]), places.get(each["image_id"])
             if region is None:
                 self.unknown.add(names[each["category_id"]])
-            elif place is not None:
+                continue
+            self.regions.add(region)
+            if place is not None:
                 self._found.setdefault(place, []).append((region, each["segmentation"]))
 
     def mask(self, patient: str, view: ViewName, shape: tuple[int, int], numbers: Mapping[str, int]) -> Any:
@@ -90,12 +94,18 @@ def read_coco(folder: Path) -> CocoBones:
 
 
 def _drawn(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(rows, columns) of polygons, or of run lengths down the columns."""
+    """(rows, columns) of polygons, or of run lengths down the columns.
+
+    Raises:
+        UserError: run lengths of a picture of another size.
+    """
     if isinstance(segmentation, dict):
         counts = segmentation["counts"]
         runs = list(_run_lengths(counts)) if isinstance(counts, str) else counts
         flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
         rows, columns = segmentation["size"]
+        if (rows, columns) != shape or flat.size != rows * columns:
+            raise UserError(f"Its outlines are those of a picture of {columns} x {rows} pixels.")
         return flat.reshape(columns, rows).T
     from PIL import Image, ImageDraw
 

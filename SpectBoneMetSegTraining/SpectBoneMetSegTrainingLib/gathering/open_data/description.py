@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
 
 __all__ = ["LESION_WORDS", "VIEW_WORDS", "Files", "PublicSet", "read_description"]
@@ -19,8 +19,8 @@ Posterior = Literal["from behind", "assumed from behind", "flipped"]
 Role = Literal["scan", "lesions", "bones", "boxes"]
 #: How sets spell the views.
 VIEW_WORDS: dict[str, ViewName] = {
-    **dict.fromkeys(("a", "ant", "anterior", "image", "tumor", "bone"), "anterior"),
-    **dict.fromkeys(("p", "post", "posterior", "_p"), "posterior"),
+    **dict.fromkeys(("a", "ant", "anterior"), "anterior"),
+    **dict.fromkeys(("p", "post", "posterior"), "posterior"),
 }
 #: What a value of a lesion mask may stand for; "benign" is no lesion, "ignore" counts neither way.
 LESION_WORDS = ("lesion", "benign", "ignore")
@@ -66,14 +66,13 @@ class PublicSet:
         people: whose patients these are, for sets that share them; "" for the set's own.
         size: (rows, columns) of every scan; None for any.
         posterior: how the posterior view is stored. pixel_mm: edge of a pixel; None where no source states one.
-        pixel_source: who says so. grey: what the values are.
+        pixel_source: who says so. grey: what the values are; counts: whether they are counts, no grey of a picture.
         lesions: {value of a lesion mask: one of LESION_WORDS}. bones: {view: {value of a bone mask: region}}.
         boxes: {name of a box in lower case: one of LESION_WORDS}.
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
             nobody drew; the first word that stands in the name counts. grouped: numbers start again in every group.
         truth: what a label is. expected: {what: how many} as published.
         twins: patients under several numbers. left_out: {patient: why}. faults: sentences for the data set.
-        split: "bs80k" for the published split of its patients; "" for folds of our own.
     """
 
     name: str
@@ -91,6 +90,7 @@ class PublicSet:
     pixel_mm: float | None = None
     pixel_source: str = "stated nowhere"
     grey: str = "8-bit grey values"
+    counts: bool = False
     lesions: Mapping[int, str] = field(default_factory=dict)
     bones: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     boxes: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +100,6 @@ class PublicSet:
     twins: tuple[tuple[str, ...], ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
-    split: str = ""
 
     def has_lesions(self, group: str) -> bool | None:
         """Whether patients of a group have lesions; None where its name does not tell."""
@@ -154,6 +153,8 @@ def _check(found: PublicSet) -> None:
     for word in (*found.lesions.values(), *found.boxes.values()):
         if word not in LESION_WORDS:
             raise ValueError(f"a mask's values are {', '.join(LESION_WORDS)}, not {word!r}")
+    if not set(found.bones) <= set(VIEW_NAMES):
+        raise ValueError(f"bones are told by view, {' and '.join(VIEW_NAMES)}")
     for table in found.bones.values():
         for region in table.values():
             if region not in BONE_REGIONS:

@@ -31,10 +31,10 @@ def published_bs80k(patients: Collection[str], with_regions: Collection[str]) ->
     """{patient: "train", "validation" or "test"} of Zenodo 23190333, which others' figures were measured with.
 
     2,340 / 292 / 293 of the 2,925 patients of whom pictures of regions exist, shuffled with seed 42; who is none of
-    them trains. Of twins on different sides both go to the test, else both train.
+    them trains.
 
     Args:
-        with_regions: those 2,925; where they are not known, everybody is drawn from, and it is another split.
+        with_regions: those 2,925.
     """
     names = sorted(f"{int(patient):04d}" for patient in with_regions)
     np.random.default_rng(SEED).shuffle(names)

@@ -31,7 +31,7 @@ from ...dataset.cases import Instance, finish_dataset, patients_with_lesions, re
 from ...dataset.files import claim_folder, write_json
 from ...dataset.sources import SOURCES
 from ..case_writing import find_crop
-from .catalogue import SETS
+from .catalogue import find_set
 from .coco import CocoBones, read_coco
 from .description import PublicSet, as_json
 from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
@@ -97,7 +97,9 @@ def import_set(request: Request, data: Path, progress: Progress | None = None) -
     if found.terms and not request.accepted:
         raise UserError(f"{found.title}: {found.terms} Say that it is settled, then import again.", "accept_terms")
     listing, bones = _listed(request)
-    notes = [*listing.notes, *missing_counts(found, listing)]
+    notes = [*listing.notes, *missing_counts(found, listing, {"coco images": bones.images} if bones else {})]
+    if bones and bones.unknown:
+        notes.append(f"Categories that are no region of ours: {', '.join(sorted(bones.unknown))}.")
     asked = {
         "version": VERSION,
         "set": found.name,
@@ -116,7 +118,7 @@ def _listed(request: Request) -> tuple[Listing, CocoBones | None]:
             raise UserError(f"{found.title} comes with its scans; leave the scans out.", "scans")
         check_hashes(request.folder)
         return list_files(found, request.folder), None
-    base = SETS[found.base]
+    base = find_set(found.base)
     if request.scans is None:
         raise UserError(f"{found.title} holds no scans; say where {base.title} lies.", "scans")
     listing = list_files(base, request.scans)
@@ -156,14 +158,13 @@ class _Import:
 
     def _sides(self) -> Sides:
         patients = self.listing.patients()
-        if self.found.split != "bs80k":
+        if (self.found.people or self.found.name) != "bs80k":
             return dict.fromkeys(patients, "train")
         regions = _region_ids(self.request.scans or self.request.folder)
         if not regions:
-            self.notes.append(
-                "The folders of regions are not there: the split is drawn from all patients and not the published one."
-            )
-        return together(published_bs80k(patients, regions or patients), self.found)
+            self.notes.append("BS-80K's folders of regions are not there: folds of our own, not the published split.")
+            return dict.fromkeys(patients, "train")
+        return together(published_bs80k(patients, regions), self.found)
 
     def _pixel_size(self) -> tuple[float | None, str]:
         if self.request.pixel_size_mm is not None:
@@ -237,7 +238,7 @@ class _Import:
             if numbered is not None:
                 regions[name] = numbered
         if regions:
-            about["regions_named"] = known_regions(self.found.bones) or None
+            about["regions_named"] = known_regions(self._named())
         return _Case(scan, instances, regions, about, [*notes, *(note for truth in drawn for note in truth.notes)])
 
     def _spacing(self, view: SetView) -> tuple[float, float]:
@@ -272,11 +273,17 @@ class _Import:
             if stored is None:
                 return None
             return number_bones(stored, table, name, view.spacing[0], f"the anatomy of {patient}")
-        if mask is None or not found.bones:
+        if mask is None or name not in found.bones:
             return None
         return number_bones(
             read_mask(mask, view.shape, found, name), found.bones[name], name, view.spacing[0], str(mask)
         )
+
+    def _named(self) -> set[str]:
+        """The bones that the set names in any view."""
+        if self.bones is not None:
+            return self.bones.regions
+        return {region for table in self.found.bones.values() for region in table.values()}
 
     def _write(self, case: str, made: _Case, patient: str) -> None:
         scan = made.scan

@@ -96,9 +96,9 @@ def _nothing(found: PublicSet, folder: Path) -> str:
     return f"{folder} holds no file of {found.title} ({found.home}); give the folder it was unpacked into."
 
 
-def missing_counts(found: PublicSet, listing: Listing) -> list[str]:
-    """Sentences where other numbers of files lie there than were published."""
-    held: dict[str, int] = {"patients": len(listing.patients())}
+def missing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> list[str]:
+    """Sentences where other numbers of files, or of what `more` counts, lie there than were published."""
+    held: dict[str, int] = {"patients": len(listing.patients()), **more}
     for role, places in listing.files.items():
         held[role] = len(places)
         for view in ("anterior", "posterior"):
@@ -110,17 +110,15 @@ def missing_counts(found: PublicSet, listing: Listing) -> list[str]:
     ]
 
 
-def check_hashes(folder: Path) -> int:
-    """How many files agree with the SHA-256 that a manifest.csv or SHA256SUMS.txt beside them states.
+def check_hashes(folder: Path) -> None:
+    """Compare files with the SHA-256 that a manifest.csv or SHA256SUMS.txt beside them states.
 
     Raises:
-        UserError: one does not.
+        UserError: one differs.
     """
-    stated = dict(_stated(folder))
-    for name, digest in stated.items():
+    for name, digest in _stated(folder):
         if sha256_of(folder / name) != digest:
             raise UserError(f"{folder / name} is not the published file (its SHA-256 differs); download it again.")
-    return len(stated)
 
 
 def _stated(folder: Path) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +13,8 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.loading.images import open_image
 from SpectBoneMetSegLib.scan.planar import ViewName
-from SpectBoneMetSegLib.scan.region_sides import PAIRED, midline
-from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, NUMBERS, REGIONS, RIGHT_OFFSET
+from SpectBoneMetSegLib.scan.region_sides import sided
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS
 
 from .boxes import masks_of_boxes, read_boxes
 from .description import PublicSet
@@ -48,11 +48,7 @@ def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewNa
     """
     import SimpleITK as sitk  # noqa: N813
 
-    if path.suffix.lower() == ".npy":
-        values = np.load(path, allow_pickle=False)
-    else:
-        image = open_image(path)
-        values = np.squeeze(sitk.GetArrayFromImage(image))
+    values = np.squeeze(sitk.GetArrayFromImage(open_image(path)))
     if values.ndim != 2:
         raise UserError(f"{path} is no mask of one view; give the grey masks and not those for looking at.")
     factors = [full / own for full, own in zip(shape, values.shape, strict=True)]
@@ -124,12 +120,8 @@ def number_bones(
         classes[values == value] = 1 + REGIONS.index(region)
     _check_places(classes, name)
     frame = classes[:, ::-1] if view == "posterior" else classes
-    numbers = np.array([0, *NUMBERS], np.uint8)[frame]
-    # In the anterior frame the patient's right is where columns begin.
-    right = np.arange(frame.shape[1])[None, :] < midline(frame, spacing)[:, None]
-    paired = np.isin(frame, [1 + REGIONS.index(each) for each in PAIRED])
-    sided = np.where(paired & right, numbers + RIGHT_OFFSET, numbers).astype(np.uint8)
-    return np.ascontiguousarray(sided[:, ::-1] if view == "posterior" else sided)
+    numbers = sided(frame, spacing)
+    return np.ascontiguousarray(numbers[:, ::-1] if view == "posterior" else numbers)
 
 
 #: From head to foot; the middle of one never lies above that of one before.
@@ -151,7 +143,6 @@ def _check_places(classes: NDArray[np.uint8], name: str) -> None:
             )
 
 
-def known_regions(tables: Mapping[str, Mapping[int, str]]) -> list[str]:
-    """The bones that a set names in any view, in our order."""
-    named = {region for table in tables.values() for region in table.values()}
+def known_regions(named: Collection[str]) -> list[str]:
+    """The bones that a set names, in our order."""
     return [region for region in BONE_REGIONS if region in named]

@@ -61,7 +61,7 @@ def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = Tr
         about["pixels_cut_off_or_ran_over"] = int(lost.sum())
         about["pixels_ran_over"] = int((lost & (filled != grey)).sum())
         grey = filled
-    gain = find_gain(grey) if as_counts and found.grey != "counts" and "counts, " not in found.grey else None
+    gain = find_gain(grey) if as_counts and not found.counts else None
     if gain is not None:
         about |= {"grey_values_a_count": gain.value, "told_by": gain.source}
         stretched = grey.max() > 255

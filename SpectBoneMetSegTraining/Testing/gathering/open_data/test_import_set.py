@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -199,6 +200,31 @@ def test_anatomy_in_coco_is_drawn_as_regions(bs80k, tmp_path):
     assert regions[400, 112] == 56
     assert regions[400, 100] == 0
     assert regions[500, 144] == 10
+    # What the outlines do not name is not taught to be nothing.
+    record = read_json(tmp_path / "d" / "instances" / "bs80k-anatomy_1.json")
+    assert "pelvis" in record["regions_named"]
+    assert "forearm and hand" not in record["regions_named"]
+
+
+def test_without_the_pictures_of_regions_nobody_is_put_into_a_test_of_our_own_making(bs80k, tmp_path):
+    folder = shutil.copytree(bs80k, tmp_path / "set")
+    for path in [path for path in folder.rglob("*") if path.name.lower() in ("chestrant", "headant", "pelvisant")]:
+        shutil.rmtree(path)
+    result = imported("bs80k", folder, tmp_path / "d")
+    assert result.cases["test"] == 0
+    assert any("folds of our own" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [("base", "nosuch", "no public set 'nosuch'"), ("bones", {"side": {"1": "skull"}}, "bones are told by view")],
+)
+def test_a_description_that_cannot_be_followed_is_refused_in_a_sentence(field, value, what, bs80k, tmp_path):
+    told = {"name": "mine", "title": "Mine", "home": "here", "citation": "me", "licence": "CC0", "truth": "by me"}
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**told, "files": [{"role": "scan", "pattern": "(?P<patient>.+)"}], field: value}))
+    with pytest.raises(UserError, match=what):
+        import_set(Request(read_description(path), bs80k, bs80k), tmp_path / "d")
 
 
 def test_patients_without_metastases_are_labelled_and_those_with_are_unlabelled(tmp_path):
