@@ -17,7 +17,6 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export MPLBACKEND = Agg
 
 FUZZ_SECONDS ?= 60
-READERS := dicom nrrd nifti meta png tiff labelme seg.nrrd card model
 
 .PHONY: demo shell test test-slow lint benchmark fuzz clean
 
@@ -61,7 +60,7 @@ benchmark: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3' || echo "Without atheris inputs are drawn at random."
-	for reader in $(READERS); do $(BIN)/python Testing/fuzz/readers.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; done
+	for reader in $$($(BIN)/python Testing/fuzz/readers.py --list); do $(BIN)/python Testing/fuzz/readers.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

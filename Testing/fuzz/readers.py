@@ -1,31 +1,31 @@
 """Shows a reader bytes that nobody foresaw: nothing but a sentence for the user may come of them.
 
-    python Testing/fuzz/readers.py READER [--seconds S] [--seed N]
+    python Testing/fuzz/readers.py READER [--seconds S] [--seed N] | --list
 
 READER is one of TARGETS. With atheris (pip install atheris) inputs are found by the branches they reach; without it,
 files of the corpus of bad files, and sound ones, are spoiled at random. An input that crashes, hangs for 20 s or takes
-4 GB ends the program with status 1 and lies in the folder `fuzz-found`.
+4 GB ends the program with a status that is not 0, and lies in the folder `fuzz-found`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 for place in ("SpectBoneMetSeg", "SpectBoneMetSegTraining", "SpectBoneMetSegTraining/Testing"):
     sys.path.insert(0, str(ROOT / place))
 
 HANG_SECONDS, MEMORY_MB = 20, 4096
+FOUND = Path("fuzz-found")
 #: Reader: (how its files end, generator of seeds in the corpus of bad files).
 TARGETS = {
     "dicom": (".dcm", "scans"),
@@ -112,26 +112,18 @@ def spoiled(seeds: list[bytes], dice: random.Random) -> bytes:
     return bytes(content)
 
 
-def without_guide(show: Callable[[bytes], None], seeds: list[bytes], seconds: float, seed: int) -> int:
+def without_guide(name: str, seeds: list[bytes], show: Callable[[bytes], None], seconds: float, seed: int) -> int:
     """Show spoiled files for so long; how many."""
     dice, end, shown = random.Random(seed), time.monotonic() + seconds, 0
-
-    def hang(*_: Any) -> None:
-        raise TimeoutError(f"longer than {HANG_SECONDS} s")
-
-    signal.signal(signal.SIGALRM, hang)
     while time.monotonic() < end:
         content = spoiled(seeds, dice)
-        signal.alarm(HANG_SECONDS)
-        try:
-            show(content)
-        except BaseException:
-            found = Path("fuzz-found")
-            found.mkdir(exist_ok=True)
-            (found / f"input-{seed}-{shown}").write_bytes(content)
-            raise
-        finally:
-            signal.alarm(0)
+        # There before it is shown: a hang, also one inside a C library, ends the program at once.
+        kept = FOUND / f"{name}-{seed}-{shown}"
+        kept.write_bytes(content)
+        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+        show(content)
+        faulthandler.cancel_dump_traceback_later()
+        kept.unlink()
         shown += 1
     return shown
 
@@ -139,10 +131,15 @@ def without_guide(show: Callable[[bytes], None], seeds: list[bytes], seconds: fl
 def main() -> None:
     """Fuzz one reader."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("reader", choices=TARGETS)
+    parser.add_argument("reader", choices=TARGETS, nargs="?")
+    parser.add_argument("--list", action="store_true", help="name the readers")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.list or args.reader is None:
+        print(*TARGETS)
+        return
+    FOUND.mkdir(exist_ok=True)
     try:
         import atheris
     except ImportError:
@@ -155,7 +152,7 @@ def main() -> None:
 
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MB * 2**20, MEMORY_MB * 2**20))
             seeds = [seed for seed in seeds_of(args.reader) if seed]
-            shown = without_guide(one_input(args.reader, folder), seeds, args.seconds, args.seed)
+            shown = without_guide(args.reader, seeds, one_input(args.reader, folder), args.seconds, args.seed)
             print(f"{args.reader}: {shown} inputs in {args.seconds:.0f} s, without atheris; nothing but sentences")
             return
         with atheris.instrument_imports(include=["SpectBoneMetSegLib", "SpectBoneMetSegTrainingLib", "pydicom"]):
@@ -164,9 +161,8 @@ def main() -> None:
         corpus.mkdir()
         for number, seed in enumerate(seeds_of(args.reader)):
             (corpus / str(number)).write_bytes(seed)
-        Path("fuzz-found").mkdir(exist_ok=True)
         limits = [f"-timeout={HANG_SECONDS}", f"-rss_limit_mb={MEMORY_MB}", "-max_len=200000"]
-        options = [f"-max_total_time={args.seconds:.0f}", f"-seed={args.seed + 1}", "-artifact_prefix=fuzz-found/"]
+        options = [f"-max_total_time={args.seconds:.0f}", f"-seed={args.seed + 1}", f"-artifact_prefix={FOUND}/"]
         options += [*limits, str(corpus)]
         atheris.Setup([sys.argv[0], *options], show)
         atheris.Fuzz()

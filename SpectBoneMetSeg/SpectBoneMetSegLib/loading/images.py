@@ -29,7 +29,7 @@ from .orientation import plane_directions, toward
 if TYPE_CHECKING:
     import SimpleITK
 
-__all__ = ["IMAGE_SUFFIXES", "is_whole", "open_image", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "open_image", "read_image"]
 
 #: A picture of more pixels is no planar scan; a damaged header must not cost memory.
 LARGEST = 2**26
@@ -41,6 +41,9 @@ _MM_PER_UNIT = {"um": 0.001, "micron": 0.001, "microns": 0.001, "mm": 1.0, "mill
 _WITH_COLOURS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 #: Headers of text end within this many bytes.
 HEADER_BYTES = 2**16
+#: Characters of a field of an NRRD header, or of a file that it names: a longer one, put with its path into a message
+#: of what is wrong, overruns the library's buffer of 1,024. Three directions with all their digits take some 250.
+LONGEST_FIELD = 400
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ def open_image(path: Path) -> SimpleITK.Image:
 
     if path.stat().st_size == 0:
         raise UserError(f"{path.name} is empty; export it again.")
-    if _of_no_dimension(path):
+    if _of_no_dimension(path) or _has_endless_field(path):
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.")
     loud = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -234,7 +237,7 @@ def open_image(path: Path) -> SimpleITK.Image:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)
-    if not is_whole(path, image):
+    if not _is_whole(path, image):
         raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
 
@@ -246,6 +249,23 @@ def _of_no_dimension(path: Path) -> bool:
     with path.open("rb") as file:
         stated = re.search(rb"NDims\s*=\s*(-?\d+)", file.read(4096))
     return stated is not None and not 1 <= int(stated[1]) <= 4
+
+
+def _has_endless_field(path: Path) -> bool:
+    """Whether a line of an NRRD header is longer than its library can complain about: it would end the process.
+
+    Comments, pairs of a key and a value (":=") and the content may be as long as they like.
+    """
+    if path.suffix.lower() not in (".nrrd", ".nhdr"):
+        return False
+    with path.open("rb") as file:
+        content = file.read(2**20).replace(b"\r\n", b"\n")
+    header = content.split(b"\n\n")[0]
+    fields = [line for line in header.split(b"\n") if b":=" not in line and not line.startswith((b"#", b"content:"))]
+    if re.search(rb"^data ?file:\s*LIST", header, re.M | re.I):
+        # The names of the files with its pixels follow, to the end.
+        fields += content[len(header) :].split(b"\n")
+    return any(len(line) > LONGEST_FIELD for line in fields)
 
 
 def _is_bzip2(path: Path) -> bool:
@@ -284,7 +304,7 @@ def _read_grey_with_alpha(path: Path) -> SimpleITK.Image:
         return sitk.GetImageFromArray(np.asarray(picture), isVector=True)
 
 
-def is_whole(path: Path, image: SimpleITK.Image) -> bool:
+def _is_whole(path: Path, image: SimpleITK.Image) -> bool:
     """Whether a NIfTI file holds all its pixels; the library fills up with zeros what a file cut short lacks.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
-from SpectBoneMetSegLib.loading.images import is_whole
+from SpectBoneMetSegLib.loading.images import open_image
 from SpectBoneMetSegLib.scan.planar import PlanarView
 
 #: A projection has no thickness; with slices so far apart nnU-Net plans a 2D network as it stands.
@@ -46,14 +46,10 @@ def read_image(path: Path) -> NDArray[Any]:
     """
     import SimpleITK as sitk  # noqa: N813
 
-    damaged = UserError(f"{path} is missing or damaged; make the data set again or restore the file.")
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise damaged from error
-    if not is_whole(path, image):
-        raise damaged
-    return sitk.GetArrayFromImage(image)
+        return sitk.GetArrayFromImage(open_image(path))
+    except (UserError, OSError) as error:
+        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -146,6 +146,9 @@ def _nrrd() -> Iterator[Named]:
     yield "empty.nrrd", made({}, b"")
     yield "endless.nrrd", made({"encoding": "bzip2"}, b"").rstrip(b"\n")
     yield "cut.nrrd", made({}, pixels[:20])
+    for length in (1100, 20000):
+        yield f"endless{length}.nrrd", made({"type": "U" * length})
+        yield f"list{length}.nrrd", made({"data file": "LIST", "encoding": "raw"}, b"U" * length)
     yield "bomb.nrrd", made({"sizes": "20000 20000 1"}, gzip.compress(bytes(64_000_000), 9))
     yield "magic.nrrd", made({}, first="NRRD9999")
 
