@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +48,8 @@ class Outputs:
     Attributes:
         dicom: DICOM objects, filed under the scan's own study.
         report: the report as HTML and PDF.
-        de_identify: the DICOM objects name no patient, and neither do report and overview name the case.
+        de_identify: the DICOM objects name no patient, and neither the report nor the overview among them names the
+            case, as folder, receipt and overview.png still do.
         name_patient: the report names the patient, as the scan's header does.
     """
 
@@ -75,8 +77,11 @@ def check_packages(outputs: Outputs) -> None:
         raise UserError(f"DICOM results and reports need {missing[0]}: pip install 'spectbonemetseg[results]'.")
 
 
-def write_outputs(reading: Reading, folder: Path, outputs: Outputs) -> list[str]:
+def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quantification | None = None) -> list[str]:
     """Write what is asked for into a folder that exists.
+
+    Args:
+        known: what is quantified of the reading; None reckons it.
 
     Returns:
         A sentence for what cannot be written of this scan, such as DICOM of a picture file; the rest is written.
@@ -87,14 +92,14 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs) -> list[str]
     notes = []
     if outputs.de_identify:
         reading = _nameless(reading)
-    pages = _Pages(reading)
+    pages = _Pages(reading, known)
     if outputs.dicom:
         try:
             _write_dicom(pages, folder / DICOM_FOLDER, outputs.de_identify)
         except UserError as error:
             notes.append(f"No DICOM results: {error}")
     if outputs.report:
-        shown = _Pages(reading, _patient(reading)) if outputs.name_patient else pages
+        shown = pages.naming_patient() if outputs.name_patient else pages
         for name in REPORT_FILES:
             shown.write(folder / name)
     return notes
@@ -120,26 +125,29 @@ def write_report(reading: Reading, path: Path, name_patient: bool = False) -> No
         UserError: another ending.
         OSError: the file cannot be written.
     """
-    _Pages(reading, _patient(reading) if name_patient else None).write(path)
+    pages = _Pages(reading)
+    (pages.naming_patient() if name_patient else pages).write(path)
 
 
 class _Pages:
     """A report whose pictures are drawn once, whatever it is written as."""
 
-    def __init__(self, reading: Reading, patient: dict[str, str] | None = None) -> None:
-        self.reading, self.patient = reading, patient
-
-    @cached_property
-    def known(self) -> Quantification:
+    def __init__(self, reading: Reading, known: Quantification | None = None, content: Content | None = None) -> None:
         from ..quantification.quantify import quantify
 
-        return quantify(self.reading)
+        self.reading, self.known, self._content = reading, known or quantify(reading), content
+
+    def naming_patient(self) -> _Pages:
+        """The same pages, on which the patient is named."""
+        from .report.content import naming
+
+        return _Pages(self.reading, self.known, naming(self.content, _patient(self.reading)))
 
     @cached_property
     def content(self) -> Content:
         from .report.content import content_of
 
-        return content_of(self.reading, self.known, patient=self.patient)
+        return self._content or content_of(self.reading, self.known)
 
     @cached_property
     def pdf(self) -> bytes:
@@ -210,9 +218,11 @@ def _nameless(reading: Reading) -> Reading:
 
 def _without_files(note: str, reading: Reading) -> str:
     """A warning without the names of files and of the case."""
-    for file in reading.scan.source.files:
-        note = note.replace(file, "the file").replace(Path(file).name, "the file")
-    return note.replace(reading.scan.case, "the scan")
+    names = {name: "the file" for file in reading.scan.source.files for name in (file, Path(file).name)}
+    for name, instead in (*names.items(), (reading.scan.case, "the scan")):
+        # As a word of its own: a case may be called 1.
+        note = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\w)", instead, note)
+    return note
 
 
 def _patient(reading: Reading) -> dict[str, str]:

@@ -14,6 +14,7 @@ from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_out
 
 if TYPE_CHECKING:
     from ..lesions.results import Reading
+    from ..quantification.results import Quantification
 
 
 #: Every file a reading consists of (masks of views that exist, regions where the model knows them).
@@ -70,13 +71,16 @@ def save_reading(
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     _refuse_to_replace_foreign(target)
+    from ..quantification.quantify import quantify
+
     unfinished = beside(target if staging is None else staging / target.name)
     try:
         if staging is None:
             target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        notes = write_outputs(reading, unfinished, outputs) if outputs is not None else []
-        _write_all(_told(reading, outputs, notes), str(unfinished), quick)
+        found = quantify(reading)
+        notes = write_outputs(reading, unfinished, outputs, found) if outputs is not None else []
+        _write_all(_told(reading, outputs, notes), found, str(unfinished), quick)
         onto_disk(unfinished)
         put_in_place(unfinished, target)
     except OSError as error:
@@ -98,8 +102,7 @@ def _told(reading: Reading, outputs: Outputs | None, notes: list[str]) -> Readin
     return replace(reading, receipt={**reading.receipt, "outputs": list(outputs.wanted), "warnings": warnings})
 
 
-def _write_all(reading: Reading, folder: str, quick: bool) -> None:
-    from ..quantification.quantify import quantify
+def _write_all(reading: Reading, found: Quantification, folder: str, quick: bool) -> None:
     from .markups import write_contours
     from .overview import write_overview
     from .quantification_files import write_quantification
@@ -109,7 +112,6 @@ def _write_all(reading: Reading, folder: str, quick: bool) -> None:
     from .table import write_lesion_table
     from .volumes import write_masks, write_volumes
 
-    found = quantify(reading)
     write_lesion_table(reading, os.path.join(folder, "lesions.csv"), found)
     numbers = [os.path.join(folder, f"quantification.{kind}") for kind in ("json", "csv")]
     write_quantification(found, reading, *numbers)

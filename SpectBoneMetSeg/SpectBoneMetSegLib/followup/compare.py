@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from ..common.errors import UserError
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Reading
+from ..quantification.anatomy import all_regions
 from ..quantification.quantify import quantify
 from ..scan.planar import ViewName
 from .limits import REPEATABILITY, Limits
-from .registration import Registration, register
+from .registration import Registration, places, register
 from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
 
 __all__ = ["compare"]
@@ -38,23 +39,30 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
         readings: as reviewed; without dates in the order in which they are given.
 
     Raises:
-        UserError: fewer than two readings.
+        UserError: fewer than two readings, or some of the whole body and others of a part of it.
     """
     if len(readings) < 2:
         raise UserError("A comparison needs two scans of a patient or more: give the earlier one, too.")
+    whole = [each.crop.method == "whole-body" for each in readings]
+    if any(whole) and not all(whole):
+        part = readings[whole.index(False)].scan.case
+        # What was not looked at would be told as gone, or as new.
+        raise UserError(
+            f"Of {part} a part was read and of others the whole body: read all alike, best whole.", "region"
+        )
     times = [TimePoint(each, quantify(each), each.scan.source.description.get("study_date", "")) for each in readings]
     if all(time.date for time in times):
         times.sort(key=lambda time: time.date)
-    places = [_places(time) for time in times]
+    where = [_places(time) for time in times]
     maps = [
         register(one.reading.scan, one.reading.regions, two.reading.scan, two.reading.regions)
         for one, two in pairwise(times)
     ]
     links = []
     for number, step in enumerate(maps):
-        links += _links(times[number], places[number], step, places[number + 1], number)
-    keys = [(number, lesion) for number, each in enumerate(places) for lesion in each]
-    tracks = [_track(group, times, places, maps, limits) for group in _groups(keys, links)]
+        links += _links(times[number], where[number], step, where[number + 1], number)
+    keys = [(number, lesion) for number, each in enumerate(where) for lesion in each]
+    tracks = [_track(group, times, where, maps, limits) for group in _groups(keys, links)]
     tracks.sort(key=lambda points: -max(float(point.place[:, 1].mean()) for point in points[1] if len(point.place)))
     numbered = tuple(Track(number, *each) for number, each in enumerate(tracks, start=1))
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
@@ -64,12 +72,7 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
 def _places(time: TimePoint) -> dict[int, Points]:
     """{lesion ID: (n, 2) R, S mm of its pixels} of the lesions that count."""
     frame, ids = time.reading.scan.frame, lesion_ids(time.reading)
-    found = {}
-    for lesion in time.lesions:
-        rows, columns = np.nonzero(ids == lesion.id)
-        ijk = np.column_stack([columns, rows, np.zeros(len(rows)), np.ones(len(rows))])
-        found[lesion.id] = np.asarray((ijk @ frame.ijk_to_ras.T)[:, [0, 2]])
-    return found
+    return {lesion.id: places(ids == lesion.id, frame) for lesion in time.lesions}
 
 
 def _carried(time: TimePoint, lesion: int, place: Points, step: Registration) -> Points:
@@ -197,8 +200,9 @@ def _change(
 
 def _bone_level(time: TimePoint) -> float:
     """Mean counts a pixel over the bones beside lesions, all views; 1 where no region is known."""
+    known = [number for number, region in all_regions().items() if region.bone]
     values = [
-        time.reading.scan.views[name].counts[(numbers > 0) & (numbers % 50 < 20) & (time.reading.view_masks[name] == 0)]
+        time.reading.scan.views[name].counts[np.isin(numbers, known) & (time.reading.view_masks[name] == 0)]
         for name, numbers in time.reading.regions.items()
     ]
     bones = np.concatenate(values) if values else np.zeros(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ..common.dates import written_day
 from ..common.notice import RESEARCH_USE
 from .picture import COLORS, inline, render_scan
 from .results import Change, Comparison, TimePoint
@@ -69,9 +70,7 @@ def render_page(comparison: Comparison) -> str:
 
 
 def _title(time: TimePoint) -> str:
-    date = time.date
-    day = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else ""
-    return f"{day} {time.name}".strip()
+    return f"{written_day(time.date)} {time.name}".strip()
 
 
 def _sentence(comparison: Comparison) -> str:

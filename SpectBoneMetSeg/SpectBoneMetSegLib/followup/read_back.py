@@ -9,7 +9,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,11 @@ from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..lesions.components import number_lesions
 from ..lesions.measurement import measure_lesions
-from ..lesions.results import Lesion, Reading
+from ..lesions.results import Lesion, Reading, SeenIn
 from ..lesions.review import CLASSIFICATIONS, DECISIONS
 from ..loading import read_found
 from ..loading.archive import FoundScan
+from ..loading.images import open_image
 from ..scan.aggregation import aggregate
 from ..scan.planar import VIEW_NAMES, ViewName, WholeBodyScan
 from ..scan.thorax import ThoraxCrop
@@ -29,6 +30,8 @@ from ..scan.thorax import ThoraxCrop
 __all__ = ["is_result", "read_result"]
 
 Word = TypeVar("Word", bound=str)
+#: Views in which a lesion may be seen.
+SEEN_IN: tuple[SeenIn, ...] = get_args(SeenIn)
 #: What a damaged file makes its reader raise.
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)
 
@@ -58,7 +61,7 @@ def read_result(folder: Path) -> Reading:
             if (folder / f"regions_{name}.nrrd").is_file()
         }
         probability = _pixels(folder / "probability.nrrd").astype(np.float32)
-        lesions = _decided(measure_lesions(scan, union, views, probability), folder, receipt)
+        lesions, rejected = _decided(measure_lesions(scan, union, views, probability), folder, receipt)
         crop = receipt["crop"]
         box = ThoraxCrop(
             tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
@@ -74,6 +77,7 @@ def read_result(folder: Path) -> Reading:
         probability,
         aggregate(scan).counts,
         receipt,
+        rejected=rejected,
         regions=regions,
         confidence=receipt.get("confidence"),
     )
@@ -100,20 +104,38 @@ def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:
     )
 
 
-def _decided(lesions: tuple[Lesion, ...], folder: Path, receipt: dict[str, Any]) -> tuple[Lesion, ...]:
-    """The lesions with what the table and the receipt say of them; rejected ones are in no mask and left out."""
+def _decided(
+    lesions: tuple[Lesion, ...], folder: Path, receipt: dict[str, Any]
+) -> tuple[tuple[Lesion, ...], tuple[Lesion, ...]]:
+    """The lesions with what the table and the receipt say of them; and the rejected ones, which are in no mask."""
     with (folder / "lesions.csv").open(encoding="utf-8", newline="") as file:
         rows = {int(row["ID"]): row for row in csv.DictReader(file)}
     edited = {entry["lesion"] for entry in receipt.get("review") or [] if entry.get("edited")}
-    return tuple(
-        replace(
+
+    def ruled(lesion: Lesion) -> Lesion:
+        row = rows[lesion.id]
+        return replace(
             lesion,
-            decision=_one_of(DECISIONS, rows[lesion.id]["decision"]),
-            classification=_one_of(CLASSIFICATIONS, rows[lesion.id]["classification"]),
-            confidence=float(rows[lesion.id]["confidence"]) if rows[lesion.id].get("confidence") else None,
+            decision=_one_of(DECISIONS, row["decision"]),
+            classification=_one_of(CLASSIFICATIONS, row["classification"]),
+            confidence=float(row["confidence"]) if row.get("confidence") else None,
             edited=lesion.id in edited,
         )
-        for lesion in lesions
+
+    rejected = [_rejected(number, row) for number, row in rows.items() if row["decision"] == "rejected"]
+    return tuple(map(ruled, lesions)), tuple(map(ruled, rejected))
+
+
+def _rejected(number: int, row: dict[str, str]) -> Lesion:
+    """A lesion of which the table alone knows; no outline is left of it."""
+    return Lesion(
+        id=number,
+        curve=np.zeros((0, 3)),
+        seen_in=_one_of(SEEN_IN, row["seen_in"]),
+        area_mm2=100 * float(row["area_cm2"]),
+        centroid=(float(row["centroid_R_mm"]), 0.0, float(row["centroid_S_mm"])),
+        max_probability=float(row["max_probability"]),
+        mean_probability=float(row["mean_probability"]),
     )
 
 
@@ -125,4 +147,7 @@ def _one_of(known: tuple[Word, ...], found: str) -> Word:
 def _pixels(path: Path) -> NDArray[Any]:
     import SimpleITK
 
-    return np.asarray(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))[0])
+    try:
+        return np.asarray(SimpleITK.GetArrayFromImage(open_image(path))[0])
+    except UserError as error:
+        raise ValueError(str(error)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
 from ..lesions.review import Memory, Review, reviewed
-from ..quantification.bones import bones_of
+from ..quantification.bones import bones_of, near_of
 from ..quantification.results import BoneShare
 from ..scan.planar import ViewName
 from . import stored_result as live
@@ -163,10 +164,15 @@ class LiveReading:
         """The ID of the segment that holds a lesion."""
         return self._segments[lesion]
 
+    @cached_property
+    def _near_bone(self) -> dict[ViewName, NDArray[np.uint8]]:
+        """The nearest bone of every pixel, which no edit changes."""
+        return near_of(self.result.scan, self.result.regions)
+
     def bones_of(self, lesion: int) -> tuple[BoneShare, ...]:
         """The bones a lesion lies on, largest share first; none where the model gave no regions."""
         if self._bones[0] is not self.reading:
-            self._bones = self.reading, bones_of(self.reading).together
+            self._bones = self.reading, bones_of(self.reading, self._near_bone).together
         return self._bones[1].get(lesion, ())
 
     def lesion_of(self, segment: str) -> Lesion | None:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.dates import written_day
+
 __all__ = ["SHOWN", "date_of", "follow_view", "marks_of", "set_dated", "set_shown"]
 
 #: Attribute of a mark node: the slice view it belongs to.
@@ -66,7 +68,7 @@ def date_of(volume: Any) -> str:
         day = str(facts.get("source", {}).get("description", {}).get("study_date", ""))
     except (ValueError, AttributeError):
         return ""
-    return f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 and day.isdigit() else day
+    return written_day(day)
 
 
 def marks_of(slice_node: Any, scene: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Literal
 from ..scan.region_sides import PAIRED
 from ..scan.skeleton_regions import BONE_REGIONS, OTHER_REGIONS, RIGHT_OFFSET
 
-__all__ = ["LEFT", "RIGHT", "Code", "Region", "all_regions", "contralateral", "region_of"]
+__all__ = ["LEFT", "RIGHT", "Code", "Region", "all_regions", "contralateral"]
 
 Side = Literal["", "left", "right"]
 
@@ -91,15 +91,6 @@ def all_regions() -> dict[int, Region]:
         for offset, side in sides:
             found[number + offset] = Region(number + offset, name, side, bone, code)
     return dict(sorted(found.items()))
-
-
-def region_of(number: int) -> Region | None:
-    """The region of a number; None for 0 and for numbers that are none.
-
-    >>> region_of(60).title
-    'right femur'
-    """
-    return all_regions().get(number)
 
 
 def contralateral(number: int) -> int:

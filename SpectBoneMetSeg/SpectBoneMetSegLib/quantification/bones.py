@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..lesions.components import lesion_boxes
+from ..lesions.components import lesion_boxes, smallest_window
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Reading
 from ..scan.aggregation import on_frame
@@ -23,7 +23,7 @@ from ..scan.regrid import sample_on
 from .anatomy import all_regions
 from .results import BoneShare
 
-__all__ = ["Bones", "bones_of", "bones_together", "onto_frame", "regions_under", "shares_of"]
+__all__ = ["Bones", "bones_of", "bones_together", "near_of", "near_regions", "onto_frame", "shares_of"]
 
 Ids = NDArray[np.uint16]
 Numbers = NDArray[np.uint8]
@@ -49,46 +49,48 @@ class Bones:
     together: dict[int, tuple[BoneShare, ...]]
 
 
-def bones_of(reading: Reading) -> Bones:
-    """The bones of all lesions of a reading."""
-    views = reading.scan.views
-    masks = {name: reading.view_masks[name] for name in reading.regions}
-    under = {
-        name: regions_under(numbers, masks[name], views[name].spacing) for name, numbers in reading.regions.items()
-    }
-    if not under:
+def bones_of(reading: Reading, near: Mapping[ViewName, Numbers] | None = None) -> Bones:
+    """The bones of all lesions of a reading.
+
+    Args:
+        near: `near_of` the scan's regions, for readings of one scan that differ in their lesions; None finds them.
+    """
+    if not reading.regions:
         return Bones({}, {})
+    masks = {name: reading.view_masks[name] for name in reading.regions}
+    known = near_of(reading.scan, reading.regions) if near is None else near
+    under = {name: np.where(ids > 0, known[name], 0).astype(np.uint8) for name, ids in masks.items()}
     union = lesion_ids(reading)
     both = bones_together(reading.scan, union, masks, reading.regions, under)
     return Bones({name: shares_of(numbers, masks[name]) for name, numbers in under.items()}, shares_of(both, union))
 
 
-def regions_under(regions: Numbers, ids: Ids, spacing: tuple[float, float]) -> Numbers:
-    """(rows, columns) region of every pixel of a lesion, the nearest within REACH_MM; 0 for none and beside lesions.
+def near_of(scan: WholeBodyScan, regions: Mapping[ViewName, Numbers]) -> dict[ViewName, Numbers]:
+    """`near_regions` of every view."""
+    return {name: near_regions(numbers, scan.views[name].spacing) for name, numbers in regions.items()}
+
+
+def near_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
+    """(rows, columns) region of every pixel, beside every region the nearest within REACH_MM; 0 for none.
 
     Args:
-        regions: (rows, columns) region numbers. ids: (rows, columns) lesion IDs on the same grid.
-        spacing: (row, column) mm.
+        regions: (rows, columns) region numbers. spacing: (row, column) mm.
     """
     from scipy import ndimage
 
-    found = np.where(ids > 0, regions, 0).astype(np.uint8)
+    window = smallest_window(regions > 0)
+    if window is None:
+        return regions
     down, across = (int(REACH_MM / edge) + 1 for edge in spacing)
-    for number, box in enumerate(lesion_boxes(ids), start=1):
-        if box is None:
-            continue
-        window = (
-            slice(max(0, box[0].start - down), box[0].stop + down),
-            slice(max(0, box[1].start - across), box[1].stop + across),
-        )
-        near = regions[window]
-        beside = (ids[window] == number) & (near == 0)
-        if not beside.any() or not near.any():
-            continue
-        distance, place = ndimage.distance_transform_edt(near == 0, sampling=spacing, return_indices=True)
-        beside &= distance <= REACH_MM
-        found[window][beside] = near[tuple(place)][beside]
-    return found
+    rows, columns = window
+    wide = (
+        slice(max(0, rows.start - down), rows.stop + down),
+        slice(max(0, columns.start - across), columns.stop + across),
+    )
+    part, result = regions[wide], regions.copy()
+    distance, place = ndimage.distance_transform_edt(part == 0, sampling=spacing, return_indices=True)
+    result[wide] = np.where(distance <= REACH_MM, part[tuple(place)], 0)
+    return result
 
 
 def bones_together(
@@ -102,7 +104,7 @@ def bones_together(
 
     Args:
         union: (rows, columns) lesion IDs on the anterior frame. view_masks: the same per view on its own grid.
-        regions: per view region numbers on its own grid; under: per view from `regions_under`.
+        regions: per view region numbers on its own grid; under: per view those under its lesions.
     """
     frame = scan.frame
     shown = {name: onto_frame(numbers, scan.views[name], frame) for name, numbers in under.items()}
@@ -122,20 +124,22 @@ def bones_together(
     _, group = np.unique(key, return_inverse=True)
     factors = []
     for name, numbers in ((one, first), (two, second)):
-        level = _healthy_levels(scan.views[name].counts, regions[name], view_masks[name])
+        level = _healthy_levels(scan.views[name].counts, regions[name], view_masks[name], np.unique(numbers))
         factors.append(np.bincount(group, counts[name].counts[differ] / level[numbers]))
     together[differ] = np.where((factors[0] >= factors[1])[group], first, second)
     return together
 
 
-def _healthy_levels(counts: NDArray[np.float32], regions: Numbers, ids: Ids) -> NDArray[np.float64]:
-    """(256,) median counts of each region beside its lesions; of one that is diseased all over, of all of it."""
+def _healthy_levels(
+    counts: NDArray[np.float32], regions: Numbers, ids: Ids, wanted: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """(256,) median counts of each region wanted beside its lesions; of one that is diseased all over, of all of it."""
     levels = np.ones(256)
-    free = regions * (ids == 0)
-    for number in np.unique(regions[regions > 0]).tolist():
-        values = counts[free == number]
+    for number in wanted.tolist():
+        inside = regions == number
+        values = counts[inside & (ids == 0)]
         if values.size < LEAST_HEALTHY:
-            values = counts[regions == number]
+            values = counts[inside]
         levels[number] = max(float(np.median(values)), 1.0)
     return levels
 

@@ -16,6 +16,8 @@ from .bodies import find_bodies
 
 __all__ = ["STATURE_MM", "Gain", "filled_overflow", "find_gain", "pixel_size_of_body"]
 
+#: Highest value that 8 bits hold.
+TOP = 255
 #: Crown to toes of an adult who lies on a table (mm); ours, an average of men and women. People differ by 6 %.
 STATURE_MM = 1680.0
 #: A body that comes closer to the upper or lower edge than this share of the rows may be cut off.
@@ -123,14 +125,14 @@ def _stretched(grey: NDArray[np.int64]) -> Gain | None:
     return Gain(round(step, 4), "lattice") if step > 2 and fits[grey > 0].mean() >= ON_LATTICE else None
 
 
-def filled_overflow(grey: NDArray[Any], top: int = 255) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def filled_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """An 8-bit picture whose hot spots ran over, with a lower bound in them, and where that is.
 
     Some programs keep the last 8 bits of a count: beyond 255 a hot spot starts anew at black, inside a white rim. What
     was there is lost; the highest grey value is what it was at least.
 
     Args:
-        grey: (rows, columns) dark ground. top: the highest value that can be stored.
+        grey: (rows, columns) dark ground.
 
     Returns:
         The picture, and (rows, columns) bool of what was cut off or ran over.
@@ -139,26 +141,26 @@ def filled_overflow(grey: NDArray[Any], top: int = 255) -> tuple[NDArray[Any], N
 
     values = np.asarray(grey)
     wide = values.astype(np.int64)
-    torn = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3) > JUMP * top
-    hot = wide >= HOT * top
+    torn = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3) > JUMP * TOP
+    hot = wide >= HOT * TOP
     # Salt and pepper inside a white rim: what is hot closes over it, and a core touches nothing outside.
     solid = ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(hot, 2), np.ones((3, 3))))[2:-2, 2:-2]
     core = solid & ~hot & ndimage.binary_erosion(solid, np.ones((3, 3)))
-    lost = wide >= top
+    lost = wide >= TOP
     regions, _ = ndimage.label(solid, structure=np.ones((3, 3)))
     for number, window in enumerate(ndimage.find_objects(regions), start=1):
         part = regions[window] == number
         dark = core[window] & part
         # Noise tears no wide gaps: a true core falls to where its rim is far above.
-        if (dark & torn[window] & (wide[window] < (HOT - JUMP) * top)).any():
-            rim = part & (ndimage.binary_dilation(dark, np.ones((3, 3)), iterations=2) | (wide[window] >= top))
+        if (dark & torn[window] & (wide[window] < (HOT - JUMP) * TOP)).any():
+            rim = part & (ndimage.binary_dilation(dark, np.ones((3, 3)), iterations=2) | (wide[window] >= TOP))
             lost[window] |= dark | (rim & ndimage.binary_erosion(part, np.ones((3, 3)), iterations=2))
     result = values.copy()
-    result[lost] = top
+    result[lost] = TOP
     return result, lost
 
 
-def pixel_size_of_body(counts: NDArray[Any], stature_mm: float = STATURE_MM) -> float | None:
+def pixel_size_of_body(counts: NDArray[Any]) -> float | None:
     """The pixel edge in mm at which the body would be of average height; None where no whole body is seen.
 
     Args:
@@ -171,4 +173,4 @@ def pixel_size_of_body(counts: NDArray[Any], stature_mm: float = STATURE_MM) -> 
     rim = max(2, round(RIM * counts.shape[0]))
     if first < rim or end > counts.shape[0] - rim or not SLENDER[0] <= (end - first) / (right - left) <= SLENDER[1]:
         return None
-    return stature_mm / (end - first)
+    return STATURE_MM / (end - first)

@@ -10,7 +10,14 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export import outputs as module
-from SpectBoneMetSegLib.export.outputs import Outputs, check_packages, write_dicom, write_outputs, write_report
+from SpectBoneMetSegLib.export.outputs import (
+    Outputs,
+    _without_files,
+    check_packages,
+    write_dicom,
+    write_outputs,
+    write_report,
+)
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.savable_reading import SavableReading
 
@@ -182,3 +189,11 @@ def test_missing_packages_and_contradictions_are_told_before_any_work(monkeypatc
     check_packages(Outputs(report=True))
     with pytest.raises(UserError, match=r"need highdicom: pip install 'spectbonemetseg\[results\]'"):
         check_packages(Outputs(dicom=True))
+
+
+def test_a_short_name_is_taken_out_where_it_stands_alone(a_reading_of_dicom):
+    source = dataclasses.replace(a_reading_of_dicom.scan.source, files=("/archive/1.dcm",))
+    scan = dataclasses.replace(a_reading_of_dicom.scan, case="1", source=source)
+    reading = dataclasses.replace(a_reading_of_dicom, scan=scan)
+    note = "1.dcm of 1 has 10 areas at 2.16 mm; /archive/1.dcm is view 1."
+    assert _without_files(note, reading) == "the file of the scan has 10 areas at 2.16 mm; the file is view the scan."

@@ -177,3 +177,12 @@ def test_one_scan_is_no_comparison():
 def test_limits_say_where_they_are_from():
     assert REPEATABILITY.area_factor > 1
     assert "simulated" in REPEATABILITY.source
+
+
+def test_a_part_is_not_compared_with_a_whole_body_which_would_show_lesions_as_new():
+    whole = at(make_body((*FEMUR, BOTH)), "20240101")
+    crop = dataclasses.replace(whole.crop, rows=(0, 100), method="profiles")
+    part = dataclasses.replace(at(make_body(), "20240701"), crop=crop)
+    with pytest.raises(UserError, match="scan 20240701 a part was read"):
+        compare([whole, part])
+    compare([dataclasses.replace(whole, crop=crop), part])

@@ -13,6 +13,7 @@ from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.followup.files import COMPARISON_COLUMNS, save_comparison
 from SpectBoneMetSegLib.followup.read_back import is_result, read_result
+from SpectBoneMetSegLib.quantification.quantify import quantify
 from SpectBoneMetSegLib.scan.planar import ScanSource
 from support.bodies import make_body
 
@@ -83,8 +84,10 @@ def a_result(tmp_path):
         "crop": {"rows": [0, 200], "columns": [0, 100], "confidence": 1.0, "method": "whole-body", "reasons": []},
         "review": [{"lesion": 1, "edited": True}],
     }
-    accepted = dataclasses.replace(reading.lesions[0], decision="accepted", classification="malignant")
-    saved = dataclasses.replace(reading, lesions=(accepted, reading.lesions[1]), receipt=receipt)
+    accepted = dataclasses.replace(reading.lesions[0], decision="accepted", classification="malignant", edited=True)
+    rejected = dataclasses.replace(reading.lesions[1], id=3, decision="rejected", views={})
+    lesions = (accepted, reading.lesions[1])
+    saved = dataclasses.replace(reading, lesions=lesions, rejected=(rejected,), receipt=receipt)
     save_reading(saved, str(tmp_path / "result"))
     return tmp_path / "result", saved
 
@@ -97,6 +100,9 @@ def test_a_result_is_read_back_with_its_decisions(a_result):
     assert [lesion.decision for lesion in found.lesions] == ["accepted", "open"]
     assert found.lesions[0].classification == "malignant"
     assert [lesion.edited for lesion in found.lesions] == [True, False]
+    assert [lesion.decision for lesion in found.rejected] == ["rejected"]
+    assert found.rejected[0].area_mm2 == pytest.approx(saved.rejected[0].area_mm2, rel=1e-3)
+    assert quantify(found).review == quantify(saved).review
     for name, numbers in saved.regions.items():
         assert (found.regions[name] == numbers).all()
         assert (found.scan.views[name].counts == saved.scan.views[name].counts).all()

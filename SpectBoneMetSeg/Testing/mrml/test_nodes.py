@@ -8,21 +8,12 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.seg_nrrd import TERMINOLOGY
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
-from SpectBoneMetSegLib.mrml.nodes import add_outline, fill_scene, prepare_scene, shape_outline
+from SpectBoneMetSegLib.mrml.nodes import add_outline, fill_scene, shape_outline
 from SpectBoneMetSegLib.mrml.scene_file import save_scene
 
 slicer = pytest.importorskip("slicer")
 
 FIDUCIALS, COMPOSITES = "vtkMRMLMarkupsFiducialNode", "vtkMRMLSliceCompositeNode"
-
-
-@pytest.fixture
-def a_scene():
-    scene = slicer.vtkMRMLScene()
-    logics = prepare_scene(scene)
-    yield scene
-    scene.Clear(1)
-    del logics
 
 
 @pytest.fixture(scope="module")

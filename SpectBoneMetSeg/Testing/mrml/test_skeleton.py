@@ -5,21 +5,11 @@ import pytest
 from SpectBoneMetSegLib.lesions.model_result import ModelResult
 from SpectBoneMetSegLib.lesions.serialisation import regions_from, regions_text
 from SpectBoneMetSegLib.mrml.live_reading import LiveReading
-from SpectBoneMetSegLib.mrml.nodes import prepare_scene
 from SpectBoneMetSegLib.mrml.skeleton import SKELETON
 from SpectBoneMetSegLib.mrml.stored_result import add_scan, image_pixels
 from SpectBoneMetSegLib.scan.thorax import whole_field
 
 slicer = pytest.importorskip("slicer")
-
-
-@pytest.fixture
-def a_scene():
-    scene = slicer.vtkMRMLScene()
-    logics = prepare_scene(scene)
-    yield scene
-    scene.Clear(1)
-    del logics
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.quantification.anatomy import LEFT, RIGHT, all_regions, contralateral, region_of
-from SpectBoneMetSegLib.quantification.bones import REACH_MM, regions_under
+from SpectBoneMetSegLib.quantification.anatomy import LEFT, RIGHT, all_regions, contralateral
+from SpectBoneMetSegLib.quantification.bones import REACH_MM, near_regions
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
 BOTH = {"anterior": 80.0, "posterior": 80.0}
@@ -29,7 +29,7 @@ def test_pixels_beside_the_bone_count_for_the_nearest_one_within_reach(body):
     far[:, :5] = 10
     ids = np.zeros((60, 60), np.uint16)
     ids[10:12, :] = 1
-    found = regions_under(far, ids, (2.0, 2.0))
+    found = np.where(ids > 0, near_regions(far, (2.0, 2.0)), 0)
     reach = 5 + int(REACH_MM / 2)
     assert (found[10, :reach] == 10).all()
     assert (found[10, reach:] == 0).all()
@@ -60,7 +60,7 @@ def test_a_lesion_far_from_every_bone_has_none_and_does_not_count(body):
 
 def test_paired_regions_have_their_other_side():
     for number, region in all_regions().items():
-        other = region_of(contralateral(number))
+        other = all_regions()[contralateral(number)]
         assert other.name == region.name
         assert {region.side, other.side} in ({"left", "right"}, {""})
 

@@ -1,8 +1,9 @@
 """UIDs that follow from what they name.
 
 The same reading gets the same UIDs however often it is written, so that a second run does not fill an archive with
-copies: the archive knows them already. Whatever differs (another model, an edited outline, another decision) has other
-UIDs, so that nothing takes the place of what was sent before. Only the time of writing is not part of it.
+copies: the archive knows them already. Whatever differs (another model, an edited outline, another decision, another
+device that a report names) has other UIDs, so that nothing takes the place of what was sent before. Only the time of
+writing is not part of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ...lesions.results import Reading
 
 __all__ = ["content_of", "derived_uid", "tracking_uids"]
 
+#: What of a receipt tells readings apart.
+SHOWN = ("program", "model", "engine", "device", "inputs", "options", "threshold", "review", "warnings")
 #: All our UIDs are derived within it.
 _OURS = uuid.UUID("8f1c3ab8-5f0f-4f0e-9d4b-3f8a1f6ed0a2")
 
@@ -29,10 +32,10 @@ def derived_uid(*parts: str) -> str:
 
 
 def content_of(reading: Reading) -> str:
-    """Hex digest of all that makes a reading's results what they are: scan, program, model, outlines, decisions."""
+    """Hex digest of all that is shown of a reading: scan, program, model, engine, warnings, outlines, decisions."""
     receipt = reading.receipt
-    digest = hashlib.sha256()
-    kept = {key: receipt.get(key) for key in ("program", "model", "inputs", "options", "threshold", "review")}
+    digest = hashlib.sha256(reading.scan.case.encode())
+    kept = {key: receipt.get(key) for key in SHOWN}
     inputs = kept["inputs"]
     if isinstance(inputs, list):
         # Where a file lies says nothing about what is in it.

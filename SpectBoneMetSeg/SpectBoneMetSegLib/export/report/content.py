@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from ...common.dates import written_day
 from ...common.notice import RESEARCH_USE
 from ...lesions.extent import headline
 from ...lesions.results import Lesion, Reading
@@ -65,15 +66,12 @@ class Content:
     words: Words = field(default_factory=Words)
 
 
-def content_of(
-    reading: Reading, known: Quantification, words: Words | None = None, patient: dict[str, str] | None = None
-) -> Content:
-    """What the report of a reading says.
+def content_of(reading: Reading, known: Quantification, words: Words | None = None) -> Content:
+    """What the report of a reading says; it names no patient.
 
     Args:
         known: what is quantified of it.
         words: of another language.
-        patient: keys of `words` and what stands for the patient; None names nobody.
     """
     say = words or Words()
     maps = bool(reading.regions)
@@ -81,7 +79,7 @@ def content_of(
         title=say("title"),
         headline=headline(reading).capitalize() + ".",
         notice=RESEARCH_USE,
-        facts=tuple(_facts(reading, known, say, patient or {})),
+        facts=tuple(_facts(reading, known, say)),
         pictures=tuple(_pictures(reading, say)),
         notes=(say("pictures_note"), *((say("map_note"),) if maps else ())),
         sections=(
@@ -95,13 +93,17 @@ def content_of(
     )
 
 
-def _facts(reading: Reading, known: Quantification, say: Words, patient: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield from ((say(key), value) for key, value in patient.items())
+def naming(content: Content, patient: Mapping[str, str]) -> Content:
+    """The same with the patient at its head, by keys of its words."""
+    return replace(content, facts=(*((content.words(key), value) for key, value in patient.items()), *content.facts))
+
+
+def _facts(reading: Reading, known: Quantification, say: Words) -> Iterator[tuple[str, str]]:
     yield say("case"), reading.scan.case
     told = reading.scan.source.description
-    day = told.get("study_date", "")
-    if len(day) == 8 and day.isdigit():
-        yield say("study_date"), f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    day = written_day(told.get("study_date", ""))
+    if day:
+        yield say("study_date"), day
     camera = " ".join(told[key] for key in ("manufacturer", "model") if told.get(key))
     if camera:
         yield say("camera"), camera

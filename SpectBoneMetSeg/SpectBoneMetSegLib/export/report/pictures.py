@@ -44,7 +44,7 @@ def view_picture(reading: Reading, name: ViewName, level: float) -> tuple[bytes,
     """
     view = reading.scan.views[name]
     black = max(1.0, level * display_window(view.counts)[1])
-    first, end = _body_rows(reading)
+    first, end = _body_rows(reading, view)
     image, scale = _grey(view, black, first, end)
     from PIL import ImageDraw
 
@@ -75,7 +75,7 @@ def map_picture(reading: Reading, name: ViewName) -> bytes | None:
     from PIL import Image, ImageDraw
 
     view = reading.scan.views[name]
-    first, end = _body_rows(reading)
+    first, end = _body_rows(reading, view)
     image, scale = _grey(view, 2.2 * display_window(view.counts)[1], first, end)
     size, regions = image.size, regions[first:end]
     large = np.asarray(Image.fromarray(regions).resize(size, Image.Resampling.NEAREST))
@@ -97,13 +97,15 @@ def map_picture(reading: Reading, name: ViewName) -> bytes | None:
     return _png(image)
 
 
-def _body_rows(reading: Reading) -> tuple[int, int]:
-    """First and end row of the body in every view, with some air; the field may go on far beyond head and feet."""
-    views = reading.scan.views.values()
-    rows = min(view.shape[0] for view in views)
-    if any(view.shape[0] != rows for view in views):
+def _body_rows(reading: Reading, view: PlanarView) -> tuple[int, int]:
+    """First and end row of the body in every view, with some air; the field may go on far beyond head and feet.
+
+    Of a `view` whose grid is not that of the others all rows.
+    """
+    views, rows = reading.scan.views.values(), view.shape[0]
+    if any(each.shape[0] != rows for each in views):
         return 0, rows
-    summed = sum(view.counts.sum(axis=1, dtype=float) for view in views)
+    summed = sum(each.counts.sum(axis=1, dtype=float) for each in views)
     inside = np.flatnonzero(np.asarray(summed) > AIR_ROW * np.max(summed))
     air = round(AIR_MM / reading.scan.frame.spacing[0])
     return max(0, int(inside[0]) - air), min(rows, int(inside[-1]) + 1 + air)

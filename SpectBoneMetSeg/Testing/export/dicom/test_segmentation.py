@@ -9,7 +9,7 @@ import SimpleITK
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.dicom.segmentation import lesions_in, segmentation
 from SpectBoneMetSegLib.export.dicom.source import source_views
-from SpectBoneMetSegLib.export.dicom.uids import tracking_uids
+from SpectBoneMetSegLib.export.dicom.uids import content_of, tracking_uids
 from SpectBoneMetSegLib.quantification.quantify import quantify
 from support.labels import read
 
@@ -102,6 +102,13 @@ def test_segments_bear_name_code_tracking_and_the_model(dicom_reading, tmp_path)
     assert [site.AnatomicRegionModifierSequence[0].CodeMeaning for site in sites] == ["Left", "Right"]
     assert seg.StudyInstanceUID == source.header.StudyInstanceUID
     assert "Research use only" in seg.SeriesDescription
+
+
+def test_what_a_report_names_has_other_uids(dicom_reading):
+    reading = dicom_reading()
+    renamed = dataclasses.replace(reading, scan=dataclasses.replace(reading.scan, case="another"))
+    elsewhere = dataclasses.replace(reading, receipt={**reading.receipt, "device": "GPU"})
+    assert len({content_of(each) for each in (reading, renamed, elsewhere)}) == 3
 
 
 def test_the_same_reading_has_the_same_uids_and_another_has_others(dicom_reading):

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 from SpectBoneMetSegLib.export.report import words
-from SpectBoneMetSegLib.export.report.content import content_of
+from SpectBoneMetSegLib.export.report.content import content_of, naming
 from SpectBoneMetSegLib.export.report.html import html_report
 from SpectBoneMetSegLib.export.report.pdf import pdf_report
+from SpectBoneMetSegLib.export.report.pictures import _body_rows
 from SpectBoneMetSegLib.export.report.words import ENGLISH, Words
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
@@ -170,7 +171,7 @@ def test_names_are_shown_as_text_and_never_run(a_reading):
 
 def test_a_patient_is_named_only_when_asked_for(a_reading):
     assert "Gisela" not in html_report(content(a_reading))
-    named = content(a_reading, patient={"patient": "Geheim^Gisela"})
+    named = naming(content(a_reading), {"patient": "Geheim^Gisela"})
     assert "Geheim^Gisela" in html_report(named)
     assert "Geheim^Gisela" in text_of(pdf_report(named))
 
@@ -208,3 +209,13 @@ def test_no_word_is_left_over():
     by_value = {"open", "accepted", "rejected", "benign", "equivocal", "malignant", "model_ruled", "physician_ruled"}
     by_value |= {"anterior", "posterior", "patient", "patient_id", "birth_date"}
     assert [key for key in ENGLISH if f'"{key}"' not in code and key not in by_value] == []
+
+
+def test_a_view_with_more_rows_than_the_other_is_shown_to_its_end(a_reading):
+    views = a_reading.scan.views
+    short = dataclasses.replace(views["posterior"], counts=views["posterior"].counts[:-40])
+    scan = dataclasses.replace(a_reading.scan, posterior=short)
+    masks = {**a_reading.view_masks, "posterior": a_reading.view_masks["posterior"][:-40]}
+    reading = dataclasses.replace(a_reading, scan=scan, view_masks=masks)
+    assert _body_rows(reading, views["anterior"]) == (0, views["anterior"].shape[0])
+    assert _body_rows(reading, short) == (0, short.shape[0])
