@@ -3,10 +3,10 @@
     python Testing/benchmarks/archive.py [--studies N] [--jobs N] [--before COMMIT] [--data DATA --nnunet PYTHON]
 
 Prints, per study: the network's bare forward pass in batches, `batch` with all files and with --quick, a loop in one
-process, and with --before the `batch` command of an earlier commit; then the time of one warm study, of a cold command,
-and the memory of a reading process after few studies and after many. With --nnunet, the predictor of nnU-Net v2 with
-untrained weights on the same images: DATA is made by `spectbonemetseg simulate --patients N --test-share 0 --output
-DATA`, PYTHON an interpreter in which nnunetv2 is installed.
+process, and with --before the `batch` command of an earlier commit; with --many the memory of a reading process after
+few studies and after many. With --nnunet, the predictor of nnU-Net v2 with untrained weights on the same images: DATA
+is made by `spectbonemetseg simulate --patients N --test-share 0 --output DATA`, PYTHON an interpreter in which nnunetv2
+is installed. One warm study and a cold command are timed by pipeline.py.
 """
 
 from __future__ import annotations
@@ -22,30 +22,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 LIBRARIES = ("SpectBoneMetSeg", "SpectBoneMetSegTraining")
-
-
-def make_archive(folder: Path, studies: int) -> None:
-    """The sample study as so many patients' with other counts."""
-    import pydicom
-
-    dataset = pydicom.dcmread(SAMPLE)
-    dataset.decompress()
-    counts = dataset.pixel_array
-    for number in range(studies):
-        dataset.StudyInstanceUID = f"1.2.{number + 1}"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number + 1}.1"
-        dataset.PixelData = (counts * (1 + number % 50 / 100)).astype(counts.dtype).tobytes()
-        place = folder / f"P{number:05}" / "IM1"
-        place.parent.mkdir(parents=True)
-        dataset.save_as(place)
+sys.path.insert(0, str(ROOT / "SpectBoneMetSegTraining" / "Testing"))
 
 
 def batch(archive: Path, output: Path, *more: str, tree: Path = ROOT) -> tuple[float, list[dict[str, Any]]]:
@@ -89,27 +72,6 @@ def loop(archive: Path, output: Path, studies: int) -> float:
     for scan in scans:
         reader.read(scan).save(str(output / scan.parent.name))
     return (time.perf_counter() - start) / len(scans)
-
-
-def warm(repeat: int, output: Path) -> float:
-    """Median seconds from a file to all files with a model in memory."""
-    from SpectBoneMetSegLib import Reader
-
-    reader, times = Reader(), []
-    for _ in range(repeat + 1):
-        start = time.perf_counter()
-        reader.read(SAMPLE).save(str(output))
-        times.append(time.perf_counter() - start)
-    return median(times[1:])
-
-
-def cold(output: Path) -> float:
-    """Seconds of the command `segment` to all files."""
-    path = os.pathsep.join(str(ROOT / library) for library in LIBRARIES)
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "segment", str(SAMPLE), "--output", str(output)]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": path})
-    return time.perf_counter() - start
 
 
 def memory(archive: Path, few: int, many: int) -> tuple[float, float]:
@@ -184,11 +146,15 @@ def main() -> None:
     parser.add_argument("--nnunet", type=Path, metavar="PYTHON")
     parser.add_argument("--many", type=int, default=0, help="studies of the memory test; 0 leaves it out")
     args = parser.parse_args()
+    if args.nnunet and not args.data:
+        parser.error("--nnunet needs --data")
     jobs = ["--jobs", str(args.jobs)] if args.jobs else []
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         archive = args.data / "dicom" if args.data else root / "archive"
         if not args.data:
+            from support.archives import make_archive
+
             make_archive(archive, args.studies)
         pairs = {f"forward pass alone, {size} at a time": forward_pass(args.studies, size) for size in (1, 4, 8)}
         bare = min(pairs.values())
@@ -198,17 +164,18 @@ def main() -> None:
             seconds, log = batch(archive, root / name.replace(" ", ""), *jobs, *more)
             processor[name] = (_processor_seconds() - before) / len(log)
             pairs[name] = seconds / len(log)
+            studies = len(log)
             steady[name] = _steady(log)
         if not args.data:
             pairs["one after the other, all files"] = loop(archive, root / "loop", args.studies)
         if args.before:
             with checked_out(args.before, root / "before") as tree:
                 before = _processor_seconds()
-                pairs[f"batch of {args.before}"] = batch(archive, root / "old", tree=tree)[0] / args.studies
-                processor[f"batch of {args.before}"] = (_processor_seconds() - before) / args.studies
+                pairs[f"batch of {args.before}"] = batch(archive, root / "old", tree=tree)[0] / studies
+                processor[f"batch of {args.before}"] = (_processor_seconds() - before) / studies
         if args.nnunet:
             pairs["nnU-Net v2's predictor"] = nnunet(args.nnunet, args.data, root / "nnunet")
-        print(f"{args.studies} studies, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+        print(f"{studies} studies, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
         print(f"{'seconds a study':42}{'':>10}  {'bare forward pass':>18}  {'batch, all files':>17}")
         for name, seconds in pairs.items():
             print(f"{name:42}{seconds:10.3f}  {bare / seconds:17.0%}  {seconds / pairs['batch, all files']:16.2f}x")
@@ -216,9 +183,6 @@ def main() -> None:
             print(f"{name + ', once it is running':42}{seconds:10.3f}  {bare / seconds:17.0%}")
         for name, seconds in processor.items():
             print(f"{name + ', processor seconds':42}{seconds:10.3f}")
-        print(f"{'one warm study to all files (median of 9)':42}{warm(9, root / 'warm'):10.3f}")
-        times = [cold(root / f"cold{number}") for number in range(3)]
-        print(f"{'cold command to all files (median of 3)':42}{median(times):10.3f}")
         if args.many:
             start = max(1, args.many // 50)
             few, many = memory(archive, start, args.many)

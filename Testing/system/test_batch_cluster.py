@@ -7,30 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
+from support.archives import make_archive
 
 pytest.importorskip("distributed")
 
 from SpectBoneMetSegLib.batch import cluster
 
-SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
 QUIET = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s", "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture
 def archive(tmp_path):
-    dataset = pydicom.dcmread(SAMPLE)
-    for number in range(8):
-        dataset.StudyInstanceUID = f"1.2.{number + 1}"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number + 1}.1"
-        place = tmp_path / "archive" / f"P{number}" / "IM1"
-        place.parent.mkdir(parents=True)
-        dataset.save_as(place)
-    return tmp_path / "archive"
+    return make_archive(tmp_path / "archive", 8)
 
 
 @pytest.fixture

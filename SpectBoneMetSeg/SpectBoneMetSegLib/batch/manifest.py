@@ -94,7 +94,9 @@ def _once(
         if same is None or same == path or scan is None:
             kept.append(entry)
         else:
-            out += [LeftOut(file, f"the same scan as {same}, which is read") for file in scan.files]
+            files = [*scan.files, *(copy for several in scan.copies.values() for copy in several)]
+            out += [LeftOut(file, f"the same scan as {same}, which is read") for file in files]
+            out += [LeftOut(file, why) for file, why in scan.beside.items()]
     return kept, out
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.errors import UserError
-from ..common.processes import child_environment, kill_tree, own_group
+from ..common.processes import child_environment, how_it_ended, kill_tree, own_group
 from .cases import Case
 from .work import Settings, failed
 
@@ -118,10 +118,11 @@ class Pool:
         missing = len(cases)
         try:
             while missing:
+                # Also while the others go on delivering.
+                self._end_silent_ones()
                 try:
                     said = self._results.get(timeout=LOOK)
                 except queue.Empty:
-                    self._end_silent_ones()
                     continue
                 if isinstance(said, UserError):
                     raise said
@@ -197,7 +198,7 @@ class Pool:
             hand.process.stdin.flush()
             kind, *said = pickle.load(hand.process.stdout)
             if kind == "refused":
-                raise UserError(said[0]["message"], *said[0]["fields"], command=said[0]["command"])
+                raise UserError.from_dict(said[0])
             while True:
                 for order in self._next_orders(hand):
                     pickle.dump((order.number, order.case), hand.process.stdin)
@@ -237,7 +238,7 @@ class Pool:
             UserError: processes die one after the other.
         """
         kill_tree(hand.process)
-        how = f"the process that read it ended ({_how(hand)})"
+        how = f"the process that read it ended ({how_it_ended(hand.process, hand.log)})"
         if hand.late:
             how = f"it took longer than {self._limit:.0f} s"
         with self._lock:
@@ -252,18 +253,5 @@ class Pool:
                 order.alone = True
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
-                raise UserError(f"The processes that read end one after the other ({_how(hand)}); try fewer.", "jobs")
-
-
-def _how(hand: _Hand) -> str:
-    """How a process ended, with the last line that it said."""
-    import signal
-
-    code = hand.process.wait()
-    name = f"code {code}"
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-code).name
-    hand.log.seek(0)
-    lines = hand.log.read().decode("utf-8", "replace").strip().splitlines()
-    return f"{name}: {lines[-1][:200]}" if lines else name
+                said = how_it_ended(hand.process, hand.log)
+                raise UserError(f"The processes that read end one after the other ({said}); try fewer.", "jobs")

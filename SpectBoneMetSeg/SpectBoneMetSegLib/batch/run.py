@@ -43,13 +43,13 @@ class Plan:
 
     Attributes:
         found: what the archive holds.
-        done: cases that an earlier run has read. failed: cases that it could not, with the reason.
-        waiting: the others.
+        done: cases that an earlier run has read. failed: what it said of those that it could not, by their folders:
+            "input", "failure" and "attempt". waiting: the others.
     """
 
     found: Found
     done: list[Case] = field(default_factory=list)
-    failed: dict[Path, str] = field(default_factory=dict)
+    failed: dict[Path, dict[str, Any]] = field(default_factory=dict)
     waiting: list[Case] = field(default_factory=list)
 
     def decisions(self) -> dict[Path, str]:
@@ -80,9 +80,9 @@ def make_plan(
         if not again and is_done(case, card, options, quick=quick, outputs=outputs):
             plan.done.append(case)
             continue
-        reason = "" if again or retry or not known else known.get(attempt_of(case, card, options), "")
-        if reason:
-            plan.failed[case.folder] = reason
+        attempt = "" if again or retry or not known else attempt_of(case, card, options)
+        if attempt in known:
+            plan.failed[case.folder] = {"input": str(case.input), "failure": known[attempt], "attempt": attempt}
         else:
             plan.waiting.append(case)
     return plan
@@ -124,17 +124,16 @@ class Run:
         self.results: dict[Path, dict[str, Any]] = {}
         #: The rows of `batch.csv`, once it is written.
         self.table: list[dict[str, Any]] = []
-        kept = {case.folder: case for case in plan.found.cases}
-        self._kept = [
-            {"input": str(kept[place].input), "failure": reason, "attempt": attempt(kept[place])}
-            for place, reason in plan.failed.items()
-        ]
         self._failures_written = 0.0
 
     @property
     def failures(self) -> list[dict[str, Any]]:
         """Everything that could not be read, now and before."""
-        return [*self.broken, *self._kept, *(each for each in self.results.values() if "failure" in each)]
+        return [
+            *self.broken,
+            *self.plan.failed.values(),
+            *(each for each in self.results.values() if "failure" in each),
+        ]
 
     def go(
         self,
@@ -211,8 +210,8 @@ class Run:
             elif case.folder in done:
                 rows.append(row_of_earlier(case))
             else:
-                reason = self.plan.failed.get(case.folder, "")
-                state = "failed before" if reason else "not read yet"
+                earlier = self.plan.failed.get(case.folder)
+                state, reason = ("failed before", earlier["failure"]) if earlier else ("not read yet", "")
                 rows.append({"input": str(case.input), "case": case.name, "state": state, "reason": reason})
         return [*rows, *_rows_left_out(self.plan.found.left_out, self.broken)]
 

@@ -74,7 +74,7 @@ def summary_page(rows: Sequence[Mapping[str, Any]], output: Path, title: str, fa
         f"<p>{escape(facts)}</p>",
         _numbers(rows, read),
         "<div class=charts>",
-        _histogram("Areas of abnormal uptake in a study", [float(row["areas"]) for row in read], AREAS),
+        _histogram("Areas of abnormal uptake in a study", [float(row["areas"]) for row in read], AREAS, whole=True),
         _histogram("Abnormal area in a study (cm²)", [_number(row.get("area_cm2")) for row in read], AREAS_CM2),
         "</div>",
         _look_at_first(first[:LISTED], len(read)),
@@ -113,14 +113,14 @@ def _numbers(rows: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]
     return f"<div class=numbers>{''.join(f'<div><b>{count}</b>{name}</div>' for name, count in shown.items())}</div>"
 
 
-def _histogram(title: str, values: Sequence[float], ends: Sequence[float]) -> str:
-    """Bars of how many values lie in each interval, with their numbers, as SVG."""
+def _histogram(title: str, values: Sequence[float], ends: Sequence[float], *, whole: bool = False) -> str:
+    """Bars of how many values lie in each interval, with their numbers, as SVG; `whole` are values without parts."""
     counts = [0] * (len(ends) + 1)
     for value in values:
         counts[sum(value > end for end in ends)] += 1
     names = [
         f"{ends[0]:g}",
-        *(_between(low, high) for low, high in pairwise(ends)),
+        *(_between(low + whole, high) for low, high in pairwise(ends)),
         f"> {ends[-1]:g}",
     ]
     width, height, most = 54, 120, max(counts) or 1
@@ -133,15 +133,15 @@ def _histogram(title: str, values: Sequence[float], ends: Sequence[float]) -> st
             f"<text class=count x={middle} y={top - 3} text-anchor=middle>{count}</text>"
             f"<text x={middle} y={height + 32} text-anchor=middle>{escape(name)}</text>"
         )
-    whole = len(counts) * width
+    wide = len(counts) * width
     return (
-        f"<div><h2>{escape(title)}</h2><svg viewBox='0 0 {whole} {height + 40}' width={whole} role=img "
+        f"<div><h2>{escape(title)}</h2><svg viewBox='0 0 {wide} {height + 40}' width={wide} role=img "
         f"aria-label='{escape(title)}'>{''.join(bars)}</svg></div>"
     )
 
 
 def _between(low: float, high: float) -> str:
-    return f"{high:g}" if high - low == 1 else f"{low:g}-{high:g}"
+    return f"{high:g}" if high == low else f"{low:g}-{high:g}"
 
 
 def _look_at_first(rows: Sequence[Mapping[str, Any]], total: int) -> str:

@@ -176,11 +176,7 @@ def _read_one(
 
 def failure_in_words(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
     """A failure as `--json` tells it; the result of an earlier run is kept, and the sentence says so."""
-    if "error" in result:
-        told = result["error"]
-        sentence = worded(UserError(told["message"], *told["fields"], command=told["command"]), flags)
-    else:
-        sentence = result["stop"]
+    sentence = worded(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
     # Not Path.is_file: that raises where the name is too long for the file system.
     if os.path.isfile(case.folder / "receipt.json"):
         sentence += f" The result of an earlier run stays in {case.folder}."

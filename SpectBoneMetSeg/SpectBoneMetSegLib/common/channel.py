@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from .errors import UserError
-from .processes import PATIENCE, kill_tree, own_group, whole_lines
+from .processes import PATIENCE, how_it_ended, kill_tree, own_group, whole_lines
 
 __all__ = ["Channel", "Child", "open_channel", "requests_of_parent", "said_in"]
-
-#: Lines and characters of a child's own messages that the sentence about its end shows.
-LAST_LINES, LAST_CHARACTERS = 3, 300
 
 
 class Child:
@@ -82,14 +78,7 @@ class Child:
 
     def how_it_ended(self) -> str:
         """Its exit code or signal with its last messages, such as "code 7: out of memory"."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
-        code = self._process.returncode
-        how = _signal_name(-code) if code is not None and code < 0 else f"code {code}"
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        words = " ".join(line.strip() for line in lines[-LAST_LINES:])
-        return f"{how}: {words[:LAST_CHARACTERS]}" if words else how
+        return how_it_ended(self._process, self._log)
 
     def dismiss(self) -> None:
         """Let a child that is not at work end by itself, then as `end`."""
@@ -114,13 +103,6 @@ def said_in(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return said if isinstance(said, dict) and isinstance(said.get("event"), str) else None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class Channel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = ["UserError"]
@@ -28,6 +28,11 @@ class UserError(Exception):
     def to_dict(self) -> dict[str, Any]:
         """JSON values that take the error to another process, of "message", "fields" and "command"."""
         return {"message": str(self), "fields": list(self.fields), "command": self.command}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> UserError:
+        """The inverse of `to_dict`."""
+        return cls(told["message"], *told["fields"], command=told["command"])
 
     def with_hints(self, hints: Iterable[str]) -> str:
         """The sentence with hints in parentheses at its end, as it stands without any."""

@@ -1,9 +1,24 @@
-"""What the running process costs."""
+"""What memory there is, and what the running process costs."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+from .packages import is_there
+
+
+def free_memory_mb() -> float | None:
+    """Memory that can be had without pushing others out, in MB (2**20 bytes); None where the system does not tell."""
+    if is_there("psutil"):
+        import psutil
+
+        return float(psutil.virtual_memory().available) / 2**20
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
 
 
 def peak_memory_mb() -> float | None:

@@ -15,6 +15,8 @@ from .resources import package_folder
 
 #: Seconds a child that was asked to end may take before it is killed.
 PATIENCE = 2.0
+#: Of what a child said before it ended.
+LAST_LINES, LAST_CHARACTERS = 3, 300
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
@@ -34,6 +36,29 @@ def kill_group(pid: int) -> None:
         # The group outlives its leader: descendants of a crashed child are ended too.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def how_it_ended(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    """Its exit code or signal with its last messages, such as "code 7: out of memory".
+
+    Args:
+        log: file that takes what it says, open for reading.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+    code = process.returncode
+    how = _signal_name(-code) if code is not None and code < 0 else f"code {code}"
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    words = " ".join(line.strip() for line in lines[-LAST_LINES:])
+    return f"{how}: {words[:LAST_CHARACTERS]}" if words else how
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from .._version import __version__
 from ..common.errors import UserError
+from ..common.memory import free_memory_mb
 from ..common.packages import is_there
 from ..model.engines import EngineName, load_engine
 from ..model.store import (
@@ -38,7 +39,10 @@ Value = TypeVar("Value")
 
 #: Packages of the plain install, and those of extras, by the names under which they are installed.
 NEEDED = ("numpy", "scipy", "pydicom", "SimpleITK", "Pillow", "onnxruntime", "pylibjpeg", "python-gdcm", "platformdirs")
-EXTRA = ("tensorflow", "keras", "slicer-core", "dask", "distributed")
+EXTRA = (
+    *("tensorflow", "keras", "slicer-core", "dask", "distributed"),
+    *("highdicom", "Jinja2", "reportlab", "dicom-anonymizer"),
+)
 PYTHONS = ((3, 11), (3, 13))
 #: Below these a run may end in the middle (GB).
 LEAST_MEMORY_GB, LEAST_DISK_GB = 1.0, 2.0
@@ -107,30 +111,18 @@ def _machine(output: Path) -> Iterator[Finding]:
     from ..batch.pool import cores
 
     yield Finding("cores", "good", f"{cores()} of {os.cpu_count()} may be used")
-    free = _free_memory_gb()
+    free = free_memory_mb()
     if free is None:
         yield Finding("memory", "note", "the system does not tell")
     else:
-        little = free < LEAST_MEMORY_GB
+        little = free < 2**10 * LEAST_MEMORY_GB
         remedy = "Close other programs, or read with fewer processes at a time." if little else ""
-        yield Finding("memory", "bad" if little else "good", f"{free:.1f} GB free", remedy)
+        yield Finding("memory", "bad" if little else "good", f"{free / 2**10:.1f} GB free", remedy)
     place = _existing(output)
     space = shutil.disk_usage(place).free / 2**30
     little = space < LEAST_DISK_GB
     remedy = f"Free some space below {place}: a study takes about 3 MB." if little else ""
     yield Finding("disk", "bad" if little else "good", f"{space:.1f} GB free at {place}", remedy)
-
-
-def _free_memory_gb() -> float | None:
-    if is_there("psutil"):
-        import psutil
-
-        return float(psutil.virtual_memory().available) / 2**30
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return None
 
 
 def _existing(place: Path) -> Path:

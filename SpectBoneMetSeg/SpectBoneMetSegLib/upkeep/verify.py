@@ -15,6 +15,7 @@ import numpy as np
 from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..loading.archive import FoundScan
+from ..loading.images import open_image
 from ..loading.options import Options
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ def verify_receipt(
 def _read(path: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(told["model"]["sha256"], str) or not told["inputs"] or not isinstance(told["options"], dict):
+        model, inputs = told["model"], told["inputs"]
+        sound = (
+            isinstance(model["sha256"], str) and isinstance(model["name"], str) and isinstance(told["options"], dict)
+        )
+        if not sound or not inputs or not all(isinstance(entry, dict) for entry in inputs):
             raise ValueError("it lacks parts")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a receipt.json or its folder.") from error
@@ -186,8 +191,8 @@ def _stored(path: Path) -> Any:
     import SimpleITK
 
     try:
-        return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))[0] if path.is_file() else None
-    except RuntimeError as error:
+        return SimpleITK.GetArrayFromImage(open_image(path))[0] if path.is_file() else None
+    except UserError as error:
         raise UserError(f"{path} is damaged; restore it or read the scan again.") from error
 
 
@@ -212,7 +217,11 @@ def _compare_masks(reading: Reading, folder: Path, matters: list[Difference]) ->
 
 def _compare_probability(reading: Reading, folder: Path, matters: list[Difference], notes: list[Difference]) -> None:
     stored = _stored(folder / "probability.nrrd")
-    if stored is None or stored.shape != reading.probability.shape:
+    if stored is None:
+        return
+    if stored.shape != reading.probability.shape:
+        words = f"probability.nrrd has {stored.shape} pixels, the scan {reading.probability.shape}."
+        matters.append(Difference("probability", words))
         return
     most = float(np.abs(stored - reading.probability).max())
     if most > 0:
@@ -236,6 +245,8 @@ def _compare_table(reading: Reading, folder: Path, matters: list[Difference]) ->
         now = (Path(place) / "lesions.csv").read_text(encoding="utf-8")
     then_rows, now_rows = (list(csv.DictReader(io.StringIO(text))) for text in (stored, now))
     if len(then_rows) != len(now_rows):
+        words = f"lesions.csv has {len(then_rows)} rows, the reading {len(now_rows)}."
+        matters.append(Difference("table", words))
         return
     changed = sorted(
         {

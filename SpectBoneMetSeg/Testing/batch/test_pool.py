@@ -33,6 +33,10 @@ while True:
         os.kill(os.getpid(), signal.SIGSEGV)
     if case.name.startswith("hangs"):
         time.sleep(600)
+    if case.name.startswith("full"):
+        tell("done", number, {"stop": "No space left on device."}); continue
+    if case.name.startswith("slow"):
+        time.sleep(0.1)
     once = case.folder.parent / "once"
     if case.name.startswith("unlucky") and not once.exists():
         once.touch(); os.kill(os.getpid(), signal.SIGKILL)
@@ -107,3 +111,16 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_what_ends_a_run_comes_from_a_process_as_it_was_told(pool, tmp_path):
+    found = read(pool(2), tmp_path, "case0", "full disk", "case1")
+    assert found["full disk"] == {"stop": "No space left on device."}
+
+
+def test_a_case_that_hangs_is_ended_while_the_others_still_deliver(pool, tmp_path):
+    names = ["hangs", *(f"slow{number}" for number in range(60))]
+    cases = [Case(Path(name), tmp_path / name) for name in names]
+    order = [cases[number].name for number, _ in pool(2, limit=0.7).results(cases)]
+    # What the hanging process had in hand comes long before the other one has read all of the rest.
+    assert order.index("hangs") < len(names) - 10

@@ -65,6 +65,12 @@ def test_a_mask_that_is_gone_a_table_and_a_box_that_were_changed_are_named(resul
     assert told(result) == {"mask_anterior", "table", "crop"}
 
 
+def test_a_row_taken_out_of_the_table_is_told(result):
+    rows = (result / "lesions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (result / "lesions.csv").write_text("".join(rows[:-1]), encoding="utf-8")
+    assert told(result) == {"table"}
+
+
 def test_rounding_within_the_tolerance_is_told_and_holds(result):
     image = SimpleITK.ReadImage(str(result / "probability.nrrd"))
     values = SimpleITK.GetArrayFromImage(image)
@@ -94,7 +100,17 @@ def test_another_model_is_not_taken_for_that_of_the_receipt(result):
         verify_receipt(result, model="thorax")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"model": {"sha256": "x"}, "inputs": [], "options": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"model": {"sha256": "x"}, "inputs": [], "options": {}}',
+        '{"model": {"sha256": "x", "name": "y"}, "inputs": [1], "options": {}}',
+        '{"model": {"sha256": "x"}, "inputs": [{}], "options": {}}',
+    ],
+)
 def test_what_is_no_receipt_is_named(tmp_path, content, capsys):
     (tmp_path / "receipt.json").write_text(content)
     assert main(["verify", str(tmp_path / "receipt.json")]) == 1

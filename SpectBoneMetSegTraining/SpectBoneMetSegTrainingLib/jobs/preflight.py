@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.memory import free_memory_mb
 from SpectBoneMetSegLib.model.store import list_models
 
 from ..dataset.budgets import patients_of
@@ -152,6 +153,8 @@ def _disk(place: Path) -> Finding:
 
 def _memory(trial: TrialResult | None) -> list[Finding]:
     free = free_memory_mb()
+    if free is None:
+        return []
     needed = trial.memory_mb if trial and trial.memory_mb else USUAL_MEMORY_MB
     words = f"The training takes about {needed / 1000:.1f} GB of memory, {free / 1000:.1f} GB are free."
     if needed > free:
@@ -178,10 +181,3 @@ def in_words(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} seconds"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-
-def free_memory_mb() -> float:
-    """Memory that can be had without pushing others out, in MB (2**20 bytes)."""
-    import psutil
-
-    return float(psutil.virtual_memory().available) / 2**20

@@ -31,7 +31,7 @@ __all__ = ["Audit", "Case", "audit"]
 
 #: The scans that are shown: read worst, as far as one can be read badly.
 WORST, WORTH_SHOWING = 5, 0.98
-#: Below this lower end of pooled DSC or lesion F1 adapting is advised; readers agree with each other to about 0.7.
+#: Below this lower end of pooled DSC or lesion F1 adapting is advised; ours.
 GOOD_ENOUGH = 0.6
 
 
