@@ -43,6 +43,11 @@ class AdaptCommand:
         parser.add_argument(
             "--store", metavar="DIR", help="mix in simulated patients with their mimics (see `simulate --store`)"
         )
+        parser.add_argument(
+            "--region",
+            choices=["thorax", "whole-body"],
+            help="what the readers looked at (the whole body if outlines lie outside the thorax)",
+        )
         parser.add_argument("--steps", type=int, metavar="N", help="of each training, whatever the time (what fits)")
         parser.add_argument("--seed", type=int, default=0, metavar="S", help="of patches and folds (0)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -63,7 +68,9 @@ class AdaptCommand:
         data = Path(args.data) if args.data is not None else run / "data"
         _gather(args, data, run)
         store = None if args.store is None else Path(args.store)
-        request = Request(data, run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed)
+        request = Request(
+            data, run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
+        )
         try:
             plan, config = plan_for(request)
         except UserError as error:
@@ -71,7 +78,7 @@ class AdaptCommand:
         longer = (
             " That is longer than asked for: fewer steps would teach nothing." if plan.minutes > args.minutes else ""
         )
-        print(f"The plan: {plan.sentence}{longer}", file=sys.stderr, flush=True)
+        print(f"The plan: {plan.sentence}{longer} {_taught(config.region, args.region)}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _teller)
         page = run / "result.html"
         write_page(page, request, adapted)
@@ -92,6 +99,14 @@ class AdaptCommand:
                 }
             )
         return 0
+
+
+def _taught(region: str, asked: str | None) -> str:
+    """What will be taught, and what to do if that is not what was outlined."""
+    if region == "whole-body":
+        return "The whole body is taught."
+    why = "" if asked else ": hardly an outline lies outside; if all of the body was looked at, say --region whole-body"
+    return f"The thorax alone is taught{why}."
 
 
 def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:

@@ -80,3 +80,11 @@ def test_the_plan_fits_the_time_and_gives_up_folds_before_steps(discs, tmp_path)
     alone = plan_module.make_plan(data, 5, 5, lambda: 8.0)
     assert (len(alone.groups), alone.runs) == (1, 1)
     assert "there is no time for more" in alone.sentence
+
+
+def test_a_region_that_is_not_known_is_refused(discs, parent, small, tmp_path, capsys):
+    data = discs(tmp_path / "d", ["train"] * 6)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine")]
+    assert main([*command, "--region", "whole-body"], FURTHER) == 2
+    assert "knows the thorax alone" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()

@@ -55,7 +55,7 @@ def finish(data, run, *arguments):
 
 def rows_of(run, name):
     """The rows of a log without their times, which no two trainings share."""
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_rows(run / name)]
+    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in read_rows(run / name)]
 
 
 def written(path):

@@ -44,10 +44,13 @@ def make_scan(case="a", spacing=SPACING, views=VIEW_NAMES):
     return WholeBodyScan(case, front if "anterior" in views else None, behind if "posterior" in views else None)
 
 
-def write(folder, scan=None, split="train", instances=None, crop=CROP, exact=None, background=None, **about):
+def write(
+    folder, scan=None, split="train", instances=None, crop=CROP, exact=None, background=None, region="thorax", **about
+):
     scan = scan or make_scan()
     found = lesions() if instances is None else instances
     mirrored = None if scan.posterior is None else mirror(scan.posterior)
     about = {"patient": scan.case, **about}
-    write_case(folder, split, scan, mirrored, crop, found, about, exact=exact, background=background)
+    given = {"exact": exact, "background": background, "region": region}
+    write_case(folder, split, scan, mirrored, crop, found, about, **given)
     return scan

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 
 from ...dataset.budgets import patients_of
@@ -59,6 +60,7 @@ class Request:
             one read when none is named. store: folder of simulated patients mixed in, None for none.
         minutes: that it may take. folds: at most so many parts are left out in turn. steps: of each training, None for
             what fits.
+        region: that the readers looked at, None for what their outlines tell.
     """
 
     data: Path
@@ -70,6 +72,7 @@ class Request:
     folds: int = 5
     steps: int | None = None
     seed: int = 0
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
     parent = find_model(request.start)
     start = request.start or str(parent.path)
     unlabelled = bool(cases_of(request.data, "unlabelled"))
-    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed)
+    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, request.region)
     path = request.run / PLAN
     if path.exists():
         return Plan.from_dict(read_json(path)), config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from ...common.pace import Pace
 from ...dataset.budgets import patients_of
 from ...dataset.cases import records_of, region_held
 from ...dataset.files import read_json
-from ..setup.cases import any_lesion, training_and_validation
+from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
 from ..trainer import train
@@ -82,15 +82,28 @@ class Plan:
 
 
 def base_config(
-    card: ModelCard, start: str, data: Path, unlabelled: bool, store: Path | None = None, seed: int = 0
+    card: ModelCard,
+    start: str,
+    data: Path,
+    unlabelled: bool,
+    store: Path | None = None,
+    seed: int = 0,
+    region: Region | None = None,
 ) -> TrainingConfig:
-    """What all trainings share: the start, its network, the region that it and the data know.
+    """What all trainings share: the start, its network, the region that it and the outlines know.
 
     Args:
         start: name or path of the model. unlabelled: whether there are scans without labels.
+        region: that the readers looked at; None for what their outlines tell.
+
+    Raises:
+        UserError: the whole body is asked for of a model or of images that know the thorax alone.
     """
     labelled, held = training_and_validation(data)
-    whole = card.taught_region == "whole-body" and region_held(data, [*labelled, *held]) == "whole-body"
+    if region == "whole-body":
+        _check_whole_body(card, data, [*labelled, *held])
+    known = region or outlined_region(data, [*labelled, *held])
+    whole = card.taught_region == "whole-body" and known == "whole-body"
     return TrainingConfig(
         batch=BATCH,
         patch=PATCH,
@@ -107,6 +120,17 @@ def base_config(
         start=start,
         start_sha256=card.sha256,
     )
+
+
+def _check_whole_body(card: ModelCard, data: Path, cases: Sequence[str]) -> None:
+    if card.taught_region != "whole-body":
+        raise UserError(
+            f"{card.name} knows the thorax alone; begin with another model, or leave the region out.", "start"
+        )
+    if region_held(data, cases) != "whole-body":
+        raise UserError(
+            f"{data} holds pictures of the thorax alone; gather it anew, or leave the region out.", "region"
+        )
 
 
 def groups_of_folds(data: Path, most: int, region: Region) -> tuple[tuple[int, ...], ...]:

@@ -6,14 +6,28 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 
 from ...dataset.budgets import draw_budget, patients_of
-from ...dataset.cases import GENERATED, cases_of, load_case, patients_with_lesions, records_of, shows_lesion
+from ...dataset.cases import (
+    GENERATED,
+    cases_of,
+    load_case,
+    load_place,
+    patients_with_lesions,
+    records_of,
+    region_held,
+    shows_lesion,
+)
 from ...dataset.files import read_json
 from ...dataset.folds import VALIDATION_FOLD
 from .config import TrainingConfig
+
+#: Of the lesions outlined in scans of the whole body at least so many lie outside the thorax, where the whole body was
+#: looked at: about half of all metastases do. A lesion that the thorax box just misses is no such sign.
+SHARE_OUTSIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,29 @@ class TrainingCases:
 def any_lesion(data: Path, cases: Iterable[str], region: Region) -> bool:
     """Whether a labelled lesion lies in that region of some case."""
     return any(shows_lesion(load_case(data, case, region=region)) for case in cases)
+
+
+def outlined_region(data: Path, cases: Iterable[str]) -> Region:
+    """Where the readers outlined: the whole body, or the thorax alone although the images show the whole body.
+
+    Outside of what they looked at, bone without an outline is not known to be healthy.
+
+    Raises:
+        UserError: a file is missing or unreadable.
+    """
+    names = list(cases)
+    if region_held(data, names) != "whole-body":
+        return "thorax"
+    lesions = outside = 0
+    for case in names:
+        (first, end), (left, right) = load_place(data, case).reference
+        layers = [each for each in load_case(data, case, region="whole-body").instances.values() if each.size]
+        everywhere = {int(number) for each in layers for number in np.unique(each)} - {0}
+        box = (slice(None), slice(max(first, 0), end), slice(max(left, 0), right))
+        inside = {int(number) for each in layers for number in np.unique(each[box])} - {0}
+        lesions += len(everywhere)
+        outside += len(everywhere - inside)
+    return "whole-body" if outside > SHARE_OUTSIDE * lesions else "thorax"
 
 
 def training_and_validation(
