@@ -23,18 +23,23 @@ def without_strays(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.uin
     """
     from scipy import ndimage
 
-    rows, columns = regions.shape
-    padded = np.pad(regions, ((0, -rows % BLOCK), (0, -columns % BLOCK)))
     kept = regions.copy()
     reach = max(1, round(GAP_MM / 2 / (BLOCK * spacing)))
     around = np.ones((2 * reach + 1, 2 * reach + 1), bool)
-    for number in np.flatnonzero(np.bincount(regions.ravel(), minlength=256))[1:].tolist():
-        blocks = (padded == number).reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK).sum((1, 3))
+    for number, box in enumerate(ndimage.find_objects(regions), start=1):
+        if box is None:
+            continue
+        # Two pieces whose surroundings meet outside the box that holds both meet inside it too.
+        inside = tuple(slice(side.start // BLOCK * BLOCK, side.stop) for side in box)
+        own = regions[inside] == number
+        rows, columns = own.shape
+        padded = np.pad(own, ((0, -rows % BLOCK), (0, -columns % BLOCK)))
+        blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK).sum((1, 3))
         groups, count = ndimage.label(ndimage.binary_dilation(blocks > 0, around))
         if count < 2:
             continue
         sizes = np.bincount(groups.ravel(), blocks.ravel(), minlength=count + 1)
         stray = sizes < LEAST_PART * sizes[1:].sum()
         gone = np.repeat(np.repeat(stray[groups], BLOCK, 0), BLOCK, 1)[:rows, :columns]
-        kept[(regions == number) & gone] = 0
+        kept[inside][own & gone] = 0
     return kept
