@@ -185,4 +185,4 @@ def _worthy(mask: Mask, smallest: float, seeds: Mask) -> Mask:
     kept = keep[components]
     filled = fill_holes(kept)
     around, _ = ndimage.label(filled, structure=EIGHT_CONNECTED)
-    return kept & ~np.isin(around, np.unique(around[filled & ~kept]))
+    return np.asarray(kept & ~np.isin(around, np.unique(around[filled & ~kept])))

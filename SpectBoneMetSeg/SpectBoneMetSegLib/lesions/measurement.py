@@ -75,7 +75,7 @@ def contrast_ring(ids: NDArray[np.uint16], number: int, spacing: tuple[float, fl
 
     distance = ndimage.distance_transform_edt(ids != number, sampling=spacing)
     # A hair of tolerance, so that rounding does not decide about pixels on the edge.
-    return (distance >= RING_MM[0] - 1e-6) & (distance <= max(RING_MM[1], *spacing) + 1e-6) & (ids == 0)
+    return np.asarray((distance >= RING_MM[0] - 1e-6) & (distance <= max(RING_MM[1], *spacing) + 1e-6) & (ids == 0))
 
 
 def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int, box: tuple[slice, slice]) -> ViewMeasurement:

@@ -149,7 +149,7 @@ def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str
             "counts."
         )
     if items(dataset, "ModalityLUTSequence"):
-        from pydicom.pixels import apply_modality_lut
+        from pydicom.pixels.processing import apply_modality_lut
 
         try:
             changed = apply_modality_lut(stored, dataset).astype(np.float64)

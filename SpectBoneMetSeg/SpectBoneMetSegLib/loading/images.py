@@ -321,5 +321,5 @@ def _is_whole(path: Path, image: SimpleITK.Image) -> bool:
         except (EOFError, gzip.BadGzipFile, zlib.error):
             return False
     dimensions = int(image.GetMetaData("dim[0]"))
-    pixels = math.prod(max(1, int(image.GetMetaData(f"dim[{axis}]"))) for axis in range(1, dimensions + 1))
-    return size >= float(image.GetMetaData("vox_offset")) + pixels * int(image.GetMetaData("bitpix")) // 8
+    pixels = math.prod(max(int(image.GetMetaData(f"dim[{axis}]")), 1) for axis in range(1, dimensions + 1))
+    return bool(size >= float(image.GetMetaData("vox_offset")) + pixels * int(image.GetMetaData("bitpix")) // 8)

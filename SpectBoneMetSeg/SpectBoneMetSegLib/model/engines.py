@@ -176,13 +176,13 @@ class TensorFlowEngine:
         # One signature for all sizes: another size of scan must not cost another trace.
         signature = tf.TensorSpec((1, None, None, len(self._model.card.network.inputs)), tf.float32)
 
-        @tf.function(input_signature=[signature], autograph=False)
         def run(batch: Any) -> Any:
             with tf.device(place):
                 outputs = network(batch, training=False)
                 return outputs if isinstance(outputs, list | tuple) else [outputs]
 
-        return run
+        traced: Callable[[Any], Any] = tf.function(run, input_signature=[signature], autograph=False)
+        return traced
 
     def _device_of_trial_run(self, tf: Any, gpu: str) -> str:
         """Run the smallest image and tell where its result lies."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..scan.planar import VIEW_NAMES, ViewName
-from .stored_result import FACTS, VIEW, counts_of, set_visible
+from .side_marks import FACTS
+from .stored_result import VIEW, counts_of, set_visible
 
 __all__ = ["completed_choice", "newest_scan", "partner_of", "reading_of", "show_only"]
 

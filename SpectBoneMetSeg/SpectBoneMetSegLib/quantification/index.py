@@ -89,7 +89,7 @@ def weights_of(areas: Areas, table: WeightTable) -> dict[int, float]:
 
 def mass_share(area_share: float, region: Region) -> float:
     """Share 0..1 of a bone's mass that a lesion holds which covers this share of its area."""
-    return min(area_share, DEPTH * area_share**1.5 / SOLIDITY[region.name])
+    return float(min(area_share, DEPTH * area_share**1.5 / SOLIDITY[region.name]))
 
 
 def not_computable(

@@ -89,4 +89,4 @@ def midline(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.float64]:
     sigma = SMOOTHING_MM / spacing
     near, there = gaussian_filter1d(sums, sigma, mode="constant"), gaussian_filter1d(weight, sigma, mode="constant")
     known = np.flatnonzero(there > 0.05 * there.max())
-    return np.interp(np.arange(len(there)), known, near[known] / there[known])
+    return np.asarray(np.interp(np.arange(len(there)), known, near[known] / there[known]))

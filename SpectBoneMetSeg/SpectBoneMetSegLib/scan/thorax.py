@@ -106,9 +106,9 @@ def _smoothed(counts: Image, sigma: float) -> Image:
 
     rows, columns = counts.shape
     if sigma < 2.5 or rows % 2 or columns % 2:
-        return ndimage.gaussian_filter(counts.astype(np.float32), sigma)
+        return np.asarray(ndimage.gaussian_filter(counts.astype(np.float32), sigma))
     half = counts.astype(np.float32).reshape(rows // 2, 2, columns // 2, 2).mean((1, 3))
-    return ndimage.gaussian_filter(half, sigma / 2).repeat(2, 0).repeat(2, 1)
+    return np.asarray(ndimage.gaussian_filter(half, sigma / 2).repeat(2, 0).repeat(2, 1))
 
 
 def central_width(body: BodyArea, spacing: float) -> Profile:

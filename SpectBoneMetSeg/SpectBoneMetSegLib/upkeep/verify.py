@@ -95,7 +95,7 @@ def verify_receipt(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         model, inputs = told["model"], told["inputs"]
         sound = (
             isinstance(model["sha256"], str) and isinstance(model["name"], str) and isinstance(told["options"], dict)

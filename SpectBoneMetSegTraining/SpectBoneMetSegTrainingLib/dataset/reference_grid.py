@@ -97,7 +97,7 @@ class CropPlace:
         sides = (np.arange(first, end + 1) - self.shape[axis] / 2) * self.spacing[axis]
         upper = np.minimum(edges[1:, None], sides[None, 1:])
         lower = np.maximum(edges[:-1, None], sides[None, :-1])
-        return np.clip(upper - lower, 0, None) / spacing[axis]
+        return np.asarray(np.clip(upper - lower, 0, None) / spacing[axis])
 
 
 def place_crop(frame: PlanarView, reference: Intervals) -> CropPlace:

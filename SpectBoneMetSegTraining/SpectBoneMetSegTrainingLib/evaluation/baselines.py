@@ -27,7 +27,7 @@ MEDIAN_FACTORS = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 def _smooth(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     from scipy import ndimage
 
-    return ndimage.gaussian_filter(counts, SMOOTHING_PIXELS)
+    return np.asarray(ndimage.gaussian_filter(counts, SMOOTHING_PIXELS))
 
 
 def otsu(counts: NDArray[np.float32]) -> Mask:
@@ -35,7 +35,7 @@ def otsu(counts: NDArray[np.float32]) -> Mask:
     from skimage.filters import threshold_otsu
 
     image = _smooth(counts)
-    return image > threshold_otsu(image[body_mask(image)])
+    return np.asarray(image > threshold_otsu(image[body_mask(image)]))
 
 
 def times_median(factor: float) -> Callable[[NDArray[np.float32]], Mask]:

@@ -52,4 +52,4 @@ def recall(tp: Count, fn: Count) -> Numbers:
 def ratio(part: Count, whole: Count, empty: float) -> Numbers:
     """part / whole, `empty` where whole is 0."""
     parts, wholes = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return np.divide(parts, wholes, out=np.full(wholes.shape, empty), where=wholes != 0)
+    return np.asarray(np.divide(parts, wholes, out=np.full(wholes.shape, empty), where=wholes != 0))

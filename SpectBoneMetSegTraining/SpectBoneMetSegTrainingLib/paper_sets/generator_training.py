@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.model.engines import import_tensorflow
+from SpectBoneMetSegLib.model.backend import import_tensorflow
 
 from ..common.progress import Progress
 from ..dataset.files import claim_folder, write_json

@@ -132,7 +132,9 @@ def order(unsure: Array, features: Array, known: Array) -> list[tuple[int, float
 def standardised(features: Array) -> Array:
     """(n, d) with mean 0 and spread 1 in every column that varies, over sqrt(d): distances are of order 1."""
     spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(features.shape[1])
+    return np.asarray(
+        (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(features.shape[1])
+    )
 
 
 class Looker:

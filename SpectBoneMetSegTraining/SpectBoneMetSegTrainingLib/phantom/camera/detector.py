@@ -28,7 +28,7 @@ def uneven(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
     drift = ndimage.gaussian_filter1d(rng.normal(size=count), 6, mode="nearest")
     tubes = np.cos(2 * np.pi * (np.arange(count) * camera.spacing / rng.uniform(*TUBE_MM) + rng.random()))
     noise = drift / drift.std() + tubes / tubes.std()
-    return (image * (1 + camera.unevenness * noise / noise.std())).astype(np.float32)
+    return np.asarray((image * (1 + camera.unevenness * noise / noise.std())).astype(np.float32))
 
 
 def field(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -94,7 +94,7 @@ def enhance(counts: Image, strength: float) -> Image:
     total = float(counts.sum(dtype=np.float64))
     # Rounding empties the air, so the rest is raised a little to hold the total.
     whole = float(np.rint(sharp).sum(dtype=np.float64))
-    return np.rint(sharp * np.float32(total / whole)) if whole > 0 else np.rint(sharp)
+    return np.asarray(np.rint(sharp * np.float32(total / whole)) if whole > 0 else np.rint(sharp))
 
 
 def quantise(counts: Image, white: float) -> Image:

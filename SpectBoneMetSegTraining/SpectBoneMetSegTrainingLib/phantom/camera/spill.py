@@ -105,7 +105,7 @@ def _joint(person: Person, bone: str, end: float) -> Place:
     index = points_of(bone)
     height = person.atlas_bones[index, 2]
     low, high = np.quantile(height, (max(end - 0.06, 0.0), min(end + 0.06, 1.0)))
-    return person.bones[index[(height >= low) & (height <= high)]].mean(0).astype(np.float64)
+    return np.asarray(person.bones[index[(height >= low) & (height <= high)]].mean(0).astype(np.float64))
 
 
 def _vein(place: Place, elbow: Place, shoulder: Place, amount: float, rng: np.random.Generator) -> list[Spot]:

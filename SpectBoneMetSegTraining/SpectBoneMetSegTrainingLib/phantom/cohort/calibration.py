@@ -214,7 +214,7 @@ def _profile(thorax: Image, spacing: float, place: float, width: int) -> NDArray
     first = int(np.clip(first, 0, thorax.shape[1] - 1))
     band = thorax[:, first : max(end, first + 1)].mean(1)
     rows = (np.arange(THORAX_SIZE) + 0.5) * REFERENCE_SPACING_MM
-    return np.interp(rows, (np.arange(len(band)) + 0.5) * spacing, band)
+    return np.asarray(np.interp(rows, (np.arange(len(band)) + 0.5) * spacing, band))
 
 
 def _band(axes: Any, x: NDArray[Any], population: NDArray[Any], real: NDArray[Any], xlabel: str, ylabel: str) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.inputs import body_mask, body_scale
 from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, RIGHT_OFFSET
 from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
-from ..scan.regions import BONE_REGIONS, RIGHT_OFFSET
 from .calibration import THORAX_MM, neighbour_noise
 
 Image = NDArray[np.float32]

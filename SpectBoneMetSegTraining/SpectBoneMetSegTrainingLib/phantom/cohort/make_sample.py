@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ...dataset.cases import label_map, merge_labels, write_image, write_json
+from ...dataset.cases import label_map, merge_labels
+from ...dataset.files import write_image, write_json
 from ..scan.dicom_nm import write_nm_wholebody
 from ..scan.readers import consensus
 from ..scan.simulate import simulate_case

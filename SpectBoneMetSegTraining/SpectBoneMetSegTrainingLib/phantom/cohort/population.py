@@ -17,8 +17,8 @@ from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
-from ...dataset.cases import Instance, finish_dataset, read_json, write_case, write_image, write_json
-from ...dataset.files import claim_folder
+from ...dataset.cases import Instance, finish_dataset, write_case
+from ...dataset.files import claim_folder, read_json, write_image, write_json
 from ...dataset.reader_agreement import compare_readers, summarise_agreement
 from .processes import results_of
 

@@ -171,7 +171,7 @@ def _hang(moved: Points, height: NDArray[np.floating], name: str, shape: BodySha
     scale = [side_scale(code, factor)[0] for factor in (shape.trunk_width, shape.trunk_depth)]
     hung = (moved - centre.astype(np.float32)) * np.array([*scale, 1.0], np.float32) + goal.astype(np.float32)
     hung[:, 2] += _limb_length(height, name, shape)
-    return hung
+    return np.asarray(hung)
 
 
 def _along_spine(points: NDArray[np.floating], height: NDArray[np.floating], shape: BodyShape) -> NDArray[np.floating]:
@@ -219,7 +219,7 @@ def _limb_length(height: NDArray[np.floating], name: str, shape: BodyShape) -> N
     joint, bend, end = (HIP[2], KNEE_MM, ANKLE_MM) if leg else (SHOULDER[2], ELBOW[2], WRIST[2])
     down = (bend - joint) * factor
     proportion = np.interp(height, (end, bend, joint), (0, down, 0))
-    return ((height - joint) * (length - 1) + proportion * length).astype(np.float32)
+    return np.asarray(((height - joint) * (length - 1) + proportion * length).astype(np.float32))
 
 
 def _joint_of(segment: str) -> NDArray[np.float64]:
@@ -305,7 +305,7 @@ def _lost(name: str, points: Points, segment: NDArray[np.uint8]) -> NDArray[np.b
     side, _, part = name.partition(" ")
     if part not in STUMPS:
         return np.zeros(len(points), bool)
-    return (segment == SEGMENTS.index(f"{side} {part.split()[0]}")) & (points[:, 2] < STUMPS[part])
+    return np.asarray((segment == SEGMENTS.index(f"{side} {part.split()[0]}")) & (points[:, 2] < STUMPS[part]))
 
 
 def _prosthesis(shape: BodyShape) -> NDArray[np.bool_]:

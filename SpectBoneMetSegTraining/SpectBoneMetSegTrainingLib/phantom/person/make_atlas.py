@@ -196,14 +196,14 @@ def _fill(surface: Any, low: NDArray[np.float64], size: NDArray[np.int_]) -> NDA
     image.SetInsideValue(1)
     image.SetOutputScalarTypeToUnsignedChar()
     image.Update()
-    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(size[::-1]) > 0
+    return np.asarray(vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(size[::-1]) > 0)
 
 
 def _shell(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     from scipy import ndimage
 
     depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(inside), sampling=SPACING_MM)
-    return inside & (depth <= SKULL_THICKNESS_MM)
+    return np.asarray(inside & (depth <= SKULL_THICKNESS_MM))
 
 
 def main(wheel: str, output: str) -> None:

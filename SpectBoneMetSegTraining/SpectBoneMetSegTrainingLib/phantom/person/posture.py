@@ -94,7 +94,7 @@ def pose_arm(moved: Array, atlas: Array, joints: Array, posture: Posture, side: 
     if posture.arm_abduction[side] < 90:
         # Wide people carry their arms farther out; near the joint this is blended in: the shoulder stays whole.
         turned[:, 0] += max(0.0, girth - 1.0) * 140 * sign * np.clip((SHOULDER[2] - atlas[:, 2]) / 250, 0, 1)
-    return (turned + shoulder).astype(moved.dtype)
+    return np.asarray((turned + shoulder).astype(moved.dtype))
 
 
 def pose_leg(moved: Array, hip: Array, posture: Posture, side: int) -> Array:
@@ -105,7 +105,7 @@ def pose_leg(moved: Array, hip: Array, posture: Posture, side: int) -> Array:
 def pose_head(moved: Array, atlas: Array, neck: Array, posture: Posture) -> Array:
     """Turn the head (k, 3) about the neck (3,); the turn begins above the atlas' NECK."""
     rise = np.clip((atlas[:, 2] - NECK[2]) / 60, 0, 1)[:, None]
-    return moved * (1 - rise) + (rotate(moved - neck, posture.head_turn, (0, 1)) + neck) * rise
+    return np.asarray(moved * (1 - rise) + (rotate(moved - neck, posture.head_turn, (0, 1)) + neck) * rise)
 
 
 def rotate(points: Array, degrees: float, plane: tuple[int, int]) -> Array:
@@ -130,7 +130,7 @@ def _bend(moved: Array, atlas: Array, joints: Array, degrees: float, sign: float
     bent = (moved - elbow) @ forearm.T + elbow
     flat = (moved - wrist) @ hand.T + (wrist - elbow) @ forearm.T + elbow
     lower, last = (np.clip((joint[2] + 10 - atlas[:, 2]) / 20, 0, 1)[:, None] for joint in (ELBOW, WRIST))
-    return moved * (1 - lower) + (bent * (1 - last) + flat * last) * lower
+    return np.asarray(moved * (1 - lower) + (bent * (1 - last) + flat * last) * lower)
 
 
 def _carry(inward: float, rise: float, sign: float) -> NDArray[np.float32]:

@@ -173,7 +173,7 @@ def _distance_to_bones(
     if segment == SEGMENTS.index("head"):
         bones = ndimage.binary_closing(bones, iterations=6)
         bones = ndimage.binary_fill_holes(bones)
-    return ndimage.distance_transform_edt(~bones, sampling=SPACING_MM).ravel()
+    return np.asarray(ndimage.distance_transform_edt(~bones, sampling=SPACING_MM).ravel())
 
 
 def _tissues(points: NDArray[np.float32], segment: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -172,7 +172,7 @@ def _drawn(shown: LesionView, level: float, offset: float, pixel: float, rng: np
     unsteady = shown.profile + HAND * noise / max(float(noise.std()), 1e-6) * np.minimum(shown.profile * 2, 1)
     inside = unsteady >= level
     if not inside.any():
-        return inside
+        return np.asarray(inside)
     distance = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
     # Neighbours across the outline lie at 1 and -1: half a pixel inwards gives the outline back.
     moved = distance - np.sign(distance) * 0.5 <= offset

@@ -206,7 +206,7 @@ def _transmission(points: NDArray[np.float32], camera: Camera, depths: Depths, v
         np.clip(value.astype(np.int64), 0, limit - 1)
         for value, limit in zip((slab, np.rint(_rows(points, camera)), np.rint(column)), limits, strict=True)
     )
-    return depths.transmission[view][place]
+    return np.asarray(depths.transmission[view][place])
 
 
 def _window(hit: NDArray[np.bool_], reach: int) -> Window | None:

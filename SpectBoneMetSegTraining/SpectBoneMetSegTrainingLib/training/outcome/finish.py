@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import check_target, find_model, save_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import read_json
+from ...dataset.files import read_json
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases

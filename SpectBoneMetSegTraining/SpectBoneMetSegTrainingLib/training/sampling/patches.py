@@ -188,7 +188,7 @@ def _instances(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 def _one_lesion(label: Array, rng: np.random.Generator) -> Array:
     """The label with one lesion of all views alone, each as likely."""
     lesions = _instances(label.any(-1))
-    return label * (lesions == 1 + int(rng.integers(max(int(lesions.max()), 1))))[..., None]
+    return np.asarray(label * (lesions == 1 + int(rng.integers(max(int(lesions.max()), 1))))[..., None])
 
 
 def _centre(label: Array, size: int, rng: np.random.Generator) -> tuple[float, float]:

@@ -35,7 +35,7 @@ def start_weights(config: TrainingConfig) -> list[NDArray[Any]]:
     Raises:
         UserError: no such model, or a damaged one.
     """
-    return load_network(find_model(config.start)).get_weights()
+    return list(load_network(find_model(config.start)).get_weights())
 
 
 def parent_of(config: TrainingConfig) -> str:
