@@ -15,6 +15,7 @@ from ..common.packages import is_there
 from . import gpus
 from .backend import import_tensorflow, silent_stderr
 from .config import pooling_divisor
+from .inputs import filled_up
 from .store import ModelFolder, load_network, verify
 
 EngineName = Literal["auto", "onnx", "tensorflow"]
@@ -319,8 +320,7 @@ def _padded(
     if inputs.ndim != 3 or inputs.shape[2] != len(channels) or 0 in inputs.shape:
         raise ValueError(f"the model reads (rows, columns, {len(channels)}: {channels}), not {inputs.shape}")
     rows, columns = inputs.shape[:2]
-    divisor = pooling_divisor(model.card.network)
-    batch = np.pad(inputs.astype(np.float32, copy=False), ((0, -rows % divisor), (0, -columns % divisor), (0, 0)))
+    batch = filled_up(inputs.astype(np.float32, copy=False), model.card.network)
     sizes = ((rows, columns), ((rows + 1) // 2, (columns + 1) // 2))
     outputs = [
         np.ascontiguousarray(output[0, :high, :wide], dtype=np.float32)

@@ -7,11 +7,12 @@ is divided by its body's level; the square root makes the Poisson noise about eq
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import BODY_LEVEL, InputName, InputScaling
+from .config import BODY_LEVEL, InputName, InputScaling, NetworkConfig, pooling_divisor
 
 #: Raised only for what no parameter of `InputScaling` can say; models of all versions up to this one are read as they
 #: were taught.
@@ -98,6 +99,17 @@ def network_inputs(
     empty = np.zeros_like(views["aggregate"])
     channels = [normalise_counts(views[name], scales[name], scaling) if name in views else empty for name in inputs]
     return np.stack(channels, axis=-1)
+
+
+def filled_up(inputs: NDArray[Any], network: NetworkConfig) -> NDArray[Any]:
+    """Inputs with air, zeros, below and to the right up to a size that the network takes.
+
+    Args:
+        inputs: (rows, columns, channels) of any size.
+    """
+    divisor = pooling_divisor(network)
+    rows, columns = inputs.shape[:2]
+    return np.pad(inputs, ((0, -rows % divisor), (0, -columns % divisor), (0, 0)))
 
 
 def view_scales(

@@ -59,6 +59,7 @@ class AdaptCommand:
         require("adapt", "onnx")
         if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 4):
             raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 4.")
+        from ..dataset.opened import opened
         from ..training.adapting.adapt import Request, adapt, plan_for
         from ..training.adapting.page import write_page
 
@@ -69,7 +70,7 @@ class AdaptCommand:
         _gather(args, data, run)
         store = None if args.store is None else Path(args.store)
         request = Request(
-            data, run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
+            opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
         try:
             plan, config = plan_for(request)

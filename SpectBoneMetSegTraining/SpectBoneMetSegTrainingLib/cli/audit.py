@@ -63,6 +63,7 @@ def _audited(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-d
     from SpectBoneMetSegLib.model.store import find_model
 
     from ..dataset.cases import cases_of
+    from ..dataset.opened import opened
     from ..dataset.sealed import is_sealed
     from ..training.adapting.audit import audit
 
@@ -72,10 +73,11 @@ def _audited(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-d
         model = find_model(args.model)
     except UserError as error:
         raise UsageError.of(error) from error
-    cases = [*cases_of(data, "train"), *cases_of(data, "test")]
+    files = opened(data)
+    cases = [*cases_of(files, "train"), *cases_of(files, "test")]
     if not cases:
         raise UsageError(f"{data} holds no outlined scan.")
-    return audit(data, cases, model, args.device, counter("scan"))
+    return audit(files, cases, model, args.device, counter("scan"))
 
 
 def _plain(value: Any) -> Any:

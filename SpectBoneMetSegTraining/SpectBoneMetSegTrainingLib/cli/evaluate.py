@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,16 @@ from SpectBoneMetSegLib.common.errors import UserError
 from ..common.extras import require
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from SpectBoneMetSegLib.loading.options import Region
+    from SpectBoneMetSegLib.model.engines import Answer
     from SpectBoneMetSegLib.model.store import ModelFolder
 
+    from ..dataset.cases import Truth
+    from ..dataset.opened import DataSet
     from ..evaluation.confidence_figures import JudgedScan
-    from ..evaluation.predictions import Delineator, Prediction
+    from ..evaluation.region_overlap import Confusion
     from ..evaluation.scores import CaseScores
 
 #: Figures that the printed table gives with their 95 % intervals.
@@ -91,6 +97,7 @@ class EvaluateCommand:
             require("evaluate --baselines", "skimage")
         from SpectBoneMetSegLib.model.store import find_model
 
+        from ..dataset.opened import DataSet
         from ..dataset.sealed import is_sealed, open_sealed
 
         data = Path(args.data)
@@ -108,11 +115,11 @@ class EvaluateCommand:
         figures: dict[str, Any] = {"model": model.card.name, "data": str(data), "split": args.split}
         figures["truth"] = args.truth
         if sealed:
-            with open_sealed(data, reason, model.card.name, model.card.sha256) as (opened, opening):
+            with open_sealed(data, reason, model.card.name, model.card.sha256) as (unsealed, opening):
                 figures["opening"] = opening.number
-                figures |= _measure(opened, model, args)
+                figures |= _measure(DataSet(unsealed), model, args)
         else:
-            figures |= _measure(data, model, args)
+            figures |= _measure(DataSet(data), model, args)
         if args.json:
             print_json(figures)
         else:
@@ -148,7 +155,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
         print(_row(row, values))
     for flag, values in figures["flagged"].items():
         print(
-            f"flagged {flag}, not among the above: {values['cases']} cases, dice {_cell(values['both views']['dice'])}"
+            f"flagged {flag}, not among the above: {values['cases']} cases, DSC {_cell(values['both views']['dice'])}"
         )
     negatives = figures["views without any lesion"]
     print(
@@ -166,13 +173,14 @@ def _cell(value: float | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
+def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
     from ..evaluation.confidence_figures import confidence_figures
-    from ..evaluation.predictions import Delineator, evaluate_cases, predict_cases, taught_region_in
-    from ..evaluation.region_overlap import predicted_regions, region_dice
+    from ..evaluation.metrics import by_view
+    from ..evaluation.predictions import taught_region_in
+    from ..evaluation.region_overlap import region_dice
     from ..evaluation.report import full_report, plain, write_report
     from ..evaluation.scores import save_scores, without_flags
     from ..training.outcome.learnt import known_to
@@ -191,20 +199,17 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     engine = load_engine(model, "auto", args.device)
     taught = taught_region_in(data, cases, card)
     region = args.region or taught
-    predictions = predict_cases(data, cases, engine.predict, card.network, args.truth, region, taught)
-    delineator = Delineator.of(card)
-    scores: list[CaseScores] = []
-    areas: list[JudgedScan] = []
-    figures = evaluate_cases(_in_passing(predictions, delineator, patients_of(data), scores, areas), delineator)
+    patients = patients_of(data)
+    scores, areas, skeleton = _scored(data, cases, model, engine.answer, args.truth, (region, taught))
+    figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:
         figures["confidence"] = confidence_figures(areas, card.confidence)
     if card.network.regions:
-        found = predicted_regions(data, cases, engine.answer, card.network, region, taught)
-        figures["regions"] = region_dice(found)
+        figures["regions"] = region_dice(skeleton)
     judged = without_flags(scores)
     report = full_report(judged) if judged else {}
     figures["report"] = plain(report)
-    known, patients = known_to(card, data, cases), patients_of(data)
+    known = known_to(card, data, cases)
     figures["known_patients"] = {"taught": len(known.taught), "validated": len(known.validated)}
     warning = known.sentence(len({patients[case] for case in cases}))
     if warning:
@@ -223,7 +228,7 @@ def _measure(data: Path, model: ModelFolder, args: argparse.Namespace) -> dict[s
     return figures
 
 
-def _cases(data: Path, split: str) -> list[str]:
+def _cases(data: DataSet, split: str) -> list[str]:
     """The cases of a split; those that validate a training stand in the training split."""
     from ..dataset.cases import cases_of
     from ..training.setup.cases import training_and_validation
@@ -231,18 +236,35 @@ def _cases(data: Path, split: str) -> list[str]:
     return training_and_validation(data)[1] if split == "validation" else cases_of(data, split)
 
 
-def _in_passing(
-    predictions: Iterable[Prediction],
-    delineator: Delineator,
-    patients: dict[str, str],
-    scores: list[CaseScores],
-    judged: list[JudgedScan],
-) -> Iterator[Prediction]:
-    """The predictions as they come, each scored and its areas judged in passing, so that none has to be kept."""
-    from ..evaluation.confidence_figures import judged_scans
-    from ..evaluation.scores import score_cases
+def _scored(
+    data: DataSet,
+    cases: list[str],
+    model: ModelFolder,
+    answer: Callable[[NDArray[np.float32]], Answer],
+    truth: Truth,
+    regions: tuple[Region, Region],
+) -> tuple[list[CaseScores], list[JudgedScan], list[Confusion]]:
+    """Every case read, answered and delineated once: its scores, what is known of its areas, and its skeleton.
 
-    for prediction in predictions:
-        scores.extend(score_cases([prediction], delineator, patients))
-        judged.extend(judged_scans([prediction], delineator))
-        yield prediction
+    Args:
+        regions: of the body, the one to measure in and the one whose level of counts the model knows.
+    """
+    from ..dataset.budgets import patients_of
+    from ..evaluation.confidence_figures import delineated
+    from ..evaluation.predictions import Delineator, answered_cases
+    from ..evaluation.region_overlap import confusion
+    from ..evaluation.scores import score_case
+
+    card, patients = model.card, patients_of(data)
+    limits, network, judge = Delineator.of(card), card.network, card.confidence is not None
+    scores: list[CaseScores] = []
+    areas: list[JudgedScan] = []
+    skeleton: list[Confusion] = []
+    answers = answered_cases(data, cases, answer, network, truth, *regions, true_regions=network.regions)
+    for crop, probabilities, found in answers:
+        marks, judged = delineated(crop, probabilities, limits, judge)
+        scores.append(score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients))
+        areas += judged
+        if found:
+            skeleton += [confusion(true, found[view]) for view, true in crop.regions.items()]
+    return scores, areas, skeleton

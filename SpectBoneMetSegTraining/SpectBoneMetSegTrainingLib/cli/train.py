@@ -17,6 +17,7 @@ from .gather import add_folder_options, gather_folders
 from .train_options import add_options, training_config
 
 if TYPE_CHECKING:
+    from ..dataset.opened import DataSet
     from ..training.setup.config import TrainingConfig
 
 
@@ -55,6 +56,7 @@ class TrainCommand:
         config = training_config(args)
         if args.background:
             return _start_job(args, config)
+        from ..dataset.opened import opened
         from ..training.outcome.finish import check_request, train_and_finish
 
         output = Path(args.output).absolute()
@@ -65,21 +67,22 @@ class TrainCommand:
         except UserError as error:
             raise UsageError.of(error) from error
         _gather_if_asked(args, data, run)
-        _tell_beginning(data, run, config)
-        figures = train_and_finish(data, run, config, output, args.description, loss_line(), on_look=look_line)
+        files = opened(data)
+        _tell_beginning(files, run, config)
+        figures = train_and_finish(files, run, config, output, args.description, loss_line(), on_look=look_line)
         if figures:
             dice = figures["both views"]["dice"]
             words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
             print(f"{output}: {words}; {figures['what']}", file=sys.stderr)
         else:
             print(f"{output}: trained without any label, so nothing was measured", file=sys.stderr)
-        compared = _compare(output, run, data, config) if config.start else {}
+        compared = _compare(output, run, files, config) if config.start else {}
         if args.json:
             print_json({"model": str(output), "validation": figures, **compared})
         return 0
 
 
-def _tell_beginning(data: Path, run: Path, config: TrainingConfig) -> None:
+def _tell_beginning(data: DataSet, run: Path, config: TrainingConfig) -> None:
     """Say who is learnt from, and where a broken-off run goes on."""
     from ..dataset.budgets import patients_of
     from ..training.run_folder import load_checkpoint
@@ -99,7 +102,7 @@ def _tell_beginning(data: Path, run: Path, config: TrainingConfig) -> None:
     )
 
 
-def _compare(output: Path, run: Path, data: Path, config: TrainingConfig) -> dict[str, Any]:
+def _compare(output: Path, run: Path, data: DataSet, config: TrainingConfig) -> dict[str, Any]:
     """Say how a model does beside the one it started from, and write it into the card; the comparison for --json."""
     from SpectBoneMetSegLib.model.store import read_model
 

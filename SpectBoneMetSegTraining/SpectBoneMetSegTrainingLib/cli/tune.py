@@ -40,16 +40,17 @@ class TuneCommand:
         from SpectBoneMetSegLib.model.store import find_model
 
         from ..dataset.cases import cases_of
+        from ..dataset.opened import opened
         from ..training.outcome.retune import TUNED, retune
 
-        data = Path(args.data)
+        data = opened(Path(args.data))
         try:
             model = find_model(args.model)
         except UserError as error:
             raise UsageError.of(error) from error
         cases = cases_of(data, "train")
         if not cases:
-            raise UsageError(f"{data} holds no labelled case to learn from.")
+            raise UsageError(f"{args.data} holds no labelled case to learn from.")
         print(f"{len(cases)} scans are read, three times over.", file=sys.stderr)
         card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, args.half).card
         figures = card.metrics[TUNED]

@@ -15,6 +15,7 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .files import read_json
+from .opened import Data, opened
 
 #: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
 VALIDATION_SHARE = 0.2
@@ -47,10 +48,9 @@ def read_labelled_cases(path: Path) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def patients_of(data: Path) -> dict[str, str]:
+def patients_of(data: Data) -> dict[str, str]:
     """{case: patient} of a whole data set; a case that names no patient is its own."""
-    paths = sorted(path for path in (data / "instances").glob("*.json") if not path.name.startswith("."))
-    records = [read_json(path) for path in paths]
+    records = opened(data).records().values()
     return {record["case"]: record.get("patient", record["case"]) for record in records if "case" in record}
 
 

@@ -29,8 +29,9 @@ from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
-from .files import clear_leftovers, read_image, read_json, write_image, write_json
+from .files import clear_leftovers, read_json, write_image, write_json
 from .folds import split_by_patient
+from .opened import Data, DataSet, opened
 from .reference_grid import CropPlace, place_crop
 
 BACKGROUND, LESION, IGNORE = 0, 1, 2
@@ -201,8 +202,9 @@ def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
     )
 
 
-def patients_with_lesions(folder: Path, records: Sequence[Mapping[str, Any]]) -> set[str]:
+def patients_with_lesions(data: Data, records: Sequence[Mapping[str, Any]]) -> set[str]:
     """Who of these cases' patients has a labelled lesion inside the box that is learnt from."""
+    files = opened(data)
     found: set[str] = set()
     for record in records:
         patient = record.get("patient", record["case"])
@@ -211,13 +213,13 @@ def patients_with_lesions(folder: Path, records: Sequence[Mapping[str, Any]]) ->
             continue
         if not any(any(lesion["labelled"].values()) for lesion in record.get("lesions", ())):
             continue
-        if (read_image(folder / labels / f"{record['case']}.nii.gz") == LESION).any():
+        if (files.image(labels, f"{record['case']}.nii.gz") == LESION).any():
             found.add(patient)
     return found
 
 
 def load_case(
-    folder: Path, case: str, truth: Truth = "agreed", region: Region = "thorax", *, regions: bool = False
+    data: Data, case: str, truth: Truth = "agreed", region: Region = "thorax", *, regions: bool = False
 ) -> LabelledCrop:
     """Read one case of a data set onto the reference grid.
 
@@ -229,85 +231,82 @@ def load_case(
     Raises:
         UserError: a file is missing or unreadable, or holds the thorax alone.
     """
-    path = folder / "instances" / f"{case}.json"
-    record = read_json(path)
-    place, names = _place_of(record, path, region), _views_of(record)
+    files = opened(data)
+    record = files.json("instances", f"{case}.json")
+    place, names = _place_of(files, case, region), _views_of(record)
     images = FOLDERS[record["split"]][0]
     counts = {
-        name: place.counts(read_image(folder / images / f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0])
-        for name in names
+        name: place.counts(files.image(images, f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0]) for name in names
     }
     flags = tuple(record.get("flags", ()))
-    known = _regions_of(folder, case, names) if regions else {}
+    known = _regions_of(files, case, names) if regions else {}
     shown = {name: place.nearest(cut(whole, *place.own)) for name, whole in known.items()}
     named = tuple(record["regions_named"]) if record.get("regions_named") else None
     if "lesions" not in record:
         return LabelledCrop(case, counts, {}, {}, [], flags, shown, named)
-    where = folder / ("instances" if truth == "agreed" else "exact")
-    lesions = record["lesions"] if truth == "agreed" else read_json(where / f"{case}.json")["lesions"]
+    where = "instances" if truth == "agreed" else "exact"
+    lesions = files.json(where, f"{case}.json")["lesions"]
     identifiers = [int(lesion["id"]) for lesion in lesions]
-    layers = {name: place.layers(read_image(where / f"{case}_{name}.nii.gz"), identifiers) for name in names}
+    layers = {name: place.layers(files.image(where, f"{case}_{name}.nii.gz"), identifiers) for name in names}
     maps = {name: _labels_from_layers(layers[name], lesions, name) for name in names}
     return LabelledCrop(case, counts, maps, layers, lesions, flags, shown, named)
 
 
-def _regions_of(folder: Path, case: str, views: Sequence[ViewName]) -> dict[ViewName, NDArray[np.uint8]]:
+def _regions_of(files: DataSet, case: str, views: Sequence[ViewName]) -> dict[ViewName, NDArray[np.uint8]]:
     """{view: (rows, columns) region classes in the anterior frame} of a case that has region truth."""
     found = {}
     for name in views:
-        path = folder / "regions" / case / f"regions_{name}.nrrd"
-        if path.exists():
-            own = class_map(read_image(path)[0])
+        place = ("regions", case, f"regions_{name}.nrrd")
+        if files.folder.joinpath(*place).exists():
+            own = class_map(files.image(*place)[0])
             found[name] = own[:, ::-1] if name == "posterior" else own
     return found
 
 
-def load_background(folder: Path, case: str, region: Region = "thorax") -> dict[ViewName, NDArray[np.float32]]:
+def load_background(data: Data, case: str, region: Region = "thorax") -> dict[ViewName, NDArray[np.float32]]:
     """{view: (rows, columns)} noise-free counts of a simulated case without its metastases, on the reference grid.
 
     Raises:
         UserError: a file is missing or unreadable; data sets hold them only where they were asked for.
     """
-    path = folder / "instances" / f"{case}.json"
-    record = read_json(path)
-    place = _place_of(record, path, region)
-    return {
-        name: place.counts(read_image(folder / "background" / f"{case}_{name}.nii.gz")[0]) for name in _views_of(record)
-    }
+    files = opened(data)
+    place, names = _place_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
+    return {name: place.counts(files.image("background", f"{case}_{name}.nii.gz")[0]) for name in names}
 
 
-def load_place(folder: Path, case: str) -> CropPlace:
+def load_place(data: Data, case: str) -> CropPlace:
     """Where the thorax box of a case lies.
 
     Raises:
         UserError: its JSON is missing or damaged.
     """
-    path = folder / "instances" / f"{case}.json"
-    return _place_of(read_json(path), path)
+    return _place_of(opened(data), case)
 
 
-def cases_of(folder: Path, split: str) -> list[str]:
+def cases_of(data: Data, split: str) -> list[str]:
     """Names of the cases in a split, sorted.
 
     Raises:
         UserError: the folder is not a data set.
     """
-    if not (folder / "dataset.json").is_file():
+    files = opened(data)
+    if not (files.folder / "dataset.json").is_file():
         raise UserError(
-            f"{folder} is not a data set (no dataset.json in it); make one.",
+            f"{files.folder} is not a data set (no dataset.json in it); make one.",
             command="simulate",
         )
-    return [record["case"] for record in records_of(folder) if record["split"] == split]
+    return [record["case"] for record in records_of(files) if record["split"] == split]
 
 
-def records_of(folder: Path) -> list[dict[str, Any]]:
+def records_of(data: Data) -> list[dict[str, Any]]:
     """What instances/*.json say, by file name; UserError where one is damaged."""
-    paths = (path for path in (folder / "instances").glob("*.json") if not path.name.startswith("."))
-    found = {path: read_json(path) for path in sorted(paths)}
-    for path, record in found.items():
+    files = opened(data)
+    for name, record in files.records().items():
         if not isinstance(record, dict) or not {"case", "split"} <= record.keys():
-            raise UserError(f"{path} tells of no case; make the data set again or restore the file.")
-    return list(found.values())
+            raise UserError(
+                f"{files.folder / 'instances' / name} tells of no case; make the data set again or restore the file."
+            )
+    return list(files.records().values())
 
 
 def _layers(instances: Sequence[Instance], view: ViewName, shape: tuple[int, int]) -> NDArray[np.uint16]:
@@ -344,13 +343,13 @@ def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
     return [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
 
 
-def region_held(folder: Path, cases: Iterable[str]) -> Region:
+def region_held(data: Data, cases: Iterable[str]) -> Region:
     """What the images of labelled cases show: the whole body if all do, else the thorax, which all show.
 
     Raises:
         UserError: a file is missing or unreadable.
     """
-    records = (read_json(folder / "instances" / f"{case}.json") for case in cases)
+    records = (opened(data).json("instances", f"{case}.json") for case in cases)
     return "whole-body" if all(record.get("region") == "whole-body" for record in records) else "thorax"
 
 
@@ -366,8 +365,9 @@ def _place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[st
     }
 
 
-def _place_of(record: dict[str, Any], path: Path, region: Region = "thorax") -> CropPlace:
+def _place_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlace:
     """Place of a region in the stored crop; records of older programs hold the thorax alone."""
+    record, path = files.json("instances", f"{case}.json"), files.folder / "instances" / f"{case}.json"
     stored = record.get("region", "thorax")
     if region == "whole-body" and stored != "whole-body":
         raise UserError(f"{path} holds the thorax alone; make the data set again with the region whole-body.", "region")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from .files import read_json
+from .opened import Data, opened
 
 __all__ = ["SOURCES", "carried_on", "licence_with", "passed_on", "sources_of"]
 
@@ -16,13 +15,13 @@ SOURCES = "sources"
 Source = Mapping[str, str]
 
 
-def sources_of(data: Path) -> list[dict[str, str]]:
+def sources_of(data: Data) -> list[dict[str, str]]:
     """{"name", "licence", "citation", "home"} of every public set a data set was made of; empty for one's own scans.
 
     Raises:
         UserError: dataset.json is missing or damaged.
     """
-    return [dict(source) for source in read_json(data / "dataset.json").get(SOURCES, [])]
+    return [dict(source) for source in opened(data).json("dataset.json").get(SOURCES, [])]
 
 
 def passed_on(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ nothing of anatomy. The oracle stands at the other end: if it did badly, what is
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.inputs import body_mask
 
 from ..dataset.cases import Truth, load_background, load_case
+from ..dataset.opened import Data, opened
 from .metrics import Counts
 from .oracle import oracle
 from .predictions import count_case
@@ -64,7 +64,7 @@ def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
 
 
 def evaluate_baselines(
-    data: Path, cases: list[str], truth: Truth = "agreed", region: Region = "thorax"
+    data: Data, cases: list[str], truth: Truth = "agreed", region: Region = "thorax"
 ) -> dict[str, dict[str, float | int | None]]:
     """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
 
@@ -72,7 +72,7 @@ def evaluate_baselines(
     """
     marks = baselines()
     total = {name: Counts() for name in marks}
-    if (data / "background").is_dir():
+    if (opened(data).folder / "background").is_dir():
         total["oracle"] = Counts()
     for case in cases:
         crop = load_case(data, case, truth, region)

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.confidence import area_features, scan_features
 from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
 from SpectBoneMetSegLib.lesions.redraw import reading_at
+from SpectBoneMetSegLib.lesions.results import Lesion
 from SpectBoneMetSegLib.model.confidence import AREA_FEATURES, Confidence
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import whole_field
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
-from .predictions import Prediction
+from .predictions import Delineator, Prediction
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 #: Equal bins of probability for the calibration error of areas and scans.
 BINS = 10
@@ -49,10 +51,29 @@ class JudgedScan:
 
 def judged_scans(predictions: Iterable[Prediction], limits: Limits) -> list[JudgedScan]:
     """The areas of every case at a model's limits; flagged cases (superscan, cold lesions) stay out."""
-    return [_judged(crop, probabilities, limits) for crop, probabilities in predictions if not crop.flags]
+    return [_read(crop, probabilities, limits)[1] for crop, probabilities in predictions if not crop.flags]
 
 
-def _judged(crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Limits) -> JudgedScan:
+def delineated(
+    crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Delineator, judge: bool
+) -> tuple[dict[ViewName, Mask], list[JudgedScan]]:
+    """The marks of a case at a model's limits, and what is known of its areas: both from one delineation.
+
+    Args:
+        judge: whether the areas are wanted.
+
+    Returns:
+        {view: (rows, columns) bool}, anterior frame; the areas, none of a flagged case.
+    """
+    if crop.flags or not judge:
+        return limits(probabilities), []
+    marks, judged = _read(crop, probabilities, limits)
+    return marks, [judged]
+
+
+def _read(
+    crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Limits
+) -> tuple[dict[ViewName, Mask], JudgedScan]:
     spacing = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
     views = {
         name: PlanarView(crop.counts[name] if name == "anterior" else crop.counts[name][:, ::-1], spacing, name)
@@ -62,8 +83,15 @@ def _judged(crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32
     result = ModelResult(scan, whole_field(scan.frame.shape), probabilities, limits)
     reading = reading_at(result, limits.threshold, limits.minimum_area_mm2)
     own = {name: ids if name == "anterior" else ids[:, ::-1] for name, ids in reading.view_masks.items()}
-    true = [_truth(lesion.id, own, crop) for lesion in reading.lesions]
-    features = [area_features(lesion, len(true) - 1) for lesion in reading.lesions]
+    marks = {name: ids > 0 for name, ids in own.items()}
+    return marks, _judged(crop, reading.lesions, own, float(result.probability.max()))
+
+
+def _judged(
+    crop: LabelledCrop, lesions: Sequence[Lesion], own: dict[ViewName, NDArray[np.uint16]], maximum: float
+) -> JudgedScan:
+    true = [_truth(lesion.id, own, crop) for lesion in lesions]
+    features = [area_features(lesion, len(true) - 1) for lesion in lesions]
     labels = list(crop.labels.values())
     diseased = any((label == LESION).any() for label in labels)
     unsure = not diseased and any((label == IGNORE).any() for label in labels)
@@ -71,7 +99,7 @@ def _judged(crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32
         crop.case,
         np.array(features, float).reshape(len(true), len(AREA_FEATURES)),
         np.array(true, float),
-        float(result.probability.max()),
+        maximum,
         None if unsure else diseased,
     )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isnan
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,14 @@ from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.engines import Answer
 from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
 from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels, region_held
-from .metrics import Counts, compare
+from ..dataset.opened import Data
+from .metrics import Counts, by_view, compare
+from .region_overlap import region_classes
 
 OperatingPoint = Literal["dice", "lesions"]
 #: Of the pixels marked at an operating point chosen by lesions so many are right.
@@ -26,6 +28,7 @@ LEAST_PRECISION = 0.6
 #: Probabilities that an area must reach somewhere, tried beside the outline's own; and which merits are as good.
 SEEDS, ALIKE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99), 0.005
 
+#: (rows, columns, inputs) of any size -> (rows, columns, outputs).
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case and the probability (rows, columns) of every view that is judged.
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
@@ -52,8 +55,48 @@ class Delineator(Limits):
         )
 
 
+class Answered(NamedTuple):
+    """What a network says of a case: the `Prediction`, and {view: (rows, columns) region classes}, {} without."""
+
+    crop: LabelledCrop
+    probabilities: dict[ViewName, NDArray[np.float32]]
+    regions: dict[ViewName, NDArray[np.uint8]]
+
+
+def answered_cases(
+    data: Data,
+    cases: Iterable[str],
+    answer: Callable[[NDArray[np.float32]], Answer],
+    network: NetworkConfig,
+    truth: Truth = "agreed",
+    region: Region = "thorax",
+    taught: Region | None = None,
+    *,
+    true_regions: bool = False,
+) -> Iterator[Answered]:
+    """Each case with all that a network says of its existing views.
+
+    Args:
+        answer: of an engine, `engines.Engine.answer`.
+        region: to predict. taught: whose level of counts the model knows, None for the same, as the reading pipeline
+            takes it. true_regions: read what is known of the skeleton's regions, too.
+
+    A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
+    sum).
+    """
+    for name in cases:
+        crop = load_case(data, name, truth, region, regions=true_regions)
+        known = None if taught in (None, region) else load_case(data, name, truth, taught)
+        result = answer(inputs_of(crop, network, known))
+        if network.outputs == ("union",):
+            yield Answered(union_of(crop), {"anterior": result.probability[..., 0]}, {})
+        else:
+            maps = {view: result.probability[..., network.outputs.index(view)] for view in crop.counts}
+            yield Answered(crop, maps, region_classes(result.regions, network, result.probability.shape[:2]))
+
+
 def predict_cases(
-    folder: Path,
+    data: Data,
     cases: Iterable[str],
     predict: Predict,
     network: NetworkConfig,
@@ -61,23 +104,9 @@ def predict_cases(
     region: Region = "thorax",
     taught: Region | None = None,
 ) -> Iterator[Prediction]:
-    """Each case with its probability per existing view.
-
-    Args:
-        region: to predict. taught: whose level of counts the model knows, None for the same, as the reading pipeline
-            takes it.
-
-    A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
-    sum).
-    """
-    for name in cases:
-        crop = load_case(folder, name, truth, region)
-        known = None if taught in (None, region) else load_case(folder, name, truth, taught)
-        result = predict(inputs_of(crop, network, known))
-        if network.outputs == ("union",):
-            yield union_of(crop), {"anterior": result[..., 0]}
-        else:
-            yield crop, {view: result[..., network.outputs.index(view)] for view in crop.counts}
+    """Each case with its probability per existing view; as `answered_cases`, without the skeleton."""
+    answers = answered_cases(data, cases, lambda inputs: Answer(predict(inputs), None), network, truth, region, taught)
+    return ((crop, probabilities) for crop, probabilities, _ in answers)
 
 
 def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | None = None) -> NDArray[np.float32]:
@@ -90,7 +119,7 @@ def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | 
     return network_inputs(*_both(crop), network.inputs, network.scaling, scales)
 
 
-def taught_region_in(data: Path, cases: Iterable[str], card: ModelCard) -> Region:
+def taught_region_in(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
     """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
     return card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
 
@@ -107,6 +136,13 @@ def union_of(crop: LabelledCrop) -> LabelledCrop:
     return LabelledCrop(crop.case, crop.counts, {"anterior": label}, {"anterior": instances}, lesions, crop.flags)
 
 
+def as_union(prediction: Prediction) -> Prediction:
+    """A prediction per view as one of the union: a pixel has the larger of its probabilities."""
+    crop, probabilities = prediction
+    largest: NDArray[np.float32] = np.stack(list(probabilities.values())).max(axis=0)
+    return union_of(crop), {"anterior": largest}
+
+
 def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
     """Counts per view of one case."""
     return {
@@ -121,63 +157,19 @@ def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> 
 
 
 def evaluate_cases(predictions: Iterable[Prediction], delineator: Delineator) -> dict[str, Any]:
-    """Pooled figures per view and over both, and false alarms on views without any lesion.
-
-    Flagged cases (superscan, cold lesions) stay out of these; "flagged" has the same figures for every flag.
-    """
-    pooled = _Pool()
-    flagged: dict[str, _Pool] = {}
-    for crop, probabilities in predictions:
-        counts = count_case(crop, delineator(probabilities))
-        for flag in crop.flags:
-            flagged.setdefault(flag, _Pool()).add(crop, counts)
-        if not crop.flags:
-            pooled.add(crop, counts)
-    return {**pooled.summary(), "flagged": {flag: flagged[flag].summary() for flag in sorted(flagged)}}
+    """The figures of `metrics.by_view` at some limits."""
+    return by_view((crop.flags, count_case(crop, delineator(probabilities))) for crop, probabilities in predictions)
 
 
 def _merit(counts: Counts, by: OperatingPoint) -> float:
     """The larger the better; a figure that is undefined is none."""
-    dice, precision = (0.0 if isnan(value) else value for value in (counts.dice, counts.precision))
+    dice, precision, lesions = (
+        0.0 if isnan(value) else float(value) for value in (counts.dice, counts.precision, counts.lesion_f1)
+    )
     if by == "dice":
         return round(dice, 4)
     # Both lie between 0 and 1: what marks too many pixels wrongly comes behind all that does not.
-    return counts.lesion_f1 + dice - (0.0 if precision >= LEAST_PRECISION else 2.0)
-
-
-class _Pool:
-    """Counts summed over cases."""
-
-    def __init__(self) -> None:
-        self._cases = 0
-        self._total = {"anterior": Counts(), "posterior": Counts(), "negatives": Counts()}
-
-    def add(self, crop: LabelledCrop, counts: dict[ViewName, Counts]) -> None:
-        """Add one case; a view without any lesion, labelled or ignored, counts among the negatives too."""
-        self._cases += 1
-        for view, found in counts.items():
-            self._total[view] += found
-            if not crop.labels[view].any():
-                self._total["negatives"] += found
-
-    @property
-    def both(self) -> Counts:
-        """Of both views; of a union model only "anterior" has counts."""
-        return self._total["anterior"] + self._total["posterior"]
-
-    def summary(self) -> dict[str, Any]:
-        """All figures, for cards and tables."""
-        total = self._total
-        return {
-            "cases": self._cases,
-            "both views": self.both.summary(),
-            "anterior": total["anterior"].summary(),
-            "posterior": total["posterior"].summary(),
-            "views without any lesion": {
-                "images": total["negatives"].images,
-                "false_alarms_per_image": round(total["negatives"].false_alarms_per_image, 4),
-            },
-        }
+    return lesions + dice - (0.0 if precision >= LEAST_PRECISION else 2.0)
 
 
 def choose_threshold(

@@ -37,7 +37,7 @@ def figures(sums: Sums) -> dict[str, Numbers]:
     """
     one = {name: getattr(sums, name)[..., 0] for name in vars(sums)}
     tp, fp, fn, tn = (one[name] for name in ("tp", "fp", "fn", "tn"))
-    found, lesions, images = one["found"], one["lesions"], one["images"]
+    lesions, images, counts = one["lesions"], one["images"], sums.counts
     matched, positives = one["matched"], one["positives"]
     froc = {
         f"froc_{rate:g}".replace(".", "_"): sensitivity_at(rate, sums.froc_found, sums.froc_alarms, lesions, images)
@@ -45,19 +45,19 @@ def figures(sums: Sums) -> dict[str, Numbers]:
     }
     gap = np.abs(sums.bin_probability - sums.bin_lesion).sum(-1)
     result = {
-        "dsc": ratio(2 * tp, 2 * tp + fp + fn, np.nan),
-        "cpa_precision": ratio(tp, tp + fp, np.nan),
+        "dsc": counts.dice,
+        "cpa_precision": counts.precision,
         "cpa_pixel_accuracy": paper_metrics.cpa_pixel_accuracy(tp, fp, fn, tn),
         "cpa_class_mean": paper_metrics.cpa_class_mean(tp, fp, fn, tn),
-        "recall": ratio(tp, tp + fn, np.nan),
+        "recall": counts.recall,
         "image_dsc": ratio(one["dsc"], positives, np.nan),
         "image_dsc_all": ratio(one["agreed"], images, np.nan),
         "image_cpa_precision": ratio(one["precision"], positives, np.nan),
         "image_cpa_pixel_accuracy": ratio(one["accuracy"], positives, np.nan),
         "image_cpa_class_mean": ratio(one["class_mean"], positives, np.nan),
         "image_recall": ratio(one["recall"], positives, np.nan),
-        "lesion_recall": ratio(found, lesions, np.nan),
-        "lesion_f1_overlap": ratio(2 * found, found + one["alarms"] + lesions, np.nan),
+        "lesion_recall": counts.lesion_recall,
+        "lesion_f1_overlap": counts.lesion_f1,
         "lesion_f1_iou10": ratio(2 * matched, matched + one["unmatched"] + lesions, np.nan),
         "false_alarms_per_image": ratio(one["alarms"], images, np.nan),
         "false_alarms_per_negative_image": ratio(one["negative_alarms"], one["negatives"], np.nan),

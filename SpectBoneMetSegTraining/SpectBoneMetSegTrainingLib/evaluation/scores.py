@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..dataset.files import write_json
 from . import paper_metrics
 from .froc import THRESHOLDS, froc_counts
 from .matching import match_lesions
-from .metrics import compare
+from .metrics import Counts, compare
 from .predictions import Delineator
 from .surface_distances import assd, hd95
 
@@ -84,6 +84,12 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(*(getattr(self, name) + getattr(other, name) for name in NAMES))
 
+    @property
+    def counts(self) -> Counts:
+        """What pools at one operating point, (...) each."""
+        names = ("tp", "fp", "fn", "lesions", "found", "alarms", "images", "negatives", "negative_alarms")
+        return Counts(*(getattr(self, name)[..., 0] for name in names))
+
     def flat(self) -> Array:
         """(..., all bins of all fields)."""
         return np.concatenate([getattr(self, name) for name in NAMES], -1)
@@ -112,14 +118,16 @@ class CaseScores:
 
     Attributes:
         patient: what the bootstrap draws; case: its name.
-        sums: additive.
+        sums: additive, over its views.
         flags: why the case is scored apart, as in `LabelledCrop`.
+        counts: by view what is pooled; empty where only sums were kept.
     """
 
     patient: str
     case: str
     sums: Sums
     flags: tuple[str, ...] = ()
+    counts: Mapping[ViewName, Counts] = field(default_factory=dict)
 
 
 def without_flags(scores: Iterable[CaseScores]) -> list[CaseScores]:
@@ -143,17 +151,36 @@ def score_cases(
     """
     result = []
     for crop, probabilities in predictions:
-        views = [view for view in crop.labels if view in probabilities]
-        marks = delineator({view: probabilities[view] for view in views}) if views else {}
-        # One body for all views: they lie in one frame.
-        body = body_of(np.sum(list(crop.counts.values()), axis=0))
-        sums = from_flat(np.zeros(sum(BINS.get(name, 1) for name in NAMES)))
-        for view in views:
+        judged = {view: probabilities[view] for view in crop.labels if view in probabilities}
+        marks = delineator(judged) if judged else {}
+        result.append(score_case(crop, judged, marks, delineator.minimum_area_mm2, patients, spacing))
+    return result
+
+
+def score_case(
+    crop: LabelledCrop,
+    probabilities: Mapping[ViewName, NDArray[np.float32]],
+    marks: Mapping[ViewName, Mask],
+    minimum_area_mm2: float,
+    patients: Mapping[str, str] | None = None,
+    spacing: tuple[float, float] = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM),
+) -> CaseScores:
+    """Score one case over the views that have both a label and a probability.
+
+    Args:
+        probabilities, marks: of every view. minimum_area_mm2: of a mark. patients, spacing: as in `score_cases`.
+    """
+    # One body for all views: they lie in one frame.
+    body = body_of(np.sum(list(crop.counts.values()), axis=0))
+    views = {}
+    for view in crop.labels:
+        if view in probabilities:
             labelled = {int(lesion["id"]) for lesion in crop.lesions if lesion["labelled"].get(view)}
             truth = crop.labels[view], crop.instances[view], labelled
-            sums += score_view(probabilities[view], marks[view], *truth, body, spacing, delineator.minimum_area_mm2)
-        result.append(CaseScores((patients or {}).get(crop.case, crop.case), crop.case, sums, crop.flags))
-    return result
+            views[view] = score_view(probabilities[view], marks[view], *truth, body, spacing, minimum_area_mm2)
+    total = sum(views.values(), start=from_flat(np.zeros(sum(BINS.get(name, 1) for name in NAMES))))
+    counts = {view: sums.counts for view, sums in views.items()}
+    return CaseScores((patients or {}).get(crop.case, crop.case), crop.case, total, crop.flags, counts)
 
 
 def score_view(
@@ -179,20 +206,14 @@ def score_view(
     matching = match_lesions(marked, label, lesions)
     outlines = [(part, lesions[index], spacing) for index, part in matching.pairs]
     froc_found, froc_alarms = froc_counts(probability, label, lesions, minimum_area_mm2 / pixel)
-    empty = not label.any()
     values: dict[str, Any] = {
-        **_image_figures(
-            counts.true_positive,
-            counts.false_positive,
-            counts.false_negative,
-            int((~marked & (label != LESION) & (label != IGNORE)).sum()),
-        ),
+        **_image_figures(counts, int((~marked & (label != LESION) & (label != IGNORE)).sum())),
         "images": 1,
-        "negatives": empty,
+        "negatives": counts.negatives,
         "lesions": counts.lesions,
         "found": counts.found,
         "alarms": counts.false_alarms,
-        "negative_alarms": counts.false_alarms if empty else 0,
+        "negative_alarms": counts.negative_alarms,
         "matched": len(matching.pairs),
         "unmatched": matching.unmatched,
         "hd95": sum(hd95(*outline) for outline in outlines),
@@ -205,8 +226,9 @@ def score_view(
     return Sums(**{name: np.atleast_1d(np.asarray(values[name], np.float64)) for name in NAMES})
 
 
-def _image_figures(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
+def _image_figures(counts: Counts, tn: int) -> dict[str, Any]:
     """The pixels of an image and the paper's figures of it; the latter count for positive images only."""
+    tp, fp, fn = (float(pixels) for pixels in (counts.true_positive, counts.false_positive, counts.false_negative))
     positive = tp + fn > 0
     return {
         **{"tp": tp, "fp": fp, "fn": fn, "tn": tn, "positives": positive},

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ..dataset.cases import LabelledCrop, load_case
-from ..evaluation.predictions import Delineator, union_of
+from ..dataset.opened import Data
+from ..evaluation.predictions import Delineator, Predict, Prediction, as_union, inputs_of, predict_cases
 from ..evaluation.report import full_report
 from ..evaluation.scores import CaseScores, score_cases
 from ..training.outcome.operating_point import MINIMUM_AREA_MM2
 from .compact_scores import to_record
 
 Probability = NDArray[np.float32]
-Predictions = list[tuple[LabelledCrop, dict[ViewName, Probability]]]
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Predictions = list[Prediction]
 
 #: A pixel is lesion from this probability on, for every method: none gets a threshold of its own.
 THRESHOLD = 0.5
@@ -31,60 +30,30 @@ DELINEATOR = Delineator(THRESHOLD, THRESHOLD, MINIMUM_AREA_MM2)
 TIMED = 20
 
 
-def predictions_of(
-    data: Path, cases: Iterable[str], predict: Predict, network: NetworkConfig
-) -> Iterator[tuple[LabelledCrop, dict[ViewName, Probability]]]:
+def predictions_of(data: Data, cases: Iterable[str], predict: Predict, network: NetworkConfig) -> Iterator[Prediction]:
     """Each case with the probability of every view, or of the "union" network as "anterior" with the union's truth.
 
     A network of the one input and output "anterior" reads every view for itself.
-
-    Args:
-        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs).
     """
-    apart = (network.inputs, network.outputs) == (("anterior",), ("anterior",))
+    if (network.inputs, network.outputs) != (("anterior",), ("anterior",)):
+        yield from predict_cases(data, cases, predict, network)
+        return
     for name in cases:
         crop = load_case(data, name)
-        if apart:
-            yield (
-                crop,
-                {
-                    view: _padded(predict, network_inputs(counts, None, ("anterior",), network.scaling), network)[
-                        ..., 0
-                    ]
-                    for view, counts in crop.counts.items()
-                },
-            )
-            continue
-        inputs = network_inputs(
-            crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs, network.scaling
-        )
-        result = _padded(predict, inputs, network)
-        if network.outputs == ("union",):
-            yield union_of(crop), {"anterior": result[..., 0]}
-        else:
-            yield crop, {view: result[..., network.outputs.index(view)] for view in crop.counts}
+        yield crop, {view: predict(inputs_of(_alone(crop, view), network))[..., 0] for view in crop.counts}
 
 
-def _padded(predict: Predict, inputs: NDArray[np.float32], network: NetworkConfig) -> Probability:
-    rows, columns = inputs.shape[:2]
-    missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
-    return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
-
-
-def united(predictions: Predictions) -> Predictions:
-    """Predictions of separate views as one of their union: a pixel has the larger of its probabilities."""
-    result: Predictions = []
-    for crop, probabilities in predictions:
-        largest = np.stack(list(probabilities.values())).max(0)
-        result.append((union_of(crop), {"anterior": largest}))
-    return result
+def _alone(crop: LabelledCrop, view: ViewName) -> LabelledCrop:
+    """The case with the counts of one view, as if it were the anterior one."""
+    return replace(crop, counts={"anterior": crop.counts[view]})
 
 
 def figures_of(
     predictions: Predictions, patients: Mapping[str, str], per_view: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """({"views" and "union": full report}, the same of small scores per case); a union network has no "views"."""
-    judged = {"views": predictions, "union": united(predictions)} if per_view else {"union": predictions}
+    union = [as_union(one) for one in predictions] if per_view else predictions
+    judged = {"views": predictions, "union": union} if per_view else {"union": union}
     reports, scores = {}, {}
     for name, chosen in judged.items():
         cases: Sequence[CaseScores] = score_cases(chosen, DELINEATOR, patients)
@@ -114,7 +83,7 @@ def marks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> 
 
 def seconds_per_image(predict: Predict, network: NetworkConfig, side: int = 256) -> float:
     """Median seconds of one image of the paper's size, warm."""
-    image = np.random.default_rng(0).random((1, side, side, len(network.inputs)), dtype=np.float32)
+    image = np.random.default_rng(0).random((side, side, len(network.inputs)), dtype=np.float32)
     predict(image)
     times = []
     for _ in range(TIMED):

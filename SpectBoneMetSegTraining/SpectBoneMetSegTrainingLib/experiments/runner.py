@@ -11,11 +11,11 @@ import numpy as np
 from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
-from SpectBoneMetSegLib.model.backend import probabilities, use_backend
+from SpectBoneMetSegLib.model.backend import use_backend
 
 from ..common.pace import Pace
 from ..dataset.budgets import patients_of
-from ..dataset.cases import GENERATED, cases_of, load_case
+from ..dataset.cases import GENERATED, load_case, records_of
 from ..dataset.files import read_json, write_json
 from ..evaluation.predictions import union_of
 from ..training.run_folder import environment, read_rows, training_seconds
@@ -145,12 +145,13 @@ def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[di
     import keras
 
     from ..training.trainer import train
+    from ..training.validation import image_by_image
 
     config = training.config
     # Many trainings share this process; what earlier ones built must not fill it.
     keras.utils.clear_session()
     network = train(data, folder, config, _line(training))
-    predict = probabilities(network)
+    predict = image_by_image(network, config.network)
     judged = _judged(place.development)
     predictions = list(measure.predictions_of(place.development, judged, predict, config.network))
     seconds = training_seconds(folder)
@@ -203,8 +204,8 @@ def _nnunet(
 
 def _judged(development: Path) -> list[str]:
     """The cases of the development test that are not scored apart."""
-    cases = cases_of(development, "test")
-    return [case for case in cases if not read_json(development / "instances" / f"{case}.json").get("flags")]
+    test = [record for record in records_of(development) if record["split"] == "test"]
+    return [record["case"] for record in test if not record.get("flags")]
 
 
 def _counts(data: Path, cases: TrainingCases) -> dict[str, int]:

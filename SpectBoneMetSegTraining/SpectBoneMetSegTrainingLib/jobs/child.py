@@ -24,13 +24,14 @@ from SpectBoneMetSegLib.model.store import read_model
 
 from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
+from ..dataset.opened import opened
 from ..training.outcome.finish import train_and_finish
 from ..training.outcome.model_card import complete_card
 from ..training.outcome.parent_comparison import compare_with_parent
 from ..training.preview import make_preview, most_marked, save_preview
 from ..training.setup.cases import training_cases
 from ..training.trainer import BrokenOffError
-from ..training.validation import Predict
+from ..training.validation import Says
 from .folder import (
     ALIVE,
     JOB,
@@ -97,13 +98,13 @@ class Reporter:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message="Training.")
             self._write()
 
-    def look(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+    def look(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
         """After every look at the validation patients: the picture of one of them."""
         if self._shown is None:
             cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
             self._shown = most_marked([load(case) for case in cases])
         self.status = replace(self.status, dice=dice)
-        save_preview(self._folder, make_preview(step, dice, self._shown, predict, self._spec.config.network))
+        save_preview(self._folder, make_preview(step, dice, self._shown, says, self._spec.config.network))
         print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
 
     def _wish(self) -> str:
@@ -180,19 +181,19 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     """Train, write the model with its card, compare it; returns the sentence that sums up."""
     output, working = folder / MODEL / spec.model, folder / RUN
     reporter.status = replace(reporter.status, device=device_name())
-    config = spec.config
-    train_and_finish(spec.data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
+    config, data = spec.config, opened(spec.data)
+    train_and_finish(data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
     reporter.status = replace(reporter.status, seconds_left=None)
     early = reporter.status.step < config.steps
     ready = "The model is ready; the training stopped early." if early else "The model is ready."
     reporter.tell("Comparing with the parent model.")
     model = read_model(output)
     try:
-        comparison = compare_with_parent(model, spec.parent or config.start, spec.data, config)
+        comparison = compare_with_parent(model, spec.parent or config.start, data, config)
     except UserError as error:
-        complete_card(model, working, spec.data, config, None)
+        complete_card(model, working, data, config, None)
         return f"{ready} It was not compared with another one: {error}"
-    complete_card(model, working, spec.data, config, comparison)
+    complete_card(model, working, data, config, comparison)
     return f"{ready} {comparison.sentence}"
 
 

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.common.memory import free_memory_mb
 from SpectBoneMetSegLib.model.store import list_models
 
 from ..dataset.budgets import patients_of
-from ..dataset.files import read_json
+from ..dataset.opened import DataSet, opened
 from ..dataset.sealed import is_sealed
 from ..training.setup.cases import TrainingCases, training_cases
 from ..training.setup.config import MIXED
@@ -60,17 +60,18 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
     Returns:
         Findings in the order a user reads them; refusals stop where the rest makes no sense.
     """
+    data = opened(spec.data)
     if is_sealed(spec.data):
         return [Finding("refusal", "data", f"{spec.data} is a sealed test and is never trained on; choose another.")]
     try:
         config = with_start(spec.config)
         config.check()
-        cases = training_cases(spec.data, config)
+        cases = training_cases(data, config)
     except UserError as error:
         return [Finding("refusal", "data", str(error))]
     findings = [
-        *_labels(spec, cases),
-        _validation(spec, cases),
+        *_labels(data, spec, cases),
+        _validation(data, cases),
         _name(spec.model),
         _disk(jobs_folder(jobs)),
         *_memory(trial),
@@ -79,10 +80,10 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
     return findings + ([_time(spec, trial)] if trial else [])
 
 
-def _labels(spec: JobSpec, cases: TrainingCases) -> list[Finding]:
-    patients = patients_of(spec.data)
+def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]:
+    patients = patients_of(data)
     people = len({patients[case] for case in cases.labelled})
-    lesions = _lesions(spec.data, cases.labelled)
+    lesions = _lesions(data, cases.labelled)
     method = spec.config.method
     found = []
     if method == "unsupervised":
@@ -108,18 +109,18 @@ def _many(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _lesions(data: Path, names: Sequence[str]) -> int:
+def _lesions(data: DataSet, names: Sequence[str]) -> int:
     """How many lesions some labelled cases have."""
-    return sum(len(read_json(data / "instances" / f"{case}.json")["lesions"]) for case in names)
+    return sum(len(data.json("instances", f"{case}.json")["lesions"]) for case in names)
 
 
-def _validation(spec: JobSpec, cases: TrainingCases) -> Finding:
-    patients = patients_of(spec.data)
+def _validation(data: DataSet, cases: TrainingCases) -> Finding:
+    patients = patients_of(data)
     people = len({patients[case] for case in cases.validation})
     if not people:
         words = "No patient is left to validate: the best moment to stop and the thresholds cannot be chosen fairly."
         return Finding("warning", "validation", words)
-    if not _lesions(spec.data, cases.validation):
+    if not _lesions(data, cases.validation):
         words = (
             f"No patient who validates ({people} in all) has a lesion: the figures of the new model would say nothing."
         )

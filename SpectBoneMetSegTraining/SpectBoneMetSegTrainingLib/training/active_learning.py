@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.backend import inference, use_backend
-from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.inputs import filled_up
 from SpectBoneMetSegLib.model.store import ModelFolder, load_network
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 
 from ..dataset.body import body_of
 from ..dataset.budgets import patients_of
 from ..dataset.cases import LabelledCrop, cases_of, load_case
+from ..dataset.opened import Data, opened
+from ..evaluation.predictions import inputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +59,7 @@ class RankedScan:
 
 def rank_scans(
     model: ModelFolder,
-    data: Path,
+    data: Data,
     cases: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[RankedScan]:
@@ -73,6 +74,7 @@ def rank_scans(
     """
     if model.card.network.architecture != "recurrent":
         raise UserError(f"{model.card.name} is a plain U-Net, which ranks nothing; choose another model.")
+    data = opened(data)
     wanted = list(cases_of(data, "unlabelled") if cases is None else cases)
     if not wanted:
         return []
@@ -152,20 +154,16 @@ class Looker:
 
     def __call__(self, crop: LabelledCrop) -> tuple[float, Array]:
         """(area of doubt in cm2, (2 x channels,) features) of a scan."""
-        inputs = network_inputs(
-            crop.counts.get("anterior"), crop.counts.get("posterior"), self._config.inputs, self._config.scaling
-        )
+        inputs = inputs_of(crop, self._config)
         rows, columns = inputs.shape[:2]
-        divisor = pooling_divisor(self._config)
-        missing = [(0, -side % divisor) for side in (rows, columns)]
         # Both views lie in one frame, so that they are mirrored together.
-        pair = [np.pad(one, [*missing, (0, 0)]) for one in (inputs, inputs[:, ::-1])]
+        pair = [filled_up(one, self._config) for one in (inputs, inputs[:, ::-1])]
         outputs, coarse = (np.asarray(value, np.float64) for value in self._run(np.stack(pair)))
         mean = (outputs[0, :rows, :columns] + outputs[1, :rows, :columns][:, ::-1]) / 2
         shown = [i for i, name in enumerate(self._config.outputs) if name == "union" or name in crop.counts]
         body = body_of(np.sum(list(crop.counts.values()), axis=0))
         doubt = entropy(mean[..., shown]).sum(axis=-1) * body
-        seen = np.pad(np.stack([body, doubt], axis=-1), [*missing, (0, 0)])
+        seen = filled_up(np.stack([body, doubt], axis=-1), self._config)
         weights = _block_sums(seen, seen.shape[0] // coarse.shape[1])
         features = [_mean(coarse[0], weights[..., i]) for i in (0, 1)]
         return float(doubt.sum()) * PIXEL_CM2, np.concatenate(features)

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
 from .sampling.patches import target_channels
-from .validation import THRESHOLD, Predict, predict_whole
+from .validation import THRESHOLD, Says
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,14 +46,14 @@ class Preview:
     probabilities: dict[str, NDArray[np.float32]]
 
 
-def make_preview(step: int, dice: float, crop: LabelledCrop, predict: Predict, network: NetworkConfig) -> Preview:
+def make_preview(step: int, dice: float, crop: LabelledCrop, says: Says, network: NetworkConfig) -> Preview:
     """Have the network look at a scan.
 
     Args:
-        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs). crop: with labels.
+        crop: with labels.
     """
     label, weight = target_channels(crop, network.outputs)
-    probability = predict_whole(predict, crop, network)
+    probability = says(crop)
     shown = [name for name in network.outputs if name == "union" or name in crop.counts]
     maps = np.where(weight > 0, np.where(label > 0, LESION, 0), IGNORE).astype(np.uint8)
     place = {name: network.outputs.index(name) for name in shown}

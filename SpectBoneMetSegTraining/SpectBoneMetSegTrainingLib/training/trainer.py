@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.model.backend import use_backend
 
 from ..common.pace import Pace, Stopwatch
 from ..dataset.cases import LabelledCrop
+from ..dataset.opened import Data, opened
 from ..phantom.store.crops import PatientStore
 from . import run_folder
 from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
@@ -23,7 +24,7 @@ from .setup.fine_tuning import start_weights, with_start
 from .setup.schedule import learning_rate
 from .state import TrainingState
 from .steps.choice import make_deterministic
-from .validation import Predict, pooled_dice
+from .validation import Said, Says, pooled_dice
 
 if TYPE_CHECKING:
     import keras
@@ -41,17 +42,17 @@ class BrokenOffError(Exception):
 class Look(Protocol):
     """Called after every look at the validation patients."""
 
-    def __call__(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+    def __call__(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
         """Show what the network does now.
 
         Args:
             step: gradient steps learnt. dice: pooled, of all validation patients.
-            predict: the averaged network. load: gives a case by its name.
+            says: what the averaged network says of a case. load: gives a case by its name.
         """
 
 
 def train(
-    data: Path,
+    data: Data,
     run: Path,
     config: TrainingConfig,
     progress: StepProgress | None = None,
@@ -78,8 +79,9 @@ def train(
     use_backend()
     config = with_start(config)
     config.check()
+    data = opened(data)
     cases = training_cases(data, config)
-    run_folder.prepare(run, config, data)
+    run_folder.prepare(run, config, data.folder)
     make_deterministic(config.seed)
     with alone_in(run):
         loop = _Loop(
@@ -147,7 +149,8 @@ class _Loop:
 
     def _look(self, done: int, on_look: Look | None) -> None:
         """Measure the averaged network on the validation patients."""
-        dice = pooled_dice(self.state.predict, map(self.load, self.cases.validation), self.config.network)
+        said = Said(self.state.predict, self.config.network)
+        dice = pooled_dice(said, map(self.load, self.cases.validation), self.config.network)
         if np.isnan(dice):
             # No lesion among these patients: a look that measures nothing neither keeps weights nor ends the training.
             return
@@ -155,7 +158,7 @@ class _Loop:
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))
         self.events.write(done, {"validation/dice": dice})
         if on_look:
-            on_look(done, dice, self.state.predict, self.load)
+            on_look(done, dice, said, self.load)
 
     def _log(self, step: int, parts: dict[str, float], seconds: float, watch: Stopwatch) -> None:
         loss = parts["loss"]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.backend import probabilities
-from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
-from SpectBoneMetSegLib.model.inputs import network_inputs
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.inputs import filled_up
 
 from ..dataset.cases import LabelledCrop
+from ..evaluation.predictions import Predict, inputs_of
 from .sampling.patches import target_channels
 
 if TYPE_CHECKING:
@@ -19,44 +20,66 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.5
 
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: (images, rows, columns, inputs), whose size the pooling divides -> (images, rows, columns, outputs).
+PredictBatch = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: A case -> (rows, columns, outputs) probabilities.
+Says = Callable[[LabelledCrop], NDArray[np.float32]]
+#: Of what is said at one look so much is kept in memory: about 100 scans of the whole body.
+SAID_BYTES = 2**28
 
 
-def pooled_dice(predict: Predict, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
+def pooled_dice(says: Says, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
     """Dice of probability >= THRESHOLD over all pixels that are judged, of all cases and outputs together.
 
     NaN without a lesion in the truth: there is nothing to measure.
 
     Args:
-        predict: (1, rows, columns, inputs) -> (1, rows, columns, outputs). crops: whole cases, one after the other.
-        network: names the channels.
+        crops: whole cases, one after the other. network: names the channels.
     """
     hit = marked = true = 0.0
     for crop in crops:
         label, weight = target_channels(crop, network.outputs)
-        mark = (predict_whole(predict, crop, network) >= THRESHOLD) * weight
+        mark = (says(crop) >= THRESHOLD) * weight
         hit += float((mark * label).sum())
         marked += float(mark.sum())
         true += float((label * weight).sum())
     return 2 * hit / (marked + true) if true else float("nan")
 
 
-def predict_whole(predict: Predict, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
+class Said:
+    """What a network says of whole cases (`Says`), each asked once as long as all of it fits into SAID_BYTES."""
+
+    def __init__(self, predict: PredictBatch, network: NetworkConfig) -> None:
+        """Nothing is asked yet; the network must not learn while this is asked."""
+        self._predict, self._network = predict, network
+        self._kept: dict[str, NDArray[np.float32]] = {}
+        self._bytes = 0
+
+    def __call__(self, crop: LabelledCrop) -> NDArray[np.float32]:
+        """(rows, columns, outputs) probabilities."""
+        if crop.case in self._kept:
+            return self._kept[crop.case]
+        said = predict_whole(self._predict, crop, self._network)
+        self._bytes += said.nbytes
+        if self._bytes <= SAID_BYTES:
+            self._kept[crop.case] = said
+        return said
+
+
+def predict_whole(predict: PredictBatch, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
     """(rows, columns, outputs) probabilities of a whole case, filled up to what the pooling divides meanwhile."""
-    inputs = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), network.inputs, network.scaling)
-    return _padded(predict, inputs, network)
+    return _whole(predict, inputs_of(crop, network), network)
 
 
 def image_by_image(network: keras.Model, config: NetworkConfig) -> Predict:
-    """What a network says of one image: (rows, columns, inputs) of any size -> (rows, columns, outputs)."""
+    """What a network says of one image."""
     predict = probabilities(network)
-    return lambda inputs: _padded(predict, inputs, config)
+    return lambda inputs: _whole(predict, inputs, config)
 
 
-def _padded(predict: Predict, inputs: NDArray[np.float32], network: NetworkConfig) -> NDArray[np.float32]:
+def _whole(predict: PredictBatch, inputs: NDArray[np.float32], network: NetworkConfig) -> NDArray[np.float32]:
     rows, columns = inputs.shape[:2]
-    missing = [(0, -side % pooling_divisor(network)) for side in (rows, columns)]
-    return np.asarray(predict(np.pad(inputs, [*missing, (0, 0)])[None]))[0, :rows, :columns]
+    return np.asarray(predict(filled_up(inputs, network)[None]))[0, :rows, :columns]
 
 
 class BestSoFar:

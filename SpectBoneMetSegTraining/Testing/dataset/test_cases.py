@@ -23,11 +23,11 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     load_background,
     load_case,
     merge_labels,
-    read_image,
     read_json,
     write_case,
     write_json,
 )
+from SpectBoneMetSegTrainingLib.dataset.files import read_image
 from support.datasets import CROP, ODD_SPACING, SHAPE, block, lesions, make_scan, write
 
 

@@ -11,11 +11,11 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     cases_of,
     finish_dataset,
     load_case,
-    read_image,
     read_json,
     write_image,
     write_json,
 )
+from SpectBoneMetSegTrainingLib.dataset.files import read_image
 from support.datasets import write
 
 

@@ -15,8 +15,8 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     LESION,
     Instance,
     load_case,
-    read_image,
 )
+from SpectBoneMetSegTrainingLib.dataset.files import read_image
 from SpectBoneMetSegTrainingLib.dataset.reference_grid import place_crop
 from support.datasets import CROP, ODD_SPACING, make_scan, write
 

@@ -216,7 +216,7 @@ def test_the_threshold_by_lesions_keeps_a_floor_on_precision():
 def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth, region: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda *_case, **_what: labelled_crop())
 
     def predict(inputs):
         return np.stack([np.full(inputs.shape[:2], 0.1), np.full(inputs.shape[:2], 0.2)], -1).astype(np.float32)
@@ -232,7 +232,7 @@ def test_predictions_follow_the_order_of_the_outputs(monkeypatch, tmp_path):
 def test_a_union_model_is_measured_against_the_union_of_the_views(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.evaluation import predictions as evaluation
 
-    monkeypatch.setattr(evaluation, "load_case", lambda folder, case, truth, region: labelled_crop())
+    monkeypatch.setattr(evaluation, "load_case", lambda *_case, **_what: labelled_crop())
     crop = labelled_crop()
     truth = np.maximum(*(label == 1 for label in crop.labels.values())).astype(np.float32)
     ((case, union),) = predict_cases(

@@ -44,5 +44,5 @@ def test_patients_without_a_lesion_give_no_dice():
     figures = evaluate_cases([blind(crop(False))], DELINEATOR)
     assert figures["both views"]["dice"] is None
     for probability in (0.0, 0.9):
-        found = pooled_dice(lambda x, p=probability: np.full((*x.shape[:3], 2), p), [crop(False)], NetworkConfig())
+        found = pooled_dice(lambda _, p=probability: np.full((SIDE, SIDE, 2), p), [crop(False)], NetworkConfig())
         assert np.isnan(found)

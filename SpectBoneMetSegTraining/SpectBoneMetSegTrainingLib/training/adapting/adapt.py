@@ -20,6 +20,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
 from ...dataset.files import read_json, write_json
+from ...dataset.opened import Data, opened
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.metrics import Counts
 from ...evaluation.predictions import Delineator, counts_at, operating_points
@@ -63,7 +64,7 @@ class Request:
         region: that the readers looked at, None for what their outlines tell.
     """
 
-    data: Path
+    data: Data
     run: Path
     output: Path
     start: str | None = None
@@ -182,7 +183,7 @@ class _Adapting:
         """One training without some patients, who are judged at every look."""
         group, run = self.plan.groups[number], self.runs[number]
         config = replace(self.config, validation_folds=group)
-        keeper = LookKeeper(run / "looks", self._held(group), config.network)
+        keeper = LookKeeper(run / "looks", self._held(group))
         return train(self.request.data, run, config, self._progress(number), on_look=keeper)
 
     def _progress(self, number: int) -> StepProgress | None:
@@ -262,7 +263,7 @@ class _Adapting:
         tuned = tune_at(limits, lambda: self._predictions(paths), self.patients)
         cases = training_cases(request.data, config)
         sources = carried_on(sources_of(request.data), card.training)
-        about = read_json(request.data / "dataset.json")
+        about = opened(request.data).json("dataset.json")
         everybody = [*cases.labelled, *cases.validation]
         model = save_model(
             network,

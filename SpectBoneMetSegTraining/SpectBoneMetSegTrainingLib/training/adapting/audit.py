@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.engines import DeviceName, load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder
-from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
-from SpectBoneMetSegLib.scan.region_sides import regions_of_views
-from SpectBoneMetSegLib.scan.skeleton_regions import class_map
+from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...common.progress import Progress
 from ...dataset.budgets import patients_of
-from ...dataset.cases import LabelledCrop, load_case
+from ...dataset.cases import LabelledCrop
+from ...dataset.opened import Data, opened
 from ...evaluation.by_region import RegionCounts, RegionRow, count_regions, region_rows
-from ...evaluation.confidence_figures import JudgedScan, confidence_figures, judged_scans
-from ...evaluation.predictions import Delineator, inputs_of, taught_region_in, union_of
+from ...evaluation.confidence_figures import JudgedScan, confidence_figures, delineated
+from ...evaluation.predictions import Delineator, answered_cases, taught_region_in
 from ...evaluation.report import full_report
-from ...evaluation.scores import CaseScores, score_cases, without_flags
+from ...evaluation.scores import CaseScores, score_case, without_flags
 from ..outcome.learnt import known_to
-from .choice import gains
+from .choice import dice_of
 from .pictures import scan_picture
 
 __all__ = ["Audit", "Case", "audit"]
@@ -82,69 +80,59 @@ class Audit:
 
 
 def audit(
-    data: Path, cases: list[str], model: ModelFolder, device: DeviceName = "auto", progress: Progress | None = None
+    data: Data, cases: list[str], model: ModelFolder, device: DeviceName = "auto", progress: Progress | None = None
 ) -> Audit:
     """Read every case once and measure.
 
     Raises:
         UserError: a data set or model that cannot be read.
     """
-    found = _Reading(data, cases, model, device)
+    data = opened(data)
+    card, patients = model.card, patients_of(data)
+    limits, network = Delineator.of(card), card.network
     scores: list[CaseScores] = []
     judged: list[JudgedScan] = []
     counted: list[RegionCounts] = []
-    for number, case in enumerate(cases, start=1):
-        crop, probabilities, regions = found(case)
-        marks = found.limits(probabilities)
-        scores += score_cases([(crop, probabilities)], found.limits, found.patients)
-        judged += judged_scans([(crop, probabilities)], found.limits)
+    worst = _Worst()
+    answer = load_engine(model, "auto", device).answer
+    answers = answered_cases(data, cases, answer, network, region=taught_region_in(data, cases, card))
+    for number, (crop, probabilities, regions) in enumerate(answers, start=1):
+        marks, known = delineated(crop, probabilities, limits, judge=card.confidence is not None)
+        judged += known
+        score = score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients)
+        scores.append(score)
         if regions and not crop.flags:
-            counted.append(count_regions(crop, marks, regions, found.patients[case]))
+            counted.append(count_regions(crop, marks, regions, patients[crop.case]))
+        if not crop.flags:
+            worst.see(crop, marks, dice_of(score))
         if progress:
             progress(number, len(cases))
-    own = without_flags(scores)
-    report = full_report(own)
-    worst = [(name, dice) for name, dice, _ in gains(own, own)]
-    worst = sorted(((n, d) for n, d in worst if d < WORTH_SHOWING), key=lambda item: item[1])[:WORST]
-    card = model.card
+    report = full_report(without_flags(scores))
     return Audit(
         card.name,
         int(report["patients"]),
         report,
         region_rows(counted, int(report["images"])) if counted else [],
         confidence_figures(judged, card.confidence) if card.confidence is not None else {},
-        [Case(name, dice, found.picture(name)) for name, dice in worst],
-        known_to(card, data, cases).sentence(len({found.patients[case] for case in cases})),
+        worst.shown(),
+        known_to(card, data, cases).sentence(len({patients[case] for case in cases})),
     )
 
 
-class _Reading:
-    """Reads cases with a model, as the reading pipeline does."""
+class _Worst:
+    """The scans that were read worst so far, kept with their outlines until they are drawn."""
 
-    def __init__(self, data: Path, cases: list[str], model: ModelFolder, device: DeviceName) -> None:
-        self.data, self.card = data, model.card
-        self.engine = load_engine(model, "auto", device)
-        self.limits = Delineator.of(model.card)
-        self.patients = patients_of(data)
-        self.taught = taught_region_in(data, cases, model.card)
+    def __init__(self) -> None:
+        self._kept: list[tuple[float, str, LabelledCrop, Mapping[ViewName, NDArray[np.bool_]]]] = []
 
-    def __call__(
-        self, case: str
-    ) -> tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]], Mapping[ViewName, NDArray[np.uint8]]]:
-        """The case, its probabilities, and the region classes of every pixel; {} without."""
-        network = self.card.network
-        crop = load_case(self.data, case, region=self.taught)
-        answer = self.engine.answer(inputs_of(crop, network))
-        if network.outputs == ("union",):
-            return union_of(crop), {"anterior": answer.probability[..., 0]}, {}
-        maps = {view: answer.probability[..., network.outputs.index(view)] for view in crop.counts}
-        if answer.regions is None:
-            return crop, maps, {}
-        numbered = regions_of_views(answer.regions, network.outputs, REFERENCE_SPACING_MM)
-        rows, columns = next(iter(crop.counts.values())).shape
-        return crop, maps, {view: class_map(numbered[view][:rows, :columns]) for view in crop.counts}
+    def see(self, crop: LabelledCrop, marks: Mapping[ViewName, NDArray[np.bool_]], dice: float) -> None:
+        """Keep the scan if it is among the worst."""
+        if dice < WORTH_SHOWING:
+            self._kept = sorted([*self._kept, (dice, crop.case, crop, marks)], key=lambda item: item[:2])[:WORST]
 
-    def picture(self, case: str) -> str:
-        """Outlines of both over each other."""
-        crop, probabilities, _ = self(case)
-        return scan_picture(crop, [("now", {str(view): marks for view, marks in self.limits(probabilities).items()})])
+    def shown(self) -> list[Case]:
+        """The worst first, with the outlines of both over each other."""
+        return [
+            Case(name, dice, scan_picture(crop, [("now", {str(view): mask for view, mask in marks.items()})]))
+            for dice, name, crop, marks in self._kept
+        ]

@@ -12,12 +12,13 @@ from math import exp, isfinite, log
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...evaluation.metrics import Counts
+from ...evaluation.paper_metrics import dsc
 from ...evaluation.predictions import SEEDS, Delineator, best_point
 from ...evaluation.scores import CaseScores
 from ..outcome.parent_comparison import Beside, differences
 from ..outcome.promotion import MINIMUM_PATIENTS, Verdict
 
-__all__ = ["Judged", "beside_parent", "best_step", "cautious", "chosen_point", "gains"]
+__all__ = ["Judged", "beside_parent", "best_step", "cautious", "chosen_point", "dice_of", "gains"]
 
 Table = Mapping[str, Sequence[Counts]]
 
@@ -115,13 +116,11 @@ def beside_parent(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> Judge
 
 def gains(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> list[tuple[str, float, float]]:
     """(case, DSC before, DSC now) from the greatest gain to the greatest loss; nothing there and none marked is 1."""
-    before = {one.case: _dice(one) for one in old}
-    found = [(one.case, before[one.case], _dice(one)) for one in new]
+    before = {one.case: dice_of(one) for one in old}
+    found = [(one.case, before[one.case], dice_of(one)) for one in new]
     return sorted(found, key=lambda item: (item[1] - item[2], item[0]))
 
 
-def _dice(one: CaseScores) -> float:
-    sums = one.sums
-    hit, wrong, missed = (float(values[0]) for values in (sums.tp, sums.fp, sums.fn))
-    total = 2 * hit + wrong + missed
-    return 2 * hit / total if total else 1.0
+def dice_of(one: CaseScores) -> float:
+    """DSC of a case, its views together; nothing there and none marked is 1."""
+    return float(dsc(*(getattr(one.sums, name)[0] for name in ("tp", "fp", "fn"))))

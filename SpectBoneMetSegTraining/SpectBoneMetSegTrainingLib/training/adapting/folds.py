@@ -14,8 +14,9 @@ from SpectBoneMetSegLib.model.store import ModelFolder
 
 from ...common.files import whole_npz
 from ...dataset.cases import LabelledCrop, load_case
+from ...dataset.opened import Data
 from ...evaluation.predictions import Prediction, predict_cases, taught_region_in, union_of
-from ..validation import Predict, predict_whole
+from ..validation import Says
 
 __all__ = ["LookKeeper", "parent_predictions", "stored_predictions"]
 
@@ -25,17 +26,17 @@ Maps = dict[str, NDArray[np.float16]]
 class LookKeeper:
     """Keeps what a network says of the patients who were left out, at every look (`trainer.Look`)."""
 
-    def __init__(self, folder: Path, cases: Sequence[str], network: NetworkConfig) -> None:
-        self._folder, self._cases, self._network = folder, cases, network
+    def __init__(self, folder: Path, cases: Sequence[str]) -> None:
+        self._folder, self._cases = folder, cases
 
-    def __call__(self, step: int, dice: float, predict: Predict, load: Callable[[str], LabelledCrop]) -> None:
+    def __call__(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
         """Write DIR/<step>.npz, whole or not at all."""
-        maps = {case: predict_whole(predict, load(case), self._network).astype(np.float16) for case in self._cases}
+        maps = {case: says(load(case)).astype(np.float16) for case in self._cases}
         whole_npz(self._folder / f"{step}.npz", maps)
 
 
 def stored_predictions(
-    paths: Iterable[Path], data: Path, network: NetworkConfig, region: Region, wanted: Container[str] | None = None
+    paths: Iterable[Path], data: Data, network: NetworkConfig, region: Region, wanted: Container[str] | None = None
 ) -> Iterator[Prediction]:
     """What was kept of the cases `wanted` (None: of all), as `predictions.predict_cases` gives it."""
     for path in paths:
@@ -48,7 +49,7 @@ def stored_predictions(
                     yield crop, {view: maps[..., network.outputs.index(view)] for view in crop.counts}
 
 
-def parent_predictions(parent: ModelFolder, data: Path, cases: Sequence[str], path: Path, region: Region) -> None:
+def parent_predictions(parent: ModelFolder, data: Data, cases: Sequence[str], path: Path, region: Region) -> None:
     """Have the parent read all cases once and keep it in a file; nothing is done where it stands already."""
     if path.exists():
         return

@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.model.card import ModelCard
 from ...common.pace import Pace
 from ...dataset.budgets import patients_of
 from ...dataset.cases import records_of, region_held
-from ...dataset.files import read_json
+from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
@@ -84,7 +84,7 @@ class Plan:
 def base_config(
     card: ModelCard,
     start: str,
-    data: Path,
+    data: Data,
     unlabelled: bool,
     store: Path | None = None,
     seed: int = 0,
@@ -122,26 +122,28 @@ def base_config(
     )
 
 
-def _check_whole_body(card: ModelCard, data: Path, cases: Sequence[str]) -> None:
+def _check_whole_body(card: ModelCard, data: Data, cases: Sequence[str]) -> None:
     if card.taught_region != "whole-body":
         raise UserError(
             f"{card.name} knows the thorax alone; begin with another model, or leave the region out.", "start"
         )
     if region_held(data, cases) != "whole-body":
         raise UserError(
-            f"{data} holds pictures of the thorax alone; gather it anew, or leave the region out.", "region"
+            f"{opened(data).folder} holds pictures of the thorax alone; gather it anew, or leave the region out.",
+            "region",
         )
 
 
-def groups_of_folds(data: Path, most: int, region: Region) -> tuple[tuple[int, ...], ...]:
+def groups_of_folds(data: Data, most: int, region: Region) -> tuple[tuple[int, ...], ...]:
     """Folds put together into at most so many groups, each of which leaves out somebody with a lesion of the region."""
-    folds = read_json(data / "splits.json")["folds"]
+    data = opened(data)
+    folds = data.json("splits.json")["folds"]
     known = {record["case"] for record in records_of(data)}
     held = {number: [case for case in fold["val"] if case in known] for number, fold in enumerate(folds)}
     leading = [number for number, own in held.items() if any_lesion(data, own, region)]
     if not leading:
         where = "" if region == "whole-body" else f" in the {region}"
-        raise UserError(f"No lesion is outlined{where} in {data}; outline some first.")
+        raise UserError(f"No lesion is outlined{where} in {data.folder}; outline some first.")
     count = max(1, min(most, len(leading)))
     groups = [leading[place::count] for place in range(count)]
     for place, number in enumerate(number for number, own in held.items() if own and number not in leading):
@@ -150,7 +152,7 @@ def groups_of_folds(data: Path, most: int, region: Region) -> tuple[tuple[int, .
     return tuple(map(tuple, groups))
 
 
-def step_seconds(data: Path, folder: Path, config: TrainingConfig) -> float:
+def step_seconds(data: Data, folder: Path, config: TrainingConfig) -> float:
     """Seconds a step takes here, measured on a few."""
     times: list[float] = []
 
@@ -168,7 +170,7 @@ def step_seconds(data: Path, folder: Path, config: TrainingConfig) -> float:
 
 
 def make_plan(
-    data: Path,
+    data: Data,
     minutes: float,
     folds: int,
     seconds: Callable[[], float],

@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.model.store import check_target, find_model, save_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.files import read_json
+from ...dataset.opened import Data, opened
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def train_and_finish(
-    data: Path,
+    data: Data,
     run: Path,
     config: TrainingConfig,
     output: Path,
@@ -56,31 +57,34 @@ def train_and_finish(
     Raises:
         UserError: whatever cannot be trained on, started from or written, most of it before any work.
     """
+    data = opened(data)
     check_request(data, output)
     config = with_start(config)
     network = train(data, run, config, progress, devices, on_look=on_look)
     return finish_model(network, data, run, config, output, description)
 
 
-def check_request(data: Path, output: Path) -> None:
+def check_request(data: Data, output: Path) -> None:
     """Refuse what must not be trained on and where no model can be written.
 
     Raises:
         UserError: says why.
     """
-    if is_sealed(data):
-        raise UserError(f"{data} is a sealed test and is never trained on; choose another data set.", "data")
+    folder = opened(data).folder
+    if is_sealed(folder):
+        raise UserError(f"{folder} is a sealed test and is never trained on; choose another data set.", "data")
     check_target(output)
 
 
 def finish_model(
-    network: keras.Model, data: Path, run: Path, config: TrainingConfig, output: Path, description: str
+    network: keras.Model, data: Data, run: Path, config: TrainingConfig, output: Path, description: str
 ) -> dict[str, Any]:
     """Choose thresholds on the patients that validated the training, write the model, return its figures.
 
     Only labels inside the training's budget are looked at. A budget without validation patients leaves its training
     patients, one without any label the middle.
     """
+    data = opened(data)
     cases = training_cases(data, config)
     measured = cases.validation or cases.labelled
 
@@ -105,7 +109,7 @@ def finish_model(
             if cases.validation and not looks_of(run):
                 what += "; the training never looked at them on the way"
         figures = {"what": what, **tuned.figures}
-    about = read_json(data / "dataset.json")
+    about = data.json("dataset.json")
     parents = find_model(config.start).card if config.start else None
     sources = carried_on(sources_of(data), parents.training if parents else {})
     licence = licence_with(parents.licence if parents else ModelCard.licence, sources.get(SOURCES, ()))

@@ -10,14 +10,13 @@ import hashlib
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import find_model
 
 from ...dataset.cases import FOLDERS, records_of
-from ...dataset.files import read_image
+from ...dataset.opened import Data, DataSet, opened
 from ..setup.cases import TrainingCases
 from ..setup.config import TrainingConfig
 
@@ -52,28 +51,29 @@ class Known:
         )
 
 
-def learnt_scans(data: Path, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
+def learnt_scans(data: Data, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
     """For the card: what this training learnt from, and what the model that it started from had learnt from."""
     own = scans_known(data, [*cases.labelled, *cases.unlabelled], cases.validation)
     earlier = find_model(config.start).card.training.get(LEARNT, []) if config.start else []
     return [own, *earlier]
 
 
-def scans_known(data: Path, taught: Collection[str], validated: Collection[str]) -> dict[str, str]:
+def scans_known(data: Data, taught: Collection[str], validated: Collection[str]) -> dict[str, str]:
     """For the card: salted digests of cases that were learnt from, and of those that chose something."""
-    images = {record["case"]: FOLDERS[record["split"]][0] for record in records_of(data)}
+    files = opened(data)
+    images = {record["case"]: FOLDERS[record["split"]][0] for record in records_of(files)}
     salt = secrets.token_hex(8)
 
     def digests(names: Collection[str]) -> str:
-        return " ".join(sorted(_salted(salt, _digest(data, images[case], case)) for case in names))
+        return " ".join(sorted(_salted(salt, _digest(files, images[case], case)) for case in names))
 
     return {"salt": salt, "taught": digests(taught), "validated": digests(validated)}
 
 
-def known_to(card: ModelCard, data: Path, cases: Collection[str]) -> Known:
+def known_to(card: ModelCard, data: Data, cases: Collection[str]) -> Known:
     """Whom of the cases' patients a model knows, by any scan of theirs in the data set; nobody for an old card."""
-    trainings = card.training.get(LEARNT, [])
-    records = {record["case"]: record for record in records_of(data)} if trainings else {}
+    files, trainings = opened(data), card.training.get(LEARNT, [])
+    records = {record["case"]: record for record in records_of(files)} if trainings else {}
     asked = {_patient(records[case]) for case in cases if case in records}
     taught, validated = (
         [(entry["salt"], set(entry.get(group, "").split())) for entry in trainings] for group in ("taught", "validated")
@@ -82,7 +82,7 @@ def known_to(card: ModelCard, data: Path, cases: Collection[str]) -> Known:
     for case, record in records.items():
         if _patient(record) not in asked:
             continue
-        digest = _digest(data, FOLDERS[record["split"]][0], case)
+        digest = _digest(files, FOLDERS[record["split"]][0], case)
         for group, lists in (("taught", taught), ("validated", validated)):
             if any(_salted(salt, digest) in scans for salt, scans in lists):
                 found[group].add(_patient(record))
@@ -93,11 +93,11 @@ def _patient(record: Mapping[str, Any]) -> str:
     return str(record.get("patient", record["case"]))
 
 
-def _digest(data: Path, images: str, case: str) -> bytes:
+def _digest(data: DataSet, images: str, case: str) -> bytes:
     """SHA-256 of the counts of both channels."""
     digest = hashlib.sha256()
     for channel in (0, 1):
-        counts = read_image(data / images / f"{case}_{channel:04d}.nii.gz")
+        counts = data.image(images, f"{case}_{channel:04d}.nii.gz")
         digest.update(f"{counts.shape}".encode() + counts.astype("<u2").tobytes())
     return digest.digest()
 

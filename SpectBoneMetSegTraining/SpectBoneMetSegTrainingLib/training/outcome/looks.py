@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.appearance import Looks, appearance_of, looks_of
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 
 from ...dataset.cases import load_case
+from ...dataset.opened import Data
 
 
-def looks_learnt(data: Path, cases: Iterable[str], region: Region) -> Looks:
+def looks_learnt(data: Data, cases: Iterable[str], region: Region) -> Looks:
     """Looks of whole-body cases; none of thoraxes, which do not tell how a body looks."""
     if region != "whole-body":
         return Looks()

@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, update_card
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ...dataset.budgets import patients_of
-from ...dataset.files import read_json
+from ...dataset.opened import Data, opened
 from .. import run_folder
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
@@ -24,7 +24,7 @@ CURVE_POINTS = 60
 
 
 def complete_card(
-    model: ModelFolder, run: Path, data: Path, config: TrainingConfig, comparison: Comparison | None
+    model: ModelFolder, run: Path, data: Data, config: TrainingConfig, comparison: Comparison | None
 ) -> ModelFolder:
     """Add to a model's card what the training saw, its curves and the comparison; no names of patients or cases."""
     card = model.card
@@ -33,19 +33,18 @@ def complete_card(
     return update_card(model, replace(card, training=training, metrics=metrics))
 
 
-def data_summary(data: Path, config: TrainingConfig) -> dict[str, Any]:
+def data_summary(data: Data, config: TrainingConfig) -> dict[str, Any]:
     """How many patients, scans and lesions a training used, and a digest of its labels that names nobody."""
-    cases = training_cases(data, config)
-    patients = patients_of(data)
+    files = opened(data)
+    cases, patients = training_cases(files, config), patients_of(files)
     groups = {"labelled": cases.labelled, "validation": cases.validation, "unlabelled": cases.unlabelled}
     summary: dict[str, Any] = {}
     for group, names in groups.items():
         summary[group] = {"patients": len({patients[case] for case in names}), "scans": len(names)}
     labelled = [*cases.labelled, *cases.validation]
-    records = {case: data / "instances" / f"{case}.json" for case in labelled}
-    summary["lesions"] = sum(len(read_json(path)["lesions"]) for path in records.values())
-    files = [data / "instances" / f"{case}_{view}.nii.gz" for case in labelled for view in VIEW_NAMES]
-    digests = sorted(sha256_of(path) for path in files if path.exists())
+    summary["lesions"] = sum(len(files.json("instances", f"{case}.json")["lesions"]) for case in labelled)
+    paths = [files.folder / "instances" / f"{case}_{view}.nii.gz" for case in labelled for view in VIEW_NAMES]
+    digests = sorted(sha256_of(path) for path in paths if path.exists())
     summary["labels_sha256"] = hashlib.sha256("".join(digests).encode()).hexdigest()
     return summary
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from SpectBoneMetSegLib.model.confidence import Confidence
 
-from ...evaluation.confidence_figures import judged_scans
-from ...evaluation.predictions import Delineator, OperatingPoint, Prediction, choose_threshold, evaluate_cases
+from ...evaluation.confidence_figures import JudgedScan, delineated
+from ...evaluation.metrics import CountedCase, by_view
+from ...evaluation.predictions import Delineator, OperatingPoint, Prediction, choose_threshold, count_case
 from .calibration import cross_fitted, fit_confidence
 
 #: Marks of fewer than four reference pixels are noise (one lesion's blur alone covers more).
@@ -22,7 +23,7 @@ class Tuned:
 
     Attributes:
         limits: of a reading. confidence: None where too few areas are known.
-        figures: as in `evaluate_cases`, and "confidence", where every patient is judged by a fit to the others.
+        figures: as in `metrics.by_view`, and "confidence", where every patient is judged by a fit to the others.
     """
 
     limits: Delineator
@@ -47,9 +48,14 @@ def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str,
 
 def tune_at(limits: Delineator, predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str, str]) -> Tuned:
     """Confidence and figures at limits that are chosen already; as `tune`."""
-    scans = judged_scans(predictions(), limits)
+    scans: list[JudgedScan] = []
+    counted: list[CountedCase] = []
+    for crop, probabilities in predictions():
+        marks, judged = delineated(crop, probabilities, limits, judge=True)
+        scans += judged
+        counted.append((crop.flags, count_case(crop, marks)))
     confidence = fit_confidence(scans)
-    figures = evaluate_cases(predictions(), limits)
+    figures = by_view(counted)
     if confidence is not None:
         figures["confidence"] = cross_fitted(scans, patients)
     return Tuned(limits, confidence, figures)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, load_network
-from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import LabelledCrop
-from ...evaluation.predictions import Delineator, choose_threshold, predict_cases, taught_region_in, union_of
+from ...dataset.opened import Data, opened
+from ...evaluation.predictions import (
+    Delineator,
+    Prediction,
+    as_union,
+    choose_threshold,
+    predict_cases,
+    taught_region_in,
+)
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
 from ..validation import image_by_image
 from .promotion import Comparison, Difference, Verdict, judge
-
-Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 #: What else is told of both models, by the names of `report.figures`.
 FURTHER = ("lesion_recall", "false_alarms_per_image")
@@ -45,7 +47,7 @@ HOW = (
 )
 
 
-def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, config: TrainingConfig) -> Comparison:
+def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, config: TrainingConfig) -> Comparison:
     """Measure a model and its parent on the same validation patients.
 
     The new model's thresholds were chosen on these very patients, which would flatter it; so here each half of the
@@ -58,13 +60,14 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Path, conf
         UserError: no such parent, or no validation patient.
     """
     earlier = find_model(parent)
+    data = opened(data)
     cases = training_cases(data, config).validation
     if not cases:
         raise UserError("the data set has no patients for validation.")
     patients = patients_of(data)
     first, second = (_predictions(one, data, cases, config.region) for one in (earlier, model))
     if ("union",) in (earlier.card.network.outputs, model.card.network.outputs):
-        first, second = [_as_union(one) for one in first], [_as_union(one) for one in second]
+        first, second = [as_union(one) for one in first], [as_union(one) for one in second]
     old = without_flags(score_cases(first, Delineator.of(earlier.card), patients))
     new = without_flags(_scores_with_others_thresholds(second, model, patients))
     if not new:
@@ -114,7 +117,7 @@ def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: 
     )
 
 
-def _predictions(model: ModelFolder, data: Path, cases: Sequence[str], region: Region) -> list[Prediction]:
+def _predictions(model: ModelFolder, data: Data, cases: Sequence[str], region: Region) -> list[Prediction]:
     """A model in the region of the training; the level of counts is that of what it was taught on, where it is held."""
     network = model.card.network
     predict = image_by_image(load_network(model), network)
@@ -126,13 +129,6 @@ def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
     """Every figure over all cases."""
     pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
     return {name: float(value) for name, value in pooled.items()}
-
-
-def _as_union(prediction: Prediction) -> Prediction:
-    """A prediction per view as one of the union, so that it can stand beside a model that draws only that."""
-    crop, probabilities = prediction
-    highest: NDArray[np.float32] = np.stack(list(probabilities.values())).max(axis=0)
-    return union_of(crop), {"anterior": highest}
 
 
 def _scores_with_others_thresholds(

@@ -15,6 +15,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.files import read_json
+from ...dataset.opened import Data, DataSet, opened
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
@@ -30,7 +31,7 @@ TUNED = "tuned"
 
 def retune(
     model: ModelFolder,
-    data: Path,
+    data: Data,
     cases: list[str],
     output: Path,
     by: OperatingPoint = "lesions",
@@ -46,33 +47,34 @@ def retune(
     Raises:
         UserError: a sealed test, no labelled lesion among the cases, or the model cannot be written.
     """
-    if is_sealed(data):
-        raise UserError(f"{data} is a sealed test, on which nothing is chosen; give another data set.")
+    files = opened(data)
+    if is_sealed(files.folder):
+        raise UserError(f"{files.folder} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
-    region = taught_region_in(data, cases, model.card)
-    if not any_lesion(data, cases, region):
+    region = taught_region_in(files, cases, model.card)
+    if not any_lesion(files, cases, region):
         raise UserError(
-            f"No lesion is labelled in the {region} of these {len(cases)} scans of {data}; label some first."
+            f"No lesion is labelled in the {region} of these {len(cases)} scans of {files.folder}; label some first."
         )
     with TemporaryDirectory() as temporary:
         # What is stored is what is tuned.
         source = export_onnx(halve_model(model, Path(temporary) / output.name)) if halved else model
-        tuned = _tuned(source, data, cases, region, by, device)
+        tuned = _tuned(source, files, cases, region, by, device)
         card = source.card
         figures = {
             "what": "thresholds and confidence were chosen on these patients",
-            "data": str(read_json(data / "dataset.json")["description"]),
+            "data": str(files.json("dataset.json")["description"]),
             **tuned.figures,
         }
-        sources = carried_on(sources_of(data), card.training)
+        sources = carried_on(sources_of(files), card.training)
         fields = {
             **tuned.to_card(),
             "name": output.name,
-            "appearance": card.appearance.widened(looks_learnt(data, cases, region)),
+            "appearance": card.appearance.widened(looks_learnt(files, cases, region)),
             "metrics": {**card.metrics, TUNED: figures},
             "training": {
                 **card.training,
-                LEARNT: [scans_known(data, [], cases), *card.training.get(LEARNT, [])],
+                LEARNT: [scans_known(files, [], cases), *card.training.get(LEARNT, [])],
                 **sources,
             },
             "licence": licence_with(card.licence, sources.get(SOURCES, ())),
@@ -82,7 +84,7 @@ def retune(
 
 
 def _tuned(
-    model: ModelFolder, data: Path, cases: list[str], region: Region, by: OperatingPoint, device: DeviceName
+    model: ModelFolder, data: DataSet, cases: list[str], region: Region, by: OperatingPoint, device: DeviceName
 ) -> Tuned:
     engine, card = load_engine(model, "auto", device), model.card
 

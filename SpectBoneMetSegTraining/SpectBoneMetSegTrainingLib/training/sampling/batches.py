@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import count, repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import InputName, OutputName
 
 from ...dataset.cases import BACKGROUND, LabelledCrop, load_case, shows_lesion
+from ...dataset.opened import Data
 from ...phantom.store.crops import PatientStore
 from ..setup.cases import TrainingCases
 from ..setup.config import MIXED, TrainingConfig
@@ -47,7 +47,7 @@ class CropCache:
     """Cases of a data set, the least recently used forgotten beyond `limit` bytes; safe to use from threads."""
 
     def __init__(
-        self, data: Path, limit: int = CACHE_BYTES, region: Region = "thorax", *, regions: bool = False
+        self, data: Data, limit: int = CACHE_BYTES, region: Region = "thorax", *, regions: bool = False
     ) -> None:
         """Args: regions: with the skeleton's regions, where they are known."""
         self._load = partial(load_case, data, region=region, regions=regions)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
@@ -21,8 +20,8 @@ from ...dataset.cases import (
     region_held,
     shows_lesion,
 )
-from ...dataset.files import read_json
 from ...dataset.folds import VALIDATION_FOLD
+from ...dataset.opened import Data, DataSet, opened
 from .config import TrainingConfig
 
 #: Of the lesions outlined in scans of the whole body at least so many lie outside the thorax, where the whole body was
@@ -39,12 +38,12 @@ class TrainingCases:
     unlabelled: list[str]
 
 
-def any_lesion(data: Path, cases: Iterable[str], region: Region) -> bool:
+def any_lesion(data: Data, cases: Iterable[str], region: Region) -> bool:
     """Whether a labelled lesion lies in that region of some case."""
     return any(shows_lesion(load_case(data, case, region=region)) for case in cases)
 
 
-def outlined_region(data: Path, cases: Iterable[str]) -> Region:
+def outlined_region(data: Data, cases: Iterable[str]) -> Region:
     """Where the readers outlined: the whole body, or the thorax alone although the images show the whole body.
 
     Outside of what they looked at, bone without an outline is not known to be healthy.
@@ -68,17 +67,17 @@ def outlined_region(data: Path, cases: Iterable[str]) -> Region:
 
 
 def training_and_validation(
-    data: Path, validation_folds: Collection[int] = (VALIDATION_FOLD,)
+    data: Data, validation_folds: Collection[int] = (VALIDATION_FOLD,)
 ) -> tuple[list[str], list[str]]:
     """Labelled training and validation cases when every label is used, validated by the data set's folds named.
 
     Raises:
         UserError: not a data set, or one without training cases.
     """
-    cases_of(data, "train")
-    path = data / "splits.json"
+    files = opened(data)
+    cases_of(files, "train")
     try:
-        folds = read_json(path)["folds"]
+        folds = files.json("splits.json")["folds"]
         held = sorted(case for number in validation_folds for case in folds[number]["val"])
         if len(validation_folds) == 1:
             taught = folds[next(iter(validation_folds))]["train"]
@@ -86,13 +85,14 @@ def training_and_validation(
             # Some cases are only ever measured and stand on no training side.
             taught = sorted({case for fold in folds for case in fold["train"]} - set(held))
     except (KeyError, IndexError, TypeError) as error:
+        path = files.folder / "splits.json"
         raise UserError(f"{path} holds no folds; make the data set again or restore the file.") from error
     if not taught:
-        raise UserError(f"{data} holds no labelled training case; simulate or label some first.")
+        raise UserError(f"{files.folder} holds no labelled training case; simulate or label some first.")
     return taught, held
 
 
-def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
+def training_cases(data: Data, config: TrainingConfig) -> TrainingCases:
     """The cases a training uses.
 
     An unsupervised training uses labels for validation only: its labelled cases join the unlabelled ones. It may do
@@ -102,6 +102,7 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
         UserError: not a data set, no training case, fewer patients or samples than the budget, or `labelled_cases`
             that are no labelled training cases.
     """
+    data = opened(data)
     bare = config.method == "unsupervised" and not cases_of(data, "train")
     labelled, validation = ([], []) if bare else training_and_validation(data, config.validation_folds)
     patients = patients_of(data)
@@ -114,29 +115,32 @@ def training_cases(data: Path, config: TrainingConfig) -> TrainingCases:
     if config.method == "unsupervised":
         labelled, unlabelled = [], labelled + unlabelled
         if not unlabelled:
-            raise UserError(f"{data} holds no scan to learn from; simulate or gather some first.")
+            raise UserError(f"{data.folder} holds no scan to learn from; simulate or gather some first.")
     elif config.method == "supervised":
         unlabelled = []
     elif not unlabelled:
         raise UserError(
-            f"{data} holds no unlabelled case for the method {config.method}; add some or ask for fewer labels."
+            f"{data.folder} holds no unlabelled case for the method {config.method}; add some or ask for fewer labels."
         )
     return TrainingCases(sorted(labelled), sorted(validation), sorted(unlabelled))
 
 
 def _within_budget(
-    data: Path, everyone: Mapping[str, str], config: TrainingConfig
+    data: DataSet, everyone: Mapping[str, str], config: TrainingConfig
 ) -> tuple[list[str], list[str], list[str]]:
     """(labelled, validation, rest) of the {case: patient} that have labels, as the config allows to use them."""
     if GENERATED in everyone.values():
         # What a generator learnt from the labels of all would slip past the budget, and into the validation patients.
-        raise UserError(f"{data} holds generated cases: choose its labels when making it (`augment`), not in training.")
+        raise UserError(
+            f"{data.folder} holds generated cases: choose its labels when making it (`augment`), not in training."
+        )
     pool = dict(everyone)
     if config.labelled_cases is not None:
         foreign = sorted(set(config.labelled_cases) - set(everyone))
         if foreign:
             raise UserError(
-                f"{foreign[0]} is no labelled training case of {data}; choose other labelled cases.", "labelled_cases"
+                f"{foreign[0]} is no labelled training case of {data.folder}; choose other labelled cases.",
+                "labelled_cases",
             )
         pool = {case: everyone[case] for case in config.labelled_cases}
     units = len(set(pool.values())) if config.budget_by == "patient" else len(pool)
@@ -147,7 +151,7 @@ def _within_budget(
     used = {pool[case] for case in (*labelled, *validation)}
     rest += [case for case, patient in everyone.items() if case not in pool and patient not in used]
     # Some cases (superscans, say) are only ever measured, never learnt from.
-    learnable = {case for fold in read_json(data / "splits.json")["folds"] for case in fold["train"]}
+    learnable = {case for fold in data.json("splits.json")["folds"] for case in fold["train"]}
     labelled, rest = ([case for case in group if case in learnable] for group in (labelled, rest))
     if not labelled and config.method != "unsupervised":
         raise UserError(f"The {labels} {config.budget_by}s drawn hold nothing to learn from; ask for more.", "labels")

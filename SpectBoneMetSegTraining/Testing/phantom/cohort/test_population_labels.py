@@ -14,9 +14,9 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     cases_of,
     load_background,
     load_case,
-    read_image,
     read_json,
 )
+from SpectBoneMetSegTrainingLib.dataset.files import read_image
 from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     Population,

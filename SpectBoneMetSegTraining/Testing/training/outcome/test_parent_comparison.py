@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import read_model
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, load_case
-from SpectBoneMetSegTrainingLib.evaluation.predictions import union_of
+from SpectBoneMetSegTrainingLib.evaluation.predictions import as_union, union_of
 from SpectBoneMetSegTrainingLib.training.outcome import parent_comparison as comparison
 from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import compare_with_parent
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -99,7 +99,7 @@ def test_a_single_posterior_view_counts_in_the_union(data):
     crop = load_case(data, "case0")
     only = replace(crop, counts={"posterior": crop.counts["posterior"]}, labels={"posterior": crop.labels["posterior"]})
     only = replace(only, instances={"posterior": crop.instances["posterior"]})
-    union, probabilities = comparison._as_union((only, truth(only)))
+    union, probabilities = as_union((only, truth(only)))
     assert set(union.labels) == set(probabilities) == {"anterior"}
     assert (union.labels["anterior"] == LESION).any()
 
