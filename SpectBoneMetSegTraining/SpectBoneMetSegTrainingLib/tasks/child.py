@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
-from SpectBoneMetSegLib.common.channel import Channel, open_channel, requests_of_parent
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.calls import answer, serve
+from SpectBoneMetSegLib.common.channel import Channel
 
 from .actions import TASKS
 
@@ -18,24 +17,8 @@ def do(request: dict[str, Any], channel: Channel) -> None:
         request: "do", the name of a task, and "arguments".
         channel: takes the events.
     """
-
-    def progress(done: int, total: int, message: str = "") -> None:
-        channel.tell("progress", done=done, total=total, message=message)
-
-    try:
-        channel.tell("done", answer=TASKS[request["do"]](request["arguments"], progress))
-    except UserError as error:
-        channel.tell("failed", **error.to_dict())
-    except Exception as error:
-        traceback.print_exc()
-        channel.tell("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")
-
-
-def main() -> None:
-    """Do the one call and end."""
-    channel = open_channel()
-    do(requests_of_parent().get(), channel)
+    answer(request, channel, TASKS)
 
 
 if __name__ == "__main__":
-    main()
+    serve(TASKS)
