@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from ..common.errors import UserError
 from .common import UsageError, print_json
 from .reading_options import add_scan_options
 from .segment import load, make_writable, prepare
@@ -48,14 +48,13 @@ class CompareCommand:
             if reader is None:
                 reader = load(args)
             readings.append(reader.read(path, options))
-        uids = {str(reading.receipt.get("study_instance_uid") or number) for number, reading in enumerate(readings)}
-        if len(uids) < len(readings):
-            raise UserError("Two of the inputs are the same study: give each scan once.")
         comparison = compare(readings)
         save_comparison(comparison, output)
         told = comparison_dict(comparison)
+        for doubt in comparison.doubts:
+            print(f"  note: {doubt}", file=sys.stderr)
         if args.json:
-            print_json({"output": str(output), "scans": told["scans"], "steps": told["steps"]})
+            print_json({"output": str(output), **{name: told[name] for name in ("scans", "steps", "warnings")}})
         else:
             for step in told["steps"]:
                 counted = ", ".join(f"{step[name]} {name}" for name in ("new", "grown", "stable", "smaller", "gone"))

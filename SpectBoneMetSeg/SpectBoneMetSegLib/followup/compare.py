@@ -19,6 +19,7 @@ from ..lesions.results import Reading
 from ..quantification.anatomy import all_regions
 from ..quantification.quantify import quantify
 from ..scan.planar import ViewName
+from .doubts import doubts_of
 from .limits import REPEATABILITY, Limits
 from .registration import Registration, places, register
 from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
@@ -39,10 +40,13 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
         readings: as reviewed; without dates in the order in which they are given.
 
     Raises:
-        UserError: fewer than two readings, or some of the whole body and others of a part of it.
+        UserError: fewer than two readings, two of one study, or some of the whole body and others of a part of it.
     """
     if len(readings) < 2:
         raise UserError("A comparison needs two scans of a patient or more: give the earlier one, too.")
+    studies = [str(uid) for each in readings if (uid := each.receipt.get("study_instance_uid"))]
+    if len(set(studies)) < len(studies):
+        raise UserError("Two of the inputs are the same study: give each scan once.")
     whole = [each.crop.method == "whole-body" for each in readings]
     if any(whole) and not all(whole):
         part = readings[whole.index(False)].scan.case
@@ -66,7 +70,7 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
     tracks.sort(key=lambda points: -max(float(point.place[:, 1].mean()) for point in points[1] if len(point.place)))
     numbered = tuple(Track(number, *each) for number, each in enumerate(tracks, start=1))
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
-    return Comparison(tuple(times), numbered, steps, limits)
+    return Comparison(tuple(times), numbered, steps, limits, tuple(maps), doubts_of(times, maps))
 
 
 def _places(time: TimePoint) -> dict[int, Points]:

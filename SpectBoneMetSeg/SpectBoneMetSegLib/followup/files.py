@@ -6,6 +6,9 @@ import csv
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ from ..common.jsonable import plain
 from ..common.notice import RESEARCH_USE
 from .results import Comparison, TimePoint
 
-__all__ = ["COMPARISON_COLUMNS", "FILES", "comparison_dict", "save_comparison"]
+__all__ = ["COMPARISON_COLUMNS", "FILES", "PAGE", "comparison_dict", "copy_comparison", "save_comparison"]
 
-FILES = {"comparison.json", "comparison.csv", "comparison.html"}
-SCHEMA_VERSION = "1.0"
+PAGE = "comparison.html"
+FILES = {"comparison.json", "comparison.csv", PAGE}
+SCHEMA_VERSION = "1.1"
 COMPARISON_COLUMNS = (
     *("lesion", "bone", "scan", "study_date", "change", "IDs_in_scan", "area_cm2", "uptake_in_mean_bone_counts"),
     "centroid_R_mm",
@@ -34,6 +38,26 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     """
     from .page import render_page
 
+    with _whole(folder) as unfinished:
+        told = json.dumps(plain(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+        (unfinished / "comparison.json").write_text(told + "\n", encoding="utf-8")
+        with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(_rows(comparison))
+        (unfinished / PAGE).write_text(render_page(comparison), encoding="utf-8")
+
+
+def copy_comparison(saved: str | Path, folder: str | Path) -> None:
+    """Write the files of a comparison that was saved in one folder into another one; errors as `save_comparison`."""
+    with _whole(folder) as unfinished:
+        for name in sorted(FILES):
+            shutil.copyfile(Path(saved) / name, unfinished / name)
+
+
+@contextmanager
+def _whole(folder: str | Path) -> Iterator[Path]:
+    """An unfinished folder that takes the place of `folder` at the end."""
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     if target.exists() and (not target.is_dir() or {each.name for each in target.iterdir()} - FILES):
         raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
@@ -41,13 +65,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        told = json.dumps(plain(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
-        (unfinished / "comparison.json").write_text(told + "\n", encoding="utf-8")
-        with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(_rows(comparison))
-        (unfinished / "comparison.html").write_text(render_page(comparison), encoding="utf-8")
+        yield unfinished
         put_in_place(unfinished, target)
     except OSError as error:
         raise UserError(
@@ -68,10 +86,13 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             "log_area_sd": limits.log_area_sd,
             "source": limits.source,
         },
+        "warnings": list(comparison.doubts),
         "scans": [_scan(time) for time in comparison.times],
         "steps": [
-            {"from": one.name, "to": two.name, **step.__dict__}
-            for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False)
+            {"from": one.name, "to": two.name, **step.__dict__, "bones_in_place": round(carried.fit, 3)}
+            for (one, two), step, carried in zip(
+                pairwise(comparison.times), comparison.steps, comparison.maps, strict=True
+            )
         ],
         "lesions": [
             {

@@ -32,6 +32,7 @@ th { border-bottom: 1px solid #999; font-weight: 600; } td { border-bottom: 1px 
 td.number, th.number { text-align: right; } .key { display: inline-block; margin-right: 14px; }
 .dot { display: inline-block; width: 11px; height: 11px; margin-right: 5px; border-radius: 50%; }
 .notice { border: 1px solid #999; padding: 6px 10px; margin: 14px 0; font-weight: 600; } .faint { color: #666; }
+.doubts { background: #fff4ce; color: #513c00; border: 1px solid #c19c00; padding: 6px 10px 6px 28px; }
 """
 #: Of a plot in the units of its SVG.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 52, 18, 26, 34
@@ -60,7 +61,7 @@ def render_page(comparison: Comparison) -> str:
         f"<style>{STYLE}</style></head><body><h1>Comparison of {len(times)} scans</h1>"
         f'<div class="notice">{RESEARCH_USE}. Areas of abnormal uptake, matched by a program; a physician confirms.'
         "</div>"
-        f"<p>{_sentence(comparison)}</p>{_indices(times)}<h2>Scans</h2><p>{_legend()}</p>"
+        f"{_doubts(comparison)}<p>{_sentence(comparison)}</p>{_indices(times)}<h2>Scans</h2><p>{_legend()}</p>"
         f'<div class="scans">{figures}</div><h2>Over time</h2>{plots}<h2>Lesions</h2>{_table(comparison)}'
         f'<p class="faint">A lesion has grown, or is smaller, where its area changed by a factor of more than '
         f"{comparison.limits.area_factor:.2f}: 95 % of the changes between two scans of an unchanged patient are less. "
@@ -80,6 +81,11 @@ def _sentence(comparison: Comparison) -> str:
         parts.append(f"{escape(_title(one))} to {escape(_title(two))}: {counted}.")
     reviews = ", ".join(f"{escape(time.name)} {time.found.review.state}" for time in comparison.times)
     return "<br>".join([*parts, f'<span class="faint">Review: {reviews}.</span>'])
+
+
+def _doubts(comparison: Comparison) -> str:
+    lines = "".join(f"<li>{escape(doubt)}</li>" for doubt in comparison.doubts)
+    return f'<ul class="doubts">{lines}</ul>' if lines else ""
 
 
 def _indices(times: Sequence[TimePoint]) -> str:

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["COLORS", "inline", "render_scan"]
 
 Color = tuple[int, int, int]
-#: A colour, and a way of drawing that prints in grey: what is gone is dotted.
+#: Colours that the colour-blind tell apart, and a way of drawing that prints in grey: what is gone is dotted.
 COLORS: dict[Change, Color] = {
     "first": (0, 92, 185),
-    "new": (200, 0, 30),
+    "new": (190, 0, 40),
     "grown": (225, 110, 0),
     "stable": (0, 92, 185),
-    "smaller": (0, 140, 110),
-    "gone": (120, 120, 120),
+    "smaller": (0, 150, 130),
+    "gone": (90, 90, 90),
     "absent": (120, 120, 120),
-    "unclear": (120, 60, 160),
+    "unclear": (210, 115, 180),
 }
 #: Height of a view in pixels of the page, and how much larger it is drawn.
 HEIGHT, SCALE = 620, 2

@@ -8,7 +8,7 @@ that both scans show is carried by the map of all bones together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,10 @@ __all__ = ["Affine", "Registration", "register"]
 Points = NDArray[np.float64]
 #: Regions of fewer mm2 tell no map of their own.
 LEAST_MM2 = 300.0
+#: A place of a bone lies on the same bone of the other scan where that is no further away than this (mm).
+NEAR_MM = 9.0
+#: So many places of a bone tell how well it lies.
+MOST_PLACES = 400
 #: A bone does not change its size: factors of a region's own map beyond these are those of all bones together.
 LARGEST_FACTOR = 1.35
 
@@ -43,6 +47,11 @@ class Affine:
         """(n, 2) places carried."""
         return self.target + (points - self.source) @ self.matrix.T
 
+    @property
+    def back(self) -> Affine:
+        """The map the other way."""
+        return Affine(self.target, self.source, np.linalg.inv(self.matrix))
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -50,10 +59,12 @@ class Registration:
 
     Attributes:
         body: of all bones together. regions: {region number: its own map}.
+        fit: 0..1, of the bones' places that lie, once carried, on the same bone of the other scan.
     """
 
     body: Affine
     regions: Mapping[int, Affine]
+    fit: float = 1.0
 
     def of(self, region: int) -> Affine:
         """The map of a region; that of the body for one without."""
@@ -76,7 +87,9 @@ def register(
     one, two = _clouds(before, before_regions, numbers), _clouds(after, after_regions, numbers)
     shared = [number for number in numbers if number in one and number in two]
     if not shared:
-        return Registration(_map(_body(before), _body(after)), {})
+        bodies = _body(before), _body(after)
+        alone = _map(*bodies)
+        return Registration(alone, {}, _fit([(alone, *bodies)]))
     body = _map(*(np.concatenate([each[number] for number in shared]) for each in (one, two)))
     regions = {}
     for number in shared:
@@ -84,7 +97,28 @@ def register(
         factors = np.linalg.eigvalsh(own.matrix) / np.sqrt(abs(np.linalg.det(body.matrix)))
         plausible = factors.min() >= 1 / LARGEST_FACTOR and factors.max() <= LARGEST_FACTOR
         regions[number] = own if plausible else Affine(own.source, own.target, body.matrix)
-    return Registration(body, regions)
+    fit = _fit([(regions[number], one[number], two[number]) for number in shared])
+    return Registration(body, regions, fit)
+
+
+def _fit(carried: Sequence[tuple[Affine, Points, Points]]) -> float:
+    """Share of places near a place of the same bone, of the scan where that is less; [(map, before, after)]."""
+    both: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]] = ([], [])
+    for step, before, after in carried:
+        moved = step(before)
+        both[0].append(_near(moved, after))
+        both[1].append(_near(after, moved))
+    return min(float(np.concatenate(near).mean()) for near in both)
+
+
+def _near(places: Points, others: Points) -> NDArray[np.bool_]:
+    """Which of some of these places lie near any of the others."""
+    from scipy.spatial import cKDTree
+
+    if not len(places) or not len(others):
+        return np.zeros(1, bool)
+    few = places[:: max(1, len(places) // MOST_PLACES)]
+    return np.asarray(cKDTree(others).query(few, distance_upper_bound=NEAR_MM)[0] < np.inf)
 
 
 def _clouds(scan: WholeBodyScan, maps: Mapping[ViewName, NDArray[np.uint8]], numbers: list[int]) -> dict[int, Points]:

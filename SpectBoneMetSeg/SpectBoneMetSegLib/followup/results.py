@@ -12,6 +12,7 @@ from ..lesions.results import Reading
 from ..quantification.results import LesionQuantities, Quantification
 from ..scan.planar import ViewName
 from .limits import Limits
+from .registration import Registration
 
 __all__ = ["Change", "Comparison", "Step", "TimePoint", "Track", "TrackPoint"]
 
@@ -91,10 +92,13 @@ class Comparison:
     """Scans of one patient in the order of time.
 
     Attributes:
-        steps: one fewer than scans.
+        steps: one fewer than scans. maps: from each scan to the next.
+        doubts: what a person must know before believing it, one sentence each.
     """
 
     times: tuple[TimePoint, ...]
     tracks: tuple[Track, ...]
     steps: tuple[Step, ...]
     limits: Limits
+    maps: tuple[Registration, ...] = ()
+    doubts: tuple[str, ...] = ()

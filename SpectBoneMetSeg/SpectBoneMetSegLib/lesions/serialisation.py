@@ -23,15 +23,19 @@ from ..scan.thorax import ThoraxCrop
 from .model_result import Limits, ModelResult
 
 __all__ = [
+    "load_arrays",
     "load_result",
     "load_scan",
+    "of_views",
     "regions_from",
     "regions_text",
     "result_facts",
     "result_from",
+    "save_arrays",
     "save_result",
     "save_scan",
     "scan_facts",
+    "scan_from",
     "source_from",
 ]
 
@@ -40,13 +44,13 @@ FACTS = "facts"
 
 def save_scan(scan: WholeBodyScan, path: str | Path) -> None:
     """Write a scan; OSError when the file cannot be written."""
-    _save(path, scan_facts(scan), {f"counts_{name}": view.counts for name, view in scan.views.items()})
+    save_arrays(path, scan_facts(scan), {f"counts_{name}": view.counts for name, view in scan.views.items()})
 
 
 def load_scan(path: str | Path) -> WholeBodyScan:
     """The inverse of `save_scan`."""
-    facts, arrays = _load(path)
-    return _scan_from(facts, _of_views(arrays, "counts"))
+    facts, arrays = load_arrays(path)
+    return scan_from(facts, of_views(arrays, "counts"))
 
 
 def save_result(result: ModelResult, path: str | Path) -> None:
@@ -54,13 +58,13 @@ def save_result(result: ModelResult, path: str | Path) -> None:
     counts = {f"counts_{name}": view.counts for name, view in result.scan.views.items()}
     maps = {f"probability_{name}": values for name, values in result.probabilities.items()}
     regions = {f"regions_{name}": values for name, values in result.regions.items()}
-    _save(path, result_facts(result), counts | maps | regions)
+    save_arrays(path, result_facts(result), counts | maps | regions)
 
 
 def load_result(path: str | Path) -> ModelResult:
     """The inverse of `save_result`."""
-    facts, arrays = _load(path)
-    return result_from(facts, *(_of_views(arrays, what) for what in ("counts", "probability", "regions")))
+    facts, arrays = load_arrays(path)
+    return result_from(facts, *(of_views(arrays, what) for what in ("counts", "probability", "regions")))
 
 
 def result_facts(result: ModelResult) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def result_from(
     limits = facts.get("limits") or {item.name: receipt[item.name] for item in fields(Limits) if item.name in receipt}
     known = facts.get("confidence")
     return ModelResult(
-        _scan_from(facts, counts),
+        scan_from(facts, counts),
         box,
         maps,
         Limits(**limits),
@@ -173,7 +177,8 @@ def source_from(facts: Mapping[str, Any]) -> ScanSource:
     )
 
 
-def _scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]]) -> WholeBodyScan:
+def scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]]) -> WholeBodyScan:
+    """The scan of which `scan_facts` were taken; `counts` per view on its own grid."""
     views = {
         name: PlanarView(
             np.asarray(counts[name]),
@@ -188,17 +193,20 @@ def _scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]]
     return WholeBodyScan(facts["case"], views.get("anterior"), views.get("posterior"), origin, warnings)
 
 
-def _save(path: str | Path, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+def save_arrays(path: str | Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write facts in JSON's own types and arrays; OSError when the file cannot be written."""
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     with open(path, "wb") as file:
         np.savez(file, **{FACTS: text, **arrays})  # type: ignore[arg-type]
 
 
-def _load(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Facts and arrays, the inverse of `save_arrays`."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return json.loads(arrays.pop(FACTS).tobytes()), arrays
 
 
-def _of_views(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[ViewName, NDArray[Any]]:
+def of_views(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[ViewName, NDArray[Any]]:
+    """{view: the array saved under `what` and the view's name}, of those there are."""
     return {name: arrays[f"{what}_{name}"] for name in VIEW_NAMES if f"{what}_{name}" in arrays}

@@ -1,0 +1,52 @@
+"""Which results that were saved before are of the patient whose scan is open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..common.dates import written_day
+from ..scan.planar import WholeBodyScan
+from .patients import UNKNOWN, differ, patient_in, patient_of
+from .read_back import is_result
+
+__all__ = ["KnownResult", "results_of_patient"]
+
+
+@dataclass(frozen=True)
+class KnownResult:
+    """A result folder, and the day of its scan, year-month-day or ""."""
+
+    folder: Path
+    day: str
+
+
+def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[KnownResult]:
+    """Those of some result folders that are of the patient of a scan, and of another study; the latest first.
+
+    Whose they are stands in the headers of the files that they were read from: none is found where those say nothing,
+    or are gone.
+    """
+    patient = patient_of(scan)
+    if patient == UNKNOWN:
+        return []
+    found = []
+    for folder in map(Path, dict.fromkeys(folders)):
+        receipt = _receipt_of(folder)
+        if not receipt or receipt.get("study_instance_uid") == scan.source.study_instance_uid:
+            continue
+        other = patient_in(Path(str(entry.get("file", ""))) for entry in receipt.get("inputs") or [])
+        if other != UNKNOWN and not differ(patient, other):
+            found.append(KnownResult(folder, written_day(str((receipt.get("scan") or {}).get("study_date", "")))))
+    return sorted(found, key=lambda each: each.day, reverse=True)
+
+
+def _receipt_of(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / "receipt.json").read_text(encoding="utf-8")) if is_result(folder) else {}
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

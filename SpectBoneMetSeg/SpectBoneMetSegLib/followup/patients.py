@@ -1,0 +1,42 @@
+"""Whether scans say that they are of one patient; what names a patient is compared and kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..scan.planar import WholeBodyScan
+
+__all__ = ["Patient", "differ", "patient_in", "patient_of"]
+
+#: What a header says of a patient; "" for what it does not.
+Patient = tuple[str, str]
+UNKNOWN: Patient = ("", "")
+
+
+def patient_of(scan: WholeBodyScan) -> Patient:
+    """Identifier and day of birth in the headers of the files that a scan was read from."""
+    return patient_in(map(Path, scan.source.files))
+
+
+def patient_in(files: Iterable[Path]) -> Patient:
+    """Identifier and day of birth in the first of some files that says any; a file that is no DICOM says none."""
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    for file in files:
+        try:
+            dataset = dcmread(file, stop_before_pixels=True, specific_tags=["PatientID", "PatientBirthDate"])
+            told = (str(dataset.get(name) or "").strip() for name in ("PatientID", "PatientBirthDate"))
+            patient = (next(told).casefold(), next(told))
+        # A damaged header raises whatever its bytes lead to.
+        except (InvalidDicomError, OSError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError):
+            continue
+        if patient != UNKNOWN:
+            return patient
+    return UNKNOWN
+
+
+def differ(one: Patient, two: Patient) -> bool:
+    """Whether two headers are surely of two patients: what both say is not the same."""
+    return any(first and second and first != second for first, second in zip(one, two, strict=True))
