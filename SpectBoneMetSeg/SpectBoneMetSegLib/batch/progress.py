@@ -50,13 +50,22 @@ class Progress:
         """Take the bar away."""
         self._wipe()
 
+    @property
+    def rate(self) -> float:
+        """Cases a second, 0 before the first."""
+        took = self._ends[-1] - self._ends[0]
+        return (len(self._ends) - 1) / took if took > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate of the last cases; None before the first."""
+        return (self._total - self.done) / self.rate if self.rate else None
+
     def text(self) -> str:
         """Rate, time left and failures in words."""
-        took = self._ends[-1] - self._ends[0]
-        rate = (len(self._ends) - 1) / took if took > 0 else 0.0
-        words = [f"{self.done} of {self._total}"]
-        if rate:
-            words += [_rate(rate), f"about {duration((self._total - self.done) / rate)} left"]
+        words, left = [f"{self.done} of {self._total}"], self.seconds_left
+        if left is not None:
+            words += [_rate(self.rate), f"about {duration(left)} left"]
         return ", ".join([*words, f"{self.failed} failed"])
 
     def _show(self) -> None:

@@ -18,6 +18,7 @@ from .segment import failure_in_words, make_writable, prepare
 if TYPE_CHECKING:
     from ..batch.cases import Case
     from ..batch.run import Plan, Run
+    from ..batch.state import StateFile
     from ..batch.work import Settings
     from ..export.outputs import Outputs
     from ..loading.options import Options
@@ -59,6 +60,7 @@ class BatchCommand:
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is no number of processes; give 1 or more.")
         from ..batch.run import alone_in_workshop
+        from ..batch.state import StateFile
         from ..model.store import find_model
 
         folder, output = Path(args.folder), Path(args.output)
@@ -68,9 +70,15 @@ class BatchCommand:
         except UserError as error:
             raise UsageError.of(error) from error
         make_writable(output)
-        lock = alone_in_workshop(output)
+        lock, state = alone_in_workshop(output), StateFile(output)
         try:
-            return _read_archive(args, (options, outputs), card, found, lock)
+            return _read_archive(args, (options, outputs), card, found, lock, state)
+        except UserError as error:
+            state.tell(stage="failed", sentence=str(error))
+            raise
+        except KeyboardInterrupt:
+            state.tell(stage="stopped")
+            raise
         finally:
             lock.release()
 
@@ -93,7 +101,12 @@ def _find(folder: Path, output: Path) -> Any:
 
 
 def _read_archive(
-    args: argparse.Namespace, wishes: tuple[Options, Outputs], card: ModelCard, found: Any, lock: Any
+    args: argparse.Namespace,
+    wishes: tuple[Options, Outputs],
+    card: ModelCard,
+    found: Any,
+    lock: Any,
+    state: StateFile,
 ) -> int:
     from ..batch.earlier import attempt_of
     from ..batch.manifest import write_manifest
@@ -114,11 +127,15 @@ def _read_archive(
             print_json({"output": str(output), "manifest": str(manifest), "waiting": len(plan.waiting)})
         return 0
     started = time.monotonic()
-    _go(args, options, outputs, run, lock)
+    failed_before = len(plan.failed) + len(run.broken)
+    state.tell(total=len(plan.waiting), before=len(plan.done), failed_before=failed_before)
+    _go(args, options, outputs, run, lock, state)
     told = _summary(run)
     facts = f"Model {card.name} {card.version}, region {options.region}; {told}."
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
-    print(f"{told}, in {duration(time.monotonic() - started)}. {page} shows them.", file=sys.stderr)
+    told_with_time = f"{told}, in {duration(time.monotonic() - started)}."
+    print(f"{told_with_time} {page} shows them.", file=sys.stderr)
+    state.tell(stage="ended", seconds_left=0.0, sentence=told_with_time)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
         print_json({"output": str(output), "studies": studies, "failed": len(run.failures)})
@@ -134,7 +151,7 @@ def _tell_plan(plan: Plan, run: Run) -> None:
         print(f"{each['input']}: {each['failure']}", file=sys.stderr)
 
 
-def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any) -> None:
+def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any, state: StateFile) -> None:
     """Read what waits, with a bar or lines of progress."""
     from ..batch.progress import Progress
     from ..batch.run import WORKSHOP
@@ -150,6 +167,7 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
         elif lines is not None:
             print(f"{case.input}: {result['headline']} -> {case.folder}", file=lines, flush=True)
         progress.tick(failed="failure" in result)
+        state.tick(progress.done, progress.failed, progress.seconds_left)
 
     settings = Settings(
         model=args.model,

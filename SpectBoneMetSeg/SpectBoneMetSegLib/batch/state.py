@@ -1,0 +1,117 @@
+"""How far a run over an archive is, told in a file beside its results: for whoever did not start it, or comes back.
+
+The run's lock says whether it is still at work; the file says what it has done. A run that was killed leaves the file
+as it was last written, and no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..common.errors import UserError
+from ..common.files import whole_file
+from ..common.locks import is_locked
+from ..common.processes import kill_group
+from .run import WORKSHOP
+
+__all__ = ["LOCK", "STATE", "RunState", "StateFile", "is_running", "read_state", "stop_run"]
+
+#: In the hidden folder of a run.
+STATE, LOCK = "progress.json", "lock"
+#: Seconds between two writings while studies are read.
+EVERY = 0.5
+
+Stage = Literal["reading", "ended", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        stage: "reading"; "ended" with a summary; "stopped" by somebody; "failed" with what stands in the way.
+        total: studies to read; done, failed: of these, now. before: read by earlier runs. failed_before: what they
+            could not read, with files that no run can read.
+        seconds_left: at the rate of the last studies, None before the first.
+        sentence: the summary, or what stands in the way. pid, host: of the process.
+    """
+
+    stage: Stage = "reading"
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    before: int = 0
+    failed_before: int = 0
+    seconds_left: float | None = None
+    sentence: str = ""
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=platform.node)
+
+
+class StateFile:
+    """Writes the state of this process's run; where it cannot be written the run goes on all the same."""
+
+    def __init__(self, output: Path) -> None:
+        """Nothing is written yet; `output` is the folder of all results, whose lock this process holds."""
+        self._path, self._written = output / WORKSHOP / STATE, 0.0
+        self.state = RunState()
+
+    def tell(self, **changes: Any) -> None:
+        """Some values are others now; written at once."""
+        self.state = replace(self.state, **changes)
+        self._written = time.monotonic()
+        with contextlib.suppress(OSError), whole_file(self._path) as part:
+            part.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
+
+    def tick(self, done: int, failed: int, seconds_left: float | None) -> None:
+        """A study is over; written now and then."""
+        changes: dict[str, Any] = {"done": done, "failed": failed, "seconds_left": seconds_left}
+        if time.monotonic() - self._written >= EVERY:
+            self.tell(**changes)
+        else:
+            self.state = replace(self.state, **changes)
+
+
+def is_running(output: Path) -> bool:
+    """Whether a run is at work on these results."""
+    return is_locked(output / WORKSHOP / LOCK)
+
+
+def read_state(output: Path) -> RunState | None:
+    """What the last run on these results told; None where none did."""
+    try:
+        told = json.loads((output / WORKSHOP / STATE).read_text(encoding="utf-8"))
+        return RunState(**{each.name: told[each.name] for each in fields(RunState)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def stop_run(output: Path, at_once: bool = False) -> None:
+    """Ask the run on these results to end: it writes its tables first. Nothing happens where none is at work.
+
+    Args:
+        at_once: kill it with all its processes; no result is half-written, the tables are those of the last run.
+
+    Raises:
+        UserError: it is at work on another machine.
+    """
+    state = read_state(output)
+    if state is None or not is_running(output):
+        return
+    if state.host != platform.node():
+        raise UserError(f"The run in {output} is at work on {state.host}; stop it there.")
+    # As long as the lock is held the number belongs to its holder.
+    if at_once or sys.platform == "win32":
+        kill_group(state.pid)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(state.pid, signal.SIGTERM)

@@ -1,0 +1,121 @@
+"""A run that others follow: how far it is stands in a file, whether it lives in its lock, and they may end it."""
+
+import sys
+import time
+
+import pytest
+from SpectBoneMetSegLib.batch.background import Archive, last_words, start_run
+from SpectBoneMetSegLib.batch.run import WORKSHOP, alone_in_workshop
+from SpectBoneMetSegLib.batch.state import StateFile, is_running, read_state, stop_run
+from SpectBoneMetSegLib.common.errors import UserError
+
+#: A run that holds its lock, tells that it reads, and waits for the end.
+RUN = """
+import sys, time
+from pathlib import Path
+from SpectBoneMetSegLib.batch.run import alone_in_workshop
+from SpectBoneMetSegLib.batch.state import StateFile
+output = Path(sys.argv[sys.argv.index("--output") + 1])
+lock, state = alone_in_workshop(output), StateFile(output)
+state.tell(total=7, before=2)
+print("spectbonemetseg: It waits.", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def a_run(tmp_path):
+    (tmp_path / "scans").mkdir()
+    archive = Archive(tmp_path / "scans", tmp_path / "out")
+    process = start_run(archive, command=[sys.executable, "-c", RUN])
+    until(lambda: read_state(archive.output) is not None)
+    yield archive, process
+    process.kill()
+    process.wait()
+
+
+def test_a_run_is_found_by_its_folder_and_ends_when_it_is_asked(a_run):
+    archive, process = a_run
+    assert is_running(archive.output)
+    state = read_state(archive.output)
+    assert (state.stage, state.total, state.before, state.pid) == ("reading", 7, 2, process.pid)
+    stop_run(archive.output)
+    until(lambda: process.poll() is not None)
+    assert not is_running(archive.output)
+    assert last_words(archive.output) == "It waits."
+    # Nobody is asked any more: the number may be another process's by now.
+    stop_run(archive.output, at_once=True)
+
+
+def test_a_killed_run_leaves_what_it_told_and_no_lock(a_run):
+    archive, process = a_run
+    stop_run(archive.output, at_once=True)
+    until(lambda: process.poll() is not None)
+    assert not is_running(archive.output)
+    assert read_state(archive.output).stage == "reading"
+
+
+def test_a_second_run_is_refused_before_it_starts(a_run):
+    archive, _process = a_run
+    with pytest.raises(UserError, match="at work"):
+        start_run(archive)
+
+
+def test_a_run_of_another_machine_is_not_ended_here(a_run, monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    with pytest.raises(UserError, match="stop it there"):
+        stop_run(a_run[0].output)
+
+
+@pytest.mark.parametrize(
+    ("folder", "output", "words"), [("nowhere", "out", "is no folder"), ("scans", "scans", "holds the studies")]
+)
+def test_folders_that_make_no_sense_are_told_before_anything_is_written(tmp_path, folder, output, words):
+    (tmp_path / "scans").mkdir()
+    with pytest.raises(UserError, match=words):
+        start_run(Archive(tmp_path / folder, tmp_path / output))
+    assert not (tmp_path / output / WORKSHOP).exists()
+
+
+def test_the_command_line_is_that_of_batch(tmp_path):
+    archive = Archive(
+        tmp_path / "a", tmp_path / "b", "mine", "onnx", "cpu", "whole-body", quick=True, retry_failed=True
+    )
+    from SpectBoneMetSegLib.cli.main import _parser
+
+    args = _parser({}, archive.arguments).parse_args(archive.arguments)
+    assert (args.command, args.folder, args.output) == ("batch", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (args.model, args.engine, args.device, args.region) == ("mine", "onnx", "cpu", "whole-body")
+    assert args.quick
+    assert args.retry_failed
+
+
+def test_a_state_that_cannot_be_written_or_read_stops_nobody(tmp_path):
+    (tmp_path / "file").write_text("")
+    StateFile(tmp_path / "file").tell(total=3)
+    assert read_state(tmp_path / "file") is None
+    lock = alone_in_workshop(tmp_path)
+    state = StateFile(tmp_path)
+    state.tell(total=3)
+    state.tick(1, 0, 4.0)
+    # Not at every study: an archive has thousands.
+    assert read_state(tmp_path).done == 0
+    state.tell(stage="ended")
+    assert (read_state(tmp_path).done, read_state(tmp_path).seconds_left) == (1, 4.0)
+    (tmp_path / WORKSHOP / "progress.json").write_text("{")
+    assert read_state(tmp_path) is None
+    lock.release()
+
+
+def test_words_are_none_where_nothing_was_said(tmp_path):
+    assert last_words(tmp_path) == ""
