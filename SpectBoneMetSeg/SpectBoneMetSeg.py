@@ -13,15 +13,16 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.mrml.pairing import show_only
-from SpectBoneMetSegLib.mrml.slice_views import make_adjustable
 from SpectBoneMetSegModule import settings
 from SpectBoneMetSegModule.address import helpLink
+from SpectBoneMetSegModule.archive.section import ArchiveRun
 from SpectBoneMetSegModule.display.comparison_fields import Comparison
 from SpectBoneMetSegModule.display.display_fields import Display
 from SpectBoneMetSegModule.display.log_view import LogView
 from SpectBoneMetSegModule.display.sides import followSides
 from SpectBoneMetSegModule.display.views import Views, forgetCode, registerLayouts, restoreLayout
 from SpectBoneMetSegModule.engine_fields import Choices
+from SpectBoneMetSegModule.followup.section import FollowUp
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.problems import slot
@@ -106,6 +107,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self._settling.connect("timeout()", self.onSettled)
         self.views = Views(self.selection.onClickedInView)
         self.choices = Choices(self.ui, self.logic.modelNames())
+        self.followup, self.archive = FollowUp(self), ArchiveRun(self)
         # By default the line's button asks for a file.
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.outputPath.currentPath = settings.kept(settings.OUTPUT)
@@ -142,6 +144,8 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     def cleanup(self):
         """The panel goes: nothing may stay behind."""
         self.logic.close()
+        self.followup.close()
+        self.archive.close()
         self.comparison.end(self.live)
         self.views.release()
         self.views.removeObservers()
@@ -315,6 +319,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self._updating = False
         if self.comparison.active:
             self.keepApart()
+        self.followup.update()
         self.updateButtons()
 
     def updateButtons(self):
@@ -350,13 +355,6 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         parameters = self._parameterNode
         parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
 
-    @slot
-    def onFromFront(self, checked):
-        """Look at the posterior view from the front, or from behind as acquired."""
-        self.views.fromBehind = not checked
-        if not self._updating and self._parameterNode is not None:
-            self.showViews()
-
     def showViews(self):
         """Show the reading, or the scan that is chosen, alone or beside an earlier one."""
         earlier = self.comparison.earlier()
@@ -384,17 +382,3 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         volumes = [*self.chosen.views.values(), *self.comparison.earlier().values()]
         total = self.live.node.GetNodeReference("aggregateCounts") if self.live is not None else None
         return [*volumes, total] if total is not None else volumes
-
-    @slot
-    def onUseBox(self, checked):
-        """Show the thorax as a box that can be moved, before anything was read."""
-        parameters = self._parameterNode
-        if self._updating or parameters is None or slicer.mrmlScene.IsBatchProcessing():
-            return
-        if checked and parameters.box is None:
-            try:
-                parameters.box = self.logic.findBox(parameters.anteriorVolume, parameters.posteriorVolume)
-            except UserError as error:
-                self.onFailed(error)
-        if parameters.box is not None:
-            make_adjustable(parameters.box, checked)

@@ -8,9 +8,10 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.export.outputs import Outputs
 from SpectBoneMetSegLib.mrml.area_table import show_areas
-from SpectBoneMetSegLib.mrml.slice_views import show_box
+from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
 
 from . import settings
+from .followup.earlier_scans import remember
 from .problems import slot
 from .requirements import RESULTS, ensureInstalled
 from .review.segment_changes import endHistories
@@ -149,6 +150,7 @@ class ReadingActions:
             self.messages.fail(error)
             return
         settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
+        remember(folder)
         told = [_("Saved in {folder}.").format(folder=folder), *self.live.not_saved]
         self.messages.say(" ".join(told))
 
@@ -159,3 +161,24 @@ class ReadingActions:
         node = show_areas(self.live, slicer.mrmlScene)
         words = _("{name} is in the scene: see it in the module Tables. A planar scan has areas, and no volumes.")
         self.messages.say(words.format(name=node.GetName()))
+
+    @slot
+    def onFromFront(self, checked):
+        """Look at the posterior view from the front, or from behind as acquired."""
+        self.views.fromBehind = not checked
+        if not self._updating and self._parameterNode is not None:
+            self.showViews()
+
+    @slot
+    def onUseBox(self, checked):
+        """Show the thorax as a box that can be moved, before anything was read."""
+        parameters = self._parameterNode
+        if self._updating or parameters is None or slicer.mrmlScene.IsBatchProcessing():
+            return
+        if checked and parameters.box is None:
+            try:
+                parameters.box = self.logic.findBox(parameters.anteriorVolume, parameters.posteriorVolume)
+            except UserError as error:
+                self.onFailed(error)
+        if parameters.box is not None:
+            make_adjustable(parameters.box, checked)

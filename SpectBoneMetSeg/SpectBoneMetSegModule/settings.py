@@ -5,6 +5,7 @@
 import qt
 
 OUTPUT, WARM = "SpectBoneMetSeg/outputFolder", "SpectBoneMetSeg/warmUp"
+RESULTS, ARCHIVE = "SpectBoneMetSeg/savedResults", "SpectBoneMetSeg/archiveResults"
 
 
 def keep(key, text):

@@ -21,6 +21,7 @@ from .side_marks import set_shown
 
 __all__ = [
     "SceneNodes",
+    "add_node",
     "add_outline",
     "add_segmentation",
     "add_view",
@@ -118,9 +119,13 @@ def slicer_module() -> Any:
     return slicer
 
 
-def add_view(view: PlanarView, name: str, scene: Any) -> Any:
-    """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey."""
-    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+def add_view(view: PlanarView, name: str, scene: Any, hidden: bool = False) -> Any:
+    """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey.
+
+    Args:
+        hidden: see `add_node`.
+    """
+    volume = add_node("vtkMRMLScalarVolumeNode", name, scene, hidden)
     volume.SetIJKToRASMatrix(_vtk_matrix(view.ijk_to_ras))
     volume.SetAndObserveImageData(_vtk_image(view.counts, slicer_module().vtkOrientedImageData()))
     volume.CreateDefaultDisplayNodes()
@@ -132,9 +137,26 @@ def add_view(view: PlanarView, name: str, scene: Any) -> Any:
     return volume
 
 
-def add_segmentation(name: str, volume: Any, scene: Any) -> Any:
-    """An empty vtkMRMLSegmentationNode that belongs to a volume."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+def add_node(kind: str, name: str, scene: Any, hidden: bool = False) -> Any:
+    """A new node of a class.
+
+    Args:
+        hidden: only for the views: in no list of nodes, not in the data tree, and not saved with the scene.
+    """
+    if not hidden:
+        return scene.AddNewNodeByClass(kind, name)
+    node = scene.CreateNodeByClass(kind)
+    node.UnRegister(None)
+    node.SetName(name)
+    # Before it is added: a node that is hidden later already stands in the data tree.
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    return scene.AddNode(node)
+
+
+def add_segmentation(name: str, volume: Any, scene: Any, hidden: bool = False) -> Any:
+    """An empty vtkMRMLSegmentationNode that belongs to a volume; `hidden` as of `add_node`."""
+    node = add_node("vtkMRMLSegmentationNode", name, scene, hidden)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return node

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..common.dates import written_day
 
-__all__ = ["SHOWN", "date_of", "follow_view", "marks_of", "set_dated", "set_shown"]
+__all__ = ["SHOWN", "date_of", "follow_view", "marks_of", "plain_letters", "set_dated", "set_shown"]
 
 #: Attribute of a mark node: the slice view it belongs to.
 VIEW = "SpectBoneMetSeg.sides"
@@ -144,7 +144,7 @@ def _new_marks(slice_node: Any, scene: Any) -> Any:
     marks.SetHideFromEditors(True)
     marks = scene.AddNode(marks)
     marks.CreateDefaultDisplayNodes()
-    _plain_letters(marks.GetDisplayNode())
+    plain_letters(marks.GetDisplayNode())
     marks.GetDisplayNode().AddViewNodeID(slice_node.GetID())
     for _place in range(3):
         marks.AddControlPoint((0.0, 0.0, 0.0), "")
@@ -160,7 +160,7 @@ def _words(shown: str | None, axis: int, across: NDArray[np.float64]) -> str:
     return ", ".join(words for words in (name, side) if words)
 
 
-def _plain_letters(display: Any) -> None:
+def plain_letters(display: Any) -> None:
     """Letters alone, on a light ground: their points would look like findings, and the field around a scan is black."""
     display.SetGlyphType(display.Vertex2D)
     display.UseGlyphScaleOff()

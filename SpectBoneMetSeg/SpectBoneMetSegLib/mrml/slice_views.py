@@ -13,7 +13,9 @@ from .nodes import SLICE_MARGIN
 from .side_marks import follow_view, set_dated
 
 __all__ = [
+    "COMPARED",
     "EARLIER",
+    "FOLLOWED",
     "PANELS",
     "VIEWS",
     "box_pixels",
@@ -24,6 +26,7 @@ __all__ = [
     "restore_layout",
     "show_beside",
     "show_box",
+    "show_compared",
     "show_scan",
     "show_view",
 ]
@@ -33,7 +36,14 @@ __all__ = [
 PANELS = {"anterior": "SpectAnterior", "posterior": "SpectPosterior", "aggregate": "SpectSum"}
 #: The views of a scan that is shown beside it, by the name of the view beside which each stands.
 EARLIER = {"anterior": "SpectEarlierAnterior", "posterior": "SpectEarlierPosterior"}
-VIEWS = {**PANELS, **{f"earlier {name}": view for name, view in EARLIER.items()}}
+#: The views of two scans whose lesions were compared, in their order on the screen.
+COMPARED = {
+    "then anterior": "SpectThenAnterior",
+    "now anterior": "SpectNowAnterior",
+    "then posterior": "SpectThenPosterior",
+    "now posterior": "SpectNowPosterior",
+}
+VIEWS = {**PANELS, **{f"earlier {name}": view for name, view in EARLIER.items()}, **COMPARED}
 #: What a view's bar says, and its colour.
 LABELS = {
     "anterior": "Ant",
@@ -41,6 +51,10 @@ LABELS = {
     "aggregate": "Sum",
     "earlier anterior": "Ant (other)",
     "earlier posterior": "Post (other)",
+    "then anterior": "Ant (earlier)",
+    "now anterior": "Ant (later)",
+    "then posterior": "Post (earlier)",
+    "now posterior": "Post (later)",
 }
 COLORS = {
     "anterior": "#3c7ab5",
@@ -48,11 +62,17 @@ COLORS = {
     "aggregate": "#6f8a43",
     "earlier anterior": "#7d93a8",
     "earlier posterior": "#a88f7d",
+    "then anterior": "#7d93a8",
+    "now anterior": "#3c7ab5",
+    "then posterior": "#a88f7d",
+    "now posterior": "#b5713c",
 }
 #: Each view is a group of its own: linked views show one picture from one side.
 GROUPS = {name: 9567 + place for place, name in enumerate(VIEWS)}
 #: The arrangement of two scans beside each other: what is to be compared stands side by side.
 BESIDE = 9571
+#: That of two scans whose lesions were compared.
+FOLLOWED = 9572
 #: Our arrangements of slice views by number; Slicer's own stay below 500.
 LAYOUTS: dict[int, tuple[str, ...]] = {
     9567: ("anterior", "posterior", "aggregate"),
@@ -60,6 +80,7 @@ LAYOUTS: dict[int, tuple[str, ...]] = {
     9569: ("anterior",),
     9570: ("posterior",),
     BESIDE: ("anterior", "earlier anterior", "posterior", "earlier posterior"),
+    FOLLOWED: tuple(COMPARED),
 }
 #: Attribute of the layout node: the arrangement before ours.
 BEFORE = "SpectBoneMetSeg.layoutBefore"
@@ -102,10 +123,21 @@ def show_beside(
     _show(BESIDE, given, scene, posterior_from_behind)
 
 
+def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind: bool = True) -> None:
+    """Show two scans whose lesions were compared, each view with its day; one that a scan has not stays empty.
+
+    Args:
+        volumes: the volume nodes by the names of COMPARED. scene: a vtkMRMLScene.
+        posterior_from_behind: the posterior views as acquired.
+    """
+    _show(FOLLOWED, volumes, scene, posterior_from_behind)
+
+
 def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behind: bool) -> None:
     """Bring up one of our arrangements; `given` is {name of a view: volume node or None}."""
     register_layout(scene)
-    for name in LAYOUTS[number] if number == BESIDE else PANELS:
+    two_scans = number in (BESIDE, FOLLOWED)
+    for name in LAYOUTS[number] if two_scans else PANELS:
         _ensure_view(name, scene)
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
@@ -120,7 +152,7 @@ def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behi
         if slice_node is None or composite is None:
             continue
         shown = given.get(name)
-        set_dated(slice_node, number == BESIDE)
+        set_dated(slice_node, two_scans)
         if shown is None:
             # An empty view, not another picture under this one's name.
             composite.SetBackgroundVolumeID(None)
@@ -229,8 +261,8 @@ def box_pixels(box: Any, frame: PlanarView) -> tuple[int, int, int, int]:
 
 
 def center_views(position: Sequence[float], scene: Any) -> None:
-    """Bring a place of the patient (RAS mm) into the middle of the slice views."""
-    for layout_name in VIEWS.values():
+    """Bring a place of the patient (RAS mm) into the middle of the slice views of the reading."""
+    for layout_name in (*PANELS.values(), *EARLIER.values()):
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         if slice_node is not None:
             slice_node.JumpSliceByCentering(*position)

@@ -42,6 +42,8 @@ __all__ = [
     "image_pixels",
     "labels_of",
     "outlines_of",
+    "remember_scan",
+    "remove_node",
     "remove_parts",
     "scan_of_volumes",
     "segment_of_lesions",
@@ -69,7 +71,7 @@ def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, 
     """
     volumes = {view.name: add_view(view, f"{name or scan.case} {view.name}", scene) for view in scan.views.values()}
     for view, volume in volumes.items():
-        _remember(volume, scan_facts(scan))
+        remember_scan(volume, scan)
         volume.SetAttribute(VIEW, view)
         set_shown(volume, view)
     return volumes
@@ -201,7 +203,7 @@ def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
         node.AddNodeReferenceID(OUTLINE_ROLE, curve.GetID())
     file_beside(added, node, scene, outline_folder(node))
     for curve in curves[len(reading.lesions) :]:
-        _remove(curve, scene)
+        remove_node(curve, scene)
 
 
 def dress_outlines(node: Any, segments: Mapping[int, str]) -> None:
@@ -264,7 +266,7 @@ def counts_of(node: Any) -> dict[str, Any]:
 def remove_parts(node: Any, scene: Any) -> None:
     """Take out of the scene what belongs to a segmentation node that goes: outlines, maps and the skeleton."""
     for curve in outlines_of(node):
-        _remove(curve, scene)
+        remove_node(curve, scene)
     node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
     _remove_maps(node, scene)
     remove_folder(outline_folder(node), scene)
@@ -274,11 +276,11 @@ def _remove_maps(node: Any, scene: Any) -> None:
     for role in ("aggregateCounts", *(f"{name}{part}" for name in VIEW_NAMES for part in ("Probability", "Skeleton"))):
         part = node.GetNodeReference(role)
         if part is not None:
-            _remove(part, scene)
+            remove_node(part, scene)
             node.SetNodeReferenceID(role, None)
 
 
-def _remove(node: Any, scene: Any) -> None:
+def remove_node(node: Any, scene: Any) -> None:
     """Take a node out of the scene with its display and storage nodes, which would stay."""
     parts = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     parts.append(node.GetStorageNode())
@@ -323,6 +325,11 @@ def image_pixels(image: Any) -> NDArray[Any]:
 
     columns, rows, _ = image.GetDimensions()
     return np.array(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns))
+
+
+def remember_scan(volume: Any, scan: WholeBodyScan) -> None:
+    """Keep with a volume node what is known of its scan, the day among it."""
+    _remember(volume, scan_facts(scan))
 
 
 def _remember(node: Any, facts: Mapping[str, Any]) -> None:

@@ -28,7 +28,28 @@ def many_lesions(volumes: dict[str, Any], count: int) -> Any:
     maps = {name: _hills(scan.frame.shape, count, seed) for seed, name in enumerate(scan.views)}
     rows, columns = scan.frame.shape
     crop = ThoraxCrop((0, rows), (0, columns), 1.0, method="whole-body")
-    return ModelResult(scan, crop, maps, Limits(0.5, 0.5, 60.0))
+    return ModelResult(scan, crop, maps, Limits(0.5, 0.5, 60.0), _receipt(scan, crop))
+
+
+def _receipt(scan: Any, crop: Any) -> dict[str, object]:
+    """What the pipeline says of a scan and of where it was read, so that saved results can be read back."""
+    source = scan.source
+    facts = zip(source.files, source.sha256, source.sop_instance_uids, strict=True)
+    return {
+        "model": {"name": "made up", "version": "1", "sha256": "0"},
+        "inputs": [{"file": str(file), "sha256": digest, "sop_instance_uid": uid} for file, digest, uid in facts],
+        "study_instance_uid": source.study_instance_uid,
+        "scan": dict(source.description),
+        "region": "whole-body",
+        "crop": {
+            "rows": list(crop.rows),
+            "columns": list(crop.columns),
+            "confidence": crop.confidence,
+            "method": crop.method,
+            "reasons": [],
+        },
+        "options": {},
+    }
 
 
 def open_many_lesions(host: Any, panel: Any, volumes: dict[str, Any], count: int) -> None:

@@ -4,7 +4,10 @@ Reads the sample study in the panel, as a person would, and writes
 
 - panel-empty.png, panel-running.png, panel.png, panel-error.png: the module's panel before a scan is chosen, while it
   is read, after that with a lesion in hand, after something went wrong; panel-narrow.png: unfolded, in a narrow window;
-- views.png: anterior, posterior and aggregate view with the outlines, whole body above, the region that was read below.
+- views.png: anterior, posterior and aggregate view with the outlines, whole body above, the region that was read below;
+- follow-up.png, follow-up-views.png: the section Follow-up and its views, beside an earlier scan that is made of the
+  sample: one area of today was not there, one was smaller, another one is gone;
+- archive.png: the section A folder of studies after it has read two scans and a damaged file.
 
 With folders of labelled studies and of unlabelled scans it also teaches a model, and writes
 
@@ -33,6 +36,7 @@ PANEL_SIZE = (620, 940)
 NARROW_SIZE = (430, 1500)
 VIEW_SIZE = (420, 720)
 SECONDS = 120.0
+COMPARED = ("SpectThenAnterior", "SpectNowAnterior", "SpectThenPosterior", "SpectNowPosterior")
 SECTIONS = ("fileSection", "modelSection", "editSection")
 TRAINING_WIDTH, BACKGROUND = 560, (239, 239, 239)
 TRAINING_SECTIONS = ("teachSection", "trainSection", "resultSection", "nextSection")
@@ -94,6 +98,102 @@ def write_pictures(host: Any, panel: Any, folder: Path) -> None:
         getattr(panel.ui, section).setCollapsed(False)
     panel.messages.warn([BOX_MAY_BE_WRONG])
     _grab(host, panel, folder / "panel-narrow.png", NARROW_SIZE)
+
+
+def follow(host: Any, panel: Any, work: Path, folder: Path) -> None:
+    """Compare the sample with an earlier scan that is made of it, and write the pictures of the section.
+
+    Args:
+        work: takes the earlier scan. folder: the pictures.
+    """
+    from PIL import Image
+
+    section, ui = panel.followup, panel.followup.ui
+    _fold(panel, ui.followupSection)
+    ui.earlierPath.currentPath = str(_earlier(panel.live.reading, work))
+    ui.addEarlierButton.click()
+    ui.compareButton.click()
+    _wait(host, lambda: not section.busy)
+    if section.shown is None:
+        raise RuntimeError(ui.followupStatus.text)
+    ui.comparisonPath.currentPath = "results/comparison"
+    _grab(host, panel, folder / "follow-up.png", (PANEL_SIZE[0], 1050))
+    rows = [_compared(host, section)]
+    changed = [number for number, row in enumerate(section.shown.rows) if row.change == "new"]
+    ui.changeTable.selectRow(changed[0] if changed else 0)
+    for view in COMPARED:
+        node = host.slice_logics[view].GetSliceNode()
+        node.SetFieldOfView(*(part / 2.5 for part in node.GetFieldOfView()[:2]), 1.0)
+    rows.append(_compared(host, section))
+    Image.fromarray(np.vstack(rows)).save(folder / "follow-up-views.png", optimize=True)
+    section.back()
+
+
+def read_archive(host: Any, panel: Any, work: Path, folder: Path) -> None:
+    """Read a folder of two scans and a damaged file, and write the picture of the section."""
+    scans = work / "scans"
+    for name in ("first", "second"):
+        (scans / name).mkdir(parents=True)
+    (scans / "first" / "scan.dcm").write_bytes(SAMPLE.read_bytes())
+    _earlier(panel.live.reading, scans / "second")
+    (scans / "cut-short.dcm").write_bytes(SAMPLE.read_bytes()[:4000])
+    section = panel.archive
+    _fold(panel, section.ui.archiveSection)
+    section.ui.archivePath.currentPath, section.ui.archiveOutput.currentPath = str(scans), str(work / "results")
+    section.ui.archiveButton.click()
+    _wait(host, lambda: not section._following)
+    _grab(host, panel, folder / "archive.png", (PANEL_SIZE[0], 560))
+
+
+def _fold(panel: Any, section: Any) -> None:
+    """Unfold one section alone."""
+    for name in ("scanSection", "modelSection", "lesionSection", "displaySection", "editSection", "saveSection"):
+        getattr(panel.ui, name).setCollapsed(True)
+    for other in (panel.followup.ui.followupSection, panel.archive.ui.archiveSection):
+        other.setCollapsed(other is not section)
+
+
+def _earlier(reading: Any, folder: Path) -> Path:
+    """A made-up earlier scan of the sample's patient, without today's first area and with another one elsewhere."""
+    import pydicom
+    from scipy import ndimage
+
+    dataset = pydicom.dcmread(SAMPLE)
+    dataset.decompress()
+    counts = dataset.pixel_array.astype(np.float32)
+    rng = np.random.default_rng(1)
+    for frame, (name, view) in zip(counts, reading.scan.views.items(), strict=True):
+        mask = reading.view_masks[name]
+        healthy = ndimage.median_filter(np.ascontiguousarray(view.counts[:, ::-1]), 5)
+        spots = [mask == 1, (mask == 2) & ~ndimage.binary_erosion(mask == 2, iterations=2)]
+        for spot in spots:
+            near = ndimage.binary_dilation(spot, iterations=3 if spot is spots[0] else 1)
+            frame[near] = np.minimum(frame[near], healthy[near])
+        rows, columns = np.nonzero(mask == 1)
+        if len(rows):
+            # One that is gone: as many counts at the other side of the body, further down.
+            down, across = rows + 60, mask.shape[1] - 1 - columns
+            frame[down, across] = view.counts[rows, columns]
+    noisy = rng.poisson(np.maximum(counts, 0) * 0.9)
+    dataset.PixelData = noisy.astype(dataset.pixel_array.dtype).tobytes()
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.2.1143.78"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = (f"{dataset.StudyInstanceUID}.1", "1.2.826.0.1.3680043.2.79")
+    dataset.StudyDate = dataset.AcquisitionDate = "20220315"
+    dataset.save_as(folder / "earlier.dcm")
+    return folder / "earlier.dcm"
+
+
+def _compared(host: Any, section: Any) -> NDArray[np.uint8]:
+    """The four views of two compared scans; the picture is drawn of a saved scene, in which they are not by default."""
+    nodes = [host.slicer.mrmlScene.GetNodeByID(number) for number in section.scans._nodes]
+    for node in nodes:
+        node.SetSaveWithScene(True)
+    line = np.full((VIEW_SIZE[1], 4, 3), 120, np.uint8)
+    size = (round(VIEW_SIZE[0] * 0.8), VIEW_SIZE[1])
+    pictures = [part for view in COMPARED for part in (host.render(view, size), line)]
+    for node in nodes:
+        node.SetSaveWithScene(False)
+    return np.hstack(pictures[:-1])
 
 
 def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -> None:
@@ -195,6 +295,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     panel = read_sample(host, folder, *sys.argv[2:3])
     write_pictures(host, panel, folder)
+    with tempfile.TemporaryDirectory() as work:
+        follow(host, panel, Path(work), folder)
+        read_archive(host, panel, Path(work), folder)
     if len(sys.argv) > 4:
         # Beside the studies: the pictures show where things lie.
         with tempfile.TemporaryDirectory(prefix="teaching-", dir=Path(sys.argv[3]).parent) as work:

@@ -24,7 +24,25 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self._text, self._collapsed = "", False
+        #: What the module hides stays hidden when the section is unfolded.
+        self._hidden: set[Any] = set()
+        self._forcing = False
         self.setContentsMargins(0, HEADER_PIXELS, 0, 0)
+
+    def childEvent(self, event: Any) -> None:
+        if event.added() and event.child().isWidgetType():
+            event.child().installEventFilter(self)
+        super().childEvent(event)
+
+    def eventFilter(self, child: Any, event: Any) -> bool:
+        shown = {QtCore.QEvent.ShowToParent: True, QtCore.QEvent.HideToParent: False}.get(event.type())
+        if shown is not None and not self._forcing:
+            (self._hidden.discard if shown else self._hidden.add)(child)
+            if shown and self._collapsed:
+                self._forcing = True
+                child.setVisible(False)
+                self._forcing = False
+        return False
 
     def _get_text(self) -> str:
         return self._text
@@ -38,8 +56,10 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
     def setCollapsed(self, collapsed: bool) -> None:
         self._collapsed = collapsed
+        self._forcing = True
         for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
-            child.setVisible(not collapsed)
+            child.setVisible(not collapsed and child not in self._hidden)
+        self._forcing = False
         self.setMaximumHeight(HEADER_PIXELS if collapsed else 16777215)
         self.contentsCollapsed.emit(collapsed)
 

@@ -1,0 +1,1 @@
+"""The panel's section for a folder of studies."""

@@ -1,0 +1,360 @@
+"""The section Follow-up: what became of the areas of earlier scans, beside the reading that is open.
+
+A process of its own compares, and reads what was not read yet. What is shown are copies: the open reading, its nodes
+and its edits stay as they are.
+"""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802
+
+import logging
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import ctk
+import qt
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.mrml.slice_views import FOLLOWED
+
+from ..display.views import fitViews, restoreLayout
+from ..panel_texts import panelWords
+from ..problems import note, slot
+from ..requirements import RESOURCES
+from ..status_lines import STYLES
+from .earlier_scans import EarlierScans
+from .tables import LesionRows, legendText, showBurdens, stateWords
+from .view_link import ViewLink
+
+POLL_MS = 50
+
+
+class FollowUp(VTKObservationMixin):
+    """Compares the reading of a panel with earlier scans, and shows both."""
+
+    def __init__(self, panel):
+        """Build the section in the place that the panel has for it."""
+        from SpectBoneMetSegLib.mrml.compared_scans import ComparedScans
+
+        VTKObservationMixin.__init__(self)
+        self.panel = panel
+        widget = slicer.util.loadUI(str(RESOURCES / "UI" / "FollowUp.ui"))
+        panel.ui.sectionsPlace.layout().addWidget(widget)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        self.scans = ComparedScans(slicer.mrmlScene, lambda row: stateWords(row.change))
+        self.link = ViewLink()
+        self.earlier = EarlierScans(self.ui, self.say, self.updateButtons)
+        self.table = LesionRows(self.ui.changeTable, self.onChosen)
+        self.shown = None
+        self._live = self._known = self._call = self._folder = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.connect("timeout()", self.onTimer)
+        self.ui.earlierPath.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Files
+        self.ui.comparisonPath.filters = ctk.ctkPathLineEdit.Dirs
+        self.connectUi()
+        layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if layout is not None:
+            self.addObserver(layout, "ModifiedEvent", self.onLayout)
+        self.clear()
+
+    def connectUi(self):
+        """Signals of the section."""
+        ui = self.ui
+        ui.compareButton.connect("clicked(bool)", self.onCompareOrCancel)
+        ui.sideBySideButton.connect("clicked(bool)", self.onSideBySide)
+        ui.backButton.connect("clicked(bool)", self.onBack)
+        ui.saveComparisonButton.connect("clicked(bool)", self.onSave)
+        ui.openPageButton.connect("clicked(bool)", self.onOpenPage)
+        ui.bodyLevelSlider.connect("valueChanged(double)", self.onLevel)
+        ui.followupSection.connect("contentsCollapsed(bool)", self.onFolded)
+
+    def say(self, text, kind=""):
+        """Show one line in the section, of kind "", "warning" or "error"."""
+        self.ui.followupStatus.text = text
+        self.ui.followupStatus.styleSheet = STYLES[kind]
+
+    def fail(self, error):
+        """Say what stands in the way, in the section."""
+        words = panelWords(error)
+        logging.error(words)
+        note(words)
+        self.say(words, "error")
+
+    def recover(self):
+        """After an error: nothing is under way, and the buttons say what can be done."""
+        self.stop()
+        self.updateButtons()
+
+    @property
+    def busy(self):
+        """Whether a comparison is under way."""
+        return self._call is not None
+
+    @property
+    def active(self):
+        """Whether both scans are on the screen."""
+        layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        return layout is not None and layout.GetViewArrangement() == FOLLOWED
+
+    def update(self):
+        """Follow the panel: another reading has nothing to do with what was compared, a changed one makes it old."""
+        live = self.panel.live
+        if live is not self._live:
+            self._live = live
+            self.stop()
+            self.clear()
+            if not self.ui.followupSection.collapsed:
+                self.earlier.offer(live)
+        elif self.shown is not None and self._known != stateOf(live):
+            self.say(_("The reading has changed since: compare again to follow it."), "warning")
+        if self.active:
+            self.scans.keep_others_out()
+        self.updateButtons()
+
+    def updateButtons(self):
+        """What can be done now."""
+        ui, there = self.ui, self.shown is not None
+        ui.compareButton.text = _("Cancel") if self.busy else _("Compare")
+        ui.compareButton.enabled = bool(self.busy or (self._live is not None and self.earlier.paths))
+        ui.followupBar.visible = self.busy
+        for widget in (ui.sideBySideButton, ui.saveComparisonButton, ui.openPageButton, ui.bodyLevelSlider):
+            widget.enabled = there
+        ui.backButton.enabled = self.active
+        ui.removeEarlierButton.enabled = bool(self.earlier.paths)
+        for widget in (ui.changeTable, ui.burdenTable, ui.legendLabel, ui.burdenLabel):
+            widget.visible = there
+
+    @slot
+    def onFolded(self, folded):
+        """The section is opened: what is remembered of the patient is looked up."""
+        if not folded:
+            self.earlier.offer(self.panel.live)
+
+    @slot
+    def onCompareOrCancel(self, checked=False):
+        """Start a comparison, or stop the one under way."""
+        if self.busy:
+            self.stop()
+            self.say(_("Cancelled."))
+        else:
+            self.compare()
+        self.updateButtons()
+
+    def compare(self):
+        """Start to compare the reading as it stands now.
+
+        Raises:
+            UserError: packages are missing, or the process cannot be started.
+        """
+        from SpectBoneMetSegLib.followup.read_back import is_result
+        from SpectBoneMetSegLib.lesions.reading_file import save_reading
+        from SpectBoneMetSegLib.worker.comparing import start_comparison
+
+        live, paths = self._live, self.earlier.paths
+        model, engine, device = self.panel.choices.current()
+        if not all(is_result(Path(path)) for path in paths):
+            self.panel.logic.ensureRequirements(engine, model, device)
+        self.panel.changes.flush()
+        live.follow_edit()
+        self.forget()
+        self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
+        own = self._folder / "own.npz"
+        try:
+            save_reading(live.final(), own)
+        except OSError as error:
+            words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
+            raise UserError(words.format(folder=self._folder, why=error.strerror)) from error
+        arguments = {"own": str(own), "earlier": paths, "folder": str(self._folder), "model": model}
+        arguments |= {"engine": engine, "device": device, "options": optionsOf(live)}
+        self._known = stateOf(live)
+        self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
+        self.ui.followupBar.setValue(0)
+        self.say(_("Starting..."))
+        self._timer.start()
+
+    @slot
+    def onTimer(self):
+        """Take over what the process said."""
+        for event in self._call.poll() if self._call is not None else ():
+            if event.kind == "progress":
+                self.ui.followupBar.setValue(round(100 * event.done / max(1, event.total)))
+                self.say(stepWords(event.message, event.done + 1, event.total - 2))
+                continue
+            self._timer.stop()
+            self._call = None
+            if event.kind == "done":
+                self.take(event.answer)
+            else:
+                self.forget()
+                self.fail(event.error)
+            self.updateButtons()
+
+    def take(self, answer):
+        """Show a comparison that is done."""
+        from SpectBoneMetSegLib.followup.beside import load_beside
+
+        self.shown = load_beside(answer["shown"])
+        # Of the two scans no copy stays on the disk; the files of the comparison wait there to be saved.
+        for file in self._folder.glob("*.npz"):
+            file.unlink()
+        self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
+        self.table.show(self.shown.rows)
+        self.ui.legendLabel.text = legendText(self.shown.rows)
+        showBurdens(self.ui.burdenTable, self.shown.burdens)
+        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in self.shown.doubts)
+        self.ui.doubtLabel.styleSheet = STYLES["warning"]
+        self.ui.doubtLabel.visible = bool(self.shown.doubts)
+        words = _("Areas matched by a program; a physician confirms. No criteria of response are applied.")
+        self.say(f"{words} {changesWords(self.shown)}")
+        self.sideBySide()
+
+    @slot
+    def onSideBySide(self, checked=False):
+        """Both scans on the screen."""
+        self.sideBySide()
+
+    def sideBySide(self):
+        """Both scans beside each other, whole field; a tool of the editor would draw into the wrong picture."""
+        self.panel.ui.segmentEditor.setActiveEffect(None)
+        if not self.scans.there:
+            self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
+        self.scans.show(self.panel.views.fromBehind)
+        fitViews()
+        self.link.link(self.shown.body)
+        editor = self.panel.ui.segmentEditor.mrmlSegmentEditorNode()
+        if editor is not None and not self.hasObserver(editor, "ModifiedEvent", self.onEditor):
+            self.addObserver(editor, "ModifiedEvent", self.onEditor)
+        self.updateButtons()
+
+    @slot
+    def onBack(self, checked=False):
+        """The layout before."""
+        self.back()
+
+    def back(self):
+        """The views of the reading again, which were there before, or the layout before ours."""
+        if not self.active:
+            return
+        self.leave()
+        if self.panel.live is not None or self.panel.chosen.views:
+            self.panel.showViews()
+        else:
+            restoreLayout()
+        self.updateButtons()
+
+    def leave(self):
+        """The compared scans leave the screen; all else is drawn in every view again."""
+        self.link.unlink()
+        self.scans.let_others_in()
+
+    @slot
+    def onLayout(self, caller, event):
+        """Another arrangement of views, by us or by the user."""
+        if not self.active:
+            self.leave()
+        self.updateButtons()
+
+    @slot
+    def onEditor(self, caller, event):
+        """A tool of the Segment Editor is taken: it works in the views of the reading."""
+        if self.active and caller.GetActiveEffectName():
+            self.back()
+
+    @slot
+    def onChosen(self, row):
+        """Bring a lesion into the middle of both scans."""
+        if not self.active:
+            self.sideBySide()
+        self.scans.choose(row.number)
+        self.link.focus(row.earlier_place, row.later_place)
+
+    @slot
+    def onLevel(self, percent):
+        """Draw both scans up to another level of their bodies."""
+        with slicer.util.RenderBlocker():
+            self.scans.draw(percent)
+
+    @slot
+    def onSave(self, checked=False):
+        """Write the files of the command `compare`."""
+        from SpectBoneMetSegLib.followup.files import copy_comparison
+
+        folder = self.ui.comparisonPath.currentPath
+        if not folder:
+            self.say(_("Choose a folder of its own for the comparison first."), "error")
+            return
+        copy_comparison(self._folder / "comparison", folder)
+        self.say(_("Saved in {folder}.").format(folder=folder))
+
+    @slot
+    def onOpenPage(self, checked=False):
+        """Show the page in the browser."""
+        from SpectBoneMetSegLib.followup.files import PAGE
+
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder / "comparison" / PAGE)))
+
+    def stop(self):
+        """End a comparison under way."""
+        self._timer.stop()
+        if self._call is not None:
+            self._call.close()
+            self._call = None
+            self.forget()
+
+    def clear(self):
+        """Forget what was compared, and which scans with."""
+        self.forget()
+        self.earlier.clear()
+        self.say("")
+
+    def forget(self):
+        """Nothing is compared: its nodes and files go, and the layout before comes back."""
+        self.back()
+        self.leave()
+        self.scans.remove()
+        self.shown = None
+        self.ui.doubtLabel.visible = False
+        self.table.show(())
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        self.updateButtons()
+
+    def close(self):
+        """The panel goes: nothing may stay behind."""
+        self.stop()
+        self.leave()
+        self.scans.remove()
+        self.removeObservers()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def stateOf(live):
+    """What a comparison depends on of a reading: its lesions, and what was said of them."""
+    return (id(live.reading), tuple(live.reviews().values())) if live is not None else None
+
+
+def optionsOf(live):
+    """How an earlier scan is read: as the open one was, with the sliders where they stand."""
+    told = live.result.receipt.get("region", "thorax")
+    limits = {"threshold": live.threshold, "minimum_area_mm2": live.minimum_area_mm2}
+    return {"region": told if told in ("thorax", "whole-body") else "thorax", "read_anyway": True, **limits}
+
+
+def stepWords(step, number, scans):
+    """What the process does."""
+    if step == "read":
+        return _("Reading earlier scan {number} of {count}").format(number=number, count=scans)
+    return {"compare": _("Matching the areas"), "draw": _("Drawing the page")}.get(step, _("Comparing"))
+
+
+def changesWords(shown):
+    """From which change on a lesion has changed."""
+    words = _("Grown or smaller: by a factor of more than {factor:.2f} in area.")
+    return words.format(factor=shown.area_factor)

@@ -1,0 +1,133 @@
+"""The tables of a comparison: what became of every lesion, and the burden of every scan."""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+import qt
+from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.dates import written_day
+from SpectBoneMetSegLib.followup.picture import COLORS
+
+from ..review.tables import prepareTable
+
+#: The states in the order of the legend; each is named, the colour is beside the word.
+STATES = ("new", "grown", "stable", "smaller", "gone", "unclear")
+
+
+def stateWords(change):
+    """What became of a lesion, in a word."""
+    return {
+        "first": _("first seen"),
+        "new": _("new"),
+        "grown": _("grown"),
+        "stable": _("stable"),
+        "smaller": _("smaller"),
+        "gone": _("gone"),
+        "absent": "-",
+        "unclear": _("unclear"),
+    }[change]
+
+
+def reviewWords(state):
+    """Whose word a scan's numbers are."""
+    words = {"not reviewed": _("not reviewed"), "partly reviewed": _("partly reviewed"), "reviewed": _("reviewed")}
+    return words.get(state, state)
+
+
+def legendText(rows):
+    """How many lesions are what, each word after a dot of its colour, as rich text."""
+    parts = []
+    for state in STATES:
+        count = sum(row.change == state for row in rows)
+        red, green, blue = COLORS[state]
+        parts.append(f'<span style="color: rgb({red}, {green}, {blue})">&#9679;</span> {count} {stateWords(state)}')
+    return " &nbsp; ".join(parts)
+
+
+class LesionRows:
+    """Fills the QTableWidget of matched lesions, head to foot."""
+
+    def __init__(self, table, onChosen):
+        """Take over a table; `onChosen` is called with a Row, or None for none."""
+        self.table, self.onChosen = table, onChosen
+        self.rows, self.filling = (), False
+        titles = [
+            (_("No."), _("As in the views, head to foot")),
+            (_("State"), _("From the earlier scan to the later one; unclear where one of them lacks the view")),
+            (_("Earlier cm²"), _("Area of both views together")),
+            (_("Later cm²"), _("Area of both views together")),
+            (_("Uptake"), _("Total uptake of the lesion, earlier and later, in mean counts of the scan's bones")),
+            (_("Bone"), _("Where most of it lies")),
+        ]
+        prepareTable(table, titles)
+        table.setMinimumHeight(150)
+        table.connect("itemSelectionChanged()", self.selected)
+
+    def show(self, rows):
+        """Show the Rows of a comparison."""
+        self.filling = True
+        self.rows = rows
+        self.table.clearSelection()
+        self.table.setRowCount(len(rows))
+        for place, row in enumerate(rows):
+            texts = (
+                str(row.number),
+                stateWords(row.change),
+                areaText(row.earlier_mm2),
+                areaText(row.later_mm2),
+                f"{uptakeText(row.earlier_mm2, row.earlier_uptake)} → {uptakeText(row.later_mm2, row.later_uptake)}",
+                row.bone or "-",
+            )
+            for column, text in enumerate(texts):
+                item = qt.QTableWidgetItem(text)
+                if column == 1:
+                    item.setData(qt.Qt.DecorationRole, qt.QColor(*COLORS[row.change]))
+                self.table.setItem(place, column, item)
+        self.table.resizeColumnsToContents()
+        self.filling = False
+
+    def selected(self):
+        """The user selected a row."""
+        place = self.table.currentRow()
+        if not self.filling and 0 <= place < len(self.rows):
+            self.onChosen(self.rows[place])
+
+
+def showBurdens(table, burdens):
+    """Fill the QTableWidget of what counts in every scan, in the order of time."""
+    titles = [
+        (_("Day"), _("Of the study, as the scan says it")),
+        (_("Scan"), _("Its case")),
+        (_("Areas"), _("Those that count: neither rejected nor benign, on bone")),
+        (_("cm²"), _("Of all areas that count")),
+        (_("Index %"), _("Planar bone scan index; empty where it cannot be computed")),
+        (_("Review"), _("Whether a physician decided on the areas")),
+    ]
+    prepareTable(table, titles)
+    table.setRowCount(len(burdens))
+    for place, burden in enumerate(burdens):
+        index = "" if burden.index_percent is None else f"{burden.index_percent:.2f}"
+        texts = (
+            written_day(burden.date) or "-",
+            burden.name,
+            str(burden.lesions),
+            f"{burden.area_mm2 / 100:.1f}",
+            index,
+            reviewWords(burden.review),
+        )
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            if column == 4 and burden.reason:
+                item.setToolTip(burden.reason)
+            table.setItem(place, column, item)
+    table.resizeColumnsToContents()
+
+
+def areaText(area):
+    """An area in cm², empty for a lesion that is not seen."""
+    return f"{area / 100:.1f}" if area else ""
+
+
+def uptakeText(area, uptake):
+    """An uptake, a dash for a lesion that is not seen."""
+    return f"{uptake:.0f}" if area else "-"
