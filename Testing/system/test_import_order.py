@@ -21,7 +21,7 @@ LIBRARIES = {
 ORDER = {
     "SpectBoneMetSegLib": (
         *("_version", "common", "scan", "loading", "model", "lesions", "quantification"),
-        *("export", "followup", "pipeline", "worker", "batch", "upkeep", "mrml"),
+        *("export", "followup", "pipeline", "worker", "batch", "receiving", "upkeep", "mrml"),
         *("(front)", "cli", "__main__"),
     ),
     "SpectBoneMetSegTrainingLib": (

@@ -27,6 +27,7 @@ EXTRAS = {
     **dict.fromkeys(("highdicom", "jinja2", "reportlab", "dicomanonymizer"), "results"),
     "argcomplete": "completion",
     **dict.fromkeys(("dask", "distributed"), "cluster"),
+    "pynetdicom": "archive",
 }
 
 
@@ -115,6 +116,7 @@ def _parser(further: Mapping[str, Callable[[], Command]], words: Sequence[str] =
     from .compare import CompareCommand
     from .doctor import DoctorCommand
     from .segment import SegmentCommand
+    from .serve import ServeCommand
     from .verify import VerifyCommand
 
     parser = argparse.ArgumentParser(
@@ -126,6 +128,7 @@ def _parser(further: Mapping[str, Callable[[], Command]], words: Sequence[str] =
     found: dict[str, Callable[[], Command]] = {
         "segment": SegmentCommand,
         "batch": BatchCommand,
+        "serve": ServeCommand,
         "compare": CompareCommand,
         "models": ModelsCommand,
         "verify": VerifyCommand,

@@ -1,0 +1,99 @@
+"""A study that is complete: which scans it holds, what is left to read of them, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..batch.cases import Case, identity_of, place, receipt_of
+from ..batch.earlier import is_done, row_of, row_of_earlier
+from ..common.errors import UserError
+from ..common.files import sha256_of
+from ..loading.archive import find_scans
+
+if TYPE_CHECKING:
+    from ..batch.work import Settings
+    from ..model.card import ModelCard
+
+__all__ = ["Read", "StudyRead", "done_before", "read_study"]
+
+#: From cases to what is told of each, such as `Pool.results`.
+Read = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
+
+
+@dataclass
+class StudyRead:
+    """What came of a study.
+
+    Attributes:
+        rows: of the table, one a scan. folders: of results that stand.
+        failures: sentences about what could not be read. none: why nothing in it is a scan.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    none: str = ""
+
+
+def done_before(card: ModelCard, settings: Settings) -> Callable[[Case], bool]:
+    """Whether a case's results stand in its folder, read from the very same bytes with this model and these options.
+
+    Args:
+        card: of the model. settings: how the cases are read.
+    """
+    return partial(_stands, card, settings)
+
+
+def _stands(card: ModelCard, settings: Settings, case: Case) -> bool:
+    done = is_done(case, card, settings.options, quick=settings.quick, outputs=settings.outputs)
+    # An image that the archive corrected has its old UID.
+    return done and case.scan is not None and _digests(receipt_of(case.folder)) == set(map(sha256_of, case.scan.files))
+
+
+def _digests(receipt: dict[str, Any]) -> set[str]:
+    return {str(entry.get("sha256")) for entry in receipt.get("inputs") or [] if isinstance(entry, dict)}
+
+
+def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: Read) -> StudyRead:
+    """Read the scans of a study that have not been read.
+
+    Args:
+        images: the folder of its images, whose name is the cases' name. output: of all results.
+        done: whether a case needs no reading. read: reads the others.
+
+    Raises:
+        UserError: nothing can be written or read at all; the study is to be tried again.
+    """
+    archive = find_scans(images)
+    found = StudyRead()
+    if not archive.scans:
+        broken = [f"{each.reason}." for each in archive.left_out if each.failed]
+        found.failures += dict.fromkeys(broken)
+        found.none = "; ".join(dict.fromkeys(each.reason for each in archive.left_out)) or "no image"
+        return found
+    cases = place([(images, images.name, scan, "", identity_of(scan)) for scan in archive.scans], output)
+    waiting = []
+    for case in cases:
+        if done(case):
+            found.rows.append(row_of_earlier(case))
+            found.folders.append(case.folder)
+        else:
+            waiting.append(case)
+    for number, result in read(waiting) if waiting else ():
+        case = waiting[number]
+        if "stop" in result:
+            raise UserError(result["stop"])
+        if "error" in result:
+            sentence = str(UserError.from_dict(result["error"]))
+            found.failures.append(sentence)
+            result = {"failure": sentence}
+        else:
+            found.folders.append(case.folder)
+        found.rows.append(row_of(case, result))
+    if len(found.rows) < len(cases):
+        raise UserError("reading broke off")
+    return found

@@ -1,0 +1,177 @@
+"""Who may send what, and what is on the disk when a sender is told that it is stored."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.receiving import server as module
+from SpectBoneMetSegLib.receiving import spool as spool_module
+from SpectBoneMetSegLib.receiving.server import Address, listening
+from SpectBoneMetSegLib.receiving.spool import Spool, study_key
+from support.dicom_net import associate, receiver, scan, store, until
+from support.nm_files import ANTERIOR, nm
+
+NAME = "Do^Not^Tell"
+
+
+@pytest.fixture
+def spool(tmp_path):
+    found = Spool.opened(tmp_path / "spool", 1e9)
+    yield found
+    found.release()
+
+
+def images(spool):
+    return sorted((spool.folder / "studies").rglob("*.dcm"))
+
+
+def test_a_sender_that_is_accepted_gets_an_echo(spool):
+    with receiver(spool) as port:
+        association = associate(port)
+        assert association.send_c_echo().Status == 0
+        association.release()
+
+
+@pytest.mark.parametrize("titles", [{"calling": "STRANGER"}, {"called": "ANOTHER"}, {"calling": "camera"}])
+def test_a_strange_sender_or_another_title_is_refused_and_told(spool, titles):
+    told: list[str] = []
+    with receiver(spool, told) as port:
+        assert store(port, scan(), **titles) == []
+    assert not images(spool)
+    assert any(line.startswith("Refused a connection from") for line in told)
+
+
+def test_an_image_is_on_the_disk_before_its_sender_is_told(spool, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    with receiver(spool) as port:
+        (answer,) = store(port, scan())
+        (image,) = images(spool)
+        assert answer.Status == 0
+        assert {image.stat().st_ino, image.parent.stat().st_ino, image.parent.parent.stat().st_ino} <= set(synced)
+    assert pydicom.dcmread(image).pixel_array[0].tolist() == ANTERIOR.tolist()
+
+
+def test_nothing_on_the_disk_or_in_messages_names_the_patient(spool):
+    told: list[str] = []
+    with receiver(spool, told) as port:
+        store(port, scan())
+    names = [str(path.relative_to(spool.folder)) for path in spool.folder.rglob("*")]
+    assert not any("Not" in text for text in (*names, *told))
+    journal = spool.folder / "journal" / f"{study_key('1.2.3')}.json"
+    assert NAME not in journal.read_text()
+    assert not list(spool.incoming.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of Windows are others")
+def test_others_on_the_machine_cannot_look_into_the_spool(spool):
+    assert spool.folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("uid", ["../../outside", "/etc/passwd", "1.2/../../3", "..", "a\\b", "1" * 64])
+def test_a_uid_that_is_a_path_leads_nowhere(spool, tmp_path, uid):
+    sent = scan(study=uid.replace("\\", "/"), sop=uid.replace("\\", "/"))
+    with receiver(spool) as port:
+        statuses = [answer.get("Status") for answer in store(port, sent)]
+    assert {path.name for path in tmp_path.iterdir()} == {"spool"}
+    kept = images(spool)
+    assert len(kept) == statuses.count(0)
+    assert all(path.parent.parent == spool.folder / "studies" for path in kept)
+
+
+@pytest.mark.parametrize(
+    ("sent", "word"),
+    [
+        (nm(ANTERIOR, Modality="CT", SOPClassUID=CTImageStorage), "CT"),
+        (nm(ANTERIOR, ImageType=["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]), "tomo"),
+        (nm(ANTERIOR, Modality="DOC", SOPClassUID=EncapsulatedPDFStorage), "DOC"),
+    ],
+)
+def test_what_is_no_planar_scan_is_passed_over_with_a_warning_that_says_so(spool, sent, word):
+    told: list[str] = []
+    with receiver(spool, told) as port:
+        answers = store(port, sent, scan())
+        until(lambda: told)
+    assert [answer.Status for answer in answers] == [0xB006, 0]
+    assert word in answers[0].ErrorComment
+    assert word in told[0]
+    assert "1 kept" in told[0]
+    assert len(images(spool)) == 1
+    assert not list(spool.incoming.iterdir())
+
+
+def test_an_object_without_a_study_is_refused(spool):
+    with receiver(spool) as port:
+        (answer,) = store(port, scan(study=""))
+    assert answer.Status == 0xA900
+    assert not images(spool)
+
+
+def test_what_cannot_be_understood_is_refused(spool):
+    odd = scan(Modality="")
+    odd.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    with receiver(spool) as port:
+        (answer,) = store(port, odd)
+    assert answer.Status == 0xC000
+
+
+def test_without_room_a_sender_is_told_and_nothing_is_kept(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "RESERVE_BYTES", 2**62)
+    with receiver(spool) as port:
+        (answer,) = store(port, scan())
+    assert answer.Status == 0xA700
+    assert not images(spool)
+
+
+def test_a_disk_that_takes_nothing_is_no_success(spool, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool_module, "put_on_disk", full)
+    with receiver(spool) as port:
+        (answer,) = store(port, scan())
+    assert answer.Status == 0xA700
+    assert "No space left" in answer.ErrorComment
+
+
+def raw(port, announced: int) -> bytes:
+    """What comes back from a connection that announces a piece of some length and goes on sending it."""
+    with socket.create_connection(("127.0.0.1", port), 10) as line:
+        try:
+            line.sendall(struct.pack(">BBL", 1, 0, announced) + bytes(4096))
+            return line.recv(100)
+        except ConnectionError:
+            return b""
+
+
+def test_a_piece_that_would_fill_the_memory_ends_its_connection(spool):
+    with receiver(spool) as port:
+        before = time.monotonic()
+        raw(port, 2**32 - 1)
+        assert time.monotonic() - before < 5
+        assert [answer.Status for answer in store(port, scan())] == [0]
+
+
+def test_an_object_that_would_fill_the_disk_ends_its_connection(spool, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_OBJECT", 2**16)
+    large = scan()
+    large.add_new(0x00091001, "OB", np.zeros(2**18, np.uint8).tobytes())
+    with receiver(spool) as port:
+        assert [answer.get("Status") for answer in store(port, large)] == [None]
+        assert [answer.Status for answer in store(port, scan())] == [0]
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence(spool):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        place = Address("127.0.0.1", port, "READER", ("CAMERA",))
+        with pytest.raises(UserError, match="choose another address"), listening(place, spool, print):
+            pass

@@ -1,0 +1,243 @@
+"""From images that came in to results that are written and sent on: everything once, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+
+import pytest
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.receiving import delivery as delivery_module
+from SpectBoneMetSegLib.receiving import service as service_module
+from SpectBoneMetSegLib.receiving.sending import Destination
+from SpectBoneMetSegLib.receiving.service import Service, Wishes
+from SpectBoneMetSegLib.receiving.spool import Spool, study_key
+from support.dicom_net import Archive, Reader, scan, until
+from support.nm_files import saved
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(delivery_module, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(service_module, "RETRY", 0.1)
+    monkeypatch.setattr(service_module, "LOOK", 0.02)
+
+
+class House:
+    """A receiver's folders with its reader, which outlive the receiver."""
+
+    def __init__(self, folder):
+        self.folder, self.output = folder, folder / "out"
+        self.output.mkdir()
+        self.reader, self.lines, self.told = Reader(self.output), [], []
+
+    @contextmanager
+    def open(self, *destinations, quiet=0.05, **wishes):
+        spool = Spool.opened(self.folder / "spool", 1e9)
+        wanted = Wishes(quiet, destinations=destinations, **wishes)
+        service = Service(
+            spool, self.output, self.reader.done, self.reader.read, wanted, self.lines.append, self.told.append
+        )
+        service.start()
+        try:
+            yield spool
+        finally:
+            service.end()
+            spool.release()
+
+    def send(self, spool, study="1.1", sop="1.1.1", **header):
+        spool.keep(saved(scan(study, sop, **header), self.folder / "sent.dcm"), study, sop)
+
+    def rows(self):
+        with (self.output / "studies.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def uids(self):
+        return sorted(parcel for folder in self.output.glob("study-*") for parcel in uids_in(folder))
+
+
+def uids_in(folder):
+    from SpectBoneMetSegLib.receiving.sending import objects_in
+
+    return [parcel.sop_uid for parcel in objects_in(folder)]
+
+
+def over(spool, study="1.1"):
+    entry = spool.journal.of(study_key(study))
+    return entry is not None and entry.over
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)
+
+
+def test_a_complete_study_is_read_and_told_without_its_patient(house):
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    (row,) = house.rows()
+    assert (row["state"], row["areas"], row["study_instance_uid"]) == ("read", "1", "1.1")
+    assert (house.output / row["case"] / "receipt.json").is_file()
+    assert row["case"] == study_key("1.1")
+    told = json.dumps(house.told) + (house.output / "studies.csv").read_text() + "".join(house.lines)
+    assert "Tell" not in told
+    assert house.told[0]["state"] == "read"
+
+
+def test_nothing_is_read_while_images_are_still_coming(house):
+    with house.open(quiet=1.0) as spool:
+        house.send(spool)
+        house.send(spool, sop="1.1.2")
+        assert house.reader.read_cases == []
+        until(lambda: over(spool))
+    assert len(house.reader.read_cases) == 1
+
+
+def test_a_restart_reads_nothing_again_and_a_late_scan_alone(house):
+    with house.open() as spool:
+        house.send(spool, AcquisitionDate="20240101", AcquisitionTime="080000")
+        until(lambda: over(spool))
+    first = [*house.reader.read_cases]
+    with house.open() as spool:
+        # The late phase of the same study, three hours after.
+        house.send(spool, sop="1.1.2", AcquisitionDate="20240101", AcquisitionTime="110000")
+        until(lambda: len(house.reader.read_cases) == 2)
+        until(lambda: over(spool))
+    assert house.reader.read_cases[0] == first[0] != house.reader.read_cases[1]
+    assert {row["state"] for row in house.rows()} == {"read", "read before"}
+
+
+def test_an_image_that_the_archive_corrected_is_read_again(house):
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+        house.send(spool, ImageComments="corrected")
+        until(lambda: len(house.reader.read_cases) == 2)
+        until(lambda: over(spool))
+    assert house.reader.read_cases[0] == house.reader.read_cases[1]
+
+
+def test_results_that_stand_are_not_read_again_when_the_journal_did_not_hear_of_them(house):
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    (house.folder / "spool" / "journal" / f"{study_key('1.1')}.json").unlink()
+    with house.open() as spool:
+        until(lambda: over(spool))
+    assert len(house.reader.read_cases) == 1
+    assert [row["state"] for row in house.rows()] == ["read before"]
+
+
+def test_a_failure_is_told_once_and_tried_again_only_when_asked(house):
+    house.reader.instead = [{"error": UserError("It holds no body; send another.").to_dict()}]
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    assert house.rows()[0]["reason"] == "It holds no body; send another."
+    with house.open():
+        pass
+    assert len(house.reader.read_cases) == 1
+    with house.open(retry_failed=True) as spool:
+        until(lambda: over(spool) and len(house.reader.read_cases) == 2)
+    assert house.rows()[0]["state"] == "read"
+
+
+def test_a_full_disk_blames_no_study_and_is_tried_again(house):
+    house.reader.instead = [{"stop": "The results cannot be written (No space left on device)."}] * 2
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    assert len(house.reader.read_cases) == 3
+    assert house.rows()[0]["state"] == "read"
+    assert sum("No space left" in line for line in house.lines) == 2
+
+
+def test_a_study_without_a_whole_body_is_told_as_such(house):
+    with house.open() as spool:
+        house.send(spool, ImageType=["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"])
+        until(lambda: over(spool))
+    assert (house.rows()[0]["state"], house.reader.read_cases) == ("no scan", [])
+    assert "tomo" in house.rows()[0]["reason"]
+
+
+def test_a_fault_of_ours_stops_neither_reading_nor_sending(house, monkeypatch):
+    read = house.reader.read
+
+    def odd(cases):
+        if not house.reader.read_cases:
+            house.reader.read_cases.append("odd")
+            raise ZeroDivisionError
+        return read(cases)
+
+    house.reader.read = odd
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+        house.send(spool, "1.2")
+        until(lambda: over(spool, "1.2"))
+    assert sorted(row["state"] for row in house.rows()) == ["failed", "read"]
+
+
+def test_results_are_sent_to_every_archive_once_segmentations_first(house):
+    one, two = Archive(), Archive()
+    with one.open() as first, two.open() as second, house.open(first, second) as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+        house.send(spool)
+    assert one.got == two.got == uids_in(next(house.output.glob("study-*")))
+    assert house.rows()[0]["sent"] == " | ".join(sorted(f"2 to {each}" for each in (first, second)))
+
+
+def test_an_archive_that_is_away_gets_its_results_when_it_is_back_told_once(house):
+    archive = Archive()
+    with archive.open() as place:
+        pass
+    with house.open(place) as spool:
+        house.send(spool)
+        until(lambda: any("cannot be reached" in line for line in house.lines))
+        assert house.rows()[0]["state"] == "read"
+        with archive.open(place.port):
+            until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+    assert sum("cannot be reached" in line for line in house.lines) == 1
+
+
+def test_after_a_restart_only_what_the_archive_has_not_taken_is_sent(house):
+    archive = Archive(0, *[0xA700] * 100)
+    with archive.open() as place:
+        with house.open(place) as spool:
+            house.send(spool)
+            until(lambda: any("has no room" in line for line in house.lines))
+        assert len(archive.got) == 1
+        archive.answers.clear()
+        with house.open(place) as spool:
+            until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+    assert len(house.reader.read_cases) == 1
+
+
+def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_when_asked(house):
+    archive = Archive(*[0xC000] * 2 * delivery_module.OFFERS)
+    with archive.open() as place:
+        with house.open(place) as spool:
+            house.send(spool)
+            until(lambda: over(spool))
+        assert archive.got == []
+        assert "C000H" in house.rows()[0]["not_sent"]
+        with house.open(place, retry_failed=True) as spool:
+            until(lambda: archive.got and over(spool))
+    assert sorted(archive.got) == house.uids()
+    assert house.rows()[0]["not_sent"] == ""
+
+
+@pytest.mark.parametrize("text", ["", "PACS", "PACS@host", "PACS@host:0", "PACS@host:99999", "@host:104", "A" * 17])
+def test_what_is_no_archive_is_told(text):
+    with pytest.raises(UserError, match="AET@HOST:PORT"):
+        Destination.parsed(text)
+
+
+def test_an_address_of_the_new_internet_is_one(house):
+    assert Destination.parsed("PACS@[::1]:104") == Destination("PACS", "::1", 104)
+    assert str(Destination.parsed("PACS@[::1]:104")) == "PACS@[::1]:104"
