@@ -14,7 +14,6 @@ from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
 
 from ...dataset.budgets import patients_of
-from ...dataset.files import read_json
 from ...dataset.opened import Data, DataSet, opened
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
