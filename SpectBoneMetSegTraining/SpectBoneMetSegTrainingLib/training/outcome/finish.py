@@ -155,7 +155,6 @@ def _stored(config: TrainingConfig) -> dict[str, Any]:
 def training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:
     """How the model was trained, for its card."""
     return {
-        "method": config.method,
         "loss": describe_loss(config),
         "labels": "all" if config.labels is None else f"{config.labels} by {config.budget_by}",
         "cases": len(cases.labelled),
@@ -163,14 +162,7 @@ def training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> 
         "unlabelled_cases": len(cases.unlabelled),
         **_stored(config),
         "start": parent_of(config) or "random weights",
-        "steps": config.steps,
-        "batch": config.batch,
-        "patch_pixels": config.patch,
-        "augmented_while_training": config.augment,
-        "lesions_by_instance": config.by_instance,
-        "precision": config.precision,
-        "learning_rate": config.learning_rate,
-        "seed": config.seed,
+        **config.to_card(),
         "minutes": round(training_seconds(run) / 60, 1),
         "environment": read_json(run / "environment.json"),
     }

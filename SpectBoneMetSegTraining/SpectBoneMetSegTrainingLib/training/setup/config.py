@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig, pooling_divisor
 
-from ...dataset.budgets import BudgetBy
-from ...dataset.folds import VALIDATION_FOLD
-from ...evaluation.predictions import OperatingPoint
+from .options import check_options, option, options_of
+
+if TYPE_CHECKING:
+    # The command line's help is made of this file: what imports NumPy comes later.
+    from SpectBoneMetSegLib.loading.options import Region
+
+    from ...dataset.budgets import BudgetBy
+    from ...evaluation.predictions import OperatingPoint
 
 Method = Literal["supervised", "unsupervised", "semi", "strong"]
 Precision = Literal["float32", "bfloat16"]
@@ -21,9 +25,15 @@ Precision = Literal["float32", "bfloat16"]
 MIXED: tuple[Method, ...] = ("semi", "strong")
 
 
+def _usual_folds() -> tuple[int, ...]:
+    from ...dataset.folds import VALIDATION_FOLD
+
+    return (VALIDATION_FOLD,)
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train.
+    """How to train; the command line, the checks and a model's card are made of these fields.
 
     Attributes:
         steps: gradient steps; batch: patches per step; patch: rows and columns of a patch.
@@ -51,31 +61,121 @@ class TrainingConfig:
             `fine_tuning.with_start` fills in both.
     """
 
-    steps: int = 3500
-    batch: int = 8
-    patch: int = 128
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    average: float = 0.99
-    seed: int = 0
+    steps: int = field(
+        default=3500, metadata=option("gradient steps ({default})", group="steps", metavar="N", least=1, card="steps")
+    )
+    batch: int = field(
+        default=8, metadata=option("patches per step ({default})", group="steps", metavar="N", least=1, card="batch")
+    )
+    patch: int = field(
+        default=128,
+        metadata=option("side of a patch ({default})", group="steps", metavar="PIXELS", least=1, card="patch_pixels"),
+    )
+    learning_rate: float = field(
+        default=2e-3,
+        metadata=option(
+            "its peak ({default})", group="steps", metavar="X", least=0, positive=True, below=1, card="learning_rate"
+        ),
+    )
+    weight_decay: float = field(
+        default=1e-4, metadata=option("of AdamW ({default})", group="steps", metavar="X", least=0, below=1)
+    )
+    average: float = field(
+        default=0.99,
+        metadata=option("decay of the averaged weights ({default})", group="steps", metavar="X", least=0, below=1),
+    )
+    seed: int = field(
+        default=0,
+        metadata=option(
+            "of weights, patches and the drawn labels ({default})", group="steps", metavar="S", least=0, card="seed"
+        ),
+    )
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    method: Method = "supervised"
-    labels: int | None = None
-    budget_by: BudgetBy = "patient"
-    published: bool = False
-    convex: bool = False
-    augment: bool = True
-    validate_every: int = 250
-    patience: int = 8
-    labelled_cases: tuple[str, ...] | None = None
-    region: Region = "thorax"
-    operating_point: OperatingPoint = "dice"
-    by_instance: bool = False
-    precision: Precision = "float32"
-    store: str | None = None
-    store_share: float = 0.9
-    validation_folds: tuple[int, ...] = (VALIDATION_FOLD,)
-    start: str | None = None
+    method: Method = field(
+        default="supervised",
+        metadata=option(
+            "all from labels (default); the paper's Eq. 7 alone; the paper's Eq. 6; a mean teacher",
+            choices=get_args(Method),
+            card="method",
+        ),
+    )
+    labels: int | None = field(
+        default=None, metadata=option("use so many labels, validation included (all)", metavar="N", kind=int)
+    )
+    budget_by: BudgetBy = field(
+        default="patient",
+        metadata=option("what --labels counts ({default})", flag="labels_by", choices=("patient", "sample")),
+    )
+    published: bool = field(default=False, metadata=option("Eq. 7 and 8 as published instead of corrected"))
+    convex: bool = field(
+        default=False, metadata=option("Eq. 6 as (1-a) l_U + a l_S instead of l_U + a l_S (the paper's is lost)")
+    )
+    augment: bool = field(
+        default=True,
+        metadata=option(
+            "cut patches as they are, for sets augmented already (see `augment`)",
+            flag="no_augment",
+            card="augmented_while_training",
+        ),
+    )
+    validate_every: int = field(
+        default=250,
+        metadata=option("steps between looks at validation, 0: none ({default})", group="steps", metavar="N", least=0),
+    )
+    patience: int = field(
+        default=8,
+        metadata=option(
+            "stop after so many looks without a better, 0: never ({default})", group="steps", metavar="N", least=0
+        ),
+    )
+    labelled_cases: tuple[str, ...] | None = field(
+        default=None,
+        metadata=option(
+            'use only the labels of the cases that this JSON file names under "labelled" (a benchmark\'s d1.json)',
+            metavar="FILE",
+        ),
+    )
+    region: Region = field(
+        default="thorax", metadata=option("of the body to learn ({default})", choices=("thorax", "whole-body"))
+    )
+    operating_point: OperatingPoint = field(
+        default="dice",
+        metadata=option(
+            "what chooses the thresholds in validation: pooled Dice, or it and lesion F1 with a floor on precision",
+            choices=("dice", "lesions"),
+        ),
+    )
+    by_instance: bool = field(
+        default=False,
+        metadata=option(
+            "every lesion counts the square root of its area, and is drawn as often as any other",
+            card="lesions_by_instance",
+        ),
+    )
+    precision: Precision = field(
+        default="float32",
+        metadata=option(
+            "of the network's arithmetic while it learns; bfloat16 is quicker where the processor knows it ({default})",
+            group="steps",
+            choices=get_args(Precision),
+            card="precision",
+        ),
+    )
+    store: str | None = field(
+        default=None,
+        metadata=option(
+            "draw new scans of these simulated patients in training (see `simulate --store`); --data still validates",
+            metavar="DIR",
+        ),
+    )
+    store_share: float = field(
+        default=0.9,
+        metadata=option("share of the labelled patches from --store ({default})", metavar="X", least=0, positive=True),
+    )
+    validation_folds: tuple[int, ...] = field(default_factory=_usual_folds)
+    start: str | None = field(
+        default=None, metadata=option("start from this model's weights (fine-tuning)", metavar="NAME|PATH")
+    )
     start_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,18 +205,19 @@ class TrainingConfig:
         Raises:
             UserError: a bad patch or batch size, an unknown method, a budget without sense.
         """
+        check_options(self)
         divisor = pooling_divisor(self.network)
         if self.patch < divisor or self.patch % divisor:
             raise UserError(f"The patch of {self.patch} must be a multiple of {divisor} for this network.", "patch")
-        if self.method not in get_args(Method) or self.budget_by not in get_args(BudgetBy):
-            raise UserError(
-                f"There is no training method {self.method!r} with labels by {self.budget_by!r}.", "method", "labels_by"
-            )
-        if self.batch < 1 or (self.method in MIXED and self.batch % 2):
+        if self.method in MIXED and self.batch % 2:
             raise UserError(
                 f"The batch of {self.batch} must be even: half of a {self.method} batch is labelled.", "batch"
             )
-        if not 0 < self.store_share <= 1:
+        if self.store_share > 1:
             raise UserError(f"The store's share {self.store_share} must lie above 0 and at most at 1.", "store_share")
         if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
             raise UserError(f"{self.labels} labels leave nothing to learn from; {self.method} needs some.", "labels")
+
+    def to_card(self) -> dict[str, Any]:
+        """What a model's card tells of the options, by the names that it has for them."""
+        return {about.card: getattr(self, item.name) for item, about in options_of(self) if about.card}
