@@ -27,6 +27,7 @@ from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.reading_actions import ReadingActions
+from SpectBoneMetSegModule.review.click_tool import ClickTool
 from SpectBoneMetSegModule.review.lesion_selection import Selection, editorNode
 from SpectBoneMetSegModule.review.lesion_table import LesionTable
 from SpectBoneMetSegModule.review.review_keys import ReviewKeys
@@ -96,11 +97,13 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.selection.table = self.table
         self.selection.onFolded(self.ui.editSection.collapsed)
         self.ui.editSection.connect("contentsCollapsed(bool)", self.selection.onFolded)
-        self.keys = ReviewKeys(self.ui, self.table)
         self.display = Display(self.ui, self.shownVolumes, self.showViews)
         self.comparison = Comparison(self.ui, lambda: self.chosen.views, self.messages.say, self.compare)
         self.log = LogView(self.ui.logText, self.ui.copyLogButton)
         self.changes = SegmentChanges(lambda: self.updateLesions())
+        acts = (self.onDrawn, self.onUndoing)
+        self.clicks = ClickTool(self.ui, self.selection, self.changes, self.messages, *acts)
+        self.keys = ReviewKeys(self.ui, self.table, self.clicks.actions)
         self._settling = qt.QTimer()
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)
@@ -147,6 +150,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.followup.close()
         self.archive.close()
         self.comparison.end(self.live)
+        self.clicks.end()
         self.views.release()
         self.views.removeObservers()
         self.keys.uninstall()
@@ -201,6 +205,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     def exit(self):
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
         self._entered = False
+        self.clicks.end()
         restoreLayout()
         self.comparison.end(self.live)
         self.views.release()
@@ -333,6 +338,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         for widget in (ui.resetButton, ui.saveButton, ui.thresholdSlider, ui.minimumAreaSlider, ui.areaTableButton):
             widget.enabled = self.live is not None
         self.keys.update(self.live is not None and bool(self.live.reading.lesions))
+        self.clicks.update(self.live is not None)
         self.messages.hint(scan)
 
     @slot
@@ -364,6 +370,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self.views.showReading(self.live.node)
         else:
             self.views.show(self.chosen.views)
+        self.clicks.follow()
         self.keepApart()
 
     def keepApart(self):

@@ -115,6 +115,18 @@ class ReadingActions:
         if self.live is not None and self.live.node.GetScene() is not None:
             self.live.settle()
 
+    def onDrawn(self):
+        """Areas were put right by clicks; the segments get their surfaces again when the hand rests."""
+        self._settling.start()
+        self.updateLesions()
+
+    def onUndoing(self):
+        """What waits is done first: surfaces made after an undo would be a new step, and nothing could be redone."""
+        self.changes.flush()
+        if self._settling.active:
+            self._settling.stop()
+            self.onSettled()
+
     @slot
     def onLesionReviewed(self, lesion, review):
         """Keep what was said; pieces of one segment share it."""

@@ -24,6 +24,8 @@ SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 PATIENCE = 600.0
 #: Lesions of the reading made from arrays, and moves of the slider that are timed.
 MANY, MOVES = 40, 20
+#: Where is clicked: (row, column) between the areas of that reading.
+CLICKED = [(36.0, 128.0), (36.0, 60.0), (36.0, 190.0), (988.0, 60.0), (988.0, 190.0)]
 
 
 class Table:
@@ -67,6 +69,29 @@ def print_moves(panel: Any) -> None:
     print(f"{name:58}{statistics.median(walls):9.3f} s, of the processor {statistics.median(works):.3f} s", flush=True)
 
 
+def print_clicks(host: Any, panel: Any) -> None:
+    """Time clicks of the click tool: areas outlined on the ground between others, and taken away again; medians."""
+    from slicerhost.mouse import click
+
+    for _ in range(3):
+        host.process_events()
+    panel.ui.clickButton.checked = True
+    frame = panel.live.result.scan.frame
+    for name, places in (("outlines", CLICKED), ("takes away", CLICKED)):
+        walls, works = [], []
+        for place in places:
+            wall, work = time.perf_counter(), time.process_time()
+            click(host, "SpectAnterior", frame, place)
+            walls.append(time.perf_counter() - wall)
+            works.append(time.process_time() - work)
+        words = f"a click {name} ({len(panel.live.reading.lesions)} areas)"
+        print(
+            f"{words:58}{statistics.median(walls):9.3f} s, of the processor {statistics.median(works):.3f} s",
+            flush=True,
+        )
+    panel.ui.clickButton.checked = False
+
+
 def measure(host: Any, scan: Path, model: str) -> None:
     """Do what a person does, step by step."""
     from slicerhost.many import open_many_lesions
@@ -108,6 +133,7 @@ def measure(host: Any, scan: Path, model: str) -> None:
     volumes = {"anterior": parameters.anteriorVolume, "posterior": parameters.posteriorVolume}
     open_many_lesions(host, panel, volumes, MANY)
     print_moves(panel)
+    print_clicks(host, panel)
     print(f"with {engine}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     panel.cleanup()
 

@@ -15,7 +15,7 @@ def test_all_lesions_are_reviewed_by_keys_alone(a_read_panel):
     panel = a_read_panel
     panel.enter()
     keys = {shortcut.key.toString(): shortcut for shortcut in panel.keys._keys}
-    assert set(keys) == {"Shift+Down", "Shift+Up", "Shift+A", "Shift+R"}
+    assert set(keys) == {"Shift+Down", "Shift+Up", "Shift+A", "Shift+R", "Shift+C", "Shift+Z", "Shift+Y"}
     count = panel.ui.lesionTable.rowCount
     keys["Shift+Down"].activated.emit()
     assert panel.table.current == 1

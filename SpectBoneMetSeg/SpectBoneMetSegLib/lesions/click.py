@@ -17,7 +17,18 @@ from ..scan.planar import PlanarView, ViewName, WholeBodyScan
 from .components import EIGHT_CONNECTED, fill_holes
 from .measurement import contrast_ring
 
-__all__ = ["Ids", "add_lesion", "cut_lesion", "grow_from", "join_lesions", "remove_lesion", "resize_lesion"]
+__all__ = [
+    "Ids",
+    "Place",
+    "add_lesion",
+    "cut_lesion",
+    "grow_from",
+    "join_lesions",
+    "lesion_near",
+    "line_between",
+    "remove_lesion",
+    "resize_lesion",
+]
 
 Ids = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
@@ -41,6 +52,8 @@ ROUNDS = 4
 VALLEY = 0.75
 #: No outline is smaller than a disc of this radius (mm).
 SMALLEST_MM = 6.0
+#: A click that many pixels beside a lesion means it.
+NEAR = 3
 #: A view shows the lesion where its mean is that many times its ring.
 CONTRAST = 1.3
 
@@ -65,7 +78,7 @@ def add_lesion(
     place: Place,
     view: ViewName | None = None,
 ) -> Ids:
-    """Outline the lesion at a click.
+    """Outline the lesion at a click; a pixel stays free between it and every other one.
 
     Args:
         ids: the lesions so far. scan: its counts. probabilities: per view on the anterior frame; may be empty.
@@ -73,8 +86,10 @@ def add_lesion(
             what each shows clearly.
 
     Raises:
-        ValueError: the click lies outside of the frame, or on a lesion.
+        ValueError: the click lies outside of the frame, or on a lesion, or too near to one to leave room.
     """
+    from scipy import ndimage
+
     row, column = _pixel(place, ids.shape)
     if ids[row, column]:
         raise ValueError("there is a lesion already")
@@ -87,9 +102,13 @@ def add_lesion(
         contrast = {name: _contrast(mask, views[name]) for name, mask in found.items()}
         most = max(contrast, key=lambda name: contrast[name])
         found = {name: mask for name, mask in found.items() if name == most or contrast[name] >= CONTRAST}
-    mask = fill_holes(np.asarray(np.any(list(found.values()), axis=0))) & (ids == 0)
+    mask = fill_holes(np.asarray(np.any(list(found.values()), axis=0)))
+    # Lesions that touch are one.
+    parts, count = ndimage.label(mask & ~ndimage.binary_dilation(ids > 0, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
+    if not count:
+        raise ValueError("there is no room beside the lesion that is there")
     result = ids.copy()
-    result[mask] = int(ids.max(initial=0)) + 1
+    result[parts == 1 + int(np.bincount(parts.ravel())[1:].argmax())] = int(ids.max(initial=0)) + 1
     return result
 
 
@@ -170,7 +189,7 @@ def join_lesions(ids: Ids, first: Place, second: Place) -> Ids:
     closest = int(distance[rows, columns].argmin())
     end = (int(rows[closest]), int(columns[closest]))
     start = (int(nearest[0][end]), int(nearest[1][end]))
-    bridge = ndimage.binary_dilation(_line(ids.shape, start, end), EIGHT_CONNECTED) & (ids == 0)
+    bridge = ndimage.binary_dilation(line_between(ids.shape, start, end), EIGHT_CONNECTED) & (ids == 0)
     result = ids.copy()
     result[bridge | (ids == two)] = one
     return result
@@ -185,7 +204,7 @@ def cut_lesion(ids: Ids, start: Place, end: Place) -> Ids:
     from scipy import ndimage
 
     a, b = _pixel(start, ids.shape), _pixel(end, ids.shape)
-    line = ndimage.binary_dilation(_line(ids.shape, a, b))
+    line = ndimage.binary_dilation(line_between(ids.shape, a, b))
     result = ids.copy()
     crossed = [int(number) for number in np.unique(ids[line]) if number]
     parted = False
@@ -300,18 +319,33 @@ def _contrast(mask: Mask, view: PlanarView) -> float:
     return inside / around if around > 0 else inside
 
 
-def _at(ids: Ids, place: Place) -> int:
-    """The lesion at a place, or the nearest one within three pixels."""
-    row, column = _pixel(place, ids.shape)
+def lesion_near(ids: Ids, place: Place, reach: float) -> int:
+    """The lesion at a place, or the nearest one not further away than `reach` (pixels) in rows and in columns.
+
+    0 where there is none, and outside of the frame.
+    """
+    row, column = (round(float(value)) for value in place)
+    if not (0 <= row < ids.shape[0] and 0 <= column < ids.shape[1]):
+        return 0
     if ids[row, column]:
         return int(ids[row, column])
-    box = (slice(max(0, row - 3), row + 4), slice(max(0, column - 3), column + 4))
+    half = int(reach)
+    box = (slice(max(0, row - half), row + half + 1), slice(max(0, column - half), column + half + 1))
     rows, columns = np.nonzero(ids[box])
     if not rows.size:
-        raise ValueError("no lesion lies there")
+        return 0
     away = (rows + box[0].start - row) ** 2 + (columns + box[1].start - column) ** 2
     closest = int(away.argmin())
     return int(ids[box][rows[closest], columns[closest]])
+
+
+def _at(ids: Ids, place: Place) -> int:
+    """The lesion at a place, or the nearest one within three pixels."""
+    _pixel(place, ids.shape)
+    number = lesion_near(ids, place, NEAR)
+    if not number:
+        raise ValueError("no lesion lies there")
+    return number
 
 
 def _pixel(place: Place, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -321,7 +355,7 @@ def _pixel(place: Place, shape: tuple[int, ...]) -> tuple[int, int]:
     return row, column
 
 
-def _line(shape: tuple[int, ...], start: tuple[int, int], end: tuple[int, int]) -> Mask:
+def line_between(shape: tuple[int, ...], start: tuple[int, int], end: tuple[int, int]) -> Mask:
     """The pixels of a straight line, both ends included."""
     steps = max(abs(start[0] - end[0]), abs(start[1] - end[1])) + 1
     line = np.zeros(shape, bool)

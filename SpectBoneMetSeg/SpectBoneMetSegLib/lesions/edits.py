@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..scan.planar import VIEW_NAMES, PlanarView, ViewName
 from .components import EIGHT_CONNECTED, fill_holes, number_lesions
 from .delineation import LesionMasks, lesion_masks
 
-__all__ = ["Edits", "edits_from", "edits_text", "follow_hand", "keep_edits"]
+__all__ = ["Edits", "clicked_from", "clicked_text", "edits_from", "edits_text", "follow_hand", "keep_edits"]
 
 Mask = NDArray[np.bool_]
 Maps = Mapping[ViewName, NDArray[np.float32]]
@@ -47,12 +47,13 @@ def follow_hand(
     labels: NDArray[np.integer],
     threshold: float,
     edits: Edits | None,
+    clicked: Mapping[ViewName, Mask] | None = None,
 ) -> Edits | None:
     """The edits after a labelmap was changed; `edits` itself when nothing was.
 
-    A lesion that was changed lies in the views whose probability at `threshold` reaches into it, one drawn where no
-    view has any in all views. Pixels added by hand go to every view the lesion lies in, pixels removed leave every
-    view. Holes are filled.
+    A lesion that was changed lies in the views whose probability at `threshold` reaches into it, and in those in which
+    it was pointed at; one drawn where there is neither in all views. Pixels added by hand go to every view the lesion
+    lies in, pixels removed leave every view. Holes are filled.
 
     Args:
         probabilities: per view (rows, columns) on `frame`.
@@ -61,6 +62,7 @@ def follow_hand(
         labels: (rows, columns) the labelmap after it, 0 = none.
         threshold: the one in force.
         edits: those made before, None without any.
+        clicked: per view (rows, columns) what was outlined by a click in it.
 
     Raises:
         ValueError: the labels do not fit the frame.
@@ -76,7 +78,7 @@ def follow_hand(
     # A lesion is changed with all that it was and all that it became: both pieces of one that was cut.
     together, _ = ndimage.label(before | now, structure=EIGHT_CONNECTED)
     region = np.isin(together, np.unique(together[changed]))
-    drawn = _hand_views(probabilities, frame, number_lesions(now & region), threshold)
+    drawn = _hand_views(probabilities, frame, number_lesions(now & region), threshold, clicked or {})
     if edits is None:
         return Edits(region, now & ~region, drawn)
     views = {name: (edits.views[name] & ~region) | mask for name, mask in drawn.items()}
@@ -126,8 +128,7 @@ def keep_edits(
 
 def edits_text(edits: Edits) -> str:
     """Edits as a short text, for a file or a scene."""
-    masks = [edits.touched, edits.others, *(edits.views[name] for name in VIEW_NAMES if name in edits.views)]
-    return base64.b64encode(zlib.compress(np.packbits(np.stack(masks)).tobytes(), 9)).decode()
+    return _packed([edits.touched, edits.others, *(edits.views[name] for name in VIEW_NAMES if name in edits.views)])
 
 
 def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -> Edits:
@@ -141,27 +142,54 @@ def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -
     Raises:
         ValueError: the text does not belong to such a scan.
     """
-    try:
-        packed = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
-        count = (2 + len(views)) * shape[0] * shape[1]
-        if packed.size != -(-count // 8):
-            raise ValueError(f"{packed.size} bytes")
-    except (ValueError, zlib.error) as error:
-        raise ValueError(f"the edits do not belong to {len(views)} views of {shape} pixels ({error})") from error
-    touched, others, *own = np.unpackbits(packed, count=count).astype(bool).reshape(-1, *shape)
+    touched, others, *own = _unpacked(text, 2 + len(views), shape)
     return Edits(touched, others, dict(zip(views, own, strict=True)))
 
 
+def clicked_text(clicked: Mapping[ViewName, Mask]) -> dict[str, str]:
+    """What was outlined by clicks, as in `follow_hand`, as short texts by view."""
+    return {name: _packed([mask]) for name, mask in clicked.items()}
+
+
+def clicked_from(texts: Mapping[str, str], views: Iterable[ViewName], shape: tuple[int, int]) -> dict[ViewName, Mask]:
+    """The inverse of `clicked_text`.
+
+    Raises:
+        ValueError: a text does not belong to such a scan.
+    """
+    return {name: _unpacked(texts[name], 1, shape)[0] for name in views if name in texts}
+
+
+def _packed(masks: list[Mask]) -> str:
+    return base64.b64encode(zlib.compress(np.packbits(np.stack(masks)).tobytes(), 9)).decode()
+
+
+def _unpacked(text: str, number: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(number, rows, columns)."""
+    try:
+        packed = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
+        count = number * shape[0] * shape[1]
+        if packed.size != -(-count // 8):
+            raise ValueError(f"{packed.size} bytes")
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"the edits do not belong to {number} masks of {shape} pixels ({error})") from error
+    return np.unpackbits(packed, count=count).astype(bool).reshape(number, *shape)
+
+
 def _hand_views(
-    probabilities: Maps, frame: PlanarView, ids: NDArray[np.uint16], threshold: float
+    probabilities: Maps, frame: PlanarView, ids: NDArray[np.uint16], threshold: float, clicked: Mapping[ViewName, Mask]
 ) -> dict[ViewName, Mask]:
     """Per view the pixels of the lesions `ids` that lie in it."""
     found = lesion_masks(dict(probabilities), threshold, 0.0, frame)
     model = {name: inside > 0 for name, inside in found.views.items()}
     added = ~np.any(np.stack(list(model.values())), axis=0)
     seen = {name: set(np.unique(ids[mask]).tolist()) - {0} for name, mask in model.items()}
-    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*seen.values())
-    return {name: np.isin(ids, sorted(seen[name] | drawn)) & (mask | added) for name, mask in model.items()}
+    shown = {name: set(np.unique(ids[clicked[name]]).tolist()) - {0} if name in clicked else set() for name in model}
+    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*seen.values(), *shown.values())
+    return {
+        name: np.isin(ids, sorted(shown[name])) | (np.isin(ids, sorted(seen[name] | drawn)) & (mask | added))
+        for name, mask in model.items()
+    }
 
 
 def _apart(mask: Mask, touched: Mask) -> Mask:

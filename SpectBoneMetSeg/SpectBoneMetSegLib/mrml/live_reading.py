@@ -16,17 +16,18 @@ from ..common.errors import UserError
 from ..export.outputs import Outputs
 from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
-from ..lesions.edits import Edits, edits_from, edits_text, follow_hand
+from ..lesions.delineation import lesion_masks
+from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, follow_hand
 from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
-from ..lesions.review import Memory, Review, reviewed
+from ..lesions.review import Ids, Memory, Review, reviewed
 from ..quantification.bones import bones_of, near_of
 from ..quantification.results import BoneShare
 from ..scan.planar import ViewName
 from . import stored_result as live
 from .nodes import prepare_segmentation
-from .segments import Look, look_of, review_of, set_review, show_segments
+from .segments import Look, change_segments, look_of, review_of, set_review, show_segments
 
 __all__ = ["LiveReading"]
 
@@ -55,6 +56,7 @@ class LiveReading:
         self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
         self._segments: dict[int, str] = {}
         self._memory: Memory[Look] = Memory(result.scan.frame.shape)
+        self._clicked: dict[ViewName, NDArray[np.bool_]] = {}
         self._edits_text: tuple[Edits | None, str] = (None, "")
         self._bones: tuple[Reading | None, dict[int, tuple[BoneShare, ...]]] = (None, {})
         self.not_saved: list[str] = []
@@ -88,6 +90,7 @@ class LiveReading:
             made.minimum_area_mm2 = float(state.get("minimum_area_mm2", made.minimum_area_mm2))
             if state.get("edits"):
                 made.edits = edits_from(str(state["edits"]), tuple(result.probabilities), result.scan.frame.shape)
+            made._clicked = clicked_from(state.get("clicked", {}), result.probabilities, result.scan.frame.shape)
         made.reading = reading_at(result, made.threshold, made.minimum_area_mm2, made.edits)
         # Somebody may have changed the segments while nobody followed.
         if not made.follow_edit():
@@ -119,7 +122,7 @@ class LiveReading:
         """Back to the model's own result, without anything said or drawn."""
         limits = self.result.limits
         self.threshold, self.minimum_area_mm2 = limits.threshold, limits.minimum_area_mm2
-        self.edits = None
+        self.edits, self._clicked = None, {}
         self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
         self._memory = Memory(self.result.scan.frame.shape)
         with self._writing():
@@ -137,6 +140,7 @@ class LiveReading:
             labels,
             self.threshold,
             self.edits,
+            self._clicked,
         )
         changed = edits is not self.edits
         if changed:
@@ -148,6 +152,41 @@ class LiveReading:
         self._outline()
         self._keep_state()
         return True
+
+    def draw(self, ids: Ids, clicked: ViewName | None = None) -> list[str]:
+        """Let the lesions be other ones, as if a hand had drawn them; segments of those that stay are not touched.
+
+        The surfaces of the segments are dropped; `settle` makes them again.
+
+        Args:
+            ids: (rows, columns) on the anterior frame, the lesions by their numbers, beyond these new ones.
+            clicked: the view in which the new ones were pointed at, None for all that show them.
+
+        Returns:
+            IDs of the new segments.
+        """
+        before, frame = number_lesions(self.reading.mask), self.result.scan.frame
+        new = np.setdiff1d(ids, before)
+        if clicked is not None:
+            self._clicked[clicked] = self._clicked.get(clicked, np.zeros(frame.shape, bool)) | np.isin(ids, new)
+        labels, segments = self._labels()
+        held, changed = {}, before != ids
+        touched = np.setdiff1d(np.union1d(before[changed], ids[changed]), [0, *new])
+        for segment in dict.fromkeys(self._segments[number] for number in touched.tolist()):
+            own = [number for number, holder in self._segments.items() if holder == segment]
+            gone = np.isin(before, own) & ~np.isin(ids, own)
+            held[segment] = ((labels == segments.index(segment) + 1) & ~gone) | np.isin(ids, own)
+        with self._writing():
+            made = change_segments(self.node, frame, held, [ids == number for number in new.tolist()])
+        self.follow_edit()
+        return made
+
+    def is_proposed(self, lesion: int) -> bool:
+        """Whether the model finds a lesion there by itself, with the limits in force."""
+        seed = max(self.threshold, self.result.limits.seed_threshold)
+        frame, maps = self.result.scan.frame, dict(self.result.probabilities)
+        found = lesion_masks(maps, self.threshold, self.minimum_area_mm2, frame, seed).union
+        return bool(found[number_lesions(self.reading.mask) == lesion].any())
 
     @property
     def edited(self) -> bool:
@@ -281,6 +320,7 @@ class LiveReading:
             if self._edits_text[0] is not self.edits:
                 self._edits_text = self.edits, edits_text(self.edits)
             state["edits"] = self._edits_text[1]
+            state["clicked"] = clicked_text(self._clicked)
         self.node.SetAttribute(STATE, json.dumps(state))
 
 

@@ -14,7 +14,17 @@ from ..lesions.review import CLASSIFICATIONS, DECISIONS, Review
 from ..scan.planar import PlanarView
 from .nodes import labelmap_of
 
-__all__ = ["DECISION_TAG", "Look", "look_of", "review_of", "set_review", "show_segments"]
+__all__ = [
+    "DECISION_TAG",
+    "LABELMAP",
+    "Look",
+    "change_segments",
+    "lies_on",
+    "look_of",
+    "review_of",
+    "set_review",
+    "show_segments",
+]
 
 DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 STATUS_TAG = "Segmentation.Status"
@@ -22,7 +32,7 @@ STATUS_TAG = "Segmentation.Status"
 NUMBER_TAG = "SpectBoneMetSeg.number"
 #: Colours differ when a part differs by more; they are kept as floats of eight bits each.
 SAME_COLOR = 1e-3
-LABELMAP = "Binary labelmap"
+LABELMAP, SURFACE = "Binary labelmap", "Closed surface"
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: 
     chosen = _owners(np.bincount(ids.ravel(), minlength=count + 1), known)
     extra = _remove_others(node, set(chosen.values()))
     # What surfaces there are show the lesions before; they are made again when the sliders rest.
-    segmentation.RemoveRepresentation("Closed surface")
+    segmentation.RemoveRepresentation(SURFACE)
     image = _filled(segmentation, ids.astype(np.int16), frame)
     segments = {}
     for number in range(1, count + 1):
@@ -109,6 +119,45 @@ def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: 
     return segments
 
 
+def change_segments(
+    node: Any,
+    frame: PlanarView,
+    held: Mapping[str, NDArray[np.bool_]],
+    added: Iterable[NDArray[np.bool_]],
+) -> list[str]:
+    """Change what some segments hold and add new ones as the Segment Editor does; no other segment is touched.
+
+    Args:
+        node: the vtkMRMLSegmentationNode. frame: the anterior whole-body frame.
+        held: {segment ID: (rows, columns) what it is to hold}; one that is to hold nothing goes.
+        added: (rows, columns) of the new ones.
+
+    Returns:
+        IDs of the new segments.
+    """
+    segmentation = node.GetSegmentation()
+    image = _shared(segmentation)
+    if image is None or not (lies_on(image, frame) and image.GetDimensions() == (*frame.shape[::-1], 1)):
+        # Painted beyond the frame, or in layers of their own.
+        image = None
+    ids = [str(segmentation.GetNthSegmentID(place)) for place in range(segmentation.GetNumberOfSegments())]
+    numbers = [_number(node, segment) for segment in ids]
+    if image is not None:
+        # A labelmap that was changed loses them, for all that share it.
+        segmentation.RemoveRepresentation(SURFACE)
+        _clear(segmentation, held, image)
+    for segment, mask in held.items():
+        if mask.any():
+            _draw(node, segment, mask, frame, image)
+        else:
+            segmentation.RemoveSegment(segment)
+    made = [_add(node, mask, frame, image, max(numbers, default=0) + 1 + place) for place, mask in enumerate(added)]
+    if image is not None:
+        image.GetPointData().GetScalars().Modified()
+        image.Modified()
+    return made
+
+
 def review_of(node: Any, segment: str) -> Review:
     """What the physician said of a segment."""
     entry = _entry(node, segment)
@@ -126,6 +175,53 @@ def set_review(node: Any, segment: str, review: Review) -> None:
     words = {DECISION_TAG: review.decision, CLASSIFICATION_TAG: review.classification, STATUS_TAG: status}
     for tag, word in words.items():
         _set_tag(_entry(node, segment), tag, word)
+
+
+def _add(node: Any, mask: NDArray[np.bool_], frame: PlanarView, image: Any, number: int) -> str:
+    """A new segment that holds a mask, in a labelmap that others share or, for None, in one of its own."""
+    import slicer
+
+    segmentation, entry = node.GetSegmentation(), slicer.vtkSegment()
+    _dress(entry, number, Look())
+    if image is not None:
+        values = [
+            segmentation.GetNthSegment(place).GetLabelValue() for place in range(segmentation.GetNumberOfSegments())
+        ]
+        _hold(entry, image, max(values) + 1)
+    segment = str(segmentation.GenerateUniqueSegmentID(""))
+    segmentation.AddSegment(entry, segment)
+    set_review(node, segment, Review())
+    node.GetDisplayNode().SetSegmentVisibility2DFill(segment, False)
+    _draw(node, segment, mask, frame, image)
+    return segment
+
+
+def _draw(node: Any, segment: str, mask: NDArray[np.bool_], frame: PlanarView, image: Any) -> None:
+    """Let a segment hold a mask; in a shared labelmap where no other lies."""
+    import slicer
+
+    if image is not None:
+        _pixels(image, frame)[mask] = _entry(node, segment).GetLabelValue()
+        return
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    drawn = labelmap_of(mask.astype(np.int16), frame)
+    if not logic.SetBinaryLabelmapToSegment(drawn, node, segment, logic.MODE_REPLACE):
+        raise RuntimeError("Slicer did not draw the segment")
+
+
+def _clear(segmentation: Any, segments: Iterable[str], image: Any) -> None:
+    """Take some segments out of the labelmap that all share."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    scalars = vtk_to_numpy(image.GetPointData().GetScalars())
+    scalars[np.isin(scalars, [segmentation.GetSegment(segment).GetLabelValue() for segment in segments])] = 0
+
+
+def _pixels(image: Any, frame: PlanarView) -> NDArray[Any]:
+    """(rows, columns) the pixels of a labelmap on the frame's grid themselves."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    return np.asarray(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(frame.shape))
 
 
 def _owners(sizes: NDArray[np.int64], known: Mapping[int, Look]) -> dict[int, str]:
@@ -175,13 +271,21 @@ def _shared(segmentation: Any) -> Any:
 
 
 def _same_grid(image: Any, other: Any) -> bool:
+    return image.GetExtent() == other.GetExtent() and bool(np.allclose(_place_of(image), _place_of(other)))
+
+
+def lies_on(image: Any, frame: PlanarView) -> bool:
+    """Whether the pixels of a one-slice labelmap are pixels of a view's grid, or would be beyond its edges."""
+    return image.GetExtent()[4:] == (0, 0) and bool(np.allclose(_place_of(image), frame.ijk_to_ras))
+
+
+def _place_of(image: Any) -> NDArray[np.float64]:
+    """(4, 4) from pixels to RAS."""
     import vtk
 
-    matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
-    for each, matrix in zip((image, other), matrices, strict=True):
-        each.GetImageToWorldMatrix(matrix)
-    place, wanted = ([matrix.GetElement(row, column) for row in range(3) for column in range(4)] for matrix in matrices)
-    return image.GetExtent() == other.GetExtent() and bool(np.allclose(place, wanted))
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
 def _hold(entry: Any, image: Any, value: int) -> None:

@@ -29,7 +29,7 @@ from ..lesions.serialisation import (
 )
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan, ijk_to_ras
 from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
-from .segments import review_of
+from .segments import LABELMAP, lies_on, review_of
 from .side_marks import FACTS, set_shown
 from .skeleton import add_skeleton
 from .subject_hierarchy import file_beside, remove_folder
@@ -164,13 +164,45 @@ def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str
 
     Where segments overlap the later one counts.
     """
-    import slicer
-    import vtk
-
     segmentation = node.GetSegmentation()
     ids = [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
     if not ids:
         return np.zeros(frame.shape, np.int32), []
+    labels = _labels_in_layers(segmentation, ids, frame)
+    return (_labels_merged(node, ids, frame) if labels is None else labels), ids
+
+
+def _labels_in_layers(segmentation: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[np.int32] | None:
+    """The labels read from the labelmaps that segments share; None where one lies on another grid than the frame's."""
+    layers: list[tuple[Any, dict[int, int]]] = []
+    for label, segment in enumerate(ids, start=1):
+        entry = segmentation.GetSegment(segment)
+        image = entry.GetRepresentation(LABELMAP)
+        values = next((values for other, values in layers if other is image), None)
+        if values is None:
+            layers.append((image, values := {}))
+        values[int(entry.GetLabelValue())] = label
+    labels = np.zeros(frame.shape, np.int32)
+    for image, values in layers:
+        if image is None or not lies_on(image, frame):
+            return None
+        left, right, top, bottom, _, _ = image.GetExtent()
+        if right < left or bottom < top:
+            continue
+        pixels = image_pixels(image)[max(0, -top) :, max(0, -left) :]
+        part = labels[max(0, top) : bottom + 1, max(0, left) : right + 1]
+        pixels = pixels[: part.shape[0], : part.shape[1]]
+        known = np.zeros(max(int(pixels.max(initial=0)), *values) + 1, np.int32)
+        known[list(values)] = list(values.values())
+        np.maximum(part, known[pixels.clip(0)], out=part)
+    return labels
+
+
+def _labels_merged(node: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[np.int32]:
+    """The labels as Slicer brings any segments onto one grid, which takes a multiple of the time."""
+    import slicer
+    import vtk
+
     geometry, merged = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
     geometry.SetExtent(0, frame.shape[1] - 1, 0, frame.shape[0] - 1, 0, 0)
     matrix = vtk.vtkMatrix4x4()
@@ -185,7 +217,7 @@ def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str
     extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
     if not node.GenerateMergedLabelmapForAllSegments(merged, extent, geometry, names, values):
         raise RuntimeError("Slicer did not merge the segments")
-    return image_pixels(merged).astype(np.int32), ids
+    return image_pixels(merged).astype(np.int32)
 
 
 def segment_of_lesions(reading: Reading, labels: NDArray[np.int32], ids: Sequence[str]) -> dict[int, str]:

@@ -90,9 +90,13 @@ class Selection(VTKObservationMixin):
             return
         lesion = self.live.lesion_at(position) if self.live is not None else None
         if lesion is not None:
-            self.table.select(lesion.id)
-            self.live.highlight(lesion.id)
-            self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion.id))
+            self.take(lesion.id)
+
+    def take(self, lesion):
+        """Take a lesion in hand where it is: the views stay."""
+        self.table.select(lesion)
+        self.live.highlight(lesion)
+        self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
 
     @slot
     def onChosenInEditor(self, caller, event):

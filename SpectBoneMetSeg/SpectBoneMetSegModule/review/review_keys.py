@@ -16,9 +16,13 @@ NEXT, PREVIOUS, ACCEPT, REJECT = "Shift+Down", "Shift+Up", "Shift+A", "Shift+R"
 class ReviewKeys:
     """Walks through a LesionTable and decides on its rows."""
 
-    def __init__(self, ui, table):
-        """Take over the buttons of a panel; `table` is a LesionTable."""
-        self.ui, self.table = ui, table
+    def __init__(self, ui, table, others):
+        """Take over the buttons of a panel.
+
+        Args:
+            ui: the panel's widgets. table: a LesionTable. others: {key: what it does} besides.
+        """
+        self.ui, self.table, self.others = ui, table, others
         self._keys = []
         self.actions = {NEXT: self.onNext, PREVIOUS: self.onPrevious, ACCEPT: self.onAccept, REJECT: self.onReject}
         self.buttons = {
@@ -34,7 +38,7 @@ class ReviewKeys:
         """The panel is opened: its keys work in the whole window, wherever the mouse is."""
         self.uninstall()
         parent = slicer.util.mainWindow() or self.ui.lesionTable
-        for key, action in self.actions.items():
+        for key, action in {**self.actions, **self.others}.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
             shortcut.connect("activated()", action)
             self._keys.append(shortcut)

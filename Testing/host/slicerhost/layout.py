@@ -18,13 +18,16 @@ PLAIN_DPI = 72
 
 
 class SliceView:
-    """qMRMLSliceView: an interactor to observe, a window that knows its dots per inch."""
+    """qMRMLSliceView: an interactor to observe, a window that knows its dots per inch and its renderers."""
 
     def __init__(self, manager: Any) -> None:
         import vtk
 
-        self._manager, self._interactor = manager, vtk.vtkObject()
+        self._manager, self._interactor = manager, vtk.vtkGenericRenderWindowInteractor()
+        self._renderers, self.renders = vtk.vtkRendererCollection(), 0
+        self._renderers.AddItem(vtk.vtkRenderer())
         self.backgroundColor = QtGui.QColor("black")
+        self.cursor: Any = None
 
     def interactor(self) -> Any:
         return self._interactor
@@ -35,8 +38,20 @@ class SliceView:
     def GetDPI(self) -> int:
         return round(PLAIN_DPI * self._manager.ratio)
 
+    def GetRenderers(self) -> Any:
+        return self._renderers
+
     def setBackgroundColor(self, color: Any) -> None:
         self.backgroundColor = color
+
+    def setViewCursor(self, cursor: Any) -> None:
+        self.cursor = cursor
+
+    def unsetViewCursor(self) -> None:
+        self.cursor = None
+
+    def scheduleRender(self) -> None:
+        self.renders += 1
 
 
 class SliceWidget:

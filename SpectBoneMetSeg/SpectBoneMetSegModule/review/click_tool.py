@@ -1,0 +1,327 @@
+"""Areas put right by clicks and drags in the slice views.
+
+A click on an area that the model proposes rejects it, and does not delete it: a rejected area is in no mask, and table,
+`lesions.csv` and receipt still say what was proposed and who said no, which another click takes back. One that a
+person outlined goes: nobody proposed it, so there is nothing to decide on.
+"""
+
+# Names follow Slicer's own: camelCase methods and arguments.
+# ruff: noqa: N802, N803
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import qt
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.lesions.components import number_lesions
+from SpectBoneMetSegLib.lesions.gestures import Stroke, lesions_after, meaning_of
+from SpectBoneMetSegLib.lesions.review import Review
+from SpectBoneMetSegLib.mrml.slice_views import PANELS
+
+from ..display.drawn_line import DrawnLine
+from ..problems import slot
+
+CLICK, UNDO, REDO = "Shift+C", "Shift+Z", "Shift+Y"
+#: Before whatever else listens to the mouse.
+FIRST = 1.0
+#: Pixels of the screen that a hand strays.
+SLACK = 3.0
+
+
+@dataclass
+class Begun:
+    """A press of the button whose release is awaited: the view's name, the reading, its areas, the stroke so far."""
+
+    view: str
+    live: Any
+    ids: Any
+    stroke: Stroke
+    pressed: tuple
+
+
+class ClickTool(VTKObservationMixin):
+    """A button that, while it is down, gives the left button of the mouse in our slice views a meaning."""
+
+    def __init__(self, ui, selection, changes, messages, onDrawn, onUndoing):
+        """Take over the buttons of a panel.
+
+        Args:
+            ui: the panel's widgets. selection: its Selection. changes: its SegmentChanges. messages: its Messages.
+            onDrawn: called when areas were changed. onUndoing: called before a step is taken back or done again.
+        """
+        VTKObservationMixin.__init__(self)
+        self.ui, self.selection, self.changes, self.messages = ui, selection, changes, messages
+        self.onDrawn, self.onUndoing = onDrawn, onUndoing
+        self.line = DrawnLine()
+        self._observed, self._begun = [], None
+        self.actions = {CLICK: self.onKey, UNDO: self.onUndo, REDO: self.onRedo}
+        ui.clickButton.connect("toggled(bool)", self.onToggled)
+        ui.undoButton.connect("clicked(bool)", self.onUndo)
+        ui.redoButton.connect("clicked(bool)", self.onRedo)
+
+    def update(self, enabled):
+        """There is a reading to put right, or none."""
+        for button in (self.ui.clickButton, self.ui.undoButton, self.ui.redoButton):
+            button.enabled = enabled
+        if not enabled:
+            self.end()
+
+    def end(self):
+        """The mouse has its usual meaning again."""
+        self.ui.clickButton.checked = False
+
+    def fail(self, sentence):
+        """Say what stands in the way, in the panel."""
+        self.messages.fail(sentence)
+
+    def recover(self):
+        """After an error: no stroke is under way."""
+        self._drop()
+
+    @slot
+    def onKey(self):
+        """The shortcut presses the button."""
+        if self.ui.clickButton.enabled:
+            self.ui.clickButton.toggle()
+
+    @slot
+    def onUndo(self, checked=False):
+        """Take back what was done last."""
+        if self.ui.undoButton.enabled:
+            self.onUndoing()
+            self.ui.segmentEditor.undo()
+
+    @slot
+    def onRedo(self, checked=False):
+        """Do again what was taken back last."""
+        if self.ui.redoButton.enabled:
+            self.onUndoing()
+            self.ui.segmentEditor.redo()
+
+    @slot
+    def onToggled(self, checked):
+        """Begin, or end."""
+        self._drop()
+        self.removeObservers()
+        if checked:
+            # Two tools would answer one click.
+            self.ui.segmentEditor.setActiveEffect(None)
+            mode = interactionNode()
+            if mode is not None:
+                mode.SetCurrentInteractionMode(mode.ViewTransform)
+            for editor in slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode"):
+                self.addObserver(editor, "ModifiedEvent", self.onEditor)
+            self.messages.say(_("Click a missed area to outline it, an outlined one to reject it."))
+        self.follow()
+
+    @slot
+    def onEditor(self, caller, event):
+        """A tool of the Segment Editor was taken up."""
+        if caller.GetActiveEffectName():
+            self.end()
+
+    def follow(self):
+        """Listen to the mouse in those of our views that there are now; to none while the button is up."""
+        for view, interactor, tag in self._observed:
+            interactor.RemoveObserver(tag)
+            view.unsetViewCursor()
+        self._observed = []
+        manager = slicer.app.layoutManager()
+        if not self.ui.clickButton.checked or manager is None:
+            return
+        actions = {
+            "LeftButtonPressEvent": self.onPressed,
+            "MouseMoveEvent": self.onMoved,
+            "LeftButtonReleaseEvent": self.onReleased,
+            # The second half of a double click is no click of its own, and makes no view larger.
+            "LeftButtonDoubleClickEvent": lambda name, interactor: True,
+        }
+        for name in PANELS.values():
+            if manager.sliceWidget(name) is None:
+                continue
+            view = manager.sliceWidget(name).sliceView()
+            view.setViewCursor(qt.QCursor(qt.Qt.CrossCursor))
+            for event, action in actions.items():
+                self._observe(name, view, event, action)
+
+    def _observe(self, name, view, event, action):
+        interactor = view.interactor()
+
+        def called(caller, _event):
+            if action(name, interactor):
+                # Nobody else hears of it.
+                interactor.GetCommand(tag).SetAbortFlag(1)
+
+        tag = interactor.AddObserver(event, called, FIRST)
+        self._observed.append((view, interactor, tag))
+
+    @slot
+    def onPressed(self, name, interactor):
+        """The left button goes down; True where it is ours."""
+        self._drop()
+        live = self.selection.live
+        if live is None or not isFree(interactor):
+            return False
+        shown = shownViews(live.node)
+        volume = sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        if volume not in shown:
+            return False
+        if interactor.GetRepeatCount():
+            return True
+        self.changes.flush()
+        place, slack = placeOf(name, interactor, live.result.scan.frame)
+        stroke = Stroke(place, place, slack, shown[volume])
+        pressed = interactor.GetEventPosition()
+        self._begun = Begun(name, live, number_lesions(live.reading.mask), stroke, pressed)
+        return True
+
+    @slot
+    def onMoved(self, name, interactor):
+        """The mouse moves; True while a stroke is under way."""
+        begun = self._begun
+        if begun is None or begun.view != name:
+            return False
+        place, _slack = placeOf(name, interactor, begun.live.result.scan.frame)
+        stroke = replace(begun.stroke, end=place)
+        if stroke.is_click:
+            self.line.hide()
+        else:
+            self.line.show(sliceWidget(name).sliceView(), begun.pressed, interactor.GetEventPosition())
+            self.messages.say(announced(meaning_of(begun.ids, stroke)))
+        return True
+
+    @slot
+    def onReleased(self, name, interactor):
+        """The left button comes up: the stroke is done; True where it was ours."""
+        begun = self._begun
+        self._drop()
+        if begun is None or begun.view != name:
+            return False
+        if begun.live is not self.selection.live:
+            return True
+        place, _slack = placeOf(name, interactor, begun.live.result.scan.frame)
+        with slicer.util.RenderBlocker():
+            self._carryOut(begun.live, begun.ids, replace(begun.stroke, end=place))
+        return True
+
+    def _carryOut(self, live, ids, stroke):
+        """Do what a stroke means, and say it."""
+        meaning = meaning_of(ids, stroke)
+        if meaning is None:
+            self.messages.say(announced(None))
+            return
+        if meaning.kind == "decide":
+            self._decide(live, ids, meaning.lesions[0])
+            return
+        try:
+            after = lesions_after(ids, stroke, meaning, live.result.scan, live.result.probabilities)
+        except ValueError:
+            self.messages.say(refused(meaning.kind), "warning")
+            return
+        segments = [live.segment_of(lesion) for lesion in meaning.lesions]
+        self.ui.segmentEditor.saveStateForUndo()
+        made = live.draw(after, stroke.view if meaning.kind == "outline" else None)
+        self.onDrawn()
+        lesion = live.lesion_of((made if meaning.kind == "outline" else segments)[0])
+        if lesion is not None:
+            self.selection.take(lesion.id)
+            self.messages.say(done(meaning.kind, live.name_of(lesion.id), lesion.area_mm2 / 100))
+
+    def _decide(self, live, ids, lesion):
+        """An area was clicked."""
+        name, review = live.name_of(lesion), live.review(lesion)
+        self.ui.segmentEditor.saveStateForUndo()
+        if not live.is_proposed(lesion):
+            live.draw(np.where(ids == lesion, 0, ids).astype(ids.dtype))
+            self.onDrawn()
+            self.messages.say(done("remove", name))
+            return
+        decision = "open" if review.decision == "rejected" else "rejected"
+        live.set_review(lesion, Review(decision, review.classification))
+        self.onDrawn()
+        self.selection.take(lesion)
+        self.messages.say(done(decision, name))
+
+    def _drop(self):
+        """No stroke is under way."""
+        self._begun = None
+        self.line.hide()
+
+
+def sliceWidget(name):
+    """The widget of a slice view by its layout name."""
+    return slicer.app.layoutManager().sliceWidget(name)
+
+
+def shownViews(node):
+    """{ID of a volume of a reading: name of the view it shows, None for the sum of both}."""
+    roles = {"anterior": "anteriorCounts", "posterior": "posteriorCounts", None: "aggregateCounts"}
+    found = {name: node.GetNodeReference(role) for name, role in roles.items()}
+    return {volume.GetID(): name for name, volume in found.items() if volume is not None}
+
+
+def interactionNode():
+    """The node that says whether the mouse turns views, places points or sets the window."""
+    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+
+
+def isFree(interactor):
+    """Whether a press of the left button has no other meaning: no key is held, no other tool is in use."""
+    mode = interactionNode()
+    if mode is not None and mode.GetCurrentInteractionMode() != mode.ViewTransform:
+        return False
+    if interactor.GetShiftKey() or interactor.GetControlKey() or interactor.GetAltKey():
+        return False
+    return not any(node.GetActiveEffectName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode"))
+
+
+def placeOf(name, interactor, frame):
+    """(row, column) on a frame of where the mouse is in a slice view, and the pixels of it that a hand strays."""
+    node = sliceWidget(name).mrmlSliceNode()
+    across, up = interactor.GetEventPosition()
+    position = node.GetXYToRAS().MultiplyPoint((float(across), float(up), 0.0, 1.0))
+    column, row = (np.linalg.inv(frame.ijk_to_ras) @ position)[:2]
+    step = node.GetFieldOfView()[1] / max(1, node.GetDimensions()[1])
+    return (float(row), float(column)), SLACK * step / min(frame.spacing)
+
+
+def announced(meaning):
+    """What releasing the button now would do."""
+    words = {
+        "outline": _("Outline an area here."),
+        "decide": _("Reject this area, or take it back."),
+        "join": _("Release to join both areas."),
+        "grow": _("Release to make the area larger, up to here."),
+        "shrink": _("Release to make the area smaller, down to here."),
+        "cut": _("Release to cut the area along the line."),
+        None: _("Drag from an area outwards, from outside into one, from one to another, or across one."),
+    }
+    return words[meaning.kind if meaning is not None else None]
+
+
+def refused(kind):
+    """Why nothing was done."""
+    words = {
+        "outline": _("There is no room for an area of its own here: drag the one beside it larger."),
+        "shrink": _("Nothing would be left of the area: click it to reject it."),
+        "cut": _("The line parts no area: draw it across one."),
+    }
+    return words.get(kind, _("That changes no area."))
+
+
+def done(what, name, area=0.0):
+    """What was done to an area."""
+    words = {
+        "outline": _("Outlined {name}, {area:.1f} cm²."),
+        "join": _("Joined to {name}, {area:.1f} cm²."),
+        "grow": _("Made {name} larger: {area:.1f} cm²."),
+        "shrink": _("Made {name} smaller: {area:.1f} cm²."),
+        "cut": _("Cut {name}; it keeps {area:.1f} cm²."),
+        "remove": _("Removed {name}, which was outlined by hand."),
+        "rejected": _("Rejected {name}; click it again to take that back."),
+        "open": _("Took back the rejection of {name}."),
+    }
+    return words[what].format(name=name, area=area)

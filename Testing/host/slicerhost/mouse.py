@@ -1,0 +1,45 @@
+"""A mouse over the slice views: presses and releases with the positions that the application would give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Place = tuple[float, float]
+
+
+def screen_of(host: Any, view: str, frame: Any, place: Place) -> tuple[int, int]:
+    """The pixel of a slice view, from its lower left corner, that shows a (row, column) of a scan's frame."""
+    node = host.layout.sliceWidget(view).mrmlSliceNode()
+    matrix = np.array([[node.GetXYToRAS().GetElement(row, column) for column in range(4)] for row in range(4)])
+    position = frame.ijk_to_ras @ [place[1], place[0], 0.0, 1.0]
+    x, y = (np.linalg.inv(matrix) @ position)[:2]
+    return round(float(x)), round(float(y))
+
+
+def send(host: Any, view: str, event: str, at: tuple[int, int], shift: bool = False, repeat: int = 0) -> bool:
+    """Let the mouse do something in a view; True when nobody who listens later heard of it."""
+    interactor = host.layout.sliceWidget(view).sliceView().interactor()
+    heard: list[str] = []
+    tag = interactor.AddObserver(event, lambda caller, name: heard.append(name), -1.0)
+    interactor.SetEventInformation(*at, 0, int(shift), chr(0), repeat, None)
+    interactor.InvokeEvent(event)
+    interactor.RemoveObserver(tag)
+    return not heard
+
+
+def drag(host: Any, view: str, frame: Any, start: Place, end: Place) -> bool:
+    """Press at a (row, column) of a frame, move, release at another; True when it was taken."""
+    first, last = screen_of(host, view, frame, start), screen_of(host, view, frame, end)
+    taken = send(host, view, "LeftButtonPressEvent", first)
+    for at in (first, last):
+        send(host, view, "MouseMoveEvent", at)
+    send(host, view, "LeftButtonReleaseEvent", last)
+    host.process_events()
+    return taken
+
+
+def click(host: Any, view: str, frame: Any, place: Place) -> bool:
+    """Press and release at a place; True when it was taken."""
+    return drag(host, view, frame, place, place)
