@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .journal import Entry, Journal
+from .journal import Entry, Journal, several
 from .sending import Destination, Parcel, objects_in, send
 
 __all__ = ["Delivery"]
@@ -114,7 +114,7 @@ class Delivery:
 
         outcome = send(parcels, destination, self._own_title, taken, stop)
         if outcome.taken:
-            self._tell(f"{entry.key}: sent {len(outcome.taken)} of {len(parcels)} objects to {name}.")
+            self._tell(f"{entry.key}: sent {len(outcome.taken)} of {several(len(parcels), 'object')} to {name}.")
         if outcome.broken:
             return outcome.broken
         if outcome.refused and tries < OFFERS:

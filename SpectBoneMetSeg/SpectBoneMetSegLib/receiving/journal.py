@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..common.files import beside
 
-__all__ = ["Entry", "Journal", "State", "on_disk", "put_on_disk"]
+__all__ = ["Entry", "Journal", "State", "on_disk", "put_on_disk", "several"]
 
 State = Literal["received", "read", "failed", "no scan"]
 
@@ -88,6 +88,11 @@ def _stored(folder: Path) -> Iterator[Entry]:
             path.unlink(missing_ok=True)
         elif entry.key == path.stem:
             yield entry
+
+
+def several(number: int, noun: str, more: str = "") -> str:
+    """A number of things in words: "1 study", "2 studies"; `more` is the noun of several."""
+    return f"{number} {noun if number == 1 else more or f'{noun}s'}"
 
 
 def put_on_disk(path: Path, content: bytes) -> None:

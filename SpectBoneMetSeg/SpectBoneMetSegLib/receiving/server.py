@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import UserError
 from ..loading.dicom import NotPlanarError, read_header
 from ..loading.dicom_values import text
+from .journal import several
 from .spool import FullError, Spool
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class _Desk:
             counted = self._counted.pop(event.assoc, None)
         if counted:
             words = ", ".join(f"{number} {_printable(what)}" for what, number in sorted(counted.items()))
-            self._tell(f"{_peer(event)} sent {counted.total()} objects: {words}.")
+            self._tell(f"{_peer(event)} sent {several(counted.total(), 'object')}: {words}.")
 
 
 class _Limits:

@@ -13,7 +13,7 @@ from typing import Any
 from ..batch.cases import Case
 from ..common.errors import UserError
 from .delivery import Delivery
-from .journal import Entry
+from .journal import Entry, several
 from .reading import Read, StudyRead, read_study
 from .sending import Destination
 from .spool import Spool
@@ -126,7 +126,7 @@ class Service:
         if fingerprint in ("", entry.read):
             spool.settle(key, mark)
             return
-        self._tell(f"{key}: complete with {sum(1 for _ in images.glob('*.dcm'))} images; reading.")
+        self._tell(f"{key}: complete with {several(len(list(images.glob('*.dcm'))), 'image')}; reading.")
         try:
             found = self._found(images)
             with self._delivery.guard:
@@ -154,7 +154,8 @@ class Service:
     def _say(self, entry: Entry) -> None:
         for row in entry.cases:
             if row["state"] != "failed":
-                self._tell(f"{entry.key}: {row['areas']} areas, {row['area_cm2']} cm2 -> {self._output / row['case']}")
+                found = f"{several(row['areas'], 'area')}, {row['area_cm2']} cm2"
+                self._tell(f"{entry.key}: {found} -> {self._output / row['case']}")
         if entry.reason:
             self._tell(f"{entry.key}: {entry.state}: {entry.reason}")
         self._told(
@@ -165,7 +166,7 @@ class Service:
         with contextlib.suppress(OSError):
             removed = self._spool.tidy(self._wishes.keep_seconds)
             if removed:
-                self._tell(f"Removed the images of {len(removed)} studies that were read long ago.")
+                self._tell(f"Removed the images of {several(len(removed), 'study', 'studies')} read long ago.")
 
     def _write_table(self) -> None:
         try:

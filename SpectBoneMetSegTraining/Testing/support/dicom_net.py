@@ -49,8 +49,8 @@ def associate(port: int, *objects: Dataset, calling: str = CAMERA, called: str =
     entity = AE(ae_title=calling)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = 10
     entity.add_requested_context("1.2.840.10008.1.1")
-    for kind in {each.SOPClassUID for each in objects}:
-        entity.add_requested_context(kind, ExplicitVRLittleEndian)
+    for kind, encoding in {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects}:
+        entity.add_requested_context(kind, encoding)
     return entity.associate("127.0.0.1", port, ae_title=called)
 
 
