@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..followup.beside import Beside, Row, Side
 from ..followup.picture import COLORS
+from ..followup.results import Change
 from ..scan.planar import PlanarView, ViewName
 from .display_levels import draw
 from .nodes import add_node, add_segmentation, add_view, labelmap_of, prepare_segmentation
@@ -25,8 +26,6 @@ __all__ = ["LEVEL_PERCENT", "ComparedScans"]
 
 #: Upper level of the pictures as a percentage of the body's median: alike for any dose and time.
 LEVEL_PERCENT = 400.0
-#: With more lesions than this the views show numbers alone.
-MOST_WORDS = 12
 #: Width of an outline in pixels, of a chosen one, and how strongly a place is drawn where a lesion was.
 LINE, CHOSEN_LINE, FAINT = 2, 4, 0.55
 #: From a lesion to its number (mm).
@@ -48,6 +47,7 @@ class ComparedScans:
         self._nodes: list[str] = []
         self._volumes: dict[str, str] = {}
         self._segmentations: list[str] = []
+        self._marks: list[str] = []
         self._limited: list[str] = []
 
     @property
@@ -93,8 +93,14 @@ class ComparedScans:
         volumes = [node for node in map(self.scene.GetNodeByID, self._volumes.values()) if node is not None]
         draw(volumes, "body", percent, 1.0, True, self.scene)
 
-    def choose(self, number: int | None) -> None:
-        """Draw one lesion's outlines as the only strong ones; None draws all alike."""
+    def choose(self, row: Row | None) -> None:
+        """Draw one lesion's outlines as the only strong ones, and say its state; None draws all alike."""
+        number = row.number if row is not None else None
+        for marks in map(self.scene.GetNodeByID, self._marks):
+            for index in range(marks.GetNumberOfControlPoints() if marks is not None else 0):
+                own = marks.GetNthControlPointLabel(index).split()[0]
+                said = f"{own} {self.words(row)}" if row is not None and own == str(number) else own
+                marks.SetNthControlPointLabel(index, said)
         for node in map(self.scene.GetNodeByID, self._segmentations):
             if node is None:
                 continue
@@ -113,7 +119,7 @@ class ComparedScans:
         for node in map(self.scene.GetNodeByID, self._nodes):
             if node is not None:
                 remove_node(node, self.scene)
-        self._nodes, self._volumes, self._segmentations = [], {}, []
+        self._nodes, self._volumes, self._segmentations, self._marks = [], {}, [], []
 
     def _add_view(self, place: str, side: Side, name: ViewName, view: PlanarView, rows: dict[int, Row]) -> None:
         volume = add_view(view, f"{side.scan.case} {place}", self.scene, hidden=True)
@@ -123,10 +129,11 @@ class ComparedScans:
         was = side.gone[name]
         numbers = np.where(side.numbers[name] > 0, side.numbers[name], was)
         node = self._add_outlines(volume, view, numbers, rows)
-        labels = self._add_numbers(name, view, numbers, rows)
-        for part in (node, labels):
+        marks = self._add_numbers(name, view, numbers, rows)
+        for part in (node, *marks):
             _set_views(part.GetDisplayNode(), [f"vtkMRMLSliceNode{COMPARED[place]}"])
-        self._nodes += [labels.GetID(), node.GetID(), volume.GetID()]
+        self._nodes += [each.GetID() for each in (*marks, node, volume)]
+        self._marks += [each.GetID() for each in marks]
         self._segmentations.append(node.GetID())
 
     def _add_outlines(self, volume: Any, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, Row]) -> Any:
@@ -149,16 +156,24 @@ class ComparedScans:
         display.SetSliceIntersectionThickness(LINE)
         return node
 
-    def _add_numbers(self, name: ViewName, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, Row]) -> Any:
-        marks = add_node("vtkMRMLMarkupsFiducialNode", f"Numbers {name}", self.scene, hidden=True)
-        marks.CreateDefaultDisplayNodes()
-        plain_letters(marks.GetDisplayNode())
+    def _add_numbers(
+        self, name: ViewName, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, Row]
+    ) -> list[Any]:
+        """A node of marks for every state: the number of each lesion beside it, in the state's colour."""
+        made: dict[Change, Any] = {}
         for number in np.unique(numbers[numbers > 0]).tolist():
-            row = rows[number]
-            text = f"{number} {self.words(row)}" if len(rows) <= MOST_WORDS else str(number)
-            marks.AddControlPoint(_beside(numbers == number, view), text)
-        marks.SetLocked(True)
-        return marks
+            change = rows[number].change
+            if change not in made:
+                made[change] = add_node(
+                    "vtkMRMLMarkupsFiducialNode", f"Numbers {name} {change}", self.scene, hidden=True
+                )
+                made[change].CreateDefaultDisplayNodes()
+                red, green, blue = (part / 255 for part in COLORS[change])
+                plain_letters(made[change].GetDisplayNode(), (red, green, blue))
+            made[change].AddControlPoint(_beside(numbers == number, view), str(number))
+        for marks in made.values():
+            marks.SetLocked(True)
+        return list(made.values())
 
 
 def _beside(mask: NDArray[np.bool_], view: PlanarView) -> tuple[float, float, float]:

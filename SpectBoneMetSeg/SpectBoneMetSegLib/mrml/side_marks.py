@@ -160,15 +160,15 @@ def _words(shown: str | None, axis: int, across: NDArray[np.float64]) -> str:
     return ", ".join(words for words in (name, side) if words)
 
 
-def plain_letters(display: Any) -> None:
+def plain_letters(display: Any, color: tuple[float, float, float] = COLOR) -> None:
     """Letters alone, on a light ground: their points would look like findings, and the field around a scan is black."""
     display.SetGlyphType(display.Vertex2D)
     display.UseGlyphScaleOff()
     display.SetGlyphSize(NO_POINT_MM)
     display.SetTextScale(3.0)
     display.SetPropertiesLabelVisibility(False)
-    for color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
-        color(*COLOR)
+    for paint in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
+        paint(*color)
     text = display.GetTextProperty()
     text.SetBackgroundColor(1.0, 1.0, 1.0)
     text.SetBackgroundOpacity(0.85)

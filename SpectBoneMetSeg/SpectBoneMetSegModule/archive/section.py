@@ -210,8 +210,8 @@ class ArchiveRun:
         if count:
             try:
                 with (self.output / "failures.csv").open(encoding="utf-8", newline="") as file:
-                    lines = [f"{Path(row[0]).name}: {row[1]}" for row in list(csv.reader(file))[1 : LISTED + 1]]
-            except (OSError, ValueError, IndexError, csv.Error):
+                    lines = [failureWords(*row[:2]) for row in list(csv.reader(file))[1 : LISTED + 1]]
+            except (OSError, ValueError, TypeError, csv.Error):
                 # It is just being written anew.
                 return
         text = "\n".join(lines)
@@ -243,6 +243,12 @@ class ArchiveRun:
     def close(self):
         """The panel goes; the run does not."""
         self._timer.stop()
+
+
+def failureWords(path, reason):
+    """What could not be read, in a line; most reasons name the file."""
+    name = Path(path).name
+    return reason if name in reason else f"{name}: {reason}"
 
 
 def durationWords(seconds):

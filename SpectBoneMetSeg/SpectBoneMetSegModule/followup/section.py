@@ -270,7 +270,7 @@ class FollowUp(VTKObservationMixin):
         """Bring a lesion into the middle of both scans."""
         if not self.active:
             self.sideBySide()
-        self.scans.choose(row.number)
+        self.scans.choose(row)
         self.link.focus(row.earlier_place, row.later_place)
 
     @slot

@@ -10,6 +10,8 @@ from SpectBoneMetSegLib.followup.picture import COLORS
 
 from ..review.tables import prepareTable
 
+#: More rows than these are scrolled to; height of a header that was not drawn yet.
+MOST_ROWS, HEADER = 9, 22
 #: The states in the order of the legend; each is named, the colour is beside the word.
 STATES = ("new", "grown", "stable", "smaller", "gone", "unclear")
 
@@ -60,7 +62,6 @@ class LesionRows:
             (_("Bone"), _("Where most of it lies")),
         ]
         prepareTable(table, titles)
-        table.setMinimumHeight(150)
         table.connect("itemSelectionChanged()", self.selected)
 
     def show(self, rows):
@@ -83,7 +84,7 @@ class LesionRows:
                 if column == 1:
                     item.setData(qt.Qt.DecorationRole, qt.QColor(*COLORS[row.change]))
                 self.table.setItem(place, column, item)
-        self.table.resizeColumnsToContents()
+        fitHeight(self.table)
         self.filling = False
 
     def selected(self):
@@ -120,7 +121,16 @@ def showBurdens(table, burdens):
             if column == 4 and burden.reason:
                 item.setToolTip(burden.reason)
             table.setItem(place, column, item)
+    fitHeight(table)
+
+
+def fitHeight(table):
+    """Narrow columns and rows; as high as its rows need, up to MOST_ROWS of them."""
     table.resizeColumnsToContents()
+    table.resizeRowsToContents()
+    rows = [table.rowHeight(place) for place in range(min(table.rowCount, MOST_ROWS))]
+    frame = 2 * table.frameWidth
+    table.setFixedHeight(max(table.horizontalHeader().height, HEADER) + sum(rows) + frame + 2)
 
 
 def areaText(area):

@@ -14,6 +14,8 @@ from ..problems import slot
 
 #: Places that lie closer together than this are the same (mm).
 CLOSE_MM = 0.05
+#: At first the field is so much smaller than its view: a head at the field's edge is not under the line of letters.
+ROOM = 1.1
 
 
 class ViewLink(VTKObservationMixin):
@@ -45,7 +47,7 @@ class ViewLink(VTKObservationMixin):
             return
         later = [node for name, node in nodes.items() if name.startswith("now")]
         leader = max(nodes.values(), key=scaleOf)
-        self._take(later[0] if later else leader, scaleOf(leader))
+        self._take(later[0] if later else leader, ROOM * scaleOf(leader))
         for node in nodes.values():
             if not self.hasObserver(node, "ModifiedEvent", self.onMoved):
                 self.addObserver(node, "ModifiedEvent", self.onMoved)

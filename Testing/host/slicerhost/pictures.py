@@ -109,6 +109,7 @@ def follow(host: Any, panel: Any, work: Path, folder: Path) -> None:
     from PIL import Image
 
     section, ui = panel.followup, panel.followup.ui
+    panel.messages.say("")
     _fold(panel, ui.followupSection)
     ui.earlierPath.currentPath = str(_earlier(panel.live.reading, work))
     ui.addEarlierButton.click()
@@ -117,13 +118,15 @@ def follow(host: Any, panel: Any, work: Path, folder: Path) -> None:
     if section.shown is None:
         raise RuntimeError(ui.followupStatus.text)
     ui.comparisonPath.currentPath = "results/comparison"
-    _grab(host, panel, folder / "follow-up.png", (PANEL_SIZE[0], 1050))
+    _grab(host, panel, folder / "follow-up.png")
     rows = [_compared(host, section)]
+    section.sideBySide()
+    host.process_events()
     changed = [number for number, row in enumerate(section.shown.rows) if row.change == "new"]
     ui.changeTable.selectRow(changed[0] if changed else 0)
-    for view in COMPARED:
-        node = host.slice_logics[view].GetSliceNode()
-        node.SetFieldOfView(*(part / 2.5 for part in node.GetFieldOfView()[:2]), 1.0)
+    node = host.slice_logics[COMPARED[0]].GetSliceNode()
+    # The others follow.
+    node.SetFieldOfView(*(part / 6 for part in node.GetFieldOfView()[:2]), 1.0)
     rows.append(_compared(host, section))
     Image.fromarray(np.vstack(rows)).save(folder / "follow-up-views.png", optimize=True)
     section.back()
@@ -185,6 +188,8 @@ def _earlier(reading: Any, folder: Path) -> Path:
 
 def _compared(host: Any, section: Any) -> NDArray[np.uint8]:
     """The four views of two compared scans; the picture is drawn of a saved scene, in which they are not by default."""
+    # A picture has a size of its own, which the other views need not follow.
+    section.link.unlink()
     nodes = [host.slicer.mrmlScene.GetNodeByID(number) for number in section.scans._nodes]
     for node in nodes:
         node.SetSaveWithScene(True)
