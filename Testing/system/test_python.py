@@ -13,15 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 
 
-def test_the_examples_of_the_readme_run(tmp_path, monkeypatch, capsys):
-    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(examples) >= 2
+@pytest.mark.parametrize("page", ["README.md", "docs/reading.md"])
+def test_the_examples_of_the_pages_run(tmp_path, monkeypatch, capsys, page):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    assert examples
     (tmp_path / "Resources").symlink_to(ROOT / "Resources")
     monkeypatch.chdir(tmp_path)
     for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    assert "areas of abnormal uptake in the thorax box" in capsys.readouterr().out
-    assert (tmp_path / "results" / "simulated_scan" / "receipt.json").is_file()
+        exec(compile(example, page, "exec"), {})
+    told = capsys.readouterr().out
+    if page == "README.md":
+        assert (tmp_path / "results" / "simulated_scan" / "receipt.json").is_file()
+    else:
+        assert "areas of abnormal uptake in the thorax box" in told
 
 
 @pytest.fixture(scope="module")
