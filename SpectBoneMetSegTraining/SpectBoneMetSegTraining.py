@@ -17,6 +17,7 @@ from SpectBoneMetSegModule.display.views import forgetCode
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
+from SpectBoneMetSegTrainingModule.panels.adapt import AdaptPanel
 from SpectBoneMetSegTrainingModule.panels.gather import TeachPanel
 from SpectBoneMetSegTrainingModule.panels.next import NextPanel
 from SpectBoneMetSegTrainingModule.panels.result import ResultPanel
@@ -72,6 +73,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.choices = Choices()
         self.teach = TeachPanel(self.ui, self.logic, self.choices, self.say)
         self.train = TrainPanel(self.ui, self.logic, self.choices, self.say)
+        self.adapt = AdaptPanel(self.ui, self.logic, self.choices, self.teach, self.train)
         self.result = ResultPanel(self.ui, self.logic, self.onModelUsed)
         self.next = NextPanel(self.ui, self.logic, self.choices, self.teach)
         self.train.onFinished = self.onFinished
@@ -119,7 +121,8 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
     def recover(self):
         """After an error: nothing is under way, and the buttons say again what can be done."""
         words = _("Broken off by an error; open the module again to follow a training.")
-        for call, name in ((self.teach.call, "collect"), (self.next.call, "rank")):
+        calls = ((self.teach.call, "collect"), (self.next.call, "rank"), (self.adapt.call, "audit"))
+        for call, name in calls:
             if call.running and not self.logic.runner.isRunning(name) and not self.logic.collector.busy:
                 call.ended(words)
         self.train.updateButtons()
@@ -127,7 +130,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
     @slot
     def onFinished(self, followed):
         """A training has its model."""
-        self.result.show(followed.model)
+        self.result.show(followed.model, followed.page, followed.status.message)
 
     @slot
     def onModelUsed(self, name):

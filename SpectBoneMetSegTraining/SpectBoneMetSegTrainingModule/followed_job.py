@@ -45,3 +45,10 @@ class FollowedJob:
         from SpectBoneMetSegTrainingLib.jobs.queue import read_job
 
         return read_job(self.folder).model
+
+    @property
+    def page(self):
+        """The page of a finished adaptation, None without one."""
+        from SpectBoneMetSegTrainingLib.jobs.queue import read_job
+
+        return read_job(self.folder).page

@@ -26,6 +26,8 @@ POLL_MS = 250
 SELDOM = 8
 #: Start of a training from random weights; no model can have this name.
 NOTHING = "<nothing>"
+#: What an adaptation may take.
+ADAPT_MINUTES = 30.0
 #: A job in one of these states is at work or will be.
 ACTIVE = ("queued", "running")
 #: A job in one of these states waits for its user.
@@ -47,6 +49,7 @@ class SpectBoneMetSegTrainingParameterNode:
     approach: str = "strong"
     start: str = ""
     name: str = ""
+    adaptName: str = ""
     seed: int = 0
     steps: int = 0
     job: str = ""
@@ -110,22 +113,50 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: no folder, no such model, or a name that no model can have.
         """
-        from SpectBoneMetSegLib.model.card import MODEL_NAME
         from SpectBoneMetSegLib.model.store import default_model_name
         from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
         from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
         from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
-        if not str(dataset):
-            raise UserError(_("There is nothing to learn from yet: collect labelled scans first."))
-        if not MODEL_NAME.fullmatch(name):
-            raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
+        self.checkName(dataset, name)
         folder = Path(dataset)
         parent = None if start == NOTHING else start or default_model_name()
         # Scenes of earlier versions call it otherwise.
         approach = "semi" if approach == "faithful" else approach
         config = preset(pace, approach, parent, bool(cases_of(folder, "unlabelled")), seed)
         return JobSpec(folder, name, replace(config, steps=steps) if steps else config)
+
+    def adaptation(self, dataset, name, minutes=ADAPT_MINUTES, seed=0):
+        """How the model that reads is adapted to a data set, a JobSpec for `submit`: all else is chosen by itself.
+
+        Args:
+            dataset: folder of the data set. name: of the new model. minutes: that all of it may take.
+            seed: of everything that is drawn.
+
+        Raises:
+            UserError: no folder, or a name that no model can have.
+        """
+        from SpectBoneMetSegLib.model import store
+        from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
+        from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+
+        self.checkName(dataset, name)
+        config = TrainingConfig(start=store.default_model_name(), seed=seed)
+        return JobSpec(Path(dataset), name, config, minutes=minutes)
+
+    @staticmethod
+    def checkName(dataset, name):
+        """Refuse to begin without scans or a name.
+
+        Raises:
+            UserError: no folder, or a name that no model can have.
+        """
+        from SpectBoneMetSegLib.model.card import MODEL_NAME
+
+        if not str(dataset):
+            raise UserError(_("There is nothing to learn from yet: collect labelled scans first."))
+        if not MODEL_NAME.fullmatch(name):
+            raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
 
     def train(self, dataset, name, **choices):
         """Queue a training; it runs in a process of its own. Returns the job's name.
@@ -257,6 +288,11 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         name = promote(Path(folder), name or None, evenIfWorse).card.name
         slicer.util.getModuleWidget("SpectBoneMetSeg").fillModels(name)
         return name
+
+    @staticmethod
+    def openPage(page):
+        """Show a page in the browser."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
     @staticmethod
     def exportModel(folder, file):

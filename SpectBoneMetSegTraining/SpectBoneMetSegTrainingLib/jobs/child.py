@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import sys
 import time
@@ -19,24 +20,29 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
+from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.backend import gpu_names
 from SpectBoneMetSegLib.model.store import read_model
 
 from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
 from ..dataset.opened import opened
+from ..training.adapting.adapt import Request, adapt, plan_for
+from ..training.adapting.page import write_page
+from ..training.adapting.plan import Plan
 from ..training.outcome.finish import train_and_finish
 from ..training.outcome.model_card import complete_card
 from ..training.outcome.parent_comparison import compare_with_parent
 from ..training.preview import make_preview, most_marked, save_preview
 from ..training.setup.cases import training_cases
-from ..training.trainer import BrokenOffError
+from ..training.trainer import BrokenOffError, StepProgress
 from ..training.validation import Says
 from .folder import (
     ALIVE,
     JOB,
     LAUNCHED,
     MODEL,
+    PAGE,
     RUN,
     SLOT,
     JobSpec,
@@ -54,6 +60,8 @@ from .queue import start_next
 TELL_SECONDS = 0.5
 #: Seconds to wait for a lock that somebody only asks about, and for the job before this one to let go.
 ALIVE_PATIENCE, SLOT_PATIENCE = 2.0, 5.0
+#: Of the time of an adaptation so much comes after its last step: thresholds, the verdict, the page.
+END_SHARE = 0.1
 #: Validation scans among which the one to show is chosen.
 LOOKED_THROUGH = 20
 
@@ -70,7 +78,7 @@ class Reporter:
         self._shown: LabelledCrop | None = None
         self._told_at = 0.0
         self._first: tuple[int, float] | None = None
-        self.terminated = False
+        self.terminated, self.doing = False, "Training."
 
     def tell(self, message: str, state: State = "running") -> None:
         """Note what is being done now."""
@@ -80,8 +88,8 @@ class Reporter:
         self.status = replace(self.status, message=message, state=state)
         self._write()
 
-    def progress(self, step: int, steps: int, loss: float, _pace: Pace) -> None:
-        """After every gradient step.
+    def progress(self, step: int, steps: int, loss: float, _pace: Pace, at_the_end: float = 0.0) -> None:
+        """After every gradient step; `at_the_end` are seconds that come after the last one.
 
         Raises:
             BrokenOffError: the user wants a pause, or the system shuts down.
@@ -90,13 +98,34 @@ class Reporter:
         # The first step also builds the graph: it says nothing about the others.
         self._first = self._first or (step, now)
         since = step - self._first[0]
-        left = round((now - self._first[1]) / since * (steps - step), 1) if since else None
+        # Before the first step that says something an adaptation's plan does.
+        planned = self.status.seconds_left if at_the_end else None
+        left = round((now - self._first[1]) / since * (steps - step) + at_the_end, 1) if since else planned
         self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=left)
         if self.terminated or self._wish() != "run":
             raise BrokenOffError
         if now - self._told_at > TELL_SECONDS or step == steps:
-            self.status = replace(self.status, memory_mb=peak_memory_mb(), message="Training.")
+            self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.doing)
             self._write()
+
+    def planned(self, plan: Plan, region: Region) -> Callable[[int, int], StepProgress]:
+        """An adaptation is planned: what its trainings call, whose steps count as those of one training."""
+        taught = "The thorax alone is taught: hardly an outline lies outside."
+        taught = "The whole body is taught." if region == "whole-body" else taught
+        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {taught}"
+        at_the_end = END_SHARE * 60 * plan.minutes
+        self.status = replace(self.status, steps=plan.runs * plan.steps, seconds_left=60 * plan.minutes)
+        self.tell(self.doing)
+
+        def of_training(number: int, _runs: int) -> StepProgress:
+            before, behind = number * plan.steps, (plan.runs - number - 1) * plan.steps
+
+            def told(step: int, steps: int, loss: float, pace: Pace) -> None:
+                self.progress(before + step, before + steps + behind, loss, pace, at_the_end)
+
+            return told
+
+        return of_training
 
     def look(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
         """After every look at the validation patients: the picture of one of them."""
@@ -181,6 +210,8 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     """Train, write the model with its card, compare it; returns the sentence that sums up."""
     output, working = folder / MODEL / spec.model, folder / RUN
     reporter.status = replace(reporter.status, device=device_name())
+    if spec.minutes:
+        return _adapt(folder, spec, reporter)
     config, data = spec.config, opened(spec.data)
     train_and_finish(data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
     reporter.status = replace(reporter.status, seconds_left=None)
@@ -195,6 +226,22 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
         return f"{ready} It was not compared with another one: {error}"
     complete_card(model, working, data, config, comparison)
     return f"{ready} {comparison.sentence}"
+
+
+def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
+    """Fit the model to a hospital, write it with its page; returns the verdict."""
+    config = spec.config
+    data, output = opened(spec.data), folder / MODEL / spec.model
+    request = Request(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
+    # Of an attempt that failed after it.
+    shutil.rmtree(request.output, ignore_errors=True)
+    reporter.tell("Measuring a few steps to plan the time.")
+    plan, trainings = plan_for(request)
+    adapted = adapt(request, plan, trainings, reporter.planned(plan, trainings.region))
+    reporter.status = replace(reporter.status, seconds_left=None)
+    reporter.tell("Writing the page.")
+    write_page(folder / PAGE, request, adapted)
+    return adapted.judged.sentence
 
 
 def device_name() -> str:

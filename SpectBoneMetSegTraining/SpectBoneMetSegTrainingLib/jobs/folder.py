@@ -4,7 +4,7 @@
     JOB/wish.json  what the user wants: run, pause, stop       JOB/model/    the finished model
     JOB/launched.json  which attempt was started last          JOB/log.txt   what the process printed
     JOB/status.json    what the process says, step by step     JOB/preview.npz, preview.png
-    JOB/alive.lock     held by the process as long as it lives
+    JOB/alive.lock     held by the process as long as it lives   JOB/result.html  of an adaptation, for people
 
 Wishes carry the number of the attempt they belong to, launch and status repeat it: no clock decides what is newer.
 """
@@ -28,7 +28,7 @@ from ..dataset.files import read_json, write_json
 from ..training.setup.config import TrainingConfig
 
 JOB, WISH, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
-ALIVE, LOG, RUN, MODEL = "alive.lock", "log.txt", "run", "model"
+ALIVE, LOG, RUN, MODEL, PAGE = "alive.lock", "log.txt", "run", "model", "result.html"
 #: Beside the jobs: held by the one job that runs; held while somebody looks for the next one.
 SLOT, QUEUE = "slot.lock", "queue.lock"
 #: Environment variable with the folder of the jobs, instead of the system's place for them.
@@ -55,6 +55,8 @@ class JobSpec:
         description: one sentence for the model's card.
         parent: name or path of the model the result is compared with; empty for `config.start`, without one for the
             model read when none is named.
+        minutes: for an adaptation, which chooses everything but start and seed by itself, that all of it may take;
+            0 for a training as `config` says.
     """
 
     data: Path
@@ -62,11 +64,12 @@ class JobSpec:
     config: TrainingConfig
     description: str = ""
     parent: str = ""
+    minutes: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         texts = {"model": self.model, "description": self.description, "parent": self.parent}
-        return {"data": str(self.data), **texts, "config": self.config.to_dict()}
+        return {"data": str(self.data), **texts, "config": self.config.to_dict(), "minutes": self.minutes}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> JobSpec:
@@ -78,7 +81,9 @@ class JobSpec:
         if not MODEL_NAME.fullmatch(values["model"]):
             raise ValueError(f"{values['model']!r} is no name for a model")
         config = TrainingConfig.from_dict(values["config"])
-        return cls(Path(values["data"]), values["model"], config, values["description"], values["parent"])
+        texts = values["description"], values["parent"]
+        # A job of an earlier version says nothing of minutes.
+        return cls(Path(values["data"]), values["model"], config, *texts, float(values.get("minutes", 0.0)))
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,12 @@ class Job:
     def model(self) -> Path | None:
         """The finished model's folder."""
         return self.folder / MODEL / self.spec.model if self.spec and self.status.state == "finished" else None
+
+    @property
+    def page(self) -> Path | None:
+        """The page of a finished adaptation, None without one."""
+        page = self.folder / PAGE
+        return page if self.status.state == "finished" and page.exists() else None
 
 
 def jobs_folder(folder: Path | None = None) -> Path:

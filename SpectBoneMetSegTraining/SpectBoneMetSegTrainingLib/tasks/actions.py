@@ -107,4 +107,40 @@ def rank(arguments: Values, progress: TaskProgress) -> Values:
     return {"scans": [{**asdict(scan), "files": files.get(scan.case, [])} for scan in ranked]}
 
 
-TASKS: dict[str, Callable[[Values, TaskProgress], Values]] = {"check": check, "collect": collect, "rank": rank}
+def audit(arguments: Values, progress: TaskProgress) -> Values:
+    """Measure a model on the outlined scans of a data set and write the page.
+
+    Args:
+        arguments: "data", its folder; "model", name or path, empty for the default one; "page", the file to write.
+
+    Returns:
+        "sentence", the advice; "known", what flatters the figures, or ""; "page".
+    """
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.model.store import find_model
+
+    from ..dataset.cases import cases_of
+    from ..dataset.opened import opened
+    from ..dataset.sealed import is_sealed
+    from ..training.adapting.audit import audit as measured
+    from ..training.adapting.audit_page import write_audit
+
+    data = Path(arguments["data"])
+    if is_sealed(data):
+        raise UserError(f"{data} is a sealed test; `evaluate` opens it.")
+    files = opened(data)
+    cases = [*cases_of(files, "train"), *cases_of(files, "test")]
+    if not cases:
+        raise UserError(f"{data} holds no outlined scan: collect some first.")
+    model = find_model(arguments["model"] or None)
+    found = measured(files, cases, model, progress=lambda done, total: progress(done, total, ""))
+    write_audit(Path(arguments["page"]), found)
+    return {"sentence": found.sentence, "known": found.known, "page": arguments["page"]}
+
+
+TASKS: dict[str, Callable[[Values, TaskProgress], Values]] = {
+    "check": check,
+    "collect": collect,
+    "rank": rank,
+    "audit": audit,
+}

@@ -29,7 +29,7 @@ class TeachPanel:
             say: called with a sentence for the user.
         """
         self.ui, self.logic, self.choices, self.say = ui, logic, choices, say
-        self.onCollected = None
+        self.onCollected = self._then = None
         self.agreement = []
         self.call = LongCall(ui.gatherButton, ui.gatherBar, ui.gatherLabel)
         self.scene = SceneTable(ui.sceneTable)
@@ -61,10 +61,19 @@ class TeachPanel:
             self.choices.show(node)
         self.scene.update()
 
+    def gatherThen(self, then):
+        """Collect what is ticked and named, then call `then`; where nothing is, what was collected before is meant."""
+        if not (self.scene.ticked() or self.labelled.folders or self.unlabelled.folders):
+            then()
+        elif not self.logic.collector.busy:
+            self._then = then
+            self.onGather()
+
     @slot
     def onGather(self, checked=False):
         """Collect, or break it off."""
         if self.logic.collector.busy:
+            self._then = None
             self.logic.collector.cancel()
             self.call.ended(_("Cancelled. What was written stays, and the next time goes on from there."))
             return
@@ -75,6 +84,7 @@ class TeachPanel:
             node = self.choices.node
             self.logic.collect(node.dataset, self.scene.ticked(), *folders, listener, node.testShare / 100 or None)
         except UserError as error:
+            self._then = None
             self.say(error)
             return
         self.say("")
@@ -86,6 +96,9 @@ class TeachPanel:
         self.show(answer)
         if self.onCollected is not None:
             self.onCollected(answer)
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
     def show(self, answer):
         """Show the summary, what was left out, and the readers."""

@@ -26,7 +26,7 @@ class ResultPanel:
             onUsed: called with the name of a model that the reading module has from now on.
         """
         self.ui, self.logic, self.onUsed = ui, logic, onUsed
-        self.model = None
+        self.model = self.page = None
         titles = [
             (_("On the validation scans"), _("The same patients for both models")),
             (_("New model"), ""),
@@ -37,10 +37,15 @@ class ResultPanel:
         ui.useButton.connect("clicked(bool)", self.onUse)
         ui.exportButton.connect("clicked(bool)", self.onExport)
         ui.importButton.connect("clicked(bool)", self.onImport)
+        ui.resultPageButton.connect("clicked(bool)", self.onPage)
         self.show(None)
 
-    def show(self, folder):
-        """Show the model in a folder; none for None."""
+    def show(self, folder, page=None, verdict=""):
+        """Show the model in a folder; none for None.
+
+        Args:
+            folder: of the model. page: of an adaptation, None without. verdict: its sentence.
+        """
         from SpectBoneMetSegLib.model.store import read_model
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 
@@ -54,12 +59,16 @@ class ResultPanel:
                 self.ui.verdictLabel.text = panelWords(error)
         if self.model is not None:
             comparison = comparison_of(self.model)
-            self.ui.verdictLabel.text = self.verdict(comparison)
+            self.ui.verdictLabel.text = verdict if page is not None else self.verdict(comparison)
         self.table.show(comparisonRows(comparison))
         for widget in (self.ui.useButton, self.ui.exportButton, self.ui.useNameEdit):
             widget.enabled = self.model is not None
         self.ui.useNameEdit.text = self.model.card.name if self.model is not None else ""
-        worse = comparison is not None and comparison.verdict == "worse"
+        self.page = page
+        self.ui.resultPageButton.enabled = page is not None
+        # Of an adaptation the model before counts until something shows that the new one is as good.
+        against = ("worse",) if page is None else ("worse", "undecided")
+        worse = comparison is not None and comparison.verdict in against
         self.ui.useButton.text = _("Use it all the same") if worse else _("Use this model")
 
     def verdict(self, comparison):
@@ -88,6 +97,11 @@ class ResultPanel:
             return
         self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
         self.onUsed(name)
+
+    @slot
+    def onPage(self, checked=False):
+        """Show the page of the adaptation in the browser."""
+        self.logic.openPage(self.page)
 
     @slot
     def onExport(self, checked=False):

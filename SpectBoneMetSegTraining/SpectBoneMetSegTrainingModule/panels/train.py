@@ -47,6 +47,7 @@ class TrainPanel:
         for name, button in (
             ("onCheck", ui.checkButton),
             ("onTrain", ui.trainButton),
+            ("onPause", ui.pauseButton),
             ("onStop", ui.stopButton),
             ("onResume", ui.resumeButton),
             ("onRemove", ui.removeButton),
@@ -153,7 +154,8 @@ class TrainPanel:
         ui.checkButton.enabled = not checking
         ui.trainButton.enabled = self.state in texts or not checking
         ui.trainButton.text = texts.get(self.state, _("Train"))
-        ui.stopButton.enabled = self.state in (*ACTIVE, *WAITING)
+        ui.pauseButton.enabled = ui.stopButton.enabled = self.state in texts
+        ui.pauseButton.text = texts.get(self.state, _("Pause"))
         ui.resumeButton.enabled = self.state in (*WAITING, "stopped", "failed")
         ui.removeButton.enabled = bool(self.jobs.current) and self.state not in ("", "running")
 
@@ -172,13 +174,18 @@ class TrainPanel:
             self.start()
 
     @slot
+    def onPause(self, checked=False):
+        """Pause or resume, as the button says."""
+        self._do(self.logic.pause if self.state in ACTIVE else self.logic.resume)
+
+    @slot
     def onCheck(self, checked=False):
         """Look what stands in the way, and measure a few steps; nothing is trained."""
         self._check(True, lambda spec: None)
 
     def start(self):
         """Look what stands in the way, and queue what the panel asks for if nothing does."""
-        self._check(False, self._submit)
+        self._check(False, self.submit)
 
     def _check(self, trial, then):
         """Show what a check of the panel's choices finds; `then` is called with them if they can be trained."""
@@ -209,7 +216,8 @@ class TrainPanel:
         self.say(error)
         self.updateButtons()
 
-    def _submit(self, spec):
+    def submit(self, spec):
+        """Queue a JobSpec and show it."""
         try:
             name = self.logic.submit(spec)
         except UserError as error:
