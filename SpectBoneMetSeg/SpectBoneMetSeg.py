@@ -28,6 +28,7 @@ from SpectBoneMetSegModule.node_choice import Chosen
 from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.reading_actions import ReadingActions
 from SpectBoneMetSegModule.review.click_tool import ClickTool
+from SpectBoneMetSegModule.review.dicom_database import offerDatabase
 from SpectBoneMetSegModule.review.lesion_selection import Selection, editorNode
 from SpectBoneMetSegModule.review.lesion_table import LesionTable
 from SpectBoneMetSegModule.review.review_keys import ReviewKeys
@@ -337,6 +338,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         ui = self.ui
         for widget in (ui.resetButton, ui.saveButton, ui.thresholdSlider, ui.minimumAreaSlider, ui.areaTableButton):
             widget.enabled = self.live is not None
+        offerDatabase(ui.databaseCheckBox, self.live)
         self.keys.update(self.live is not None and bool(self.live.reading.lesions))
         self.clicks.update(self.live is not None)
         self.messages.hint(scan)

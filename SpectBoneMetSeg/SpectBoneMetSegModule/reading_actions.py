@@ -14,6 +14,7 @@ from . import settings
 from .followup.earlier_scans import remember
 from .problems import slot
 from .requirements import RESULTS, ensureInstalled
+from .review.dicom_database import addToDatabase, whyNotInDatabase
 from .review.segment_changes import endHistories
 
 
@@ -152,19 +153,21 @@ class ReadingActions:
             self.messages.say(_("Choose a folder to save in first."), "error")
             return
         self.changes.flush()
-        outputs = Outputs(dicom=self.ui.dicomCheckBox.checked, report=self.ui.reportCheckBox.checked)
+        kept = self.ui.databaseCheckBox.checked and not whyNotInDatabase(self.live)
+        outputs = Outputs(dicom=self.ui.dicomCheckBox.checked or kept, report=self.ui.reportCheckBox.checked)
         try:
             if outputs.wanted:
                 ensureInstalled(RESULTS)
             with slicer.util.WaitCursor():
                 folder = self.live.save(self.ui.outputPath.currentPath, outputs)
+                added, complete = addToDatabase(folder) if kept else ("", True)
         except UserError as error:
             self.messages.fail(error)
             return
         settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
         remember(folder)
-        told = [_("Saved in {folder}.").format(folder=folder), *self.live.not_saved]
-        self.messages.say(" ".join(told))
+        told = [_("Saved in {folder}.").format(folder=folder), *self.live.not_saved, added]
+        self.messages.say(" ".join(filter(None, told)), "" if complete else "error")
 
     @slot
     def onAreaTable(self, checked=False):

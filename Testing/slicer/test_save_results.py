@@ -4,10 +4,13 @@ import sys
 from pathlib import Path
 
 import highdicom
+import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Testing" / "host"))
 
 pytest_plugins = ["slicerhost.fixtures"]
 
@@ -64,3 +67,86 @@ def test_without_a_tick_nothing_more_is_written_and_nothing_asked_for(a_read_pan
     a_read_panel.ui.saveButton.click()
     assert "highdicom" in a_read_panel.ui.statusLabel.text
     assert not (tmp_path / "simulated_scan" / "dicom").exists()
+
+
+def in_database(slicer, folder):
+    """{file name: whether the database has the very same object}."""
+    found = {}
+    for file in (folder / "dicom").iterdir():
+        kept = slicer.dicomDatabase.fileForInstance(str(pydicom.dcmread(file).SOPInstanceUID))
+        found[file.name] = bool(kept) and Path(kept).read_bytes() == file.read_bytes()
+    return found
+
+
+def save_with_database(panel, tmp_path):
+    panel.ui.databaseCheckBox.checked = True
+    panel.ui.outputPath.currentPath = str(tmp_path)
+    panel.ui.saveButton.click()
+    return tmp_path / "simulated_scan"
+
+
+def test_dicom_results_go_into_slicers_own_database_as_copies(host, a_read_panel, tmp_path):
+    assert a_read_panel.ui.databaseCheckBox.enabled
+    folder = save_with_database(a_read_panel, tmp_path)
+    found = in_database(host.slicer, folder)
+    assert {"measurements_sr.dcm", "report.dcm", "overview_sc.dcm"} <= set(found)
+    assert all(found.values())
+    assert not Path(host.slicer.dicomDatabase.databaseDirectory).is_relative_to(tmp_path)
+    said = a_read_panel.ui.statusLabel.text
+    assert "Saved in" in said
+    assert "DICOM database as well" in said
+
+
+def test_without_the_tick_the_database_gets_nothing(host, saved):
+    panel, folder = saved
+    assert not any(in_database(host.slicer, folder).values())
+    assert "DICOM database" not in panel.ui.statusLabel.text
+
+
+@pytest.mark.parametrize("way", ["raises", "passes over"])
+def test_what_the_database_does_not_take_is_told_once_and_lies_in_the_folder(
+    host, a_read_panel, tmp_path, monkeypatch, way
+):
+    take = host.slicer.dicomDatabase.insert
+
+    def partly(file, *options):
+        if file.endswith("report.dcm"):
+            if way == "raises":
+                raise OSError("database is locked")
+            return
+        take(file, *options)
+
+    monkeypatch.setattr(host.slicer.dicomDatabase, "insert", partly)
+    folder = save_with_database(a_read_panel, tmp_path)
+    said = a_read_panel.ui.statusLabel.text
+    assert "Saved in" in said
+    assert "lacks" in said
+    assert "report.dcm" in said
+    assert str(folder / "dicom") in said
+    assert (folder / "dicom" / "report.dcm").is_file()
+    assert (folder / "lesions.csv").is_file()
+    assert not host.dialogs
+
+
+def test_without_a_database_the_box_says_so_and_saving_goes_on(host, a_read_panel, tmp_path, monkeypatch):
+    monkeypatch.setattr(host.slicer.dicomDatabase, "isOpen", False)
+    a_read_panel.updateButtons()
+    box = a_read_panel.ui.databaseCheckBox
+    assert not box.enabled
+    assert "open the module DICOM" in box.toolTip
+    folder = save_with_database(a_read_panel, tmp_path)
+    assert (folder / "receipt.json").is_file()
+    assert not (folder / "dicom").exists()
+    assert "DICOM database" not in a_read_panel.ui.statusLabel.text
+
+
+def test_a_scan_that_did_not_come_from_dicom_cannot_go_there(host, panel, tmp_path, until):
+    counts = pydicom.dcmread(ROOT / "Resources" / "Sample" / "simulated_scan.dcm").pixel_array[:1].astype(np.float32)
+    image = SimpleITK.GetImageFromArray(counts)
+    image.SetSpacing((2.26, 2.26, 1.0))
+    SimpleITK.WriteImage(image, str(tmp_path / "scan.nrrd"))
+    panel.openScan(str(tmp_path / "scan.nrrd"), ["anterior"])
+    panel.ui.applyButton.click()
+    until(lambda: panel.live is not None)
+    assert not panel.ui.databaseCheckBox.enabled
+    assert "did not come from DICOM" in panel.ui.databaseCheckBox.toolTip

@@ -43,6 +43,7 @@ def host(running_host: Any) -> Iterator[Any]:
     running_host.errors.clear()
     running_host.dialogs.clear()
     running_host.qt.QSettings().clear()
+    running_host.slicer.dicomDatabase.initializeDatabase()
     yield running_host
     assert not running_host.errors, running_host.errors[0]
     running_host.clear()

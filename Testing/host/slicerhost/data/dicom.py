@@ -5,17 +5,20 @@ those below, and the tests of the plugin run on them.
 """
 
 # Names are those of Slicer's classes.
-# ruff: noqa: N802
+# ruff: noqa: N802, N803
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
+import shutil
 import sys
+import tempfile
 import types
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DICOMLoadable", "DICOMPlugin", "Database", "library"]
+__all__ = ["DICOMLoadable", "DICOMPlugin", "DICOMUtils", "Database", "library"]
 
 SOURCE = "SLICER_SOURCE"
 STUDY = ("0020,000D", "0008,1030", "0008,0020")
@@ -39,6 +42,8 @@ def library(slicer: Any) -> types.ModuleType:
     assert spec.loader is not None
     own = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(own)
+    # Slicer's own needs its indexer, which is compiled.
+    own.DICOMUtils = DICOMUtils  # type: ignore[attr-defined]
     # What the data tree's names are made of, before a user says otherwise.
     handler = types.SimpleNamespace(
         displayPatientIDInSubjectHierarchyItemName=True,
@@ -51,7 +56,33 @@ def library(slicer: Any) -> types.ModuleType:
 
 
 class Database:
-    """Reads tags from the files themselves."""
+    """Reads tags from the files themselves, and keeps copies of those that are imported."""
+
+    def __init__(self) -> None:
+        self.isOpen = True
+        self._folder = tempfile.TemporaryDirectory()
+
+    @property
+    def databaseDirectory(self) -> str:
+        """Where the copies lie."""
+        return self._folder.name
+
+    def initializeDatabase(self) -> bool:
+        """Forget everything."""
+        self._folder = tempfile.TemporaryDirectory()
+        return True
+
+    def insert(self, filePath: str, storeFile: bool = True, generateThumbnail: bool = True) -> None:
+        """Take an object."""
+        import pydicom
+
+        uid = pydicom.dcmread(filePath, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
+        shutil.copyfile(filePath, os.path.join(self.databaseDirectory, f"{uid}.dcm"))
+
+    def fileForInstance(self, sopInstanceUID: str) -> str:
+        """Where an object lies; "" for one that is not there."""
+        path = os.path.join(self.databaseDirectory, f"{sopInstanceUID}.dcm")
+        return path if os.path.isfile(path) else ""
 
     def fileValue(self, file: str, tag: str) -> str:
         """One value as the database stores it: several joined by a backslash, empty when it is missing."""
@@ -71,6 +102,24 @@ class Database:
     def filesForSeries(self, uid: str) -> list[str]:
         """The host knows no series."""
         return []
+
+
+class DICOMUtils:
+    """Functions of Slicer's module of that name."""
+
+    @staticmethod
+    def importDicom(dicomDataDir: str, dicomDatabase: Any = None, copyFiles: bool = False) -> bool:
+        """Take the files of a folder; an object that cannot be taken is passed over, and what is raised only logged."""
+        import slicer
+
+        database = dicomDatabase or slicer.dicomDatabase
+        try:
+            for name in sorted(os.listdir(dicomDataDir)):
+                database.insert(os.path.join(dicomDataDir, name), copyFiles)
+        except Exception:
+            logging.exception("Failed to import DICOM folder %s", dicomDataDir)
+            return False
+        return True
 
 
 class DICOMLoadable:
