@@ -1,4 +1,7 @@
-"""What became of a patient's lesions as files: `comparison.json`, `comparison.csv` and the page `comparison.html`."""
+"""What became of a patient's lesions as files: `comparison.json`, `comparison.csv` and the page `comparison.html`.
+
+Resources/Schemas/comparison.schema.json describes the first; SCHEMA_VERSION is raised with every change.
+"""
 
 from __future__ import annotations
 
