@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from SpectBoneMetSegLib.lesions.click import add_lesion, remove_lesion
+from SpectBoneMetSegLib.lesions.clicks.change import add_lesion, remove_lesion
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model

@@ -16,8 +16,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.lesions.clicks.meaning import Stroke, lesions_after, meaning_of
 from SpectBoneMetSegLib.lesions.components import number_lesions
-from SpectBoneMetSegLib.lesions.gestures import Stroke, lesions_after, meaning_of
 from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.aggregation import on_frame
-from ..scan.planar import PlanarView, ViewName, WholeBodyScan
-from .components import EIGHT_CONNECTED, fill_holes
-from .measurement import contrast_ring
+from ...scan.aggregation import on_frame
+from ...scan.planar import PlanarView, ViewName, WholeBodyScan
+from ..components import EIGHT_CONNECTED, fill_holes
+from ..measurement import contrast_ring
 
 __all__ = [
     "Ids",

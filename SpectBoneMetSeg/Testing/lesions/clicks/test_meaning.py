@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.lesions.gestures import Meaning, Stroke, lesions_after, meaning_of
+from SpectBoneMetSegLib.lesions.clicks.meaning import Meaning, Stroke, lesions_after, meaning_of
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 
 SHAPE, SPACING = (200, 100), (2.0, 2.0)

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.lesions.click import (
+from SpectBoneMetSegLib.lesions.clicks.change import (
     add_lesion,
     cut_lesion,
     grow_from,

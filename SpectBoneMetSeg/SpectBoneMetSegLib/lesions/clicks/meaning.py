@@ -19,8 +19,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.planar import ViewName, WholeBodyScan
-from .click import (
+from ...scan.planar import ViewName, WholeBodyScan
+from .change import (
     NEAR,
     Ids,
     Place,
