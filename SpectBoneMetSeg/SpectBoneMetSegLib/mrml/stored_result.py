@@ -261,7 +261,8 @@ def dress_outlines(node: Any, segments: Mapping[int, str]) -> None:
         look.SetOpacity(shown)
         # The eye of a segment in the Segment Editor shuts its outline, too.
         look.SetVisibility(bool(display.GetVisibility() and display.GetSegmentVisibility(segment)))
-        display.SetSegmentOpacity2DOutline(segment, shown)
+        # One faint line over the other would be a strong one.
+        display.SetSegmentOpacity2DOutline(segment, 1.0 if shown == 1.0 else 0.0)
 
 
 def set_visible(node: Any, visible: bool) -> None:

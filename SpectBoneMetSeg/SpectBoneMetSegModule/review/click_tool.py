@@ -242,7 +242,10 @@ class ClickTool(VTKObservationMixin):
         decision = "open" if review.decision == "rejected" else "rejected"
         live.set_review(lesion, Review(decision, review.classification))
         self.onDrawn()
-        self.selection.take(lesion)
+        if decision == "rejected":
+            self.selection.letGo()
+        else:
+            self.selection.take(lesion)
         self.messages.say(done(decision, name))
 
     def _drop(self):

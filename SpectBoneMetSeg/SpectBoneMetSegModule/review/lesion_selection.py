@@ -98,6 +98,11 @@ class Selection(VTKObservationMixin):
         self.live.highlight(lesion)
         self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
 
+    def letGo(self):
+        """Take no lesion in hand: what was rejected is to be seen no more than others."""
+        self.table.select(None)
+        self.live.highlight(None)
+
     @slot
     def onChosenInEditor(self, caller, event):
         """Select the row of the segment in the editor's hand, unless a piece of it is selected already."""

@@ -71,9 +71,13 @@ class LesionTable:
         return row + 1 if row >= 0 else None
 
     def select(self, lesion):
-        """Select a lesion's row as if the user had not."""
+        """Select a lesion's row as if the user had not; none for None."""
         self.filling = True
-        self.table.selectRow(lesion - 1)
+        if lesion is None:
+            self.table.setCurrentCell(-1, -1)
+            self.table.clearSelection()
+        else:
+            self.table.selectRow(lesion - 1)
         self.filling = False
 
     def _fill(self, row, lesion, live, byHand):

@@ -25,6 +25,7 @@ class AdaptPanel:
         """
         self.ui, self.logic, self.choices, self.teach, self.train = ui, logic, choices, teach, train
         self.page = None
+        ui.auditPageButton.visible = False
         self.call = LongCall(ui.auditButton, ui.auditBar, ui.auditLabel)
         choices.addText("adaptName", ui.adaptNameEdit)
         ui.adaptButton.connect("clicked(bool)", self.onAdapt)
@@ -69,7 +70,7 @@ class AdaptPanel:
         if not data:
             raise UserError(_("There is no outlined scan yet: tick or name some above."))
         self.page = None
-        self.ui.auditPageButton.enabled = False
+        self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = False
         page = Path(data).with_name(f"{Path(data).name}-audit.html")
         self.logic.call("audit", {"data": data, "model": "", "page": str(page)}, self.call.listener(self.audited))
         self.call.started(_("Reading your outlined scans..."))
@@ -79,7 +80,7 @@ class AdaptPanel:
         """Say what came of it."""
         self.page = answer["page"]
         self.ui.auditLabel.text = " ".join(part for part in (answer["sentence"], answer["known"]) if part)
-        self.ui.auditPageButton.enabled = True
+        self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = True
 
     @slot
     def onPage(self, checked=False):

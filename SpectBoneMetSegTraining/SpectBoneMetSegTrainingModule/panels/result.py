@@ -65,7 +65,7 @@ class ResultPanel:
             widget.enabled = self.model is not None
         self.ui.useNameEdit.text = self.model.card.name if self.model is not None else ""
         self.page = page
-        self.ui.resultPageButton.enabled = page is not None
+        self.ui.resultPageButton.visible = self.ui.resultPageButton.enabled = page is not None
         # Of an adaptation the model before counts until something shows that the new one is as good.
         against = ("worse",) if page is None else ("worse", "undecided")
         worse = comparison is not None and comparison.verdict in against

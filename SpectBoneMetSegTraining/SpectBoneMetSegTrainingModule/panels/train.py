@@ -118,6 +118,8 @@ class TrainPanel:
             self.onChosen()
         self.jobs.select(name)
         self.ui.previewPicture.setPixmap(qt.QPixmap())
+        # An adaptation draws none: its patients are judged when it has ended.
+        self.ui.plotFrame.visible = False
         if not name:
             self.curves.forget()
             self.ui.trainingLabel.text = ""
@@ -133,6 +135,7 @@ class TrainPanel:
         self.ui.trainingBar.setValue(round(100 * status.step / status.steps) if status.steps else 0)
         self.ui.trainingLabel.text = statusText(followed)
         if followed.hasCurves:
+            self.ui.plotFrame.visible = True
             self.curves.show(followed.losses, followed.looks)
         if followed.hasPicture:
             self.showPicture(followed)

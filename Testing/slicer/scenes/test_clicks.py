@@ -101,6 +101,8 @@ def test_what_the_model_proposed_is_rejected_and_taken_back_and_what_a_person_ou
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 2))
     assert tool.live.review(2).decision == "rejected"
     assert tool.ui.lesionTable.cellWidget(1, 2).currentText == "rejected"
+    # It would stand out in hand.
+    assert tool.table.current is None
     assert not tool.live.edited
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 2))
     assert tool.live.review(2).decision == "open"
