@@ -92,6 +92,8 @@ class ServeCommand:
                     f"Listening on {address.host}:{port} as {address.title} for {', '.join(address.accepted)}; "
                     f"model {card.name} {card.version}."
                 )
+                if address.host not in (LOOPBACK, "localhost", "::1"):
+                    tell.say("Other machines can reach this address; a title is no password, and nothing is encrypted.")
                 _wait()
         finally:
             spool.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -95,8 +96,11 @@ def several(number: int, noun: str, more: str = "") -> str:
     return f"{number} {noun if number == 1 else more or f'{noun}s'}"
 
 
-def put_on_disk(path: Path, content: bytes) -> None:
+def put_on_disk(path: Path, content: bytes | Path) -> None:
     """Write a file that is whole and on the disk once this returns, or not there.
+
+    Args:
+        content: of the file, or another file that is copied piece by piece.
 
     Raises:
         OSError: the disk takes nothing.
@@ -104,7 +108,11 @@ def put_on_disk(path: Path, content: bytes) -> None:
     part = beside(path)
     try:
         with part.open("wb") as file:
-            file.write(content)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

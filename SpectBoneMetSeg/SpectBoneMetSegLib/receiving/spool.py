@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import shutil
 import threading
 import time
@@ -23,6 +24,8 @@ __all__ = ["FullError", "Spool", "study_key"]
 
 #: Letters of a digest that names a study (a million of them collide with a probability of 2e-8) and an image.
 STUDY_LETTERS, IMAGE_LETTERS = 16, 24
+#: What a UID consists of (PS3.5 9.1).
+UID = re.compile(r"[0-9.]{1,64}")
 #: Bytes that stay free on the disk.
 RESERVE_BYTES = 2**30
 #: What lies incomplete for so many seconds belongs to a connection that is gone.
@@ -127,12 +130,13 @@ class Spool:
                 return False
             self._make_room(size)
             if self.journal.of(key) is None:
-                self.journal.write(Entry(key, study_uid))
+                # What is no UID may be anything, also a name.
+                self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
             if not target.parent.is_dir():
                 target.parent.mkdir()
                 on_disk(target.parent.parent)
             before = target.stat().st_size if target.is_file() else 0
-            put_on_disk(target, file.read_bytes())
+            put_on_disk(target, file)
             self._bytes += size - before
             self._arrivals[key] = time.monotonic()
         return True

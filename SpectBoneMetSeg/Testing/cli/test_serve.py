@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
-from support.dicom_net import CAMERA, associate, scan, store
+from SpectBoneMetSegLib.receiving.sending import objects_in
+from support.dicom_net import CAMERA, Archive, associate, scan, store, until
 
+SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
 SERVE = ["serve", "SPOOL", "--output", "OUT", "--accept", CAMERA, "--port", "0"]
 
 
@@ -74,3 +79,41 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly_when_asked(tmp_path, 
     assert (out, rest.splitlines()[-1][20:]) == ("", "Ended.")
     assert "Traceback" not in rest
     assert (tmp_path / "out" / "studies.csv").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--de-identify"]])
+def test_a_camera_s_scan_is_read_as_by_segment_and_its_results_are_sent(tmp_path, more):
+    header = pydicom.dcmread(SAMPLE, stop_before_pixels=True)
+    named = pydicom.dcmread(SAMPLE)
+    named.PatientName, named.PatientID = "Do^Not^Tell", "MRN-0815"
+    archive = Archive()
+    with archive.open() as place:
+        wishes = ["--wait", "1", "--send-to", str(place), "--report", "--region", "whole-body", *more]
+        command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", *serve(tmp_path, *wishes, "--json")]
+        with (
+            (tmp_path / "log").open("w+") as log,
+            subprocess.Popen(command, stderr=log, stdout=subprocess.PIPE, text=True) as process,
+        ):
+            said = (tmp_path / "log").read_text
+            try:
+                until(lambda: "Listening" in said(), 60)
+                port = int(re.search(r"127\.0\.0\.1:(\d+)", said())[1])
+                assert [answer.Status for answer in store(port, named, called="SPECTBONEMETSEG")] == [0]
+                until(lambda: len(archive.got) == 5, 300)
+                process.send_signal(signal.SIGTERM)
+                out = process.communicate(timeout=30)[0]
+            finally:
+                process.kill()
+    (case,) = (tmp_path / "out").glob("study-*")
+    assert [parcel.sop_uid for parcel in objects_in(case)] == archive.got
+    assert json.loads(out)["state"] == "read"
+    assert json.loads(out)["study_uid"] == header.StudyInstanceUID
+    main(["segment", str(SAMPLE), "--output", str(tmp_path / "beside"), "--region", "whole-body"])
+    for name in ("mask.nrrd", "lesions.csv", "quantification.csv"):
+        assert (case / name).read_bytes() == (tmp_path / "beside" / "simulated_scan" / name).read_bytes()
+    # The patient is named in the images, and in what goes to the archive unless that is taken out.
+    told = [path for path in tmp_path.rglob("*") if path.is_file() and "studies" not in path.parts]
+    naming = {path.parent.name for path in told if b"Tell" in path.read_bytes() or b"MRN-0815" in path.read_bytes()}
+    assert naming == (set() if more else {"dicom"})
+    assert "Tell" not in out

@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.receiving.spool import study_key
 from support import dicom_net
-from support.dicom_net import Archive, scan, store, until
+from support.dicom_net import Archive, free_port, scan, store, until
 
 
 def started(tmp_path, port, place):
@@ -33,11 +33,6 @@ def listens(port):
     except ConnectionError:
         return False
     return True
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 @pytest.mark.parametrize(

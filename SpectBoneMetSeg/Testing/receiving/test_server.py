@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pydicom
@@ -106,6 +107,20 @@ def test_what_is_no_planar_scan_is_passed_over_with_a_warning_that_says_so(spool
     assert "1 kept" in told[0]
     assert len(images(spool)) == 1
     assert not list(spool.incoming.iterdir())
+
+
+def test_several_senders_at_once_lose_nothing(spool):
+    studies = [[scan(f"1.{number}", f"1.{number}.{image}") for image in range(4)] for number in range(5)]
+    with receiver(spool) as port, ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda images: store(port, *images), studies))
+    assert [[answer.Status for answer in each] for each in answers] == [[0] * 4] * 5
+    assert len(images(spool)) == 20
+
+
+def test_what_is_no_uid_stands_in_no_table(spool):
+    with receiver(spool) as port:
+        store(port, scan(study="=Do^Not^Tell"))
+    assert [entry.study_uid for entry in spool.journal.all()] in ([], [""])
 
 
 def test_an_object_without_a_study_is_refused(spool):

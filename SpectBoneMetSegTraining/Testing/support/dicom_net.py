@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
-from pynetdicom import AE, evt
+from pynetdicom import AE, AllStoragePresentationContexts, evt
 from SpectBoneMetSegLib.receiving.sending import Destination
 from SpectBoneMetSegLib.receiving.server import Address, listening
 from SpectBoneMetSegLib.receiving.service import Service, Wishes
@@ -75,7 +76,8 @@ class Archive:
     @contextmanager
     def open(self, port: int = 0) -> Iterator[Destination]:
         entity = AE(ae_title="PACS")
-        entity.add_supported_context(SecondaryCaptureImageStorage)
+        for context in AllStoragePresentationContexts:
+            entity.add_supported_context(context.abstract_syntax)
         server: Any = entity.start_server(
             ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
         )
@@ -146,6 +148,11 @@ def _capture(uid: str) -> Dataset:
     made.BitsAllocated, made.PhotometricInterpretation = 8, "MONOCHROME2"
     made.PixelData = np.zeros(4, np.uint8).tobytes()
     return made
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def until(happened: Any, seconds: float = 20.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.dicom_net import until
+from support.dicom_net import free_port, until
 
 #: Where Debian's packages orthanc and orthanc-dicomweb put the plugin.
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -23,11 +22,6 @@ def missing() -> str:
     if shutil.which("Orthanc") is None:
         return "Orthanc is not installed (apt-get install orthanc orthanc-dicomweb)"
     return "" if PLUGIN.is_file() else f"{PLUGIN} is not there (apt-get install orthanc-dicomweb)"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 class Orthanc:
