@@ -110,7 +110,7 @@ class Pool:
         """(number of the case, what `work.read_case` tells), as they come.
 
         Raises:
-            UserError: no process can read, as without a model.
+            UserError: no process can read, as without a model, or `stop` was called meanwhile.
         """
         self._waiting.extend(_Order(number, case) for number, case in enumerate(cases))
         for _ in range(min(self._jobs, len(cases))):
@@ -123,6 +123,8 @@ class Pool:
                 try:
                     said = self._results.get(timeout=LOOK)
                 except queue.Empty:
+                    if self._stopping:
+                        raise UserError("Reading was stopped; start again to go on.") from None
                     continue
                 if isinstance(said, UserError):
                     raise said

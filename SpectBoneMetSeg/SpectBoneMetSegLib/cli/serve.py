@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..common.errors import UserError
 from ..common.packages import is_there
@@ -137,6 +137,7 @@ def _until_ended(service: Any, readers: _Readers) -> Iterator[None]:
     try:
         yield
     finally:
+        service.ask_to_end()
         readers.stop()
         service.end()
 
@@ -170,11 +171,17 @@ class _Voice:
         self._as_json = as_json
 
     def say(self, sentence: str) -> None:
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)
+        _print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", sys.stderr)
 
     def report(self, told: dict[str, Any]) -> None:
         if self._as_json:
-            print(json.dumps(told), flush=True)
+            _print(json.dumps(told), sys.stdout)
+
+
+def _print(line: str, stream: TextIO) -> None:
+    # Work goes on when nobody listens any more.
+    with suppress(OSError, ValueError):
+        print(line, file=stream, flush=True)
 
 
 def _checked(args: argparse.Namespace) -> tuple[Address, Wishes, Settings]:

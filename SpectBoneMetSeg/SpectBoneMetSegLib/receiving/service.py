@@ -79,9 +79,13 @@ class Service:
         for thread in self._threads:
             thread.start()
 
+    def ask_to_end(self) -> None:
+        """Begin nothing any more; what ends meanwhile is taken for no fault."""
+        self._stop.set()
+
     def end(self) -> None:
         """Stop between two steps; what is under way is begun again by the next receiver."""
-        self._stop.set()
+        self.ask_to_end()
         for thread in self._threads:
             thread.join(PATIENCE)
 
@@ -100,11 +104,16 @@ class Service:
             if time.monotonic() - tidied > TIDY_EVERY:
                 tidied = time.monotonic()
                 self._tidy()
-            waiting = self._spool.waiting(self._wishes.quiet_seconds)
-            if waiting:
-                self._read_one(*waiting[0])
-            else:
-                self._stop.wait(LOOK)
+            try:
+                waiting = self._spool.waiting(self._wishes.quiet_seconds)
+                if waiting:
+                    self._read_one(*waiting[0])
+                else:
+                    self._stop.wait(LOOK)
+            except Exception as error:
+                # Whatever it is, images go on coming.
+                self._tell(f"Reading broke off ({type(error).__name__}: {error}); it is tried again.")
+                self._stop.wait(RETRY)
 
     def _sending(self) -> None:
         while not self._stop.is_set():
@@ -133,8 +142,9 @@ class Service:
                 _note(entry, found, fingerprint, self._output)
                 spool.journal.write(entry)
         except (UserError, OSError) as error:
-            self._tell(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
-            spool.put_off(key, RETRY)
+            if not self._stop.is_set():
+                self._tell(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
+                spool.put_off(key, RETRY)
             return
         spool.settle(key, mark)
         self._delivery.add(key)

@@ -143,10 +143,9 @@ class Spool:
 
     def _make_room(self, size: int) -> None:
         """Give up the oldest images that are done with; FullError where that is not enough."""
-        for entry in self.journal.all():
-            if self._bytes + size <= self.limit_bytes:
-                break
-            if entry.over:
+        too_many = self._bytes + size > self.limit_bytes
+        for entry in self.journal.all() if too_many else ():
+            if self._bytes + size > self.limit_bytes and entry.over:
                 self._forget_images(entry.key)
         free = shutil.disk_usage(self.folder).free
         if self._bytes + size > self.limit_bytes or free < size + RESERVE_BYTES:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pydicom
@@ -117,3 +118,35 @@ def test_a_camera_s_scan_is_read_as_by_segment_and_its_results_are_sent(tmp_path
     naming = {path.parent.name for path in told if b"Tell" in path.read_bytes() or b"MRN-0815" in path.read_bytes()}
     assert naming == (set() if more else {"dicom"})
     assert "Tell" not in out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
+def test_ended_while_it_reads_it_leaves_nothing_half_done_and_reads_the_study_at_the_next_start(tmp_path):
+    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", *serve(tmp_path, "--wait", "0.5")]
+    log = tmp_path / "log"
+
+    def start():
+        with log.open("w") as file:
+            return subprocess.Popen(command, stderr=file)
+
+    process = start()
+    try:
+        until(lambda: "Listening" in log.read_text(), 60)
+        port = int(re.search(r"127\.0\.0\.1:(\d+)", log.read_text())[1])
+        assert [answer.Status for answer in store(port, pydicom.dcmread(SAMPLE), called="SPECTBONEMETSEG")] == [0]
+        until(lambda: "reading." in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        assert process.wait(30) == 0
+        assert time.monotonic() - asked < 10
+        assert log.read_text().splitlines()[-1].endswith("Ended.")
+        assert "tried again" not in log.read_text()
+        assert not list((tmp_path / "out").glob("study-*"))
+        process = start()
+        until(lambda: list((tmp_path / "out").glob("study-*/receipt.json")), 120)
+        until(lambda: "areas" in log.read_text())
+        assert log.read_text().count("reading.") == 1
+    finally:
+        process.kill()
+        process.wait()

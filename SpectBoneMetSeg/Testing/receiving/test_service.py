@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -178,6 +179,21 @@ def test_a_fault_of_ours_stops_neither_reading_nor_sending(house, monkeypatch):
         house.send(spool, "1.2")
         until(lambda: over(spool, "1.2"))
     assert sorted(row["state"] for row in house.rows()) == ["failed", "read"]
+
+
+def test_a_disk_that_fails_for_a_while_stops_no_reading(house, monkeypatch):
+    fingerprint, failures = Spool.fingerprint, [OSError(5, "Input/output error")] * 2
+
+    def odd(spool, key):
+        if failures and threading.current_thread() is not threading.main_thread():
+            raise failures.pop()
+        return fingerprint(spool, key)
+
+    monkeypatch.setattr(Spool, "fingerprint", odd)
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    assert sum("Input/output error" in line for line in house.lines) == 2
 
 
 def test_results_are_sent_to_every_archive_once_segmentations_first(house):
