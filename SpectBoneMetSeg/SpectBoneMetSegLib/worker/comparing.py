@@ -30,7 +30,7 @@ def compare(arguments: dict[str, Any], progress: Told) -> dict[str, Any]:
     """Compare, and write what there is to show and to save.
 
     Args:
-        arguments: "own", a file of `lesions.reading_file`; "earlier", result folders and scans; "folder", takes what is
+        arguments: "own", a file of `reading_file`; "earlier", result folders and scans; "folder", takes what is
             written; "model", "engine", "device" and "options" of `Options` for scans that are read.
         progress: told how many of the steps are done, and what begins: "read", "compare" or "draw".
 
@@ -44,9 +44,9 @@ def compare(arguments: dict[str, Any], progress: Told) -> dict[str, Any]:
     from ..followup.compare import compare as compare_readings
     from ..followup.files import save_comparison
     from ..followup.read_back import is_result, read_result
-    from ..lesions.reading_file import load_reading
     from ..loading.options import Options
     from ..pipeline import Reader
+    from .reading_file import load_reading
 
     own, reader = load_reading(arguments["own"]), None
     paths = [Path(each) for each in arguments["earlier"]]

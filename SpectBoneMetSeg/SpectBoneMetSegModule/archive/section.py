@@ -115,7 +115,7 @@ class ArchiveRun:
         Raises:
             UserError: a folder is missing or makes no sense, packages are missing, it cannot be started.
         """
-        from SpectBoneMetSegLib.batch.background import Archive, start_run
+        from SpectBoneMetSegLib.cli.background import Archive, start_run
 
         ui, output = self.ui, self.output
         if not ui.archivePath.currentPath or output is None:
@@ -183,8 +183,8 @@ class ArchiveRun:
 
     def showEnd(self):
         """How the run ended."""
-        from SpectBoneMetSegLib.batch.background import last_words
         from SpectBoneMetSegLib.batch.state import read_state
+        from SpectBoneMetSegLib.cli.background import last_words
 
         state, code = read_state(self.output), self._process.poll() if self._process is not None else None
         # A run that ended before it took the lock left the state of the one before.

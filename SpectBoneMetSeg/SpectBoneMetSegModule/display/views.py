@@ -8,10 +8,20 @@ import sys
 import qt
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.mrml.slice_views import VIEWS, register_layout, restore_layout, show_beside, show_scan
+from SpectBoneMetSegLib.mrml.slice_views import (
+    COMPARED,
+    EARLIER,
+    VIEWS,
+    register_layout,
+    restore_layout,
+    show_beside,
+    show_scan,
+)
 
 from ..problems import slot
 
+#: Slice views that show other scans, or copies.
+OTHERS = {*EARLIER.values(), *COMPARED.values()}
 #: Not imported anew at a reload.
 KEPT = ("SpectBoneMetSegLib.common.errors",)
 
@@ -57,7 +67,8 @@ class Views(VTKObservationMixin):
         self.release()
         self._listening = True
         manager = slicer.app.layoutManager()
-        for name in manager.sliceViewNames() if manager else ():
+        # A place in the picture of another scan is no place of the reading.
+        for name in set(manager.sliceViewNames()) - OTHERS if manager else ():
             interactor = manager.sliceWidget(name).sliceView().interactor()
             self._clicks.append((interactor, interactor.AddObserver("LeftButtonPressEvent", self._clicked)))
 

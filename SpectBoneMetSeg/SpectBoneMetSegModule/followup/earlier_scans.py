@@ -78,7 +78,12 @@ class EarlierScans:
     @slot
     def onAdd(self, checked=False):
         """Add what the line names."""
+        from SpectBoneMetSegLib.followup.read_back import is_result
+
         path = self.ui.earlierPath.currentPath
+        # The line's button asks for a file: any of a result stands for its folder.
+        if path and is_result(Path(path).parent):
+            path = str(Path(path).parent)
         if not path:
             self.say(_("Choose a result folder or an earlier scan first."), "error")
         elif not Path(path).exists():

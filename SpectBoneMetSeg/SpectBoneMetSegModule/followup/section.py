@@ -54,7 +54,6 @@ class FollowUp(VTKObservationMixin):
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self.onTimer)
-        self.ui.earlierPath.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Files
         self.ui.comparisonPath.filters = ctk.ctkPathLineEdit.Dirs
         self.connectUi()
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
@@ -152,8 +151,8 @@ class FollowUp(VTKObservationMixin):
             UserError: packages are missing, or the process cannot be started.
         """
         from SpectBoneMetSegLib.followup.read_back import is_result
-        from SpectBoneMetSegLib.lesions.reading_file import save_reading
         from SpectBoneMetSegLib.worker.comparing import start_comparison
+        from SpectBoneMetSegLib.worker.reading_file import save_reading
 
         live, paths = self._live, self.earlier.paths
         model, engine, device = self.panel.choices.current()
@@ -191,7 +190,7 @@ class FollowUp(VTKObservationMixin):
                 self.take(event.answer)
             else:
                 self.forget()
-                self.fail(event.error)
+                self.fail(errorWords(event.error))
             self.updateButtons()
 
     def take(self, answer):
@@ -345,6 +344,14 @@ def optionsOf(live):
     told = live.result.receipt.get("region", "thorax")
     limits = {"threshold": live.threshold, "minimum_area_mm2": live.minimum_area_mm2}
     return {"region": told if told in ("thorax", "whole-body") else "thorax", "read_anyway": True, **limits}
+
+
+def errorWords(error):
+    """Why scans cannot be compared; the panel, which has no field for the region, reads an earlier scan alike."""
+    if "region" not in error.fields:
+        return error
+    words = _("{why} Name the scan itself instead of its result: it is then read as the open one was.")
+    return words.format(why=panelWords(error))
 
 
 def stepWords(step, number, scans):

@@ -4,9 +4,9 @@ import sys
 import time
 
 import pytest
-from SpectBoneMetSegLib.batch.background import Archive, last_words, start_run
 from SpectBoneMetSegLib.batch.run import WORKSHOP, alone_in_workshop
 from SpectBoneMetSegLib.batch.state import StateFile, is_running, read_state, stop_run
+from SpectBoneMetSegLib.cli.background import Archive, last_words, start_run
 from SpectBoneMetSegLib.common.errors import UserError
 
 #: A run that holds its lock, tells that it reads, and waits for the end.

@@ -11,9 +11,9 @@ from SpectBoneMetSegLib.followup.beside import beside, load_beside, save_beside
 from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.followup.files import FILES, copy_comparison, save_comparison
 from SpectBoneMetSegLib.followup.patients import differ, patient_in
-from SpectBoneMetSegLib.lesions.reading_file import load_reading, save_reading
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.worker.comparing import ACTIONS
+from SpectBoneMetSegLib.worker.reading_file import load_reading, save_reading
 from support.bodies import SPACING, make_body
 
 BOTH = {"anterior": 80.0, "posterior": 80.0}

@@ -143,7 +143,7 @@ def test_what_makes_no_sense_is_said_in_the_section(panel, tmp_path, archive, un
 
 
 def test_a_run_that_still_looks_for_studies_is_ended_too(panel, tmp_path, archive, until, monkeypatch):
-    from SpectBoneMetSegLib.batch import background
+    from SpectBoneMetSegLib.cli import background
 
     own = background.start_run
     waits = [sys.executable, "-c", "import time; time.sleep(60)"]

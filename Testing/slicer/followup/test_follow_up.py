@@ -17,8 +17,6 @@ pytest_plugins = ["slicerhost.fixtures"]
 
 FOUR = ["SpectThenAnterior", "SpectNowAnterior", "SpectThenPosterior", "SpectNowPosterior"]
 OURS = {f"vtkMRMLSliceNode{name}" for name in FOUR}
-COUNT = 6
-FILES = ("comparison.csv", "comparison.html", "comparison.json")
 
 
 def earlier_study(folder, patient=None):
@@ -27,8 +25,7 @@ def earlier_study(folder, patient=None):
     dataset.decompress()
     dataset.PixelData = (dataset.pixel_array // 2).astype(dataset.pixel_array.dtype).tobytes()
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.2.1143.78"
-    dataset.StudyInstanceUID += ".1"
-    dataset.SeriesInstanceUID = "1.2.826.0.1.3680043.2.1143.79"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{dataset.StudyInstanceUID}.1", "1.2.826.0.1.3680043.2.79"
     dataset.StudyDate = dataset.AcquisitionDate = "20220315"
     if patient is not None:
         dataset.PatientID = patient
@@ -38,13 +35,10 @@ def earlier_study(folder, patient=None):
 
 @pytest.fixture
 def section(host, panel, tmp_path):
-    """The panel with a reading of the sample open and the result of an earlier scan on the disk.
-
-    Earlier areas 1 to 6, the fifth of which was rejected; of today's the second was erased.
-    """
+    """A reading of the sample, whose second of six areas was erased; in the earlier result the fifth was rejected."""
     volumes = panel.logic.loadScan(earlier_study(tmp_path))
     panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
-    open_many_lesions(host, panel, volumes, COUNT)
+    open_many_lesions(host, panel, volumes, 6)
     panel.ui.lesionTable.cellWidget(4, 2).setCurrentIndex(2)
     panel.ui.outputPath.currentPath = str(tmp_path / "results")
     panel.ui.saveButton.click()
@@ -52,7 +46,7 @@ def section(host, panel, tmp_path):
     host.clear()
     volumes = panel.logic.loadScan(SAMPLE)
     panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
-    open_many_lesions(host, panel, volumes, COUNT)
+    open_many_lesions(host, panel, volumes, 6)
     erase(panel.live, 2)
     panel.result = tmp_path / "results" / "earlier"
     host.process_events()
@@ -100,11 +94,6 @@ def windows(live):
 def place(host, view):
     matrix = host.slice_logics[view].GetSliceNode().GetSliceToRAS()
     return matrix.GetElement(0, 3), matrix.GetElement(2, 3)
-
-
-def scale(host, view):
-    node = host.slice_logics[view].GetSliceNode()
-    return node.GetFieldOfView()[1] / node.GetDimensions()[1]
 
 
 def test_a_comparison_names_what_became_of_every_area_as_the_reviews_say(host, section, until):
@@ -208,9 +197,7 @@ def test_copies_are_in_no_list_and_in_no_scene_file(host, section, until, tmp_pa
     host.save_scene(tmp_path / "compared.mrb")
     host.load_scene(tmp_path / "compared.mrb")
     assert section.shown is None
-    assert len(nodes_of(host, "vtkMRMLSegmentationNode")) == len(
-        [node for node in nodes_of(host, "vtkMRMLSegmentationNode") if not node.GetHideFromEditors()]
-    )
+    assert not [node for node in nodes_of(host, "vtkMRMLSegmentationNode") if node.GetHideFromEditors()]
     assert panel.live is not None
 
 
@@ -226,14 +213,15 @@ def test_a_row_centres_its_area_in_both_scans_and_from_there_they_move_together(
     node.GetSliceToRAS().SetElement(0, 3, row.earlier_place[0] + 30)
     node.GetSliceToRAS().SetElement(2, 3, row.earlier_place[1] - 50)
     node.UpdateMatrices()
-    assert place(host, "SpectThenAnterior") == pytest.approx(
-        (row.earlier_place[0] + 30, row.earlier_place[1] - 50), abs=0.1
-    )
+    shifted = (row.earlier_place[0] + 30, row.earlier_place[1] - 50)
+    assert place(host, "SpectThenAnterior") == pytest.approx(shifted, abs=0.1)
     carried = section.shown.body(np.array([[30.0, -50.0]])) - section.shown.body(np.zeros((1, 2)))
     assert place(host, "SpectNowAnterior") == pytest.approx(np.asarray(row.later_place) + carried[0], abs=0.2)
     width, height, depth = node.GetFieldOfView()
     node.SetFieldOfView(width / 3, height / 3, depth)
-    assert [scale(host, view) for view in FOUR] == pytest.approx([scale(host, FOUR[2])] * 4, rel=2e-3)
+    nodes = [host.slice_logics[view].GetSliceNode() for view in FOUR]
+    scales = [each.GetFieldOfView()[1] / each.GetDimensions()[1] for each in nodes]
+    assert scales == pytest.approx([scales[2]] * 4, rel=2e-3)
 
 
 def test_the_same_files_as_the_command_are_saved_and_the_page_opens(host, section, until, tmp_path, monkeypatch):
@@ -244,7 +232,9 @@ def test_the_same_files_as_the_command_are_saved_and_the_page_opens(host, sectio
     assert "Choose a folder" in ui.followupStatus.text
     ui.comparisonPath.currentPath = str(tmp_path / "kept")
     ui.saveComparisonButton.click()
-    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
+        "comparison.csv", "comparison.html", "comparison.json",
+    ]  # fmt: skip
     told = json.loads((tmp_path / "kept" / "comparison.json").read_text(encoding="utf-8"))
     assert (told["steps"][0]["from"], told["steps"][0]["to"]) == ("earlier", "simulated_scan")
     assert [told["steps"][0][name] for name in ("new", "grown", "stable", "smaller", "gone")] == [1, 0, 4, 0, 1]
@@ -311,6 +301,35 @@ def test_what_cannot_be_compared_is_said_in_the_section_and_everything_goes_on(h
     assert ui.compareButton.text == "Compare"
     assert section.shown is None
     assert "SpectThenAnterior" not in host.layout.shown()
+
+
+def test_a_file_of_a_result_stands_for_its_folder(section):
+    section.ui.earlierPath.currentPath = str(section.panel.result / "lesions.csv")
+    section.ui.addEarlierButton.click()
+    assert section.earlier.paths == [str(section.panel.result)]
+    section.ui.removeEarlierButton.click()
+    assert section.earlier.paths == []
+
+
+def test_a_part_is_not_compared_with_a_whole_body_and_the_way_out_is_said(host, section, until):
+    receipt = json.loads((section.panel.result / "receipt.json").read_text())
+    receipt["crop"] |= {"method": "profiles", "rows": [100, 500]}
+    (section.panel.result / "receipt.json").write_text(json.dumps(receipt))
+    section.earlier.add(section.panel.result)
+    section.ui.compareButton.click()
+    until(lambda: not section.busy)
+    assert section.ui.followupStatus.text.endswith("it is then read as the open one was.")
+
+
+def test_a_click_in_a_picture_of_another_scan_takes_no_area_of_the_reading(host, section, until):
+    panel = compared(section, until).panel
+    panel.enter()
+    section.ui.sideBySideButton.click()
+    heard = [interactor for interactor, tag in panel.views._clicks]
+    views = {name: host.layout.sliceWidget(name).sliceView().interactor() for name in host.layout.sliceViewNames()}
+    assert views["SpectAnterior"] in heard
+    assert not [name for name in FOUR if views[name] in heard]
+    panel.exit()
 
 
 def test_a_scan_is_not_compared_with_itself(host, section, until, tmp_path):

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.jsonable import plain
+from ..lesions.results import Lesion, Reading, ViewMeasurement
+from ..lesions.serialisation import load_arrays, of_views, save_arrays, scan_facts, scan_from
 from ..scan.planar import ViewName
 from ..scan.thorax import ThoraxCrop
-from .results import Lesion, Reading, ViewMeasurement
-from .serialisation import load_arrays, of_views, save_arrays, scan_facts, scan_from
 
 __all__ = ["load_reading", "save_reading"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import SpectBoneMetSegLib
 
+from ..batch.run import WORKSHOP
+from ..batch.state import is_running
 from ..common.errors import UserError
 from ..common.processes import child_environment, own_group
-from .run import WORKSHOP
-from .state import is_running
 
 __all__ = ["LOG", "Archive", "last_words", "start_run"]
 
