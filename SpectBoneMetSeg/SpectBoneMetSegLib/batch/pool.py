@@ -25,8 +25,8 @@ __all__ = ["LIMIT_SECONDS", "Pool", "cores"]
 
 #: Cases under way in one process: one is loaded, one inferred, one written.
 UNDER_WAY = 3
-#: A case that takes longer ends its process.
-LIMIT_SECONDS = 600.0
+#: A case that takes longer ends its process; so does a start, with the model's loading, or an end that does.
+LIMIT_SECONDS, UNSEEN_SECONDS = 600.0, 600.0
 #: So often a case may be alone in a process that dies, and so many processes may die without a result between.
 DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
 #: Seconds between two looks at processes that say nothing.
@@ -63,11 +63,17 @@ class _Order:
 
 @dataclass(eq=False)
 class _Hand:
-    """A process and what it has in hand."""
+    """A process and what it has in hand.
+
+    Attributes:
+        orders: its cases. unseen: it starts or ends, without any. heard: when it last said something.
+        late: it was ended because it said nothing for too long.
+    """
 
     process: subprocess.Popen[bytes]
     log: Any
     orders: dict[int, _Order] = field(default_factory=dict)
+    unseen: bool = True
     heard: float = field(default_factory=time.monotonic)
     late: bool = False
 
@@ -82,16 +88,19 @@ class Pool:
         *,
         held: int | None = None,
         limit: float = LIMIT_SECONDS,
+        unseen: float = UNSEEN_SECONDS,
         command: Sequence[str] = (),
     ) -> None:
         """Nothing is started before `results`.
 
         Args:
-            settings: how to read. jobs: processes. limit: seconds a process may be silent over a case.
+            settings: how to read. jobs: processes. limit, unseen: seconds a process may be silent over a case,
+                and without one.
             held: file descriptor of a lock that the processes hold as long as they live; None for none.
             command: what is started; by default `child` in this Python.
         """
-        self._settings, self._jobs, self._held, self._limit = settings, jobs, held, limit
+        self._settings, self._jobs, self._held = settings, jobs, held
+        self._limit, self._unseen = limit, unseen
         self._command = list(command or [sys.executable, "-m", f"{__package__}.child"])
         self._waiting: deque[_Order] = deque()
         self._results: queue.SimpleQueue[tuple[int, dict[str, Any]] | UserError] = queue.SimpleQueue()
@@ -145,7 +154,8 @@ class Pool:
     def _end_silent_ones(self) -> None:
         with self._lock:
             for hand in self._hands:
-                if hand.orders and time.monotonic() - hand.heard > self._limit:
+                limit = self._unseen if hand.unseen else self._limit
+                if (hand.orders or hand.unseen) and time.monotonic() - hand.heard > limit:
                     hand.late = True
                     hand.process.kill()
 
@@ -201,11 +211,13 @@ class Pool:
             kind, *said = pickle.load(hand.process.stdout)
             if kind == "refused":
                 raise UserError.from_dict(said[0])
+            self._hear(hand, unseen=False)
             while True:
                 for order in self._next_orders(hand):
                     pickle.dump((order.number, order.case), hand.process.stdin)
                     hand.process.stdin.flush()
                 if not hand.orders:
+                    self._hear(hand, unseen=True)
                     hand.process.stdin.close()
                     hand.process.wait()
                     return True
@@ -216,6 +228,10 @@ class Pool:
                 self._results.put((number, result))
         except (OSError, EOFError, pickle.UnpicklingError):
             return self._stopping
+
+    def _hear(self, hand: _Hand, *, unseen: bool) -> None:
+        with self._lock:
+            hand.unseen, hand.heard = unseen, time.monotonic()
 
     def _next_orders(self, hand: _Hand) -> list[_Order]:
         """What a process is given now; a suspect has it for itself."""
@@ -244,7 +260,8 @@ class Pool:
         if hand.late:
             how = f"it took longer than {self._limit:.0f} s"
         with self._lock:
-            self._deaths_in_a_row += 1
+            # One that never gets ready costs all its time: the second in a row is the last.
+            self._deaths_in_a_row += DEATHS_IN_A_ROW if hand.late and hand.unseen else 1
             for order in reversed(hand.orders.values()):
                 order.deaths += order.alone
                 if order.alone and (hand.late or order.deaths >= DEATHS_OF_A_CASE):
@@ -255,5 +272,6 @@ class Pool:
                 order.alone = True
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
-                said = how_it_ended(hand.process, hand.log)
+                never = f"not ready within {self._unseen:.0f} s"
+                said = never if hand.late and hand.unseen else how_it_ended(hand.process, hand.log)
                 raise UserError(f"The processes that read end one after the other ({said}); try fewer.", "jobs")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..common.errors import UserError
-from ..common.locks import FileLock
+from ..common.locks import FileLock, locked
 from .cases import Case, receipt_of
 from .earlier import attempt_of, is_done, row_of, row_of_earlier
 from .manifest import Found
@@ -97,11 +97,7 @@ def alone_in_workshop(output: Path) -> FileLock:
     workshop = output / WORKSHOP
     try:
         workshop.mkdir(exist_ok=True)
-        lock = FileLock(workshop / "lock")
-        if not lock.acquire():
-            raise UserError(
-                f"Another run is writing {output}; wait until it has ended, or choose another folder.", "output"
-            )
+        lock = locked(workshop / "lock", output, "output", who="run")
         shutil.rmtree(workshop / "unfinished", ignore_errors=True)
         (workshop / "unfinished").mkdir(exist_ok=True)
     except OSError as error:

@@ -64,6 +64,23 @@ def is_locked(path: Path) -> bool:
         return False
 
 
+def locked(path: Path, writing: Path, *fields: str, who: str = "process") -> FileLock:
+    """A lock that is held already.
+
+    Args:
+        path: of the lock. writing: the folder that it guards. fields: that a refusal names. who: may hold it.
+
+    Raises:
+        UserError: another process holds it. OSError: it cannot be made.
+    """
+    lock = FileLock(path)
+    if not lock.acquire():
+        raise UserError(
+            f"Another {who} is writing {writing}; wait until it has ended, or choose another folder.", *fields
+        )
+    return lock
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes that ask out of a folder.
@@ -75,9 +92,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         UserError: another process is in it. OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    if not lock.acquire():
-        raise UserError(f"Another process is writing {folder}; wait until it has ended, or choose another folder.")
+    lock = locked(folder / LOCK, folder)
     try:
         yield
     finally:

@@ -9,7 +9,6 @@ reading the part that holds the lesions is enlarged. Outlines in a view where a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +24,17 @@ from ..lesions.seen import faint_views, seen_words
 from ..scan.display import display_window, side_marks
 from ..scan.planar import VIEW_NAMES, PlanarView
 from ..scan.thorax import ThoraxCrop
-from .label_placement import Rectangle, place_labels
-from .picture_parts import dashed_box, dashed_outline, grey_picture, region_black, wrapped
+from .label_placement import Rectangle
+from .picture_parts import (
+    dashed_box,
+    dashed_outline,
+    grey_picture,
+    region_black,
+    text_size,
+    wrapped,
+    write_numbers,
+    write_text,
+)
 from .png import write_png
 
 if TYPE_CHECKING:
@@ -101,7 +109,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     left = right + (part_width + MARGIN if len(panels) == 3 else 0)
     _write_list(draw, reading, left, bottom - THORAX_HEIGHT)
     for index, line in enumerate(notes):
-        _text(draw, MARGIN, below + MARGIN // 2 + index * NOTE_LINE, line, 13, INK, "la")
+        write_text(draw, MARGIN, below + MARGIN // 2 + index * NOTE_LINE, line, 13, INK, "la")
     return np.asarray(image)
 
 
@@ -168,7 +176,7 @@ def _draw_panel(
 
     draw, view = ImageDraw.Draw(image), panel.view
     left, top, right, bottom = place
-    _text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, panel.title, 14, INK, "ma")
+    write_text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, panel.title, 14, INK, "ma")
     if view is not None:
         region = region_in_view(edges, reading.scan.frame, view)
         black = display_window(view.counts)[1]
@@ -185,13 +193,13 @@ def _draw_panel(
         if edges != _edges(reading.crop) and reading.crop.method != "whole-body":
             dashed_box(draw, crop, bounds, CROP_LINE, 1)
         if numbered:
-            _write_numbers(draw, drawn, bounds)
+            write_numbers(draw, drawn, bounds, 13, OUTLINE, HALO, gap=3)
         near, far = side_marks(view)
-        _text(draw, place[0] + 6, place[1] + 4, near, 16, INK, "la")
-        _text(draw, place[2] - 6, place[1] + 4, far, 16, INK, "ra")
+        write_text(draw, place[0] + 6, place[1] + 4, near, 16, INK, "la")
+        write_text(draw, place[2] - 6, place[1] + 4, far, 16, INK, "ra")
         _grey_bar(image, place, black)
     else:
-        _text(draw, (place[0] + place[2]) // 2, (place[1] + place[3]) // 2, "not acquired", 14, FAINT, "mm")
+        write_text(draw, (place[0] + place[2]) // 2, (place[1] + place[3]) // 2, "not acquired", 14, FAINT, "mm")
     draw.rectangle((left, top, right - 1, bottom - 1), outline=(170, 170, 170))
 
 
@@ -226,42 +234,26 @@ def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> N
     from PIL import ImageDraw
 
     draw, words = ImageDraw.Draw(image), f"{black:.0f} counts"
-    right = place[2] - _text_size(draw, words, 11)[1]
+    right = place[2] - text_size(draw, words, 11, HALO)[1]
     left, top = round(right - 4 - BAR_WIDTH), place[3] + (BAR_STRIP - BAR_HEIGHT) // 2
     ramp = np.tile(np.linspace(255, 0, BAR_WIDTH).astype(np.uint8), (BAR_HEIGHT, 1))
     image.paste(Pillow.fromarray(ramp).convert("RGB"), (left, top))
     draw.rectangle((left, top, left + BAR_WIDTH, top + BAR_HEIGHT), outline=(170, 170, 170))
     middle = top + BAR_HEIGHT / 2
-    _text(draw, left - 4, middle, "0", 11, INK, "rm")
-    _text(draw, right, middle, words, 11, INK, "lm")
-
-
-def _write_numbers(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], bounds: Rectangle) -> None:
-    """Every lesion's number beside its outline, with a thin leader where it had to stand further away."""
-    size = 13
-    boxes = {number: _text_size(draw, str(number), size) for number in drawn}
-    outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}
-    middles = {}
-    for number, (top, left, anchor) in place_labels(outlines, boxes, bounds, gap=3).items():
-        height, width = boxes[number]
-        middles[number] = (left + width / 2, top + height / 2)
-        if anchor is not None:
-            draw.line([(anchor[1], anchor[0]), middles[number]], fill=OUTLINE, width=1)
-    # All numbers after all leaders, so that no leader crosses a number.
-    for number, (x, y) in middles.items():
-        _text(draw, x, y, str(number), size, OUTLINE, "mm", halo=True)
+    write_text(draw, left - 4, middle, "0", 11, INK, "rm")
+    write_text(draw, right, middle, words, 11, INK, "lm")
 
 
 def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) -> None:
     case = reading.scan.case if len(reading.scan.case) <= 60 else reading.scan.case[:57] + "..."
-    _text(draw, MARGIN, 8, f"{case}: {headline(reading)}", 18, INK, "la")
+    write_text(draw, MARGIN, 8, f"{case}: {headline(reading)}", 18, INK, "la")
     model, device = reading.receipt.get("model"), reading.receipt.get("device")
     if isinstance(model, dict):
         model = " ".join(str(model[key]) for key in ("name", "version") if key in model)
     day = written_day(reading.scan.source.description.get("study_date", ""))
     facts = [f"model {model}" if model else "", f"device {device}" if device else "", f"scan of {day}" if day else ""]
-    _text(draw, MARGIN, 31, ", ".join(fact for fact in facts if fact), 13, FAINT, "la")
-    _text(draw, width / 2, height - FOOTER / 2, RESEARCH_USE, 14, INK, "mm")
+    write_text(draw, MARGIN, 31, ", ".join(fact for fact in facts if fact), 13, FAINT, "la")
+    write_text(draw, width / 2, height - FOOTER / 2, RESEARCH_USE, 14, INK, "mm")
 
 
 def _notes(reading: Reading) -> list[str]:
@@ -285,17 +277,17 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
     )
     cut = set(cut_by_box(reading))
     for heading, column, anchor in headings:
-        _text(draw, left + column, top, heading, 13, FAINT, anchor)
+        write_text(draw, left + column, top, heading, 13, FAINT, anchor)
     for index, lesion in enumerate(reading.lesions[:LISTED]):
         mark = " (cut)" if lesion.id in cut else ""
         contrasts = [_contrast(lesion, name) for name in VIEW_NAMES]
         known = "-" if lesion.confidence is None else f"{lesion.confidence:.2f}"
         entries = (str(lesion.id), seen_words(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, known)
         for (_, column, anchor), entry in zip(headings, entries, strict=False):
-            _text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
+            write_text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
     if len(reading.lesions) > LISTED:
         more = f"and {len(reading.lesions) - LISTED} more in lesions.csv"
-        _text(draw, left, top + ROW * (LISTED + 1), more, 13, FAINT, "la")
+        write_text(draw, left, top + ROW * (LISTED + 1), more, 13, FAINT, "la")
 
 
 def _contrast(lesion: Lesion, name: Any) -> str:
@@ -304,37 +296,3 @@ def _contrast(lesion: Lesion, name: Any) -> str:
     if measured is None or not np.isfinite(measured.contrast):
         return "-"
     return f"{measured.contrast:.2f}" + (" (f)" if name in faint_views(lesion) else "")
-
-
-def _text(
-    draw: ImageDraw,
-    x: float,
-    y: float,
-    text: str,
-    size: int,
-    color: tuple[int, int, int],
-    anchor: str,
-    halo: bool = False,
-) -> None:
-    """Text at a place; a halo keeps it readable on dark uptake."""
-    draw.text(
-        (x, y),
-        text,
-        fill=color,
-        font=_font(size),
-        anchor=anchor,
-        stroke_width=HALO if halo else 0,
-        stroke_fill=(255, 255, 255),
-    )
-
-
-def _text_size(draw: ImageDraw, text: str, size: int) -> tuple[float, float]:
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(size), stroke_width=HALO)
-    return (bottom - top, right - left)
-
-
-@cache
-def _font(size: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)

@@ -1,24 +1,31 @@
-"""Parts of the overview: counts in grey, grey bars, dashed lines, wrapped sentences."""
+"""Parts of pictures: counts in grey, grey bars, dashed lines, numbers beside outlines, wrapped sentences."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..scan.planar import PlanarView
+from .label_placement import place_labels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["dashed_box", "dashed_outline", "grey_picture", "region_black", "wrapped"]
+__all__ = [
+    *("dashed_box", "dashed_outline", "grey_picture", "region_black", "text_size", "wrapped", "write_numbers"),
+    "write_text",
+]
 
 Color = tuple[int, int, int]
 Region = tuple[float, float, float, float]
 
+WHITE = (255, 255, 255)
 #: Share of a region's own hottest pixels that may be black in its enlargement.
 REGION_SATURATED = 0.002
 
@@ -45,6 +52,55 @@ def grey_picture(view: PlanarView, region: Region, size: tuple[int, int], black:
     field = Image.new("L", (right - left, bottom - top), 255)
     field.paste(grey, (-left, -top))
     return field.resize(size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def write_text(
+    draw: ImageDraw, x: float, y: float, text: str, size: int, color: Color, anchor: str = "mm", halo: int = 0
+) -> None:
+    """Text at a place; a halo of so many pixels keeps it readable on dark uptake."""
+    draw.text((x, y), text, fill=color, font=_font(size), anchor=anchor, stroke_width=halo, stroke_fill=WHITE)
+
+
+def text_size(draw: ImageDraw, text: str, size: int, halo: int = 0) -> tuple[float, float]:
+    """(height, width) of a text with its halo."""
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(size), stroke_width=halo)
+    return bottom - top, right - left
+
+
+def write_numbers(
+    draw: ImageDraw,
+    drawn: Mapping[int, Sequence[NDArray[np.float64]]],
+    bounds: Region,
+    size: int,
+    color: Color,
+    halo: int,
+    gap: int,
+    leader: int = 1,
+) -> None:
+    """Every lesion's number beside its outline, with a thin leader where it had to stand further away.
+
+    Args:
+        drawn: {number: outlines, each (n, 2) of row and column in the picture}. size: of the letters.
+        gap, leader: between outline and number, width of the line, in pixels.
+    """
+    boxes = {number: text_size(draw, str(number), size, halo) for number in drawn}
+    outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}
+    middles = {}
+    for number, (top, left, anchor) in place_labels(outlines, boxes, bounds, gap=gap).items():
+        height, width = boxes[number]
+        middles[number] = (left + width / 2, top + height / 2)
+        if anchor is not None:
+            draw.line([(anchor[1], anchor[0]), middles[number]], fill=color, width=leader)
+    # All numbers after all leaders, so that no leader crosses a number.
+    for number, (x, y) in middles.items():
+        write_text(draw, x, y, str(number), size, color, halo=halo)
+
+
+@cache
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
 
 
 def dashed_outline(draw: ImageDraw, polygon: NDArray[np.float64], color: Color | int, width: int) -> None:

@@ -131,9 +131,7 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     if not bone[:, 1:-1].any():
         # Of one value all over, which only somebody who insists has read.
         return {}
-    # Second differences along a row take out slopes; the variance of a - 2 b + c is six times that of a pixel.
-    second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
-    noise = float((second[bone[:, 1:-1]] ** 2).mean()) / 6 / max(float(image[bone].mean()), 1e-6)
+    noise = noise_variance(image, bone) / max(float(image[bone].mean()), 1e-6)
     fine = gaussian_filter(image, 1.5) - smooth
     # What counting alone adds to a difference of two Gaussians, so that short scans do not look sharp.
     counted = float(image[bone].mean()) * _noise_share(1.5, BODY_LEVEL.smoothing_pixels)
@@ -216,6 +214,15 @@ def _logarithms(found: Mapping[str, float]) -> NDArray[np.float64]:
 
 def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
+
+
+def noise_variance(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+    """Variance of a pixel's noise where the image changes slowly, both (rows, columns); its outer columns are left out.
+
+    Second differences along a row take out slopes; the variance of a - 2 b + c is six times that of a pixel.
+    """
+    second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
+    return float((second[where[:, 1:-1]] ** 2).mean()) / 6
 
 
 def _noise_share(narrow: float, wide: float) -> float:

@@ -21,6 +21,10 @@ def tell(*message):
 pickle.load(sys.stdin.buffer)
 if os.environ.get("TINY_REFUSES"):
     tell("refused", {"message": "There is no model.", "fields": [], "command": ""}); sys.exit()
+hung = os.environ.get("TINY_HANGS")
+if hung and (hung == "always" or not os.path.exists(hung)):
+    if hung != "always": open(hung, "w").close()
+    time.sleep(600)
 if os.environ.get("TINY_DIES"):
     sys.exit("no memory")
 tell("ready", "onnx", "CPU")
@@ -94,6 +98,18 @@ def test_processes_that_die_one_after_the_other_end_the_run_with_what_they_said(
     monkeypatch.setenv("TINY_DIES", "1")
     with pytest.raises(UserError, match=r"no memory.*try fewer"):
         read(pool(2), tmp_path, "a", "b")
+
+
+def test_a_process_that_hangs_while_it_starts_is_replaced(pool, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINY_HANGS", str(tmp_path / "hung"))
+    found = read(pool(1, unseen=3.0), tmp_path, "a", "b")
+    assert all("error" not in result for result in found.values())
+
+
+def test_processes_that_never_get_ready_end_the_run(pool, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINY_HANGS", "always")
+    with pytest.raises(UserError, match=r"not ready within 1 s.*try fewer"):
+        read(pool(1, unseen=1.0), tmp_path, "a", "b")
 
 
 def test_a_run_that_is_left_ends_its_processes(pool, tmp_path):

@@ -88,7 +88,7 @@ def test_crop_is_mirrored_into_the_posterior_view(a_reading):
 
 def test_missing_view_is_said_to_be_missing(reading_factory, monkeypatch):
     written = []
-    monkeypatch.setattr(overview, "_text", lambda draw, x, y, text, *rest, **more: written.append(text))
+    monkeypatch.setattr(overview, "write_text", lambda draw, x, y, text, *rest, **more: written.append(text))
     render_overview(reading_factory(views=("posterior",)))
     assert written.count("not acquired") == 2
     written.clear()
@@ -98,7 +98,7 @@ def test_missing_view_is_said_to_be_missing(reading_factory, monkeypatch):
 
 def test_picture_names_case_model_device_count_and_research_use(reading_factory, monkeypatch):
     written = []
-    monkeypatch.setattr(overview, "_text", lambda draw, x, y, text, *rest, **more: written.append(text))
+    monkeypatch.setattr(overview, "write_text", lambda draw, x, y, text, *rest, **more: written.append(text))
     render_overview(reading_factory())
     assert "case one: 3 areas of abnormal uptake in the thorax box" in written
     assert "model made-up 1, device CPU" in written
@@ -196,7 +196,7 @@ def test_the_whole_picture_looks_as_it_was_approved(a_reading):
 def written_by(monkeypatch, reading):
     """All words in the picture of a reading."""
     written = []
-    monkeypatch.setattr(overview, "_text", lambda draw, x, y, text, *rest, **more: written.append(text))
+    monkeypatch.setattr(overview, "write_text", lambda draw, x, y, text, *rest, **more: written.append(text))
     render_overview(reading)
     return written
 

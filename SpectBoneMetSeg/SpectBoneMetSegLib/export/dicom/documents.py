@@ -12,7 +12,7 @@ from ...common.notice import RESEARCH_USE
 from ...lesions.results import Reading
 from .equipment import MANUFACTURER, manufacturer_words
 from .segmentation import SERIES, series_uid, sop_uid
-from .source import OPTIONAL, SHARED, SourceView
+from .source import SourceView, share
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -67,9 +67,7 @@ def _object(reading: Reading, source: SourceView, what: str, kind: str, modality
     from pydicom.uid import UID, ExplicitVRLittleEndian
 
     made, now = Dataset(), datetime.now()
-    for keyword in (*SHARED, *OPTIONAL):
-        if source.header.get(keyword) is not None:
-            setattr(made, keyword, source.header.get(keyword))
+    share(source.header, made)
     made.SOPClassUID, made.SOPInstanceUID = kind, sop_uid(reading, what)
     made.SeriesInstanceUID, made.SeriesNumber, made.InstanceNumber = series_uid(reading, what), SERIES[what], 1
     made.Modality, made.SeriesDescription = modality, manufacturer_words(words)

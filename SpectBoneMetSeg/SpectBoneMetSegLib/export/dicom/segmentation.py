@@ -20,7 +20,7 @@ from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, finding_of
 from .equipment import algorithm_of, equipment, manufacturer_words
-from .source import OPTIONAL, SHARED, SourceView
+from .source import SourceView, share
 from .uids import content_of, derived_uid, tracking_uids
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ def _as_single_frame(source: SourceView) -> Dataset:
     from pydicom.dataset import Dataset
 
     header, lps, image = source.header, source.stored_to_lps, Dataset()
-    for keyword in (*SHARED, *OPTIONAL, "SOPInstanceUID", "SeriesInstanceUID"):
-        if header.get(keyword) is not None:
-            setattr(image, keyword, header.get(keyword))
+    share(header, image, "SOPInstanceUID", "SeriesInstanceUID")
     steps = np.linalg.norm(lps[:3, :2], axis=0)
     image.SOPClassUID = SINGLE_FRAME
     image.Modality, image.FrameOfReferenceUID = "NM", source.frame_of_reference

@@ -20,21 +20,13 @@ from .uids import derived_uid
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["SourceView", "source_views"]
+__all__ = ["SourceView", "share", "source_views"]
 
-#: Attributes of patient and study that every object of the study shares, and what stands for one that is missing.
-SHARED = {
-    "PatientName": "",
-    "PatientID": "",
-    "PatientBirthDate": "",
-    "PatientSex": "",
-    "StudyInstanceUID": "",
-    "StudyDate": "",
-    "StudyTime": "",
-    "StudyID": "",
-    "AccessionNumber": "",
-    "ReferringPhysicianName": "",
-}
+#: Attributes of patient and study that every object of the study shares; one that is missing is empty there.
+SHARED = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
 OPTIONAL = (
     "SpecificCharacterSet",
     "StudyDescription",
@@ -111,6 +103,13 @@ def source_views(reading: Reading) -> dict[ViewName, SourceView]:
 def _complete(header: Dataset, name: str) -> None:
     if not header.get("StudyInstanceUID"):
         raise UserError(f"{name} names no study to file DICOM results under; export the scan again from the archive.")
-    for keyword, value in SHARED.items():
+    for keyword in SHARED:
         if header.get(keyword) is None:
-            setattr(header, keyword, value)
+            setattr(header, keyword, "")
+
+
+def share(header: Dataset, made: Dataset, *further: str) -> None:
+    """Give an object what all of its study share, and `further` attributes of the file that it comes from."""
+    for keyword in (*SHARED, *OPTIONAL, *further):
+        if header.get(keyword) is not None:
+            setattr(made, keyword, header.get(keyword))

@@ -6,7 +6,7 @@ Made to be printed in grey as well: outlines lie on a white line, regions are to
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from ...lesions.seen import faint_views
 from ...scan.display import display_window, side_marks
 from ...scan.planar import PlanarView, ViewName
 from ...scan.skeleton_regions import RIGHT_OFFSET
-from ..label_placement import place_labels
-from ..picture_parts import dashed_outline, grey_picture
+from ..picture_parts import dashed_outline, grey_picture, write_numbers, write_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +31,8 @@ HEIGHT = 1180
 BRIGHT, DARK = 0.45, 1.6
 INK, OUTLINE, WHITE = (25, 25, 25), (200, 0, 30), (255, 255, 255)
 LETTERS = 32
+#: White around letters that stand on the picture.
+HALO = 4
 #: Rows with less than this part of the fullest row's counts hold no body; so much of them is shown all the same.
 AIR_ROW, AIR_MM = 0.02, 30.0
 
@@ -62,7 +63,8 @@ def view_picture(reading: Reading, name: ViewName, level: float) -> tuple[bytes,
                 dashed_outline(draw, piece, OUTLINE, 2)
             else:
                 draw.line(points, fill=OUTLINE, width=3, joint="curve")
-    _number(draw, drawn, image.size)
+    bounds = (0, 0, image.height, image.width)
+    write_numbers(draw, drawn, bounds, LETTERS, OUTLINE, HALO, gap=5, leader=2)
     _mark_sides(draw, view, image.size)
     return _png(image), black
 
@@ -92,7 +94,7 @@ def map_picture(reading: Reading, name: ViewName) -> bytes | None:
     draw = ImageDraw.Draw(image)
     for number in np.unique(regions[regions > 0]).tolist():
         row, column = _inside(regions == number)
-        _text(draw, (column + 0.5) * scale[1], (row + 0.5) * scale[0], str(number), 26, INK)
+        write_text(draw, (column + 0.5) * scale[1], (row + 0.5) * scale[0], str(number), 26, INK, halo=HALO)
     _mark_sides(draw, view, size)
     return _png(image)
 
@@ -138,38 +140,11 @@ def _shade(number: int) -> tuple[float, float, float]:
     return 255 * red, 255 * green, 255 * blue
 
 
-def _number(draw: ImageDraw, drawn: dict[int, list[NDArray[np.float64]]], size: tuple[int, int]) -> None:
-    width, height = size
-    boxes = {number: _size(draw, str(number)) for number in drawn}
-    outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}
-    for number, (top, left, anchor) in place_labels(outlines, boxes, (0, 0, height, width), gap=5).items():
-        high, wide = boxes[number]
-        x, y = left + wide / 2, top + high / 2
-        if anchor is not None:
-            draw.line([(anchor[1], anchor[0]), (x, y)], fill=OUTLINE, width=2)
-        _text(draw, x, y, str(number), LETTERS, OUTLINE)
-
-
 def _mark_sides(draw: ImageDraw, view: PlanarView, size: tuple[int, int]) -> None:
     near, far = side_marks(view)
-    _text(draw, 18, 24, near, 32, INK)
-    _text(draw, size[0] - 18, 24, far, 32, INK)
+    write_text(draw, 18, 24, near, 32, INK, halo=HALO)
+    write_text(draw, size[0] - 18, 24, far, 32, INK, halo=HALO)
     draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=(150, 150, 150), width=2)
-
-
-def _text(draw: ImageDraw, x: float, y: float, text: str, size: int, color: tuple[int, int, int]) -> None:
-    draw.text((x, y), text, fill=color, font=_font(size), anchor="mm", stroke_width=4, stroke_fill=WHITE)
-
-
-def _size(draw: ImageDraw, text: str) -> tuple[float, float]:
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=_font(LETTERS), stroke_width=4)
-    return bottom - top, right - left
-
-
-def _font(size: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
 
 
 def _png(image: Image) -> bytes:

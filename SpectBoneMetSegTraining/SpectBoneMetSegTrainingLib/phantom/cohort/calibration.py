@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.model.appearance import noise_variance
 from SpectBoneMetSegLib.model.inputs import body_mask
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
@@ -186,14 +187,12 @@ def _region(
 
 
 def neighbour_noise(image: Image) -> float:
-    """Variance / mean from second differences along the rows of flat parts; 1 is pure Poisson noise."""
+    """Variance / mean of neighbouring pixels of flat parts; 1 is pure Poisson noise."""
     from scipy import ndimage
 
     mean = ndimage.gaussian_filter(image, 4)
-    # Second differences along a row take out slopes; variance of a - 2b + c is 6 times that of a pixel.
-    second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
-    flat = mean[:, 1:-1] > 0.3 * np.percentile(mean, 90)
-    return float((second[flat] ** 2).mean() / 6 / image[:, 1:-1][flat].mean())
+    flat = mean > 0.3 * np.percentile(mean, 90)
+    return noise_variance(image, flat) / float(image[:, 1:-1][flat[:, 1:-1]].mean())
 
 
 def _spectrum(image: Image, spacing: float) -> NDArray[np.float64]:
