@@ -41,7 +41,7 @@ Value = TypeVar("Value")
 NEEDED = ("numpy", "scipy", "pydicom", "SimpleITK", "Pillow", "onnxruntime", "pylibjpeg", "python-gdcm", "platformdirs")
 EXTRA = (
     *("tensorflow", "keras", "slicer-core", "dask", "distributed"),
-    *("highdicom", "Jinja2", "reportlab", "dicom-anonymizer"),
+    *("highdicom", "Jinja2", "reportlab", "dicom-anonymizer", "pynetdicom"),
 )
 PYTHONS = ((3, 11), (3, 13))
 #: Below these a run may end in the middle (GB).
