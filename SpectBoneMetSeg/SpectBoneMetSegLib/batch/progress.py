@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-__all__ = ["Progress", "duration"]
+__all__ = ["CaseProgress", "duration"]
 
 #: Seconds between two drawings of the bar, and between two lines of a log.
 BAR_EVERY, LINE_EVERY = 0.2, 60.0
@@ -17,7 +17,7 @@ RATE_OF = 200
 BAR_WIDTH = 30
 
 
-class Progress:
+class CaseProgress:
     """Counts cases and says so; on a terminal the bar stays on the last line."""
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:

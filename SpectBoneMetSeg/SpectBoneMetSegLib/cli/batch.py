@@ -153,11 +153,11 @@ def _tell_plan(plan: Plan, run: Run) -> None:
 
 def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any, state: StateFile) -> None:
     """Read what waits, with a bar or lines of progress."""
-    from ..batch.progress import Progress
+    from ..batch.progress import CaseProgress
     from ..batch.run import WORKSHOP
     from ..batch.work import Settings
 
-    progress = Progress(len(run.plan.waiting))
+    progress = CaseProgress(len(run.plan.waiting))
     # Where a bar moves, lines would push it away; `batch.csv` holds what they say.
     lines = None if progress.bar and sys.stdout.isatty() else sys.stderr if args.json else sys.stdout
 

@@ -24,7 +24,7 @@ def clock(monkeypatch):
 @pytest.mark.usefixtures("clock")
 def test_a_log_has_a_line_a_minute_with_rate_time_left_and_failures():
     stream = io.StringIO()
-    shown = progress.Progress(100, stream)
+    shown = progress.CaseProgress(100, stream)
     for number in range(6):
         shown.tick(failed=number == 2)
     shown.close()
@@ -36,7 +36,7 @@ def test_a_log_has_a_line_a_minute_with_rate_time_left_and_failures():
 @pytest.mark.usefixtures("clock")
 def test_a_terminal_has_one_bar_below_what_is_said():
     stream = Terminal()
-    shown = progress.Progress(4, stream)
+    shown = progress.CaseProgress(4, stream)
     shown.tick()
     shown.say("one.dcm: broken")
     shown.tick(failed=True)

@@ -145,7 +145,7 @@ class ResultPanel:
 
 
 def comparisonRows(comparison):
-    """The table's rows of a Comparison; none for None."""
+    """The table's rows of a ParentComparison; none for None."""
     from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 
     if comparison is None:

@@ -12,7 +12,7 @@ from SpectBoneMetSegTrainingLib.cli import jobs as jobs_command
 from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
 from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec, list_jobs, read_job, start_job
-from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
+from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 
@@ -132,7 +132,7 @@ def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare
     assert main(["jobs", "use", "tiny", "--folder", str(jobs)]) == 1
     assert "has no model to use" in capsys.readouterr().err
     main(["jobs", "watch", "tiny", "--folder", str(jobs)])
-    worse = Comparison("thorax 1", "", 20, 20, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "")
+    worse = ParentComparison("thorax 1", "", 20, 20, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "")
     bare_model(folder / "model" / "tiny", {COMPARISON: worse.to_dict()})
     assert main(["jobs", "use", "tiny", "--folder", str(jobs)]) == 1
     assert "worse than thorax 1" in capsys.readouterr().err

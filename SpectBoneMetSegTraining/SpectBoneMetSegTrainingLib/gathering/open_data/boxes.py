@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 
-__all__ = ["Box", "mask_in_box", "masks_of_boxes", "read_boxes"]
+__all__ = ["NamedBox", "mask_in_box", "masks_of_boxes", "read_boxes"]
 
 Mask = NDArray[np.bool_]
 
@@ -27,7 +27,7 @@ BLUR, PERCENTILE = 1.5, 75.0
 
 
 @dataclass(frozen=True)
-class Box:
+class NamedBox:
     """A box in pixels of its picture, half open, and what stands on it."""
 
     rows: tuple[int, int]
@@ -35,7 +35,7 @@ class Box:
     name: str
 
 
-def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[Box], list[str]]:
+def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[NamedBox], list[str]]:
     """The boxes of a Pascal-VOC file cut to a picture of (rows, columns), and sentences about those that were not used.
 
     Raises:
@@ -44,7 +44,7 @@ def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[Box], list[str]
     try:
         root = ElementTree.parse(path).getroot()
         found = [
-            Box(
+            NamedBox(
                 (_number(each, "ymin"), _number(each, "ymax")),
                 (_number(each, "xmin"), _number(each, "xmax")),
                 (each.findtext("name") or "").strip().lower(),
@@ -61,7 +61,7 @@ def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[Box], list[str]
         if (rows[1] - rows[0]) * (columns[1] - columns[0]) < LEAST_AREA or rows[1] <= rows[0]:
             notes.append(f"{path.name}: a box of hardly any area was left out.")
             continue
-        kept.append(Box(rows, columns, box.name))
+        kept.append(NamedBox(rows, columns, box.name))
     return kept, notes
 
 
@@ -69,7 +69,7 @@ def _number(node: ElementTree.Element, name: str) -> int:
     return round(float(node.findtext(f"bndbox/{name}") or "nan"))
 
 
-def masks_of_boxes(grey: NDArray[np.float32], boxes: Sequence[Box]) -> list[Mask]:
+def masks_of_boxes(grey: NDArray[np.float32], boxes: Sequence[NamedBox]) -> list[Mask]:
     """(rows, columns) masks, one a box; a pixel in several boxes goes to the one with the nearest centre."""
     owner = np.full(grey.shape, -1)
     distance = np.full(grey.shape, np.inf)

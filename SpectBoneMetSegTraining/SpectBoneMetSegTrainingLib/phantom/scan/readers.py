@@ -45,7 +45,7 @@ Drawing = dict[int, Mask]
 
 
 @dataclass(frozen=True)
-class Reader:
+class SimulatedReader:
     """A reader's habits: outline level, how much brighter than others the reader needs a lesion, mm drawn outside."""
 
     level: float
@@ -68,15 +68,15 @@ class Panel:
     lesions: dict[ViewName, dict[int, Mask]]
 
 
-def draw_readers(rng: np.random.Generator) -> tuple[Reader, ...]:
+def draw_readers(rng: np.random.Generator) -> tuple[SimulatedReader, ...]:
     """READERS readers at random."""
     return tuple(
-        Reader(float(rng.normal(*LEVEL)), float(rng.normal(0, CAUTION)), float(rng.normal(0, OFFSET_MM)))
+        SimulatedReader(float(rng.normal(*LEVEL)), float(rng.normal(0, CAUTION)), float(rng.normal(0, OFFSET_MM)))
         for _ in range(READERS)
     )
 
 
-def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> dict[ViewName, Drawing]:
+def annotate(case: SimulatedCase, reader: SimulatedReader, rng: np.random.Generator) -> dict[ViewName, Drawing]:
     """{view: what this reader outlines}, of the views that exist."""
     pixel, habit = case.scan.frame.spacing[0], SITES[str(case.parameters.get("site", "a"))].level
     drawn: dict[ViewName, Drawing] = {view: {} for view in case.scan.views}
@@ -89,7 +89,7 @@ def annotate(case: SimulatedCase, reader: Reader, rng: np.random.Generator) -> d
     return drawn
 
 
-def _chance(shown: LesionView, reader: Reader) -> float:
+def _chance(shown: LesionView, reader: SimulatedReader) -> float:
     """How likely the reader sees a lesion."""
     from scipy.special import expit
 

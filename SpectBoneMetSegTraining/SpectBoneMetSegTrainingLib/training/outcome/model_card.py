@@ -17,14 +17,14 @@ from ...dataset.opened import Data, opened
 from .. import run_folder
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
-from .promotion import COMPARISON, Comparison
+from .promotion import COMPARISON, ParentComparison
 
 #: Points of each curve in a card.
 CURVE_POINTS = 60
 
 
 def complete_card(
-    model: ModelFolder, run: Path, data: Data, config: TrainingConfig, comparison: Comparison | None
+    model: ModelFolder, run: Path, data: Data, config: TrainingConfig, comparison: ParentComparison | None
 ) -> ModelFolder:
     """Add to a model's card what the training saw, its curves and the comparison; no names of patients or cases."""
     card = model.card

@@ -25,7 +25,7 @@ from ...evaluation.scores import CaseScores, from_flat, score_cases, without_fla
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
 from ..validation import image_by_image
-from .promotion import Comparison, Difference, Verdict, judge
+from .promotion import Difference, ParentComparison, Verdict, judge
 
 #: What else is told of both models, by the names of `report.figures`.
 FURTHER = ("lesion_recall", "false_alarms_per_image")
@@ -47,7 +47,7 @@ HOW = (
 )
 
 
-def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, config: TrainingConfig) -> Comparison:
+def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, config: TrainingConfig) -> ParentComparison:
     """Measure a model and its parent on the same validation patients.
 
     The new model's thresholds were chosen on these very patients, which would flatter it; so here each half of the
@@ -98,10 +98,10 @@ def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Seq
     )
 
 
-def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: str) -> Comparison:
+def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: str) -> ParentComparison:
     """The comparison as a card holds it: of pooled DSC, "dsc", and whatever else was measured."""
     dice, card = beside.figures["dsc"], parent.card
-    return Comparison(
+    return ParentComparison(
         f"{card.name} {card.version}",
         card.sha256,
         beside.patients,

@@ -41,7 +41,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ParentComparison:
     """A model beside its parent on the same patients.
 
     Attributes:
@@ -86,7 +86,7 @@ class Comparison:
         return {**plain, "interval": "95 %, paired bootstrap over patients", "margin": MARGIN}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
+    def from_dict(cls, values: Mapping[str, Any]) -> ParentComparison:
         """The inverse of `to_dict`; KeyError or TypeError for anything else."""
         names = [item.name for item in fields(cls) if item.name != "further"]
         further = {name: Difference(**_defined(numbers)) for name, numbers in values.get("further", {}).items()}
@@ -104,10 +104,10 @@ def judge(low: float, high: float, patients: int) -> Verdict:
     return "not worse" if low >= -MARGIN else "undecided"
 
 
-def comparison_of(model: ModelFolder) -> Comparison | None:
+def comparison_of(model: ModelFolder) -> ParentComparison | None:
     """What a model's card says of the comparison with its parent, None if there was none."""
     try:
-        return Comparison.from_dict(model.card.metrics[COMPARISON])
+        return ParentComparison.from_dict(model.card.metrics[COMPARISON])
     except (KeyError, TypeError):
         return None
 

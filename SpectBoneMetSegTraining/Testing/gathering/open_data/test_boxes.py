@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegTrainingLib.gathering.open_data.boxes import Box, mask_in_box, masks_of_boxes, read_boxes
+from SpectBoneMetSegTrainingLib.gathering.open_data.boxes import NamedBox, mask_in_box, masks_of_boxes, read_boxes
 from SpectBoneMetSegTrainingLib.gathering.open_data.folds import published_bs80k
 from support import open_sets
 
@@ -35,7 +35,7 @@ def test_an_even_box_gets_an_ellipse():
 def test_a_pixel_in_two_boxes_goes_to_the_nearer_centre():
     grey = np.full((40, 40), 10.0, np.float32)
     grey[10:30, 10:30] = 100
-    first, second = masks_of_boxes(grey, [Box((5, 25), (5, 25), "a"), Box((15, 35), (15, 35), "b")])
+    first, second = masks_of_boxes(grey, [NamedBox((5, 25), (5, 25), "a"), NamedBox((15, 35), (15, 35), "b")])
     assert not (first & second).any()
 
 
@@ -45,7 +45,7 @@ def test_boxes_are_half_open_and_those_of_no_area_or_beyond_the_picture_are_told
         open_sets.box_xml(("Abnormal", 3, 5, 13, 25), ("normal", 1, 1, 2, 2), ("Odd", 250, 1000, 300, 1030))
     )
     boxes, notes = read_boxes(path, (1024, 256))
-    assert boxes == [Box((5, 25), (3, 13), "abnormal"), Box((1000, 1024), (250, 256), "odd")]
+    assert boxes == [NamedBox((5, 25), (3, 13), "abnormal"), NamedBox((1000, 1024), (250, 256), "odd")]
     assert len(notes) == 2
     path.write_text("<annotation><object>")
     with pytest.raises(UserError, match="damaged"):

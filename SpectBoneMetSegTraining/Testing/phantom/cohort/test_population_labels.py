@@ -104,7 +104,7 @@ def test_the_agreement_of_the_readers_is_told_for_the_whole_data_set(tmp_path):
 def test_a_lesion_that_the_readers_missed_is_neither_right_nor_wrong(tmp_path, monkeypatch):
     from SpectBoneMetSegTrainingLib.phantom.scan import readers
 
-    monkeypatch.setattr(readers, "draw_readers", lambda rng: (readers.Reader(0.4, 1e3),) * 3)
+    monkeypatch.setattr(readers, "draw_readers", lambda rng: (readers.SimulatedReader(0.4, 1e3),) * 3)
     simulate_population(tmp_path, Population(1, seed=1))
     crop = load_case(tmp_path, "sim0001_00000")
     exact = load_case(tmp_path, "sim0001_00000", truth="exact")

@@ -7,7 +7,7 @@ import pytest
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.scan import readers
-from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, Reader, annotate, consensus, marks
+from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, SimulatedReader, annotate, consensus, marks
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
 from SpectBoneMetSegTrainingLib.phantom.scan.truth import OUTLINE_LEVEL, label_view
 
@@ -42,7 +42,7 @@ def case():
 
 
 def all_seeing(level, offset=0.0):
-    return Reader(level, -9.0, offset)
+    return SimulatedReader(level, -9.0, offset)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_reader_who_draws_outside_gives_a_larger_outline(case, steady):
 
 
 def test_a_very_cautious_reader_marks_nothing(case):
-    assert annotate(case, Reader(0.4, 1e3), np.random.default_rng(0)) == {"anterior": {}, "posterior": {}}
+    assert annotate(case, SimulatedReader(0.4, 1e3), np.random.default_rng(0)) == {"anterior": {}, "posterior": {}}
 
 
 def test_faint_and_noisy_lesions_are_overlooked_more_often():
@@ -172,7 +172,7 @@ def test_faint_and_noisy_lesions_are_overlooked_more_often():
     assert 5 < seen[2] < 55
     assert seen[3] < 5
     noisy = replace(faint.lesions[0], views={"anterior": replace(faint.lesions[0].views["anterior"], snr=1.0)})
-    assert annotate(replace(faint, lesions=(noisy,)), Reader(0.4, 0.0), rng)["anterior"] == {}
+    assert annotate(replace(faint, lesions=(noisy,)), SimulatedReader(0.4, 0.0), rng)["anterior"] == {}
 
 
 def test_cold_lesions_are_not_outlined():

@@ -16,8 +16,8 @@ from SpectBoneMetSegTrainingLib.training.outcome.promotion import (
     COMPARISON,
     MARGIN,
     MINIMUM_PATIENTS,
-    Comparison,
     Difference,
+    ParentComparison,
     comparison_of,
     judge,
     promote,
@@ -27,17 +27,19 @@ from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 DIFFERENCE = st.floats(-1, 1, allow_nan=False)
 
 
-def comparison(low: float, high: float, patients: int = 40) -> Comparison:
+def comparison(low: float, high: float, patients: int = 40) -> ParentComparison:
     middle = (low + high) / 2
     verdict = judge(low, high, patients)
-    return Comparison("thorax 1", "ab" * 32, patients, 44, 0.7 + middle, 0.7, middle, low, high, verdict, "on discs")
+    return ParentComparison(
+        "thorax 1", "ab" * 32, patients, 44, 0.7 + middle, 0.7, middle, low, high, verdict, "on discs"
+    )
 
 
 @pytest.fixture
 def make_model(bare_model, tmp_path, monkeypatch):
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "store"))
 
-    def make(found: Comparison | None, seed: int = 0):
+    def make(found: ParentComparison | None, seed: int = 0):
         metrics = {COMPARISON: json.loads(json.dumps(found.to_dict()))} if found else {}
         return bare_model(tmp_path / "made" / "mine", metrics, seed)
 
