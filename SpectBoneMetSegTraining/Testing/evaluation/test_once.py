@@ -1,0 +1,83 @@
+"""A case is answered and delineated once, whatever is measured of it; at a look the network is asked once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from SpectBoneMetSegLib.lesions import redraw
+from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.engines import Answer
+from SpectBoneMetSegTrainingLib.cli import evaluate
+from SpectBoneMetSegTrainingLib.dataset.opened import DataSet
+from SpectBoneMetSegTrainingLib.evaluation import predictions
+from SpectBoneMetSegTrainingLib.evaluation.metrics import by_view
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases
+from SpectBoneMetSegTrainingLib.evaluation.scores import score_cases
+from SpectBoneMetSegTrainingLib.training import validation
+from SpectBoneMetSegTrainingLib.training.validation import Said
+from support.scored_cases import PLAIN, crop_of, marks, perfect
+
+NETWORK = NetworkConfig()
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """How often probabilities were cut into lesions."""
+    counted = []
+
+    def counting(real):
+        def cut(*args, **options):
+            counted.append(1)
+            return real(*args, **options)
+
+        return cut
+
+    for module in (predictions, redraw):
+        monkeypatch.setattr(module, "lesion_masks", counting(module.lesion_masks))
+    return counted
+
+
+@pytest.mark.parametrize("confidence", [None, "some"])
+def test_evaluating_answers_and_cuts_every_case_once(discs, tmp_path, cuts, confidence):
+    data, asked = DataSet(discs(tmp_path / "d", ["test"] * 3)), []
+
+    def answer(inputs):
+        asked.append(inputs.shape)
+        return Answer(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
+
+    card = SimpleNamespace(network=NETWORK, confidence=confidence, **vars(Delineator()))
+    cases = [f"case{number}" for number in range(3)]
+    scores, areas, skeleton = evaluate._scored(
+        data, cases, SimpleNamespace(card=card), answer, "agreed", ("thorax", "thorax")
+    )
+    assert len(scores) == len(asked) == len(cuts) == 3
+    assert len(areas) == (3 if confidence else 0)
+    assert skeleton == []
+
+
+def test_the_table_of_scores_is_that_of_the_cases_themselves():
+    one, two = crop_of("a", [((4, 8), (4, 8))], views=("posterior",)), crop_of("b", [((4, 8), (4, 8))])
+    none, flagged = crop_of("c"), crop_of("d", [((4, 8), (4, 8))], flags=("superscan",))
+    said = [(one, perfect(one)), (two, marks(two, ((0, 2), (0, 2)))), (none, marks(none, ((9, 12), (9, 12))))]
+    said.append((flagged, perfect(flagged)))
+    scores = score_cases(said, PLAIN)
+    assert by_view((score.flags, score.counts) for score in scores) == evaluate_cases(said, PLAIN)
+    assert by_view([(score.flags, score.counts) for score in scores])["views without any lesion"]["images"] == 2
+
+
+def test_a_network_is_asked_once_for_a_case_as_far_as_memory_goes(monkeypatch):
+    asked = []
+
+    def predict(batch):
+        asked.append(batch.shape)
+        return np.zeros((*batch.shape[:3], 2), np.float32)
+
+    said, crop = Said(predict, NETWORK), crop_of("a")
+    assert said(crop) is said(crop)
+    assert len(asked) == 1
+    monkeypatch.setattr(validation, "SAID_BYTES", 0)
+    forgetful = Said(predict, NETWORK)
+    np.testing.assert_array_equal(forgetful(crop), forgetful(crop))
+    assert len(asked) == 3
