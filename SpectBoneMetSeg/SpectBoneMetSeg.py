@@ -140,6 +140,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         ui.modelSelector.connect("currentTextChanged(QString)", self.onChoice)
         ui.engineSelector.connect("currentIndexChanged(int)", self.onChoice)
         ui.deviceSelector.connect("currentIndexChanged(int)", self.onChoice)
+        ui.regionSelector.connect("currentIndexChanged(int)", self.onChoice)
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
@@ -303,6 +304,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         if self._parameterNode is not None and not self._updating:
             parameters = self._parameterNode
             parameters.model, parameters.engine, parameters.device = self.choices.current()
+            parameters.region = self.choices.region()
 
     def setLive(self, live):
         """Show another reading, or none."""

@@ -1,4 +1,4 @@
-"""The panel's fields with fixed choices: model, engine, device, sides."""
+"""The panel's fields with fixed choices: model, engine, device, region, sides."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
@@ -17,7 +17,9 @@ class Choices:
         engines = (("auto", _("Automatic")), ("onnx", "ONNX Runtime"), ("tensorflow", "TensorFlow"))
         devices = (("auto", _("Automatic")), ("gpu", _("GPU")), ("cpu", _("CPU")))
         self.fillModels(modelNames)
-        for selector, choices in ((ui.engineSelector, engines), (ui.deviceSelector, devices)):
+        regions = (("thorax", _("Thorax")), ("whole-body", _("Whole body")))
+        fields = ((ui.engineSelector, engines), (ui.deviceSelector, devices), (ui.regionSelector, regions))
+        for selector, choices in fields:
             for value, text in choices:
                 selector.addItem(text, value)
         for text, _names in sideChoices():
@@ -39,12 +41,17 @@ class Choices:
         ui = self.ui
         return ui.modelSelector.currentText, ui.engineSelector.currentData, ui.deviceSelector.currentData
 
+    def region(self):
+        """What is to be read: "thorax" or "whole-body"."""
+        return self.ui.regionSelector.currentData
+
     def show(self, parameters):
         """Show what a parameter node remembers."""
         self.ui.modelSelector.setCurrentText(parameters.model)
         for selector, value in (
             (self.ui.engineSelector, parameters.engine),
             (self.ui.deviceSelector, parameters.device),
+            (self.ui.regionSelector, parameters.region),
         ):
             selector.setCurrentIndex(max(0, selector.findData(value)))
 

@@ -52,6 +52,7 @@ class SpectBoneMetSegParameterNode:
     earlierVolume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     box: vtkMRMLMarkupsROINode
+    region: str = "thorax"
     useBox: bool = False
     readAnyway: bool = False
     posteriorFromFront: bool = False

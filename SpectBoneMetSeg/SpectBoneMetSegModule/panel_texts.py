@@ -27,13 +27,14 @@ def engineWords(facts):
 def fieldTitles():
     """What the fields of the panels are called, by the names that the library's errors use; others are not theirs."""
     return {
-        "crop": _("Read the region in the box instead of the thorax found"),
+        "crop": _("Read the region in the box instead"),
         "data": _("Collect in"),
         "device": _("Device"),
         "engine": _("Engine"),
         "method": _("Method"),
         "pixel_size": _("Pixel size"),
         "read_anyway": _("Read it anyway"),
+        "region": _("What to read"),
         "seed": _("Seed"),
         "start": _("Start from"),
         "views": _("Sides"),

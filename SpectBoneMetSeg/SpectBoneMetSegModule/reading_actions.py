@@ -43,6 +43,7 @@ class ReadingActions:
                 parameters.posteriorVolume,
                 None if self._kept else parameters.segmentation,
                 *self.choices.current(),
+                region="thorax" if parameters.useBox else parameters.region,
                 box=parameters.box if parameters.useBox else None,
                 waitForCompletion=False,
                 readAnyway=parameters.readAnyway,
@@ -64,13 +65,21 @@ class ReadingActions:
         """Say what the model was loaded with."""
         self.messages.ready(facts, self.logic.busy)
 
+    def showRead(self, result):
+        """A box round what was read, which may be moved; none round the whole body."""
+        parameters = self._parameterNode
+        if result.crop.method != "whole-body":
+            parameters.box = show_box(result.crop, result.scan.frame, slicer.mrmlScene, parameters.box)
+        elif parameters.box is not None:
+            slicer.mrmlScene.RemoveNode(parameters.box)
+
     @slot
     def onFinished(self, live):
         """Show the new reading."""
         self.setLive(live)
         parameters = self._parameterNode
         parameters.segmentation = live.node
-        parameters.box = show_box(live.result.crop, live.result.scan.frame, slicer.mrmlScene, parameters.box)
+        self.showRead(live.result)
         self.showViews()
         self.display.apply()
         text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)

@@ -36,7 +36,7 @@ def test_the_fields_that_the_page_names_are_in_the_panel(panel):
         "Apply",
         "Load",
         "Posterior view from the front",
-        "Read the region in the box instead of the thorax found",
+        "Read the region in the box instead",
         "What the file does not say",
         "Edit by hand",
         "Save all results",

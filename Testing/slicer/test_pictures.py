@@ -129,12 +129,12 @@ def test_a_removed_lesion_leaves_the_views(host, a_lesion):
 def test_the_panel_shows_its_parts_and_the_research_notice(host, panel, a_lesion):
     panel._parameterNode.segmentation = a_lesion.node
     window = panel.parent
-    window.resize(620, 1100)
+    window.resize(620, 1150)
     window.show()
     host.process_events()
     picture = window.grab().toImage()
     window.hide()
-    assert (picture.width(), picture.height()) == (620, 1100)
+    assert (picture.width(), picture.height()) == (620, 1150)
     assert panel.ui.noticeLabel.text == "Research use only - not for diagnosis or treatment"
     assert panel.ui.lesionTable.rowCount == 1
     table = panel.ui.lesionTable

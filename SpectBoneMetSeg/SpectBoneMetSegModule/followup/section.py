@@ -347,7 +347,7 @@ def optionsOf(live):
 
 
 def errorWords(error):
-    """Why scans cannot be compared; the panel, which has no field for the region, reads an earlier scan alike."""
+    """Why scans cannot be compared; what is named as a scan is read as the open one was."""
     if "region" not in error.fields:
         return error
     words = _("{why} Name the scan itself instead of its result: it is then read as the open one was.")

@@ -1,0 +1,49 @@
+"""The panel reads the thorax or the whole body, as the user chooses, and says which."""
+
+from __future__ import annotations
+
+
+def read(panel, until):
+    panel.ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert panel.live is not None, panel.ui.statusLabel.text
+
+
+def test_the_whole_body_is_read_shown_and_saved_when_it_is_chosen(host, a_loaded_panel, until, tmp_path):
+    panel, ui = a_loaded_panel, a_loaded_panel.ui
+    assert panel.choices.region() == "thorax", "as in the paper, unless somebody chooses"
+    read(panel, until)
+    assert panel.live.result.crop.method != "whole-body"
+    assert "Only the region in the box was read" in ui.summaryLabel.text
+    ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("whole-body"))
+    read(panel, until)
+    live = panel.live
+    assert live.result.crop.method == "whole-body"
+    assert live.reading.receipt["region"] == "whole-body"
+    assert "Only the region" not in ui.summaryLabel.text
+    assert panel._parameterNode.box is None, "there is nothing outside that a box could tell of"
+    live.save(str(tmp_path / "all"))
+    assert list((tmp_path / "all").glob("*/receipt.json"))
+    # Back to the thorax, whose box comes again.
+    ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("thorax"))
+    read(panel, until)
+    assert panel._parameterNode.box is not None
+
+
+def test_a_box_by_hand_is_read_whatever_was_chosen_before(host, a_loaded_panel, until):
+    panel, ui = a_loaded_panel, a_loaded_panel.ui
+    ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("whole-body"))
+    ui.useBoxCheckBox.setChecked(True)
+    read(panel, until)
+    assert panel.live.result.crop.method == "manual"
+
+
+def test_the_choice_is_kept_in_the_scene(host, a_loaded_panel):
+    panel, ui = a_loaded_panel, a_loaded_panel.ui
+    ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("whole-body"))
+    assert panel._parameterNode.region == "whole-body"
+    ui.regionSelector.blockSignals(True)
+    ui.regionSelector.setCurrentIndex(0)
+    ui.regionSelector.blockSignals(False)
+    panel.choices.show(panel._parameterNode)
+    assert panel.choices.region() == "whole-body"
