@@ -17,7 +17,7 @@ from .confidence import scan_features, with_confidence
 from .delineation import LesionMasks, lesion_masks
 from .edits import Edits, keep_edits
 from .extent import cut_by_box, cut_sentence
-from .measurement import measure_lesions
+from .measurement import Measured, measure_lesions
 from .model_result import ModelResult
 from .results import Lesion, Reading
 from .review import Ids, Review
@@ -29,10 +29,17 @@ __all__ = [
 ]
 
 
-def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float, edits: Edits | None = None) -> Reading:
+def reading_at(
+    result: ModelResult,
+    threshold: float,
+    minimum_area_mm2: float,
+    edits: Edits | None = None,
+    known: Measured | None = None,
+) -> Reading:
     """The lesions at another threshold and minimum area; what was edited by hand stays as it was edited.
 
-    The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it.
+    The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it. `known` is
+    what was measured in this result before, which makes it faster and changes nothing.
     """
     seed = max(threshold, result.limits.seed_threshold)
     frame = result.scan.frame
@@ -41,13 +48,13 @@ def reading_at(result: ModelResult, threshold: float, minimum_area_mm2: float, e
         own = result.probability >= result.limits.threshold
         masks = keep_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
     values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
-    return _reading(result, masks, {**values, "edited": edits is not None})
+    return _reading(result, masks, {**values, "edited": edits is not None}, known)
 
 
-def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object]) -> Reading:
+def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object], known: Measured | None) -> Reading:
     scan = result.scan
     masks, view_masks = _on_own_grids(scan, masks)
-    measured = measure_lesions(scan, masks.union, view_masks, result.probability)
+    measured = measure_lesions(scan, masks.union, view_masks, result.probability, known)
     lesions = with_confidence(measured, result.confidence, result.limits.threshold)
     reading = Reading(
         scan,
@@ -62,8 +69,8 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
         confidence=_of_scan(result, lesions),
     )
     cut = cut_by_box(reading)
-    known = result.receipt.get("warnings")
-    warnings = [*(known if isinstance(known, list) else []), *([cut_sentence(cut)] if cut else [])]
+    said = result.receipt.get("warnings")
+    warnings = [*(said if isinstance(said, list) else []), *([cut_sentence(cut)] if cut else [])]
     found = {"lesions": len(lesions), "cut_by_box": cut, "confidence": reading.confidence, "warnings": warnings}
     return replace(reading, receipt={**result.receipt, **facts, **found})
 

@@ -18,6 +18,7 @@ from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
 from ..lesions.delineation import lesion_masks
 from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, follow_hand
+from ..lesions.measurement import Measured
 from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
@@ -53,7 +54,9 @@ class LiveReading:
         self.node, self.scene, self.result = node, scene, result
         self.threshold, self.minimum_area_mm2 = result.limits.threshold, result.limits.minimum_area_mm2
         self.edits: Edits | None = None
-        self.reading: Reading = reading_at(result, self.threshold, self.minimum_area_mm2)
+        self._measured = Measured()
+        self._proposed: tuple[tuple[float, float], Ids] = ((-1.0, -1.0), np.zeros(result.scan.frame.shape, np.uint16))
+        self.reading: Reading = self._drawn()
         self._segments: dict[int, str] = {}
         self._memory: Memory[Look] = Memory(result.scan.frame.shape)
         self._clicked: dict[ViewName, NDArray[np.bool_]] = {}
@@ -91,7 +94,7 @@ class LiveReading:
             if state.get("edits"):
                 made.edits = edits_from(str(state["edits"]), tuple(result.probabilities), result.scan.frame.shape)
             made._clicked = clicked_from(state.get("clicked", {}), result.probabilities, result.scan.frame.shape)
-        made.reading = reading_at(result, made.threshold, made.minimum_area_mm2, made.edits)
+        made.reading = made._drawn()
         # Somebody may have changed the segments while nobody followed.
         if not made.follow_edit():
             made._outline()
@@ -110,7 +113,7 @@ class LiveReading:
         """
         self._memory.keep(self.reading, {lesion: look_of(self.node, one) for lesion, one in self._segments.items()})
         self.threshold, self.minimum_area_mm2 = threshold, minimum_area_mm2
-        self.reading = reading_at(self.result, threshold, minimum_area_mm2, self.edits)
+        self.reading = self._drawn()
         self._show(self._memory.of(self.reading))
 
     def settle(self) -> None:
@@ -123,7 +126,7 @@ class LiveReading:
         limits = self.result.limits
         self.threshold, self.minimum_area_mm2 = limits.threshold, limits.minimum_area_mm2
         self.edits, self._clicked = None, {}
-        self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2)
+        self.reading = self._drawn()
         self._memory = Memory(self.result.scan.frame.shape)
         with self._writing():
             prepare_segmentation(self.node, self.result.scan.frame)
@@ -145,7 +148,7 @@ class LiveReading:
         changed = edits is not self.edits
         if changed:
             self.edits = edits
-            self.reading = reading_at(self.result, self.threshold, self.minimum_area_mm2, edits)
+            self.reading = self._drawn()
         self._segments = live.segment_of_lesions(self.reading, labels, ids)
         if not changed:
             return False
@@ -183,10 +186,12 @@ class LiveReading:
 
     def is_proposed(self, lesion: int) -> bool:
         """Whether the model finds a lesion there by itself, with the limits in force."""
-        seed = max(self.threshold, self.result.limits.seed_threshold)
-        frame, maps = self.result.scan.frame, dict(self.result.probabilities)
-        found = lesion_masks(maps, self.threshold, self.minimum_area_mm2, frame, seed).union
-        return bool(found[number_lesions(self.reading.mask) == lesion].any())
+        limits = self.threshold, self.minimum_area_mm2
+        if self._proposed[0] != limits:
+            seed = max(self.threshold, self.result.limits.seed_threshold)
+            frame, maps = self.result.scan.frame, dict(self.result.probabilities)
+            self._proposed = limits, lesion_masks(maps, *limits, frame, seed).union
+        return bool(self._proposed[1][number_lesions(self.reading.mask) == lesion].any())
 
     @property
     def edited(self) -> bool:
@@ -288,6 +293,10 @@ class LiveReading:
             raise UserError(f"{target} holds the results of another scan of that name: choose another folder.")
         self.not_saved = save_reading(final, str(target), outputs)
         return target
+
+    def _drawn(self) -> Reading:
+        """The lesions with the limits in force and the edits."""
+        return reading_at(self.result, self.threshold, self.minimum_area_mm2, self.edits, self._measured)
 
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:
         return live.labels_of(self.node, self.result.scan.frame)

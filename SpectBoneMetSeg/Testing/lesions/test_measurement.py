@@ -125,3 +125,31 @@ def test_maps_that_do_not_belong_together_are_refused():
 
 def test_no_lesions_give_no_measurements():
     assert measure(a_scan(), maps()) == ()
+
+
+def test_what_was_measured_before_changes_nothing_and_is_not_measured_again(monkeypatch):
+    from SpectBoneMetSegLib.lesions import measurement
+
+    scan, known, asked = a_scan(), measurement.Measured(), []
+    first, second, third = (10, 5, 12, 8), (20, 5, 23, 8), (2, 3, 4, 6)
+    probability = np.random.default_rng(0).random((30, 24)).astype(np.float32)
+
+    def measured(ids, known=None):
+        return measure_lesions(scan, ids, {"anterior": ids, "posterior": ids[:, ::-1]}, probability, known)
+
+    def assert_same(one, other):
+        np.testing.assert_array_equal(one.curve, other.curve)
+        assert {**vars(one), "curve": None} == {**vars(other), "curve": None}
+
+    outline = measurement.outline
+    monkeypatch.setattr(measurement, "outline", lambda mask: asked.append(mask.shape) or outline(mask))
+    rounds = [(first, second), (third, first, second), (first, (20, 5, 23, 9)), (first, second)]
+    new = []
+    for boxes in rounds:
+        asked.clear()
+        found = measured(maps(*boxes), known)
+        new.append(len(asked))
+        for one, other in zip(found, measured(maps(*boxes)), strict=True):
+            assert_same(one, other)
+    # What one round did not ask for is forgotten.
+    assert new == [2, 1, 1, 1]

@@ -72,7 +72,8 @@ class Judged(Beside):
         )
         if not self.enough:
             return (
-                f"{self.patients} patients are too few to tell, {MINIMUM_PATIENTS} may tell; keep the model before "
+                f"{self.patients} patient{' is' if self.patients == 1 else 's are'} too few to tell, "
+                f"{MINIMUM_PATIENTS} may tell; keep the model before "
                 f"until more are outlined: {numbers}."
             )
         if self.better:
