@@ -293,9 +293,11 @@ def segment(
 
     Args:
         path: a file, or the folder of one study; None when arrays are given.
-        anterior, posterior: (rows, columns) counts, rows from head to foot; the posterior view as seen from behind.
+        anterior: (rows, columns) counts, rows from head to foot; the posterior view as seen from behind.
+        posterior: (rows, columns) counts, rows from head to foot; the posterior view as seen from behind.
         model: name or folder of a model; None for the default one.
-        engine, device: "auto" takes what is there; see `engines.load_engine`.
+        engine: "auto" takes what is there; see `engines.load_engine`.
+        device: "auto" takes what is there; see `engines.load_engine`.
         options: region, crop, views, pixel_size_mm and the others of `Options`.
 
     Raises:
@@ -322,9 +324,11 @@ def find_region(
     """The region to read: in pixels of `frame`, and its rows and columns in pixels of `work`.
 
     Args:
-        frame: the scan's own anterior frame; work: the same image at the working pixel size.
+        frame: the scan's own anterior frame.
+        work: the same image at the working pixel size.
         thorax: the box found in `work`.
-        options: may name another region or box; case: name for messages.
+        options: may name another region or box.
+        case: name for messages.
 
     Raises:
         UserError: a box by hand that does not lie on the scan.

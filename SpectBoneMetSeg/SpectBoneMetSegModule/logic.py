@@ -190,7 +190,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         """Outline abnormal uptake in a scan.
 
         Args:
-            anteriorVolume, posteriorVolume: one-slice volumes as the planar scintigraphy loader makes them, or None.
+            anteriorVolume: one-slice volumes as the planar scintigraphy loader makes them, or None.
+            posteriorVolume: one-slice volumes as the planar scintigraphy loader makes them, or None.
             segmentationNode: gets one segment per area; None makes a new one.
             model: name or folder; empty for the default one.
             engine: "auto", "tensorflow" or "onnx".

@@ -31,7 +31,8 @@ class Curves:
         """Draw a training.
 
         Args:
-            losses: (n, 2) steps with their loss; looks: (n, 2) steps with the DSC on the validation scans.
+            losses: (n, 2) steps with their loss.
+            looks: (n, 2) steps with the DSC on the validation scans.
         """
         losses = np.asarray(losses, np.float64).reshape(-1, 2)
         steps, loss, mean = thinned(np.column_stack([losses, smooth(losses[:, 1])])).T

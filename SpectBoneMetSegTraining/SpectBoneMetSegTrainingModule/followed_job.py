@@ -9,10 +9,14 @@ class FollowedJob:
     """Gathers what a job has told since it began.
 
     Attributes:
-        name: of the job. status: as it stands. model: folder of the finished model, None before.
-        losses, looks: (n, 2) steps with loss, and with DSC on the validation scans. picture: file of the newest
-            predictions, None before the first.
-        hasCurves, hasPicture: whether the last look brought new ones.
+        name: of the job.
+        status: as it stands.
+        model: folder of the finished model, None before.
+        losses: (n, 2) steps with loss.
+        looks: (n, 2) steps with DSC on the validation scans.
+        picture: file of the newest predictions, None before the first.
+        hasCurves: whether the last look brought new curves.
+        hasPicture: whether it brought a new picture.
     """
 
     def __init__(self, folder):

@@ -92,7 +92,11 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """Collect labels of the scene and folders of scans into a data set, in the background.
 
         Args:
-            dataset: its folder. labels: SceneLabels. labelled, unlabelled: folders. listener: a Listener.
+            dataset: its folder.
+            labels: SceneLabels.
+            labelled: folders of labelled studies.
+            unlabelled: folders of unlabelled scans.
+            listener: a Listener.
             testShare: of the labelled patients, kept for the test; None for that of the time before.
 
         Raises:
@@ -105,10 +109,13 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """What a training is to do, a JobSpec.
 
         Args:
-            dataset: folder of the data set. name: of the new model.
-            pace: "quick", "standard" or "thorough". approach: "semi" (the paper's) or "strong".
+            dataset: folder of the data set.
+            name: of the new model.
+            pace: "quick", "standard" or "thorough".
+            approach: "semi" (the paper's) or "strong".
             start: model that goes on learning; empty for the default one, NOTHING for none.
-            seed: of everything that is drawn. steps: 0 for the pace's.
+            seed: of everything that is drawn.
+            steps: 0 for the pace's.
 
         Raises:
             UserError: no folder, no such model, or a name that no model can have.
@@ -130,7 +137,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """How the model that reads is adapted to a data set, a JobSpec for `submit`: all else is chosen by itself.
 
         Args:
-            dataset: folder of the data set. name: of the new model. minutes: that all of it may take.
+            dataset: folder of the data set.
+            name: of the new model.
+            minutes: that all of it may take.
             seed: of everything that is drawn.
 
         Raises:
@@ -162,7 +171,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """Queue a training; it runs in a process of its own. Returns the job's name.
 
         Args:
-            dataset, name, choices: as in `spec`.
+            dataset: as in `spec`.
+            name: as in `spec`.
+            choices: as in `spec`.
 
         Raises:
             UserError: it cannot be trained.
@@ -260,7 +271,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """Open a scan in the reading module.
 
         Args:
-            files: of one scan. model: to choose there; empty for the one chosen. read: whether to outline at once.
+            files: of one scan.
+            model: to choose there; empty for the one chosen.
+            read: whether to outline at once.
 
         Raises:
             UserError: the scan cannot be read.
@@ -278,7 +291,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """Put a finished model into the user's store and choose it in the reading module; returns its name.
 
         Args:
-            folder: the model. name: to list it under; empty for its own. evenIfWorse: also a worse one.
+            folder: the model.
+            name: to list it under; empty for its own.
+            evenIfWorse: also a worse one.
 
         Raises:
             UserError: it is worse than its parent, damaged, or has the name of another model.

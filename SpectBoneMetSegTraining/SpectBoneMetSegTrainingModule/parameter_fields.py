@@ -17,7 +17,9 @@ def refill(selector, items, chosen=None):
     """Give a QComboBox other items without telling; the one in hand stays, unless another is named.
 
     Args:
-        selector: the QComboBox. items: [(text, value)]. chosen: the value to take in hand.
+        selector: the QComboBox.
+        items: [(text, value)].
+        chosen: the value to take in hand.
     """
     wanted = selector.currentData if chosen is None else chosen
     selector.blockSignals(True)

@@ -12,7 +12,9 @@ class Listener:
     """Who wants to know how a call goes on.
 
     Attributes:
-        onDone: called with its answer, a dict. onFailed: with a UserError. onProgress: with an event, or None.
+        onDone: called with its answer, a dict.
+        onFailed: with a UserError.
+        onProgress: with an event, or None.
     """
 
     onDone: Any

@@ -23,8 +23,9 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
     A case whose worker dies goes to another one; one that ends several workers is given up.
 
     Args:
-        address: of the scheduler, such as "tcp://host:8786". settings: how to read; paths and the model must mean the
-            same on every machine. cases: what to read.
+        address: of the scheduler, such as "tcp://host:8786".
+        settings: how to read; paths and the model must mean the same on every machine.
+        cases: what to read.
 
     Raises:
         UserError: no scheduler there, no worker, or a worker without a model.

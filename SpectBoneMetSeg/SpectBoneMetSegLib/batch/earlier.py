@@ -24,7 +24,8 @@ def is_done(
     """Whether a case's folder holds a result of this scan, this model and these options.
 
     Args:
-        quick: masks and table are enough. outputs: what is to lie beside the result files.
+        quick: masks and table are enough.
+        outputs: what is to lie beside the result files.
     """
     told = receipt_of(case.folder)
     if not told or case.identity is None or (told.get("quick") and not quick):

@@ -28,7 +28,9 @@ class Found:
     """What an archive holds.
 
     Attributes:
-        cases: the scans, in the order of their files. left_out: files that are not read. files: all that was looked at.
+        cases: the scans, in the order of their files.
+        left_out: files that are not read.
+        files: all that was looked at.
     """
 
     cases: list[Case]
@@ -43,7 +45,8 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
     when it is the only one there. A scan that lies at two places under one name is read once.
 
     Args:
-        folder: the archive. output: of the results, which is passed over.
+        folder: the archive.
+        output: of the results, which is passed over.
         tell: is told how many files were looked at, now and then.
 
     Raises:

@@ -66,7 +66,9 @@ class _Hand:
     """A process and what it has in hand.
 
     Attributes:
-        orders: its cases. unseen: it starts or ends, without any. heard: when it last said something.
+        orders: its cases.
+        unseen: it starts or ends, without any.
+        heard: when it last said something.
         late: it was ended because it said nothing for too long.
     """
 
@@ -94,8 +96,10 @@ class Pool:
         """Nothing is started before `results`.
 
         Args:
-            settings: how to read. jobs: processes. limit, unseen: seconds a process may be silent over a case,
-                and without one.
+            settings: how to read.
+            jobs: processes.
+            limit: seconds a process may be silent over a case.
+            unseen: seconds it may be silent without a case.
             held: file descriptor of a lock that the processes hold as long as they live; None for none.
             command: what is started; by default `child` in this Python.
         """

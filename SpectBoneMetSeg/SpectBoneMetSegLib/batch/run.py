@@ -43,8 +43,9 @@ class Plan:
 
     Attributes:
         found: what the archive holds.
-        done: cases that an earlier run has read. failed: what it said of those that it could not, by their folders:
-            "input", "failure" and "attempt". waiting: the others.
+        done: cases that an earlier run has read.
+        failed: what it said of those that it could not, by their folders: "input", "failure" and "attempt".
+        waiting: the others.
     """
 
     found: Found
@@ -71,8 +72,13 @@ def make_plan(
     """What is left to read.
 
     Args:
-        found: what the archive holds. card: of the model. options: of the readings. output: folder of all results.
-        quick: masks and table are enough. again: read everything. retry: read what failed.
+        found: what the archive holds.
+        card: of the model.
+        options: of the readings.
+        output: folder of all results.
+        quick: masks and table are enough.
+        again: read everything.
+        retry: read what failed.
         outputs: what is to lie beside the result files.
     """
     plan, known = Plan(found), earlier_failures(output)
@@ -112,7 +118,9 @@ class Run:
         """Nothing is read before `go`.
 
         Args:
-            plan: what is to be done. output: folder of all results. folder: the archive.
+            plan: what is to be done.
+            output: folder of all results.
+            folder: the archive.
             attempt: the digest by which a failure is known again.
         """
         self.plan, self.output, self._folder, self._attempt = plan, output, folder, attempt

@@ -39,10 +39,15 @@ class RunState:
 
     Attributes:
         stage: "reading"; "ended" with a summary; "stopped" by somebody; "failed" with what stands in the way.
-        total: studies to read; done, failed: of these, now. before: read by earlier runs. failed_before: what they
-            could not read, with files that no run can read.
+        total: studies to read.
+        done: of these, now.
+        failed: of these, now.
+        before: read by earlier runs.
+        failed_before: what they could not read, with files that no run can read.
         seconds_left: at the rate of the last studies, None before the first.
-        sentence: the summary, or what stands in the way. pid, host: of the process.
+        sentence: the summary, or what stands in the way.
+        pid: of the process.
+        host: of the process.
     """
 
     stage: Stage = "reading"

@@ -49,7 +49,10 @@ def write_summary(rows: Sequence[Mapping[str, Any]], output: Path, title: str, f
     """Write the page into the folder of results; returns its place.
 
     Args:
-        rows: of `batch.csv`. output: the folder of all results. title: of the page. facts: a sentence about the run.
+        rows: of `batch.csv`.
+        output: the folder of all results.
+        title: of the page.
+        facts: a sentence about the run.
 
     Raises:
         UserError: it cannot be written.

@@ -26,7 +26,10 @@ class Settings:
     """How the cases of a run are read; travels to other processes.
 
     Attributes:
-        model, engine, device, threads: of the reader.
+        model: of the reader.
+        engine: of the reader.
+        device: of the reader.
+        threads: of the reader.
         options: of the readings.
         quick: write masks, table and receipt alone.
         outputs: what is written beside the result files.

@@ -52,7 +52,8 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     """Start the command on its own; returns at once.
 
     Args:
-        python: the interpreter; in Slicer that is PythonSlicer. command: another one in place of ours, for tests.
+        python: the interpreter; in Slicer that is PythonSlicer.
+        command: another one in place of ours, for tests.
 
     Raises:
         UserError: no such folder, the results would lie where the studies do, another run is at work on the results,

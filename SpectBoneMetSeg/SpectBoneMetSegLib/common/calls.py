@@ -34,8 +34,11 @@ class CallEvent:
 
     Attributes:
         kind: "progress", "done", "failed" (one sentence for the user) or "crashed".
-        done, total: of progress. message: what is being done, or what went wrong.
-        fields, command: of the error, see `UserError`.
+        done: of progress.
+        total: of progress.
+        message: what is being done, or what went wrong.
+        fields: of the error that says so, see `UserError`.
+        command: likewise.
         answer: of "done", plain JSON values.
     """
 
@@ -62,8 +65,10 @@ class Call:
         """Start the process; returns at once.
 
         Args:
-            module: dotted name of the child's module, which calls `serve`. packages: those it needs.
-            name: the action. arguments: plain JSON values.
+            module: dotted name of the child's module, which calls `serve`.
+            packages: those it needs.
+            name: the action.
+            arguments: plain JSON values.
             python: the interpreter; in Slicer that is PythonSlicer. None for the running one.
 
         Raises:

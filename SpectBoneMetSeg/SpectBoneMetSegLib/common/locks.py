@@ -68,7 +68,10 @@ def locked(path: Path, writing: Path, *fields: str, who: str = "process") -> Fil
     """A lock that is held already.
 
     Args:
-        path: of the lock. writing: the folder that it guards. fields: that a refusal names. who: may hold it.
+        path: of the lock.
+        writing: the folder that it guards.
+        fields: that a refusal names.
+        who: may hold it.
 
     Raises:
         UserError: another process holds it. OSError: it cannot be made.

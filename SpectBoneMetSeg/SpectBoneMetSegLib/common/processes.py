@@ -65,7 +65,8 @@ def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
     """The lines that a stream which does not block holds now, and the beginning of the next one.
 
     Args:
-        stream: as from a pipe. begun: what the call before gave as beginning.
+        stream: as from a pipe.
+        begun: what the call before gave as beginning.
     """
     with contextlib.suppress(BlockingIOError):
         while piece := os.read(stream.fileno(), 65536):

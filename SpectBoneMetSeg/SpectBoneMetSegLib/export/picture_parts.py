@@ -80,8 +80,10 @@ def write_numbers(
     """Every lesion's number beside its outline, with a thin leader where it had to stand further away.
 
     Args:
-        drawn: {number: outlines, each (n, 2) of row and column in the picture}. size: of the letters.
-        gap, leader: between outline and number, width of the line, in pixels.
+        drawn: {number: outlines, each (n, 2) of row and column in the picture}.
+        size: of the letters.
+        gap: between outline and number, in pixels.
+        leader: width of the line, in pixels.
     """
     boxes = {number: text_size(draw, str(number), size, halo) for number in drawn}
     outlines = {number: np.concatenate(pieces) for number, pieces in drawn.items()}

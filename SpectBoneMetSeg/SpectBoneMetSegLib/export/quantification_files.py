@@ -40,7 +40,8 @@ def write_quantification(found: Quantification, reading: Reading, json_path: str
     """Write both files; OSError when one cannot be written.
 
     Args:
-        found: of the reading. reading: its receipt says which program and model it came from.
+        found: of the reading.
+        reading: its receipt says which program and model it came from.
     """
     told = {
         **quantification_dict(found),

@@ -57,7 +57,8 @@ def save_reading(
     reading of that name is replaced only then.
 
     Args:
-        reading: what is written. folder: where to.
+        reading: what is written.
+        folder: where to.
         quick: masks, table and receipt alone.
         outputs: what is written beside the result files; None for nothing.
         staging: a folder on the same disk in which files are written first; beside `folder` by default.

@@ -67,7 +67,9 @@ class SavableReading(Reading):
         """Write every output file into `folder`, which appears whole or not at all.
 
         Args:
-            folder: where to. quick: masks, table and receipt alone. staging: see `save_reading`.
+            folder: where to.
+            quick: masks, table and receipt alone.
+            staging: see `save_reading`.
             outputs: DICOM objects and report beside them.
 
         Returns:
@@ -84,7 +86,8 @@ class SavableReading(Reading):
         """Write DICOM objects for the archive that the scan came from: segmentations, measurements, report, overview.
 
         Args:
-            folder: where to; it is made. de_identify: name no patient in them.
+            folder: where to; it is made.
+            de_identify: name no patient in them.
 
         Returns:
             The files.

@@ -58,7 +58,9 @@ def segment_fields(
     """The header's fields of one segment.
 
     Args:
-        place: among the segments. value: in the labelmap. shape: (rows, columns) of that.
+        place: among the segments.
+        value: in the labelmap.
+        shape: (rows, columns) of that.
     """
     rows, columns = shape
     fields = {

@@ -46,9 +46,13 @@ class Row:
     """A lesion that either scan shows.
 
     Attributes:
-        change: from the earlier to the later one. earlier_mm2, later_mm2, earlier_uptake, later_uptake: 0 where it is
-            not seen; uptake in mean counts of the scan's bones.
-        earlier_place, later_place: R, S mm of its middle, or of where it would lie.
+        change: from the earlier to the later one.
+        earlier_mm2: area in the earlier scan, 0 where it is not seen.
+        later_mm2: area in the later one, 0 where it is not seen.
+        earlier_uptake: uptake in mean counts of the scan's bones, 0 where it is not seen.
+        later_uptake: the same in the later scan.
+        earlier_place: R, S mm of its middle in the earlier scan, or of where it would lie.
+        later_place: the same in the later one.
     """
 
     number: int
@@ -67,7 +71,8 @@ class Burden:
     """A scan in a line: what counts in it.
 
     Attributes:
-        index_percent: planar bone scan index, None where it cannot be computed, for `reason`. review: whose word it is.
+        index_percent: planar bone scan index, None where it cannot be computed, for `reason`.
+        review: whose word it is.
     """
 
     name: str

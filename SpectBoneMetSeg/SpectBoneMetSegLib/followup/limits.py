@@ -21,7 +21,8 @@ class Limits:
     """What repeats differ by.
 
     Attributes:
-        log_area_sd: of ln(second / first area) of a lesion. source: what was measured.
+        log_area_sd: of ln(second / first area) of a lesion.
+        source: what was measured.
     """
 
     log_area_sd: float

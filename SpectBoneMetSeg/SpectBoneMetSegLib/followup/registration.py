@@ -36,7 +36,9 @@ class Affine:
     """x -> target + matrix (x - source), of (R, S) places in mm.
 
     Attributes:
-        source, target: (2,) mm. matrix: (2, 2).
+        source: (2,) mm.
+        target: (2,) mm.
+        matrix: (2, 2).
     """
 
     source: Points
@@ -58,7 +60,8 @@ class Registration:
     """The maps from one scan to another.
 
     Attributes:
-        body: of all bones together. regions: {region number: its own map}.
+        body: of all bones together.
+        regions: {region number: its own map}.
         fit: 0..1, of the bones' places that lie, once carried, on the same bone of the other scan.
     """
 
@@ -80,8 +83,10 @@ def register(
     """The maps from one scan to another one.
 
     Args:
-        before_regions, after_regions: per view region numbers on its own grid; without any the bodies' own counts tell
-            the map of the whole body.
+        before_regions: per view region numbers on its own grid; without any the bodies' own counts tell the map of the
+            whole body.
+        after_regions: per view region numbers on its own grid; without any the bodies' own counts tell the map of the
+            whole body.
     """
     numbers = [number for number, region in all_regions().items() if region.bone]
     one, two = _clouds(before, before_regions, numbers), _clouds(after, after_regions, numbers)

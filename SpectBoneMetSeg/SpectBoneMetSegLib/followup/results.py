@@ -49,9 +49,9 @@ class TrackPoint:
     """A lesion at one time: several areas where it is seen in pieces.
 
     Attributes:
-        lesions: IDs in that scan, none where it is not seen. view_areas_mm2: per view that shows it.
-        place: (n, 2) R, S mm of its pixels, or of where it would
-            lie, carried from the scan before.
+        lesions: IDs in that scan, none where it is not seen.
+        view_areas_mm2: per view that shows it.
+        place: (n, 2) R, S mm of its pixels, or of where it would lie, carried from the scan before.
         uptake_per_mean: total lesion uptake by the mean counts of the scan's bones: cameras and doses differ.
     """
 
@@ -68,7 +68,8 @@ class Track:
     """One lesion through time: a point for every scan.
 
     Attributes:
-        number: 1-based, head to foot. bone: in words.
+        number: 1-based, head to foot.
+        bone: in words.
     """
 
     number: int
@@ -92,7 +93,8 @@ class Comparison:
     """Scans of one patient in the order of time.
 
     Attributes:
-        steps: one fewer than scans. maps: from each scan to the next.
+        steps: one fewer than scans.
+        maps: from each scan to the next.
         doubts: what a person must know before believing it, one sentence each.
     """
 

@@ -58,7 +58,8 @@ def scan_features(areas: Sequence[float], max_probability: float) -> tuple[float
     areas that are expected to be abnormal.
 
     Args:
-        areas: probability of each area. max_probability: of the network, over the scan.
+        areas: probability of each area.
+        max_probability: of the network, over the scan.
     """
     return _logit(max_probability), math.log1p(sum(areas))
 

@@ -38,9 +38,11 @@ class Lesion:
         seen_in: the views whose mask holds it.
         area_mm2: area of the union mask, equal to the curve's enclosed area.
         centroid: RAS mm.
-        max_probability, mean_probability: of the probability map inside the union mask.
+        max_probability: highest of the probability map inside the union mask.
+        mean_probability: mean of it there.
         views: measurements per view in which it is seen.
-        decision, classification: what a physician says of it.
+        decision: what a physician decided of it.
+        classification: what a physician calls it.
         confidence: probability 0..1 that it is abnormal uptake; None where the model knows none.
         edited: whether it was drawn or changed by hand.
     """

@@ -24,8 +24,10 @@ def scan_from_arrays(
     """One or two views as a scan.
 
     Args:
-        anterior, posterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the
-            posterior view from behind, with the patient's left first. At least one of them.
+        anterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the posterior view
+            from behind, with the patient's left first. At least one of them.
+        posterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the posterior view
+            from behind, with the patient's left first. At least one of them.
         pixel_size_mm: edge of a pixel.
         case: name of the results.
 

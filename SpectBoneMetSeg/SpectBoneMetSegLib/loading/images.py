@@ -308,7 +308,8 @@ def _is_whole(path: Path, image: SimpleITK.Image) -> bool:
     """Whether a NIfTI file holds all its pixels; the library fills up with zeros what a file cut short lacks.
 
     Args:
-        path: the file. image: what the library read from it. Other formats are whole where the library can read them.
+        path: the file.
+        image: what the library read from it. Other formats are whole where the library can read them.
     """
     name = path.name.lower()
     if not name.endswith((".nii", ".nii.gz")):

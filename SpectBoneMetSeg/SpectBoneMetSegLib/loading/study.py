@@ -100,8 +100,11 @@ def read_found(
 
     Args:
         found: the files; a copy is read where the first of them cannot be.
-        case: name of the results. study: name for sentences, by default the case.
-        views, pixel_size_mm, override: as `read_scan`.
+        case: name of the results.
+        study: name for sentences, by default the case.
+        views: as `read_scan`.
+        pixel_size_mm: as `read_scan`.
+        override: as `read_scan`.
 
     Raises:
         UserError: as `read_scan`.

@@ -53,8 +53,10 @@ class Looks:
 
     Attributes:
         ranges: {name of APPEARANCE: (lowest, highest)}, with some room.
-        mean, covariance: (n,) and (n, n) of the logarithms in the order of APPEARANCE; empty where too few are known.
-        views: how many were measured. limit: highest Mahalanobis distance that is nothing unusual.
+        mean: (n,) of the logarithms in the order of APPEARANCE; empty where too few are known.
+        covariance: (n, n) of the same.
+        views: how many were measured.
+        limit: highest Mahalanobis distance that is nothing unusual.
     """
 
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -115,7 +117,8 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     """APPEARANCE of a whole-body view; empty for one without a body.
 
     Args:
-        counts: (rows, columns). spacing: pixel edge in mm, about the same in both directions.
+        counts: (rows, columns).
+        spacing: pixel edge in mm, about the same in both directions.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -173,8 +176,10 @@ def unlike(views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks:
     """A sentence for every view that looks like none that was learnt from.
 
     Args:
-        views: {view: (rows, columns) counts of the whole field}. spacing: pixel edge in mm.
-        looks: of a model's card; where they know nothing, nothing is said. case: name for sentences.
+        views: {view: (rows, columns) counts of the whole field}.
+        spacing: pixel edge in mm.
+        looks: of a model's card; where they know nothing, nothing is said.
+        case: name for sentences.
     """
     sentences = []
     for name, counts in views.items() if looks.ranges else ():

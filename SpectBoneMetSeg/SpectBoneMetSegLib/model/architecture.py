@@ -194,7 +194,8 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
 
     Args:
         config: its shape.
-        height, width: input pixels, multiples of `pooling_divisor(config)`; None for any size.
+        height: input rows, a multiple of `pooling_divisor(config)`; None for any size.
+        width: input columns, likewise.
 
     Returns:
         Keras model from (batch, rows, columns, inputs) to (batch, rows, columns, outputs) float32 probabilities, with

@@ -34,7 +34,8 @@ def export_model(model: ModelFolder, path: Path) -> Path:
     """Write a verified model as one file, whole or not at all; an earlier file of that name is replaced.
 
     Args:
-        model: which. path: the file, or a folder in which it gets the model's name and MODEL_SUFFIX.
+        model: which.
+        path: the file, or a folder in which it gets the model's name and MODEL_SUFFIX.
 
     Raises:
         UserError: the model is damaged, or the file cannot be written.
@@ -66,7 +67,8 @@ def import_model(path: Path, replace: bool = False) -> ModelFolder:
     """Install a model from one file into the user's store.
 
     Args:
-        path: what `export_model` wrote. replace: also over another model of the same name in the store.
+        path: what `export_model` wrote.
+        replace: also over another model of the same name in the store.
 
     Raises:
         UserError: no model file, a damaged or suspicious one, or another model has its name.

@@ -33,7 +33,8 @@ class ModelCard:
         training: summary of the training data and method; says whether the data were simulated.
         metrics: figures on held-out data, with what was measured on what.
         parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
-        sha256: hex digest of the weights file. onnx_sha256: of model.onnx; empty if there is none.
+        sha256: hex digest of the weights file.
+        onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
         appearance: what the scans looked like that it was taught on.
         confidence: how likely areas and scans with what the network says of them are abnormal; None if nobody measured.

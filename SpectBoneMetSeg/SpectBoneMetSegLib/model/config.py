@@ -24,13 +24,16 @@ class InputScaling:
 
     Attributes:
         air_fraction: of the high level; what lies below is air.
-        tissue_percentile, tissue_fraction: of what is not air, pixels below this fraction of this percentile are no
-            body either; a fraction of 0 leaves all.
-        level_percentile, level_factor: the level is this percentile of the body's pixels times the factor.
+        tissue_percentile: of what is not air, pixels below this fraction of this percentile are no body either; a
+            fraction of 0 leaves all.
+        tissue_fraction: of what is not air, pixels below this fraction of this percentile are no body either; a
+            fraction of 0 leaves all.
+        level_percentile: the level is this percentile of the body's pixels times the factor.
+        level_factor: the level is this percentile of the body's pixels times the factor.
         knee: inputs above it grow by the logarithm of what they exceed it by; None lets them grow.
         maximum: inputs are cut here: an injection site must not push the network out of what it has seen.
-        smoothing_pixels: Gaussian sigma before body and level are measured, so that both hardly depend on the number
-            of counts.
+        smoothing_pixels: Gaussian sigma before body and level are measured, so that both hardly depend on the number of
+            counts.
         high_percentile: of all pixels, the image's high level: a hot bladder or injection site covers less than the
             rest.
     """

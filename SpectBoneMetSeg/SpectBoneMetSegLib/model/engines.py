@@ -34,8 +34,9 @@ class Answer(NamedTuple):
     """What a network says of one scan, float32.
 
     Attributes:
-        probability: (rows, columns, outputs). regions: (rows / 2, columns / 2, views x regions), odd sides rounded up,
-            of a network with regions; None of others.
+        probability: (rows, columns, outputs).
+        regions: (rows / 2, columns / 2, views x regions), odd sides rounded up, of a network with regions; None of
+            others.
     """
 
     probability: NDArray[np.float32]

@@ -26,7 +26,8 @@ def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
     pixels nor the noise of a short acquisition moves it much, and halving all counts halves it.
 
     Args:
-        counts: (rows, columns), any numbers; negative ones count as zero. scaling: which level.
+        counts: (rows, columns), any numbers; negative ones count as zero.
+        scaling: which level.
 
     Returns:
         The level, always above zero; 1 for an image without counts.
@@ -42,7 +43,8 @@ def body_mask(image: NDArray[np.float32], scaling: InputScaling = BODY_LEVEL) ->
     """Body against air by the image's own high level; (rows, columns) bool, empty for an image without counts.
 
     Args:
-        image: (rows, columns) counts, not negative; smoothed where noise must not decide. scaling: what is body.
+        image: (rows, columns) counts, not negative; smoothed where noise must not decide.
+        scaling: what is body.
     """
     high = float(np.percentile(image, scaling.high_percentile))
     if high <= 0:

@@ -14,7 +14,8 @@ def reader_features(image: Any, channels: tuple[int, ...], momentum: float) -> t
 
     Args:
         image: Keras tensor; rows and columns are multiples of 2 ** (len(channels) - 1).
-        channels: per level, full resolution first. momentum: of BatchNorm's averages.
+        channels: per level, full resolution first.
+        momentum: of BatchNorm's averages.
     """
     import keras
 

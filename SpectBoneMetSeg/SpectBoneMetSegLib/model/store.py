@@ -371,7 +371,8 @@ def _replace_folder(
     """Fill a temporary folder beside `target` by `write`, then rename it to `target`.
 
     Args:
-        what, remedy: of the sentence when that fails.
+        what: of the sentence when that fails.
+        remedy: of the sentence when that fails.
 
     Raises:
         UserError: it cannot be written; an earlier folder stays.

@@ -14,7 +14,8 @@ def unet_features(image: Any, channels: tuple[int, ...], momentum: float) -> Any
 
     Args:
         image: Keras tensor; rows and columns are multiples of 2 ** len(channels).
-        channels: per level above the bottom; the bottom has twice the last. momentum: of BatchNorm's averages.
+        channels: per level above the bottom; the bottom has twice the last.
+        momentum: of BatchNorm's averages.
     """
     import keras
 

@@ -41,7 +41,8 @@ class ComparedScans:
         """Nothing is shown yet.
 
         Args:
-            scene: a vtkMRMLScene. words: says the state of a lesion in the reader's language.
+            scene: a vtkMRMLScene.
+            words: says the state of a lesion in the reader's language.
         """
         self.scene, self.words = scene, words
         self._nodes: list[str] = []

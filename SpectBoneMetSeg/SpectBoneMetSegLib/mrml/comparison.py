@@ -48,8 +48,10 @@ class Apart:
         """Keep a reading out of the other scan's views, and show that scan's own there; what is new is kept, too.
 
         Args:
-            node: the segmentation node of the reading, or None. box: the region node, or None.
-            earlier: the volume node of each view of the other scan. scene: their vtkMRMLScene.
+            node: the segmentation node of the reading, or None.
+            box: the region node, or None.
+            earlier: the volume node of each view of the other scan.
+            scene: their vtkMRMLScene.
         """
         views = [view.GetID() for kind in VIEW_KINDS for view in _nodes(scene, kind)]
         others = [f"vtkMRMLSliceNode{name}" for name in EARLIER.values()]

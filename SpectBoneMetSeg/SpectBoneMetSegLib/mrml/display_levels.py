@@ -36,8 +36,12 @@ def draw(volumes: Iterable[Any], reference: Reference, percent: float, gamma: fl
     """Draw volumes from no counts up to a percentage of a level of their own.
 
     Args:
-        volumes: volume nodes of one slice. reference, percent: of the upper level.
-        gamma: below 1 faint uptake is drawn stronger. inverse: hot is dark. scene: their vtkMRMLScene.
+        volumes: volume nodes of one slice.
+        reference: what the upper level is a share of.
+        percent: of it.
+        gamma: below 1 faint uptake is drawn stronger.
+        inverse: hot is dark.
+        scene: their vtkMRMLScene.
     """
     from .stored_result import image_pixels
 

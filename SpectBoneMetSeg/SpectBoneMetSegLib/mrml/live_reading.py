@@ -45,7 +45,8 @@ class LiveReading:
         node: the vtkMRMLSegmentationNode.
         result: what the model found.
         reading: the lesions as they stand.
-        threshold, minimum_area_mm2: in force.
+        threshold: in force.
+        minimum_area_mm2: in force.
         edits: what was changed by hand and stays as it is when the sliders move; None when nothing was.
     """
 

@@ -42,7 +42,9 @@ class Look:
     Attributes:
         segment: its ID.
         review: what the physician said.
-        name, color, terminology: given by a person; empty or None while they are ours.
+        name: given by a person; empty or None while they are ours.
+        color: given by a person; empty or None while they are ours.
+        terminology: given by a person; empty or None while they are ours.
         visible: in the views.
     """
 
@@ -128,7 +130,8 @@ def change_segments(
     """Change what some segments hold and add new ones as the Segment Editor does; no other segment is touched.
 
     Args:
-        node: the vtkMRMLSegmentationNode. frame: the anterior whole-body frame.
+        node: the vtkMRMLSegmentationNode.
+        frame: the anterior whole-body frame.
         held: {segment ID: (rows, columns) what it is to hold}; one that is to hold nothing goes.
         added: (rows, columns) of the new ones.
 

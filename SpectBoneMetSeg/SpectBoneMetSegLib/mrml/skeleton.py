@@ -31,8 +31,10 @@ def add_skeleton(
     """A hidden vtkMRMLSegmentationNode per view, a segment per region, in the anterior frame.
 
     Args:
-        scan: as read. regions: per view region numbers on its own grid; a view without any gets no node.
-        volumes: volume nodes of the views. scene: their vtkMRMLScene.
+        scan: as read.
+        regions: per view region numbers on its own grid; a view without any gets no node.
+        volumes: volume nodes of the views.
+        scene: their vtkMRMLScene.
     """
     import slicer
 

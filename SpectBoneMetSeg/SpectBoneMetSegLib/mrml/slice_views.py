@@ -115,8 +115,10 @@ def show_beside(
     """Show two scans, the same views side by side, each with its date; a view that a scan has not stays empty.
 
     Args:
-        volumes: the volume node of each view of one scan. earlier: of the other one.
-        scene: a vtkMRMLScene. posterior_from_behind: the posterior views as acquired.
+        volumes: the volume node of each view of one scan.
+        earlier: of the other one.
+        scene: a vtkMRMLScene.
+        posterior_from_behind: the posterior views as acquired.
     """
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
     given |= {f"earlier {name}": volume for name, volume in earlier.items()}
@@ -127,7 +129,8 @@ def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind:
     """Show two scans whose lesions were compared, each view with its day; one that a scan has not stays empty.
 
     Args:
-        volumes: the volume nodes by the names of COMPARED. scene: a vtkMRMLScene.
+        volumes: the volume nodes by the names of COMPARED.
+        scene: a vtkMRMLScene.
         posterior_from_behind: the posterior views as acquired.
     """
     _show(FOLLOWED, volumes, scene, posterior_from_behind)

@@ -42,7 +42,8 @@ class Bones:
     """The bones of a reading's lesions: {lesion ID: its bones, largest share first}, empty where no region is known.
 
     Attributes:
-        views: as each view shows them. together: of both views.
+        views: as each view shows them.
+        together: of both views.
     """
 
     views: dict[ViewName, dict[int, tuple[BoneShare, ...]]]
@@ -74,7 +75,8 @@ def near_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
     """(rows, columns) region of every pixel, beside every region the nearest within REACH_MM; 0 for none.
 
     Args:
-        regions: (rows, columns) region numbers. spacing: (row, column) mm.
+        regions: (rows, columns) region numbers.
+        spacing: (row, column) mm.
     """
     from scipy import ndimage
 
@@ -103,8 +105,10 @@ def bones_together(
     """(rows, columns) region of every pixel of the lesions on the anterior frame, both views together.
 
     Args:
-        union: (rows, columns) lesion IDs on the anterior frame. view_masks: the same per view on its own grid.
-        regions: per view region numbers on its own grid; under: per view those under its lesions.
+        union: (rows, columns) lesion IDs on the anterior frame.
+        view_masks: the same per view on its own grid.
+        regions: per view region numbers on its own grid.
+        under: per view those under its lesions.
     """
     frame = scan.frame
     shown = {name: onto_frame(numbers, scan.views[name], frame) for name, numbers in under.items()}

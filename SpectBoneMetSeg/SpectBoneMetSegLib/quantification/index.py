@@ -61,7 +61,8 @@ def involved(areas: Areas, region: Region, lesions: Iterable[int]) -> tuple[floa
     """Involved share 0..1 of a region's area, and of its mass, by some lesions.
 
     Args:
-        areas: of all lesions and regions, in mm2. lesions: IDs of those that count.
+        areas: of all lesions and regions, in mm2.
+        lesions: IDs of those that count.
     """
     whole = {name: float(table[0, region.number]) for name, table in areas.items()}
     most = max(whole.values(), default=0.0)
@@ -98,8 +99,11 @@ def not_computable(
     """Why there is no index, and what to do about it, one sentence each; ("", "") where there can be one.
 
     Args:
-        whole_field: whether all of the field was read. regions_known: whether the model gave regions.
-        cut: {region that the field cuts: share of it at the edge}. areas: see `Areas`. table: of the weights.
+        whole_field: whether all of the field was read.
+        regions_known: whether the model gave regions.
+        cut: {region that the field cuts: share of it at the edge}.
+        areas: see `Areas`.
+        table: of the weights.
     """
     if not regions_known:
         return (

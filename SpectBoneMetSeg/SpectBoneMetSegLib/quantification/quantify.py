@@ -37,7 +37,8 @@ def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantifica
     """Bones, uptake, burden and bone scan index of a reading, as it was reviewed.
 
     Args:
-        reading: as read, or as `lesions.review.reviewed` gives it. table: weights of the skeleton's regions.
+        reading: as read, or as `lesions.review.reviewed` gives it.
+        table: weights of the skeleton's regions.
     """
     views = {
         name: ShownView(view, reading.view_masks[name], reading.regions.get(name))

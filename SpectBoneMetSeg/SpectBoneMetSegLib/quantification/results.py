@@ -39,9 +39,10 @@ class ViewQuantities:
     """A lesion in one view; None for what cannot be measured there.
 
     Attributes:
-        counts: sum inside; background_counts_per_pixel: mean of the ring around it (`lesions.measurement.RING_MM`).
-        total_lesion_uptake_counts: sum of (counts - background) inside. body_counts_percent: counts inside of all
-            counts of the view.
+        counts: sum inside.
+        background_counts_per_pixel: mean of the ring around it (`lesions.measurement.RING_MM`).
+        total_lesion_uptake_counts: sum of (counts - background) inside.
+        body_counts_percent: counts inside of all counts of the view.
         contralateral_ratio: mean inside by the mean at the mirrored place of the other side, where that is the same
             bone and free of lesions.
         bones: as this view shows them, largest share first.
@@ -102,11 +103,12 @@ class RegionQuantities:
     """A region of the skeleton that at least one view shows.
 
     Attributes:
-        area_mm2: per view, of the whole region; counts: per view, inside it.
+        area_mm2: per view, of the whole region.
+        counts: per view, inside it.
         lesion_area_mm2: per view, of counted lesions inside it.
         lesions: counted lesions whose largest share it is.
-        involved_share: 0..1. Each counted lesion's area by the region's, in the view where that is more, summed;
-            involved_mass_share: 0..1, of the bone's mass (see `index`). None for what is no bone.
+        involved_share: 0..1. Each counted lesion's area by the region's, in the view where that is more, summed.
+        involved_mass_share: 0..1, of the bone's mass (see `index`). None for what is no bone.
         weight_percent: of the skeleton's mass; None for what is no bone.
         index_percent: what it adds to the bone scan index; None where that cannot be computed.
     """
@@ -143,7 +145,8 @@ class TumourBurden:
 
     Attributes:
         area_mm2: of the union of both views.
-        total_lesion_uptake_counts, body_counts_percent: per view.
+        total_lesion_uptake_counts: per view.
+        body_counts_percent: per view.
         geometric_mean_uptake_counts: of both views' total lesion uptake; None with one view.
     """
 
@@ -160,7 +163,11 @@ class ReviewState:
 
     Attributes:
         state: "not reviewed" when nobody said or drew anything, "reviewed" when a decision stands for every lesion.
-        accepted, rejected, open: lesions. edited, reclassified: lesions, whatever was decided of them.
+        accepted: lesions.
+        rejected: lesions.
+        open: lesions.
+        edited: lesions edited by hand, whatever was decided of them.
+        reclassified: lesions that a physician classified, likewise.
     """
 
     state: Literal["not reviewed", "partly reviewed", "reviewed"]
@@ -176,9 +183,10 @@ class Quantification:
     """What is quantified of one reading.
 
     Attributes:
-        lesions: in the order of their IDs, rejected ones last. regions: those that are seen, by number.
-        not_found: bones that no view shows; cut: bones that the edge of the field cuts. What is not seen of them is
-            taken as free of lesions.
+        lesions: in the order of their IDs, rejected ones last.
+        regions: those that are seen, by number.
+        not_found: bones that no view shows.
+        cut: bones that the edge of the field cuts. What is not seen of them is taken as free of lesions.
     """
 
     lesions: tuple[LesionQuantities, ...]

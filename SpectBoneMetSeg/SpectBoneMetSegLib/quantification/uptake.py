@@ -28,7 +28,9 @@ class ShownView:
     """One view with what lies on it, all on its own grid.
 
     Attributes:
-        view: counts. ids: (rows, columns) lesion IDs. regions: (rows, columns) region numbers, None without any.
+        view: counts.
+        ids: (rows, columns) lesion IDs.
+        regions: (rows, columns) region numbers, None without any.
     """
 
     view: PlanarView
@@ -57,7 +59,10 @@ def quantities_in(shown: ShownView, name: ViewName, lesion: Lesion, bones: tuple
     """What one view tells of a lesion.
 
     Args:
-        shown: the view. name: which it is. lesion: with its measurement there. bones: as this view shows them.
+        shown: the view.
+        name: which it is.
+        lesion: with its measurement there.
+        bones: as this view shows them.
     """
     measured = lesion.views[name]
     background = _background(measured)

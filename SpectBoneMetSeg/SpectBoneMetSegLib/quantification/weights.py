@@ -20,7 +20,8 @@ class WeightGroup:
     """Regions that one weight stands for.
 
     Attributes:
-        regions: their numbers. percent: of the skeleton's mass, all of them together.
+        regions: their numbers.
+        percent: of the skeleton's mass, all of them together.
     """
 
     regions: tuple[int, ...]
@@ -32,7 +33,9 @@ class WeightTable:
     """Weights of the skeleton's regions.
 
     Attributes:
-        name: what results call it. version: raised when a number changes. source: where the numbers are from.
+        name: what results call it.
+        version: raised when a number changes.
+        source: where the numbers are from.
         groups: every region of bone stands in one of them.
     """
 

@@ -42,8 +42,11 @@ class Delivery:
         """Nothing is sent before `work`.
 
         Args:
-            journal: tells which studies have something to send, and is told what was. output: of all results.
-            destinations: where to. own_title: our application entity title. tell: is given sentences.
+            journal: tells which studies have something to send, and is told what was.
+            output: of all results.
+            destinations: where to.
+            own_title: our application entity title.
+            tell: is given sentences.
         """
         self._journal, self._output, self._destinations = journal, output, destinations
         self._own_title, self._tell = own_title, tell

@@ -27,12 +27,17 @@ class Entry:
     """What is known of a study.
 
     Attributes:
-        key: its name in folders, tables and messages. study_uid: StudyInstanceUID.
-        state: of the images in `read`. reason: why it could not be read, or not be sent.
+        key: its name in folders, tables and messages.
+        study_uid: StudyInstanceUID.
+        state: of the images in `read`.
+        reason: why it could not be read, or not be sent.
         read: fingerprint of the images that were read last; "" before the first reading.
-        cases: rows of the table, one a scan. folders: the results, by name.
-        sent: {destination: SOP Instance UIDs that it has taken}. refused: the same of those that it will not take.
-        over: nothing is left to be sent. since: seconds since 1970 of the last change.
+        cases: rows of the table, one a scan.
+        folders: the results, by name.
+        sent: {destination: SOP Instance UIDs that it has taken}.
+        refused: the same of those that it will not take.
+        over: nothing is left to be sent.
+        since: seconds since 1970 of the last change.
     """
 
     key: str

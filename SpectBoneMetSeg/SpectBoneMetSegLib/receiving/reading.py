@@ -29,8 +29,10 @@ class StudyRead:
     """What came of a study.
 
     Attributes:
-        rows: of the table, one a scan. folders: of results that stand.
-        failures: sentences about what could not be read. none: why nothing in it is a scan.
+        rows: of the table, one a scan.
+        folders: of results that stand.
+        failures: sentences about what could not be read.
+        none: why nothing in it is a scan.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +45,8 @@ def done_before(card: ModelCard, settings: Settings) -> Callable[[Case], bool]:
     """Whether a case's results stand in its folder, read from the very same bytes with this model and these options.
 
     Args:
-        card: of the model. settings: how the cases are read.
+        card: of the model.
+        settings: how the cases are read.
     """
     return partial(_stands, card, settings)
 
@@ -62,8 +65,10 @@ def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: R
     """Read the scans of a study that have not been read.
 
     Args:
-        images: the folder of its images, whose name is the cases' name. output: of all results.
-        done: whether a case needs no reading. read: reads the others.
+        images: the folder of its images, whose name is the cases' name.
+        output: of all results.
+        done: whether a case needs no reading.
+        read: reads the others.
 
     Raises:
         UserError: nothing can be written or read at all; the study is to be tried again.

@@ -91,7 +91,8 @@ def send(
     """Send objects over one connection.
 
     Args:
-        own_title: our own application entity title. taken: is told each UID at once that the archive has.
+        own_title: our own application entity title.
+        taken: is told each UID at once that the archive has.
         stop: ends it between two objects.
     """
     outcome = Outcome()

@@ -60,7 +60,8 @@ def answer_to(file: Path, announced_uid: str, spool: Spool) -> Answer:
     """Keep a received object, or say why not.
 
     Args:
-        file: the object. announced_uid: the SOP Instance UID of the request.
+        file: the object.
+        announced_uid: the SOP Instance UID of the request.
     """
     try:
         header = read_header(file, "the object")

@@ -62,7 +62,11 @@ class Service:
         """Nothing is done before `start`.
 
         Args:
-            spool: of the images. output: folder of all results. done, read: see `read_study`. wishes: how to work.
+            spool: of the images.
+            output: folder of all results.
+            done: see `read_study`.
+            read: see `read_study`.
+            wishes: how to work.
             tell: is given sentences, told what came of each study ("study", "state", "reason", "cases").
         """
         self._spool, self._output, self._done, self._read = spool, output, done, read

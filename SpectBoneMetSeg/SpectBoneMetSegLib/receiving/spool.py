@@ -52,7 +52,8 @@ class Spool:
     """Images on the disk and when the last one of each study came; may be used from several threads.
 
     Attributes:
-        folder: where. limit_bytes: of all images together.
+        folder: where.
+        limit_bytes: of all images together.
         journal: what became of the studies.
     """
 

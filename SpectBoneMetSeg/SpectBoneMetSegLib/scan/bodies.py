@@ -43,7 +43,8 @@ class Silhouette:
     """What stands out from the air in a picture.
 
     Attributes:
-        mask: (rows, columns) bool of the reduced picture. step: edge of a reduced pixel in pixels.
+        mask: (rows, columns) bool of the reduced picture.
+        step: edge of a reduced pixel in pixels.
     """
 
     mask: NDArray[np.bool_]

@@ -43,8 +43,9 @@ class Gain:
     """Grey values a count.
 
     Attributes:
-        value: grey values that stand for one count. source: "lattice", read from the values that occur, so that counts
-            come back; or "noise", guessed from how much neighbours differ, so that they come back about as large.
+        value: grey values that stand for one count.
+        source: "lattice", read from the values that occur, so that counts come back; or "noise", guessed from how much
+            neighbours differ, so that they come back about as large.
     """
 
     value: float

@@ -94,7 +94,8 @@ class WholeBodyScan:
 
     Attributes:
         case: short name of the study (file stem or folder name).
-        anterior, posterior: the views that exist; at least one.
+        anterior: this view, if it exists; at least one does.
+        posterior: likewise.
         source: files and identifiers.
         warnings: sentences for the receipt.
     """

@@ -33,7 +33,8 @@ def regions_of_views(
     """{view: (rows, columns) region numbers} at full resolution of what a network with regions answers.
 
     Args:
-        answer: (rows / 2, columns / 2, outputs x len(REGIONS)). outputs: the network's, views all of them.
+        answer: (rows / 2, columns / 2, outputs x len(REGIONS)).
+        outputs: the network's, views all of them.
         spacing: row pitch in mm at full resolution.
     """
     found = {}
@@ -47,7 +48,8 @@ def numbered_regions(probabilities: NDArray[np.float32], spacing: float) -> NDAr
     """The most probable region of every pixel with its side, 0 where none reaches LEAST_PROBABILITY.
 
     Args:
-        probabilities: (rows, columns, len(REGIONS)) of one view, anterior frame. spacing: row pitch in mm.
+        probabilities: (rows, columns, len(REGIONS)) of one view, anterior frame.
+        spacing: row pitch in mm.
 
     Returns:
         (rows, columns) uint8 region numbers as in `skeleton_regions`.
@@ -61,7 +63,8 @@ def sided(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
     """Classes as region numbers, paired ones with the side of the midline that they lie on.
 
     Args:
-        classes: (rows, columns) of `skeleton_regions.class_map`, anterior frame. spacing: row pitch in mm.
+        classes: (rows, columns) of `skeleton_regions.class_map`, anterior frame.
+        spacing: row pitch in mm.
     """
     numbers = np.array([0, *NUMBERS], np.uint8)[classes]
     # In the anterior frame the patient's right is where columns begin.
@@ -74,7 +77,8 @@ def midline(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.float64]:
     """(rows,) column of the midline.
 
     Args:
-        classes: (rows, columns) of `skeleton_regions.class_map`. spacing: row pitch in mm.
+        classes: (rows, columns) of `skeleton_regions.class_map`.
+        spacing: row pitch in mm.
     """
     from scipy.ndimage import gaussian_filter1d
 

@@ -19,7 +19,8 @@ def without_strays(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.uin
     """The regions without their strays, which become 0.
 
     Args:
-        regions: (rows, columns) region numbers. spacing: pixel edge in mm.
+        regions: (rows, columns) region numbers.
+        spacing: pixel edge in mm.
     """
     from scipy import ndimage
 

@@ -62,7 +62,8 @@ def sample_on(image: NDArray[Any], from_view: PlanarView, onto_view: PlanarView,
 
     Args:
         image: (rows, columns) on the grid of `from_view`.
-        from_view, onto_view: the grids; their counts are not used. Sides may differ.
+        from_view: the grid that is left; its counts are not used.
+        onto_view: the grid that is gone to. Sides may differ.
         order: spline order as in scipy.ndimage.map_coordinates; 0 is nearest and keeps the type of `image`.
 
     Returns:

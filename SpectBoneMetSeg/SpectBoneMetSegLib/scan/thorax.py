@@ -36,7 +36,8 @@ class BodyArea:
 
     Attributes:
         mask: (rows, columns) bool.
-        rows: [first, end) rows of the body; axis: column of its long axis.
+        rows: [first, end) rows of the body.
+        axis: column of its long axis.
     """
 
     mask: NDArray[np.bool_]
@@ -233,7 +234,8 @@ class ThoraxCrop:
     """The thorax box in the scan's own anterior-frame pixels.
 
     Attributes:
-        rows, columns: half open [first, end) intervals; may reach outside the field (then padded with zeros).
+        rows: half open [first, end) interval; may reach outside the field (then padded with zeros).
+        columns: likewise.
         confidence: 0..1, how far the box can be trusted.
         reasons: why the confidence is low, one sentence each; empty when nothing was odd.
         method: "profiles", "manual" or "whole-body".

@@ -55,7 +55,9 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        what: its name. state: "bad" keeps something from working. found: what is there.
+        what: its name.
+        state: "bad" keeps something from working.
+        found: what is there.
         remedy: what to do, "" for nothing.
     """
 
@@ -69,7 +71,8 @@ def examine(output: Path, model: str | None = None) -> Iterator[Finding]:
     """Everything that reading needs, one after the other; nothing is changed and nothing fetched.
 
     Args:
-        output: where results would be written. model: name or folder of the one that is tried.
+        output: where results would be written.
+        model: name or folder of the one that is tried.
     """
     yield _program()
     yield from _packages()

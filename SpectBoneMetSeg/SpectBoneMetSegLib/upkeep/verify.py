@@ -42,7 +42,8 @@ class Verdict:
     """What a second reading showed.
 
     Attributes:
-        holds: nothing that matters differs. same_bytes: every mask is the same to the pixel.
+        holds: nothing that matters differs.
+        same_bytes: every mask is the same to the pixel.
         differences: what is not as it was, with what does not matter (a later version of the program).
         facts: engine and device then and now.
     """

@@ -49,7 +49,8 @@ class Event:
         fraction: 0..1 of the request.
         remaining: seconds still to go, None when nothing is known.
         message: for the user, one sentence ("failed" and "crashed").
-        fields, command: of the error, see `UserError`.
+        fields: of the error that says so, see `UserError`.
+        command: likewise.
         result: of "done".
         facts: further values, such as the device of "warm".
     """

@@ -18,8 +18,10 @@ class Comparison:
         """Take over the field of a panel.
 
         Args:
-            ui: the panel's widgets. chosen: called for the views of the scan that is chosen.
-            say: called with a sentence and its kind. onChanged: called when another scan is to be shown beside it.
+            ui: the panel's widgets.
+            chosen: called for the views of the scan that is chosen.
+            say: called with a sentence and its kind.
+            onChanged: called when another scan is to be shown beside it.
         """
         self.ui, self.chosen, self.say, self.onChanged = ui, chosen, say, onChanged
         self.apart, self.zoom = Apart(), ZoomLink()

@@ -21,7 +21,9 @@ class Display:
         """Take over the fields of a panel.
 
         Args:
-            ui: the panel's widgets. volumes: called for the volume nodes that are shown. showViews: shows the scan.
+            ui: the panel's widgets.
+            volumes: called for the volume nodes that are shown.
+            showViews: shows the scan.
         """
         self.ui, self.volumes, self.showViews = ui, volumes, showViews
         self._parameters = None

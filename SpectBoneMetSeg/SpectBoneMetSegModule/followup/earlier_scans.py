@@ -38,7 +38,9 @@ class EarlierScans:
         """Take over the fields.
 
         Args:
-            ui: the section's widgets. say: called with a sentence and its kind. onChanged: called after a change.
+            ui: the section's widgets.
+            say: called with a sentence and its kind.
+            onChanged: called after a change.
         """
         self.ui, self.say, self.onChanged = ui, say, onChanged
         self._known = []

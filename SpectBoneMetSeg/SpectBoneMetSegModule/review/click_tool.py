@@ -49,8 +49,12 @@ class ClickTool(VTKObservationMixin):
         """Take over the buttons of a panel.
 
         Args:
-            ui: the panel's widgets. selection: its Selection. changes: its SegmentChanges. messages: its Messages.
-            onDrawn: called when areas were changed. onUndoing: called before a step is taken back or done again.
+            ui: the panel's widgets.
+            selection: its Selection.
+            changes: its SegmentChanges.
+            messages: its Messages.
+            onDrawn: called when areas were changed.
+            onUndoing: called before a step is taken back or done again.
         """
         VTKObservationMixin.__init__(self)
         self.ui, self.selection, self.changes, self.messages = ui, selection, changes, messages

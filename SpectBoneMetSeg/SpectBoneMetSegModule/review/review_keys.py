@@ -20,7 +20,9 @@ class ReviewKeys:
         """Take over the buttons of a panel.
 
         Args:
-            ui: the panel's widgets. table: a LesionTable. others: {key: what it does} besides.
+            ui: the panel's widgets.
+            table: a LesionTable.
+            others: {key: what it does} besides.
         """
         self.ui, self.table, self.others = ui, table, others
         self._keys = []

@@ -15,7 +15,8 @@ def require(what: str, *modules: str) -> None:
     """Refuse work whose packages are not installed.
 
     Args:
-        what: the work, as the beginning of a sentence. modules: what it imports.
+        what: the work, as the beginning of a sentence.
+        modules: what it imports.
 
     Raises:
         UserError: names what is missing and the extra that brings it.

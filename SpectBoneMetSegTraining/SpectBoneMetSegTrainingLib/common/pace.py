@@ -13,7 +13,8 @@ class Pace(NamedTuple):
     """Means over the steps so far, without the first one, which also builds the graph.
 
     Attributes:
-        seconds: from step to step, with all that happens between two. step: of a step itself, its waiting included.
+        seconds: from step to step, with all that happens between two.
+        step: of a step itself, its waiting included.
         waiting: share of `step` spent waiting for data.
     """
 
@@ -26,7 +27,8 @@ class Stopwatch:
     """Times steps; what happens between two of them belongs to neither.
 
     Attributes:
-        step_seconds, waiting_seconds: of the last step, its waiting included; of its waiting alone.
+        step_seconds: seconds of the last step, its waiting included.
+        waiting_seconds: of its waiting alone.
     """
 
     def __init__(self) -> None:

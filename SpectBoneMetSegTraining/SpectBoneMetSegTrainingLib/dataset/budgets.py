@@ -65,7 +65,8 @@ def draw_budget(
     budget is not used at all.
 
     Args:
-        patients: {case: patient} with a label. labels: how many `by` names, validation included.
+        patients: {case: patient} with a label.
+        labels: how many `by` names, validation included.
         with_lesions: patients in whose scans a lesion is labelled.
 
     Raises:
@@ -101,7 +102,8 @@ def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) 
 
     Args:
         patients: {case: patient}; an augmented copy has its source's patient.
-        labelled_share: share of the patients in subset 2#, 0 to 1 (the paper does not say). seed: of the draw.
+        labelled_share: share of the patients in subset 2#, 0 to 1 (the paper does not say).
+        seed: of the draw.
     """
     order = _shuffled(patients, seed)
     cut = round(labelled_share * len(order))

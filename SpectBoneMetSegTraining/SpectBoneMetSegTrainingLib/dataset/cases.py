@@ -29,6 +29,7 @@ from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
+from .case_places import place_of, place_record
 from .files import clear_leftovers, read_json, write_image, write_json
 from .folds import split_by_patient
 from .opened import Data, DataSet, opened
@@ -55,8 +56,10 @@ class Instance:
     """One lesion as the truth tells it.
 
     Attributes:
-        id: value in the instance layers; masks: {view: (rows, columns) bool} whole anterior frame.
-        labelled: {view: True for a label, False for "ignore"}; about: whatever else is known (bone, contrast, ...).
+        id: value in the instance layers.
+        masks: {view: (rows, columns) bool} whole anterior frame.
+        labelled: {view: True for a label, False for "ignore"}.
+        about: whatever else is known (bone, contrast, ...).
     """
 
     id: int
@@ -73,7 +76,8 @@ class LabelledCrop:
         case: its name.
         counts: {view: (rows, columns) float32}, as the reading pipeline gives them to the network.
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}; empty for unlabelled cases.
-        instances: {view: (layers, rows, columns) uint16}; lesions: what the truth's JSON says of them.
+        instances: {view: (layers, rows, columns) uint16}.
+        lesions: what the truth's JSON says of them.
         flags: why the case is scored apart ("superscan", "cold lesions"); empty for most.
         regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty where they are not known.
         regions_named: the only regions that were looked for; None for all.
@@ -105,12 +109,15 @@ def write_case(
     """Write one case; its JSON comes last, so that a case with JSON is whole.
 
     Args:
-        folder: the data set; split: "train", "test" or "unlabelled".
-        scan, mirrored: the scan and its posterior view, if there is one, on the anterior frame.
+        folder: the data set.
+        split: "train", "test" or "unlabelled".
+        scan: the scan.
+        mirrored: its posterior view, if there is one, on the anterior frame.
         crop: the thorax box in pixels of the reference grid, `regrid(scan.frame)`.
         instances: the lesions; None keeps the truth of this case out of the data set, as for unlabelled ones.
         about: case-level facts for the JSON ("patient", "flags", ...).
-        exact: the lesions' exact projections; background: {view: (rows, columns)} of the whole anterior frame.
+        exact: the lesions' exact projections.
+        background: {view: (rows, columns)} of the whole anterior frame.
         region: what is stored, the thorax box alone or the whole body with it.
     """
     images, labels = FOLDERS[split]
@@ -126,7 +133,7 @@ def write_case(
         "case": scan.case,
         "split": split,
         "views": list(scan.views),
-        **_place_record(place, crop, region),
+        **place_record(place, crop, region),
         **about,
     }
     if labels is not None and instances is not None:
@@ -233,7 +240,7 @@ def load_case(
     """
     files = opened(data)
     record = files.json("instances", f"{case}.json")
-    place, names = _place_of(files, case, region), _views_of(record)
+    place, names = place_of(files, case, region), _views_of(record)
     images = FOLDERS[record["split"]][0]
     counts = {
         name: place.counts(files.image(images, f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0]) for name in names
@@ -270,7 +277,7 @@ def load_background(data: Data, case: str, region: Region = "thorax") -> dict[Vi
         UserError: a file is missing or unreadable; data sets hold them only where they were asked for.
     """
     files = opened(data)
-    place, names = _place_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
+    place, names = place_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
     return {name: place.counts(files.image("background", f"{case}_{name}.nii.gz")[0]) for name in names}
 
 
@@ -280,7 +287,7 @@ def load_place(data: Data, case: str) -> CropPlace:
     Raises:
         UserError: its JSON is missing or damaged.
     """
-    return _place_of(opened(data), case)
+    return place_of(opened(data), case)
 
 
 def cases_of(data: Data, split: str) -> list[str]:
@@ -299,7 +306,7 @@ def cases_of(data: Data, split: str) -> list[str]:
 
 
 def records_of(data: Data) -> list[dict[str, Any]]:
-    """What instances/*.json say, by file name; UserError where one is damaged."""
+    """What `instances/*.json` say, by file name; UserError where one is damaged."""
     files = opened(data)
     for name, record in files.records().items():
         if not isinstance(record, dict) or not {"case", "split"} <= record.keys():
@@ -351,38 +358,6 @@ def region_held(data: Data, cases: Iterable[str]) -> Region:
     """
     records = (opened(data).json("instances", f"{case}.json") for case in cases)
     return "whole-body" if all(record.get("region") == "whole-body" for record in records) else "thorax"
-
-
-def _place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
-    """Where the stored crop and the thorax lie, for the JSON; `_place_of` reads it back."""
-    (rows, columns), (own_rows, own_columns) = place.reference, place.own
-    return {
-        "frame": {"shape": list(place.shape), "spacing_mm": list(place.spacing)},
-        "crop": {"rows": list(own_rows), "columns": list(own_columns), "confidence": crop.confidence},
-        "reference_crop": {"rows": list(rows), "columns": list(columns)},
-        "region": region,
-        "thorax": {"rows": list(crop.rows), "columns": list(crop.columns)},
-    }
-
-
-def _place_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlace:
-    """Place of a region in the stored crop; records of older programs hold the thorax alone."""
-    record, path = files.json("instances", f"{case}.json"), files.folder / "instances" / f"{case}.json"
-    stored = record.get("region", "thorax")
-    if region == "whole-body" and stored != "whole-body":
-        raise UserError(f"{path} holds the thorax alone; make the data set again with the region whole-body.", "region")
-    try:
-        shape, spacing = record["frame"]["shape"], record["frame"]["spacing_mm"]
-        own, reference = (
-            ((box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1]))
-            for box in (record["crop"], record["reference_crop"])
-        )
-        if region != stored:
-            box = record["thorax"]
-            reference = (box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1])
-        return CropPlace((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
-    except (KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{path} does not say where its crop lies; make the data set again.") from error
 
 
 def _views_of(record: dict[str, Any]) -> list[ViewName]:

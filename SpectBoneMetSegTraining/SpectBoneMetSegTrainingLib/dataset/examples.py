@@ -21,7 +21,8 @@ class Example:
     """Counts and lesions of one case, all of one shape, in the anterior frame.
 
     Attributes:
-        counts: {view: (rows, columns) float32}. lesions: their masks have the same shape.
+        counts: {view: (rows, columns) float32}.
+        lesions: their masks have the same shape.
     """
 
     counts: dict[ViewName, NDArray[np.float32]]

@@ -78,7 +78,8 @@ def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) ->
     """Write into a new or empty folder what it is to hold, or check that this is what it holds.
 
     Args:
-        record: name of the JSON file with `asked`. kind: what the folder is called, "simulated data set" say.
+        record: name of the JSON file with `asked`.
+        kind: what the folder is called, "simulated data set" say.
 
     Raises:
         UserError: it holds something else, or cannot be written.

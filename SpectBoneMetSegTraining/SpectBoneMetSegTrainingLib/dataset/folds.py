@@ -24,7 +24,8 @@ def split_by_patient(
     """Cross-validation folds in which no patient stands on both sides.
 
     Args:
-        patients: case -> patient. seed: of the shuffle.
+        patients: case -> patient.
+        seed: of the shuffle.
         with_lesions: patients in whose scans a lesion is labelled. They are spread so that no fold that can hold one
             out is without; a single one teaches and does not validate.
         not_trained_on: cases that may be held out but stand on no training side.
@@ -79,7 +80,9 @@ def extend_split(
     lesions to the first fold that has none.
 
     Args:
-        folds: as from `split_by_patient`. patients: case -> patient of all cases, old and new. seed: of the order.
+        folds: as from `split_by_patient`.
+        patients: case -> patient of all cases, old and new.
+        seed: of the order.
         with_lesions: patients in whose scans a lesion is labelled.
 
     Returns:

@@ -64,7 +64,7 @@ class DataSet:
         return image
 
     def records(self) -> dict[str, Any]:
-        """{file name: what it says} of instances/*.json, by file name.
+        """{file name: what it says} of `instances/*.json`, by file name.
 
         Raises:
             UserError: one is damaged.

@@ -49,7 +49,7 @@ class Consensus:
 
 
 def area_difference(one: Mask, two: Mask) -> float:
-    """Eq. 2: 1 - |A1 and A2| / |A1 or A2|; 0 for two empty outlines."""
+    """Eq. 2: `1 - |A1 and A2| / |A1 or A2|`; 0 for two empty outlines."""
     union = int((one | two).sum())
     return 1.0 - int((one & two).sum()) / union if union else 0.0
 
@@ -95,7 +95,8 @@ def compare_readers(masks: Sequence[Mask], exact: Mask, consensus: Consensus) ->
     """What one image tells of its readers, for the record.
 
     Args:
-        masks: the readers' marks of the first round; exact: (rows, columns) the true lesions.
+        masks: the readers' marks of the first round.
+        exact: (rows, columns) the true lesions.
         consensus: what came of it.
     """
     return {

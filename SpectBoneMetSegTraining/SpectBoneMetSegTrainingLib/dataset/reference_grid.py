@@ -25,7 +25,8 @@ class CropPlace:
     """Where a crop lies.
 
     Attributes:
-        shape: (rows, columns) of the whole frame; spacing: (row, column) mm of the scan's own pixels.
+        shape: (rows, columns) of the whole frame.
+        spacing: (row, column) mm of the scan's own pixels.
         own: rows and columns of the stored crop in the scan's own pixels, half open; may reach outside the frame.
         reference: the same of the box on the reference grid.
     """
@@ -44,7 +45,8 @@ class CropPlace:
         """Lesion IDs on the reference grid: a pixel belongs to the lesion that covers more than half of it.
 
         Args:
-            layers: (layers, rows, columns) of the whole frame; identifiers: the IDs to look for.
+            layers: (layers, rows, columns) of the whole frame.
+            identifiers: the IDs to look for.
         """
         wanted = set(identifiers)
         rows, columns = (self._coverage(axis) for axis in (0, 1))

@@ -83,8 +83,10 @@ def open_sealed(folder: Path, reason: str, model: str, model_sha256: str) -> Ite
     """Log the opening, then give a temporary data set with the truth; it is gone when the block ends.
 
     Args:
-        folder: the sealed data set. reason: why it is opened, in the log for ever.
-        model, model_sha256: what is measured; empty where nothing but the baselines is.
+        folder: the sealed data set.
+        reason: why it is opened, in the log for ever.
+        model: what is measured; empty where nothing but the baselines is.
+        model_sha256: what is measured; empty where nothing but the baselines is.
 
     Raises:
         UserError: no reason, the archive or the log has been changed, or the log cannot be written.

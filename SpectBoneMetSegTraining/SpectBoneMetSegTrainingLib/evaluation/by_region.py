@@ -51,7 +51,8 @@ def count_regions(
     """Where the lesions and the marks of a case lie.
 
     Args:
-        marks, regions: {view: (rows, columns)}; regions are classes as of `skeleton_regions.class_map`.
+        marks: {view: (rows, columns)} bool of what was marked.
+        regions: {view: (rows, columns)} classes as of `skeleton_regions.class_map`.
     """
     from scipy import ndimage
 

@@ -36,10 +36,10 @@ class JudgedScan:
 
     Attributes:
         case: its name.
-        features: (areas, len(AREA_FEATURES)) of every area. true: (areas,) 1 for a lesion's, 0 for none's, NaN for one
-            that only touches what is not to be judged.
-        max_probability: of the network. diseased: whether a lesion is labelled; None where all there is is not to be
-            judged.
+        features: (areas, len(AREA_FEATURES)) of every area.
+        true: (areas,) 1 for a lesion's, 0 for none's, NaN for one that only touches what is not to be judged.
+        max_probability: of the network.
+        diseased: whether a lesion is labelled; None where all there is is not to be judged.
     """
 
     case: str

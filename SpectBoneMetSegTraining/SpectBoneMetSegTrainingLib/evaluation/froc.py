@@ -30,7 +30,8 @@ def froc_counts(
     touches is found; a mark that touches no lesion, labelled or ignored, is a false alarm.
 
     Args:
-        probability: (rows, columns). label: (rows, columns), 0 where there is no lesion.
+        probability: (rows, columns).
+        label: (rows, columns), 0 where there is no lesion.
         lesions: (rows, columns) bool of every labelled lesion.
     """
     from scipy import ndimage
@@ -56,7 +57,10 @@ def sensitivity_at(
     No interpolation: every value belongs to a threshold that can be set. Of no lesions NaN.
 
     Args:
-        found, alarms: (..., len(THRESHOLDS)) sums. lesions, images: (...) sums.
+        found: (..., len(THRESHOLDS)) sums.
+        alarms: (..., len(THRESHOLDS)) sums.
+        lesions: (...) sums.
+        images: (...) sums.
     """
     per_image = ratio(alarms, np.asarray(images)[..., None], 0.0)
     sensitivity = ratio(found, np.asarray(lesions)[..., None], np.nan)

@@ -34,7 +34,8 @@ def match_lesions(marked: Mask, label: NDArray[np.uint8], lesions: Sequence[Mask
     "Ignore" pixels of a mark do not count in its IoU.
 
     Args:
-        marked: (rows, columns) bool. label: (rows, columns) of BACKGROUND, LESION, IGNORE.
+        marked: (rows, columns) bool.
+        label: (rows, columns) of BACKGROUND, LESION, IGNORE.
         lesions: (rows, columns) bool of every labelled lesion, LESION in `label`; they may overlap.
     """
     from scipy import ndimage

@@ -29,10 +29,14 @@ class Counts:
     """What is counted in images at one operating point, and the figures that pool from it; numbers or arrays (...).
 
     Attributes:
-        true_positive, false_positive, false_negative: pixels.
-        lesions, found: labelled lesions, those touched by a mark.
+        true_positive: pixels.
+        false_positive: pixels.
+        false_negative: pixels.
+        lesions: labelled lesions.
+        found: those touched by a mark.
         false_alarms: connected marks that touch no lesion, labelled or ignored.
-        images, negatives: views; those without any lesion, labelled or ignored.
+        images: views.
+        negatives: those without any lesion, labelled or ignored.
         negative_alarms: false alarms on negatives.
     """
 
@@ -134,7 +138,8 @@ def compare(marked: Mask, label: NDArray[np.uint8], instances: NDArray[np.uint16
     Args:
         marked: (rows, columns) bool.
         label: (rows, columns) of BACKGROUND, LESION, IGNORE.
-        instances: (layers, rows, columns) lesion IDs; labelled: the IDs that are labels, not "ignore".
+        instances: (layers, rows, columns) lesion IDs.
+        labelled: the IDs that are labels, not "ignore".
     """
     from scipy import ndimage
 

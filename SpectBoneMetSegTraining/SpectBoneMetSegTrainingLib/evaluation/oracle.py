@@ -33,7 +33,8 @@ def oracle(counts: Image, background: Image) -> Mask:
     A lesion with its maximum on the edge of the image is left out: most of it lies outside.
 
     Args:
-        counts: (rows, columns) of one view. background: the same without metastases and noise, in the same scale.
+        counts: (rows, columns) of one view.
+        background: the same without metastases and noise, in the same scale.
 
     Returns:
         (rows, columns) bool.

@@ -78,8 +78,9 @@ def answered_cases(
 
     Args:
         answer: of an engine, `engines.Engine.answer`.
-        region: to predict. taught: whose level of counts the model knows, None for the same, as the reading pipeline
-            takes it. true_regions: read what is known of the skeleton's regions, too.
+        region: to predict.
+        taught: whose level of counts the model knows, None for the same, as the reading pipeline takes it.
+        true_regions: read what is known of the skeleton's regions, too.
 
     A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
     sum).

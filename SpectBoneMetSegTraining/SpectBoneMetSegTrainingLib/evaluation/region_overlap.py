@@ -24,7 +24,8 @@ def region_classes(
     """{view: (rows, columns) of `skeleton_regions.class_map`} of what a network answers; {} of one without regions.
 
     Args:
-        answer: as in `engines.Answer.regions`. shape: (rows, columns) of the case.
+        answer: as in `engines.Answer.regions`.
+        shape: (rows, columns) of the case.
     """
     if answer is None:
         return {}

@@ -78,7 +78,9 @@ def full_report(cases: Sequence[CaseScores], samples: int = bootstrap.SAMPLES, s
     """Every figure as `name`, `name_low` and `name_high` (95 % interval over patients), and the amounts behind them.
 
     Args:
-        cases: from `scores.score_cases`. samples, seed: of the bootstrap.
+        cases: from `scores.score_cases`.
+        samples: of the bootstrap.
+        seed: of the bootstrap.
 
     Raises:
         ValueError: no case, or the same case twice.

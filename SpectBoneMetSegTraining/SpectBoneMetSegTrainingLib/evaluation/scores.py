@@ -37,17 +37,36 @@ class Sums:
     Every field is (..., n): n bins (1 unless said), behind any number of leading axes such as bootstrap samples.
 
     Attributes:
-        tp, fp, fn, tn: pixels.
-        images, positives, negatives: images; those with a labelled lesion; those without any, labelled or ignored.
+        tp: pixels.
+        fp: pixels.
+        fn: pixels.
+        tn: pixels.
+        images: images.
+        positives: those with a labelled lesion.
+        negatives: those without any, labelled or ignored.
         agreed: DSC over all images (both empty 1, one empty 0).
-        dsc, precision, accuracy, class_mean, recall: figures of each positive image, summed; no mark has precision 0.
-        lesions, found, alarms: labelled lesions, those touched by a mark, marks that touch no lesion.
+        dsc: of each positive image, summed.
+        precision: likewise; no mark has precision 0.
+        accuracy: likewise.
+        class_mean: likewise.
+        recall: likewise.
+        lesions: labelled lesions.
+        found: those touched by a mark.
+        alarms: marks that touch no lesion.
         negative_alarms: those on negative images.
-        matched, unmatched: lesions paired with a mark (`matching`), marks that are no lesion's.
-        hd95, assd: mm, summed over the matched lesions.
-        size_lesions, size_found, size_pixels, size_hits: lesions, found ones, their pixels, marked pixels by true area.
-        froc_found, froc_alarms: by THRESHOLDS.
-        bin_pixels, bin_probability, bin_lesion: pixels of the body, their probability and their truth by probability.
+        matched: lesions paired with a mark (`matching`).
+        unmatched: marks that are no lesion's.
+        hd95: Hausdorff distance, 95th percentile, in mm, summed over the matched lesions.
+        assd: average symmetric surface distance in mm, likewise.
+        size_lesions: lesions by true area.
+        size_found: found ones by true area.
+        size_pixels: their pixels by true area.
+        size_hits: marked ones of these pixels by true area.
+        froc_found: by THRESHOLDS.
+        froc_alarms: by THRESHOLDS.
+        bin_pixels: pixels of the body by probability.
+        bin_probability: sum of their probability, likewise.
+        bin_lesion: how many are lesion, likewise.
     """
 
     tp: Array
@@ -117,7 +136,8 @@ class CaseScores:
     """The sums of one case over its views.
 
     Attributes:
-        patient: what the bootstrap draws; case: its name.
+        patient: what the bootstrap draws.
+        case: its name.
         sums: additive, over its views.
         flags: why the case is scored apart, as in `LabelledCrop`.
         counts: by view what is pooled; empty where only sums were kept.
@@ -168,7 +188,11 @@ def score_case(
     """Score one case over the views that have both a label and a probability.
 
     Args:
-        probabilities, marks: of every view. minimum_area_mm2: of a mark. patients, spacing: as in `score_cases`.
+        probabilities: of every view.
+        marks: of every view.
+        minimum_area_mm2: of a mark.
+        patients: as in `score_cases`.
+        spacing: as in `score_cases`.
     """
     # One body for all views: they lie in one frame.
     body = body_of(np.sum(list(crop.counts.values()), axis=0))
@@ -196,8 +220,14 @@ def score_view(
     """The sums of one image.
 
     Args:
-        probability, marked, body: (rows, columns). label, instances, labelled: as in `metrics.compare`.
-        spacing: mm. minimum_area_mm2: of a mark at every threshold of the FROC curve.
+        probability: (rows, columns).
+        marked: (rows, columns).
+        body: (rows, columns).
+        label: as in `metrics.compare`.
+        instances: as in `metrics.compare`.
+        labelled: as in `metrics.compare`.
+        spacing: mm.
+        minimum_area_mm2: of a mark at every threshold of the FROC curve.
     """
     counts = compare(marked, label, instances, labelled)
     masks = [(instances == identifier).any(0) for identifier in sorted(labelled)]

@@ -14,7 +14,8 @@ def surface_distances(one: Mask, two: Mask, spacing: tuple[float, float]) -> tup
     Outline pixels are those of the mask with an edge neighbour outside it; beyond the array is outside.
 
     Args:
-        one, two: (rows, columns) bool, neither empty.
+        one: (rows, columns) bool, not empty.
+        two: likewise.
         spacing: (row, column) pixel size in mm.
 
     Raises:

@@ -44,8 +44,11 @@ class SortedAreas:
     """Numbered areas of the whole anterior frame, (rows, columns) uint16 each.
 
     Attributes:
-        marks: what the model drew. false: those of its marks where the simulator put nothing.
-        found, missed: true lesions inside the box that was read. unread: true lesions outside of it.
+        marks: what the model drew.
+        false: those of its marks where the simulator put nothing.
+        found: true lesions inside the box that was read, found.
+        missed: those missed.
+        unread: true lesions outside of it.
         faint: too faint to be labelled, neither right nor wrong.
     """
 
@@ -73,7 +76,8 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -
     """Sort connected areas: a true one is found when any pixel of it is marked.
 
     Args:
-        mask: (rows, columns), 1 where the model sees a lesion. truth: the same, of LESION and IGNORE.
+        mask: (rows, columns), 1 where the model sees a lesion.
+        truth: the same, of LESION and IGNORE.
         box: rows and columns that were read, half open.
     """
     from scipy import ndimage

@@ -20,7 +20,8 @@ def choose_cases(data: Path, cases: list[str]) -> dict[str, str]:
     """{case: kind} of the first cases of each kind with two views, in the order of their names.
 
     Args:
-        data: the development test. cases: those that are not scored apart.
+        data: the development test.
+        cases: those that are not scored apart.
     """
     wanted = {kind: count for kind, (_, _, count) in KINDS.items()}
     chosen: dict[str, str] = {}

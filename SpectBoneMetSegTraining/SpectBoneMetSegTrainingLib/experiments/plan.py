@@ -36,8 +36,11 @@ class Training:
     """One training of the program's own trainer.
 
     Attributes:
-        name: readable; for folders and tables. data: the paper's data set. apart: every view is a sample of its own.
-        labels: patients with labels, validation included. config: everything else, with the seed.
+        name: readable; for folders and tables.
+        data: the paper's data set.
+        apart: every view is a sample of its own.
+        labels: patients with labels, validation included.
+        config: everything else, with the seed.
     """
 
     name: str
@@ -65,7 +68,10 @@ class NnunetTraining:
     """One training of nnU-Net.
 
     Attributes:
-        name, labels, seed: as in `Training`. as_long_as: key of the training whose time it gets; empty for `seconds`.
+        name: as in `Training`.
+        labels: as in `Training`.
+        seed: as in `Training`.
+        as_long_as: key of the training whose time it gets; empty for `seconds`.
     """
 
     name: str
@@ -94,8 +100,11 @@ class Row:
     """One row of a table: what it is called, and the training of every seed.
 
     Attributes:
-        label: text. make: seed -> training. measured: per view ("views") or on the union of the views.
-        paper: the paper's figures, those that are known. x: place on the plot's axis, None for a bar.
+        label: text.
+        make: seed -> training.
+        measured: per view ("views") or on the union of the views.
+        paper: the paper's figures, those that are known.
+        x: place on the plot's axis, None for a bar.
         series: rows of one name form one line of the plot.
     """
 
@@ -112,7 +121,11 @@ class Experiment:
     """One of the paper's tables or figures.
 
     Attributes:
-        name: of the command. title, about: for the page. axis: of the plot. columns: further columns of the table.
+        name: of the command.
+        title: for the page.
+        about: for the page.
+        axis: of the plot.
+        columns: further columns of the table.
     """
 
     name: str
@@ -127,7 +140,10 @@ class Plan:
     """All experiments of a scale.
 
     Attributes:
-        scale: sizes. patients: of D1. labels: of them, those with labels in the paper's setting. experiments: by name.
+        scale: sizes.
+        patients: of D1.
+        labels: of them, those with labels in the paper's setting.
+        experiments: by name.
     """
 
     def __init__(self, scale: Scale, patients: int) -> None:
@@ -163,7 +179,9 @@ class Plan:
         """One training; what is not named is as in the paper's own setting: D2, views apart, 37 %, Eq. 6.
 
         Args:
-            part: share of patients with labels. ends: inputs and outputs. network: other changes of the network.
+            part: share of patients with labels.
+            ends: inputs and outputs.
+            network: other changes of the network.
             options: of TrainingConfig.
         """
         scale, ends = self.scale, VIEWS_APART if ends is None else ends

@@ -38,7 +38,8 @@ class Place:
     Attributes:
         benchmark: the simulated hospital.
         output: with `data` (sets), `runs` (weights, checkpoints) and `results` (small).
-        scale: name of the scale. nnunet_python: interpreter that has nnU-Net, None for none.
+        scale: name of the scale.
+        nnunet_python: interpreter that has nnU-Net, None for none.
     """
 
     benchmark: Path

@@ -15,15 +15,22 @@ class Scale:
     """Sizes that all trainings of one scale share.
 
     Attributes:
-        network: of the paper's method; unet_channels: of the peer, per level.
-        steps, batch, patch, learning_rate: of every training.
+        network: of the paper's method.
+        unet_channels: of the peer, per level.
+        steps: of every training.
+        batch: of every training.
+        patch: of every training.
+        learning_rate: of every training.
         unet_steps: steps of the U-Net that take it about as long as `steps` take the paper's network.
         converged: so many times the steps for the converged column, which may end earlier.
-        validate_every, patience: the one stopping rule: looks at the validation patients, and how many without a
-            better one end a training.
+        validate_every: the one stopping rule: looks at the validation patients, and how many without a better one end a
+            training.
+        patience: the one stopping rule: looks at the validation patients, and how many without a better one end a
+            training.
         factor: pairs in D2 for each of D1's; 2,280 of 112 in the paper.
         generator_steps: of the DCGAN of D3 and D4.
-        nnunet: what of nnU-Net is changed; nnunet_seconds: of its converged column.
+        nnunet: what of nnU-Net is changed.
+        nnunet_seconds: of its converged column.
     """
 
     network: NetworkConfig

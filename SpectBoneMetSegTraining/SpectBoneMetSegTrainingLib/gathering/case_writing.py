@@ -87,8 +87,12 @@ def write_scan(
     """Write a scan, all of it: whoever learns the thorax finds it in there.
 
     Args:
-        folder: the data set. case: its name. scan: whole counts. crop: on the reference grid.
-        instances: the lesions, None without a label. about: further facts for the JSON.
+        folder: the data set.
+        case: its name.
+        scan: whole counts.
+        crop: on the reference grid.
+        instances: the lesions, None without a label.
+        about: further facts for the JSON.
         split: "train", "test" or "unlabelled".
     """
     named = replace(scan, case=case)

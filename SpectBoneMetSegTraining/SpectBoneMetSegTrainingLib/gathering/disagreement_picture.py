@@ -35,7 +35,11 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
     """Write the picture of one case as PNG; OSError when it cannot be written.
 
     Args:
-        path: the file. case: its name in the data set. scan: the scan. readers: their labels. truth: what came of them.
+        path: the file.
+        case: its name in the data set.
+        scan: the scan.
+        readers: their labels.
+        truth: what came of them.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

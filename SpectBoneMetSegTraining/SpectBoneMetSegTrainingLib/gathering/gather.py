@@ -53,8 +53,10 @@ class Gathered:
     """What came of gathering.
 
     Attributes:
-        data: the data set; private: the folder beside it.
-        rows: what became of every scan and file; agreement: every pair of readers.
+        data: the data set.
+        private: the folder beside it.
+        rows: what became of every scan and file.
+        agreement: every pair of readers.
         text: summary for people.
     """
 
@@ -93,7 +95,9 @@ def gather(
     """Write what was found into a data set, or add it to one.
 
     Args:
-        data: folder of the data set. found: from `studies.find`. scene: labelled scans in memory, as from Slicer.
+        data: folder of the data set.
+        found: from `studies.find`.
+        scene: labelled scans in memory, as from Slicer.
         seed: picks among readers who agree, and splits patients; that of the first time holds.
         test_share: of the labelled patients, kept for the test; None for that of the time before. At least one learns.
         progress: called with how many scans are done and how many there are; what it raises ends the gathering.

@@ -38,11 +38,18 @@ class Row:
     """One scan or file, and what became of it.
 
     Attributes:
-        source: path or node; kind: "labelled", "unlabelled" or "" where nothing is known.
-        outcome: "new", "changed" (other labels than before), "as before" or "left out"; reason: of leaving out.
-        case, patient: names in the data set; views: "anterior", "posterior" or both.
-        readers, lesions: how many; difference: the largest area difference of two readers (Eq. 2), None for one.
-        decided_by: see `Consensus`; notes: what to know about it.
+        source: path or node.
+        kind: "labelled", "unlabelled" or "" where nothing is known.
+        outcome: "new", "changed" (other labels than before), "as before" or "left out".
+        reason: of leaving out.
+        case: name in the data set.
+        patient: likewise.
+        views: "anterior", "posterior" or both.
+        readers: how many.
+        lesions: how many.
+        difference: the largest area difference of two readers (Eq. 2), None for one.
+        decided_by: see `Consensus`.
+        notes: what to know about it.
         failed: it is left out though it ought to have been used.
     """
 
@@ -66,8 +73,11 @@ class AgreementRow:
     """A pair of readers on one image of a case.
 
     Attributes:
-        case: its name in the data set; source: path or node; comparison: the pair.
-        again: whether the image is to be annotated again; picture: file that shows the outlines, "" for none.
+        case: its name in the data set.
+        source: path or node.
+        comparison: the pair.
+        again: whether the image is to be annotated again.
+        picture: file that shows the outlines, "" for none.
     """
 
     case: str

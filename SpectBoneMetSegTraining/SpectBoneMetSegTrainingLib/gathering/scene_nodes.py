@@ -53,7 +53,8 @@ def labelled_scan(anterior: Any, posterior: Any, labels: Sequence[NodeLabel]) ->
     """One scan in the scene with the labels of its readers, for `gathering.gather.gather`.
 
     Args:
-        anterior, posterior: its one-slice volume nodes; either may be None.
+        anterior: its one-slice volume node, or None.
+        posterior: likewise.
         labels: at least one; several of one reader are put together.
 
     Raises:
@@ -74,7 +75,9 @@ def labels_of_node(label: NodeLabel, scan: WholeBodyScan, volumes: Sequence[Any]
     """What a node marks on a scan.
 
     Args:
-        label: the node. scan: the scan. volumes: the scan's volume nodes; a segmentation made for another is refused.
+        label: the node.
+        scan: the scan.
+        volumes: the scan's volume nodes; a segmentation made for another is refused.
 
     Raises:
         UserError: it holds no labelmap, lies under a transform, or does not belong to or lie on the scan.

@@ -50,13 +50,14 @@ class JobSpec:
     """What to train.
 
     Attributes:
-        data: data set folder. model: name of the model to make.
+        data: data set folder.
+        model: name of the model to make.
         config: how; its `start` is the model that is fine-tuned.
         description: one sentence for the model's card.
         parent: name or path of the model the result is compared with; empty for `config.start`, without one for the
             model read when none is named.
-        minutes: for an adaptation, which chooses everything but start and seed by itself, that all of it may take;
-            0 for a training as `config` says.
+        minutes: for an adaptation, which chooses everything but start and seed by itself, that all of it may take; 0
+            for a training as `config` says.
     """
 
     data: Path
@@ -93,12 +94,17 @@ class JobStatus:
     Attributes:
         state: "queued" until its turn; "running"; "paused" and "stopped" by the user; "interrupted": its process died;
             "finished": there is a model; "failed": `message` says why; "unreadable": its folder is damaged.
-        attempt: how often it was queued, from 1. step, steps: gradient steps done and planned.
-        loss: of the last step. dice: pooled Dice at the last look at the validation patients.
+        attempt: how often it was queued, from 1.
+        step: gradient steps done.
+        steps: gradient steps planned.
+        loss: of the last step.
+        dice: pooled Dice at the last look at the validation patients.
         seconds_left: of the training; None where unknown.
-        device: what it computes on. memory_mb: the highest so far (2**20 bytes).
+        device: what it computes on.
+        memory_mb: the highest so far (2**20 bytes).
         message: one sentence for the user: what is being done or what went wrong.
-        pid: number of its process. host: name of the machine.
+        pid: number of its process.
+        host: name of the machine.
     """
 
     state: State = "queued"

@@ -55,7 +55,9 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
     """Check what a training needs.
 
     Args:
-        spec: what would be trained. jobs: as in `queue.start_job`. trial: of this training, for memory and time.
+        spec: what would be trained.
+        jobs: as in `queue.start_job`.
+        trial: of this training, for memory and time.
 
     Returns:
         Findings in the order a user reads them; refusals stop where the rest makes no sense.

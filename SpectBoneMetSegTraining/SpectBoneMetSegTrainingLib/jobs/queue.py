@@ -70,7 +70,8 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
     """Queue a training and start it if none runs; returns the job's folder at once.
 
     Args:
-        spec: what to train. jobs: folder of the jobs, see `jobs_folder`.
+        spec: what to train.
+        jobs: folder of the jobs, see `jobs_folder`.
         python: the interpreter for its process; in Slicer that is PythonSlicer. None for the running one.
 
     Raises:
@@ -252,7 +253,8 @@ class JobUpdate:
 
     Attributes:
         status: as it stands.
-        loss: (n, 2) step and training loss since the last look. validation: (n, 2) step and pooled Dice.
+        loss: (n, 2) step and training loss since the last look.
+        validation: (n, 2) step and pooled Dice.
         restarted: the curves start anew with these rows, as after a resume.
         picture: file of a new picture of the present predictions on a validation scan (PNG; numbers: `preview`), None
             if there is no newer one.

@@ -27,8 +27,11 @@ class TrialResult:
     """What was measured.
 
     Attributes:
-        start_seconds: until the first step is done. step_seconds: of every further one.
-        look_seconds: of one look at all validation patients. memory_mb: highest (2**20 bytes). device: what computed.
+        start_seconds: until the first step is done.
+        step_seconds: of every further one.
+        look_seconds: of one look at all validation patients.
+        memory_mb: highest (2**20 bytes).
+        device: what computed.
     """
 
     start_seconds: float

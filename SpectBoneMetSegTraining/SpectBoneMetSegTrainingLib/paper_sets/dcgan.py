@@ -51,9 +51,13 @@ class GeneratorConfig:
 
     Attributes:
         size: rows and columns of its images, 16, 32, 64 or 128; samples are enlarged from it.
-        steps: steps of the generator; batch: images per step; learning_rate: of the generator.
-        channels: of the discriminator's first layer; each further one has twice as many. latent: random numbers each
-            image is drawn from. discriminator_steps: k. seed: of everything.
+        steps: steps of the generator.
+        batch: images per step.
+        learning_rate: of the generator.
+        channels: of the discriminator's first layer; each further one has twice as many.
+        latent: random numbers each image is drawn from.
+        discriminator_steps: k.
+        seed: of everything.
     """
 
     size: int = 64
@@ -144,7 +148,8 @@ class Adversaries:
         """Step `number`: k steps of the discriminator, one of the generator; returns the loss of each.
 
         Args:
-            real: (k, batch, size, size, CHANNELS). latent: (k + 1, batch, latent) normal numbers.
+            real: (k, batch, size, size, CHANNELS).
+            latent: (k + 1, batch, latent) normal numbers.
         """
         import tensorflow as tf
 

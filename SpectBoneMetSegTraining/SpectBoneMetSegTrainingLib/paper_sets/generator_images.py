@@ -67,7 +67,8 @@ def sampled_example(image: Array, levels: tuple[float, float], side: int, rng: n
     are one lesion.
 
     Args:
-        image: (size, size, 4) from -1 to 1. levels: counts per pixel of the body in each view.
+        image: (size, size, 4) from -1 to 1.
+        levels: counts per pixel of the body in each view.
     """
     from scipy import ndimage
 

@@ -39,8 +39,10 @@ def train_generator(
     """Train, or go on where a run in this folder was broken off.
 
     Args:
-        images: (n, size, size, CHANNELS) from -1 to 1, n from 2. run: folder for everything it writes.
-        progress: called with step and steps now and then. about: names of the cases, for the record.
+        images: (n, size, size, CHANNELS) from -1 to 1, n from 2.
+        run: folder for everything it writes.
+        progress: called with step and steps now and then.
+        about: names of the cases, for the record.
 
     Raises:
         UserError: the folder holds another run or cannot be written, too few images, losses that are no numbers.

@@ -61,10 +61,11 @@ class RecipeRequest:
     """What is asked for; kept in the set as recipe.json.
 
     Attributes:
-        recipe: one of RECIPES. seed: of every draw.
+        recipe: one of RECIPES.
+        seed: of every draw.
         cases: D1's cases, None for `lesion_cases`.
-        labels: so many patients keep their labels (the paper's subset 2#), the others' copies come without
-            (subset 1#); None for all.
+        labels: so many patients keep their labels (the paper's subset 2#), the others' copies come without (subset 1#);
+            None for all.
         hold_out: 30 % of the patients of each subset are the test cases, as in the paper (Sec. 3.3).
         factor: pairs in D2 for each of D1's.
         generator: how to train the one of D3 and D4; None for the default with this seed.
@@ -85,7 +86,8 @@ def make_recipe(
     """Write the set into `output`; what a broken-off run left there whole is kept.
 
     Args:
-        data: data set with the scans. progress: gives the counter of a part.
+        data: data set with the scans.
+        progress: gives the counter of a part.
 
     Returns:
         Number of cases in "train", "test" and "unlabelled"; with a generator also of its samples, which are among

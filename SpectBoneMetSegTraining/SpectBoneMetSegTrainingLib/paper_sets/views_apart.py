@@ -18,7 +18,9 @@ def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int
     which view it sees, as in the paper.
 
     Args:
-        data: a data set. output: the folder to write. seed: of the folds; the seed of `data` gives its very folds.
+        data: a data set.
+        output: the folder to write.
+        seed: of the folds; the seed of `data` gives its very folds.
 
     Raises:
         UserError: not a data set, or `output` holds something else.

@@ -25,7 +25,8 @@ class Task(Call):
         """Start the process; returns at once.
 
         Args:
-            name: a task of `actions.TASKS`. arguments: its arguments, plain JSON values.
+            name: a task of `actions.TASKS`.
+            arguments: its arguments, plain JSON values.
             python: the interpreter; in Slicer that is PythonSlicer. None for the running one.
 
         Raises:

@@ -45,8 +45,10 @@ class RankedScan:
     """A scan that could be labelled.
 
     Attributes:
-        case, patient: names in the data set.
-        unsure_cm2: area of doubt, all views together. novelty: 0 to 1, distance to the nearest labelled or better scan.
+        case: name in the data set.
+        patient: likewise.
+        unsure_cm2: area of doubt, all views together.
+        novelty: 0 to 1, distance to the nearest labelled or better scan.
         reason: one sentence why it stands where it stands.
     """
 
@@ -66,8 +68,10 @@ def rank_scans(
     """Order scans by what their label would teach, the most useful first.
 
     Args:
-        model: what has been learnt so far. data: data set; its labelled training cases count as known.
-        cases: which scans; None for all unlabelled ones. progress: called with scans looked at and their number.
+        model: what has been learnt so far.
+        data: data set; its labelled training cases count as known.
+        cases: which scans; None for all unlabelled ones.
+        progress: called with scans looked at and their number.
 
     Raises:
         UserError: not a data set, an unreadable case, or a model without the paper's network.
@@ -106,7 +110,9 @@ def order(unsure: Array, features: Array, known: Array) -> list[tuple[int, float
     """Greedy order of scans: each time the largest product of doubt and distance to what is known or chosen.
 
     Args:
-        unsure: (n,) not negative. features: (n, d). known: (m, d) of labelled scans, m may be 0.
+        unsure: (n,) not negative.
+        features: (n, d).
+        known: (m, d) of labelled scans, m may be 0.
 
     Returns:
         (place, novelty) of every scan once; novelty is its distance when it was chosen, as a share of the largest

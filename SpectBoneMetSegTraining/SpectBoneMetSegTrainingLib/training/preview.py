@@ -34,8 +34,10 @@ class Preview:
     """One validation scan as a network saw it.
 
     Attributes:
-        step: gradient steps the network had learnt. dice: pooled Dice over all validation patients then.
-        counts: {view: (rows, columns) float32}, anterior frame. labels: {output: (rows, columns) uint8}.
+        step: gradient steps the network had learnt.
+        dice: pooled Dice over all validation patients then.
+        counts: {view: (rows, columns) float32}, anterior frame.
+        labels: {output: (rows, columns) uint8}.
         probabilities: {output: (rows, columns) float32}; outputs are views, or "union" alone.
     """
 

@@ -46,8 +46,10 @@ class Look(Protocol):
         """Show what the network does now.
 
         Args:
-            step: gradient steps learnt. dice: pooled, of all validation patients.
-            says: what the averaged network says of a case. load: gives a case by its name.
+            step: gradient steps learnt.
+            dice: pooled, of all validation patients.
+            says: what the averaged network says of a case.
+            load: gives a case by its name.
         """
 
 
@@ -66,11 +68,13 @@ def train(
     batches are a function of seed and step, the checkpoint holds everything else, operations are deterministic.
 
     Args:
-        data: data set. run: folder for configuration, log, curves and checkpoints.
-        progress: called with step, steps, loss and pace; what it raises ends the training,
-            BrokenOffError with a checkpoint of that step.
+        data: data set.
+        run: folder for configuration, log, curves and checkpoints.
+        progress: called with step, steps, loss and pace; what it raises ends the training, BrokenOffError with a
+            checkpoint of that step.
         devices: TensorFlow's, to share the work, None for every GPU there is; the other backends use one.
-        cache_bytes: memory for cases read from disk. on_look: called after every look at the validation patients.
+        cache_bytes: memory for cases read from disk.
+        on_look: called after every look at the validation patients.
 
     Raises:
         UserError: the folder holds another run or another process trains in it, options that cannot be trained, a

@@ -34,7 +34,8 @@ def pooled_dice(says: Says, crops: Iterable[LabelledCrop], network: NetworkConfi
     NaN without a lesion in the truth: there is nothing to measure.
 
     Args:
-        crops: whole cases, one after the other. network: names the channels.
+        crops: whole cases, one after the other.
+        network: names the channels.
     """
     hit = marked = true = 0.0
     for crop in crops:

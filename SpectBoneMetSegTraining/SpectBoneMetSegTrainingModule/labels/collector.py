@@ -36,8 +36,11 @@ class Collector:
         """Begin.
 
         Args:
-            dataset: folder of the data set. labels: SceneLabels that teach.
-            labelled, unlabelled: folders. listener: a Listener.
+            dataset: folder of the data set.
+            labels: SceneLabels that teach.
+            labelled: folders of labelled studies.
+            unlabelled: folders of unlabelled scans.
+            listener: a Listener.
             testShare: of the labelled patients, kept for the test; None for that of the time before.
         """
         if not dataset:

@@ -17,7 +17,9 @@ class FolderList:
 
         Args:
             parameter: name of a text parameter of the parameter node.
-            listWidget: a QListWidget. addButton, removeButton: what changes it.
+            listWidget: a QListWidget.
+            addButton: what changes it.
+            removeButton: what changes it.
         """
         self.parameter, self.listWidget, self.removeButton = parameter, listWidget, removeButton
         self.node = None

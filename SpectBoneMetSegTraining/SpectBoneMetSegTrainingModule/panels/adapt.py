@@ -20,8 +20,11 @@ class AdaptPanel:
         """Take over the widgets.
 
         Args:
-            ui: the panel's widgets. logic: the module's logic. choices: the Choices of the panel.
-            teach: the TeachPanel, which collects. train: the TrainPanel, which shows jobs.
+            ui: the panel's widgets.
+            logic: the module's logic.
+            choices: the Choices of the panel.
+            teach: the TeachPanel, which collects.
+            train: the TrainPanel, which shows jobs.
         """
         self.ui, self.logic, self.choices, self.teach, self.train = ui, logic, choices, teach, train
         self.page = None

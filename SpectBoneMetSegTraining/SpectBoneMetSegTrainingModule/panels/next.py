@@ -22,7 +22,9 @@ class NextPanel:
         """Take over the widgets.
 
         Args:
-            ui: the panel's widgets. logic: the module's logic. choices: the Choices of the panel.
+            ui: the panel's widgets.
+            logic: the module's logic.
+            choices: the Choices of the panel.
             teach: the TeachPanel that a corrected scan is added to.
         """
         self.ui, self.logic, self.choices, self.teach = ui, logic, choices, teach

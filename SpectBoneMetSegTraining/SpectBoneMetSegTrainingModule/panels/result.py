@@ -22,7 +22,8 @@ class ResultPanel:
         """Take over the widgets.
 
         Args:
-            ui: the panel's widgets. logic: the module's logic.
+            ui: the panel's widgets.
+            logic: the module's logic.
             onUsed: called with the name of a model that the reading module has from now on.
         """
         self.ui, self.logic, self.onUsed = ui, logic, onUsed
@@ -44,7 +45,9 @@ class ResultPanel:
         """Show the model in a folder; none for None.
 
         Args:
-            folder: of the model. page: of an adaptation, None without. verdict: its sentence.
+            folder: of the model.
+            page: of an adaptation, None without.
+            verdict: its sentence.
         """
         from SpectBoneMetSegLib.model.store import read_model
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of

@@ -28,7 +28,9 @@ class TrainPanel:
         """Take over the widgets.
 
         Args:
-            ui: the panel's widgets. logic: the module's logic. choices: the Choices of the panel.
+            ui: the panel's widgets.
+            logic: the module's logic.
+            choices: the Choices of the panel.
             say: called with a sentence for the user.
         """
         self.ui, self.logic, self.choices, self.say = ui, logic, choices, say

@@ -104,7 +104,8 @@ def follow(host: Any, panel: Any, work: Path, folder: Path) -> None:
     """Compare the sample with an earlier scan that is made of it, and write the pictures of the section.
 
     Args:
-        work: takes the earlier scan. folder: the pictures.
+        work: takes the earlier scan.
+        folder: the pictures.
     """
     from PIL import Image
 
@@ -205,7 +206,10 @@ def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -
     """Teach a model from two folders, with the sample study that was read, and write training.png and result.png.
 
     Args:
-        labelled, unlabelled: folders of studies and scans. work: takes the data set and the job. folder: the pictures.
+        labelled: folders of labelled studies.
+        unlabelled: folders of unlabelled scans.
+        work: takes the data set and the job.
+        folder: the pictures.
 
     Raises:
         RuntimeError: nothing was collected or trained in time; the panel says why.

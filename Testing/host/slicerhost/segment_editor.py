@@ -119,7 +119,9 @@ class qMRMLSegmentEditorWidget(QtWidgets.QFrame):
         """What an effect does: keep the state before, then add or remove (rows, columns) pixels of the reference grid.
 
         Args:
-            segment: its ID. pixels: bool, on the grid of the segmentation's reference geometry. mode: "Add", "Remove".
+            segment: its ID.
+            pixels: bool, on the grid of the segmentation's reference geometry.
+            mode: "Add", "Remove".
         """
         import numpy as np
         from vtkmodules.util.numpy_support import vtk_to_numpy

@@ -66,7 +66,8 @@ def measurement_report(
     """The structured report of a reading.
 
     Args:
-        sources: per view where it was read from. segmentations: per view that shows a lesion.
+        sources: per view where it was read from.
+        segmentations: per view that shows a lesion.
         known: what is quantified of the reading.
     """
     import highdicom as hd

@@ -52,8 +52,11 @@ class Content:
     """All of a report.
 
     Attributes:
-        headline: what was found, in one line. notice: what it must not be used for.
-        facts: name and value of what stands at the head. pictures: side by side. notes: below them.
+        headline: what was found, in one line.
+        notice: what it must not be used for.
+        facts: name and value of what stands at the head.
+        pictures: side by side.
+        notes: below them.
     """
 
     title: str

@@ -81,9 +81,11 @@ def add_lesion(
     """Outline the lesion at a click; a pixel stays free between it and every other one.
 
     Args:
-        ids: the lesions so far. scan: its counts. probabilities: per view on the anterior frame; may be empty.
-        place: (row, column) on the anterior frame. view: the one that was clicked on; None looks at both, and takes
-            what each shows clearly.
+        ids: the lesions so far.
+        scan: its counts.
+        probabilities: per view on the anterior frame; may be empty.
+        place: (row, column) on the anterior frame.
+        view: the one that was clicked on; None looks at both, and takes what each shows clearly.
 
     Raises:
         ValueError: the click lies outside of the frame, or on a lesion, or too near to one to leave room.

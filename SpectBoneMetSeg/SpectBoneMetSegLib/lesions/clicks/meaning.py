@@ -42,7 +42,8 @@ class Stroke:
     """A press and a release of the mouse.
 
     Attributes:
-        start, end: (row, column) on the anterior frame; the end may lie outside of it.
+        start: (row, column) on the anterior frame; the end may lie outside of it.
+        end: (row, column) on the anterior frame; the end may lie outside of it.
         slack: pixels that a hand strays: how near to a lesion still means it, and how far a click may move.
         view: the view that was clicked in; None in a picture of both.
     """
@@ -101,8 +102,10 @@ def lesions_after(
     """The lesions after a stroke that draws; new ones have numbers beyond those of `ids`.
 
     Args:
-        ids: (rows, columns) on the anterior frame. meaning: of the stroke, any but "decide".
-        scan: its counts. probabilities: per view on the anterior frame; may be empty.
+        ids: (rows, columns) on the anterior frame.
+        meaning: of the stroke, any but "decide".
+        scan: its counts.
+        probabilities: per view on the anterior frame; may be empty.
 
     Raises:
         ValueError: what is meant cannot be done; says why.

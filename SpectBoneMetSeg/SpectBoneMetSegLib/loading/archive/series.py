@@ -31,7 +31,8 @@ class Candidate:
         title: series description and acquisition time, for sentences.
         coloured: it holds colours.
         capture: it is a picture of a screen.
-        static: it shows a part of the body. said_static: its image type says so.
+        static: it shows a part of the body.
+        said_static: its image type says so.
         processed: it was derived from other images.
         photopeak: False when its only energy window misses the 99mTc photopeak.
         taken: date and time of acquisition, None where unknown.

@@ -17,9 +17,13 @@ class Agreement:
     """Of measured with known values.
 
     Attributes:
-        r: Pearson's. slope, intercept: of the straight line through measured over known.
+        r: Pearson's.
+        slope: of the straight line through measured over known.
+        intercept: of the same line.
         cv_percent: standard deviation of (measured - known) / mean of both, in per cent.
-        bias, low, high: mean of (measured - known), and mean -+ 1.96 standard deviations.
+        bias: mean of (measured - known).
+        low: mean - 1.96 standard deviations.
+        high: mean + 1.96 standard deviations.
     """
 
     count: int

@@ -44,7 +44,8 @@ def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Read
     neither way.
 
     Args:
-        cases: both scans with their truth. readings: of them, by an observer or a model.
+        cases: both scans with their truth.
+        readings: of them, by an observer or a model.
     """
     truth = lesion_ids(true_reading(cases[1]))
     before = {lesion.track for lesion in cases[0].lesions if lesion.visible}

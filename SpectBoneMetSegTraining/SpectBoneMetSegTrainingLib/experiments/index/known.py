@@ -24,7 +24,8 @@ def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998) -> float:
     """Sum over bones of (diseased volume / volume x weight) in per cent; cold metastases do not count.
 
     Args:
-        patient: on the day of the scan. table: weights of the skeleton's regions.
+        patient: on the day of the scan.
+        table: weights of the skeleton's regions.
     """
     volume, regions = person_of(patient).bone_volume, bone_regions()
     diseased = np.zeros(len(volume), bool)

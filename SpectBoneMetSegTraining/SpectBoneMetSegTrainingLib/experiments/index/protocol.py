@@ -38,8 +38,11 @@ class Measured:
     """One scan of one patient.
 
     Attributes:
-        seed: of the patient. scan: 0 for the first, 1 for the repeat.
-        known, true, model: index in per cent as it is known, of true outlines, end to end; None: not computable.
+        seed: of the patient.
+        scan: 0 for the first, 1 for the repeat.
+        known: index in per cent as it is known.
+        true: of true outlines; None: not computable.
+        model: end to end; None: not computable.
         areas: {track: mm2 of its true outlines, larger view}.
     """
 
@@ -76,7 +79,8 @@ def measure(seed: int, scan: int, reader: Reader | None) -> Measured:
     """Simulate and measure one scan of the patient of a seed.
 
     Args:
-        scan: 0 for the first scan, others for repeats of the unchanged patient. reader: None leaves out the model.
+        scan: 0 for the first scan, others for repeats of the unchanged patient.
+        reader: None leaves out the model.
     """
     patient = _patient(seed)
     case = acquire(f"p{seed}_{scan}", patient, stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)

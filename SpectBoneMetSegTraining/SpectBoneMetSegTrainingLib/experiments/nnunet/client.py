@@ -29,8 +29,11 @@ class NnunetSettings:
     """What of nnU-Net's own plans is changed, so that two cores can run it; None leaves its own choice.
 
     Attributes:
-        batch, patch: patches per step and their side. features: of the first stage, doubled down to 16 times of it.
-        iterations: per epoch. mirroring: average the predictions over mirror images, nnU-Net's default.
+        batch: patches per step.
+        patch: their side in pixels.
+        features: of the first stage, doubled down to 16 times of it.
+        iterations: per epoch.
+        mirroring: average the predictions over mirror images, nnU-Net's default.
     """
 
     batch: int | None = None

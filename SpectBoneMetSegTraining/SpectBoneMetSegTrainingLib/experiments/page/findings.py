@@ -30,8 +30,12 @@ class Claim:
     """One sign that the paper (or the field) states.
 
     Attributes:
-        place: table or figure. claim: in words. figure: of FIGURE_NAMES.
-        lower, higher: (experiment, row) of which the second should have the larger figure. ours: not the paper's claim.
+        place: table or figure.
+        claim: in words.
+        figure: of FIGURE_NAMES.
+        lower: (experiment, row) that should have the smaller figure.
+        higher: (experiment, row) that should have the larger one.
+        ours: not the paper's claim.
     """
 
     place: str
@@ -47,7 +51,8 @@ class Finding:
     """A claim with what we found.
 
     Attributes:
-        difference: larger minus smaller as the paper has it, None while it was not run. numbers: in words, instead.
+        difference: larger minus smaller as the paper has it, None while it was not run.
+        numbers: in words, instead.
     """
 
     place: str

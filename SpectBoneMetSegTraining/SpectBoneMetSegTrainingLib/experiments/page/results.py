@@ -43,7 +43,10 @@ class Output:
     """All results of an output folder.
 
     Attributes:
-        about: benchmark, scale, cases of the pictures. results: {key: content}. plan: of the scale. seeds: that occur.
+        about: benchmark, scale, cases of the pictures.
+        results: {key: content}.
+        plan: of the scale.
+        seeds: that occur.
     """
 
     folder: Path

@@ -58,7 +58,9 @@ class Catalogue:
     """Scan files as they are met; a file whose UID was met before is a copy.
 
     Attributes:
-        first: UID -> file that stands for it; everywhere: UID -> all files with it; patients: file -> patient ID.
+        first: UID -> file that stands for it.
+        everywhere: UID -> all files with it.
+        patients: file -> patient ID.
         left_out: what is not used.
     """
 

@@ -45,7 +45,9 @@ def read_label_image(
     """The marks of a label file, and what it covers (see `marks.Labels`).
 
     Args:
-        path: the file. scan: the scan it was drawn on. said: the view that its name speaks of.
+        path: the file.
+        scan: the scan it was drawn on.
+        said: the view that its name speaks of.
         notes: gets a sentence on what was passed over.
 
     Raises:

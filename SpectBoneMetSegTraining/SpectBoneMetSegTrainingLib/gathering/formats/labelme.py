@@ -42,7 +42,9 @@ def read_labelme(
     """The marks of a LabelMe file, and the view that it covers.
 
     Args:
-        path: the file. scan: the scan whose picture was annotated. said: the view that its name speaks of.
+        path: the file.
+        scan: the scan whose picture was annotated.
+        said: the view that its name speaks of.
         notes: gets a sentence on what was passed over.
 
     Raises:

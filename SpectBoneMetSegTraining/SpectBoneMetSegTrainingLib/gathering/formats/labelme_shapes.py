@@ -30,7 +30,9 @@ def filled(shape: Any, size: tuple[int, int], name: str) -> Mask:
     """(rows, columns) what a shape marks in a picture; nothing for one outside of it or thinner than a pixel.
 
     Args:
-        shape: an item of LabelMe's "shapes". size: (rows, columns). name: file, for messages.
+        shape: an item of LabelMe's "shapes".
+        size: (rows, columns).
+        name: file, for messages.
 
     Raises:
         NoAreaError: it is a kind of shape that marks no area.

@@ -29,7 +29,9 @@ def read_mask_picture(
     """The marks of a mask picture, one a value, and the view that it covers.
 
     Args:
-        path: the file. scan: the scan it was drawn on. said: the view that its name speaks of.
+        path: the file.
+        scan: the scan it was drawn on.
+        said: the view that its name speaks of.
 
     Raises:
         UserError: damaged, coloured, no mask, of another size, or no view named on a scan with two.

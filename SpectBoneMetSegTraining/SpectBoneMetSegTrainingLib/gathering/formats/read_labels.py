@@ -23,7 +23,8 @@ def read_labels(files: Sequence[LabelFile], scan: WholeBodyScan, reader: str = "
 
     Args:
         files: label files; a segmentation inside a result folder is read as its correction.
-        scan: the scan they were drawn on. reader: name for the report.
+        scan: the scan they were drawn on.
+        reader: name for the report.
 
     Raises:
         UserError: a file cannot be read, does not lie on the scan, or two files mark the same view.
@@ -47,7 +48,8 @@ def join_labels(parts: Sequence[Labels], case: str) -> Labels:
     """Several labels of one reader as one.
 
     Args:
-        parts: at least one. case: the scan's name, for messages.
+        parts: at least one.
+        case: the scan's name, for messages.
 
     Raises:
         UserError: two of them mark the same view.

@@ -58,7 +58,9 @@ def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: s
     """The labels of a corrected or reviewed result.
 
     Args:
-        folder: the result. segmentation: which segmentation in it. scan: the scan that was read.
+        folder: the result.
+        segmentation: which segmentation in it.
+        scan: the scan that was read.
         reader: whose correction it is.
 
     Raises:

@@ -31,8 +31,13 @@ class ReaderPair:
     """Two readers on one image.
 
     Attributes:
-        image: "anterior", "posterior" or "union"; first, second: the readers.
-        difference: Eq. 2, 0..1; dice: of the same masks; first_pixels, second_pixels: how much each marked.
+        image: "anterior", "posterior" or "union".
+        first: the readers.
+        second: the readers.
+        difference: Eq. 2, 0..1.
+        dice: of the same masks.
+        first_pixels: how much the first reader marked.
+        second_pixels: how much the second one marked.
     """
 
     image: str
@@ -49,8 +54,10 @@ class Consensus:
     """The agreed labels of one scan.
 
     Attributes:
-        labels: what training learns; decided_by: "one reader", "agreement" or "majority" (in any image).
-        comparisons: every pair on every image; again: the images to be annotated again.
+        labels: what training learns.
+        decided_by: "one reader", "agreement" or "majority" (in any image).
+        comparisons: every pair on every image.
+        again: the images to be annotated again.
     """
 
     labels: Labels

@@ -46,7 +46,8 @@ def on_frames(
     """The slices of a label drawn on a file of several frames: slice = frame.
 
     Args:
-        pictures: per slice its layers, each (rows, columns). matrix: the label's 4x4 IJK to RAS mm.
+        pictures: per slice its layers, each (rows, columns).
+        matrix: the label's 4x4 IJK to RAS mm.
         name: file, for messages.
 
     Returns:

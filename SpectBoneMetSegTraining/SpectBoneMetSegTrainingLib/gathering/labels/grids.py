@@ -40,9 +40,12 @@ class Grid:
     """A pixel grid that a label may have been drawn on.
 
     Attributes:
-        name: for messages; shape: (rows, columns); matrix: 4x4 (column, row, slice) to RAS mm.
+        name: for messages.
+        shape: (rows, columns).
+        matrix: 4x4 (column, row, slice) to RAS mm.
         view: the view whose lesions it marks; None for the union of both.
-        own: the view on whose grid the pixels lie. across: -1 where the reader mirrored the columns, else 1.
+        own: the view on whose grid the pixels lie.
+        across: -1 where the reader mirrored the columns, else 1.
     """
 
     name: str
@@ -62,7 +65,8 @@ def drawn_view(name: str, scan: WholeBodyScan, said: ViewName | None) -> ViewNam
     """The view of a label that was drawn on a picture of one view.
 
     Args:
-        name: of its file. said: the view that its name speaks of.
+        name: of its file.
+        said: the view that its name speaks of.
 
     Raises:
         UserError: none is named on a scan with two, or one that the scan does not have.
@@ -107,8 +111,10 @@ def place(
     """A label on the anterior frame, and the view it marks (None for the union of both).
 
     Args:
-        pixels: (rows, columns) of the label; matrix: its 4x4 IJK to RAS mm.
-        name: file or node, for messages; said: the view that its name speaks of.
+        pixels: (rows, columns) of the label.
+        matrix: its 4x4 IJK to RAS mm.
+        name: file or node, for messages.
+        said: the view that its name speaks of.
         cropped: it may cover a part of the field, its pixels on the scan's (segmentations are stored that way).
 
     Raises:

@@ -62,7 +62,8 @@ class Labels:
         reader: name, for the report; never in a data set.
         marks: all areas; empty for a scan without lesions.
         covers: the views that were looked at, None standing for the union of both.
-        sources: files or nodes they came from; notes: sentences for the report.
+        sources: files or nodes they came from.
+        notes: sentences for the report.
     """
 
     reader: str
@@ -85,7 +86,8 @@ class LabelledScan:
     """A scan with the labels of its readers, in memory.
 
     Attributes:
-        scan: as read; labels: one entry a reader.
+        scan: as read.
+        labels: one entry a reader.
         patient: ID of the patient as the file tells it, "" where it does not; becomes a pseudonym in a data set.
         place: file, folder or node, for the report.
     """

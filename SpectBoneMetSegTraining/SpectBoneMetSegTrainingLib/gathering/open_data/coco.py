@@ -36,8 +36,9 @@ class CocoBones:
     """Outlines of regions of many views.
 
     Attributes:
-        regions: ours that some category stands for. unknown: categories that are none. images: how many pictures
-            were named.
+        regions: ours that some category stands for.
+        unknown: categories that are none.
+        images: how many pictures were named.
     """
 
     def __init__(self) -> None:

@@ -62,17 +62,26 @@ class PublicSet:
     Attributes:
         name: as it follows `import`; title, home (DOI or page), citation, licence: as published.
         terms: what the licence leaves open or forbids, asked before anything is imported; "" where nothing.
-        files: how they lie. base: name of the set whose scans these masks belong to; "" where they come with it.
+        files: how they lie.
+        base: name of the set whose scans these masks belong to; "" where they come with it.
         people: whose patients these are, for sets that share them; "" for the set's own.
         size: (rows, columns) of every scan; None for any.
-        posterior: how the posterior view is stored. pixel_mm: edge of a pixel; None where no source states one.
-        pixel_source: who says so. grey: what the values are; counts: whether they are counts, no grey of a picture.
-        lesions: {value of a lesion mask: one of LESION_WORDS}. bones: {view: {value of a bone mask: region}}.
+        posterior: how the posterior view is stored.
+        pixel_mm: edge of a pixel; None where no source states one.
+        pixel_source: who says so.
+        grey: what the values are.
+        counts: whether they are counts, no grey of a picture.
+        lesions: {value of a lesion mask: one of LESION_WORDS}.
+        bones: {view: {value of a bone mask: region}}.
         boxes: {name of a box in lower case: one of LESION_WORDS}.
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
-            nobody drew; the first word that stands in the name counts. grouped: numbers start again in every group.
-        truth: what a label is. expected: {what: how many} as published.
-        twins: patients under several numbers. left_out: {patient: why}. faults: sentences for the data set.
+            nobody drew; the first word that stands in the name counts.
+        grouped: numbers start again in every group.
+        truth: what a label is.
+        expected: {what: how many} as published.
+        twins: patients under several numbers.
+        left_out: {patient: why}.
+        faults: sentences for the data set.
     """
 
     name: str

@@ -65,7 +65,9 @@ def folds_of(
     """Folds of cases; where somebody validates by a published split, they are the first fold's.
 
     Args:
-        patients: {case: patient} of those who train and validate. validation: cases. with_lesions: patients.
+        patients: {case: patient} of those who train and validate.
+        validation: cases.
+        with_lesions: patients.
     """
     if not validation:
         return split_by_patient(dict(patients), SEED, with_lesions=with_lesions)

@@ -52,8 +52,11 @@ class Request:
     """What is to be imported, and how.
 
     Attributes:
-        found: the set. folder: where it was unpacked. scans: where the scans are that its masks belong to.
-        pixel_size_mm: over what is stated or estimated. as_counts: grey values divided by their gain where it is known.
+        found: the set.
+        folder: where it was unpacked.
+        scans: where the scans are that its masks belong to.
+        pixel_size_mm: over what is stated or estimated.
+        as_counts: grey values divided by their gain where it is known.
         accepted: the set's open terms are settled by whoever imports.
     """
 

@@ -25,7 +25,9 @@ class Listing:
     """What lies where.
 
     Attributes:
-        files: {role: {(patient, view): file}}. groups: {(patient, view): group}. notes: sentences about what is odd.
+        files: {role: {(patient, view): file}}.
+        groups: {(patient, view): group}.
+        notes: sentences about what is odd.
     """
 
     files: dict[Role, dict[Place, Path]] = field(default_factory=dict)

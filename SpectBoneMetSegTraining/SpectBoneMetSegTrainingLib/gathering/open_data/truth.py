@@ -30,7 +30,9 @@ class ViewTruth:
     """What is marked on a view, each (rows, columns) as acquired.
 
     Attributes:
-        lesions: one mask each. ignored: what counts neither way. benign: how many areas are called so; they are none.
+        lesions: one mask each.
+        ignored: what counts neither way.
+        benign: how many areas are called so; they are none.
         notes: what was not used.
     """
 
@@ -110,7 +112,8 @@ def number_bones(
     """(rows, columns) region numbers with their sides, as acquired, of a mask whose values have no sides.
 
     Args:
-        view: seen from behind, the patient's right is at the right of the picture. spacing: row pitch in mm.
+        view: seen from behind, the patient's right is at the right of the picture.
+        spacing: row pitch in mm.
 
     Raises:
         UserError: the bones do not lie where such bones lie, so that the values are numbered otherwise.

@@ -24,7 +24,8 @@ class SetView:
     """A view.
 
     Attributes:
-        counts: (rows, columns) float32 whole numbers, as acquired. spacing: (row, column) mm, None where not stated.
+        counts: (rows, columns) float32 whole numbers, as acquired.
+        spacing: (row, column) mm, None where not stated.
         about: JSON values: gain and where it was read, pixels that ran over or were cut off, what was turned.
     """
 

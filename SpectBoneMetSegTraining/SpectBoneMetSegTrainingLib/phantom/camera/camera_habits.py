@@ -20,11 +20,15 @@ class CameraHabits:
 
     Attributes:
         matrices: pixel edge (mm), columns and how often.
-        counts: median of the anterior view. posterior_gain: mean and sigma of the posterior detector's sensitivity
-            relative to the anterior one: it looks through the table.
-        single_head: share of scans with one detector. intrinsic: extra blur, FWHM mm; scatter: over primary counts.
-        smoothed, enhanced: shares of scans with a vendor's filter. cut_off: share of scans that are no captures whose
-            counts end at CEILING.
+        counts: median of the anterior view.
+        posterior_gain: mean and sigma of the posterior detector's sensitivity relative to the anterior one: it looks
+            through the table.
+        single_head: share of scans with one detector.
+        intrinsic: extra blur, FWHM mm.
+        scatter: over primary counts.
+        smoothed: share of scans that a vendor's filter smoothed.
+        enhanced: share that one sharpened.
+        cut_off: share of scans that are no captures whose counts end at CEILING.
     """
 
     matrices: tuple[tuple[float, int, float], ...]

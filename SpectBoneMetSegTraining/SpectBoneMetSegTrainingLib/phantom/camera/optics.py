@@ -35,7 +35,8 @@ class Depths:
     """The patient cut into depth slabs, back (index 0) to front.
 
     Attributes:
-        centres: (slabs,) A mm; transmission: {view: (slabs, rows, columns)} fraction that reaches the detector.
+        centres: (slabs,) A mm.
+        transmission: {view: (slabs, rows, columns)} fraction that reaches the detector.
         distance: {view: (slabs,)} mm from slab to collimator.
     """
 

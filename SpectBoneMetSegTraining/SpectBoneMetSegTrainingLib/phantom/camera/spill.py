@@ -38,7 +38,8 @@ class Spot:
     """A blurred blob of activity.
 
     Attributes:
-        centre: RAS mm; widths: standard deviations along R, A, S, mm.
+        centre: RAS mm.
+        widths: standard deviations along R, A, S, mm.
         amount: activity, in concentration of soft tissue x cm3.
         kind: "injection" for the injection site itself, "" for everything else.
     """

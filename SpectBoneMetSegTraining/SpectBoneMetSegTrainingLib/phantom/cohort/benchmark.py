@@ -51,10 +51,13 @@ class Benchmark:
 
     Attributes:
         seed: of the training part; the development test has the next number, the sealed test the one after.
-        patients: of the training part; pairs: of these in D1, each with two lesion images.
+        patients: of the training part.
+        pairs: of these in D1, each with two lesion images.
         development: patients of the development test.
-        positives, negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis,
-            but with mimics.
+        positives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis, but with
+            mimics.
+        negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis, but with
+            mimics.
         site: hospital that scans them all, of scan.sites.SITES.
     """
 
@@ -82,7 +85,8 @@ def make_benchmark(
     """Make a benchmark, or go on where a broken-off run stopped; a complete one is left alone.
 
     Args:
-        name: one of BENCHMARKS. progress: gives the counter of a part.
+        name: one of BENCHMARKS.
+        progress: gives the counter of a part.
 
     Returns:
         What benchmark.json says.

@@ -49,7 +49,8 @@ class ScanFigures:
     """Figures of one anterior scan, in counts per reference pixel (2.26 mm) unless said otherwise.
 
     Attributes:
-        regions: level per region; thorax: its crop in the scan's own pixels.
+        regions: level per region.
+        thorax: its crop in the scan's own pixels.
         contrast: p99 / p50 of the thorax inside the body.
         noise: variance / mean of neighbouring pixels where the image is flat, in counts as they are.
         spectrum: (BINS,) radially averaged power of the thorax up to HIGHEST_PER_MM; NaN where pixels are too large.

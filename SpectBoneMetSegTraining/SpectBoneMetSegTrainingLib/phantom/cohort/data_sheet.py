@@ -72,7 +72,8 @@ def write_data_sheet(folder: Path, about: Mapping[str, Any]) -> None:
     """Write datasheet.md and datasheet_*.png into a benchmark.
 
     Args:
-        folder: the benchmark, all parts complete. about: name, version, seed and sizes, as in benchmark.json.
+        folder: the benchmark, all parts complete.
+        about: name, version, seed and sizes, as in benchmark.json.
 
     Raises:
         UserError: a file of a part is missing or damaged.

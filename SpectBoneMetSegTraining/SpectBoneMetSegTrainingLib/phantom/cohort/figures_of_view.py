@@ -37,9 +37,13 @@ class LesionFigures:
     """One connected outline.
 
     Attributes:
-        area_cm2: its area; ratio: mean inside / ring; p95: 95th percentile inside / body level.
-        elongation: ratio of its principal axes; outline: (rim - surroundings) / (top - surroundings).
-        site: name of the region that holds most of it; thorax: its middle lies in the thorax box.
+        area_cm2: its area.
+        ratio: mean inside / ring.
+        p95: 95th percentile inside / body level.
+        elongation: ratio of its principal axes.
+        outline: (rim - surroundings) / (top - surroundings).
+        site: name of the region that holds most of it.
+        thorax: its middle lies in the thorax box.
     """
 
     area_cm2: float

@@ -24,7 +24,9 @@ class StoreRequest:
     """What a store holds; kept in it as store.json.
 
     Attributes:
-        patients: how many. seed: of everything. site: hospital that scans them, of scan.sites.SITES.
+        patients: how many.
+        seed: of everything.
+        site: hospital that scans them, of scan.sites.SITES.
         version: of the simulator.
     """
 

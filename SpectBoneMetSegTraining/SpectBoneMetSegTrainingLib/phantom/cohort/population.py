@@ -43,14 +43,17 @@ class Population:
     """What `simulate` was asked for; kept in the data set as simulation.json.
 
     Attributes:
-        patients: number of labelled patients; unlabelled: patients without labels on top.
-        seed: of everything; test_share: share of the labelled patients that goes to imagesTs.
+        patients: number of labelled patients.
+        unlabelled: patients without labels on top.
+        seed: of everything.
+        test_share: share of the labelled patients that goes to imagesTs.
         dicom: write the whole-body scans as DICOM too.
         series: share of the patients who come again, SCANS times in all; their scans share a split.
         held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
         background: write the noise-free counts without metastases too.
         region: what images hold, "thorax" or "whole-body".
-        version: of the simulator. site: hospital that scans them, of scan.sites.SITES.
+        version: of the simulator.
+        site: hospital that scans them, of scan.sites.SITES.
     """
 
     patients: int
@@ -134,9 +137,13 @@ def write_simulated(
     """Write one simulated scan into a data set: image, DICOM, and what its readers agreed on.
 
     Args:
-        split: "train", "test" or "unlabelled"; about: further facts for the JSON, "patient" and "scan" among them.
-        seed: of the readers; truth: write labels, readers and exact truth ("unlabelled" never has them).
-        dicom, background, region: as in `Population`.
+        split: "train", "test" or "unlabelled".
+        about: further facts for the JSON, "patient" and "scan" among them.
+        seed: of the readers.
+        truth: write labels, readers and exact truth ("unlabelled" never has them).
+        dicom: as in `Population`.
+        background: as in `Population`.
+        region: as in `Population`.
     """
     from ..scan.dicom_nm import FOLDER_VARIANTS, write_nm_wholebody
 

@@ -37,8 +37,11 @@ class PopulationTables:
     """What a population file holds.
 
     Attributes:
-        about: whose figures these are, in words. pixel_mm: pixel edge they were measured at.
-        percentiles: in per cent, rising. rows: the figures; sites: {view: {bone region: share of the lesions}}.
+        about: whose figures these are, in words.
+        pixel_mm: pixel edge they were measured at.
+        percentiles: in per cent, rising.
+        rows: the figures.
+        sites: {view: {bone region: share of the lesions}}.
     """
 
     about: str

@@ -77,7 +77,8 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
     """Degenerative change, fractures and the like of one patient, on the reference person.
 
     Args:
-        age: in years, None draws it. amount: share of the usual number.
+        age: in years, None draws it.
+        amount: share of the usual number.
     """
     worn = float(np.clip(1 + 0.025 * ((draw_age(rng) if age is None else age) - 65), 0.2, 1.7))
     foci = _spine(person, rng, worn)

@@ -32,7 +32,8 @@ class Metastasis:
     """One metastasis through time.
 
     Attributes:
-        track: its name in every scan of the patient, "m1", "m2", ...; focus: what it is now.
+        track: its name in every scan of the patient, "m1", "m2", ...
+        focus: what it is now.
         change: against the scan before: "baseline", "new", "grown", "regressed", "stable", "flare" or "gone".
     """
 
@@ -46,9 +47,13 @@ class Patient:
     """One patient on the day of a scan.
 
     Attributes:
-        shape: the body; tracer: uptake of bones and tissues without foci.
-        disease: "lung", "prostate", ... or "none"; metastases, mimics: foci.
-        conditions: what else is special, by name; flags: "cold lesions".
+        shape: the body.
+        tracer: uptake of bones and tissues without foci.
+        disease: "lung", "prostate", ... or "none".
+        metastases: foci.
+        mimics: foci.
+        conditions: what else is special, by name.
+        flags: "cold lesions".
         pattern: of the metastases: "foci", one of diffuse.PATTERNS, or "" for none.
     """
 

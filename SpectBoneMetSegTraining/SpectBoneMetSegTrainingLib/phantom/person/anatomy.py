@@ -55,9 +55,14 @@ class Person:
     """Deformed points (RAS mm) of bones and tissues; labels are those of the atlas, point by point.
 
     Attributes:
-        bones: (n, 3) float32; bone, bone_volume: label index and cm3 per point (n,); 0 cm3 where it is missing.
-        tissues: (m, 3) float32; tissue, tissue_volume: likewise.
-        atlas_bones, atlas_tissues: the same points in the atlas, where anatomical landmarks are known.
+        bones: (n, 3) float32.
+        bone: label index per point (n,).
+        bone_volume: cm3 per point (n,), 0 where it is missing.
+        tissues: (m, 3) float32.
+        tissue: likewise.
+        tissue_volume: likewise.
+        atlas_bones: the same points in the atlas, where anatomical landmarks are known.
+        atlas_tissues: the same points in the atlas, where anatomical landmarks are known.
         prosthesis: (n,) True where the bone point is metal.
         description: what is special about this person, in words.
     """

@@ -31,7 +31,8 @@ def scale_bones(points: Points, bone: NDArray[np.uint8], shape: BodyShape) -> Po
     """Scale every bone about its anchor, and slope and widen every rib about its head; cartilage stays.
 
     Args:
-        points: (n, 3) RAS mm, atlas frame; bone: (n,) label.
+        points: (n, 3) RAS mm, atlas frame.
+        bone: (n,) label.
     """
     rig = load_rig()
     change = _part_change(shape).astype(np.float32)

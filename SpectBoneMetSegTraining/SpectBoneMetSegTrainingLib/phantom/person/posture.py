@@ -82,7 +82,9 @@ def pose_arm(moved: Array, atlas: Array, joints: Array, posture: Posture, side: 
     """Turn an arm at elbow and shoulder.
 
     Args:
-        moved: (k, 3) points of the arm in the body; atlas: the same in the atlas; side: 0 right, 1 left.
+        moved: (k, 3) points of the arm in the body.
+        atlas: the same in the atlas.
+        side: 0 right, 1 left.
         joints: (3, 3) shoulder, elbow and wrist in the body.
     """
     sign = 1.0 - 2.0 * side

@@ -43,8 +43,10 @@ class Part:
     """Bones that are scaled together about one point.
 
     Attributes:
-        name: as a bone, with its side. bones: atlas names.
-        anchor: RAS mm; None = the middle of the bones. reach: largest relative change along R, A, S.
+        name: as a bone, with its side.
+        bones: atlas names.
+        anchor: RAS mm; None = the middle of the bones.
+        reach: largest relative change along R, A, S.
     """
 
     name: str
@@ -79,9 +81,12 @@ class Rig:
     """Where the atlas' bones are held, one row per bone name.
 
     Attributes:
-        part: index into PARTS, -1 for ribs and cartilage; anchor: (names, 3) RAS mm.
-        heads, ends: (24, 3) the spinal and the front end of skeleton.RIBS.
-        ribs: bone index of skeleton.RIBS; cartilage: indices of the cartilage's points.
+        part: index into PARTS, -1 for ribs and cartilage.
+        anchor: (names, 3) RAS mm.
+        heads: (24, 3) the spinal end of skeleton.RIBS.
+        ends: (24, 3) their front end.
+        ribs: bone index of skeleton.RIBS.
+        cartilage: indices of the cartilage's points.
         edge: (k, 3) points along both edges of the sternum.
         pull: (cartilage points, 24 + k) how much each rib's front end and each point of the edge moves the cartilage.
     """

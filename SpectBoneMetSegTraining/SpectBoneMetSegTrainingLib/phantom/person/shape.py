@@ -76,19 +76,25 @@ class BodyShape:
 
     Attributes:
         stature: factor on the atlas (1.70 m tall); exact for a straight spine, whatever the proportions are.
-        trunk_width, trunk_depth, leg_length, arm_length: factors on the atlas; limbs take half of width and depth.
+        trunk_width: factor on the atlas; limbs take half of it.
+        trunk_depth: likewise.
+        leg_length: factor on the atlas.
+        arm_length: likewise.
         girth: factor on the soft tissue around the bones (0.84 lean .. 1.55 obese).
         scoliosis: R shift (mm) of the spine at three heights.
         waves: (n, 7) smooth non-rigid displacement: amplitude R, A, S (mm), wave vector R, A, S (1/mm), phase.
         bladder: factor on the bladder's half axes.
-        sex, age: age in years; it goes with the kyphosis.
-        hips, shoulders: factors on the width of the trunk there.
+        sex: of the person.
+        age: in years; it goes with the kyphosis.
+        hips: factor on the width of the trunk there.
+        shoulders: likewise.
         kyphosis: how far the head comes forward (mm) and S of the apex (mm, atlas).
         proportions: lumbar spine, thorax, thigh, upper arm: -1 .. 1 of rig.PROPORTIONS.
         parts: (len(rig.PARTS), 3) scaling of each bone along R, A, S: -1 .. 1 of the part's range.
         ribs: (24, 2) slope and width of each of skeleton.RIBS: -1 .. 1 of rig.RIB_SLOPE and rig.RIB_WIDTH.
         breast: size of the breasts along an edge; men have none.
-        missing: names of MISSING. prosthesis: of "right hip", "left hip".
+        missing: names of MISSING.
+        prosthesis: of "right hip", "left hip".
     """
 
     stature: float

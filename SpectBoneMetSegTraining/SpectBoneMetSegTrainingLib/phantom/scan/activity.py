@@ -34,7 +34,8 @@ def bone_activity(
     """Activity of some bone points alone, as in `soft_activity`.
 
     Args:
-        index: (k,) indices of the bone points. levels: (k,) their concentration.
+        index: (k,) indices of the bone points.
+        levels: (k,) their concentration.
     """
     if not len(index):
         return np.zeros((len(depths.centres), *camera.shape), np.float32)

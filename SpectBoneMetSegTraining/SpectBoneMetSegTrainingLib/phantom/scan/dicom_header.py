@@ -49,12 +49,18 @@ class Picture:
     """What one file holds.
 
     Attributes:
-        frames: (frames, rows, columns) whole counts; spacing: (row, column) mm.
-        detectors, windows: number of every frame's detector and energy window, from 1.
-        sides: of the detectors, in their order; scheme: of their view codes, "" for none.
-        image_id: Image ID, "" for none; label: words after "Simulated" in the series' description, "" for a habit's.
-        derived: made from other pictures; capture: an 8-bit Secondary Capture.
-        signed: stored as signed numbers; slope: counts per stored number.
+        frames: (frames, rows, columns) whole counts.
+        spacing: (row, column) mm.
+        detectors: number of every frame's detector, from 1.
+        windows: number of its energy window, from 1.
+        sides: of the detectors, in their order.
+        scheme: of their view codes, "" for none.
+        image_id: Image ID, "" for none.
+        label: words after "Simulated" in the series' description, "" for a habit's.
+        derived: made from other pictures.
+        capture: an 8-bit Secondary Capture.
+        signed: stored as signed numbers.
+        slope: counts per stored number.
     """
 
     frames: NDArray[np.uint16]

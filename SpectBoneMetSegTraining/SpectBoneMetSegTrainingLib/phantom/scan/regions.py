@@ -102,7 +102,9 @@ def region_maps(
     """{view: (rows, columns) region numbers, 0 elsewhere}, anterior frame, of the views that exist.
 
     Args:
-        person: in today's posture. tracer: its healthy uptake. spots: what lies beside the organs.
+        person: in today's posture.
+        tracer: its healthy uptake.
+        spots: what lies beside the organs.
     """
     parts = [*_bone_parts(person, tracer), *_organ_parts(person, tracer)]
     maps: dict[ViewName, RegionMap] = {}

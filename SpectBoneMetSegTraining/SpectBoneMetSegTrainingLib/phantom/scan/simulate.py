@@ -39,9 +39,13 @@ class SimulatedLesion:
     """A metastasis and how each view of the scan shows it.
 
     Attributes:
-        id: 1-based within the case, from head to foot; track: the same in every scan of the patient.
-        kind: "metastasis" or "cold"; change: against the scan before (see patient.Metastasis).
-        bone: atlas name; uptake: factor on normal bone; views: {view: how it shows}, anterior frame.
+        id: 1-based within the case, from head to foot.
+        track: the same in every scan of the patient.
+        kind: "metastasis" or "cold".
+        change: against the scan before (see patient.Metastasis).
+        bone: atlas name.
+        uptake: factor on normal bone.
+        views: {view: how it shows}, anterior frame.
     """
 
     id: int
@@ -64,11 +68,13 @@ class SimulatedCase:
 
     Attributes:
         scan: counts, posterior as acquired.
-        expected: {view: (rows, columns)} noise-free counts, anterior frame; background: the same without metastases,
-            in the units of the scan (grey values of a capture).
-        lesions: metastases; mimics: "kind bone" of every mimic.
+        expected: {view: (rows, columns)} noise-free counts, anterior frame.
+        background: the same without metastases, in the units of the scan (grey values of a capture).
+        lesions: metastases.
+        mimics: "kind bone" of every mimic.
         landmarks: rows and columns (float pixels, anterior frame) of anatomical landmarks.
-        flags: "cold lesions"; variant: form in which the scan is written as DICOM.
+        flags: "cold lesions".
+        variant: form in which the scan is written as DICOM.
         regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
         parameters: who and how, for the record.
     """
@@ -99,9 +105,13 @@ def simulate_case(
     """Simulate one scan of one patient; the same seed gives the same counts.
 
     Args:
-        case: name of the scan. seed: of everything.
-        positive: with metastases; arms_up: arms above the head; spacing: pixel edge in mm; None draws each.
-        shape: rows and columns, None draws them; held_out: a body from the range of shapes that is kept for testing.
+        case: name of the scan.
+        seed: of everything.
+        positive: with metastases.
+        arms_up: arms above the head.
+        spacing: pixel edge in mm; None draws each.
+        shape: rows and columns, None draws them.
+        held_out: a body from the range of shapes that is kept for testing.
         site: of sites.SITES.
     """
     patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)

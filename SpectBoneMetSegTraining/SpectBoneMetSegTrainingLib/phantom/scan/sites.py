@@ -17,8 +17,10 @@ class Site:
     """One hospital.
 
     Attributes:
-        camera: how it acquires. bone: factor on the uptake of bone (scans soon after the injection: less of it);
-        urine: factor on kidneys and bladder. level: factor on the level at which its readers outline.
+        camera: how it acquires.
+        bone: factor on the uptake of bone (scans soon after the injection: less of it).
+        urine: factor on kidneys and bladder.
+        level: factor on the level at which its readers outline.
     """
 
     camera: CameraHabits

@@ -53,8 +53,8 @@ class LesionView:
         contrast: mean extra counts inside / mean counts there without the lesion; negative for a cold lesion.
         snr: extra counts inside / square root of all counts inside; negative for a cold lesion.
         visible: whether it is a label of the exact truth (else "ignore").
-        box: where `profile` lies; profile: (box rows, box columns) noise-free extra counts / local top, for readers who
-            draw at other levels.
+        box: where `profile` lies.
+        profile: (box rows, box columns) noise-free extra counts / local top, for readers who draw at other levels.
         ratio: mean counts inside / in the ring around it, other lesions left out.
         merged_into: position of the lesion whose outline holds this one, None for an outline of its own.
     """

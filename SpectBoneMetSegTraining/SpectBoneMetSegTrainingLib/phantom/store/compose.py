@@ -49,10 +49,14 @@ class Composition:
     """One scan to be: weights of the layers and the camera of the day.
 
     Attributes:
-        body, mimics: weight of each layer of the patient.
-        lesions: layers that are there, from head to foot. weights: of each of them.
-        camera: with the views that are acquired. level: at which readers outline.
-        blur: extra, sigma in pixels. curve: exponent on counts / highest counts.
+        body: weight of this layer of the patient.
+        mimics: likewise.
+        lesions: layers that are there, from head to foot.
+        weights: of each of them.
+        camera: with the views that are acquired.
+        level: at which readers outline.
+        blur: extra, sigma in pixels.
+        curve: exponent on counts / highest counts.
     """
 
     body: tuple[float, ...]
@@ -70,9 +74,11 @@ class DrawnScan:
     """A composed scan, anterior frame, of the views that were acquired, in the window that was asked for.
 
     Attributes:
-        counts: {view: (rows, columns) float32}, whole numbers. labels: {view: (rows, columns) uint8 of BACKGROUND,
-            LESION, IGNORE}. regions: {view: (rows, columns) uint8}.
-        patient: what was drawn from. window: rows and columns of the camera's field.
+        counts: {view: (rows, columns) float32}, whole numbers.
+        labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}.
+        regions: {view: (rows, columns) uint8}.
+        patient: what was drawn from.
+        window: rows and columns of the camera's field.
     """
 
     counts: dict[ViewName, Image]
@@ -106,7 +112,8 @@ def compose(
     """The scan of a composition: counts with their noise and the labels.
 
     Args:
-        rng: of the detector's columns and the counts. window: rows and columns to make, None for the whole field.
+        rng: of the detector's columns and the counts.
+        window: rows and columns to make, None for the whole field.
     """
     if window is None:
         window = slice(0, patient.camera.shape[0]), slice(0, patient.camera.shape[1])

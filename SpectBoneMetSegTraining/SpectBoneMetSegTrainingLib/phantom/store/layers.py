@@ -44,7 +44,8 @@ class Disease:
     """Metastases that a patient could have.
 
     Attributes:
-        pattern: "foci" or one of diffuse.PATTERNS. lesions: from head to foot.
+        pattern: "foci" or one of diffuse.PATTERNS.
+        lesions: from head to foot.
     """
 
     pattern: str
@@ -56,8 +57,11 @@ class StoredPatient:
     """A patient in one posture before one camera.
 
     Attributes:
-        case: name. site: hospital, of scan.sites.SITES. camera: field, pixels and views.
-        body: layers that are always there. mimics: each may be there.
+        case: name.
+        site: hospital, of scan.sites.SITES.
+        camera: field, pixels and views.
+        body: layers that are always there.
+        mimics: each may be there.
         diseases: one of them, or none, is there.
         regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
         thorax: where the thorax lies.

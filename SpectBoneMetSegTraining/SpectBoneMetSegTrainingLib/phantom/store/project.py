@@ -65,7 +65,8 @@ def project_patient(
 
     Args:
         shape: rows and columns of the field, spacing: pixel edge in mm; None draws them.
-        held_out: a body from the range of shapes that is kept for testing. site: of sites.SITES.
+        held_out: a body from the range of shapes that is kept for testing.
+        site: of sites.SITES.
     """
     rng = stream(seed, PATIENT_STREAM)
     body_shape = draw_shape(rng, held_out)

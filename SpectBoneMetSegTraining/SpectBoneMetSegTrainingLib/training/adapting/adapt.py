@@ -57,10 +57,14 @@ class Request:
     """What is asked for.
 
     Attributes:
-        data: data set. run: folder for the trainings. output: model folder to write. start: the parent, None for the
-            one read when none is named. store: folder of simulated patients mixed in, None for none.
-        minutes: that it may take. folds: at most so many parts are left out in turn. steps: of each training, None for
-            what fits.
+        data: data set.
+        run: folder for the trainings.
+        output: model folder to write.
+        start: the parent, None for the one read when none is named.
+        store: folder of simulated patients mixed in, None for none.
+        minutes: that it may take.
+        folds: at most so many parts are left out in turn.
+        steps: of each training, None for what fits.
         region: that the readers looked at, None for what their outlines tell.
     """
 
@@ -81,10 +85,16 @@ class Adapted:
     """What came of it.
 
     Attributes:
-        model, parent: both. judged: the comparison. limits: in force. steps: that were learnt.
+        model: both.
+        parent: both.
+        judged: the comparison.
+        limits: in force.
+        steps: that were learnt.
         per_case: (case, DSC before, DSC now) from the greatest gain to the greatest loss.
-        cut: {case: limits with which it was judged}. paths: files of what was said of those left out. config, plan: of
-            the trainings.
+        cut: {case: limits with which it was judged}.
+        paths: files of what was said of those left out.
+        config: of the trainings.
+        plan: of the trainings.
     """
 
     model: ModelFolder
@@ -134,8 +144,9 @@ def adapt(
     """Train as planned, choose, judge, and write the model.
 
     Args:
-        plan, config: from `plan_for`. progress: called with the training's number and how many there are, gives what
-            is called after its steps.
+        plan: from `plan_for`.
+        config: from `plan_for`.
+        progress: called with the training's number and how many there are, gives what is called after its steps.
 
     Raises:
         UserError: whatever cannot be trained on or written.

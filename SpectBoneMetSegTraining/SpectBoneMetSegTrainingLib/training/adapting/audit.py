@@ -47,9 +47,11 @@ class Audit:
     """What was measured.
 
     Attributes:
-        report: as `report.full_report`. regions: by bone, empty of a model that knows none. confidence: as
-            `confidence_figures`, {} of a model that says none. worst: the worst first. known: a sentence where the
-            model knows these patients, else "".
+        report: as `report.full_report`.
+        regions: by bone, empty of a model that knows none.
+        confidence: as `confidence_figures`, {} of a model that says none.
+        worst: the worst first.
+        known: a sentence where the model knows these patients, else "".
     """
 
     model: str

@@ -38,7 +38,8 @@ def scan_picture(crop: LabelledCrop, marks: Sequence[tuple[str, Mapping[str, Mas
     """A data URI.
 
     Args:
-        crop: counts and labels. marks: (a name of COLOURS, {view: (rows, columns)}), "before" dashed.
+        crop: counts and labels.
+        marks: (a name of COLOURS, {view: (rows, columns)}), "before" dashed.
     """
     from PIL import Image, ImageDraw
 

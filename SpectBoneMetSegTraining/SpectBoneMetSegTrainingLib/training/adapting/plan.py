@@ -45,7 +45,9 @@ class Plan:
 
     Attributes:
         groups: folds of the data set, those together that are left out together; one of them alone: no second training.
-        steps: of each training. look_every: steps between two looks. minutes: about how long all of it takes.
+        steps: of each training.
+        look_every: steps between two looks.
+        minutes: about how long all of it takes.
         patients: labelled ones.
     """
 
@@ -93,7 +95,8 @@ def base_config(
     """What all trainings share: the start, its network, the region that it and the outlines know.
 
     Args:
-        start: name or path of the model. unlabelled: whether there are scans without labels.
+        start: name or path of the model.
+        unlabelled: whether there are scans without labels.
         region: that the readers looked at; None for what their outlines tell.
 
     Raises:
@@ -180,8 +183,10 @@ def make_plan(
     """The plan that fits.
 
     Args:
-        minutes: that all of it may take. folds: at most so many parts of the patients are left out in turn.
-        seconds: a step takes. steps: of each training, whatever the time; None for what fits.
+        minutes: that all of it may take.
+        folds: at most so many parts of the patients are left out in turn.
+        seconds: a step takes.
+        steps: of each training, whatever the time; None for what fits.
         region: of the body that is learnt.
 
     Raises:

@@ -45,7 +45,9 @@ class RegionLossSettings:
     Attributes:
         form: "published" (rebuilt) or "corrected".
         combination: of Eq. 6, which is lost: "sum" is l_U + alpha l_S, "convex" is (1 - alpha) l_U + alpha l_S.
-        alpha, area_weight, length_weight: the paper's alpha, v and mu.
+        alpha: the paper's alpha.
+        area_weight: the paper's v.
+        length_weight: the paper's mu.
     """
 
     form: Form = "corrected"
@@ -66,7 +68,9 @@ def region_loss(
     """Eq. 6: the unsupervised loss of every image combined with the supervised loss of the labelled ones.
 
     Args:
-        probability, image, label: p, g and u.
+        probability: the paper's p.
+        image: the paper's g.
+        label: the paper's u.
         weight: of the label; 0 where it says nothing ("ignore", or a whole image without a label). l_U needs no label
             and sees these pixels.
         body: 1 inside the body, 0 in air and padding. The published form knows no body and ignores it.
@@ -123,7 +127,8 @@ def published_supervised(
     """Eq. 8 as in the referenced code: sum p (u - 1)^2 + (1 - p) u^2 + mu Length, over the batch.
 
     Args:
-        probability, label: p and u.
+        probability: p.
+        label: u.
         weight: 0 leaves a pixel out of the region terms; the length is a property of p alone.
         length_weight: mu.
     """
@@ -142,7 +147,8 @@ def corrected_unsupervised(
     c1 and c2 are the means of g inside and outside, weighted by p and 1 - p.
 
     Args:
-        probability, image: p and g.
+        probability: p.
+        image: g.
         body: 1 inside the body; 0 leaves a pixel out, padding or "ignore" as well as air.
         area_weight: v.
     """
@@ -163,7 +169,8 @@ def corrected_supervised(
     """Eq. 8 per image and output, as a mean over the weighted pixels; mean over the images that have a label.
 
     Args:
-        probability, label: p and u.
+        probability: p.
+        label: u.
         weight: 0 leaves a pixel out: "ignore", air, or a whole image without a label.
         length_weight: mu.
     """

@@ -19,7 +19,9 @@ def segmentation_loss(probability: Tensor, label: Tensor, weight: Tensor) -> Ten
     """Mean weighted cross-entropy plus one minus the Tversky index of every output channel.
 
     Args:
-        probability, label, weight: (batch, rows, columns, outputs) float32; weight 0 leaves a pixel out ("ignore").
+        probability: (batch, rows, columns, outputs) float32.
+        label: the same shape.
+        weight: the same shape; weight 0 leaves a pixel out ("ignore").
 
     Returns:
         Scalar.

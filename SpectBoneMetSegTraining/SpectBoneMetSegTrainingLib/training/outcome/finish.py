@@ -48,8 +48,14 @@ def train_and_finish(
     """Train, or go on where the run was broken off, choose thresholds, and write the model folder.
 
     Args:
-        data, run, config, progress, devices, on_look: as in `trainer.train`.
-        output: model folder to write; its name is the model's. description: one sentence for its card.
+        data: as in `trainer.train`.
+        run: as in `trainer.train`.
+        config: as in `trainer.train`.
+        progress: as in `trainer.train`.
+        devices: as in `trainer.train`.
+        on_look: as in `trainer.train`.
+        output: model folder to write; its name is the model's.
+        description: one sentence for its card.
 
     Returns:
         Figures on the validation patients ("what" says on whom else), as in the card; empty where no label was used.

@@ -33,7 +33,8 @@ class Known:
     """Patients that a model knows.
 
     Attributes:
-        taught: of these some scan was learnt from. validated: of these a scan chose thresholds and when to stop.
+        taught: of these some scan was learnt from.
+        validated: of these a scan chose thresholds and when to stop.
     """
 
     taught: frozenset[str]

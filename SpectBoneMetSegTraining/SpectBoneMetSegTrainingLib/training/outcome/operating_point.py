@@ -22,7 +22,8 @@ class Tuned:
     """What was chosen, and how it does on those it was chosen on.
 
     Attributes:
-        limits: of a reading. confidence: None where too few areas are known.
+        limits: of a reading.
+        confidence: None where too few areas are known.
         figures: as in `metrics.by_view`, and "confidence", where every patient is judged by a fit to the others.
     """
 
@@ -40,7 +41,8 @@ def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str,
 
     Args:
         predictions: gives them anew at every call, so that memory does not grow with the number of patients.
-        patients: case -> patient. by: what chooses the thresholds.
+        patients: case -> patient.
+        by: what chooses the thresholds.
     """
     threshold, seed = choose_threshold(predictions(), MINIMUM_AREA_MM2, by)
     return tune_at(Delineator(threshold, seed, MINIMUM_AREA_MM2), predictions, patients)

@@ -54,7 +54,9 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, conf
     patients is measured with thresholds chosen on the other half.
 
     Args:
-        parent: name or path; None for the model read when none is named. data, config: of the training.
+        parent: name or path; None for the model read when none is named.
+        data: of the training.
+        config: of the training.
 
     Raises:
         UserError: no such parent, or no validation patient.

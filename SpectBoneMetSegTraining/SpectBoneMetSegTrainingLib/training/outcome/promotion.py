@@ -45,9 +45,15 @@ class ParentComparison:
     """A model beside its parent on the same patients.
 
     Attributes:
-        parent: name and version; parent_sha256: of its weights.
-        patients, cases: how many were compared. dice, parent_dice: pooled DSC of both views.
-        difference, low, high: new minus parent with its 95 % interval, NaN where undefined.
+        parent: name and version.
+        parent_sha256: of its weights.
+        patients: how many patients were compared.
+        cases: how many scans of theirs.
+        dice: pooled DSC of both views.
+        parent_dice: the parent's.
+        difference: new minus parent, NaN where undefined.
+        low: lower end of its 95 % interval.
+        high: upper end of it.
         verdict: by `judge`, on the DSC alone; of an adapted model by `adapting.choice`, on lesion F1 as well.
         how: what was measured on whom.
         further: other figures by their names in `report.figures`.
@@ -116,7 +122,9 @@ def promote(folder: Path, name: str | None = None, even_if_worse: bool = False) 
     """Install a finished model in the user's store, where the reading module lists it.
 
     Args:
-        folder: the model. name: to install it under; None keeps its own. even_if_worse: also a worse one.
+        folder: the model.
+        name: to install it under; None keeps its own.
+        even_if_worse: also a worse one.
 
     Raises:
         UserError: it is worse than its parent, damaged, has a shipped model's name, or one that another model has.

@@ -40,8 +40,11 @@ def retune(
     """A copy of a model with thresholds and confidence that suit these labelled patients.
 
     Args:
-        data: data set; cases: its labelled ones to look at. output: model folder to write; its name is the model's.
-        by: what chooses the thresholds. halved: store the weights in 16 bits, and tune what is stored.
+        data: data set.
+        cases: its labelled ones to look at.
+        output: model folder to write; its name is the model's.
+        by: what chooses the thresholds.
+        halved: store the weights in 16 bits, and tune what is stored.
 
     Raises:
         UserError: a sealed test, no labelled lesion among the cases, or the model cannot be written.

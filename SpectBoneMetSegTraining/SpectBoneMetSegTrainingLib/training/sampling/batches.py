@@ -86,7 +86,9 @@ class BatchSource:
     """Makes the batch of any step.
 
     Args:
-        load: gives a case by its name. cases: which to draw from. config: how.
+        load: gives a case by its name.
+        cases: which to draw from.
+        config: how.
         positive: the labelled cases with a lesion, `cases_with_lesions`.
         store: gives new scans of stored patients, for the share `config.store_share` of the labelled patches.
     """

@@ -53,9 +53,12 @@ def random_patch(
     """Thin, turn, scale, flip and cut a patch; LESION_SHARE of the patches of a case with lesions are centred near one.
 
     Args:
-        crop: labelled case. size: rows and columns of the patch in pixels.
-        inputs, outputs: the network's channel names. scaling: how counts become inputs; with a knee, patches are also
-            taken for up to LEVEL_JITTER times as bright or dark, as no body's level is known exactly.
+        crop: labelled case.
+        size: rows and columns of the patch in pixels.
+        inputs: the network's input channels by name.
+        outputs: its output channels by name.
+        scaling: how counts become inputs; with a knee, patches are also taken for up to LEVEL_JITTER times as bright or
+            dark, as no body's level is known exactly.
         by_instance: every lesion is as likely to be in the middle, however large, and a lesion's pixels weigh by its
             area to the power of AREA_EXPONENT (`instance_weights`).
     """
@@ -99,7 +102,10 @@ def plain_patch(
     case with lesions around one; zero outside the crop.
 
     Args:
-        crop: a case. size: rows and columns of the patch in pixels. inputs, outputs: the network's channel names.
+        crop: a case.
+        size: rows and columns of the patch in pixels.
+        inputs: the network's input channels by name.
+        outputs: its output channels by name.
         scaling: how counts become inputs.
     """
     channels = network_inputs(crop.counts.get("anterior"), crop.counts.get("posterior"), inputs, scaling)

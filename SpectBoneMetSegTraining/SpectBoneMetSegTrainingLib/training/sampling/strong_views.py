@@ -28,8 +28,11 @@ def strong_view(
     """A strong view of a patch, pixel for pixel over its weak one, and where lesions were pasted.
 
     Args:
-        weak, donor: (rows, columns, inputs); the donor is a labelled patch. donor_label: (rows, columns, outputs), 1 on
-            its lesions. network: names the channels. rng: of the changes.
+        weak: (rows, columns, inputs).
+        donor: the same shape; a labelled patch.
+        donor_label: (rows, columns, outputs), 1 on its lesions.
+        network: names the channels.
+        rng: of the changes.
 
     Returns:
         (rows, columns, inputs) and (rows, columns, outputs) of 0 and 1, both float32.

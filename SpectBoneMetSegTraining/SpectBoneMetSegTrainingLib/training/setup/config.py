@@ -36,17 +36,22 @@ class TrainingConfig:
     """How to train; the command line, the checks and a model's card are made of these fields.
 
     Attributes:
-        steps: gradient steps; batch: patches per step; patch: rows and columns of a patch.
-        learning_rate: peak of the cosine schedule; weight_decay: of AdamW.
+        steps: gradient steps.
+        batch: patches per step.
+        patch: rows and columns of a patch.
+        learning_rate: peak of the cosine schedule.
+        weight_decay: of AdamW.
         average: of the exponential moving average of the weights (the teacher of "strong").
-        seed: of patches, initial weights and the choice of labelled patients; network: shape of the network.
+        seed: of patches, initial weights and the choice of labelled patients.
+        network: shape of the network.
         method: "supervised"; "unsupervised", Eq. 7 alone; "semi", Eq. 6; "strong", a mean teacher.
         labels: how many patients or samples have labels, validation included; None for all.
         budget_by: what `labels` counts. A sample is one scan, both views of it.
-        published: Eq. 7 and 8 as published instead of corrected; convex: l = (1-a) l_U + a l_S instead of l_U + a l_S.
+        published: Eq. 7 and 8 as published instead of corrected.
+        convex: l = (1-a) l_U + a l_S instead of l_U + a l_S.
         augment: turn, scale, thin and flip patches at random; False cuts them as they are, for ready-made sets (D1-D4).
-        validate_every: steps between looks at the validation patients, 0 for never; patience: looks without a better
-            one after which training stops, 0 for never.
+        validate_every: steps between looks at the validation patients, 0 for never.
+        patience: looks without a better one after which training stops, 0 for never.
         labelled_cases: names of the cases whose labels may be used, a benchmark's D1 say; None for all. `labels` draws
             from these.
         region: of the body, "thorax" or "whole-body".
@@ -57,8 +62,8 @@ class TrainingConfig:
             patches, `store_share`; None for none.
         validation_folds: of the data set's folds, those whose patients validate; none, and everybody teaches. Only
             without a budget.
-        start: name or path of a model to start from, whose shape `network` then is; start_sha256: of its weights.
-            `fine_tuning.with_start` fills in both.
+        start: name or path of a model to start from, whose shape `network` then is.
+        start_sha256: of its weights. `fine_tuning.with_start` fills in both.
     """
 
     steps: int = field(

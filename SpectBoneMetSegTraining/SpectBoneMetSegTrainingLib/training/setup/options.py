@@ -22,10 +22,14 @@ class Option:
 
     Attributes:
         help: for the command line, where it stands there; "{default}" is its default.
-        group: it stands in. flag: its name there, "" for the field's. metavar: of its value.
+        group: it stands in.
+        flag: its name there, "" for the field's.
+        metavar: of its value.
         kind: of its value; that of the default, where there is one. A switch of a field that is on turns it off.
         choices: all values that there are.
-        least, below: the value is at least one and less than the other. positive: 0 is too little.
+        least: the value is at least this.
+        below: and less than this.
+        positive: 0 is too little.
         card: its entry in a model's card; "" for none.
     """
 

@@ -22,7 +22,9 @@ class GradientStep(ABC):
     """Network, averaged network and optimiser of a training, stepped together.
 
     Attributes:
-        network, average: Keras models of one shape. optimizer: Keras' AdamW, built.
+        network: a Keras model.
+        average: another of the same shape.
+        optimizer: Keras' AdamW, built.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
@@ -44,7 +46,9 @@ class GradientStep(ABC):
         """One step.
 
         Args:
-            batch: of `batches.BatchSource`. rate: learning rate. keep: share of the average that stays.
+            batch: of `batches.BatchSource`.
+            rate: learning rate.
+            keep: share of the average that stays.
             ramp: weight of the consistency loss.
 
         Returns:

@@ -20,7 +20,8 @@ def write_dicom_seg(frames, path, *, sources=None, planes=None, kind="BINARY"):
 
     Args:
         frames: [(segment number, (rows, columns) mask)]; of a label map [(0, segment numbers)].
-        sources: per frame (SOP UID, frame number). planes: per frame a view whose place is stated.
+        sources: per frame (SOP UID, frame number).
+        planes: per frame a view whose place is stated.
     """
     rows, columns = frames[0][1].shape
     meta = FileMetaDataset()

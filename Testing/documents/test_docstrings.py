@@ -1,0 +1,54 @@
+"""Docstrings: every argument and attribute has a line of its own, and one that exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(
+    path
+    for module in ("SpectBoneMetSeg", "SpectBoneMetSegTraining")
+    for path in (ROOT / module / f"{module}Lib").rglob("*.py")
+)
+
+
+def described(node: ast.AST) -> Iterator[str]:
+    """The entries of Args and Attributes, each with the lines that go on with it."""
+    text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef | ast.ClassDef) else None
+    for section in re.findall(r"^(?:Args|Attributes):\n((?:    .*\n?)+)", text or "", re.MULTILINE):
+        for entry in re.split(r"^    (?! )", section, flags=re.MULTILINE)[1:]:
+            yield " ".join(entry.split())
+
+
+def names_of(node: ast.FunctionDef | ast.ClassDef) -> set[str]:
+    """Arguments of a function; fields of a class, and what its methods take and set."""
+    if isinstance(node, ast.FunctionDef):
+        arguments = node.args
+        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
+        return {one.arg for one in every if one}
+    names = {
+        part.target.id for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    }
+    for method in (part for part in node.body if isinstance(part, ast.FunctionDef)):
+        names |= {method.name} | names_of(method)
+        names |= {one.attr for one in ast.walk(method) if isinstance(one, ast.Attribute)}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_entry_stands_on_a_line_of_its_own(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        names = names_of(node)
+        for entry in described(node):
+            name = re.match(r"\*{0,2}(\w+): ", entry)
+            assert name, f"{node.name}: {entry}"
+            assert name[1] in names, f"{node.name} has no {name[1]}"
+            more = [one for one in re.findall(r"[.;] (\w+): ", entry) if one in names]
+            assert not more, f"{node.name}: {more[0]} wants a line of its own"
