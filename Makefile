@@ -2,6 +2,7 @@
 # make test       set up and pass the tests
 # make test-slow  the tests that take minutes
 # make lint       ruff and mypy
+# make docs       the documents and the reference as a site; open site/index.html
 # make shell      a shell that knows the command spectbonemetseg
 # make benchmark  tables of times and memory of the reading pipeline and of the module
 # make fuzz       shows every reader bytes that nobody foresaw, FUZZ_SECONDS each
@@ -18,7 +19,7 @@ export MPLBACKEND = Agg
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo shell test test-slow lint benchmark fuzz clean
+.PHONY: demo shell test test-slow lint docs benchmark fuzz clean
 
 $(VENV)/bin/python:
 	$(if $(PYTHON),,$(error Python 3.11, 3.12 or 3.13 is needed; name it with PYTHON=/path/to/python))
@@ -53,6 +54,14 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site
+	@echo "Open site/index.html."
+
 benchmark: $(VENV)/.test
 	$(BIN)/python Testing/benchmarks/pipeline.py
 	$(BIN)/python Testing/benchmarks/panel.py
@@ -63,4 +72,4 @@ fuzz: $(VENV)/.test
 	for reader in $$($(BIN)/python Testing/fuzz/readers.py --list); do $(BIN)/python Testing/fuzz/readers.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; done
 
 clean:
-	rm -rf $(VENV) demo-output build *.egg-info
+	rm -rf $(VENV) demo-output site docs/api build *.egg-info
