@@ -314,11 +314,13 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     from dataclasses import replace
 
     from SpectBoneMetSegLib.model.store import read_model, update_card
-    from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
+    from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
 
     made = tmp_path / "made" / "weaker"
     shutil.copytree(tiny_model, made)
-    found = Comparison("thorax 1", "ab" * 32, 40, 40, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "on simulated patients")
+    found = ParentComparison(
+        "thorax 1", "ab" * 32, 40, 40, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "on simulated patients"
+    )
     card = read_model(made).card
     update_card(read_model(made), replace(card, name="weaker", metrics={COMPARISON: found.to_dict()}))
     training = teaching()

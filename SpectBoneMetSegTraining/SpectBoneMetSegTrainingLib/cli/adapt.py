@@ -79,7 +79,7 @@ class AdaptCommand:
         longer = (
             " That is longer than asked for: fewer steps would teach nothing." if plan.minutes > args.minutes else ""
         )
-        print(f"The plan: {plan.sentence}{longer} {_taught(config.region, args.region)}", file=sys.stderr, flush=True)
+        print(f"The plan: {plan.sentence}{longer} {_taught(plan.taught)}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _teller)
         page = run / "result.html"
         write_page(page, request, adapted)
@@ -102,12 +102,13 @@ class AdaptCommand:
         return 0
 
 
-def _taught(region: str, asked: str | None) -> str:
-    """What will be taught, and what to do if that is not what was outlined."""
-    if region == "whole-body":
-        return "The whole body is taught."
-    why = "" if asked else ": hardly an outline lies outside; if all of the body was looked at, say --region whole-body"
-    return f"The thorax alone is taught{why}."
+def _taught(sentence: str) -> str:
+    """What will be taught, and what to do if more was looked at."""
+    from ..training.adapting.plan import HARDLY_OUTSIDE
+
+    if sentence == HARDLY_OUTSIDE:
+        return f"{sentence} If all of the body was looked at, say --region whole-body."
+    return sentence
 
 
 def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:

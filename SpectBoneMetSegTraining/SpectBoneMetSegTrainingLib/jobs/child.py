@@ -20,7 +20,6 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
-from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.backend import gpu_names
 from SpectBoneMetSegLib.model.store import read_model
 
@@ -108,11 +107,9 @@ class Reporter:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.doing)
             self._write()
 
-    def planned(self, plan: Plan, region: Region) -> Callable[[int, int], StepProgress]:
+    def planned(self, plan: Plan) -> Callable[[int, int], StepProgress]:
         """An adaptation is planned: what its trainings call, whose steps count as those of one training."""
-        taught = "The thorax alone is taught: hardly an outline lies outside."
-        taught = "The whole body is taught." if region == "whole-body" else taught
-        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {taught}"
+        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.taught}".strip()
         at_the_end = END_SHARE * 60 * plan.minutes
         self.status = replace(self.status, steps=plan.runs * plan.steps, seconds_left=60 * plan.minutes)
         self.tell(self.doing)
@@ -237,7 +234,7 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     shutil.rmtree(request.output, ignore_errors=True)
     reporter.tell("Measuring a few steps to plan the time.")
     plan, trainings = plan_for(request)
-    adapted = adapt(request, plan, trainings, reporter.planned(plan, trainings.region))
+    adapted = adapt(request, plan, trainings, reporter.planned(plan))
     reporter.status = replace(reporter.status, seconds_left=None)
     reporter.tell("Writing the page.")
     write_page(folder / PAGE, request, adapted)

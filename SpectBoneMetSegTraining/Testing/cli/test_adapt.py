@@ -88,3 +88,22 @@ def test_a_region_that_is_not_known_is_refused(discs, parent, small, tmp_path, c
     assert main([*command, "--region", "whole-body"], FURTHER) == 2
     assert "knows the thorax alone" in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
+
+
+def test_the_reason_is_the_models_where_it_knows_no_more(discs, parent, small, tmp_path, capsys):
+    data = discs(tmp_path / "d", ["train"] * 6)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--steps", "4"]
+    assert main([*command, "--folds", "2"], FURTHER) == 0
+    told = capsys.readouterr().err
+    assert "for first knows no more" in told
+    assert "--region" not in told, "advice that leads to a refusal"
+
+
+def test_what_was_begun_on_other_patients_is_not_gone_on_with(discs, parent, small, tmp_path, capsys):
+    data = discs(tmp_path / "d", ["train"] * 6)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--steps", "4"]
+    assert main([*command, "--folds", "2"], FURTHER) == 0
+    grown = discs(tmp_path / "more", ["train"] * 8)
+    command[2] = str(grown)
+    assert main([*command, "--folds", "2"], FURTHER) == 1
+    assert "has other labelled patients" in capsys.readouterr().err

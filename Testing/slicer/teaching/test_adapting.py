@@ -93,12 +93,14 @@ def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
 @pytest.mark.parametrize("verdict", ["better", "not worse", "undecided", "worse"])
 def test_the_verdict_is_said_in_plain_words_and_the_page_opened(tiny_model, teaching, tmp_path, monkeypatch, verdict):
     from SpectBoneMetSegLib.model.store import read_model, update_card
-    from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, Comparison
+    from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
 
     made, page = tmp_path / "made" / "ours", tmp_path / "result.html"
     shutil.copytree(tiny_model, made)
     page.write_text("page")
-    found = Comparison("whole-body 3", "ab" * 32, 12, 12, 0.6, 0.6, 0.0, -0.2, 0.2, verdict, "on patients left out")
+    found = ParentComparison(
+        "whole-body 3", "ab" * 32, 12, 12, 0.6, 0.6, 0.0, -0.2, 0.2, verdict, "on patients left out"
+    )
     model = read_model(made)
     update_card(model, replace(model.card, name="ours", metrics={COMPARISON: found.to_dict()}))
     panel, opened = teaching(), []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.common.packages import is_there
 from SpectBoneMetSegLib.loading.options import Region
@@ -38,7 +39,7 @@ from ..setup.fine_tuning import named
 from ..trainer import StepProgress, train
 from .choice import Judged, beside_parent, best_step, cautious, chosen_point, gains
 from .folds import LookKeeper, parent_predictions, stored_predictions
-from .plan import Plan, base_config, make_plan, step_seconds
+from .plan import Plan, base_config, make_plan, region_to_teach, step_seconds
 
 if TYPE_CHECKING:
     import keras
@@ -113,26 +114,47 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
     """The plan, made once and kept; and what its trainings share.
 
     Raises:
-        UserError: no such model, too few patients, or a data set that cannot be learnt from.
+        UserError: no such model, too few patients, a data set that cannot be learnt from, or one that changed since.
     """
     check_request(request.data, request.output)
     parent = find_model(request.start)
     start = request.start or str(parent.path)
     unlabelled = bool(cases_of(request.data, "unlabelled"))
-    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, request.region)
     path = request.run / PLAN
-    if path.exists():
-        return Plan.from_dict(read_json(path)), config
+    earlier = Plan.from_dict(read_json(path)) if path.exists() else None
+    asked = request.region or (earlier.region if earlier else None)
+    region, taught = region_to_teach(parent.card, request.data, asked)
+    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, region)
+    if earlier:
+        _check_same(request, earlier, region)
+        return earlier, config
     plan = make_plan(
         request.data,
         request.minutes,
         request.folds,
         lambda: step_seconds(request.data, request.run / "timing", config),
         request.steps,
-        config.region,
+        region,
+        taught,
     )
     write_json(path, plan.to_dict())
     return plan, config
+
+
+def _check_same(request: Request, earlier: Plan, region: Region) -> None:
+    """Half of one adaptation and half of another judge nobody."""
+    if earlier.region not in (None, region):
+        raise UserError(
+            f"{request.run} was begun for another region ({earlier.region}); remove that folder to begin anew.",
+            "region",
+        )
+    labelled, held = training_and_validation(request.data)
+    patients = patients_of(request.data)
+    if len({patients[case] for case in (*labelled, *held)}) != earlier.patients:
+        raise UserError(
+            f"{request.data} has other labelled patients than when {request.run} was begun; remove that folder to "
+            "begin anew."
+        )
 
 
 def adapt(

@@ -22,7 +22,7 @@ from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
 from ..trainer import train
 
-__all__ = ["Plan", "base_config", "groups_of_folds", "make_plan", "step_seconds"]
+__all__ = ["Plan", "base_config", "groups_of_folds", "make_plan", "region_to_teach", "step_seconds"]
 
 #: With fewer patients nobody can be left out for the others.
 FEWEST_PATIENTS = 4
@@ -34,6 +34,8 @@ SHARE_OF_STEPS = 0.7
 TIMED_STEPS = 5
 #: Parts of a training after each of which the patients who were left out are judged.
 LOOKS = 4
+#: Said where the outlines alone speak for the thorax.
+HARDLY_OUTSIDE = "The thorax alone is taught: hardly an outline lies outside."
 PATCH, BATCH = 128, 8
 #: Of the labelled patches so many come from a store of simulated patients where one is given.
 STORE_SHARE = 0.3
@@ -49,6 +51,8 @@ class Plan:
         look_every: steps between two looks.
         minutes: about how long all of it takes.
         patients: labelled ones.
+        region: that is taught; None in plans of an earlier program.
+        taught: that in words, and why.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -56,6 +60,8 @@ class Plan:
     look_every: int
     minutes: float
     patients: int
+    region: Region | None = None
+    taught: str = ""
 
     @property
     def runs(self) -> int:
@@ -90,23 +96,15 @@ def base_config(
     unlabelled: bool,
     store: Path | None = None,
     seed: int = 0,
-    region: Region | None = None,
+    region: Region = "thorax",
 ) -> TrainingConfig:
-    """What all trainings share: the start, its network, the region that it and the outlines know.
+    """What all trainings share: the start, its network, the region.
 
     Args:
         start: name or path of the model.
         unlabelled: whether there are scans without labels.
-        region: that the readers looked at; None for what their outlines tell.
-
-    Raises:
-        UserError: the whole body is asked for of a model or of images that know the thorax alone.
+        region: that is taught, see `region_to_teach`.
     """
-    labelled, held = training_and_validation(data)
-    if region == "whole-body":
-        _check_whole_body(card, data, [*labelled, *held])
-    known = region or outlined_region(data, [*labelled, *held])
-    whole = card.taught_region == "whole-body" and known == "whole-body"
     return TrainingConfig(
         batch=BATCH,
         patch=PATCH,
@@ -114,7 +112,7 @@ def base_config(
         seed=seed,
         network=card.network,
         method="strong" if unlabelled else "supervised",
-        region="whole-body" if whole else "thorax",
+        region=region,
         operating_point="lesions",
         by_instance=True,
         patience=0,
@@ -123,6 +121,31 @@ def base_config(
         start=start,
         start_sha256=card.sha256,
     )
+
+
+def region_to_teach(card: ModelCard, data: Data, asked: Region | None) -> tuple[Region, str]:
+    """The region that the model, the images and the outlines know, and a sentence that says so.
+
+    Args:
+        card: of the model to begin with.
+        asked: what the readers looked at; None for what their outlines tell.
+
+    Raises:
+        UserError: the whole body is asked for of a model or of images that know the thorax alone.
+    """
+    labelled, held = training_and_validation(data)
+    cases = [*labelled, *held]
+    if asked == "whole-body":
+        _check_whole_body(card, data, cases)
+    if card.taught_region != "whole-body":
+        return "thorax", f"The thorax alone is taught, for {card.name} knows no more."
+    if region_held(data, cases) != "whole-body":
+        return "thorax", "The thorax alone is taught, for the pictures show no more."
+    if asked == "thorax":
+        return "thorax", "The thorax alone is taught."
+    if asked is None and outlined_region(data, cases) == "thorax":
+        return "thorax", HARDLY_OUTSIDE
+    return "whole-body", "The whole body is taught."
 
 
 def _check_whole_body(card: ModelCard, data: Data, cases: Sequence[str]) -> None:
@@ -179,6 +202,7 @@ def make_plan(
     seconds: Callable[[], float],
     steps: int | None = None,
     region: Region = "thorax",
+    taught: str = "",
 ) -> Plan:
     """The plan that fits.
 
@@ -188,6 +212,7 @@ def make_plan(
         seconds: a step takes.
         steps: of each training, whatever the time; None for what fits.
         region: of the body that is learnt.
+        taught: that in words.
 
     Raises:
         UserError: too few labelled patients.
@@ -212,4 +237,5 @@ def make_plan(
     runs = len(groups) + (len(groups) > 1)
     wanted = steps or int(min(max(budget / runs, FEWEST_STEPS), MOST_STEPS))
     every = max(1, wanted // LOOKS)
-    return Plan(groups, every * (wanted // every), every, runs * wanted * each / 60 / SHARE_OF_STEPS, patients)
+    total = runs * wanted * each / 60 / SHARE_OF_STEPS
+    return Plan(groups, every * (wanted // every), every, total, patients, region, taught)
