@@ -82,9 +82,9 @@ class ServeCommand:
             raise UsageError.of(error) from error
         make_writable(output)
         lock = _alone(output)
-        spool = Spool.opened(spool_folder, args.spool_gb * 1e9)
-        readers = _Readers(settings, lock.fileno())
         tell = _Voice(args.json)
+        spool = Spool.opened(spool_folder, args.spool_gb * 1e9, tell.say)
+        readers = _Readers(settings, lock.fileno())
         try:
             service = Service(spool, output, done_before(card, settings), readers.read, wishes, tell.say, tell.report)
             with listening(address, spool, tell.say) as port, _until_ended(service, readers):

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,7 +18,7 @@ __all__ = ["Entry", "Journal", "State", "on_disk", "put_on_disk", "several"]
 
 State = Literal["received", "read", "failed", "no scan"]
 
-#: A study is forgotten after this time.
+#: A study is forgotten after this time, once its images are gone.
 FORGET_SECONDS = 365 * 86400.0
 
 
@@ -32,6 +32,7 @@ class Entry:
         state: of the images in `read`.
         reason: why it could not be read, or not be sent.
         read: fingerprint of the images that were read last; "" before the first reading.
+        images: names of the files that were read; a study is not read again without each of them.
         cases: rows of the table, one a scan.
         folders: the results, by name.
         sent: {destination: SOP Instance UIDs that it has taken}.
@@ -45,6 +46,7 @@ class Entry:
     state: State = "received"
     reason: str = ""
     read: str = ""
+    images: list[str] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     sent: dict[str, list[str]] = field(default_factory=dict)
@@ -56,10 +58,18 @@ class Entry:
 class Journal:
     """The entries of a folder; each is whole and on the disk when `write` returns."""
 
-    def __init__(self, folder: Path) -> None:
-        """Read what lies there, without what is so old that it is forgotten; OSError where that cannot be had."""
+    def __init__(self, folder: Path, has_images: Callable[[str], bool]) -> None:
+        """Read what lies there, without what is so old that it is forgotten.
+
+        Args:
+            folder: of the entries.
+            has_images: whether a study's images are there; it is never forgotten then, or it would be taken for new.
+
+        Raises:
+            OSError: they cannot be had.
+        """
         self._folder = folder
-        self._entries = {entry.key: entry for entry in _stored(folder)}
+        self._entries = {entry.key: entry for entry in _stored(folder, has_images)}
 
     def of(self, key: str) -> Entry | None:
         """The entry of a study."""
@@ -81,7 +91,7 @@ class Journal:
         self._entries[entry.key] = entry
 
 
-def _stored(folder: Path) -> Iterator[Entry]:
+def _stored(folder: Path, has_images: Callable[[str], bool]) -> Iterator[Entry]:
     known = {each.name for each in fields(Entry)}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -90,7 +100,7 @@ def _stored(folder: Path) -> Iterator[Entry]:
         except (ValueError, TypeError, AttributeError):
             # A damaged entry costs one more reading, whose result is found in its folder.
             continue
-        if entry.over and time.time() - entry.since > FORGET_SECONDS:
+        if entry.over and time.time() - entry.since > FORGET_SECONDS and not has_images(path.stem):
             path.unlink(missing_ok=True)
         elif entry.key == path.stem:
             yield entry

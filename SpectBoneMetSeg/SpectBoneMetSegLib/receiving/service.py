@@ -23,6 +23,8 @@ __all__ = ["Service", "Wishes"]
 
 #: Seconds between two looks, between two tries of what could not be written, and between two rounds of tidying.
 LOOK, RETRY, TIDY_EVERY = 0.2, 60.0, 3600.0
+#: Why a late image is not read.
+REMOVED = "Images of this study were removed; send all of it again."
 #: Seconds that the threads get to end.
 PATIENCE = 5.0
 
@@ -95,9 +97,10 @@ class Service:
 
     def _begin_failed_again(self) -> None:
         for entry in self._spool.journal.all():
-            if entry.refused or (entry.state == "failed" and self._spool.study(entry.key).is_dir()):
+            unread = entry.state == "failed" and bool(self._spool.images(entry.key))
+            if entry.refused or unread:
                 entry.refused, entry.over = {}, False
-                if entry.state == "failed":
+                if unread:
                     entry.read = ""
                     self._spool.put_off(entry.key, 0.0)
                 self._spool.journal.write(entry)
@@ -135,15 +138,20 @@ class Service:
         """Read a study, and note what came of it."""
         spool, images = self._spool, self._spool.study(key)
         entry = spool.journal.of(key) or Entry(key, "")
-        fingerprint = spool.fingerprint(key)
+        fingerprint, names = spool.fingerprint(key), spool.images(key)
         if fingerprint in ("", entry.read):
             spool.settle(key, mark)
             return
-        self._tell(f"{key}: complete with {several(len(list(images.glob('*.dcm'))), 'image')}; reading.")
+        if not set(entry.images) <= set(names):
+            self._leave_unread(entry, fingerprint, names)
+            spool.settle(key, mark)
+            return
+        self._tell(f"{key}: complete with {several(len(names), 'image')}; reading.")
         try:
             found = self._found(images)
             with self._delivery.guard:
                 _note(entry, found, fingerprint, self._output)
+                entry.images = names
                 spool.journal.write(entry)
         except (UserError, OSError) as error:
             if not self._stop.is_set():
@@ -153,6 +161,16 @@ class Service:
         spool.settle(key, mark)
         self._delivery.add(key)
         self._say(entry)
+        self._write_table()
+
+    def _leave_unread(self, entry: Entry, fingerprint: str, names: list[str]) -> None:
+        """Late images whose study's others are gone: a result of them alone would replace that of all."""
+        with self._delivery.guard:
+            entry.state, entry.reason, entry.read = "failed", REMOVED, fingerprint
+            entry.images = sorted({*entry.images, *names})
+            self._spool.journal.write(entry)
+        self._tell(f"{entry.key}: {REMOVED}")
+        self._told(_told(entry))
         self._write_table()
 
     def _found(self, images: Path) -> StudyRead:
@@ -172,9 +190,7 @@ class Service:
                 self._tell(f"{entry.key}: {found} -> {self._output / row['case']}")
         if entry.reason:
             self._tell(f"{entry.key}: {entry.state}: {entry.reason}")
-        self._told(
-            {name: getattr(entry, name) for name in ("study_uid", "state", "reason", "cases")} | {"study": entry.key}
-        )
+        self._told(_told(entry))
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):
@@ -188,6 +204,10 @@ class Service:
                 write_studies(self._output, self._spool.journal.all())
         except OSError as error:
             self._tell(f"The table of studies cannot be written ({error.strerror}); it is tried again.")
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in ("study_uid", "state", "reason", "cases")} | {"study": entry.key}
 
 
 def _note(entry: Entry, found: StudyRead, fingerprint: str, output: Path) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,19 +57,26 @@ class Spool:
         folder: where.
         limit_bytes: of all images together.
         journal: what became of the studies.
+        tell: is given sentences; may be called from several threads.
     """
 
     folder: Path
     limit_bytes: float
     journal: Journal
     _lock: FileLock
+    tell: Callable[[str], None] = lambda _: None
     _arrivals: dict[str, float] = field(default_factory=dict)
     _bytes: int = 0
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
-    def opened(cls, folder: Path, limit_bytes: float) -> Spool:
+    def opened(cls, folder: Path, limit_bytes: float, tell: Callable[[str], None] = lambda _: None) -> Spool:
         """Take the folder for this process alone, and find what an earlier one left to do.
+
+        Args:
+            folder: where; made where it is not there.
+            limit_bytes: of all images together.
+            tell: is given sentences; may be called from several threads.
 
         Raises:
             UserError: another process has it, or it cannot be written.
@@ -75,13 +84,15 @@ class Spool:
         try:
             # Patients' names are in the images.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close_to_others(folder, tell)
             lock = FileLock(folder / LOCK)
             if not lock.acquire(LOCK_PATIENCE):
                 raise UserError(f"Another receiver is at work in {folder}; end it, or choose another folder.", "spool")
             shutil.rmtree(folder / "incoming", ignore_errors=True)
             for name in ("incoming", "studies", "journal"):
                 (folder / name).mkdir(exist_ok=True)
-            spool = cls(folder, limit_bytes, Journal(folder / "journal"), lock)
+            journal = Journal(folder / "journal", lambda key: any((folder / "studies" / key).glob("*.dcm")))
+            spool = cls(folder, limit_bytes, journal, lock, tell)
             spool._find_unread()
         except OSError as error:
             raise UserError(f"{folder} cannot be used ({error.strerror}); choose another folder.", "spool") from error
@@ -102,12 +113,18 @@ class Spool:
 
     def _find_unread(self) -> None:
         for place in sorted((self.folder / "studies").iterdir()):
+            if not place.is_dir():
+                # Such as what a file manager leaves.
+                continue
             for path in place.glob(".*.unfinished"):
                 path.unlink()
             self._bytes += sum(path.stat().st_size for path in place.iterdir())
             entry = self.journal.of(place.name)
             if entry is None or entry.read != self.fingerprint(place.name):
                 self._arrivals[place.name] = time.monotonic()
+            elif not entry.images:
+                # Of an earlier version, which noted no names.
+                entry.images = self.images(place.name)
 
     def keep(self, file: Path, study_uid: str, sop_uid: str) -> bool:
         """Take over an image; it is on the disk when this returns.
@@ -129,7 +146,7 @@ class Spool:
         with self._guard:
             if target.is_file() and sha256_of(target) == sha256_of(file):
                 return False
-            self._make_room(size)
+            self._make_room(size, key)
             if self.journal.of(key) is None:
                 # What is no UID may be anything, also a name.
                 self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
@@ -142,15 +159,24 @@ class Spool:
             self._arrivals[key] = time.monotonic()
         return True
 
-    def _make_room(self, size: int) -> None:
-        """Give up the oldest images that are done with; FullError where that is not enough."""
-        too_many = self._bytes + size > self.limit_bytes
-        for entry in self.journal.all() if too_many else ():
-            if self._bytes + size > self.limit_bytes and entry.over:
-                self._forget_images(entry.key)
-        free = shutil.disk_usage(self.folder).free
-        if self._bytes + size > self.limit_bytes or free < size + RESERVE_BYTES:
-            raise FullError
+    def _make_room(self, size: int, key: str) -> None:
+        """Give up the oldest images that are done with, never those of `key`; FullError where that is not enough.
+
+        What could not be read goes last: nothing but its images is left of it.
+        """
+        if self._has_room(size):
+            return
+        for entry in sorted(self.journal.all(), key=lambda each: each.state == "failed"):
+            if entry.over and entry.key != key and self._forget_images(entry) and self._has_room(size):
+                return
+        raise FullError
+
+    def _has_room(self, size: int) -> bool:
+        return self._bytes + size <= self.limit_bytes and self.free_bytes() >= size
+
+    def free_bytes(self) -> int:
+        """What may still be written to the disk."""
+        return shutil.disk_usage(self.folder).free - RESERVE_BYTES
 
     def waiting(self, quiet_seconds: float) -> list[tuple[str, float]]:
         """(study, mark of its last image) of those to which nothing was added for a while, the longest first."""
@@ -169,6 +195,10 @@ class Spool:
         with self._guard:
             if self._arrivals.get(key) == mark:
                 del self._arrivals[key]
+
+    def images(self, key: str) -> list[str]:
+        """The names of a study's images."""
+        return sorted(path.name for path in self.study(key).glob("*.dcm"))
 
     def fingerprint(self, key: str) -> str:
         """What tells a study's images from others, and from themselves once they were replaced; "" without any."""
@@ -192,15 +222,34 @@ class Spool:
         for entry in self.journal.all():
             if entry.over and time.time() - entry.since > keep_seconds and self.study(entry.key).is_dir():
                 with self._guard:
-                    if self._forget_images(entry.key):
+                    if self._forget_images(entry):
                         removed.append(entry.key)
         return removed
 
-    def _forget_images(self, key: str) -> bool:
+    def _forget_images(self, entry: Entry) -> bool:
         """Remove the images of a study, unless it waits to be read."""
-        place = self.study(key)
-        if key in self._arrivals or not place.is_dir():
+        place = self.study(entry.key)
+        if entry.key in self._arrivals or not place.is_dir():
             return False
-        self._bytes -= sum(path.stat().st_size for path in place.iterdir())
-        shutil.rmtree(place, ignore_errors=True)
+        size = sum(path.stat().st_size for path in place.iterdir())
+        going = self.incoming / entry.key
+        try:
+            # At once: half a study would be taken for one with something new in it after a power failure.
+            place.rename(going)
+        except OSError:
+            return False
+        self._bytes -= size
+        shutil.rmtree(going, ignore_errors=True)
+        if entry.state == "failed":
+            self.tell(f"{entry.key}: its images are removed and were never read; send it again to have it read.")
         return True
+
+
+def _close_to_others(folder: Path, tell: Callable[[str], None]) -> None:
+    """Let nobody else look into a folder that was there before; tells where that cannot be had."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+    if folder.stat().st_mode & 0o077:
+        tell(f"Others on this machine can look into {folder}, where patients are named: take their rights away.")

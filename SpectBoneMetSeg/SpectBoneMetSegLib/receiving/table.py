@@ -38,7 +38,7 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
             sorted({reason for reasons in entry.refused.values() for reason in reasons.values()}),
         ),
     }
-    if not entry.cases:
+    if not entry.cases or (entry.state == "failed" and all(row["state"] != "failed" for row in entry.cases)):
         yield {**common, "state": entry.state, "reason": entry.reason}
     for row in entry.cases:
         yield {**row, **common}

@@ -120,6 +120,22 @@ def test_an_image_that_the_archive_corrected_is_read_again(house):
     assert house.reader.read_cases[0] == house.reader.read_cases[1]
 
 
+def test_a_late_image_of_a_study_whose_images_are_gone_is_not_read_alone(house):
+    first = {"AcquisitionDate": "20240101", "AcquisitionTime": "080000"}
+    with house.open() as spool:
+        house.send(spool, **first)
+        until(lambda: over(spool))
+        assert spool.tidy(-1.0) == [study_key("1.1")]
+        house.send(spool, sop="1.1.2")
+        until(lambda: any("send all of it again" in line for line in house.lines))
+    assert len(house.reader.read_cases) == 1
+    assert [row["state"] for row in house.rows()] == ["failed", "read"]
+    with house.open() as spool:
+        house.send(spool, **first)
+        until(lambda: over(spool) and spool.journal.of(study_key("1.1")).state == "read")
+    assert {row["state"] for row in house.rows()} <= {"read", "read before"}
+
+
 def test_results_that_stand_are_not_read_again_when_the_journal_did_not_hear_of_them(house):
     with house.open() as spool:
         house.send(spool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import pytest
@@ -119,3 +120,63 @@ def test_images_are_removed_when_their_time_is_over_and_the_journal_stays(spool,
     assert spool.journal.of(study_key("1.1")).over
     assert waiting(spool) == [study_key("1.2")]
     assert spool.fingerprint(study_key("1.1")) == ""
+
+
+def test_a_late_image_does_not_drive_out_the_others_of_its_study(spool, tmp_path):
+    keep(spool, tmp_path, "1.1")
+    settled(spool, "1.1")
+    spool.limit_bytes = 1.5 * (tmp_path / "sent.dcm").stat().st_size
+    with pytest.raises(FullError):
+        keep(spool, tmp_path, "1.1", "2")
+    assert len(spool.images(study_key("1.1"))) == 1
+
+
+def test_what_was_never_read_is_given_up_last_and_told(tmp_path):
+    told: list[str] = []
+    spool = Spool.opened(tmp_path / "spool", 1e9, told.append)
+    for study in ("1.1", "1.2"):
+        keep(spool, tmp_path, study)
+    spool.journal.of(study_key("1.1")).state = "failed"
+    settled(spool, "1.1")
+    settled(spool, "1.2")
+    spool.limit_bytes = 2.5 * (tmp_path / "sent.dcm").stat().st_size
+    keep(spool, tmp_path, "1.3")
+    assert [spool.study(study_key(study)).is_dir() for study in ("1.1", "1.2")] == [True, False]
+    assert told == []
+    keep(spool, tmp_path, "1.4")
+    assert not spool.study(study_key("1.1")).exists()
+    assert [study_key("1.1") in line and "never read" in line for line in told] == [True]
+
+
+def test_a_full_disk_gives_up_what_is_done_with(spool, tmp_path, monkeypatch):
+    keep(spool, tmp_path, "1.1")
+    settled(spool, "1.1")
+    gone = spool.study(study_key("1.1"))
+    monkeypatch.setattr(Spool, "free_bytes", lambda _: 0 if gone.exists() else 10**9)
+    assert keep(spool, tmp_path, "1.2")
+    assert not gone.exists()
+
+
+def test_a_study_is_not_forgotten_while_its_images_lie_there(spool, tmp_path, monkeypatch):
+    for study in ("1.1", "1.2"):
+        keep(spool, tmp_path, study)
+        settled(spool, study)
+    shutil.rmtree(spool.study(study_key("1.2")))
+    spool.release()
+    monkeypatch.setattr("SpectBoneMetSegLib.receiving.journal.FORGET_SECONDS", -1.0)
+    again = Spool.opened(tmp_path / "spool", 1e9)
+    assert [entry.key for entry in again.journal.all()] == [study_key("1.1")]
+    assert waiting(again) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of Windows are others")
+def test_a_spool_that_was_there_is_closed_to_others(tmp_path):
+    (tmp_path / "spool").mkdir(mode=0o755)
+    Spool.opened(tmp_path / "spool", 1e9).release()
+    assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_no_study_in_the_spool_stops_no_start(spool, tmp_path):
+    (spool.folder / "studies" / ".DS_Store").write_bytes(b"x")
+    spool.release()
+    assert waiting(Spool.opened(tmp_path / "spool", 1e9)) == []
