@@ -31,8 +31,6 @@ __all__ = ["ServeCommand"]
 PORT, TITLE, LOOPBACK = 11112, "SPECTBONEMETSEG", "127.0.0.1"
 #: Seconds to wait for what a killed receiver left running.
 LOCK_PATIENCE = 5.0
-#: Letters of an application entity title.
-TITLE_LETTERS = 16
 
 
 class ServeCommand:
@@ -192,7 +190,7 @@ def _checked(args: argparse.Namespace) -> tuple[Address, Wishes, Settings]:
     """
     from ..batch.run import WORKSHOP
     from ..batch.work import Settings
-    from ..receiving.sending import Destination
+    from ..receiving.sending import TITLE_LETTERS, Destination, is_title
     from ..receiving.server import Address
     from ..receiving.service import Wishes
 
@@ -202,11 +200,7 @@ def _checked(args: argparse.Namespace) -> tuple[Address, Wishes, Settings]:
     if not is_there("pynetdicom"):
         raise UsageError("Receiving needs pynetdicom: pip install 'spectbonemetseg[archive]'.")
     for title in (args.aet, *args.accept):
-        if (
-            not 0 < len(title.strip()) <= TITLE_LETTERS
-            or "\\" in title
-            or not (title.isascii() and title.isprintable())
-        ):
+        if not is_title(title):
             raise UsageError(f"{title!r} is no application entity title; give at most {TITLE_LETTERS} plain letters.")
     for name, least in (("wait", 0.0), ("keep_days", 0.0), ("spool_gb", 0.0)):
         if not getattr(args, name) > least:

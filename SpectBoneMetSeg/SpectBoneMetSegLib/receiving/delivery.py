@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .journal import Entry, Journal, several
@@ -15,17 +17,27 @@ __all__ = ["Delivery"]
 
 #: Seconds to the next try, doubled with each; without an end, because archives come back.
 FIRST_DELAY, LONGEST_DELAY = 10.0, 600.0
+#: The file that every result has.
+RECEIPT = "receipt.json"
 #: So often an object is offered that the archive refuses by name.
 OFFERS = 5
 
 
 @dataclass
 class _Due:
-    """A study on its way: when it is tried next, how often it was, and what was said of it."""
+    """A study on its way.
+
+    Attributes:
+        at: when it is tried next.
+        tries: how often it was.
+        told: what was said of it.
+        refusals: how often each (destination, SOP Instance UID) was refused by name.
+    """
 
     at: float = 0.0
     tries: int = 0
     told: str = ""
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class Delivery:
@@ -74,10 +86,11 @@ class Delivery:
             del self._due[key]
             return True
         reading, state.tries = entry.read, state.tries + 1
-        problem = self._deliver(entry, state.tries, stop)
+        problem = self._deliver(entry, state, stop)
         with self.guard:
             if problem:
-                state.at = time.monotonic() + min(FIRST_DELAY * 2 ** (state.tries - 1), LONGEST_DELAY)
+                # No more doublings than are needed: after a week they would be more than a number holds.
+                state.at = time.monotonic() + min(FIRST_DELAY * 2.0 ** min(state.tries - 1, 20), LONGEST_DELAY)
                 if problem != state.told:
                     state.told = problem
                     self._tell(f"{key}: {problem}; it is tried again.")
@@ -87,26 +100,34 @@ class Delivery:
                 del self._due[key]
         return True
 
-    def _deliver(self, entry: Entry, tries: int, stop: threading.Event) -> str:
+    def _deliver(self, entry: Entry, state: _Due, stop: threading.Event) -> str:
         """Send what a study has to send; why it is to be tried again, "" where nothing is left."""
         problems = []
         for destination in self._destinations:
             try:
                 parcels = self._left(entry, str(destination))
-            except OSError as error:
-                problems.append(f"its results cannot be read ({error.strerror})")
+            except Exception as error:
+                # Also what a damaged file does to its parser.
+                problems.append(f"its results cannot be read ({_in_words(error)})")
                 continue
-            if parcels:
-                problems.append(self._send(entry, parcels, destination, tries, stop))
-        return "; ".join(problem for problem in problems if problem)
+            try:
+                problems.append(self._send(entry, parcels, destination, state, stop) if parcels else "")
+            except Exception as error:
+                # One odd object must keep neither others nor other archives waiting.
+                problems.append(f"its results cannot be sent to {destination} ({_in_words(error)})")
+        return "; ".join(dict.fromkeys(problem for problem in problems if problem))
 
     def _left(self, entry: Entry, name: str) -> list[Parcel]:
         settled = {*entry.sent.get(name, ()), *entry.refused.get(name, ())}
         found = [parcel for folder in entry.folders for parcel in objects_in(self._output / folder)]
+        for folder in entry.folders:
+            # After the look: a share that is away for a moment holds no objects either.
+            if not (self._output / folder / RECEIPT).is_file():
+                raise FileNotFoundError(errno.ENOENT, f"{folder} is not there or holds no {RECEIPT}")
         return [parcel for parcel in found if parcel.sop_uid not in settled]
 
     def _send(
-        self, entry: Entry, parcels: list[Parcel], destination: Destination, tries: int, stop: threading.Event
+        self, entry: Entry, parcels: list[Parcel], destination: Destination, state: _Due, stop: threading.Event
     ) -> str:
         name = str(destination)
 
@@ -118,12 +139,16 @@ class Delivery:
         outcome = send(parcels, destination, self._own_title, taken, stop)
         if outcome.taken:
             self._tell(f"{entry.key}: sent {len(outcome.taken)} of {several(len(parcels), 'object')} to {name}.")
-        if outcome.broken:
-            return outcome.broken
-        if outcome.refused and tries < OFFERS:
-            return "; ".join(outcome.refused.values())
-        if outcome.refused:
+        state.refusals.update((name, uid) for uid in outcome.refused)
+        given_up = {uid: why for uid, why in outcome.refused.items() if state.refusals[name, uid] >= OFFERS}
+        if given_up:
             with self.guard:
-                entry.refused.setdefault(name, {}).update(outcome.refused)
-            self._tell(f"{entry.key}: given up: {'; '.join(outcome.refused.values())}.")
-        return ""
+                entry.refused.setdefault(name, {}).update(given_up)
+                self._journal.write(entry)
+            self._tell(f"{entry.key}: given up: {'; '.join(given_up.values())}.")
+        again = [why for uid, why in outcome.refused.items() if uid not in given_up]
+        return "; ".join([outcome.broken] if outcome.broken else again)
+
+
+def _in_words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"

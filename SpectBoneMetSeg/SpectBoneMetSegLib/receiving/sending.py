@@ -16,10 +16,18 @@ from ..export.outputs import DICOM_FILES, DICOM_FOLDER
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-__all__ = ["Destination", "Outcome", "Parcel", "objects_in", "send"]
+__all__ = ["TITLE_LETTERS", "Destination", "Outcome", "Parcel", "is_title", "objects_in", "send"]
 
+#: Letters of an application entity title.
+TITLE_LETTERS = 16
 #: Seconds without a word from the archive after which it is tried again later.
 PATIENCE_SECONDS = 30
+
+
+def is_title(text: str) -> bool:
+    """Whether it may be an application entity title (PS3.5, AE): up to 16 plain letters."""
+    plain = text.isascii() and text.isprintable() and "\\" not in text
+    return plain and 0 < len(text.strip()) <= TITLE_LETTERS
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Destination:
             UserError: it is none.
         """
         found = re.fullmatch(r"(?P<title>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:@\[\]]+):(?P<port>\d{1,5})", text)
-        if found is None or not found["title"].strip() or not 0 < int(found["port"]) < 65536:
+        if found is None or not is_title(found["title"]) or not 0 < int(found["port"]) < 65536:
             raise UserError(f"{text} is no archive; give AET@HOST:PORT, such as PACS@10.0.0.5:104.", "send_to")
         return cls(found["title"].strip(), found["host"].strip("[]"), int(found["port"]))
 
@@ -69,6 +77,7 @@ def objects_in(folder: Path) -> list[Parcel]:
 
     Raises:
         OSError: one of them cannot be read.
+        ValueError: one of them is empty or damaged.
     """
     from pydicom import dcmread
 
@@ -76,8 +85,14 @@ def objects_in(folder: Path) -> list[Parcel]:
     for name in DICOM_FILES:
         file = folder / DICOM_FOLDER / name
         if file.is_file():
-            header = dcmread(file, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-            found.append(Parcel(file, str(header.SOPClassUID), str(header.SOPInstanceUID)))
+            try:
+                header = dcmread(file, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+                found.append(Parcel(file, str(header.SOPClassUID), str(header.SOPInstanceUID)))
+            except OSError:
+                raise
+            except Exception as error:
+                # Whatever a damaged file does to the parser.
+                raise ValueError(f"{DICOM_FOLDER}/{name} is damaged") from error
     return found
 
 

@@ -156,7 +156,8 @@ class Service:
         except (UserError, OSError) as error:
             if not self._stop.is_set():
                 self._tell(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
-                spool.put_off(key, RETRY)
+                # What waits does so for the quiet seconds as well.
+                spool.put_off(key, RETRY - self._wishes.quiet_seconds)
             return
         spool.settle(key, mark)
         self._delivery.add(key)

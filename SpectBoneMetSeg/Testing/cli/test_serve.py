@@ -32,6 +32,7 @@ def serve(folder, *more):
         (["--accept", "A TITLE THAT IS TOO LONG"], "no application entity title"),
         (["--aet", ""], "no application entity title"),
         (["--send-to", "pacs"], "AET@HOST:PORT"),
+        (["--send-to", "PÄCS@10.0.0.5:104"], "AET@HOST:PORT"),
         (["--wait", "0"], "--wait 0 is too little"),
         (["--keep-days", "nan"], "--keep-days nan is too little"),
         (["--output", "SPOOL"], "choose another --output"),

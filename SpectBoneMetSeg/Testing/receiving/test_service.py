@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -264,7 +265,101 @@ def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_when_as
     assert house.rows()[0]["not_sent"] == ""
 
 
-@pytest.mark.parametrize("text", ["", "PACS", "PACS@host", "PACS@host:0", "PACS@host:99999", "@host:104", "A" * 17])
+def test_a_damaged_result_is_told_once_and_keeps_no_other_study_waiting(house):
+    archive = Archive()
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    spool.journal.of(study_key("1.1")).over = False
+    spool.journal.write(spool.journal.of(study_key("1.1")))
+    damaged = house.output / study_key("1.1") / "dicom" / "seg_anterior.dcm"
+    sound = damaged.read_bytes()
+    damaged.write_bytes(b"")
+    with archive.open() as place, house.open(place) as spool:
+        house.send(spool, "1.2")
+        until(lambda: over(spool, "1.2"))
+        assert not over(spool)
+        damaged.write_bytes(sound)
+        until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+    assert sum("seg_anterior.dcm is damaged" in line for line in house.lines) == 1
+
+
+def test_whatever_goes_wrong_in_sending_is_tried_again_later_and_others_are_sent(house, monkeypatch):
+    send, failures = delivery_module.send, [AttributeError("odd")] * 3
+
+    def odd(parcels, *more):
+        if failures and study_key("1.1") in str(parcels[0].file):
+            raise failures.pop()
+        return send(parcels, *more)
+
+    monkeypatch.setattr(delivery_module, "send", odd)
+    archive = Archive()
+    with archive.open() as place, house.open(place) as spool:
+        house.send(spool)
+        house.send(spool, "1.2", "1.2.1")
+        until(lambda: over(spool) and over(spool, "1.2"))
+    assert sorted(archive.got) == house.uids()
+    assert sum("AttributeError: odd" in line for line in house.lines) == 1
+
+
+def test_results_that_are_not_there_for_a_moment_are_not_taken_for_sent(house):
+    archive = Archive()
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    spool.journal.of(study_key("1.1")).over = False
+    spool.journal.write(spool.journal.of(study_key("1.1")))
+    place = house.output / study_key("1.1")
+    place.rename(house.folder / "away")
+    with archive.open() as address, house.open(address) as spool:
+        until(lambda: any("is not there" in line for line in house.lines))
+        assert not over(spool)
+        (house.folder / "away").rename(place)
+        until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+
+
+def test_an_archive_that_was_away_for_weeks_is_tried_on(house):
+    archive = Archive(0xA700, 0xA700)
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    with archive.open() as place:
+        delivery = delivery_module.Delivery(spool.journal, house.output, [place], "READER", house.lines.append)
+        delivery.add(study_key("1.1"))
+        due = delivery._due[study_key("1.1")]
+        due.tries = 5000
+        delivery.work(threading.Event())
+        assert 0 < due.at - time.monotonic() <= delivery_module.LONGEST_DELAY
+
+
+def test_an_outage_is_no_refusal(house, monkeypatch):
+    answers = [0xA700] * 2 * delivery_module.OFFERS + [0xC000]
+    archive = Archive(*answers)
+    monkeypatch.setattr(delivery_module, "LONGEST_DELAY", 0.05)
+    with archive.open() as place, house.open(place) as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+    assert house.rows()[0]["not_sent"] == ""
+
+
+def test_a_study_that_is_put_off_is_tried_again_when_it_was_said_to_be(house, monkeypatch):
+    monkeypatch.setattr(service_module, "RETRY", 1.0)
+    house.reader.instead = [{"stop": "No space left on device."}]
+    with house.open(quiet=0.8) as spool:
+        house.send(spool)
+        until(lambda: any("tried again" in line for line in house.lines))
+        told = time.monotonic()
+        until(lambda: over(spool))
+        assert time.monotonic() - told < 1.7
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "PACS", "PACS@host", "PACS@host:0", "PACS@host:99999", "@host:104", "A" * 17, "PÄCS@host:1", "P\t@host:1"],
+)
 def test_what_is_no_archive_is_told(text):
     with pytest.raises(UserError, match="AET@HOST:PORT"):
         Destination.parsed(text)
