@@ -104,7 +104,15 @@ def test_a_rejected_lesion_is_drawn_faintly_until_it_is_accepted(a_read_panel):
     assert set(opacities()) == {1.0}
 
 
-@pytest.mark.parametrize("state", ["no json", "[1]", '{"threshold": "high"}', '{"edits": "odd!"}'])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "no json",
+        pytest.param("[1]", marks=pytest.mark.slow),
+        pytest.param('{"threshold": "high"}', marks=pytest.mark.slow),
+        '{"edits": "odd!"}',
+    ],
+)
 def test_a_scene_with_a_state_nobody_understands_keeps_its_segments(host, a_read_panel, tmp_path, state):
     live = a_read_panel.live
     gone = pixels_of(live, 1)

@@ -74,6 +74,9 @@ class StateFile:
         """Some values are others now; written at once."""
         self.state = replace(self.state, **changes)
         self._written = time.monotonic()
+        if not self._path.parent.is_dir():
+            # Results that somebody removed meanwhile do not come again as a folder with a state alone.
+            return
         with contextlib.suppress(OSError), whole_file(self._path) as part:
             part.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
 

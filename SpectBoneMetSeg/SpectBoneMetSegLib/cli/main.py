@@ -61,8 +61,11 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         print(f"spectbonemetseg: This needs {package}, which is not installed; pip install {wanted}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("spectbonemetseg: stopped.", file=sys.stderr)
-        return 130
+        return _stopped()
+    except ImportError as error:
+        if _was_interrupted(error):
+            return _stopped()
+        raise
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,6 +85,18 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         why = error.strerror or error
         print(f"spectbonemetseg: {place}{why}; check the space on the disk and your rights.", file=sys.stderr)
         return 1
+
+
+def _stopped() -> int:
+    print("spectbonemetseg: stopped.", file=sys.stderr)
+    return 130
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether somebody stopped the program while it loaded a library: those in C make an ImportError of that."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:

@@ -87,7 +87,7 @@ class Spool:
             _close_to_others(folder, tell)
             lock = FileLock(folder / LOCK)
             if not lock.acquire(LOCK_PATIENCE):
-                raise UserError(f"Another receiver is at work in {folder}; end it, or choose another folder.", "spool")
+                raise UserError(f"Another receiver is at work in {folder}; end it, or choose another folder.")
             shutil.rmtree(folder / "incoming", ignore_errors=True)
             for name in ("incoming", "studies", "journal"):
                 (folder / name).mkdir(exist_ok=True)
@@ -95,7 +95,7 @@ class Spool:
             spool = cls(folder, limit_bytes, journal, lock, tell)
             spool._find_unread()
         except OSError as error:
-            raise UserError(f"{folder} cannot be used ({error.strerror}); choose another folder.", "spool") from error
+            raise UserError(f"{folder} cannot be used ({error.strerror}); choose another folder.") from error
         return spool
 
     @property

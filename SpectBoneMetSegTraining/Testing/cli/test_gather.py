@@ -9,6 +9,7 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
+from SpectBoneMetSegTrainingLib.dataset.opened import opened
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 from SpectBoneMetSegTrainingLib.training.outcome import finish
 
@@ -124,4 +125,4 @@ def test_unlabelled_scans_that_the_method_does_not_use_are_spoken_of(folders, ca
     labelled = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
     assert main(["train", *labelled, "--output", str(folders / "model"), "--steps", "1", *TINY]) == 0
     assert "unlabelled scans are not used: choose --method strong" in capsys.readouterr().err
-    assert trained == [folders / "model-run" / "data"]
+    assert [opened(data).folder for data in trained] == [folders / "model-run" / "data"]

@@ -153,6 +153,7 @@ def test_a_label_budget_is_no_way_around_what_a_generator_has_learnt(d3):
             training_cases(d3[0], config)
 
 
+@pytest.mark.slow
 def test_the_command_makes_d4(data, tmp_path, capsys):
     command = ["augment", "--data", str(data), "--output", str(tmp_path / "D4"), "--recipe", "D4", "--factor", "2"]
     assert main([*command, "--generator-steps", "1", "--generator-size", "16", "--labels", "5", "--json"]) == 0

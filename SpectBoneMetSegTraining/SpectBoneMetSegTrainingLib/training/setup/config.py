@@ -175,7 +175,7 @@ class TrainingConfig:
     )
     store_share: float = field(
         default=0.9,
-        metadata=option("share of the labelled patches from --store ({default})", metavar="X", least=0, positive=True),
+        metadata=option("share of the labelled patches from --store ({default})", metavar="X"),
     )
     validation_folds: tuple[int, ...] = field(default_factory=_usual_folds)
     start: str | None = field(
@@ -218,7 +218,7 @@ class TrainingConfig:
             raise UserError(
                 f"The batch of {self.batch} must be even: half of a {self.method} batch is labelled.", "batch"
             )
-        if self.store_share > 1:
+        if not 0 < self.store_share <= 1:
             raise UserError(f"The store's share {self.store_share} must lie above 0 and at most at 1.", "store_share")
         if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
             raise UserError(f"{self.labels} labels leave nothing to learn from; {self.method} needs some.", "labels")

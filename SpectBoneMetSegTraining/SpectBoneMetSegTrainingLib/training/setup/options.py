@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields, replace
+from math import isfinite
 from typing import Any, Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
@@ -71,6 +72,8 @@ def check_options(config: Any) -> None:
             raise UserError(f"There is no {words} {value!r}; choose one of {', '.join(about.choices)}.", flag)
         if value is None or about.kind not in (int, float):
             continue
+        if not isfinite(value):
+            raise UserError(f"The {words} {value} is no number to work with; give another.", flag)
         low = about.least is not None and (value <= about.least if about.positive else value < about.least)
         if low or (about.below is not None and not value < about.below):
             lower = "" if about.least is None else f" {'above' if about.positive else 'at least'} {about.least:g}"

@@ -58,6 +58,7 @@ def test_every_kind_occurs_but_loosening_needs_a_prosthesis(person, cheap_focus)
     assert 4 < len(drawn) / 600 < 11
 
 
+@pytest.mark.slow
 def test_no_threshold_on_uptake_sorts_mimics_from_metastases(person, cheap_focus):
     mild = np.array([focus.uptake for focus in draw_many(person, 300)])
     for disease in ("lung", "prostate"):

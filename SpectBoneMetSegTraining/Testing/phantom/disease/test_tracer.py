@@ -129,6 +129,7 @@ def test_vertebral_bodies_take_up_more_than_their_arches_and_ribs_more_in_front(
     assert (factor[bones.of("sternum", "right femur", "skull")] == 1).all()
 
 
+@pytest.mark.slow
 def test_some_patients_have_a_much_warmer_group_of_bones_but_the_usual_one_does_not_change(person):
     neck, chest = load_skeleton().of("C5"), load_skeleton().of("T6")
     drawn = [draw_tracer(person, np.random.default_rng(seed)).bones for seed in range(150)]

@@ -88,7 +88,7 @@ def test_a_share_of_the_labelled_patches_comes_from_the_data_set(folder):
         [half.make(step) for step in range(20)]
 
 
-@pytest.mark.parametrize("share", [0.0, 1.5])
+@pytest.mark.parametrize("share", [0.0, 1.5, -0.1])
 def test_a_share_without_sense_is_refused(share):
     with pytest.raises(UserError, match="must lie above 0") as caught:
         TrainingConfig(store="x", store_share=share).check()

@@ -84,6 +84,7 @@ def test_a_pasted_lesion_is_lesion_whatever_the_teacher_says_and_outside_the_fie
     assert strong_parts(0.2, 0.9, weight=0.0)["consistency"] == 0
 
 
+@pytest.mark.slow
 def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
     data = discs(tmp_path / "data", ["train"] * 4)
     folds = json.loads((data / "splits.json").read_text())
