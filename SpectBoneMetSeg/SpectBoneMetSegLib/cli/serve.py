@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -80,6 +81,8 @@ class ServeCommand:
             raise UsageError.of(error) from error
         make_writable(output)
         lock = _alone(output)
+        # Once for all threads: a filter that each sets for itself is taken away from the others.
+        warnings.simplefilter("ignore")
         tell = _Voice(args.json)
         spool = Spool.opened(spool_folder, args.spool_gb * 1e9, tell.say)
         readers = _Readers(settings, lock.fileno())
@@ -154,7 +157,15 @@ class _Readers:
         if self._ended:
             raise UserError("the receiver was ended")
         self._pool = Pool(self._settings, 1, held=self._held)
-        yield from self._pool.results(cases)
+        try:
+            yield from self._pool.results(cases)
+        except UserError as error:
+            # What is said of a batch advises fewer processes, or to start again.
+            if self._ended:
+                raise UserError("the receiver was ended") from error
+            if "jobs" in error.fields:
+                raise UserError("the process that reads ends whenever it is started") from error
+            raise
 
     def stop(self) -> None:
         self._ended = True

@@ -7,9 +7,10 @@ vector (0054,0020) say which window and which detector each frame belongs to; a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,15 +76,20 @@ def _is_marked(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def read_header(path: Path, called: str | None = None) -> Dataset:
-    """The header of a planar NM file; `called` names it in sentences (its own name by default).
+def read_header(path: Path, called: str | None = None, only: Sequence[str] = ()) -> Dataset:
+    """The header of a planar NM file.
+
+    Args:
+        path: of the file.
+        called: names it in sentences (its own name by default).
+        only: keywords of the elements that are read; all without any.
 
     Raises:
         NotPlanarError, UserError: as `read_dicom`.
     """
     name = called or path.name
     with _one_sentence(name):
-        dataset, _ = load_dataset(path, pixels=False, name=name)
+        dataset, _ = load_dataset(path, pixels=False, name=name, only=only)
         _check_kind(dataset, name)
         return dataset
 
@@ -148,8 +154,8 @@ def _one_sentence(name: str) -> Iterator[None]:
             ) from error
 
 
-def load_dataset(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[str]]:
-    """The data set of a file, with or without its pixels, and sentences about the file's form.
+def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = ()) -> tuple[Dataset, list[str]]:
+    """The data set of a file, with or without its pixels or of some keywords only, and sentences about its form.
 
     Raises:
         UserError: empty, cut short, no DICOM file. Whatever else a damaged header makes the parser raise.
@@ -160,11 +166,12 @@ def load_dataset(path: Path, *, pixels: bool, name: str) -> tuple[Dataset, list[
     if path.stat().st_size == 0:
         raise UserError(f"{name} is empty; export the scan again.")
     notes = []
+    read = partial(pydicom.dcmread, path, stop_before_pixels=not pixels, specific_tags=list(only) or None)
     try:
-        dataset: Dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
+        dataset: Dataset = read()
     except InvalidDicomError:
         # Old exports lack the preamble; what they hold is a DICOM data set all the same.
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
+        dataset = read(force=True)
         notes = [f"{name} lacks the DICOM file preamble."]
     if "SOPClassUID" not in dataset:
         # The parser gives up without a word where a compressed picture ends too early.

@@ -7,13 +7,15 @@ another than announced; 0xC000 for what cannot be understood.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
@@ -34,8 +36,16 @@ MOST_CONNECTIONS, LONGEST_PIECE, LONGEST_OBJECT = 10, 2**20, 2**29
 #: Seconds after which a silent connection is ended.
 SILENCE_SECONDS = 60
 STORED, DISCARDED, NO_ROOM, MISMATCH, NOT_UNDERSTOOD = 0x0000, 0xB006, 0xA700, 0xA900, 0xC000
-#: Letters of a comment on a status (LO).
+#: Letters of a comment on a status (LO), and of a reason that is told.
 COMMENT_LETTERS = 64
+#: So many different reasons are told of a connection, which the sender's own words are part of.
+MOST_REASONS = 10
+#: After so many bytes of an object it is looked again whether the disk has room; all connections' fit the reserve.
+LOOK_BYTES = 2**24
+#: All that is looked at before an image is kept; other elements may be as long as the object.
+LOOKED_AT = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "ImageType", "Rows")
+#: Syntaxes that are not taken: few bytes of them may unfold to more than the memory holds.
+DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ def answer_to(file: Path, announced_uid: str, spool: Spool) -> Answer:
         announced_uid: the SOP Instance UID of the request.
     """
     try:
-        header = read_header(file, "the object")
+        header = read_header(file, "the object", LOOKED_AT)
     except NotPlanarError as error:
         return Answer(DISCARDED, f"not kept: {error.kind}")
     except UserError as error:
@@ -96,13 +106,14 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
     from pynetdicom.sop_class import Verification  # type: ignore[attr-defined,unused-ignore]
 
     entity = AE(ae_title=address.title)
+    syntaxes = [each for each in ALL_TRANSFER_SYNTAXES if each not in DEFLATED]
     for context in AllStoragePresentationContexts:
-        entity.add_supported_context(context.abstract_syntax or "", list(ALL_TRANSFER_SYNTAXES))
+        entity.add_supported_context(context.abstract_syntax or "", syntaxes)
     entity.add_supported_context(Verification)
     entity.require_called_aet, entity.require_calling_aet = True, list(address.accepted)
     entity.maximum_associations = MOST_CONNECTIONS
     entity.network_timeout = entity.dimse_timeout = SILENCE_SECONDS
-    desk, limits = _Desk(spool, tell), _Limits()
+    desk, limits = _Desk(spool, tell), _Limits(spool)
     handlers = [
         (evt.EVT_CONN_OPEN, limits.watch),
         (evt.EVT_DIMSE_RECV, limits.begin),
@@ -110,6 +121,7 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
         (evt.EVT_C_ECHO, lambda _: STORED),
         (evt.EVT_REJECTED, desk.refused),
         *((end, desk.closed) for end in (evt.EVT_RELEASED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)),
+        (evt.EVT_CONN_CLOSE, _drop_parts),
     ]
     earlier = _config.STORE_RECV_CHUNKED_DATASET, tempfile.tempdir
     # Objects go to the disk as they come, and to no folder that others can read.
@@ -146,7 +158,9 @@ class _Desk:
         request: Any = event.request
         answer = answer_to(event.dataset_path, str(request.AffectedSOPInstanceUID), self._spool)
         with self._guard:
-            self._counted.setdefault(event.assoc, Counter())[answer.reason or "kept"] += 1
+            counted = self._counted.setdefault(event.assoc, Counter())
+            reason = _printable(answer.reason)[:COMMENT_LETTERS] or "kept"
+            counted[reason if reason in counted or len(counted) < MOST_REASONS else "for other reasons"] += 1
         status = Dataset()
         status.Status = answer.status
         if answer.reason:
@@ -162,14 +176,15 @@ class _Desk:
         with self._guard:
             counted = self._counted.pop(event.assoc, None)
         if counted:
-            words = ", ".join(f"{number} {_printable(what)}" for what, number in sorted(counted.items()))
+            words = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
             self._tell(f"{_peer(event)} sent {several(counted.total(), 'object')}: {words}.")
 
 
 class _Limits:
-    """Ends a connection whose pieces or objects are longer than any that are meant for us."""
+    """Ends a connection whose pieces or objects are longer than any that are meant for us, or than the disk holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
         self._taken: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def watch(self, event: Event) -> None:
@@ -180,8 +195,10 @@ class _Limits:
 
         def counted(length: int) -> Any:
             owner = known()
-            taken = self._taken.get(owner, 0) + length
-            if length > LONGEST_PIECE or taken > LONGEST_OBJECT:
+            before = self._taken.get(owner, 0)
+            taken = before + length
+            look = taken // LOOK_BYTES > before // LOOK_BYTES
+            if length > LONGEST_PIECE or taken > LONGEST_OBJECT or (look and self._spool.free_bytes() < 0):
                 # As if the peer had gone, which ends the connection.
                 raise OSError("more than is taken")
             self._taken[owner] = taken
@@ -192,6 +209,20 @@ class _Limits:
     def begin(self, event: Event) -> None:
         """A message is whole; the next one is counted from nothing."""
         self._taken[event.assoc] = 0
+
+
+def _drop_parts(event: Event) -> None:
+    """Remove what a connection that is gone has not sent whole, and what it waits for no answer to any more."""
+    dimse: Any = event.assoc.dimse
+    files = [getattr(dimse.message, "_data_set_file", None)]
+    with suppress(Empty):
+        while True:
+            files.append(getattr(dimse.msg_queue.get_nowait()[1], "_dataset_file", None))
+    for file in files:
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+                os.unlink(file.name)
 
 
 def _peer(event: Event) -> str:

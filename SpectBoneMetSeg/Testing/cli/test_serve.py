@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from SpectBoneMetSegLib.cli import serve as serve_module
 from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.receiving.sending import objects_in
 from support.dicom_net import CAMERA, Archive, associate, scan, store, until
 
@@ -151,3 +153,21 @@ def test_ended_while_it_reads_it_leaves_nothing_half_done_and_reads_the_study_at
     finally:
         process.kill()
         process.wait()
+
+
+def test_what_ends_a_reading_is_told_in_words_that_hold_for_a_receiver(monkeypatch):
+    class Dying:
+        def __init__(self, *_, **__):
+            pass
+
+        def results(self, _):
+            raise UserError("The processes that read end one after the other (signal 9); try fewer.", "jobs")
+            yield
+
+    monkeypatch.setattr("SpectBoneMetSegLib.batch.pool.Pool", Dying)
+    readers = serve_module._Readers(None, None)
+    with pytest.raises(UserError, match="ends whenever it is started"):
+        list(readers.read([]))
+    readers._ended = True
+    with pytest.raises(UserError, match="the receiver was ended"):
+        list(readers.read([]))

@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, EncapsulatedPDFStorage
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.dicom import read_header
 from SpectBoneMetSegLib.receiving import server as module
 from SpectBoneMetSegLib.receiving import spool as spool_module
 from SpectBoneMetSegLib.receiving.server import Address, listening
 from SpectBoneMetSegLib.receiving.spool import Spool, study_key
 from support.dicom_net import associate, receiver, scan, store, until
-from support.nm_files import ANTERIOR, nm
+from support.nm_files import ANTERIOR, nm, saved
 
 NAME = "Do^Not^Tell"
 
@@ -182,6 +183,52 @@ def test_an_object_that_would_fill_the_disk_ends_its_connection(spool, monkeypat
     with receiver(spool) as port:
         assert [answer.get("Status") for answer in store(port, large)] == [None]
         assert [answer.Status for answer in store(port, scan())] == [0]
+
+
+def test_what_unfolds_in_the_memory_is_not_taken(spool):
+    packed = scan()
+    packed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    with receiver(spool) as port:
+        association = associate(port, packed)
+        assert [context.abstract_syntax for context in association.accepted_contexts] == ["1.2.840.10008.1.1"]
+        association.release()
+
+
+def test_only_what_is_needed_of_an_object_is_read(tmp_path):
+    large = scan(StudyDescription="x" * 64)
+    large.add_new(0x00091001, "OB", bytes(2**16))
+    header = read_header(saved(large, tmp_path / "large.dcm"), only=module.LOOKED_AT)
+    assert {element.keyword for element in header} == set(module.LOOKED_AT)
+
+
+def test_what_a_connection_that_is_gone_has_not_sent_whole_is_removed_at_once(spool, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_OBJECT", 2**16)
+    large = scan()
+    large.add_new(0x00091001, "OB", bytes(2**18))
+    with receiver(spool) as port:
+        assert [answer.get("Status") for answer in store(port, large)] == [None]
+        until(lambda: not list(spool.incoming.iterdir()))
+
+
+def test_an_object_that_would_take_the_reserve_of_the_disk_ends_its_connection(spool, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_BYTES", 2**16)
+    monkeypatch.setattr(Spool, "free_bytes", lambda _: -1)
+    large = scan()
+    large.add_new(0x00091001, "OB", bytes(2**18))
+    with receiver(spool) as port:
+        assert [answer.get("Status") for answer in store(port, large)] == [None]
+
+
+def test_a_sender_s_own_words_fill_neither_memory_nor_log(spool):
+    told: list[str] = []
+    odd = [nm(ANTERIOR, Modality=f"X{number}", SOPClassUID=CTImageStorage) for number in range(30)]
+    odd[0].Modality = "Y" * 500
+    with receiver(spool, told) as port:
+        store(port, *odd)
+        until(lambda: told)
+    assert "30 objects" in told[0]
+    assert "for other reasons" in told[0]
+    assert len(told[0]) < 600
 
 
 def test_a_port_that_is_taken_is_told_in_one_sentence(spool):
