@@ -162,6 +162,20 @@ def test_a_failure_is_told_once_and_tried_again_only_when_asked(house):
     assert house.rows()[0]["state"] == "read"
 
 
+def test_what_was_refused_of_a_failed_study_is_offered_again_also_without_its_images(house):
+    archive = Archive()
+    with house.open() as spool:
+        house.send(spool)
+        until(lambda: over(spool))
+    entry = spool.journal.of(study_key("1.1"))
+    entry.state, entry.refused = "failed", {"PACS": {"1": "refused"}}
+    spool.journal.write(entry)
+    spool.tidy(-1.0)
+    with archive.open() as place, house.open(place, retry_failed=True) as spool:
+        until(lambda: over(spool))
+    assert sorted(archive.got) == house.uids()
+
+
 def test_a_full_disk_blames_no_study_and_is_tried_again(house):
     house.reader.instead = [{"stop": "The results cannot be written (No space left on device)."}] * 2
     with house.open() as spool:
