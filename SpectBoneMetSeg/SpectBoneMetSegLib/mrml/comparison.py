@@ -10,7 +10,7 @@ from typing import Any
 
 from ..scan.planar import VIEW_NAMES, ViewName
 from .pairing import partner_of, reading_of, show_only
-from .slice_views import EARLIER
+from .slice_views import COMPARED, EARLIER
 from .stored_result import VIEW, outlines_of, set_visible
 
 __all__ = ["Apart", "of_one_patient", "scan_of"]
@@ -55,7 +55,9 @@ class Apart:
         """
         views = [view.GetID() for kind in VIEW_KINDS for view in _nodes(scene, kind)]
         others = [f"vtkMRMLSliceNode{name}" for name in EARLIER.values()]
-        own = [view for view in views if view not in others]
+        # The follow-up's views show copies with outlines of their own.
+        foreign = {*others, *(f"vtkMRMLSliceNode{name}" for name in COMPARED.values())}
+        own = [view for view in views if view not in foreign]
         for part in (*_parts(node), *([box] if box is not None else [])):
             self._limit(part, own)
         reading = reading_of(earlier.get("anterior"), earlier.get("posterior"), scene)

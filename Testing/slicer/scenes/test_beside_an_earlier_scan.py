@@ -155,6 +155,30 @@ def test_outlines_stay_in_the_views_of_their_own_scan(host, two_scans):
     assert not before.GetDisplayNode().GetVisibility()
 
 
+def test_a_reading_beside_an_earlier_scan_is_not_drawn_over_compared_copies(host, two_scans):
+    """The follow-up's views lie at the same place; they exist from the first comparison on."""
+    from SpectBoneMetSegLib.mrml.compared_scans import ComparedScans
+    from SpectBoneMetSegLib.mrml.slice_views import COMPARED, show_compared
+
+    panel, earlier = two_scans
+    scene = host.slicer.mrmlScene
+    open_many_lesions(host, panel, panel.chosen.views, COUNT)
+    node = panel.live.node
+    volumes = {
+        f"{when} {name}": volume
+        for when, views in (("then", earlier), ("now", panel.chosen.views))
+        for name, volume in views.items()
+    }
+    show_compared(volumes, scene)
+    copies = {f"vtkMRMLSliceNode{name}" for name in COMPARED.values()}
+    assert all(scene.GetNodeByID(view) is not None for view in copies)
+    panel.ui.earlierSelector.setCurrentNode(earlier["anterior"])
+    host.process_events()
+    ComparedScans(scene, str).keep_others_out()
+    assert limits(node)
+    assert not set(limits(node)) & copies
+
+
 def test_zoom_is_that_of_all_four_and_place_is_each_views_own(host, two_scans):
     panel, earlier = two_scans
     panel.ui.earlierSelector.setCurrentNode(earlier["anterior"])
