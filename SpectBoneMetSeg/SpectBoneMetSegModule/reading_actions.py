@@ -72,6 +72,7 @@ class ReadingActions:
             parameters.box = show_box(result.crop, result.scan.frame, slicer.mrmlScene, parameters.box)
         elif parameters.box is not None:
             slicer.mrmlScene.RemoveNode(parameters.box)
+            parameters.useBox = False
 
     @slot
     def onFinished(self, live):
@@ -139,8 +140,9 @@ class ReadingActions:
 
     @slot
     def onLesionReviewed(self, lesion, review):
-        """Keep what was said; pieces of one segment share it."""
+        """Keep what was said; pieces of one segment share it. It is a step of its own for undo."""
         self.changes.flush()
+        self.ui.segmentEditor.saveStateForUndo()
         self.live.set_review(lesion, review)
         self.updateLesions()
 
@@ -196,6 +198,7 @@ class ReadingActions:
     @slot
     def onUseBox(self, checked):
         """Show the thorax as a box that can be moved, before anything was read."""
+        self.ui.regionSelector.enabled = not checked
         parameters = self._parameterNode
         if self._updating or parameters is None or slicer.mrmlScene.IsBatchProcessing():
             return

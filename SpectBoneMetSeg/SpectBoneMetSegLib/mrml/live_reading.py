@@ -28,7 +28,18 @@ from ..quantification.results import BoneShare
 from ..scan.planar import ViewName
 from . import stored_result as live
 from .nodes import prepare_segmentation
-from .segments import Look, change_segments, look_of, review_of, set_review, show_segments
+from .segments import (
+    Look,
+    change_segments,
+    clicked_of,
+    look_of,
+    review_of,
+    set_clicked,
+    set_review,
+    show_segments,
+    tell,
+    told_of,
+)
 
 __all__ = ["LiveReading"]
 
@@ -137,6 +148,7 @@ class LiveReading:
     def follow_edit(self) -> bool:
         """Take over the segments after they were changed; True when that changed any lesion."""
         labels, ids = self._labels()
+        self._clicked = self._pointed_at(labels, ids)
         edits = follow_hand(
             self.result.probabilities,
             self.result.scan.frame,
@@ -171,8 +183,6 @@ class LiveReading:
         """
         before, frame = number_lesions(self.reading.mask), self.result.scan.frame
         new = np.setdiff1d(ids, before)
-        if clicked is not None:
-            self._clicked[clicked] = self._clicked.get(clicked, np.zeros(frame.shape, bool)) | np.isin(ids, new)
         labels, segments = self._labels()
         held, changed = {}, before != ids
         touched = np.setdiff1d(np.union1d(before[changed], ids[changed]), [0, *new])
@@ -180,19 +190,56 @@ class LiveReading:
             own = [number for number, holder in self._segments.items() if holder == segment]
             gone = np.isin(before, own) & ~np.isin(ids, own)
             held[segment] = ((labels == segments.index(segment) + 1) & ~gone) | np.isin(ids, own)
+        sources = [self._segments_at(before, ids == number) for number in new.tolist()]
+        joined = {segment: self._segments_at(before, mask) for segment, mask in held.items() if mask.any()}
+        told = {segment: told_of(self.node, segment) for segment in self._segments.values()}
         with self._writing():
             made = change_segments(self.node, frame, held, [ids == number for number in new.tolist()])
+            for segment, parts in (*joined.items(), *zip(made, sources, strict=True)):
+                if parts:
+                    tell(self.node, segment, [told[part] for part in dict.fromkeys([segment, *parts]) if part in told])
+                elif clicked is not None:
+                    set_clicked(self.node, segment, {clicked})
         self.follow_edit()
         return made
 
+    def _segments_at(self, before: Ids, mask: NDArray[np.bool_]) -> list[str]:
+        """IDs of the segments of the lesions that lie in a mask, the one with most pixels there first."""
+        sizes = np.bincount(before[mask], minlength=1)
+        order = [number for number in np.argsort(-sizes, kind="stable").tolist() if number and sizes[number]]
+        return list(dict.fromkeys(self._segments[number] for number in order))
+
+    def _pointed_at(self, labels: NDArray[np.int32], segments: list[str]) -> dict[ViewName, NDArray[np.bool_]]:
+        """What was outlined by a click in each view: the segments say it, and the history of undo restores them.
+
+        What a hand made another segment of, which does not say it, stays where it was pointed at.
+        """
+        views = [clicked_of(self.node, segment) for segment in segments]
+        silent = np.isin(labels, [place for place, names in enumerate(views, 1) if not names])
+        pointed = {name: mask & silent for name, mask in self._clicked.items()}
+        for place, names in enumerate(views, 1):
+            for name in names:
+                pointed[name] = pointed.get(name, np.zeros(labels.shape, bool)) | (labels == place)
+        return pointed
+
     def is_proposed(self, lesion: int) -> bool:
-        """Whether the model finds a lesion there by itself, with the limits in force."""
+        """Whether the model finds a lesion there by itself, with the limits in force or with its own."""
         limits = self.threshold, self.minimum_area_mm2
         if self._proposed[0] != limits:
-            seed = max(self.threshold, self.result.limits.seed_threshold)
-            frame, maps = self.result.scan.frame, dict(self.result.probabilities)
-            self._proposed = limits, lesion_masks(maps, *limits, frame, seed).union
-        return bool(self._proposed[1][number_lesions(self.reading.mask) == lesion].any())
+            self._proposed = limits, self._found(*limits)
+        there = number_lesions(self.reading.mask) == lesion
+        return bool(self._proposed[1][there].any() or self._own[there].any())
+
+    @cached_property
+    def _own(self) -> Ids:
+        """(rows, columns) what the model finds with its own limits."""
+        return self._found(self.result.limits.threshold, self.result.limits.minimum_area_mm2)
+
+    def _found(self, threshold: float, minimum_area_mm2: float) -> Ids:
+        """(rows, columns) what the model finds by itself with some limits."""
+        seed = max(threshold, self.result.limits.seed_threshold)
+        maps = dict(self.result.probabilities)
+        return lesion_masks(maps, threshold, minimum_area_mm2, self.result.scan.frame, seed).union
 
     @property
     def edited(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..export.seg_nrrd import TERMINOLOGY, lesion_color, lesion_name
 from ..lesions.review import CLASSIFICATIONS, DECISIONS, Review
-from ..scan.planar import PlanarView
+from ..scan.planar import VIEW_NAMES, PlanarView, ViewName
 from .nodes import labelmap_of
 
 __all__ = [
@@ -19,15 +19,21 @@ __all__ = [
     "LABELMAP",
     "Look",
     "change_segments",
+    "clicked_of",
     "lies_on",
     "look_of",
     "review_of",
+    "set_clicked",
     "set_review",
     "show_segments",
+    "tell",
+    "told_of",
 ]
 
 DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 STATUS_TAG = "Segmentation.Status"
+#: The views in which it was outlined by a click, with spaces between.
+CLICKED_TAG = "SpectBoneMetSeg.clicked"
 #: The number by which we called and coloured a segment.
 NUMBER_TAG = "SpectBoneMetSeg.number"
 #: Colours differ when a part differs by more; they are kept as floats of eight bits each.
@@ -178,6 +184,36 @@ def set_review(node: Any, segment: str, review: Review) -> None:
     words = {DECISION_TAG: review.decision, CLASSIFICATION_TAG: review.classification, STATUS_TAG: status}
     for tag, word in words.items():
         _set_tag(_entry(node, segment), tag, word)
+
+
+def clicked_of(node: Any, segment: str) -> set[ViewName]:
+    """The views in which a segment was outlined by a click."""
+    words = _tag(_entry(node, segment), CLICKED_TAG).split()
+    return {name for name in VIEW_NAMES if name in words}
+
+
+def set_clicked(node: Any, segment: str, views: Iterable[ViewName]) -> None:
+    """Keep in which views a segment was outlined by a click."""
+    if words := " ".join(sorted(views)):
+        _set_tag(_entry(node, segment), CLICKED_TAG, words)
+
+
+def told_of(node: Any, segment: str) -> tuple[Review, set[ViewName]]:
+    """What was said of a segment, and the views in which it was outlined by a click."""
+    return review_of(node, segment), clicked_of(node, segment)
+
+
+def tell(node: Any, segment: str, parts: Sequence[tuple[Review, set[ViewName]]]) -> None:
+    """Let a segment have what is told of those it was made of; nothing is rejected with another.
+
+    Args:
+        node: the vtkMRMLSegmentationNode.
+        segment: its ID.
+        parts: `told_of` of each, the one that counts first.
+    """
+    reviews = [review for review, _views in parts]
+    set_review(node, segment, next((one for one in reviews if one.decision != "rejected"), reviews[0]))
+    set_clicked(node, segment, set().union(*(views for _review, views in parts)))
 
 
 def _add(node: Any, mask: NDArray[np.bool_], frame: PlanarView, image: Any, number: int) -> str:

@@ -2,7 +2,7 @@
 
 A click on an area that the model proposes rejects it, and does not delete it: a rejected area is in no mask, and table,
 `lesions.csv` and receipt still say what was proposed and who said no, which another click takes back. One that a
-person outlined goes: nobody proposed it, so there is nothing to decide on.
+person outlined goes while nothing was said of it: nobody proposed it, so there is nothing to decide on.
 """
 
 # Names follow Slicer's own: camelCase methods and arguments.
@@ -238,7 +238,7 @@ class ClickTool(VTKObservationMixin):
         """An area was clicked."""
         name, review = live.name_of(lesion), live.review(lesion)
         self.ui.segmentEditor.saveStateForUndo()
-        if not live.is_proposed(lesion):
+        if review == Review() and not live.is_proposed(lesion):
             live.draw(np.where(ids == lesion, 0, ids).astype(ids.dtype))
             self.onDrawn()
             self.messages.say(done("remove", name))
