@@ -281,10 +281,13 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             selector.setCurrentNode(node)
         self._updating = False
         node = self._parameterNode.segmentation
-        if (self.live.node if self.live else None) is not node:
+        other = (self.live.node if self.live else None) is not node
+        if other:
             self.setLive(LiveReading.find(node, slicer.mrmlScene) if node is not None else None)
         if another:
             self.showScan()
+        if other and self.live is not None:
+            self.showRead(self.live.result)
         self.updateButtons()
 
     def showScan(self):
@@ -340,6 +343,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         ui = self.ui
         for widget in (ui.resetButton, ui.saveButton, ui.thresholdSlider, ui.minimumAreaSlider, ui.areaTableButton):
             widget.enabled = self.live is not None
+        ui.regionSelector.enabled = not ui.useBoxCheckBox.checked
         offerDatabase(ui.databaseCheckBox, self.live)
         self.keys.update(self.live is not None and bool(self.live.reading.lesions))
         self.clicks.update(self.live is not None)

@@ -84,7 +84,9 @@ class Messages:
             words = [_("One area of abnormal uptake, {area:.1f} cm².").format(area=area)]
         else:
             words = [_("{n} areas of abnormal uptake, {area:.1f} cm² in all.").format(n=count, area=area)]
-        if live.result.crop.method != "whole-body":
+        if live.result.crop.method == "whole-body":
+            words.append(_("The whole body was read."))
+        else:
             words.append(_("Only the region in the box was read."))
         if live.edited:
             words.append(_("Edited by hand; the sliders leave what was edited as it is."))

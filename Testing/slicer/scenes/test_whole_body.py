@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+from SpectBoneMetSegLib.lesions.review import Review
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
+pytest_plugins = ["slicerhost.fixtures"]
+
 
 def read(panel, until):
     panel.ui.applyButton.click()
@@ -21,6 +29,7 @@ def test_the_whole_body_is_read_shown_and_saved_when_it_is_chosen(host, a_loaded
     assert live.result.crop.method == "whole-body"
     assert live.reading.receipt["region"] == "whole-body"
     assert "Only the region" not in ui.summaryLabel.text
+    assert "The whole body was read." in ui.summaryLabel.text
     assert panel._parameterNode.box is None, "there is nothing outside that a box could tell of"
     live.save(str(tmp_path / "all"))
     assert list((tmp_path / "all").glob("*/receipt.json"))
@@ -36,6 +45,23 @@ def test_a_box_by_hand_is_read_whatever_was_chosen_before(host, a_loaded_panel, 
     ui.useBoxCheckBox.setChecked(True)
     read(panel, until)
     assert panel.live.result.crop.method == "manual"
+
+
+def test_the_box_is_that_of_the_reading_shown(host, a_loaded_panel, until):
+    panel, ui = a_loaded_panel, a_loaded_panel.ui
+    read(panel, until)
+    thorax = panel.live.node
+    panel.live.set_review(1, Review("accepted"))
+    ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("whole-body"))
+    read(panel, until)
+    whole = panel.live.node
+    assert whole is not thorax, "what a person decided stays as a reading of its own"
+    for node, words in ((thorax, "Only the region in the box was read."), (whole, "The whole body was read.")):
+        ui.segmentationSelector.setCurrentNode(node)
+        host.process_events()
+        assert panel.live.node is node
+        assert words in ui.summaryLabel.text
+        assert (panel._parameterNode.box is not None) == (node is thorax)
 
 
 def test_the_choice_is_kept_in_the_scene(host, a_loaded_panel):
