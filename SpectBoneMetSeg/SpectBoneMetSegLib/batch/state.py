@@ -113,7 +113,8 @@ def stop_run(output: Path, at_once: bool = False) -> None:
         UserError: it is at work on another machine.
     """
     state = read_state(output)
-    if state is None or not is_running(output):
+    # A file that tells of an end was left by another run: its number may be anybody's by now.
+    if state is None or state.stage != "reading" or not is_running(output):
         return
     if state.host != platform.node():
         raise UserError(f"The run in {output} is at work on {state.host}; stop it there.")

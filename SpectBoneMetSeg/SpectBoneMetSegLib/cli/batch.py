@@ -72,6 +72,8 @@ class BatchCommand:
         make_writable(output)
         lock, state = alone_in_workshop(output), StateFile(output)
         try:
+            # From now on the file is this run's, and not that of the one before.
+            state.tell()
             return _read_archive(args, (options, outputs), card, found, lock, state)
         except UserError as error:
             state.tell(stage="failed", sentence=str(error))

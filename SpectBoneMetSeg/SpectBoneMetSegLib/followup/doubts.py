@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from .patients import differ, patient_of
+from .patients import differ, known_of_both, patient_of
 from .registration import Registration
 from .results import TimePoint
 
@@ -22,6 +22,8 @@ def doubts_of(times: Sequence[TimePoint], maps: Sequence[Registration]) -> tuple
     patients = [patient_of(time.reading.scan) for time in times]
     if any(differ(one, two) for one, two in combinations(patients, 2)):
         doubts.append("The files of these scans name different patients: make sure that they are of one.")
+    elif not all(known_of_both(one, two) for one, two in combinations(patients, 2)):
+        doubts.append("Not every scan's file names its patient: make sure that the scans are of one.")
     if not all(time.date for time in times):
         doubts.append("Not every scan says its day: the scans stand in the order in which they were given.")
     for (one, two), step in zip(pairwise(times), maps, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..common.dates import written_day
 from ..scan.planar import WholeBodyScan
-from .patients import UNKNOWN, differ, patient_in, patient_of
+from .patients import differ, patient_in, patient_of
 from .read_back import is_result
 
 __all__ = ["KnownResult", "results_of_patient"]
@@ -31,7 +31,8 @@ def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[Know
     or are gone.
     """
     patient = patient_of(scan)
-    if patient == UNKNOWN:
+    if not patient[0]:
+        # A day of birth is shared by many.
         return []
     found = []
     for folder in map(Path, dict.fromkeys(folders)):
@@ -39,7 +40,7 @@ def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[Know
         if not receipt or receipt.get("study_instance_uid") == scan.source.study_instance_uid:
             continue
         other = patient_in(Path(str(entry.get("file", ""))) for entry in receipt.get("inputs") or [])
-        if other != UNKNOWN and not differ(patient, other):
+        if other[0] == patient[0] and not differ(patient, other):
             found.append(KnownResult(folder, written_day(str((receipt.get("scan") or {}).get("study_date", "")))))
     return sorted(found, key=lambda each: each.day, reverse=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..scan.planar import WholeBodyScan
 
-__all__ = ["Patient", "differ", "patient_in", "patient_of"]
+__all__ = ["Patient", "differ", "known_of_both", "patient_in", "patient_of"]
 
 #: What a header says of a patient; "" for what it does not.
 Patient = tuple[str, str]
@@ -40,3 +40,8 @@ def patient_in(files: Iterable[Path]) -> Patient:
 def differ(one: Patient, two: Patient) -> bool:
     """Whether two headers are surely of two patients: what both say is not the same."""
     return any(first and second and first != second for first, second in zip(one, two, strict=True))
+
+
+def known_of_both(one: Patient, two: Patient) -> bool:
+    """Whether there is anything that two headers both say of their patient."""
+    return any(first and second for first, second in zip(one, two, strict=True))

@@ -38,7 +38,7 @@ class ArchiveRun:
         widget = slicer.util.loadUI(str(RESOURCES / "UI" / "Archive.ui"))
         panel.ui.sectionsPlace.layout().addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
-        self._process = None
+        self._process, self._before = None, None
         self._ending = self._following = False
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -115,6 +115,7 @@ class ArchiveRun:
         Raises:
             UserError: a folder is missing or makes no sense, packages are missing, it cannot be started.
         """
+        from SpectBoneMetSegLib.batch.state import read_state
         from SpectBoneMetSegLib.cli.background import Archive, start_run
 
         ui, output = self.ui, self.output
@@ -133,6 +134,7 @@ class ArchiveRun:
             bool(ui.archiveQuick.checked),
             bool(ui.archiveRetry.checked),
         )
+        self._before = read_state(output)
         self._process = start_run(archive, shutil.which("PythonSlicer") or sys.executable)
         settings.keep(settings.ARCHIVE, str(output))
         self._ending, self._following = False, True
@@ -146,6 +148,9 @@ class ArchiveRun:
 
         if read_state(self.output) is None or not is_running(self.output):
             # It still looks for studies, and has written nothing.
+            if self._process is None:
+                self.fail(_("A run that was started elsewhere is at work in this folder: end it there."))
+                return
             self._process.kill()
         else:
             stop_run(self.output, at_once=self._ending)
@@ -172,6 +177,9 @@ class ArchiveRun:
         if self._ending or state is None or not is_running(self.output):
             return
         self.ui.archiveBar.setValue(round(100 * state.done / state.total) if state.total else 0)
+        if not state.total + state.before + state.failed_before:
+            # It has the lock, and looks at what earlier runs have read.
+            return
         words = [_("{done} of {total} read").format(done=state.done, total=state.total)]
         if state.seconds_left is not None:
             words.append(_("about {time} left").format(time=durationWords(state.seconds_left)))
@@ -187,8 +195,9 @@ class ArchiveRun:
         from SpectBoneMetSegLib.cli.background import last_words
 
         state, code = read_state(self.output), self._process.poll() if self._process is not None else None
-        # A run that ended before it took the lock left the state of the one before.
-        mine = state is not None and (self._process is None or state.pid == self._process.pid)
+        # A run that ended before it took the lock left the state of the one before. Its number is not compared:
+        # PythonSlicer starts a process of its own.
+        mine = state is not None and (self._process is None or state != self._before)
         self._process = None
         if mine:
             self.showFailures(state.failed + state.failed_before)

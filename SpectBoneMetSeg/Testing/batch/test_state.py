@@ -1,5 +1,6 @@
 """A run that others follow: how far it is stands in a file, whether it lives in its lock, and they may end it."""
 
+import subprocess
 import sys
 import time
 
@@ -119,3 +120,21 @@ def test_a_state_that_cannot_be_written_or_read_stops_nobody(tmp_path):
 
 def test_words_are_none_where_nothing_was_said(tmp_path):
     assert last_words(tmp_path) == ""
+
+
+def test_the_number_that_an_earlier_run_left_is_nobodys_to_end(tmp_path):
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        output = tmp_path / "out"
+        output.mkdir()
+        lock = alone_in_workshop(output)
+        earlier = StateFile(output)
+        earlier.tell(stage="ended", pid=bystander.pid)
+        for at_once in (False, True):
+            stop_run(output, at_once=at_once)
+        time.sleep(0.3)
+        assert bystander.poll() is None
+        lock.release()
+    finally:
+        bystander.kill()
+        bystander.wait()

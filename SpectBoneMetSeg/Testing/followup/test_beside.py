@@ -179,7 +179,8 @@ def test_two_patients_are_told_apart_and_no_name_leaves_the_headers(two, tmp_pat
 def test_bones_that_do_not_lie_on_each_other_are_told(two):
     before, after = two
     assert compare(two).maps[0].fit > 0.95
-    assert compare(two).doubts == ()
+    # Of these arrays no file names a patient, and nothing else is to be doubted.
+    assert compare(two).doubts == ("Not every scan's file names its patient: make sure that the scans are of one.",)
     # Bones scattered over the field are no skeleton.
     scattered = {name: np.random.default_rng(0).permutation(numbers, 1) for name, numbers in after.regions.items()}
     comparison = compare([before, dataclasses.replace(after, regions=scattered)])
@@ -198,3 +199,13 @@ def test_results_read_by_different_models_are_told(two):
         for each, digest in zip(two, ("a", "b"), strict=True)
     ]
     assert [doubt for doubt in compare(read).doubts if "Different models" in doubt]
+
+
+def test_a_patient_whom_both_files_name_is_not_doubted(two, tmp_path):
+    one, other = header(tmp_path / "a.dcm", "P-17"), header(tmp_path / "b.dcm", "P-17", "19500101")
+    before = dated(two[0], "20240101", files=(str(one),), sha256=("0",))
+    assert compare([before, dated(two[1], "20240701", files=(str(other),), sha256=("1",))]).doubts == ()
+    # An identifier here and a day of birth there may be anybody's.
+    born = header(tmp_path / "c.dcm", "", "19500101")
+    doubts = compare([before, dated(two[1], "20240701", files=(str(born),), sha256=("2",))]).doubts
+    assert [doubt for doubt in doubts if "names its patient" in doubt]

@@ -68,8 +68,7 @@ class TeachPanel:
         if not (self.scene.ticked() or self.labelled.folders or self.unlabelled.folders):
             then()
         elif not self.logic.collector.busy:
-            self._then = then
-            self.onGather()
+            self._collect(then)
 
     @slot
     def onGather(self, checked=False):
@@ -79,6 +78,11 @@ class TeachPanel:
             self.logic.collector.cancel()
             self.call.ended(_("Cancelled. What was written stays, and the next time goes on from there."))
             return
+        self._collect(None)
+
+    def _collect(self, then):
+        """Collect what is ticked and named; `then` is called after this collecting, and after no other."""
+        self._then = then
         try:
             ensureCollectingInstalled()
             folders = self.labelled.folders, self.unlabelled.folders
