@@ -178,7 +178,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     @slot
     def enter(self):
         """The module is opened: the worker starts meanwhile."""
-        self._entered = True
+        self._entered, self.followup.away = True, False
         self.fillModels()
         self.initializeParameterNode()
         if not self.logic.busy:
@@ -206,7 +206,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     @slot
     def exit(self):
         """Another module is opened; a reading under way goes on, and edits made there are followed."""
-        self._entered = False
+        self._entered, self.followup.away = False, True
         self.clicks.end()
         restoreLayout()
         self.comparison.end(self.live)

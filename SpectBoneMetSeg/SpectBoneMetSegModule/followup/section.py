@@ -49,6 +49,8 @@ class FollowUp(VTKObservationMixin):
         self.link = ViewLink()
         self.earlier = EarlierScans(self.ui, self.say, self.updateButtons)
         self.table = LesionRows(self.ui.changeTable, self.onChosen)
+        #: Whether the user went to another module.
+        self.away = False
         self.shown = None
         self._live = self._known = self._call = self._folder = None
         self._timer = qt.QTimer()
@@ -109,7 +111,7 @@ class FollowUp(VTKObservationMixin):
             self.clear()
             if not self.ui.followupSection.collapsed:
                 self.earlier.offer(live)
-        elif self.shown is not None and self._known != stateOf(live):
+        elif self.shown is not None and not alike(self._known, stateOf(live)):
             self.say(_("The reading has changed since: compare again to follow it."), "warning")
         if self.active:
             self.scans.keep_others_out()
@@ -210,7 +212,13 @@ class FollowUp(VTKObservationMixin):
         self.ui.doubtLabel.visible = bool(self.shown.doubts)
         words = _("Areas matched by a program; a physician confirms. No criteria of response are applied.")
         self.say(f"{words} {changesWords(self.shown)}")
-        self.sideBySide()
+        if not alike(self._known, stateOf(self._live)):
+            self.say(_("The reading was changed while it was compared: compare again to follow it."), "warning")
+        if self.away:
+            # Another module has the screen.
+            self.updateButtons()
+        else:
+            self.sideBySide()
 
     @slot
     def onSideBySide(self, checked=False):
@@ -336,7 +344,14 @@ class FollowUp(VTKObservationMixin):
 
 def stateOf(live):
     """What a comparison depends on of a reading: its lesions, and what was said of them."""
-    return (id(live.reading), tuple(live.reviews().values())) if live is not None else None
+    return (live.reading, tuple(live.reviews().values())) if live is not None else None
+
+
+def alike(one, other):
+    """Whether two states are of one reading with the same words about it."""
+    if one is None or other is None:
+        return one is other
+    return one[0] is other[0] and one[1] == other[1]
 
 
 def optionsOf(live):

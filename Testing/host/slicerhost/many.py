@@ -1,11 +1,16 @@
-"""A reading of many lesions made from arrays: no model has to run for it."""
+"""A reading of many lesions made from arrays: no model has to run for it; and one beside an earlier result."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pydicom
+import pytest
 from numpy.typing import NDArray
+
+from .fixtures import SAMPLE
+from .panel import erase
 
 #: Lesions lie on a grid of so many columns; places in pixels of a field of 1024 rows and 256 columns.
 COLUMNS = 4
@@ -80,3 +85,37 @@ def _hills(shape: tuple[int, int], count: int, seed: int) -> NDArray[np.float32]
         height = HEIGHTS[0] + (HEIGHTS[1] - HEIGHTS[0]) * (place % 7) / 6
         found = np.maximum(found, height * np.exp(-(distance**2) / 2))
     return found.astype(np.float32)
+
+
+def earlier_study(folder, patient=None):
+    """The sample study two years before, with half the counts."""
+    dataset = pydicom.dcmread(SAMPLE)
+    dataset.decompress()
+    dataset.PixelData = (dataset.pixel_array // 2).astype(dataset.pixel_array.dtype).tobytes()
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.2.1143.78"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{dataset.StudyInstanceUID}.1", "1.2.826.0.1.3680043.2.79"
+    dataset.StudyDate = dataset.AcquisitionDate = "20220315"
+    if patient is not None:
+        dataset.PatientID = patient
+    dataset.save_as(folder / "earlier.dcm")
+    return folder / "earlier.dcm"
+
+
+@pytest.fixture
+def section(host, panel, tmp_path):
+    """A reading of the sample, whose second of six areas was erased; in the earlier result the fifth was rejected."""
+    volumes = panel.logic.loadScan(earlier_study(tmp_path))
+    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
+    open_many_lesions(host, panel, volumes, 6)
+    panel.ui.lesionTable.cellWidget(4, 2).setCurrentIndex(2)
+    panel.ui.outputPath.currentPath = str(tmp_path / "results")
+    panel.ui.saveButton.click()
+    assert "Saved in" in panel.ui.statusLabel.text
+    host.clear()
+    volumes = panel.logic.loadScan(SAMPLE)
+    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
+    open_many_lesions(host, panel, volumes, 6)
+    erase(panel.live, 2)
+    panel.result = tmp_path / "results" / "earlier"
+    host.process_events()
+    return panel.followup

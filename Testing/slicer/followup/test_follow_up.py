@@ -5,52 +5,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 from slicerhost.fixtures import SAMPLE, nodes_of
-from slicerhost.many import open_many_lesions
-from slicerhost.panel import all_nodes, erase, table_of
+from slicerhost.many import earlier_study
+from slicerhost.panel import all_nodes, table_of
 
-pytest_plugins = ["slicerhost.fixtures"]
+pytest_plugins = ["slicerhost.fixtures", "slicerhost.many"]
 
 FOUR = ["SpectThenAnterior", "SpectNowAnterior", "SpectThenPosterior", "SpectNowPosterior"]
 OURS = {f"vtkMRMLSliceNode{name}" for name in FOUR}
-
-
-def earlier_study(folder, patient=None):
-    """The sample study two years before, with half the counts."""
-    dataset = pydicom.dcmread(SAMPLE)
-    dataset.decompress()
-    dataset.PixelData = (dataset.pixel_array // 2).astype(dataset.pixel_array.dtype).tobytes()
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.2.1143.78"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{dataset.StudyInstanceUID}.1", "1.2.826.0.1.3680043.2.79"
-    dataset.StudyDate = dataset.AcquisitionDate = "20220315"
-    if patient is not None:
-        dataset.PatientID = patient
-    dataset.save_as(folder / "earlier.dcm")
-    return folder / "earlier.dcm"
-
-
-@pytest.fixture
-def section(host, panel, tmp_path):
-    """A reading of the sample, whose second of six areas was erased; in the earlier result the fifth was rejected."""
-    volumes = panel.logic.loadScan(earlier_study(tmp_path))
-    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
-    open_many_lesions(host, panel, volumes, 6)
-    panel.ui.lesionTable.cellWidget(4, 2).setCurrentIndex(2)
-    panel.ui.outputPath.currentPath = str(tmp_path / "results")
-    panel.ui.saveButton.click()
-    assert "Saved in" in panel.ui.statusLabel.text
-    host.clear()
-    volumes = panel.logic.loadScan(SAMPLE)
-    panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
-    open_many_lesions(host, panel, volumes, 6)
-    erase(panel.live, 2)
-    panel.result = tmp_path / "results" / "earlier"
-    host.process_events()
-    return panel.followup
 
 
 def compared(section, until, path=None):
