@@ -109,8 +109,11 @@ def add_lesion(
     parts, count = ndimage.label(mask & ~ndimage.binary_dilation(ids > 0, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
     if not count:
         raise ValueError("there is no room beside the lesion that is there")
+    # Of what a neighbour splits, the part that was meant.
+    pixels = np.argwhere(parts)
+    nearest = pixels[((pixels - (row, column)) ** 2).sum(1).argmin()]
     result = ids.copy()
-    result[parts == 1 + int(np.bincount(parts.ravel())[1:].argmax())] = int(ids.max(initial=0)) + 1
+    result[parts == parts[tuple(nearest)]] = int(ids.max(initial=0)) + 1
     return result
 
 
@@ -206,7 +209,7 @@ def cut_lesion(ids: Ids, start: Place, end: Place) -> Ids:
     from scipy import ndimage
 
     a, b = _pixel(start, ids.shape), _pixel(end, ids.shape)
-    line = ndimage.binary_dilation(line_between(ids.shape, a, b))
+    line = _parting(line_between(ids.shape, a, b))
     result = ids.copy()
     crossed = [int(number) for number in np.unique(ids[line]) if number]
     parted = False
@@ -223,6 +226,14 @@ def cut_lesion(ids: Ids, start: Place, end: Place) -> Ids:
     if not parted:
         raise ValueError("the line parts no lesion")
     return result
+
+
+def _parting(line: Mask) -> Mask:
+    """A line without diagonal steps, through which lesions would still touch."""
+    whole = line.copy()
+    whole[:-1, 1:] |= line[:-1, :-1] & line[1:, 1:]
+    whole[:-1, :-1] |= line[:-1, 1:] & line[1:, :-1]
+    return whole
 
 
 def _half_height(

@@ -184,3 +184,15 @@ def test_a_lesion_outlined_beside_another_leaves_a_pixel_free_and_where_there_is
     ids[200, 80] = 0
     with pytest.raises(ValueError, match="no room"):
         add_lesion(ids, study, {}, (200, 80), "anterior")
+
+
+@pytest.mark.parametrize("end", [(30, 38), (22, 38), (38, 30), (38, 38), (35, 22)])
+def test_a_cut_takes_no_more_than_a_line(end):
+    rows, columns = np.mgrid[:60, :60]
+    ids = ((rows - 30) ** 2 + (columns - 30) ** 2 <= 64).astype(np.uint16)
+    start = (60 - end[0], 60 - end[1])
+    parted = cut_lesion(ids, start, end)
+    assert set(np.unique(parted)) == {0, 1, 2}
+    assert number_lesions(parted > 0).max() == 2, "they would be one again"
+    # A diagonal line without diagonal steps has a corner more for each of them.
+    assert (ids > 0).sum() - (parted > 0).sum() <= 2 * 17
