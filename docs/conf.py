@@ -1,6 +1,10 @@
 """The site of the documents and of the reference that is built from the docstrings: `make docs`."""
 
+from pathlib import Path
+
 from SpectBoneMetSegLib import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
 
 project = "SpectBoneMetSeg"
 author = "The SpectBoneMetSeg developers"
@@ -52,6 +56,22 @@ def show_as_written(_app, what, _name, _thing, _options, lines):
     lines[:] = written
 
 
+def link_or_name(_app, tree):
+    """Links from the README to files beside it lead to the page that shows the file, or only name the file."""
+    from sphinx.addnodes import pending_xref
+
+    for link in list(tree.findall(pending_xref)):
+        target = link["reftarget"]
+        if link.get("reftype") != "myst" or not (ROOT / target).is_file():
+            continue
+        page = Path(target).stem.lower()
+        if (ROOT / "docs" / f"{page}.md").is_file() and Path(target).parent == Path():
+            link["refdomain"], link["reftarget"] = "doc", page
+        else:
+            link.replace_self(link.children)
+
+
 def setup(app):
     """Sphinx calls this."""
+    app.connect("doctree-read", link_or_name)
     app.connect("autodoc-process-docstring", show_as_written)

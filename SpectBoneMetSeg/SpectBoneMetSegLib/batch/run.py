@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from ..loading.options import Options
     from ..model.card import ModelCard
 
-__all__ = ["WORKSHOP", "Plan", "Run", "alone_in_workshop", "broken_files", "make_plan"]
+__all__ = ["LOCK", "STATE", "STOP", "WORKSHOP", "Plan", "Read", "Run", "alone_in_workshop", "broken_files", "make_plan"]
 
-#: Hidden folder of a run in the folder of results: its lock, and results that are not yet whole.
+#: Hidden folder of a run in the folder of results, where results lie that are not yet whole.
 WORKSHOP = ".batch"
+#: In it: the lock of the run, how far it is, and the wish that it ends.
+LOCK, STATE, STOP = "lock", "progress.json", "stop"
 #: Seconds between two writings of the list of failures, which a killed run leaves as it was last written.
 FAILURES_EVERY = 1.0
 
+#: From cases to what is told of each, such as `Pool.results`.
 Read = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
 
 
@@ -103,9 +106,12 @@ def alone_in_workshop(output: Path) -> FileLock:
     workshop = output / WORKSHOP
     try:
         workshop.mkdir(exist_ok=True)
-        lock = locked(workshop / "lock", output, "output", who="run")
+        lock = locked(workshop / LOCK, output, "output", who="run")
         shutil.rmtree(workshop / "unfinished", ignore_errors=True)
         (workshop / "unfinished").mkdir(exist_ok=True)
+        # What the run before told, or was told, says nothing of this one.
+        for name in (STATE, STOP):
+            (workshop / name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.", "output") from error
     return lock

@@ -21,12 +21,10 @@ from ..common.errors import UserError
 from ..common.files import whole_file
 from ..common.locks import is_locked
 from ..common.processes import kill_group
-from .run import WORKSHOP
+from .run import LOCK, STATE, STOP, WORKSHOP
 
-__all__ = ["LOCK", "STATE", "RunState", "StateFile", "is_running", "read_state", "stop_run"]
+__all__ = ["RunState", "StateFile", "is_running", "read_state", "stop_run"]
 
-#: In the hidden folder of a run.
-STATE, LOCK = "progress.json", "lock"
 #: Seconds between two writings while studies are read.
 EVERY = 0.5
 
@@ -81,12 +79,18 @@ class StateFile:
             part.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
 
     def tick(self, done: int, failed: int, seconds_left: float | None) -> None:
-        """A study is over; written now and then."""
+        """A study is over; written now and then.
+
+        Raises:
+            KeyboardInterrupt: somebody wishes that the run ends.
+        """
         changes: dict[str, Any] = {"done": done, "failed": failed, "seconds_left": seconds_left}
         if time.monotonic() - self._written >= EVERY:
             self.tell(**changes)
         else:
             self.state = replace(self.state, **changes)
+        if (self._path.parent / STOP).exists():
+            raise KeyboardInterrupt
 
 
 def is_running(output: Path) -> bool:
@@ -110,17 +114,23 @@ def stop_run(output: Path, at_once: bool = False) -> None:
         at_once: kill it with all its processes; no result is half-written, the tables are those of the last run.
 
     Raises:
-        UserError: it is at work on another machine.
+        UserError: it is at work on another machine and is to end at once, or the wish cannot be written.
     """
     state = read_state(output)
-    # A file that tells of an end was left by another run: its number may be anybody's by now.
     if state is None or state.stage != "reading" or not is_running(output):
         return
-    if state.host != platform.node():
-        raise UserError(f"The run in {output} is at work on {state.host}; stop it there.")
-    # As long as the lock is held the number belongs to its holder.
-    if at_once or sys.platform == "win32":
+    here = state.host == platform.node()
+    if at_once and not here:
+        raise UserError(f"The run in {output} is at work on {state.host}; end it there.")
+    # The file is cleared as soon as the lock is taken: the number is that of the lock's holder.
+    if at_once:
         kill_group(state.pid)
-    else:
+    elif here and sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(state.pid, signal.SIGTERM)
+    else:
+        # No signal reaches it: it looks for the wish after every study.
+        try:
+            (output / WORKSHOP / STOP).touch()
+        except OSError as error:
+            raise UserError(f"{output} cannot be written ({error.strerror}); end the run on {state.host}.") from error

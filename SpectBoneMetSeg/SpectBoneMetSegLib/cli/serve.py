@@ -109,16 +109,12 @@ def _alone(output: Path) -> FileLock:
     Raises:
         UserError: another run is at work there.
     """
-    from ..batch.run import WORKSHOP, alone_in_workshop
-    from ..batch.state import STATE
+    from ..batch.run import alone_in_workshop
 
     end = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            lock = alone_in_workshop(output)
-            # What a run over a folder told before says nothing of the receiver.
-            (output / WORKSHOP / STATE).unlink(missing_ok=True)
-            return lock
+            return alone_in_workshop(output)
         except UserError:
             if time.monotonic() > end:
                 raise

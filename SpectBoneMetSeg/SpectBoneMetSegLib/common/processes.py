@@ -27,7 +27,10 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process started with `own_group` and all its descendants; nothing if it is gone."""
+    """Kill a process started with `own_group` and all its descendants; nothing if it is gone.
+
+    A process that a launcher such as PythonSlicer started in its own group ends alone: its children see that it does.
+    """
     if sys.platform == "win32":
         # Without a window of its own: Slicer has no console, and one would flash up.
         command = ["taskkill", "/F", "/T", "/PID", str(pid)]
@@ -35,7 +38,10 @@ def kill_group(pid: int) -> None:
     else:
         # The group outlives its leader: descendants of a crashed child are ended too.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                os.kill(pid, signal.SIGKILL)
 
 
 def how_it_ended(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:

@@ -44,6 +44,8 @@ HEADER_BYTES = 2**16
 #: Characters of a field of an NRRD header, or of a file that it names: a longer one, put with its path into a message
 #: of what is wrong, overruns the library's buffer of 1,024. Three directions with all their digits take some 250.
 LONGEST_FIELD = 400
+#: Bytes of an NRRD header.
+LONGEST_HEADER = 2**20
 
 
 @dataclass(frozen=True)
@@ -254,18 +256,26 @@ def _of_no_dimension(path: Path) -> bool:
 def _has_endless_field(path: Path) -> bool:
     """Whether a line of an NRRD header is longer than its library can complain about: it would end the process.
 
-    Comments, pairs of a key and a value (":=") and the content may be as long as they like.
+    Comments, pairs of a key and a value (":=") and the content may be as long as they like; a header of a megabyte
+    and more is no image's.
     """
     if path.suffix.lower() not in (".nrrd", ".nhdr"):
         return False
     with path.open("rb") as file:
-        content = file.read(2**20).replace(b"\r\n", b"\n")
+        content = file.read(LONGEST_HEADER).replace(b"\r\n", b"\n")
+        whole = b"\n\n" in content or not file.read(1)
     header = content.split(b"\n\n")[0]
-    fields = [line for line in header.split(b"\n") if b":=" not in line and not line.startswith((b"#", b"content:"))]
+    fields = [line for line in header.split(b"\n") if _is_field(line)]
     if re.search(rb"^data ?file:\s*LIST", header, re.M | re.I):
         # The names of the files with its pixels follow, to the end.
         fields += content[len(header) :].split(b"\n")
-    return any(len(line) > LONGEST_FIELD for line in fields)
+    return not whole or any(len(line) > LONGEST_FIELD for line in fields)
+
+
+def _is_field(line: bytes) -> bool:
+    """Whether a line of an NRRD header is none of those that may be long; what comes first, ": " or ":=", decides."""
+    pair, field = line.find(b":="), line.find(b": ")
+    return not line.startswith((b"#", b"content:")) and (pair < 0 or 0 <= field < pair)
 
 
 def _is_bzip2(path: Path) -> bool:

@@ -21,10 +21,14 @@ lock, state = alone_in_workshop(output), StateFile(output)
 state.tell(total=7, before=2)
 print("spectbonemetseg: It waits.", flush=True)
 try:
-    time.sleep(60)
+    while True:
+        time.sleep(0.02)
+        state.tick(0, 0, None)
 except KeyboardInterrupt:
     pass
 """
+#: PythonSlicer is a launcher: the process that it starts is not the head of the group.
+LAUNCHER = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, *sys.argv[1:]]).returncode)"
 
 
 def until(condition, seconds=60.0):
@@ -72,10 +76,30 @@ def test_a_second_run_is_refused_before_it_starts(a_run):
         start_run(archive)
 
 
-def test_a_run_of_another_machine_is_not_ended_here(a_run, monkeypatch):
+def test_a_run_of_another_machine_is_asked_but_not_killed_from_here(a_run, monkeypatch):
+    archive, process = a_run
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
-    with pytest.raises(UserError, match="stop it there"):
-        stop_run(a_run[0].output)
+    with pytest.raises(UserError, match="end it there"):
+        stop_run(archive.output, at_once=True)
+    assert is_running(archive.output)
+    stop_run(archive.output)
+    until(lambda: process.poll() is not None)
+    # The wish was for that run alone.
+    alone_in_workshop(archive.output).release()
+    StateFile(archive.output).tick(1, 0, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system kills the tree of a process")
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_run_behind_a_launcher_ends(tmp_path, at_once):
+    (tmp_path / "scans").mkdir()
+    archive = Archive(tmp_path / "scans", tmp_path / "out")
+    process = start_run(archive, command=[sys.executable, "-c", LAUNCHER, "-c", RUN])
+    until(lambda: read_state(archive.output) is not None)
+    assert read_state(archive.output).pid != process.pid
+    stop_run(archive.output, at_once=at_once)
+    until(lambda: process.poll() is not None)
+    assert not is_running(archive.output)
 
 
 @pytest.mark.parametrize(

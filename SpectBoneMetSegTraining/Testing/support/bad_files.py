@@ -148,6 +148,8 @@ def _nrrd() -> Iterator[Named]:
     yield "cut.nrrd", made({}, pixels[:20])
     for length in (1100, 20000):
         yield f"endless{length}.nrrd", made({"type": "U" * length})
+        yield f"pair{length}.nrrd", made({"type": "U" * length + ":=1"})
+        yield f"late{length}.nrrd", made({"content": "c" * 2**20, "type": "U" * length})
         yield f"list{length}.nrrd", made({"data file": "LIST", "encoding": "raw"}, b"U" * length)
     yield "bomb.nrrd", made({"sizes": "20000 20000 1"}, gzip.compress(bytes(64_000_000), 9))
     yield "magic.nrrd", made({}, first="NRRD9999")
