@@ -65,6 +65,10 @@ class ReadingActions:
         """Say what the model was loaded with."""
         self.messages.ready(facts, self.logic.busy)
 
+    def readsAnyway(self):
+        """Whether the user insists on reading what looks like no whole body in counts."""
+        return self._parameterNode is not None and self._parameterNode.readAnyway
+
     def showRead(self, result):
         """A box round what was read, which may be moved; none round the whole body."""
         parameters = self._parameterNode

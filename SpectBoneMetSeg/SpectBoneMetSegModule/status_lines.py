@@ -21,19 +21,16 @@ STYLES = {
 }
 
 
-class Messages:
-    """The lines of the panel; no window has to be closed."""
+class StatusLine:
+    """Says in one line, `line`, what happens and what went wrong."""
 
-    def __init__(self, ui):
-        """Take over the labels of a panel."""
-        self.ui = ui
-        ui.noticeLabel.styleSheet = STYLES["notice"]
+    line = None
 
     def say(self, text, kind=""):
         """Show one line, of kind "", "warning" or "error"."""
-        self.ui.statusLabel.text = text
-        self.ui.statusLabel.toolTip = text
-        self.ui.statusLabel.styleSheet = STYLES[kind]
+        self.line.text = text
+        self.line.toolTip = text
+        self.line.styleSheet = STYLES[kind]
 
     def fail(self, sentence):
         """Say what went wrong, a sentence or a UserError, and keep it in the log."""
@@ -41,6 +38,15 @@ class Messages:
         logging.error(words)
         note(words)
         self.say(words, "error")
+
+
+class Messages(StatusLine):
+    """The lines of the panel; no window has to be closed."""
+
+    def __init__(self, ui):
+        """Take over the labels of a panel."""
+        self.ui, self.line = ui, ui.statusLabel
+        ui.noticeLabel.styleSheet = STYLES["notice"]
 
     def warn(self, sentences):
         """Show what to beware of; nothing hides the line."""

@@ -23,15 +23,6 @@ def stateText(state):
     return texts[state]
 
 
-def duration(seconds):
-    """Seconds in the unit that suits them."""
-    if seconds < 90:
-        return _("{seconds:.0f} s").format(seconds=seconds)
-    if seconds < 90 * 60:
-        return _("{minutes:.0f} min").format(minutes=seconds / 60)
-    return _("{hours:.1f} h").format(hours=seconds / 3600)
-
-
 def scanName(files):
     """What a scan is called: its file, or the folder of its files."""
     first = Path(files[0])

@@ -74,6 +74,43 @@ def onto_disk(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
+def put_on_disk(path: Path, content: bytes | Path) -> None:
+    """Write a file that is whole and on the disk once this returns, or not there.
+
+    Args:
+        content: of the file, or another file that is copied piece by piece.
+
+    Raises:
+        OSError: the disk takes nothing.
+    """
+    part = beside(path)
+    try:
+        with part.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        names_on_disk(path.parent)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def names_on_disk(folder: Path) -> None:
+    """Wait until a folder's own list of names is on the disk; Windows writes it with the file."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def put_in_place(finished: Path, target: Path) -> None:
     """Rename the folder `finished` to `target`; an earlier folder stays until the new one stands in its place.
 

@@ -24,6 +24,10 @@ def doubts_of(times: Sequence[TimePoint], maps: Sequence[Registration]) -> tuple
         doubts.append("The files of these scans name different patients: make sure that they are of one.")
     elif not all(known_of_both(one, two) for one, two in combinations(patients, 2)):
         doubts.append("Not every scan's file names its patient: make sure that the scans are of one.")
+    for time in times:
+        # What was told of a reading holds for what is made of it.
+        told = time.reading.receipt.get("warnings")
+        doubts += [f"{time.name}: {warning}" for warning in told] if isinstance(told, list) else []
     if not all(time.date for time in times):
         doubts.append("Not every scan says its day: the scans stand in the order in which they were given.")
     for (one, two), step in zip(pairwise(times), maps, strict=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..common.errors import UserError
+from ..loading.dicom import texts_of
 from ..scan.planar import WholeBodyScan
 
 __all__ = ["Patient", "differ", "known_of_both", "patient_in", "patient_of"]
@@ -21,19 +23,13 @@ def patient_of(scan: WholeBodyScan) -> Patient:
 
 def patient_in(files: Iterable[Path]) -> Patient:
     """Identifier and day of birth in the first of some files that says any; a file that is no DICOM says none."""
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
     for file in files:
         try:
-            dataset = dcmread(file, stop_before_pixels=True, specific_tags=["PatientID", "PatientBirthDate"])
-            told = (str(dataset.get(name) or "").strip() for name in ("PatientID", "PatientBirthDate"))
-            patient = (next(told).casefold(), next(told))
-        # A damaged header raises whatever its bytes lead to.
-        except (InvalidDicomError, OSError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError):
+            identifier, born = texts_of(file, "PatientID", "PatientBirthDate")
+        except (UserError, OSError):
             continue
-        if patient != UNKNOWN:
-            return patient
+        if identifier or born:
+            return identifier.casefold(), born
     return UNKNOWN
 
 

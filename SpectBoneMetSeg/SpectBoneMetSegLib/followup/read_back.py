@@ -62,10 +62,7 @@ def read_result(folder: Path) -> Reading:
         }
         probability = _pixels(folder / "probability.nrrd").astype(np.float32)
         lesions, rejected = _decided(measure_lesions(scan, union, views, probability), folder, receipt)
-        crop = receipt["crop"]
-        box = ThoraxCrop(
-            tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
-        )
+        box = ThoraxCrop.from_dict(receipt["crop"])
     except DAMAGED as error:
         raise UserError(f"{folder} is no whole result ({error}); read the scan again.") from error
     return Reading(

@@ -102,10 +102,7 @@ def result_from(
     Raises:
         KeyError, TypeError, ValueError: facts and arrays are not those of a result.
     """
-    crop = facts["crop"]
-    box = ThoraxCrop(
-        tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
-    )
+    box = ThoraxCrop.from_dict(facts["crop"])
     maps = {name: np.asarray(probabilities[name], np.float32) for name in VIEW_NAMES if name in probabilities}
     receipt = dict(facts["receipt"])
     # Scenes of earlier versions hold the limits in the receipt alone.

@@ -36,6 +36,7 @@ __all__ = [
     "looks_like_dicom",
     "read_dicom",
     "read_header",
+    "texts_of",
     "view_of",
 ]
 
@@ -92,6 +93,17 @@ def read_header(path: Path, called: str | None = None, only: Sequence[str] = ())
         dataset, _ = load_dataset(path, pixels=False, name=name, only=only)
         _check_kind(dataset, name)
         return dataset
+
+
+def texts_of(path: Path, *keywords: str) -> list[str]:
+    """Some elements of any DICOM file as texts, "" for what it lacks.
+
+    Raises:
+        UserError: it is no DICOM file, or damaged.
+    """
+    with _one_sentence(path.name):
+        dataset, _ = load_dataset(path, pixels=False, name=path.name, only=("SOPClassUID", *keywords))
+        return [text(dataset, keyword) for keyword in keywords]
 
 
 def view_of(dataset: Dataset, path: Path) -> ViewName | None:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .journal import Entry, Journal, several
+from ..common.plural import several
+from .journal import Entry, Journal
 from .sending import Destination, Parcel, objects_in, send
 
 __all__ = ["Delivery"]

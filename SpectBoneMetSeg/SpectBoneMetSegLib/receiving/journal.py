@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from ..common.files import beside
+from ..common.files import put_on_disk
 
-__all__ = ["Entry", "Journal", "State", "on_disk", "put_on_disk", "several"]
+__all__ = ["Entry", "Journal", "State"]
 
 State = Literal["received", "read", "failed", "no scan"]
 
@@ -104,45 +101,3 @@ def _stored(folder: Path, has_images: Callable[[str], bool]) -> Iterator[Entry]:
             path.unlink(missing_ok=True)
         elif entry.key == path.stem:
             yield entry
-
-
-def several(number: int, noun: str, more: str = "") -> str:
-    """A number of things in words: "1 study", "2 studies"; `more` is the noun of several."""
-    return f"{number} {noun if number == 1 else more or f'{noun}s'}"
-
-
-def put_on_disk(path: Path, content: bytes | Path) -> None:
-    """Write a file that is whole and on the disk once this returns, or not there.
-
-    Args:
-        content: of the file, or another file that is copied piece by piece.
-
-    Raises:
-        OSError: the disk takes nothing.
-    """
-    part = beside(path)
-    try:
-        with part.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        on_disk(path.parent)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def on_disk(folder: Path) -> None:
-    """Wait until a folder's own list of names is on the disk; Windows writes it with the file."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

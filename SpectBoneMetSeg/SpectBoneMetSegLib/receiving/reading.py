@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..batch.cases import Case, identity_of, place, receipt_of
 from ..batch.earlier import is_done, row_of, row_of_earlier
+from ..batch.run import Read
 from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..loading.archive import find_scans
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from ..batch.work import Settings
     from ..model.card import ModelCard
 
-__all__ = ["Read", "StudyRead", "done_before", "read_study"]
-
-#: From cases to what is told of each, such as `Pool.results`.
-Read = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
+__all__ = ["StudyRead", "done_before", "read_study"]
 
 
 @dataclass

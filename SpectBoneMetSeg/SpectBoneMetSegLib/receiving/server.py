@@ -19,9 +19,9 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
+from ..common.plural import several
 from ..loading.dicom import NotPlanarError, read_header
 from ..loading.dicom_values import text
-from .journal import several
 from .spool import FullError, Spool
 
 if TYPE_CHECKING:

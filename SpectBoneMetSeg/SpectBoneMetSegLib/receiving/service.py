@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.cases import Case
+from ..batch.run import Read
 from ..common.errors import UserError
+from ..common.plural import several
 from .delivery import Delivery
-from .journal import Entry, several
-from .reading import Read, StudyRead, read_study
+from .journal import Entry
+from .reading import StudyRead, read_study
 from .sending import Destination
 from .spool import Spool
 from .table import write_studies

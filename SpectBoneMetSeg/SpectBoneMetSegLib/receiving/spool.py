@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.files import sha256_of
+from ..common.files import names_on_disk, put_on_disk, sha256_of
 from ..common.locks import LOCK, FileLock
-from .journal import Entry, Journal, on_disk, put_on_disk
+from .journal import Entry, Journal
 
 __all__ = ["FullError", "Spool", "study_key"]
 
@@ -152,7 +152,7 @@ class Spool:
                 self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
             if not target.parent.is_dir():
                 target.parent.mkdir()
-                on_disk(target.parent.parent)
+                names_on_disk(target.parent.parent)
             before = target.stat().st_size if target.is_file() else 0
             put_on_disk(target, file)
             self._bytes += size - before

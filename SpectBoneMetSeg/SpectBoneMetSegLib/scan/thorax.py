@@ -7,7 +7,9 @@ feet, where they are in the field, have to fit a human being, and the confidence
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,3 +248,9 @@ class ThoraxCrop:
     confidence: float
     reasons: tuple[str, ...] = ()
     method: str = "profiles"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ThoraxCrop:
+        """From plain values of its attributes; KeyError or TypeError where they are none."""
+        rows, columns = (tuple(values[name]) for name in ("rows", "columns"))
+        return cls(rows, columns, values["confidence"], tuple(values["reasons"]), values["method"])

@@ -51,13 +51,9 @@ def load_reading(path: str | Path) -> Reading:
         OSError, ValueError, KeyError, TypeError: it is no such file.
     """
     facts, arrays = load_arrays(path)
-    crop = facts["crop"]
-    box = ThoraxCrop(
-        tuple(crop["rows"]), tuple(crop["columns"]), crop["confidence"], tuple(crop["reasons"]), crop["method"]
-    )
     return Reading(
         scan=scan_from(facts, of_views(arrays, "counts")),
-        crop=box,
+        crop=ThoraxCrop.from_dict(facts["crop"]),
         lesions=tuple(map(_lesion_from, facts["lesions"])),
         mask=arrays["union"],
         view_masks=of_views(arrays, "mask"),

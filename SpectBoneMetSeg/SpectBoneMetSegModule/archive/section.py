@@ -8,7 +8,6 @@ terminal.
 # ruff: noqa: N802
 
 import csv
-import logging
 import shutil
 import sys
 from pathlib import Path
@@ -19,17 +18,17 @@ import slicer
 from slicer.i18n import tr as _
 
 from .. import settings
-from ..panel_texts import panelWords
-from ..problems import note, slot
+from ..panel_texts import durationWords
+from ..problems import slot
 from ..requirements import RESOURCES
-from ..status_lines import STYLES
+from ..status_lines import StatusLine
 
 POLL_MS = 500
 #: Failures that the section lists; all of them stand in failures.csv.
 LISTED = 100
 
 
-class ArchiveRun:
+class ArchiveRun(StatusLine):
     """Starts a run over a folder, and shows how far it is."""
 
     def __init__(self, panel):
@@ -38,6 +37,7 @@ class ArchiveRun:
         widget = slicer.util.loadUI(str(RESOURCES / "UI" / "Archive.ui"))
         panel.ui.sectionsPlace.layout().addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
+        self.line = self.ui.archiveStatus
         self._process, self._before = None, None
         self._ending = self._following = False
         self._timer = qt.QTimer()
@@ -68,18 +68,6 @@ class ArchiveRun:
 
         started = self._process is not None and self._process.poll() is None
         return started or (self.output is not None and is_running(self.output))
-
-    def say(self, text, kind=""):
-        """Show one line in the section."""
-        self.ui.archiveStatus.text = text
-        self.ui.archiveStatus.styleSheet = STYLES[kind]
-
-    def fail(self, error):
-        """Say what stands in the way, in the section."""
-        words = panelWords(error)
-        logging.error(words)
-        note(words)
-        self.say(words, "error")
 
     def recover(self):
         """After an error the buttons say what can be done."""
@@ -145,13 +133,14 @@ class ArchiveRun:
     def end(self):
         """Ask the run to end; asked again it is killed."""
         from SpectBoneMetSegLib.batch.state import is_running, read_state, stop_run
+        from SpectBoneMetSegLib.common.processes import kill_tree
 
         if read_state(self.output) is None or not is_running(self.output):
             # It still looks for studies, and has written nothing.
             if self._process is None:
                 self.fail(_("A run that was started elsewhere is at work in this folder: end it there."))
                 return
-            self._process.kill()
+            kill_tree(self._process)
         else:
             stop_run(self.output, at_once=self._ending)
         self._ending = True
@@ -258,12 +247,3 @@ def failureWords(path, reason):
     """What could not be read, in a line; most reasons name the file."""
     name = Path(path).name
     return reason if name in reason else f"{name}: {reason}"
-
-
-def durationWords(seconds):
-    """Seconds in words."""
-    if seconds < 100:
-        return _("{seconds:.0f} s").format(seconds=seconds)
-    if seconds < 6000:
-        return _("{minutes:.0f} min").format(minutes=seconds / 60)
-    return _("{hours:.1f} h").format(hours=seconds / 3600)

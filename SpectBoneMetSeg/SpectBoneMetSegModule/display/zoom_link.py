@@ -14,8 +14,8 @@ from ..problems import slot
 SAME = 1e-3
 
 
-class ZoomLink(VTKObservationMixin):
-    """Lets the zoom of one of the four views be that of all."""
+class LinkedViews(VTKObservationMixin):
+    """Lets some views follow the one that is moved; what they take over from it, `take` says."""
 
     def __init__(self):
         """Nothing is linked yet."""
@@ -36,28 +36,47 @@ class ZoomLink(VTKObservationMixin):
     @slot
     def begin(self):
         """Begin with the scale at which every scan is seen whole."""
-        if not self._wanted:
+        nodes = self.nodes()
+        if not self._wanted or not nodes:
             return
-        nodes = shownNodes()
-        if nodes:
-            self._take(max(nodes, key=scaleOf))
+        self.first(nodes)
         for node in nodes:
-            if not self.hasObserver(node, "ModifiedEvent", self.onZoomed):
-                self.addObserver(node, "ModifiedEvent", self.onZoomed)
+            if not self.hasObserver(node, "ModifiedEvent", self.onMoved):
+                self.addObserver(node, "ModifiedEvent", self.onMoved)
 
     @slot
-    def onZoomed(self, caller, event):
-        """A view was zoomed, shifted or sized: the others take its scale, and stay where they are."""
-        if not self._linking and not slicer.mrmlScene.IsBatchProcessing():
-            self._take(caller)
+    def onMoved(self, caller, event):
+        """A view was zoomed, shifted or sized: the others follow."""
+        if self._wanted and not self._linking and not slicer.mrmlScene.IsBatchProcessing():
+            self.take(caller, scaleOf(caller))
 
-    def _take(self, leader):
+    def nodes(self):
+        """The slice nodes of the views that are there."""
+        raise NotImplementedError
+
+    def first(self, nodes):
+        """Let the views begin alike."""
+        leader = max(nodes, key=scaleOf)
+        self.take(leader, scaleOf(leader))
+
+    def take(self, leader, scale):
+        """Let all views follow one, `scale` millimetres in a pixel."""
+        raise NotImplementedError
+
+
+class ZoomLink(LinkedViews):
+    """Lets the zoom of one of the four views be that of all, which stay where they are."""
+
+    def nodes(self):
+        """The slice nodes of the four views."""
+        nodes = (slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{VIEWS[name]}") for name in LAYOUTS[BESIDE])
+        return [node for node in nodes if node is not None]
+
+    def take(self, leader, scale):
+        """Let all views have one scale."""
         self._linking = True
-        scale = scaleOf(leader)
-        for node in shownNodes():
-            if abs(scaleOf(node) - scale) > SAME * scale:
-                width, height = node.GetDimensions()[:2]
-                node.SetFieldOfView(scale * width, scale * height, node.GetFieldOfView()[2])
+        for node in self.nodes():
+            setScale(node, scale)
         self._linking = False
 
 
@@ -66,7 +85,8 @@ def scaleOf(node):
     return node.GetFieldOfView()[1] / max(1, node.GetDimensions()[1])
 
 
-def shownNodes():
-    """The slice nodes of the four views."""
-    nodes = (slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{VIEWS[name]}") for name in LAYOUTS[BESIDE])
-    return [node for node in nodes if node is not None]
+def setScale(node, scale):
+    """Show so many millimetres in a pixel of a slice view, which stays as it is where that is so already."""
+    if abs(scaleOf(node) - scale) > SAME * scale:
+        width, height = node.GetDimensions()[:2]
+        node.SetFieldOfView(scale * width, scale * height, node.GetFieldOfView()[2])

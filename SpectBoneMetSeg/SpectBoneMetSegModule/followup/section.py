@@ -7,7 +7,6 @@ and its edits stay as they are.
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
-import logging
 import shutil
 import sys
 import tempfile
@@ -23,9 +22,9 @@ from SpectBoneMetSegLib.mrml.slice_views import FOLLOWED
 
 from ..display.views import fitViews, restoreLayout
 from ..panel_texts import panelWords
-from ..problems import note, slot
+from ..problems import slot
 from ..requirements import RESOURCES
-from ..status_lines import STYLES
+from ..status_lines import STYLES, StatusLine
 from .earlier_scans import EarlierScans
 from .tables import LesionRows, legendText, showBurdens, stateWords
 from .view_link import ViewLink
@@ -33,7 +32,7 @@ from .view_link import ViewLink
 POLL_MS = 50
 
 
-class FollowUp(VTKObservationMixin):
+class FollowUp(StatusLine, VTKObservationMixin):
     """Compares the reading of a panel with earlier scans, and shows both."""
 
     def __init__(self, panel):
@@ -45,6 +44,7 @@ class FollowUp(VTKObservationMixin):
         widget = slicer.util.loadUI(str(RESOURCES / "UI" / "FollowUp.ui"))
         panel.ui.sectionsPlace.layout().addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
+        self.line = self.ui.followupStatus
         self.scans = ComparedScans(slicer.mrmlScene, lambda row: stateWords(row.change))
         self.link = ViewLink()
         self.earlier = EarlierScans(self.ui, self.say, self.updateButtons)
@@ -73,18 +73,6 @@ class FollowUp(VTKObservationMixin):
         ui.openPageButton.connect("clicked(bool)", self.onOpenPage)
         ui.bodyLevelSlider.connect("valueChanged(double)", self.onLevel)
         ui.followupSection.connect("contentsCollapsed(bool)", self.onFolded)
-
-    def say(self, text, kind=""):
-        """Show one line in the section, of kind "", "warning" or "error"."""
-        self.ui.followupStatus.text = text
-        self.ui.followupStatus.styleSheet = STYLES[kind]
-
-    def fail(self, error):
-        """Say what stands in the way, in the section."""
-        words = panelWords(error)
-        logging.error(words)
-        note(words)
-        self.say(words, "error")
 
     def recover(self):
         """After an error: nothing is under way, and the buttons say what can be done."""
@@ -171,7 +159,7 @@ class FollowUp(VTKObservationMixin):
             words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
             raise UserError(words.format(folder=self._folder, why=error.strerror)) from error
         arguments = {"own": str(own), "earlier": paths, "folder": str(self._folder), "model": model}
-        arguments |= {"engine": engine, "device": device, "options": optionsOf(live)}
+        arguments |= {"engine": engine, "device": device, "options": optionsOf(live, self.panel.readsAnyway())}
         self._known = stateOf(live)
         self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
         self.ui.followupBar.setValue(0)
@@ -232,7 +220,7 @@ class FollowUp(VTKObservationMixin):
             self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
         self.scans.show(self.panel.views.fromBehind)
         fitViews()
-        self.link.link(self.shown.body)
+        self.link.follow(self.shown.body)
         editor = self.panel.ui.segmentEditor.mrmlSegmentEditorNode()
         if editor is not None and not self.hasObserver(editor, "ModifiedEvent", self.onEditor):
             self.addObserver(editor, "ModifiedEvent", self.onEditor)
@@ -354,11 +342,11 @@ def alike(one, other):
     return one[0] is other[0] and one[1] == other[1]
 
 
-def optionsOf(live):
-    """How an earlier scan is read: as the open one was, with the sliders where they stand."""
+def optionsOf(live, anyway):
+    """How an earlier scan is read: as the open one was, with the sliders and the tick where they stand."""
     told = live.result.receipt.get("region", "thorax")
     limits = {"threshold": live.threshold, "minimum_area_mm2": live.minimum_area_mm2}
-    return {"region": told if told in ("thorax", "whole-body") else "thorax", "read_anyway": True, **limits}
+    return {"region": told if told in ("thorax", "whole-body") else "thorax", "read_anyway": anyway, **limits}
 
 
 def errorWords(error):

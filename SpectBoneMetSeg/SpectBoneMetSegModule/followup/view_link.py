@@ -4,53 +4,32 @@
 # ruff: noqa: N802
 
 import numpy as np
-import qt
 import slicer
-from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.slice_views import COMPARED
 
-from ..display.zoom_link import SAME, scaleOf
-from ..problems import slot
+from ..display.zoom_link import LinkedViews, scaleOf, setScale
 
 #: Places that lie closer together than this are the same (mm).
 CLOSE_MM = 0.05
 #: At first the field is so much smaller than its view: a head at the field's edge is not under the line of letters.
 ROOM = 1.1
+EARLIER_VIEWS, LATER_VIEWS = (
+    [view for name, view in COMPARED.items() if name.startswith(when)] for when in ("then", "now")
+)
 
 
-class ViewLink(VTKObservationMixin):
+class ViewLink(LinkedViews):
     """Lets the place and the zoom of one of the four views be that of all, through the map between both scans."""
 
     def __init__(self):
         """Nothing is linked yet."""
-        VTKObservationMixin.__init__(self)
-        self._wanted = self._linking = False
+        LinkedViews.__init__(self)
         self._body, self._offset = None, np.zeros(2)
 
-    def link(self, body):
-        """Follow the views, once each shows its whole field; `body` is the map from the earlier scan to the later."""
+    def follow(self, body):
+        """Link the views; `body` is the map from the earlier scan to the later."""
         self._body, self._offset = body, np.zeros(2)
-        if not self._wanted:
-            self._wanted = True
-            qt.QTimer.singleShot(0, self.begin)
-
-    def unlink(self):
-        """Follow none."""
-        self._wanted = False
-        self.removeObservers()
-
-    @slot
-    def begin(self):
-        """Begin with the scale at which every scan is seen whole."""
-        nodes = self.nodes()
-        if not self._wanted or not nodes:
-            return
-        later = [node for name, node in nodes.items() if name.startswith("now")]
-        leader = max(nodes.values(), key=scaleOf)
-        self._take(later[0] if later else leader, ROOM * scaleOf(leader))
-        for node in nodes.values():
-            if not self.hasObserver(node, "ModifiedEvent", self.onMoved):
-                self.addObserver(node, "ModifiedEvent", self.onMoved)
+        self.link()
 
     def focus(self, earlier, later):
         """Bring a place of each scan (R, S mm) into the middle of its views; from there on they move together."""
@@ -59,23 +38,22 @@ class ViewLink(VTKObservationMixin):
         self._offset = np.asarray(later) - self._body(np.array([earlier]))[0]
         nodes = self.nodes()
         if nodes:
-            self._spread(np.asarray(later), scaleOf(next(iter(nodes.values()))))
-
-    @slot
-    def onMoved(self, caller, event):
-        """A view was zoomed, shifted or sized: the others follow."""
-        if self._wanted and not self._linking and not slicer.mrmlScene.IsBatchProcessing():
-            self._take(caller, scaleOf(caller))
+            self._spread(np.asarray(later), scaleOf(nodes[0]))
 
     def nodes(self):
-        """{name: slice node} of the four views."""
-        found = {name: slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}") for name, view in COMPARED.items()}
-        return {name: node for name, node in found.items() if node is not None}
+        """The slice nodes of the four views."""
+        return [node for group in (EARLIER_VIEWS, LATER_VIEWS) for node in nodesOf(group)]
 
-    def _take(self, leader, scale):
+    def first(self, nodes):
+        """Begin where the later scan is seen whole, with room around."""
+        later = nodesOf(LATER_VIEWS)
+        leader = max(nodes, key=scaleOf)
+        self.take(later[0] if later else leader, ROOM * scaleOf(leader))
+
+    def take(self, leader, scale):
+        """Let all views look where one does."""
         place = centreOf(leader)
-        earlier = [node for name, node in self.nodes().items() if name.startswith("then")]
-        if leader in earlier:
+        if leader in nodesOf(EARLIER_VIEWS):
             place = self._body(place[None])[0] + self._offset
         self._spread(place, scale)
 
@@ -83,17 +61,21 @@ class ViewLink(VTKObservationMixin):
         """Let all views look at a place of the later scan and its partner, `scale` millimetres in a pixel."""
         earlier = self._body.back((later - self._offset)[None])[0]
         self._linking = True
-        for name, node in self.nodes().items():
-            wanted = later if name.startswith("now") else earlier
-            if np.abs(centreOf(node) - wanted).max() > CLOSE_MM:
-                matrix = node.GetSliceToRAS()
-                matrix.SetElement(0, 3, float(wanted[0]))
-                matrix.SetElement(2, 3, float(wanted[1]))
-                node.UpdateMatrices()
-            if abs(scaleOf(node) - scale) > SAME * scale:
-                width, height = node.GetDimensions()[:2]
-                node.SetFieldOfView(scale * width, scale * height, node.GetFieldOfView()[2])
+        for views, wanted in ((EARLIER_VIEWS, earlier), (LATER_VIEWS, later)):
+            for node in nodesOf(views):
+                if np.abs(centreOf(node) - wanted).max() > CLOSE_MM:
+                    matrix = node.GetSliceToRAS()
+                    matrix.SetElement(0, 3, float(wanted[0]))
+                    matrix.SetElement(2, 3, float(wanted[1]))
+                    node.UpdateMatrices()
+                setScale(node, scale)
         self._linking = False
+
+
+def nodesOf(views):
+    """The slice nodes of views that are there."""
+    nodes = (slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}") for view in views)
+    return [node for node in nodes if node is not None]
 
 
 def centreOf(node):

@@ -22,6 +22,7 @@ from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
 
 from ..display.drawn_line import DrawnLine
+from ..display.zoom_link import scaleOf
 from ..problems import slot
 
 CLICK, UNDO, REDO = "Shift+C", "Shift+Z", "Shift+Y"
@@ -291,8 +292,7 @@ def placeOf(name, interactor, frame):
     across, up = interactor.GetEventPosition()
     position = node.GetXYToRAS().MultiplyPoint((float(across), float(up), 0.0, 1.0))
     column, row = (np.linalg.inv(frame.ijk_to_ras) @ position)[:2]
-    step = node.GetFieldOfView()[1] / max(1, node.GetDimensions()[1])
-    return (float(row), float(column)), SLACK * step / min(frame.spacing)
+    return (float(row), float(column)), SLACK * scaleOf(node) / min(frame.spacing)
 
 
 def announced(meaning):

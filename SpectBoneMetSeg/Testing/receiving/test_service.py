@@ -51,6 +51,17 @@ class House:
     def send(self, spool, study="1.1", sop="1.1.1", **header):
         spool.keep(saved(scan(study, sop, **header), self.folder / "sent.dcm"), study, sop)
 
+    def read_once(self, **changes):
+        """A study is read, and its entry changed since; gives the spool."""
+        with self.open() as spool:
+            self.send(spool)
+            until(lambda: over(spool))
+        entry = spool.journal.of(study_key("1.1"))
+        for name, value in changes.items():
+            setattr(entry, name, value)
+        spool.journal.write(entry)
+        return spool
+
     def rows(self):
         with (self.output / "studies.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -164,12 +175,7 @@ def test_a_failure_is_told_once_and_tried_again_only_when_asked(house):
 
 def test_what_was_refused_of_a_failed_study_is_offered_again_also_without_its_images(house):
     archive = Archive()
-    with house.open() as spool:
-        house.send(spool)
-        until(lambda: over(spool))
-    entry = spool.journal.of(study_key("1.1"))
-    entry.state, entry.refused = "failed", {"PACS": {"1": "refused"}}
-    spool.journal.write(entry)
+    spool = house.read_once(state="failed", refused={"PACS": {"1": "refused"}})
     spool.tidy(-1.0)
     with archive.open() as place, house.open(place, retry_failed=True) as spool:
         until(lambda: over(spool))
@@ -281,11 +287,7 @@ def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_when_as
 
 def test_a_damaged_result_is_told_once_and_keeps_no_other_study_waiting(house):
     archive = Archive()
-    with house.open() as spool:
-        house.send(spool)
-        until(lambda: over(spool))
-    spool.journal.of(study_key("1.1")).over = False
-    spool.journal.write(spool.journal.of(study_key("1.1")))
+    house.read_once(over=False)
     damaged = house.output / study_key("1.1") / "dicom" / "seg_anterior.dcm"
     sound = damaged.read_bytes()
     damaged.write_bytes(b"")
@@ -319,11 +321,7 @@ def test_whatever_goes_wrong_in_sending_is_tried_again_later_and_others_are_sent
 
 def test_results_that_are_not_there_for_a_moment_are_not_taken_for_sent(house):
     archive = Archive()
-    with house.open() as spool:
-        house.send(spool)
-        until(lambda: over(spool))
-    spool.journal.of(study_key("1.1")).over = False
-    spool.journal.write(spool.journal.of(study_key("1.1")))
+    house.read_once(over=False)
     place = house.output / study_key("1.1")
     place.rename(house.folder / "away")
     with archive.open() as address, house.open(address) as spool:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import free_memory_mb
+from SpectBoneMetSegLib.common.plural import several
 from SpectBoneMetSegLib.model.store import list_models
 
 from ..dataset.budgets import patients_of
@@ -89,26 +90,22 @@ def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]
     method = spec.config.method
     found = []
     if method == "unsupervised":
-        words = f"Labels are used for validation only; learnt from: {_many(len(cases.unlabelled), 'scan')}."
+        words = f"Labels are used for validation only; learnt from: {several(len(cases.unlabelled), 'scan')}."
         found.append(Finding("ok", "labels", words))
     elif not lesions:
         words = "No scan to learn from has a labelled lesion; correct or draw some lesions first."
         found.append(Finding("refusal", "labels", words))
     else:
-        scans = _many(len(cases.labelled), "labelled scan")
-        words = f"{scans} of {_many(people, 'patient')} with {_many(lesions, 'lesion')} to learn from."
+        scans = several(len(cases.labelled), "labelled scan")
+        words = f"{scans} of {several(people, 'patient')} with {several(lesions, 'lesion')} to learn from."
         few = people < FEW_TRAINING
         more = f" That is few: with less than {FEW_TRAINING} patients expect little." if few else ""
         found.append(Finding("warning" if few else "ok", "labels", words + more))
     if method in MIXED:
         found.append(
-            Finding("ok", "unlabelled scans", f"To these come {_many(len(cases.unlabelled), 'unlabelled scan')}.")
+            Finding("ok", "unlabelled scans", f"To these come {several(len(cases.unlabelled), 'unlabelled scan')}.")
         )
     return found
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _lesions(data: DataSet, names: Sequence[str]) -> int:

@@ -6,12 +6,13 @@
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegModule.panel_texts import durationWords
 from SpectBoneMetSegModule.problems import slot
 
 from ..curves import Curves
 from ..keyed_table import Rows
 from ..logic import ACTIVE, NOTHING, WAITING
-from ..panel_texts import duration, stateText
+from ..panel_texts import stateText
 from ..parameter_fields import modelItems, refill
 from ..pictures import showFile
 from ..requirements import ensureTrainingInstalled
@@ -265,7 +266,7 @@ def statusText(followed):
     if status.steps:
         parts.append(_("step {step} of {steps}").format(step=status.step, steps=status.steps))
     if status.seconds_left is not None and status.state == "running":
-        parts.append(_("about {time} to go").format(time=duration(status.seconds_left)))
+        parts.append(_("about {time} to go").format(time=durationWords(status.seconds_left)))
     if status.device:
         parts.append(status.device)
     if status.memory_mb is not None:

@@ -1,12 +1,20 @@
-"""A mouse over the slice views: presses and releases with the positions that the application would give them."""
+"""A mouse over the slice views of a panel, with the positions that the application would give its presses."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pytest
+
+from .many import open_many_lesions
+from .panel import pixels_of
 
 Place = tuple[float, float]
+ANTERIOR, POSTERIOR = "SpectAnterior", "SpectPosterior"
+COUNT = 40
+#: On no area, and with room around.
+FREE = (36.0, 128.0)
 
 
 def screen_of(host: Any, view: str, frame: Any, place: Place) -> tuple[int, int]:
@@ -43,3 +51,30 @@ def drag(host: Any, view: str, frame: Any, start: Place, end: Place) -> bool:
 def click(host: Any, view: str, frame: Any, place: Place) -> bool:
     """Press and release at a place; True when it was taken."""
     return drag(host, view, frame, place, place)
+
+
+@pytest.fixture
+def tool(host, panel, load_sample):
+    """The opened panel with a reading of forty areas, the button pressed down."""
+    panel.enter()
+    open_many_lesions(host, panel, load_sample().volumes, COUNT)
+    # Views get their sizes when the application has a moment.
+    for _ in range(3):
+        host.process_events()
+    panel.ui.clickButton.click()
+    yield panel
+    panel.exit()
+
+
+def frame_of(panel):
+    """The frame that areas are numbered on."""
+    return panel.live.result.scan.frame
+
+
+def middle_of(panel, lesion):
+    """(row, column) of a pixel well inside an area."""
+    from scipy import ndimage
+
+    inside = pixels_of(panel.live, lesion)
+    depth = ndimage.distance_transform_edt(inside)
+    return tuple(float(part) for part in np.unravel_index(int(depth.argmax()), inside.shape))

@@ -10,42 +10,10 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
-from slicerhost.many import open_many_lesions
-from slicerhost.mouse import click, drag, screen_of, send
+from slicerhost.mouse import ANTERIOR, COUNT, FREE, POSTERIOR, click, drag, frame_of, middle_of, screen_of, send
 from slicerhost.panel import assert_all_agree, pixels_of, table_of
 
-pytest_plugins = ["slicerhost.fixtures"]
-
-ANTERIOR, POSTERIOR = "SpectAnterior", "SpectPosterior"
-COUNT = 40
-#: On no area, and with room around.
-FREE = (36.0, 128.0)
-
-
-@pytest.fixture
-def tool(host, panel, load_sample):
-    """The opened panel with a reading of forty areas, the button pressed down."""
-    panel.enter()
-    open_many_lesions(host, panel, load_sample().volumes, COUNT)
-    # Views get their sizes when the application has a moment.
-    for _ in range(3):
-        host.process_events()
-    panel.ui.clickButton.click()
-    yield panel
-    panel.exit()
-
-
-def frame_of(panel):
-    return panel.live.result.scan.frame
-
-
-def middle_of(panel, lesion):
-    """(row, column) of a pixel well inside an area."""
-    from scipy import ndimage
-
-    inside = pixels_of(panel.live, lesion)
-    depth = ndimage.distance_transform_edt(inside)
-    return tuple(float(part) for part in np.unravel_index(int(depth.argmax()), inside.shape))
+pytest_plugins = ["slicerhost.fixtures", "slicerhost.mouse"]
 
 
 def looks(panel, lesions=None):

@@ -7,41 +7,10 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
-from slicerhost.many import open_many_lesions
-from slicerhost.mouse import click, drag
+from slicerhost.mouse import ANTERIOR, COUNT, FREE, POSTERIOR, click, drag, frame_of, middle_of
 from slicerhost.panel import assert_all_agree, pixels_of
 
-pytest_plugins = ["slicerhost.fixtures"]
-
-ANTERIOR, POSTERIOR = "SpectAnterior", "SpectPosterior"
-COUNT = 40
-#: On no area, and with room around.
-FREE = (36.0, 128.0)
-
-
-@pytest.fixture
-def tool(host, panel, load_sample):
-    """The opened panel with a reading of forty areas, the click tool's button pressed down."""
-    panel.enter()
-    open_many_lesions(host, panel, load_sample().volumes, COUNT)
-    # Views get their sizes when the application has a moment.
-    for _ in range(3):
-        host.process_events()
-    panel.ui.clickButton.click()
-    yield panel
-    panel.exit()
-
-
-def frame_of(panel):
-    return panel.live.result.scan.frame
-
-
-def middle_of(panel, lesion):
-    """(row, column) of a pixel well inside an area."""
-    from scipy import ndimage
-
-    depth = ndimage.distance_transform_edt(pixels_of(panel.live, lesion))
-    return tuple(float(part) for part in np.unravel_index(int(depth.argmax()), depth.shape))
+pytest_plugins = ["slicerhost.fixtures", "slicerhost.mouse"]
 
 
 def the_clicked(panel):

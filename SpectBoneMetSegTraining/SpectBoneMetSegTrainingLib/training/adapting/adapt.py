@@ -39,7 +39,7 @@ from ..setup.fine_tuning import named
 from ..trainer import StepProgress, train
 from .choice import Judged, beside_parent, best_step, cautious, chosen_point, gains
 from .folds import LookKeeper, parent_predictions, stored_predictions
-from .plan import Plan, base_config, make_plan, region_to_teach, step_seconds
+from .plan import Plan, base_config, labelled_patients, make_plan, region_to_teach, step_seconds
 
 if TYPE_CHECKING:
     import keras
@@ -148,9 +148,7 @@ def _check_same(request: Request, earlier: Plan, region: Region) -> None:
             f"{request.run} was begun for another region ({earlier.region}); remove that folder to begin anew.",
             "region",
         )
-    labelled, held = training_and_validation(request.data)
-    patients = patients_of(request.data)
-    if len({patients[case] for case in (*labelled, *held)}) != earlier.patients:
+    if labelled_patients(request.data) != earlier.patients:
         raise UserError(
             f"{request.data} has other labelled patients than when {request.run} was begun; remove that folder to "
             "begin anew."

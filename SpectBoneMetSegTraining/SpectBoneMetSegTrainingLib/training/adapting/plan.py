@@ -22,7 +22,15 @@ from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
 from ..trainer import train
 
-__all__ = ["Plan", "base_config", "groups_of_folds", "make_plan", "region_to_teach", "step_seconds"]
+__all__ = [
+    "Plan",
+    "base_config",
+    "groups_of_folds",
+    "labelled_patients",
+    "make_plan",
+    "region_to_teach",
+    "step_seconds",
+]
 
 #: With fewer patients nobody can be left out for the others.
 FEWEST_PATIENTS = 4
@@ -195,6 +203,13 @@ def step_seconds(data: Data, folder: Path, config: TrainingConfig) -> float:
     return (times[-1] - times[0]) / max(len(times) - 1, 1)
 
 
+def labelled_patients(data: Data) -> int:
+    """How many patients of a data set have labels to learn from or to judge by."""
+    labelled, held = training_and_validation(data)
+    names = patients_of(data)
+    return len({names[case] for case in (*labelled, *held)})
+
+
 def make_plan(
     data: Data,
     minutes: float,
@@ -217,9 +232,7 @@ def make_plan(
     Raises:
         UserError: too few labelled patients.
     """
-    labelled, held = training_and_validation(data)
-    names = patients_of(data)
-    patients = len({names[case] for case in (*labelled, *held)})
+    patients = labelled_patients(data)
     if patients < FEWEST_PATIENTS:
         raise UserError(
             f"{patients} labelled patients are too few to adapt to: label {FEWEST_PATIENTS} or more, best those that "
