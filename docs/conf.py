@@ -66,7 +66,7 @@ def link_or_name(_app, tree):
             continue
         page = Path(target).stem.lower()
         if (ROOT / "docs" / f"{page}.md").is_file() and Path(target).parent == Path():
-            link["refdomain"], link["reftarget"] = "doc", page
+            link["refdomain"], link["reftarget"], link["reftargetid"] = "doc", page, None
         else:
             link.replace_self(link.children)
 
