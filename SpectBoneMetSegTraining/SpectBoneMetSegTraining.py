@@ -79,7 +79,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.train.onFinished = self.onFinished
         self.logic.onBroken = self.recover
         self.train.onChosen = lambda: self.result.show(None)
-        self.teach.onCollected = self.next.collected
+        self.teach.onCollected = self.onCollected
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
@@ -126,6 +126,11 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
             if call.running and not self.logic.runner.isRunning(name) and not self.logic.collector.busy:
                 call.ended(words)
         self.train.updateButtons()
+
+    def onCollected(self, answer):
+        """The data set holds other scans now."""
+        self.adapt.forget()
+        self.next.collected(answer)
 
     @slot
     def onFinished(self, followed):

@@ -145,13 +145,20 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         Raises:
             UserError: no folder, or a name that no model can have.
         """
-        from SpectBoneMetSegLib.model import store
         from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
         from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
         self.checkName(dataset, name)
-        config = TrainingConfig(start=store.default_model_name(), seed=seed)
+        config = TrainingConfig(start=self.readingModel(), seed=seed)
         return JobSpec(Path(dataset), name, config, minutes=minutes)
+
+    @staticmethod
+    def readingModel():
+        """The name of the model chosen in the reading module; of the default one where none is chosen."""
+        from SpectBoneMetSegLib.model import store
+
+        chosen, _engine, _device = slicer.util.getModuleWidget("SpectBoneMetSeg").choices.current()
+        return chosen or store.default_model_name()
 
     @staticmethod
     def checkName(dataset, name):

@@ -72,11 +72,18 @@ class AdaptPanel:
         data = self.choices.node.dataset
         if not data:
             raise UserError(_("There is no outlined scan yet: tick or name some above."))
-        self.page = None
-        self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = False
+        self.forget()
         page = Path(data).with_name(f"{Path(data).name}-audit.html")
-        self.logic.call("audit", {"data": data, "model": "", "page": str(page)}, self.call.listener(self.audited))
+        arguments = {"data": data, "model": self.logic.readingModel(), "page": str(page)}
+        self.logic.call("audit", arguments, self.call.listener(self.audited))
         self.call.started(_("Reading your outlined scans..."))
+
+    def forget(self):
+        """An audit of what was gathered before says nothing of what is gathered now."""
+        if not self.call.running:
+            self.page = None
+            self.ui.auditLabel.text = ""
+            self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = False
 
     @slot
     def audited(self, answer):

@@ -67,7 +67,9 @@ class TeachPanel:
         """Collect what is ticked and named, then call `then`; where nothing is, what was collected before is meant."""
         if not (self.scene.ticked() or self.labelled.folders or self.unlabelled.folders):
             then()
-        elif not self.logic.collector.busy:
+        elif self.logic.collector.busy:
+            self.say(_("Scans are being gathered: wait until that is done, or cancel it."))
+        else:
             self._collect(then)
 
     @slot

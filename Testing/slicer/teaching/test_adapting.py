@@ -62,8 +62,25 @@ def test_one_button_collects_and_queues_an_adaptation_of_the_model_that_reads(op
     assert shown == ["job"]
     # Collecting again by its own button starts nothing.
     opened.ui.gatherButton.click()
+    opened.ui.adaptButton.click()
+    assert "being gathered" in opened.ui.statusLabel.text
     until(lambda: not opened.logic.collector.busy, 300)
     assert len(queued) == 1
+
+
+def test_the_model_chosen_for_reading_is_the_one_that_is_adapted_and_audited(panel, teaching, tmp_path, monkeypatch):
+    from SpectBoneMetSegLib.model.store import default_model_name
+
+    training = teaching()
+    panel.ui.modelSelector.setCurrentText("")
+    assert training.logic.adaptation(tmp_path, "ours").config.start == default_model_name()
+    panel.ui.modelSelector.setCurrentText("tiny")
+    assert training.logic.adaptation(tmp_path, "ours").config.start == "tiny"
+    called = []
+    monkeypatch.setattr(training.logic, "call", lambda *arguments: called.append(arguments))
+    training.choices.node.dataset = str(tmp_path)
+    training.adapt.beginAudit()
+    assert called[0][1]["model"] == "tiny"
 
 
 def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, monkeypatch):
@@ -78,6 +95,11 @@ def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, mo
     assert Path(pages[0]).is_file()
     assert Path(pages[0]).name == "set-audit.html"
     assert opened.ui.auditButton.text == "Is it needed?"
+    # What is gathered anew is another data set.
+    opened.ui.gatherButton.click()
+    until(lambda: not opened.logic.collector.busy, 300)
+    assert opened.ui.auditLabel.text == ""
+    assert not opened.ui.auditPageButton.enabled
 
 
 def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
