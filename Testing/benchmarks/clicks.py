@@ -23,7 +23,7 @@ from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, WholeBodyScan
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION, LabelledCrop, cases_of
-from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, predict_cases, taught_region_in
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_region_of, predict_cases
 
 Mask = NDArray[np.bool_]
 SPACING = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
@@ -118,7 +118,7 @@ def main() -> None:
     args = parser.parse_args()
     model = find_model(args.model)
     cases = cases_of(args.data, args.split)[: args.cases]
-    region = taught_region_in(args.data, cases, model.card)
+    region = level_region_of(args.data, cases, model.card)
     engine, limits, work = load_engine(model), Delineator.of(model.card), Work()
     for crop, maps in predict_cases(args.data, cases, engine.predict, model.card.network, region=region):
         marks = limits(maps)

@@ -33,7 +33,7 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     records_of,
 )
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
-from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, predict_cases, taught_region_in
+from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_region_of, predict_cases
 from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, full_report, plain
 from SpectBoneMetSegTrainingLib.evaluation.scores import CaseScores, from_flat, save_scores, score_cases, without_flags
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import Population, simulate_population
@@ -151,8 +151,8 @@ def adapted(args: argparse.Namespace, data: Path, name: str, anyway: bool = Fals
     plan, config = plan_for(request)
     print(f"{name}: {plan.sentence}", flush=True)
     found = adapt(request, plan, config)
-    print(f"{name}: {found.judged.sentence}", flush=True)
-    return found.model if anyway or found.judged.use_it else found.parent
+    print(f"{name}: {found.comparison.sentence}", flush=True)
+    return found.model if anyway or found.comparison.recommended else found.parent
 
 
 def eq6(args: argparse.Namespace, data: Path, name: str) -> ModelFolder:
@@ -173,9 +173,9 @@ def measure(args: argparse.Namespace, way: str, count: int, model: Callable[[], 
     minutes = (time.monotonic() - started) / 60
     data = args.data / "development"
     cases = cases_of(data, "test")[: args.cases]
-    taught = taught_region_in(data, cases, made.card)
+    level = level_region_of(data, cases, made.card)
     engine = load_engine(made)
-    found = predict_cases(data, cases, engine.predict, made.card.network, region="whole-body", taught=taught)
+    found = predict_cases(data, cases, engine.predict, made.card.network, region="whole-body", level_region=level)
     scores: list[CaseScores] = []
     for prediction in found:
         scores += score_cases([prediction], Delineator.of(made.card), patients_of(data))

@@ -26,7 +26,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import claim_folder
-from SpectBoneMetSegTrainingLib.training.active_learning import Looker, order, standardised
+from SpectBoneMetSegTrainingLib.training.active_learning import UncertaintyEstimator, greedy_order, standardised
 from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.trainer import train
@@ -117,12 +117,12 @@ class Pool:
 
     def ranked(self, rest: Sequence[str], labelled: Sequence[str], model: ModelFolder) -> list[str]:
         """Patients by the first of their scans."""
-        look = Looker(load_network(model), model.card.network)
+        look = UncertaintyEstimator(load_network(model), model.card.network)
         cases = [(name, case) for name in rest for case in self._everyone[name]]
         seen = [look(self.load(case)) for case in [*(case for _, case in cases), *self.cases(labelled)]]
         features = standardised(np.stack([values for _, values in seen]))
         unsure = np.array([one for one, _ in seen[: len(cases)]])
-        places = order(unsure, features[: len(cases)], features[len(cases) :])
+        places = greedy_order(unsure, features[: len(cases)], features[len(cases) :])
         return list(dict.fromkeys(cases[place][0] for place, _ in places))
 
 

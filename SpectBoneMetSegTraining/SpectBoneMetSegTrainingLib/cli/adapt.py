@@ -79,20 +79,20 @@ class AdaptCommand:
         longer = (
             " That is longer than asked for: fewer steps would teach nothing." if plan.minutes > args.minutes else ""
         )
-        print(f"The plan: {plan.sentence}{longer} {_taught(plan.taught)}", file=sys.stderr, flush=True)
+        print(f"The plan: {plan.sentence}{longer} {_taught(plan.region_reason)}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _teller)
         page = run / "result.html"
         write_page(page, request, adapted)
         minutes = (time.monotonic() - started) / 60
-        print(f"{adapted.judged.sentence}\n{output}, {minutes:.0f} minutes; look at {page}", file=sys.stderr)
+        print(f"{adapted.comparison.sentence}\n{output}, {minutes:.0f} minutes; look at {page}", file=sys.stderr)
         if args.json:
-            figures = {name: vars(own) for name, own in adapted.judged.figures.items()}
+            figures = {name: vars(own) for name, own in adapted.comparison.figures.items()}
             print_json(
                 {
                     "model": str(output),
                     "page": str(page),
-                    "use_it": adapted.judged.use_it,
-                    "patients": adapted.judged.patients,
+                    "use_it": adapted.comparison.recommended,
+                    "patients": adapted.comparison.patients,
                     "steps": adapted.steps,
                     "minutes_planned": round(plan.minutes, 1),
                     "minutes": round(minutes, 1),
@@ -104,9 +104,9 @@ class AdaptCommand:
 
 def _taught(sentence: str) -> str:
     """What will be taught, and what to do if more was looked at."""
-    from ..training.adapting.plan import HARDLY_OUTSIDE
+    from ..training.adapting.plan import FEW_OUTSIDE_THORAX
 
-    if sentence == HARDLY_OUTSIDE:
+    if sentence == FEW_OUTSIDE_THORAX:
         return f"{sentence} If all of the body was looked at, say --region whole-body."
     return sentence
 

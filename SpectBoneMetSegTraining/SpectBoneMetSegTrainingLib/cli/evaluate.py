@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..dataset.cases import Truth
     from ..dataset.opened import DataSet
-    from ..evaluation.confidence_figures import JudgedScan
+    from ..evaluation.confidence_figures import ScanDetections
     from ..evaluation.region_overlap import Confusion
     from ..evaluation.scores import CaseScores
 
@@ -179,11 +179,11 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     from ..dataset.budgets import patients_of
     from ..evaluation.confidence_figures import confidence_figures
     from ..evaluation.metrics import by_view
-    from ..evaluation.predictions import taught_region_in
+    from ..evaluation.predictions import level_region_of
     from ..evaluation.region_overlap import region_dice
     from ..evaluation.report import full_report, plain, write_report
     from ..evaluation.scores import save_scores, without_flags
-    from ..training.outcome.learnt import known_to
+    from ..training.outcome.training_scans import known_patients
 
     cases = _cases(data, args.split)
     if not cases:
@@ -197,10 +197,10 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
             raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
-    taught = taught_region_in(data, cases, card)
-    region = args.region or taught
+    level_region = level_region_of(data, cases, card)
+    region = args.region or level_region
     patients = patients_of(data)
-    scores, areas, skeleton = _scored(data, cases, model, engine.answer, args.truth, (region, taught))
+    scores, areas, skeleton = _scored(data, cases, model, engine.answer, args.truth, (region, level_region))
     figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:
         figures["confidence"] = confidence_figures(areas, card.confidence)
@@ -209,8 +209,8 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     judged = without_flags(scores)
     report = full_report(judged) if judged else {}
     figures["report"] = plain(report)
-    known = known_to(card, data, cases)
-    figures["known_patients"] = {"taught": len(known.taught), "validated": len(known.validated)}
+    known = known_patients(card, data, cases)
+    figures["known_patients"] = {"taught": len(known.trained), "validated": len(known.validated)}
     warning = known.sentence(len({patients[case] for case in cases}))
     if warning:
         print(warning, file=sys.stderr)
@@ -243,26 +243,26 @@ def _scored(
     answer: Callable[[NDArray[np.float32]], Answer],
     truth: Truth,
     regions: tuple[Region, Region],
-) -> tuple[list[CaseScores], list[JudgedScan], list[Confusion]]:
+) -> tuple[list[CaseScores], list[ScanDetections], list[Confusion]]:
     """Every case read, answered and delineated once: its scores, what is known of its areas, and its skeleton.
 
     Args:
         regions: of the body, the one to measure in and the one whose level of counts the model knows.
     """
     from ..dataset.budgets import patients_of
-    from ..evaluation.confidence_figures import delineated
-    from ..evaluation.predictions import Delineator, answered_cases
+    from ..evaluation.confidence_figures import marks_and_detections
+    from ..evaluation.predictions import Delineator, predict_with_regions
     from ..evaluation.region_overlap import confusion
     from ..evaluation.scores import score_case
 
     card, patients = model.card, patients_of(data)
     limits, network, judge = Delineator.of(card), card.network, card.confidence is not None
     scores: list[CaseScores] = []
-    areas: list[JudgedScan] = []
+    areas: list[ScanDetections] = []
     skeleton: list[Confusion] = []
-    answers = answered_cases(data, cases, answer, network, truth, *regions, true_regions=network.regions)
+    answers = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
     for crop, probabilities, found in answers:
-        marks, judged = delineated(crop, probabilities, limits, judge)
+        marks, judged = marks_and_detections(crop, probabilities, limits, judge)
         scores.append(score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients))
         areas += judged
         if found:

@@ -69,7 +69,7 @@ class TrainCommand:
         _gather_if_asked(args, data, run)
         files = opened(data)
         _tell_beginning(files, run, config)
-        figures = train_and_finish(files, run, config, output, args.description, loss_line(), on_look=look_line)
+        figures = train_and_finish(files, run, config, output, args.description, loss_line(), on_validation=look_line)
         if figures:
             dice = figures["both views"]["dice"]
             words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"

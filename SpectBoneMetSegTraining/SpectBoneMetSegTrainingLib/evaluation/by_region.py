@@ -13,13 +13,13 @@ from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 from ..dataset.cases import LabelledCrop
 from . import bootstrap
 
-__all__ = ["NOWHERE", "RegionCounts", "RegionRow", "count_regions", "region_rows"]
+__all__ = ["OUTSIDE_REGIONS", "RegionCounts", "RegionRow", "count_regions", "region_rows"]
 
 Mask = NDArray[np.bool_]
 
 #: What lies in no region that the model names.
-NOWHERE = "outside of all"
-NAMES = (*REGIONS, NOWHERE)
+OUTSIDE_REGIONS = "outside of all"
+NAMES = (*REGIONS, OUTSIDE_REGIONS)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ BINS = 10
 
 
 @dataclass(frozen=True)
-class JudgedScan:
+class ScanDetections:
     """What the network says of one case, and what is true.
 
     Attributes:
@@ -49,14 +49,14 @@ class JudgedScan:
     diseased: bool | None
 
 
-def judged_scans(predictions: Iterable[Prediction], limits: Limits) -> list[JudgedScan]:
+def scan_detections(predictions: Iterable[Prediction], limits: Limits) -> list[ScanDetections]:
     """The areas of every case at a model's limits; flagged cases (superscan, cold lesions) stay out."""
     return [_read(crop, probabilities, limits)[1] for crop, probabilities in predictions if not crop.flags]
 
 
-def delineated(
+def marks_and_detections(
     crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Delineator, judge: bool
-) -> tuple[dict[ViewName, Mask], list[JudgedScan]]:
+) -> tuple[dict[ViewName, Mask], list[ScanDetections]]:
     """The marks of a case at a model's limits, and what is known of its areas: both from one delineation.
 
     Args:
@@ -73,7 +73,7 @@ def delineated(
 
 def _read(
     crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Limits
-) -> tuple[dict[ViewName, Mask], JudgedScan]:
+) -> tuple[dict[ViewName, Mask], ScanDetections]:
     spacing = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
     views = {
         name: PlanarView(crop.counts[name] if name == "anterior" else crop.counts[name][:, ::-1], spacing, name)
@@ -89,13 +89,13 @@ def _read(
 
 def _judged(
     crop: LabelledCrop, lesions: Sequence[Lesion], own: dict[ViewName, NDArray[np.uint16]], maximum: float
-) -> JudgedScan:
+) -> ScanDetections:
     true = [_truth(lesion.id, own, crop) for lesion in lesions]
     features = [area_features(lesion, len(true) - 1) for lesion in lesions]
     labels = list(crop.labels.values())
     diseased = any((label == LESION).any() for label in labels)
     unsure = not diseased and any((label == IGNORE).any() for label in labels)
-    return JudgedScan(
+    return ScanDetections(
         crop.case,
         np.array(features, float).reshape(len(true), len(AREA_FEATURES)),
         np.array(true, float),
@@ -112,12 +112,12 @@ def _truth(number: int, ids: dict[ViewName, NDArray[np.uint16]], crop: LabelledC
     return nan if IGNORE in touched else 0.0
 
 
-def confidence_figures(scans: Sequence[JudgedScan], confidence: Confidence) -> dict[str, Any]:
+def confidence_figures(scans: Sequence[ScanDetections], confidence: Confidence) -> dict[str, Any]:
     """How far a confidence can be believed on these scans: `reliability` of "areas" and of "scans"."""
     return figures_of([(scan, confidence) for scan in scans])
 
 
-def figures_of(judged: Sequence[tuple[JudgedScan, Confidence]]) -> dict[str, Any]:
+def figures_of(judged: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
     """The same, each scan by a confidence of its own."""
     areas = [[confidence.of_area(row) for row in scan.features.tolist()] for scan, confidence in judged]
     whole = [
@@ -132,7 +132,7 @@ def figures_of(judged: Sequence[tuple[JudgedScan, Confidence]]) -> dict[str, Any
     }
 
 
-def diseased_of(scans: Sequence[JudgedScan]) -> Array:
+def diseased_of(scans: Sequence[ScanDetections]) -> Array:
     """(scans,) 1 for one with a labelled lesion, 0 for one without, NaN where that is not known."""
     return np.array([np.nan if scan.diseased is None else float(scan.diseased) for scan in scans], float)
 

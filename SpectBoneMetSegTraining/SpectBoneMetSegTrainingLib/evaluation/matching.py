@@ -13,7 +13,7 @@ from ..dataset.cases import IGNORE
 Mask = NDArray[np.bool_]
 
 #: Two outlines are the same lesion from here on: low, because lesions are a few pixels and readers differ much.
-LEAST_IOU = 0.1
+MINIMUM_IOU = 0.1
 EIGHT_CONNECTED = np.ones((3, 3), bool)
 
 
@@ -29,7 +29,7 @@ class Matching:
 
 
 def match_lesions(marked: Mask, label: NDArray[np.uint8], lesions: Sequence[Mask]) -> Matching:
-    """Pair 8-connected marks with lesions, at most one each, IoU at least LEAST_IOU; most pairs, then most overlap.
+    """Pair 8-connected marks with lesions, at most one each, IoU at least MINIMUM_IOU; most pairs, then most overlap.
 
     "Ignore" pixels of a mark do not count in its IoU.
 
@@ -49,7 +49,7 @@ def match_lesions(marked: Mask, label: NDArray[np.uint8], lesions: Sequence[Mask
         common = np.bincount(parts[lesion], minlength=count + 1)[1:]
         iou[row] = common / np.maximum(areas + lesion.sum() - common, 1)
     # Above any sum of overlaps, so that the number of pairs goes first.
-    enough = iou >= LEAST_IOU
+    enough = iou >= MINIMUM_IOU
     rows, columns = linear_sum_assignment(np.where(enough, iou + min(iou.shape, default=0) + 1, 0), maximize=True)
     pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if enough[i, j]]
     free = set(range(1, count + 1)) - {j + 1 for _, j in pairs} - set(np.unique(parts[ignored]).tolist())

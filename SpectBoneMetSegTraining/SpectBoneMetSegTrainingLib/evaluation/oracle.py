@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 #: camera's own, since what is looked at is blurred already.
 SMOOTHING_PIXELS = 1.0
 #: Significance that a lesion has at its top and everywhere, in standard deviations of the noise; least area.
-TOP_SIGNIFICANCE, SIGNIFICANCE, LEAST_PIXELS = 6.5, 3.5, 6
+TOP_SIGNIFICANCE, SIGNIFICANCE, MINIMUM_PIXELS = 6.5, 3.5, 6
 #: Two tops are two lesions where the ridge between them falls below this share of the lower one.
 RIDGE = 0.7
 #: The outline of a lesion lies at this share of its robust top, as the labels' does (`phantom.scan.truth`): the 90th
@@ -50,7 +50,7 @@ def oracle(counts: Image, background: Image) -> Mask:
     for number, box in enumerate(ndimage.find_objects(lesions), 1):
         wide = tuple(slice(max(edge.start - REACH_PIXELS, 0), edge.stop + REACH_PIXELS) for edge in box)
         lesion = lesions[wide] == number
-        if significance[wide][lesion].max() < TOP_SIGNIFICANCE or lesion.sum() < LEAST_PIXELS:
+        if significance[wide][lesion].max() < TOP_SIGNIFICANCE or lesion.sum() < MINIMUM_PIXELS:
             continue
         image = smooth[wide]
         top = np.unravel_index(int(np.where(lesion, image, -np.inf).argmax()), image.shape)

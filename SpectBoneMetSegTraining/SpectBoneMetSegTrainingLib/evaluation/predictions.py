@@ -24,9 +24,9 @@ from .region_overlap import region_classes
 
 OperatingPoint = Literal["dice", "lesions"]
 #: Of the pixels marked at an operating point chosen by lesions so many are right.
-LEAST_PRECISION = 0.6
+MINIMUM_PRECISION = 0.6
 #: Probabilities that an area must reach somewhere, tried beside the outline's own; and which merits are as good.
-SEEDS, ALIKE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99), 0.005
+SEED_THRESHOLDS, MERIT_TOLERANCE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99), 0.005
 
 #: (rows, columns, inputs) of any size -> (rows, columns, outputs).
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -55,7 +55,7 @@ class Delineator(Limits):
         )
 
 
-class Answered(NamedTuple):
+class CasePrediction(NamedTuple):
     """What a network says of a case: the `Prediction`, and {view: (rows, columns) region classes}, {} without."""
 
     crop: LabelledCrop
@@ -63,23 +63,23 @@ class Answered(NamedTuple):
     regions: dict[ViewName, NDArray[np.uint8]]
 
 
-def answered_cases(
+def predict_with_regions(
     data: Data,
     cases: Iterable[str],
     answer: Callable[[NDArray[np.float32]], Answer],
     network: NetworkConfig,
     truth: Truth = "agreed",
     region: Region = "thorax",
-    taught: Region | None = None,
+    level_region: Region | None = None,
     *,
     true_regions: bool = False,
-) -> Iterator[Answered]:
+) -> Iterator[CasePrediction]:
     """Each case with all that a network says of its existing views.
 
     Args:
         answer: of an engine, `engines.Engine.answer`.
         region: to predict.
-        taught: whose level of counts the model knows, None for the same, as the reading pipeline takes it.
+        level_region: whose level of counts the model knows, None for the same, as the reading pipeline takes it.
         true_regions: read what is known of the skeleton's regions, too.
 
     A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
@@ -87,13 +87,13 @@ def answered_cases(
     """
     for name in cases:
         crop = load_case(data, name, truth, region, regions=true_regions)
-        known = None if taught in (None, region) else load_case(data, name, truth, taught)
+        known = None if level_region in (None, region) else load_case(data, name, truth, level_region)
         result = answer(inputs_of(crop, network, known))
         if network.outputs == ("union",):
-            yield Answered(union_of(crop), {"anterior": result.probability[..., 0]}, {})
+            yield CasePrediction(union_of(crop), {"anterior": result.probability[..., 0]}, {})
         else:
             maps = {view: result.probability[..., network.outputs.index(view)] for view in crop.counts}
-            yield Answered(crop, maps, region_classes(result.regions, network, result.probability.shape[:2]))
+            yield CasePrediction(crop, maps, region_classes(result.regions, network, result.probability.shape[:2]))
 
 
 def predict_cases(
@@ -103,10 +103,12 @@ def predict_cases(
     network: NetworkConfig,
     truth: Truth = "agreed",
     region: Region = "thorax",
-    taught: Region | None = None,
+    level_region: Region | None = None,
 ) -> Iterator[Prediction]:
-    """Each case with its probability per existing view; as `answered_cases`, without the skeleton."""
-    answers = answered_cases(data, cases, lambda inputs: Answer(predict(inputs), None), network, truth, region, taught)
+    """Each case with its probability per existing view; as `predict_with_regions`, without the skeleton."""
+    answers = predict_with_regions(
+        data, cases, lambda inputs: Answer(predict(inputs), None), network, truth, region, level_region
+    )
     return ((crop, probabilities) for crop, probabilities, _ in answers)
 
 
@@ -120,7 +122,7 @@ def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | 
     return network_inputs(*_both(crop), network.inputs, network.scaling, scales)
 
 
-def taught_region_in(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
+def level_region_of(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
     """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
     return card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
 
@@ -170,7 +172,7 @@ def _merit(counts: Counts, by: OperatingPoint) -> float:
     if by == "dice":
         return round(dice, 4)
     # Both lie between 0 and 1: what marks too many pixels wrongly comes behind all that does not.
-    return lesions + dice - (0.0 if precision >= LEAST_PRECISION else 2.0)
+    return lesions + dice - (0.0 if precision >= MINIMUM_PRECISION else 2.0)
 
 
 def choose_threshold(
@@ -180,8 +182,8 @@ def choose_threshold(
 
     Args:
         by: "dice" takes the best pooled Dice, "lesions" the best sum of lesion F1 and pooled Dice among those that mark
-            at least LEAST_PRECISION of their pixels rightly (among all where none does), and of those that are within
-            ALIKE of it the one with the fewest false areas.
+            at least MINIMUM_PRECISION of their pixels rightly (among all where none does), and of those that are within
+            MERIT_TOLERANCE of it the one with the fewest false areas.
 
     Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
     """
@@ -198,8 +200,8 @@ def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Deline
     return [
         Delineator(float(threshold), float(seed), minimum_area_mm2)
         for threshold in np.arange(0.2, 0.91, 0.05 if by == "dice" else 0.1)
-        for seed in ((threshold, threshold + 0.1, threshold + 0.2) if by == "dice" else (threshold, *SEEDS))
-        if threshold <= seed <= SEEDS[-1]
+        for seed in ((threshold, threshold + 0.1, threshold + 0.2) if by == "dice" else (threshold, *SEED_THRESHOLDS))
+        if threshold <= seed <= SEED_THRESHOLDS[-1]
     ]
 
 
@@ -218,6 +220,6 @@ def best_point(points: Sequence[Delineator], totals: Sequence[Counts], by: Opera
     merits = [_merit(total, by) for total in totals]
     best = max(range(len(points)), key=merits.__getitem__)
     if by == "lesions":
-        alike = [place for place, merit in enumerate(merits) if merit >= merits[best] - ALIKE]
+        alike = [place for place, merit in enumerate(merits) if merit >= merits[best] - MERIT_TOLERANCE]
         best = min(alike, key=lambda place: (totals[place].false_alarms, -merits[place]))
     return points[best], merits[best]

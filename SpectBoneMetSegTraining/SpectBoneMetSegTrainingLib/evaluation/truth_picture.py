@@ -30,7 +30,7 @@ from .matching import EIGHT_CONNECTED
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["SortedAreas", "compare", "draw_comparison"]
+__all__ = ["ComparedAreas", "compare", "draw_comparison"]
 
 #: Pixels of the picture for a pixel of the scan; a strip above for titles and one below for the sentence.
 SCALE, HEADER, FOOTER, MARGIN = 2, 40, 64, 24
@@ -40,7 +40,7 @@ ORANGE = (235, 120, 0)
 
 
 @dataclass(frozen=True)
-class SortedAreas:
+class ComparedAreas:
     """Numbered areas of the whole anterior frame, (rows, columns) uint16 each.
 
     Attributes:
@@ -72,7 +72,7 @@ class SortedAreas:
         )
 
 
-def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -> SortedAreas:
+def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -> ComparedAreas:
     """Sort connected areas: a true one is found when any pixel of it is marked.
 
     Args:
@@ -96,7 +96,7 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -
     marks, lesions = numbered(mask > 0), numbered(truth == LESION)
     read = touching(lesions, inside)
     hit = touching(lesions, mask > 0)
-    return SortedAreas(
+    return ComparedAreas(
         marks,
         numbered((marks > 0) & ~touching(marks, truth > 0)),
         numbered(hit),
@@ -106,7 +106,7 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -
     )
 
 
-def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> SortedAreas:
+def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> ComparedAreas:
     """Draw both side by side.
 
     Raises:

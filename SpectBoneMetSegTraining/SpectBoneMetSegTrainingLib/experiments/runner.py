@@ -146,13 +146,13 @@ def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[di
     import keras
 
     from ..training.trainer import train
-    from ..training.validation import image_by_image
+    from ..training.validation import single_image_predictor
 
     config = training.config
     # Many trainings share this process; what earlier ones built must not fill it.
     keras.utils.clear_session()
     network = train(data, folder, config, _line(training))
-    predict = image_by_image(network, config.network)
+    predict = single_image_predictor(network, config.network)
     judged = _judged(place.development)
     predictions = list(measure.predictions_of(place.development, judged, predict, config.network))
     seconds = training_seconds(folder)

@@ -32,10 +32,10 @@ from ..training.adapting.plan import Plan
 from ..training.outcome.finish import train_and_finish
 from ..training.outcome.model_card import complete_card
 from ..training.outcome.parent_comparison import compare_with_parent
-from ..training.preview import make_preview, most_marked, save_preview
+from ..training.preview import make_preview, most_labelled, save_preview
 from ..training.setup.cases import training_cases
-from ..training.trainer import BrokenOffError, StepProgress
-from ..training.validation import Says
+from ..training.trainer import StepProgress, TrainingInterruptedError
+from ..training.validation import CasePredictor
 from .folder import (
     ALIVE,
     JOB,
@@ -91,7 +91,7 @@ class Reporter:
         """After every gradient step; `at_the_end` are seconds that come after the last one.
 
         Raises:
-            BrokenOffError: the user wants a pause, or the system shuts down.
+            TrainingInterruptedError: the user wants a pause, or the system shuts down.
         """
         now = time.monotonic()
         # The first step also builds the graph: it says nothing about the others.
@@ -102,14 +102,14 @@ class Reporter:
         left = round((now - self._first[1]) / since * (steps - step) + at_the_end, 1) if since else planned
         self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=left)
         if self.terminated or self._wish() != "run":
-            raise BrokenOffError
+            raise TrainingInterruptedError
         if now - self._told_at > TELL_SECONDS or step == steps:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.doing)
             self._write()
 
     def planned(self, plan: Plan) -> Callable[[int, int], StepProgress]:
         """An adaptation is planned: what its trainings call, whose steps count as those of one training."""
-        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.taught}".strip()
+        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.region_reason}".strip()
         at_the_end = END_SHARE * 60 * plan.minutes
         self.status = replace(self.status, steps=plan.runs * plan.steps, seconds_left=60 * plan.minutes)
         self.tell(self.doing)
@@ -124,11 +124,11 @@ class Reporter:
 
         return of_training
 
-    def look(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
+    def look(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """After every look at the validation patients: the picture of one of them."""
         if self._shown is None:
             cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
-            self._shown = most_marked([load(case) for case in cases])
+            self._shown = most_labelled([load(case) for case in cases])
         self.status = replace(self.status, dice=dice)
         save_preview(self._folder, make_preview(step, dice, self._shown, says, self._spec.config.network))
         print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
@@ -182,7 +182,7 @@ def _obey(folder: Path, attempt: int) -> None:
     reporter.tell("Starting.")
     try:
         reporter.tell(_train(folder, read_spec(folder), reporter), "finished")
-    except BrokenOffError:
+    except TrainingInterruptedError:
         # Without a wish the system ended it: whoever looks sees it as interrupted.
         reporter.tell("Paused." if not reporter.terminated else "Ended by the system.")
     except UserError as error:
@@ -210,7 +210,7 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     if spec.minutes:
         return _adapt(folder, spec, reporter)
     config, data = spec.config, opened(spec.data)
-    train_and_finish(data, working, config, output, spec.description, reporter.progress, on_look=reporter.look)
+    train_and_finish(data, working, config, output, spec.description, reporter.progress, on_validation=reporter.look)
     reporter.status = replace(reporter.status, seconds_left=None)
     early = reporter.status.step < config.steps
     ready = "The model is ready; the training stopped early." if early else "The model is ready."
@@ -238,7 +238,7 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     reporter.status = replace(reporter.status, seconds_left=None)
     reporter.tell("Writing the page.")
     write_page(folder / PAGE, request, adapted)
-    return adapted.judged.sentence
+    return adapted.comparison.sentence
 
 
 def device_name() -> str:

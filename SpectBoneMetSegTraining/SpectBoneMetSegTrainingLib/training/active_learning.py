@@ -85,7 +85,7 @@ def rank_scans(
     known = [case for case in cases_of(data, "train") if case not in set(wanted)]
     known = known[:: -(-len(known) // KNOWN_SCANS) or 1]
     use_backend()
-    look = Looker(load_network(model), model.card.network)
+    look = UncertaintyEstimator(load_network(model), model.card.network)
     seen = []
     for number, case in enumerate([*wanted, *known], start=1):
         seen.append(look(load_case(data, case)))
@@ -102,11 +102,11 @@ def rank_scans(
             round(novelty, 3),
             _reason(float(unsure[place]), float((unsure < unsure[place]).mean()), novelty, bool(known) or rank > 0),
         )
-        for rank, (place, novelty) in enumerate(order(unsure, features[: len(wanted)], features[len(wanted) :]))
+        for rank, (place, novelty) in enumerate(greedy_order(unsure, features[: len(wanted)], features[len(wanted) :]))
     ]
 
 
-def order(unsure: Array, features: Array, known: Array) -> list[tuple[int, float]]:
+def greedy_order(unsure: Array, features: Array, known: Array) -> list[tuple[int, float]]:
     """Greedy order of scans: each time the largest product of doubt and distance to what is known or chosen.
 
     Args:
@@ -145,7 +145,7 @@ def standardised(features: Array) -> Array:
     )
 
 
-class Looker:
+class UncertaintyEstimator:
     """What a network makes of a scan: how unsure it is, and what it sees."""
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
 from .sampling.patches import target_channels
-from .validation import THRESHOLD, Says
+from .validation import THRESHOLD, CasePredictor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +48,7 @@ class Preview:
     probabilities: dict[str, NDArray[np.float32]]
 
 
-def make_preview(step: int, dice: float, crop: LabelledCrop, says: Says, network: NetworkConfig) -> Preview:
+def make_preview(step: int, dice: float, crop: LabelledCrop, says: CasePredictor, network: NetworkConfig) -> Preview:
     """Have the network look at a scan.
 
     Args:
@@ -134,7 +134,7 @@ def draw_preview(preview: Preview) -> Image:
     return image.resize(whole, Image.Resampling.BOX)
 
 
-def most_marked(crops: list[LabelledCrop]) -> LabelledCrop:
+def most_labelled(crops: list[LabelledCrop]) -> LabelledCrop:
     """The scan with the most labelled pixels: where there is most to see."""
     return max(crops, key=lambda crop: sum(int((label == LESION).sum()) for label in crop.labels.values()))
 

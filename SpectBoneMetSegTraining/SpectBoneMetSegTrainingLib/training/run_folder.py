@@ -160,7 +160,7 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in row.items()} for row in reader if len(row) == width]
 
 
-def looks_of(run: Path) -> list[dict[str, float]]:
+def validations_of(run: Path) -> list[dict[str, float]]:
     """The looks at the validation patients: step and pooled Dice."""
     return read_rows(run / VALIDATION)
 

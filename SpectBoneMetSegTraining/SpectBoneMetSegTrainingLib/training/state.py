@@ -14,7 +14,7 @@ from .sampling.batches import Batch
 from .setup import schedule
 from .setup.config import TrainingConfig
 from .steps.choice import gradient_step
-from .validation import BestSoFar
+from .validation import EarlyStopping
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +32,7 @@ class TrainingState:
         self._step = gradient_step(config, devices)
         self._network, self._average = self._step.network, self._step.average
         self._predict = probabilities(self._average)
-        self.best = BestSoFar()
+        self.best = EarlyStopping()
         self._best_weights: list[NDArray[Any]] | None = None
 
     def start_from(self, weights: list[NDArray[Any]]) -> None:
@@ -54,9 +54,9 @@ class TrainingState:
         """Probabilities (batch, rows, columns, outputs) of the averaged network."""
         return self._predict(inputs)
 
-    def look(self, score: float) -> None:
+    def record_validation(self, score: float) -> None:
         """Note the averaged network's score on the validation patients; the best one's weights are kept."""
-        if self.best.see(score):
+        if self.best.update(score):
             self._best_weights = self._average.get_weights()
 
     def result(self) -> keras.Model:
@@ -71,13 +71,13 @@ class TrainingState:
 
         arrays = {f"v{i}": convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
         arrays |= {f"best{i}": array for i, array in enumerate(self._best_weights or [])}
-        return {**arrays, "score": np.array(self.best.score), "looks_since": np.array(self.best.looks_since)}
+        return {**arrays, "score": np.array(self.best.score), "looks_since": np.array(self.best.validations_since)}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go back to what `arrays` gave."""
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"v{i}"])
-        self.best = BestSoFar(float(arrays["score"]), int(arrays["looks_since"]))
+        self.best = EarlyStopping(float(arrays["score"]), int(arrays["looks_since"]))
         count = len(self._average.get_weights()) if "best0" in arrays else 0
         self._best_weights = [arrays[f"best{i}"] for i in range(count)] or None
 

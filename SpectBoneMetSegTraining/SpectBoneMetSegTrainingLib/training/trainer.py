@@ -17,14 +17,14 @@ from ..dataset.cases import LabelledCrop
 from ..dataset.opened import Data, opened
 from ..phantom.store.crops import PatientStore
 from . import run_folder
-from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, in_order
+from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, prefetched
 from .setup.cases import TrainingCases, training_cases
 from .setup.config import TrainingConfig
 from .setup.fine_tuning import start_weights, with_start
 from .setup.schedule import learning_rate
 from .state import TrainingState
 from .steps.choice import make_deterministic
-from .validation import Said, Says, pooled_dice
+from .validation import CachedPredictions, CasePredictor, pooled_dice
 
 if TYPE_CHECKING:
     import keras
@@ -35,14 +35,14 @@ CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 StepProgress = Callable[[int, int, float, Pace], None]
 
 
-class BrokenOffError(Exception):
+class TrainingInterruptedError(Exception):
     """Raised by `progress`: save a checkpoint and end; the training can go on from this very step."""
 
 
-class Look(Protocol):
+class ValidationCallback(Protocol):
     """Called after every look at the validation patients."""
 
-    def __call__(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
+    def __call__(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """Show what the network does now.
 
         Args:
@@ -60,7 +60,7 @@ def train(
     progress: StepProgress | None = None,
     devices: Sequence[str] | None = None,
     cache_bytes: int = CACHE_BYTES,
-    on_look: Look | None = None,
+    on_validation: ValidationCallback | None = None,
 ) -> keras.Model:
     """Train, or go on where a run in this folder was broken off, and return the averaged network.
 
@@ -70,11 +70,11 @@ def train(
     Args:
         data: data set.
         run: folder for configuration, log, curves and checkpoints.
-        progress: called with step, steps, loss and pace; what it raises ends the training, BrokenOffError with a
-            checkpoint of that step.
+        progress: called with step, steps, loss and pace. An exception that it raises ends the training;
+            TrainingInterruptedError saves a checkpoint of that step first.
         devices: TensorFlow's, to share the work, None for every GPU there is; the other backends use one.
         cache_bytes: memory for cases read from disk.
-        on_look: called after every look at the validation patients.
+        on_validation: called after every look at the validation patients.
 
     Raises:
         UserError: the folder holds another run or another process trains in it, options that cannot be trained, a
@@ -88,19 +88,19 @@ def train(
     run_folder.prepare(run, config, data.folder)
     make_deterministic(config.seed)
     with alone_in(run):
-        loop = _Loop(
+        loop = _TrainingLoop(
             run,
             config,
             cases,
             TrainingState(config, devices),
             CropCache(data, cache_bytes, config.region, regions=config.network.regions),
         )
-        loop.go(progress, on_look)
+        loop.go(progress, on_validation)
         run_folder.plot_curves(run)
     return loop.state.result()
 
 
-class _Loop:
+class _TrainingLoop:
     """The steps of one training with all that happens between them."""
 
     def __init__(
@@ -119,7 +119,7 @@ class _Loop:
         run_folder.cut_logs(run, self.first, ("step_seconds", "waiting_seconds"))
         self.events = run_folder.EventLog(run)
 
-    def go(self, progress: StepProgress | None, on_look: Look | None) -> None:
+    def go(self, progress: StepProgress | None, on_validation: ValidationCallback | None) -> None:
         """Step until the end, or until validation has seen enough."""
         config = self.config
         if self.ended:
@@ -129,19 +129,19 @@ class _Loop:
         source = BatchSource(self.load, self.cases, config, positive, store)
         started = saved_at = time.monotonic()
         watch = Stopwatch()
-        batches = watch.waiting(in_order(source.make, self.first, config.steps))
+        batches = watch.waiting(prefetched(source.make, self.first, config.steps))
         for step, batch in enumerate(batches, start=self.first):
             parts = self.state.step(step, batch)
             watch.stepped()
             self._log(step, parts, self.before + time.monotonic() - started, watch)
             done = step + 1
             if self.cases.validation and config.validate_every and done % config.validate_every == 0:
-                self._look(done, on_look)
-            self.ended = done == config.steps or self.state.best.enough(config.patience)
+                self._validate(done, on_validation)
+            self.ended = done == config.steps or self.state.best.should_stop(config.patience)
             try:
                 if progress:
                     progress(done, config.steps, parts["loss"], watch.pace())
-            except BrokenOffError:
+            except TrainingInterruptedError:
                 self._save(done, self.before + time.monotonic() - started)
                 raise
             now = time.monotonic()
@@ -151,18 +151,18 @@ class _Loop:
             if self.ended:
                 break
 
-    def _look(self, done: int, on_look: Look | None) -> None:
+    def _validate(self, done: int, on_validation: ValidationCallback | None) -> None:
         """Measure the averaged network on the validation patients."""
-        said = Said(self.state.predict, self.config.network)
+        said = CachedPredictions(self.state.predict, self.config.network)
         dice = pooled_dice(said, map(self.load, self.cases.validation), self.config.network)
         if np.isnan(dice):
             # No lesion among these patients: a look that measures nothing neither keeps weights nor ends the training.
             return
-        self.state.look(dice)
+        self.state.record_validation(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))
         self.events.write(done, {"validation/dice": dice})
-        if on_look:
-            on_look(done, dice, said, self.load)
+        if on_validation:
+            on_validation(done, dice, said, self.load)
 
     def _log(self, step: int, parts: dict[str, float], seconds: float, watch: Stopwatch) -> None:
         loss = parts["loss"]

@@ -23,12 +23,12 @@ THRESHOLD = 0.5
 #: (images, rows, columns, inputs), whose size the pooling divides -> (images, rows, columns, outputs).
 PredictBatch = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case -> (rows, columns, outputs) probabilities.
-Says = Callable[[LabelledCrop], NDArray[np.float32]]
+CasePredictor = Callable[[LabelledCrop], NDArray[np.float32]]
 #: Of what is said at one look so much is kept in memory: about 100 scans of the whole body.
-SAID_BYTES = 2**28
+PREDICTION_CACHE_BYTES = 2**28
 
 
-def pooled_dice(says: Says, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
+def pooled_dice(says: CasePredictor, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
     """Dice of probability >= THRESHOLD over all pixels that are judged, of all cases and outputs together.
 
     NaN without a lesion in the truth: there is nothing to measure.
@@ -47,8 +47,8 @@ def pooled_dice(says: Says, crops: Iterable[LabelledCrop], network: NetworkConfi
     return 2 * hit / (marked + true) if true else float("nan")
 
 
-class Said:
-    """What a network says of whole cases (`Says`), each asked once as long as all of it fits into SAID_BYTES."""
+class CachedPredictions:
+    """A `CasePredictor` that predicts every case once and keeps the result, up to PREDICTION_CACHE_BYTES in all."""
 
     def __init__(self, predict: PredictBatch, network: NetworkConfig) -> None:
         """Nothing is asked yet; the network must not learn while this is asked."""
@@ -62,7 +62,7 @@ class Said:
             return self._kept[crop.case]
         said = predict_whole(self._predict, crop, self._network)
         self._bytes += said.nbytes
-        if self._bytes <= SAID_BYTES:
+        if self._bytes <= PREDICTION_CACHE_BYTES:
             self._kept[crop.case] = said
         return said
 
@@ -72,7 +72,7 @@ def predict_whole(predict: PredictBatch, crop: LabelledCrop, network: NetworkCon
     return _whole(predict, inputs_of(crop, network), network)
 
 
-def image_by_image(network: keras.Model, config: NetworkConfig) -> Predict:
+def single_image_predictor(network: keras.Model, config: NetworkConfig) -> Predict:
     """What a network says of one image."""
     predict = probabilities(network)
     return lambda inputs: _whole(predict, inputs, config)
@@ -83,20 +83,20 @@ def _whole(predict: PredictBatch, inputs: NDArray[np.float32], network: NetworkC
     return np.asarray(predict(filled_up(inputs, network)[None]))[0, :rows, :columns]
 
 
-class BestSoFar:
+class EarlyStopping:
     """The best look at the validation patients, and how many looks ago it was."""
 
-    def __init__(self, score: float = -1.0, looks_since: int = 0) -> None:
+    def __init__(self, score: float = -1.0, validations_since: int = 0) -> None:
         self.score = score
-        self.looks_since = looks_since
+        self.validations_since = validations_since
 
-    def see(self, score: float) -> bool:
+    def update(self, score: float) -> bool:
         """Note a look; True if it is the best."""
         better = score > self.score
         self.score = max(score, self.score)
-        self.looks_since = 0 if better else self.looks_since + 1
+        self.validations_since = 0 if better else self.validations_since + 1
         return better
 
-    def enough(self, patience: int) -> bool:
+    def should_stop(self, patience: int) -> bool:
         """Whether `patience` looks in a row brought nothing; never for 0."""
-        return 0 < patience <= self.looks_since
+        return 0 < patience <= self.validations_since

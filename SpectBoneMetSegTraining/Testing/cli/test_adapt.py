@@ -76,7 +76,7 @@ def test_the_plan_fits_the_time_and_gives_up_folds_before_steps(discs, tmp_path)
     assert sorted(fold for group in wide.groups for fold in group) == [0, 1, 2, 3, 4]
     tight = plan_module.make_plan(data, 30, 5, lambda: 8.0)
     assert len(tight.groups) < 5
-    assert tight.steps >= plan_module.FEWEST_STEPS
+    assert tight.steps >= plan_module.MINIMUM_STEPS
     alone = plan_module.make_plan(data, 5, 5, lambda: 8.0)
     assert (len(alone.groups), alone.runs) == (1, 1)
     assert "there is no time for more" in alone.sentence

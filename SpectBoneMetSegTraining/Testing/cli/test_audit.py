@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 from SpectBoneMetSegTrainingLib.cli import AuditCommand
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
-from SpectBoneMetSegTrainingLib.evaluation.by_region import NOWHERE, count_regions, region_rows
+from SpectBoneMetSegTrainingLib.evaluation.by_region import OUTSIDE_REGIONS, count_regions, region_rows
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -68,5 +68,5 @@ def test_lesions_and_false_areas_are_counted_where_they_lie(discs, tmp_path):
     assert found["ribs"].lesions == 2
     assert found["ribs"].recall[0] == 0.5
     assert found["ribs"].alarms[0] == 0
-    assert found[NOWHERE].alarms[0] == 0.5
-    assert found[NOWHERE].lesions == 0
+    assert found[OUTSIDE_REGIONS].alarms[0] == 0.5
+    assert found[OUTSIDE_REGIONS].lesions == 0

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, load_network
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
-from SpectBoneMetSegTrainingLib.training.outcome.learnt import known_to
+from SpectBoneMetSegTrainingLib.training.outcome.training_scans import known_patients
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -170,9 +170,9 @@ def test_a_scan_is_known_again_in_another_data_set_under_another_name(mixed, par
         path.rename(path.with_name(path.name.replace(case, "renamed", 1)))
     record = read_json(other / "instances" / "renamed.json")
     write_json(other / "instances" / "renamed.json", {**record, "case": "renamed", "patient": "somebody"})
-    known = known_to(find_model(parent).card, other, ["renamed"])
-    assert known.taught == {"somebody"}
-    assert known_to(find_model().card, other, ["renamed"]).sentence(1) == ""
+    known = known_patients(find_model(parent).card, other, ["renamed"])
+    assert known.trained == {"somebody"}
+    assert known_patients(find_model().card, other, ["renamed"]).sentence(1) == ""
 
 
 def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_step(mixed, tmp_path, capsys):

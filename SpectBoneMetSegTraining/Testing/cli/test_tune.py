@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegTrainingLib.dataset.cases import finish_dataset
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
-from SpectBoneMetSegTrainingLib.training.outcome.learnt import LEARNT
+from SpectBoneMetSegTrainingLib.training.outcome.training_scans import TRAINING_SCANS
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
@@ -43,9 +43,9 @@ def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_f
     assert after.card.parent.startswith("parent 1, SHA-256 ")
     assert after.card.metrics["validation"] == before.card.metrics["validation"]
     assert "chosen on these patients" in after.card.metrics["tuned"]["what"]
-    chosen, *earlier = after.card.training[LEARNT]
+    chosen, *earlier = after.card.training[TRAINING_SCANS]
     assert (chosen["taught"], len(chosen["validated"].split())) == ("", 8)
-    assert earlier == before.card.training[LEARNT]
+    assert earlier == before.card.training[TRAINING_SCANS]
 
 
 def test_half_as_large_a_model_answers_nearly_the_same(taught, tmp_path):

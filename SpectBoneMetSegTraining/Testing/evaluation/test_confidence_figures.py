@@ -12,8 +12,8 @@ from SpectBoneMetSegTrainingLib.dataset.cases import BACKGROUND, IGNORE, LESION,
 from SpectBoneMetSegTrainingLib.evaluation.confidence_figures import (
     auroc,
     confidence_figures,
-    judged_scans,
     reliability,
+    scan_detections,
 )
 from SpectBoneMetSegTrainingLib.training.outcome.calibration import cross_fitted, fit_confidence
 
@@ -39,7 +39,7 @@ def case(name="a", posterior=False, values=(LESION, LESION, IGNORE)):
 
 @pytest.mark.parametrize("posterior", [False, True])
 def test_an_area_is_true_on_a_lesion_unknown_on_what_is_not_judged_and_false_elsewhere(posterior):
-    [judged] = judged_scans([case(posterior=posterior)], Limits())
+    [judged] = scan_detections([case(posterior=posterior)], Limits())
     np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
     assert judged.diseased is True
     assert judged.max_probability == pytest.approx(0.8)
@@ -48,20 +48,20 @@ def test_an_area_is_true_on_a_lesion_unknown_on_what_is_not_judged_and_false_els
 def test_an_area_seen_from_behind_is_judged_where_it_lies():
     crop, maps = case()
     turned = LabelledCrop("a", {"posterior": crop.counts["anterior"]}, {"posterior": crop.labels["anterior"]}, {}, [])
-    [judged] = judged_scans([(turned, {"posterior": maps["anterior"]})], Limits())
+    [judged] = scan_detections([(turned, {"posterior": maps["anterior"]})], Limits())
     np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
 
 
 def test_a_scan_is_ill_well_or_unsure():
     kinds = [(LESION, LESION, IGNORE), (BACKGROUND, BACKGROUND, IGNORE), (BACKGROUND,) * 3]
-    scans = judged_scans([case(str(number), values=values) for number, values in enumerate(kinds)], Limits())
+    scans = scan_detections([case(str(number), values=values) for number, values in enumerate(kinds)], Limits())
     assert [scan.diseased for scan in scans] == [True, None, False]
 
 
 def test_a_scan_without_areas_and_a_flagged_one():
     crop, maps = case()
     flagged = LabelledCrop("b", crop.counts, crop.labels, {}, [], ("superscan",))
-    [judged] = judged_scans([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
+    [judged] = scan_detections([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
     assert judged.features.shape == (0, len(AREA_FEATURES))
 
 
@@ -98,7 +98,7 @@ def many(count, seed):
                 label[row : row + 5, 8:14] = LESION
         crop = LabelledCrop(f"c{number}", {"anterior": np.full(SHAPE, 20, np.float32)}, {"anterior": label}, {}, [])
         scans.append((crop, {"anterior": probability}))
-    return judged_scans(scans, Limits())
+    return scan_detections(scans, Limits())
 
 
 def test_a_fit_says_the_right_share_on_others_and_cross_fitting_agrees():

@@ -16,7 +16,7 @@ from SpectBoneMetSegTrainingLib.evaluation.metrics import by_view
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases
 from SpectBoneMetSegTrainingLib.evaluation.scores import score_cases
 from SpectBoneMetSegTrainingLib.training import validation
-from SpectBoneMetSegTrainingLib.training.validation import Said
+from SpectBoneMetSegTrainingLib.training.validation import CachedPredictions
 from support.scored_cases import PLAIN, crop_of, marks, perfect
 
 NETWORK = NetworkConfig()
@@ -74,10 +74,10 @@ def test_a_network_is_asked_once_for_a_case_as_far_as_memory_goes(monkeypatch):
         asked.append(batch.shape)
         return np.zeros((*batch.shape[:3], 2), np.float32)
 
-    said, crop = Said(predict, NETWORK), crop_of("a")
+    said, crop = CachedPredictions(predict, NETWORK), crop_of("a")
     assert said(crop) is said(crop)
     assert len(asked) == 1
-    monkeypatch.setattr(validation, "SAID_BYTES", 0)
-    forgetful = Said(predict, NETWORK)
+    monkeypatch.setattr(validation, "PREDICTION_CACHE_BYTES", 0)
+    forgetful = CachedPredictions(predict, NETWORK)
     np.testing.assert_array_equal(forgetful(crop), forgetful(crop))
     assert len(asked) == 3

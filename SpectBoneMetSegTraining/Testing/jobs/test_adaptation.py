@@ -28,7 +28,9 @@ def test_the_steps_of_all_trainings_count_and_the_plans_time_is_told_until_it_is
     folder.mkdir()
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))
     monkeypatch.setattr(reporter, "_wish", lambda: "run")
-    plan = Plan(((0,), (1,)), steps=40, look_every=10, minutes=10.0, patients=12, taught="The whole body is taught.")
+    plan = Plan(
+        ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is taught."
+    )
     of_training = reporter.planned(plan)
     told = read_status(folder)
     assert (told.steps, told.seconds_left) == (120, 600.0)

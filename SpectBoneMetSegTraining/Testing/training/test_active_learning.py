@@ -15,7 +15,13 @@ from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
-from SpectBoneMetSegTrainingLib.training.active_learning import Looker, entropy, order, rank_scans, standardised
+from SpectBoneMetSegTrainingLib.training.active_learning import (
+    UncertaintyEstimator,
+    entropy,
+    greedy_order,
+    rank_scans,
+    standardised,
+)
 
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 
@@ -32,19 +38,19 @@ def model(tmp_path_factory):
 
 def test_of_scans_that_look_alike_the_doubtful_one_comes_first():
     alike = np.zeros((3, 2))
-    assert next(place for place, _ in order(np.array([1.0, 3.0, 2.0]), alike, np.ones((1, 2)))) == 1
+    assert next(place for place, _ in greedy_order(np.array([1.0, 3.0, 2.0]), alike, np.ones((1, 2)))) == 1
 
 
 def test_of_equally_doubtful_scans_the_one_unlike_the_labelled_comes_first():
     features = np.array([[0.0, 0.1], [0.0, 5.0], [0.1, 0.0]])
-    chosen = order(np.ones(3), features, np.zeros((1, 2)))
+    chosen = greedy_order(np.ones(3), features, np.zeros((1, 2)))
     assert chosen[0] == (1, 1.0)
     assert chosen[1][1] < 0.1
 
 
 def test_a_twin_of_a_chosen_scan_waits():
     features = np.array([[5.0, 0.0], [5.0, 0.0], [0.0, 3.0]])
-    assert [place for place, _ in order(np.array([1.0, 0.9, 0.5]), features, np.zeros((1, 2)))] == [0, 2, 1]
+    assert [place for place, _ in greedy_order(np.array([1.0, 0.9, 0.5]), features, np.zeros((1, 2)))] == [0, 2, 1]
 
 
 @given(
@@ -59,7 +65,7 @@ def test_a_twin_of_a_chosen_scan_waits():
 )
 def test_every_scan_is_named_once_whatever_it_is_like(scans, without_known):
     unsure, features, known = scans
-    chosen = order(unsure, features, known[:0] if without_known else known)
+    chosen = greedy_order(unsure, features, known[:0] if without_known else known)
     assert sorted(place for place, _ in chosen) == list(range(len(unsure)))
     assert all(0 <= novelty <= 1 for _, novelty in chosen)
     if without_known:
@@ -80,7 +86,7 @@ def test_a_column_that_never_varies_does_not_count():
 
 
 def test_a_scan_and_its_mirror_image_are_equally_doubtful(data, model):
-    look = Looker(load_network(model), NETWORK)
+    look = UncertaintyEstimator(load_network(model), NETWORK)
     crop = load_case(data, "case4")
     mirrored = replace(crop, counts={name: image[:, ::-1] for name, image in crop.counts.items()})
     area, features = look(crop)

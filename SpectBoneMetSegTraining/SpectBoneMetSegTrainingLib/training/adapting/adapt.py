@@ -26,20 +26,20 @@ from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
 from ...evaluation.metrics import Counts
 from ...evaluation.predictions import Delineator, counts_at, operating_points
 from ...evaluation.scores import CaseScores, score_cases, without_flags
+from ..outcome.appearance import training_appearance
 from ..outcome.finish import check_request, training_record
-from ..outcome.learnt import LEARNT, learnt_scans
-from ..outcome.looks import looks_learnt
 from ..outcome.operating_point import MINIMUM_AREA_MM2, tune_at
 from ..outcome.parent_comparison import comparison_with
 from ..outcome.promotion import COMPARISON
-from ..run_folder import looks_of
+from ..outcome.training_scans import TRAINING_SCANS, training_scans
+from ..run_folder import validations_of
 from ..setup.cases import training_and_validation, training_cases
 from ..setup.config import TrainingConfig
-from ..setup.fine_tuning import named
+from ..setup.fine_tuning import model_reference
 from ..trainer import StepProgress, train
-from .choice import Judged, beside_parent, best_step, cautious, chosen_point, gains
-from .folds import LookKeeper, parent_predictions, stored_predictions
-from .plan import Plan, base_config, labelled_patients, make_plan, region_to_teach, step_seconds
+from .choice import AdaptationComparison, best_step, chosen_point, compare_adapted, gains, shrink_towards_parent
+from .folds import ValidationRecorder, parent_predictions, stored_predictions
+from .plan import Plan, base_config, labelled_patients, make_plan, region_to_train, step_seconds
 
 if TYPE_CHECKING:
     import keras
@@ -88,7 +88,7 @@ class Adapted:
     Attributes:
         model: both.
         parent: both.
-        judged: the comparison.
+        comparison: the comparison.
         limits: in force.
         steps: that were learnt.
         per_case: (case, DSC before, DSC now) from the greatest gain to the greatest loss.
@@ -100,7 +100,7 @@ class Adapted:
 
     model: ModelFolder
     parent: ModelFolder
-    judged: Judged
+    comparison: AdaptationComparison
     limits: Delineator
     steps: int
     per_case: list[tuple[str, float, float]]
@@ -123,7 +123,7 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
     path = request.run / PLAN
     earlier = Plan.from_dict(read_json(path)) if path.exists() else None
     asked = request.region or (earlier.region if earlier else None)
-    region, taught = region_to_teach(parent.card, request.data, asked)
+    region, taught = region_to_train(parent.card, request.data, asked)
     config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, region)
     if earlier:
         _check_same(request, earlier, region)
@@ -186,7 +186,7 @@ class _Adapting:
         progress: Callable[[int, int], StepProgress] | None,
     ) -> None:
         self.request, self.plan, self.progress = request, plan, progress
-        self.config = replace(config, steps=plan.steps, validate_every=plan.look_every)
+        self.config = replace(config, steps=plan.steps, validate_every=plan.validate_every)
         self.parent = find_model(config.start)
         self.patients = patients_of(request.data)
         self.points = operating_points(MINIMUM_AREA_MM2, "lesions")
@@ -202,10 +202,12 @@ class _Adapting:
         limits, cut = self._limits(table), self._cut(table)
         new = self._scores(paths, cut)
         old = self._scores([self.request.run / PARENT], {})
-        judged = beside_parent(old, new)
+        comparison = compare_adapted(old, new)
         network, run, final = self._final(networks, steps)
-        model = self._write(network, run, final, limits, paths, judged)
-        return Adapted(model, self.parent, judged, limits, steps, gains(old, new), cut, paths, self.config, self.plan)
+        model = self._write(network, run, final, limits, paths, comparison)
+        return Adapted(
+            model, self.parent, comparison, limits, steps, gains(old, new), cut, paths, self.config, self.plan
+        )
 
     def _held(self, group: Sequence[int]) -> list[str]:
         return training_and_validation(self.request.data, group)[1]
@@ -214,8 +216,8 @@ class _Adapting:
         """One training without some patients, who are judged at every look."""
         group, run = self.plan.groups[number], self.runs[number]
         config = replace(self.config, validation_folds=group)
-        keeper = LookKeeper(run / "looks", self._held(group))
-        return train(self.request.data, run, config, self._progress(number), on_look=keeper)
+        keeper = ValidationRecorder(run / "looks", self._held(group))
+        return train(self.request.data, run, config, self._progress(number), on_validation=keeper)
 
     def _progress(self, number: int) -> StepProgress | None:
         return self.progress(number, self.plan.runs) if self.progress else None
@@ -228,10 +230,10 @@ class _Adapting:
         """The look at which those left out were judged best, and {case: its counts at every point} there."""
         if len(self.runs) == 1:
             # There is no second training: the look is the one whose weights this one gives.
-            steps = [int(max(looks_of(self.runs[0]), key=lambda look: look["dice"])["step"])]
+            steps = [int(max(validations_of(self.runs[0]), key=lambda look: look["dice"])["step"])]
         else:
             # Looks without any lesion were not kept.
-            every = range(self.plan.look_every, self.plan.steps + 1, self.plan.look_every)
+            every = range(self.plan.validate_every, self.plan.steps + 1, self.plan.validate_every)
             steps = [step for step in every if all(path.exists() for path in self._paths(step))]
         tables = {step: dict(counts_at(self._predictions(self._paths(step)), self.points)) for step in steps}
         best = best_step(tables, self.points)
@@ -243,7 +245,7 @@ class _Adapting:
     def _limits(self, table: dict[str, Any]) -> Delineator:
         """Chosen on everybody left out, drawn towards the parent's as far as these are few."""
         chosen = chosen_point(table, list(table), self.points)[0]
-        return cautious(chosen, self.parent.card, self._count(table))
+        return shrink_towards_parent(chosen, self.parent.card, self._count(table))
 
     def _count(self, cases: Sequence[str] | dict[str, Any]) -> int:
         return len({self.patients[case] for case in cases})
@@ -258,7 +260,9 @@ class _Adapting:
         for own in groups:
             others = [case for case in table if case not in own]
             limits = (
-                cautious(chosen_point(table, others, self.points)[0], self.parent.card, self._count(others))
+                shrink_towards_parent(
+                    chosen_point(table, others, self.points)[0], self.parent.card, self._count(others)
+                )
                 if others
                 else Delineator.of(self.parent.card)
             )
@@ -288,7 +292,7 @@ class _Adapting:
         config: TrainingConfig,
         limits: Delineator,
         paths: Sequence[Path],
-        judged: Judged,
+        comparison: AdaptationComparison,
     ) -> ModelFolder:
         request, card = self.request, self.parent.card
         tuned = tune_at(limits, lambda: self._predictions(paths), self.patients)
@@ -303,20 +307,20 @@ class _Adapting:
                 "description": f"{card.name}, adapted to: {about['description']}",
                 **tuned.to_card(),
                 "region": config.region,
-                "appearance": card.appearance.widened(looks_learnt(request.data, everybody, config.region)),
-                "parent": named(card),
+                "appearance": card.appearance.widened(training_appearance(request.data, everybody, config.region)),
+                "parent": model_reference(card),
                 "licence": licence_with(card.licence, sources.get(SOURCES, ())),
                 "training": {
                     "data": about["description"],
                     **training_record(run, config, cases),
                     "method": f"adapted, {config.method}",
                     "plan": self.plan.to_dict(),
-                    LEARNT: learnt_scans(request.data, cases, config),
+                    TRAINING_SCANS: training_scans(request.data, cases, config),
                     **sources,
                 },
                 "metrics": {
                     "validation": {"what": HOW, **tuned.figures},
-                    COMPARISON: comparison_with(self.parent, judged, judged.verdict, HOW).to_dict(),
+                    COMPARISON: comparison_with(self.parent, comparison, comparison.verdict, HOW).to_dict(),
                 },
             },
             request.output,

@@ -17,11 +17,11 @@ from ...dataset.budgets import patients_of
 from ...dataset.cases import LabelledCrop
 from ...dataset.opened import Data, opened
 from ...evaluation.by_region import RegionCounts, RegionRow, count_regions, region_rows
-from ...evaluation.confidence_figures import JudgedScan, confidence_figures, delineated
-from ...evaluation.predictions import Delineator, answered_cases, taught_region_in
+from ...evaluation.confidence_figures import ScanDetections, confidence_figures, marks_and_detections
+from ...evaluation.predictions import Delineator, level_region_of, predict_with_regions
 from ...evaluation.report import full_report
 from ...evaluation.scores import CaseScores, score_case, without_flags
-from ..outcome.learnt import known_to
+from ..outcome.training_scans import known_patients
 from .choice import dice_of
 from .pictures import scan_picture
 
@@ -93,13 +93,13 @@ def audit(
     card, patients = model.card, patients_of(data)
     limits, network = Delineator.of(card), card.network
     scores: list[CaseScores] = []
-    judged: list[JudgedScan] = []
+    judged: list[ScanDetections] = []
     counted: list[RegionCounts] = []
     worst = _Worst()
     answer = load_engine(model, "auto", device).answer
-    answers = answered_cases(data, cases, answer, network, region=taught_region_in(data, cases, card))
+    answers = predict_with_regions(data, cases, answer, network, region=level_region_of(data, cases, card))
     for number, (crop, probabilities, regions) in enumerate(answers, start=1):
-        marks, known = delineated(crop, probabilities, limits, judge=card.confidence is not None)
+        marks, known = marks_and_detections(crop, probabilities, limits, judge=card.confidence is not None)
         judged += known
         score = score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients)
         scores.append(score)
@@ -117,7 +117,7 @@ def audit(
         region_rows(counted, int(report["images"])) if counted else [],
         confidence_figures(judged, card.confidence) if card.confidence is not None else {},
         worst.shown(),
-        known_to(card, data, cases).sentence(len({patients[case] for case in cases})),
+        known_patients(card, data, cases).sentence(len({patients[case] for case in cases})),
     )
 
 

@@ -13,21 +13,29 @@ from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...evaluation.metrics import Counts
 from ...evaluation.paper_metrics import dsc
-from ...evaluation.predictions import SEEDS, Delineator, best_point
+from ...evaluation.predictions import SEED_THRESHOLDS, Delineator, best_point
 from ...evaluation.scores import CaseScores
-from ..outcome.parent_comparison import Beside, differences
+from ..outcome.parent_comparison import PairedComparison, differences
 from ..outcome.promotion import MINIMUM_PATIENTS, Verdict
 
-__all__ = ["Judged", "beside_parent", "best_step", "cautious", "chosen_point", "dice_of", "gains"]
+__all__ = [
+    "AdaptationComparison",
+    "best_step",
+    "chosen_point",
+    "compare_adapted",
+    "dice_of",
+    "gains",
+    "shrink_towards_parent",
+]
 
 Table = Mapping[str, Sequence[Counts]]
 
 #: As many patients as this weigh as much as the parent's own choice.
-PARENTS_WEIGHT = 5.0
+PARENT_WEIGHT = 5.0
 #: A difference of DSC or lesion F1 this far below 0 is too small to keep anybody from a model.
-TOLERATED = 0.01
+TOLERANCE = 0.01
 #: Figures that are told of both models, by their names in `report.figures`.
-TOLD = {
+REPORTED_FIGURES = {
     "dsc": "DSC, pooled",
     "lesion_f1_overlap": "lesion F1",
     "lesion_recall": "lesions touched",
@@ -35,31 +43,31 @@ TOLD = {
 }
 
 
-class Judged(Beside):
-    """A comparison with the parent over patients left out: `figures` by the names of TOLD."""
+class AdaptationComparison(PairedComparison):
+    """A comparison with the parent over patients left out: `figures` by the names of REPORTED_FIGURES."""
 
     @property
-    def enough(self) -> bool:
+    def enough_patients(self) -> bool:
         """Whether there are so many patients that an interval can be believed."""
         return self.patients >= MINIMUM_PATIENTS
 
     @property
-    def use_it(self) -> bool:
-        """Whether neither the lower end of DSC's difference nor that of lesion F1's lies below -TOLERATED."""
+    def recommended(self) -> bool:
+        """Whether neither the lower end of DSC's difference nor that of lesion F1's lies below -TOLERANCE."""
         lows = [self.figures[name].low for name in ("dsc", "lesion_f1_overlap")]
-        return self.enough and all(isfinite(low) and low >= -TOLERATED for low in lows)
+        return self.enough_patients and all(isfinite(low) and low >= -TOLERANCE for low in lows)
 
     @property
     def better(self) -> bool:
         """Whether, besides, one of them lies above 0."""
-        return self.use_it and any(self.figures[name].low > 0 for name in ("dsc", "lesion_f1_overlap"))
+        return self.recommended and any(self.figures[name].low > 0 for name in ("dsc", "lesion_f1_overlap"))
 
     @property
     def verdict(self) -> Verdict:
         """The same in the words of a card."""
         if self.better:
             return "better"
-        return "not worse" if self.use_it else "worse" if self.figures["dsc"].high < 0 else "undecided"
+        return "not worse" if self.recommended else "worse" if self.figures["dsc"].high < 0 else "undecided"
 
     @property
     def sentence(self) -> str:
@@ -70,7 +78,7 @@ class Judged(Beside):
             f"{dice.high:+.3f}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} (difference "
             f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f})"
         )
-        if not self.enough:
+        if not self.enough_patients:
             return (
                 f"{self.patients} patient{' is' if self.patients == 1 else 's are'} too few to tell, "
                 f"{MINIMUM_PATIENTS} may tell; keep the model before "
@@ -78,7 +86,7 @@ class Judged(Beside):
             )
         if self.better:
             return f"The adapted model is better on your patients: {numbers}."
-        if self.use_it:
+        if self.recommended:
             return f"The adapted model is as good as the one before, you may use either: {numbers}."
         return f"Keep the model before, on your patients nothing shows that the adapted one is as good: {numbers}."
 
@@ -96,9 +104,9 @@ def best_step(tables: Mapping[int, Table], points: Sequence[Delineator]) -> int:
     return max(sorted(tables), key=lambda step: chosen_point(tables[step], list(tables[step]), points)[1])
 
 
-def cautious(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator:
+def shrink_towards_parent(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator:
     """Limits drawn from those that so many patients chose towards the parent's, on a scale of odds."""
-    weight = patients / (patients + PARENTS_WEIGHT)
+    weight = patients / (patients + PARENT_WEIGHT)
 
     def between(own: float, before: float) -> float:
         odds = weight * log(own / (1 - own)) + (1 - weight) * log(before / (1 - before))
@@ -106,13 +114,13 @@ def cautious(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator
 
     threshold = between(chosen.threshold, parent.threshold)
     seed = max(threshold, between(chosen.seed_threshold, parent.seed_threshold))
-    return Delineator(threshold, min(seed, SEEDS[-1]), chosen.minimum_area_mm2)
+    return Delineator(threshold, min(seed, SEED_THRESHOLDS[-1]), chosen.minimum_area_mm2)
 
 
-def beside_parent(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> Judged:
+def compare_adapted(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> AdaptationComparison:
     """Both models on the same patients."""
-    found = differences(old, new, tuple(TOLD))
-    return Judged(found.patients, found.cases, found.figures)
+    found = differences(old, new, tuple(REPORTED_FIGURES))
+    return AdaptationComparison(found.patients, found.cases, found.figures)
 
 
 def gains(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> list[tuple[str, float, float]]:

@@ -15,21 +15,21 @@ from SpectBoneMetSegLib.model.store import ModelFolder
 from ...common.files import whole_npz
 from ...dataset.cases import LabelledCrop, load_case
 from ...dataset.opened import Data
-from ...evaluation.predictions import Prediction, predict_cases, taught_region_in, union_of
-from ..validation import Says
+from ...evaluation.predictions import Prediction, level_region_of, predict_cases, union_of
+from ..validation import CasePredictor
 
-__all__ = ["LookKeeper", "parent_predictions", "stored_predictions"]
+__all__ = ["ValidationRecorder", "parent_predictions", "stored_predictions"]
 
 Maps = dict[str, NDArray[np.float16]]
 
 
-class LookKeeper:
-    """Keeps what a network says of the patients who were left out, at every look (`trainer.Look`)."""
+class ValidationRecorder:
+    """Keeps what a network says of the patients who were left out, at every look (`trainer.ValidationCallback`)."""
 
     def __init__(self, folder: Path, cases: Sequence[str]) -> None:
         self._folder, self._cases = folder, cases
 
-    def __call__(self, step: int, dice: float, says: Says, load: Callable[[str], LabelledCrop]) -> None:
+    def __call__(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """Write DIR/<step>.npz, whole or not at all."""
         maps = {case: says(load(case)).astype(np.float16) for case in self._cases}
         whole_npz(self._folder / f"{step}.npz", maps)
@@ -54,9 +54,9 @@ def parent_predictions(parent: ModelFolder, data: Data, cases: Sequence[str], pa
     if path.exists():
         return
     engine, network = load_engine(parent, "auto", "auto"), parent.card.network
-    taught = taught_region_in(data, cases, parent.card)
+    level_region = level_region_of(data, cases, parent.card)
     maps: Maps = {}
-    for crop, found in predict_cases(data, cases, engine.predict, network, region=region, taught=taught):
+    for crop, found in predict_cases(data, cases, engine.predict, network, region=region, level_region=level_region):
         stack = [
             found.get("anterior" if name == "union" else name, np.zeros_like(next(iter(found.values()))))
             for name in network.outputs

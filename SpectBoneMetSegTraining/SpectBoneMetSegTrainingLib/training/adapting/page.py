@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.common.files import whole_file
 
 from ...evaluation.predictions import Delineator, Prediction
 from .adapt import PARENT, Adapted, Request
-from .choice import TOLD
+from .choice import REPORTED_FIGURES
 from .folds import stored_predictions
 from .html import cell, document, legend, table
 from .pictures import scan_picture
@@ -42,13 +42,13 @@ def write_page(path: Path, request: Request, adapted: Adapted) -> None:
 
 
 def _verdict(adapted: Adapted) -> str:
-    kind = "good" if adapted.judged.use_it else "bad"
+    kind = "good" if adapted.comparison.recommended else "bad"
     advice = (
         "You may use it: install it in the panel or by name."
-        if adapted.judged.use_it
+        if adapted.comparison.recommended
         else "The model is there to be looked at; go on with the one before, or outline more scans and adapt again."
     )
-    return f"<p class='verdict {kind}'><b>{escape(adapted.judged.sentence)}</b> {escape(advice)}</p>"
+    return f"<p class='verdict {kind}'><b>{escape(adapted.comparison.sentence)}</b> {escape(advice)}</p>"
 
 
 def _what_was_done(adapted: Adapted) -> str:
@@ -67,7 +67,7 @@ def _what_was_done(adapted: Adapted) -> str:
 def _figures(adapted: Adapted) -> str:
     rows = [
         [words, cell(own.parent), cell(own.new), cell(own.difference), f"{cell(own.low)} to {cell(own.high)}"]
-        for words, own in ((words, adapted.judged.figures[name]) for name, words in TOLD.items())
+        for words, own in ((words, adapted.comparison.figures[name]) for name, words in REPORTED_FIGURES.items())
     ]
     return "<h2>What changed</h2>" + table(["", "before", "adapted", "difference", "95 % interval over patients"], rows)
 

@@ -28,23 +28,25 @@ __all__ = [
     "groups_of_folds",
     "labelled_patients",
     "make_plan",
-    "region_to_teach",
+    "region_to_train",
     "step_seconds",
 ]
 
 #: With fewer patients nobody can be left out for the others.
-FEWEST_PATIENTS = 4
+MINIMUM_LABELLED_PATIENTS = 4
 #: Steps of one training: below the first there is nothing to learn, beyond the last few labels are learnt by heart.
-FEWEST_STEPS, MOST_STEPS = 40, 600
+MINIMUM_STEPS, MAXIMUM_STEPS = 40, 600
 #: Of the time that is given so much goes into steps; the rest into looks, thresholds and the page.
-SHARE_OF_STEPS = 0.7
+TRAINING_SHARE = 0.7
 #: Steps that are timed; the first one builds the graph.
 TIMED_STEPS = 5
 #: Parts of a training after each of which the patients who were left out are judged.
-LOOKS = 4
+VALIDATIONS = 4
 #: Said where the outlines alone speak for the thorax.
-HARDLY_OUTSIDE = "The thorax alone is taught: hardly an outline lies outside."
+FEW_OUTSIDE_THORAX = "The thorax alone is taught: hardly an outline lies outside."
 PATCH, BATCH = 128, 8
+#: Keys in plan.json and in model cards, where they differ from the attribute.
+KEYS = {"validate_every": "look_every", "region_reason": "taught"}
 #: Of the labelled patches so many come from a store of simulated patients where one is given.
 STORE_SHARE = 0.3
 
@@ -56,20 +58,20 @@ class Plan:
     Attributes:
         groups: folds of the data set, those together that are left out together; one of them alone: no second training.
         steps: of each training.
-        look_every: steps between two looks.
+        validate_every: steps between two looks.
         minutes: about how long all of it takes.
         patients: labelled ones.
         region: that is taught; None in plans of an earlier program.
-        taught: that in words, and why.
+        region_reason: that in words, and why.
     """
 
     groups: tuple[tuple[int, ...], ...]
     steps: int
-    look_every: int
+    validate_every: int
     minutes: float
     patients: int
     region: Region | None = None
-    taught: str = ""
+    region_reason: str = ""
 
     @property
     def runs(self) -> int:
@@ -89,12 +91,15 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "groups": [list(group) for group in self.groups]}
+        values = {**asdict(self), "groups": [list(group) for group in self.groups]}
+        return {KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
         """The inverse of `to_dict`."""
-        return cls(**{**values, "groups": tuple(tuple(group) for group in values["groups"])})
+        names = {key: name for name, key in KEYS.items()}
+        plain = {names.get(key, key): value for key, value in values.items()}
+        return cls(**{**plain, "groups": tuple(tuple(group) for group in values["groups"])})
 
 
 def base_config(
@@ -111,7 +116,7 @@ def base_config(
     Args:
         start: name or path of the model.
         unlabelled: whether there are scans without labels.
-        region: that is taught, see `region_to_teach`.
+        region: that is taught, see `region_to_train`.
     """
     return TrainingConfig(
         batch=BATCH,
@@ -131,7 +136,7 @@ def base_config(
     )
 
 
-def region_to_teach(card: ModelCard, data: Data, asked: Region | None) -> tuple[Region, str]:
+def region_to_train(card: ModelCard, data: Data, asked: Region | None) -> tuple[Region, str]:
     """The region that the model, the images and the outlines know, and a sentence that says so.
 
     Args:
@@ -152,7 +157,7 @@ def region_to_teach(card: ModelCard, data: Data, asked: Region | None) -> tuple[
     if asked == "thorax":
         return "thorax", "The thorax alone is taught."
     if asked is None and outlined_region(data, cases) == "thorax":
-        return "thorax", HARDLY_OUTSIDE
+        return "thorax", FEW_OUTSIDE_THORAX
     return "whole-body", "The whole body is taught."
 
 
@@ -217,7 +222,7 @@ def make_plan(
     seconds: Callable[[], float],
     steps: int | None = None,
     region: Region = "thorax",
-    taught: str = "",
+    region_reason: str = "",
 ) -> Plan:
     """The plan that fits.
 
@@ -227,28 +232,28 @@ def make_plan(
         seconds: a step takes.
         steps: of each training, whatever the time; None for what fits.
         region: of the body that is learnt.
-        taught: that in words.
+        region_reason: that in words.
 
     Raises:
         UserError: too few labelled patients.
     """
     patients = labelled_patients(data)
-    if patients < FEWEST_PATIENTS:
+    if patients < MINIMUM_LABELLED_PATIENTS:
         raise UserError(
-            f"{patients} labelled patients are too few to adapt to: label {FEWEST_PATIENTS} or more, best those that "
-            "the model reads worst.",
+            f"{patients} labelled patients are too few to adapt to: label "
+            f"{MINIMUM_LABELLED_PATIENTS} or more, best those that the model reads worst.",
             command="rank",
         )
     each = seconds()
-    budget = SHARE_OF_STEPS * 60 * minutes / each
+    budget = TRAINING_SHARE * 60 * minutes / each
     groups = groups_of_folds(data, folds, region)
-    while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < FEWEST_STEPS:
+    while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < MINIMUM_STEPS:
         groups = groups_of_folds(data, len(groups) - 1, region) if len(groups) > 2 else groups[:1]
     if len(groups) == 1:
         # Whoever is not left out teaches.
         groups = ((groups[0][0],),)
     runs = len(groups) + (len(groups) > 1)
-    wanted = steps or int(min(max(budget / runs, FEWEST_STEPS), MOST_STEPS))
-    every = max(1, wanted // LOOKS)
-    total = runs * wanted * each / 60 / SHARE_OF_STEPS
-    return Plan(groups, every * (wanted // every), every, total, patients, region, taught)
+    wanted = steps or int(min(max(budget / runs, MINIMUM_STEPS), MAXIMUM_STEPS))
+    every = max(1, wanted // VALIDATIONS)
+    total = runs * wanted * each / 60 / TRAINING_SHARE
+    return Plan(groups, every * (wanted // every), every, total, patients, region, region_reason)

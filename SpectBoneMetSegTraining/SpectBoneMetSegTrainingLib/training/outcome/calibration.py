@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.confidence import scan_features
 from SpectBoneMetSegLib.model.confidence import Confidence
 
-from ...evaluation.confidence_figures import JudgedScan, diseased_of, figures_of
+from ...evaluation.confidence_figures import ScanDetections, diseased_of, figures_of
 
 Array = NDArray[np.float64]
 
 #: Weight decay of the logistic models, in areas or scans that say nothing: few data give weak opinions.
 RIDGE = 1.0
 #: Fewer true or false ones than these fit nothing.
-LEAST_OF_EACH = 5
+MINIMUM_OF_EACH = 5
 #: Parts of the patients, each judged by the models of the others, for figures that were not fitted to themselves.
 FOLDS = 5
 
 
-def fit_confidence(scans: Sequence[JudgedScan]) -> Confidence | None:
+def fit_confidence(scans: Sequence[ScanDetections]) -> Confidence | None:
     """Logistic models of areas and of scans; None where too few areas of either kind are known."""
     areas = (
         _fitted(np.concatenate([s.features for s in scans]), np.concatenate([s.true for s in scans])) if scans else None
@@ -37,7 +37,7 @@ def fit_confidence(scans: Sequence[JudgedScan]) -> Confidence | None:
     return Confidence(areas, _fitted(np.array(features, float), diseased_of(scans)))
 
 
-def cross_fitted(scans: Sequence[JudgedScan], patients: Mapping[str, str]) -> dict[str, Any]:
+def cross_fitted(scans: Sequence[ScanDetections], patients: Mapping[str, str]) -> dict[str, Any]:
     """`evaluation.confidence_figures.figures_of` every patient by models fitted to the others."""
     names = sorted({patients.get(scan.case, scan.case) for scan in scans})
     fold = [names.index(patients.get(scan.case, scan.case)) % FOLDS for scan in scans]
@@ -55,7 +55,7 @@ def _fitted(features: Array, true: Array) -> tuple[float, ...] | None:
 
     known = ~np.isnan(true)
     features, true = features[known], true[known]
-    if min(true.sum(), len(true) - true.sum()) < LEAST_OF_EACH:
+    if min(true.sum(), len(true) - true.sum()) < MINIMUM_OF_EACH:
         return None
     mean, spread = features.mean(0), np.maximum(features.std(0), 1e-6)
     scaled = (features - mean) / spread

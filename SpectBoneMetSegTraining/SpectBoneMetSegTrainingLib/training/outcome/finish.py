@@ -21,15 +21,15 @@ from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, pr
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ...phantom.store.crops import PatientStore
 from ..losses.objectives import describe_loss
-from ..run_folder import looks_of, training_seconds
+from ..run_folder import training_seconds, validations_of
 from ..setup.cases import TrainingCases, any_lesion, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import parent_of, with_start
-from ..trainer import Look, StepProgress, train
-from ..validation import image_by_image
-from .learnt import LEARNT, learnt_scans
-from .looks import looks_learnt
+from ..trainer import StepProgress, ValidationCallback, train
+from ..validation import single_image_predictor
+from .appearance import training_appearance
 from .operating_point import MINIMUM_AREA_MM2, Tuned, tune
+from .training_scans import TRAINING_SCANS, training_scans
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +43,7 @@ def train_and_finish(
     description: str = "",
     progress: StepProgress | None = None,
     devices: Sequence[str] | None = None,
-    on_look: Look | None = None,
+    on_validation: ValidationCallback | None = None,
 ) -> dict[str, Any]:
     """Train, or go on where the run was broken off, choose thresholds, and write the model folder.
 
@@ -53,7 +53,7 @@ def train_and_finish(
         config: as in `trainer.train`.
         progress: as in `trainer.train`.
         devices: as in `trainer.train`.
-        on_look: as in `trainer.train`.
+        on_validation: as in `trainer.train`.
         output: model folder to write; its name is the model's.
         description: one sentence for its card.
 
@@ -66,7 +66,7 @@ def train_and_finish(
     data = opened(data)
     check_request(data, output)
     config = with_start(config)
-    network = train(data, run, config, progress, devices, on_look=on_look)
+    network = train(data, run, config, progress, devices, on_validation=on_validation)
     return finish_model(network, data, run, config, output, description)
 
 
@@ -94,7 +94,7 @@ def finish_model(
     cases = training_cases(data, config)
     measured = cases.validation or cases.labelled
 
-    predict = image_by_image(network, config.network)
+    predict = single_image_predictor(network, config.network)
 
     def predictions() -> Iterator[Prediction]:
         return predict_cases(data, measured, predict, config.network, region=config.region)
@@ -112,7 +112,7 @@ def finish_model(
             tuned = replace(tuned, figures=evaluate_cases(predictions(), tuned.limits))
         else:
             tuned = tune(predictions, patients_of(data), config.operating_point)
-            if cases.validation and not looks_of(run):
+            if cases.validation and not validations_of(run):
                 what += "; the training never looked at them on the way"
         figures = {"what": what, **tuned.figures}
     about = data.json("dataset.json")
@@ -126,12 +126,12 @@ def finish_model(
             "description": description or f"Trained on {about['description']}",
             **tuned.to_card(),
             "region": config.region,
-            "appearance": looks_learnt(data, [*cases.labelled, *cases.validation], config.region),
+            "appearance": training_appearance(data, [*cases.labelled, *cases.validation], config.region),
             "parent": parent_of(config),
             "training": {
                 "data": about["description"],
                 **training_record(run, config, cases),
-                LEARNT: learnt_scans(data, cases, config),
+                TRAINING_SCANS: training_scans(data, cases, config),
                 **sources,
             },
             "licence": licence,

@@ -8,7 +8,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.model.confidence import Confidence
 
-from ...evaluation.confidence_figures import JudgedScan, delineated
+from ...evaluation.confidence_figures import ScanDetections, marks_and_detections
 from ...evaluation.metrics import CountedCase, by_view
 from ...evaluation.predictions import Delineator, OperatingPoint, Prediction, choose_threshold, count_case
 from .calibration import cross_fitted, fit_confidence
@@ -50,10 +50,10 @@ def tune(predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str,
 
 def tune_at(limits: Delineator, predictions: Callable[[], Iterator[Prediction]], patients: Mapping[str, str]) -> Tuned:
     """Confidence and figures at limits that are chosen already; as `tune`."""
-    scans: list[JudgedScan] = []
+    scans: list[ScanDetections] = []
     counted: list[CountedCase] = []
     for crop, probabilities in predictions():
-        marks, judged = delineated(crop, probabilities, limits, judge=True)
+        marks, judged = marks_and_detections(crop, probabilities, limits, judge=True)
         scans += judged
         counted.append((crop.flags, count_case(crop, marks)))
     confidence = fit_confidence(scans)

@@ -17,22 +17,22 @@ from ...evaluation.predictions import (
     Prediction,
     as_union,
     choose_threshold,
+    level_region_of,
     predict_cases,
-    taught_region_in,
 )
 from ...evaluation.report import compare_models, figures
 from ...evaluation.scores import CaseScores, from_flat, score_cases, without_flags
 from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
-from ..validation import image_by_image
-from .promotion import Difference, ParentComparison, Verdict, judge
+from ..validation import single_image_predictor
+from .promotion import Difference, ParentComparison, Verdict, verdict_of
 
 #: What else is told of both models, by the names of `report.figures`.
 FURTHER = ("lesion_recall", "false_alarms_per_image")
 
 
 @dataclass(frozen=True)
-class Beside:
+class PairedComparison:
     """Two models on so many patients and cases: {name of `report.figures`: both and their difference}."""
 
     patients: int
@@ -78,13 +78,13 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, conf
         raise UserError("there is no lesion among the patients for validation.")
     beside = differences(old, new, ("dsc", *FURTHER))
     dice = beside.figures["dsc"]
-    return comparison_with(earlier, beside, judge(dice.low, dice.high, beside.patients), HOW)
+    return comparison_with(earlier, beside, verdict_of(dice.low, dice.high, beside.patients), HOW)
 
 
-def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Sequence[str]) -> Beside:
+def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Sequence[str]) -> PairedComparison:
     """Two models on the same cases: `names` of `report.figures`."""
     difference, values, before = compare_models(old, new), _pooled(new), _pooled(old)
-    return Beside(
+    return PairedComparison(
         int(difference["patients"]),
         int(difference["cases"]),
         {
@@ -100,7 +100,7 @@ def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Seq
     )
 
 
-def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: str) -> ParentComparison:
+def comparison_with(parent: ModelFolder, beside: PairedComparison, verdict: Verdict, how: str) -> ParentComparison:
     """The comparison as a card holds it: of pooled DSC, "dsc", and whatever else was measured."""
     dice, card = beside.figures["dsc"], parent.card
     return ParentComparison(
@@ -122,9 +122,9 @@ def comparison_with(parent: ModelFolder, beside: Beside, verdict: Verdict, how: 
 def _predictions(model: ModelFolder, data: Data, cases: Sequence[str], region: Region) -> list[Prediction]:
     """A model in the region of the training; the level of counts is that of what it was taught on, where it is held."""
     network = model.card.network
-    predict = image_by_image(load_network(model), network)
-    taught = taught_region_in(data, cases, model.card)
-    return list(predict_cases(data, cases, predict, network, region=region, taught=taught))
+    predict = single_image_predictor(load_network(model), network)
+    level_region = level_region_of(data, cases, model.card)
+    return list(predict_cases(data, cases, predict, network, region=region, level_region=level_region))
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:

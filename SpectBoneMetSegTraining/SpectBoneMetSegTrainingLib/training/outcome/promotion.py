@@ -1,6 +1,6 @@
 """Is a new model better than its parent, and may it be used: stated rules on paired differences.
 
-The rule (`judge`), on the difference of pooled DSC, new minus parent, and its 95 % interval over patients:
+The rule (`verdict_of`), on the difference of pooled DSC, new minus parent, and its 95 % interval over patients:
 "better" if all of the interval lies above 0, "worse" if all of it lies below 0, "not worse" if it includes 0 and lies
 above -MARGIN, "undecided" if it reaches further down: then there are too few patients to tell. With fewer patients than
 MINIMUM_PATIENTS the interval is too narrow, and nothing is found better or not worse.
@@ -54,7 +54,7 @@ class ParentComparison:
         difference: new minus parent, NaN where undefined.
         low: lower end of its 95 % interval.
         high: upper end of it.
-        verdict: by `judge`, on the DSC alone; of an adapted model by `adapting.choice`, on lesion F1 as well.
+        verdict: by `verdict_of`, on the DSC alone; of an adapted model by `adapting.choice`, on lesion F1 as well.
         how: what was measured on whom.
         further: other figures by their names in `report.figures`.
     """
@@ -99,7 +99,7 @@ class ParentComparison:
         return cls(**_defined({name: values[name] for name in names}), further=further)
 
 
-def judge(low: float, high: float, patients: int) -> Verdict:
+def verdict_of(low: float, high: float, patients: int) -> Verdict:
     """The verdict on a 95 % interval of a DSC difference, new minus parent; NaN where it is undefined."""
     if high < 0:
         return "worse"

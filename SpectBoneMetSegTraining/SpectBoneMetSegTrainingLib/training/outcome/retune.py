@@ -17,12 +17,12 @@ from ...dataset.budgets import patients_of
 from ...dataset.opened import Data, DataSet, opened
 from ...dataset.sealed import is_sealed
 from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
-from ...evaluation.predictions import OperatingPoint, Prediction, predict_cases, taught_region_in
+from ...evaluation.predictions import OperatingPoint, Prediction, level_region_of, predict_cases
 from ..setup.cases import any_lesion
-from ..setup.fine_tuning import named
-from .learnt import LEARNT, scans_known
-from .looks import looks_learnt
+from ..setup.fine_tuning import model_reference
+from .appearance import training_appearance
 from .operating_point import Tuned, tune
+from .training_scans import TRAINING_SCANS, scan_digests
 
 #: In a card's metrics: on whom its thresholds were chosen, and its figures there.
 TUNED = "tuned"
@@ -53,7 +53,7 @@ def retune(
     if is_sealed(files.folder):
         raise UserError(f"{files.folder} is a sealed test, on which nothing is chosen; give another data set.")
     check_target(output)
-    region = taught_region_in(files, cases, model.card)
+    region = level_region_of(files, cases, model.card)
     if not any_lesion(files, cases, region):
         raise UserError(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {files.folder}; label some first."
@@ -72,15 +72,15 @@ def retune(
         fields = {
             **tuned.to_card(),
             "name": output.name,
-            "appearance": card.appearance.widened(looks_learnt(files, cases, region)),
+            "appearance": card.appearance.widened(training_appearance(files, cases, region)),
             "metrics": {**card.metrics, TUNED: figures},
             "training": {
                 **card.training,
-                LEARNT: [scans_known(files, [], cases), *card.training.get(LEARNT, [])],
+                TRAINING_SCANS: [scan_digests(files, [], cases), *card.training.get(TRAINING_SCANS, [])],
                 **sources,
             },
             "licence": licence_with(card.licence, sources.get(SOURCES, ())),
-            "parent": named(model.card),
+            "parent": model_reference(model.card),
         }
         return copy_model(source, output, replace(card, **fields))
 

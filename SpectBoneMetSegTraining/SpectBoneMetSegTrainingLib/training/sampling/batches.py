@@ -105,7 +105,7 @@ class BatchSource:
         self._cases = cases
         self._config = config
         self._positive = positive
-        self._store = store if store is None else _DrawnScans(store, config.seed)
+        self._store = store if store is None else _StoredScans(store, config.seed)
         network = config.network
         self._channels = tuple(dict.fromkeys((*network.inputs, *(IMAGE_OF[name] for name in network.outputs))))
 
@@ -172,7 +172,7 @@ class BatchSource:
         return plain_patch(crop, *how)
 
 
-class _DrawnScans:
+class _StoredScans:
     """The scans that stored patients give: a function of seed, step and place in the batch, kept while they serve."""
 
     def __init__(self, store: PatientStore, seed: int) -> None:
@@ -192,7 +192,7 @@ def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) ->
     return [case for case in cases if shows_lesion(load(case))]
 
 
-def in_order(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
+def prefetched(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
     """Batches of the steps first..end-1, made in threads while the network works."""
     with ThreadPoolExecutor(PREFETCH) as pool:
         waiting = deque(pool.submit(make, step) for step in range(first, min(first + PREFETCH, end)))

@@ -42,9 +42,9 @@ def parent_of(config: TrainingConfig) -> str:
     """The start model for a card: name, version and SHA-256 of its weights; empty for none."""
     if not config.start:
         return ""
-    return named(find_model(config.start).card)
+    return model_reference(find_model(config.start).card)
 
 
-def named(card: ModelCard) -> str:
+def model_reference(card: ModelCard) -> str:
     """A model as another one's card calls its parent."""
     return f"{card.name} {card.version}, SHA-256 {card.sha256}"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
-from SpectBoneMetSegTrainingLib.training.adapting.choice import Judged, best_step, cautious
+from SpectBoneMetSegTrainingLib.training.adapting.choice import AdaptationComparison, best_step, shrink_towards_parent
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 
 PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
@@ -15,7 +15,7 @@ PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
 
 def judged(dice, lesions):
     figures = {"dsc": Difference(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Difference(0.7, 0.7, 0.0, *lesions)}
-    return Judged(12, 14, figures)
+    return AdaptationComparison(12, 14, figures)
 
 
 @pytest.mark.parametrize(
@@ -30,24 +30,24 @@ def judged(dice, lesions):
 )
 def test_what_counts_is_the_lower_end_of_both_differences(dice, lesions, use_it, better):
     found = judged(dice, lesions)
-    assert (found.use_it, found.better) == (use_it, better)
+    assert (found.recommended, found.better) == (use_it, better)
     assert ("Keep the model before" in found.sentence) is not use_it
     assert found.verdict == ("better" if better else "not worse" if use_it else "undecided")
 
 
 def test_a_handful_of_patients_proves_nothing():
-    found = Judged(6, 6, judged((0.02, 0.2), (0.01, 0.1)).figures)
-    assert not found.use_it
+    found = AdaptationComparison(6, 6, judged((0.02, 0.2), (0.01, 0.1)).figures)
+    assert not found.recommended
     assert "too few to tell" in found.sentence
 
 
 def test_three_patients_cannot_pull_the_limits_to_an_extreme_and_fifty_nearly_can():
     chosen = Delineator(0.2, 0.2, 20.0)
-    few, many = (cautious(chosen, PARENT, count) for count in (3, 50))
+    few, many = (shrink_towards_parent(chosen, PARENT, count) for count in (3, 50))
     assert 0.35 < few.threshold < 0.45
     assert few.seed_threshold > 0.6
     assert many.threshold < 0.25
-    assert cautious(chosen, PARENT, 0) == Delineator(0.5, 0.95, 20.0)
+    assert shrink_towards_parent(chosen, PARENT, 0) == Delineator(0.5, 0.95, 20.0)
     assert few.threshold <= few.seed_threshold
 
 

@@ -19,8 +19,8 @@ from SpectBoneMetSegTrainingLib.training.outcome.promotion import (
     Difference,
     ParentComparison,
     comparison_of,
-    judge,
     promote,
+    verdict_of,
 )
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -29,7 +29,7 @@ DIFFERENCE = st.floats(-1, 1, allow_nan=False)
 
 def comparison(low: float, high: float, patients: int = 40) -> ParentComparison:
     middle = (low + high) / 2
-    verdict = judge(low, high, patients)
+    verdict = verdict_of(low, high, patients)
     return ParentComparison(
         "thorax 1", "ab" * 32, patients, 44, 0.7 + middle, 0.7, middle, low, high, verdict, "on discs"
     )
@@ -60,15 +60,15 @@ def make_model(bare_model, tmp_path, monkeypatch):
     ],
 )
 def test_verdicts_follow_the_stated_rule(low, high, patients, verdict):
-    assert judge(low, high, patients) == verdict
+    assert verdict_of(low, high, patients) == verdict
 
 
 @given(DIFFERENCE, DIFFERENCE, st.integers(1, 100))
 def test_better_never_includes_no_difference_and_worse_is_the_mirror_of_better(one, two, patients):
     low, high = sorted((one, two))
-    assert (judge(low, high, patients) == "better") <= (low > 0)
+    assert (verdict_of(low, high, patients) == "better") <= (low > 0)
     if patients >= MINIMUM_PATIENTS:
-        assert (judge(low, high, patients) == "better") == (judge(-high, -low, patients) == "worse")
+        assert (verdict_of(low, high, patients) == "better") == (verdict_of(-high, -low, patients) == "worse")
 
 
 def test_a_better_model_is_installed_and_listed(make_model):

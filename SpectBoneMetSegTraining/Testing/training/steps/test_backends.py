@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.model.backend import use_backend
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import load_network, read_model
-from SpectBoneMetSegTrainingLib.training.validation import image_by_image
+from SpectBoneMetSegTrainingLib.training.validation import single_image_predictor
 
 BACKENDS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 
@@ -36,7 +36,7 @@ from SpectBoneMetSegLib.model.store import save_model
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.state import TrainingState
-from SpectBoneMetSegTrainingLib.training.validation import image_by_image
+from SpectBoneMetSegTrainingLib.training.validation import single_image_predictor
 assert use_backend() == os.environ["KERAS_BACKEND"]
 data, folder = Path(sys.argv[1]), Path(sys.argv[2])
 network = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
@@ -59,7 +59,7 @@ for name in ("supervised", "semi", "published", "strong"):
     more = {"weak": batch["inputs"][1::2]} if name == "strong" else {}
     out[name] = np.array([state.step(step, {**batch, **more})["loss"] for step in range(2)])
 
-state.look(0.5)
+state.record_validation(0.5)
 kept = [weight.copy() for weight in state._best_weights]
 state.step(2, {**batch, **more})
 out["kept"] = np.array(all(map(np.array_equal, kept, state._best_weights)))
@@ -71,7 +71,7 @@ whole = trainer.train(data, folder / "whole", config, lambda step, steps, loss, 
 out["losses"] = np.array(losses)
 save_model(whole, network, {}, folder / "model")
 out["image"] = rng.random((30, 41, 2), np.float32)
-out["probability"] = image_by_image(whole, network)(out["image"])
+out["probability"] = single_image_predictor(whole, network)(out["image"])
 
 def cut(step, *_):
     if step == 25:
@@ -124,7 +124,7 @@ def test_the_model_answers_the_same_on_the_backend_of_another_process_and_in_a_r
     folder, found = trained
     use_backend()
     model = read_model(folder / "model")
-    probability = image_by_image(load_network(model), model.card.network)(found["image"])
+    probability = single_image_predictor(load_network(model), model.card.network)(found["image"])
     np.testing.assert_allclose(probability, found["probability"], atol=1e-5)
     read = load_engine(export_onnx(model), "onnx", "cpu").predict(found["image"])
     np.testing.assert_allclose(read, found["probability"], atol=1e-4)

@@ -20,31 +20,31 @@ from ...dataset.opened import Data, DataSet, opened
 from ..setup.cases import TrainingCases
 from ..setup.config import TrainingConfig
 
-__all__ = ["LEARNT", "Known", "known_to", "learnt_scans", "scans_known"]
+__all__ = ["TRAINING_SCANS", "KnownPatients", "known_patients", "scan_digests", "training_scans"]
 
 #: Entry of a card's training: one item a training, the model's own first, then those of the models it began as.
-LEARNT = "learnt_scans"
+TRAINING_SCANS = "learnt_scans"
 #: Letters of a digest: no two scans of a million share them.
 LETTERS = 16
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownPatients:
     """Patients that a model knows.
 
     Attributes:
-        taught: of these some scan was learnt from.
+        trained: of these some scan was learnt from.
         validated: of these a scan chose thresholds and when to stop.
     """
 
-    taught: frozenset[str]
+    trained: frozenset[str]
     validated: frozenset[str]
 
     def sentence(self, patients: int) -> str:
         """What to know about figures on so many patients; empty when the model knows none of them."""
-        if not self.taught and not self.validated:
+        if not self.trained and not self.validated:
             return ""
-        parts = [f"{len(self.taught)} taught it"] if self.taught else []
+        parts = [f"{len(self.trained)} taught it"] if self.trained else []
         parts += [f"{len(self.validated)} chose its thresholds"] if self.validated else []
         return (
             f"The model knows patients that are measured here (of {patients}, {' and '.join(parts)}): these figures "
@@ -52,14 +52,14 @@ class Known:
         )
 
 
-def learnt_scans(data: Data, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
+def training_scans(data: Data, cases: TrainingCases, config: TrainingConfig) -> list[dict[str, str]]:
     """For the card: what this training learnt from, and what the model that it started from had learnt from."""
-    own = scans_known(data, [*cases.labelled, *cases.unlabelled], cases.validation)
-    earlier = find_model(config.start).card.training.get(LEARNT, []) if config.start else []
+    own = scan_digests(data, [*cases.labelled, *cases.unlabelled], cases.validation)
+    earlier = find_model(config.start).card.training.get(TRAINING_SCANS, []) if config.start else []
     return [own, *earlier]
 
 
-def scans_known(data: Data, taught: Collection[str], validated: Collection[str]) -> dict[str, str]:
+def scan_digests(data: Data, taught: Collection[str], validated: Collection[str]) -> dict[str, str]:
     """For the card: salted digests of cases that were learnt from, and of those that chose something."""
     files = opened(data)
     images = {record["case"]: FOLDERS[record["split"]][0] for record in records_of(files)}
@@ -71,9 +71,9 @@ def scans_known(data: Data, taught: Collection[str], validated: Collection[str])
     return {"salt": salt, "taught": digests(taught), "validated": digests(validated)}
 
 
-def known_to(card: ModelCard, data: Data, cases: Collection[str]) -> Known:
+def known_patients(card: ModelCard, data: Data, cases: Collection[str]) -> KnownPatients:
     """Whom of the cases' patients a model knows, by any scan of theirs in the data set; nobody for an old card."""
-    files, trainings = opened(data), card.training.get(LEARNT, [])
+    files, trainings = opened(data), card.training.get(TRAINING_SCANS, [])
     records = {record["case"]: record for record in records_of(files)} if trainings else {}
     asked = {_patient(records[case]) for case in cases if case in records}
     taught, validated = (
@@ -87,7 +87,7 @@ def known_to(card: ModelCard, data: Data, cases: Collection[str]) -> Known:
         for group, lists in (("taught", taught), ("validated", validated)):
             if any(_salted(salt, digest) in scans for salt, scans in lists):
                 found[group].add(_patient(record))
-    return Known(frozenset(found["taught"]), frozenset(found["validated"] - found["taught"]))
+    return KnownPatients(frozenset(found["taught"]), frozenset(found["validated"] - found["taught"]))
 
 
 def _patient(record: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from ...dataset.cases import load_case
 from ...dataset.opened import Data
 
 
-def looks_learnt(data: Data, cases: Iterable[str], region: Region) -> Looks:
+def training_appearance(data: Data, cases: Iterable[str], region: Region) -> Looks:
     """Looks of whole-body cases; none of thoraxes, which do not tell how a body looks."""
     if region != "whole-body":
         return Looks()
