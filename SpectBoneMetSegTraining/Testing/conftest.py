@@ -58,7 +58,7 @@ def count(folder, spec, reporter):
             reporter.progress(step + 1, spec.config.steps, 1 / (step + 1), 0.02)
     return "Counted."
 job_child._train = count
-job_child.TELL_SECONDS = 0.01
+job_child.STATUS_SECONDS = 0.01
 job_child.run(Path(sys.argv[3]))
 """
 

@@ -26,7 +26,7 @@ from SpectBoneMetSegTrainingLib.experiments.index.protocol import (
     Measured,
     choose_seeds,
     measure,
-    measured_before,
+    read_rows,
     write_rows,
 )
 
@@ -44,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     table = args.output / "measured.csv"
-    rows = measured_before(table)
+    rows = read_rows(table)
     reader = None if args.model == "none" else Reader(args.model)
     chosen = seeds(args.output / f"seeds-{args.patients}.json", args.patients)
     every = max(1, len(chosen) // max(args.repeats, 1))

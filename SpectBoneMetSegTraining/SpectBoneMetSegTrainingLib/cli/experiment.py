@@ -54,15 +54,15 @@ class ExperimentCommand:
             raise UsageError("--distance goes with `page`; leave it out.")
         from ..experiments.data_sets import check_benchmark, d1_patients
         from ..experiments.plan import ORDER, Plan, key_of, trainings
-        from ..experiments.runner import Place, prepare, result_file, run
+        from ..experiments.runner import Workspace, prepare, result_file, run
         from ..experiments.scales import SCALES
 
         if args.data is None:
             raise UsageError("--data is needed: the folder of `simulate --benchmark hospital-4`.")
         python = Path(args.nnunet_python) if args.nnunet_python else None
-        place = Place(Path(args.data), output, args.scale, python)
-        check_benchmark(place.benchmark)
-        plan = Plan(SCALES[args.scale], d1_patients(place.benchmark))
+        workspace = Workspace(Path(args.data), output, args.scale, python)
+        check_benchmark(workspace.benchmark)
+        plan = Plan(SCALES[args.scale], d1_patients(workspace.benchmark))
         names = list(ORDER) if args.name in ("all", "list", "fig10") else [args.name]
         wanted = trainings(plan, names, _seeds(args.seeds))
         if args.name == "list":
@@ -76,14 +76,14 @@ class ExperimentCommand:
             from ..experiments.nnunet.client import check_interpreter
 
             check_interpreter(python)
-        prepare(place)
+        prepare(workspace)
         if args.name == "fig10":
             wanted = []
         told: dict[str, str] = {}
         for number, training in enumerate(wanted, start=1):
             key = key_of(training)
             try:
-                told[key] = run(training, place)
+                told[key] = run(training, workspace)
             except UserError as error:
                 # One that cannot be trained, a peer that does not start say, must not keep the others from it.
                 told[key] = f"failed: {worded(error, args.flags)}"

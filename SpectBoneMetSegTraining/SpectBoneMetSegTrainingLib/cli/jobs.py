@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..jobs.queue import Job, JobStatus
 
 #: Seconds between two looks of `watch`.
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 #: A terminal's usual width, and how far what is said of a job is set in.
 WIDTH, INDENT = 80, "    "
@@ -87,7 +87,7 @@ def _line(status: JobStatus) -> str:
 
 
 def _figures(status: JobStatus) -> str:
-    from ..jobs.preflight import in_words
+    from ..jobs.preflight import duration_text
 
     parts = [status.state, f"step {status.step} of {status.steps}"]
     if status.loss is not None:
@@ -95,7 +95,7 @@ def _figures(status: JobStatus) -> str:
     if status.dice is not None:
         parts.append(f"validation Dice {status.dice:.3f}")
     if status.state == "running" and status.seconds_left is not None:
-        parts.append(f"about {in_words(status.seconds_left)} left")
+        parts.append(f"about {duration_text(status.seconds_left)} left")
     return ", ".join(parts)
 
 
@@ -113,7 +113,7 @@ def _watch(folder: Path, as_json: bool) -> int:
             last = line
         if status.state in ENDED:
             break
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     _show([read_job(folder)], as_json)
     return 0 if status.state == "finished" else 1
 

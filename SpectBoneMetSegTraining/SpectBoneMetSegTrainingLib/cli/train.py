@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.extras import require
-from ..common.progress import look_line, loss_line
+from ..common.progress import loss_line, validation_line
 from .gather import add_folder_options, gather_folders
 from .train_options import add_options, training_config
 
@@ -69,7 +69,9 @@ class TrainCommand:
         _gather_if_asked(args, data, run)
         files = opened(data)
         _tell_beginning(files, run, config)
-        figures = train_and_finish(files, run, config, output, args.description, loss_line(), on_validation=look_line)
+        figures = train_and_finish(
+            files, run, config, output, args.description, loss_line(), on_validation=validation_line
+        )
         if figures:
             dice = figures["both views"]["dice"]
             words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.files import whole_file
 
-__all__ = ["whole_npz"]
+__all__ = ["write_npz"]
 
 
-def whole_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays by name, compressed; OSError when that cannot be done."""
     with whole_file(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)

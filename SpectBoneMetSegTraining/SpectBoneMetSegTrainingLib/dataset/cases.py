@@ -29,11 +29,11 @@ from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
-from .case_places import place_of, place_record
+from .crop_placements import placement_of, placement_record
 from .files import clear_leftovers, read_json, write_image, write_json
 from .folds import split_by_patient
 from .opened import Data, DataSet, opened
-from .reference_grid import CropPlace, place_crop
+from .reference_grid import CropPlacement, place_crop
 
 BACKGROUND, LESION, IGNORE = 0, 1, 2
 FOLDERS = {
@@ -133,7 +133,7 @@ def write_case(
         "case": scan.case,
         "split": split,
         "views": list(scan.views),
-        **place_record(place, crop, region),
+        **placement_record(place, crop, region),
         **about,
     }
     if labels is not None and instances is not None:
@@ -240,7 +240,7 @@ def load_case(
     """
     files = opened(data)
     record = files.json("instances", f"{case}.json")
-    place, names = place_of(files, case, region), _views_of(record)
+    place, names = placement_of(files, case, region), _views_of(record)
     images = FOLDERS[record["split"]][0]
     counts = {
         name: place.counts(files.image(images, f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0]) for name in names
@@ -277,17 +277,17 @@ def load_background(data: Data, case: str, region: Region = "thorax") -> dict[Vi
         UserError: a file is missing or unreadable; data sets hold them only where they were asked for.
     """
     files = opened(data)
-    place, names = place_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
+    place, names = placement_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
     return {name: place.counts(files.image("background", f"{case}_{name}.nii.gz")[0]) for name in names}
 
 
-def load_place(data: Data, case: str) -> CropPlace:
+def load_placement(data: Data, case: str) -> CropPlacement:
     """Where the thorax box of a case lies.
 
     Raises:
         UserError: its JSON is missing or damaged.
     """
-    return place_of(opened(data), case)
+    return placement_of(opened(data), case)
 
 
 def cases_of(data: Data, split: str) -> list[str]:
@@ -350,7 +350,7 @@ def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
     return [{"id": item.id, "labelled": item.labelled, **item.about} for item in instances]
 
 
-def region_held(data: Data, cases: Iterable[str]) -> Region:
+def stored_region(data: Data, cases: Iterable[str]) -> Region:
     """What the images of labelled cases show: the whole body if all do, else the thorax, which all show.
 
     Raises:
@@ -364,7 +364,7 @@ def _views_of(record: dict[str, Any]) -> list[ViewName]:
     return [name for name in VIEW_NAMES if name in record["views"]]
 
 
-def _box_origin(frame: PlanarView, place: CropPlace) -> tuple[float, float, float]:
+def _box_origin(frame: PlanarView, place: CropPlacement) -> tuple[float, float, float]:
     (first, _), (left, _) = place.own
     corner = frame.ijk_to_ras @ np.array([left, first, 0.0, 1.0])
     return (float(corner[0]), float(corner[1]), float(corner[2]))

@@ -17,11 +17,11 @@ from SpectBoneMetSegLib.scan.boxes import Interval, Intervals, cut, paste
 from SpectBoneMetSegLib.scan.planar import PlanarView
 from SpectBoneMetSegLib.scan.regrid import regrid
 
-__all__ = ["CropPlace", "place_crop"]
+__all__ = ["CropPlacement", "place_crop"]
 
 
 @dataclass(frozen=True)
-class CropPlace:
+class CropPlacement:
     """Where a crop lies.
 
     Attributes:
@@ -102,7 +102,7 @@ class CropPlace:
         return np.asarray(np.clip(upper - lower, 0, None) / spacing[axis])
 
 
-def place_crop(frame: PlanarView, reference: Intervals) -> CropPlace:
+def place_crop(frame: PlanarView, reference: Intervals) -> CropPlacement:
     """The place of a crop that covers a box of the reference grid.
 
     Args:
@@ -116,7 +116,7 @@ def place_crop(frame: PlanarView, reference: Intervals) -> CropPlace:
         ratio = spacing[axis] / frame.spacing[axis]
         low, high = ((edge - shape[axis] / 2) * ratio + frame.shape[axis] / 2 for edge in edges)
         own.append((math.floor(low + 1e-6), math.ceil(high - 1e-6)))
-    return CropPlace(frame.shape, frame.spacing, (own[0], own[1]), reference)
+    return CropPlacement(frame.shape, frame.spacing, (own[0], own[1]), reference)
 
 
 @lru_cache(maxsize=64)

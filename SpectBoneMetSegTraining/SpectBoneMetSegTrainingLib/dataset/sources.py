@@ -7,7 +7,7 @@ from typing import Any
 
 from .opened import Data, opened
 
-__all__ = ["SOURCES", "carried_on", "licence_with", "passed_on", "sources_of"]
+__all__ = ["SOURCES", "combined_sources", "inherited_sources", "licence_with", "sources_of"]
 
 #: Entry of dataset.json and of a card's training.
 SOURCES = "sources"
@@ -24,12 +24,12 @@ def sources_of(data: Data) -> list[dict[str, str]]:
     return [dict(source) for source in opened(data).json("dataset.json").get(SOURCES, [])]
 
 
-def passed_on(about: Mapping[str, Any]) -> dict[str, Any]:
+def inherited_sources(about: Mapping[str, Any]) -> dict[str, Any]:
     """What of a dataset.json goes into that of a set made of it."""
     return {SOURCES: about[SOURCES]} if about.get(SOURCES) else {}
 
 
-def carried_on(own: Iterable[Source], parents: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+def combined_sources(own: Iterable[Source], parents: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
     """The entry of a card's training: the sources of its data and of its parent's, each once; nothing without any.
 
     Args:

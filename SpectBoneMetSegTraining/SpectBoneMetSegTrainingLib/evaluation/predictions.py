@@ -17,7 +17,7 @@ from SpectBoneMetSegLib.model.engines import Answer
 from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
-from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels, region_held
+from ..dataset.cases import LabelledCrop, Truth, load_case, merge_labels, stored_region
 from ..dataset.opened import Data
 from .metrics import Counts, by_view, compare
 from .region_overlap import region_classes
@@ -124,7 +124,7 @@ def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | 
 
 def level_region_of(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
     """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
-    return card.taught_region if region_held(data, cases) == "whole-body" else "thorax"
+    return card.taught_region if stored_region(data, cases) == "whole-body" else "thorax"
 
 
 def _both(crop: LabelledCrop) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:

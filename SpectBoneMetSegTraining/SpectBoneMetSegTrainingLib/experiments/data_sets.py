@@ -12,7 +12,7 @@ from ..dataset.files import read_json
 from ..dataset.sealed import is_sealed
 from ..paper_sets.dcgan import GeneratorConfig
 from ..paper_sets.recipes import RECIPES, RecipeRequest, make_recipe
-from ..paper_sets.views_apart import set_views_apart
+from ..paper_sets.separate_views import write_separate_views
 from .plan import NnunetTraining, Training
 from .scales import Scale
 
@@ -61,7 +61,7 @@ def data_set(benchmark: Path, folder: Path, training: Training | NnunetTraining,
         return made
     apart = folder / f"{name}-apart"
     if not (apart / "dataset.json").exists():
-        set_views_apart(made, apart, seed, counter(f"{apart.name}: case"))
+        write_separate_views(made, apart, seed, counter(f"{apart.name}: case"))
     return apart
 
 

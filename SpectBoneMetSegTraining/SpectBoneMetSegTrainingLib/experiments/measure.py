@@ -69,7 +69,7 @@ def _rounded(value: float | int) -> float | int | None:
     return round(value, 5) if np.isfinite(value) else None
 
 
-def marks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> dict[str, NDArray[np.uint8]]:
+def masks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> dict[str, NDArray[np.uint8]]:
     """{"case|anterior": packed bits of the marks} of the cases for the pictures, "case|union" always."""
     marks: dict[str, NDArray[np.uint8]] = {}
     for crop, probabilities in predictions:

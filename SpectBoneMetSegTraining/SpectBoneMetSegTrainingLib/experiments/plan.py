@@ -25,7 +25,7 @@ OWN, PEERS = 0.37, 0.70
 SHARES = (0.0, 0.05, 0.10, 0.20, 0.30, OWN, PEERS)
 #: What the text says of D2 with 37 % of the labels.
 PAPER_D2 = (("image_dsc", 0.683), ("image_cpa_precision", 0.715), ("image_recall", 0.601))
-VIEWS_APART = {"inputs": ("anterior",), "outputs": ("anterior",)}
+SEPARATE_VIEWS = {"inputs": ("anterior",), "outputs": ("anterior",)}
 AGGREGATE = {"inputs": ("aggregate",), "outputs": ("union",)}
 BOTH_VIEWS = {"inputs": ("anterior", "posterior"), "outputs": ("anterior", "posterior")}
 BOTH_TO_UNION = {"inputs": ("anterior", "posterior"), "outputs": ("union",)}
@@ -184,7 +184,7 @@ class Plan:
             network: other changes of the network.
             options: of TrainingConfig.
         """
-        scale, ends = self.scale, VIEWS_APART if ends is None else ends
+        scale, ends = self.scale, SEPARATE_VIEWS if ends is None else ends
         labels = self.share(part)
         # A generator learns from labels, so sets with its samples are made for one budget and know no other.
         generated = data in ("D3", "D4")
@@ -205,7 +205,7 @@ class Plan:
             network=replace(scale.network, **ends, **(network or {})),
             **settings,
         )
-        return Training(name, data, ends is VIEWS_APART, labels, config)
+        return Training(name, data, ends is SEPARATE_VIEWS, labels, config)
 
     def unet(self, name: str, seed: int, *, part: float = OWN, times: int = 1) -> Training:
         """The U-Net peer: supervised, both views in, their union out, like nnU-Net."""
@@ -382,7 +382,7 @@ class Plan:
         )
         columns = ("parameters", "training minutes")
         return Experiment(
-            "table6", "Table 6: peers", f"{about.format(times=times)} {scale.told()}", rows, columns=columns
+            "table6", "Table 6: peers", f"{about.format(times=times)} {scale.description()}", rows, columns=columns
         )
 
 

@@ -32,7 +32,7 @@ ABOUT = "experiment.json"
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where everything of the experiments lies.
 
     Attributes:
@@ -63,7 +63,7 @@ def result_file(output: Path, key: str) -> Path:
     return output / "results" / f"{key}.json"
 
 
-def prepare(place: Place) -> dict[str, Any]:
+def prepare(workspace: Workspace) -> dict[str, Any]:
     """Claim the output folder for this benchmark and scale, and write what the pictures show.
 
     Raises:
@@ -71,57 +71,58 @@ def prepare(place: Place) -> dict[str, Any]:
     """
     asked = {
         "simulated": True,
-        "benchmark": check_benchmark(place.benchmark),
-        "d1_patients": d1_patients(place.benchmark),
-        "scale": place.scale,
+        "benchmark": check_benchmark(workspace.benchmark),
+        "d1_patients": d1_patients(workspace.benchmark),
+        "scale": workspace.scale,
     }
-    about = place.output / "results" / ABOUT
+    about = workspace.output / "results" / ABOUT
     if about.exists():
         found: dict[str, Any] = read_json(about)
         if {name: found[name] for name in asked} != asked:
             raise UserError(
-                f"{place.output} holds experiments on other data or of another scale; choose another output folder.",
+                f"{workspace.output} holds experiments on other data or at another scale; choose another output "
+                "folder.",
                 "output",
             )
         return found
-    chosen = cases_shown.choose_cases(place.development, _judged(place.development))
+    chosen = cases_shown.choose_cases(workspace.development, _judged(workspace.development))
     try:
-        _save_arrays(about.with_name("pictures.npz"), cases_shown.pictures_of(place.development, chosen))
+        _save_arrays(about.with_name("pictures.npz"), cases_shown.pictures_of(workspace.development, chosen))
         write_json(about, {**asked, "version": __version__, "pictures": chosen})
     except OSError as error:
         raise UserError(
-            f"{place.output} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{workspace.output} cannot be written ({error.strerror}); choose another output folder.", "output"
         ) from error
     return dict(read_json(about))
 
 
-def run(training: AnyTraining, place: Place) -> str:
+def run(training: AnyTraining, workspace: Workspace) -> str:
     """Train, measure and write the result; returns "done", "was done", or why there is no result.
 
     Raises:
         UserError: a data set cannot be made or trained on, or nnU-Net failed.
     """
-    target = result_file(place.output, key_of(training))
+    target = result_file(workspace.output, key_of(training))
     if target.exists():
         return "was done"
-    shown = prepare(place)["pictures"]
-    data = data_set(place.benchmark, place.output / "data", training, place.sizes)
-    folder = place.output / "runs" / key_of(training)
+    shown = prepare(workspace)["pictures"]
+    data = data_set(workspace.benchmark, workspace.output / "data", training, workspace.sizes)
+    folder = workspace.output / "runs" / key_of(training)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(training, NnunetTraining):
-        if place.nnunet_python is None:
+        if workspace.nnunet_python is None:
             return "not run: name an interpreter that has nnunetv2"
-        reference = result_file(place.output, training.as_long_as)
+        reference = result_file(workspace.output, training.as_long_as)
         if training.as_long_as and not reference.exists():
             return f"not run: it gets the time of {training.as_long_as}, which is not done"
         seconds = read_json(reference)["seconds"] if training.as_long_as else training.seconds
-        facts, predictions = _nnunet(training, place, place.nnunet_python, data, folder, seconds)
+        facts, predictions = _nnunet(training, workspace, workspace.nnunet_python, data, folder, seconds)
         per_view = False
     else:
-        facts, predictions = _own(training, place, data, folder)
+        facts, predictions = _own(training, workspace, data, folder)
         per_view = training.config.network.outputs != ("union",)
-    reports, scores = measure.figures_of(predictions, patients_of(place.development), per_view)
-    _save_arrays(target.with_suffix(".npz"), measure.marks_of(predictions, list(shown), per_view))
+    reports, scores = measure.figures_of(predictions, patients_of(workspace.development), per_view)
+    _save_arrays(target.with_suffix(".npz"), measure.masks_of(predictions, list(shown), per_view))
     write_json(
         target,
         {
@@ -129,7 +130,7 @@ def run(training: AnyTraining, place: Place) -> str:
             "name": training.name,
             "seed": training.seed,
             "simulated": True,
-            "scale": place.scale,
+            "scale": workspace.scale,
             "measured_on": "development test of the simulated benchmark, cases scored apart left out",
             "recipe": training.record(),
             **facts,
@@ -141,7 +142,9 @@ def run(training: AnyTraining, place: Place) -> str:
     return "done"
 
 
-def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[dict[str, Any], measure.Predictions]:
+def _own(
+    training: Training, workspace: Workspace, data: Path, folder: Path
+) -> tuple[dict[str, Any], measure.Predictions]:
     use_backend()
     import keras
 
@@ -153,8 +156,8 @@ def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[di
     keras.utils.clear_session()
     network = train(data, folder, config, _line(training))
     predict = single_image_predictor(network, config.network)
-    judged = _judged(place.development)
-    predictions = list(measure.predictions_of(place.development, judged, predict, config.network))
+    judged = _judged(workspace.development)
+    predictions = list(measure.predictions_of(workspace.development, judged, predict, config.network))
     seconds = training_seconds(folder)
     looks = read_rows(folder / "validation.csv")
     steps = [row["step"] for row in read_rows(folder / "log.csv")]
@@ -172,17 +175,17 @@ def _own(training: Training, place: Place, data: Path, folder: Path) -> tuple[di
 
 
 def _nnunet(
-    training: NnunetTraining, place: Place, python: Path, data: Path, folder: Path, seconds: float
+    training: NnunetTraining, workspace: Workspace, python: Path, data: Path, folder: Path, seconds: float
 ) -> tuple[dict[str, Any], measure.Predictions]:
     version = check_interpreter(python)
-    settings = place.sizes.nnunet
+    settings = workspace.sizes.nnunet
     cases = training_cases(data, TrainingConfig(labels=training.labels, seed=training.seed))
     write_raw(data, cases, folder)
     told = train_nnunet(python, folder, settings, seconds, training.seed)
-    judged = _judged(place.development)
-    answers = dict(predict_nnunet(python, folder, place.development, judged, settings))
+    judged = _judged(workspace.development)
+    answers = dict(predict_nnunet(python, folder, workspace.development, judged, settings))
     predictions: measure.Predictions = [
-        (union_of(load_case(place.development, case)), {"anterior": answers[case]}) for case in judged
+        (union_of(load_case(workspace.development, case)), {"anterior": answers[case]}) for case in judged
     ]
     facts = {
         "method": "nnunet",

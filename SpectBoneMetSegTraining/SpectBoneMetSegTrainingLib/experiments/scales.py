@@ -48,7 +48,7 @@ class Scale:
     nnunet: NnunetSettings
     nnunet_seconds: float
 
-    def told(self) -> str:
+    def description(self) -> str:
         """The settings that a comparison of methods must tell, in words."""
         peer = self.nnunet
         changed = {"batch": peer.batch, "patch": peer.patch, "features of the first stage": peer.features}

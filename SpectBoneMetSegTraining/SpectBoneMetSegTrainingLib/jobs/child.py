@@ -47,16 +47,16 @@ from .folder import (
     JobSpec,
     JobStatus,
     State,
+    read_request,
     read_spec,
     read_status,
-    read_wish,
     write_status,
 )
 from .process import lower_priority
 from .queue import start_next
 
 #: Seconds between two notes on how the training fares.
-TELL_SECONDS = 0.5
+STATUS_SECONDS = 0.5
 #: Seconds to wait for a lock that somebody only asks about, and for the job before this one to let go.
 ALIVE_PATIENCE, SLOT_PATIENCE = 2.0, 5.0
 #: Of the time of an adaptation so much comes after its last step: thresholds, the verdict, the page.
@@ -79,7 +79,7 @@ class Reporter:
         self._first: tuple[int, float] | None = None
         self.terminated, self.doing = False, "Training."
 
-    def tell(self, message: str, state: State = "running") -> None:
+    def report(self, message: str, state: State = "running") -> None:
         """Note what is being done now."""
         with suppress(OSError):
             # On a full disk the log ends before the status does.
@@ -101,9 +101,9 @@ class Reporter:
         planned = self.status.seconds_left if at_the_end else None
         left = round((now - self._first[1]) / since * (steps - step) + at_the_end, 1) if since else planned
         self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=left)
-        if self.terminated or self._wish() != "run":
+        if self.terminated or self._request() != "run":
             raise TrainingInterruptedError
-        if now - self._told_at > TELL_SECONDS or step == steps:
+        if now - self._told_at > STATUS_SECONDS or step == steps:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.doing)
             self._write()
 
@@ -112,7 +112,7 @@ class Reporter:
         self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.region_reason}".strip()
         at_the_end = END_SHARE * 60 * plan.minutes
         self.status = replace(self.status, steps=plan.runs * plan.steps, seconds_left=60 * plan.minutes)
-        self.tell(self.doing)
+        self.report(self.doing)
 
         def of_training(number: int, _runs: int) -> StepProgress:
             before, behind = number * plan.steps, (plan.runs - number - 1) * plan.steps
@@ -124,7 +124,7 @@ class Reporter:
 
         return of_training
 
-    def look(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
+    def validation(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """After every look at the validation patients: the picture of one of them."""
         if self._shown is None:
             cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
@@ -133,9 +133,9 @@ class Reporter:
         save_preview(self._folder, make_preview(step, dice, self._shown, says, self._spec.config.network))
         print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
 
-    def _wish(self) -> str:
+    def _request(self) -> str:
         try:
-            return read_wish(self._folder)[0]
+            return read_request(self._folder)[0]
         except UserError:
             return "run"
 
@@ -163,39 +163,39 @@ def run(folder: Path) -> None:
             # Back into the queue; the job that runs starts it at its end.
             (folder / LAUNCHED).unlink(missing_ok=True)
             return
-        wish, attempt, _ = read_wish(folder)
+        wish, attempt, _ = read_request(folder)
         if wish == "run":
-            _obey(folder, attempt)
+            _run_attempt(folder, attempt)
     finally:
         slot.release()
         alive.release()
     start_next(folder.parent)
 
 
-def _obey(folder: Path, attempt: int) -> None:
+def _run_attempt(folder: Path, attempt: int) -> None:
     reporter = Reporter(folder, attempt, read_spec(folder))
 
     def terminate(*_: object) -> None:
         reporter.terminated = True
 
     signal.signal(signal.SIGTERM, terminate)
-    reporter.tell("Starting.")
+    reporter.report("Starting.")
     try:
-        reporter.tell(_train(folder, read_spec(folder), reporter), "finished")
+        reporter.report(_train(folder, read_spec(folder), reporter), "finished")
     except TrainingInterruptedError:
         # Without a wish the system ended it: whoever looks sees it as interrupted.
-        reporter.tell("Paused." if not reporter.terminated else "Ended by the system.")
+        reporter.report("Paused." if not reporter.terminated else "Ended by the system.")
     except UserError as error:
-        reporter.tell(str(error), "failed")
+        reporter.report(str(error), "failed")
     except OSError as error:
         _log_traceback()
         place = f"{error.filename}: " if error.filename else ""
         why = f"{place}{error.strerror or error}"
-        reporter.tell(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
+        reporter.report(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
     except Exception as error:
         _log_traceback()
         words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        reporter.tell(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")
+        reporter.report(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")
 
 
 def _log_traceback() -> None:
@@ -210,11 +210,13 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     if spec.minutes:
         return _adapt(folder, spec, reporter)
     config, data = spec.config, opened(spec.data)
-    train_and_finish(data, working, config, output, spec.description, reporter.progress, on_validation=reporter.look)
+    train_and_finish(
+        data, working, config, output, spec.description, reporter.progress, on_validation=reporter.validation
+    )
     reporter.status = replace(reporter.status, seconds_left=None)
     early = reporter.status.step < config.steps
     ready = "The model is ready; the training stopped early." if early else "The model is ready."
-    reporter.tell("Comparing with the parent model.")
+    reporter.report("Comparing with the parent model.")
     model = read_model(output)
     try:
         comparison = compare_with_parent(model, spec.parent or config.start, data, config)
@@ -232,11 +234,11 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     request = Request(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
     # Of an attempt that failed after it.
     shutil.rmtree(request.output, ignore_errors=True)
-    reporter.tell("Measuring a few steps to plan the time.")
+    reporter.report("Measuring a few steps to plan the time.")
     plan, trainings = plan_for(request)
     adapted = adapt(request, plan, trainings, reporter.planned(plan))
     reporter.status = replace(reporter.status, seconds_left=None)
-    reporter.tell("Writing the page.")
+    reporter.report("Writing the page.")
     write_page(folder / PAGE, request, adapted)
     return adapted.comparison.sentence
 

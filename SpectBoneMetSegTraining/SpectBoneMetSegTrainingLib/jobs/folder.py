@@ -27,7 +27,7 @@ from SpectBoneMetSegLib.model.card import MODEL_NAME
 from ..dataset.files import read_json, write_json
 from ..training.setup.config import TrainingConfig
 
-JOB, WISH, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
+JOB, REQUEST, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
 ALIVE, LOG, RUN, MODEL, PAGE = "alive.lock", "log.txt", "run", "model", "result.html"
 #: Beside the jobs: held by the one job that runs; held while somebody looks for the next one.
 SLOT, QUEUE = "slot.lock", "queue.lock"
@@ -37,7 +37,7 @@ JOBS_VARIABLE = "SPECTBONEMETSEG_JOBS"
 START_SECONDS = 60.0
 
 State = Literal["queued", "running", "paused", "stopped", "interrupted", "finished", "failed", "unreadable"]
-Wish = Literal["run", "pause", "stop"]
+JobRequest = Literal["run", "pause", "stop"]
 
 #: Nothing more happens to a job in one of these by itself.
 ENDED: tuple[State, ...] = ("paused", "stopped", "interrupted", "finished", "failed", "unreadable")
@@ -160,14 +160,14 @@ def jobs_folder(folder: Path | None = None) -> Path:
         raise UserError(f"There is no home folder for training jobs; name a folder in {JOBS_VARIABLE}.") from error
 
 
-def write_wish(folder: Path, wish: Wish, attempt: int) -> None:
+def write_request(folder: Path, wish: JobRequest, attempt: int) -> None:
     """Note what the user wants of the job.
 
     Raises:
         UserError: the folder cannot be written.
     """
     try:
-        write_json(folder / WISH, {"wish": wish, "attempt": attempt, "time": time.time()})
+        write_json(folder / REQUEST, {"wish": wish, "attempt": attempt, "time": time.time()})
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}); check the space and your rights.") from error
 
@@ -202,19 +202,19 @@ def read_status(folder: Path) -> JobStatus | None:
         return None
 
 
-def read_wish(folder: Path) -> tuple[Wish, int, float]:
+def read_request(folder: Path) -> tuple[JobRequest, int, float]:
     """(wish, attempt, time of the wish).
 
     Raises:
         UserError: the folder holds no job or a damaged one.
     """
-    values = read_json(folder / WISH)
+    values = read_json(folder / REQUEST)
     try:
         if values["wish"] not in ("run", "pause", "stop"):
             raise ValueError(values["wish"])
         return values["wish"], int(values["attempt"]), float(values["time"])
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder / WISH} is damaged; delete the job and start it again.") from error
+        raise UserError(f"{folder / REQUEST} is damaged; delete the job and start it again.") from error
 
 
 def read_spec(folder: Path) -> JobSpec:
@@ -239,7 +239,7 @@ def read_job(folder: Path) -> Job:
     told = read_status(folder)
     try:
         spec = read_spec(folder)
-        wish, attempt, queued_at = read_wish(folder)
+        wish, attempt, queued_at = read_request(folder)
     except UserError as error:
         return Job(folder, None, replace(told or JobStatus(), state="unreadable", message=str(error)))
     launched = _launched(folder)
@@ -261,13 +261,15 @@ def read_job(folder: Path) -> Job:
         if launching:
             status = replace(known, state="queued", message="Starting.")
         else:
-            status = replace(known, state="failed", message=f"The training process did not start: {last_words(folder)}")
+            status = replace(
+                known, state="failed", message=f"The training process did not start: {last_log_line(folder)}"
+            )
     else:
         status = replace(known, state="queued", message="Waiting for its turn.", seconds_left=None)
     return Job(folder, spec, status, queued_at, launching)
 
 
-def last_words(folder: Path, limit: int = 300) -> str:
+def last_log_line(folder: Path, limit: int = 300) -> str:
     """The end of what the process printed."""
     try:
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()

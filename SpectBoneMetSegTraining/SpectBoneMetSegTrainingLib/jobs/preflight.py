@@ -172,11 +172,11 @@ def _queue(jobs: Path | None) -> list[Finding]:
 
 def _time(spec: JobSpec, trial: TrialResult) -> Finding:
     seconds = trial.seconds(spec.config.steps, spec.config.validate_every)
-    words = f"It takes about {in_words(seconds)} on {trial.device}, less if it stops early."
+    words = f"It takes about {duration_text(seconds)} on {trial.device}, less if it stops early."
     return Finding("warning" if seconds > LONG_HOURS * 3600 else "ok", "time", words)
 
 
-def in_words(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A duration for people: "40 seconds", "12 minutes", "3.5 hours"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} seconds"

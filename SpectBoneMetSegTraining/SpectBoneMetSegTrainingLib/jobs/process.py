@@ -18,7 +18,7 @@ from SpectBoneMetSegLib.common.processes import child_environment, kill_group, o
 import SpectBoneMetSegTrainingLib
 
 from ..dataset.files import write_json
-from .folder import ALIVE, LAUNCHED, LOG, read_status, read_wish
+from .folder import ALIVE, LAUNCHED, LOG, read_request, read_status
 
 #: The nice value of a training: the window and everything else go first.
 NICENESS = 10
@@ -47,7 +47,7 @@ def launch(folder: Path, attempt: int, python: str) -> None:
                 stderr=log,
                 cwd=folder,
                 env=child_environment(SpectBoneMetSegLib, SpectBoneMetSegTrainingLib),
-                **on_its_own(),
+                **detached_options(),
             )
     except OSError as error:
         (folder / LAUNCHED).unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def end_process(folder: Path) -> None:
         status = read_status(folder)
         # Until the process of this attempt has told of itself, the status names the one before, whose number another
         # process may have by now; that attempt reads the wish when it comes so far.
-        if status is not None and status.pid is not None and status.attempt == read_wish(folder)[1]:
+        if status is not None and status.pid is not None and status.attempt == read_request(folder)[1]:
             if status.host != platform.node():
                 raise UserError(f"The training in {folder} runs on {status.host}; stop it there.")
             # As long as the lock is held the number belongs to its holder.
@@ -84,7 +84,7 @@ def lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def on_its_own() -> dict[str, Any]:
+def detached_options() -> dict[str, Any]:
     """Options of Popen for a process that heads its own group, so that signals to this one do not reach it."""
     options = own_group()
     if sys.platform == "win32":

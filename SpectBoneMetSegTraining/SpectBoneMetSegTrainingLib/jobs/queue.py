@@ -36,10 +36,10 @@ from .folder import (
     State,
     jobs_folder,
     read_job,
+    read_request,
     read_spec,
-    read_wish,
+    write_request,
     write_status,
-    write_wish,
 )
 from .process import end_process, launch
 
@@ -97,7 +97,7 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
         values = {**spec.to_dict(), "python": python or sys.executable}
         write_json(new / JOB, values)
         read_spec(new)
-        write_wish(new, "run", 1)
+        write_request(new, "run", 1)
         new.rename(folder)
     except OSError as error:
         raise UserError(
@@ -183,7 +183,7 @@ def pause_job(folder: Path) -> None:
         UserError: it has ended.
     """
     job = _changeable(folder, ("queued", "running"), "paused")
-    write_wish(folder, "pause", job.status.attempt)
+    write_request(folder, "pause", job.status.attempt)
 
 
 def stop_job(folder: Path) -> None:
@@ -193,7 +193,7 @@ def stop_job(folder: Path) -> None:
         UserError: it has ended, or runs on another machine.
     """
     job = _changeable(folder, ("queued", "running", "paused", "interrupted"), "stopped")
-    write_wish(folder, "stop", job.status.attempt)
+    write_request(folder, "stop", job.status.attempt)
     end_process(folder)
     start_next(folder.parent)
 
@@ -205,7 +205,7 @@ def resume_job(folder: Path) -> None:
         UserError: it runs, waits, or has its model.
     """
     job = _changeable(folder, RESUMABLE, "resumed")
-    write_wish(folder, "run", job.status.attempt + 1)
+    write_request(folder, "run", job.status.attempt + 1)
     start_next(folder.parent)
 
 
@@ -243,7 +243,7 @@ def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:
     job = read_job(folder)
     if job.status.state not in states:
         raise UserError(f"{folder.name} is {job.status.state} and cannot be {what}. {job.status.message}".rstrip())
-    read_wish(folder)
+    read_request(folder)
     return job
 
 

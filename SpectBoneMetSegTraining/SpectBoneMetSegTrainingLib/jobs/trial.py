@@ -19,7 +19,7 @@ from .folder import RUN, JobSpec
 #: Steps until the look; the first one builds the graph and is not timed.
 STEPS = 6
 #: The end of a training, its thresholds and the comparison with the parent, costs about so many looks.
-LOOKS_AT_THE_END = 6
+FINAL_VALIDATIONS = 6
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class TrialResult:
     Attributes:
         start_seconds: until the first step is done.
         step_seconds: of every further one.
-        look_seconds: of one look at all validation patients.
+        validation_seconds: of one look at all validation patients.
         memory_mb: highest (2**20 bytes).
         device: what computed.
     """
 
     start_seconds: float
     step_seconds: float
-    look_seconds: float
+    validation_seconds: float
     memory_mb: float | None
     device: str
 
@@ -46,8 +46,8 @@ class TrialResult:
 
     def seconds(self, steps: int, validate_every: int) -> float:
         """About how long a whole training takes; less if it stops early."""
-        looks = (steps // validate_every if validate_every else 0) + LOOKS_AT_THE_END
-        return self.start_seconds + steps * self.step_seconds + looks * self.look_seconds
+        looks = (steps // validate_every if validate_every else 0) + FINAL_VALIDATIONS
+        return self.start_seconds + steps * self.step_seconds + looks * self.validation_seconds
 
 
 class _EnoughError(Exception):

@@ -127,7 +127,7 @@ def _halvings(config: GeneratorConfig) -> int:
     return (config.size // SEED_SIZE).bit_length() - 1
 
 
-class Adversaries:
+class Dcgan:
     """Generator, its average, discriminator and their optimisers, stepped, saved and restored together."""
 
     def __init__(self, config: GeneratorConfig) -> None:

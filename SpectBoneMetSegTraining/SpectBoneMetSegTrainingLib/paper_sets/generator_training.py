@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.model.backend import import_tensorflow
 from ..common.progress import Progress
 from ..dataset.files import claim_folder, write_json
 from ..training import run_folder
-from .dcgan import CHANNELS, Adversaries, GeneratorConfig
+from .dcgan import CHANNELS, Dcgan, GeneratorConfig
 
 Array = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ STEPS, SHEET, SAMPLES = 0, 1, 2
 
 def train_generator(
     images: Array, run: Path, config: GeneratorConfig, progress: Progress | None = None, about: Iterable[str] = ()
-) -> Adversaries:
+) -> Dcgan:
     """Train, or go on where a run in this folder was broken off.
 
     Args:
@@ -55,7 +55,7 @@ def train_generator(
     write_json(run / "environment.json", run_folder.environment())
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
-    pair = Adversaries(config)
+    pair = Dcgan(config)
     saved = run_folder.load_checkpoint(run)
     first, before = 0, 0.0
     if saved is not None:
@@ -83,7 +83,7 @@ def train_generator(
     return pair
 
 
-def draw_samples(pair: Adversaries, config: GeneratorConfig, count: int) -> Array:
+def draw_samples(pair: Dcgan, config: GeneratorConfig, count: int) -> Array:
     """(count, size, size, CHANNELS): the same for the same weights and seed, however many are asked for."""
     latent = _normal((config.seed, SAMPLES), (count, config.latent))
     return np.concatenate([pair.sample(latent[i : i + config.batch]) for i in range(0, count, config.batch)])
@@ -112,7 +112,7 @@ def _normal(seed: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def _write_sheet(path: Path, images: Array, pair: Adversaries, config: GeneratorConfig) -> None:
+def _write_sheet(path: Path, images: Array, pair: Dcgan, config: GeneratorConfig) -> None:
     """Real images above, samples below; both views side by side, labels outlined."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..dataset.cases import Instance
 from ..dataset.examples import Example
 
-__all__ = ["Motion", "draw_motion", "move"]
+__all__ = ["Transform", "apply_transform", "draw_transform"]
 
 ROTATION_DEGREES, SHIFT_PIXELS = 10.0, 10.0
 #: Of every labelled lesion at least this share stays in the field, or another motion is drawn.
@@ -28,7 +28,7 @@ TIE = 1e-4
 
 
 @dataclass(frozen=True)
-class Motion:
+class Transform:
     """Flip left to right, then turn about the middle by degrees, then shift by (rows, columns) pixels."""
 
     flip: bool
@@ -36,18 +36,18 @@ class Motion:
     shift: tuple[float, float]
 
 
-def draw_motion(example: Example, rng: np.random.Generator) -> Motion:
+def draw_transform(example: Example, rng: np.random.Generator) -> Transform:
     """A random motion that leaves the labelled lesions in the field."""
     for _ in range(DRAWS):
         shift = tuple(rng.uniform(-SHIFT_PIXELS, SHIFT_PIXELS, 2).round(3).tolist())
         degrees = round(float(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)), 3)
-        motion = Motion(bool(rng.random() < 0.5), degrees, (shift[0], shift[1]))
+        motion = Transform(bool(rng.random() < 0.5), degrees, (shift[0], shift[1]))
         if _keeps_lesions(example, motion):
             return motion
-    return Motion(True, 0.0, (0.0, 0.0))
+    return Transform(True, 0.0, (0.0, 0.0))
 
 
-def move(example: Example, motion: Motion) -> Example:
+def apply_transform(example: Example, motion: Transform) -> Example:
     """The case after a motion: counts interpolated linearly, zero where nothing was measured; lesions move with them.
 
     A pixel belongs to a moved lesion where more than half of it would. A lesion that left the field is gone from that
@@ -65,7 +65,7 @@ def move(example: Example, motion: Motion) -> Example:
     return replace(example, counts=counts, lesions=tuple(lesions))
 
 
-def _moved(image: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
+def _moved(image: NDArray[np.float32], motion: Transform) -> NDArray[np.float32]:
     from scipy import ndimage
 
     # scipy asks for the way back: from a pixel of the result to its place in the image.
@@ -73,7 +73,7 @@ def _moved(image: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
     return np.asarray(ndimage.affine_transform(image, matrix, offset, order=1, mode="constant"), np.float32)
 
 
-def _way_back(motion: Motion, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _way_back(motion: Transform, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     angle = np.deg2rad(motion.degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     matrix = np.diag([1.0, -1.0 if motion.flip else 1.0]) @ turn
@@ -81,7 +81,7 @@ def _way_back(motion: Motion, shape: tuple[int, ...]) -> tuple[NDArray[np.float6
     return matrix, middle - matrix @ (middle + np.array(motion.shift))
 
 
-def _keeps_lesions(example: Example, motion: Motion) -> bool:
+def _keeps_lesions(example: Example, motion: Transform) -> bool:
     """Whether KEPT_SHARE of the pixels of every labelled lesion stay inside the field."""
     for lesion in example.lesions:
         for view, mask in lesion.masks.items():

@@ -28,10 +28,10 @@ from ..dataset.cases import GENERATED, cases_of, draw_folds, finish_dataset, loa
 from ..dataset.examples import Example, aggregated, example_of, write_example
 from ..dataset.files import claim_folder, read_json
 from ..dataset.folds import VALIDATION_FOLD
-from ..dataset.sources import passed_on
+from ..dataset.sources import inherited_sources
 from .dcgan import GeneratorConfig
 from .generator_images import image_of, sampled_example
-from .geometric import draw_motion, move
+from .geometric import apply_transform, draw_transform
 
 #: Pairs of D2 for each of D1's: 2,280 images of 112.
 PAPER_FACTOR = 2280 / 112
@@ -124,7 +124,7 @@ def make_recipe(
             request.recipe,
             request.seed,
             f"{request.recipe} after Lin et al. 2022, from: {about['description']}",
-            passed_on(about),
+            inherited_sources(about),
         )
     except OSError as error:
         why = error.strerror or error
@@ -204,8 +204,8 @@ def _write_source(
             continue
         moved = example
         if number:
-            motion = draw_motion(shown, np.random.default_rng((*seed, number)))
-            moved = move(example, motion)
+            motion = draw_transform(shown, np.random.default_rng((*seed, number)))
+            moved = apply_transform(example, motion)
             about = {**about, "motion": asdict(motion)}
         write_example(output, split, name, aggregated(moved) if recipe.aggregated else moved, about)
 

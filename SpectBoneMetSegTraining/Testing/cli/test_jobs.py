@@ -9,7 +9,7 @@ import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.cli import jobs as jobs_command
-from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
+from SpectBoneMetSegTrainingLib.jobs.folder import write_request
 from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec, list_jobs, read_job, start_job
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
@@ -19,12 +19,12 @@ from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
     store = tmp_path / "jobs"
-    monkeypatch.setattr(jobs_command, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(jobs_command, "POLL_SECONDS", 0.02)
     yield store
     for one in list_jobs(store):
         if one.spec is not None:
             # A process that is only just coming up holds nothing yet by which it could be ended.
-            write_wish(one.folder, "stop", one.status.attempt)
+            write_request(one.folder, "stop", one.status.attempt)
         end_process(one.folder)
 
 

@@ -9,7 +9,7 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset import opened as module
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
-from SpectBoneMetSegTrainingLib.dataset.cases import load_case, records_of, region_held
+from SpectBoneMetSegTrainingLib.dataset.cases import load_case, records_of, stored_region
 from SpectBoneMetSegTrainingLib.dataset.opened import DataSet, opened
 
 
@@ -37,7 +37,7 @@ def test_whatever_is_asked_of_an_open_data_set_is_read_once(data, reads):
     for _ in range(2):
         names = [record["case"] for record in records_of(files)]
         patients_of(files)
-        region_held(files, names)
+        stored_region(files, names)
         for name in names:
             load_case(files, name)
     assert len(reads) > len(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from SpectBoneMetSegTrainingLib.dataset.cases import finish_dataset
-from SpectBoneMetSegTrainingLib.dataset.sources import carried_on, licence_with, passed_on, sources_of
+from SpectBoneMetSegTrainingLib.dataset.sources import combined_sources, inherited_sources, licence_with, sources_of
 
 ONE = {"name": "One", "licence": "CC BY 4.0", "citation": "A. One", "home": "doi:1"}
 TWO = {"name": "Two", "licence": "none stated", "citation": "B. Two", "home": "doi:2"}
@@ -12,13 +12,13 @@ TWO = {"name": "Two", "licence": "none stated", "citation": "B. Two", "home": "d
 def test_a_data_set_names_its_sources_and_one_of_ones_own_has_none(discs, tmp_path):
     data = discs(tmp_path / "d", ["train"] * 3)
     assert sources_of(data) == []
-    finish_dataset(data, "Tiny", 1, "Made-up discs.", passed_on({"sources": [ONE], "other": 3}))
+    finish_dataset(data, "Tiny", 1, "Made-up discs.", inherited_sources({"sources": [ONE], "other": 3}))
     assert sources_of(data) == [ONE]
 
 
 def test_a_card_names_its_data_and_what_taught_its_parent_each_once():
-    assert carried_on([ONE], {"sources": [TWO, ONE]}) == {"sources": [ONE, TWO]}
-    assert carried_on([], {}) == {}
+    assert combined_sources([ONE], {"sources": [TWO, ONE]}) == {"sources": [ONE, TWO]}
+    assert combined_sources([], {}) == {}
 
 
 def test_the_licence_of_a_model_names_that_of_its_data_and_is_not_lengthened_twice():

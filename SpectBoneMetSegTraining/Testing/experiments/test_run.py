@@ -19,9 +19,9 @@ from SpectBoneMetSegTrainingLib.experiments import runner
 from SpectBoneMetSegTrainingLib.experiments.nnunet import client as nnunet
 from SpectBoneMetSegTrainingLib.experiments.page.html import write_page
 from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
-from SpectBoneMetSegTrainingLib.experiments.runner import Place, prepare, result_file, run
+from SpectBoneMetSegTrainingLib.experiments.runner import Workspace, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
-from SpectBoneMetSegTrainingLib.paper_sets.views_apart import set_views_apart
+from SpectBoneMetSegTrainingLib.paper_sets.separate_views import write_separate_views
 from SpectBoneMetSegTrainingLib.training.setup.cases import TrainingCases
 
 PATIENTS = 4
@@ -62,7 +62,8 @@ def finished(benchmark, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SCALES, "small", TINY)
         assert (
-            run(Plan(TINY, PATIENTS).experiments["table3"].rows[1].make(0), Place(benchmark, output, "small")) == "done"
+            run(Plan(TINY, PATIENTS).experiments["table3"].rows[1].make(0), Workspace(benchmark, output, "small"))
+            == "done"
         )
     return output
 
@@ -86,7 +87,7 @@ def test_a_result_says_all_that_the_page_needs(finished, plan):
 
 def test_a_finished_training_is_not_run_again(finished, benchmark, plan, monkeypatch):
     monkeypatch.setattr(runner, "data_set", lambda *_: pytest.fail("looked for data"))
-    assert run(plan.experiments["fig9"].rows[0].make(0), Place(benchmark, finished, "small")) == "was done"
+    assert run(plan.experiments["fig9"].rows[0].make(0), Workspace(benchmark, finished, "small")) == "was done"
 
 
 @pytest.mark.slow
@@ -104,11 +105,11 @@ def test_a_broken_off_training_goes_on_and_ends_like_an_unbroken_one(finished, b
 
     monkeypatch.setattr(runner, "_line", lambda _: cut)
     with pytest.raises(KeyboardInterrupt):
-        run(training, Place(benchmark, output, "small"))
+        run(training, Workspace(benchmark, output, "small"))
     assert not result_file(output, key_of(training)).exists()
     monkeypatch.undo()
     monkeypatch.setitem(SCALES, "small", TINY)
-    assert run(training, Place(benchmark, output, "small")) == "done"
+    assert run(training, Workspace(benchmark, output, "small")) == "done"
     one, two = (json.loads(result_file(folder, key_of(training)).read_text()) for folder in (finished, output))
     assert two["steps_done"] == 3
     for name, value in one["figures"]["views"].items():
@@ -145,7 +146,7 @@ def test_another_benchmark_in_the_same_output_is_refused(finished, benchmark, tm
     about = json.loads((other / "benchmark.json").read_text())
     write_json(other / "benchmark.json", {**about, "sha256": {**about["sha256"], "train": "9"}})
     with pytest.raises(UserError, match="other data"):
-        prepare(Place(other, finished, "small"))
+        prepare(Workspace(other, finished, "small"))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_one_training_that_fails_keeps_no_other_from_running(finished, benchmark
 
 def test_nnunet_without_an_interpreter_is_told_and_stops_nothing(finished, benchmark, plan):
     peer = plan.experiments["table6"].rows[11].make(0)
-    assert "name an interpreter that has nnunetv2" in run(peer, Place(benchmark, finished, "small"))
+    assert "name an interpreter that has nnunetv2" in run(peer, Workspace(benchmark, finished, "small"))
     assert not result_file(finished, key_of(peer)).exists()
 
 
@@ -213,7 +214,7 @@ def test_nnunets_raw_folder_holds_the_budget_and_slices_of_no_depth(benchmark, t
 
 def test_views_apart_are_the_same_images_of_the_same_patients(benchmark, tmp_path):
     train = benchmark / "train"
-    set_views_apart(train, tmp_path / "apart", 0)
+    write_separate_views(train, tmp_path / "apart", 0)
     case, *_ = cases_of(train, "train")
     names = cases_of(tmp_path / "apart", "train")
     assert len(names) == 2 * PATIENTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
+from SpectBoneMetSegTrainingLib.jobs.folder import write_request
 from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     list_jobs,
@@ -22,5 +22,5 @@ def jobs(tmp_path):
     for one in list_jobs(store):
         if one.spec is not None:
             # A process that is only just coming up holds nothing yet by which it could be ended.
-            write_wish(one.folder, "stop", one.status.attempt)
+            write_request(one.folder, "stop", one.status.attempt)
         end_process(one.folder)

@@ -27,7 +27,7 @@ def test_the_steps_of_all_trainings_count_and_the_plans_time_is_told_until_it_is
     folder = tmp_path / "job"
     folder.mkdir()
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))
-    monkeypatch.setattr(reporter, "_wish", lambda: "run")
+    monkeypatch.setattr(reporter, "_request", lambda: "run")
     plan = Plan(
         ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is taught."
     )

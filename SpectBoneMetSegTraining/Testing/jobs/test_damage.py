@@ -10,7 +10,7 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.jobs import child
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
-from SpectBoneMetSegTrainingLib.jobs.folder import JobStatus, read_status, write_status, write_wish
+from SpectBoneMetSegTrainingLib.jobs.folder import JobStatus, read_status, write_request, write_status
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     JobSpec,
     list_jobs,
@@ -30,7 +30,7 @@ def test_jobs_that_cannot_be_written_are_listed_and_say_so(jobs, counting, monke
     (jobs / "queue.lock").mkdir()
     assert start_next(jobs) is None
     write_status(folder, replace(read_job(folder).status, state="paused"))
-    write_wish(folder, "pause", 1)
+    write_request(folder, "pause", 1)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -90,12 +90,12 @@ def test_a_disk_that_fills_up_under_a_training_is_told_as_what_it_is(jobs, tmp_p
         monkeypatch.setattr("builtins.print", print_to_the_full_disk)
         monkeypatch.setattr(child.traceback, "print_exc", full)
         # A note that finds no room does not end it, a checkpoint that finds none does.
-        reporter.tell("Training.")
+        reporter.report("Training.")
         full()
         return ""
 
     monkeypatch.setattr(child, "_train", train)
-    child._obey(folder, 1)
+    child._run_attempt(folder, 1)
     told = read_status(folder)
     assert told is not None
     assert told.state == "failed"

@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.jobs import preflight
-from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
-from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, free_memory_mb, in_words, may_start
+from SpectBoneMetSegTrainingLib.jobs.folder import write_request
+from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, duration_text, free_memory_mb, may_start
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
 from SpectBoneMetSegTrainingLib.jobs.trial import TrialResult, measure
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -109,7 +109,7 @@ def test_a_folder_that_is_no_data_set_is_refused(check, tmp_path):
 def test_a_name_in_use_and_a_job_in_the_queue_are_told(check, tmp_path, data):
     folder = tmp_path / "jobs" / "earlier"
     write_json(folder / "job.json", {**JobSpec(data, "x", TINY).to_dict(), "python": "python"})
-    write_wish(folder, "run", 1)
+    write_request(folder, "run", 1)
     found = check(model="thorax")
     assert found["name"].level == found["queue"].level == "warning"
 
@@ -141,7 +141,7 @@ def test_the_time_counts_start_steps_looks_and_the_end(check):
     ("seconds", "words"), [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (9000, "2.5 hours")]
 )
 def test_durations_in_words(seconds, words):
-    assert in_words(seconds) == words
+    assert duration_text(seconds) == words
 
 
 @pytest.mark.parametrize("pace", ["quick", "standard", "thorough"])

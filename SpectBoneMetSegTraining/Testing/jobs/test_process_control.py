@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.common.locks import FileLock, is_locked
 from SpectBoneMetSegLib.common.processes import child_environment
 from SpectBoneMetSegTrainingLib.jobs import folder as job_folder
 from SpectBoneMetSegTrainingLib.jobs import process as job_process
-from SpectBoneMetSegTrainingLib.jobs.folder import write_wish
+from SpectBoneMetSegTrainingLib.jobs.folder import write_request
 from SpectBoneMetSegTrainingLib.jobs.process import end_process
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     list_jobs,
@@ -126,7 +126,7 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     told = json.loads((folder / "status.json").read_text())
     (folder / "status.json").write_text(json.dumps({**told, "pid": bystander.pid}))
-    write_wish(folder, "stop", told["attempt"] + 1)
+    write_request(folder, "stop", told["attempt"] + 1)
     monkeypatch.setattr(job_process, "PATIENCE", 0.2)
     starting = FileLock(folder / "alive.lock")
     assert starting.acquire()

@@ -10,7 +10,7 @@ from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import GENERATED, Instance, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.examples import Example
 from SpectBoneMetSegTrainingLib.paper_sets import generator_training
-from SpectBoneMetSegTrainingLib.paper_sets.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Adversaries, GeneratorConfig
+from SpectBoneMetSegTrainingLib.paper_sets.dcgan import CHANNELS, DISCRIMINATOR_STEPS, Dcgan, GeneratorConfig
 from SpectBoneMetSegTrainingLib.paper_sets.generator_images import image_of, sampled_example
 from SpectBoneMetSegTrainingLib.paper_sets.generator_training import draw_samples, train_generator
 from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, make_recipe
@@ -82,7 +82,7 @@ def test_one_view_or_an_odd_size_is_refused():
 
 def test_the_discriminator_steps_three_times_as_often():
     assert DISCRIMINATOR_STEPS == TINY.discriminator_steps == 3
-    pair = Adversaries(TINY)
+    pair = Dcgan(TINY)
     pair.step(0, *generator_training._batch(some_images(), TINY, 0))
     judge, maker = (int(optimizer.iterations) for optimizer in pair._optimizers)
     assert (judge, maker) == (3, 1)

@@ -15,14 +15,14 @@ from SpectBoneMetSegTrainingLib.dataset.budgets import draw_subsets, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, cases_of, label_map, load_case, merge_labels
 from SpectBoneMetSegTrainingLib.dataset.examples import Example, aggregated, example_of
 from SpectBoneMetSegTrainingLib.dataset.folds import split_by_patient
-from SpectBoneMetSegTrainingLib.paper_sets.geometric import Motion, draw_motion, move
+from SpectBoneMetSegTrainingLib.paper_sets.geometric import Transform, apply_transform, draw_transform
 from SpectBoneMetSegTrainingLib.paper_sets.recipes import RecipeRequest, copies_of, make_recipe
 from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from support.leaks import shared_patients
 
-STILL = Motion(False, 0.0, (0.0, 0.0))
+STILL = Transform(False, 0.0, (0.0, 0.0))
 SIZE = 64
 
 
@@ -62,33 +62,33 @@ def test_copies_are_spread_evenly(cases, factor):
 
 
 def test_no_motion_changes_nothing():
-    moved = move(block_example(), STILL)
+    moved = apply_transform(block_example(), STILL)
     for view, image in block_example().counts.items():
         np.testing.assert_array_equal(moved.counts[view], image)
         np.testing.assert_array_equal(moved.lesions[0].masks[view], block_example().lesions[0].masks[view])
 
 
 def test_a_flip_mirrors_both_views_and_the_names_of_bones_and_undoes_itself():
-    flip = Motion(True, 0.0, (0.0, 0.0))
-    once = move(block_example(), flip)
+    flip = Transform(True, 0.0, (0.0, 0.0))
+    once = apply_transform(block_example(), flip)
     for view, image in block_example().counts.items():
         np.testing.assert_array_equal(once.counts[view], image[:, ::-1])
     assert once.lesions[0].about["bone"] == "right rib 5"
-    twice = move(once, flip)
+    twice = apply_transform(once, flip)
     assert twice.lesions[0].about["bone"] == "left rib 5"
     np.testing.assert_array_equal(twice.counts["anterior"], block_example().counts["anterior"])
 
 
 def test_a_shift_goes_down_and_to_the_right():
-    moved = move(block_example(), Motion(False, 0.0, (5.0, -3.0)))
+    moved = apply_transform(block_example(), Transform(False, 0.0, (5.0, -3.0)))
     np.testing.assert_array_equal(moved.counts["anterior"][5:, :-3], block_example().counts["anterior"][:-5, 3:])
 
 
 @given(st.booleans(), st.floats(-10, 10), st.floats(-10, 10), st.floats(-10, 10))
 @settings(deadline=None, max_examples=40)
 def test_lesions_move_with_the_image_and_the_views_with_each_other(flip, degrees, down, right):
-    motion = Motion(flip, degrees, (down, right))
-    moved = move(block_example(), motion)
+    motion = Transform(flip, degrees, (down, right))
+    moved = apply_transform(block_example(), motion)
     masks = moved.lesions[0].masks
     for view, image in moved.counts.items():
         # Half way between block and surroundings lies the outline; at a tie rounding does not decide.
@@ -96,15 +96,15 @@ def test_lesions_move_with_the_image_and_the_views_with_each_other(flip, degrees
         assert inside[share > 0.5 + 2e-4].all()
         assert not inside[share <= 0.5 + 2e-5].any()
     same = Example({view: block_example().counts["anterior"] for view in ("anterior", "posterior")}, ())
-    both = move(same, motion).counts
+    both = apply_transform(same, motion).counts
     np.testing.assert_array_equal(both["anterior"], both["posterior"])
 
 
 @pytest.mark.parametrize("degrees", [1.19e-07, -1.19e-07, 1e-5, 0.0])
 @pytest.mark.parametrize("shift", [(0.0, 0.5), (0.5, 0.0), (-0.5, -0.5)])
 def test_a_turn_by_nothing_but_rounding_leaves_the_outline_where_half_a_pixel_is_covered(degrees, shift):
-    still = move(block_example(), Motion(False, 0.0, shift)).lesions[0].masks
-    turned = move(block_example(), Motion(False, degrees, shift)).lesions[0].masks
+    still = apply_transform(block_example(), Transform(False, 0.0, shift)).lesions[0].masks
+    turned = apply_transform(block_example(), Transform(False, degrees, shift)).lesions[0].masks
     for view in still:
         np.testing.assert_array_equal(turned[view], still[view])
 
@@ -114,7 +114,7 @@ def test_drawn_motions_keep_labelled_lesions_in_the_field():
     corner[:10, :10] = True
     example = Example({"anterior": corner * 9.0}, (Instance(1, {"anterior": corner}, {"anterior": True}, {}),))
     for seed in range(30):
-        moved = move(example, draw_motion(example, np.random.default_rng(seed)))
+        moved = apply_transform(example, draw_transform(example, np.random.default_rng(seed)))
         assert moved.lesions[0].masks["anterior"].sum() > 80
 
 
@@ -151,8 +151,8 @@ def test_d2_has_copies_whose_patient_is_their_sources(data, d2):
     assert len(patients) == 21
     assert set(patients.values()) == set(cases_of(data, "train"))
     record = json.loads((d2 / "instances" / "case3_c001.json").read_text())
-    motion = Motion(**{**record["motion"], "shift": tuple(record["motion"]["shift"])})
-    expected = move(example_of(load_case(data, "case3")), motion)
+    motion = Transform(**{**record["motion"], "shift": tuple(record["motion"]["shift"])})
+    expected = apply_transform(example_of(load_case(data, "case3")), motion)
     found = load_case(d2, "case3_c001")
     for view, counts in expected.counts.items():
         np.testing.assert_allclose(found.counts[view], counts, atol=0.51)

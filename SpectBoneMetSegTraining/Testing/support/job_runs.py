@@ -31,4 +31,4 @@ def until(folder: Path, *states: str, step: int = 0, seconds: float = 900) -> jo
         if status.state in states and status.step >= step:
             return status
         time.sleep(0.02)
-    raise AssertionError(f"{status} instead of {states}; {job_folder.last_words(folder)}")
+    raise AssertionError(f"{status} instead of {states}; {job_folder.last_log_line(folder)}")

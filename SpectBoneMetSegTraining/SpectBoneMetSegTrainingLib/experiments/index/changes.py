@@ -1,4 +1,4 @@
-"""How well new lesions are told in a second scan of simulated patients, whose lesions are known by their tracks."""
+"""Detection of new lesions in the second scan of simulated patients, whose lesions are known by their tracks."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from SpectBoneMetSegLib.lesions.results import Reading
 from ...phantom.scan.simulate import SimulatedCase
 from .known import true_reading
 
-__all__ = ["Told", "area_changes", "f1", "new_lesions"]
+__all__ = ["ChangeCounts", "area_changes", "f1", "new_lesions"]
 
 
 @dataclass(frozen=True)
-class Told:
-    """New lesions of a second scan: told rightly, told wrongly, and not told."""
+class ChangeCounts:
+    """Counts of new lesions in a second scan: true positives, false positives and false negatives."""
 
     right: int = 0
     wrong: int = 0
     missed: int = 0
 
-    def __add__(self, other: Told) -> Told:
-        return Told(self.right + other.right, self.wrong + other.wrong, self.missed + other.missed)
+    def __add__(self, other: ChangeCounts) -> ChangeCounts:
+        return ChangeCounts(self.right + other.right, self.wrong + other.wrong, self.missed + other.missed)
 
 
-def f1(told: Told) -> float:
-    """Harmonic mean of precision and recall; nan where nothing is new and nothing was told."""
-    whole = 2 * told.right + told.wrong + told.missed
-    return 2 * told.right / whole if whole else float("nan")
+def f1(counts: ChangeCounts) -> float:
+    """Harmonic mean of precision and recall; nan where nothing is new and nothing was reported as new."""
+    whole = 2 * counts.right + counts.wrong + counts.missed
+    return 2 * counts.right / whole if whole else float("nan")
 
 
-def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Reading, Reading]) -> Told:
-    """What a comparison of readings of two scans tells, against the truth.
+def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Reading, Reading]) -> ChangeCounts:
+    """Count the new lesions that a comparison of two readings reports, against the ground truth.
 
-    A true area of the second scan is new when no labelled lesion in it was labelled in the first scan. An area that is
-    told as new is right where it meets a new true area. Areas that a view shows which the first scan lacks count
-    neither way.
+    A true area of the second scan is new when no labelled lesion in it was labelled in the first scan. An area
+    reported as new is right where it overlaps a new true area. Areas shown only by a view that the first scan lacks are
+    not counted.
 
     Args:
-        cases: both scans with their truth.
-        readings: of them, by an observer or a model.
+        cases: both scans with their ground truth.
+        readings: readings of both scans, by an observer or a model.
     """
     truth = lesion_ids(true_reading(cases[1]))
     before = {lesion.track for lesion in cases[0].lesions if lesion.visible}
@@ -54,10 +54,10 @@ def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Read
     new = (set(np.unique(truth).tolist()) - {0} - known) & countable
     comparison = compare(readings)
     ids = lesion_ids(readings[1])
-    told = {lesion for track in comparison.tracks for lesion in _new(comparison, track.number)}
-    meets = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in told}
+    reported = {lesion for track in comparison.tracks for lesion in _new(comparison, track.number)}
+    meets = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in reported}
     right = {area for areas in meets.values() for area in areas & new}
-    return Told(len(right), sum(not areas & new for areas in meets.values()), len(new - right))
+    return ChangeCounts(len(right), sum(not areas & new for areas in meets.values()), len(new - right))
 
 
 def area_changes(comparison: Comparison) -> list[float]:

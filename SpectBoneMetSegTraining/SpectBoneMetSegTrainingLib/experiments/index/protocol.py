@@ -21,7 +21,7 @@ from ...phantom.disease.patient import Patient, draw_patient, stream
 from ...phantom.scan.simulate import PATIENT_STREAM, SCAN_STREAM, SimulatedCase, acquire
 from .known import known_index, true_reading
 
-__all__ = ["COLUMNS", "Measured", "choose_seeds", "measure", "measured_before", "write_rows"]
+__all__ = ["COLUMNS", "Measured", "choose_seeds", "measure", "read_rows", "write_rows"]
 
 #: Known indices, per cent.
 SPREAD = (0.1, 13.0)
@@ -111,7 +111,7 @@ def _patient(seed: int) -> Patient:
     return draw_patient(stream(seed, PATIENT_STREAM), True)
 
 
-def measured_before(path: Path) -> list[Measured]:
+def read_rows(path: Path) -> list[Measured]:
     """What an earlier run has measured; nothing where there is no table."""
     if not path.is_file():
         return []

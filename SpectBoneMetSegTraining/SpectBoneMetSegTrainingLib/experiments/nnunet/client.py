@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 
-from ...dataset.cases import FOLDERS, load_place
+from ...dataset.cases import FOLDERS, load_placement
 from ...dataset.files import read_json, write_json
 from ...training.setup.cases import TrainingCases
 
@@ -162,7 +162,7 @@ def predict_nnunet(
     for case in cases:
         with np.load(answers / f"{case}.npz") as saved:
             lesion = np.asarray(saved["probabilities"][1, 0], np.float32)
-        place = load_place(data, case)
+        place = load_placement(data, case)
         # Regridding spreads counts over their area; a probability is the mean over it.
         area = place.counts(np.ones_like(lesion))
         yield case, np.divide(place.counts(lesion), area, out=np.zeros_like(area), where=area > 0)

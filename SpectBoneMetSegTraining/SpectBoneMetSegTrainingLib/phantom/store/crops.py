@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 
 from ...dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
-from ...dataset.reference_grid import CropPlace, place_crop
+from ...dataset.reference_grid import CropPlacement, place_crop
 from .compose import DrawnScan, compose, draw_composition
 from .files import read_patient
 from .layers import StoredPatient
@@ -55,7 +55,7 @@ class PatientStore:
         return crop_of(compose(patient, drawn, rng, window_of(place)), place)
 
 
-def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
+def crop_of(scan: DrawnScan, place: CropPlacement) -> LabelledCrop:
     """A box of a composed scan, which is the window of the scan, on the reference grid."""
     rows, columns = scan.window
     seen = replace(place, own=((rows.start, rows.stop), (columns.start, columns.stop)))
@@ -70,14 +70,14 @@ def crop_of(scan: DrawnScan, place: CropPlace) -> LabelledCrop:
     return LabelledCrop(scan.patient.case, counts, labels, {}, [], regions=regions)
 
 
-def _whole(patient: StoredPatient) -> CropPlace:
+def _whole(patient: StoredPatient) -> CropPlacement:
     """The whole field."""
     frame = PlanarView(np.zeros(patient.camera.shape, np.float32), (patient.camera.spacing,) * 2, "anterior")
     rows, columns = regrid(frame).shape
     return place_crop(frame, ((0, rows), (0, columns)))
 
 
-def window_of(place: CropPlace) -> tuple[slice, slice]:
+def window_of(place: CropPlacement) -> tuple[slice, slice]:
     """The box in the scan's own pixels, without what lies outside the field."""
     rows, columns = (
         slice(min(max(first, 0), limit), min(max(end, 0), limit))

@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
-from ...dataset.reference_grid import CropPlace
+from ...dataset.reference_grid import CropPlacement
 from ..camera.acquisition import Camera
 from .layers import Disease, Layer, StoredPatient
 
@@ -72,7 +72,7 @@ def read_patient(path: Path) -> StoredPatient:
                 for told in about["diseases"]
             ),
             {view: arrays[REGIONS.format(view)] for view in VIEW_NAMES},
-            CropPlace(**{name: _tuples(value) for name, value in about["thorax"].items()}),
+            CropPlacement(**{name: _tuples(value) for name, value in about["thorax"].items()}),
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is missing or damaged; delete it and make the store again.") from error

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from ...dataset.reference_grid import CropPlace
+from ...dataset.reference_grid import CropPlacement
 from ..camera.acquisition import Camera
 from ..scan.truth import Projected
 
@@ -74,4 +74,4 @@ class StoredPatient:
     mimics: tuple[Layer, ...]
     diseases: tuple[Disease, ...]
     regions: dict[ViewName, NDArray[np.uint8]]
-    thorax: CropPlace
+    thorax: CropPlacement

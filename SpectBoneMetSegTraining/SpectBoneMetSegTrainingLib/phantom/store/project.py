@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan, mirror
 
-from ...dataset.reference_grid import CropPlace, place_crop
+from ...dataset.reference_grid import CropPlacement, place_crop
 from ..camera.acquisition import Camera
 from ..camera.draw import draw_camera
 from ..camera.image_chain import displace
@@ -161,7 +161,7 @@ def _seen_focus(
     return {view: tight(displace(image, day.camera, view), NEGLIGIBLE) for view, image in whole.items()}
 
 
-def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlace:
+def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlacement:
     """The thorax box as the reading pipeline finds it on the body without foci."""
     from SpectBoneMetSegLib.scan.aggregation import aggregate
     from SpectBoneMetSegLib.scan.regrid import regrid

@@ -22,7 +22,7 @@ from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
 from ...dataset.files import read_json, write_json
 from ...dataset.opened import Data, opened
-from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
+from ...dataset.sources import SOURCES, combined_sources, licence_with, sources_of
 from ...evaluation.metrics import Counts
 from ...evaluation.predictions import Delineator, counts_at, operating_points
 from ...evaluation.scores import CaseScores, score_cases, without_flags
@@ -297,7 +297,7 @@ class _Adapting:
         request, card = self.request, self.parent.card
         tuned = tune_at(limits, lambda: self._predictions(paths), self.patients)
         cases = training_cases(request.data, config)
-        sources = carried_on(sources_of(request.data), card.training)
+        sources = combined_sources(sources_of(request.data), card.training)
         about = opened(request.data).json("dataset.json")
         everybody = [*cases.labelled, *cases.validation]
         model = save_model(

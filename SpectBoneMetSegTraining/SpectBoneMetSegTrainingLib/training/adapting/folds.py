@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder
 
-from ...common.files import whole_npz
+from ...common.files import write_npz
 from ...dataset.cases import LabelledCrop, load_case
 from ...dataset.opened import Data
 from ...evaluation.predictions import Prediction, level_region_of, predict_cases, union_of
@@ -32,7 +32,7 @@ class ValidationRecorder:
     def __call__(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """Write DIR/<step>.npz, whole or not at all."""
         maps = {case: says(load(case)).astype(np.float16) for case in self._cases}
-        whole_npz(self._folder / f"{step}.npz", maps)
+        write_npz(self._folder / f"{step}.npz", maps)
 
 
 def stored_predictions(
@@ -62,4 +62,4 @@ def parent_predictions(parent: ModelFolder, data: Data, cases: Sequence[str], pa
             for name in network.outputs
         ]
         maps[crop.case] = np.stack(stack, -1).astype(np.float16)
-    whole_npz(path, maps)
+    write_npz(path, maps)

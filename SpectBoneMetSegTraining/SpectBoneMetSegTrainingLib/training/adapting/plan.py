@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...common.pace import Pace
 from ...dataset.budgets import patients_of
-from ...dataset.cases import records_of, region_held
+from ...dataset.cases import records_of, stored_region
 from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
@@ -152,7 +152,7 @@ def region_to_train(card: ModelCard, data: Data, asked: Region | None) -> tuple[
         _check_whole_body(card, data, cases)
     if card.taught_region != "whole-body":
         return "thorax", f"The thorax alone is taught, for {card.name} knows no more."
-    if region_held(data, cases) != "whole-body":
+    if stored_region(data, cases) != "whole-body":
         return "thorax", "The thorax alone is taught, for the pictures show no more."
     if asked == "thorax":
         return "thorax", "The thorax alone is taught."
@@ -166,7 +166,7 @@ def _check_whole_body(card: ModelCard, data: Data, cases: Sequence[str]) -> None
         raise UserError(
             f"{card.name} knows the thorax alone; begin with another model, or leave the region out.", "start"
         )
-    if region_held(data, cases) != "whole-body":
+    if stored_region(data, cases) != "whole-body":
         raise UserError(
             f"{opened(data).folder} holds pictures of the thorax alone; gather it anew, or leave the region out.",
             "region",

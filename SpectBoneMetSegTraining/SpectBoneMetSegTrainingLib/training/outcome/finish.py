@@ -16,7 +16,7 @@ from ...dataset.budgets import patients_of
 from ...dataset.files import read_json
 from ...dataset.opened import Data, opened
 from ...dataset.sealed import is_sealed
-from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
+from ...dataset.sources import SOURCES, combined_sources, licence_with, sources_of
 from ...evaluation.predictions import Delineator, Prediction, evaluate_cases, predict_cases
 from ...phantom.cohort.patient_store import RECORD as STORE_RECORD
 from ...phantom.store.crops import PatientStore
@@ -117,7 +117,7 @@ def finish_model(
         figures = {"what": what, **tuned.figures}
     about = data.json("dataset.json")
     parents = find_model(config.start).card if config.start else None
-    sources = carried_on(sources_of(data), parents.training if parents else {})
+    sources = combined_sources(sources_of(data), parents.training if parents else {})
     licence = licence_with(parents.licence if parents else ModelCard.licence, sources.get(SOURCES, ()))
     model = save_model(
         network,

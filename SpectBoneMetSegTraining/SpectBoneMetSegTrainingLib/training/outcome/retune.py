@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model
 from ...dataset.budgets import patients_of
 from ...dataset.opened import Data, DataSet, opened
 from ...dataset.sealed import is_sealed
-from ...dataset.sources import SOURCES, carried_on, licence_with, sources_of
+from ...dataset.sources import SOURCES, combined_sources, licence_with, sources_of
 from ...evaluation.predictions import OperatingPoint, Prediction, level_region_of, predict_cases
 from ..setup.cases import any_lesion
 from ..setup.fine_tuning import model_reference
@@ -68,7 +68,7 @@ def retune(
             "data": str(files.json("dataset.json")["description"]),
             **tuned.figures,
         }
-        sources = carried_on(sources_of(files), card.training)
+        sources = combined_sources(sources_of(files), card.training)
         fields = {
             **tuned.to_card(),
             "name": output.name,

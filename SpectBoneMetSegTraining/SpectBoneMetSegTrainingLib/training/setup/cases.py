@@ -14,11 +14,11 @@ from ...dataset.cases import (
     GENERATED,
     cases_of,
     load_case,
-    load_place,
+    load_placement,
     patients_with_lesions,
     records_of,
-    region_held,
     shows_lesion,
+    stored_region,
 )
 from ...dataset.folds import VALIDATION_FOLD
 from ...dataset.opened import Data, DataSet, opened
@@ -52,11 +52,11 @@ def outlined_region(data: Data, cases: Iterable[str]) -> Region:
         UserError: a file is missing or unreadable.
     """
     names = list(cases)
-    if region_held(data, names) != "whole-body":
+    if stored_region(data, names) != "whole-body":
         return "thorax"
     lesions = outside = 0
     for case in names:
-        (first, end), (left, right) = load_place(data, case).reference
+        (first, end), (left, right) = load_placement(data, case).reference
         layers = [each for each in load_case(data, case, region="whole-body").instances.values() if each.size]
         everywhere = {int(number) for each in layers for number in np.unique(each)} - {0}
         box = (slice(None), slice(max(first, 0), end), slice(max(left, 0), right))

@@ -9,7 +9,7 @@ from SpectBoneMetSegTrainingLib.experiments.index.agreement import (
     plot_agreement,
 )
 from SpectBoneMetSegTrainingLib.experiments.index.known import known_index
-from SpectBoneMetSegTrainingLib.experiments.index.protocol import Measured, measured_before, write_rows
+from SpectBoneMetSegTrainingLib.experiments.index.protocol import Measured, read_rows, write_rows
 from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
 
 KNOWN = [0.5, 1.0, 2.0, 4.0, 8.0]
@@ -55,8 +55,8 @@ def test_what_was_measured_is_read_back(tmp_path):
         Measured(2, 1, 0.5, None, 0.75, "why", "", {}),
     ]
     write_rows(tmp_path / "measured.csv", rows)
-    assert measured_before(tmp_path / "measured.csv") == rows
-    assert measured_before(tmp_path / "nothing.csv") == []
+    assert read_rows(tmp_path / "measured.csv") == rows
+    assert read_rows(tmp_path / "nothing.csv") == []
 
 
 def test_the_known_index_is_by_volume_and_zero_without_metastases():

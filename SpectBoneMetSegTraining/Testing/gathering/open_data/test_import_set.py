@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.boxes import paste
-from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, region_held
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, stored_region
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS, find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.description import read_description
@@ -53,7 +53,7 @@ def test_grey_values_become_counts_again_and_both_views_lie_on_each_other(boxed)
         frame = true[view] if view == "ANT" else true[view][:, ::-1]
         below = frame < 100
         assert np.abs(image(data, case, channel) - frame)[below].max() <= 2
-    assert region_held(data, [case]) == "whole-body"
+    assert stored_region(data, [case]) == "whole-body"
 
 
 def test_an_abnormal_box_is_a_lesion_on_its_own_side_and_a_normal_one_is_none(boxed):

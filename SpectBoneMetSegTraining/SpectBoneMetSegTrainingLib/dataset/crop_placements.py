@@ -9,13 +9,13 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
 from .opened import DataSet
-from .reference_grid import CropPlace
+from .reference_grid import CropPlacement
 
-__all__ = ["place_of", "place_record"]
+__all__ = ["placement_of", "placement_record"]
 
 
-def place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
-    """Where the stored crop and the thorax lie, for the JSON; `place_of` reads it back."""
+def placement_record(place: CropPlacement, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
+    """Where the stored crop and the thorax lie, for the JSON; `placement_of` reads it back."""
     (rows, columns), (own_rows, own_columns) = place.reference, place.own
     return {
         "frame": {"shape": list(place.shape), "spacing_mm": list(place.spacing)},
@@ -26,7 +26,7 @@ def place_record(place: CropPlace, crop: ThoraxCrop, region: Region) -> dict[str
     }
 
 
-def place_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlace:
+def placement_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlacement:
     """Place of a region in the stored crop; records of older programs hold the thorax alone."""
     record, path = files.json("instances", f"{case}.json"), files.folder / "instances" / f"{case}.json"
     stored = record.get("region", "thorax")
@@ -41,6 +41,6 @@ def place_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlace:
         if region != stored:
             box = record["thorax"]
             reference = (box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1])
-        return CropPlace((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
+        return CropPlacement((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
     except (KeyError, IndexError, TypeError) as error:
         raise UserError(f"{path} does not say where its crop lies; make the data set again.") from error

@@ -8,10 +8,12 @@ from pathlib import Path
 from ..dataset.cases import Instance, cases_of, finish_dataset, load_case
 from ..dataset.examples import Example, example_of, write_example
 from ..dataset.files import claim_folder, read_json
-from ..dataset.sources import passed_on
+from ..dataset.sources import inherited_sources
 
 
-def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int, int], None] | None = None) -> None:
+def write_separate_views(
+    data: Path, output: Path, seed: int, progress: Callable[[int, int], None] | None = None
+) -> None:
     """Write every view of every training and unlabelled case as a one-view case; what is there whole is kept.
 
     Both have the patient of their source, in the anterior frame, and are called "anterior": the network does not know
@@ -32,7 +34,7 @@ def set_views_apart(data: Path, output: Path, seed: int, progress: Callable[[int
         if progress:
             progress(number, len(cases))
     about = read_json(data / "dataset.json")
-    finish_dataset(output, about["name"], seed, f"{about['description']} Views apart.", passed_on(about))
+    finish_dataset(output, about["name"], seed, f"{about['description']} Views apart.", inherited_sources(about))
 
 
 def _write_apart(data: Path, output: Path, split: str, case: str) -> None:
