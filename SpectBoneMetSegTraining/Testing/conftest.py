@@ -17,7 +17,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset.cases import Instance, finish_dataset, write_case
-from SpectBoneMetSegTrainingLib.phantom.camera import draw
+from SpectBoneMetSegTrainingLib.phantom.camera import random_acquisition
 from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import BodyShape, Person, Posture, make_person
@@ -90,17 +90,17 @@ def person() -> Person:
 
 @pytest.fixture(scope="session")
 def coarse_case() -> Callable[..., SimulatedCase]:
-    """simulate_case on the coarse matrix; by default of an otherwise healthy patient with a faultless camera."""
-    draw_camera = draw.draw_camera
+    """simulate_case on the coarse matrix; by default of an otherwise healthy patient with an ideal camera."""
+    draw_camera = random_acquisition.draw_camera
 
     def make(seed: int, plain: bool = True, shift: tuple[int, int] = (0, 0), **options: bool) -> SimulatedCase:
-        def faultless(*arguments: Any) -> Camera:
-            return replace(draw.faultless(draw_camera(*arguments)), posterior_shift=shift)
+        def ideal(*arguments: Any) -> Camera:
+            return replace(random_acquisition.ideal_camera(draw_camera(*arguments)), posterior_shift=shift)
 
         with pytest.MonkeyPatch.context() as patch:
             if plain:
-                patch.setattr(simulate_module, "draw_camera", faultless)
-                patch.setattr(patient_module, "add_illness", lambda person, tracer, rng, disease: (tracer, []))
+                patch.setattr(simulate_module, "draw_camera", ideal)
+                patch.setattr(patient_module, "add_conditions", lambda person, tracer, rng, disease: (tracer, []))
                 patch.setattr(patient_module, "DIFFUSE_SHARE", 0.0)
                 patch.setattr(patient_module, "COLD_SHARE", 0.0)
             return simulate_case(f"case {seed}", seed, shape=COARSE_SHAPE, spacing=COARSE_SPACING, **options)

@@ -21,7 +21,7 @@ from SpectBoneMetSegLib.loading.options import Options
 from SpectBoneMetSegLib.pipeline import Reader
 from SpectBoneMetSegTrainingLib.experiments.index.changes import Told, area_changes, f1, new_lesions
 from SpectBoneMetSegTrainingLib.experiments.index.known import true_reading
-from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, random_stream
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import PATIENT_STREAM, SCAN_STREAM, acquire, simulate_series
 
 FIRST_SEED, FIRST_REPEAT = 30_000, 20_000
@@ -59,9 +59,9 @@ def unchanged(count: int, reader: Reader | None) -> None:
     changes: dict[str, list[float]] = {"true outlines": [], **({"end to end": []} if reader else {})}
     steps = {title: Counter[str]() for title in changes}
     for seed in range(FIRST_REPEAT, FIRST_REPEAT + count):
-        patient = draw_patient(stream(seed, PATIENT_STREAM), True)
+        patient = draw_patient(random_stream(seed, PATIENT_STREAM), True)
         cases = [
-            acquire(f"repeat{scan}", patient, stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
+            acquire(f"repeat{scan}", patient, random_stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
             for scan in (0, 1)
         ]
         for title in changes:

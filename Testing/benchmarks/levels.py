@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.model.config import BODY_LEVEL, SOFT_TISSUE_LEVEL
 from SpectBoneMetSegLib.model.inputs import body_scale
-from SpectBoneMetSegTrainingLib.phantom.store.compose import draw_composition, expect, sum_of
+from SpectBoneMetSegTrainingLib.phantom.store.compose import draw_composition, expected_counts, sum_projections
 from SpectBoneMetSegTrainingLib.phantom.store.crops import FOLDER, window_of
 from SpectBoneMetSegTrainingLib.phantom.store.files import read_patient
 from SpectBoneMetSegTrainingLib.phantom.store.layers import Disease, StoredPatient
@@ -36,8 +36,8 @@ def levels_of(patient: StoredPatient, disease: Disease) -> dict[str, float]:
         weights=(1.0,) * len(lesions),
         camera=patient.camera,
     )
-    healthy, own = expect(patient, drawn, window_of(patient.thorax))
-    image = healthy["posterior"] + sum_of(own["posterior"], healthy["posterior"].shape)
+    healthy, own = expected_counts(patient, drawn, window_of(patient.thorax))
+    image = healthy["posterior"] + sum_projections(own["posterior"], healthy["posterior"].shape)
     activity = sum(float(part.views["anterior"][1].sum()) for part in (*patient.body, *lesions))
     return {name: body_scale(image * activity, scaling) for name, scaling in LEVELS.items()}
 

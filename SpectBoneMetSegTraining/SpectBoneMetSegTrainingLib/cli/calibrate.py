@@ -73,9 +73,9 @@ def _beside_population(args: argparse.Namespace, patients: int) -> int:
 
 
 def _contact_sheets(args: argparse.Namespace) -> int:
-    from ..phantom.cohort.contact_sheet import EACH, draw_contact_sheets
+    from ..phantom.cohort.contact_sheet import PATIENTS_PER_SHEET, draw_contact_sheets
 
-    for path in draw_contact_sheets(args.seed, Path(args.output), args.jobs, args.patients or EACH):
+    for path in draw_contact_sheets(args.seed, Path(args.output), args.jobs, args.patients or PATIENTS_PER_SHEET):
         print(path)
     return 0
 

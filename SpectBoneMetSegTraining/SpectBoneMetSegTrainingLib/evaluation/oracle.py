@@ -20,8 +20,8 @@ SMOOTHING_PIXELS = 1.0
 TOP_SIGNIFICANCE, SIGNIFICANCE, MINIMUM_PIXELS = 6.5, 3.5, 6
 #: Two tops are two lesions where the ridge between them falls below this share of the lower one.
 RIDGE = 0.7
-#: The outline of a lesion lies at this share of its robust top, as the labels' does (`phantom.scan.truth`): the 90th
-#: percentile of its pixels above TOP_FLOOR of the highest one.
+#: The outline of a lesion lies at this share of its robust maximum, as in the labels (`phantom.scan.ground_truth`): the
+#: 90th percentile of its pixels above TOP_FLOOR of the highest one.
 OUTLINE_LEVEL, TOP_PERCENTILE, TOP_FLOOR = 0.5, 90.0, 0.4
 #: How far the outline may lie outside the significant pixels.
 REACH_PIXELS = 2

@@ -8,7 +8,7 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module
-from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_with, match_line, scan_figures
+from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_scan, match_line, scan_statistics
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case
 
 
@@ -34,18 +34,18 @@ def test_a_higher_factor_marks_less():
 @pytest.fixture(scope="module")
 def figures(patient):
     counts = patient.scan.anterior.counts
-    return scan_figures(counts, patient.scan.anterior.spacing[0])
+    return scan_statistics(counts, patient.scan.anterior.spacing[0])
 
 
 def test_a_scan_against_itself_is_covered_and_matches(figures):
-    rows = compare_with(figures, [figures] * 3)
+    rows = compare_scan(figures, [figures] * 3)
     assert all(row["covered"] for row in rows)
     assert {row["best match / real"] for row in rows} == {1.0}
 
 
 def test_twice_the_counts_are_twice_every_region(patient, figures):
     counts = patient.scan.anterior.counts
-    doubled = scan_figures(counts, patient.scan.anterior.spacing[0], 2 * float(counts.sum()))
+    doubled = scan_statistics(counts, patient.scan.anterior.spacing[0], 2 * float(counts.sum()))
     for name, level in figures.regions.items():
         assert doubled.regions[name] == pytest.approx(2 * level)
     assert doubled.contrast == pytest.approx(figures.contrast)
@@ -54,9 +54,9 @@ def test_twice_the_counts_are_twice_every_region(patient, figures):
 def test_levels_do_not_depend_on_the_size_of_the_pixels():
     # Without metastases: a hot spot on the border of a region is inside or outside by half a pixel.
     view = simulate_case("healthy", 11, positive=False, shape=(256, 64), spacing=9.04).scan.anterior
-    figures = scan_figures(view.counts, view.spacing[0])
+    figures = scan_statistics(view.counts, view.spacing[0])
     halved = np.repeat(np.repeat(view.counts / 4, 2, axis=0), 2, axis=1)
-    fine = scan_figures(halved, view.spacing[0] / 2)
+    fine = scan_statistics(halved, view.spacing[0] / 2)
     for name, level in figures.regions.items():
         assert fine.regions[name] == pytest.approx(level, rel=0.25), name
     assert fine.contrast == pytest.approx(figures.contrast, rel=0.05)
@@ -72,7 +72,7 @@ def test_the_spectrum_ends_where_the_pixels_do(patient, figures):
 
 
 def test_the_match_counts_the_regions_within_the_factor(figures):
-    rows = compare_with(figures, [figures] * 3)
+    rows = compare_scan(figures, [figures] * 3)
     assert match_line(rows) == "best match within factor 1.5: yes (9 of 9 regions)"
     rows[0]["best match / real"], rows[1]["best match / real"] = 1.6, 0.6
     assert match_line(rows) == "best match within factor 1.5: no (7 of 9 regions)"
@@ -80,12 +80,12 @@ def test_the_match_counts_the_regions_within_the_factor(figures):
 
 def test_an_image_without_a_body_is_refused():
     with pytest.raises(UserError, match="shoulders"):
-        scan_figures(np.zeros((256, 64), np.float32), 9.04)
+        scan_statistics(np.zeros((256, 64), np.float32), 9.04)
 
 
 def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monkeypatch, capsys):
     view = patient.scan.anterior
-    fake = (scan_figures(view.counts, view.spacing[0], 1e6), view.counts, view.spacing[0])
+    fake = (scan_statistics(view.counts, view.spacing[0], 1e6), view.counts, view.spacing[0])
     unusable = iter([None, None])
 
     class OneProcess:

@@ -9,8 +9,8 @@ from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     Population,
 )
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import LesionView
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import LesionView
 
 SHAPE, SPACING = (512, 128), 4.0
 

@@ -17,7 +17,7 @@ from SpectBoneMetSegLib.loading.options import Options
 from SpectBoneMetSegLib.pipeline import Reader
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
-from ...phantom.disease.patient import Patient, draw_patient, stream
+from ...phantom.disease.patient import Patient, draw_patient, random_stream
 from ...phantom.scan.simulate import PATIENT_STREAM, SCAN_STREAM, SimulatedCase, acquire
 from .known import known_index, true_reading
 
@@ -83,7 +83,7 @@ def measure(seed: int, scan: int, reader: Reader | None) -> Measured:
         reader: None leaves out the model.
     """
     patient = _patient(seed)
-    case = acquire(f"p{seed}_{scan}", patient, stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
+    case = acquire(f"p{seed}_{scan}", patient, random_stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
     true = quantify(true_reading(case))
     model = quantify(reader.read_scan(case.scan, Options(region="whole-body", read_anyway=True))) if reader else None
     return Measured(
@@ -108,7 +108,7 @@ def _areas(case: SimulatedCase) -> dict[str, float]:
 
 
 def _patient(seed: int) -> Patient:
-    return draw_patient(stream(seed, PATIENT_STREAM), True)
+    return draw_patient(random_stream(seed, PATIENT_STREAM), True)
 
 
 def read_rows(path: Path) -> list[Measured]:

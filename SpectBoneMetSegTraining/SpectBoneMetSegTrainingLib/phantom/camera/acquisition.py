@@ -56,7 +56,7 @@ class Camera:
     speed: float = 12.0
     width: float = float("inf")
     swept: tuple[int, int] | None = None
-    motion: tuple[Jerk, ...] = ()
+    motion: tuple[PatientMovement, ...] = ()
     metal: tuple[Metal, ...] = ()
     enhancement: float = 0.0
     capture: float = 0.0
@@ -89,19 +89,19 @@ class Metal:
 
 
 @dataclass(frozen=True)
-class Jerk:
+class PatientMovement:
     """One movement of the patient; the sweep runs from head to foot.
 
     Attributes:
         row: row under the detector's upper edge at that moment; rows above are finished.
         rows: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
         columns: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
-        back: row at which the patient moves back, None to stay.
+        return_row: row at which the patient moves back, None to stay.
         view: the view during which it happened; None for both, which a dual-head camera counts at once.
     """
 
     row: float
     rows: int
     columns: int
-    back: float | None = None
+    return_row: float | None = None
     view: ViewName | None = None

@@ -20,7 +20,7 @@ OUTSIDE_COUNTS = 0.2
 TUBE_MM = (55.0, 75.0)
 
 
-def uneven(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
+def apply_nonuniformity(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
     """The image as the detector's uneven columns see it: a slow drift and the pattern of the tubes in equal parts."""
     from scipy import ndimage
 
@@ -31,7 +31,7 @@ def uneven(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
     return np.asarray((image * (1 + camera.unevenness * noise / noise.std())).astype(np.float32))
 
 
-def field(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def field_of_view(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of an image of this shape over which the detector passed.
 
     What lies outside holds nothing, not even stray counts.
@@ -42,21 +42,21 @@ def field(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(max(first, 0), max(end, 0)), slice(left, shape[1] - left)
 
 
-def in_field(image: Image, camera: Camera) -> Image:
+def mask_to_field(image: Image, camera: Camera) -> Image:
     """The image (rows, columns), zero where the detector never was."""
-    inside = field(camera, image.shape)
+    inside = field_of_view(camera, image.shape)
     cut = np.zeros_like(image)
     cut[inside] = image[inside]
     return cut
 
 
-def detect(expected: Image, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint16]:
+def detect_counts(expected: Image, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint16]:
     """What the file holds of an expected image (rows, columns).
 
     Poisson counts, stray ones outside the body included, then the vendor's filter, enhancement and capture or the
     archive's ceiling, as the camera has them.
     """
-    inside = field(camera, expected.shape)
+    inside = field_of_view(camera, expected.shape)
     counts = np.zeros(expected.shape, np.float32)
     counts[inside] = np.minimum(rng.poisson(expected[inside] + OUTSIDE_COUNTS), 65535)
     if camera.smoothing > 0:

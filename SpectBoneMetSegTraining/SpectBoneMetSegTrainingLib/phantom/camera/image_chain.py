@@ -1,22 +1,25 @@
-"""The gamma camera and one acquisition with it.
+"""The image chain of one view, as pure functions in this order.
 
-The image chain of a view, all of it pure: `splat` and `project` (the patient in depth slabs to an unscattered image),
-`add_scatter`, `displace` (metal, motion, late views, edges of the field; lesions' own shares go through it too),
-`uneven` and `detect` (counts as the file holds them).
+- `splat` and `project`: the patient in depth slabs becomes the image of primary (unscattered) photons.
+- `add_scatter`.
+- `apply_acquisition_effects`: metal, motion, late views, edges of the field; each lesion's own share passes it too.
+- `apply_nonuniformity` and `detect_counts`: the counts that the file holds.
 """
 
 from __future__ import annotations
 
 from .acquisition import Camera
-from .detector import in_field
-from .metal import shadow
-from .motion import move, shift
+from .detector import mask_to_field
+from .metal import attenuate_by_metal
+from .motion import apply_motion, apply_view_shift
 from .optics import Image
 
 
-def displace(image: Image, camera: Camera, view: str) -> Image:
-    """What is left of a view's expected image (rows, columns) by metal, motion, a late view and the field's edges.
+def apply_acquisition_effects(image: Image, camera: Camera, view: str) -> Image:
+    """Apply metal, motion, the shift of a late view and the field's edges to a view's expected image (rows, columns).
 
-    Linear, so a lesion's own share of the image goes through it alike and its label with it.
+    The operation is linear, so it applies to a lesion's own share of the image, and thus to its label, in the same way.
     """
-    return in_field(move(shift(shadow(image, camera, view), camera, view), camera, view), camera)
+    return mask_to_field(
+        apply_motion(apply_view_shift(attenuate_by_metal(image, camera, view), camera, view), camera, view), camera
+    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Image = NDArray[np.float32]
 METAL_SHARE = 0.06
 _FINE = 4
-Place = Callable[..., NDArray[np.float64]]
+BoneCentre = Callable[..., NDArray[np.float64]]
 
 
 def draw_metal(person: Person, rng: np.random.Generator) -> tuple[Metal, ...]:
@@ -35,7 +35,7 @@ def draw_metal(person: Person, rng: np.random.Generator) -> tuple[Metal, ...]:
     return tuple(_KINDS[kind][1](_place_of(person), rng))
 
 
-def shadow(image: Image, camera: Camera, view: str) -> Image:
+def attenuate_by_metal(image: Image, camera: Camera, view: str) -> Image:
     """A view's expected image (rows, columns), or a lesion's share of it, behind the metal."""
     if view != "anterior" or not camera.metal:
         return image
@@ -73,7 +73,7 @@ def _passed(piece: Metal, camera: Camera) -> tuple[tuple[slice, slice], Image]:
     return (slice(low[0], high[0]), slice(low[1], high[1])), passed[inside].astype(np.float32)
 
 
-def _place_of(person: Person) -> Place:
+def _place_of(person: Person) -> BoneCentre:
     """A function from bone names to the middle (R, S mm) of these bones as the person lies."""
     skeleton = load_skeleton()
 
@@ -90,7 +90,7 @@ def _piece(
     return Metal(kind, (right, up), (round(axes[0], 1), round(axes[1], 1)), round(angle, 1), round(transmission, 3))
 
 
-def _implant(kind: str, place: Place, rng: np.random.Generator, left: float, size: float) -> tuple[str, Metal]:
+def _implant(kind: str, place: BoneCentre, rng: np.random.Generator, left: float, size: float) -> tuple[str, Metal]:
     side = "left" if rng.random() < left else "right"
     # Under the skin below the clavicle.
     centre = place(f"{side} clavicle") + rng.normal(0, 10, 2) + (-8 if side == "left" else 8, -45)
@@ -99,21 +99,21 @@ def _implant(kind: str, place: Place, rng: np.random.Generator, left: float, siz
     return side, _piece(kind, centre, axes, float(rng.uniform(0, 180)), transmission)
 
 
-def _pacemaker(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _pacemaker(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     return [_implant("pacemaker", place, rng, 0.8, 24.0)[1]]
 
 
-def _port(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _port(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     return [_implant("port", place, rng, 0.3, 14.0)[1]]
 
 
-def _buckle(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _buckle(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     centre = place("L5") + rng.normal(0, (12, 20))
     axes = (float(rng.uniform(20, 35)), float(rng.uniform(14, 22)))
     return [_piece("belt buckle", centre, axes, float(rng.normal(0, 5)), float(rng.uniform(0.2, 0.5)))]
 
 
-def _coins(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _coins(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     side = "right" if rng.random() < 0.6 else "left"
     hip, knee = place(f"{side} femur"), place(f"{side} patella")
     pocket = hip + (hip - knee) * float(rng.uniform(0.25, 0.7)) + ((30 if side == "right" else -30), 0)
@@ -123,7 +123,7 @@ def _coins(place: Place, rng: np.random.Generator) -> list[Metal]:
     ]
 
 
-def _necklace(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _necklace(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     low = place("sternum") + np.array([rng.normal(0, 10), rng.uniform(-20, 50)])
     ends = [place(f"{side} clavicle") * (0.6, 1) + (0, 25) for side in ("right", "left")]
     links = [
@@ -135,7 +135,7 @@ def _necklace(place: Place, rng: np.random.Generator) -> list[Metal]:
     return [_piece("medallion", low, (radius, radius * 0.9), 90.0, float(rng.uniform(0.35, 0.7))), *links]
 
 
-def _electrodes(place: Place, rng: np.random.Generator) -> list[Metal]:
+def _electrodes(place: BoneCentre, rng: np.random.Generator) -> list[Metal]:
     spots = [place(f"{side} rib {rib}") for rib in (2, 8) for side in ("right", "left")]
     kept = rng.permutation(4)[: int(rng.integers(3, 5))]
     return [
@@ -144,7 +144,7 @@ def _electrodes(place: Place, rng: np.random.Generator) -> list[Metal]:
     ]
 
 
-_KINDS: dict[str, tuple[float, Callable[[Place, np.random.Generator], list[Metal]]]] = {
+_KINDS: dict[str, tuple[float, Callable[[BoneCentre, np.random.Generator], list[Metal]]]] = {
     "pacemaker": (0.3, _pacemaker),
     "port": (0.25, _port),
     "belt buckle": (0.12, _buckle),

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from .acquisition import Jerk
+from .acquisition import PatientMovement
 
 if TYPE_CHECKING:
     from .acquisition import Camera
 
 Image = NDArray[np.float32]
 
-#: Length of the detector along the table. Every row is counted while the detector passes over it, so a jerk doubles
+#: Length of the detector along the table. Every row is counted while the detector passes over it, so a movement doubles
 #: the rows under the detector at that moment and shifts those still to come.
 DETECTOR_MM = 380.0
 MOTION_SHARE = 0.08
@@ -23,10 +23,18 @@ MOTION_SHARE = 0.08
 
 def draw_motion(
     rng: np.random.Generator, rows: tuple[float, float], spacing: float, views: tuple[ViewName, ...], heads: int
-) -> tuple[Jerk, ...]:
-    """Now and then a jerk or two of 4-20 mm while the detector passes over `rows` (first and last of the patient)."""
+) -> tuple[PatientMovement, ...]:
+    """Draw the patient's movements during the sweep: mostly none, else one or two of 4-20 mm.
+
+    Args:
+        rng: source of the draws.
+        rows: the patient's first and last row.
+        spacing: pixel edge, mm.
+        views: the views that are acquired.
+        heads: detectors, 1 or 2; a single-head camera acquires one view after the other.
+    """
     passes: list[ViewName | None] = [None] if heads == 2 else list(views)
-    jerks: list[Jerk] = []
+    movements: list[PatientMovement] = []
     for view in passes:
         if rng.random() >= MOTION_SHARE / len(passes):
             continue
@@ -37,21 +45,25 @@ def draw_motion(
             angle = float(rng.normal(0, 0.6)) + (np.pi if rng.random() < 0.5 else 0.0)
             back = row + float(rng.uniform(60, 500)) / spacing if rng.random() < 0.5 else None
             down, across = round(length * np.sin(angle)), round(length * np.cos(angle))
-            jerks.append(Jerk(round(row, 1), down, across or (1 if down == 0 else 0), back, view))
-    return tuple(jerks)
+            movements.append(PatientMovement(round(row, 1), down, across or (1 if down == 0 else 0), back, view))
+    return tuple(movements)
 
 
-def move(image: Image, camera: Camera, view: str) -> Image:
+def apply_motion(image: Image, camera: Camera, view: str) -> Image:
     """A view's expected image (rows, columns), or a lesion's share of it, counted while the patient moved.
 
     A pure sum of shifted copies: each row mixes the patient's places by the share of its counting time spent there.
     What moves out of the field is lost.
     """
-    jerks = [jerk for jerk in camera.motion if jerk.view in (None, view)]
-    if not jerks:
+    movements = [movement for movement in camera.motion if movement.view in (None, view)]
+    if not movements:
         return image
-    steps = [(jerk.row, jerk.rows, jerk.columns) for jerk in jerks]
-    steps += [(jerk.back, -jerk.rows, -jerk.columns) for jerk in jerks if jerk.back is not None]
+    steps = [(movement.row, movement.rows, movement.columns) for movement in movements]
+    steps += [
+        (movement.return_row, -movement.rows, -movement.columns)
+        for movement in movements
+        if movement.return_row is not None
+    ]
     steps.sort()
     reach = DETECTOR_MM / camera.spacing
     place = np.arange(image.shape[0])
@@ -64,16 +76,16 @@ def move(image: Image, camera: Camera, view: str) -> Image:
             down, across = down + steps[number - 1][1], across + steps[number - 1][2]
         weight = (late[number] - late[number + 1]).astype(np.float32)
         if weight.any():
-            result += weight[:, None] * displaced(image, down, across)
+            result += weight[:, None] * translate(image, down, across)
     return result
 
 
-def shift(image: Image, camera: Camera, view: str) -> Image:
+def apply_view_shift(image: Image, camera: Camera, view: str) -> Image:
     """The view moved by the camera's shift (posterior only), zero where nothing came from."""
-    return image if view != "posterior" else displaced(image, *camera.posterior_shift)
+    return image if view != "posterior" else translate(image, *camera.posterior_shift)
 
 
-def displaced(image: Image, rows: int, columns: int) -> Image:
+def translate(image: Image, rows: int, columns: int) -> Image:
     """The image (rows, columns) moved down and to the right by whole pixels, zero where nothing came from."""
     if (rows, columns) == (0, 0):
         return image

@@ -31,7 +31,7 @@ SCATTER_COARSE = 4
 
 
 @dataclass(frozen=True)
-class Depths:
+class DepthSlabs:
     """The patient cut into depth slabs, back (index 0) to front.
 
     Attributes:
@@ -45,7 +45,7 @@ class Depths:
     distance: dict[str, NDArray[np.float64]]
 
 
-def make_depths(person: Person, camera: Camera) -> Depths:
+def make_depth_slabs(person: Person, camera: Camera) -> DepthSlabs:
     """Attenuation of every slab towards both detectors; points without volume are not there."""
     from scipy import ndimage
 
@@ -65,10 +65,10 @@ def make_depths(person: Person, camera: Camera) -> Depths:
     behind = np.cumsum(path, 0) - path / 2
     transmission = {}
     for view, amount in (("anterior", in_front), ("posterior", behind)):
-        fine = refine(-amount, coarse, camera.shape)
+        fine = upsample(-amount, coarse, camera.shape)
         transmission[view] = np.exp(fine, out=fine)
     distance = {"anterior": high - centres + camera.gap[0], "posterior": centres - low + camera.gap[1]}
-    return Depths(centres, transmission, distance)
+    return DepthSlabs(centres, transmission, distance)
 
 
 def splat(
@@ -118,7 +118,7 @@ def splat(
     return volume
 
 
-def project(activity: Image, depths: Depths, camera: Camera, view: str) -> Image:
+def project(activity: Image, depths: DepthSlabs, camera: Camera, view: str) -> Image:
     """Primary (unscattered) image of an activity volume (slabs, rows, columns), anterior frame, arbitrary scale."""
     from scipy import ndimage
 
@@ -154,10 +154,10 @@ def add_scatter(primary: Image, camera: Camera) -> Image:
     scale = camera.scatter_width / (camera.spacing * coarse)
     tail = 0.65 * ndimage.gaussian_filter(small, 18 * scale, mode="constant")
     tail += 0.35 * ndimage.gaussian_filter(small, 48 * scale, mode="constant", truncate=3)
-    return primary + np.float32(camera.scatter) * refine(tail, coarse, (primary.shape[0], primary.shape[1]))
+    return primary + np.float32(camera.scatter) * upsample(tail, coarse, (primary.shape[0], primary.shape[1]))
 
 
-def refine(image: Image, factor: int, shape: tuple[int, int]) -> Image:
+def upsample(image: Image, factor: int, shape: tuple[int, int]) -> Image:
     """Bilinear refinement of the last two axes by `factor`, cut to `shape`.
 
     Along the short axis a matrix product is the fastest way, along the long one a sum of neighbours for each of the

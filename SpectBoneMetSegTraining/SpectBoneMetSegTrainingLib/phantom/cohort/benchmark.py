@@ -39,7 +39,7 @@ from .population import (
 
 PARTS = ("train", "development", "sealed")
 #: Candidates for the sealed test before it is given up: so many times the patients that are wanted.
-LARGEST_DRAW = 10
+MAX_CANDIDATES_FACTOR = 10
 
 #: Images hold the whole body, from which the thorax is taken as well.
 REGION: Region = "whole-body"
@@ -58,7 +58,7 @@ class Benchmark:
             mimics.
         negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis, but with
             mimics.
-        site: hospital that scans them all, of scan.sites.SITES.
+        site: hospital that scans them all, of scan.hospital_sites.SITES.
     """
 
     seed: int
@@ -165,7 +165,7 @@ def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progres
     if not is_sealed(folder):
         _draw(made, drawn, sizes, jobs, progress)
         kinds = _kinds(drawn)
-        kept = accepted(kinds, sizes)
+        kept = accepted_indices(kinds, sizes)
         assert kept is not None
         for index in set(kinds) - set(kept):
             _remove(made, _name(sizes, index))
@@ -183,7 +183,7 @@ def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progres
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def accepted(kinds: dict[int, str], sizes: Benchmark) -> list[int] | None:
+def accepted_indices(kinds: dict[int, str], sizes: Benchmark) -> list[int] | None:
     """Indices of the sealed test's patients, None while patients are missing.
 
     Args:
@@ -240,9 +240,9 @@ def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progre
     batch = 4 * jobs
     with ProcessPoolExecutor(jobs) as pool:
         kinds = _kinds(drawn)
-        while accepted(kinds, sizes) is None:
+        while accepted_indices(kinds, sizes) is None:
             waiting: Iterable[int] = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]
-            if max(waiting) > LARGEST_DRAW * total + batch:
+            if max(waiting) > MAX_CANDIDATES_FACTOR * total + batch:
                 raise UserError("The simulator gives too few patients of one kind for the sealed test.")
             run = pool.map if jobs > 1 else map
             list(run(_candidate, *zip(*((made, drawn, sizes, index) for index in waiting), strict=True)))

@@ -14,15 +14,15 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.inputs import body_mask
 
-from .calibration import ScanFigures, compare_with, plot_calibration, scan_figures
+from .calibration import ScanStatistics, compare_scan, plot_calibration, scan_statistics
 
 Image = NDArray[np.float32]
 #: Counts and pixel edge in mm.
 ScaledImage = tuple[Image, float]
-Result = tuple[ScanFigures, Image, float]
+Result = tuple[ScanStatistics, Image, float]
 
 #: Scans drawn at most, as a multiple of those wanted.
-LARGEST_DRAW = 4
+MAX_CANDIDATES_FACTOR = 4
 
 
 def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1) -> list[dict[str, Any]]:
@@ -34,10 +34,10 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
     view = read_scan(scan).anterior
     if view is None:
         raise UserError(f"{scan} has no anterior view; choose a scan that has one.")
-    real = scan_figures(view.counts, view.spacing[0])
+    real = scan_statistics(view.counts, view.spacing[0])
     total = float(view.counts.sum())
     results = _results(seed, total, patients, jobs)
-    rows = compare_with(real, [result[0] for result in results])
+    rows = compare_scan(real, [result[0] for result in results])
     try:
         output.mkdir(parents=True, exist_ok=True)
         with (output / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
@@ -88,7 +88,7 @@ def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
     """The first `patients` simulated scans, in the order of their index, that can be compared."""
     found: list[Result] = []
     with ProcessPoolExecutor(jobs) as pool:
-        for first in range(0, LARGEST_DRAW * patients, patients):
+        for first in range(0, MAX_CANDIDATES_FACTOR * patients, patients):
             seeds = [(seed, index) for index in range(first, first + patients)]
             found += [result for result in pool.map(_simulate, seeds, [total] * patients) if result]
             if len(found) >= patients:
@@ -105,6 +105,6 @@ def _simulate(seed: tuple[int, int], total: float) -> Result | None:
     if view is None or case.parameters["capture_white_counts"]:
         return None
     try:
-        return scan_figures(view.counts, view.spacing[0], total), view.counts, view.spacing[0]
+        return scan_statistics(view.counts, view.spacing[0], total), view.counts, view.spacing[0]
     except UserError:
         return None

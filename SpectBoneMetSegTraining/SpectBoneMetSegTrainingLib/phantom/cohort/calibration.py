@@ -45,7 +45,7 @@ MATCH_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
-class ScanFigures:
+class ScanStatistics:
     """Figures of one anterior scan, in counts per reference pixel (2.26 mm) unless said otherwise.
 
     Attributes:
@@ -65,7 +65,7 @@ class ScanFigures:
     profiles: dict[str, NDArray[np.float64]]
 
 
-def scan_figures(counts: Image, spacing: float, total: float | None = None) -> ScanFigures:
+def scan_statistics(counts: Image, spacing: float, total: float | None = None) -> ScanStatistics:
     """Measure one anterior scan (rows, columns); `total` scales it to that many counts.
 
     Raises:
@@ -89,10 +89,10 @@ def scan_figures(counts: Image, spacing: float, total: float | None = None) -> S
     axis = (body.axis - crop.columns[0] + 0.5) * spacing
     profiles = {"ribs": _profile(thorax, spacing, axis - 90, 7), "spine": _profile(thorax, spacing, axis, 9)}
     contrast = float(np.percentile(inside, 99) / np.percentile(inside, 50))
-    return ScanFigures(regions, thorax, contrast, neighbour_noise(raw), _spectrum(thorax, spacing), profiles)
+    return ScanStatistics(regions, thorax, contrast, neighbour_noise(raw), _spectrum(thorax, spacing), profiles)
 
 
-def best_match(real: ScanFigures, simulated: Sequence[ScanFigures]) -> int:
+def best_match(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> int:
     """Index of the simulated patient nearest to the real scan over all regions (least squares of logarithms)."""
     names = list(real.regions)
     levels = np.array([[figures.regions[name] for name in names] for figures in simulated])
@@ -108,7 +108,7 @@ def match_line(rows: Sequence[dict[str, Any]]) -> str:
     return f"best match within factor {MATCH_FACTOR}: {answer} ({within} of {len(ratios)} regions)"
 
 
-def compare_with(real: ScanFigures, simulated: Sequence[ScanFigures]) -> list[dict[str, Any]]:
+def compare_scan(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> list[dict[str, Any]]:
     """One row per figure: real value, simulated median and 5-95 % range, whether the range covers it, nearest ratio.
 
     The ratio belongs to the simulated patient that `best_match` finds.
@@ -137,7 +137,7 @@ def compare_with(real: ScanFigures, simulated: Sequence[ScanFigures]) -> list[di
     return rows
 
 
-def plot_calibration(real: ScanFigures, simulated: Sequence[ScanFigures], path: Path) -> None:
+def plot_calibration(real: ScanStatistics, simulated: Sequence[ScanStatistics], path: Path) -> None:
     """Draw thoraxes, histogram, spectrum and profiles, real against simulated, to a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,7 +1,8 @@
-"""`spectbonemetseg calibrate --contact-sheet`: simulated patients side by side, for the eye that knows real ones.
+"""Contact sheets of simulated patients, for visual comparison with real scans (`calibrate --contact-sheet`).
 
-A sheet for each of GROUPS: both views of EACH patients in inverse grey, in the upper row black from a low count on
-(soft tissue and normal bone are seen), in the lower row from a high one on, with the outlines that readers agreed on.
+Each of GROUPS has a sheet with both views of PATIENTS_PER_SHEET patients in inverse grey. In the upper row black begins
+at a low count (soft tissue and normal bone are visible), in the lower row at a high one. The lower row shows the
+outlines that the readers agreed on.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
 
 from ...dataset.cases import LESION, label_map
+from .parallel import parallel_map
 from .population import READER_STREAM, agreed_instances
-from .processes import results_of
 
 if TYPE_CHECKING:
     from ..disease.patient import Patient
 
 #: Patients of a sheet, field and pixel edge (mm) they are scanned with, and the width (pixels) that is shown.
-EACH, SHAPE, SPACING_MM, WIDTH = 8, (1024, 256), 2.8, 180
+PATIENTS_PER_SHEET, SHAPE, SPACING_MM, WIDTH = 8, (1024, 256), 2.8, 180
 #: Rows above the head and below the feet.
 MARGIN = 8
 #: Counts that are black, in units of the body's level.
@@ -39,14 +40,14 @@ Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetView:
     """One view as it was acquired: counts and the agreed outlines (rows, columns)."""
 
     counts: Image
     outlines: NDArray[np.bool_]
 
 
-def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH) -> list[Path]:
+def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATIENTS_PER_SHEET) -> list[Path]:
     """Write contact_sheet_<group>.png of every group into `output`; returns the files.
 
     Raises:
@@ -56,7 +57,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH
     for group, belongs in GROUPS.items():
         chosen = list(islice(_of_group(seed, belongs), each))
         scanned = partial(_scanned, seed, group == "without")
-        patients = list(results_of(scanned, chosen, jobs))
+        patients = list(parallel_map(scanned, chosen, jobs))
         path = output / f"contact_sheet_{group}.png"
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = EACH
     return written
 
 
-def plot_sheet(patients: list[list[Shown]], path: Path) -> None:
+def plot_sheet(patients: list[list[SheetView]], path: Path) -> None:
     """Draw the views of all patients in two rows, one pixel of the scan on one of the picture."""
     from matplotlib.image import imsave
 
@@ -81,7 +82,7 @@ def plot_sheet(patients: list[list[Shown]], path: Path) -> None:
     imsave(path, np.concatenate(strips, axis=0))
 
 
-def _panel(shown: Shown, black: float, rows: int, outlined: bool) -> NDArray[np.float32]:
+def _panel(shown: SheetView, black: float, rows: int, outlined: bool) -> NDArray[np.float32]:
     """(rows, WIDTH, 3) 0..1 picture of one view: dark is hot; the outline's rim is red."""
     from scipy import ndimage
 
@@ -96,14 +97,14 @@ def _panel(shown: Shown, black: float, rows: int, outlined: bool) -> NDArray[np.
 
 def _of_group(seed: int, belongs: Callable[[Patient], bool]) -> Iterator[int]:
     """Numbers of the patients who belong, in order."""
-    from ..disease.patient import draw_patient, stream
+    from ..disease.patient import draw_patient, random_stream
     from ..scan.simulate import PATIENT_STREAM
 
     positive = belongs is not _without
-    return (n for n in count() if belongs(draw_patient(stream((seed, n), PATIENT_STREAM), positive)))
+    return (n for n in count() if belongs(draw_patient(random_stream((seed, n), PATIENT_STREAM), positive)))
 
 
-def _scanned(seed: int, healthy: bool, number: int) -> list[Shown]:
+def _scanned(seed: int, healthy: bool, number: int) -> list[SheetView]:
     """Both views of one patient, cut to the body, posterior from behind."""
     from ..scan.readers import consensus
     from ..scan.simulate import simulate_case
@@ -121,7 +122,7 @@ def _scanned(seed: int, healthy: bool, number: int) -> list[Shown]:
         front = np.asarray((mirror(view) if name == "posterior" else view).counts, np.float32)
         outlines = label_map(lesions, name, front.shape) == LESION
         turn = slice(None, None, -1 if name == "posterior" else 1)
-        shown.append(Shown(front[box][:, turn], outlines[box][:, turn]))
+        shown.append(SheetView(front[box][:, turn], outlines[box][:, turn]))
     return shown
 
 

@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.common.errors import UserError
 from ...dataset.files import claim_folder, clear_leftovers
 from ..store.crops import FOLDER
 from ..store.files import write_patient
+from .parallel import parallel_map
 from .population import SIMULATOR_VERSION
-from .processes import results_of
 
 #: What a store was made with.
 RECORD = "store.json"
@@ -26,7 +26,7 @@ class StoreRequest:
     Attributes:
         patients: how many.
         seed: of everything.
-        site: hospital that scans them, of scan.sites.SITES.
+        site: hospital that scans them, of scan.hospital_sites.SITES.
         version: of the simulator.
     """
 
@@ -49,7 +49,7 @@ def make_store(
         clear_leftovers(folder)
         waiting = [i for i in range(request.patients) if not _path(folder, request, i).exists()]
         done = request.patients - len(waiting)
-        for _ in results_of(partial(_store_one, folder, request), waiting, jobs):
+        for _ in parallel_map(partial(_store_one, folder, request), waiting, jobs):
             done += 1
             if progress:
                 progress(done, request.patients)

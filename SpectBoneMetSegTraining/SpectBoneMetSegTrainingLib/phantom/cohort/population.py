@@ -20,10 +20,10 @@ from SpectBoneMetSegLib.scan.thorax import crop_thorax
 from ...dataset.cases import Instance, finish_dataset, write_case
 from ...dataset.files import claim_folder, read_json, write_image, write_json
 from ...dataset.reader_agreement import compare_readers, summarise_agreement
-from .processes import results_of
+from .parallel import parallel_map
 
 if TYPE_CHECKING:
-    from ..scan.readers import Panel
+    from ..scan.readers import ReaderPanel
     from ..scan.simulate import SimulatedCase, SimulatedLesion
 
 #: Raised whenever the same seed gives other scans.
@@ -53,7 +53,7 @@ class Population:
         background: write the noise-free counts without metastases too.
         region: what images hold, "thorax" or "whole-body".
         version: of the simulator.
-        site: hospital that scans them, of scan.sites.SITES.
+        site: hospital that scans them, of scan.hospital_sites.SITES.
     """
 
     patients: int
@@ -200,7 +200,7 @@ def _simulate_missing(
     total = population.patients + population.unlabelled
     waiting = [i for i in range(total) if not all(_is_there(folder, name) for name in _names(population, i))]
     done = total - len(waiting)
-    for _ in results_of(partial(_simulate_one, folder, population), waiting, jobs):
+    for _ in parallel_map(partial(_simulate_one, folder, population), waiting, jobs):
         done += 1
         if progress:
             progress(done, total)
@@ -244,12 +244,12 @@ def _study_date(scan: int) -> str:
     return f"{2024 + scan // 2}{'07' if scan % 2 else '01'}01"
 
 
-def agreed_instances(simulated: SimulatedCase, panel: Panel) -> list[Instance]:
+def agreed_instances(simulated: SimulatedCase, panel: ReaderPanel) -> list[Instance]:
     """The lesions as the readers agreed on them; one that they did not agree on has its exact outline as "ignore"."""
     return [_agreed_instance(lesion, panel) for lesion in simulated.lesions]
 
 
-def _agreed_instance(lesion: SimulatedLesion, panel: Panel) -> Instance:
+def _agreed_instance(lesion: SimulatedLesion, panel: ReaderPanel) -> Instance:
     found = {view: panel.lesions[view].get(lesion.id) for view in lesion.views}
     masks = {view: shown.mask if (mask := found[view]) is None else mask for view, shown in lesion.views.items()}
     return Instance(lesion.id, masks, {view: mask is not None for view, mask in found.items()}, _about(lesion))
@@ -285,12 +285,12 @@ def _write_regions(folder: Path, simulated: SimulatedCase) -> None:
         write_image(path, np.ascontiguousarray(own), view, view.origin)
 
 
-def _write_readers(folder: Path, simulated: SimulatedCase, panel: Panel) -> None:
+def _write_readers(folder: Path, simulated: SimulatedCase, panel: ReaderPanel) -> None:
     """readers/<case>_<view>.nii.gz: (readers, rows, columns) marks of the first round; JSON: how far they differ."""
     case, frame = simulated.scan.case, simulated.scan.frame
     views = {}
     for name, found in panel.agreed.items():
-        marks = [reader[name] for reader in panel.marks]
+        marks = [reader[name] for reader in panel.annotations]
         layers = np.stack(marks).astype(np.uint8)
         write_image(folder / "readers" / f"{case}_{name}.nii.gz", layers, frame, frame.origin)
         visible = [lesion.views[name].mask for lesion in simulated.lesions if lesion.views[name].visible]

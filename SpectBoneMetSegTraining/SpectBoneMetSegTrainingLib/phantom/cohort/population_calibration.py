@@ -12,14 +12,14 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
 
 from ...dataset.cases import LESION, label_map
-from .figures_of_view import LesionFigures, ViewFigures, view_figures
+from .parallel import parallel_map
 from .population import READER_STREAM, agreed_instances
 from .population_result import Patients, PopulationResult
-from .population_tables import PopulationTables, compare, read_population, site_shares
-from .processes import results_of
+from .population_tables import PopulationTables, compare_rows, read_population, site_shares
+from .view_statistics import LesionStatistics, ViewStatistics, view_statistics
 
 #: Row of the tables -> what it is of a lesion.
-LESION_ROWS: dict[str, Callable[[LesionFigures], float]] = {
+LESION_ROWS: dict[str, Callable[[LesionStatistics], float]] = {
     "area_cm2": lambda lesion: lesion.area_cm2,
     "inside_over_ring": lambda lesion: lesion.ratio,
     "p95_over_level": lambda lesion: lesion.p95,
@@ -38,7 +38,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
 
     tables = read_population(file)
     found = _simulated(patients, seed, tables.pixel_mm, jobs)
-    result = evaluated(tables, found)
+    result = compare_population(tables, found)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with (output / "population.csv").open("w", newline="", encoding="utf-8") as table:
@@ -62,7 +62,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
     return result
 
 
-def evaluated(tables: PopulationTables, patients: Patients) -> PopulationResult:
+def compare_population(tables: PopulationTables, patients: Patients) -> PopulationResult:
     """Pool the patients' figures and put them beside the real ones."""
     values: dict[tuple[str, ViewName], list[float]] = {}
     sites: dict[ViewName, dict[str, float]] = {}
@@ -75,7 +75,7 @@ def evaluated(tables: PopulationTables, patients: Patients) -> PopulationResult:
         for name, of in LESION_ROWS.items():
             values[name, view] = [of(lesion) for lesion in lesions]
         sites[view] = site_shares([lesion.site for lesion in lesions])
-    return PopulationResult(tables, compare(tables, values), sites, patients)
+    return PopulationResult(tables, compare_rows(tables, values), sites, patients)
 
 
 def score_line(result: PopulationResult) -> str:
@@ -105,10 +105,10 @@ def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, floa
 
 def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:
     seeds = [(seed, index) for index in range(patients)]
-    return list(results_of(partial(measured, spacing=spacing), seeds, jobs))
+    return list(parallel_map(partial(measure_patient, spacing=spacing), seeds, jobs))
 
 
-def measured(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewFigures]:
+def measure_patient(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewStatistics]:
     """One simulated patient with metastases, measured; captures count in grey levels and are left out (no view)."""
     from ..scan.readers import consensus
     from ..scan.simulate import simulate_case
@@ -117,9 +117,9 @@ def measured(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewFigures]
     if case.parameters["capture_white_counts"]:
         return {}
     lesions = agreed_instances(case, consensus(case, (*seed, READER_STREAM, 0)))
-    figures: dict[ViewName, ViewFigures] = {}
+    figures: dict[ViewName, ViewStatistics] = {}
     for name, view in case.scan.views.items():
         counts = mirror(view).counts if name == "posterior" else view.counts
         outlines = label_map(lesions, name, counts.shape) == LESION
-        figures[name] = view_figures(np.asarray(counts, np.float32), outlines, case.regions[name], spacing)
+        figures[name] = view_statistics(np.asarray(counts, np.float32), outlines, case.regions[name], spacing)
     return figures

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from .figures_of_view import ViewFigures
-from .population_tables import Compared, PopulationTables
+from .population_tables import PopulationTables, RowComparison
+from .view_statistics import ViewStatistics
 
-Patients = list[dict[ViewName, ViewFigures]]
+Patients = list[dict[ViewName, ViewStatistics]]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,6 @@ class PopulationResult:
     """A calibration: the rows compared, the sites of our lesions, and the patients' figures."""
 
     tables: PopulationTables
-    rows: list[Compared]
+    rows: list[RowComparison]
     sites: dict[ViewName, dict[str, float]]
     patients: Patients

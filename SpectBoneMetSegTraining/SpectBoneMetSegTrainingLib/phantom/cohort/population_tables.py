@@ -52,7 +52,7 @@ class PopulationTables:
 
 
 @dataclass(frozen=True)
-class Compared:
+class RowComparison:
     """Our percentiles of a row beside the real ones; `off` names the percentiles outside TOLERANCE."""
 
     row: Row
@@ -91,7 +91,7 @@ def read_population(path: Path) -> PopulationTables:
         raise UserError(f"{path} is no population file ({error!r}); see the shipped one for its form.") from error
 
 
-def compare(tables: PopulationTables, values: dict[tuple[str, ViewName], list[float]]) -> list[Compared]:
+def compare_rows(tables: PopulationTables, values: dict[tuple[str, ViewName], list[float]]) -> list[RowComparison]:
     """Every row beside what was simulated.
 
     Args:
@@ -107,13 +107,13 @@ def compare(tables: PopulationTables, values: dict[tuple[str, ViewName], list[fl
         off = tuple(
             percentile
             for percentile, mine, real in zip(tables.percentiles, ours, row.real, strict=True)
-            if not within(mine, real)
+            if not within_tolerance(mine, real)
         )
-        compared.append(Compared(row, ours, len(numbers), off))
+        compared.append(RowComparison(row, ours, len(numbers), off))
     return compared
 
 
-def within(mine: float, real: float) -> bool:
+def within_tolerance(mine: float, real: float) -> bool:
     """Within TOLERANCE of the real value; whole numbers up to 2, of which a fifth means nothing, within one half."""
     return abs(mine - real) <= max(TOLERANCE * abs(real), 0.5 if float(real).is_integer() and abs(real) <= 2 else 0.0)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
 from .marrow import red_marrow
-from .sites import FEMURS, HIP_BONES, HUMERI, MOST, SCAPULAE, draw_count, draw_sites
+from .metastatic_sites import FEMURS, HIP_BONES, HUMERI, MAX_LESIONS, SCAPULAE, draw_count, draw_sites
 
 UPTAKE_MEDIAN: dict[str, float] = {"lung": 16.0, "prostate": 18.5, "breast": 17.5}  # factor on normal bone
 UPTAKE_SIGMA = (0.25, 0.35)  # of the logarithm: between patients, within one
@@ -35,22 +35,22 @@ UPTAKE_OF_BONE: tuple[tuple[tuple[str, ...], float], ...] = (
     ((*FEMURS, *HUMERI, "skull"), 2.0),
 )
 #: How much more often a metastasis of a rib lies in its front half: in front more are seen in ribs than from behind.
-FRONT_OF_RIBS = 2.0
+ANTERIOR_RIB_FACTOR = 2.0
 #: How often a metastasis settles where no red marrow is, against where it is.
 YELLOW_MARROW = 0.06
 #: Along a rib a metastasis reaches so far to each side at most, mm.
-RIB_REACH_MM = 60.0
+RIB_HALF_LENGTH_MM = 60.0
 LYTIC_SHARE: dict[str, float] = {"lung": 0.2, "prostate": 0.03, "breast": 0.12}
 #: Median radius (mm), sigma of its logarithm between patients and within one, limits.
 RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 9.0, (0.2, 0.45), (4.0, 60.0)
 #: Large lesions take up less in each part: exponent of their radius over RADIUS_MM, limits of the factor.
-LARGER_PALER, PALER_LIMITS = -0.4, (0.45, 1.3)
+SIZE_UPTAKE_EXPONENT, SIZE_UPTAKE_LIMITS = -0.4, (0.45, 1.3)
 #: Share of the lesions that are large, and their radius, mm.
 LARGE_SHARE, LARGE_MM = 0.06, (20.0, 55.0)
 #: Many lesions are smaller, few are larger: exponent of their number over MANY, limits of the factor on the radius.
-MANY, SMALLER, SMALLER_LIMITS = 20, -0.22, (0.65, 1.6)
+REFERENCE_COUNT, COUNT_RADIUS_EXPONENT, COUNT_RADIUS_LIMITS = 20, -0.22, (0.65, 1.6)
 #: A lesion at least so large (mm) may cross into the bones next to its own; how often, and how many points make a part.
-CROSSING_MM, CROSSING, LEAST_PART = 12.0, 0.5, 12
+CROSSING_MM, CROSSING_PROBABILITY, MINIMUM_PART_POINTS = 12.0, 0.5, 12
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])
 SHARE_FLOOR = 0.02
 
@@ -105,42 +105,45 @@ def draw_metastases(
 
     A metastasis that crosses into other bones gives a further focus for each of them.
     """
-    count = draw_count(rng, disease) if count is None else min(count, MOST)
+    count = draw_count(rng, disease) if count is None else min(count, MAX_LESIONS)
     patient, size = (float(np.exp(rng.normal(0, sigma[0]))) for sigma in (UPTAKE_SIGMA, RADIUS_SIGMA))
-    size *= float(np.clip((max(count, 1) / MANY) ** SMALLER, *SMALLER_LIMITS))
+    size *= float(np.clip((max(count, 1) / REFERENCE_COUNT) ** COUNT_RADIUS_EXPONENT, *COUNT_RADIUS_LIMITS))
     foci: list[Focus] = []
     for bone in draw_sites(rng, disease, count):
-        if not len(present(person, bone)):
+        if not len(present_points(person, bone)):
             continue
-        uptake = UPTAKE_MEDIAN[disease] * uptake_of(bone) * patient * np.exp(rng.normal(0, UPTAKE_SIGMA[1]))
+        uptake = UPTAKE_MEDIAN[disease] * uptake_factor(bone) * patient * np.exp(rng.normal(0, UPTAKE_SIGMA[1]))
         core = 0.0
         if rng.random() < LYTIC_SHARE[disease]:
             uptake, core = rng.uniform(1.2, 2.6), rng.uniform(0.7, 1.2) if rng.random() < 0.5 else 0.0
         radius = _draw_radius(rng, bone, size)
-        uptake *= np.clip((radius / RADIUS_MM) ** LARGER_PALER, *PALER_LIMITS)
+        uptake *= np.clip((radius / RADIUS_MM) ** SIZE_UPTAKE_EXPONENT, *SIZE_UPTAKE_LIMITS)
         stretch = rng.uniform(1.2, 4.0) if "rib" in bone else rng.uniform(0.8, 1.7)
         if "rib" in bone:
-            stretch = min(stretch, max(RIB_REACH_MM / radius, 1.0))
+            stretch = min(stretch, max(RIB_HALF_LENGTH_MM / radius, 1.0))
         uptake = float(np.clip(uptake, *UPTAKE_LIMITS))
         start = _start(person, rng, bone)
         focus = make_focus(person, rng, "metastasis", bone, radius, float(stretch), uptake, start, core=float(core))
         foci.append(focus)
-        if radius >= CROSSING_MM and "rib" not in bone and rng.random() < CROSSING:
-            foci += crossed(person, focus)
+        if radius >= CROSSING_MM and "rib" not in bone and rng.random() < CROSSING_PROBABILITY:
+            foci += spread_to_neighbours(person, focus)
     return foci
 
 
 def _start(person: Person, rng: np.random.Generator, bone: str) -> int:
-    """The middle of a metastasis: a point with red marrow, in ribs FRONT_OF_RIBS times as often in the front half."""
-    index = present(person, bone)
+    """Draw the centre of a metastasis: a bone point with red marrow.
+
+    In ribs the front half is drawn ANTERIOR_RIB_FACTOR times as often as the back half.
+    """
+    index = present_points(person, bone)
     weight = red_marrow()[index] + YELLOW_MARROW
     if "rib" in bone:
         place = person.atlas_bones[index, 1]
-        weight[place > (place.min() + place.max()) / 2] *= FRONT_OF_RIBS
+        weight[place > (place.min() + place.max()) / 2] *= ANTERIOR_RIB_FACTOR
     return int(rng.choice(index, p=weight / weight.sum()))
 
 
-def uptake_of(bone: str) -> float:
+def uptake_factor(bone: str) -> float:
     """Factor of a bone on the uptake of its metastases."""
     return next((factor for bones, factor in UPTAKE_OF_BONE if bone in bones), 1.0)
 
@@ -152,7 +155,7 @@ def _draw_radius(rng: np.random.Generator, bone: str, size: float) -> float:
     return float(np.clip(radius * (1.25 if bone in HIP_BONES or bone == "sacrum" else 1.0), *RADIUS_LIMITS))
 
 
-def crossed(person: Person, focus: Focus) -> list[Focus]:
+def spread_to_neighbours(person: Person, focus: Focus) -> list[Focus]:
     """The parts of a focus in the bones next to its own, about the same middle: one focus a bone."""
     names = load_skeleton().names
     reach = focus.form.radius * max(focus.form.stretch, 1.0)
@@ -162,11 +165,11 @@ def crossed(person: Person, focus: Focus) -> list[Focus]:
     near = level[((offset**2).sum(1) < reach**2) & person.present[level] & ~person.prosthesis[level]]
     counts = np.bincount(person.bone[near], minlength=len(names))
     parts = []
-    for number in np.flatnonzero(counts >= LEAST_PART).tolist():
+    for number in np.flatnonzero(counts >= MINIMUM_PART_POINTS).tolist():
         if names[number] in (focus.bone, "costal cartilage"):
             continue
         index, share = _extent(person, names[number], focus.start, focus.form)
-        if (share > 0.5).sum() >= LEAST_PART:
+        if (share > 0.5).sum() >= MINIMUM_PART_POINTS:
             parts.append(replace(focus, bone=names[number], index=index, share=share))
     return parts
 
@@ -175,7 +178,7 @@ def draw_cold(person: Person, rng: np.random.Generator) -> list[Focus]:
     """One to three photopenic lesions (kind "cold"); about half of them have a warm rim."""
     foci = []
     for bone in rng.choice(COLD_SITES, int(rng.integers(1, 4)), replace=False):
-        if not len(present(person, str(bone))):
+        if not len(present_points(person, str(bone))):
             continue
         radius = float(np.clip(21 * np.exp(rng.normal(0, 0.3)), 12, 36))
         rim = float(rng.uniform(0.5, 1.8)) if rng.random() < 0.5 else 0.0
@@ -198,7 +201,7 @@ def add_uptake(normal: NDArray[np.float32], foci: list[Focus]) -> NDArray[np.flo
     return normal * hot * cold
 
 
-def grown(focus: Focus, person: Person, factor: float) -> Focus:
+def scale_focus(focus: Focus, person: Person, factor: float) -> Focus:
     """The focus `factor` times as large about the same middle, same shape; `person` is the reference person."""
     if not focus.form.radius:
         # Diffuse disease holds its bone already; only its uptake changes.
@@ -233,19 +236,19 @@ def make_focus(
     bend). `start` None takes any point of the bone that the person has.
     """
     if start is None:
-        start = int(rng.choice(present(person, bone)))
+        start = int(rng.choice(present_points(person, bone)))
     waves = np.column_stack([rng.normal(size=(3, 3)), rng.uniform(0, 2 * np.pi, 3)])
     form = Form(radius, stretch, axis or _direction(person, bone, start, radius), waves, core, rim)
     index, share = _extent(person, bone, start, form)
     return Focus(kind, bone, index, share, uptake, start, form)
 
 
-def points_of(bone: str) -> NDArray[np.int64]:
+def bone_points(bone: str) -> NDArray[np.int64]:
     """(k,) indices of a bone's points."""
     return _points(bone)
 
 
-def present(person: Person, bone: str) -> NDArray[np.int64]:
+def present_points(person: Person, bone: str) -> NDArray[np.int64]:
     """(k,) indices of the bone's points that this person has: neither amputated nor metal."""
     index = _points(bone)
     return index[person.present[index] & ~person.prosthesis[index]]

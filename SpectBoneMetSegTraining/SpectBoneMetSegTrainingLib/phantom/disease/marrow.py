@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
-from .sites import CLAVICLES, FEMURS, HIP_BONES, HUMERI, SCAPULAE
+from .metastatic_sites import CLAVICLES, FEMURS, HIP_BONES, HUMERI, SCAPULAE
 
 #: S (mm, atlas) at which half of the marrow is red, and over how many mm that changes.
 LIMBS: tuple[tuple[tuple[str, ...], float, float], ...] = ((FEMURS, -210.0, 25.0), (HUMERI, 360.0, 20.0))

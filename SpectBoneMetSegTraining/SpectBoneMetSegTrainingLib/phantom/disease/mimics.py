@@ -14,7 +14,7 @@ import numpy as np
 
 from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, THORACIC
-from .lesions import Focus, Form, make_focus, points_of, present
+from .lesions import Focus, Form, bone_points, make_focus, present_points
 from .tracer import draw_age
 
 KINDS = (
@@ -70,7 +70,7 @@ TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
 
 
 #: One event makes several foci of these: they are there together or not at all.
-TOGETHER = ("fracture", "insufficiency fracture", "disc", "sternotomy", "thoracotomy", "paget")
+MULTIFOCAL_KINDS = ("fracture", "insufficiency fracture", "disc", "sternotomy", "thoracotomy", "paget")
 
 
 def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None, amount: float = 1.0) -> list[Focus]:
@@ -87,7 +87,7 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
             for side, sign in (("right", 1.0), ("left", -1.0)):
                 if rng.random() < chance * rate:
                     name, there = f"{side} {bone}", (sign * place[0], place[1], place[2])
-                    start = nearest(person, name, there, rng)
+                    start = nearest_point(person, name, there, rng)
                     size = radius * float(rng.uniform(0.6, 1.4))
                     foci.append(make_focus(person, rng, kind, name, size, 1.0, _uptake(rng), start))
     foci += _fractures(person, rng, worn)
@@ -100,15 +100,15 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
     foci += _skull(person, rng)
     foci += _loosening(person, rng)
     standing = [focus for focus in foci if person.present[focus.start] and not person.prosthesis[focus.start]]
-    kept = {kind: rng.random() < amount for kind in TOGETHER}
+    kept = {kind: rng.random() < amount for kind in MULTIFOCAL_KINDS}
     return [focus for focus in standing if (kept[focus.kind] if focus.kind in kept else rng.random() < amount)]
 
 
-def nearest(
+def nearest_point(
     person: Person, bone: str, place: tuple[float, float, float], rng: np.random.Generator, spread: float = 5.0
 ) -> int:
     """The point of a bone nearest to a place in the atlas (RAS mm), scattered by `spread` mm."""
-    index = points_of(bone)
+    index = bone_points(bone)
     wanted = np.array(place) + rng.normal(0, spread, 3)
     return int(index[np.argmin(((person.atlas_bones[index] - wanted) ** 2).sum(1))])
 
@@ -124,7 +124,7 @@ def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]
         # The lowest joints of the lumbar spine carry most and wear most.
         bone = str(rng.choice([*LUMBAR, *3 * LUMBAR[3:], *THORACIC[6:], *CERVICAL[3:]]))
         # Facets and osteophytes sit beside the midline, at the edge of the vertebra.
-        index = points_of(bone)
+        index = bone_points(bone)
         aside = index[np.abs(person.atlas_bones[index, 0]) > 13]
         size = float(rng.uniform(5, 12))
         foci.append(make_focus(person, rng, "degenerative", bone, size, 1.0, _uptake(rng), int(rng.choice(aside))))
@@ -149,7 +149,7 @@ def _band(
     flatness: float = 0.3,
 ) -> Focus:
     """A flat focus across a vertebral body, at its lower (`end` 0) to upper (1) end plate; `side` mm off the middle."""
-    index = points_of(bone)
+    index = bone_points(bone)
     body = person.atlas_bones[index]
     # The front half of a vertebra is its body.
     front = index[body[:, 1] > (body[:, 1].min() + body[:, 1].max()) / 2]
@@ -177,7 +177,7 @@ def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Fo
     if rng.random() < 0.05:
         kind = str(rng.choice(["femur", "tibia", "humerus", "radius", "ulna", "fibula", "clavicle"]))
         bone = f"{'right' if rng.random() < 0.5 else 'left'} {kind}"
-        index = points_of(bone)
+        index = bone_points(bone)
         order = index[np.argsort(person.atlas_bones[index, 0 if kind == "clavicle" else 2])]
         start = int(order[int(len(order) * rng.uniform(0.2, 0.8))])
         size = float(rng.uniform(10, 18))
@@ -187,7 +187,7 @@ def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Fo
 
 def _rib_fracture(person: Person, rng: np.random.Generator, bone: str, front: float, uptake: float) -> Focus:
     """A spot where the rib reaches `front` (A, mm, atlas); few are stripes."""
-    index = points_of(bone)
+    index = bone_points(bone)
     start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - front))])
     stretch = float(rng.uniform(1.5, 2.5)) if rng.random() < 0.06 else 1.0
     return make_focus(person, rng, "fracture", bone, float(rng.uniform(5, 9)), stretch, uptake, start)
@@ -215,12 +215,12 @@ def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
     uptake = _uptake(rng, FRACTURE_UPTAKE)
     foci = []
     for sign in (1.0, -1.0):
-        start = nearest(person, "sacrum", (sign * 32.0, -110.0, 12.0), rng, 2.0)
+        start = nearest_point(person, "sacrum", (sign * 32.0, -110.0, 12.0), rng, 2.0)
         foci.append(
             make_focus(person, rng, "insufficiency fracture", "sacrum", 9.0, 3.2, uptake, start, axis=(0.0, 0.0, 1.0))
         )
     if rng.random() < 0.7:
-        start = nearest(person, "sacrum", (0.0, -118.0, 5.0), rng, 2.0)
+        start = nearest_point(person, "sacrum", (0.0, -118.0, 5.0), rng, 2.0)
         foci.append(
             make_focus(person, rng, "insufficiency fracture", "sacrum", 8.0, 4.0, uptake, start, axis=(1.0, 0.0, 0.0))
         )
@@ -229,10 +229,10 @@ def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
     """A healing cut along the midline of the sternum: a row of foci of one strength."""
-    heights = person.atlas_bones[points_of("sternum"), 2]
+    heights = person.atlas_bones[bone_points("sternum"), 2]
     uptake = float(rng.uniform(1.4, 3.0))
     starts = [
-        nearest(person, "sternum", (0.0, -70.0, float(height)), rng, 1.0)
+        nearest_point(person, "sternum", (0.0, -70.0, float(height)), rng, 1.0)
         for height in np.arange(heights.min(), heights.max(), 14)
     ]
     return [make_focus(person, rng, "sternotomy", "sternum", 8.0, 1.5, uptake, start) for start in starts]
@@ -244,21 +244,21 @@ def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
     for _ in range(int(rng.poisson(0.35))):
         bone = "mandible" if rng.random() < 0.5 else "skull"
         place = (float(rng.uniform(-28, 28)), -35.0, 585.0 if bone == "mandible" else 600.0)
-        size, start = float(rng.uniform(6, 12)), nearest(person, bone, place, rng)
+        size, start = float(rng.uniform(6, 12)), nearest_point(person, bone, place, rng)
         foci.append(make_focus(person, rng, "dental", bone, size, 1.0, _uptake(rng), start))
     if rng.random() < 0.08:
         place = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
-        start = nearest(person, "skull", place, rng)
+        start = nearest_point(person, "skull", place, rng)
         foci.append(make_focus(person, rng, "sinusitis", "skull", float(rng.uniform(9, 16)), 1.0, _uptake(rng), start))
     if rng.random() < 0.04:
         uptake = float(rng.uniform(1.5, 3.0))
         for sign in (1.0, -1.0):
-            start = nearest(person, "skull", (sign * 28.0, -35.0, 695.0), rng)
+            start = nearest_point(person, "skull", (sign * 28.0, -35.0, 695.0), rng)
             size = float(rng.uniform(18, 30))
             foci.append(make_focus(person, rng, "hyperostosis", "skull", size, 1.0, uptake, start))
     if rng.random() < 0.01:
         place = (float(rng.choice((-60.0, 60.0))), float(rng.uniform(-140, -50)), 690.0)
-        start = nearest(person, "skull", place, rng)
+        start = nearest_point(person, "skull", place, rng)
         size, uptake = float(rng.uniform(10, 28)), float(rng.uniform(1.5, 4))
         foci.append(make_focus(person, rng, "burr hole", "skull", size, 1.0, uptake, start, core=1.0))
     return foci
@@ -269,7 +269,7 @@ def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
     side, first = ("right" if rng.random() < 0.5 else "left"), int(rng.integers(4, 6))
     foci = []
     for number in range(first, first + int(rng.integers(2, 4))):
-        index = points_of(f"{side} rib {number}")
+        index = bone_points(f"{side} rib {number}")
         start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - rng.uniform(-160, -110)))])
         uptake, stretch = float(rng.uniform(1.5, 3.5)), float(rng.uniform(3, 6))
         foci.append(make_focus(person, rng, "thoracotomy", f"{side} rib {number}", 8.0, stretch, uptake, start))
@@ -279,7 +279,7 @@ def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
 def _paget(person: Person, rng: np.random.Generator) -> list[Focus]:
     """Paget's disease: one bone, hot and whole."""
     bone = str(rng.choice(["left hip bone", "right hip bone", "L3", "T11", "right femur", "left tibia", "skull"]))
-    index = present(person, bone)
+    index = present_points(person, bone)
     if not len(index):
         return []
     share = np.ones(len(index), np.float32)
@@ -290,14 +290,14 @@ def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:
     """Raised uptake of the bone beside a hip prosthesis: at the tip of the stem, the calcar or the socket."""
     foci: list[Focus] = []
     for side in ("right", "left"):
-        stem = points_of(f"{side} femur")
+        stem = bone_points(f"{side} femur")
         stem = stem[person.prosthesis[stem]]
         for bone in (f"{side} femur", f"{side} hip bone"):
             if not len(stem) or rng.random() > 0.35:
                 continue
             heights = person.atlas_bones[stem, 2]
             goal = person.atlas_bones[stem[np.argmin(heights) if rng.random() < 0.5 else np.argmax(heights)]]
-            bare = present(person, bone)
+            bare = present_points(person, bone)
             start = int(bare[np.argmin(((person.atlas_bones[bare] - goal) ** 2).sum(1))])
             foci.append(
                 make_focus(person, rng, "loosening", bone, float(rng.uniform(10, 18)), 1.6, _uptake(rng), start)

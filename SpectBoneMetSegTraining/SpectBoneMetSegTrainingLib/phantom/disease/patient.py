@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..person.anatomy import BodyShape, Person, draw_shape, reference_person
-from .diffuse import draw_diffuse, paled
-from .illness import add_illness
+from .conditions import add_conditions
+from .diffuse import apply_tumour_sink, draw_diffuse
 from .lesions import Focus, draw_cold, draw_metastases
+from .metastatic_sites import draw_disease
 from .mimics import draw_mimics
-from .sites import draw_disease
 from .tracer import Tracer, draw_tracer
 
 #: Share of patients with metastases in a simulated population; of these with diffuse disease, with cold metastases.
 POSITIVE_SHARE, DIFFUSE_SHARE, COLD_SHARE = 0.7, 0.16, 0.015
 #: Share of the usual mimics that patients with metastases have: most of their bright spots are metastases.
-MIMICS_BESIDE_METASTASES = 0.3
+MIMICS_WITH_METASTASES = 0.3
 
 Seed = int | Sequence[int]
 
@@ -67,7 +67,7 @@ class Patient:
     pattern: str = ""
 
 
-def stream(seed: Seed, *key: int) -> np.random.Generator:
+def random_stream(seed: Seed, *key: int) -> np.random.Generator:
     """Independent random numbers for one purpose: the scans do not change when another purpose draws more."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
@@ -84,11 +84,11 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
     if positive is None:
         positive = bool(rng.random() < POSITIVE_SHARE)
     disease = draw_disease(rng, shape.sex) if positive else "none"
-    tracer, illnesses = add_illness(person, draw_tracer(person, rng, shape.age), rng, disease)
-    mimics = draw_mimics(person, rng, shape.age, MIMICS_BESIDE_METASTASES if positive else 1.0)
+    tracer, illnesses = add_conditions(person, draw_tracer(person, rng, shape.age), rng, disease)
+    mimics = draw_mimics(person, rng, shape.age, MIMICS_WITH_METASTASES if positive else 1.0)
     foci, pattern, flags = draw_lesions(person, rng, disease) if positive else ([], "", [])
     if foci:
-        tracer = paled(tracer, person, foci)
+        tracer = apply_tumour_sink(tracer, person, foci)
     return Patient(
         shape,
         tracer,

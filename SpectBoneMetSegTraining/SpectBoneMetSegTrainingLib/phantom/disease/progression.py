@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .lesions import Focus, draw_metastases, grown, with_uptake
+from .lesions import Focus, draw_metastases, scale_focus, with_uptake
 from .patient import Metastasis, Patient, person_of
 
 COURSES: tuple[tuple[str, float], ...] = (
@@ -70,7 +70,7 @@ def _changed(item: Metastasis, course: str, patient: Patient, rng: np.random.Gen
 
 def _scaled(focus: Focus, patient: Patient, size: float, excess: float) -> Focus:
     """The focus with another extent (factor on its radius) and another uptake above normal (factor on the excess)."""
-    larger = focus if size == 1.0 else grown(focus, person_of(patient), float(size))
+    larger = focus if size == 1.0 else scale_focus(focus, person_of(patient), float(size))
     return with_uptake(larger, 1 + (focus.uptake - 1) * float(excess))
 
 

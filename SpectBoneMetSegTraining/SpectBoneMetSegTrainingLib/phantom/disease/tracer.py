@@ -67,7 +67,7 @@ RENAL_POWER: dict[str, float] = {
     "left kidney": 0.4,
     "bladder": 0.8,
 }
-POOR_KIDNEYS = 0.07
+RENAL_IMPAIRMENT_SHARE = 0.07
 #: What all bones of a group share in one patient: sigma of its logarithm, scale of an exponential tail upwards.
 GROUP_SPREAD: tuple[tuple[tuple[str, ...], float, float], ...] = (
     ((*CERVICAL, *THORACIC, *LUMBAR, "sacrum"), 0.1, 0.16),
@@ -147,7 +147,9 @@ def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = No
     """
     skeleton = load_skeleton()
     age = draw_age(rng) if age is None else age
-    renal = float(np.exp(rng.normal(0, 0.3))) * (rng.uniform(0.3, 0.6) if rng.random() < POOR_KIDNEYS else 1.0)
+    renal = float(np.exp(rng.normal(0, 0.3))) * (
+        rng.uniform(0.3, 0.6) if rng.random() < RENAL_IMPAIRMENT_SHARE else 1.0
+    )
     overall = np.exp(rng.normal(*OVERALL) - 0.006 * (age - 65)) * renal**0.25
     level = np.array([_bone_level(name) for name in skeleton.names]) * overall
     level *= np.exp(rng.normal(0, 0.10, len(level)))
@@ -159,7 +161,7 @@ def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = No
     level[skeleton.names.index("sternum")] *= np.exp(rng.normal(0.0, 0.25) + 0.25 * rng.exponential())
     bones = level[person.bone] * _within_bones()
     bones *= 1 + _joint_uptake(person, rng, age) + _rib_ends(person, rng, age)
-    bones *= uneven(person.atlas_bones, rng, (20, 120), float(rng.uniform(0.03, 0.07)))
+    bones *= heterogeneity(person.atlas_bones, rng, (20, 120), float(rng.uniform(0.03, 0.07)))
     bones[person.prosthesis] = 0.0
     return Tracer(bones.astype(np.float32), _tissues(person, rng, renal))
 
@@ -178,7 +180,7 @@ def day_tracer(tracer: Tracer, rng: np.random.Generator) -> Tracer:
     return Tracer(bones, (tracer.tissues * level[load_body().tissue]).astype(np.float32))
 
 
-def uneven(
+def heterogeneity(
     points: NDArray[np.float32], rng: np.random.Generator, lengths: tuple[float, float], strength: float
 ) -> NDArray[np.float64]:
     """Smooth unevenness, a factor per point (n,) about 1: twelve waves of `lengths` (mm).

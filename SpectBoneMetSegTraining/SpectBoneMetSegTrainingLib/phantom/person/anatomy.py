@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .bones import bone_growth, vary_bones
 from .posture import REFERENCE_POSTURE, Posture, draw_posture, pose_arm, pose_head, pose_leg, rotate
 from .rig import ANKLE_MM, ELBOW, HIP, KNEE_MM, LUMBAR_MM, NECK, PROPORTIONS, SHOULDER, THORAX_MM, WRIST
-from .shape import BodyShape, draw_shape, height_m, length_factor, side_scale, weight_kg
+from .shape import BodyShape, draw_shape, height_m, length_factor, scale_per_point, weight_kg
 from .skeleton import SEGMENTS, load_skeleton
 from .soft_tissue import BREAST, TISSUES, TRUNK_FAT, Body, chest_front, fat_share, load_body
 
@@ -173,7 +173,7 @@ def _hang(moved: Points, height: NDArray[np.floating], name: str, shape: BodySha
     centre = joint - (0, AXIS_A, 0)
     goal = _along_spine(centre[None], joint[None, 2], shape)[0]
     code = np.array([SEGMENTS.index(name)], np.uint8)
-    scale = [side_scale(code, factor)[0] for factor in (shape.trunk_width, shape.trunk_depth)]
+    scale = [scale_per_point(code, factor)[0] for factor in (shape.trunk_width, shape.trunk_depth)]
     hung = (moved - centre.astype(np.float32)) * np.array([*scale, 1.0], np.float32) + goal.astype(np.float32)
     hung[:, 2] += _limb_length(height, name, shape)
     return np.asarray(hung)
@@ -201,7 +201,7 @@ def _spine_table(shape: BodyShape) -> NDArray[np.float32]:
     chest, waist = 1 + 0.6 * (shape.shoulders - 1), (shape.hips + shape.shoulders) / 2
     width = (shape.hips, shape.hips, waist, chest, shape.shoulders, shape.shoulders, 1.0)
     lumbar, thorax = (shape.proportions[i] * PROPORTIONS[i] for i in range(2))
-    # The head takes a third of the trunk's width and depth, see side_scale.
+    # The head takes a third of the trunk's width and depth, see scale_per_point.
     side, deep = (np.interp(height, (500, 580), (x, 1 + 0.3 * (x - 1))) for x in (shape.trunk_width, shape.trunk_depth))
     columns = [
         np.interp(height, (-50, 80, 230, 380, 520), (0, *shape.scoliosis, 0)),
@@ -298,7 +298,7 @@ def _tissue_growth(body: Body, shape: BodyShape) -> NDArray[np.float64]:
 
 def _frame_growth(segment: NDArray[np.uint8], shape: BodyShape) -> NDArray[np.float64]:
     """Factor on volume from stature, widths and the lengths of the limbs."""
-    growth = side_scale(segment, shape.trunk_width) * side_scale(segment, shape.trunk_depth)
+    growth = scale_per_point(segment, shape.trunk_width) * scale_per_point(segment, shape.trunk_depth)
     growth *= (shape.stature / length_factor(shape)) ** 3
     limb = np.array([1.0, 1.0, shape.arm_length, shape.arm_length, shape.leg_length, shape.leg_length])
     growth *= limb[segment]

@@ -167,14 +167,14 @@ def weight_kg(shape: BodyShape) -> float:
     return float(square * shape.girth**2 + linear * shape.girth + rest)
 
 
-def side_scale(segment: NDArray[np.uint8], factor: float) -> NDArray[np.float64]:
+def scale_per_point(segment: NDArray[np.uint8], factor: float) -> NDArray[np.float64]:
     """The share of a width or depth factor that each body segment takes, point by point: trunk all, limbs half."""
     scale: NDArray[np.float64] = _segment_scale(factor)[segment]
     return scale
 
 
 def _segment_scale(factor: float) -> NDArray[np.float64]:
-    """(len(SEGMENTS),) what `side_scale` gives to the points of each segment."""
+    """(len(SEGMENTS),) what `scale_per_point` gives to the points of each segment."""
     share = np.array([{"trunk": 1.0, "head": 0.3}.get(name, 0.5) for name in SEGMENTS])
     return 1 + share * (factor - 1)
 

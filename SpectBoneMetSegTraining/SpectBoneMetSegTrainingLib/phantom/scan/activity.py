@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera.acquisition import Camera
-from ..camera.optics import Depths, refine, splat
+from ..camera.optics import DepthSlabs, splat, upsample
 from ..person.anatomy import Person
 
 Volume = NDArray[np.float32]
 
 
-def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, depths: Depths) -> Volume:
+def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs) -> Volume:
     """Activity of soft tissue and organs per (slab, row, column), anterior frame, arbitrary units.
 
     Args:
@@ -25,11 +25,11 @@ def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, d
     soft = splat(person.tissues, levels * person.tissue_volume, camera, depths.centres, shape, coarse)
     # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
     soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
-    return refine(soft, coarse, camera.shape) / np.float32(coarse**2)
+    return upsample(soft, coarse, camera.shape) / np.float32(coarse**2)
 
 
 def bone_activity(
-    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs
 ) -> Volume:
     """Activity of some bone points alone, as in `soft_activity`.
 

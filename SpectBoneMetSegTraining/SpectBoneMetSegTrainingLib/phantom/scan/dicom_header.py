@@ -1,4 +1,4 @@
-"""Headers of simulated whole-body scans (DICOM PS3.3 A.5 NM Image, A.8.1 Secondary Capture), with vendors' habits."""
+"""Headers of simulated whole-body scans (DICOM PS3.3 A.5 NM Image, A.8.1 Secondary Capture), with vendors' profile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydicom.uid import UID
 
 MANUFACTURER = "SpectBoneMetSeg simulated"
-SHORT = {"anterior": "ANT", "posterior": "POST"}
+SHORT_NAMES = {"anterior": "ANT", "posterior": "POST"}
 #: 99mTc photopeak windows of 20 and 15 %, keV, and scatter windows below.
 _PHOTOPEAKS = (("126", "154"), ("126.45", "154.55"), ("130", "151"), ("129.96", "151.04"))
 _SCATTERS = (("108", "126"), ("92", "125"))
@@ -45,7 +45,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FileContent:
     """What one file holds.
 
     Attributes:
@@ -78,7 +78,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class _Habits:
+class _HeaderProfile:
     """How one maker's systems fill a header."""
 
     model: str
@@ -99,7 +99,7 @@ def deterministic_uid(*parts: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(('SpectBoneMetSeg simulated', *parts))).int}")
 
 
-def make_dataset(picture: Picture, study: Study, number: int) -> Dataset:
+def make_dataset(picture: FileContent, study: Study, number: int) -> Dataset:
     """The whole data set of file `number` of a study, pixels included, little endian with explicit VR."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage, SecondaryCaptureImageStorage
@@ -115,30 +115,30 @@ def make_dataset(picture: Picture, study: Study, number: int) -> Dataset:
     dataset.file_meta.ImplementationClassUID = deterministic_uid("implementation")
     dataset.file_meta.ImplementationVersionName = "SBMS_SIMULATED"
     dataset.SOPClassUID, dataset.SOPInstanceUID = kind, sop_uid
-    habits = _habits(study.uid_text)
+    profile = _header_profile(study.uid_text)
     _patient_and_study(dataset, study)
-    _series(dataset, study, number, habits, picture.label or habits.label)
+    _series(dataset, study, number, profile, picture.label or profile.label)
     if picture.capture:
         dataset.ConversionType = "WSD"
         dataset.ImageType = ["DERIVED", "SECONDARY"]
         dataset.BurnedInAnnotation = "NO"
         dataset.PatientOrientation = ""
     else:
-        _acquisition(dataset, picture, study, habits)
-        _detectors_and_windows(dataset, picture, habits)
+        _acquisition(dataset, picture, study, profile)
+        _detectors_and_windows(dataset, picture, profile)
     if picture.image_id and not picture.capture:
         dataset.ImageID = picture.image_id
     _image(dataset, picture)
     return dataset
 
 
-def _habits(text: str) -> _Habits:
+def _header_profile(text: str) -> _HeaderProfile:
     rng = np.random.default_rng(uuid.uuid5(uuid.NAMESPACE_OID, text).int)
 
     def one(*choices: str) -> str:
         return choices[int(rng.integers(len(choices)))]
 
-    return _Habits(
+    return _HeaderProfile(
         model=one("phantom", "PHANTOM WB", "Phantom Dual Head", "SIM-2200", "phantom_NM/1"),
         software=one("simulated", "simulated 2.0", "SIM 8.5.10.1", "6.0.31 simulated"),
         collimator=one("LEHR", "LEHR-PAR", "LEHRS", "Low Energy High Resolution"),
@@ -162,7 +162,7 @@ def _patient_and_study(dataset: Dataset, study: Study) -> None:
     dataset.StudyDescription = "Simulated whole-body bone scan"
 
 
-def _series(dataset: Dataset, study: Study, number: int, habits: _Habits, label: str) -> None:
+def _series(dataset: Dataset, study: Study, number: int, profile: _HeaderProfile, label: str) -> None:
     dataset.Modality = "NM"
     dataset.SeriesInstanceUID = deterministic_uid(study.uid_text, "series")
     dataset.FrameOfReferenceUID = deterministic_uid(study.uid_text, "frame of reference")
@@ -170,15 +170,15 @@ def _series(dataset: Dataset, study: Study, number: int, habits: _Habits, label:
     dataset.SeriesNumber, dataset.InstanceNumber = 1, number
     dataset.SeriesDescription = f"Simulated {label}"
     dataset.ImageComments = "simulated, not a patient"
-    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, habits.model
-    dataset.DeviceSerialNumber, dataset.SoftwareVersions = "simulated", habits.software
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, profile.model
+    dataset.DeviceSerialNumber, dataset.SoftwareVersions = "simulated", profile.software
     dataset.BodyPartExamined = "WHOLEBODY"
     dataset.ContentDate = dataset.AcquisitionDate = study.date
     dataset.ContentTime = dataset.AcquisitionTime = "120000"
 
 
-def _acquisition(dataset: Dataset, picture: Picture, study: Study, habits: _Habits) -> None:
-    derived = picture.derived or habits.derived
+def _acquisition(dataset: Dataset, picture: FileContent, study: Study, profile: _HeaderProfile) -> None:
+    derived = picture.derived or profile.derived
     dataset.ImageType = ["DERIVED" if derived else "ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
     counts = int(picture.frames.sum(dtype=np.int64))
     dataset.CountsAccumulated = counts
@@ -189,9 +189,9 @@ def _acquisition(dataset: Dataset, picture: Picture, study: Study, habits: _Habi
     length_mm = (int(swept[-1] - swept[0]) + 1 if len(swept) else picture.frames.shape[1]) * picture.spacing[0]
     dataset.ScanLength, dataset.ScanVelocity = round(length_mm), f"{length_mm / study.seconds:.6f}"
     dataset.ActualFrameDuration = round(1000 * study.seconds)
-    if habits.count_rate:
+    if profile.count_rate:
         dataset.CountRate = round(counts / study.seconds)
-    if habits.traverse:
+    if profile.traverse:
         dataset.TableTraverse = f"{length_mm:.3f}"
     dataset.LossyImageCompression = "00"
     orientation = _coded("102538003", "recumbent")
@@ -212,15 +212,15 @@ def _tracer() -> Dataset:
     return tracer
 
 
-def _detectors_and_windows(dataset: Dataset, picture: Picture, habits: _Habits) -> None:
+def _detectors_and_windows(dataset: Dataset, picture: FileContent, profile: _HeaderProfile) -> None:
     from pydicom.tag import Tag
 
     dataset.FrameIncrementPointer = [Tag("EnergyWindowVector"), Tag("DetectorVector")]
     dataset.EnergyWindowVector, dataset.DetectorVector = list(picture.windows), list(picture.detectors)
     dataset.NumberOfEnergyWindows, dataset.NumberOfDetectors = max(picture.windows), max(picture.detectors)
-    ranges = [("photopeak", habits.photopeak), ("scatter", habits.scatter)][: max(picture.windows)]
+    ranges = [("photopeak", profile.photopeak), ("scatter", profile.scatter)][: max(picture.windows)]
     dataset.EnergyWindowInformationSequence = [_window(name, limits) for name, limits in ranges]
-    dataset.DetectorInformationSequence = [_detector(side, picture.scheme, habits) for side in picture.sides]
+    dataset.DetectorInformationSequence = [_detector(side, picture.scheme, profile) for side in picture.sides]
     if len(picture.frames) == 1 and not picture.derived:
         dataset.PatientOrientation = _ORIENTATION[picture.sides[0]]
 
@@ -235,11 +235,11 @@ def _window(name: str, limits: tuple[str, str]) -> Dataset:
     return window
 
 
-def _detector(side: ViewName, scheme: Scheme, habits: _Habits) -> Dataset:
+def _detector(side: ViewName, scheme: Scheme, profile: _HeaderProfile) -> Dataset:
     from pydicom.dataset import Dataset
 
     detector = Dataset()
-    detector.CollimatorGridName, detector.CollimatorType = habits.collimator[:16], "PARA"
+    detector.CollimatorGridName, detector.CollimatorType = profile.collimator[:16], "PARA"
     detector.FieldOfViewShape = "RECTANGLE"
     detector.ImageOrientationPatient = [1, 0, 0, 0, 0, -1] if side == "anterior" else [-1, 0, 0, 0, 0, -1]
     detector.ImagePositionPatient = None
@@ -258,7 +258,7 @@ def _coded(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
     return code
 
 
-def _image(dataset: Dataset, picture: Picture) -> None:
+def _image(dataset: Dataset, picture: FileContent) -> None:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows, dataset.Columns = picture.frames.shape[1:]
     if not picture.capture:

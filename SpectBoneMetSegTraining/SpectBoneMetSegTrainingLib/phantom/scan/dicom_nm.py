@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan
 
-from .dicom_header import MANUFACTURER, SHORT, Picture, Study, deterministic_uid, make_dataset
+from .dicom_header import MANUFACTURER, SHORT_NAMES, FileContent, Study, deterministic_uid, make_dataset
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -138,7 +138,7 @@ def write_nm_wholebody(
         raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
     target, study = Path(path), Study(patient_id, uid_text, study_date, seconds)
     if variant in FOLDER_VARIANTS:
-        pictures = [(target / f"{SHORT[name]}.dcm", _one_view(_view(scan, name), variant)) for name in scan.views]
+        pictures = [(target / f"{SHORT_NAMES[name]}.dcm", _one_view(_view(scan, name), variant)) for name in scan.views]
     else:
         pictures = [(target, _picture(scan, variant))]
     datasets = [(file, make_dataset(picture, study, number)) for number, (file, picture) in enumerate(pictures, 1)]
@@ -148,7 +148,7 @@ def write_nm_wholebody(
     return tuple(file for file, _ in datasets)
 
 
-def _picture(scan: WholeBodyScan, variant: Variant) -> Picture:
+def _picture(scan: WholeBodyScan, variant: Variant) -> FileContent:
     """The contents of a variant that is one file."""
     if variant in ("anterior-only", "capture-anterior"):
         return _one_view(_view(scan, "anterior"), variant)
@@ -158,7 +158,9 @@ def _picture(scan: WholeBodyScan, variant: Variant) -> Picture:
     if anterior.shape != posterior.shape or anterior.spacing != posterior.spacing:
         raise ValueError("views in one file need the same shape and pixel size")
     both = (_whole_counts(anterior), _whole_counts(posterior))
-    plain = Picture(np.stack(both), anterior.spacing, (1, 2), (1, 1), ("anterior", "posterior"), image_id="WHOLE BODY")
+    plain = FileContent(
+        np.stack(both), anterior.spacing, (1, 2), (1, 1), ("anterior", "posterior"), image_id="WHOLE BODY"
+    )
     if variant in ("side-by-side", "capture-side-by-side"):
         wide = replace(plain, frames=np.concatenate(both, axis=1)[None], detectors=(1,), windows=(1,))
         wide = replace(wide, sides=("anterior",), scheme="", image_id="ANT/POST", derived=True)
@@ -179,10 +181,10 @@ def _picture(scan: WholeBodyScan, variant: Variant) -> Picture:
     )
 
 
-def _one_view(view: PlanarView, variant: Variant) -> Picture:
+def _one_view(view: PlanarView, variant: Variant) -> FileContent:
     """A file with one view, which says its side in the variant's way."""
-    picture = Picture(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id="WHOLE BODY")
-    short = SHORT[view.name]
+    picture = FileContent(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id="WHOLE BODY")
+    short = SHORT_NAMES[view.name]
     if variant == "image-id":
         return replace(picture, scheme="", image_id=f"WB_{short}")
     if variant == "series-description":

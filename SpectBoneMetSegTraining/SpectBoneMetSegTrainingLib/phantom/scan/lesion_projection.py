@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ..camera.acquisition import Camera
-from ..camera.image_chain import displace
-from ..camera.optics import Depths, blur_sigma, project, splat
+from ..camera.image_chain import apply_acquisition_effects
+from ..camera.optics import DepthSlabs, blur_sigma, project, splat
 from ..person.anatomy import Person
-from .truth import Window
+from .ground_truth import Window
 
 Image = NDArray[np.float32]
 
@@ -21,7 +21,7 @@ NEGLIGIBLE = 1e-3
 
 
 def project_focus(
-    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: Depths
+    person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs
 ) -> tuple[Window, dict[ViewName, Image]]:
     """Where some bone points of this concentration lie in the field, and their primary image there in every view."""
     points, weights = person.bones[index], levels * person.bone_volume[index]
@@ -39,22 +39,24 @@ def project_focus(
         top=camera.top - box[0].start * camera.spacing,
         centre=camera.centre + camera.spacing * (camera.shape[1] / 2 - box[1].start - width / 2),
     )
-    near = Depths(depths.centres, {view: seen[:, *box] for view, seen in depths.transmission.items()}, depths.distance)
+    near = DepthSlabs(
+        depths.centres, {view: seen[:, *box] for view, seen in depths.transmission.items()}, depths.distance
+    )
     volume = splat(points, weights, small, depths.centres, small.shape)
     return box, {view: project(volume, near, small, view) for view in camera.views}
 
 
-def windowed(
+def acquired_window(
     projected: tuple[Window, dict[ViewName, Image]], view: ViewName, gain: float, camera: Camera
 ) -> tuple[Window, Image]:
     """A focus' counts in one view after metal, motion and the field's edges, in the window that holds them."""
     box, images = projected
     whole = np.zeros(camera.shape, np.float32)
     whole[box] = images[view] * np.float32(gain)
-    return tight(displace(whole, camera, view), NEGLIGIBLE)
+    return crop_to_support(apply_acquisition_effects(whole, camera, view), NEGLIGIBLE)
 
 
-def tight(image: Image, negligible: float) -> tuple[Window, Image]:
+def crop_to_support(image: Image, negligible: float) -> tuple[Window, Image]:
     """The window of a whole view outside which it is as good as zero, and what lies there.
 
     Args:

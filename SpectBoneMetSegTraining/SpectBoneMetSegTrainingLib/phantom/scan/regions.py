@@ -17,14 +17,14 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, OTHER_REGIONS, RIGHT_OFFSET
 
 from ..camera.acquisition import Camera
-from ..camera.image_chain import displace
-from ..camera.optics import SLAB_MM, Depths, blur_sigma, splat
-from ..camera.spill import Spot
+from ..camera.extraneous_activity import Spot
+from ..camera.image_chain import apply_acquisition_effects
+from ..camera.optics import SLAB_MM, DepthSlabs, blur_sigma, splat
 from ..disease.tracer import Tracer
 from ..person.anatomy import Person
 from ..person.skeleton import load_skeleton
 from ..person.soft_tissue import TISSUES
-from .truth import Window
+from .ground_truth import Window
 
 RegionMap = NDArray[np.uint8]
 #: Number, points (k, 3), cm3, concentration and smoothing of a region.
@@ -42,7 +42,7 @@ PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (
     ("scapula", "clavicle", "posterior"),
 )
 #: A pixel belongs to a footprint where at least so much of the region lies in the ray, mm.
-LEAST_BONE_MM, LEAST_ORGAN_MM = 2.0, 8.0
+MINIMUM_BONE_MM, MINIMUM_ORGAN_MM = 2.0, 8.0
 #: Least standard deviation of the footprint's smoothing, mm: atlas points stand 2-5 mm apart.
 FOOTPRINT_MM, ORGAN_FOOTPRINT_MM = 1.6, 4.0
 #: Half width of a spot of activity in its footprint, in standard deviations of the spot.
@@ -97,7 +97,7 @@ def bone_regions() -> NDArray[np.uint8]:
 
 
 def region_maps(
-    person: Person, tracer: Tracer, spots: list[Spot], camera: Camera, depths: Depths
+    person: Person, tracer: Tracer, spots: list[Spot], camera: Camera, depths: DepthSlabs
 ) -> dict[ViewName, RegionMap]:
     """{view: (rows, columns) region numbers, 0 elsewhere}, anterior frame, of the views that exist.
 
@@ -136,7 +136,7 @@ def _organ_parts(person: Person, tracer: Tracer) -> list[Part]:
 
 
 def _shown(
-    part: Part, camera: Camera, depths: Depths, view: ViewName
+    part: Part, camera: Camera, depths: DepthSlabs, view: ViewName
 ) -> tuple[Window, NDArray[np.bool_], NDArray[np.float32]] | None:
     """Footprint and healthy brightness of one region, both in a window of the view; None where it is not seen."""
     from scipy import ndimage
@@ -151,13 +151,13 @@ def _shown(
     seen = level * volume * _transmission(points, camera, depths, view)
     light = splat(points, seen, camera, one_slab, camera.shape)[0]
     if camera.motion or camera.posterior_shift != (0, 0):
-        length, light = displace(length, camera, view), displace(light, camera, view)
+        length, light = apply_acquisition_effects(length, camera, view), apply_acquisition_effects(light, camera, view)
     distance = float(np.interp(points[:, 1].mean(), depths.centres, depths.distance[view]))
     sigma = blur_sigma(distance, camera)
     window = _window(length > 0, int(np.ceil(3 * sigma)))
     if window is None:
         return None
-    least = LEAST_BONE_MM if smoothing == FOOTPRINT_MM else LEAST_ORGAN_MM
+    least = MINIMUM_BONE_MM if smoothing == FOOTPRINT_MM else MINIMUM_ORGAN_MM
     footprint = ndimage.gaussian_filter(length[window], max(smoothing / camera.spacing, 0.5)) >= least
     return window, footprint, ndimage.gaussian_filter(light[window], sigma)
 
@@ -199,7 +199,9 @@ def _rows(points: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
     return np.asarray((camera.top - points[:, 2]) / camera.spacing - 0.5, np.float32)
 
 
-def _transmission(points: NDArray[np.float32], camera: Camera, depths: Depths, view: ViewName) -> NDArray[np.float32]:
+def _transmission(
+    points: NDArray[np.float32], camera: Camera, depths: DepthSlabs, view: ViewName
+) -> NDArray[np.float32]:
     """(k,) share of what a point emits that leaves the body towards the view's detector."""
     column = (camera.centre - points[:, 0]) / camera.spacing + camera.shape[1] / 2 - 0.5
     slab = (points[:, 1] - depths.centres[0]) / SLAB_MM + 0.5

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, ViewName, WholeBodyScan, mirror
 
 from ..camera.acquisition import Camera
-from ..camera.detector import detect, uneven
-from ..camera.draw import describe, draw_camera
-from ..camera.image_chain import displace
-from ..camera.optics import Depths, add_scatter, make_depths, project
-from ..camera.spill import draw_spill, spread
+from ..camera.detector import apply_nonuniformity, detect_counts
+from ..camera.extraneous_activity import draw_extraneous_activity, spot_activity
+from ..camera.image_chain import apply_acquisition_effects
+from ..camera.optics import DepthSlabs, add_scatter, make_depth_slabs, project
+from ..camera.random_acquisition import describe_camera, draw_camera
 from ..disease.lesions import add_uptake
-from ..disease.patient import Metastasis, Patient, Seed, draw_patient, stream
+from ..disease.patient import Metastasis, Patient, Seed, draw_patient, random_stream
 from ..disease.progression import follow_up
 from ..disease.tracer import Tracer, day_tracer
 from ..person.anatomy import Person, draw_posture, make_person
@@ -23,12 +23,12 @@ from ..person.shape import height_m, weight_kg
 from ..person.skeleton import load_skeleton
 from .activity import bone_activity, soft_activity
 from .dicom_nm import Variant, draw_variant
-from .lesion_projection import project_focus, windowed
+from .ground_truth import LesionView, label_lesion, label_lesions
+from .hospital_sites import SITES, apply_site
+from .lesion_projection import acquired_window, project_focus
 from .regions import RegionMap, region_maps
-from .sites import SITES, at_site
-from .truth import LesionView, label_together, label_view
 
-#: Streams of random numbers (see patient.stream): the patient, the n-th scan, the course before the n-th scan.
+#: Streams of random numbers (see patient.random_stream): the patient, the n-th scan, the course before the n-th scan.
 PATIENT_STREAM, SCAN_STREAM, COURSE_STREAM = 0, 1, 2
 
 Image = NDArray[np.float32]
@@ -112,10 +112,10 @@ def simulate_case(
         spacing: pixel edge in mm; None draws each.
         shape: rows and columns, None draws them.
         held_out: a body from the range of shapes that is kept for testing.
-        site: of sites.SITES.
+        site: of hospital_sites.SITES.
     """
-    patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    rng = stream(seed, SCAN_STREAM, 0)
+    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
+    rng = random_stream(seed, SCAN_STREAM, 0)
     return acquire(case, patient, rng, shape=shape, spacing=spacing, arms_up=arms_up, site=site)
 
 
@@ -135,11 +135,11 @@ def simulate_series(
 
     The patient lies anew for every scan and is scanned by the camera of the day; `course` as in progression.follow_up.
     """
-    patient = draw_patient(stream(seed, PATIENT_STREAM), positive, held_out)
-    cases = [acquire(case, patient, stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
+    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
+    cases = [acquire(case, patient, random_stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
     for number in range(1, scans):
-        patient = follow_up(patient, stream(seed, COURSE_STREAM, number), course)
-        rng = stream(seed, SCAN_STREAM, number)
+        patient = follow_up(patient, random_stream(seed, COURSE_STREAM, number), course)
+        rng = random_stream(seed, SCAN_STREAM, number)
         cases.append(acquire(f"{case}_s{number}", patient, rng, shape=shape, spacing=spacing, site=site))
     return cases
 
@@ -157,10 +157,10 @@ def acquire(
     """Scan a patient: today's posture, tracer and camera."""
     posture = draw_posture(rng, arms_up)
     person = make_person(patient.shape, posture, rng)
-    tracer = at_site(day_tracer(patient.tracer, rng), person, SITES[site])
-    spots = draw_spill(person, rng)
+    tracer = apply_site(day_tracer(patient.tracer, rng), person, SITES[site])
+    spots = draw_extraneous_activity(person, rng)
     camera = draw_camera(person, rng, shape, spacing, SITES[site].camera)
-    depths = make_depths(person, camera)
+    depths = make_depth_slabs(person, camera)
 
     mimics = list(patient.mimics)
     without = add_uptake(tracer.bones, mimics)
@@ -168,7 +168,7 @@ def acquire(
     extra = add_uptake(tracer.bones, mimics + foci) - without
     healthy = soft_activity(person, tracer.tissues, camera, depths)
     healthy += bone_activity(person, np.arange(len(without)), without, camera, depths)
-    healthy += spread(spots, camera, depths, rng)
+    healthy += spot_activity(spots, camera, depths, rng)
     diseased = bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
     primary = {view: [project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
     gain = _gains(primary, camera)
@@ -176,18 +176,23 @@ def acquire(
 
     def finished(image: Image, view: ViewName) -> Image:
         image = add_scatter(image, camera) * np.float32(gain[view])
-        return uneven(displace(image, camera, view), camera, np.random.default_rng([pattern, len(view)]))
+        return apply_nonuniformity(
+            apply_acquisition_effects(image, camera, view), camera, np.random.default_rng([pattern, len(view)])
+        )
 
     grey = np.float32(255 / camera.capture if camera.capture else 1.0)
     background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
     expected = {view: finished(parts[0] + parts[1], view) for view, parts in primary.items()}
-    joint = {view: displace(parts[1], camera, view) * np.float32(gain[view]) for view, parts in primary.items()}
+    joint = {
+        view: apply_acquisition_effects(parts[1], camera, view) * np.float32(gain[view])
+        for view, parts in primary.items()
+    }
     # Where foci overlap the hottest counts, so a lesion's own share is what it adds to the mimics.
     shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
     lesions = _label(person, patient.metastases, shares, expected, joint, gain, camera, depths)
     regions = region_maps(person, Tracer(without, tracer.tissues), spots, camera, depths)
     views = {
-        view: PlanarView(detect(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
+        view: PlanarView(detect_counts(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
     }
     posterior = mirror(views["posterior"]) if "posterior" in views else None
@@ -221,7 +226,7 @@ def _label(
     joint: dict[ViewName, Image],
     gain: dict[ViewName, float],
     camera: Camera,
-    depths: Depths,
+    depths: DepthSlabs,
 ) -> tuple[SimulatedLesion, ...]:
     """The lesions from head to foot; foci that a view shows as one have one outline there."""
     heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
@@ -233,7 +238,7 @@ def _label(
         share = np.maximum(-shares[i] if is_cold else shares[i], 0)
         projected = project_focus(person, metastases[i].focus.index, share, camera, depths)
         for view in expected:
-            own[view].append(windowed(projected, view, gain[view], camera))
+            own[view].append(acquired_window(projected, view, gain[view], camera))
     shown = {view: _views(own[view], cold, image, joint[view], camera.spacing) for view, image in expected.items()}
     return tuple(
         SimulatedLesion(
@@ -255,12 +260,12 @@ def _views(
     """Every lesion in one view; cold ones are labelled each for itself."""
     empty = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     hot = [empty if is_cold else part for part, is_cold in zip(parts, cold, strict=True)]
-    views = label_together(hot, total, joint=joint, spacing=spacing)
+    views = label_lesions(hot, total, joint=joint, spacing=spacing)
     for number, (box, extra) in enumerate(parts):
         if cold[number]:
             whole = np.zeros(total.shape, np.float32)
             whole[box] = extra
-            views[number] = label_view(whole, total, cold=True, spacing=spacing)
+            views[number] = label_lesion(whole, total, cold=True, spacing=spacing)
     return views
 
 
@@ -298,5 +303,5 @@ def _parameters(patient: Patient, arms_up: bool, camera: Camera) -> dict[str, ob
         "pattern": patient.pattern,
         "conditions": list(patient.conditions),
         "arms_up": arms_up,
-        **describe(camera),
+        **describe_camera(camera),
     }

@@ -15,21 +15,21 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.cases import BACKGROUND, IGNORE, LESION
 from ..camera.acquisition import Camera
-from ..camera.detector import detect, in_field, uneven
-from ..camera.draw import draw_again
+from ..camera.detector import apply_nonuniformity, detect_counts, mask_to_field
 from ..camera.optics import SCATTER_COARSE, add_scatter
-from ..disease.diffuse import PALE_KIDNEYS, PALE_TISSUE
-from ..disease.patient import MIMICS_BESIDE_METASTASES
-from ..scan.sites import SITES
-from ..scan.truth import OUTLINE_LEVEL, Projected, Window, label_together
+from ..camera.random_acquisition import redraw_camera
+from ..disease.diffuse import SINK_KIDNEY_EXPONENT, SINK_TISSUE_EXPONENT
+from ..disease.patient import MIMICS_WITH_METASTASES
+from ..scan.ground_truth import OUTLINE_LEVEL, Projection, Window, label_lesions
+from ..scan.hospital_sites import SITES
 from .layers import Image, Layer, StoredPatient
 
-__all__ = ["Composition", "DrawnScan", "compose", "draw_composition", "expect"]
+__all__ = ["ComposedScan", "Composition", "compose", "draw_composition", "expected_counts"]
 
 #: Share of the scans with metastases; of these with all lesions of the disease, with those of two diseases.
 DISEASED, ALL_LESIONS, TWO_DISEASES = 0.8, 0.6, 0.15
 #: Share of the lesions that are there at least, where not all are.
-LEAST_LESIONS = 0.2
+MINIMUM_LESION_SHARE = 0.2
 #: Sigma of the logarithm of the factors on uptake: of a disease, a lesion, a mimic, bone, an organ.
 DISEASE_SIGMA, LESION_SIGMA, MIMIC_SIGMA, BONE_SIGMA, ORGAN_SIGMA = 0.3, 0.3, 0.3, 0.15, 0.5
 #: How often the bladder was emptied before the scan, and the range of what is left in it, from less than bone shows to
@@ -70,7 +70,7 @@ class Composition:
 
 
 @dataclass(frozen=True)
-class DrawnScan:
+class ComposedScan:
     """A composed scan, anterior frame, of the views that were acquired, in the window that was asked for.
 
     Attributes:
@@ -95,9 +95,9 @@ def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased:
     lesions, weights = _draw_lesions(patient, rng) if diseased else ([], [])
     burden = sum(weight * layer.burden for layer, weight in zip(lesions, weights, strict=True))
     body = [_body_weight(layer.name, rng, max(burden, 0.0)) for layer in patient.body]
-    there = MIMICS_BESIDE_METASTASES if lesions else 1.0
+    there = MIMICS_WITH_METASTASES if lesions else 1.0
     mimics = [_factor(rng, MIMIC_SIGMA) * (rng.random() < there) for _ in patient.mimics]
-    camera = draw_again(patient.camera, rng, SITES[patient.site].camera)
+    camera = redraw_camera(patient.camera, rng, SITES[patient.site].camera)
     if rng.random() < ONE_VIEW:
         camera = replace(camera, views=("anterior",) if rng.random() < 0.65 else ("posterior",))
     blur = float(rng.uniform(*BLUR_PIXELS)) if rng.random() < BLURRED else 0.0
@@ -108,7 +108,7 @@ def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased:
 
 def compose(
     patient: StoredPatient, drawn: Composition, rng: np.random.Generator, window: Window | None = None
-) -> DrawnScan:
+) -> ComposedScan:
     """The scan of a composition: counts with their noise and the labels.
 
     Args:
@@ -117,23 +117,23 @@ def compose(
     """
     if window is None:
         window = slice(0, patient.camera.shape[0]), slice(0, patient.camera.shape[1])
-    healthy, lesions = expect(patient, drawn, window)
+    healthy, lesions = expected_counts(patient, drawn, window)
     pattern = int(rng.integers(2**32))
-    inside = in_field(np.ones(drawn.camera.shape, np.float32), drawn.camera)[window]
+    inside = mask_to_field(np.ones(drawn.camera.shape, np.float32), drawn.camera)[window]
     here = replace(drawn.camera, shape=inside.shape, swept=None, width=float("inf"))
     counts, labels = {}, {}
     for view in drawn.camera.views:
-        total = healthy[view] + sum_of(lesions[view], inside.shape)
+        total = healthy[view] + sum_projections(lesions[view], inside.shape)
         labels[view] = label_map(drawn, lesions[view], total)
-        seen = uneven(_curved(total, drawn), here, np.random.default_rng([pattern, len(view)]))
-        counts[view] = detect(seen, here, rng).astype(np.float32) * inside
+        seen = apply_nonuniformity(_curved(total, drawn), here, np.random.default_rng([pattern, len(view)]))
+        counts[view] = detect_counts(seen, here, rng).astype(np.float32) * inside
     regions = {view: patient.regions[view][window] for view in drawn.camera.views}
-    return DrawnScan(counts, labels, regions, patient, window)
+    return ComposedScan(counts, labels, regions, patient, window)
 
 
-def expect(
+def expected_counts(
     patient: StoredPatient, drawn: Composition, window: Window
-) -> tuple[dict[ViewName, Image], dict[ViewName, list[Projected]]]:
+) -> tuple[dict[ViewName, Image], dict[ViewName, list[Projection]]]:
     """Noise-free counts of a composition in a window of the field.
 
     Returns:
@@ -142,15 +142,15 @@ def expect(
     """
     camera = drawn.camera
     near, inner = _surroundings(window, camera)
-    field = in_field(np.ones(camera.shape, np.float32), camera)[near]
+    field = mask_to_field(np.ones(camera.shape, np.float32), camera)[near]
     parts = [*zip(patient.body, drawn.body, strict=True), *zip(patient.mimics, drawn.mimics, strict=True)]
     parts = [(layer, weight) for layer, weight in parts if weight]
     foci = [*zip(drawn.lesions, drawn.weights, strict=True)]
     healthy, lesions = {}, {}
     for view, gain in _gains([*parts, *foci], camera).items():
         own = [_cut(layer.views[view], near, gain * weight) for layer, weight in foci]
-        rest = sum_of([_cut(layer.views[view], near, gain * weight) for layer, weight in parts], field.shape)
-        extra = sum_of(own, field.shape)
+        rest = sum_projections([_cut(layer.views[view], near, gain * weight) for layer, weight in parts], field.shape)
+        extra = sum_projections(own, field.shape)
         # Lytic lesions and mimics take away from bone, never more than there is.
         everything = add_scatter(np.maximum(rest + extra, 0), camera)
         healthy[view] = (np.maximum(everything - extra, 0) * field)[inner]
@@ -158,7 +158,7 @@ def expect(
     return healthy, lesions
 
 
-def sum_of(parts: Sequence[Projected], shape: tuple[int, ...]) -> Image:
+def sum_projections(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
     """(rows, columns) sum of projections, each in its window."""
     total = np.zeros(shape, np.float32)
     for box, image in parts:
@@ -166,14 +166,15 @@ def sum_of(parts: Sequence[Projected], shape: tuple[int, ...]) -> Image:
     return total
 
 
-def label_map(drawn: Composition, lesions: Sequence[Projected], total: Image) -> NDArray[np.uint8]:
-    """What readers would outline in one view (`scan.truth`), drawn at the level of this scan; the rest of the lesions
-    is IGNORE."""
+def label_map(drawn: Composition, lesions: Sequence[Projection], total: Image) -> NDArray[np.uint8]:
+    """Return the label map of one view: outlines as in `scan.ground_truth`, at this scan's level; fainter is IGNORE."""
     nothing = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     cold = [layer.kind == "cold" for layer in drawn.lesions]
     hot = [nothing if is_cold else (box, np.maximum(x, 0)) for (box, x), is_cold in zip(lesions, cold, strict=True)]
     result = np.full(total.shape, BACKGROUND, np.uint8)
-    views = label_together(hot, total, drawn.level, joint=sum_of(lesions, total.shape), spacing=drawn.camera.spacing)
+    views = label_lesions(
+        hot, total, drawn.level, joint=sum_projections(lesions, total.shape), spacing=drawn.camera.spacing
+    )
     for (box, image), is_cold in zip(lesions, cold, strict=True):
         if is_cold and image.size:
             result[box][image <= drawn.level * image.min()] = IGNORE
@@ -190,7 +191,7 @@ def _draw_lesions(patient: StoredPatient, rng: np.random.Generator) -> tuple[lis
     diseases = [patient.diseases[first]]
     if diseases[0].pattern == "foci" and patient.diseases[second].pattern == "foci" and rng.random() < TWO_DISEASES:
         diseases.append(patient.diseases[second])
-    share = 1.0 if rng.random() < ALL_LESIONS or diseases[0].pattern != "foci" else rng.uniform(LEAST_LESIONS, 1)
+    share = 1.0 if rng.random() < ALL_LESIONS or diseases[0].pattern != "foci" else rng.uniform(MINIMUM_LESION_SHARE, 1)
     lesions, weights = [], []
     for disease in diseases:
         factor = _factor(rng, DISEASE_SIGMA)
@@ -211,10 +212,10 @@ def _body_weight(name: str, rng: np.random.Generator, burden: float) -> float:
         emptied = 1.0
         if name == "bladder" and rng.random() < EMPTIED:
             emptied = float(np.exp(rng.uniform(*np.log(LEFT_IN_BLADDER))))
-        return _factor(rng, ORGAN_SIGMA) * emptied * float((1 + burden) ** PALE_KIDNEYS)
+        return _factor(rng, ORGAN_SIGMA) * emptied * float((1 + burden) ** SINK_KIDNEY_EXPONENT)
     if name == "spots":
         return _factor(rng, ORGAN_SIGMA) * (rng.random() < SPOTS)
-    return float((1 + burden) ** PALE_TISSUE)
+    return float((1 + burden) ** SINK_TISSUE_EXPONENT)
 
 
 def _factor(rng: np.random.Generator, sigma: float) -> float:
@@ -239,7 +240,7 @@ def _surroundings(window: Window, camera: Camera) -> tuple[Window, Window]:
     return (slice(*near[0]), slice(*near[1])), (inner[0], inner[1])
 
 
-def _cut(part: Projected, window: Window, factor: float | None = None) -> Projected:
+def _cut(part: Projection, window: Window, factor: float | None = None) -> Projection:
     """A projection in a window, where its corner counts from the window's; `factor` times its counts."""
     box, image = part
     inside = [

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.scan.skeleton_regions import class_map
 
 from ...dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
 from ...dataset.reference_grid import CropPlacement, place_crop
-from .compose import DrawnScan, compose, draw_composition
+from .compose import ComposedScan, compose, draw_composition
 from .files import read_patient
 from .layers import StoredPatient
 
@@ -55,7 +55,7 @@ class PatientStore:
         return crop_of(compose(patient, drawn, rng, window_of(place)), place)
 
 
-def crop_of(scan: DrawnScan, place: CropPlacement) -> LabelledCrop:
+def crop_of(scan: ComposedScan, place: CropPlacement) -> LabelledCrop:
     """A box of a composed scan, which is the window of the scan, on the reference grid."""
     rows, columns = scan.window
     seen = replace(place, own=((rows.start, rows.stop), (columns.start, columns.stop)))

@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 
 from ...dataset.reference_grid import CropPlacement
 from ..camera.acquisition import Camera
-from ..scan.truth import Projected
+from ..scan.ground_truth import Projection
 
 __all__ = ["Disease", "Image", "Layer", "StoredPatient"]
 
@@ -35,7 +35,7 @@ class Layer:
 
     name: str
     kind: str
-    views: dict[ViewName, Projected]
+    views: dict[ViewName, Projection]
     burden: float = 0.0
 
 
@@ -58,7 +58,7 @@ class StoredPatient:
 
     Attributes:
         case: name.
-        site: hospital, of scan.sites.SITES.
+        site: hospital, of scan.hospital_sites.SITES.
         camera: field, pixels and views.
         body: layers that are always there.
         mimics: each may be there.

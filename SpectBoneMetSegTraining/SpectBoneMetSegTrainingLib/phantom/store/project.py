@@ -10,22 +10,22 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, Who
 
 from ...dataset.reference_grid import CropPlacement, place_crop
 from ..camera.acquisition import Camera
-from ..camera.draw import draw_camera
-from ..camera.image_chain import displace
-from ..camera.optics import Depths, make_depths, project
-from ..camera.spill import draw_spill, spread
-from ..disease.illness import add_illness
+from ..camera.extraneous_activity import draw_extraneous_activity, spot_activity
+from ..camera.image_chain import apply_acquisition_effects
+from ..camera.optics import DepthSlabs, make_depth_slabs, project
+from ..camera.random_acquisition import draw_camera
+from ..disease.conditions import add_conditions
 from ..disease.lesions import Focus, add_uptake
+from ..disease.metastatic_sites import draw_disease
 from ..disease.mimics import draw_mimics
-from ..disease.patient import Seed, draw_lesions, stream
-from ..disease.sites import draw_disease
+from ..disease.patient import Seed, draw_lesions, random_stream
 from ..disease.tracer import Tracer, day_tracer, draw_tracer
 from ..person.anatomy import Person, draw_posture, draw_shape, make_person, reference_person
 from ..person.soft_tissue import TISSUES
 from ..scan.activity import bone_activity, soft_activity
-from ..scan.lesion_projection import project_focus, tight
+from ..scan.hospital_sites import SITES, apply_site
+from ..scan.lesion_projection import crop_to_support, project_focus
 from ..scan.regions import region_maps
-from ..scan.sites import SITES, at_site
 from .layers import Disease, Image, Layer, StoredPatient
 
 #: Streams of random numbers: the patient, the scan, the n-th disease.
@@ -44,12 +44,12 @@ class _Day:
 
     person: Person
     camera: Camera
-    depths: Depths
+    depths: DepthSlabs
 
     def seen(self, activity: Image) -> dict[ViewName, Image]:
         """{view: (rows, columns)} primary image of (slab, row, column) activity, with motion, metal and field."""
         views = {view: project(activity, self.depths, self.camera, view) for view in self.camera.views}
-        return {view: displace(image, self.camera, view) for view, image in views.items()}
+        return {view: apply_acquisition_effects(image, self.camera, view) for view, image in views.items()}
 
 
 def project_patient(
@@ -66,30 +66,33 @@ def project_patient(
     Args:
         shape: rows and columns of the field, spacing: pixel edge in mm; None draws them.
         held_out: a body from the range of shapes that is kept for testing.
-        site: of sites.SITES.
+        site: of hospital_sites.SITES.
     """
-    rng = stream(seed, PATIENT_STREAM)
+    rng = random_stream(seed, PATIENT_STREAM)
     body_shape = draw_shape(rng, held_out)
     reference = reference_person(body_shape)
     sex, age = body_shape.sex, body_shape.age
-    tracer, _ = add_illness(reference, draw_tracer(reference, rng, age), rng, draw_disease(rng, sex))
+    tracer, _ = add_conditions(reference, draw_tracer(reference, rng, age), rng, draw_disease(rng, sex))
     mimics = draw_mimics(reference, rng, age)
     diseases = []
     for number in range(DISEASES):
-        own = stream(seed, DISEASE_STREAM, number)
+        own = random_stream(seed, DISEASE_STREAM, number)
         foci, pattern, _ = draw_lesions(reference, own, draw_disease(own, sex))
         diseases.append((pattern, foci))
 
-    rng = stream(seed, SCAN_STREAM)
+    rng = random_stream(seed, SCAN_STREAM)
     person = make_person(body_shape, draw_posture(rng), rng)
-    tracer = at_site(day_tracer(tracer, rng), person, SITES[site])
-    spots = draw_spill(person, rng)
+    tracer = apply_site(day_tracer(tracer, rng), person, SITES[site])
+    spots = draw_extraneous_activity(person, rng)
     camera = draw_camera(person, rng, shape, spacing, SITES[site].camera)
     # Which view is missing is drawn with each scan.
     camera = replace(camera, views=VIEW_NAMES)
-    day = _Day(person, camera, make_depths(person, camera))
+    day = _Day(person, camera, make_depth_slabs(person, camera))
     body = _body(day, tracer)
-    spill = {view: tight(image, NEGLIGIBLE) for view, image in day.seen(spread(spots, camera, day.depths, rng)).items()}
+    spill = {
+        view: crop_to_support(image, NEGLIGIBLE)
+        for view, image in day.seen(spot_activity(spots, camera, day.depths, rng)).items()
+    }
     body.append(Layer("spots", "body", spill))
     return StoredPatient(
         case,
@@ -114,7 +117,7 @@ def _body(day: _Day, tracer: Tracer) -> list[Layer]:
         rest[inside] = 0
     layers["soft tissue"] = soft_activity(day.person, rest, day.camera, day.depths)
     return [
-        Layer(name, "body", {view: tight(image, NEGLIGIBLE) for view, image in day.seen(activity).items()})
+        Layer(name, "body", {view: crop_to_support(image, NEGLIGIBLE) for view, image in day.seen(activity).items()})
         for name, activity in layers.items()
     ]
 
@@ -158,7 +161,10 @@ def _seen_focus(
         box, images = project_focus(day.person, focus.index, part, day.camera, day.depths)
         for view, image in images.items():
             whole[view][box] += np.float32(sign) * image
-    return {view: tight(displace(image, day.camera, view), NEGLIGIBLE) for view, image in whole.items()}
+    return {
+        view: crop_to_support(apply_acquisition_effects(image, day.camera, view), NEGLIGIBLE)
+        for view, image in whole.items()
+    }
 
 
 def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlacement:

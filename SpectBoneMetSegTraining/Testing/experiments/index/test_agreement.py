@@ -10,7 +10,7 @@ from SpectBoneMetSegTrainingLib.experiments.index.agreement import (
 )
 from SpectBoneMetSegTrainingLib.experiments.index.known import known_index
 from SpectBoneMetSegTrainingLib.experiments.index.protocol import Measured, read_rows, write_rows
-from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, random_stream
 
 KNOWN = [0.5, 1.0, 2.0, 4.0, 8.0]
 
@@ -60,6 +60,6 @@ def test_what_was_measured_is_read_back(tmp_path):
 
 
 def test_the_known_index_is_by_volume_and_zero_without_metastases():
-    healthy, diseased = (draw_patient(stream(9001, 0), positive) for positive in (False, True))
+    healthy, diseased = (draw_patient(random_stream(9001, 0), positive) for positive in (False, True))
     assert known_index(healthy) == 0.0
     assert 0.0 < known_index(diseased) < 1.0

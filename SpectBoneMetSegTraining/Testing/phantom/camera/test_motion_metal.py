@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, Jerk, Metal
-from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import displace
-from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, draw_metal, shadow
-from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, draw_motion, move
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, Metal, PatientMovement
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import apply_acquisition_effects
+from SpectBoneMetSegTrainingLib.phantom.camera.metal import _KINDS, attenuate_by_metal, draw_metal
+from SpectBoneMetSegTrainingLib.phantom.camera.motion import DETECTOR_MM, apply_motion, draw_motion
+from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import draw_camera
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import label_view
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import label_lesion
 
 CAMERA = Camera((200, 60), 10.0, 1e6, 1000.0, 0.0, (20.0, 20.0), 0.4, 1.0, 3.0, 1.0)
 #: Rows under the detector at one moment.
@@ -36,9 +36,9 @@ def spot(row, column, shape=CAMERA.shape):
 )
 @settings(max_examples=60)
 def test_motion_inside_the_field_loses_and_adds_little_and_a_plain_shift_nothing(row, rows, columns, stay, at, across):
-    jerk = Jerk(row, rows, columns, None if stay is None else row + stay)
+    movement = PatientMovement(row, rows, columns, None if stay is None else row + stay)
     image = spot(at, across)
-    moved = move(image, replace(CAMERA, motion=(jerk,)), "anterior")
+    moved = apply_motion(image, replace(CAMERA, motion=(movement,)), "anterior")
     assert moved.min() >= 0
     # A row that is under the detector while the patient slides along it is counted longer or shorter.
     assert abs(moved.sum() / image.sum() - 1) <= (abs(rows) + 5) / REACH
@@ -49,19 +49,19 @@ def test_motion_inside_the_field_loses_and_adds_little_and_a_plain_shift_nothing
 @pytest.mark.parametrize("view", VIEW_NAMES)
 @pytest.mark.parametrize("by", [(3, -2), (0, 4), (-2, 0)])
 def test_a_lesions_label_below_a_jerk_moves_by_the_stated_pixels_and_above_not_at_all(by, view):
-    camera = replace(CAMERA, motion=(Jerk(60.0, *by),))
+    camera = replace(CAMERA, motion=(PatientMovement(60.0, *by),))
     for row, expected in ((50, (0, 0)), (60 + REACH + 20, by)):
         own = spot(row, 30)
-        before = label_view(own, own + 10).mask
-        after = label_view(move(own, camera, view), own + 10).mask
+        before = label_lesion(own, own + 10).mask
+        after = label_lesion(apply_motion(own, camera, view), own + 10).mask
         assert np.array_equal(np.roll(before, expected, (0, 1)), after)
 
 
 def test_rows_under_the_detector_are_doubled_by_the_share_of_their_time():
-    camera = replace(CAMERA, motion=(Jerk(60.0, 0, 20),))
+    camera = replace(CAMERA, motion=(PatientMovement(60.0, 0, 20),))
     image = np.zeros(CAMERA.shape, np.float32)
     image[:, 10] = 100
-    moved = move(image, camera, "anterior")
+    moved = apply_motion(image, camera, "anterior")
     assert moved[60 + REACH // 2, 10] == pytest.approx(50, abs=2)
     assert moved[60 + REACH // 2, 30] == pytest.approx(50, abs=2)
     assert (np.diff(moved[:, 10]) <= 1e-4).all()
@@ -69,19 +69,19 @@ def test_rows_under_the_detector_are_doubled_by_the_share_of_their_time():
 
 
 def test_a_patient_who_moves_back_lies_as_before():
-    camera = replace(CAMERA, motion=(Jerk(20.0, 2, -3, back=60.0),))
+    camera = replace(CAMERA, motion=(PatientMovement(20.0, 2, -3, return_row=60.0),))
     image = np.random.default_rng(1).random(CAMERA.shape).astype(np.float32)
-    moved = move(image, camera, "anterior")
+    moved = apply_motion(image, camera, "anterior")
     low = 60 + REACH + 1
     assert np.allclose(moved[low:], image[low:], atol=1e-6)
     assert not np.allclose(moved[40:80], image[40:80], atol=0.05)
 
 
 def test_motion_of_one_pass_leaves_the_other_view_alone():
-    camera = replace(CAMERA, motion=(Jerk(20.0, 2, 2, view="posterior"),))
+    camera = replace(CAMERA, motion=(PatientMovement(20.0, 2, 2, view="posterior"),))
     image = np.random.default_rng(1).random(CAMERA.shape).astype(np.float32)
-    assert move(image, camera, "anterior") is image
-    assert not np.array_equal(move(image, camera, "posterior"), image)
+    assert apply_motion(image, camera, "anterior") is image
+    assert not np.array_equal(apply_motion(image, camera, "posterior"), image)
 
 
 @given(st.integers(0, 500))
@@ -91,28 +91,28 @@ def test_motion_and_metal_are_linear_so_that_labels_follow_the_image(seed):
     one, two = rng.random((2, *CAMERA.shape)).astype(np.float32)
     camera = replace(
         CAMERA,
-        motion=(Jerk(float(rng.uniform(0, 150)), *map(int, rng.integers(-5, 6, 2)), back=160.0),),
+        motion=(PatientMovement(float(rng.uniform(0, 150)), *map(int, rng.integers(-5, 6, 2)), return_row=160.0),),
         metal=(Metal("coin", (50.0, 0.0), (40.0, 30.0), 20.0, 0.5),),
         posterior_shift=(1, -2),
         width=500.0,
         swept=(5, 190),
     )
     for view in VIEW_NAMES:
-        parts = displace(one, camera, view) + displace(two, camera, view)
-        assert np.allclose(displace(one + two, camera, view), parts, atol=1e-4)
+        parts = apply_acquisition_effects(one, camera, view) + apply_acquisition_effects(two, camera, view)
+        assert np.allclose(apply_acquisition_effects(one + two, camera, view), parts, atol=1e-4)
 
 
 def test_drawn_jerks_are_small_whole_pixels_and_a_dual_head_sees_them_at_once():
     rng = np.random.default_rng(1)
     for heads in (1, 2):
         drawn = [draw_motion(rng, (60.0, 850.0), 2.26, VIEW_NAMES, heads) for _ in range(1500)]
-        assert 0.05 < np.mean([bool(jerks) for jerks in drawn]) < 0.11
-        jerks = [jerk for found in drawn for jerk in found]
-        assert {jerk.view for jerk in jerks} == ({None} if heads == 2 else set(VIEW_NAMES))
-        for jerk in jerks:
-            assert 0 < np.hypot(jerk.rows, jerk.columns) * 2.26 < 25
-            assert jerk.row < 850
-            assert jerk.back is None or jerk.back > jerk.row
+        assert 0.05 < np.mean([bool(movements) for movements in drawn]) < 0.11
+        movements = [movement for found in drawn for movement in found]
+        assert {movement.view for movement in movements} == ({None} if heads == 2 else set(VIEW_NAMES))
+        for movement in movements:
+            assert 0 < np.hypot(movement.rows, movement.columns) * 2.26 < 25
+            assert movement.row < 850
+            assert movement.return_row is None or movement.return_row > movement.row
 
 
 def test_metal_shadows_the_anterior_view_only_and_only_where_it_lies():
@@ -120,8 +120,8 @@ def test_metal_shadows_the_anterior_view_only_and_only_where_it_lies():
     piece = Metal("coin", (50.0, 100.0), (20.0, 20.0), 0.0, 0.4)
     image = np.full(fine.shape, 100.0, np.float32)
     camera = replace(fine, metal=(piece,))
-    assert shadow(image, camera, "posterior") is image
-    dark = shadow(image, camera, "anterior")
+    assert attenuate_by_metal(image, camera, "posterior") is image
+    dark = attenuate_by_metal(image, camera, "anterior")
     # R = +50 lies left of the middle of the picture, S = 100 150 rows below the upper edge.
     row, column = (400 - 100) // 2, 150 - 25
     assert dark[row - 3 : row + 3, column - 3 : column + 3].max() < 42
@@ -135,7 +135,7 @@ def test_metal_shadows_the_anterior_view_only_and_only_where_it_lies():
 def test_a_long_piece_lies_along_its_angle():
     fine = replace(CAMERA, shape=(400, 300), spacing=2.0, top=400.0)
     camera = replace(fine, metal=(Metal("bar", (0.0, 0.0), (60.0, 6.0), 45.0, 0.2),))
-    dark = shadow(np.ones(fine.shape, np.float32), camera, "anterior")
+    dark = attenuate_by_metal(np.ones(fine.shape, np.float32), camera, "anterior")
     # 45 degrees from R towards S: patient's right (left of the picture) and up.
     assert dark[200 - 15, 150 - 15] < 0.6
     assert dark[200 - 15, 150 + 15] > 0.99
@@ -144,7 +144,7 @@ def test_a_long_piece_lies_along_its_angle():
 @pytest.mark.parametrize("place", [(0.0, 1000.0), (0.0, -1000.0), (300.0, 0.0), (5000.0, 5000.0)])
 def test_metal_at_or_beyond_the_edge_of_the_field_does_no_harm(place):
     camera = replace(CAMERA, metal=(Metal("coin", place, (20.0, 20.0), 0.0, 0.4),))
-    dark = shadow(np.ones(CAMERA.shape, np.float32), camera, "anterior")
+    dark = attenuate_by_metal(np.ones(CAMERA.shape, np.float32), camera, "anterior")
     assert dark.shape == CAMERA.shape
     assert ((dark > 0.3) & (dark <= 1)).all()
 
@@ -174,15 +174,15 @@ def test_metal_follows_the_patient_who_moves(person):
     camera = replace(
         faultless_camera(person),
         metal=(Metal("coin", (0.0, -200.0), (30.0, 30.0), 0.0, 0.2),),
-        motion=(Jerk(-DETECTOR_MM, 0, 6),),
+        motion=(PatientMovement(-DETECTOR_MM, 0, 6),),
     )
     image = np.full(camera.shape, 100.0, np.float32)
-    still = displace(image, replace(camera, motion=()), "anterior")
-    moved = displace(image, camera, "anterior")
+    still = apply_acquisition_effects(image, replace(camera, motion=()), "anterior")
+    moved = apply_acquisition_effects(image, camera, "anterior")
     assert np.allclose(moved[:, 6:], still[:, :-6], rtol=1e-4)
 
 
 def faultless_camera(person):
-    from SpectBoneMetSegTrainingLib.phantom.camera.draw import faultless
+    from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import ideal_camera
 
-    return faultless(draw_camera(person, np.random.default_rng(0), (256, 64), 9.04))
+    return ideal_camera(draw_camera(person, np.random.default_rng(0), (256, 64), 9.04))

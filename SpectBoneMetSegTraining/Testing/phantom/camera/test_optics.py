@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, Jerk
-from SpectBoneMetSegTrainingLib.phantom.camera.detector import field
-from SpectBoneMetSegTrainingLib.phantom.camera.draw import describe, draw_camera, faultless
-from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import displace
-from SpectBoneMetSegTrainingLib.phantom.camera.motion import shift
+from SpectBoneMetSegTrainingLib.phantom.camera.acquisition import Camera, PatientMovement
+from SpectBoneMetSegTrainingLib.phantom.camera.detector import field_of_view
+from SpectBoneMetSegTrainingLib.phantom.camera.image_chain import apply_acquisition_effects
+from SpectBoneMetSegTrainingLib.phantom.camera.motion import apply_view_shift
 from SpectBoneMetSegTrainingLib.phantom.camera.optics import (
     SLAB_MM,
-    Depths,
+    DepthSlabs,
     add_scatter,
-    make_depths,
+    make_depth_slabs,
     project,
-    refine,
     splat,
+    upsample,
 )
+from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import describe_camera, draw_camera, ideal_camera
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import Person
 from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
@@ -50,7 +50,7 @@ def points_inside(count, seed=0):
 def unit_depths(shape=CAMERA.shape):
     ones = np.ones((len(CENTRES), *shape), np.float32)
     distance = np.full(len(CENTRES), 100.0)
-    return Depths(CENTRES, dict.fromkeys(VIEW_NAMES, ones), dict.fromkeys(VIEW_NAMES, distance))
+    return DepthSlabs(CENTRES, dict.fromkeys(VIEW_NAMES, ones), dict.fromkeys(VIEW_NAMES, distance))
 
 
 @given(st.integers(1, 200), st.integers(0, 1000))
@@ -101,23 +101,23 @@ def test_the_centre_of_mass_does_not_depend_on_the_grid():
     st.integers(1, 5),
 )
 def test_refining_keeps_a_constant(value, shape, factor):
-    fine = refine(np.full((2, *shape), value, np.float32), factor, (shape[0] * factor, shape[1] * factor))
+    fine = upsample(np.full((2, *shape), value, np.float32), factor, (shape[0] * factor, shape[1] * factor))
     assert fine.shape == (2, shape[0] * factor, shape[1] * factor)
     assert np.allclose(fine, value, atol=1e-5)
 
 
 @given(hnp.arrays(np.float32, (5, 6), elements=st.floats(0, 100, width=32)))
 def test_refining_stays_within_its_neighbours_and_averages_back_inside(image):
-    fine = refine(image, 4, (20, 24))
+    fine = upsample(image, 4, (20, 24))
     assert fine.min() >= image.min() - 1e-3
     assert fine.max() <= image.max() + 1e-3
     ramp = np.add.outer(np.arange(5), 2 * np.arange(6)).astype(np.float32)
-    back = refine(ramp, 4, (20, 24)).reshape(5, 4, 6, 4).mean((1, 3))
+    back = upsample(ramp, 4, (20, 24)).reshape(5, 4, 6, 4).mean((1, 3))
     assert np.allclose(back[1:-1, 1:-1], ramp[1:-1, 1:-1], atol=1e-4)
 
 
 def test_refining_may_be_cut_short():
-    assert refine(np.ones((3, 3), np.float32), 4, (10, 11)).shape == (10, 11)
+    assert upsample(np.ones((3, 3), np.float32), 4, (10, 11)).shape == (10, 11)
 
 
 @pytest.mark.parametrize("view", VIEW_NAMES)
@@ -185,7 +185,7 @@ def block_person(turned=False):
 
 
 def look(person, view):
-    depths = make_depths(person, CAMERA)
+    depths = make_depth_slabs(person, CAMERA)
     activity = splat(person.bones, np.array([5.0, 3.0, 2.0]), CAMERA, depths.centres, CAMERA.shape)
     activity += splat(person.tissues, np.full(len(person.tissues), 0.01), CAMERA, depths.centres, CAMERA.shape)
     return project(activity, depths, CAMERA, view)
@@ -202,7 +202,7 @@ def test_the_view_from_behind_of_a_turned_person_is_the_view_from_the_front():
 
 def test_transmission_falls_with_depth_by_published_coefficients():
     person = block_person()
-    depths = make_depths(person, CAMERA)
+    depths = make_depth_slabs(person, CAMERA)
     assert len(depths.centres) == 180 / SLAB_MM
     front, behind = depths.transmission["anterior"], depths.transmission["posterior"]
     assert ((front > 0) & (front <= 1)).all()
@@ -218,7 +218,7 @@ def test_transmission_falls_with_depth_by_published_coefficients():
 
 
 def test_lung_lets_more_through_than_flesh():
-    front = make_depths(block_person(), CAMERA).transmission["anterior"]
+    front = make_depth_slabs(block_person(), CAMERA).transmission["anterior"]
     # Columns of the lung (the patient's left, so on the right) against the other side, at the back.
     assert front[0, 20, 22] > 1.3 * front[0, 20, 12]
 
@@ -242,8 +242,8 @@ def test_scatter_takes_any_matrix():
 def test_a_late_posterior_view_is_moved_and_the_anterior_never(by):
     image = np.random.default_rng(0).random((20, 15)).astype(np.float32)
     camera = replace(CAMERA, posterior_shift=by)
-    moved = shift(image, camera, "posterior")
-    assert shift(image, camera, "anterior") is image
+    moved = apply_view_shift(image, camera, "posterior")
+    assert apply_view_shift(image, camera, "anterior") is image
     rows, columns = np.indices(image.shape)
     rows, columns = rows - by[0], columns - by[1]
     inside = (rows >= 0) & (rows < 20) & (columns >= 0) & (columns < 15)
@@ -299,7 +299,7 @@ def test_most_drawn_cameras_hold_the_head_and_the_feet_and_few_do_not(person, ca
     head, feet = person.tissues[:, 2].max(), person.tissues[:, 2].min()
     held = []
     for camera in cameras:
-        rows, _ = field(camera, camera.shape)
+        rows, _ = field_of_view(camera, camera.shape)
         top, bottom = camera.top - rows.start * camera.spacing, camera.top - rows.stop * camera.spacing
         held.append((top > head, bottom < feet + 5))
         assert min(camera.gap) > 0
@@ -314,8 +314,8 @@ def test_the_same_seed_draws_the_same_camera(person):
 
 
 def test_a_camera_is_described_for_the_record(person):
-    camera = replace(draw_camera(person, np.random.default_rng(1)), motion=(Jerk(5.0, 1, 2),), capture=40.0)
-    said = json.loads(json.dumps(describe(camera)))
+    camera = replace(draw_camera(person, np.random.default_rng(1)), motion=(PatientMovement(5.0, 1, 2),), capture=40.0)
+    said = json.loads(json.dumps(describe_camera(camera)))
     assert (said["jerks"], said["capture_white_counts"]) == (1, 40.0)
     assert said["anterior_counts"] == round(camera.counts)
 
@@ -324,9 +324,9 @@ def test_a_faultless_camera_only_blurs_and_counts(person):
     rng = np.random.default_rng(3)
     image = rng.random((1024, 256)).astype(np.float32)
     for _ in range(50):
-        camera = faultless(draw_camera(person, rng, (1024, 256), 2.26))
-        assert np.array_equal(displace(image, camera, "anterior"), image)
-        assert np.array_equal(displace(image, camera, "posterior"), image)
+        camera = ideal_camera(draw_camera(person, rng, (1024, 256), 2.26))
+        assert np.array_equal(apply_acquisition_effects(image, camera, "anterior"), image)
+        assert np.array_equal(apply_acquisition_effects(image, camera, "posterior"), image)
         assert camera.views == VIEW_NAMES
         assert camera.smoothing == camera.enhancement == camera.capture == camera.unevenness == 0
 
@@ -340,7 +340,7 @@ def test_points_without_volume_change_nothing():
         tissue=np.concatenate([person.tissue, np.zeros(3, np.uint8)]),
         tissue_volume=np.concatenate([person.tissue_volume, np.zeros(3, np.float32)]),
     )
-    one, two = make_depths(person, CAMERA), make_depths(more, CAMERA)
+    one, two = make_depth_slabs(person, CAMERA), make_depth_slabs(more, CAMERA)
     assert np.array_equal(one.centres, two.centres)
     for view in VIEW_NAMES:
         assert np.array_equal(one.transmission[view], two.transmission[view])
@@ -348,9 +348,9 @@ def test_points_without_volume_change_nothing():
 
 def test_a_prosthesis_shadows_what_lies_behind_it():
     person = replace(block_person(), bone_volume=np.full(3, 20.0, np.float32))
-    plain = make_depths(person, CAMERA).transmission["anterior"]
+    plain = make_depth_slabs(person, CAMERA).transmission["anterior"]
     metal = replace(person, prosthesis=np.array([True, False, False]))
-    with_metal = make_depths(metal, CAMERA).transmission["anterior"]
+    with_metal = make_depth_slabs(metal, CAMERA).transmission["anterior"]
     # The first bone lies at R = 30, S = 20, in front: row 18, column 13.
     assert with_metal[0, 17, 12] < 0.85 * plain[0, 17, 12]
     assert np.allclose(with_metal[:, :6], plain[:, :6], rtol=5e-3)
@@ -370,7 +370,7 @@ def test_the_image_chain_of_a_symmetric_patient_is_symmetric():
         np.zeros((2 * len(person.tissues), 3), np.float32),
         np.zeros(6, bool),
     )
-    depths = make_depths(both, CAMERA)
+    depths = make_depth_slabs(both, CAMERA)
     activity = splat(both.bones, np.tile([5.0, 3.0, 2.0], 2), CAMERA, depths.centres, CAMERA.shape)
     for view in VIEW_NAMES:
         image = add_scatter(project(activity, depths, CAMERA, view), CAMERA)

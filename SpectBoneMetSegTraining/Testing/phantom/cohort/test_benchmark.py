@@ -18,11 +18,11 @@ from SpectBoneMetSegTrainingLib.dataset import sealed
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, read_json
 from SpectBoneMetSegTrainingLib.dataset.sealed import check_openings, open_sealed
 from SpectBoneMetSegTrainingLib.phantom.cohort import benchmark
-from SpectBoneMetSegTrainingLib.phantom.cohort.benchmark import Benchmark, accepted, make_benchmark, tree_digest
+from SpectBoneMetSegTrainingLib.phantom.cohort.benchmark import Benchmark, accepted_indices, make_benchmark, tree_digest
 from SpectBoneMetSegTrainingLib.phantom.cohort.data_sheet import mimic_kind, site
 from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import LesionView
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import LesionView
 
 SHAPE, SPACING, BLOCK = (512, 128), 4.52, 15
 SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, negatives=2)
@@ -146,12 +146,12 @@ def test_the_sealed_test_takes_patients_in_the_order_of_their_index_until_both_q
 )
 def test_patients_beyond_a_full_quota_stay_out(kinds, wanted):
     sizes = Benchmark(0, 0, 0, 0, positives=2, negatives=1)
-    assert accepted(dict(enumerate(kinds)), sizes) == wanted
+    assert accepted_indices(dict(enumerate(kinds)), sizes) == wanted
 
 
 def test_a_gap_in_what_was_drawn_is_filled_before_anything_is_accepted():
     sizes = Benchmark(0, 0, 0, 0, positives=1, negatives=1)
-    assert accepted({0: "positive", 2: "negative"}, sizes) is None
+    assert accepted_indices({0: "positive", 2: "negative"}, sizes) is None
 
 
 def test_the_truth_of_the_sealed_test_does_not_lie_open(made):

@@ -11,7 +11,7 @@ from SpectBoneMetSegTrainingLib.phantom.cohort import contact_sheet
 from SpectBoneMetSegTrainingLib.phantom.cohort.contact_sheet import (
     BLACK,
     GROUPS,
-    Shown,
+    SheetView,
     draw_contact_sheets,
     plot_sheet,
 )
@@ -43,7 +43,7 @@ def body():
     counts[20:26, 15:21] = 90
     outlines = np.zeros(counts.shape, bool)
     outlines[20:26, 15:21] = True
-    return Shown(counts, outlines)
+    return SheetView(counts, outlines)
 
 
 def test_dark_is_hot_and_outlines_are_in_the_lower_row_only(body, tmp_path):

@@ -9,23 +9,23 @@ from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.phantom.cohort import population_calibration
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import neighbour_noise
-from SpectBoneMetSegTrainingLib.phantom.cohort.figures_of_view import (
-    bone_levels,
-    elongation,
-    lesion_figures,
-    outline_fraction,
-    rib_width,
-    thigh_level,
-    view_figures,
-)
-from SpectBoneMetSegTrainingLib.phantom.cohort.population_calibration import evaluated, score_line, table_lines
+from SpectBoneMetSegTrainingLib.phantom.cohort.population_calibration import compare_population, score_line, table_lines
 from SpectBoneMetSegTrainingLib.phantom.cohort.population_tables import (
-    compare,
+    compare_rows,
     correlation,
     read_population,
     shipped_population,
     site_shares,
-    within,
+    within_tolerance,
+)
+from SpectBoneMetSegTrainingLib.phantom.cohort.view_statistics import (
+    bone_levels,
+    elongation,
+    lesion_statistics,
+    outline_fraction,
+    rib_width,
+    thigh_level,
+    view_statistics,
 )
 
 SHAPE = (100, 80)
@@ -64,23 +64,23 @@ def test_a_row_is_off_where_a_percentile_differs_by_more_than_a_fifth():
     tables = read_population(shipped_population())
     real = next(row.real for row in tables.rows if (row.name, row.view) == ("level_counts", "anterior"))
     ours = np.interp(np.linspace(0, 100, 2001), (0, *tables.percentiles, 100), (real[0], *real, real[-1]))
-    same = compare(tables, {("level_counts", "anterior"): ours.tolist()})[0]
+    same = compare_rows(tables, {("level_counts", "anterior"): ours.tolist()})[0]
     assert same.off == ()
     assert same.ours == pytest.approx(real, rel=0.01)
-    hot = compare(tables, {("level_counts", "anterior"): np.where(ours > 25, 1.3 * ours, ours).tolist()})[0]
+    hot = compare_rows(tables, {("level_counts", "anterior"): np.where(ours > 25, 1.3 * ours, ours).tolist()})[0]
     assert hot.off == (75, 95)
-    assert compare(tables, {("level_counts", "anterior"): [float("nan")]}) == []
+    assert compare_rows(tables, {("level_counts", "anterior"): [float("nan")]}) == []
 
 
 @pytest.mark.parametrize(("mine", "real", "good"), [(12, 10, True), (12.1, 10, False), (0.4, 0, True), (1.6, 1, False)])
 def test_a_fifth_is_allowed_and_half_a_lesion(mine, real, good):
-    assert within(mine, real) is good
+    assert within_tolerance(mine, real) is good
 
 
 def test_a_square_lesion_has_the_figures_of_a_square():
     counts = square(slice(20, 30), slice(20, 30), 90, 30)
     regions = square(slice(15, 35), slice(15, 35), 57, 0).astype(np.uint8)
-    (found,) = lesion_figures(counts, counts > 50, regions, 2.8, 15.0, THORAX)
+    (found,) = lesion_statistics(counts, counts > 50, regions, 2.8, 15.0, THORAX)
     assert found.area_cm2 == pytest.approx(100 * 0.28**2)
     assert (found.ratio, found.p95) == (pytest.approx(3), pytest.approx(6))
     assert found.elongation == pytest.approx(1)
@@ -89,7 +89,7 @@ def test_a_square_lesion_has_the_figures_of_a_square():
 
 def test_touching_outlines_are_one_lesion_and_one_below_the_box_is_not_of_the_thorax():
     counts = np.maximum(square(slice(70, 74), slice(20, 24), 90, 30), square(slice(74, 78), slice(24, 28), 90, 30))
-    (found,) = lesion_figures(counts, counts > 50, np.zeros(SHAPE, np.uint8), 2.8, 15.0, THORAX)
+    (found,) = lesion_statistics(counts, counts > 50, np.zeros(SHAPE, np.uint8), 2.8, 15.0, THORAX)
     assert (found.site, found.thorax) == ("", False)
 
 
@@ -126,7 +126,7 @@ def test_the_soft_tissue_of_the_thigh_lies_beside_the_femur():
 
 def test_all_rows_of_the_tables_are_measured(patient):
     regions = patient.regions["anterior"]
-    found = view_figures(patient.scan.anterior.counts, np.zeros(regions.shape, bool), regions, 9.04)
+    found = view_statistics(patient.scan.anterior.counts, np.zeros(regions.shape, bool), regions, 9.04)
     names = {row.name for row in read_population(shipped_population()).rows}
     assert names <= set(found.values) | set(population_calibration.LESION_ROWS)
     assert found.values["lesions"] == 0
@@ -142,10 +142,10 @@ def test_the_command_writes_tables_and_pictures_and_prints_what_is_off(patient, 
     shape = patient.scan.anterior.shape
     hot = patient.scan.anterior.counts > np.percentile(patient.scan.anterior.counts, 99.7)
     one = {
-        view: view_figures(patient.scan.anterior.counts, hot & np.ones(shape, bool), patient.regions[view], 9.04)
+        view: view_statistics(patient.scan.anterior.counts, hot & np.ones(shape, bool), patient.regions[view], 9.04)
         for view in ("anterior", "posterior")
     }
-    monkeypatch.setattr(population_calibration, "measured", lambda seed, spacing: one)
+    monkeypatch.setattr(population_calibration, "measure_patient", lambda seed, spacing: one)
     words = ["calibrate", "--patients", "4", "--jobs", "1", "--output", str(tmp_path / "out")]
     assert main(words) == 0
     out = capsys.readouterr().out
@@ -156,7 +156,7 @@ def test_the_command_writes_tables_and_pictures_and_prints_what_is_off(patient, 
     assert len(rows) > 40
     for picture in ("population.png", "joint.png"):
         assert (tmp_path / "out" / picture).stat().st_size > 10_000
-    result = evaluated(read_population(shipped_population()), [one] * 3)
+    result = compare_population(read_population(shipped_population()), [one] * 3)
     assert len(table_lines(result)) == len(rows)
     assert score_line(result).endswith("percentiles")
 

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
-from SpectBoneMetSegTrainingLib.phantom.disease.diffuse import draw_diffuse, paled
-from SpectBoneMetSegTrainingLib.phantom.disease.lesions import add_uptake, grown
+from SpectBoneMetSegTrainingLib.phantom.disease.diffuse import apply_tumour_sink, draw_diffuse
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import add_uptake, scale_focus
 from SpectBoneMetSegTrainingLib.phantom.disease.marrow import red_marrow
-from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, random_stream
 from SpectBoneMetSegTrainingLib.phantom.disease.tracer import Tracer
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import LUMBAR, THORACIC, load_skeleton
 from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
@@ -61,24 +61,24 @@ def test_red_marrow_reaches_into_the_upper_ends_of_femur_and_humerus(person):
 def test_the_more_metastases_take_up_the_paler_is_the_rest(person, drawn):
     tracer = even_tracer(person)
     foci = next(foci for pattern, foci in drawn if pattern == "superscan")
-    pale = paled(tracer, person, foci)
+    pale = apply_tumour_sink(tracer, person, foci)
     soft, kidney = (pale.tissues[person.tissue == TISSUES.index(name)] for name in ("soft tissue", "left kidney"))
     assert kidney.max() < soft.min() < 1
     assert np.array_equal(pale.bones, tracer.bones)
-    assert np.array_equal(paled(tracer, person, []).tissues, tracer.tissues)
+    assert np.array_equal(apply_tumour_sink(tracer, person, []).tissues, tracer.tissues)
 
 
 def test_diffuse_disease_changes_in_uptake_only(person, drawn):
     focus = drawn[0][1][0]
-    assert grown(focus, person, 1.5) is focus
+    assert scale_focus(focus, person, 1.5) is focus
 
 
 @pytest.mark.slow
 def test_a_tenth_to_a_third_of_the_diseased_have_it(monkeypatch):
     monkeypatch.setattr(patient_module, "draw_mimics", lambda *_: [])
-    patterns = [draw_patient(stream((9, i), 0), positive=True).pattern for i in range(60)]
+    patterns = [draw_patient(random_stream((9, i), 0), positive=True).pattern for i in range(60)]
     assert 0.05 < np.mean([pattern != "foci" for pattern in patterns]) < 0.33
-    assert draw_patient(stream(3, 0), positive=False).pattern == ""
+    assert draw_patient(random_stream(3, 0), positive=False).pattern == ""
 
 
 def test_a_patient_with_it_is_outlined_and_not_flagged(coarse_case, monkeypatch):

@@ -10,18 +10,18 @@ from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import (
     Focus,
     add_uptake,
-    crossed,
+    bone_points,
     draw_cold,
     draw_metastases,
-    grown,
     make_focus,
-    points_of,
-    uptake_of,
+    scale_focus,
+    spread_to_neighbours,
+    uptake_factor,
     with_uptake,
 )
-from SpectBoneMetSegTrainingLib.phantom.disease.sites import HIP_BONES
+from SpectBoneMetSegTrainingLib.phantom.disease.metastatic_sites import HIP_BONES
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import THORACIC, load_skeleton
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import OUTLINE_LEVEL, LesionView, label_view, local_top
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import OUTLINE_LEVEL, LesionView, label_lesion, local_maximum
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_rib_lesions_are_longer_the_more_they_are_stretched_along_the_rib(person
     spots, stripes = (
         [make_focus(person, rng, "metastasis", "left rib 7", 7.0, stretch, 5.0, start) for start in starts]
         for stretch in (1.0, 3.0)
-        for starts in [rng.choice(points_of("left rib 7"), 6)]
+        for starts in [rng.choice(bone_points("left rib 7"), 6)]
     )
 
     def spread(focus):
@@ -84,32 +84,32 @@ def test_rib_lesions_are_longer_the_more_they_are_stretched_along_the_rib(person
 
 def test_a_long_rib_lesion_follows_the_bend_of_the_rib(person):
     # The side of a rib is bent most: a straight lesion of this length would leave the rib and break off.
-    index = points_of("left rib 6")
+    index = bone_points("left rib 6")
     start = int(index[np.argmin(person.atlas_bones[index, 0])])
     focus = make_focus(person, np.random.default_rng(1), "metastasis", "left rib 6", 15.0, 4.0, 5.0, start)
     assert np.ptp(person.bones[focus.index[focus.share > 0.5], 1]) > 75
 
 
 def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, monkeypatch):
-    monkeypatch.setattr(lesions_module, "CROSSING", 0.0)
+    monkeypatch.setattr(lesions_module, "CROSSING_PROBABILITY", 0.0)
     assert len(draw_metastases(person, np.random.default_rng(6), count=25)) == 25
     assert draw_metastases(person, np.random.default_rng(0), count=0) == []
 
 
 def test_a_large_lesion_crosses_into_the_bones_beside_it(person):
-    head = points_of("left humerus")
+    head = bone_points("left humerus")
     start = int(head[np.argmax(person.atlas_bones[head, 2])])
     focus = make_focus(person, np.random.default_rng(3), "metastasis", "left humerus", 40.0, 1.0, 20.0, start)
-    parts = crossed(person, focus)
+    parts = spread_to_neighbours(person, focus)
     assert "left scapula" in {part.bone for part in parts}
     names = load_skeleton().names
     for part in parts:
         assert set(person.bone[part.index]) == {names.index(part.bone)}
         assert (part.uptake, part.start, part.form) == (focus.uptake, focus.start, focus.form)
-        larger = grown(part, person, 1.3)
+        larger = scale_focus(part, person, 1.3)
         assert set(part.index) <= set(larger.index)
     small = make_focus(person, np.random.default_rng(3), "metastasis", "left femur", 6.0, 1.0, 20.0)
-    assert crossed(person, small) == []
+    assert spread_to_neighbours(person, small) == []
 
 
 def test_lesions_reach_sixty_square_centimetres_and_ninety_times_normal_bone(person):
@@ -142,7 +142,13 @@ def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(per
 
 
 def test_uptake_is_less_in_units_of_bright_bones_and_more_in_those_of_faint_ones(person):
-    assert uptake_of("T8") < uptake_of("left rib 6") < 1 == uptake_of("left clavicle") < uptake_of("right femur")
+    assert (
+        uptake_factor("T8")
+        < uptake_factor("left rib 6")
+        < 1
+        == uptake_factor("left clavicle")
+        < uptake_factor("right femur")
+    )
     drawn = [
         focus for seed in range(40) for focus in draw_metastases(person, np.random.default_rng(seed), "breast", 30)
     ]
@@ -164,7 +170,7 @@ def test_large_metastases_of_ribs_are_not_endless_and_large_ones_take_up_less_in
     foci = [focus for patient in drawn for focus in patient if focus.form.core == 0]
     for focus in foci:
         # What crosses into a rib from another bone keeps that one's form.
-        if "rib" in focus.bone and focus.start in points_of(focus.bone):
+        if "rib" in focus.bone and focus.start in bone_points(focus.bone):
             assert focus.form.radius * focus.form.stretch <= max(60, focus.form.radius) + 1e-6
     size, uptake = np.array([(f.form.radius, f.uptake) for f in foci if f.bone in HIP_BONES]).T
     assert np.median(uptake[size > 18]) < 0.85 * np.median(uptake[size < 10])
@@ -193,7 +199,7 @@ def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bo
     rng = np.random.default_rng(2)
     for _ in range(4):
         focus = make_focus(person, rng, "metastasis", bone, 9.0, 1.3, 4.0)
-        larger, smaller, same = (grown(focus, person, factor) for factor in (1.5, 0.6, 1.0))
+        larger, smaller, same = (scale_focus(focus, person, factor) for factor in (1.5, 0.6, 1.0))
         assert set(smaller.index) <= set(focus.index) <= set(larger.index)
         assert len(smaller.index) < len(focus.index) < len(larger.index)
         assert np.array_equal(same.share, focus.share)
@@ -204,8 +210,8 @@ def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bo
 def test_a_growing_lesion_keeps_its_outline(person):
     # What lies at some distance in the small one lies 1.25 times as far out in the large one: the same shape.
     focus = make_focus(person, np.random.default_rng(5), "metastasis", "right hip bone", 14.0, 1.2, 4.0)
-    larger = grown(grown(focus, person, 1.6), person, 1 / 1.28)
-    again = grown(focus, person, 1.25)
+    larger = scale_focus(scale_focus(focus, person, 1.6), person, 1 / 1.28)
+    again = scale_focus(focus, person, 1.25)
     assert larger.form.radius == pytest.approx(17.5)
     assert np.array_equal(larger.index, again.index)
     assert np.allclose(larger.share, again.share, atol=1e-6)
@@ -259,7 +265,7 @@ def view_of(signal, background):
     """A lesion of a row of five pixels on an even background, and its label."""
     extra = np.zeros((5, 9), np.float32)
     extra[2, 2:7] = np.array(signal, np.float32)
-    return label_view(extra, extra + np.float32(background))
+    return label_lesion(extra, extra + np.float32(background))
 
 
 def test_the_outline_lies_at_half_height_of_the_lesions_top():
@@ -296,7 +302,7 @@ def test_noise_alone_makes_a_lesion_unlabelled():
 
 def test_a_lesion_that_is_not_there_has_no_mask():
     empty = np.zeros((4, 4), np.float32)
-    label = label_view(empty, empty + 5)
+    label = label_lesion(empty, empty + 5)
     assert isinstance(label, LesionView)
     assert not label.mask.any()
     assert (label.contrast, label.snr, label.visible) == (0, 0, False)
@@ -306,9 +312,9 @@ def test_a_lesion_that_is_not_there_has_no_mask():
 def test_the_outline_does_not_depend_on_the_number_of_counts(factor, seed):
     extra = np.random.default_rng(seed).random((6, 6)).astype(np.float32)
     # Away from the threshold, where rounding decides.
-    assume(np.abs(extra - OUTLINE_LEVEL * local_top(extra)).min() > 1e-4)
-    one = label_view(extra, extra + 1)
-    two = label_view(extra * np.float32(factor), (extra + 1) * np.float32(factor))
+    assume(np.abs(extra - OUTLINE_LEVEL * local_maximum(extra)).min() > 1e-4)
+    one = label_lesion(extra, extra + 1)
+    two = label_lesion(extra * np.float32(factor), (extra + 1) * np.float32(factor))
     assert np.array_equal(one.mask, two.mask)
     assert two.contrast == pytest.approx(one.contrast, rel=1e-3)
     assert two.snr == pytest.approx(one.snr * np.sqrt(factor), rel=1e-3)

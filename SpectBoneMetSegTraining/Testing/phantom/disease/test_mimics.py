@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
 from SpectBoneMetSegTrainingLib.phantom.disease import mimics as mimics_module
-from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, draw_metastases, points_of
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, bone_points, draw_metastases
 from SpectBoneMetSegTrainingLib.phantom.disease.mimics import KINDS, draw_mimics
-from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, random_stream
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, THORACIC, load_skeleton
 
 
@@ -22,7 +22,7 @@ def cheap_focus(monkeypatch):
     """Only what was asked of a focus, so that thousands can be drawn."""
 
     def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, **shape):
-        start = int(points_of(bone)[0]) if start is None else start
+        start = int(bone_points(bone)[0]) if start is None else start
         return Focus(kind, bone, np.array([start]), np.array([radius], np.float32), uptake, start)
 
     monkeypatch.setattr(lesions_module, "make_focus", focus)
@@ -114,7 +114,7 @@ def test_the_lowest_lumbar_facets_wear_most(person, cheap_focus):
 def test_joints_of_the_whole_body_wear(person, bone, place):
     table = {(name, where) for name, where, _, _ in mimics_module.JOINTS}
     assert (bone, place) in table
-    points = person.atlas_bones[points_of(f"right {bone}")]
+    points = person.atlas_bones[bone_points(f"right {bone}")]
     assert np.linalg.norm(points - place, axis=1).min() < 8
 
 
@@ -130,7 +130,7 @@ def test_a_thoracotomy_leaves_stripes_on_neighbouring_ribs_of_one_side(person):
 
 def test_pagets_disease_takes_a_whole_bone(person):
     (focus,) = mimics_module._paget(person, np.random.default_rng(0))
-    assert np.array_equal(np.sort(focus.index), points_of(focus.bone))
+    assert np.array_equal(np.sort(focus.index), bone_points(focus.bone))
     assert (focus.share == 1).all()
     assert mimics_module._paget(replace(person, bone_volume=0 * person.bone_volume), np.random.default_rng(0)) == []
 
@@ -149,7 +149,7 @@ def test_a_drilled_hole_has_a_warm_rim_and_no_warm_middle(person, mimics):
 
 
 def test_patients_with_metastases_have_few_mimics_for_each_lesion():
-    drawn = [draw_patient(stream((21, i), 0), positive=True) for i in range(12)]
+    drawn = [draw_patient(random_stream((21, i), 0), positive=True) for i in range(12)]
     assert sum(len(patient.mimics) for patient in drawn) < 0.3 * sum(len(patient.metastases) for patient in drawn)
 
 
@@ -175,7 +175,7 @@ def test_a_compression_fracture_crosses_the_whole_vertebra(person):
         person, np.random.default_rng(0), "compression fracture", "L1", 0.7, 0.0, 26.0, 4.0, 0.3
     )
     core = person.atlas_bones[focus.index[focus.share > 0.5]]
-    body = person.atlas_bones[points_of("L1")]
+    body = person.atlas_bones[bone_points("L1")]
     assert np.ptp(core[:, 0]) > 0.6 * np.ptp(body[:, 0])
     assert np.ptp(core[:, 2]) < 0.75 * np.ptp(body[:, 2])
 

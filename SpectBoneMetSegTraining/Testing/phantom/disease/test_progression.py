@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import with_uptake
 from SpectBoneMetSegTrainingLib.phantom.disease.mimics import draw_mimics
-from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, person_of, stream
+from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, person_of, random_stream
 from SpectBoneMetSegTrainingLib.phantom.disease.progression import GONE_BELOW, follow_up
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case, simulate_series
 
@@ -16,7 +16,7 @@ COARSE = {"shape": (256, 64), "spacing": 9.04}
 
 @pytest.fixture(scope="module")
 def ill():
-    return draw_patient(stream(5, 0), positive=True)
+    return draw_patient(random_stream(5, 0), positive=True)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_flare_is_hotter_once_and_then_responds(ill):
 
 
 def test_the_healthy_stay_healthy():
-    healthy = draw_patient(stream(6, 0), positive=False)
+    healthy = draw_patient(random_stream(6, 0), positive=False)
     assert not follow_up(healthy, np.random.default_rng(0), "progression").metastases
 
 

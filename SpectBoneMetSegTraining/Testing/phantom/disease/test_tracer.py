@@ -11,7 +11,7 @@ from SpectBoneMetSegTrainingLib.phantom.disease.tracer import (
     day_tracer,
     draw_age,
     draw_tracer,
-    uneven,
+    heterogeneity,
 )
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import RIBS, load_skeleton
 from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES, load_body
@@ -156,8 +156,8 @@ def test_another_day_changes_bladder_and_kidneys_but_not_the_pattern_of_bone(per
 
 def test_unevenness_is_smooth_and_about_one():
     points = load_skeleton().points[load_skeleton().of(RIBS[5], "T8", "sacrum")]
-    factor = uneven(points, np.random.default_rng(1), (20, 120), 0.05)
+    factor = heterogeneity(points, np.random.default_rng(1), (20, 120), 0.05)
     assert factor.mean() == pytest.approx(1, abs=0.1)
     assert 0.05 < factor.std() < 0.25
-    beside = uneven(points + np.float32(1), np.random.default_rng(1), (20, 120), 0.05)
+    beside = heterogeneity(points + np.float32(1), np.random.default_rng(1), (20, 120), 0.05)
     assert np.abs(beside / factor - 1).max() < 0.2

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.camera.camera_habits import SITE_B, USUAL
-from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera
+from SpectBoneMetSegTrainingLib.phantom.camera.camera_profiles import SITE_B, USUAL
+from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import draw_camera
 from SpectBoneMetSegTrainingLib.phantom.cohort.benchmark import BENCHMARKS
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case
 
 
 def test_its_cameras_count_less_and_blur_more(person):
     rng = np.random.default_rng(0)
-    usual, other = ([draw_camera(person, rng, habits=habits) for _ in range(200)] for habits in (USUAL, SITE_B))
+    usual, other = ([draw_camera(person, rng, profile=profile) for _ in range(200)] for profile in (USUAL, SITE_B))
     for name, lower in (("counts", other), ("intrinsic", usual), ("scatter", usual)):
         higher = usual if lower is other else other
         assert np.median([getattr(c, name) for c in lower]) < 0.8 * np.median([getattr(c, name) for c in higher]), name

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import (
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import (
     MINIMUM_RATIO,
-    label_together,
-    label_view,
-    local_top,
-    ring_ratio,
+    label_lesion,
+    label_lesions,
+    lesion_to_background,
+    local_maximum,
 )
 
 SHAPE = (90, 120)
@@ -26,14 +26,14 @@ def block(rows, columns, height):
 
 
 def together(*extras, background=20.0):
-    return label_together([(WHOLE, extra) for extra in extras], np.sum(extras, axis=0) + np.float32(background))
+    return label_lesions([(WHOLE, extra) for extra in extras], np.sum(extras, axis=0) + np.float32(background))
 
 
 def test_one_hot_pixel_does_not_shrink_the_outline_of_a_large_lesion():
     plain = block(slice(30, 60), slice(40, 80), 60.0)
     spiked = plain.copy()
     spiked[44:47, 58:61] = 600.0
-    assert np.array_equal(label_view(spiked, spiked + 20).mask, plain > 0)
+    assert np.array_equal(label_lesion(spiked, spiked + 20).mask, plain > 0)
 
 
 def test_foci_whose_outlines_touch_are_one_outline_of_the_strongest():
@@ -73,7 +73,7 @@ def test_pieces_of_one_lesion_are_one_lesion():
 def test_healthy_bone_brighter_than_its_surroundings_is_no_lesion_by_that_alone():
     bone = block(slice(20, 70), slice(50, 62), 60.0)
     faint = block(slice(40, 46), slice(50, 62), 12.0)
-    view = label_view(faint, faint + bone + 20)
+    view = label_lesion(faint, faint + bone + 20)
     assert view.ratio > MINIMUM_RATIO
     assert not view.visible
 
@@ -82,10 +82,10 @@ def test_the_ring_leaves_other_lesions_out():
     inside, other = block(slice(40, 44), slice(40, 44), 1) > 0, block(slice(36, 48), slice(45, 50), 1) > 0
     total = np.full(SHAPE, 10, np.float32)
     total[inside], total[other] = 30, 500
-    assert ring_ratio(total, inside, other, 5) == pytest.approx(3)
-    assert ring_ratio(total, inside, ~inside, 5) < 3
+    assert lesion_to_background(total, inside, other, 5) == pytest.approx(3)
+    assert lesion_to_background(total, inside, ~inside, 5) < 3
 
 
 def test_the_local_top_of_nothing_is_one():
-    assert local_top(np.zeros((4, 4), np.float32)) == 1.0
-    assert label_together([], np.ones(SHAPE, np.float32)) == []
+    assert local_maximum(np.zeros((4, 4), np.float32)) == 1.0
+    assert label_lesions([], np.ones(SHAPE, np.float32)) == []

@@ -7,9 +7,15 @@ import pytest
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
 from SpectBoneMetSegTrainingLib.dataset.reader_agreement import dice
 from SpectBoneMetSegTrainingLib.phantom.scan import readers
-from SpectBoneMetSegTrainingLib.phantom.scan.readers import READERS, SimulatedReader, annotate, consensus, marks
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import OUTLINE_LEVEL, label_lesion
+from SpectBoneMetSegTrainingLib.phantom.scan.readers import (
+    READERS,
+    SimulatedReader,
+    annotate,
+    annotation_mask,
+    consensus,
+)
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import OUTLINE_LEVEL, label_view
 
 SHAPE, SPACING = (120, 90), 2.26
 
@@ -24,7 +30,7 @@ def made_case(spots, kinds=None, views=VIEW_NAMES):
     total = np.full(SHAPE, 20, np.float32) + sum(blob(*spot) for spot in spots)
     lesions = []
     for number, spot in enumerate(spots, 1):
-        shown = label_view(blob(*spot), total)
+        shown = label_lesion(blob(*spot), total)
         kind = (kinds or {}).get(number, "metastasis")
         lesions.append(SimulatedLesion(number, f"m{number}", kind, "baseline", "T5", 5.0, dict.fromkeys(views, shown)))
     front = PlanarView(total, (SPACING, SPACING), "anterior")
@@ -47,21 +53,21 @@ def all_seeing(level, offset=0.0):
 
 @pytest.fixture
 def steady(monkeypatch):
-    for name in ("HAND", "LEVEL_WAVER", "OFFSET_WAVER_MM"):
+    for name in ("JITTER", "LEVEL_SIGMA", "OFFSET_SIGMA_MM"):
         monkeypatch.setattr(readers, name, 0.0)
 
 
 def test_every_reader_marks_both_views_and_no_two_alike(case):
     panel = consensus(case, (1, 2))
-    assert len(panel.marks) == READERS
-    assert set(panel.marks[0]) == set(panel.agreed) == set(panel.lesions) == set(VIEW_NAMES)
-    assert not (panel.marks[0]["posterior"] == panel.marks[1]["posterior"]).all()
+    assert len(panel.annotations) == READERS
+    assert set(panel.annotations[0]) == set(panel.agreed) == set(panel.lesions) == set(VIEW_NAMES)
+    assert not (panel.annotations[0]["posterior"] == panel.annotations[1]["posterior"]).all()
 
 
 def test_the_same_seed_gives_the_same_readings(case):
     one, two = consensus(case, (1, 2)), consensus(case, (1, 2))
     for view in VIEW_NAMES:
-        assert all((a[view] == b[view]).all() for a, b in zip(one.marks, two.marks, strict=True))
+        assert all((a[view] == b[view]).all() for a, b in zip(one.annotations, two.annotations, strict=True))
         assert (one.agreed[view].mask == two.agreed[view].mask).all()
 
 
@@ -103,7 +109,7 @@ def test_readers_who_agree_leave_the_outlines_of_one_of_them(case, monkeypatch, 
     panel = consensus(case, (0,))
     found = panel.agreed["anterior"]
     assert found.decided_by == "agreement"
-    assert np.array_equal(found.mask, panel.marks[found.reader]["anterior"])
+    assert np.array_equal(found.mask, panel.annotations[found.reader]["anterior"])
     assert set(panel.lesions["anterior"]) == {1, 2, 3, 4}
 
 
@@ -132,7 +138,7 @@ def test_a_pixel_that_readers_give_to_different_lesions_goes_to_one_of_them(case
 def test_marks_lie_inside_the_lesions_projections(case):
     drawn = annotate(case, all_seeing(0.3, 3.0), np.random.default_rng(0))
     for view in VIEW_NAMES:
-        marked = marks(case, view, drawn[view])
+        marked = annotation_mask(case, view, drawn[view])
         reach = np.zeros(SHAPE, bool)
         for lesion in case.lesions:
             reach[lesion.views[view].box] = True
@@ -199,7 +205,7 @@ def test_pairs_of_readers_overlap_about_as_physicians_do(case):
     pairs, exact = [], []
     truth = np.any([lesion.views["anterior"].mask for lesion in case.lesions], axis=0)
     for seed in range(40):
-        first, second, third = (marked["anterior"] for marked in consensus(case, (seed,)).marks)
+        first, second, third = (marked["anterior"] for marked in consensus(case, (seed,)).annotations)
         pairs += [dice(first, second), dice(first, third), dice(second, third)]
         exact += [dice(marked, truth) for marked in (first, second, third)]
     assert 0.65 < np.mean(pairs) < 0.85
@@ -208,7 +214,7 @@ def test_pairs_of_readers_overlap_about_as_physicians_do(case):
 
 def test_a_cold_lesion_has_an_outline_and_negative_contrast_but_is_never_visible():
     missing = blob(60, 45, 5, 12)
-    shown = label_view(missing, 20 - missing, cold=True)
+    shown = label_lesion(missing, 20 - missing, cold=True)
     assert shown.mask[60, 45]
     assert shown.contrast < -0.3
     assert shown.snr < 0

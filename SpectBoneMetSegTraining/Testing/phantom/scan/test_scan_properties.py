@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera, faultless
-from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depths, project, splat
-from SpectBoneMetSegTrainingLib.phantom.scan.lesion_projection import project_focus, windowed
+from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depth_slabs, project, splat
+from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import draw_camera, ideal_camera
+from SpectBoneMetSegTrainingLib.phantom.scan.lesion_projection import acquired_window, project_focus
 
 
 @pytest.fixture(scope="module")
 def acquired(person):
-    camera = faultless(draw_camera(person, np.random.default_rng(2), (256, 64), 9.04))
-    return camera, make_depths(person, camera)
+    camera = ideal_camera(draw_camera(person, np.random.default_rng(2), (256, 64), 9.04))
+    return camera, make_depth_slabs(person, camera)
 
 
 def test_a_focus_in_its_window_counts_what_it_counts_in_the_whole_scan(person, acquired):
@@ -21,7 +21,7 @@ def test_a_focus_in_its_window_counts_what_it_counts_in_the_whole_scan(person, a
     levels = np.ones(len(index), np.float32)
     volume = splat(person.bones[index], levels * person.bone_volume[index], camera, depths.centres, camera.shape)
     for view in camera.views:
-        box, small = windowed(project_focus(person, index, levels, camera, depths), view, 1.0, camera)
+        box, small = acquired_window(project_focus(person, index, levels, camera, depths), view, 1.0, camera)
         whole = project(volume, depths, camera, view)
         assert small.sum() == pytest.approx(whole.sum(), rel=0.01)
         assert np.allclose(whole[box], small, atol=0.002 * whole.max())
@@ -44,7 +44,7 @@ def test_the_mirrored_patient_gives_the_mirrored_scan(person, acquired):
     other = replace(person, bones=person.bones * flip, tissues=person.tissues * flip)
     images = []
     for someone in (person, other):
-        depths = make_depths(someone, camera)
+        depths = make_depth_slabs(someone, camera)
         volume = splat(someone.bones, someone.bone_volume, camera, depths.centres, camera.shape)
         images.append({view: project(volume, depths, camera, view) for view in camera.views})
     for view in camera.views:

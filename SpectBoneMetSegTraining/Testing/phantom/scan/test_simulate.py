@@ -6,7 +6,7 @@ from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegTrainingLib.phantom.camera.detector import OUTSIDE_COUNTS
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import make_focus
-from SpectBoneMetSegTrainingLib.phantom.scan.truth import MINIMUM_CONTRAST, MINIMUM_RATIO, MINIMUM_SNR
+from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import MINIMUM_CONTRAST, MINIMUM_RATIO, MINIMUM_SNR
 
 
 def middle(mask):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 from SpectBoneMetSegTrainingLib.dataset.cases import IGNORE, LESION
-from SpectBoneMetSegTrainingLib.phantom.store.compose import compose, draw_composition, expect, sum_of
+from SpectBoneMetSegTrainingLib.phantom.store.compose import compose, draw_composition, expected_counts, sum_projections
 from SpectBoneMetSegTrainingLib.phantom.store.crops import crop_of, window_of
 from SpectBoneMetSegTrainingLib.phantom.store.project import project_patient
 
@@ -46,7 +46,7 @@ def test_the_same_random_numbers_give_the_same_scan(patient):
 
 def test_the_first_view_has_the_counts_of_the_camera_and_the_other_its_share(patient):
     drawn = plain(patient)
-    healthy, lesions = expect(patient, drawn, WHOLE)
+    healthy, lesions = expected_counts(patient, drawn, WHOLE)
     totals = {view: healthy[view].sum() + sum(image.sum() for _, image in lesions[view]) for view in VIEW_NAMES}
     assert totals["anterior"] == pytest.approx(drawn.camera.counts, rel=0.03)
     scan = compose(patient, drawn, rng(1))
@@ -57,8 +57,8 @@ def test_the_first_view_has_the_counts_of_the_camera_and_the_other_its_share(pat
 
 def test_noise_of_an_unprocessed_scan_is_that_of_counting(patient):
     drawn = plain(patient, blur=0.0, camera=replace(plain(patient).camera, unevenness=0.0))
-    healthy, lesions = expect(patient, drawn, WHOLE)
-    total = healthy["anterior"] + sum_of(lesions["anterior"], healthy["anterior"].shape)
+    healthy, lesions = expected_counts(patient, drawn, WHOLE)
+    total = healthy["anterior"] + sum_projections(lesions["anterior"], healthy["anterior"].shape)
     body = total > 3
     difference = compose(patient, drawn, rng(2)).counts["anterior"] - total
     assert (difference[body] ** 2 / total[body]).mean() == pytest.approx(1.0, abs=0.1)
@@ -110,7 +110,7 @@ def test_a_window_has_the_labels_that_the_whole_scan_has_there(patient):
 def test_a_window_expects_the_counts_that_the_whole_scan_has_there(patient):
     drawn = plain(patient)
     window = window_of(patient.thorax)
-    whole, part = expect(patient, drawn, WHOLE)[0], expect(patient, drawn, window)[0]
+    whole, part = expected_counts(patient, drawn, WHOLE)[0], expected_counts(patient, drawn, window)[0]
     for view in VIEW_NAMES:
         # Scatter from farther off than the surroundings is left out.
         difference = np.abs(whole[view][window] - part[view])

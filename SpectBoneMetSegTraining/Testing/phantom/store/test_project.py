@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
-from SpectBoneMetSegTrainingLib.phantom.camera.draw import draw_camera, faultless
-from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depths, project
+from SpectBoneMetSegTrainingLib.phantom.camera.optics import make_depth_slabs, project
+from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import draw_camera, ideal_camera
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import add_uptake, draw_metastases
 from SpectBoneMetSegTrainingLib.phantom.disease.tracer import draw_tracer
 from SpectBoneMetSegTrainingLib.phantom.person.anatomy import draw_posture, draw_shape, make_person, reference_person
@@ -31,8 +31,8 @@ def day():
     tracer = draw_tracer(reference, rng, shape.age)
     foci = draw_metastases(reference, rng, "breast", 12)
     person = make_person(shape, draw_posture(rng), rng)
-    camera = faultless(draw_camera(person, rng, **FIELD))
-    return _Day(person, camera, make_depths(person, camera)), tracer, foci
+    camera = ideal_camera(draw_camera(person, rng, **FIELD))
+    return _Day(person, camera, make_depth_slabs(person, camera)), tracer, foci
 
 
 def added(layers, view, shape):

@@ -24,7 +24,7 @@ RegionMap = NDArray[np.uint8]
 #: Pixels around lesions that are left out of a bone's level; width of the ring around a lesion.
 MARGIN_PIXELS, RING_PIXELS = 4, 5
 #: A bone's level is told when so many of its pixels are left; a lesion has at least so many.
-LEAST_BONE, LEAST_LESION = 20, 2
+MINIMUM_BONE_PIXELS, MINIMUM_LESION_PIXELS = 20, 2
 #: Bones whose pixels the share of lesions is taken of: those that the tables of real patients name. With forearms,
 #: hands, shanks and feet they would be a third more than real lesions (number times area over share) allow.
 LAST_BONE = BONE_REGIONS["clavicle"]
@@ -33,7 +33,7 @@ THIGH_ROWS, THIGH_MARGIN = (0.35, 0.75), 3
 
 
 @dataclass(frozen=True)
-class LesionFigures:
+class LesionStatistics:
     """One connected outline.
 
     Attributes:
@@ -56,21 +56,21 @@ class LesionFigures:
 
 
 @dataclass(frozen=True)
-class ViewFigures:
+class ViewStatistics:
     """Figures of one view by name of the row they belong to, NaN where a view has none; and its lesions."""
 
     values: dict[str, float]
-    lesions: list[LesionFigures] = field(default_factory=list)
+    lesions: list[LesionStatistics] = field(default_factory=list)
 
 
-def view_figures(counts: Image, outlines: Mask, regions: RegionMap, spacing: float) -> ViewFigures:
+def view_statistics(counts: Image, outlines: Mask, regions: RegionMap, spacing: float) -> ViewStatistics:
     """Measure one view (rows, columns) in the anterior frame; `outlines` are all labelled lesions, spacing in mm."""
     level = body_scale(counts)
     crop = crop_thorax(counts, spacing, round(THORAX_MM / spacing))
     thorax = cut(counts, crop.rows, crop.columns)
     inside = thorax[body_mask(thorax)]
     bone = (regions > 0) & (regions % RIGHT_OFFSET <= LAST_BONE)
-    lesions = lesion_figures(counts, outlines, regions, spacing, level, (crop.rows, crop.columns))
+    lesions = lesion_statistics(counts, outlines, regions, spacing, level, (crop.rows, crop.columns))
     values = {
         "counts_million": float(counts.sum(dtype=np.float64)) / 1e6,
         "level_counts": level,
@@ -85,7 +85,7 @@ def view_figures(counts: Image, outlines: Mask, regions: RegionMap, spacing: flo
     }
     for name, mean in bone_levels(counts, outlines, regions).items():
         values[f"bone {name}"] = mean / level
-    return ViewFigures(values, lesions)
+    return ViewStatistics(values, lesions)
 
 
 def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, float]:
@@ -96,7 +96,7 @@ def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, 
     levels = {}
     for name, number in BONE_REGIONS.items():
         chosen = (regions % RIGHT_OFFSET == number) & ~near
-        levels[name] = float(counts[chosen].mean()) if chosen.sum() >= LEAST_BONE else float("nan")
+        levels[name] = float(counts[chosen].mean()) if chosen.sum() >= MINIMUM_BONE_PIXELS else float("nan")
     return levels
 
 
@@ -122,15 +122,15 @@ def rib_width(regions: RegionMap) -> float:
     return float(columns[-1] - columns[0] + 1) if len(columns) else float("nan")
 
 
-def lesion_figures(
+def lesion_statistics(
     counts: Image,
     outlines: Mask,
     regions: RegionMap,
     spacing: float,
     level: float,
     thorax: tuple[tuple[int, int], tuple[int, int]],
-) -> list[LesionFigures]:
-    """Measure every connected outline; those of fewer than LEAST_LESION pixels are left out."""
+) -> list[LesionStatistics]:
+    """Measure every connected outline; those of fewer than MINIMUM_LESION_PIXELS pixels are left out."""
     from scipy import ndimage
 
     parts, _ = ndimage.label(outlines, np.ones((3, 3)))
@@ -138,7 +138,7 @@ def lesion_figures(
     for number, box in enumerate(ndimage.find_objects(parts), 1):
         wide = tuple(slice(max(edge.start - RING_PIXELS - 1, 0), edge.stop + RING_PIXELS + 1) for edge in box)
         mask = parts[wide] == number
-        if mask.sum() < LEAST_LESION:
+        if mask.sum() < MINIMUM_LESION_PIXELS:
             continue
         part = counts[wide]
         ring = ndimage.binary_dilation(mask, iterations=RING_PIXELS) & ~outlines[wide]
@@ -146,7 +146,7 @@ def lesion_figures(
         middle = wide[0].start + rows.mean(), wide[1].start + columns.mean()
         inside = all(first <= place < end for place, (first, end) in zip(middle, thorax, strict=True))
         found.append(
-            LesionFigures(
+            LesionStatistics(
                 area_cm2=float(mask.sum()) * spacing**2 / 100,
                 ratio=float(part[mask].mean() / max(part[ring].mean(), 1e-6)) if ring.any() else float("nan"),
                 p95=float(np.percentile(part[mask], 95)) / level,

@@ -1,17 +1,20 @@
-"""The exact truth of simulated data: per view, outlines of the lesions' noise-free projection (convention 4).
+"""The exact ground truth of simulated scans: outlines of the lesions' noise-free projections (convention 4).
 
-- Outline: half height between the surroundings and a robust local top, TOP_PERCENTILE of the lesion within each bone,
-  so that one hot spot does not shrink the outline of a large lesion. Readers vary the level (`readers`).
-- Foci whose outlines touch are one outline. It belongs to the strongest of them; the others have none in that view and
-  name it as `merged_into`.
-- A focus whose top is a small part of the healthy counts there, FAINT_TOP, joins no other: it has its own "ignore".
-- What counts is the excess over the same place's healthy projection, so diffusely diseased bone is labelled where it
+Outlines are drawn per view:
+
+- Outline: half height between the surroundings and the robust local maximum, the MAXIMUM_PERCENTILE of the lesion
+  within each bone. One hot spot thus does not shrink the outline of a large lesion. Readers vary the level (`readers`).
+- Foci whose outlines touch share one outline. It belongs to the strongest of them; the others have no outline in that
+  view and refer to it by `merged_into`.
+- A focus whose maximum is below FAINT_SHARE of the healthy counts there joins no other focus; it gets an "ignore"
+  outline of its own.
+- Counts are the excess over the healthy projection of the same place, so diffusely diseased bone is labelled where it
   exceeds its own normal uptake.
-- Label: mean inside / mean of the ring around it >= MINIMUM_RATIO, signal-to-noise >= MINIMUM_SNR, and, as healthy bone
-  alone is brighter than its surroundings, excess / healthy counts >= MINIMUM_CONTRAST. Fainter and cold lesions are
-  "ignore": neither right nor wrong.
+- Label: mean inside / mean of the ring around the outline >= MINIMUM_RATIO, signal-to-noise ratio >= MINIMUM_SNR, and
+  excess / healthy counts >= MINIMUM_CONTRAST, because healthy bone alone is brighter than its surroundings. Fainter and
+  cold lesions are "ignore": excluded from training and scoring.
 
-Labels are not this truth but what readers agree on (`readers`).
+The labels of a data set are not these outlines but the consensus of simulated readers (`readers`).
 """
 
 from __future__ import annotations
@@ -23,25 +26,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 OUTLINE_LEVEL = 0.5
-TOP_PERCENTILE = 90.0
+MAXIMUM_PERCENTILE = 90.0
 #: The local top is taken over the pixels above the second share of a first top, FIRST_PERCENTILE of those above the
 #: first share of the highest pixel: a hot spot must not decide which pixels count.
-TOP_FLOORS, FIRST_PERCENTILE = (0.03, 0.5), 95.0
+MAXIMUM_FLOORS, FIRST_PERCENTILE = (0.03, 0.5), 95.0
 MINIMUM_RATIO = 1.35
 MINIMUM_SNR = 4.0
 MINIMUM_CONTRAST = 0.25
-FAINT_TOP = 0.35
+FAINT_SHARE = 0.35
 #: Width of the ring around an outline: 5 pixels of 2.8 mm.
 RING_MM = 14.0
 PROFILE_FLOOR = 0.1
 #: Outlying parts of a lesion that are smaller, or not brighter than their own ring as labels are, are left out.
-LEAST_ISLAND_CM2 = 0.35
+MINIMUM_ISLAND_CM2 = 0.35
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
 #: Where a lesion's projection lies, and its noise-free extra counts there.
-Projected = tuple[Window, Image]
+Projection = tuple[Window, Image]
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class LesionView:
     merged_into: int | None = None
 
 
-def label_view(
+def label_lesion(
     extra: Image, total: Image, level: float = OUTLINE_LEVEL, *, cold: bool = False, spacing: float = 2.8
 ) -> LesionView:
     """Label a lone lesion from its noise-free extra counts and the view's noise-free total counts (rows, columns).
@@ -79,7 +82,7 @@ def label_view(
         spacing: pixel edge, mm.
     """
     whole = (slice(0, extra.shape[0]), slice(0, extra.shape[1]))
-    shown = label_together([(whole, extra)], total, level, spacing=spacing)[0]
+    shown = label_lesions([(whole, extra)], total, level, spacing=spacing)[0]
     if not cold or not shown.mask.any():
         return shown
     missing, left = float(extra[shown.mask].sum()), float(total[shown.mask].sum())
@@ -87,8 +90,8 @@ def label_view(
     return LesionView(shown.mask, contrast, snr, False, shown.box, shown.profile, shown.ratio)
 
 
-def label_together(
-    parts: Sequence[Projected],
+def label_lesions(
+    parts: Sequence[Projection],
     total: Image,
     level: float = OUTLINE_LEVEL,
     *,
@@ -105,7 +108,7 @@ def label_together(
     """
     sums = _summed(parts, total.shape) if joint is None else np.maximum(joint, 0)
     healthy = total - sums
-    faint = [_top_share(box, extra, healthy) < FAINT_TOP for box, extra in parts]
+    faint = [_top_share(box, extra, healthy) < FAINT_SHARE for box, extra in parts]
     nothing = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     strong = [nothing if weak else part for part, weak in zip(parts, faint, strict=True)]
     views = _merged(strong, sums, total, level, spacing)
@@ -115,7 +118,7 @@ def label_together(
     return views
 
 
-def _alone(part: Projected, total: Image, level: float, spacing: float) -> LesionView:
+def _alone(part: Projection, total: Image, level: float, spacing: float) -> LesionView:
     """The view of a lesion that joins no other, found in its surroundings alone: they are a hundredth of the view."""
     box, extra = part
     if not extra.size:
@@ -147,7 +150,7 @@ def _ring(spacing: float) -> int:
     return max(round(RING_MM / spacing), 2)
 
 
-def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float, spacing: float) -> list[LesionView]:
+def _merged(parts: Sequence[Projection], sums: Image, total: Image, level: float, spacing: float) -> list[LesionView]:
     """The views of lesions whose touching outlines become one; `sums` are the extra counts of all."""
     from scipy import ndimage
 
@@ -174,7 +177,7 @@ def _merged(parts: Sequence[Projected], sums: Image, total: Image, level: float,
     return views
 
 
-def _summed(parts: Sequence[Projected], shape: tuple[int, ...]) -> Image:
+def _summed(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
     sums = np.zeros(shape, np.float32)
     for box, extra in parts:
         sums[box] += np.maximum(extra, 0)
@@ -185,33 +188,33 @@ def _top_share(box: Window, extra: Image, healthy: Image) -> float:
     """A lesion's local top over the healthy counts under it; 0 for one that is not seen."""
     if not extra.size or extra.max() <= 0:
         return 0.0
-    top = local_top(extra)
+    top = local_maximum(extra)
     return top / max(float(healthy[box][extra >= 0.7 * top].mean()), 1e-6)
 
 
-def relative_height(parts: Sequence[Projected], sums: Image) -> tuple[Image, NDArray[np.int32]]:
+def relative_height(parts: Sequence[Projection], sums: Image) -> tuple[Image, NDArray[np.int32]]:
     """(rows, columns) `sums` / local top of the lesion that gives most of them, and which that is (-1: none)."""
     most = np.zeros(sums.shape, np.float32)
     owner = np.full(sums.shape, -1, np.int32)
     tops = np.ones(len(parts) + 1, np.float32)
     for number, (box, extra) in enumerate(parts):
-        tops[number] = local_top(extra)
+        tops[number] = local_maximum(extra)
         higher = extra > most[box]
         most[box][higher] = extra[higher]
         owner[box][higher] = number
     return np.where(owner >= 0, sums / tops[owner], 0).astype(np.float32), owner
 
 
-def local_top(extra: Image) -> float:
-    """Robust top of a lesion's extra counts: TOP_PERCENTILE of its pixels; 1 for one that is not seen."""
+def local_maximum(extra: Image) -> float:
+    """Robust top of a lesion's extra counts: MAXIMUM_PERCENTILE of its pixels; 1 for one that is not seen."""
     peak = float(extra.max(initial=0.0))
     if peak <= 0:
         return 1.0
-    first = float(np.percentile(extra[extra >= TOP_FLOORS[0] * peak], FIRST_PERCENTILE))
-    return float(np.percentile(extra[extra >= TOP_FLOORS[1] * first], TOP_PERCENTILE))
+    first = float(np.percentile(extra[extra >= MAXIMUM_FLOORS[0] * peak], FIRST_PERCENTILE))
+    return float(np.percentile(extra[extra >= MAXIMUM_FLOORS[1] * first], MAXIMUM_PERCENTILE))
 
 
-def ring_ratio(total: Image, mask: Mask, others: Mask, ring: int) -> float:
+def lesion_to_background(total: Image, mask: Mask, others: Mask, ring: int) -> float:
     """Mean of `total` inside a mask / in a ring of so many pixels around it, without `others` if a quarter is left."""
     from scipy import ndimage
 
@@ -224,7 +227,7 @@ def ring_ratio(total: Image, mask: Mask, others: Mask, ring: int) -> float:
     return float(total[box][part].mean() / max(total[box][chosen].mean(), 1e-6)) if chosen.any() else 0.0
 
 
-def _homes(parts: Sequence[Projected], owner: NDArray[np.int32], islands: NDArray[np.int32]) -> list[int]:
+def _homes(parts: Sequence[Projection], owner: NDArray[np.int32], islands: NDArray[np.int32]) -> list[int]:
     """The island on which each lesion has its top; 0 for a lesion that no outline holds."""
     homes = []
     for number, (box, extra) in enumerate(parts):
@@ -253,12 +256,12 @@ def _outlines(
 
 
 def _stands_out(islands: NDArray[np.int32], size: int, island: int, total: Image, ring: int, spacing: float) -> bool:
-    if size * spacing**2 / 100 < LEAST_ISLAND_CM2:
+    if size * spacing**2 / 100 < MINIMUM_ISLAND_CM2:
         return False
-    return ring_ratio(total, islands == island, (islands > 0) & (islands != island), ring) >= MINIMUM_RATIO
+    return lesion_to_background(total, islands == island, (islands > 0) & (islands != island), ring) >= MINIMUM_RATIO
 
 
-def _heads(parts: Sequence[Projected], homes: Sequence[int]) -> dict[int, int]:
+def _heads(parts: Sequence[Projection], homes: Sequence[int]) -> dict[int, int]:
     """{island: the strongest of the lesions on it}."""
     strength = [float(np.maximum(extra, 0).sum()) for _, extra in parts]
     heads: dict[int, int] = {}
@@ -272,7 +275,7 @@ def _shown(mask: Mask, height: Image, extra: Image, total: Image, inside: Mask, 
     signal, everything = float(extra[mask].sum()), float(total[mask].sum())
     contrast = signal / max(everything - signal, 1e-6)
     snr = signal / max(everything, 1e-6) ** 0.5
-    ratio = ring_ratio(total, mask, inside & ~mask, ring)
+    ratio = lesion_to_background(total, mask, inside & ~mask, ring)
     visible = ratio >= MINIMUM_RATIO and snr >= MINIMUM_SNR and contrast >= MINIMUM_CONTRAST
     box = _box((height >= PROFILE_FLOOR) | mask)
     return LesionView(mask, contrast, snr, visible, box, height[box].astype(np.float32), ratio)

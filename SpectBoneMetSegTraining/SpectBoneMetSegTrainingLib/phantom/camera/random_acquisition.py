@@ -9,7 +9,7 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ..person.anatomy import Person
 from .acquisition import Camera
-from .camera_habits import CEILING, COUNTS, SIGMA_COUNTS, USUAL, CameraHabits, draw_matrix
+from .camera_profiles import CEILING, COUNTS, COUNTS_SIGMA, USUAL, CameraProfile, draw_matrix
 from .metal import draw_metal
 from .motion import draw_motion
 
@@ -22,7 +22,7 @@ HEAD_OUT, FEET_OUT = 0.01, 0.03
 #: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
 #: What does not change when the same acquisition is drawn again: where the patient lay and what was moved or missing.
-LASTING = ("views", "heads", "posterior_shift", "motion", "metal", "width", "swept")
+KEPT_FIELDS = ("views", "heads", "posterior_shift", "motion", "metal", "width", "swept")
 #: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
 SPEED = (10.0, 15.0)
 
@@ -32,23 +32,23 @@ def draw_camera(
     rng: np.random.Generator,
     shape: tuple[int, int] | None = None,
     spacing: float | None = None,
-    habits: CameraHabits = USUAL,
+    profile: CameraProfile = USUAL,
 ) -> Camera:
     """An acquisition at random (LEHR); without `shape` and `spacing` both are drawn, without one of them that one."""
     there = person.bones[person.bone_volume > 0, 2]
     height, feet = float(there.max()), float(there.min())
     if spacing is None or shape is None:
-        shape, spacing = draw_matrix(rng, habits, shape, spacing)
+        shape, spacing = draw_matrix(rng, profile, shape, spacing)
     room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
     top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
     centre = float(rng.normal(0, 14))
     if rng.random() < OFF_CENTRE:
         centre += float(rng.uniform(30, 60)) * (1 if rng.random() < 0.5 else -1)
     body = (top - height) / spacing, (top - feet) / spacing
-    heads = 1 if rng.random() < habits.single_head else 2
+    heads = 1 if rng.random() < profile.single_head else 2
     views = _draw_views(rng)
     quick = bool(rng.random() < HALF_TIME)
-    counts = _draw_counts(rng, habits, quick)
+    counts = _draw_counts(rng, profile, quick)
     camera = Camera(
         shape=shape,
         spacing=spacing,
@@ -56,10 +56,10 @@ def draw_camera(
         top=top,
         centre=centre,
         gap=(float(rng.uniform(8, 40)), float(rng.uniform(10, 35))),
-        scatter=float(rng.uniform(*habits.scatter)),
+        scatter=float(rng.uniform(*profile.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
-        intrinsic=float(rng.uniform(*habits.intrinsic)),
-        posterior_gain=float(rng.normal(*habits.posterior_gain)),
+        intrinsic=float(rng.uniform(*profile.intrinsic)),
+        posterior_gain=float(rng.normal(*profile.posterior_gain)),
         posterior_shift=_late(rng) if heads == 1 else (0, 0),
         unevenness=float(rng.uniform(0.0, 0.03)),
         views=views,
@@ -70,25 +70,25 @@ def draw_camera(
         motion=draw_motion(rng, body, spacing, views, heads),
         metal=draw_metal(person, rng),
     )
-    return _draw_processing(camera, rng, quick, habits)
+    return _draw_processing(camera, rng, quick, profile)
 
 
-def draw_again(camera: Camera, rng: np.random.Generator, habits: CameraHabits = USUAL) -> Camera:
+def redraw_camera(camera: Camera, rng: np.random.Generator, profile: CameraProfile = USUAL) -> Camera:
     """The same patient before the same camera on another day: other counts, sensitivity and processing."""
-    fresh = replace(faultless(camera), **{name: getattr(camera, name) for name in LASTING})
+    fresh = replace(ideal_camera(camera), **{name: getattr(camera, name) for name in KEPT_FIELDS})
     quick = bool(rng.random() < HALF_TIME)
     fresh = replace(
         fresh,
-        counts=_draw_counts(rng, habits, quick),
-        scatter=float(rng.uniform(*habits.scatter)),
+        counts=_draw_counts(rng, profile, quick),
+        scatter=float(rng.uniform(*profile.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
-        posterior_gain=float(rng.normal(*habits.posterior_gain)),
+        posterior_gain=float(rng.normal(*profile.posterior_gain)),
         unevenness=float(rng.uniform(0.0, 0.03)),
     )
-    return _draw_processing(fresh, rng, quick, habits)
+    return _draw_processing(fresh, rng, quick, profile)
 
 
-def faultless(camera: Camera) -> Camera:
+def ideal_camera(camera: Camera) -> Camera:
     """The same acquisition of both views with a perfect camera: counts are Poisson about what the optics make."""
     return replace(
         camera,
@@ -107,7 +107,7 @@ def faultless(camera: Camera) -> Camera:
     )
 
 
-def describe(camera: Camera) -> dict[str, object]:
+def describe_camera(camera: Camera) -> dict[str, object]:
     """The acquisition's parameters for the record of a simulated scan."""
     return {
         "views": list(camera.views),
@@ -126,9 +126,9 @@ def describe(camera: Camera) -> dict[str, object]:
     }
 
 
-def _draw_counts(rng: np.random.Generator, habits: CameraHabits, quick: bool) -> float:
+def _draw_counts(rng: np.random.Generator, profile: CameraProfile, quick: bool) -> float:
     # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(habits.counts), SIGMA_COUNTS))) * (0.5 if quick else 1.0)
+    counts = float(np.exp(rng.normal(np.log(profile.counts), COUNTS_SIGMA))) * (0.5 if quick else 1.0)
     return float(np.clip(counts, *COUNTS))
 
 
@@ -162,13 +162,13 @@ def _draw_swept(
     return max(first, 0), min(end, rows)
 
 
-def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool, habits: CameraHabits) -> Camera:
+def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool, profile: CameraProfile) -> Camera:
     """The same acquisition with what its vendor and its archive do to the counts."""
     kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
-    if quick or kind < habits.enhanced:
+    if quick or kind < profile.enhanced:
         camera = replace(camera, enhancement=0.4 + 0.8 * float(strength))
-    elif kind < habits.enhanced + habits.smoothed:
+    elif kind < profile.enhanced + profile.smoothed:
         camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))
     if rng.random() < (CAPTURED if len(camera.views) == 2 else CAPTURED_LONE):
         return replace(camera, capture=round(white * camera.counts / 1e6 * (camera.spacing / 2.26) ** 2, 1))
-    return replace(camera, ceiling=CEILING) if rng.random() < habits.cut_off else camera
+    return replace(camera, ceiling=CEILING) if rng.random() < profile.clipped else camera

@@ -23,7 +23,7 @@ Levels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-def add_illness(
+def add_conditions(
     person: Person, tracer: Tracer, rng: np.random.Generator, disease: str = "lung"
 ) -> tuple[Tracer, list[str]]:
     """The patient's uptake with other illnesses, and their names; `disease` tells where a primary tumour can be."""

@@ -77,12 +77,18 @@ BREAST_SITES: Sites = (
     (("skull",), 1.5),
     (CLAVICLES, 1.5),
 )
-FEW = 6  # lesions a patient
-MOST = 100
-CLUSTERED = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
+FEW_LESIONS = 6  # lesions a patient
+MAX_LESIONS = 100
+CLUSTER_PROBABILITY = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
 #: The tables tell where lesions were seen. A rib's is nearly always seen, in the spine and the pelvis some hide in
 #: depth or run together: how many more are drawn than seen, against the other bones (set by `calibrate`).
-HIDDEN: dict[tuple[str, ...], float] = {RIBS: 0.55, THORACIC: 1.6, HIP_BONES: 1.4, FEMURS: 1.0, ("sacrum",): 0.7}
+SAMPLING_FACTOR: dict[tuple[str, ...], float] = {
+    RIBS: 0.55,
+    THORACIC: 1.6,
+    HIP_BONES: 1.4,
+    FEMURS: 1.0,
+    ("sacrum",): 0.7,
+}
 #: Of men and of women with cancer.
 PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
 #: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
@@ -100,18 +106,18 @@ def draw_disease(rng: np.random.Generator, sex: str) -> str:
 def draw_count(rng: np.random.Generator, disease: str) -> int:
     """Number of lesions of a patient who has any, 1 to MOST: many have one or two and some have dozens."""
     own_mean = rng.gamma(LESIONS_SHAPE, (MEAN_LESIONS[disease] - 1) / LESIONS_SHAPE)
-    return min(1 + int(rng.poisson(own_mean)), MOST)
+    return min(1 + int(rng.poisson(own_mean)), MAX_LESIONS)
 
 
 def draw_sites(rng: np.random.Generator, disease: str, count: int) -> list[str]:
     """Bones of `count` lesions; some follow the one before into the same or the neighbouring bone of its kind."""
     table = site_table(disease, count)
-    weights = drawn_weights(table)
+    weights = sampling_weights(table)
     bones: list[str] = []
     group: tuple[str, ...] = ()
     for _ in range(count):
-        if bones and rng.random() < CLUSTERED:
-            bones.append(beside(bones[-1], group, rng))
+        if bones and rng.random() < CLUSTER_PROBABILITY:
+            bones.append(neighbouring_bone(bones[-1], group, rng))
             continue
         group = table[int(rng.choice(len(table), p=weights / weights.sum()))][0]
         bones.append(group[int(rng.integers(len(group)))])
@@ -122,15 +128,15 @@ def site_table(disease: str, count: int) -> Sites:
     """Bones and their weights for a patient with `count` lesions."""
     if disease != "prostate":
         return BREAST_SITES if disease == "breast" else LUNG_SITES
-    return PROSTATE_FEW_SITES if count <= FEW else PROSTATE_SITES
+    return PROSTATE_FEW_SITES if count <= FEW_LESIONS else PROSTATE_SITES
 
 
-def drawn_weights(table: Sites) -> NDArray[np.float64]:
+def sampling_weights(table: Sites) -> NDArray[np.float64]:
     """(groups,) weights with which sites are drawn, so that the outlined lesions are shared out as in the table."""
-    return np.array([weight * HIDDEN.get(bones, 1.0) for bones, weight in table])
+    return np.array([weight * SAMPLING_FACTOR.get(bones, 1.0) for bones, weight in table])
 
 
-def beside(bone: str, group: tuple[str, ...], rng: np.random.Generator) -> str:
+def neighbouring_bone(bone: str, group: tuple[str, ...], rng: np.random.Generator) -> str:
     """The same bone or, for vertebrae and ribs, one next to it on the same side."""
     if len(group) < 3 or rng.random() < 0.4:
         return bone

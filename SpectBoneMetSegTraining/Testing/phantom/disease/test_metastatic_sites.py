@@ -5,17 +5,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.disease import sites as sites_module
-from SpectBoneMetSegTrainingLib.phantom.disease.sites import (
-    FEW,
+from SpectBoneMetSegTrainingLib.phantom.disease import metastatic_sites as sites_module
+from SpectBoneMetSegTrainingLib.phantom.disease.metastatic_sites import (
+    FEW_LESIONS,
     HIP_BONES,
-    MOST,
+    MAX_LESIONS,
     PROSTATE_FEW_SITES,
     PROSTATE_SITES,
     draw_count,
     draw_disease,
     draw_sites,
-    drawn_weights,
+    sampling_weights,
     site_table,
 )
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC
@@ -26,7 +26,7 @@ def test_many_patients_have_one_or_two_metastases_and_some_dozens(disease, low, 
     numbers = [draw_count(np.random.default_rng(seed), disease) for seed in range(2000)]
     assert min(numbers) == 1
     # Real readers outline 52 areas a view at the 95th percentile; about half of what is drawn becomes one.
-    assert max(numbers) == MOST == 100
+    assert max(numbers) == MAX_LESIONS == 100
     assert low < np.mean(numbers) < high
     assert 0.1 < np.mean(np.array(numbers) <= 2) < 0.3
     assert 0.2 < np.mean(np.array(numbers) > 30) < 0.46
@@ -38,7 +38,7 @@ def test_sites_follow_the_reported_table(disease, count):
     patients = 2000 // count
     drawn = [draw_sites(np.random.default_rng(seed), disease, count) for seed in range(patients)]
     table = site_table(disease, count)
-    drawn_as = drawn_weights(table)
+    drawn_as = sampling_weights(table)
     for (names, _), expected in zip(table, drawn_as / drawn_as.sum(), strict=True):
         shares = [sum(bone in names for bone in bones) / count for bones in drawn]
         # Lesions of one patient lie in clusters, so the patient is the unit of sampling.
@@ -50,7 +50,7 @@ def test_sites_follow_the_reported_table(disease, count):
 
 def test_more_are_drawn_where_lesions_hide_and_fewer_where_all_are_seen():
     table = (RIBS, 10.0), (THORACIC, 10.0), (("skull",), 10.0)
-    ribs, thoracic, skull = drawn_weights(table)
+    ribs, thoracic, skull = sampling_weights(table)
     assert skull == 10
     assert ribs < skull < thoracic
 
@@ -63,8 +63,8 @@ def test_few_lesions_of_prostate_cancer_lie_in_spine_and_pelvis_and_many_spread(
     assert share(PROSTATE_FEW_SITES, *pelvis_and_spine) == pytest.approx(0.845, abs=0.005)
     assert share(PROSTATE_SITES, *pelvis_and_spine) == pytest.approx(0.544, abs=0.005)
     assert share(PROSTATE_SITES, RIBS[0]) == pytest.approx(0.289, abs=0.003)
-    assert site_table("prostate", FEW) == PROSTATE_FEW_SITES
-    assert site_table("prostate", FEW + 1) == PROSTATE_SITES
+    assert site_table("prostate", FEW_LESIONS) == PROSTATE_FEW_SITES
+    assert site_table("prostate", FEW_LESIONS + 1) == PROSTATE_SITES
 
 
 def test_some_lesions_cluster_in_one_bone_or_its_neighbour():
@@ -83,7 +83,7 @@ def test_a_neighbour_is_the_next_bone_of_the_same_side(group):
     for seed in range(200):
         rng = np.random.default_rng(seed)
         bone = str(rng.choice(group))
-        beside = sites_module.beside(bone, group, rng)
+        beside = sites_module.neighbouring_bone(bone, group, rng)
         assert beside in group
         assert abs(group.index(beside) - group.index(bone)) <= 1
         if " " in bone:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.phantom.disease import illness
-from SpectBoneMetSegTrainingLib.phantom.disease.illness import add_illness
+from SpectBoneMetSegTrainingLib.phantom.disease import conditions
+from SpectBoneMetSegTrainingLib.phantom.disease.conditions import add_conditions
 from SpectBoneMetSegTrainingLib.phantom.disease.tracer import Tracer
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import SEGMENTS, load_skeleton
 from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
@@ -34,12 +34,12 @@ def even(person):
 
 @pytest.fixture
 def only(monkeypatch, person, even):
-    """add_illness of a patient who has one illness for certain and no other."""
+    """add_conditions of a patient who has one condition for certain and no other."""
 
     def add(rate, seed=0, disease="lung"):
         for name in RATES:
-            monkeypatch.setattr(illness, name, float(name == rate))
-        return add_illness(person, even, np.random.default_rng(seed), disease)
+            monkeypatch.setattr(conditions, name, float(name == rate))
+        return add_conditions(person, even, np.random.default_rng(seed), disease)
 
     return add
 
@@ -47,7 +47,7 @@ def only(monkeypatch, person, even):
 def test_most_patients_have_no_other_illness_and_names_tell_which(person, even):
     seen = []
     for seed in range(80):
-        changed, names = add_illness(person, even, np.random.default_rng(seed))
+        changed, names = add_conditions(person, even, np.random.default_rng(seed))
         seen.append(names)
         same = np.array_equal(changed.bones, even.bones) and np.array_equal(changed.tissues, even.tissues)
         assert same == (names == [])
@@ -105,7 +105,7 @@ def test_hydronephrosis_holds_urine_back_in_a_kidney_that_exists(person, even, o
     assert (changed.tissues >= 1).all()
     volume = person.tissue_volume.copy()
     volume[person.tissue == TISSUES.index(name.removesuffix(" hydronephrosis") + " kidney")] = 0
-    alone = add_illness(replace(person, tissue_volume=volume), even, np.random.default_rng(0))
+    alone = add_conditions(replace(person, tissue_volume=volume), even, np.random.default_rng(0))
     assert alone[1] == []
     assert (alone[0].tissues == 1).all()
 
@@ -130,7 +130,7 @@ def test_free_pertechnetate_shows_stomach_and_thyroid(person, only):
 
 
 def test_the_same_seed_gives_the_same_illness(person, even):
-    one, two = (add_illness(person, even, np.random.default_rng(5)) for _ in range(2))
+    one, two = (add_conditions(person, even, np.random.default_rng(5)) for _ in range(2))
     assert one[1] == two[1]
     assert np.array_equal(one[0].tissues, two[0].tissues)
 
@@ -159,6 +159,6 @@ def test_one_breast_may_take_up_more_but_only_one_that_is_there(person, even, on
     assert only("BREAST")[1] == [], "the person of the tests is a man"
     volume = person.tissue_volume.copy()
     volume[np.isin(person.tissue, [TISSUES.index("left breast"), TISSUES.index("right breast")])] = 0.1
-    changed, (name,) = add_illness(replace(person, tissue_volume=volume), even, np.random.default_rng(0))
+    changed, (name,) = add_conditions(replace(person, tissue_volume=volume), even, np.random.default_rng(0))
     side = name.split()[-2]
     assert set(person.tissue[changed.tissues != 1]) == {TISSUES.index(f"{side} breast")}

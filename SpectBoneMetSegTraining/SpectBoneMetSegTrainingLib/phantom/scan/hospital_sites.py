@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..camera.camera_habits import SITE_B, USUAL, CameraHabits
+from ..camera.camera_profiles import SITE_B, USUAL, CameraProfile
 from ..disease.tracer import Tracer
 from ..person.anatomy import Person
 from ..person.soft_tissue import TISSUES
@@ -23,7 +23,7 @@ class Site:
         level: factor on the level at which its readers outline.
     """
 
-    camera: CameraHabits
+    camera: CameraProfile
     bone: float = 1.0
     urine: float = 1.0
     level: float = 1.0
@@ -32,7 +32,7 @@ class Site:
 SITES = {"a": Site(USUAL), "b": Site(SITE_B, bone=0.7, urine=1.5, level=0.85)}
 
 
-def at_site(tracer: Tracer, person: Person, site: Site) -> Tracer:
+def apply_site(tracer: Tracer, person: Person, site: Site) -> Tracer:
     """The day's uptake as this hospital scans it."""
     urine = np.isin(person.tissue, [TISSUES.index(name) for name in ("right kidney", "left kidney", "bladder")])
     tissues = np.where(urine, tracer.tissues * np.float32(site.urine), tracer.tissues)

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def results_of(work: Callable[[Item], Result], patients: Sequence[Item], jobs: int) -> Iterator[Result]:
+def parallel_map(work: Callable[[Item], Result], patients: Sequence[Item], jobs: int) -> Iterator[Result]:
     """The results of `work(patient)` in order; with several jobs `work` goes to other processes."""
     if jobs > 1 and len(patients) > 1:
         with ProcessPoolExecutor(jobs) as pool:

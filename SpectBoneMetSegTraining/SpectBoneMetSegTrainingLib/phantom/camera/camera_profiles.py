@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Counts of the anterior view: limits, sigma of the logarithm.
-COUNTS, SIGMA_COUNTS = (0.7e6, 4.0e6), 0.29
+COUNTS, COUNTS_SIGMA = (0.7e6, 4.0e6), 0.29
 #: Highest count that an archive of 8 bits keeps.
 CEILING = 255
 #: Rows of a field: as many as a tall patient needs at the pixel size.
-ROWS, LEAST_LENGTH_MM = (1024, 768, 512), 2150.0
+ROWS, MINIMUM_LENGTH_MM = (1024, 768, 512), 2150.0
 
 
 @dataclass(frozen=True)
-class CameraHabits:
+class CameraProfile:
     """How a hospital acquires and keeps its scans.
 
     Attributes:
@@ -28,7 +28,7 @@ class CameraHabits:
         scatter: over primary counts.
         smoothed: share of scans that a vendor's filter smoothed.
         enhanced: share that one sharpened.
-        cut_off: share of scans that are no captures whose counts end at CEILING.
+        clipped: share of scans that are no captures whose counts end at CEILING.
     """
 
     matrices: tuple[tuple[float, int, float], ...]
@@ -39,11 +39,11 @@ class CameraHabits:
     scatter: tuple[float, float] = (0.3, 0.6)
     smoothed: float = 0.015
     enhanced: float = 0.008
-    cut_off: float = 0.28
+    clipped: float = 0.28
 
 
 #: Many hospitals: pixels of 1.8-4.8 mm, a good share of 2.8 mm.
-USUAL = CameraHabits(
+USUAL = CameraProfile(
     (
         *((1.8, 512, 0.05), (2.0, 512, 0.05), (2.0, 256, 0.03), (2.16, 256, 0.06), (2.21, 256, 0.08)),
         *((2.26, 256, 0.2), (2.4, 256, 0.09), (2.46, 256, 0.06), (2.8, 256, 0.27), (3.3, 256, 0.04)),
@@ -52,7 +52,7 @@ USUAL = CameraHabits(
     1.45e6,
 )
 #: Another hospital: few counts, old and less sharp cameras, more scatter, filtered scans, no 8-bit archive.
-SITE_B = CameraHabits(
+SITE_B = CameraProfile(
     ((2.21, 256, 0.6), (3.9, 256, 0.4)),
     1.0e6,
     posterior_gain=(0.9, 0.04),
@@ -61,18 +61,18 @@ SITE_B = CameraHabits(
     scatter=(0.5, 0.75),
     smoothed=0.35,
     enhanced=0.1,
-    cut_off=0.0,
+    clipped=0.0,
 )
 
 
 def draw_matrix(
-    rng: np.random.Generator, habits: CameraHabits, shape: tuple[int, int] | None, spacing: float | None
+    rng: np.random.Generator, profile: CameraProfile, shape: tuple[int, int] | None, spacing: float | None
 ) -> tuple[tuple[int, int], float]:
     """Rows, columns and pixel edge; what is given stays."""
-    sizes, columns, share = np.array(habits.matrices).T
+    sizes, columns, share = np.array(profile.matrices).T
     number = int(rng.choice(len(sizes), p=share / share.sum()))
     pixel = float(sizes[number]) if spacing is None else spacing
     if shape is not None:
         return shape, pixel
-    rows = min((count for count in ROWS if count * pixel >= LEAST_LENGTH_MM), default=ROWS[0])
+    rows = min((count for count in ROWS if count * pixel >= MINIMUM_LENGTH_MM), default=ROWS[0])
     return (rows, int(columns[number])), pixel

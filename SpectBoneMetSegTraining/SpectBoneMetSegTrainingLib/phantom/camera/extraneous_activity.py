@@ -12,12 +12,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disease.lesions import points_of
+from ..disease.lesions import bone_points
 from ..person.anatomy import Person
 from ..person.soft_tissue import TISSUES, load_body
 from .acquisition import Camera
 from .detector import Image
-from .optics import Depths, splat
+from .optics import DepthSlabs, splat
 
 INJECTION_SEEN, EXTRAVASATION, URINE, URINE_ON_TRUNK, URINE_BAG = 0.6, 0.12, 0.1, 0.015, 0.015
 #: A side's renal pelvis that stands out from its kidney, a ureter of which something is seen.
@@ -30,7 +30,7 @@ URETER_MM = (
     *((52.0, -95.0, -40.0), (24.0, -68.0, -82.0)),
 )
 
-Place = NDArray[np.float64]
+Point = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Spot:
     kind: str = ""
 
 
-def draw_spill(person: Person, rng: np.random.Generator) -> list[Spot]:
+def draw_extraneous_activity(person: Person, rng: np.random.Generator) -> list[Spot]:
     """What lies beside the organs on this day; often only the injection site, often nothing."""
     spots: list[Spot] = []
     if rng.random() < INJECTION_SEEN:
@@ -66,7 +66,7 @@ def draw_spill(person: Person, rng: np.random.Generator) -> list[Spot]:
     return spots
 
 
-def spread(spots: list[Spot], camera: Camera, depths: Depths, rng: np.random.Generator) -> Image:
+def spot_activity(spots: list[Spot], camera: Camera, depths: DepthSlabs, rng: np.random.Generator) -> Image:
     """Activity per (slab, row, column) of the spots, anterior frame; zero without spots."""
     if not spots:
         return np.zeros((len(depths.centres), *camera.shape), np.float32)
@@ -76,7 +76,7 @@ def spread(spots: list[Spot], camera: Camera, depths: Depths, rng: np.random.Gen
 
 
 def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
-    sides = [side for side in ("right", "left") if person.bone_volume[points_of(f"{side} hand")].any()]
+    sides = [side for side in ("right", "left") if person.bone_volume[bone_points(f"{side} hand")].any()]
     if not sides:
         return []
     side = str(rng.choice(sides))
@@ -101,15 +101,15 @@ def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
     return spots
 
 
-def _joint(person: Person, bone: str, end: float) -> Place:
+def _joint(person: Person, bone: str, end: float) -> Point:
     """Mean of the points at one end of an arm bone (0 far from the trunk .. 1 near), RAS mm in today's posture."""
-    index = points_of(bone)
+    index = bone_points(bone)
     height = person.atlas_bones[index, 2]
     low, high = np.quantile(height, (max(end - 0.06, 0.0), min(end + 0.06, 1.0)))
     return np.asarray(person.bones[index[(height >= low) & (height <= high)]].mean(0).astype(np.float64))
 
 
-def _vein(place: Place, elbow: Place, shoulder: Place, amount: float, rng: np.random.Generator) -> list[Spot]:
+def _vein(place: Point, elbow: Point, shoulder: Point, amount: float, rng: np.random.Generator) -> list[Spot]:
     """A winding streak up the arm: short pieces of uneven strength, some missing, fainter towards the shoulder."""
     path = [place, elbow, shoulder] if np.linalg.norm(place - elbow) > 40 else [place, shoulder]
     pieces = np.concatenate([np.linspace(one, two, 20, endpoint=False) for one, two in pairwise(path)])
@@ -164,7 +164,7 @@ def _urine(person: Person, rng: np.random.Generator) -> list[Spot]:
     return _blobs(person, rng, place, int(rng.integers(1, 7)), float(rng.uniform(8, 30)))
 
 
-def _blobs(person: Person, rng: np.random.Generator, place: Place, count: int, scatter: float) -> list[Spot]:
+def _blobs(person: Person, rng: np.random.Generator, place: Point, count: int, scatter: float) -> list[Spot]:
     """Blobs of one stain, scattered over the skin in front or behind."""
     amount = float(np.exp(rng.normal(5.0, 0.9)))
     front = rng.random() < 0.75
@@ -190,7 +190,7 @@ def _skin(flesh: NDArray[np.float32], right: float, up: float, front: bool) -> f
 def _bag(person: Person, rng: np.random.Generator) -> list[Spot]:
     """A urine bag beside a leg, with the tube from the catheter."""
     side, sign = ("right", 1.0) if rng.random() < 0.5 else ("left", -1.0)
-    legs = person.bones[points_of(f"{side} femur")]
+    legs = person.bones[bone_points(f"{side} femur")]
     height = float(rng.uniform(np.quantile(legs[:, 2], 0.05), np.quantile(legs[:, 2], 0.5)))
     flesh = person.tissues[np.abs(person.tissues[:, 2] - height) < 10]
     thigh = flesh[np.abs(flesh[:, 0] - legs[:, 0].mean()) < 130]
@@ -205,7 +205,7 @@ def _bag(person: Person, rng: np.random.Generator) -> list[Spot]:
     return spots
 
 
-def _spot(centre: Place, amount: float, widths: object, kind: str = "") -> Spot:
+def _spot(centre: Point, amount: float, widths: object, kind: str = "") -> Spot:
     right, front, up = (float(value) for value in centre)
     wide, deep, high = (float(value) for value in np.asarray(widths, float))
     return Spot((right, front, up), amount, (wide, deep, high), kind)
