@@ -11,10 +11,11 @@ import pytest
 from SpectBoneMetSegLib.cli.main import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Those that only gather others for the site left out.
+#: They only gather other pages for the site.
+GATHER = ("index.md", "architecture.md", "contributing.md")
 PAGES = [
     ROOT / "README.md",
-    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in ("index.md", "architecture.md")),
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in GATHER),
 ]
 
 

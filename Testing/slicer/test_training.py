@@ -67,6 +67,7 @@ def collect(panel, folder, until):
     return worst
 
 
+@pytest.mark.slow
 def test_segment_correct_collect_train_use_and_segment_again(host, a_read_panel, teaching, a_set, longest, until):
     reading, before = a_read_panel, a_read_panel.live.reading.mask.copy()
     erase(reading.live, 1)

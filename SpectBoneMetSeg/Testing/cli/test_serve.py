@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -66,7 +67,10 @@ def test_without_its_package_it_names_what_to_install(tmp_path, capsys, monkeypa
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_listens_on_this_machine_alone_and_ends_cleanly_when_asked(tmp_path, number):
     command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", *serve(tmp_path, "--wait", "600")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # A background job of a shell ignores SIGINT, and so would what it starts.
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, preexec_fn=listens) as process:
         try:
             line = process.stderr.readline()
             place = re.search(r"Listening on 127\.0\.0\.1:(\d+) as SPECTBONEMETSEG for CAMERA", line)
@@ -76,7 +80,7 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly_when_asked(tmp_path, 
             # Somebody is connected still.
             associate(port, called="SPECTBONEMETSEG")
             process.send_signal(number)
-            out, rest = process.communicate(timeout=20)
+            out, rest = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0

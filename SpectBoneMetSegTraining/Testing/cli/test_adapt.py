@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
 
 import pytest
 from SpectBoneMetSegLib.cli.main import main
@@ -29,20 +32,35 @@ def parent(discs, tmp_path_factory):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(plan_module, "PATCH", 32)
-    monkeypatch.setattr(plan_module, "BATCH", 4)
+    shrink(monkeypatch)
 
 
-def test_a_model_is_adapted_judged_by_those_left_out_and_shown(discs, parent, small, tmp_path, capsys):
-    data = discs(tmp_path / "d", ["train"] * 6 + ["unlabelled"] * 2)
-    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--json"]
-    assert main([*command, "--steps", "8", "--folds", "2"], FURTHER) == 0
-    told = capsys.readouterr()
-    summary = json.loads(told.out)
+def shrink(patch):
+    """Let trainings take small patches."""
+    patch.setattr(plan_module, "PATCH", 32)
+    patch.setattr(plan_module, "BATCH", 4)
+
+
+@pytest.fixture(scope="module")
+def adapted(discs, parent, tmp_path_factory):
+    """(data, output, command, standard output, standard error) of an adaptation."""
+    folder = tmp_path_factory.mktemp("adapted")
+    data, output = discs(folder / "d", ["train"] * 6 + ["unlabelled"] * 2), folder / "mine"
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output), "--json"]
+    command += ["--steps", "8", "--folds", "2"]
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        shrink(patch)
+        assert main(command, FURTHER) == 0
+    return SimpleNamespace(data=data, output=output, command=command, out=out.getvalue(), err=err.getvalue())
+
+
+def test_a_model_is_adapted_judged_by_those_left_out_and_shown(adapted, small):
+    summary = json.loads(adapted.out)
     assert summary["patients"] == 6, "everybody is judged, none by what learnt from them"
-    assert "2 short trainings" in told.err
+    assert "2 short trainings" in adapted.err
     assert summary["steps"] in (2, 4, 6, 8)
-    model = find_model(tmp_path / "mine")
+    model = find_model(adapted.output)
     verify(model)
     load_engine(model, "onnx", "cpu")
     assert model.card.parent.startswith("first 1, SHA-256 ")
@@ -50,14 +68,14 @@ def test_a_model_is_adapted_judged_by_those_left_out_and_shown(discs, parent, sm
     assert model.card.training["unlabelled_cases"] == 2
     assert "left out" in model.card.metrics["validation"]["what"]
     assert comparison_of(model).patients == 6
-    page = (tmp_path / "mine-adapt" / "result.html").read_text()
+    page = (adapted.output.with_name("mine-adapt") / "result.html").read_text()
     assert summary["use_it"] == ("verdict good" in page)
     for words in ("Research use only", "What changed", "gained most", "lost most", "95 % interval"):
         assert words in page
     # Asked again it finds everything done.
     before = model.card.sha256
-    assert main([*command, "--steps", "8", "--folds", "2"], FURTHER) == 0
-    assert find_model(tmp_path / "mine").card.sha256 == before
+    assert main(adapted.command, FURTHER) == 0
+    assert find_model(adapted.output).card.sha256 == before
 
 
 def test_too_few_patients_are_refused_with_what_helps(discs, parent, tmp_path, capsys):
@@ -90,20 +108,13 @@ def test_a_region_that_is_not_known_is_refused(discs, parent, small, tmp_path, c
     assert not (tmp_path / "mine").exists()
 
 
-def test_the_reason_is_the_models_where_it_knows_no_more(discs, parent, small, tmp_path, capsys):
-    data = discs(tmp_path / "d", ["train"] * 6)
-    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--steps", "4"]
-    assert main([*command, "--folds", "2"], FURTHER) == 0
-    told = capsys.readouterr().err
-    assert "for first knows no more" in told
-    assert "--region" not in told, "advice that leads to a refusal"
+def test_the_reason_is_the_models_where_it_knows_no_more(adapted):
+    assert "for first knows no more" in adapted.err
+    assert "--region" not in adapted.err, "advice that leads to a refusal"
 
 
-def test_what_was_begun_on_other_patients_is_not_gone_on_with(discs, parent, small, tmp_path, capsys):
-    data = discs(tmp_path / "d", ["train"] * 6)
-    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine"), "--steps", "4"]
-    assert main([*command, "--folds", "2"], FURTHER) == 0
-    grown = discs(tmp_path / "more", ["train"] * 8)
-    command[2] = str(grown)
-    assert main([*command, "--folds", "2"], FURTHER) == 1
+def test_what_was_begun_on_other_patients_is_not_gone_on_with(discs, adapted, small, tmp_path, capsys):
+    grown = str(discs(tmp_path / "d", ["train"] * 8))
+    command = [grown if argument == str(adapted.data) else argument for argument in adapted.command]
+    assert main(command, FURTHER) == 1
     assert "has other labelled patients" in capsys.readouterr().err

@@ -101,6 +101,7 @@ class Host:
         #: What was shown in error windows: (text, details).
         self.dialogs: list[tuple[str, str]] = []
         self.selected = ""
+        self._panels: dict[str, Any] = {}
         self._renderer: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="slicerhost-")
         # Settings of the host are no one's: they go with it.
@@ -133,7 +134,14 @@ class Host:
         """Construct and set up a module's panel."""
         from PySide6 import QtWidgets
 
+        from .widgets import qMRMLNodeComboBox
+
+        if module.__name__ in self._panels:
+            # The application destroys it: it follows the scene no more.
+            for chooser in self._panels[module.__name__].findChildren(qMRMLNodeComboBox):
+                chooser.setMRMLScene(None)
         panel = _panel_class()(self.slicer, module.__name__)
+        self._panels[module.__name__] = panel
         QtWidgets.QVBoxLayout(panel)
         getattr(self.slicer.modules, module.__name__.lower()).widgetRepresentation = lambda: panel
         return panel.reload()

@@ -191,11 +191,22 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     nodeTypes = QtCore.Property("QStringList", _get_types, _set_types)
 
     def setMRMLScene(self, scene: Any) -> None:
+        import vtk
+
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
-        self._scene = scene
-        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent, scene.EndCloseEvent)
-        self._tags = [scene.AddObserver(event, lambda caller, what: self._refresh()) for event in events]
+        self._scene, self._tags = scene, []
+        if scene is None:
+            return
+
+        def changed(caller: Any, what: str, node: Any) -> None:
+            if any(node.IsA(kind) for kind in self._types):
+                self._refresh()
+
+        changed.CallDataType = vtk.VTK_OBJECT  # type: ignore[attr-defined]
+        self._tags = [scene.AddObserver(event, changed) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]
+        events = (scene.EndImportEvent, scene.EndCloseEvent)
+        self._tags += [scene.AddObserver(event, lambda caller, what: self._refresh()) for event in events]
         self._refresh()
 
     def mrmlScene(self) -> Any:
