@@ -61,7 +61,7 @@ class Acceptance:
         try:
             step()
             passed, words = True, "passed"
-        except Exception:
+        except Exception:  # noqa: BLE001 - a step that fails must not end the others
             passed, words = False, "FAILED\n" + traceback.format_exc()
         self.results.append((step.__name__, passed))
         self.say(f"{step.__name__:10} {words} ({time.monotonic() - start:.1f} s): {step.__doc__}")

@@ -41,7 +41,7 @@ def slot(method):
         except UserError as error:
             fail = getattr(self, "fail", None)
             (fail if fail is not None else tell)(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - shown in a dialog, with the log
             report(error)
         recover = getattr(self, "recover", None)
         if recover is not None:

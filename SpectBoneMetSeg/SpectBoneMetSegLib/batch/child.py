@@ -49,7 +49,7 @@ class Line:
             number, case, loaded = self._loaded.get()
             try:
                 result = reader.read_scan(loaded.scan, self._settings.options, loaded.clock)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
                 self.tell("done", number, failed(case, error))
             else:
                 self._read.put((number, case, result))
@@ -67,7 +67,7 @@ class Line:
             number, case = self._asked.get()
             try:
                 self._loaded.put((number, case, load_case(case, self._settings.options)))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
                 self.tell("done", number, failed(case, error))
 
     def _write(self) -> None:
@@ -75,7 +75,7 @@ class Line:
             number, case, reading = self._read.get()
             try:
                 result = written(case, reading, self._settings)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
                 result = failed(case, error)
             # Not held until the next one comes.
             del reading

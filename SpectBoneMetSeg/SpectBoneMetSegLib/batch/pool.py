@@ -183,7 +183,7 @@ class Pool:
                             stream.close()  # type: ignore[union-attr]
         except UserError as error:
             self._results.put(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the thread that waits
             self._results.put(UserError(f"Reading broke off ({type(error).__name__}: {error}); please report it."))
 
     def _start(self) -> _Hand:

@@ -102,7 +102,7 @@ def read_case(settings: Settings, case: Case) -> dict[str, Any]:
         reader = reader_of(settings)
         loaded = load_case(case, settings.options)
         return written(case, reader.read_scan(loaded.scan, settings.options, loaded.clock), settings)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
         return failed(case, error)
 
 

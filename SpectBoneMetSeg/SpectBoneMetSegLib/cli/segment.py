@@ -160,7 +160,7 @@ def _read_one(
             from ..mrml.scene_file import save_scene
 
             save_scene(reading, scene)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
         result = failure_in_words(case, failed(case, error), flags)
         print(f"{before}{case.input}: {result['failure']}", file=sys.stderr)
         return result

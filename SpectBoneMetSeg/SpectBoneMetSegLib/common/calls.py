@@ -126,7 +126,7 @@ def answer(request: Values, channel: Channel, actions: Mapping[str, Action]) -> 
         channel.tell("done", answer=actions[request["do"]](request["arguments"], progress))
     except UserError as error:
         channel.tell("failed", **error.to_dict())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to the process that waits
         traceback.print_exc()
         channel.tell("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")
 

@@ -89,5 +89,5 @@ def _value(dataset: Dataset, keyword: str) -> Any:
         return None
     try:
         return dataset[keyword].value
-    except Exception:  # the parser converts a value when it is looked at, and each kind fails in its own way
+    except Exception:  # noqa: BLE001 - pydicom converts a value on access; each VR fails in its own way
         return getattr(dataset.get_item(keyword), "value", None)

@@ -68,7 +68,7 @@ def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
             replace(_same(counts, scan), number=number, shape=counts.shape)
             for number, counts in enumerate(_pictures(file), start=1)
         ]
-    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
+    except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever a damaged header makes them
         return []
 
 
@@ -83,7 +83,7 @@ def stored_views(file: Path, scan: WholeBodyScan) -> dict[ViewName, StoredFrame]
                 frame = _same(part, scan)
                 if frame.view is not None and frame.view not in found:
                     found[frame.view] = replace(frame, number=number, shape=(rows, width), columns=columns)
-    except Exception:  # pydicom and its decoders raise whatever a damaged header makes them
+    except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever a damaged header makes them
         return {}
     return found
 

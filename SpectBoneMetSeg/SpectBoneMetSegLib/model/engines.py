@@ -269,7 +269,7 @@ class OnnxEngine:
             if session.get_providers()[0] != provider:
                 return "it did not start"
             difference = np.abs(self._answer(session, trial).probability - self.predict(trial)).max()
-        except Exception as error:  # every provider has its own exceptions
+        except Exception as error:  # noqa: BLE001 - every provider has its own exceptions
             return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         if difference > GPU_TOLERANCE:
             return f"its probabilities differ from the CPU's by {difference:.2g}"

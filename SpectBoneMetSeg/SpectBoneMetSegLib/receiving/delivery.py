@@ -107,13 +107,13 @@ class Delivery:
         for destination in self._destinations:
             try:
                 parcels = self._left(entry, str(destination))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Also what a damaged file does to its parser.
                 problems.append(f"its results cannot be read ({_in_words(error)})")
                 continue
             try:
                 problems.append(self._send(entry, parcels, destination, state, stop) if parcels else "")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # One odd object must keep neither others nor other archives waiting.
                 problems.append(f"its results cannot be sent to {destination} ({_in_words(error)})")
         return "; ".join(dict.fromkeys(problem for problem in problems if problem))

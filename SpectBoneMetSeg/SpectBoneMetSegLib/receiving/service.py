@@ -119,7 +119,7 @@ class Service:
                     self._read_one(*waiting[0])
                 else:
                     self._stop.wait(LOOK)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Whatever it is, images go on coming.
                 self._tell(f"Reading broke off ({type(error).__name__}: {error}); it is tried again.")
                 self._stop.wait(RETRY)
@@ -131,7 +131,7 @@ class Service:
                     self._write_table()
                 else:
                     self._stop.wait(LOOK)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # One odd answer must not end all sending.
                 self._tell(f"Sending broke off ({type(error).__name__}: {error}); it is tried again.")
                 self._stop.wait(RETRY)
@@ -181,7 +181,7 @@ class Service:
             return read_study(images, self._output, self._done, self._read)
         except (UserError, OSError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # One odd study must not stop the others.
             sentence = f"It could not be read ({type(error).__name__}: {error}); please report it."
             return StudyRead(failures=[sentence])

@@ -225,7 +225,7 @@ def _tried(model: ModelFolder, engine: EngineName, answers: dict[str, np.ndarray
     except UserError as error:
         yield Finding(f"engine {engine}", "note" if answers else "bad", str(error), "Use another engine.")
         return
-    except Exception as error:  # every engine has its own exceptions
+    except Exception as error:  # noqa: BLE001 - every engine has its own exceptions
         words = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         yield Finding(f"engine {engine}", "bad", words, f"Install {engine} again, or use another engine.")
         return

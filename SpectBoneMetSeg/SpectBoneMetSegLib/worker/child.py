@@ -91,7 +91,7 @@ class Service:
                 self._channel.tell("done", job=job)
         except UserError as error:
             self._channel.tell("failed", job=job, **error.to_dict())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the process that waits
             traceback.print_exc()
             sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
             self._channel.tell("failed", job=job, message=sentence)

@@ -53,7 +53,7 @@ def addToDatabase(folder):
 
         DICOMUtils.importDicom(str(place), copyFiles=True)
         missing, why = [file.name for file in files if not isInDatabase(file)], _("it did not take them")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the database raises what its plugins raise
         missing, why = [file.name for file in files], str(error)
     if missing:
         words = _("Slicer's DICOM database lacks {names} ({why}); import them from {folder} in the module DICOM.")

@@ -192,7 +192,7 @@ def _run_attempt(folder: Path, attempt: int) -> None:
         place = f"{error.filename}: " if error.filename else ""
         why = f"{place}{error.strerror or error}"
         reporter.report(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told in the status of the job
         _log_traceback()
         words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         reporter.report(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")

@@ -66,7 +66,7 @@ def _dicom() -> Iterator[Named]:
     for name, changed in _dicom_values(sound):
         try:
             yield f"{name}.dcm", dicom_bytes(changed)
-        except Exception:  # each value has its own way to be unwritable
+        except Exception:  # noqa: BLE001 - each value has its own way to be unwritable
             # What pydicom itself does not write no file holds in that way.
             continue
 

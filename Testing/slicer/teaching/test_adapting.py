@@ -43,9 +43,10 @@ def test_adapting_is_the_first_choice_and_everything_else_is_folded_away(teachin
         assert not ui.otherWaysFold.isAncestorOf(shown)
 
 
-def test_one_button_collects_and_queues_an_adaptation_of_the_model_that_reads(opened, until, monkeypatch):
+def test_one_button_collects_and_queues_an_adaptation_of_the_model_that_reads(panel, opened, until, monkeypatch):
     from SpectBoneMetSegLib.model.store import default_model_name
 
+    panel.ui.modelSelector.setCurrentText("")
     queued, shown = [], []
     monkeypatch.setattr(opened.logic, "submit", lambda spec: queued.append(spec) or "job")
     monkeypatch.setattr(opened.train, "showJob", shown.append)
