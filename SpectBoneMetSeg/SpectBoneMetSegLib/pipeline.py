@@ -25,14 +25,14 @@ from .lesions.model_result import Limits, ModelResult
 from .lesions.redraw import reading_at
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
-from .model.appearance import unlike
+from .model.appearance import appearance_warnings
 from .model.inputs import network_inputs, view_scales
 from .scan.aggregation import aggregate
 from .scan.boxes import Intervals, cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from .scan.plausibility import check_scan
-from .scan.region_sides import regions_of_views
-from .scan.region_strays import without_strays
+from .scan.region_fragments import remove_fragments
+from .scan.region_sides import region_maps
 from .scan.regrid import regrid, sample_on
 from .scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax, whole_field
 
@@ -162,7 +162,7 @@ class Reader:
         """
         options, clock = options or Options(), clock or Clock()
         with clock.step("check"):
-            doubts = check_scan(scan, insist=options.read_anyway)
+            doubts = check_scan(scan, override=options.read_anyway)
             scan = replace(scan, warnings=tuple(dict.fromkeys((*scan.warnings, *doubts))))
         with clock.step("aggregate"):
             aggregated = aggregate(scan)
@@ -172,19 +172,21 @@ class Reader:
             crop, (rows, columns) = find_region(aggregated, work, thorax, options, scan.case)
         with clock.step("prepare"):
             views = _views_on(scan, work)
-            notes = unlike(views, work.spacing[0], self.model.card.appearance, scan.case)
+            notes = appearance_warnings(views, work.spacing[0], self.model.card.appearance, scan.case)
             scan = replace(scan, warnings=(*scan.warnings, *notes))
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
             network = self.model.card.network
             # Whatever is read is read at the levels of what the model was taught on.
-            taught = whole_field(work.shape) if self.model.card.taught_region == "whole-body" else thorax
+            taught = whole_field(work.shape) if self.model.card.trained_region == "whole-body" else thorax
             levels = {name: cut(counts, taught.rows, taught.columns) for name, counts in views.items()}
             scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling, network.inputs)
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )
         with clock.step("network"):
-            output, regions = (self.engine.predict(inputs), None) if not network.regions else self.engine.answer(inputs)
+            output, regions = (
+                (self.engine.predict(inputs), None) if not network.regions else self.engine.predict_all(inputs)
+            )
         maps = self._probabilities(output, boxes, (rows, columns), work, aggregated)
         shown = {} if regions is None else self._regions(regions, scan, (rows, columns), work, aggregated)
         result = ModelResult(scan, crop, maps, self._limits(options), {}, self.model.card.confidence, shown)
@@ -212,11 +214,11 @@ class Reader:
     ) -> dict[ViewName, NDArray[np.uint8]]:
         """{existing view: (rows, columns) numbers of the skeleton's regions on the view's own grid}."""
         (first, end), (left, right) = box
-        numbers = regions_of_views(regions, self.model.card.network.outputs, work.spacing[0])
+        numbers = region_maps(regions, self.model.card.network.outputs, work.spacing[0])
         maps: dict[ViewName, NDArray[np.uint8]] = {}
         for name, view in scan.views.items():
             whole = paste(numbers[name][: end - first, : right - left], *box, work.shape)
-            whole = without_strays(whole, work.spacing[0])
+            whole = remove_fragments(whole, work.spacing[0])
             own = whole if same_grid(work, frame) else sample_on(whole, work, frame, order=0)
             maps[name] = _on_view(own, frame, view)
         return maps
@@ -238,7 +240,7 @@ class Reader:
         if len(scan.views) == 2 and card.network.outputs == ("union",):
             warnings.append("The model reads the sum of both views: every lesion is marked in both.")
         # A model that knows whole bodies knows their thoraxes.
-        if crop.method != "manual" and options.region == "whole-body" and card.taught_region != "whole-body":
+        if crop.method != "manual" and options.region == "whole-body" and card.trained_region != "whole-body":
             warnings.append(f"The model was trained on the {card.region}, not on the whole body.")
         return {
             "read": what_was_read(crop, shape),

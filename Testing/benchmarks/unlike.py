@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from SpectBoneMetSegLib.model.appearance import unlike
+from SpectBoneMetSegLib.model.appearance import appearance_warnings
 from SpectBoneMetSegLib.model.store import find_model
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
@@ -59,9 +59,9 @@ def main() -> None:
         views = load_case(args.data, case, region="whole-body").counts
         for name, spoil in SPOILED.items():
             spoiled = {view: np.asarray(spoil(image), np.float32) for view, image in views.items()}
-            told[name] += bool(unlike(spoiled, REFERENCE_SPACING_MM, looks, case))
+            told[name] += bool(appearance_warnings(spoiled, REFERENCE_SPACING_MM, looks, case))
         for name, size in zip(list(told)[len(SPOILED) :], SIZES, strict=True):
-            told[name] += bool(unlike(views, REFERENCE_SPACING_MM * size, looks, case))
+            told[name] += bool(appearance_warnings(views, REFERENCE_SPACING_MM * size, looks, case))
     for name, count in told.items():
         print(f"{name:40}{count:5} of {len(cases)} scans told, {count / len(cases):.0%}")
 

@@ -80,10 +80,10 @@ def cases_of_inputs(inputs: Iterable[str], output: Path) -> list[Case]:
 
 def _only(folder: Path, archive: Archive) -> tuple[FoundScan | None, str]:
     """The scan of a folder, or why it has none."""
-    from ..loading.study import only_scan
+    from ..loading.study import single_scan
 
     try:
-        return only_scan(folder, archive), ""
+        return single_scan(folder, archive), ""
     except UserError as error:
         return None, str(error)
 

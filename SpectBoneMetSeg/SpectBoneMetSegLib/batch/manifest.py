@@ -99,7 +99,7 @@ def _once(
         else:
             files = [*scan.files, *(copy for several in scan.copies.values() for copy in several)]
             out += [LeftOut(file, f"the same scan as {same}, which is read") for file in files]
-            out += [LeftOut(file, why) for file, why in scan.beside.items()]
+            out += [LeftOut(file, why) for file, why in scan.excluded.items()]
     return kept, out
 
 
@@ -135,7 +135,7 @@ def _rows(found: Found, done: dict[Path, str]) -> Iterator[tuple[str, str, str, 
     for case in found.cases:
         if case.scan is None:
             continue
-        told |= {path: ("left out", case.name, reason) for path, reason in case.scan.beside.items()}
+        told |= {path: ("left out", case.name, reason) for path, reason in case.scan.excluded.items()}
         for path in case.scan.files:
             told[path] = (done.get(case.folder, "to read"), case.name, "")
             copies = case.scan.copies.get(path, ())

@@ -79,13 +79,13 @@ def load_case(case: Case, options: Options) -> Loaded:
     Raises:
         UserError: it cannot be read, or the case has none.
     """
-    from ..loading import read_found
+    from ..loading import read_found_scan
 
     if case.scan is None:
         raise UserError(case.failure)
     clock = Clock()
     with clock.step("read"):
-        scan = read_found(
+        scan = read_found_scan(
             case.scan,
             case.name,
             case.input.name,

@@ -59,13 +59,13 @@ def options_of(args: argparse.Namespace) -> Options:
     Raises:
         UsageError: a value that cannot be meant.
     """
-    from ..loading import checked_views
+    from ..loading import parse_views
     from ..loading.options import Options
 
     if args.views_override and args.views is None:
         raise UsageError("--views-override needs --views: name the sides in stored order.")
     try:
-        views = checked_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
+        views = parse_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
         crop = tuple(int(word) for word in args.crop.split(",")) if args.crop is not None else None
         return Options(
             region=args.region,

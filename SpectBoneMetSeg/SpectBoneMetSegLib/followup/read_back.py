@@ -20,7 +20,7 @@ from ..lesions.components import number_lesions
 from ..lesions.measurement import measure_lesions
 from ..lesions.results import Lesion, Reading, SeenIn
 from ..lesions.review import CLASSIFICATIONS, DECISIONS
-from ..loading import read_found
+from ..loading import read_found_scan
 from ..loading.archive import FoundScan
 from ..loading.images import open_image
 from ..scan.aggregation import aggregate
@@ -91,7 +91,7 @@ def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:
     if any(sha256_of(file) != entry["sha256"] for file, entry in zip(files, inputs, strict=True)):
         raise UserError(f"{files[0]} has changed since {folder} was read: read it again.")
     views = options.get("views")
-    return read_found(
+    return read_found_scan(
         FoundScan(tuple(files)),
         folder.name,
         files[0].name,

@@ -1,7 +1,7 @@
 """Scans from files: DICOM NM in its many forms, NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF."""
 
 from .grouping import group_files
-from .laterality import checked_views
-from .study import case_name, looks_like_scan, read_files, read_found, read_scan
+from .laterality import parse_views
+from .study import case_name, looks_like_scan, read_files, read_found_scan, read_scan
 
-__all__ = ["case_name", "checked_views", "group_files", "looks_like_scan", "read_files", "read_found", "read_scan"]
+__all__ = ["case_name", "group_files", "looks_like_scan", "parse_views", "read_files", "read_found_scan", "read_scan"]

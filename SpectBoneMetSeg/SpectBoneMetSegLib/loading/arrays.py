@@ -44,7 +44,9 @@ def scan_from_arrays(
     for name, pixels in given.items():
         if pixels is None:
             continue
-        frame = Frame(_counts(pixels, name), (pixel_size_mm, pixel_size_mm), Path(case), called=f"{case} ({name})")
+        frame = Frame(
+            _counts(pixels, name), (pixel_size_mm, pixel_size_mm), Path(case), display_name=f"{case} ({name})"
+        )
         views[name] = planar_view(name, counts_dark_to_bright(frame, warnings), None, warnings)
     if len(views) == 1:
         warnings.append(f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped.")

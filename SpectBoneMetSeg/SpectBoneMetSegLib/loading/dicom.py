@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..scan.planar import ViewName
-from .dicom_pixels import check_pixels, counted, frame_count
-from .dicom_values import items, number, numbers, state_plainly, text
+from .dicom_pixels import check_pixels, decode_counts, frame_count
+from .dicom_values import items, normalise_integers, number, numbers, text
 from .frames import Frame, FrameFile
 from .laterality import VIEW_CODES, is_wide, views_in_text
 from .orientation import Across, Down, plane_directions, toward
@@ -77,18 +77,18 @@ def _is_marked(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def read_header(path: Path, called: str | None = None, only: Sequence[str] = ()) -> Dataset:
+def read_header(path: Path, display_name: str | None = None, only: Sequence[str] = ()) -> Dataset:
     """The header of a planar NM file.
 
     Args:
         path: of the file.
-        called: names it in sentences (its own name by default).
+        display_name: names it in sentences (its own name by default).
         only: keywords of the elements that are read; all without any.
 
     Raises:
         NotPlanarError, UserError: as `read_dicom`.
     """
-    name = called or path.name
+    name = display_name or path.name
     with _one_sentence(name):
         dataset, _ = load_dataset(path, pixels=False, name=name, only=only)
         _check_kind(dataset, name)
@@ -118,19 +118,23 @@ def view_of(dataset: Dataset, path: Path) -> ViewName | None:
         return _only_side(frames) if len(frames) == 1 and not is_wide(shape) else None
 
 
-def read_dicom(path: Path, called: str | None = None) -> FrameFile:
-    """The 140 keV frames of one file, rescaled to counts; `called` names it in sentences (its own name by default).
+def read_dicom(path: Path, display_name: str | None = None) -> FrameFile:
+    """Read the 140 keV frames of one file, rescaled to counts.
+
+    Args:
+        path: of the file.
+        display_name: name used in messages (the file's own name by default).
 
     Raises:
         NotPlanarError: another modality, a tomographic, gated or dynamic study.
         UserError: no DICOM, colour, inverted grey, cut short, compressed in a way that cannot be read.
     """
-    name = called or path.name
+    name = display_name or path.name
     with _one_sentence(name):
         dataset, notes = load_dataset(path, pixels=True, name=name)
         _check_kind(dataset, name)
         check_pixels(dataset, name)
-        pixels, decode_notes = counted(dataset, name)
+        pixels, decode_notes = decode_counts(dataset, name)
         frames = _frames(dataset, path, pixels, name)
         return FrameFile(
             file=path,
@@ -193,7 +197,7 @@ def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = (
             f"{name} is not a DICOM file; give the NM file that the camera exported, or a picture in {FORMATS}."
         )
     _name_encoding(dataset)
-    state_plainly(dataset)
+    normalise_integers(dataset)
     return dataset, notes
 
 

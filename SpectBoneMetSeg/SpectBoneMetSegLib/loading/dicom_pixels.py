@@ -18,7 +18,7 @@ from .dicom_values import items, number, text, texts
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["check_pixels", "counted", "frame_count"]
+__all__ = ["check_pixels", "decode_counts", "frame_count"]
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _NM_CLASSES = ("1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5")
@@ -51,7 +51,7 @@ def check_pixels(dataset: Dataset, name: str) -> None:
         raise UserError(f"{name} is a colour picture, from which counts cannot be told; give the original NM file.")
 
 
-def counted(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
+def decode_counts(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
     """(frames, rows, columns) counts, and sentences about what was assumed.
 
     Raises:

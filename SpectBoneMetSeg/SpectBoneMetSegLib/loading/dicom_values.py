@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["items", "number", "numbers", "state_plainly", "text", "texts"]
+__all__ = ["items", "normalise_integers", "number", "numbers", "text", "texts"]
 
 #: What decoders take from a header without asking how it was written.
 _FORM = (
@@ -73,7 +73,7 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     return list(value) if isinstance(value, Sequence) else []
 
 
-def state_plainly(dataset: Dataset) -> None:
+def normalise_integers(dataset: Dataset) -> None:
     """Put whole numbers in place of those that tell how the pixels are stored, however they were written ("2,0")."""
     from pydicom.datadict import dictionary_VR, tag_for_keyword
 

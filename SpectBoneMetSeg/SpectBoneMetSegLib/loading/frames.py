@@ -25,11 +25,11 @@ class Frame:
         code: side told by this frame's own view code, None without one.
         other_view: name of a view that is neither anterior nor posterior ("Left lateral"), empty otherwise.
         texts: short header texts or the file's name, which may name the side.
-        cannot_tell: the format has no place for a side (DICOM Secondary Capture).
+        no_side_field: the format has no place for a side (DICOM Secondary Capture).
         across: where the columns run in the patient, "left" or "right"; "" when the file does not say.
         down: where the rows run, "feet" or "head"; "" when the file does not say.
         shown_inverted: the file wants its values shown from white to black (MONOCHROME1, WhiteIsZero).
-        called: how sentences name the file; "" for its own name.
+        display_name: how sentences name the file; "" for its own name.
         picture: it is an 8-bit grey picture, not a file of counts.
     """
 
@@ -39,17 +39,17 @@ class Frame:
     code: ViewName | None = None
     other_view: str = ""
     texts: tuple[str, ...] = ()
-    cannot_tell: bool = False
+    no_side_field: bool = False
     across: Literal["", "left", "right"] = ""
     down: Literal["", "feet", "head"] = ""
     shown_inverted: bool = False
-    called: str = ""
+    display_name: str = ""
     picture: bool = False
 
     @property
-    def named(self) -> str:
+    def name(self) -> str:
         """How sentences name the file."""
-        return self.called or self.file.name
+        return self.display_name or self.file.name
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,13 @@ class _Picture:
     column_axis: NDArray[np.float64]
 
 
-def read_image(path: Path, label: str, called: str = "") -> FrameFile:
+def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
     """One or two grey pictures.
 
     Args:
         path: file with a suffix of IMAGE_SUFFIXES.
         label: the file name without suffix, which may tell the side ("patient3_ANT").
-        called: how sentences about its views name it, "" for its own name.
+        display_name: how sentences about its views name it, "" for its own name.
 
     Raises:
         UserError: empty, damaged, coloured, of another plane, or with more than two slices.
@@ -98,7 +98,7 @@ def read_image(path: Path, label: str, called: str = "") -> FrameFile:
             across=across,
             down=down,
             shown_inverted=inverted,
-            called=called,
+            display_name=display_name,
             picture=picture.pixels.dtype == np.uint8 and path.name.lower().endswith(_WITH_COLOURS),
         )
         for pixels in picture.pixels

@@ -21,8 +21,8 @@ __all__ = [
     "SIDE_BY_SIDE_RATIO",
     "VIEW_CODES",
     "assign_views",
-    "checked_views",
     "is_wide",
+    "parse_views",
     "views_in_text",
 ]
 
@@ -98,7 +98,7 @@ def _post_is_a_side(words: Sequence[str], place: int) -> bool:
     return rest[0] in _BESIDE_POST
 
 
-def checked_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
+def parse_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
     """The sides that the user names as view names.
 
     Raises:
@@ -251,8 +251,8 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
     if frame.code is not None:
         said.add(frame.code)
-    file = "" if frame.file.name == study else f" (file {frame.named})"
-    if not said and count == 1 and frame.cannot_tell:
+    file = "" if frame.file.name == study else f" (file {frame.name})"
+    if not said and count == 1 and frame.no_side_field:
         return None
     if not said:
         raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.", "views")
@@ -298,4 +298,4 @@ def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     if columns % 2:
         raise UserError(f"{study} is {columns} columns wide and has no two equal halves; export each view on its own.")
     left, right = np.split(frame.counts, 2, axis=1)
-    return tuple(Frame(half, frame.spacing, frame.file, called=frame.called) for half in (left, right))  # type: ignore[return-value]
+    return tuple(Frame(half, frame.spacing, frame.file, display_name=frame.display_name) for half in (left, right))  # type: ignore[return-value]

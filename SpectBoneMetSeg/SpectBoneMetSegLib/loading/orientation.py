@@ -17,7 +17,7 @@ from ..common.errors import UserError
 from ..scan.planar import ViewName
 from .frames import Frame
 
-__all__ = ["Across", "Down", "plane_directions", "toward", "turned_as_stated"]
+__all__ = ["Across", "Down", "orient_as_stated", "plane_directions", "toward"]
 
 Across = Literal["", "left", "right"]
 Down = Literal["", "feet", "head"]
@@ -57,7 +57,7 @@ def plane_directions(across: str, down: str, name: str) -> tuple[Across, Down]:
     )
 
 
-def turned_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame:
+def orient_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame:
     """The frame with its head at the top and its columns as the detector on that side sees them.
 
     What was turned is added to `warnings` by name.
@@ -65,11 +65,11 @@ def turned_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame
     counts = frame.counts
     if frame.down == "head":
         counts = counts[::-1]
-        warnings.append(f"{frame.named} says that its rows run from the feet up: the {side} view was turned.")
+        warnings.append(f"{frame.name} says that its rows run from the feet up: the {side} view was turned.")
     if frame.across and frame.across != ("left" if side == "anterior" else "right"):
         counts = counts[:, ::-1]
         warnings.append(
-            f"{frame.named} says that the columns of its {side} view run to the patient's {frame.across}, mirrored "
+            f"{frame.name} says that the columns of its {side} view run to the patient's {frame.across}, mirrored "
             "from what the detector sees: it was turned."
         )
     return replace(frame, counts=np.ascontiguousarray(counts), across="", down="")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..common.errors import UserError
-from ..scan.grey import bright_air_level, ground
+from ..scan.grey import background, bright_air_level
 from .frames import Frame
 
 __all__ = ["counts_dark_to_bright"]
@@ -22,7 +22,7 @@ def counts_dark_to_bright(frame: Frame, warnings: list[str]) -> Frame:
     Raises:
         UserError: the header speaks of inverted grey and the picture does not show which end is air.
     """
-    name, air = frame.named, ground(frame.counts)
+    name, air = frame.name, background(frame.counts)
     if air == "bright":
         warnings.append(
             f"{name} is stored as inverted grey, its air is the brightest: it was turned round; give the original "

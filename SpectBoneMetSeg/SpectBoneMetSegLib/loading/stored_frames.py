@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..scan.planar import ViewName, WholeBodyScan
 from .dicom import load_dataset
-from .dicom_pixels import counted, frame_count
+from .dicom_pixels import decode_counts, frame_count
 from .frames import Frame
 from .polarity import counts_dark_to_bright
 
@@ -90,7 +90,7 @@ def stored_views(file: Path, scan: WholeBodyScan) -> dict[ViewName, StoredFrame]
 
 def _pictures(file: Path) -> Iterator[NDArray[np.float32]]:
     header, _ = load_dataset(file, pixels=True, name=file.name)
-    frames, _ = counted(header, file.name)
+    frames, _ = decode_counts(header, file.name)
     if len(frames) != frame_count(header):
         return
     inverted = str(header.get("PhotometricInterpretation", "")) == "MONOCHROME1"

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..common.files import sha256_of
-from ..scan.eight_bit import STATURE_MM, filled_overflow, pixel_size_of_body
+from ..scan.eight_bit import STATURE_MM, fill_overflow, pixel_size_of_body
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .archive import Archive, FoundScan, find_scans
 from .dicom import looks_like_dicom, read_dicom
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
-from .laterality import assign_views, checked_views
-from .orientation import turned_as_stated
+from .laterality import assign_views, parse_views
+from .orientation import orient_as_stated
 from .polarity import counts_dark_to_bright
 
-__all__ = ["case_name", "looks_like_scan", "only_scan", "planar_view", "read_files", "read_found", "read_scan"]
+__all__ = ["case_name", "looks_like_scan", "planar_view", "read_files", "read_found_scan", "read_scan", "single_scan"]
 
 #: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
 LARGEST_COUNT = 1e9
@@ -61,13 +61,13 @@ def read_scan(
     if not os.fspath(path):
         raise UserError("The input is an empty name; give a file, or the folder of one study.")
     place = Path(path)
-    wanted = checked_views(views)
+    wanted = parse_views(views)
     if pixel_size_mm is not None and not (np.isfinite(pixel_size_mm) and pixel_size_mm > 0):
         raise UserError(
             f"The pixel size {pixel_size_mm} is not a length; give millimetres, for example 2.26.", "pixel_size"
         )
-    found = only_scan(place, find_scans(place)) if _is_folder(place) else FoundScan((place,))
-    return read_found(
+    found = single_scan(place, find_scans(place)) if _is_folder(place) else FoundScan((place,))
+    return read_found_scan(
         found, case_name(place), _own_name(place), views=wanted, pixel_size_mm=pixel_size_mm, override=views_override
     )
 
@@ -84,10 +84,10 @@ def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
     if len(places) == 1:
         return read_scan(places[0])
     folder = places[0].absolute().parent
-    return read_found(FoundScan(tuple(places)), case_name(folder if folder.name else places[0]), folder.name)
+    return read_found_scan(FoundScan(tuple(places)), case_name(folder if folder.name else places[0]), folder.name)
 
 
-def read_found(
+def read_found_scan(
     found: FoundScan,
     case: str,
     study: str = "",
@@ -119,7 +119,7 @@ def read_found(
         files = [_read_first_sound(path, found.copies.get(path, ()), alone, notes) for path in found.files]
     except PermissionError as error:
         raise UserError(f"{error.filename} may not be read; ask for the right to open it.") from error
-    return _scan_of(files, notes, study or case, case, checked_views(views), pixel_size_mm, override)
+    return _scan_of(files, notes, study or case, case, parse_views(views), pixel_size_mm, override)
 
 
 def _read_first_sound(path: Path, copies: Sequence[Path], alone: bool, notes: list[str]) -> FrameFile:
@@ -152,7 +152,7 @@ def _scan_of(
     warnings = [*skipped, *(note for file in files for note in file.warnings)]
     frames = [counts_dark_to_bright(frame, warnings) for file in files for frame in file.frames]
     sides = assign_views(frames, wanted, study, warnings, override=override)
-    sides = {name: turned_as_stated(frame, name, warnings) for name, frame in sides.items()}
+    sides = {name: orient_as_stated(frame, name, warnings) for name, frame in sides.items()}
     sides = _without_empty(sides, warnings)
     found = {name: planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
@@ -171,7 +171,7 @@ def _without_empty(sides: dict[ViewName, Frame], warnings: list[str]) -> dict[Vi
     if not filled:
         return sides
     warnings += [
-        f"The {name} view of {frame.named} holds no counts and was left out."
+        f"The {name} view of {frame.name} holds no counts and was left out."
         for name, frame in sides.items()
         if name not in filled
     ]
@@ -230,15 +230,15 @@ def _is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _read_file(path: Path, called: str = "") -> FrameFile:
+def _read_file(path: Path, display_name: str = "") -> FrameFile:
     if _is_image(path):
-        return read_image(path, case_name(path), called)
+        return read_image(path, case_name(path), display_name)
     if path.name.upper() == "DICOMDIR":
         raise UserError(f"{path} is a table of contents; give the folder of one study instead.")
-    return read_dicom(path, called or None)
+    return read_dicom(path, display_name or None)
 
 
-def only_scan(folder: Path, archive: Archive) -> FoundScan:
+def single_scan(folder: Path, archive: Archive) -> FoundScan:
     """The one whole-body scan that was found in a folder.
 
     Raises:
@@ -265,7 +265,7 @@ def only_scan(folder: Path, archive: Archive) -> FoundScan:
 
 def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
     """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
-    file, counts = frame.named, frame.counts
+    file, counts = frame.name, frame.counts
     if not np.isfinite(counts).all():
         raise UserError(f"{file} has pixels that are not numbers; export the scan again.")
     if np.any(counts < 0):
@@ -295,7 +295,7 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
 
 
 def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> tuple[float, float]:
-    file = frame.named
+    file = frame.name
     if pixel_size_mm is not None:
         size = (float(pixel_size_mm), float(pixel_size_mm))
         if frame.spacing is not None and not np.allclose(frame.spacing, size, rtol=0.001):
@@ -320,15 +320,15 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
     raise UserError(f"{file} does not state its pixel size; give it in mm, for example 2.26.", "pixel_size")
 
 
-def _without_overflow(counts: NDArray[Any], called: str, warnings: list[str]) -> NDArray[Any]:
+def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[str]) -> NDArray[Any]:
     """An 8-bit picture with a lower bound where hot spots ran over and began anew at black."""
-    filled, lost = filled_overflow(counts)
+    filled, lost = fill_overflow(counts)
     ran = int((lost & (filled != counts)).sum())
     if not ran:
         return counts
     warnings.append(
-        f"{called} has hot spots that ran over the 8 bits of its grey values: {ran} dark pixels inside them were set "
-        "to the highest value; what they held is lost."
+        f"{display_name} has hot spots that overflowed the 8 bits of its grey values: {ran} dark pixels inside them "
+        "were set to the highest value; their counts are lost."
     )
     return filled
 

@@ -21,7 +21,7 @@ from ..scan.planar import ViewName
 from .config import BODY_LEVEL
 from .inputs import body_mask
 
-__all__ = ["APPEARANCE", "Looks", "appearance_of", "looks_of", "unlike"]
+__all__ = ["APPEARANCE", "AppearanceProfile", "appearance_profile", "appearance_warnings", "measure_appearance"]
 
 #: What is measured of a view, in words for a sentence.
 APPEARANCE = {
@@ -48,7 +48,7 @@ AT_THE_TOP = 0.98
 
 
 @dataclass(frozen=True)
-class Looks:
+class AppearanceProfile:
     """What the scans looked like that a model was taught on; without ranges nothing is known.
 
     Attributes:
@@ -72,7 +72,7 @@ class Looks:
         return asdict(self) if self.mean else {"ranges": dict(self.ranges)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Looks:
+    def from_dict(cls, values: Mapping[str, Any]) -> AppearanceProfile:
         """The inverse of `to_dict`; ranges alone as cards without "ranges" hold them.
 
         Raises:
@@ -88,32 +88,32 @@ class Looks:
             raise ValueError(f"looks need {len(APPEARANCE)} means and as many rows and columns of covariance")
         return cls(ranges, mean, covariance, int(values["views"]), float(values["limit"]))
 
-    def apart(self, found: Mapping[str, float]) -> NDArray[np.float64]:
+    def distance_terms(self, found: Mapping[str, float]) -> NDArray[np.float64]:
         """(n,) what each figure adds to the squared Mahalanobis distance of a view; empty where nothing is known."""
         if not self.mean:
             return np.zeros(0)
         delta = _logarithms(found) - np.array(self.mean)
         return np.asarray(delta * np.linalg.solve(np.array(self.covariance), delta))
 
-    def widened(self, other: Looks) -> Looks:
-        """Looks that hold both; of a model that knows none, none."""
+    def merged_with(self, other: AppearanceProfile) -> AppearanceProfile:
+        """Return a profile that covers both; unknown where this one is unknown."""
         ranges = {
             name: (min(low, other.ranges.get(name, (low, high))[0]), max(high, other.ranges.get(name, (low, high))[1]))
             for name, (low, high) in self.ranges.items()
         }
         if not self.mean or not other.mean:
             # What a model of another time did not know of itself the new scans cannot tell for it.
-            return Looks(ranges, self.mean, self.covariance, self.views, self.limit)
+            return AppearanceProfile(ranges, self.mean, self.covariance, self.views, self.limit)
         views = self.views + other.views
         share = other.views / views
         apart = np.array(other.mean) - np.array(self.mean)
         mean = np.array(self.mean) + share * apart
         spread = (1 - share) * np.array(self.covariance) + share * np.array(other.covariance)
         spread = spread + share * (1 - share) * np.outer(apart, apart)
-        return Looks(ranges, _plain(mean), tuple(map(_plain, spread)), views, max(self.limit, other.limit))
+        return AppearanceProfile(ranges, _plain(mean), tuple(map(_plain, spread)), views, max(self.limit, other.limit))
 
 
-def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, float]:
+def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str, float]:
     """APPEARANCE of a whole-body view; empty for one without a body.
 
     Args:
@@ -155,24 +155,26 @@ def appearance_of(counts: NDArray[np.float32], spacing: float) -> dict[str, floa
     return {**{name: max(value, FLOOR) for name, value in values.items()}, "saturation": at_the_top / int(body.sum())}
 
 
-def looks_of(scans: Iterable[Mapping[str, float]]) -> Looks:
+def appearance_profile(scans: Iterable[Mapping[str, float]]) -> AppearanceProfile:
     """The looks of what was learnt from, ranges with MARGIN; of no view none."""
     rows = [scan for scan in scans if scan]
     if not rows:
-        return Looks()
+        return AppearanceProfile()
     values = np.array([_logarithms(scan) for scan in rows])
     room = np.maximum(MARGIN * (values.max(0) - values.min(0)), LEAST_ROOM)
     lowest, highest = np.exp(values.min(0) - room), np.exp(values.max(0) + room)
     ranges = {name: (float(lowest[i]), float(highest[i])) for i, name in enumerate(APPEARANCE)}
     if len(rows) < LEAST_TOGETHER:
-        return Looks(ranges)
+        return AppearanceProfile(ranges)
     spread = np.cov(values.T) + LEAST_VARIANCE * np.eye(len(APPEARANCE))
-    looks = Looks(ranges, _plain(values.mean(0)), tuple(map(_plain, spread)), len(rows))
-    distances = [float(np.sqrt(looks.apart(scan).sum())) for scan in rows]
-    return Looks(ranges, looks.mean, looks.covariance, looks.views, float(np.quantile(distances, WITHIN)))
+    looks = AppearanceProfile(ranges, _plain(values.mean(0)), tuple(map(_plain, spread)), len(rows))
+    distances = [float(np.sqrt(looks.distance_terms(scan).sum())) for scan in rows]
+    return AppearanceProfile(ranges, looks.mean, looks.covariance, looks.views, float(np.quantile(distances, WITHIN)))
 
 
-def unlike(views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks: Looks, case: str) -> list[str]:
+def appearance_warnings(
+    views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks: AppearanceProfile, case: str
+) -> list[str]:
     """A sentence for every view that looks like none that was learnt from.
 
     Args:
@@ -183,7 +185,7 @@ def unlike(views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks:
     """
     sentences = []
     for name, counts in views.items() if looks.ranges else ():
-        found = appearance_of(counts, spacing)
+        found = measure_appearance(counts, spacing)
         odd = _odd(found, looks) if found else ""
         if odd:
             sentences.append(
@@ -193,7 +195,7 @@ def unlike(views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks:
     return sentences
 
 
-def _odd(found: Mapping[str, float], looks: Looks) -> str:
+def _odd(found: Mapping[str, float], looks: AppearanceProfile) -> str:
     """What is unusual about a view, in words; "" for nothing."""
     outside = [
         f"{APPEARANCE[what]} {_number(found[what])} (learnt: {_number(low)} to {_number(high)})"
@@ -202,7 +204,7 @@ def _odd(found: Mapping[str, float], looks: Looks) -> str:
     ]
     if outside:
         return ", ".join(outside)
-    apart = looks.apart(found)
+    apart = looks.distance_terms(found)
     if np.sqrt(max(float(apart.sum()), 0.0)) <= looks.limit:
         return ""
     names = list(APPEARANCE)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..common.notice import RESEARCH_USE
 from ..loading.options import Region
-from .appearance import Looks
+from .appearance import AppearanceProfile
 from .confidence import Confidence
 from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
@@ -59,7 +59,7 @@ class ModelCard:
     sha256: str = ""
     onnx_sha256: str = ""
     confidence: Confidence | None = None
-    appearance: Looks = field(default_factory=Looks)
+    appearance: AppearanceProfile = field(default_factory=AppearanceProfile)
 
     def __post_init__(self) -> None:
         if not MODEL_NAME.fullmatch(str(self.name)):
@@ -72,7 +72,7 @@ class ModelCard:
             raise ValueError("minimum_area_mm2 must not be negative")
 
     @property
-    def taught_region(self) -> Region:
+    def trained_region(self) -> Region:
         """The region whose level of counts the model knows; of any other name the thorax."""
         return "whole-body" if self.region == "whole-body" else "thorax"
 
@@ -91,7 +91,7 @@ class ModelCard:
         """
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         known["network"] = NetworkConfig.from_dict(values["network"])
-        known["appearance"] = Looks.from_dict(known.get("appearance", {}))
+        known["appearance"] = AppearanceProfile.from_dict(known.get("appearance", {}))
         if known.get("confidence") is not None:
             known["confidence"] = Confidence.from_dict(known["confidence"])
         return cls(**known)

@@ -15,7 +15,7 @@ from ..common.packages import is_there
 from . import gpus
 from .backend import import_tensorflow, silent_stderr
 from .config import pooling_divisor
-from .inputs import filled_up
+from .inputs import pad_to_divisor
 from .store import ModelFolder, load_network, verify
 
 EngineName = Literal["auto", "onnx", "tensorflow"]
@@ -30,7 +30,7 @@ ONNX_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"u
 GPU_TOLERANCE = 1e-3
 
 
-class Answer(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What a network says of one scan, float32.
 
     Attributes:
@@ -66,7 +66,7 @@ class Engine(Protocol):
         """
         ...
 
-    def answer(self, inputs: NDArray[np.float32]) -> Answer:
+    def predict_all(self, inputs: NDArray[np.float32]) -> NetworkOutput:
         """As `predict`, with the skeleton's regions where the network knows them."""
         ...
 
@@ -111,7 +111,7 @@ def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
         if not tensorflow:
             raise UserError("ONNX Runtime is not installed; pip install onnxruntime.")
         return TensorFlowEngine(model, device, threads)
-    other = device != "cpu" and tensorflow and gpus.tensorflow_may_use_one()
+    other = device != "cpu" and tensorflow and gpus.tensorflow_may_use_gpu()
     if other and device == "gpu" and not _onnx_gpus():
         return TensorFlowEngine(model, device, threads)
     first = OnnxEngine(model, device, threads)
@@ -164,10 +164,10 @@ class TensorFlowEngine:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""
-        return self.answer(inputs).probability
+        return self.predict_all(inputs).probability
 
-    def answer(self, inputs: NDArray[np.float32]) -> Answer:
-        """See `Engine.answer`."""
+    def predict_all(self, inputs: NDArray[np.float32]) -> NetworkOutput:
+        """See `Engine.predict_all`."""
         return _padded(self._model, inputs, lambda batch: [output.numpy() for output in self._run(batch)])
 
     def _load(self, tf: Any, place: str) -> Callable[[Any], Any]:
@@ -236,13 +236,13 @@ class OnnxEngine:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.predict`."""
-        return self.answer(inputs).probability
+        return self.predict_all(inputs).probability
 
-    def answer(self, inputs: NDArray[np.float32]) -> Answer:
-        """See `Engine.answer`."""
+    def predict_all(self, inputs: NDArray[np.float32]) -> NetworkOutput:
+        """See `Engine.predict_all`."""
         return self._answer(self._session, inputs)
 
-    def _answer(self, session: Any, inputs: NDArray[np.float32]) -> Answer:
+    def _answer(self, session: Any, inputs: NDArray[np.float32]) -> NetworkOutput:
         name = session.get_inputs()[0].name
         return _padded(self._model, inputs, lambda batch: session.run(None, {name: batch}))
 
@@ -315,13 +315,13 @@ def _first_gpu(tf: Any) -> str | None:
 
 def _padded(
     model: ModelFolder, inputs: NDArray[np.float32], run: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
-) -> Answer:
+) -> NetworkOutput:
     """Run a batch of one, padded below and to the right with zeros (air) to a size the network takes."""
     channels = model.card.network.inputs
     if inputs.ndim != 3 or inputs.shape[2] != len(channels) or 0 in inputs.shape:
         raise ValueError(f"the model reads (rows, columns, {len(channels)}: {channels}), not {inputs.shape}")
     rows, columns = inputs.shape[:2]
-    batch = filled_up(inputs.astype(np.float32, copy=False), model.card.network)
+    batch = pad_to_divisor(inputs.astype(np.float32, copy=False), model.card.network)
     sizes = ((rows, columns), ((rows + 1) // 2, (columns + 1) // 2))
     outputs = [
         np.ascontiguousarray(output[0, :high, :wide], dtype=np.float32)
@@ -331,4 +331,4 @@ def _padded(
         raise UserError(
             f"The model {model.card.name} answers with values that are no numbers; train or install it again."
         )
-    return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None)
+    return NetworkOutput(outputs[0], outputs[1] if len(outputs) > 1 else None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..common.packages import is_there
 
-__all__ = ["Nvidia", "nvidia", "tensorflow_may_use_one"]
+__all__ = ["Nvidia", "nvidia", "tensorflow_may_use_gpu"]
 
 #: Numbers of CUDA's driver interface: the attributes of a card that tell its generation.
 MAJOR, MINOR = 75, 76
@@ -46,7 +46,7 @@ def nvidia() -> Nvidia | None:
     return Nvidia((version.value // 1000, version.value % 1000 // 10), (major.value, minor.value))
 
 
-def tensorflow_may_use_one() -> bool:
+def tensorflow_may_use_gpu() -> bool:
     """Whether it is worth loading TensorFlow to look for a GPU."""
     if sys.platform == "darwin":
         # Apple's plugin for TensorFlow.

@@ -103,7 +103,7 @@ def network_inputs(
     return np.stack(channels, axis=-1)
 
 
-def filled_up(inputs: NDArray[Any], network: NetworkConfig) -> NDArray[Any]:
+def pad_to_divisor(inputs: NDArray[Any], network: NetworkConfig) -> NDArray[Any]:
     """Inputs with air, zeros, below and to the right up to a size that the network takes.
 
     Args:

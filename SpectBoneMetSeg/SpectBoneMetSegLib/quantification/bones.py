@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..lesions.components import lesion_boxes, smallest_window
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Reading
-from ..scan.aggregation import on_frame
+from ..scan.aggregation import views_on_anterior_grid
 from ..scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
 from ..scan.regrid import sample_on
 from .anatomy import all_regions
@@ -122,7 +122,7 @@ def bones_together(
     differ = inside[one] & inside[two] & (shown[one] != shown[two]) & (shown[one] > 0) & (shown[two] > 0)
     if not differ.any():
         return together
-    counts = on_frame(scan)
+    counts = views_on_anterior_grid(scan)
     first, second = shown[one][differ], shown[two][differ]
     key = (union[differ].astype(np.int64) << 16) | (first.astype(np.int64) << 8) | second
     _, group = np.unique(key, return_inverse=True)

@@ -8,11 +8,11 @@ from .regrid import regrid, sample_on
 
 def aggregate(scan: WholeBodyScan) -> PlanarView:
     """Anterior plus mirrored posterior counts on the anterior whole-body frame; of one view that view."""
-    frame, views = scan.frame, on_frame(scan)
+    frame, views = scan.frame, views_on_anterior_grid(scan)
     return frame if len(views) == 1 else frame.with_counts(views["anterior"].counts + views["posterior"].counts)
 
 
-def on_frame(scan: WholeBodyScan) -> dict[ViewName, PlanarView]:
+def views_on_anterior_grid(scan: WholeBodyScan) -> dict[ViewName, PlanarView]:
     """The existing views on the anterior whole-body frame, anterior first.
 
     The mirror is a change of coordinates: the posterior view's own direction cosines say where its pixels lie. Views on

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .bodies import find_bodies
 
-__all__ = ["STATURE_MM", "Gain", "filled_overflow", "find_gain", "pixel_size_of_body"]
+__all__ = ["STATURE_MM", "Gain", "fill_overflow", "find_gain", "pixel_size_of_body"]
 
 #: Highest value that 8 bits hold.
 TOP = 255
@@ -126,7 +126,7 @@ def _stretched(grey: NDArray[np.int64]) -> Gain | None:
     return Gain(round(step, 4), "lattice") if step > 2 and fits[grey > 0].mean() >= ON_LATTICE else None
 
 
-def filled_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """An 8-bit picture whose hot spots ran over, with a lower bound in them, and where that is.
 
     Some programs keep the last 8 bits of a count: beyond 255 a hot spot starts anew at black, inside a white rim. What

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GreyScale", "Ground", "bright_air_level", "grey_scale", "ground"]
+__all__ = ["Background", "GreyScale", "background", "bright_air_level", "grey_scale"]
 
-Ground = Literal["dark", "bright", "unclear"]
+Background = Literal["dark", "bright", "unclear"]
 
 #: Share of the field's width at each side that is taken for air.
 RIM = 0.03
@@ -46,7 +46,7 @@ class GreyScale:
     unbroken: bool = True
 
 
-def ground(pixels: NDArray[Any]) -> Ground:
+def background(pixels: NDArray[Any]) -> Background:
     """Whether the air around the body is dark, as in counts, or bright, as in inverted grey.
 
     The body lies on one side of the air: above it in counts, below it in an inverted picture. A picture without air at

@@ -21,7 +21,7 @@ from .bodies import (
 )
 from .grey import GreyScale, grey_scale
 from .planar import PlanarView, ViewName, WholeBodyScan
-from .side_evidence import side_doubts
+from .side_evidence import side_warnings
 
 __all__ = ["FEWEST_STEPS", "check_scan"]
 
@@ -39,13 +39,13 @@ SATURATED = 0.0005
 Refusal = tuple[str, tuple[str, ...]]
 
 
-def check_scan(scan: WholeBodyScan, *, insist: bool = False, may_insist: bool = True) -> list[str]:
+def check_scan(scan: WholeBodyScan, *, override: bool = False, can_override: bool = True) -> list[str]:
     """Sentences about what may be wrong with a scan.
 
     Args:
         scan: the scan as loaded.
-        insist: tell what would be refused as a warning instead.
-        may_insist: whether somebody can, which a refusal then says.
+        override: tell what would be refused as a warning instead.
+        can_override: whether somebody can, which a refusal then says.
 
     Raises:
         UserError: pixels that are no numbers; unless insisted on, no whole human body, or too few grey steps.
@@ -61,9 +61,9 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False, may_insist: bool = 
         scale = grey_scale(view.counts)
         shapes.append(silhouette(view.counts))
         for clause, fields in _impossible(view, name, scan.case, scale, shapes[-1]):
-            if not insist and may_insist:
+            if not override and can_override:
                 raise UserError(f"{clause}, or have it read all the same.", *fields, "read_anyway")
-            if not insist:
+            if not override:
                 raise UserError(f"{clause}.", *fields)
             notes.append(f"{clause}; it was read all the same.")
         notes += _doubtful(scale, name, scan.case)
@@ -71,7 +71,7 @@ def check_scan(scan: WholeBodyScan, *, insist: bool = False, may_insist: bool = 
         notes.append(
             f"The body in {scan.case} seems to lie with its feet at the top: check that the head is at the top."
         )
-    return [*notes, *side_doubts(scan)]
+    return [*notes, *side_warnings(scan)]
 
 
 def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, shape: Silhouette) -> list[Refusal]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .skeleton_regions import NUMBERS, REGIONS, RIGHT_OFFSET
 
-__all__ = ["midline", "numbered_regions", "regions_of_views", "sided"]
+__all__ = ["assign_sides", "midline", "region_map", "region_maps"]
 
 #: Regions that lie on the midline.
 CENTRAL = ("skull", "cervical spine", "thoracic spine", "lumbar spine", "sacrum", "sternum", "bladder")
@@ -27,9 +27,7 @@ LEAST_PROBABILITY = 0.5
 SMOOTHING_MM = 40.0
 
 
-def regions_of_views(
-    answer: NDArray[np.float32], outputs: Sequence[str], spacing: float
-) -> dict[str, NDArray[np.uint8]]:
+def region_maps(answer: NDArray[np.float32], outputs: Sequence[str], spacing: float) -> dict[str, NDArray[np.uint8]]:
     """{view: (rows, columns) region numbers} at full resolution of what a network with regions answers.
 
     Args:
@@ -40,11 +38,11 @@ def regions_of_views(
     found = {}
     for place, name in enumerate(outputs):
         part = answer[..., place * len(REGIONS) : (place + 1) * len(REGIONS)]
-        found[name] = numbered_regions(part, 2 * spacing).repeat(2, 0).repeat(2, 1)
+        found[name] = region_map(part, 2 * spacing).repeat(2, 0).repeat(2, 1)
     return found
 
 
-def numbered_regions(probabilities: NDArray[np.float32], spacing: float) -> NDArray[np.uint8]:
+def region_map(probabilities: NDArray[np.float32], spacing: float) -> NDArray[np.uint8]:
     """The most probable region of every pixel with its side, 0 where none reaches LEAST_PROBABILITY.
 
     Args:
@@ -56,10 +54,10 @@ def numbered_regions(probabilities: NDArray[np.float32], spacing: float) -> NDAr
     """
     best = probabilities.argmax(-1)
     classes = np.where(np.take_along_axis(probabilities, best[..., None], -1)[..., 0] >= LEAST_PROBABILITY, best + 1, 0)
-    return sided(classes.astype(np.uint8), spacing)
+    return assign_sides(classes.astype(np.uint8), spacing)
 
 
-def sided(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
+def assign_sides(classes: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
     """Classes as region numbers, paired ones with the side of the midline that they lie on.
 
     Args:

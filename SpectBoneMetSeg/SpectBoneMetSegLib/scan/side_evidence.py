@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .aggregation import on_frame
+from .aggregation import views_on_anterior_grid
 from .bodies import find_bodies
 from .planar import WholeBodyScan
 
-__all__ = ["side_doubts"]
+__all__ = ["side_warnings"]
 
 #: How much better the views must fit when one is mirrored once more before that is said.
 BETTER_FIT = 0.004
@@ -26,9 +26,9 @@ ROWS, SHIFT = 256, 4
 Picture = NDArray[np.float64]
 
 
-def side_doubts(scan: WholeBodyScan) -> list[str]:
+def side_warnings(scan: WholeBodyScan) -> list[str]:
     """Sentences about views that do not look like what they are called; none for a single view."""
-    views = on_frame(scan)
+    views = views_on_anterior_grid(scan)
     if len(views) < 2:
         return []
     step = max(1, views["anterior"].shape[0] // ROWS)

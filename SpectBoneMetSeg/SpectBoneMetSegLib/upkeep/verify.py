@@ -76,9 +76,9 @@ def verify_receipt(
     reader = Reader(model or str(told["model"]["name"]), engine or _engine(told), "auto")
     _check_model(reader.model, told)
     options = _options(told)
-    from ..loading import read_found
+    from ..loading import read_found_scan
 
-    scan = read_found(
+    scan = read_found_scan(
         FoundScan(tuple(scan_files)),
         path.parent.name,
         views=options.views,

@@ -48,4 +48,4 @@ def test_hot_spots_that_ran_over_are_filled_and_told(tmp_path, person):
     hot = person[0] + 600 * np.exp(-(((y - 150) / 5) ** 2) - ((x - 64) / 5) ** 2)
     scan = read_scan(saved(tmp_path / "p_ANT.png", hot.astype(int) % 256))
     assert scan.anterior.counts[150, 64] == 255
-    assert any("ran over the 8 bits" in note for note in scan.warnings)
+    assert any("overflowed the 8 bits" in note for note in scan.warnings)

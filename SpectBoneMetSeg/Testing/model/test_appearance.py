@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from SpectBoneMetSegLib.loading import read_scan
-from SpectBoneMetSegLib.model.appearance import APPEARANCE, LEAST_TOGETHER, Looks, appearance_of, looks_of, unlike
+from SpectBoneMetSegLib.model.appearance import (
+    APPEARANCE,
+    LEAST_TOGETHER,
+    AppearanceProfile,
+    appearance_profile,
+    appearance_warnings,
+    measure_appearance,
+)
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
 
@@ -29,12 +36,12 @@ def learnt(counts):
     rng = np.random.default_rng(0)
     scans = [rng.poisson(counts * factor).astype(np.float32) for factor in (0.5, 0.7, 1.0, 1.4, 2.0)]
     scans += [ndimage.zoom(counts, (size, size), order=1) for size in (0.92, 1.08)]
-    return looks_of(appearance_of(scan, SPACING) for scan in scans)
+    return appearance_profile(measure_appearance(scan, SPACING) for scan in scans)
 
 
 def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_else(counts):
-    one = appearance_of(counts, SPACING)
-    half = appearance_of(np.random.default_rng(1).binomial(counts.astype(int), 0.5).astype(np.float32), SPACING)
+    one = measure_appearance(counts, SPACING)
+    half = measure_appearance(np.random.default_rng(1).binomial(counts.astype(int), 0.5).astype(np.float32), SPACING)
     assert set(one) == set(APPEARANCE)
     assert half["level"] == pytest.approx(one["level"] / 2, rel=0.03)
     for name in ("contrast", "tissue", "width_cm", "length_cm"):
@@ -43,8 +50,8 @@ def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_e
 
 def test_a_scan_like_those_is_not_told(counts, learnt):
     another = np.random.default_rng(2).poisson(counts * 0.8).astype(np.float32)
-    assert unlike({"anterior": another}, SPACING, learnt, "case") == []
-    assert unlike({"anterior": another}, SPACING, Looks(), "case") == []
+    assert appearance_warnings({"anterior": another}, SPACING, learnt, "case") == []
+    assert appearance_warnings({"anterior": another}, SPACING, AppearanceProfile(), "case") == []
 
 
 SPOILED = {
@@ -60,21 +67,21 @@ SPOILED = {
 
 @pytest.mark.parametrize("what", SPOILED)
 def test_what_was_done_to_a_scan_is_told(what, counts, learnt):
-    [sentence] = unlike({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, learnt, "case")
+    [sentence] = appearance_warnings({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, learnt, "case")
     assert what in sentence
     assert sentence.startswith("The anterior view of case looks like no scan that the model learnt from: ")
 
 
 def test_a_body_at_the_wrong_pixel_size_is_told(counts, learnt):
-    [sentence] = unlike({"posterior": counts}, SPACING * 1.6, learnt, "case")
+    [sentence] = appearance_warnings({"posterior": counts}, SPACING * 1.6, learnt, "case")
     assert "of the body in cm" in sentence
 
 
 def test_nothing_but_air_has_no_appearance_and_ranges_of_nothing_are_empty():
-    assert appearance_of(np.zeros((100, 50), np.float32), SPACING) == {}
-    assert appearance_of(np.ones((100, 50), np.float32), SPACING) == {}
-    assert looks_of([]) == Looks()
-    assert looks_of([{}]) == Looks()
+    assert measure_appearance(np.zeros((100, 50), np.float32), SPACING) == {}
+    assert measure_appearance(np.ones((100, 50), np.float32), SPACING) == {}
+    assert appearance_profile([]) == AppearanceProfile()
+    assert appearance_profile([{}]) == AppearanceProfile()
 
 
 def views_with(slope, count=LEAST_TOGETHER + 10, seed=4):
@@ -91,40 +98,43 @@ def views_with(slope, count=LEAST_TOGETHER + 10, seed=4):
 
 
 def test_usual_figures_that_never_came_together_are_told(counts):
-    own = appearance_of(counts, SPACING)
+    own = measure_appearance(counts, SPACING)
     scans = [{name: own[name] * one[name] for name in APPEARANCE} for one in views_with(-1.0)]
-    assert unlike({"anterior": counts}, SPACING, looks_of(scans), "case") == []
+    assert appearance_warnings({"anterior": counts}, SPACING, appearance_profile(scans), "case") == []
     odd = {**own, "contrast": own["contrast"] * 2, "tissue": own["tissue"] * 2}
     shifted = [{name: scan[name] * own[name] / odd[name] for name in APPEARANCE} for scan in scans]
-    [sentence] = unlike({"anterior": counts}, SPACING, looks_of(shifted), "case")
+    [sentence] = appearance_warnings({"anterior": counts}, SPACING, appearance_profile(shifted), "case")
     assert "did not come together" in sentence
     assert "brightest bone by usual bone" in sentence
     assert "soft tissue by bone" in sentence
-    few = looks_of(shifted[: LEAST_TOGETHER - 1])
+    few = appearance_profile(shifted[: LEAST_TOGETHER - 1])
     assert few.mean == ()
-    assert unlike({"anterior": counts}, SPACING, few, "case") == []
+    assert appearance_warnings({"anterior": counts}, SPACING, few, "case") == []
 
 
 def test_looks_of_two_groups_hold_both():
     first, second = views_with(-1.0), views_with(1.0, 80, 5)
-    both, together = looks_of(first).widened(looks_of(second)), looks_of([*first, *second])
+    both, together = (
+        appearance_profile(first).merged_with(appearance_profile(second)),
+        appearance_profile([*first, *second]),
+    )
     assert both.views == together.views
     assert both.mean == pytest.approx(together.mean)
     assert np.array(both.covariance) == pytest.approx(np.array(together.covariance), rel=0.05, abs=2e-3)
     for name, (low, high) in both.ranges.items():
         assert low <= min(scan[name] for scan in (*first, *second))
         assert high >= max(scan[name] for scan in (*first, *second))
-    assert Looks().widened(together) == Looks()
+    assert AppearanceProfile().merged_with(together) == AppearanceProfile()
 
 
 def test_a_card_keeps_what_was_learnt(learnt):
-    for looks in (learnt, looks_of(views_with(1.0))):
+    for looks in (learnt, appearance_profile(views_with(1.0))):
         card = ModelCard("mine", NetworkConfig(), appearance=looks)
         assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))).appearance == looks
-    assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).appearance == Looks()
+    assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).appearance == AppearanceProfile()
 
 
 def test_a_card_with_ranges_alone_opens():
     ranges = {"level": [4.0, 150.0], "noise": [0.01, 9.0]}
     card = ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict(), "appearance": ranges})
-    assert card.appearance == Looks({"level": (4.0, 150.0), "noise": (0.01, 9.0)})
+    assert card.appearance == AppearanceProfile({"level": (4.0, 150.0), "noise": (0.01, 9.0)})

@@ -196,7 +196,7 @@ def test_auto_takes_tensorflow_only_for_a_gpu_that_onnx_runtime_has_not(
     gpu = ["CUDAExecutionProvider"] if onnx_gpu else []
     module.listed = module.usable = [*gpu, "CPUExecutionProvider"]
     monkeypatch.setattr(engines, "TensorFlowEngine", TensorFlow)
-    monkeypatch.setattr(engines.gpus, "tensorflow_may_use_one", lambda: True)
+    monkeypatch.setattr(engines.gpus, "tensorflow_may_use_gpu", lambda: True)
     engine = engines.load_engine(fake_onnx[0], device=device)
     assert (engine.name, engine.device) == expected
 

@@ -52,7 +52,7 @@ def test_both_engines_answer_with_the_regions_of_a_network_that_knows_them(tmp_p
     config = NetworkConfig(**SMALL, architecture="reader", regions=True)
     model = onnx_export.export_onnx(random_model(config, tmp_path / "model"))
     image = np.random.default_rng(2).random((51, 37, 2), dtype=np.float32)
-    one, other = (engines.load_engine(model, name, "cpu").answer(image) for name in ("onnx", "tensorflow"))
+    one, other = (engines.load_engine(model, name, "cpu").predict_all(image) for name in ("onnx", "tensorflow"))
     assert one.probability.shape == (51, 37, 2)
     assert one.regions.shape == (26, 19, 2 * len(REGIONS))
     np.testing.assert_allclose(one.probability, other.probability, atol=1e-4)

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, filled_overflow, find_gain, pixel_size_of_body
+from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, fill_overflow, find_gain, pixel_size_of_body
 
 
 def counts(seed: int = 1, hot: float = 0.0) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_values_of_no_lattice_are_not_taken_for_one():
 def test_the_black_core_of_a_hot_spot_that_ran_over_gets_a_lower_bound():
     true = 1.4 * (counts(hot=500) % 256)
     grey = np.rint(true).clip(0, 255).astype(np.uint8)
-    filled, lost = filled_overflow(grey)
+    filled, lost = fill_overflow(grey)
     over = counts(hot=500) >= 183
     assert (lost & over).sum() >= 0.9 * over.sum()
     assert (lost & ~over).sum() <= 0.15 * over.sum()
@@ -74,7 +74,7 @@ def test_the_black_core_of_a_hot_spot_that_ran_over_gets_a_lower_bound():
 @pytest.mark.parametrize("hot", [0.0, 90.0])
 def test_a_picture_without_such_spots_stays_as_it_is(hot):
     grey = np.rint(1.4 * counts(hot=hot)).clip(0, 255).astype(np.uint8)
-    filled, lost = filled_overflow(grey)
+    filled, lost = fill_overflow(grey)
     np.testing.assert_array_equal(filled, grey)
     assert not lost[grey < 255].any()
 

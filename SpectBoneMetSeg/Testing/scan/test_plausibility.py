@@ -43,9 +43,9 @@ def test_a_body_beyond_human_size_is_refused_with_the_remedy(spacing):
         check_scan(scan(*person(), spacing=spacing))
     assert caught.value.fields == ("pixel_size", "read_anyway")
     with pytest.raises(UserError, match=r"the right pixel size\.$") as caught:
-        check_scan(scan(*person(), spacing=spacing), may_insist=False)
+        check_scan(scan(*person(), spacing=spacing), can_override=False)
     assert caught.value.fields == ("pixel_size",)
-    assert any("read all the same" in note for note in check_scan(scan(*person(), spacing=spacing), insist=True))
+    assert any("read all the same" in note for note in check_scan(scan(*person(), spacing=spacing), override=True))
 
 
 @pytest.mark.parametrize("field_mm", [310, 540])
@@ -79,7 +79,7 @@ def test_a_picture_of_a_few_grey_steps_is_refused_unless_insisted_on():
     flat = scan(*(np.where(view > 20, 200, np.where(view > 3, 90, 0)) for view in person()))
     with pytest.raises(UserError, match="grey steps"):
         check_scan(flat)
-    assert any("grey steps" in note for note in check_scan(flat, insist=True))
+    assert any("grey steps" in note for note in check_scan(flat, override=True))
 
 
 def test_a_scan_of_few_counts_is_no_scaled_picture():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.scan.region_sides import midline, numbered_regions, regions_of_views
+from SpectBoneMetSegLib.scan.region_sides import midline, region_map, region_maps
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS, RIGHT_OFFSET
 
 ROWS, COLUMNS = 200, 80
@@ -36,7 +36,7 @@ def test_the_midline_follows_the_spine_and_goes_straight_on_below_it(bend):
 @pytest.mark.parametrize("bend", [0.0, 6.0])
 def test_paired_regions_left_of_the_image_are_the_patients_right(bend):
     classes, axis = body(bend)
-    numbers = numbered_regions(probabilities_of(classes), 2.8)
+    numbers = region_map(probabilities_of(classes), 2.8)
     columns = np.arange(COLUMNS)[None, :]
     for name in ("ribs", "humerus", "femur"):
         own = classes == 1 + REGIONS.index(name)
@@ -50,22 +50,22 @@ def test_paired_regions_left_of_the_image_are_the_patients_right(bend):
 
 def test_what_is_doubtful_is_no_region():
     classes, _ = body()
-    assert not numbered_regions(0.4 * probabilities_of(classes), 2.8).any()
+    assert not region_map(0.4 * probabilities_of(classes), 2.8).any()
 
 
 def test_without_a_spine_the_middle_of_what_is_there_divides():
     classes = np.zeros((50, 60), np.uint8)
     classes[:, [10, 11, 48, 49]] = 1 + REGIONS.index("femur")
-    numbers = numbered_regions(probabilities_of(classes), 2.8)
+    numbers = region_map(probabilities_of(classes), 2.8)
     assert set(np.unique(numbers[:, :30])) == {0, 60}
     assert set(np.unique(numbers[:, 30:])) == {0, 10}
-    assert not numbered_regions(np.zeros((5, 5, len(REGIONS)), np.float32), 2.8).any()
+    assert not region_map(np.zeros((5, 5, len(REGIONS)), np.float32), 2.8).any()
 
 
 def test_views_are_told_apart_and_brought_to_full_resolution():
     classes, _ = body()
     nothing = np.zeros((*classes.shape, len(REGIONS)), np.float32)
-    found = regions_of_views(np.concatenate([nothing, probabilities_of(classes)], -1), ("anterior", "posterior"), 1.4)
+    found = region_maps(np.concatenate([nothing, probabilities_of(classes)], -1), ("anterior", "posterior"), 1.4)
     assert not found["anterior"].any()
     assert found["posterior"].shape == (2 * ROWS, 2 * COLUMNS)
-    np.testing.assert_array_equal(found["posterior"][::2, ::2], numbered_regions(probabilities_of(classes), 2.8))
+    np.testing.assert_array_equal(found["posterior"][::2, ::2], region_map(probabilities_of(classes), 2.8))

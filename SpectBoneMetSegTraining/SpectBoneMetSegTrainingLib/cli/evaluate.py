@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from SpectBoneMetSegLib.loading.options import Region
-    from SpectBoneMetSegLib.model.engines import Answer
+    from SpectBoneMetSegLib.model.engines import NetworkOutput
     from SpectBoneMetSegLib.model.store import ModelFolder
 
     from ..dataset.cases import Truth
@@ -200,7 +200,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     level_region = level_region_of(data, cases, card)
     region = args.region or level_region
     patients = patients_of(data)
-    scores, areas, skeleton = _scored(data, cases, model, engine.answer, args.truth, (region, level_region))
+    scores, areas, skeleton = _scored(data, cases, model, engine.predict_all, args.truth, (region, level_region))
     figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:
         figures["confidence"] = confidence_figures(areas, card.confidence)
@@ -240,7 +240,7 @@ def _scored(
     data: DataSet,
     cases: list[str],
     model: ModelFolder,
-    answer: Callable[[NDArray[np.float32]], Answer],
+    answer: Callable[[NDArray[np.float32]], NetworkOutput],
     truth: Truth,
     regions: tuple[Region, Region],
 ) -> tuple[list[CaseScores], list[ScanDetections], list[Confusion]]:

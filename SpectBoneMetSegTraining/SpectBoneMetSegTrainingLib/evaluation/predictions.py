@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.engines import Answer
+from SpectBoneMetSegLib.model.engines import NetworkOutput
 from SpectBoneMetSegLib.model.inputs import network_inputs, view_scales
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, PlanarView, ViewName
 
@@ -66,7 +66,7 @@ class CasePrediction(NamedTuple):
 def predict_with_regions(
     data: Data,
     cases: Iterable[str],
-    answer: Callable[[NDArray[np.float32]], Answer],
+    answer: Callable[[NDArray[np.float32]], NetworkOutput],
     network: NetworkConfig,
     truth: Truth = "agreed",
     region: Region = "thorax",
@@ -77,7 +77,7 @@ def predict_with_regions(
     """Each case with all that a network says of its existing views.
 
     Args:
-        answer: of an engine, `engines.Engine.answer`.
+        answer: of an engine, `engines.Engine.predict_all`.
         region: to predict.
         level_region: whose level of counts the model knows, None for the same, as the reading pipeline takes it.
         true_regions: read what is known of the skeleton's regions, too.
@@ -107,7 +107,7 @@ def predict_cases(
 ) -> Iterator[Prediction]:
     """Each case with its probability per existing view; as `predict_with_regions`, without the skeleton."""
     answers = predict_with_regions(
-        data, cases, lambda inputs: Answer(predict(inputs), None), network, truth, region, level_region
+        data, cases, lambda inputs: NetworkOutput(predict(inputs), None), network, truth, region, level_region
     )
     return ((crop, probabilities) for crop, probabilities, _ in answers)
 
@@ -124,7 +124,7 @@ def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | 
 
 def level_region_of(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
     """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
-    return card.taught_region if stored_region(data, cases) == "whole-body" else "thorax"
+    return card.trained_region if stored_region(data, cases) == "whole-body" else "thorax"
 
 
 def _both(crop: LabelledCrop) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
-from SpectBoneMetSegLib.scan.region_sides import regions_of_views
+from SpectBoneMetSegLib.scan.region_sides import region_maps
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS, class_map
 
 Ids = NDArray[np.uint8]
@@ -24,12 +24,12 @@ def region_classes(
     """{view: (rows, columns) of `skeleton_regions.class_map`} of what a network answers; {} of one without regions.
 
     Args:
-        answer: as in `engines.Answer.regions`.
+        answer: as in `engines.NetworkOutput.regions`.
         shape: (rows, columns) of the case.
     """
     if answer is None:
         return {}
-    numbered = regions_of_views(answer, network.outputs, REFERENCE_SPACING_MM)
+    numbered = region_maps(answer, network.outputs, REFERENCE_SPACING_MM)
     rows, columns = shape
     return {view: class_map(numbered[view][:rows, :columns]) for view in network.outputs if view != "union"}
 

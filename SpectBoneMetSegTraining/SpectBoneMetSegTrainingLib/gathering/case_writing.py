@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.scan.aggregation import aggregate, on_frame
+from SpectBoneMetSegLib.scan.aggregation import aggregate, views_on_anterior_grid
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
@@ -96,7 +96,16 @@ def write_scan(
         split: "train", "test" or "unlabelled".
     """
     named = replace(scan, case=case)
-    write_case(folder, split, named, on_frame(named).get("posterior"), crop, instances, about, region="whole-body")
+    write_case(
+        folder,
+        split,
+        named,
+        views_on_anterior_grid(named).get("posterior"),
+        crop,
+        instances,
+        about,
+        region="whole-body",
+    )
 
 
 def forget_case(folder: Path, case: str) -> None:

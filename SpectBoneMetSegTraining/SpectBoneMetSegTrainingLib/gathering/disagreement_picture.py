@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 from SpectBoneMetSegLib.lesions.components import outlines_of, smallest_window
-from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
@@ -57,7 +57,7 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(scan.views), squeeze=False)[0]
     union = any(is_union(labels) for labels in readers)
-    for axes, (name, view) in zip(panels, on_frame(scan).items(), strict=True):
+    for axes, (name, view) in zip(panels, views_on_anterior_grid(scan).items(), strict=True):
         masks = [image_of(labels, None if union else name, scan.frame.shape) for labels in readers]
         _draw(axes, name, view, masks, window)
     handles: list[Line2D | Patch] = [

@@ -170,7 +170,7 @@ class _Gatherer:
 
     def _scene_scan(self, item: LabelledScan) -> None:
         # Whoever outlined it in Slicer has seen it: what looks odd is only told.
-        self._labelled(item, identity_of(item.scan), check_scan(item.scan, insist=True))
+        self._labelled(item, identity_of(item.scan), check_scan(item.scan, override=True))
 
     def _study(self, study: LabelledStudy) -> None:
         """A scan on disk with its label files; a reader whose files cannot be used does not stop the others."""
@@ -354,7 +354,7 @@ def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
         scan = read_files(found.files)
     except UserError as error:
         scan, notes = _read_copy(found, error)
-    return scan, [*notes, *check_scan(scan, may_insist=False)]
+    return scan, [*notes, *check_scan(scan, can_override=False)]
 
 
 def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.backend import inference, use_backend
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.inputs import filled_up
+from SpectBoneMetSegLib.model.inputs import pad_to_divisor
 from SpectBoneMetSegLib.model.store import ModelFolder, load_network
 from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM
 
@@ -163,13 +163,13 @@ class UncertaintyEstimator:
         inputs = inputs_of(crop, self._config)
         rows, columns = inputs.shape[:2]
         # Both views lie in one frame, so that they are mirrored together.
-        pair = [filled_up(one, self._config) for one in (inputs, inputs[:, ::-1])]
+        pair = [pad_to_divisor(one, self._config) for one in (inputs, inputs[:, ::-1])]
         outputs, coarse = (np.asarray(value, np.float64) for value in self._run(np.stack(pair)))
         mean = (outputs[0, :rows, :columns] + outputs[1, :rows, :columns][:, ::-1]) / 2
         shown = [i for i, name in enumerate(self._config.outputs) if name == "union" or name in crop.counts]
         body = body_of(np.sum(list(crop.counts.values()), axis=0))
         doubt = entropy(mean[..., shown]).sum(axis=-1) * body
-        seen = filled_up(np.stack([body, doubt], axis=-1), self._config)
+        seen = pad_to_divisor(np.stack([body, doubt], axis=-1), self._config)
         weights = _block_sums(seen, seen.shape[0] // coarse.shape[1])
         features = [_mean(coarse[0], weights[..., i]) for i in (0, 1)]
         return float(doubt.sum()) * PIXEL_CM2, np.concatenate(features)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.backend import probabilities
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.inputs import filled_up
+from SpectBoneMetSegLib.model.inputs import pad_to_divisor
 
 from ..dataset.cases import LabelledCrop
 from ..evaluation.predictions import Predict, inputs_of
@@ -80,7 +80,7 @@ def single_image_predictor(network: keras.Model, config: NetworkConfig) -> Predi
 
 def _whole(predict: PredictBatch, inputs: NDArray[np.float32], network: NetworkConfig) -> NDArray[np.float32]:
     rows, columns = inputs.shape[:2]
-    return np.asarray(predict(filled_up(inputs, network)[None]))[0, :rows, :columns]
+    return np.asarray(predict(pad_to_divisor(inputs, network)[None]))[0, :rows, :columns]
 
 
 class EarlyStopping:

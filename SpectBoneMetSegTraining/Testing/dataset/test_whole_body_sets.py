@@ -89,7 +89,7 @@ def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, s
     card = ModelCard(name="m", network=network, region=taught)
     reader.model = SimpleNamespace(card=card)
     reader.read_scan(simulated.scan, Options(region=region))
-    list(predict_cases(sets["whole-body"], ["one"], predict, network, region=region, level_region=card.taught_region))
+    list(predict_cases(sets["whole-body"], ["one"], predict, network, region=region, level_region=card.trained_region))
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-3)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.lesions import redraw
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.engines import Answer
+from SpectBoneMetSegLib.model.engines import NetworkOutput
 from SpectBoneMetSegTrainingLib.cli import evaluate
 from SpectBoneMetSegTrainingLib.dataset.opened import DataSet
 from SpectBoneMetSegTrainingLib.evaluation import predictions
@@ -45,7 +45,7 @@ def test_evaluating_answers_and_cuts_every_case_once(discs, tmp_path, cuts, conf
 
     def answer(inputs):
         asked.append(inputs.shape)
-        return Answer(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
+        return NetworkOutput(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
 
     card = SimpleNamespace(network=NETWORK, confidence=confidence, **vars(Delineator()))
     cases = [f"case{number}" for number in range(3)]

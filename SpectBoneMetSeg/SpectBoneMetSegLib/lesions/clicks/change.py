@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scan.aggregation import on_frame
+from ...scan.aggregation import views_on_anterior_grid
 from ...scan.planar import PlanarView, ViewName, WholeBodyScan
 from ..components import EIGHT_CONNECTED, fill_holes
 from ..measurement import contrast_ring
@@ -95,7 +95,7 @@ def add_lesion(
     row, column = _pixel(place, ids.shape)
     if ids[row, column]:
         raise ValueError("there is a lesion already")
-    views = on_frame(scan)
+    views = views_on_anterior_grid(scan)
     found = {}
     for name, shown in views.items():
         if view in (None, name):

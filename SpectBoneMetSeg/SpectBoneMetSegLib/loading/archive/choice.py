@@ -35,8 +35,8 @@ def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, 
     left = [each for each in found if not each.coloured]
     left = _without(left, lambda each: each.capture, "a picture of a screen", out)
     spots = "a static picture of a part of the body"
-    out += [(each, spots) for each in left if each.said_static]
-    left = [each for each in left if not each.said_static]
+    out += [(each, spots) for each in left if each.declared_static]
+    left = [each for each in left if not each.declared_static]
     left = _without(left, lambda each: each.static, spots, out)
     left = _without(left, lambda each: not each.photopeak, "its energy window misses the photopeak of 99mTc", out)
     chosen = []

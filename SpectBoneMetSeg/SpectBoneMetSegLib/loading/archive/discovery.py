@@ -48,7 +48,7 @@ class FoundScan:
         sop_uids: of the files that have one.
         notes: sentences about what lies beside it and is not read.
         copies: per file others that hold the same object, to be read where it cannot.
-        beside: what of the same study is not read, with the reason.
+        excluded: files of the same study that are not read, with the reason.
     """
 
     files: tuple[Path, ...]
@@ -56,7 +56,7 @@ class FoundScan:
     sop_uids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     copies: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
-    beside: dict[Path, str] = field(default_factory=dict)
+    excluded: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass

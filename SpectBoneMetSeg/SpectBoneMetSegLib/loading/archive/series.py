@@ -32,7 +32,7 @@ class Candidate:
         coloured: it holds colours.
         capture: it is a picture of a screen.
         static: it shows a part of the body.
-        said_static: its image type says so.
+        declared_static: its image type says so.
         processed: it was derived from other images.
         photopeak: False when its only energy window misses the 99mTc photopeak.
         taken: date and time of acquisition, None where unknown.
@@ -46,7 +46,7 @@ class Candidate:
     coloured: bool
     capture: bool
     static: bool
-    said_static: bool
+    declared_static: bool
     processed: bool
     photopeak: bool
     taken: datetime | None
@@ -72,7 +72,7 @@ def candidate(files: tuple[Path, ...]) -> Candidate:
         coloured=int(number(header, "SamplesPerPixel") or 1) > 1,
         capture=capture,
         static=_is_static(header, kind),
-        said_static="STATIC" in kind and _is_static(header, kind),
+        declared_static="STATIC" in kind and _is_static(header, kind),
         processed=bool(kind) and kind[0] == "DERIVED",
         photopeak=covers_photopeak(header),
         taken=taken,

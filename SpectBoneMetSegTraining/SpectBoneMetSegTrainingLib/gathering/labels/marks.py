@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.lesions.measurement import contrast_ring
-from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.cases import Instance
@@ -175,7 +175,7 @@ def shown_in(mask: Mask, scan: WholeBodyScan) -> dict[ViewName, bool]:
     Args:
         mask: (rows, columns) the lesion, anterior frame.
     """
-    contrast = {name: _contrast(mask, view.counts, scan) for name, view in on_frame(scan).items()}
+    contrast = {name: _contrast(mask, view.counts, scan) for name, view in views_on_anterior_grid(scan).items()}
     most = max(contrast, key=lambda name: contrast[name])
     return {name: name == most or value >= CONTRAST for name, value in contrast.items()}
 

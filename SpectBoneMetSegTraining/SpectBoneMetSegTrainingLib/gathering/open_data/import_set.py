@@ -20,7 +20,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.locks import alone_in
 from SpectBoneMetSegLib.export.volumes import write_volume
-from SpectBoneMetSegLib.scan.aggregation import on_frame
+from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
@@ -215,7 +215,7 @@ class _Import:
             raise UserError("Its views have different numbers of pixels.")
         planar = {name: PlanarView(view.counts, self._spacing(view), name) for name, view in views.items()}
         scan = WholeBodyScan(case, planar.get("anterior"), planar.get("posterior"))
-        notes = check_scan(scan, insist=True)
+        notes = check_scan(scan, override=True)
         truths = {name: self._truth(patient, name, view) for name, view in planar.items()}
         diseased = self._diseased(patient, views)
         drawn = [truth for truth in truths.values() if truth is not None]
@@ -298,7 +298,14 @@ class _Import:
                 write_volume(numbers, scan.views[name].ijk_to_ras, str(part))
         about = {**made.about, "side": side, "notes": [*made.notes, *unsure]}
         write_case(
-            self.data, split, scan, on_frame(scan).get("posterior"), crop, made.instances, about, region="whole-body"
+            self.data,
+            split,
+            scan,
+            views_on_anterior_grid(scan).get("posterior"),
+            crop,
+            made.instances,
+            about,
+            region="whole-body",
         )
 
     def _finish(self) -> Imported:

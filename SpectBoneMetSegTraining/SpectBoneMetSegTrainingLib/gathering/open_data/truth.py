@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.loading.images import open_image
 from SpectBoneMetSegLib.scan.planar import ViewName
-from SpectBoneMetSegLib.scan.region_sides import sided
+from SpectBoneMetSegLib.scan.region_sides import assign_sides
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS
 
 from .boxes import masks_of_boxes, read_boxes
@@ -123,7 +123,7 @@ def number_bones(
         classes[values == value] = 1 + REGIONS.index(region)
     _check_places(classes, name)
     frame = classes[:, ::-1] if view == "posterior" else classes
-    numbers = sided(frame, spacing)
+    numbers = assign_sides(frame, spacing)
     return np.ascontiguousarray(numbers[:, ::-1] if view == "posterior" else numbers)
 
 

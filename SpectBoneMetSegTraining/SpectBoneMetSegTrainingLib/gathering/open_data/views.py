@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.images import read_image
 from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
-from SpectBoneMetSegLib.scan.eight_bit import filled_overflow, find_gain
+from SpectBoneMetSegLib.scan.eight_bit import fill_overflow, find_gain
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from .description import PublicSet
@@ -58,7 +58,7 @@ def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = Tr
         raise UserError(f"{path} holds no counts.")
     about: dict[str, Any] = {"turned from inverted grey": True} if told else {}
     if frame.picture:
-        filled, lost = filled_overflow(grey)
+        filled, lost = fill_overflow(grey)
         about["pixels_cut_off_or_ran_over"] = int(lost.sum())
         about["pixels_ran_over"] = int((lost & (filled != grey)).sum())
         grey = filled

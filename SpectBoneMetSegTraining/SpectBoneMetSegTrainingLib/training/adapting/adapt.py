@@ -232,7 +232,7 @@ class _Adapting:
             # There is no second training: the look is the one whose weights this one gives.
             steps = [int(max(validations_of(self.runs[0]), key=lambda look: look["dice"])["step"])]
         else:
-            # Looks without any lesion were not kept.
+            # Validations without any lesion were not kept.
             every = range(self.plan.validate_every, self.plan.steps + 1, self.plan.validate_every)
             steps = [step for step in every if all(path.exists() for path in self._paths(step))]
         tables = {step: dict(counts_at(self._predictions(self._paths(step)), self.points)) for step in steps}
@@ -307,7 +307,7 @@ class _Adapting:
                 "description": f"{card.name}, adapted to: {about['description']}",
                 **tuned.to_card(),
                 "region": config.region,
-                "appearance": card.appearance.widened(training_appearance(request.data, everybody, config.region)),
+                "appearance": card.appearance.merged_with(training_appearance(request.data, everybody, config.region)),
                 "parent": model_reference(card),
                 "licence": licence_with(card.licence, sources.get(SOURCES, ())),
                 "training": {

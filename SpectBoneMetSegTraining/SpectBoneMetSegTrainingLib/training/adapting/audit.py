@@ -96,7 +96,7 @@ def audit(
     judged: list[ScanDetections] = []
     counted: list[RegionCounts] = []
     worst = _Worst()
-    answer = load_engine(model, "auto", device).answer
+    answer = load_engine(model, "auto", device).predict_all
     answers = predict_with_regions(data, cases, answer, network, region=level_region_of(data, cases, card))
     for number, (crop, probabilities, regions) in enumerate(answers, start=1):
         marks, known = marks_and_detections(crop, probabilities, limits, judge=card.confidence is not None)

@@ -150,7 +150,7 @@ def region_to_train(card: ModelCard, data: Data, asked: Region | None) -> tuple[
     cases = [*labelled, *held]
     if asked == "whole-body":
         _check_whole_body(card, data, cases)
-    if card.taught_region != "whole-body":
+    if card.trained_region != "whole-body":
         return "thorax", f"The thorax alone is taught, for {card.name} knows no more."
     if stored_region(data, cases) != "whole-body":
         return "thorax", "The thorax alone is taught, for the pictures show no more."
@@ -162,7 +162,7 @@ def region_to_train(card: ModelCard, data: Data, asked: Region | None) -> tuple[
 
 
 def _check_whole_body(card: ModelCard, data: Data, cases: Sequence[str]) -> None:
-    if card.taught_region != "whole-body":
+    if card.trained_region != "whole-body":
         raise UserError(
             f"{card.name} knows the thorax alone; begin with another model, or leave the region out.", "start"
         )

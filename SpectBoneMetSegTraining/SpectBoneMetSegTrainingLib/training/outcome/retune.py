@@ -72,7 +72,7 @@ def retune(
         fields = {
             **tuned.to_card(),
             "name": output.name,
-            "appearance": card.appearance.widened(training_appearance(files, cases, region)),
+            "appearance": card.appearance.merged_with(training_appearance(files, cases, region)),
             "metrics": {**card.metrics, TUNED: figures},
             "training": {
                 **card.training,

@@ -1,7 +1,7 @@
 """What a network names far from the bone is no part of it."""
 
 import numpy as np
-from SpectBoneMetSegLib.scan.region_strays import without_strays
+from SpectBoneMetSegLib.scan.region_fragments import remove_fragments
 
 
 def regions():
@@ -14,7 +14,7 @@ def regions():
 def test_a_small_piece_far_away_goes():
     found = regions()
     found[160:163, 42:44] = 7
-    cleaned = without_strays(found, 2.26)
+    cleaned = remove_fragments(found, 2.26)
     assert (cleaned[160:163, 42:44] == 0).all()
     assert (cleaned == 7).sum() == 40 * 30
 
@@ -22,14 +22,14 @@ def test_a_small_piece_far_away_goes():
 def test_pieces_near_each_other_stay():
     found = regions()
     found[63:65, 30:33] = 7
-    assert (without_strays(found, 2.26) == found).all()
+    assert (remove_fragments(found, 2.26) == found).all()
 
 
 def test_large_parts_that_lie_apart_stay():
     found = regions()
     found[100:130, 30:60] = 7
-    assert (without_strays(found, 2.26) == found).all()
+    assert (remove_fragments(found, 2.26) == found).all()
 
 
 def test_no_regions_stay_none():
-    assert not without_strays(np.zeros((10, 7), np.uint8), 2.0).any()
+    assert not remove_fragments(np.zeros((10, 7), np.uint8), 2.0).any()

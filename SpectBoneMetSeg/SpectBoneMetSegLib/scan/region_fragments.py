@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["without_strays"]
+__all__ = ["remove_fragments"]
 
 #: Pieces of a region that lie apart by more than this (mm) are judged each for itself.
 GAP_MM = 30.0
@@ -15,7 +15,7 @@ LEAST_PART = 0.2
 BLOCK = 4
 
 
-def without_strays(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
+def remove_fragments(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
     """The regions without their strays, which become 0.
 
     Args:
