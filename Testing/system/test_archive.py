@@ -159,7 +159,7 @@ READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "P22": ("P22", BOTH, ("P22/stray.png (a picture beside DICOM files)",)),
     "IM1": ("P23/DICOM/IM1", BOTH, ()),
     "IM2": ("P23/DICOM/IM2", BOTH, ()),
-    "P25": ("P25", BOTH, ("inverted grey, its air is the brightest: it was turned round",)),
+    "P25": ("P25", BOTH, ("inverted grey, its air is the brightest: it was inverted",)),
     "P26": ("P26", BOTH, ("The anterior view of P26 is cut off at 60", "The posterior view of P26 is cut off at 60")),
     "P28 Müller, Zoë": ("P28 Müller, Zoë", BOTH, ()),
     "P30": ("P30", BOTH, ()),

@@ -1,4 +1,4 @@
-"""Scans from files: DICOM NM in its many forms, NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF."""
+"""Read scans from files: DICOM NM, NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF."""
 
 from .grouping import group_files
 from .laterality import parse_views

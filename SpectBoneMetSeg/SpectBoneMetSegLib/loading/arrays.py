@@ -1,4 +1,4 @@
-"""A scan from arrays in hand, checked as if it came from files."""
+"""Make a scan from arrays, with the same checks as for files."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["scan_from_arrays"]
 def scan_from_arrays(
     anterior: ArrayLike | None, posterior: ArrayLike | None, pixel_size_mm: float | None, case: str = "array"
 ) -> WholeBodyScan:
-    """One or two views as a scan.
+    """Make a scan of one or two views.
 
     Args:
-        anterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the posterior view
-            from behind, with the patient's left first. At least one of them.
-        posterior: (rows, columns) counts, rows from head to foot, columns as the detector saw them: the posterior view
-            from behind, with the patient's left first. At least one of them.
+        anterior: (rows, columns) counts, rows from head to foot, columns from the patient's right to left; None if
+            there is no anterior view.
+        posterior: (rows, columns) counts, rows from head to foot, columns as the detector sees them from behind, from
+            the patient's left to right; None if there is no posterior view.
         pixel_size_mm: edge of a pixel.
         case: name of the results.
 
     Raises:
-        UserError: no view, another number of axes, pixels that are no counts, no pixel size.
+        UserError: no view, wrong number of axes, pixels that are not counts, or no pixel size.
     """
     given: dict[ViewName, ArrayLike | None] = {"anterior": anterior, "posterior": posterior}
     if all(pixels is None for pixels in given.values()):
@@ -50,7 +50,7 @@ def scan_from_arrays(
         views[name] = planar_view(name, counts_dark_to_bright(frame, warnings), None, warnings)
     if len(views) == 1:
         warnings.append(f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped.")
-    # What was read can be told from another array, also without a file.
+    # The hash identifies the input where there is no file.
     digest = hashlib.sha256(b"".join(view.counts.tobytes() for view in views.values())).hexdigest()
     return WholeBodyScan(
         case, views.get("anterior"), views.get("posterior"), ScanSource((case,), (digest,)), tuple(warnings)

@@ -1,7 +1,7 @@
-"""DICOM: nuclear medicine images, and secondary captures of modality NM, as frames.
+"""Read DICOM nuclear medicine images, and secondary captures of modality NM, as frames.
 
 Whole-body planar images follow DICOM PS3.3 C.8.4 (NM Image): the energy window vector (0054,0010) and the detector
-vector (0054,0020) say which window and which detector each frame belongs to; a detector item may carry a view code.
+vector (0054,0020) assign each frame to a window and a detector; a detector item may carry a view code.
 """
 
 from __future__ import annotations
@@ -45,74 +45,75 @@ PHOTOPEAK_KEV = 140.5
 _NM_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5"})
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _NOT_PLANAR = ("TOMO", "GATED", "DYNAMIC")
-#: What else is read.
+#: Other formats that are read.
 FORMATS = "NRRD, NIfTI, MetaImage, PNG, JPEG or TIFF"
-#: Short texts that name the view where the view code is missing.
+#: Elements with short texts that may name the view where the view code is missing.
 _TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProcessingDescription", "ImageComments")
 
 
 class NotPlanarError(UserError):
-    """A sound DICOM file that is no planar nuclear medicine image; a folder may hold such files beside the scan.
+    """A valid DICOM file that is not a planar nuclear medicine image; a folder may hold such files next to the scan.
 
-    `kind` says in a few words what it is.
+    Attributes:
+        kind: short description, such as "a tomo study".
     """
 
-    def __init__(self, sentence: str, kind: str = "no planar scan") -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, kind: str = "no planar scan") -> None:
+        super().__init__(message)
         self.kind = kind
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """True for a DICOM file by its name, by the DICM mark after the preamble (PS3.10) or, without one, by its start."""
+    """Whether a file is DICOM by its suffix, its "DICM" prefix (PS3.10) or, without one, its first bytes."""
     if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
         return True
     with path.open("rb") as stream:
         start = stream.read(132)
-    # Old exports begin with an element of group 0008 at once.
+    # Old exports have no preamble: they begin with an element of group 0008.
     return start[128:] == b"DICM" or (start[:2] == b"\x08\x00" and start[3:4] == b"\x00" and len(start) == 132)
 
 
-def _is_marked(path: Path) -> bool:
+def _has_prefix(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(132)[128:] == b"DICM"
 
 
 def read_header(path: Path, display_name: str | None = None, only: Sequence[str] = ()) -> Dataset:
-    """The header of a planar NM file.
+    """Read the header of a planar NM file.
 
     Args:
         path: of the file.
-        display_name: names it in sentences (its own name by default).
-        only: keywords of the elements that are read; all without any.
+        display_name: name used in messages (the file's own name by default).
+        only: keywords of the elements to read; empty for all.
 
     Raises:
         NotPlanarError, UserError: as `read_dicom`.
     """
     name = display_name or path.name
-    with _one_sentence(name):
+    with _parser_errors_as_user_error(name):
         dataset, _ = load_dataset(path, pixels=False, name=name, only=only)
         _check_kind(dataset, name)
         return dataset
 
 
 def texts_of(path: Path, *keywords: str) -> list[str]:
-    """Some elements of any DICOM file as texts, "" for what it lacks.
+    """Read elements of any DICOM file as texts, "" for a missing one.
 
     Raises:
-        UserError: it is no DICOM file, or damaged.
+        UserError: the file is not DICOM, or is damaged.
     """
-    with _one_sentence(path.name):
+    with _parser_errors_as_user_error(path.name):
         dataset, _ = load_dataset(path, pixels=False, name=path.name, only=("SOPClassUID", *keywords))
         return [text(dataset, keyword) for keyword in keywords]
 
 
 def view_of(dataset: Dataset, path: Path) -> ViewName | None:
-    """The side of a file's only 140 keV frame by its header; None when it has several or the header does not tell.
+    """Return the view of a file's only 140 keV frame; None if it has several frames or the header names no view.
 
     Raises:
-        UserError: the energy windows cannot be told apart.
+        UserError: the photopeak window is ambiguous.
     """
-    with _one_sentence(path.name):
+    with _parser_errors_as_user_error(path.name):
         count, shape = frame_count(dataset), (int(dataset.Rows), int(dataset.Columns))
         frames = _frames(dataset, path, np.broadcast_to(np.float64(0), (count, *shape)), path.name)
         return _only_side(frames) if len(frames) == 1 and not is_wide(shape) else None
@@ -126,11 +127,11 @@ def read_dicom(path: Path, display_name: str | None = None) -> FrameFile:
         display_name: name used in messages (the file's own name by default).
 
     Raises:
-        NotPlanarError: another modality, a tomographic, gated or dynamic study.
-        UserError: no DICOM, colour, inverted grey, cut short, compressed in a way that cannot be read.
+        NotPlanarError: another modality, or a tomographic, gated or dynamic study.
+        UserError: not DICOM, colour, inverted grey, truncated, or a compression that cannot be read.
     """
     name = display_name or path.name
-    with _one_sentence(name):
+    with _parser_errors_as_user_error(name):
         dataset, notes = load_dataset(path, pixels=True, name=name)
         _check_kind(dataset, name)
         check_pixels(dataset, name)
@@ -153,10 +154,10 @@ def read_dicom(path: Path, display_name: str | None = None) -> FrameFile:
 
 
 @contextmanager
-def _one_sentence(name: str) -> Iterator[None]:
-    """Turn whatever a broken header does to the parser into one sentence, and keep its complaints off the terminal.
+def _parser_errors_as_user_error(name: str) -> Iterator[None]:
+    """Turn every exception of the parser into a UserError, and suppress its warnings.
 
-    pydicom converts values when they are looked at, so a damaged value may fail, or warn, anywhere.
+    pydicom converts values on access, so that a damaged value may fail, or warn, anywhere.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -171,10 +172,16 @@ def _one_sentence(name: str) -> Iterator[None]:
 
 
 def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = ()) -> tuple[Dataset, list[str]]:
-    """The data set of a file, with or without its pixels or of some keywords only, and sentences about its form.
+    """Read the data set of a file, and return it with notes for the receipt.
+
+    Args:
+        path: of the file.
+        pixels: whether to read the pixel data.
+        name: of the file, for messages.
+        only: keywords of the elements to read; empty for all.
 
     Raises:
-        UserError: empty, cut short, no DICOM file. Whatever else a damaged header makes the parser raise.
+        UserError: empty, truncated, or not DICOM. A damaged header may make the parser raise other exceptions.
     """
     import pydicom
     from pydicom.errors import InvalidDicomError
@@ -186,12 +193,12 @@ def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = (
     try:
         dataset: Dataset = read()
     except InvalidDicomError:
-        # Old exports lack the preamble; what they hold is a DICOM data set all the same.
+        # Old exports lack the preamble, but hold a valid data set.
         dataset = read(force=True)
         notes = [f"{name} lacks the DICOM file preamble."]
     if "SOPClassUID" not in dataset:
-        # The parser gives up without a word where a compressed picture ends too early.
-        if _is_marked(path):
+        # The parser returns an empty data set where a compressed file is truncated.
+        if _has_prefix(path):
             raise UserError(f"{name} is cut short or damaged; copy or export the file again.")
         raise UserError(
             f"{name} is not a DICOM file; give the NM file that the camera exported, or a picture in {FORMATS}."
@@ -202,7 +209,7 @@ def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = (
 
 
 def _name_encoding(dataset: Dataset) -> None:
-    """Give a data set whose file does not name its transfer syntax the one in which the parser found it."""
+    """Set the transfer syntax that the parser detected, where the file does not state one."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     implicit, little = dataset.original_encoding
@@ -221,11 +228,11 @@ def _check_kind(dataset: Dataset, name: str) -> None:
             f"modality {modality}",
         )
     kind = text(dataset, "ImageType").upper()
-    for word in _NOT_PLANAR:
-        if word in kind:
+    for value in _NOT_PLANAR:
+        if value in kind:
             raise NotPlanarError(
-                f"{name} is a {word.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file.",
-                f"a {word.lower()} study",
+                f"{name} is a {value.lower()} study ({kind}), not a planar scan; give the planar whole-body NM file.",
+                f"a {value.lower()} study",
             )
     if "Rows" not in dataset:
         if text(dataset, "SOPClassUID") not in (*_NM_CLASSES, _SECONDARY_CAPTURE):
@@ -235,7 +242,7 @@ def _check_kind(dataset: Dataset, name: str) -> None:
 
 def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64], name: str) -> tuple[Frame, ...]:
     views = _detector_views(dataset, len(pixels))
-    spoken = tuple(text(dataset, keyword) for keyword in _TEXTS if text(dataset, keyword))
+    labels = tuple(text(dataset, keyword) for keyword in _TEXTS if text(dataset, keyword))
     spacing = _spacing(dataset)
     captured = text(dataset, "SOPClassUID") == _SECONDARY_CAPTURE
     inverted = text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
@@ -246,7 +253,7 @@ def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64], name: str
             path,
             views[index].side,
             views[index].other,
-            spoken,
+            labels,
             captured,
             views[index].across,
             views[index].down,
@@ -258,15 +265,15 @@ def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64], name: str
 
 
 def _only_side(frames: tuple[Frame, ...]) -> ViewName | None:
-    """The side of a file's only frame; None when it has several or its header does not tell."""
+    """Return the view of a file's only frame; None if it has several frames or its header names no view."""
     if len(frames) != 1:
         return None
-    said = {views[0] for views in map(views_in_text, frames[0].texts) if len(views) == 1}
-    return frames[0].code or (said.pop() if len(said) == 1 else None)
+    named = {views[0] for views in map(views_in_text, frames[0].texts) if len(views) == 1}
+    return frames[0].code or (named.pop() if len(named) == 1 else None)
 
 
 def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
-    """Indices of the frames of the energy window around 140 keV; all frames when there is only one window."""
+    """Return the indices of the frames in the energy window around 140 keV; all frames if there is one window."""
     vector = _vector(dataset, "EnergyWindowVector", count)
     if len(set(vector)) <= 1:
         return list(range(count))
@@ -281,7 +288,7 @@ def _photopeak_frames(dataset: Dataset, count: int, name: str) -> list[int]:
 
 
 def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
-    """A sentence when the only energy window says that it misses the photopeak."""
+    """Return a warning if the only energy window does not cover the photopeak."""
     windows = items(dataset, "EnergyWindowInformationSequence")
     numbers = set(_vector(dataset, "EnergyWindowVector", count)) or {1}
     if len(numbers) != 1 or not 0 < min(numbers) <= len(windows):
@@ -294,12 +301,12 @@ def _other_energy(dataset: Dataset, name: str, count: int) -> list[str]:
     ]
     if not limits or _holds_photopeak(window):
         return []
-    said = ", ".join(f"{low:g}-{high:g} keV" for low, high in limits)
-    return [f"The only energy window of {name} ({said}) misses the 140 keV of 99mTc: check that it is a bone scan."]
+    ranges = ", ".join(f"{low:g}-{high:g} keV" for low, high in limits)
+    return [f"The only energy window of {name} ({ranges}) misses the 140 keV of 99mTc: check that it is a bone scan."]
 
 
 def covers_photopeak(dataset: Dataset) -> bool:
-    """False where all energy windows of a header are stated and none of them covers 140 keV."""
+    """Whether an energy window covers 140 keV; True also where the header does not state all windows."""
     windows = items(dataset, "EnergyWindowInformationSequence")
     stated = all(items(window, "EnergyWindowRangeSequence") for window in windows)
     return not windows or not stated or any(map(_holds_photopeak, windows))
@@ -316,7 +323,7 @@ def _holds_photopeak(window: Dataset) -> bool:
 
 @dataclass(frozen=True)
 class _DetectorView:
-    """What the header says about one frame: side, name of another projection, where its columns and rows run."""
+    """View information of one frame: side, name of another projection, directions of columns and rows."""
 
     side: ViewName | None = None
     other: str = ""
@@ -325,7 +332,7 @@ class _DetectorView:
 
 
 def _detector_views(dataset: Dataset, count: int) -> list[_DetectorView]:
-    """What is said of every frame by its detector's item, or of an only frame at the top level of the header."""
+    """Return the view information of every frame, from its detector's item or, for a single frame, the top level."""
     detectors = items(dataset, "DetectorInformationSequence")
     order = _vector(dataset, "DetectorVector", count)
     if not order and count == 1:
@@ -333,14 +340,14 @@ def _detector_views(dataset: Dataset, count: int) -> list[_DetectorView]:
     if len(order) != count:
         return [_DetectorView()] * count
     views = [
-        _detector_view(detectors[place - 1]) if 0 < place <= len(detectors) else _DetectorView() for place in order
+        _detector_view(detectors[number - 1]) if 0 < number <= len(detectors) else _DetectorView() for number in order
     ]
     if count == 1:
         top, own = _detector_view(dataset), views[0]
         if own.side is None and not own.other:
             own = replace(own, side=top.side, other=top.other)
         if not own.across:
-            # Not of several frames: what is stated for all of them can be true of one detector only.
+            # Not for several frames: one direction for all of them cannot hold for both detectors.
             own = replace(own, across=top.across, down=top.down)
         views = [own]
     return views
@@ -355,37 +362,37 @@ def _detector_view(detector: Dataset) -> _DetectorView:
     return _DetectorView(side, other)
 
 
-def _coded_view(place: Dataset) -> tuple[ViewName | None, str]:
-    codes = items(place, "ViewCodeSequence")
+def _coded_view(detector: Dataset) -> tuple[ViewName | None, str]:
+    codes = items(detector, "ViewCodeSequence")
     if not codes:
         return None, ""
     value, meaning = text(codes[0], "CodeValue"), text(codes[0], "CodeMeaning")
-    said = views_in_text(meaning)
+    named = views_in_text(meaning)
     side = VIEW_CODES.get(value)
     if side is None:
-        return (said[0], "") if len(said) == 1 else (None, meaning or value)
-    if len(said) == 1 and said[0] != side:
+        return (named[0], "") if len(named) == 1 else (None, meaning or value)
+    if len(named) == 1 and named[0] != side:
         return None, f"{value} {meaning}"
     return side, ""
 
 
 def _vector(dataset: Dataset, keyword: str, count: int) -> list[int]:
-    """A frame vector, which counts from 1; empty if absent or of the wrong length."""
-    places = [int(value) for value in numbers(dataset, keyword)]
-    if 0 in places:
-        # Some systems count from 0: taken as it stands, every frame would get its neighbour's detector and window.
-        places = [place + 1 for place in places]
-    return places if len(places) == count else []
+    """Return a frame vector of 1-based item numbers; empty if it is absent or has the wrong length."""
+    vector = [int(value) for value in numbers(dataset, keyword)]
+    if 0 in vector:
+        # Some systems count from 0; unchanged, every frame would get its neighbour's detector and window.
+        vector = [number + 1 for number in vector]
+    return vector if len(vector) == count else []
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:
     values = numbers(dataset, "PixelSpacing")
-    # A third value is the thickness of a slice, which a projection does not have.
+    # A third value is a slice thickness, which a projection does not have.
     return (values[0], values[1]) if len(values) in (2, 3) and min(values[:2]) > 0 else None
 
 
 def _description(dataset: Dataset) -> tuple[tuple[str, str], ...]:
-    """What may be shown of a header: the camera and the day, not the patient, the people or the hospital."""
+    """Return camera and study date; nothing that identifies patient, staff or hospital."""
     wanted = {"manufacturer": "Manufacturer", "model": "ManufacturerModelName", "study_date": "StudyDate"}
     return tuple((key, text(dataset, keyword)) for key, keyword in wanted.items() if text(dataset, keyword))
 

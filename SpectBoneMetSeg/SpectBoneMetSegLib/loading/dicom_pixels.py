@@ -1,4 +1,4 @@
-"""Pixels of a DICOM file as counts: decoding, padding, and whatever says by how much the counts were scaled."""
+"""Convert the pixels of a DICOM file to counts: decoding, padding, rescaling."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ __all__ = ["check_pixels", "decode_counts", "frame_count"]
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _NM_CLASSES = ("1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.5")
-#: Units (UCUM and DICOM) of a real world value mapping that gives counts back.
+#: Units (UCUM and DICOM) of a real world value mapping whose values are counts.
 _COUNTS = frozenset({"{COUNTS}", "{COUNT}", "COUNTS", "CNTS", "1"})
 
 
 def frame_count(dataset: Dataset) -> int:
-    """How many frames a header speaks of: Number of Frames, or the length of the vectors that name each frame."""
+    """Return the number of frames in a header: Number of Frames, or the length of the frame vectors."""
     count = int(number(dataset, "NumberOfFrames") or 1)
     vectors = {len(texts(dataset, keyword)) for keyword in ("EnergyWindowVector", "DetectorVector")} - {0}
-    # Only where the number is missing or 1: writers forget it, and a single picture has no need of a vector.
+    # Only where the number is missing or 1: some writers omit it, and a single frame needs no vector.
     return vectors.pop() if count == 1 and len(vectors) == 1 else count
 
 
 def check_pixels(dataset: Dataset, name: str) -> None:
-    """Refuse what holds no grey values.
+    """Check that a data set has grey values.
 
     Raises:
-        UserError: no pixels, or colours.
+        UserError: no pixels, or a colour image.
     """
     if not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
         raise UserError(f"{name} is cut short or holds no pixels; copy or export the file again.")
     photometric = text(dataset, "PhotometricInterpretation")
-    # An NM image may ask for colours (PS3.3 C.8.4.8.1.2); what it stores are counts all the same.
+    # An NM image may request a colour palette for display (PS3.3 C.8.4.8.1.2); its stored values are still counts.
     grey = photometric.startswith("MONOCHROME") or (
         photometric == "PALETTE COLOR" and text(dataset, "SOPClassUID") in _NM_CLASSES
     )
@@ -52,10 +52,10 @@ def check_pixels(dataset: Dataset, name: str) -> None:
 
 
 def decode_counts(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:
-    """(frames, rows, columns) counts, and sentences about what was assumed.
+    """Return (frames, rows, columns) counts, and notes about what was assumed.
 
     Raises:
-        UserError: cut short, or compressed in a way that cannot be read.
+        UserError: truncated, or a compression that cannot be read.
     """
     notes: list[str] = []
     stored = _decoded(dataset, name, notes)
@@ -69,25 +69,27 @@ def decode_counts(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], lis
 
 
 def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
-    """(frames, rows, columns) stored values."""
+    """Return (frames, rows, columns) stored values."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    said, count = int(number(dataset, "NumberOfFrames") or 1), frame_count(dataset)
+    stated, count = int(number(dataset, "NumberOfFrames") or 1), frame_count(dataset)
     if not syntax.is_transfer_syntax or not syntax.is_encapsulated:
         keyword = next(keyword for keyword in _PIXELS if keyword in dataset)
         bits = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword) or dataset.get("BitsAllocated", 16)
-        size, there = int(dataset.Rows * dataset.Columns * bits // 8), len(dataset[keyword].value)
-        if said == 1 and there < count * size:
-            # The vectors speak of frames that were not stored.
+        size, stored_bytes = int(dataset.Rows * dataset.Columns * bits // 8), len(dataset[keyword].value)
+        if stated == 1 and stored_bytes < count * size:
+            # The vectors list frames that were not stored.
             count = 1
-        if there < count * size:
-            raise UserError(f"{name} is cut short ({there} of {count * size} pixel bytes); copy or export it again.")
-        if there >= (count + 1) * size:
+        if stored_bytes < count * size:
             raise UserError(
-                f"{name} speaks of {count} picture{'' if count == 1 else 's'} but stores {there // size}; export the "
+                f"{name} is cut short ({stored_bytes} of {count * size} pixel bytes); copy or export it again."
+            )
+        if stored_bytes >= (count + 1) * size:
+            raise UserError(
+                f"{name} states {count} frame{'' if count == 1 else 's'} but stores {stored_bytes // size}; export the "
                 "scan again."
             )
-    if count != said:
-        notes.append(f"{name} states {said} frame but holds {count}: all were read.")
+    if count != stated:
+        notes.append(f"{name} states {stated} frame but holds {count}: all were read.")
         dataset.NumberOfFrames = count
     with warnings.catch_warnings(record=True) as caught, _quiet_decoders(syntax.is_encapsulated):
         warnings.simplefilter("always")
@@ -98,46 +100,46 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
                 f"The pixels of {name} are damaged or compressed in a way that cannot be read "
                 f"({syntax.name}); export it uncompressed."
             ) from error
-    said_by_decoder = (str(note.message).split("\n")[0] for note in caught)
-    notes += [f"{name}: {note}" for note in said_by_decoder if "truncat" in note.lower()]
+    decoder_warnings = (str(note.message).split("\n")[0] for note in caught)
+    notes += [f"{name}: {note}" for note in decoder_warnings if "truncat" in note.lower()]
     return stored.reshape(-1, dataset.Rows, dataset.Columns)
 
 
 @contextmanager
 def _quiet_decoders(compressed: bool) -> Iterator[None]:
-    """Keep what C libraries print about a broken picture off the terminal."""
+    """Discard what C libraries print about a damaged image on stderr."""
     if not compressed:
         yield
         return
     sys.stderr.flush()
     try:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        saved, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:
-        # A process without a terminal, such as a window's, has nothing to keep clean.
+        # A process without a console, such as a GUI's, has no descriptor 2.
         yield
         return
-    os.dup2(nowhere, 2)
+    os.dup2(devnull, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(devnull)
 
 
 def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels outside the picture (PS3.3 C.7.5.1.1.2), which are no counts."""
+    """Return a mask of the padding pixels (PS3.3 C.7.5.1.1.2), which are not counts."""
     value = number(dataset, "PixelPaddingValue")
     if value is None:
         return np.zeros(stored.shape, bool)
     other = number(dataset, "PixelPaddingRangeLimit")
     ends = sorted((value, value if other is None else other))
-    # Padding of 0 is what counts of 0 look like: nothing to mend, nothing to tell.
+    # Padding with 0 equals 0 counts: nothing to correct or report.
     return np.asarray((stored >= ends[0]) & (stored <= ends[1]) & (stored != 0))
 
 
 def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str]) -> NDArray[np.float64]:
-    """Counts by the real world value mapping, the modality table, or slope and intercept: the first that is there."""
+    """Rescale by the real world value mapping, the modality LUT, or slope and intercept: the first that is present."""
     pixels = stored.astype(np.float64)
     for mapping in items(dataset, "RealWorldValueMappingSequence"):
         units = [text(unit, "CodeValue").upper() for unit in items(mapping, "MeasurementUnitsCodeSequence")]
@@ -145,21 +147,21 @@ def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str
         if slope and set(units) & _COUNTS:
             return pixels * slope + (intercept or 0.0)
         notes.append(
-            f"{name} maps its values to {', '.join(units) or 'an unknown unit'}: they may have been scaled and be no "
-            "counts."
+            f"{name} maps its values to {', '.join(units) or 'an unknown unit'}: they may have been scaled and may not "
+            "be counts."
         )
     if items(dataset, "ModalityLUTSequence"):
         from pydicom.pixels.processing import apply_modality_lut
 
         try:
             changed = apply_modality_lut(stored, dataset).astype(np.float64)
-        except Exception as error:  # a damaged table fails wherever the parser looks at it
+        except Exception as error:  # a damaged table may raise any exception in the parser
             raise UserError(f"The modality table of {name} is damaged; export the scan again.") from error
         notes.append(f"The values of {name} were taken from its modality table.")
         return np.asarray(changed, np.float64)
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     if slope == 0:
-        # As in NIfTI: what makes every value the same scales nothing.
+        # As in NIfTI, a slope of 0 means that no scaling applies.
         notes.append(
             f"{name} states a rescale slope of 0, which was not used: its values are taken as counts as stored."
         )
@@ -169,7 +171,7 @@ def _rescaled(dataset: Dataset, stored: NDArray[Any], name: str, notes: list[str
 
 
 def _private_scales(dataset: Dataset, name: str) -> list[str]:
-    """A sentence where a manufacturer's own field says that the counts were scaled."""
+    """Return a warning for every private element of a manufacturer that states a scale factor."""
     from pydicom.datadict import private_dictionary_description
 
     notes = []
@@ -182,11 +184,11 @@ def _private_scales(dataset: Dataset, name: str) -> list[str]:
                 title = private_dictionary_description(tag, owner)
             except KeyError:
                 continue
-            if any(words in title.lower() for words in ("pixel scale factor", "rescale slope", "counts scale")):
+            if any(phrase in title.lower() for phrase in ("pixel scale factor", "rescale slope", "counts scale")):
                 value = getattr(dataset.get(tag), "value", None)
                 if isinstance(value, int | float | str) and str(value).strip() not in ("", "1", "1.0", "0", "0.0"):
                     notes.append(
-                        f"{name} holds a scale of its manufacturer ({title} {value}), which is not applied: its values "
-                        "may be no counts."
+                        f"{name} states a private scale factor ({title} {value}), which is not applied: its values may "
+                        "not be counts."
                     )
     return notes

@@ -1,6 +1,6 @@
-"""Values of a DICOM header as they are really written: decimal commas, words, other value representations.
+"""Read header values of DICOM files tolerantly: decimal commas, units, other value representations.
 
-A value that cannot be understood counts as not stated; it never makes the file a damaged one.
+A value that cannot be parsed counts as missing; it never makes the file unreadable.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["items", "normalise_integers", "number", "numbers", "text", "texts"]
 
-#: What decoders take from a header without asking how it was written.
-_FORM = (
+#: Elements that decoders expect as integers.
+_INTEGERS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation",
 )  # fmt: skip
@@ -23,12 +23,12 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def text(dataset: Dataset, keyword: str) -> str:
-    """A value as text, several joined by a backslash; "" when it is missing or cannot be decoded."""
+    """Return a value as text, several joined by a backslash; "" if it is missing or cannot be decoded."""
     return "\\".join(texts(dataset, keyword))
 
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
-    """The values of an element as texts; [] when it is missing or empty."""
+    """Return the values of an element as texts; [] if it is missing or empty."""
     value = _value(dataset, keyword)
     if value is None:
         return []
@@ -43,16 +43,16 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """The numbers of an element; [] when it is missing or any of them is no number.
+    """Return the numbers of an element; [] if it is missing or any value is not a number.
 
-    "2,26\\2,26" has decimal commas, "2.26,2.26" a comma for the backslash, "2.26 mm" its unit behind it.
+    Accepted: decimal commas ("2,26\\2,26"), a comma as separator ("2.26,2.26"), a unit ("2.26 mm").
     """
-    words = texts(dataset, keyword)
-    if len(words) == 1 and "," in words[0] and "." in words[0]:
-        words = words[0].split(",")
+    values = texts(dataset, keyword)
+    if len(values) == 1 and "," in values[0] and "." in values[0]:
+        values = values[0].split(",")
     found = []
-    for word in words:
-        plain = word.strip(" \0").lower().removesuffix("mm").rstrip().replace(",", ".")
+    for value in values:
+        plain = value.strip(" \0").lower().removesuffix("mm").rstrip().replace(",", ".")
         if not _NUMBER.fullmatch(plain):
             return []
         found.append(float(plain))
@@ -60,13 +60,13 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:
-    """The first number of an element; None when it states none."""
+    """Return the first number of an element; None if it has none."""
     found = numbers(dataset, keyword)
     return found[0] if found else None
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """The items of a sequence; [] when it is missing or no sequence."""
+    """Return the items of a sequence; [] if it is missing or not a sequence."""
     from pydicom.sequence import Sequence
 
     value = _value(dataset, keyword)
@@ -74,10 +74,10 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def normalise_integers(dataset: Dataset) -> None:
-    """Put whole numbers in place of those that tell how the pixels are stored, however they were written ("2,0")."""
+    """Replace the elements that describe pixel storage by integers, however they were written ("2,0")."""
     from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-    for keyword in _FORM:
+    for keyword in _INTEGERS:
         found = number(dataset, keyword)
         tag = tag_for_keyword(keyword)
         if tag is not None and found is not None and found.is_integer():

@@ -1,4 +1,4 @@
-"""One stored picture before anyone has decided which side of the patient it shows."""
+"""Stored frames of a file, before their side (anterior or posterior) is determined."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Frame", "FrameFile"]
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture and what its header says about its side.
+    """A stored image and what its header states about its side.
 
     Attributes:
         counts: (rows, columns) float64, as stored.
-        spacing: (row, column) in mm, None when the file does not say.
-        file: where it came from.
-        code: side told by this frame's own view code, None without one.
+        spacing: (row, column) in mm, None if the file does not state it.
+        file: path of the source file.
+        code: side in this frame's own view code, None without one.
         other_view: name of a view that is neither anterior nor posterior ("Left lateral"), empty otherwise.
         texts: short header texts or the file's name, which may name the side.
-        no_side_field: the format has no place for a side (DICOM Secondary Capture).
-        across: where the columns run in the patient, "left" or "right"; "" when the file does not say.
-        down: where the rows run, "feet" or "head"; "" when the file does not say.
-        shown_inverted: the file wants its values shown from white to black (MONOCHROME1, WhiteIsZero).
-        display_name: how sentences name the file; "" for its own name.
+        no_side_field: the format has no field for the side (DICOM Secondary Capture).
+        across: direction of increasing columns in the patient, "left" or "right"; "" if not stated.
+        down: direction of increasing rows in the patient, "feet" or "head"; "" if not stated.
+        shown_inverted: the file requests inverted display, white to black (MONOCHROME1, WhiteIsZero).
+        display_name: name of the file in messages; "" for its own name.
         picture: it is an 8-bit grey picture, not a file of counts.
     """
 
@@ -48,21 +48,21 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """How sentences name the file."""
+        """Name of the file in messages."""
         return self.display_name or self.file.name
 
 
 @dataclass(frozen=True)
 class FrameFile:
-    """What one file holds.
+    """Content of one file.
 
     Attributes:
         file: path as given.
-        frames: pictures in stored order.
+        frames: images in stored order.
         study_uid: StudyInstanceUID, empty for formats without one.
         sop_uid: SOPInstanceUID, empty for formats without one.
-        description: manufacturer, model, study date; nothing that names the patient.
-        warnings: sentences for the receipt.
+        description: manufacturer, model, study date; nothing that identifies the patient.
+        warnings: messages for the receipt.
     """
 
     file: Path

@@ -1,4 +1,4 @@
-"""Which files belong together: views that a system stores in files or series of their own make one scan."""
+"""Group files into scans: some systems store each view in a file or series of its own."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class _Single:
     time: str
 
 
-#: Views belong together that share these; the closest bond is tried first. Both heads of a camera start at one time,
-#: a camera with one head takes the views one after another.
-_BONDS: tuple[Callable[[_Single], tuple[str, ...]], ...] = (
+#: Views that share these keys belong together; the strictest key is tried first. Both heads of a camera start at the
+#: same time; a camera with one head acquires the views one after the other.
+_KEYS: tuple[Callable[[_Single], tuple[str, ...]], ...] = (
     lambda single: (single.series, single.time),
     lambda single: (single.time,),
     lambda single: (single.series,),
@@ -35,10 +35,10 @@ _BONDS: tuple[Callable[[_Single], tuple[str, ...]], ...] = (
 
 
 def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
-    """Files of planar DICOM, each group one scan: a file with all its views, or an anterior and a posterior one.
+    """Group planar DICOM files into scans: a file with all views, or an anterior and a posterior file.
 
-    Two files are put together only when nothing else could be meant: one study, kind of image and matrix, and no third
-    file that fits as well. Headers are read, no pixels.
+    Two files are paired only if the pairing is unambiguous: same study, image type and matrix, and no third file that
+    fits as well. Only headers are read.
 
     Args:
         files: DICOM files, of any number of series and studies.
@@ -48,20 +48,20 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """
     singles = [single for single in map(_single, files) if single is not None]
     partner: dict[Path, tuple[Path, Path]] = {}
-    for bond in _BONDS:
-        waiting: dict[tuple[str, ...], list[_Single]] = {}
+    for key in _KEYS:
+        unpaired: dict[tuple[str, ...], list[_Single]] = {}
         for single in singles:
             if single.file not in partner:
-                waiting.setdefault((*single.study, *bond(single)), []).append(single)
-        for found in waiting.values():
+                unpaired.setdefault((*single.study, *key(single)), []).append(single)
+        for found in unpaired.values():
             if sorted(single.side for single in found) == ["anterior", "posterior"]:
-                front, behind = sorted(found, key=lambda single: single.side)
-                partner[front.file] = partner[behind.file] = (front.file, behind.file)
+                anterior, posterior = sorted(found, key=lambda single: single.side)
+                partner[anterior.file] = partner[posterior.file] = (anterior.file, posterior.file)
     return list(dict.fromkeys(partner.get(file, (file,)) for file in files))
 
 
 def _single(file: Path) -> _Single | None:
-    """None for a file with several views, without a side, or that cannot be read."""
+    """Return a file with one view; None for several views, an unknown side, or a file that cannot be read."""
     try:
         header = read_header(file)
         side = view_of(header, file)
@@ -70,8 +70,8 @@ def _single(file: Path) -> _Single | None:
     if side is None:
         return None
 
-    def word(keyword: str) -> str:
+    def value(keyword: str) -> str:
         return str(header.get(keyword) or "")
 
-    study = (word("StudyInstanceUID"), word("ImageType"), word("Rows"), word("Columns"), word("AcquisitionDate"))
-    return _Single(file, side, study, word("SeriesInstanceUID"), word("AcquisitionTime"))
+    study = (value("StudyInstanceUID"), value("ImageType"), value("Rows"), value("Columns"), value("AcquisitionDate"))
+    return _Single(file, side, study, value("SeriesInstanceUID"), value("AcquisitionTime"))

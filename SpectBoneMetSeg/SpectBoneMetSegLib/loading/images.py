@@ -1,8 +1,8 @@
-"""NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF, as frames.
+"""Read NRRD, NIfTI, MetaImage, PNG, JPEG and TIFF images as frames.
 
-Directions of a coronal plane are believed (see `orientation`); without them rows are taken to run from head to foot and
-columns as the detector saw them. A pixel size of 1 x 1 mm is what the formats fall back to when nobody stated one, a
-TIFF's resolution is mostly that of a printer: both count as not stated.
+Stated directions are used if they are those of a coronal plane (see `orientation`); otherwise rows are assumed to run
+from head to foot and columns as the detector sees them. A pixel size of 1 x 1 mm is the formats' default, and a TIFF's
+resolution is usually that of a printer: both count as not stated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMAGE_SUFFIXES", "open_image", "read_image"]
 
-#: A picture of more pixels is no planar scan; a damaged header must not cost memory.
+#: Most pixels of an image, so that a damaged header cannot exhaust the memory.
 LARGEST = 2**26
 IMAGE_SUFFIXES = (
     ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
@@ -39,10 +39,10 @@ IMAGE_SUFFIXES = (
 _MM_PER_UNIT = {"um": 0.001, "micron": 0.001, "microns": 0.001, "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1000.0}
 #: Formats whose pixels may have colours or transparency.
 _WITH_COLOURS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
-#: Headers of text end within this many bytes.
+#: Text headers end within this many bytes.
 HEADER_BYTES = 2**16
-#: Characters of a field of an NRRD header, or of a file that it names: a longer one, put with its path into a message
-#: of what is wrong, overruns the library's buffer of 1,024. Three directions with all their digits take some 250.
+#: Characters of a field of an NRRD header, or of a file name in it: a longer one, with its path in an error message,
+#: overflows the library's buffer of 1,024. Three directions with all digits take about 250.
 LONGEST_FIELD = 400
 #: Bytes of an NRRD header.
 LONGEST_HEADER = 2**20
@@ -50,7 +50,7 @@ LONGEST_HEADER = 2**20
 
 @dataclass(frozen=True)
 class _Picture:
-    """What a file holds: pixels with the axes (slice, row, column), LPS directions and mm of the last two."""
+    """Content of a file: pixels with the axes (slice, row, column), LPS directions and mm of the last two."""
 
     pixels: NDArray[Any]
     spacing: tuple[float, float]
@@ -59,15 +59,15 @@ class _Picture:
 
 
 def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
-    """One or two grey pictures.
+    """Read one or two grey images.
 
     Args:
         path: file with a suffix of IMAGE_SUFFIXES.
-        label: the file name without suffix, which may tell the side ("patient3_ANT").
-        display_name: how sentences about its views name it, "" for its own name.
+        label: the file name without suffix, which may name the side ("patient3_ANT").
+        display_name: name of the file in messages about its views, "" for its own name.
 
     Raises:
-        UserError: empty, damaged, coloured, of another plane, or with more than two slices.
+        UserError: empty, damaged, colour, not a coronal plane, or more than two slices.
     """
     notes: list[str] = []
     if path.name.lower().endswith((".nii", ".nii.gz")):
@@ -85,9 +85,9 @@ def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
         )
     if path.suffix.lower() in (".jpg", ".jpeg"):
         notes.append(f"{path.name} was compressed with loss: its counts are not those that were measured.")
-    # Directions that nobody would state of a planar view (an axial plane) are the formats' own default.
+    # Axial directions are the formats' default and carry no information.
     across, down = plane_directions(toward(picture.column_axis), toward(picture.row_axis), path.name)
-    known = _believed_spacing(path, picture, notes)
+    known = _valid_spacing(path, picture, notes)
     inverted = _white_is_zero(path)
     frames = tuple(
         Frame(
@@ -113,7 +113,7 @@ def _through_itk(path: Path, notes: list[str]) -> _Picture:
     pixels = sitk.GetArrayFromImage(image)
     channels = image.GetNumberOfComponentsPerPixel()
     if channels == 2 and not path.name.lower().endswith(_WITH_COLOURS) and not np.iscomplexobj(pixels):
-        # Two values a pixel are no colour: they are the two views.
+        # Two channels are the two views, not colours.
         pixels = np.moveaxis(pixels, -1, 0)
     elif channels > 1:
         pixels = _grey(pixels, path, notes)
@@ -126,7 +126,7 @@ def _through_itk(path: Path, notes: list[str]) -> _Picture:
 
 
 def _grey(pixels: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
-    """The grey values of a picture of several channels that are all alike, transparency left out."""
+    """Return the grey values of an image whose channels are equal, without its alpha channel."""
     channels = pixels.shape[-1]
     if channels in (2, 4) and path.suffix.lower() in (".png", ".tif", ".tiff"):
         if not (pixels[..., -1] == pixels[..., -1].flat[0]).all():
@@ -140,15 +140,16 @@ def _grey(pixels: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
 
 
 def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray[np.float64], name: str) -> _Picture:
-    """A (k, j, i) or (j, i) array as slices of the plane in which the pictures lie.
+    """Rearrange a (k, j, i) or (j, i) array into slices of the image plane.
 
     Args:
         pixels: axes in the order of the array, the file's first axis last.
-        spacing: mm along the file's axes, the first one first.
+        spacing: mm along the file's axes, first axis first.
         directions: (axis, LPS) along the file's axes.
+        name: of the file, for messages.
     """
     if pixels.ndim > 3 and pixels.shape[0] <= 2:
-        # Views that follow each other along an axis of time.
+        # Views stored along a time axis.
         parts = [_plane(part, spacing, directions, name) for part in pixels]
         return replace(parts[0], pixels=np.concatenate([part.pixels for part in parts]))
     if pixels.ndim == 2:
@@ -156,7 +157,7 @@ def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray
     if pixels.ndim != 3:
         raise UserError(f"{name} is no picture of one or two planar views; give one picture per view.")
     mm = [*spacing[:3], 1.0, 1.0][:3]
-    # The third axis counts the slices, unless another one is flat: a coronal slice is 256 x 1 x 1024 in patient axes.
+    # The third axis is the slice axis, unless another one is flat: a coronal slice is 256 x 1 x 1024 in patient axes.
     flat = [axis for axis in range(3) if pixels.shape[2 - axis] <= 2]
     stack = 2 if 2 in flat or not flat else flat[0]
     column, row = (axis for axis in range(3) if axis != stack)
@@ -166,8 +167,8 @@ def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray
     return _Picture(turned, (float(mm[row]), float(mm[column])), directions[row], directions[column])
 
 
-def _believed_spacing(path: Path, picture: _Picture, notes: list[str]) -> tuple[float, float] | None:
-    """The stated pixel size in mm (row, column); None where nobody stated one for the patient."""
+def _valid_spacing(path: Path, picture: _Picture, notes: list[str]) -> tuple[float, float] | None:
+    """Return the stated pixel size in mm (row, column); None where it is a default or a print resolution."""
     suffix, spacing = path.suffix.lower(), picture.spacing
     if suffix in (".png", ".jpg", ".jpeg") or np.allclose(spacing, 1.0, atol=1e-4) or min(spacing) <= 0:
         return None
@@ -184,7 +185,7 @@ def _believed_spacing(path: Path, picture: _Picture, notes: list[str]) -> tuple[
 
 
 def _white_is_zero(path: Path) -> bool:
-    """Whether a TIFF file says that zero is shown white."""
+    """Whether a TIFF file states that zero is white (PhotometricInterpretation, tag 262)."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
     from PIL import Image
@@ -193,24 +194,24 @@ def _white_is_zero(path: Path) -> bool:
         with Image.open(path) as image:
             return bool(image.tag_v2.get(262) == 0)  # type: ignore[attr-defined]
     except (OSError, SyntaxError, AttributeError):
-        # The pixels have been read by another library by now; a tag that this one cannot find says nothing.
+        # Another library has read the pixels already; a tag that this one cannot read counts as not stated.
         return False
 
 
 def _unit_mm(path: Path) -> float:
-    """Millimetres in the unit of length that an NRRD or MetaImage header names; 1 where it names none."""
+    """Return the unit of length of an NRRD or MetaImage header in mm; 1 if it states none."""
     suffix = path.suffix.lower()
     if suffix not in (".nrrd", ".nhdr", ".mha", ".mhd"):
         return 1.0
     with path.open("rb") as stream:
         header = stream.read(HEADER_BYTES).split(b"\n\n")[0].decode("latin-1")
     found = re.search(r"^(?:space units|units):\s*(.*)$|^DistanceUnits\s*=\s*(.*)$", header, re.M | re.I)
-    words = re.findall(r"[a-zA-Z]+", (found.group(1) or found.group(2) or "")) if found else []
-    return next((_MM_PER_UNIT[word.lower()] for word in words if word.lower() in _MM_PER_UNIT), 1.0)
+    units = re.findall(r"[a-zA-Z]+", (found.group(1) or found.group(2) or "")) if found else []
+    return next((_MM_PER_UNIT[unit.lower()] for unit in units if unit.lower() in _MM_PER_UNIT), 1.0)
 
 
 def open_image(path: Path) -> SimpleITK.Image:
-    """The image in a file, without what the library prints on the terminal.
+    """Read an image with SimpleITK, without the library's messages on the terminal.
 
     Raises:
         UserError: empty or damaged.
@@ -219,9 +220,9 @@ def open_image(path: Path) -> SimpleITK.Image:
 
     if path.stat().st_size == 0:
         raise UserError(f"{path.name} is empty; export it again.")
-    if _of_no_dimension(path) or _has_endless_field(path):
+    if _has_invalid_dimension(path) or _has_overlong_field(path):
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.")
-    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
+    display = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         if _is_bzip2(path):
@@ -233,19 +234,19 @@ def open_image(path: Path) -> SimpleITK.Image:
             reader.SetFileName(str(path))
             reader.ReadImageInformation()
             if math.prod(reader.GetSize()) > LARGEST:
-                raise RuntimeError("no planar scan has so many pixels")
+                raise RuntimeError("too many pixels for a planar scan")
             image = reader.Execute()
     except (RuntimeError, OSError, EOFError, ValueError) as error:
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+        sitk.ProcessObject.SetGlobalWarningDisplay(display)
     if not _is_whole(path, image):
         raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
 
 
-def _of_no_dimension(path: Path) -> bool:
-    """Whether a MetaImage states a number of dimensions that no image has, over which its library would never end."""
+def _has_invalid_dimension(path: Path) -> bool:
+    """Whether a MetaImage states an impossible number of dimensions, which would make the library loop endlessly."""
     if path.suffix.lower() not in (".mha", ".mhd"):
         return False
     with path.open("rb") as file:
@@ -253,11 +254,11 @@ def _of_no_dimension(path: Path) -> bool:
     return stated is not None and not 1 <= int(stated[1]) <= 4
 
 
-def _has_endless_field(path: Path) -> bool:
-    """Whether a line of an NRRD header is longer than its library can complain about: it would end the process.
+def _has_overlong_field(path: Path) -> bool:
+    """Whether a field of an NRRD header is so long that the library's error message would crash the process.
 
-    Comments, pairs of a key and a value (":=") and the content may be as long as they like; a header of a megabyte
-    and more is no image's.
+    Comments, key/value pairs (":=") and the content field may have any length. Headers of a megabyte or more are
+    rejected.
     """
     if path.suffix.lower() not in (".nrrd", ".nhdr"):
         return False
@@ -267,13 +268,13 @@ def _has_endless_field(path: Path) -> bool:
     header = content.split(b"\n\n")[0]
     fields = [line for line in header.split(b"\n") if _is_field(line)]
     if re.search(rb"^data ?file:\s*LIST", header, re.M | re.I):
-        # The names of the files with its pixels follow, to the end.
+        # The names of the pixel files follow, up to the end of the file.
         fields += content[len(header) :].split(b"\n")
     return not whole or any(len(line) > LONGEST_FIELD for line in fields)
 
 
 def _is_field(line: bytes) -> bool:
-    """Whether a line of an NRRD header is none of those that may be long; what comes first, ": " or ":=", decides."""
+    """Whether a header line is a field of limited length: ": " comes before any ":=", and it is not a comment."""
     pair, field = line.find(b":="), line.find(b": ")
     return not line.startswith((b"#", b"content:")) and (pair < 0 or 0 <= field < pair)
 
@@ -287,7 +288,7 @@ def _is_bzip2(path: Path) -> bool:
 
 
 def _read_bzip2(path: Path) -> SimpleITK.Image:
-    """An NRRD file compressed by bzip2, which the library cannot unpack."""
+    """Read a bzip2-compressed NRRD file, which the library cannot decompress."""
     import SimpleITK as sitk  # noqa: N813
 
     header, packed = path.read_bytes().split(b"\n\n", 1)
@@ -299,7 +300,7 @@ def _read_bzip2(path: Path) -> SimpleITK.Image:
 
 
 def _is_grey_with_alpha(path: Path) -> bool:
-    """Whether a PNG has one grey channel and transparency (colour type 4), which the library does not know."""
+    """Whether a PNG has a grey and an alpha channel (colour type 4), which the library does not support."""
     if path.suffix.lower() != ".png":
         return False
     with path.open("rb") as stream:
@@ -315,11 +316,11 @@ def _read_grey_with_alpha(path: Path) -> SimpleITK.Image:
 
 
 def _is_whole(path: Path, image: SimpleITK.Image) -> bool:
-    """Whether a NIfTI file holds all its pixels; the library fills up with zeros what a file cut short lacks.
+    """Whether a NIfTI file holds all its pixels; the library pads a truncated file with zeros.
 
     Args:
-        path: the file.
-        image: what the library read from it. Other formats are whole where the library can read them.
+        path: the file. For other formats the library itself detects truncation.
+        image: the image that the library read from it.
     """
     name = path.name.lower()
     if not name.endswith((".nii", ".nii.gz")):

@@ -1,8 +1,8 @@
-"""Who is anterior and who is posterior.
+"""Determine which view is anterior and which is posterior.
 
-A swapped side is the worst thing a reader of bone scans can do, so a side is believed only when something says it
-(a view code, a short text, the user) and nothing contradicts it. What stays open is refused with the option that
-settles it. Detector numbers, gantry angles and frame order say nothing reliable and are not used.
+Swapped views would be a grave error, so a side is accepted only if a source states it (a view code, a short text, the
+user) and no source contradicts it. Ambiguous scans are refused with the option that resolves them. Detector numbers,
+gantry angles and frame order are not reliable and are not used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 #: Code values (any scheme) of the two sides: DICOM PS3.16 CID 26 in SNOMED CT and its older SNOMED-RT values, then the
-#: anatomical and the projection codes that some systems write instead.
+#: anatomical and projection codes that some systems write instead.
 VIEW_CODES: dict[str, ViewName] = {
     "399321004": "anterior",
     "G-5215": "anterior",
@@ -42,7 +42,7 @@ VIEW_CODES: dict[str, ViewName] = {
     "R-10214": "posterior",
 }
 
-#: One whole-body view is about a quarter as wide as it is high (256 x 1024), two side by side about half.
+#: Width by height from which an image may hold two views: one view has about 0.25 (256 x 1024), two side by side 0.5.
 SIDE_BY_SIDE_RATIO = 0.4
 
 _REMEDY_ONE = "say which, anterior or posterior"
@@ -50,8 +50,8 @@ _REMEDY_TWO = "say which, anterior,posterior or posterior,anterior, in stored or
 
 _ANTERIOR = frozenset({"ANT", "ANTERIOR", "ANTERIEUR", "ANTERIEURE", "VENTRAL"})
 _POSTERIOR = frozenset({"POST", "POSTERIOR", "POSTERIEUR", "POSTERIEURE", "DORSAL"})
-#: "Post" is a side only next to words like these: "post injection", "post OP", "3 h post" speak of time.
-_BESIDE_POST = _ANTERIOR | frozenset({
+#: "Post" names a side only before one of these: "post injection", "post OP", "3 h post" refer to time.
+_AFTER_POST = _ANTERIOR | frozenset({
     "AND", "WB", "WHOLE", "BODY", "WHOLEBODY", "BONE", "SCAN", "SCINTIGRAPHY", "VIEW", "IMAGE", "PLANAR",
     "STATIC", "EMISSION", "E", "EM", "TC", "TC99M", "MDP", "HDP", "DET", "DETECTOR", "HEAD", "RAW",
     "PROJECTION", "SIMULATED",
@@ -60,46 +60,46 @@ _TIME = frozenset({
     "H", "HR", "HRS", "HOUR", "HOURS", "MIN", "MINS", "MINUTES", "DAY", "DAYS", "WEEK", "WEEKS", "MONTH",
     "MONTHS", "YEAR", "YEARS",
 })  # fmt: skip
-#: Words that make a text one about time, another projection or a beam direction: it then names no side at all.
-_SPOILERS = frozenset({
+#: Tokens of texts about time, another projection or a beam direction: such a text names no side.
+_EXCLUDING = frozenset({
     "PRE", "OBLIQUE", "OBL", "LATERAL", "LAT", "LAO", "RAO", "LPO", "RPO", "ANTERO", "POSTERO",
     "ANTEROPOSTERIOR", "POSTEROANTERIOR", "NOT",
 })  # fmt: skip
-_MOST_WORDS = 8
+_MOST_TOKENS = 8
 
 
 def views_in_text(text: str) -> tuple[ViewName, ...]:
-    """The sides that a short header text or file name speaks of, in its order.
+    """Return the sides that a short header text or file name names, in its order.
 
-    () when it names none or is about something else (time, another projection, the direction of a beam). Longer
-    sentences are clinical remarks ("pain in the posterior ribs"), not labels, and name no side.
+    () if it names none or refers to something else (time, another projection, a beam direction). Longer texts are
+    clinical remarks ("pain in the posterior ribs"), not labels, and name no side.
     """
     spaced = text.upper().replace("ANTPOST", "ANT POST").replace("POSTANT", "POST ANT")
-    words = re.findall(r"[A-Z]+[0-9]+M|[A-Z]+|[0-9]+", spaced)
-    if len(words) > _MOST_WORDS or not _SPOILERS.isdisjoint(words):
+    tokens = re.findall(r"[A-Z]+[0-9]+M|[A-Z]+|[0-9]+", spaced)
+    if len(tokens) > _MOST_TOKENS or not _EXCLUDING.isdisjoint(tokens):
         return ()
     found: list[ViewName] = []
-    for place, word in enumerate(words):
-        if word in _ANTERIOR:
+    for index, token in enumerate(tokens):
+        if token in _ANTERIOR:
             found.append("anterior")
-        elif word in _POSTERIOR and (word != "POST" or _post_is_a_side(words, place)):
+        elif token in _POSTERIOR and (token != "POST" or _post_is_a_side(tokens, index)):
             found.append("posterior")
     return tuple(dict.fromkeys(found))
 
 
-def _post_is_a_side(words: Sequence[str], place: int) -> bool:
-    if place and words[place - 1] in _TIME:
+def _post_is_a_side(tokens: Sequence[str], index: int) -> bool:
+    if index and tokens[index - 1] in _TIME:
         return False
-    rest = words[place + 1 :]
+    rest = tokens[index + 1 :]
     if not rest:
         return True
     if rest[0].isdigit():
-        return len(rest) == 1 or rest[1] in _BESIDE_POST
-    return rest[0] in _BESIDE_POST
+        return len(rest) == 1 or rest[1] in _AFTER_POST
+    return rest[0] in _AFTER_POST
 
 
 def parse_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
-    """The sides that the user names as view names.
+    """Parse the view names that the user gives.
 
     Raises:
         UserError: empty, unknown or repeated names.
@@ -108,11 +108,11 @@ def parse_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
         return None
     if isinstance(views, str):
         views = views.split(",")
-    names = tuple(name for word in views for name in VIEW_NAMES if name == str(word).strip().lower())
+    names = tuple(name for given in views for name in VIEW_NAMES if name == str(given).strip().lower())
     if not names or len(names) != len(views) or len(set(names)) != len(names):
-        given = ",".join(str(word) for word in views)
+        text = ",".join(str(given) for given in views)
         raise UserError(
-            f"The sides {given} are not understood: name anterior, posterior or both once, separated by a comma.",
+            f"The sides {text} are not understood: name anterior, posterior or both once, separated by a comma.",
             "views",
         )
     return names
@@ -126,17 +126,20 @@ def assign_views(
     *,
     override: bool = False,
 ) -> dict[ViewName, Frame]:
-    """Give every frame its side; one wide frame is cut into its two halves.
+    """Assign a side to every frame; one wide frame is split into its two halves.
 
     Args:
         frames: in stored order.
-        views: the user's word, which settles what the files leave open.
+        views: sides named by the user, for frames whose file names none.
         study: name of the file or folder for messages.
-        warnings: a sentence is added when a side had to be assumed, or the user's word was taken against the file's.
-        override: take the user's word also against the file's.
+        warnings: gets a message if a side was assumed, or if the user's sides replaced the file's.
+        override: use `views` even where they contradict the file.
+
+    Returns:
+        The frames by side.
 
     Raises:
-        UserError: sides are missing, contradict each other or repeat, or there are too many pictures.
+        UserError: sides are missing, contradict each other or repeat, or there are too many images.
     """
     sides = _assigned(frames, views, study, warnings, override=override)
     _check_bodies(sides, study)
@@ -153,13 +156,15 @@ def _assigned(
         )
     if views is not None:
         chosen = _frames_for(frames, views, study)
-        _check_word(frames, views, study, warnings, override=override)
+        _check_named_views(frames, views, study, warnings, override=override)
         return dict(zip(views, chosen, strict=True))
     if len(frames) == 1 and is_wide(frames[0].counts.shape) and not frames[0].other_view:
         return _wide_frame(frames[0], study)
-    sides = [_side(frame, count=len(frames), alone=_has_file_to_itself(frame, frames), study=study) for frame in frames]
+    sides = [
+        _side(frame, count=len(frames), alone=_is_only_frame_of_file(frame, frames), study=study) for frame in frames
+    ]
     if sides == [None]:
-        # A secondary capture has no view code; sites that keep one view keep the anterior one.
+        # A secondary capture has no view code; sites that store a single view store the anterior one.
         warnings.append(f"{study} does not say which side it shows; taken as anterior, else say that it is posterior.")
         return {"anterior": frames[0]}
     if len(set(sides)) != len(sides):
@@ -178,50 +183,52 @@ def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str
     )
 
 
-def _check_word(
+def _check_named_views(
     frames: Sequence[Frame], views: tuple[ViewName, ...], study: str, warnings: list[str], *, override: bool
 ) -> None:
-    """Refuse the user's word where the file clearly says otherwise, or note that it was taken all the same."""
-    said = _said_by_halves(frames[0]) if len(frames) < len(views) else [_said_by(frame, frames) for frame in frames]
-    against = [
+    """Refuse the user's sides where the file states others, or add a warning if they override the file."""
+    stated = (
+        _sides_of_halves(frames[0]) if len(frames) < len(views) else [_stated_side(each, frames) for each in frames]
+    )
+    conflicts = [
         f"picture {number} {own}"
-        for number, (own, user) in enumerate(zip(said, views, strict=True), start=1)
+        for number, (own, user) in enumerate(zip(stated, views, strict=True), start=1)
         if own and own != user
     ]
-    if not against:
+    if not conflicts:
         return
-    told = f"{study} itself calls {' and '.join(against)}"
+    message = f"{study} itself calls {' and '.join(conflicts)}"
     if not override:
         raise UserError(
-            f"{told}, and {','.join(views)} as named contradicts it; leave the sides to the file.",
+            f"{message}, and {','.join(views)} as named contradicts it; leave the sides to the file.",
             "views",
             "views_override",
         )
-    warnings.append(f"{told}; {','.join(views)} was taken instead, as insisted on: check left and right.")
+    warnings.append(f"{message}; {','.join(views)} was used instead, as requested: check left and right.")
 
 
-def _said_by(frame: Frame, frames: Sequence[Frame]) -> str:
-    """The side, or the name of another projection, that a file gives one of its pictures; "" where it is not clear."""
+def _stated_side(frame: Frame, frames: Sequence[Frame]) -> str:
+    """Return the side, or the name of another projection, that a file states for a frame; "" if ambiguous."""
     if frame.other_view:
         return frame.other_view
-    texts: Iterable[str] = frame.texts if _has_file_to_itself(frame, frames) else ()
-    said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
+    texts: Iterable[str] = frame.texts if _is_only_frame_of_file(frame, frames) else ()
+    stated = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
     if frame.code is not None:
-        said.add(frame.code)
-    return said.pop() if len(said) == 1 else ""
+        stated.add(frame.code)
+    return stated.pop() if len(stated) == 1 else ""
 
 
-def _said_by_halves(frame: Frame) -> Sequence[str]:
-    """The sides that a file gives the two halves of its wide picture."""
+def _sides_of_halves(frame: Frame) -> Sequence[str]:
+    """Return the sides that a file states for the two halves of its wide image."""
     orders = {views for views in map(views_in_text, frame.texts) if len(views) == 2}
     return orders.pop() if len(orders) == 1 else ("", "")
 
 
 def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
-    """Both views side by side when a text names both, one view when every text names the same one."""
-    said = [views_in_text(text) for text in frame.texts]
-    orders = {views for views in said if len(views) == 2}
-    single = {views for views in said if len(views) == 1}
+    """Split a wide image into two views if a text names both; keep it as one view if all texts name the same one."""
+    stated = [views_in_text(text) for text in frame.texts]
+    orders = {views for views in stated if len(views) == 2}
+    single = {views for views in stated if len(views) == 1}
     if frame.code is not None:
         single.add((frame.code,))
     if len(orders) == 1 and not single:
@@ -236,9 +243,9 @@ def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
 
 
 def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | None:
-    """The side of one of `count` frames from its code and, if its file holds nothing else, from the file's texts.
+    """Return the side of one of `count` frames from its code and, if it is alone in its file, from the file's texts.
 
-    None for an only frame whose format cannot tell a side and whose texts do not.
+    None for a single frame whose format has no field for the side and whose texts name none.
     """
     remedy = _REMEDY_ONE if count == 1 else _REMEDY_TWO
     if frame.other_view:
@@ -248,30 +255,30 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
             "views",
         )
     texts: Iterable[str] = frame.texts if alone else ()
-    said = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
+    stated = {views[0] for views in map(views_in_text, texts) if len(views) == 1}
     if frame.code is not None:
-        said.add(frame.code)
+        stated.add(frame.code)
     file = "" if frame.file.name == study else f" (file {frame.name})"
-    if not said and count == 1 and frame.no_side_field:
+    if not stated and count == 1 and frame.no_side_field:
         return None
-    if not said:
+    if not stated:
         raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.", "views")
-    if len(said) > 1:
+    if len(stated) > 1:
         raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.", "views")
-    return said.pop()
+    return stated.pop()
 
 
-def _has_file_to_itself(frame: Frame, frames: Sequence[Frame]) -> bool:
+def _is_only_frame_of_file(frame: Frame, frames: Sequence[Frame]) -> bool:
     return sum(other.file == frame.file for other in frames) == 1
 
 
 def is_wide(shape: tuple[int, ...]) -> bool:
-    """Whether a picture of (rows, columns) pixels may hold both views side by side."""
+    """Whether an image of (rows, columns) pixels may hold both views side by side."""
     return shape[1] >= SIDE_BY_SIDE_RATIO * shape[0]
 
 
 def _check_bodies(sides: dict[ViewName, Frame], study: str) -> None:
-    """A view shows one body; more are panels of other views or intensities.
+    """Check that each view shows one body; several are panels of other views or intensities.
 
     Raises:
         UserError: a view with two bodies side by side.

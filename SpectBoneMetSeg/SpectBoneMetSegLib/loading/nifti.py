@@ -1,7 +1,7 @@
-"""NIfTI-1 and NIfTI-2 files, read here because no library at hand reads all that is sound.
+"""Read NIfTI-1 and NIfTI-2 files; no library among the dependencies reads all valid variants.
 
 Format: https://nifti.nimh.nih.gov/nifti-1/ and https://nifti.nimh.nih.gov/nifti-2/. Two dimensions, either byte order,
-a slope of zero (which means that nothing is scaled, whatever the intercept says) and units of metres all occur.
+a slope of zero (no scaling, whatever the intercept) and units of metres all occur.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
-#: A picture of more pixels is no planar scan; a damaged header must not cost memory.
+#: Most pixels of an image, so that a damaged header cannot exhaust the memory.
 LARGEST = 2**28
 
 
@@ -36,7 +36,7 @@ class Nifti:
     Attributes:
         pixels: float64 or the stored type, axes (i, j) or (i, j, k, ...), scaled as the header says.
         spacing: mm along each axis.
-        directions: per axis of the first three its direction in LPS; zeros where the file states none.
+        directions: (3, 3) LPS direction of each of the first three axes; zeros where the file states none.
     """
 
     pixels: NDArray[Any]
@@ -46,7 +46,7 @@ class Nifti:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the fields of a header lie: (offset, struct letters)."""
+    """Offsets of header fields in bytes, with their struct format."""
 
     dim: tuple[int, str]
     kind: int
@@ -59,7 +59,7 @@ class _Layout:
     rows: tuple[int, str]
 
 
-#: Per size of the header, which names the version.
+#: Layout by header size in bytes: 348 for NIfTI-1, 540 for NIfTI-2.
 _LAYOUTS = {
     348: _Layout(
         (40, "8h"), 70, (76, "8f"), (108, "f"), (112, "2f"), (123, "b"), (252, "2h"), (256, "3f"), (280, "12f")
@@ -71,7 +71,7 @@ _LAYOUTS = {
 
 
 def read_nifti(path: Path) -> Nifti:
-    """The image in a `.nii` or `.nii.gz` file.
+    """Read the image in a `.nii` or `.nii.gz` file.
 
     Raises:
         UserError: empty, cut short, damaged, or of colours or complex numbers.
@@ -86,8 +86,8 @@ def read_nifti(path: Path) -> Nifti:
         raise UserError(damaged)
     layout = _LAYOUTS[size]
 
-    def field(place: tuple[int, str]) -> tuple[Any, ...]:
-        return struct.unpack_from(order + place[1], content, place[0])
+    def field(position: tuple[int, str]) -> tuple[Any, ...]:
+        return struct.unpack_from(order + position[1], content, position[0])
 
     dim, pixdim = field(layout.dim), field(layout.pixdim)
     if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1 or math.prod(dim[1 : dim[0] + 1]) > LARGEST:
@@ -128,7 +128,7 @@ def _content(path: Path) -> bytes:
 def _directions(
     codes: tuple[int, int], quaternion: tuple[float, ...], rows: tuple[float, ...], handed: float
 ) -> NDArray[np.float64]:
-    """(axis, LPS) unit directions from the affine, else from the quaternion; zeros where none is stated."""
+    """Return (axis, LPS) unit directions from the affine, else from the quaternion; zeros if none is stated."""
     if codes[1] > 0:
         columns = np.array(rows, float).reshape(3, 4)[:, :3]
     elif codes[0] > 0:

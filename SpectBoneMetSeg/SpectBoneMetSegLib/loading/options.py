@@ -1,4 +1,4 @@
-"""How to read a scan: what a person may say that the file does not."""
+"""Options of a reading: processing choices, and values that override or complete the file's header."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Region = Literal["thorax", "whole-body"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 Box = tuple[int, int, int, int]
 
-#: Pixel sizes a user may state.
+#: Accepted pixel sizes.
 SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to read a scan.
+    """Options of a reading.
 
     Attributes:
-        region: "thorax" crops as the paper does, "whole-body" sends the whole scan through the network.
-        crop: first row, end row, first column, end column in the scan's own pixels: overrides the cropping.
-        views: names of the pictures in stored order, where the file does not say.
-        pixel_size_mm: pixel edge where the file does not say.
-        views_override: take `views` also against what the file says.
-        read_anyway: read also what can hardly be a whole body in counts.
+        region: "thorax" crops as the paper does, "whole-body" runs the network on the whole scan.
+        crop: first row, end row, first column, end column in the scan's own pixels; replaces the automatic crop.
+        views: sides of the images in stored order, where the file does not state them.
+        pixel_size_mm: pixel edge in mm, where the file does not state it.
+        views_override: use `views` even where they contradict the file.
+        read_anyway: read scans that fail the plausibility check.
         threshold: probability 0..1 from which a pixel belongs to a lesion, None for the model's own.
-        minimum_area_mm2: smaller areas are left out, None for the model's own.
+        minimum_area_mm2: smaller areas are dropped, None for the model's own.
     """
 
     region: Region = "thorax"
@@ -69,6 +69,6 @@ class Options:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The options in JSON's own types, as they stand in a receipt: equal options give equal entries."""
+        """Return the options as JSON types, as in a receipt; equal options give equal entries."""
         entries = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: list(value) if isinstance(value, tuple | list) else value for name, value in entries.items()}

@@ -1,7 +1,7 @@
-"""Directions that a file states: which way its columns and rows run in the patient.
+"""Directions of columns and rows in the patient, as a file states them.
 
-Only directions of a coronal plane are believed, because no other plane shows a whole body from the front or from
-behind; the axial ones that formats fall back to say nothing.
+Only directions of a coronal plane are used, because no other plane shows a whole body from the front or from behind.
+Axial directions are the formats' default and are ignored.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["Across", "Down", "orient_as_stated", "plane_directions", "toward"]
 Across = Literal["", "left", "right"]
 Down = Literal["", "feet", "head"]
 
-#: Cosine from which on a direction counts as one along a patient axis.
+#: Cosine from which a direction counts as parallel to a patient axis.
 ALONG = 0.9
 _TOWARD = (("left", "right"), ("back", "front"), ("head", "feet"))
 
 
 def toward(direction: Sequence[float] | NDArray[np.float64]) -> str:
-    """Where an LPS direction points: left, right, back, front, head or feet; "" for an oblique one or none."""
+    """Return where an LPS direction points: left, right, back, front, head or feet; "" if oblique or zero."""
     vector = np.asarray(direction, float)
     length = float(np.linalg.norm(vector))
     if vector.shape != (3,) or not np.isfinite(length) or length == 0:
@@ -40,36 +40,37 @@ def toward(direction: Sequence[float] | NDArray[np.float64]) -> str:
 
 
 def plane_directions(across: str, down: str, name: str) -> tuple[Across, Down]:
-    """(where the columns run, where the rows run) of a picture whose axes point `across` and `down`.
+    """Validate the directions of an image's columns (`across`) and rows (`down`).
 
-    Axial directions, which formats fall back to, are ("", "").
+    Returns:
+        Both directions; ("", "") for axial ones, which are the formats' default.
 
     Raises:
-        UserError: a plane in which no whole-body view lies, or columns along the body.
+        UserError: a plane that cannot show a whole-body view, or columns along the body.
     """
     if across in ("left", "right") and down in ("head", "feet"):
         return ("left" if across == "left" else "right"), ("head" if down == "head" else "feet")
     if across in ("left", "right", "") and down in ("front", "back", ""):
         return "", ""
     raise UserError(
-        f"{name} says that its columns run to the patient's {across or 'oblique'} and its rows to the "
+        f"{name} states that its columns run to the patient's {across or 'oblique'} and its rows to the "
         f"{down or 'oblique'}, which is no view from the front or from behind; give the planar whole-body views."
     )
 
 
 def orient_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame:
-    """The frame with its head at the top and its columns as the detector on that side sees them.
+    """Flip a frame to have the head at the top and the columns as the detector on that side sees them.
 
-    What was turned is added to `warnings` by name.
+    A message for each flip is added to `warnings`.
     """
     counts = frame.counts
     if frame.down == "head":
         counts = counts[::-1]
-        warnings.append(f"{frame.name} says that its rows run from the feet up: the {side} view was turned.")
+        warnings.append(f"{frame.name} states that its rows run from the feet up: the {side} view was turned.")
     if frame.across and frame.across != ("left" if side == "anterior" else "right"):
         counts = counts[:, ::-1]
         warnings.append(
-            f"{frame.name} says that the columns of its {side} view run to the patient's {frame.across}, mirrored "
+            f"{frame.name} states that the columns of its {side} view run to the patient's {frame.across}, mirrored "
             "from what the detector sees: it was turned."
         )
     return replace(frame, counts=np.ascontiguousarray(counts), across="", down="")

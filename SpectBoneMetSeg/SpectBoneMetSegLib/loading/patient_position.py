@@ -1,6 +1,6 @@
-"""Signs in a DICOM header that the patient may not lie head up and face to the anterior detector.
+"""Warnings where a DICOM header states an unusual patient position or a mirrored view.
 
-Nothing is turned or mirrored on such a sign: headers are often wrong about it. The reader is told to look.
+No image is turned or mirrored because of them: such header values are often wrong. The user is asked to check.
 """
 
 from __future__ import annotations
@@ -19,55 +19,55 @@ __all__ = ["position_warnings"]
 #: DICOM PS3.16 CID 21 and CID 20, SNOMED CT and SNOMED-RT.
 _FEET_FIRST = frozenset({"102541007", "F-10480"})
 _PRONE = frozenset({"1240000", "F-10310"})
-#: Closer to the middle than this (mm) a position says nothing about a side.
-BESIDE_MM = 10.0
+#: Positions closer to the midline than this (mm) do not indicate a side.
+MIDLINE_MM = 10.0
 
 
 def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> list[str]:
-    """Sentences about feet-first, prone, head-down or already mirrored pictures.
+    """Return warnings about feet-first, prone, head-down or already mirrored images.
 
     Args:
         dataset: the header.
-        name: file name for the sentences.
-        side: the one view of the file, None when it holds both or the side is not known.
+        name: file name for the messages.
+        side: the single view of the file, None if it holds both or the side is unknown.
     """
     found = []
     position = text(dataset, "PatientPosition")
     if position.startswith("FF") or _codes(dataset, "PatientGantryRelationshipCodeSequence") & _FEET_FIRST:
-        found.append(f"{name} says that the patient lay feet first: check that the head is at the top.")
+        found.append(f"{name} states that the patient lay feet first: check that the head is at the top.")
     modifiers = {
         code
         for item in items(dataset, "PatientOrientationCodeSequence")
         for code in _codes(item, "PatientOrientationModifierCodeSequence")
     }
     if position.endswith("P") or modifiers & _PRONE:
-        found.append(f"{name} says that the patient lay prone: check which side each view shows.")
+        found.append(f"{name} states that the patient lay prone: check which side each view shows.")
     orientation = texts(dataset, "PatientOrientation")
     if len(orientation) == 2:
         across, down = orientation[0].upper(), orientation[1].upper()
         if down.startswith("H"):
-            found.append(f"{name} says that its rows run from foot to head: check that the head is at the top.")
+            found.append(f"{name} states that its rows run from foot to head: check that the head is at the top.")
         if side is not None and across.startswith("R" if side == "anterior" else "L"):
-            found.append(f"{name} says that its {side} view is mirrored: check left and right.")
+            found.append(f"{name} states that its {side} view is mirrored: check left and right.")
     return [*found, *_mirrored_by_position(dataset, name)]
 
 
 def _mirrored_by_position(dataset: Dataset, name: str) -> list[str]:
-    """Sentences about detectors whose first pixel lies on the patient's other side, where no direction is stated.
+    """Return warnings about detectors whose first pixel lies on the wrong side, where no direction is stated.
 
     DICOM positions are LPS: the anterior view begins on the patient's right, at a negative first coordinate.
     """
     found = []
     for detector in items(dataset, "DetectorInformationSequence"):
-        place = numbers(detector, "ImagePositionPatient")
+        position = numbers(detector, "ImagePositionPatient")
         codes = {text(code, "CodeValue") for code in items(detector, "ViewCodeSequence")}
         sides = {side for value, side in VIEW_CODES.items() if value in codes}
-        if len(place) != 3 or len(sides) != 1 or numbers(detector, "ImageOrientationPatient"):
+        if len(position) != 3 or len(sides) != 1 or numbers(detector, "ImageOrientationPatient"):
             continue
         side = sides.pop()
-        if place[0] * (1 if side == "anterior" else -1) > BESIDE_MM:
+        if position[0] * (1 if side == "anterior" else -1) > MIDLINE_MM:
             found.append(
-                f"{name} says by its position that the columns of its {side} view begin on the other side of the "
+                f"By the image position in {name}, the columns of its {side} view begin on the other side of the "
                 "patient, as if it were mirrored: check left and right."
             )
     return found

@@ -1,4 +1,4 @@
-"""Inverted grey: pictures in which little uptake is bright become counts, in which it is dark."""
+"""Convert inverted grey values, in which low uptake is bright, to counts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["counts_dark_to_bright"]
 
 
 def counts_dark_to_bright(frame: Frame, warnings: list[str]) -> Frame:
-    """The frame as counts; what was turned is added to `warnings`.
+    """Return the frame as counts; an inversion is added to `warnings`.
 
-    The air around the body decides, not the header: systems store counts under a header that wants them shown inverted,
-    and screens inverted under a header that does not say so.
+    The air around the body decides, not the header: some systems store counts with a header that requests inverted
+    display, and screen captures are stored inverted without such a header.
 
     Raises:
-        UserError: the header speaks of inverted grey and the picture does not show which end is air.
+        UserError: the header states inverted grey, and the background of the image is ambiguous.
     """
     name, air = frame.name, background(frame.counts)
     if air == "bright":
         warnings.append(
-            f"{name} is stored as inverted grey, its air is the brightest: it was turned round; give the original "
-            "counts where there are any."
+            f"{name} is stored as inverted grey, its air is the brightest: it was inverted; give the original counts "
+            "where there are any."
         )
-        turned = np.clip(bright_air_level(frame.counts) - frame.counts, 0, None)
-        return replace(frame, counts=turned, shown_inverted=False)
+        inverted = np.clip(bright_air_level(frame.counts) - frame.counts, 0, None)
+        return replace(frame, counts=inverted, shown_inverted=False)
     if frame.shown_inverted:
         if air != "dark":
             raise UserError(
@@ -37,6 +37,6 @@ def counts_dark_to_bright(frame: Frame, warnings: list[str]) -> Frame:
                 "file."
             )
         warnings.append(
-            f"{name} asks to be shown as inverted grey, but its air is the darkest: read as counts as stored."
+            f"{name} requests display as inverted grey, but its air is the darkest: read as counts as stored."
         )
     return frame

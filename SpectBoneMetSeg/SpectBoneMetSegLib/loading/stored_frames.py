@@ -1,6 +1,6 @@
-"""Which view of a scan a stored frame of its DICOM file holds: what is drawn on a view refers to its frame.
+"""Find which view of a scan each stored frame of its DICOM file holds; outlines refer to stored frames.
 
-The frame is found by its counts, so that a view code read wrongly twice cannot put an outline on the other side.
+Frames are matched by their counts, so that a misread view code cannot put an outline on the wrong side.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from .polarity import counts_dark_to_bright
 
 __all__ = ["StoredFrame", "stored_frames", "stored_views"]
 
-#: (row step, column step) by which the reader may have turned a frame that states where its rows and columns run.
-TURNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+#: (row step, column step): flips that reading may have applied to a frame.
+FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """A frame of a file: the view whose counts it holds (None for none of the scan's), and how that one was turned.
+    """A frame of a file.
 
-    `number` counts from 1 in stored order; `shape` is (rows, columns) as stored; `columns` is the part of a picture of
-    both views, None where the frame holds one view alone.
+    Attributes:
+        view: the view whose counts it holds; None if it holds none of the scan's views.
+        turn: (row step, column step) of the flip between frame and view, one of FLIPS.
+        number: frame number from 1, in stored order.
+        shape: (rows, columns) as stored.
+        columns: half-open column range of the view in an image of both views; None if the frame holds one view.
     """
 
     view: ViewName | None
@@ -39,7 +43,7 @@ class StoredFrame:
     columns: tuple[int, int] | None = None
 
     def as_stored(self, pixels: NDArray[np.integer]) -> NDArray[np.integer]:
-        """(rows, columns) of the view's own grid in the pixels of the frame, 0 where that shows something else."""
+        """Map (rows, columns) pixels of the view's grid to the stored frame; 0 outside the view."""
         down, across = self.turn
         turned = pixels[::down, ::across]
         if self.columns is None:
@@ -49,7 +53,7 @@ class StoredFrame:
         return whole
 
     def to_view(self) -> NDArray[np.float64]:
-        """4x4 from (column, row, slice) of the stored frame to those of the view's own grid."""
+        """Return the 4x4 matrix from (column, row, slice) of the stored frame to those of the view's grid."""
         rows, width = self.shape
         first, end = self.columns or (0, width)
         matrix = np.eye(4)
@@ -62,10 +66,10 @@ class StoredFrame:
 
 
 def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
-    """Every frame of a DICOM file, in stored order; empty where its pixels cannot be read."""
+    """Return every frame of a DICOM file, in stored order; empty if its pixels cannot be read."""
     try:
         return [
-            replace(_same(counts, scan), number=number, shape=counts.shape)
+            replace(_match(counts, scan), number=number, shape=counts.shape)
             for number, counts in enumerate(_pictures(file), start=1)
         ]
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever a damaged header makes them
@@ -73,14 +77,14 @@ def stored_frames(file: Path, scan: WholeBodyScan) -> list[StoredFrame]:
 
 
 def stored_views(file: Path, scan: WholeBodyScan) -> dict[ViewName, StoredFrame]:
-    """Per view that the file holds, the frame or the half of a frame; empty where its pixels cannot be read."""
+    """Return the frame, or half of a frame, that holds each view; empty if the file's pixels cannot be read."""
     found: dict[ViewName, StoredFrame] = {}
     try:
         for number, counts in enumerate(_pictures(file), start=1):
             rows, width = counts.shape
             for columns in (None, (0, width // 2), (width // 2, width), (width - width // 2, width)):
                 part = counts if columns is None else counts[:, slice(*columns)]
-                frame = _same(part, scan)
+                frame = _match(part, scan)
                 if frame.view is not None and frame.view not in found:
                     found[frame.view] = replace(frame, number=number, shape=(rows, width), columns=columns)
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise whatever a damaged header makes them
@@ -99,11 +103,11 @@ def _pictures(file: Path) -> Iterator[NDArray[np.float32]]:
         yield bright.counts.clip(0, None).astype(np.float32)
 
 
-def _same(counts: NDArray[np.float32], scan: WholeBodyScan) -> StoredFrame:
-    same = [
-        StoredFrame(name, turn)
+def _match(counts: NDArray[np.float32], scan: WholeBodyScan) -> StoredFrame:
+    matches = [
+        StoredFrame(name, flip)
         for name, view in scan.views.items()
-        for turn in TURNS
-        if np.array_equal(view.counts, counts[:: turn[0], :: turn[1]])
+        for flip in FLIPS
+        if np.array_equal(view.counts, counts[:: flip[0], :: flip[1]])
     ]
-    return same[0] if len({item.view for item in same}) == 1 else StoredFrame(None)
+    return matches[0] if len({item.view for item in matches}) == 1 else StoredFrame(None)

@@ -1,4 +1,4 @@
-"""One study, a file or a folder, as a WholeBodyScan."""
+"""Read one study, a file or a folder, as a WholeBodyScan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .polarity import counts_dark_to_bright
 
 __all__ = ["case_name", "looks_like_scan", "planar_view", "read_files", "read_found_scan", "read_scan", "single_scan"]
 
-#: Beyond these no whole-body camera goes; they catch wrong headers before they cost memory.
+#: Limits beyond those of any whole-body camera; they catch wrong headers before memory is allocated.
 LARGEST_COUNT = 1e9
 SMALLEST_PIXEL_MM = 0.2
 LONGEST_FIELD_MM = 4000.0
@@ -41,50 +41,55 @@ def read_scan(
 ) -> WholeBodyScan:
     """Read one planar whole-body study at its native matrix.
 
-    DICOM is read where it exists. NRRD, NIfTI and MetaImage are turned as the directions of a coronal plane in them
-    say; pictures without such directions hold rows from head to foot and columns as the detector saw them (the
-    posterior view from behind, not mirrored).
+    DICOM is preferred where it exists. NRRD, NIfTI and MetaImage are oriented by their directions if these are those
+    of a coronal plane; otherwise rows run from head to foot and columns as the detector sees them (the posterior view
+    from behind, not mirrored).
 
     Args:
         path: a file, or a folder with the files of one study (subfolders included).
-        views: the sides of the pictures in stored order, files sorted by name, where the file does not say. Two names
-            and one wide picture mean two halves side by side.
+        views: the sides of the images in stored order, files sorted by name, where the file does not state them. Two
+            names for one wide image mean two halves side by side.
         pixel_size_mm: pixel size for files that do not state one; overrides a stated one with a warning.
-        views_override: take `views` also where the file says otherwise, with a warning.
+        views_override: use `views` even where the file states other sides, with a warning.
 
     Returns:
-        The scan; `warnings` says what was assumed.
+        The scan; `warnings` lists what was assumed.
 
     Raises:
-        UserError: anything that cannot be read as one or two whole-body views, in one sentence.
+        UserError: the input cannot be read as one or two whole-body views.
     """
     if not os.fspath(path):
         raise UserError("The input is an empty name; give a file, or the folder of one study.")
-    place = Path(path)
+    location = Path(path)
     wanted = parse_views(views)
     if pixel_size_mm is not None and not (np.isfinite(pixel_size_mm) and pixel_size_mm > 0):
         raise UserError(
             f"The pixel size {pixel_size_mm} is not a length; give millimetres, for example 2.26.", "pixel_size"
         )
-    found = single_scan(place, find_scans(place)) if _is_folder(place) else FoundScan((place,))
+    found = single_scan(location, find_scans(location)) if _is_folder(location) else FoundScan((location,))
     return read_found_scan(
-        found, case_name(place), _own_name(place), views=wanted, pixel_size_mm=pixel_size_mm, override=views_override
+        found,
+        case_name(location),
+        _own_name(location),
+        views=wanted,
+        pixel_size_mm=pixel_size_mm,
+        override=views_override,
     )
 
 
 def read_files(paths: Sequence[str | Path]) -> WholeBodyScan:
     """Read the files of one scan, such as an anterior and a posterior one (see `grouping.group_files`).
 
-    The case is named after the file, after the folder when there are several.
+    The case is named after the file, or after the folder if there are several files.
 
     Raises:
         UserError: as `read_scan`.
     """
-    places = [Path(path) for path in paths]
-    if len(places) == 1:
-        return read_scan(places[0])
-    folder = places[0].absolute().parent
-    return read_found_scan(FoundScan(tuple(places)), case_name(folder if folder.name else places[0]), folder.name)
+    files = [Path(path) for path in paths]
+    if len(files) == 1:
+        return read_scan(files[0])
+    folder = files[0].absolute().parent
+    return read_found_scan(FoundScan(tuple(files)), case_name(folder if folder.name else files[0]), folder.name)
 
 
 def read_found_scan(
@@ -99,9 +104,9 @@ def read_found_scan(
     """Read the files of a scan that `archive.find_scans` found.
 
     Args:
-        found: the files; a copy is read where the first of them cannot be.
+        found: the files; a copy is read where a file cannot be.
         case: name of the results.
-        study: name for sentences, by default the case.
+        study: name used in messages, by default the case.
         views: as `read_scan`.
         pixel_size_mm: as `read_scan`.
         override: as `read_scan`.
@@ -113,7 +118,7 @@ def read_found_scan(
     if missing:
         raise UserError(f"{missing[0]} does not exist; check the path.")
     notes = list(found.notes)
-    # With one file everybody knows which is meant; of several the full path says so.
+    # Messages name a single file by its name, one of several by its path.
     alone = len(found.files) == 1 and not notes
     try:
         files = [_read_first_sound(path, found.copies.get(path, ()), alone, notes) for path in found.files]
@@ -123,7 +128,7 @@ def read_found_scan(
 
 
 def _read_first_sound(path: Path, copies: Sequence[Path], alone: bool, notes: list[str]) -> FrameFile:
-    """The frames of a file, or of the first of its copies that can be read."""
+    """Read the frames of a file, or of the first of its copies that can be read."""
     try:
         found = _read_file(path, "" if alone else str(path))
         notes += [f"Left out: {copy} (a copy of {path})." for copy in copies]
@@ -134,7 +139,7 @@ def _read_first_sound(path: Path, copies: Sequence[Path], alone: bool, notes: li
                 found = _read_file(copy, str(copy))
             except UserError:
                 continue
-            notes.append(f"{copy} was read in place of its copy, which cannot be: {error}")
+            notes.append(f"{copy} was read in place of its copy, which cannot be read: {error}")
             return found
         raise
 
@@ -148,7 +153,7 @@ def _scan_of(
     pixel_size_mm: float | None = None,
     override: bool = False,
 ) -> WholeBodyScan:
-    """Frames become views of known side and size."""
+    """Make a scan of frames: assign sides, orient, set pixel sizes and collect warnings."""
     warnings = [*skipped, *(note for file in files for note in file.warnings)]
     frames = [counts_dark_to_bright(frame, warnings) for file in files for frame in file.frames]
     sides = assign_views(frames, wanted, study, warnings, override=override)
@@ -166,7 +171,7 @@ def _scan_of(
 
 
 def _without_empty(sides: dict[ViewName, Frame], warnings: list[str]) -> dict[ViewName, Frame]:
-    """The views that hold counts; all where none does. A camera with one head may store an empty second frame."""
+    """Drop views without counts, unless all are empty. A camera with one head may store an empty second frame."""
     filled = {name: frame for name, frame in sides.items() if not (frame.counts <= 0).all()}
     if not filled:
         return sides
@@ -182,17 +187,17 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, RuntimeError):
-        # A loop of links, or a name no file system takes.
+        # A loop of links, or a name that the file system rejects.
         return False
 
 
 def case_name(path: Path) -> str:
-    """Folder name, or file name without its suffix ("a.nii.gz" and "a.seg.nrrd" are both "a").
+    """Return the folder name, or the file name without suffix ("a" for "a.nii.gz" and for "a.seg.nrrd").
 
     Raises:
-        UserError: nothing is left that could name a folder of results.
+        UserError: no character is left for the name of a result folder.
     """
-    # The name as given, not that of a link's target; only "." and ".." have none of their own.
+    # The given name, not that of a link's target; only "." and ".." are resolved.
     name = _own_name(path)
     stem = name if _is_folder(path) else _without_suffix(name)
     stem = "".join(letter if letter.isprintable() else "_" for letter in stem).strip(". ")
@@ -216,13 +221,13 @@ def _without_suffix(name: str) -> str:
     for suffix in _DOUBLE_SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
-    # Files named by a UID ("1.2.840.10008") end in digits, which are no suffix.
+    # A file named by a UID ("1.2.840.10008") ends in digits, which are not a suffix.
     suffix = Path(name).suffix
     return name[: -len(suffix)] if suffix[1:2].isalpha() else name
 
 
 def looks_like_scan(path: Path) -> bool:
-    """True for a file whose name or first bytes are those of a format that `read_scan` reads."""
+    """Whether a file's name or first bytes match a format that `read_scan` reads."""
     return path.name.upper() != "DICOMDIR" and (_is_image(path) or looks_like_dicom(path))
 
 
@@ -239,7 +244,11 @@ def _read_file(path: Path, display_name: str = "") -> FrameFile:
 
 
 def single_scan(folder: Path, archive: Archive) -> FoundScan:
-    """The one whole-body scan that was found in a folder.
+    """Return the only whole-body scan found in a folder.
+
+    Args:
+        folder: name for messages.
+        archive: what `find_scans` found in it.
 
     Raises:
         UserError: there is none, or more than one.
@@ -264,7 +273,11 @@ def single_scan(folder: Path, archive: Archive) -> FoundScan:
 
 
 def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
-    """A frame with its pixel size, its counts checked: finite, not negative, not all zero."""
+    """Make a view of a frame: check that counts are finite and not all zero, clip negative ones, set the pixel size.
+
+    Raises:
+        UserError: the counts or the pixel size cannot be those of a whole-body scan, or no pixel size is known.
+    """
     file, counts = frame.name, frame.counts
     if not np.isfinite(counts).all():
         raise UserError(f"{file} has pixels that are not numbers; export the scan again.")
@@ -313,7 +326,7 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
     edge = pixel_size_of_body(frame.counts) if frame.picture else None
     if edge is not None:
         warnings.append(
-            f"{file} states no pixel size: {edge:.2f} mm was estimated from the height of the body, taken for "
+            f"{file} states no pixel size: {edge:.2f} mm was estimated from the height of the body, assumed to be "
             f"{STATURE_MM / 10:.0f} cm; areas may be off by an eighth, give the right pixel size where it is known."
         )
         return (edge, edge)
@@ -321,14 +334,14 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
 
 
 def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[str]) -> NDArray[Any]:
-    """An 8-bit picture with a lower bound where hot spots ran over and began anew at black."""
+    """Set overflowed hot spots of an 8-bit image to the highest value, a lower bound, and add a warning."""
     filled, lost = fill_overflow(counts)
-    ran = int((lost & (filled != counts)).sum())
-    if not ran:
+    overflowed = int((lost & (filled != counts)).sum())
+    if not overflowed:
         return counts
     warnings.append(
-        f"{display_name} has hot spots that overflowed the 8 bits of its grey values: {ran} dark pixels inside them "
-        "were set to the highest value; their counts are lost."
+        f"{display_name} has hot spots that overflowed the 8 bits of its grey values: {overflowed} dark pixels in "
+        "them were set to the highest value; their counts are lost."
     )
     return filled
 
@@ -336,18 +349,18 @@ def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[st
 def _study_warnings(
     found: dict[ViewName, PlanarView], frames: list[Frame], files: list[FrameFile], *, named_by_user: bool
 ) -> list[str]:
-    sentences = []
+    messages = []
     if len(found) == 1:
-        sentences.append(f"Only the {next(iter(found))} view exists: the aggregation of both views is skipped.")
+        messages.append(f"Only the {next(iter(found))} view exists: the aggregation of both views is skipped.")
     elif found["anterior"].shape != found["posterior"].shape or not np.allclose(
         found["anterior"].spacing, found["posterior"].spacing, rtol=0.001
     ):
-        sentences.append("The two views differ in size: they are matched by the middle of their fields.")
+        messages.append("The two views differ in size: they are matched by the middle of their fields.")
     if not named_by_user and any(_is_image(file.file) for file in files):
-        sentences.append("The sides were told by file name only: check left and right.")
+        messages.append("The sides were taken from the file name only: check left and right.")
     if len(frames) == 1 and len(found) == 2:
-        sentences.append("Both views were cut from one picture, at its middle.")
-    return sentences
+        messages.append("Both views were cut from one picture, at its middle.")
+    return messages
 
 
 def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSource:
@@ -355,7 +368,7 @@ def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSo
     for name, view in found.items():
         description[f"counts_{name}"] = f"{view.counts.sum(dtype=np.float64):.0f}"
     return ScanSource(
-        # Names that are no UTF-8 are told with replacement marks.
+        # Names that are not valid UTF-8 get replacement characters.
         files=tuple(str(file.file).encode("utf-8", "replace").decode() for file in files),
         sha256=tuple(sha256_of(file.file) for file in files),
         sop_instance_uids=tuple(file.sop_uid for file in files if file.sop_uid),

@@ -75,7 +75,7 @@ def test_the_option_overrides_the_file_only_when_it_is_insisted_on_and_that_is_s
     assert read_scan(path, views=["anterior", "posterior"]).warnings == ()
     scan = read_scan(path, views=["posterior", "anterior"], views_override=True)
     assert np.array_equal(scan.posterior.counts, person[0])
-    assert any("as insisted on" in warning for warning in scan.warnings)
+    assert any("as requested" in warning for warning in scan.warnings)
 
 
 def test_a_file_name_that_says_otherwise_is_not_overridden_either(tmp_path, person):

@@ -1,4 +1,4 @@
-"""Which scans lie in a folder of an archive, at any depth, and which of its files are none."""
+"""Find the scans in a folder of an archive, at any depth, and list the files that are left out."""
 
 from .discovery import Archive, FoundScan, LeftOut, files_in, find_scans, scans_among
 

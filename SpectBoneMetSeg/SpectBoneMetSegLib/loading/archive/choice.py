@@ -1,16 +1,15 @@
-"""Which series of a study are its whole-body scans.
+"""Choose the whole-body scans among the series of a study.
 
-The rules, in this order; each names what it leaves out:
+The rules, in this order; each records what it leaves out:
 
-1. Colour pictures are none, and pictures of a screen only where nothing else is left.
-2. Static pictures of a part of the body are left out: those whose image type says so always, those that are small
-   beside a whole body.
-3. A scan whose energy window misses the 99mTc photopeak is left out beside one that covers it.
+1. Colour images are left out; screen captures too, unless nothing else is left.
+2. Spot images are left out: always if the image type is STATIC, and if they are small where a whole body exists.
+3. A scan whose energy window misses the 99mTc photopeak is left out if another one covers it.
 4. Scans more than 90 minutes apart are early and late phases or different days: each is a case of its own.
-5. Of those within 90 minutes, acquired images come before processed ones.
-6. Of repeated ones the latest is read.
+5. Within 90 minutes, acquired images are preferred to processed ones.
+6. Of repeated scans the latest is read.
 
-Two files with one view each that no header puts together are one scan when they are all that is left.
+Two files with one view each that no header pairs are one scan if they are all that is left.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from .series import Candidate
 
 __all__ = ["Choice", "choose"]
 
-#: A scan takes a quarter of an hour and is repeated at once; phases lie hours apart.
+#: A scan takes about 15 minutes and is repeated at once; phases lie hours apart.
 SAME_PHASE = timedelta(minutes=90)
 
 #: (scan, candidates that were left out for it with the reason).
@@ -30,7 +29,11 @@ Choice = tuple[Candidate, list[tuple[Candidate, str]]]
 
 
 def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, str]]]:
-    """The scans of one study, earliest first, with what was left out beside each; and what was left out without any."""
+    """Choose the scans of one study.
+
+    Returns:
+        The scans, earliest first, each with what was left out for it; and what was left out if there is no scan.
+    """
     out: list[tuple[Candidate, str]] = [(each, "a colour picture") for each in found if each.coloured]
     left = [each for each in found if not each.coloured]
     left = _without(left, lambda each: each.capture, "a picture of a screen", out)
@@ -41,12 +44,14 @@ def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, 
     left = _without(left, lambda each: not each.photopeak, "its energy window misses the photopeak of 99mTc", out)
     chosen = []
     for phase in _phases(left):
-        beside: list[tuple[Candidate, str]] = []
-        rest = _without(phase, lambda each: each.processed, "processed, the acquired images are read", beside)
+        excluded: list[tuple[Candidate, str]] = []
+        rest = _without(phase, lambda each: each.processed, "processed, the acquired images are read", excluded)
         scan = _joined(rest) or max(rest, key=_age)
         if len(rest) > 1 and len(scan.files) != 2 * len(rest):
-            beside += [(each, "repeated, the latest is read") for each in rest if not set(each.files) & set(scan.files)]
-        chosen.append((scan, beside))
+            excluded += [
+                (each, "repeated, the latest is read") for each in rest if not set(each.files) & set(scan.files)
+            ]
+        chosen.append((scan, excluded))
     if chosen:
         chosen[0][1].extend(out)
     return chosen, [] if chosen else out
@@ -55,7 +60,7 @@ def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, 
 def _without(
     found: list[Candidate], wrong: Callable[[Candidate], bool], why: str, out: list[tuple[Candidate, str]]
 ) -> list[Candidate]:
-    """What a rule leaves; all of it when it would leave nothing."""
+    """Apply an exclusion rule, unless it would exclude everything."""
     right = [each for each in found if not wrong(each)]
     if not right:
         return found
@@ -64,7 +69,7 @@ def _without(
 
 
 def _phases(found: list[Candidate]) -> list[list[Candidate]]:
-    """Scans close in time together; those without a time belong to the first."""
+    """Group scans that are close in time; those without a time belong to the first group."""
     timed = sorted((each for each in found if each.taken), key=_age)
     phases: list[list[Candidate]] = []
     for each in timed:
@@ -80,7 +85,7 @@ def _phases(found: list[Candidate]) -> list[list[Candidate]]:
 
 
 def _joined(found: list[Candidate]) -> Candidate | None:
-    """Two single views as one scan, unless both are known to show the same side."""
+    """Join two single views into one scan; None if there are not two, or if both show the same side."""
     if len(found) != 2 or any(each.frames != 1 for each in found):
         return None
     one, other = found

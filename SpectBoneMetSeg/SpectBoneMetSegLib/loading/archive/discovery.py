@@ -1,4 +1,4 @@
-"""The whole-body scans in a folder tree: files grouped by study, copies counted once, everything else named."""
+"""Find the whole-body scans in a folder tree: group files by study, detect copies, record what is left out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from .series import Candidate, candidate
 
 __all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "scans_among"]
 
-#: Scans or not: files that systems write beside images, which nobody needs to be told about.
-_SILENT_SUFFIXES = (".txt", ".csv", ".json", ".xml", ".pdf", ".html", ".md", ".db", ".ini", ".log", ".exe", ".raw")
-#: Pictures in formats that are not read, which is said.
+#: Files that systems write next to images; they are ignored without a message.
+_IGNORED_SUFFIXES = (".txt", ".csv", ".json", ".xml", ".pdf", ".html", ".md", ".db", ".ini", ".log", ".exe", ".raw")
+#: Image formats that are not read; they are reported.
 _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".heic", ".jp2", ".hdr", ".img", ".mat", ".npy", ".npz", ".h5", ".avi")
 
 
-#: Files that may hold scans and are not unpacked, and how Interfile's headers begin, which is said as well.
+#: Compressed files, which are not unpacked, and the start of an Interfile header; both are reported.
 _PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 _INTERFILE = b"!INTERFILE"
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is not read, and why, as a clause without a full stop; `failed` when it ought to have been read."""
+    """A file that is not read.
+
+    Attributes:
+        path: of the file.
+        reason: a clause without a full stop.
+        failed: whether it should have been readable.
+    """
 
     path: Path
     reason: str
@@ -44,10 +50,10 @@ class FoundScan:
 
     Attributes:
         files: one, or several with one view each.
-        study_uid: StudyInstanceUID, "" for pictures without a header.
-        sop_uids: of the files that have one.
-        notes: sentences about what lies beside it and is not read.
-        copies: per file others that hold the same object, to be read where it cannot.
+        study_uid: StudyInstanceUID, "" for images without a header.
+        sop_uids: SOP instance UIDs of the files that have one.
+        notes: messages about files next to it that are not read.
+        copies: per file, other files with the same object, read if the file cannot be.
         excluded: files of the same study that are not read, with the reason.
     """
 
@@ -61,7 +67,7 @@ class FoundScan:
 
 @dataclass
 class Archive:
-    """What a folder holds: scans in the order of their files, and what is not read."""
+    """Content of a folder: scans in the order of their files, and files that are not read."""
 
     scans: list[FoundScan] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -69,7 +75,7 @@ class Archive:
 
 @dataclass
 class _Objects:
-    """DICOM objects by study; `copies` holds all files of an object, the first one stands for it."""
+    """DICOM objects by study; `copies` holds all files of an object, of which the first one is used."""
 
     studies: dict[str, list[Path]] = field(default_factory=dict)
     uids: dict[Path, str] = field(default_factory=dict)
@@ -77,29 +83,29 @@ class _Objects:
 
 
 def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
-    """The scans under a folder, at any depth.
+    """Find the scans under a folder, at any depth.
 
     Args:
-        folder: where to look. Hidden files, results of earlier readings and data sets for training are passed over.
-        skipped: a folder that is passed over, such as that of the results.
+        folder: where to search. Hidden files, results of earlier readings and training data sets are skipped.
+        skipped: a folder to skip, such as that of the results.
     """
     return scans_among(files_in(folder, skipped))
 
 
 def scans_among(files: Sequence[Path]) -> Archive:
-    """The scans that some files hold, and what is not read of them."""
+    """Find the scans among some files, and list the files that are not read."""
     archive, objects = Archive(), _Objects()
     pictures: list[Path] = []
     for path in files:
         if path.name.lower().endswith(IMAGE_SUFFIXES):
             pictures.append(path)
         else:
-            _take_up(path, objects, archive)
+            _add_dicom(path, objects, archive)
     for uid, files in objects.studies.items():
         _add_study(uid, files, objects, archive)
     _add_pictures(pictures, archive)
     notes = tuple(_sentences(archive.left_out))
-    # What belongs to no study in particular is told with the first scan.
+    # Notes that belong to no study go to the first scan.
     if archive.scans and notes:
         first = archive.scans[0]
         archive.scans[0] = replace(first, notes=(*notes, *first.notes))
@@ -107,7 +113,7 @@ def scans_among(files: Sequence[Path]) -> Archive:
 
 
 def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
-    """The files under a folder, sorted; without hidden ones, results of earlier readings and data sets for training."""
+    """List the files under a folder, sorted, without hidden ones, earlier results and training data sets."""
     without = skipped.resolve() if skipped is not None else None
     found = []
     for path in paths_under(folder):
@@ -121,13 +127,13 @@ def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
 
 
 def _is_data_set(folder: Path) -> bool:
-    """Whether a folder has nnU-Net's layout: crops of scans and their labels, which are no scans to read."""
+    """Whether a folder has nnU-Net's layout: crops and labels for training, not scans to read."""
     return (folder / "dataset.json").is_file() and any((folder / f"images{part}").is_dir() for part in ("Tr", "Ts"))
 
 
-def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
-    """Sort a file that is no picture by name into its study, or leave it out."""
-    if path.name.upper() == "DICOMDIR" or path.suffix.lower() in _SILENT_SUFFIXES:
+def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
+    """Add a file without an image suffix to its study, or to the files left out."""
+    if path.name.upper() == "DICOMDIR" or path.suffix.lower() in _IGNORED_SUFFIXES:
         return
     try:
         if not looks_like_dicom(path):
@@ -145,7 +151,7 @@ def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
     except OSError as error:
         archive.left_out.append(LeftOut(path, f"it cannot be opened ({error.strerror})", failed=True))
         return
-    # Careless pseudonyms give one UID to different views: only what also says the same of itself is a copy.
+    # Faulty pseudonymisation gives one UID to different views: copies must also agree in these elements.
     views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in
              items(item, "ViewCodeSequence")]  # fmt: skip
     same = (uid, *(text(header, word) for word in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows")), *views)
@@ -157,7 +163,7 @@ def _take_up(path: Path, objects: _Objects, archive: Archive) -> None:
 
 
 def _why_not_read(path: Path) -> str:
-    """Why a file that is no DICOM is not read; "" for one that nobody would take for a scan."""
+    """Return why a file that is not DICOM is not read; "" for one that is clearly not a scan."""
     suffix = path.suffix.lower()
     if suffix in _OTHER_PICTURES:
         return f"{suffix} is a format that is not read"
@@ -169,7 +175,7 @@ def _why_not_read(path: Path) -> str:
 
 
 def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive) -> None:
-    """The whole-body scans of one study, with what was left out beside them."""
+    """Add the whole-body scans of one study to the archive, with what was left out."""
     candidates: list[Candidate] = []
     for group in group_files(files):
         try:
@@ -177,12 +183,14 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
         except UserError as error:
             archive.left_out += [LeftOut(path, str(error).rstrip("."), failed=True) for path in group]
     copies = {same[0]: tuple(same[1:]) for same in objects.copies.values() if len(same) > 1}
-    chosen, nothing_beside = choose(candidates)
-    archive.left_out += [LeftOut(path, why) for each, why in nothing_beside for path in each.files]
-    for scan, beside in chosen:
+    chosen, rejected = choose(candidates)
+    archive.left_out += [LeftOut(path, why) for each, why in rejected for path in each.files]
+    for scan, excluded in chosen:
         files_of = tuple(sorted(scan.files))
         out = [
-            LeftOut(path, f"{why} ({each.title})" if each.title else why) for each, why in beside for path in each.files
+            LeftOut(path, f"{why} ({each.title})" if each.title else why)
+            for each, why in excluded
+            for path in each.files
         ]
         own = {path: copies[path] for path in files_of if path in copies}
         uids = tuple(objects.uids[path] for path in files_of)
@@ -191,7 +199,7 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
 
 
 def _add_pictures(pictures: list[Path], archive: Archive) -> None:
-    """Pictures without a header are a scan of their own only where no DICOM scan lies."""
+    """Add images without a header as a scan, but only where there is no DICOM scan."""
     if archive.scans:
         archive.left_out += [LeftOut(path, "a picture beside DICOM files") for path in pictures]
     elif pictures and len(pictures) <= 2:
@@ -204,7 +212,7 @@ def _add_pictures(pictures: list[Path], archive: Archive) -> None:
 
 
 def _sentences(left_out: list[LeftOut]) -> list[str]:
-    """One sentence a reason: the path of an only file, the number and the first path of several."""
+    """Return one message per reason: the path of a single file, or the number and the first path of several."""
     first: dict[str, Path] = {}
     for each in left_out:
         first.setdefault(each.reason, each.path)

@@ -1,4 +1,4 @@
-"""What the headers of a scan's files say that decides whether it is the one to read."""
+"""Read from the headers of a possible scan what decides whether it is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "candidate"]
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-#: A field this long is a whole body whatever the image type says, and one shorter than the second is none (mm).
+#: A field of the first length is a whole body whatever the image type, one shorter than the second a spot image (mm).
 WHOLE_BODY_MM, SPOT_MM = 1000.0, 650.0
 
 
@@ -28,17 +28,17 @@ class Candidate:
 
     Attributes:
         files: one, or an anterior and a posterior one.
-        title: series description and acquisition time, for sentences.
-        coloured: it holds colours.
-        capture: it is a picture of a screen.
-        static: it shows a part of the body.
-        declared_static: its image type says so.
+        title: series description and acquisition time, for messages.
+        coloured: it is a colour image.
+        capture: it is a screen capture.
+        static: it is a spot image, of a part of the body.
+        declared_static: its image type is STATIC as well.
         processed: it was derived from other images.
-        photopeak: False when its only energy window misses the 99mTc photopeak.
-        taken: date and time of acquisition, None where unknown.
-        order: what tells repeated series apart that have no time: series and instance number.
-        frames: number of pictures.
-        side: the only view, None with several or where the header does not tell.
+        photopeak: False if its only energy window misses the 99mTc photopeak.
+        taken: date and time of acquisition, None if unknown.
+        order: series and instance number, which order repeated series without a time.
+        frames: number of frames.
+        side: the single view; None if there are several or the header names none.
     """
 
     files: tuple[Path, ...]
@@ -56,7 +56,7 @@ class Candidate:
 
 
 def candidate(files: tuple[Path, ...]) -> Candidate:
-    """The facts of a group of files, by the header of the first.
+    """Describe a group of files by the header of the first.
 
     Raises:
         UserError: that header cannot be read.
@@ -92,7 +92,7 @@ def _is_static(header: Dataset, kind: list[str]) -> bool:
 
 def _taken(header: Dataset) -> datetime | None:
     for name in ("Acquisition", "Content", "Series", "Study"):
-        # "2024.01.02" and "10:15:00" are what ACR-NEMA wrote, and some systems still do.
+        # "2024.01.02" and "10:15:00" are the formats of ACR-NEMA, which some systems still write.
         day, time = text(header, f"{name}Date").replace(".", ""), text(header, f"{name}Time").replace(":", "")
         try:
             # Fractions of a second and missing seconds both occur.
