@@ -206,6 +206,12 @@ def test_wrong_usage_is_one_sentence_and_writes_nothing(arguments, status, tmp_p
     assert not list(output.glob("*/*"))
 
 
+def test_an_unknown_model_is_refused_before_a_folder_is_made(tmp_path, capsys):
+    assert main(["segment", str(SAMPLE), "--output", str(tmp_path / "out"), "--model", "unknown"]) == 2
+    assert "no model 'unknown'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_option_is_refused_with_status_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["segment", str(SAMPLE), "--output", str(tmp_path), "--colour", "red"])

@@ -43,10 +43,14 @@ class SegmentCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Read all inputs; one that fails does not stop the others."""
+        from ..model.store import find_model
+
         options, outputs = prepare(args), outputs_of(args)
         output = Path(args.output)
         try:
             cases = cases_of_inputs(args.inputs, output)
+            # An unknown model is refused before a folder is made.
+            find_model(args.model)
             if args.scene is not None and (len(cases) > 1 or not args.scene.lower().endswith(".mrb")):
                 raise UserError("--scene takes one file name that ends in .mrb, with one INPUT of one scan.")
         except UserError as error:

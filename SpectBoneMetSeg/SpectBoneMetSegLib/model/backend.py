@@ -144,7 +144,9 @@ def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
     else:
         import tensorflow as tf
 
-        run = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
+        # Traced once for images of any number and size.
+        images = tf.TensorSpec((None, None, None, network.input_shape[-1]), tf.float32)
+        run = tf.function(lambda inputs: network(inputs, training=False), input_signature=[images])
     return lambda inputs: keras.tree.map_structure(keras.ops.convert_to_numpy, run(inputs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model import backend
@@ -43,3 +44,23 @@ def test_a_process_keeps_the_backend_it_has(monkeypatch):
     assert backend.choose_backend() == "torch"
     with pytest.raises(UserError, match="computes with PyTorch already"):
         backend.import_tensorflow()
+
+
+@pytest.mark.skipif(not backend.usable("tensorflow"), reason="TensorFlow is not installed here")
+def test_a_network_is_traced_once_whatever_the_number_and_size_of_images():
+    backend.import_tensorflow()
+
+    class Network:
+        input_shape = (None, None, None, 2)
+        traced = 0
+
+        def __call__(self, inputs, training):
+            self.traced += 1
+            return 2 * inputs
+
+    network = Network()
+    run = backend.inference(network)
+    for shape in ((1, 8, 8, 2), (1, 16, 24, 2), (3, 8, 40, 2), (2, 48, 8, 2)):
+        images = np.ones(shape, np.float32)
+        np.testing.assert_array_equal(run(images), 2 * images)
+    assert network.traced == 1
