@@ -3,7 +3,7 @@
     python Testing/benchmarks/next_scan.py --data DATA --output docs/next-scan
 
 In rounds: train a small network, measure it on patients that nobody learns from, label some more patients, chosen by
-`active_learning.order` or at random, and train on. Both ways begin with the same patients and the same network.
+`active_learning.greedy_order` or at random, and train on. Both ways begin with the same patients and the same network.
 Writes curves.csv, a row per measurement, curves.png, and prints what follows from them; what was broken off goes on
 with the next seed.
 """

@@ -250,7 +250,7 @@ def _scored(
         regions: of the body, the one to measure in and the one whose level of counts the model knows.
     """
     from ..dataset.budgets import patients_of
-    from ..evaluation.confidence_figures import marks_and_detections
+    from ..evaluation.confidence_figures import masks_and_detections
     from ..evaluation.predictions import Delineator, predict_with_regions
     from ..evaluation.region_overlap import confusion
     from ..evaluation.scores import score_case
@@ -262,7 +262,7 @@ def _scored(
     skeleton: list[Confusion] = []
     answers = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
     for crop, probabilities, found in answers:
-        marks, judged = marks_and_detections(crop, probabilities, limits, judge)
+        marks, judged = masks_and_detections(crop, probabilities, limits, judge)
         scores.append(score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients))
         areas += judged
         if found:

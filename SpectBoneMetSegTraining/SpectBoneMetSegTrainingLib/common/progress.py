@@ -56,6 +56,6 @@ def loss_line() -> Callable[[int, int, float, Pace], None]:
     return show
 
 
-def validation_line(step: int, dice: float, says: object, load: object) -> None:
+def validation_line(step: int, dice: float, predict: object, load: object) -> None:
     """Shows how the training does on the validation patients, after every look at them."""
     print(f"step {step}, validation Dice {dice:.3f}", file=sys.stderr, flush=True)

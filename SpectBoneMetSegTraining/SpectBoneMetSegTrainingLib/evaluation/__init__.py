@@ -1,1 +1,1 @@
-"""Figures from predictions: matching, scores, intervals and reports."""
+"""Evaluation of predictions: metrics, matching, FROC, calibration, confidence intervals, reports."""

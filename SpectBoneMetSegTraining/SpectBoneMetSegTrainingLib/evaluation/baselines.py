@@ -1,7 +1,7 @@
-"""What brightness alone can do: thresholds and Chan-Vese, to stand beside a model's figures.
+"""Baselines that use intensity alone: global thresholds and Chan-Vese, and the oracle as upper bound.
 
-If these did well, the data would be too easy. Each works on the counts of one view, smoothed a little, and knows
-nothing of anatomy. The oracle stands at the other end: if it did badly, what is labelled could not be seen.
+If the baselines did well, the data would be too easy. Each works on the slightly smoothed counts of one view and knows
+no anatomy. If the oracle did badly, the labelled lesions would not be visible.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .oracle import oracle
 from .predictions import count_case
 
 Mask = NDArray[np.bool_]
+#: Gaussian sigma in pixels.
 SMOOTHING_PIXELS = 1.0
 MEDIAN_FACTORS = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 
@@ -31,7 +32,7 @@ def _smooth(counts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def otsu(counts: NDArray[np.float32]) -> Mask:
-    """Otsu's threshold inside the body."""
+    """Segment by Otsu's threshold inside the body."""
     from skimage.filters import threshold_otsu
 
     image = _smooth(counts)
@@ -39,17 +40,17 @@ def otsu(counts: NDArray[np.float32]) -> Mask:
 
 
 def times_median(factor: float) -> Callable[[NDArray[np.float32]], Mask]:
-    """Above `factor` times the median of the body."""
+    """Return a baseline that segments counts above `factor` times the median of the body."""
 
-    def mark(counts: NDArray[np.float32]) -> Mask:
+    def segment(counts: NDArray[np.float32]) -> Mask:
         image = _smooth(counts)
         return image > factor * np.median(image[body_mask(image)])
 
-    return mark
+    return segment
 
 
 def chan_vese(counts: NDArray[np.float32]) -> Mask:
-    """Morphological Chan-Vese (Marquez-Neila et al. 2014) on square-root counts, 40 iterations from Otsu's mask."""
+    """Segment by morphological Chan-Vese (Marquez-Neila et al. 2014) on square-root counts, 40 iterations from Otsu."""
     from skimage.segmentation import morphological_chan_vese
 
     image = np.sqrt(_smooth(counts))
@@ -57,7 +58,7 @@ def chan_vese(counts: NDArray[np.float32]) -> Mask:
 
 
 def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
-    """All baselines by name."""
+    """Return all baselines by name."""
     found: dict[str, Callable[[NDArray[np.float32]], Mask]] = {"Otsu": otsu, "Chan-Vese": chan_vese}
     found.update({f"{factor} x median": times_median(factor) for factor in MEDIAN_FACTORS})
     return found
@@ -66,22 +67,31 @@ def baselines() -> dict[str, Callable[[NDArray[np.float32]], Mask]]:
 def evaluate_baselines(
     data: Data, cases: list[str], truth: Truth = "agreed", region: Region = "thorax"
 ) -> dict[str, dict[str, float | int | None]]:
-    """Pooled figures over both views of every baseline, and of the oracle where the data set holds backgrounds.
+    """Compute pooled figures over both views of every baseline, and of the oracle if the data set has backgrounds.
 
     Flagged cases (superscan, cold lesions) are left out, as in `predictions.evaluate_cases`.
+
+    Args:
+        data: data set.
+        cases: names of its cases.
+        truth: which reference labels.
+        region: region of the body.
+
+    Raises:
+        UserError: a file is missing or unreadable.
     """
-    marks = baselines()
-    total = {name: Counts() for name in marks}
+    methods = baselines()
+    total = {name: Counts() for name in methods}
     if (opened(data).folder / "background").is_dir():
         total["oracle"] = Counts()
     for case in cases:
         crop = load_case(data, case, truth, region)
         if crop.flags:
             continue
-        found = {name: {view: mark(image) for view, image in crop.counts.items()} for name, mark in marks.items()}
+        masks = {name: {view: method(image) for view, image in crop.counts.items()} for name, method in methods.items()}
         if "oracle" in total:
-            known = load_background(data, case, region)
-            found["oracle"] = {view: oracle(image, known[view]) for view, image in crop.counts.items()}
-        for name, marked in found.items():
-            total[name] += sum(count_case(crop, marked).values(), Counts())
+            background = load_background(data, case, region)
+            masks["oracle"] = {view: oracle(image, background[view]) for view, image in crop.counts.items()}
+        for name, mask in masks.items():
+            total[name] += sum(count_case(crop, mask).values(), Counts())
     return {name: counts.summary() for name, counts in total.items()}

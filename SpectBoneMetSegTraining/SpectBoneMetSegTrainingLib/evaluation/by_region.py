@@ -1,4 +1,4 @@
-"""Lesions found and false areas by the bone they lie in, with 95 % intervals over patients."""
+"""Lesion sensitivity and false alarms by skeletal region, with 95 % intervals over patients."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ __all__ = ["OUTSIDE_REGIONS", "RegionCounts", "RegionRow", "count_regions", "reg
 
 Mask = NDArray[np.bool_]
 
-#: What lies in no region that the model names.
+#: Name of everything outside the model's regions.
 OUTSIDE_REGIONS = "outside of all"
 NAMES = (*REGIONS, OUTSIDE_REGIONS)
 
 
 @dataclass(frozen=True)
 class RegionCounts:
-    """One case: (len(NAMES),) lesions, found ones, and marks that are no lesion's, over its views."""
+    """Counts of one case over its views, (len(NAMES),) each.
+
+    Attributes:
+        patient: name of the patient.
+        lesions: labelled lesions.
+        found: lesions touched by a detection.
+        alarms: detections that touch no lesion.
+    """
 
     patient: str
     lesions: NDArray[np.float64]
@@ -34,7 +41,14 @@ class RegionCounts:
 
 @dataclass(frozen=True)
 class RegionRow:
-    """One region: labelled lesions, the share that is touched with its interval, false areas a view with theirs."""
+    """Figures of one region.
+
+    Attributes:
+        region: its name.
+        lesions: labelled lesions.
+        recall: share of them touched by a detection, and the ends of its 95 % interval.
+        alarms: false alarms per view, and the ends of its 95 % interval.
+    """
 
     region: str
     lesions: int
@@ -44,43 +58,47 @@ class RegionRow:
 
 def count_regions(
     crop: LabelledCrop,
-    marks: Mapping[ViewName, Mask],
+    masks: Mapping[ViewName, Mask],
     regions: Mapping[ViewName, NDArray[np.uint8]],
     patient: str,
 ) -> RegionCounts:
-    """Where the lesions and the marks of a case lie.
+    """Count the lesions and detections of a case by region.
 
     Args:
-        marks: {view: (rows, columns)} bool of what was marked.
-        regions: {view: (rows, columns)} classes as of `skeleton_regions.class_map`.
+        crop: the case with its labels.
+        masks: {view: (rows, columns)} bool, predicted.
+        regions: {view: (rows, columns)} classes of `skeleton_regions.class_map`.
+        patient: name of the patient.
     """
     from scipy import ndimage
 
     lesions, found, alarms = (np.zeros(len(NAMES)) for _ in range(3))
-    for view, marked in marks.items():
+    for view, predicted in masks.items():
         classes = regions.get(view)
         for lesion in crop.lesions:
             if not lesion["labelled"].get(view):
                 continue
             mask = (crop.instances[view] == int(lesion["id"])).any(0)
             if mask.any():
-                place = _region_of(mask, classes)
-                lesions[place] += 1
-                found[place] += bool((mask & marked).any())
-        parts, count = ndimage.label(marked, np.ones((3, 3)))
+                index = _region_of(mask, classes)
+                lesions[index] += 1
+                found[index] += bool((mask & predicted).any())
+        parts, count = ndimage.label(predicted, np.ones((3, 3)))
         for number in range(1, count + 1):
             part = parts == number
-            # What touches a lesion, or what is not to be judged, is no false area.
+            # A detection that touches a lesion or an "ignore" pixel is not a false alarm.
             if not (crop.labels[view][part] != 0).any():
                 alarms[_region_of(part, classes)] += 1
     return RegionCounts(patient, lesions, found, alarms)
 
 
 def region_rows(cases: Sequence[RegionCounts], images: int, seed: int = 0) -> list[RegionRow]:
-    """The regions in which there is a lesion or a false area.
+    """Return the regions with a lesion or a false alarm, those with most lesions first.
 
     Args:
-        images: views of all cases together.
+        cases: from `count_regions`.
+        images: number of views of all cases.
+        seed: seed of the bootstrap.
     """
     patients = sorted({case.patient for case in cases})
     sums = np.zeros((len(patients), 3, len(NAMES)))
@@ -91,20 +109,20 @@ def region_rows(cases: Sequence[RegionCounts], images: int, seed: int = 0) -> li
     whole = sums.sum(0)
     views = images / len(patients)
     rows = []
-    for place, name in enumerate(NAMES):
-        if not whole[0, place] and not whole[2, place]:
+    for index, name in enumerate(NAMES):
+        if not whole[0, index] and not whole[2, index]:
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = drawn[:, 1, place] / drawn[:, 0, place]
-            value = whole[1, place] / whole[0, place]
+            recall = drawn[:, 1, index] / drawn[:, 0, index]
+            value = whole[1, index] / whole[0, index]
         rows.append(
             RegionRow(
                 name,
-                int(whole[0, place]),
+                int(whole[0, index]),
                 (float(value), *bootstrap.interval(recall)),
                 (
-                    float(whole[2, place] / images),
-                    *bootstrap.interval(drawn[:, 2, place] / (views * weights.sum(1))),
+                    float(whole[2, index] / images),
+                    *bootstrap.interval(drawn[:, 2, index] / (views * weights.sum(1))),
                 ),
             )
         )
@@ -112,7 +130,7 @@ def region_rows(cases: Sequence[RegionCounts], images: int, seed: int = 0) -> li
 
 
 def _region_of(mask: Mask, classes: NDArray[np.uint8] | None) -> int:
-    """Place in NAMES of the region that a mask lies in most."""
+    """Return the index in NAMES of the region that contains most of a mask."""
     if classes is None:
         return len(REGIONS)
     inside = np.bincount(classes[mask], minlength=len(REGIONS) + 1)[: len(REGIONS) + 1]

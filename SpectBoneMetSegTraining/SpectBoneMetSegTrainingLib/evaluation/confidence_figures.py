@@ -1,6 +1,6 @@
-"""Whether a model's confidence can be believed: of areas that are lesions or not, of scans with or without any.
+"""Calibration of a model's confidence: of detections that are lesions or not, and of scans with or without lesions.
 
-Areas come from the very road that a reading takes (`lesions.redraw.reading_at`), so that they are measured alike.
+Detections are made as in a reading (`lesions.redraw.reading_at`), so that their features are the same.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from .predictions import Delineator, Prediction
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Equal bins of probability for the calibration error of areas and scans.
+#: Equal bins of probability for the calibration error of detections and scans.
 BINS = 10
 
 
 @dataclass(frozen=True)
 class ScanDetections:
-    """What the network says of one case, and what is true.
+    """Detections of one case with their labels.
 
     Attributes:
-        case: its name.
-        features: (areas, len(AREA_FEATURES)) of every area.
-        true: (areas,) 1 for a lesion's, 0 for none's, NaN for one that only touches what is not to be judged.
-        max_probability: of the network.
-        diseased: whether a lesion is labelled; None where all there is is not to be judged.
+        case: name of the case.
+        features: (detections, len(AREA_FEATURES)).
+        true: (detections,) 1 if a labelled lesion is touched, NaN if only "ignore" pixels are touched, else 0.
+        max_probability: highest probability of the network.
+        diseased: whether a lesion is labelled; None if there are only "ignore" lesions.
     """
 
     case: str
@@ -50,28 +50,31 @@ class ScanDetections:
 
 
 def scan_detections(predictions: Iterable[Prediction], limits: Limits) -> list[ScanDetections]:
-    """The areas of every case at a model's limits; flagged cases (superscan, cold lesions) stay out."""
-    return [_read(crop, probabilities, limits)[1] for crop, probabilities in predictions if not crop.flags]
+    """Return the detections of every case at an operating point, without flagged cases (superscan, cold lesions)."""
+    return [_detect(crop, probabilities, limits)[1] for crop, probabilities in predictions if not crop.flags]
 
 
-def marks_and_detections(
-    crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Delineator, judge: bool
+def masks_and_detections(
+    crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Delineator, detections: bool
 ) -> tuple[dict[ViewName, Mask], list[ScanDetections]]:
-    """The marks of a case at a model's limits, and what is known of its areas: both from one delineation.
+    """Delineate a case once, and return its masks and its detections.
 
     Args:
-        judge: whether the areas are wanted.
+        crop: the case with its labels.
+        probabilities: {view: (rows, columns) probability}.
+        limits: operating point.
+        detections: whether to return the detections.
 
     Returns:
-        {view: (rows, columns) bool}, anterior frame; the areas, none of a flagged case.
+        {view: (rows, columns) bool}, anterior frame, and the detections in a list; [] for a flagged case.
     """
-    if crop.flags or not judge:
+    if crop.flags or not detections:
         return limits(probabilities), []
-    marks, judged = _read(crop, probabilities, limits)
-    return marks, [judged]
+    masks, found = _detect(crop, probabilities, limits)
+    return masks, [found]
 
 
-def _read(
+def _detect(
     crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Limits
 ) -> tuple[dict[ViewName, Mask], ScanDetections]:
     spacing = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
@@ -82,30 +85,30 @@ def _read(
     scan = WholeBodyScan(crop.case, views.get("anterior"), views.get("posterior"))
     result = ModelResult(scan, whole_field(scan.frame.shape), probabilities, limits)
     reading = reading_at(result, limits.threshold, limits.minimum_area_mm2)
-    own = {name: ids if name == "anterior" else ids[:, ::-1] for name, ids in reading.view_masks.items()}
-    marks = {name: ids > 0 for name, ids in own.items()}
-    return marks, _judged(crop, reading.lesions, own, float(result.probability.max()))
+    view_ids = {name: ids if name == "anterior" else ids[:, ::-1] for name, ids in reading.view_masks.items()}
+    masks = {name: ids > 0 for name, ids in view_ids.items()}
+    return masks, _labelled(crop, reading.lesions, view_ids, float(result.probability.max()))
 
 
-def _judged(
-    crop: LabelledCrop, lesions: Sequence[Lesion], own: dict[ViewName, NDArray[np.uint16]], maximum: float
+def _labelled(
+    crop: LabelledCrop, lesions: Sequence[Lesion], view_ids: dict[ViewName, NDArray[np.uint16]], maximum: float
 ) -> ScanDetections:
-    true = [_truth(lesion.id, own, crop) for lesion in lesions]
+    true = [_truth(lesion.id, view_ids, crop) for lesion in lesions]
     features = [area_features(lesion, len(true) - 1) for lesion in lesions]
     labels = list(crop.labels.values())
     diseased = any((label == LESION).any() for label in labels)
-    unsure = not diseased and any((label == IGNORE).any() for label in labels)
+    unknown = not diseased and any((label == IGNORE).any() for label in labels)
     return ScanDetections(
         crop.case,
         np.array(features, float).reshape(len(true), len(AREA_FEATURES)),
         np.array(true, float),
         maximum,
-        None if unsure else diseased,
+        None if unknown else diseased,
     )
 
 
 def _truth(number: int, ids: dict[ViewName, NDArray[np.uint16]], crop: LabelledCrop) -> float:
-    """1 for an area that touches a labelled lesion in some view, NaN for one that touches "ignore" alone, else 0."""
+    """Return 1 if a detection touches a labelled lesion in any view, NaN if it only touches "ignore", else 0."""
     touched = {int(value) for name, mask in ids.items() for value in np.unique(crop.labels[name][mask == number])}
     if LESION in touched:
         return 1.0
@@ -113,36 +116,37 @@ def _truth(number: int, ids: dict[ViewName, NDArray[np.uint16]], crop: LabelledC
 
 
 def confidence_figures(scans: Sequence[ScanDetections], confidence: Confidence) -> dict[str, Any]:
-    """How far a confidence can be believed on these scans: `reliability` of "areas" and of "scans"."""
+    """Compute the `reliability` of a confidence on these scans, for "areas" (detections) and "scans"."""
     return figures_of([(scan, confidence) for scan in scans])
 
 
-def figures_of(judged: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
-    """The same, each scan by a confidence of its own."""
-    areas = [[confidence.of_area(row) for row in scan.features.tolist()] for scan, confidence in judged]
+def figures_of(pairs: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
+    """Compute the same, each scan with its own confidence (cross-validation)."""
+    areas = [[confidence.of_area(row) for row in scan.features.tolist()] for scan, confidence in pairs]
     whole = [
-        confidence.of_scan(scan_features(own, scan.max_probability))
-        for own, (scan, confidence) in zip(areas, judged, strict=True)
+        confidence.of_scan(scan_features(values, scan.max_probability))
+        for values, (scan, confidence) in zip(areas, pairs, strict=True)
     ]
-    scans = [scan for scan, _ in judged]
+    scans = [scan for scan, _ in pairs]
     true = np.concatenate([scan.true for scan in scans]) if scans else np.zeros(0)
     return {
-        "areas": reliability([p for own in areas for p in own], true),
+        "areas": reliability([p for values in areas for p in values], true),
         "scans": reliability(whole, diseased_of(scans)),
     }
 
 
 def diseased_of(scans: Sequence[ScanDetections]) -> Array:
-    """(scans,) 1 for one with a labelled lesion, 0 for one without, NaN where that is not known."""
+    """Return (scans,): 1 with a labelled lesion, 0 without, NaN if unknown."""
     return np.array([np.nan if scan.diseased is None else float(scan.diseased) for scan in scans], float)
 
 
 def reliability(probability: Sequence[float | None], true: Array) -> dict[str, float | int | None]:
-    """Calibration and ranking of probabilities of things that are true (1) or not (0); NaN ones count nowhere.
+    """Compute calibration and discrimination of probabilities against labels 1 and 0; NaN and None are excluded.
 
     Returns:
-        "n" and "true": how many; "ece": expected calibration error in BINS equal bins; "auroc": of true against false;
-        "brier", and "brier_of_base_rate": of saying the share of true ones of all. None for what is undefined.
+        "n", "true": number of examples and of true ones; "ece": expected calibration error in BINS equal bins; "auroc":
+        area under the ROC curve; "brier": Brier score; "brier_of_base_rate": Brier score of a constant prediction of
+        the base rate. None for undefined values.
     """
     p, t = np.array(probability, float), true
     known = ~np.isnan(t) & ~np.isnan(p)
@@ -161,7 +165,7 @@ def reliability(probability: Sequence[float | None], true: Array) -> dict[str, f
 
 
 def auroc(probability: Array, true: Array) -> float:
-    """Chance that a true one has the higher probability than a false one, ties half; NaN without both."""
+    """Compute the area under the ROC curve, ties counting half; NaN without true or without false examples."""
     from scipy.stats import rankdata
 
     positives = int(true.sum())

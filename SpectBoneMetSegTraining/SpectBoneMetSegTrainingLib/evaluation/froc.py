@@ -1,4 +1,4 @@
-"""FROC: lesions found against false alarms per image as the threshold of the probability falls."""
+"""FROC curve: lesions found against false alarms (false positives) per image over the probability threshold."""
 
 from __future__ import annotations
 
@@ -12,51 +12,53 @@ from .paper_metrics import ratio
 Mask = NDArray[np.bool_]
 ArrayOrNumber = NDArray[np.float64] | float
 
-#: Thresholds of the probability, denser towards both ends where networks put most of their mass.
+#: Probability thresholds, denser towards both ends, where most network outputs lie.
 THRESHOLDS = (
     *(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
     *(0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.994, 0.997, 0.999, 0.9995),
 )
-#: False alarms per image at which the sensitivity is read.
+#: False alarms per image at which the sensitivity is reported.
 ALARM_RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def froc_counts(
     probability: NDArray[np.float32], label: NDArray[np.uint8], lesions: Sequence[Mask], minimum_pixels: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(lesions found, false alarms) of one view, (len(THRESHOLDS),) each.
+    """Count (lesions found, false alarms) of one view, (len(THRESHOLDS),) each.
 
-    A mark is an 8-connected part of probability >= threshold of at least `minimum_pixels`. A lesion that a mark
-    touches is found; a mark that touches no lesion, labelled or ignored, is a false alarm.
+    A detection is an 8-connected component of probability >= threshold with at least `minimum_pixels`. A lesion is
+    found if a detection touches it; a detection that touches no lesion, labelled or ignored, is a false alarm.
 
     Args:
         probability: (rows, columns).
         label: (rows, columns), 0 where there is no lesion.
-        lesions: (rows, columns) bool of every labelled lesion.
+        lesions: (rows, columns) bool mask of every labelled lesion.
+        minimum_pixels: minimum area of a detection in pixels.
     """
     from scipy import ndimage
 
     found, alarms = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
-    for place, threshold in enumerate(THRESHOLDS):
+    for index, threshold in enumerate(THRESHOLDS):
         parts, count = ndimage.label(probability >= threshold, np.ones((3, 3)))
         if not count:
-            break  # thresholds rise: nothing is left above
+            break  # thresholds rise: no higher one has a detection
         large = np.bincount(parts.ravel(), minlength=count + 1) >= minimum_pixels * (1 - 1e-9)
         large[0] = False
-        found[place] = sum(bool(large[parts[lesion]].any()) for lesion in lesions)
+        found[index] = sum(bool(large[parts[lesion]].any()) for lesion in lesions)
         touched = np.unique(parts[label != 0])
-        alarms[place] = large.sum() - large[touched].sum()
+        alarms[index] = large.sum() - large[touched].sum()
     return found, alarms
 
 
 def sensitivity_at(
     rate: float, found: NDArray[np.float64], alarms: NDArray[np.float64], lesions: ArrayOrNumber, images: ArrayOrNumber
 ) -> NDArray[np.float64]:
-    """Best sensitivity among the thresholds with at most `rate` false alarms per image; 0 when there is none.
+    """Return the best sensitivity at no more than `rate` false alarms per image; 0 if no threshold reaches it.
 
-    No interpolation: every value belongs to a threshold that can be set. Of no lesions NaN.
+    Without interpolation: every value belongs to a threshold that can be set. NaN without lesions.
 
     Args:
+        rate: false alarms per image.
         found: (..., len(THRESHOLDS)) sums.
         alarms: (..., len(THRESHOLDS)) sums.
         lesions: (...) sums.

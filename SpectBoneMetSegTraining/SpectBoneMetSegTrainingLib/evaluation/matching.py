@@ -1,4 +1,4 @@
-"""Which mark is which lesion: one to one by intersection over union."""
+"""One-to-one matching of detections to lesions by intersection over union (IoU)."""
 
 from __future__ import annotations
 
@@ -12,45 +12,48 @@ from ..dataset.cases import IGNORE
 
 Mask = NDArray[np.bool_]
 
-#: Two outlines are the same lesion from here on: low, because lesions are a few pixels and readers differ much.
+#: Minimum IoU of a match; low, because lesions have few pixels and readers differ much.
 MINIMUM_IOU = 0.1
 EIGHT_CONNECTED = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Attributes:
-    pairs: (index of the lesion, (rows, columns) mask of its mark).
-    unmatched: connected marks that are no lesion's and touch no "ignore" pixel.
+    """Result of a matching.
+
+    Attributes:
+        pairs: (index of the lesion, (rows, columns) mask of its detection).
+        unmatched: detections without a lesion that touch no "ignore" pixel.
     """
 
     pairs: list[tuple[int, Mask]]
     unmatched: int
 
 
-def match_lesions(marked: Mask, label: NDArray[np.uint8], lesions: Sequence[Mask]) -> Matching:
-    """Pair 8-connected marks with lesions, at most one each, IoU at least MINIMUM_IOU; most pairs, then most overlap.
+def match_lesions(mask: Mask, label: NDArray[np.uint8], lesions: Sequence[Mask]) -> Matching:
+    """Match 8-connected detections to lesions, one to one, with IoU >= MINIMUM_IOU.
 
-    "Ignore" pixels of a mark do not count in its IoU.
+    The number of pairs is maximised first, then their summed IoU. "Ignore" pixels of a detection do not count in its
+    IoU.
 
     Args:
-        marked: (rows, columns) bool.
+        mask: (rows, columns) bool, predicted.
         label: (rows, columns) of BACKGROUND, LESION, IGNORE.
-        lesions: (rows, columns) bool of every labelled lesion, LESION in `label`; they may overlap.
+        lesions: (rows, columns) bool mask of every labelled lesion, LESION in `label`; they may overlap.
     """
     from scipy import ndimage
     from scipy.optimize import linear_sum_assignment
 
-    parts, count = ndimage.label(marked, EIGHT_CONNECTED)
+    parts, count = ndimage.label(mask, EIGHT_CONNECTED)
     ignored = label == IGNORE
     areas = np.bincount(parts[~ignored], minlength=count + 1)[1:]
     iou = np.zeros((len(lesions), count))
     for row, lesion in enumerate(lesions):
         common = np.bincount(parts[lesion], minlength=count + 1)[1:]
         iou[row] = common / np.maximum(areas + lesion.sum() - common, 1)
-    # Above any sum of overlaps, so that the number of pairs goes first.
-    enough = iou >= MINIMUM_IOU
-    rows, columns = linear_sum_assignment(np.where(enough, iou + min(iou.shape, default=0) + 1, 0), maximize=True)
-    pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if enough[i, j]]
+    # The added constant exceeds any sum of IoUs, so that the number of pairs comes first.
+    valid = iou >= MINIMUM_IOU
+    rows, columns = linear_sum_assignment(np.where(valid, iou + min(iou.shape, default=0) + 1, 0), maximize=True)
+    pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if valid[i, j]]
     free = set(range(1, count + 1)) - {j + 1 for _, j in pairs} - set(np.unique(parts[ignored]).tolist())
     return Matching([(i, np.asarray(parts == j + 1)) for i, j in pairs], len(free))

@@ -1,7 +1,6 @@
-"""Overlap and lesion-wise figures; "ignore" pixels and lesions count neither way.
+"""Pixel-wise and lesion-wise metrics; "ignore" pixels and lesions are excluded.
 
-What has nothing to measure is undefined: NaN here, None in summaries, "-" in tables. No figure is better than a false
-one.
+A metric without anything to measure is undefined: NaN here, None in summaries, "-" in tables.
 """
 
 from __future__ import annotations
@@ -20,24 +19,26 @@ from .paper_metrics import Count, Numbers, ratio
 
 Mask = NDArray[np.bool_]
 
-#: A figure without anything to measure.
+#: Value of a metric without anything to measure.
 UNDEFINED = nan
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What is counted in images at one operating point, and the figures that pool from it; numbers or arrays (...).
+    """Counts of images at one operating point, and their pooled metrics; numbers or arrays (...).
+
+    A detection is an 8-connected component of the predicted mask.
 
     Attributes:
         true_positive: pixels.
         false_positive: pixels.
         false_negative: pixels.
         lesions: labelled lesions.
-        found: those touched by a mark.
-        false_alarms: connected marks that touch no lesion, labelled or ignored.
+        found: lesions touched by a detection.
+        false_alarms: detections that touch no lesion, labelled or ignored.
         images: views.
-        negatives: those without any lesion, labelled or ignored.
-        negative_alarms: false alarms on negatives.
+        negatives: views without any lesion, labelled or ignored.
+        negative_alarms: false alarms on negative views.
     """
 
     true_positive: Count = 0
@@ -51,33 +52,33 @@ class Counts:
     negative_alarms: Count = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Counts)))
+        return Counts(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(Counts)))
 
     @property
     def dice(self) -> Numbers:
-        """Pooled Dice similarity coefficient; undefined when there is nothing to find and nothing was marked."""
+        """Pooled Dice similarity coefficient; undefined if label and prediction are both empty."""
         return ratio(
             2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative, UNDEFINED
         )
 
     @property
     def precision(self) -> Numbers:
-        """Share of the marked pixels that are lesion; undefined when none was marked."""
+        """Share of the predicted pixels that are lesion; undefined without any."""
         return ratio(self.true_positive, self.true_positive + self.false_positive, UNDEFINED)
 
     @property
     def recall(self) -> Numbers:
-        """Share of the lesion pixels that were marked; undefined when there are none."""
+        """Share of the lesion pixels that were predicted; undefined without any."""
         return ratio(self.true_positive, self.true_positive + self.false_negative, UNDEFINED)
 
     @property
     def lesion_recall(self) -> Numbers:
-        """Share of the lesions touched by a mark; undefined when there are none."""
+        """Share of the lesions touched by a detection (lesion sensitivity); undefined without any."""
         return ratio(self.found, self.lesions, UNDEFINED)
 
     @property
     def lesion_f1(self) -> Numbers:
-        """Lesions touched by a mark and marks that touch one, harmonic mean of both shares; NaN without either."""
+        """Lesion-wise F1: found lesions against missed ones and false alarms; NaN without either."""
         return ratio(2 * self.found, self.lesions + self.found + self.false_alarms, UNDEFINED)
 
     @property
@@ -87,11 +88,11 @@ class Counts:
 
     @property
     def false_alarms_per_negative(self) -> Numbers:
-        """The same of negative images."""
+        """False alarms per negative image; 0 without negative images."""
         return ratio(self.negative_alarms, self.negatives, 0.0)
 
     def summary(self) -> dict[str, float | int | None]:
-        """All figures, rounded, for cards and tables; None for what is undefined. Of plain numbers only."""
+        """Return the metrics, rounded, for cards and tables; None if undefined. For scalar counts only."""
         names = ("dice", "precision", "recall", "lesion_recall", "false_alarms_per_image")
         return {
             **{name: None if isnan(value := getattr(self, name)) else round(float(value), 4) for name in names},
@@ -100,14 +101,14 @@ class Counts:
         }
 
 
-#: The flags of a case, for which it is scored apart, and its counts by view.
+#: Flags of a case, for which it is scored separately, and its counts by view.
 CountedCase = tuple[tuple[str, ...], Mapping[ViewName, Counts]]
 
 
 def by_view(cases: Iterable[CountedCase]) -> dict[str, Any]:
-    """Pooled figures per view and over both, and false alarms on views without any lesion, for cards and tables.
+    """Return pooled metrics per view and over both, and false alarms on views without lesions, for cards and tables.
 
-    Flagged cases (superscan, cold lesions) stay out of these; "flagged" has the same figures for every flag.
+    Flagged cases (superscan, cold lesions) are excluded; "flagged" has the same metrics for every flag.
     """
     counted = list(cases)
     flags = sorted({flag for own, _ in counted for flag in own})
@@ -118,7 +119,7 @@ def by_view(cases: Iterable[CountedCase]) -> dict[str, Any]:
 
 
 def _pooled(cases: list[Mapping[ViewName, Counts]]) -> dict[str, Any]:
-    """All figures of some cases; of a union model only "anterior" has counts."""
+    """Return the pooled metrics of some cases; for a union model only "anterior" has counts."""
     views = {name: sum((case[name] for case in cases if name in case), Counts()) for name in VIEW_NAMES}
     both = sum(views.values(), Counts())
     return {
@@ -132,28 +133,28 @@ def _pooled(cases: list[Mapping[ViewName, Counts]]) -> dict[str, Any]:
     }
 
 
-def compare(marked: Mask, label: NDArray[np.uint8], instances: NDArray[np.uint16], labelled: set[int]) -> Counts:
-    """Compare one view's marks with its truth.
+def compare(mask: Mask, label: NDArray[np.uint8], instances: NDArray[np.uint16], labelled: set[int]) -> Counts:
+    """Compare the predicted mask of a view with its labels.
 
     Args:
-        marked: (rows, columns) bool.
+        mask: (rows, columns) bool, predicted.
         label: (rows, columns) of BACKGROUND, LESION, IGNORE.
         instances: (layers, rows, columns) lesion IDs.
-        labelled: the IDs that are labels, not "ignore".
+        labelled: IDs of the labelled lesions; the others are "ignore".
     """
     from scipy import ndimage
 
     truth = label == LESION
     valid = label != IGNORE
     inside = [identifier for identifier in labelled if (instances == identifier).any()]
-    found = sum(bool((marked & (instances == identifier).any(0)).any()) for identifier in inside)
-    parts, count = ndimage.label(marked, np.ones((3, 3)))
-    touched = np.unique(parts[(label != 0) & marked])
+    found = sum(bool((mask & (instances == identifier).any(0)).any()) for identifier in inside)
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    touched = np.unique(parts[(label != 0) & mask])
     alarms, empty = int(count - len(touched)), not label.any()
     return Counts(
-        true_positive=int((marked & truth).sum()),
-        false_positive=int((marked & ~truth & valid).sum()),
-        false_negative=int((~marked & truth).sum()),
+        true_positive=int((mask & truth).sum()),
+        false_positive=int((mask & ~truth & valid).sum()),
+        false_negative=int((~mask & truth).sum()),
         lesions=len(inside),
         found=int(found),
         false_alarms=alarms,

@@ -1,7 +1,7 @@
-"""What could be seen at best: the oracle knows the scan without metastases, noise-free, and sees the noisy one.
+"""Oracle, an upper bound: it segments a noisy simulated scan knowing its noise-free background without metastases.
 
-Whatever the oracle cannot find or outline is hidden by noise, not by anatomy: its figures say whether what is labelled
-can be seen at all. A model that reads the scan alone stays below it.
+Lesions that the oracle misses or outlines badly are hidden by noise, not by anatomy: its figures show whether the
+labelled lesions are visible at all. A model that only has the scan stays below it.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from SpectBoneMetSegLib.model.inputs import body_mask
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: Gaussian sigma (pixels of the reference grid) in which lesions are looked for and outlined: somewhat less than the
-#: camera's own, since what is looked at is blurred already.
+#: Gaussian sigma (pixels of the reference grid) for detection and outline: somewhat less than the camera's own, because
+#: the image is already blurred.
 SMOOTHING_PIXELS = 1.0
-#: Significance that a lesion has at its top and everywhere, in standard deviations of the noise; least area.
+#: Minimum significance of a lesion's peak and of all its pixels, in standard deviations of the noise; minimum area.
 TOP_SIGNIFICANCE, SIGNIFICANCE, MINIMUM_PIXELS = 6.5, 3.5, 6
-#: Two tops are two lesions where the ridge between them falls below this share of the lower one.
+#: Two peaks are two lesions if the saddle between them is below this share of the lower peak.
 RIDGE = 0.7
-#: The outline of a lesion lies at this share of its robust maximum, as in the labels (`phantom.scan.ground_truth`): the
-#: 90th percentile of its pixels above TOP_FLOOR of the highest one.
+#: The outline of a lesion lies at this share of its robust peak, as in the labels (`phantom.scan.ground_truth`): the
+#: 90th percentile of its pixels above TOP_FLOOR times the highest one.
 OUTLINE_LEVEL, TOP_PERCENTILE, TOP_FLOOR = 0.5, 90.0, 0.4
-#: How far the outline may lie outside the significant pixels.
+#: Pixels by which the outline may exceed the significant pixels.
 REACH_PIXELS = 2
 
 
 def oracle(counts: Image, background: Image) -> Mask:
-    """Where a scan holds more than its background, outlined as labels are.
+    """Segment the excess of a scan over its background, with outlines as in the labels.
 
-    A lesion with its maximum on the edge of the image is left out: most of it lies outside.
+    A lesion with its maximum on the border of the image is left out: most of it lies outside.
 
     Args:
         counts: (rows, columns) of one view.
@@ -41,11 +41,11 @@ def oracle(counts: Image, background: Image) -> Mask:
     """
     from scipy import ndimage
 
-    # A capture is white from some count on: what lies above cannot be seen in either.
-    known = np.minimum(background, counts.max()).astype(np.float32)
-    smooth = ndimage.gaussian_filter((counts - known).astype(np.float32), SMOOTHING_PIXELS)
-    significance = _significance(smooth, known)
-    lesions = _one_by_one(significance)
+    # A capture saturates at some count; the background must saturate there, too.
+    saturated = np.minimum(background, counts.max()).astype(np.float32)
+    smooth = ndimage.gaussian_filter((counts - saturated).astype(np.float32), SMOOTHING_PIXELS)
+    significance = _significance(smooth, saturated)
+    lesions = _split_lesions(significance)
     result = np.zeros(counts.shape, bool)
     for number, box in enumerate(ndimage.find_objects(lesions), 1):
         wide = tuple(slice(max(edge.start - REACH_PIXELS, 0), edge.stop + REACH_PIXELS) for edge in box)
@@ -53,9 +53,9 @@ def oracle(counts: Image, background: Image) -> Mask:
         if significance[wide][lesion].max() < TOP_SIGNIFICANCE or lesion.sum() < MINIMUM_PIXELS:
             continue
         image = smooth[wide]
-        top = np.unravel_index(int(np.where(lesion, image, -np.inf).argmax()), image.shape)
-        place = [edge.start + int(step) for edge, step in zip(wide, top, strict=True)]
-        if any(step in (0, size - 1) for step, size in zip(place, counts.shape, strict=True)):
+        peak = np.unravel_index(int(np.where(lesion, image, -np.inf).argmax()), image.shape)
+        position = [edge.start + int(offset) for edge, offset in zip(wide, peak, strict=True)]
+        if any(index in (0, size - 1) for index, size in zip(position, counts.shape, strict=True)):
             continue
         others = (lesions[wide] != number) & (lesions[wide] > 0)
         near = ndimage.binary_dilation(lesion, iterations=REACH_PIXELS) & ~others
@@ -68,11 +68,11 @@ def _robust_top(values: Image) -> float:
 
 
 def _significance(smooth: Image, background: Image) -> Image:
-    """Smoothed excess in standard deviations; zero outside the body, where stray counts are no excess of it.
+    """Return the smoothed excess in standard deviations of the noise; 0 outside the body, where counts are stray.
 
-    Poisson noise gives the deviation. It is measured in the body too, most of which holds no excess, since grey levels
-    of a capture are noisier than counts; never taken for less, since a vendor's filter that lowers it also changes
-    edges, which must not pass for lesions.
+    The standard deviation is that of Poisson noise, or the one measured in the body if larger, because grey levels of a
+    capture are noisier than counts. A smaller measured one is not used: a vendor's filter that reduces noise also
+    changes edges, which must not appear as lesions.
     """
     from scipy import ndimage
 
@@ -86,17 +86,17 @@ def _significance(smooth: Image, background: Image) -> Image:
     return np.where(body, raw / np.float32(max(spread, 1.0)), np.float32(0))
 
 
-def _one_by_one(significance: Image) -> NDArray[np.int32]:
-    """(rows, columns) number of the lesion that every significant pixel belongs to: watersheds between their tops."""
+def _split_lesions(significance: Image) -> NDArray[np.int32]:
+    """Return (rows, columns) lesion numbers of the significant pixels, split at the watersheds between peaks."""
     from scipy import ndimage
     from skimage.morphology import reconstruction
     from skimage.segmentation import watershed
 
-    found = significance > SIGNIFICANCE
+    significant = significance > SIGNIFICANCE
     heights = np.log(np.maximum(significance, SIGNIFICANCE))
-    # A top stands -log(RIDGE) above every ridge that leads to a higher one: what a flooding from below leaves dry.
+    # A peak is -log(RIDGE) above every saddle to a higher peak (h-maxima by morphological reconstruction).
     flooded = reconstruction(heights + np.log(RIDGE), heights)
-    tops, count = ndimage.label((heights - flooded > -np.log(RIDGE) - 1e-6) & found, np.ones((3, 3)))
+    peaks, count = ndimage.label((heights - flooded > -np.log(RIDGE) - 1e-6) & significant, np.ones((3, 3)))
     if not count:
         return np.zeros(significance.shape, np.int32)
-    return np.asarray(watershed(-significance, tops, mask=found, connectivity=2), np.int32)
+    return np.asarray(watershed(-significance, peaks, mask=significant, connectivity=2), np.int32)

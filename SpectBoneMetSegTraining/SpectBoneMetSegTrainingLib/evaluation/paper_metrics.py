@@ -1,18 +1,18 @@
-"""The paper's figures (Lin et al. 2022, Eq. 10-12): DSC, CPA, Recall, from pixels counted right and wrong.
+"""The paper's metrics (Lin et al. 2022, Eq. 10-12): DSC, CPA and Recall from pixel counts.
 
-Eq. 10-12 are lost in our copy. DSC and Recall have one meaning. CPA, "class pixel accuracy", has three in use:
+Eq. 10-12 are lost in our copy. DSC and Recall are unambiguous. CPA, "class pixel accuracy", has three definitions:
 
-- precision, TP / (TP + FP): of the pixels given to the class, the share that belongs to it;
-- pixel accuracy, (TP + TN) / all: the text explains TN, which neither DSC nor Recall nor precision needs;
-- the mean over both classes of the share of their pixels that were found, (TPR + TNR) / 2.
+- precision, TP / (TP + FP): share of the pixels assigned to the class that belong to it;
+- pixel accuracy, (TP + TN) / all: the text explains TN, which DSC, Recall and precision do not need;
+- mean class accuracy, (TPR + TNR) / 2: mean over both classes of the share of their pixels that were found.
 
-All are computed. The paper's own figures (DSC 0.683, CPA 0.715, Recall 0.601) speak for precision: lesions are about
-one pixel in a hundred, so that pixel accuracy would lie near 0.99 and the class mean near (0.601 + 0.99) / 2 = 0.80,
+All are computed. The paper's values (DSC 0.683, CPA 0.715, Recall 0.601) indicate precision: about one pixel in a
+hundred is lesion, so that pixel accuracy would lie near 0.99 and the class mean near (0.601 + 0.99) / 2 = 0.80,
 while precision 0.715 and Recall 0.601 give DSC 0.653 when pooled, near the 0.683 averaged over images.
 
-Empty masks: nothing to find and nothing marked is 1 in every figure. Precision without a mark and recall without a
-lesion pixel are 1, as the means over images want it; pooled over patients they are undefined (`report`). Arguments are
-numbers or arrays of one shape.
+Empty masks: with an empty label and an empty prediction every metric is 1. Precision without a predicted pixel and
+recall without a lesion pixel are 1, as needed for means over images; pooled over patients they are undefined
+(`report`). Arguments are numbers or arrays of one shape.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ Count = float | Numbers
 
 
 def dsc(tp: Count, fp: Count, fn: Count) -> Numbers:
-    """Eq. 10: 2 TP / (2 TP + FP + FN)."""
+    """Dice similarity coefficient, Eq. 10: 2 TP / (2 TP + FP + FN)."""
     return ratio(2 * tp, 2 * tp + fp + fn, 1.0)
 
 
 def cpa_precision(tp: Count, fp: Count) -> Numbers:
-    """Eq. 11 read as precision: TP / (TP + FP)."""
+    """CPA, Eq. 11, as precision: TP / (TP + FP)."""
     return ratio(tp, tp + fp, 1.0)
 
 
 def cpa_pixel_accuracy(tp: Count, fp: Count, fn: Count, tn: Count) -> Numbers:
-    """Eq. 11 read as pixel accuracy: (TP + TN) / all."""
+    """CPA, Eq. 11, as pixel accuracy: (TP + TN) / all."""
     return ratio(tp + tn, tp + fp + fn + tn, 1.0)
 
 
 def cpa_class_mean(tp: Count, fp: Count, fn: Count, tn: Count) -> Numbers:
-    """Eq. 11 read as the mean accuracy of the classes: (TP / (TP + FN) + TN / (TN + FP)) / 2."""
+    """CPA, Eq. 11, as mean class accuracy: (TP / (TP + FN) + TN / (TN + FP)) / 2."""
     return (recall(tp, fn) + recall(tn, fp)) / 2
 
 
 def recall(tp: Count, fn: Count) -> Numbers:
-    """Eq. 12: TP / (TP + FN)."""
+    """Recall (sensitivity), Eq. 12: TP / (TP + FN)."""
     return ratio(tp, tp + fn, 1.0)
 
 
 def ratio(part: Count, whole: Count, empty: float) -> Numbers:
-    """part / whole, `empty` where whole is 0."""
+    """Divide part by whole; `empty` where whole is 0."""
     parts, wholes = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.asarray(np.divide(parts, wholes, out=np.full(wholes.shape, empty), where=wholes != 0))

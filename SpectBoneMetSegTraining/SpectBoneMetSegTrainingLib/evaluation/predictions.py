@@ -1,4 +1,4 @@
-"""Figures of a model on the crops of a data set."""
+"""Predictions of a model on the cases of a data set, and the choice of its operating point."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from .metrics import Counts, by_view, compare
 from .region_overlap import region_classes
 
 OperatingPoint = Literal["dice", "lesions"]
-#: Of the pixels marked at an operating point chosen by lesions so many are right.
+#: Minimum pixel precision of an operating point chosen by lesions.
 MINIMUM_PRECISION = 0.6
-#: Probabilities that an area must reach somewhere, tried beside the outline's own; and which merits are as good.
+#: Candidate seed thresholds, besides the outline threshold; merits within MERIT_TOLERANCE count as equal.
 SEED_THRESHOLDS, MERIT_TOLERANCE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99), 0.005
 
-#: (rows, columns, inputs) of any size -> (rows, columns, outputs).
+#: (rows, columns, inputs) of any size -> (rows, columns, outputs) probability.
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-#: A case and the probability (rows, columns) of every view that is judged.
+#: A case and the (rows, columns) probability map of every view.
 Prediction = tuple[LabelledCrop, dict[ViewName, NDArray[np.float32]]]
 
 
 class Delineator(Limits):
-    """The limits that turn probabilities into marks, as in the reading pipeline."""
+    """Operating point (thresholds, minimum area) that turns probability maps into masks, as in the reading pipeline."""
 
     @classmethod
     def of(cls, card: ModelCard) -> Delineator:
-        """A model's own."""
+        """Return the operating point of a model."""
         return cls(card.threshold, card.seed_threshold, card.minimum_area_mm2)
 
     def __call__(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> dict[ViewName, NDArray[np.bool_]]:
-        """{view: (rows, columns) bool} from {view: (rows, columns) probability}, anterior frame."""
+        """Return {view: (rows, columns) bool} from {view: (rows, columns) probability}, anterior frame."""
         return {view: ids > 0 for view, ids in self.lesions(probabilities).views.items()}
 
     def lesions(self, probabilities: dict[ViewName, NDArray[np.float32]]) -> LesionMasks:
-        """The lesions with their numbers, the same in all views."""
+        """Return numbered lesions, with the same number in all views."""
         first = next(iter(probabilities.values()))
         frame = PlanarView(np.zeros(first.shape, np.float32), (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM), "anterior")
         return lesion_masks(
@@ -56,7 +56,13 @@ class Delineator(Limits):
 
 
 class CasePrediction(NamedTuple):
-    """What a network says of a case: the `Prediction`, and {view: (rows, columns) region classes}, {} without."""
+    """Prediction of a case.
+
+    Attributes:
+        crop: the case.
+        probabilities: {view: (rows, columns) probability of lesion}.
+        regions: {view: (rows, columns) region classes}; {} for a network without regions.
+    """
 
     crop: LabelledCrop
     probabilities: dict[ViewName, NDArray[np.float32]]
@@ -74,21 +80,28 @@ def predict_with_regions(
     *,
     true_regions: bool = False,
 ) -> Iterator[CasePrediction]:
-    """Each case with all that a network says of its existing views.
+    """Predict lesions and skeletal regions of every existing view, case by case.
+
+    A model with the single output "union" is compared with the union of the views, as "anterior" (the frame of the
+    sum).
 
     Args:
-        answer: of an engine, `engines.Engine.predict_all`.
-        region: to predict.
-        level_region: whose level of counts the model knows, None for the same, as the reading pipeline takes it.
-        true_regions: read what is known of the skeleton's regions, too.
+        data: data set.
+        cases: names of its cases.
+        answer: prediction function of an engine, `engines.Engine.predict_all`.
+        network: names the inputs and outputs.
+        truth: which reference labels.
+        region: region of the body to predict.
+        level_region: region whose count level scales the inputs, None for `region`; as in the reading pipeline.
+        true_regions: read the true skeletal regions, too, if known.
 
-    A model with the one output "union" is measured against the union of the views, as "anterior" (the frame of the
-    sum).
+    Raises:
+        UserError: a file is missing or unreadable.
     """
     for name in cases:
         crop = load_case(data, name, truth, region, regions=true_regions)
-        known = None if level_region in (None, region) else load_case(data, name, truth, level_region)
-        result = answer(inputs_of(crop, network, known))
+        level_crop = None if level_region in (None, region) else load_case(data, name, truth, level_region)
+        result = answer(inputs_of(crop, network, level_crop))
         if network.outputs == ("union",):
             yield CasePrediction(union_of(crop), {"anterior": result.probability[..., 0]}, {})
         else:
@@ -105,34 +118,38 @@ def predict_cases(
     region: Region = "thorax",
     level_region: Region | None = None,
 ) -> Iterator[Prediction]:
-    """Each case with its probability per existing view; as `predict_with_regions`, without the skeleton."""
+    """Predict the probability maps of every existing view, case by case; as `predict_with_regions`, without regions."""
     answers = predict_with_regions(
         data, cases, lambda inputs: NetworkOutput(predict(inputs), None), network, truth, region, level_region
     )
     return ((crop, probabilities) for crop, probabilities, _ in answers)
 
 
-def inputs_of(crop: LabelledCrop, network: NetworkConfig, known: LabelledCrop | None = None) -> NDArray[np.float32]:
-    """What a network is shown of a case, (rows, columns, inputs).
+def inputs_of(
+    crop: LabelledCrop, network: NetworkConfig, level_crop: LabelledCrop | None = None
+) -> NDArray[np.float32]:
+    """Return the (rows, columns, inputs) network inputs of a case.
 
     Args:
-        known: the case in the region whose level of counts the model knows, None for the same region.
+        crop: the case.
+        network: names the inputs and their scaling.
+        level_crop: the case in the region whose count level scales the inputs, None for `crop`.
     """
-    scales = None if known is None else view_scales(*_both(known), network.scaling)
-    return network_inputs(*_both(crop), network.inputs, network.scaling, scales)
+    scales = None if level_crop is None else view_scales(*_views(level_crop), network.scaling)
+    return network_inputs(*_views(crop), network.inputs, network.scaling, scales)
 
 
 def level_region_of(data: Data, cases: Iterable[str], card: ModelCard) -> Region:
-    """Where a model takes its level of counts: where it was taught if these cases hold that, else in the thorax."""
+    """Return the region for the count level: the model's training region if the cases cover it, else the thorax."""
     return card.trained_region if stored_region(data, cases) == "whole-body" else "thorax"
 
 
-def _both(crop: LabelledCrop) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+def _views(crop: LabelledCrop) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
     return crop.counts.get("anterior"), crop.counts.get("posterior")
 
 
 def union_of(crop: LabelledCrop) -> LabelledCrop:
-    """The case as the sum of its views shows it: labels and lesions of both views in the anterior frame."""
+    """Return the case with the labels and lesions of both views united in the anterior frame."""
     label = merge_labels(crop.labels.values())
     instances = np.concatenate(list(crop.instances.values()))
     lesions = [{**lesion, "labelled": {"anterior": any(lesion["labelled"].values())}} for lesion in crop.lesions]
@@ -140,52 +157,54 @@ def union_of(crop: LabelledCrop) -> LabelledCrop:
 
 
 def as_union(prediction: Prediction) -> Prediction:
-    """A prediction per view as one of the union: a pixel has the larger of its probabilities."""
+    """Turn a prediction per view into one of the union, by the larger probability of every pixel."""
     crop, probabilities = prediction
     largest: NDArray[np.float32] = np.stack(list(probabilities.values())).max(axis=0)
     return union_of(crop), {"anterior": largest}
 
 
-def count_case(crop: LabelledCrop, marks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
-    """Counts per view of one case."""
+def count_case(crop: LabelledCrop, masks: dict[ViewName, NDArray[np.bool_]]) -> dict[ViewName, Counts]:
+    """Count pixels and lesions of one case per view; `masks` are {view: (rows, columns) bool}, predicted."""
     return {
         view: compare(
-            marks[view],
+            masks[view],
             crop.labels[view],
             crop.instances[view],
             {int(lesion["id"]) for lesion in crop.lesions if lesion["labelled"].get(view)},
         )
-        for view in marks
+        for view in masks
     }
 
 
 def evaluate_cases(predictions: Iterable[Prediction], delineator: Delineator) -> dict[str, Any]:
-    """The figures of `metrics.by_view` at some limits."""
+    """Compute the figures of `metrics.by_view` at an operating point."""
     return by_view((crop.flags, count_case(crop, delineator(probabilities))) for crop, probabilities in predictions)
 
 
 def _merit(counts: Counts, by: OperatingPoint) -> float:
-    """The larger the better; a figure that is undefined is none."""
+    """Return the merit of an operating point, larger is better; undefined figures count as 0."""
     dice, precision, lesions = (
         0.0 if isnan(value) else float(value) for value in (counts.dice, counts.precision, counts.lesion_f1)
     )
     if by == "dice":
         return round(dice, 4)
-    # Both lie between 0 and 1: what marks too many pixels wrongly comes behind all that does not.
+    # Both are between 0 and 1: a point with too low a precision ranks after all others.
     return lesions + dice - (0.0 if precision >= MINIMUM_PRECISION else 2.0)
 
 
 def choose_threshold(
     predictions: Iterable[Prediction], minimum_area_mm2: float, by: OperatingPoint = "dice"
 ) -> tuple[float, float]:
-    """(outline threshold, seed threshold) of the best operating point; to be called on validation cases only.
+    """Choose (outline threshold, seed threshold) of the best operating point, on validation cases only.
+
+    Each case is used once, so that not all need to be in memory. Flagged cases are excluded, as in `evaluate_cases`.
 
     Args:
-        by: "dice" takes the best pooled Dice, "lesions" the best sum of lesion F1 and pooled Dice among those that mark
-            at least MINIMUM_PRECISION of their pixels rightly (among all where none does), and of those that are within
-            MERIT_TOLERANCE of it the one with the fewest false areas.
-
-    Looks at each case once, so that not all need to be in memory. Flagged cases stay out, as in `evaluate_cases`.
+        predictions: predictions of validation cases.
+        minimum_area_mm2: minimum area of a detection.
+        by: "dice" maximises the pooled Dice. "lesions" maximises lesion F1 plus pooled Dice among the points with a
+            pixel precision of at least MINIMUM_PRECISION (among all if there are none); of those within MERIT_TOLERANCE
+            of the maximum, the one with the fewest false alarms is chosen.
     """
     points = operating_points(minimum_area_mm2, by)
     totals = [Counts() for _ in points]
@@ -196,7 +215,7 @@ def choose_threshold(
 
 
 def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Delineator]:
-    """The limits among which `choose_threshold` chooses."""
+    """Return the candidates of `choose_threshold`."""
     return [
         Delineator(float(threshold), float(seed), minimum_area_mm2)
         for threshold in np.arange(0.2, 0.91, 0.05 if by == "dice" else 0.1)
@@ -206,7 +225,7 @@ def operating_points(minimum_area_mm2: float, by: OperatingPoint) -> list[Deline
 
 
 def counts_at(predictions: Iterable[Prediction], points: Sequence[Delineator]) -> Iterator[tuple[str, list[Counts]]]:
-    """(case, what both views add at each point) of every case without a flag."""
+    """Yield (case, counts of both views at each operating point) of every case without a flag."""
     for crop, probabilities in predictions:
         if not crop.flags:
             yield (
@@ -216,10 +235,10 @@ def counts_at(predictions: Iterable[Prediction], points: Sequence[Delineator]) -
 
 
 def best_point(points: Sequence[Delineator], totals: Sequence[Counts], by: OperatingPoint) -> tuple[Delineator, float]:
-    """The best of some limits by what was counted at each, and its merit; see `choose_threshold`."""
+    """Return the best operating point by its counts, and its merit; see `choose_threshold`."""
     merits = [_merit(total, by) for total in totals]
     best = max(range(len(points)), key=merits.__getitem__)
     if by == "lesions":
-        alike = [place for place, merit in enumerate(merits) if merit >= merits[best] - MERIT_TOLERANCE]
-        best = min(alike, key=lambda place: (totals[place].false_alarms, -merits[place]))
+        equal = [index for index, merit in enumerate(merits) if merit >= merits[best] - MERIT_TOLERANCE]
+        best = min(equal, key=lambda index: (totals[index].false_alarms, -merits[index]))
     return points[best], merits[best]

@@ -1,4 +1,4 @@
-"""What one case adds to the figures of a model: sums, so that figures of any group of patients need no images."""
+"""Scores of single cases as additive sums, so that the figures of any group of patients need no images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .surface_distances import assd, hd95
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Upper edges in mm2 of the true areas of small and middle lesions; at 2.26 mm they are 29 and 98 pixels.
+#: Upper limits in mm2 of the true area of small and middle lesions; at 2.26 mm they are 29 and 98 pixels.
 SIZE_EDGES_MM2 = (150.0, 500.0)
 #: Equal bins of probability for the calibration error.
 CALIBRATION_BINS = 15
@@ -32,41 +32,42 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class Sums:
-    """Additive sums over images; an image is one view of one case. "Ignore" pixels and lesions count nowhere.
+    """Additive sums over images; an image is one view of one case. "Ignore" pixels and lesions are excluded.
 
-    Every field is (..., n): n bins (1 unless said), behind any number of leading axes such as bootstrap samples.
+    Every field is (..., n): n bins (1 unless stated) after any number of leading axes, such as bootstrap samples. A
+    detection is an 8-connected component of the predicted mask.
 
     Attributes:
         tp: pixels.
         fp: pixels.
         fn: pixels.
         tn: pixels.
-        images: images.
-        positives: those with a labelled lesion.
-        negatives: those without any, labelled or ignored.
-        agreed: DSC over all images (both empty 1, one empty 0).
-        dsc: of each positive image, summed.
-        precision: likewise; no mark has precision 0.
-        accuracy: likewise.
-        class_mean: likewise.
-        recall: likewise.
+        images: number of images.
+        positives: images with a labelled lesion.
+        negatives: images without any lesion, labelled or ignored.
+        agreed: DSC, summed over all images (both empty 1, one empty 0).
+        dsc: DSC, summed over the positive images.
+        precision: precision, summed over the positive images; an empty prediction has precision 0.
+        accuracy: pixel accuracy, summed over the positive images.
+        class_mean: mean class accuracy, summed over the positive images.
+        recall: recall, summed over the positive images.
         lesions: labelled lesions.
-        found: those touched by a mark.
-        alarms: marks that touch no lesion.
-        negative_alarms: those on negative images.
-        matched: lesions paired with a mark (`matching`).
-        unmatched: marks that are no lesion's.
-        hd95: Hausdorff distance, 95th percentile, in mm, summed over the matched lesions.
-        assd: average symmetric surface distance in mm, likewise.
+        found: lesions touched by a detection.
+        alarms: detections that touch no lesion (false alarms).
+        negative_alarms: false alarms on negative images.
+        matched: lesions matched with a detection (`matching`).
+        unmatched: detections without a lesion (`matching`).
+        hd95: 95 % Hausdorff distance in mm, summed over the matched lesions.
+        assd: average symmetric surface distance in mm, summed over the matched lesions.
         size_lesions: lesions by true area.
-        size_found: found ones by true area.
-        size_pixels: their pixels by true area.
-        size_hits: marked ones of these pixels by true area.
-        froc_found: by THRESHOLDS.
-        froc_alarms: by THRESHOLDS.
-        bin_pixels: pixels of the body by probability.
-        bin_probability: sum of their probability, likewise.
-        bin_lesion: how many are lesion, likewise.
+        size_found: found lesions by true area.
+        size_pixels: pixels of the lesions by true area.
+        size_hits: correctly predicted pixels of the lesions by true area.
+        froc_found: found lesions by THRESHOLDS.
+        froc_alarms: false alarms by THRESHOLDS.
+        bin_pixels: pixels of the body by bin of probability.
+        bin_probability: sum of their probabilities by bin of probability.
+        bin_lesion: number of lesion pixels by bin of probability.
     """
 
     tp: Array
@@ -105,17 +106,17 @@ class Sums:
 
     @property
     def counts(self) -> Counts:
-        """What pools at one operating point, (...) each."""
+        """The counts at the operating point, (...) each."""
         names = ("tp", "fp", "fn", "lesions", "found", "alarms", "images", "negatives", "negative_alarms")
         return Counts(*(getattr(self, name)[..., 0] for name in names))
 
     def flat(self) -> Array:
-        """(..., all bins of all fields)."""
+        """Return all bins of all fields, (..., bins)."""
         return np.concatenate([getattr(self, name) for name in NAMES], -1)
 
 
 NAMES = tuple(field.name for field in fields(Sums))
-#: Bins of the fields that have more than one.
+#: Number of bins of the fields that have more than one.
 BINS = {
     **dict.fromkeys(("size_lesions", "size_found", "size_pixels", "size_hits"), len(SIZE_EDGES_MM2) + 1),
     **dict.fromkeys(("froc_found", "froc_alarms"), len(THRESHOLDS)),
@@ -124,7 +125,11 @@ BINS = {
 
 
 def from_flat(values: Array) -> Sums:
-    """The inverse of `Sums.flat`."""
+    """Return the sums from the array of `Sums.flat`.
+
+    Raises:
+        ValueError: the last axis has the wrong length.
+    """
     ends = np.cumsum([BINS.get(name, 1) for name in NAMES])
     if values.shape[-1] != ends[-1]:
         raise ValueError(f"sums have {ends[-1]} numbers, not {values.shape[-1]}")
@@ -133,14 +138,14 @@ def from_flat(values: Array) -> Sums:
 
 @dataclass(frozen=True)
 class CaseScores:
-    """The sums of one case over its views.
+    """Scores of one case.
 
     Attributes:
-        patient: what the bootstrap draws.
-        case: its name.
-        sums: additive, over its views.
-        flags: why the case is scored apart, as in `LabelledCrop`.
-        counts: by view what is pooled; empty where only sums were kept.
+        patient: name of the patient, the unit of the bootstrap.
+        case: name of the case.
+        sums: sums over its views.
+        flags: why the case is scored separately, as in `LabelledCrop`.
+        counts: counts by view; empty if only the sums were kept.
     """
 
     patient: str
@@ -151,8 +156,8 @@ class CaseScores:
 
 
 def without_flags(scores: Iterable[CaseScores]) -> list[CaseScores]:
-    """The cases that are not scored apart (superscan, cold lesions)."""
-    return [one for one in scores if not one.flags]
+    """Return the cases that are not scored separately (superscan, cold lesions)."""
+    return [case for case in scores if not case.flags]
 
 
 def score_cases(
@@ -165,22 +170,22 @@ def score_cases(
 
     Args:
         predictions: as `predictions.predict_cases` yields them.
-        delineator: turns probabilities into marks, as in the reading pipeline.
+        delineator: turns probabilities into masks, as in the reading pipeline.
         patients: case -> patient; a case that is not in it is its own patient.
         spacing: (row, column) pixel size of the crops in mm.
     """
     result = []
     for crop, probabilities in predictions:
-        judged = {view: probabilities[view] for view in crop.labels if view in probabilities}
-        marks = delineator(judged) if judged else {}
-        result.append(score_case(crop, judged, marks, delineator.minimum_area_mm2, patients, spacing))
+        labelled = {view: probabilities[view] for view in crop.labels if view in probabilities}
+        masks = delineator(labelled) if labelled else {}
+        result.append(score_case(crop, labelled, masks, delineator.minimum_area_mm2, patients, spacing))
     return result
 
 
 def score_case(
     crop: LabelledCrop,
     probabilities: Mapping[ViewName, NDArray[np.float32]],
-    marks: Mapping[ViewName, Mask],
+    masks: Mapping[ViewName, Mask],
     minimum_area_mm2: float,
     patients: Mapping[str, str] | None = None,
     spacing: tuple[float, float] = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM),
@@ -188,20 +193,21 @@ def score_case(
     """Score one case over the views that have both a label and a probability.
 
     Args:
-        probabilities: of every view.
-        marks: of every view.
-        minimum_area_mm2: of a mark.
+        crop: the case with its labels.
+        probabilities: {view: (rows, columns) probability}.
+        masks: {view: (rows, columns) bool}, predicted.
+        minimum_area_mm2: minimum area of a detection.
         patients: as in `score_cases`.
         spacing: as in `score_cases`.
     """
-    # One body for all views: they lie in one frame.
+    # One body mask for all views: they share one frame.
     body = body_of(np.sum(list(crop.counts.values()), axis=0))
     views = {}
     for view in crop.labels:
         if view in probabilities:
             labelled = {int(lesion["id"]) for lesion in crop.lesions if lesion["labelled"].get(view)}
             truth = crop.labels[view], crop.instances[view], labelled
-            views[view] = score_view(probabilities[view], marks[view], *truth, body, spacing, minimum_area_mm2)
+            views[view] = score_view(probabilities[view], masks[view], *truth, body, spacing, minimum_area_mm2)
     total = sum(views.values(), start=from_flat(np.zeros(sum(BINS.get(name, 1) for name in NAMES))))
     counts = {view: sums.counts for view, sums in views.items()}
     return CaseScores((patients or {}).get(crop.case, crop.case), crop.case, total, crop.flags, counts)
@@ -209,7 +215,7 @@ def score_case(
 
 def score_view(
     probability: NDArray[np.float32],
-    marked: Mask,
+    mask: Mask,
     label: NDArray[np.uint8],
     instances: NDArray[np.uint16],
     labelled: set[int],
@@ -217,27 +223,27 @@ def score_view(
     spacing: tuple[float, float],
     minimum_area_mm2: float,
 ) -> Sums:
-    """The sums of one image.
+    """Compute the sums of one image.
 
     Args:
         probability: (rows, columns).
-        marked: (rows, columns).
-        body: (rows, columns).
+        mask: (rows, columns) bool, predicted.
+        body: (rows, columns) bool, pixels of the body.
         label: as in `metrics.compare`.
         instances: as in `metrics.compare`.
         labelled: as in `metrics.compare`.
-        spacing: mm.
-        minimum_area_mm2: of a mark at every threshold of the FROC curve.
+        spacing: (row, column) pixel size in mm.
+        minimum_area_mm2: minimum area of a detection at every threshold of the FROC curve.
     """
-    counts = compare(marked, label, instances, labelled)
-    masks = [(instances == identifier).any(0) for identifier in sorted(labelled)]
-    lesions = [mask for mask in masks if mask.any()]
+    counts = compare(mask, label, instances, labelled)
+    instance_masks = ((instances == identifier).any(0) for identifier in sorted(labelled))
+    lesions = [lesion for lesion in instance_masks if lesion.any()]
     pixel = spacing[0] * spacing[1]
-    matching = match_lesions(marked, label, lesions)
+    matching = match_lesions(mask, label, lesions)
     outlines = [(part, lesions[index], spacing) for index, part in matching.pairs]
     froc_found, froc_alarms = froc_counts(probability, label, lesions, minimum_area_mm2 / pixel)
     values: dict[str, Any] = {
-        **_image_figures(counts, int((~marked & (label != LESION) & (label != IGNORE)).sum())),
+        **_image_figures(counts, int((~mask & (label != LESION) & (label != IGNORE)).sum())),
         "images": 1,
         "negatives": counts.negatives,
         "lesions": counts.lesions,
@@ -250,14 +256,14 @@ def score_view(
         "assd": sum(assd(*outline) for outline in outlines),
         "froc_found": froc_found,
         "froc_alarms": froc_alarms,
-        **_by_size(lesions, marked, pixel),
+        **_by_size(lesions, mask, pixel),
         **calibration_sums(probability[body & (label != IGNORE)], (label == LESION)[body & (label != IGNORE)]),
     }
     return Sums(**{name: np.atleast_1d(np.asarray(values[name], np.float64)) for name in NAMES})
 
 
 def _image_figures(counts: Counts, tn: int) -> dict[str, Any]:
-    """The pixels of an image and the paper's figures of it; the latter count for positive images only."""
+    """Return the pixel counts of an image and the paper's metrics; the latter are 0 for negative images."""
     tp, fp, fn = (float(pixels) for pixels in (counts.true_positive, counts.false_positive, counts.false_negative))
     positive = tp + fn > 0
     return {
@@ -271,18 +277,18 @@ def _image_figures(counts: Counts, tn: int) -> dict[str, Any]:
     }
 
 
-def _by_size(lesions: Sequence[Mask], marked: Mask, pixel_mm2: float) -> dict[str, Array]:
+def _by_size(lesions: Sequence[Mask], mask: Mask, pixel_mm2: float) -> dict[str, Array]:
     sums = {name: np.zeros(len(SIZE_EDGES_MM2) + 1) for name in ("lesions", "found", "pixels", "hits")}
     for lesion in lesions:
-        place = int(np.searchsorted(SIZE_EDGES_MM2, lesion.sum() * pixel_mm2))
-        hits = int((lesion & marked).sum())
+        index = int(np.searchsorted(SIZE_EDGES_MM2, lesion.sum() * pixel_mm2))
+        hits = int((lesion & mask).sum())
         for name, value in (("lesions", 1), ("found", hits > 0), ("pixels", int(lesion.sum())), ("hits", hits)):
-            sums[name][place] += value
+            sums[name][index] += value
     return {f"size_{name}": values for name, values in sums.items()}
 
 
 def calibration_sums(probability: NDArray[Any], truth: NDArray[Any]) -> dict[str, Array]:
-    """Pixels, summed probability and summed truth of every bin of probability; both inputs (n,), truth 0 or 1."""
+    """Return pixels, summed probability and summed label of every probability bin; inputs (n,), truth 0 or 1."""
     p = probability.astype(np.float64)
     bins = np.clip((p * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
     weights = {"bin_pixels": None, "bin_probability": p, "bin_lesion": truth.astype(np.float64)}
@@ -293,7 +299,7 @@ def calibration_sums(probability: NDArray[Any], truth: NDArray[Any]) -> dict[str
 
 
 def save_scores(path: Path, scores: Sequence[CaseScores]) -> None:
-    """Write scores as JSON, whole or not at all, for comparisons without images.
+    """Write scores as JSON, as a whole or not at all, for comparisons without images.
 
     Raises:
         OSError: the file cannot be written.

@@ -9,13 +9,13 @@ Mask = NDArray[np.bool_]
 
 
 def surface_distances(one: Mask, two: Mask, spacing: tuple[float, float]) -> tuple[NDArray[np.float64], ...]:
-    """From every outline pixel of `one` to the nearest of `two`, and the other way round; mm.
+    """Return the distances in mm from every outline pixel of each mask to the nearest one of the other mask.
 
-    Outline pixels are those of the mask with an edge neighbour outside it; beyond the array is outside.
+    Outline pixels are pixels of the mask with a 4-neighbour outside it; pixels beyond the array count as outside.
 
     Args:
         one: (rows, columns) bool, not empty.
-        two: likewise.
+        two: (rows, columns) bool, not empty.
         spacing: (row, column) pixel size in mm.
 
     Raises:
@@ -25,7 +25,7 @@ def surface_distances(one: Mask, two: Mask, spacing: tuple[float, float]) -> tup
 
     if not one.any() or not two.any():
         raise ValueError("an empty mask has no outline to measure from")
-    # The box of both masks holds all that matters; lesions fill a small part of an image.
+    # Cropped to the bounding box of both masks: lesions are small.
     rows, columns = (np.flatnonzero((one | two).any(axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     edges = [mask & ~ndimage.binary_erosion(mask) for mask in (one[box], two[box])]
@@ -34,16 +34,16 @@ def surface_distances(one: Mask, two: Mask, spacing: tuple[float, float]) -> tup
 
 
 def hd95(one: Mask, two: Mask, spacing: tuple[float, float]) -> float:
-    """95 % Hausdorff distance: the larger of the 95th percentiles of both directions (Maier-Hein et al. 2024).
+    """Return the 95 % Hausdorff distance in mm: the larger 95th percentile of both directions (Maier-Hein et al. 2024).
 
-    Args and errors as in `surface_distances`.
+    Arguments and errors as in `surface_distances`.
     """
     return float(max(np.percentile(distances, 95) for distances in surface_distances(one, two, spacing)))
 
 
 def assd(one: Mask, two: Mask, spacing: tuple[float, float]) -> float:
-    """Average symmetric surface distance: the mean over the outline pixels of both (Maier-Hein et al. 2024).
+    """Return the average symmetric surface distance in mm, over the outline pixels of both (Maier-Hein et al. 2024).
 
-    Args and errors as in `surface_distances`.
+    Arguments and errors as in `surface_distances`.
     """
     return float(np.concatenate(surface_distances(one, two, spacing)).mean())

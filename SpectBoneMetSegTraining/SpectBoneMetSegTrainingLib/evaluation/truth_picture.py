@@ -1,8 +1,8 @@
-"""What a model found in a simulated scan beside what the simulator put there: found, missed, too faint, not read.
+"""Picture of a result and the ground truth of a simulated scan: found, missed, too faint and unread lesions.
 
     python -m SpectBoneMetSegTrainingLib.evaluation.truth_picture RESULT SCAN TRUTH PICTURE.png
 
-RESULT is a folder of results of SCAN, TRUTH a label file of the whole anterior frame (1 = lesion, 2 = too faint to be
+RESULT is the results folder of SCAN, TRUTH a label file of the whole anterior frame (1 = lesion, 2 = too faint to be
 labelled). Both are drawn on the sum of the views, from the front.
 """
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ComparedAreas", "compare", "draw_comparison"]
 
-#: Pixels of the picture for a pixel of the scan; a strip above for titles and one below for the sentence.
+#: Pixels of the picture per pixel of the scan; height of the title strip and of the text strip; margin, in pixels.
 SCALE, HEADER, FOOTER, MARGIN = 2, 40, 64, 24
 RED, GREEN, BLUE, GREY, INK = (214, 0, 28), (0, 128, 60), (0, 92, 185), (120, 120, 120), (25, 25, 25)
-#: Seen on dark bone as on white.
+#: Visible on dark bone and on white.
 ORANGE = (235, 120, 0)
 
 
@@ -44,16 +44,16 @@ class ComparedAreas:
     """Numbered areas of the whole anterior frame, (rows, columns) uint16 each.
 
     Attributes:
-        marks: what the model drew.
-        false: those of its marks where the simulator put nothing.
-        found: true lesions inside the box that was read, found.
-        missed: those missed.
-        unread: true lesions outside of it.
-        faint: too faint to be labelled, neither right nor wrong.
+        detections: detections of the model.
+        false_alarms: detections without a lesion in the ground truth.
+        found: true lesions inside the box that was read, touched by a detection.
+        missed: true lesions inside the box without a detection.
+        unread: true lesions outside the box.
+        faint: too faint to be labelled, not evaluated.
     """
 
-    marks: NDArray[np.uint16]
-    false: NDArray[np.uint16]
+    detections: NDArray[np.uint16]
+    false_alarms: NDArray[np.uint16]
     found: NDArray[np.uint16]
     missed: NDArray[np.uint16]
     unread: NDArray[np.uint16]
@@ -61,23 +61,22 @@ class ComparedAreas:
 
     @property
     def sentence(self) -> str:
-        """The numbers in words."""
-        found, missed, unread, false = (
-            int(areas.max()) for areas in (self.found, self.missed, self.unread, self.false)
+        """The numbers in one sentence."""
+        found, missed, unread, false_alarms = (
+            int(areas.max()) for areas in (self.found, self.missed, self.unread, self.false_alarms)
         )
         return (
-            f"Of {found + missed} true areas in the box that was read {found} were found (green) and {missed} missed "
-            f"(blue); {unread} lie outside of it. Marks where there is nothing: {false}. Dashed orange: too faint to "
-            "count."
+            f"Of {found + missed} true lesions in the box that was read {found} were found (green) and {missed} missed "
+            f"(blue); {unread} lie outside it. False alarms: {false_alarms}. Dashed orange: too faint to count."
         )
 
 
 def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -> ComparedAreas:
-    """Sort connected areas: a true one is found when any pixel of it is marked.
+    """Compare a predicted mask with the ground truth; a lesion is found if any of its pixels is predicted.
 
     Args:
-        mask: (rows, columns), 1 where the model sees a lesion.
-        truth: the same, of LESION and IGNORE.
+        mask: (rows, columns), 1 where the model predicts a lesion.
+        truth: (rows, columns) of BACKGROUND, LESION and IGNORE.
         box: rows and columns that were read, half open.
     """
     from scipy import ndimage
@@ -90,15 +89,15 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -
         return np.asarray(ndimage.label(area, EIGHT_CONNECTED)[0], np.uint16)
 
     def touching(areas: NDArray[np.uint16], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The pixels of those areas that share one with `other`."""
+        """Return the pixels of the areas that overlap `other`."""
         return np.isin(areas, np.unique(areas[other & (areas > 0)])) & (areas > 0)
 
-    marks, lesions = numbered(mask > 0), numbered(truth == LESION)
+    detections, lesions = numbered(mask > 0), numbered(truth == LESION)
     read = touching(lesions, inside)
     hit = touching(lesions, mask > 0)
     return ComparedAreas(
-        marks,
-        numbered((marks > 0) & ~touching(marks, truth > 0)),
+        detections,
+        numbered((detections > 0) & ~touching(detections, truth > 0)),
         numbered(hit),
         numbered(read & ~hit),
         numbered((lesions > 0) & ~read & ~hit),
@@ -107,10 +106,16 @@ def compare(mask: NDArray[np.uint8], truth: NDArray[np.uint8], box: Intervals) -
 
 
 def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> ComparedAreas:
-    """Draw both side by side.
+    """Draw prediction and ground truth side by side.
+
+    Args:
+        result: results folder of the scan.
+        scan: the scan.
+        truth: label file of the ground truth.
+        picture: PNG file to write.
 
     Raises:
-        UserError: the scan cannot be read, a file is missing, or they do not belong together.
+        UserError: the scan cannot be read, a file is missing, or their grids differ.
     """
     from PIL import Image, ImageDraw
     from SpectBoneMetSegLib.loading import read_scan
@@ -129,9 +134,9 @@ def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Com
     draw = ImageDraw.Draw(image)
     grey = grey_picture(view, (-0.5, -0.5, rows - 0.5, columns - 0.5), (width, height), _black(view))
     panels = (
-        ("Found by the model", ((compared.marks, RED, False),)),
+        ("Prediction of the model", ((compared.detections, RED, False),)),
         (
-            "What the simulator put there",
+            "Ground truth of the simulator",
             (
                 (compared.faint, ORANGE, True),
                 (compared.unread, GREY, False),
@@ -148,8 +153,8 @@ def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Com
         dashed_box(draw, corners, (HEADER, left, HEADER + height, left + width), BLUE, 1)
         for areas, color, dashed in layers:
             _outline(draw, areas, (HEADER, left), color, dashed)
-    words = compared.sentence.replace("; ", ";\n", 1).replace(". Marks", ".\nMarks", 1)
-    draw.multiline_text((MARGIN, HEADER + height + 6), words, fill=INK, font_size=13)
+    text = compared.sentence.replace("; ", ";\n", 1).replace(". False", ".\nFalse", 1)
+    draw.multiline_text((MARGIN, HEADER + height + 6), text, fill=INK, font_size=13)
     draw.text((image.width - MARGIN, image.height - 8), RESEARCH_USE, fill=GREY, font_size=12, anchor="rs")
     picture.parent.mkdir(parents=True, exist_ok=True)
     image.save(picture)

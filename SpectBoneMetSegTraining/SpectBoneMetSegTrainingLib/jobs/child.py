@@ -124,13 +124,13 @@ class Reporter:
 
         return of_training
 
-    def validation(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
+    def validation(self, step: int, dice: float, predict: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
         """After every look at the validation patients: the picture of one of them."""
         if self._shown is None:
             cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
             self._shown = most_labelled([load(case) for case in cases])
         self.status = replace(self.status, dice=dice)
-        save_preview(self._folder, make_preview(step, dice, self._shown, says, self._spec.config.network))
+        save_preview(self._folder, make_preview(step, dice, self._shown, predict, self._spec.config.network))
         print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
 
     def _request(self) -> str:

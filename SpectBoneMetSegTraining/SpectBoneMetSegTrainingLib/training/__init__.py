@@ -1,1 +1,1 @@
-"""The trainer and what surrounds it."""
+"""Training: set-up, sampling, losses, the training loop, validation, model card, active learning."""

@@ -1,9 +1,10 @@
-"""Which scan to label next: those a model is unsure about, and unlike those that are labelled or chosen already.
+"""Active learning: rank unlabelled scans by the model's uncertainty and by their novelty.
 
-How unsure: the entropy of the probability, averaged over the scan and its mirror image, summed over the body, as an
-area; it grows with every lesion whose outline or existence is doubtful. How unlike: the distance between what the
-coarsest layer of the network sees, averaged over the body and over what is doubtful. Chosen one after the other by the
-product of both: greedy k-centre (Sener & Savarese 2018) among what is uncertain (Yang et al. 2017).
+Uncertainty is the entropy of the probability map, averaged over the scan and its mirror image (test-time augmentation)
+and summed over the body, as an area in cm2. It grows with every lesion whose outline or existence is uncertain. Novelty
+is the distance in feature space to the nearest scan that is labelled or ranked higher. Features are the coarsest
+activations of the network, averaged over the body and over the uncertain pixels. Scans are chosen one after the other
+by the product of both: greedy k-centre (Sener & Savarese 2018) among uncertain scans (Yang et al. 2017).
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: cm2 of one pixel of the reference grid.
+#: Area in cm2 of one pixel of the reference grid.
 PIXEL_CM2 = REFERENCE_SPACING_MM**2 / 100
-#: Labelled scans that are looked at, spread over all of them; more only cost time.
+#: At most this many labelled scans are compared with, spread evenly over all of them; more only cost time.
 KNOWN_SCANS = 200
-#: Share of the largest distance from which a scan counts as unlike, and as somewhat unlike, the others.
+#: Novelty from which a scan counts as unlike, and as somewhat unlike, the others.
 UNLIKE, SOMEWHAT = 2 / 3, 1 / 3
 
 
 @dataclass(frozen=True)
 class RankedScan:
-    """A scan that could be labelled.
+    """An unlabelled scan with its rank's reasons.
 
     Attributes:
-        case: name in the data set.
-        patient: likewise.
-        unsure_cm2: area of doubt, all views together.
-        novelty: 0 to 1, distance to the nearest labelled or better scan.
-        reason: one sentence why it stands where it stands.
+        case: name of the case in the data set.
+        patient: name of the patient in the data set.
+        unsure_cm2: uncertain area (summed entropy) in cm2, all views together.
+        novelty: 0 to 1, distance to the nearest scan that is labelled or ranked higher.
+        reason: one sentence that explains the rank.
     """
 
     case: str
@@ -65,19 +66,19 @@ def rank_scans(
     cases: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[RankedScan]:
-    """Order scans by what their label would teach, the most useful first.
+    """Rank scans by how useful their labels would be for training, the most useful first.
 
     Args:
-        model: what has been learnt so far.
+        model: the model trained so far.
         data: data set; its labelled training cases count as known.
-        cases: which scans; None for all unlabelled ones.
-        progress: called with scans looked at and their number.
+        cases: names of the scans to rank; None for all unlabelled ones.
+        progress: called with the number of scans processed and their total.
 
     Raises:
         UserError: not a data set, an unreadable case, or a model without the paper's network.
     """
     if model.card.network.architecture != "recurrent":
-        raise UserError(f"{model.card.name} is a plain U-Net, which ranks nothing; choose another model.")
+        raise UserError(f"{model.card.name} is a plain U-Net, which cannot rank scans; choose another model.")
     data = opened(data)
     wanted = list(cases_of(data, "unlabelled") if cases is None else cases)
     if not wanted:
@@ -85,60 +86,66 @@ def rank_scans(
     known = [case for case in cases_of(data, "train") if case not in set(wanted)]
     known = known[:: -(-len(known) // KNOWN_SCANS) or 1]
     use_backend()
-    look = UncertaintyEstimator(load_network(model), model.card.network)
-    seen = []
+    estimate = UncertaintyEstimator(load_network(model), model.card.network)
+    estimates = []
     for number, case in enumerate([*wanted, *known], start=1):
-        seen.append(look(load_case(data, case)))
+        estimates.append(estimate(load_case(data, case)))
         if progress:
             progress(number, len(wanted) + len(known))
-    unsure = np.array([one for one, _ in seen[: len(wanted)]])
-    features = standardised(np.stack([values for _, values in seen]))
+    uncertainty = np.array([area for area, _ in estimates[: len(wanted)]])
+    features = standardised(np.stack([values for _, values in estimates]))
     patients = patients_of(data)
+    order = greedy_order(uncertainty, features[: len(wanted)], features[len(wanted) :])
     return [
         RankedScan(
-            wanted[place],
-            patients.get(wanted[place], wanted[place]),
-            round(float(unsure[place]), 2),
+            wanted[index],
+            patients.get(wanted[index], wanted[index]),
+            round(float(uncertainty[index]), 2),
             round(novelty, 3),
-            _reason(float(unsure[place]), float((unsure < unsure[place]).mean()), novelty, bool(known) or rank > 0),
+            _reason(
+                float(uncertainty[index]),
+                float((uncertainty < uncertainty[index]).mean()),
+                novelty,
+                bool(known) or rank > 0,
+            ),
         )
-        for rank, (place, novelty) in enumerate(greedy_order(unsure, features[: len(wanted)], features[len(wanted) :]))
+        for rank, (index, novelty) in enumerate(order)
     ]
 
 
-def greedy_order(unsure: Array, features: Array, known: Array) -> list[tuple[int, float]]:
-    """Greedy order of scans: each time the largest product of doubt and distance to what is known or chosen.
+def greedy_order(uncertainty: Array, features: Array, known: Array) -> list[tuple[int, float]]:
+    """Order scans greedily by the product of uncertainty and distance to the known and already chosen scans.
 
     Args:
-        unsure: (n,) not negative.
+        uncertainty: (n,), not negative.
         features: (n, d).
-        known: (m, d) of labelled scans, m may be 0.
+        known: (m, d), features of labelled scans; m may be 0.
 
     Returns:
-        (place, novelty) of every scan once; novelty is its distance when it was chosen, as a share of the largest
-        distance there was at first.
+        (index, novelty) of every scan once; novelty is its distance when it was chosen, as a share of the largest
+        distance at the start.
     """
     nearest = np.full(len(features), np.inf)
-    for one in known:
-        nearest = np.minimum(nearest, np.linalg.norm(features - one, axis=1))
+    for labelled in known:
+        nearest = np.minimum(nearest, np.linalg.norm(features - labelled, axis=1))
     if not len(known):
-        # Nothing to be unlike: the first one is chosen by its doubt alone.
+        # No scan to compare with: the first one is chosen by its uncertainty alone.
         nearest[:] = np.linalg.norm(features - features.mean(axis=0), axis=1).max(initial=0.0)
     largest = float(nearest.max(initial=0.0)) or 1.0
     left = np.ones(len(features), bool)
     chosen: list[tuple[int, float]] = []
     for _ in range(len(features)):
-        # What differs in nothing is still ordered by doubt, and what is sure by its novelty.
-        worth = (unsure + 1e-9) * (nearest / largest + 1e-9)
-        place = int(np.argmax(np.where(left, worth, -1.0)))
-        chosen.append((place, min(1.0, float(nearest[place] / largest))))
-        left[place] = False
-        nearest = np.minimum(nearest, np.linalg.norm(features - features[place], axis=1))
+        # Identical scans are still ordered by uncertainty, and certain ones by novelty.
+        utility = (uncertainty + 1e-9) * (nearest / largest + 1e-9)
+        index = int(np.argmax(np.where(left, utility, -1.0)))
+        chosen.append((index, min(1.0, float(nearest[index] / largest))))
+        left[index] = False
+        nearest = np.minimum(nearest, np.linalg.norm(features - features[index], axis=1))
     return chosen
 
 
 def standardised(features: Array) -> Array:
-    """(n, d) with mean 0 and spread 1 in every column that varies, over sqrt(d): distances are of order 1."""
+    """Standardise the columns of (n, d) to mean 0 and deviation 1, and divide by sqrt(d): distances are of order 1."""
     spread = features.std(axis=0)
     return np.asarray(
         (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / np.sqrt(features.shape[1])
@@ -146,37 +153,37 @@ def standardised(features: Array) -> Array:
 
 
 class UncertaintyEstimator:
-    """What a network makes of a scan: how unsure it is, and what it sees."""
+    """Compute the uncertain area and the features of a scan with a trained network."""
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         import keras
         from SpectBoneMetSegLib.model.layers import BilinearUpsampling
 
-        # One for each way back of the recurrence, and then the first of the way up: it takes the coarsest features.
-        ups = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]
-        both = keras.Model(network.input, [network.output, ups[config.recurrent_steps - 1].input])
+        # One for every feedback step of the recurrence, then the first of the decoder: its input is the coarsest.
+        upsamplings = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]
+        both = keras.Model(network.input, [network.output, upsamplings[config.recurrent_steps - 1].input])
         self._run = inference(both)
         self._config = config
 
     def __call__(self, crop: LabelledCrop) -> tuple[float, Array]:
-        """(area of doubt in cm2, (2 x channels,) features) of a scan."""
+        """Return (uncertain area in cm2, (2 x channels,) features) of a scan."""
         inputs = inputs_of(crop, self._config)
         rows, columns = inputs.shape[:2]
-        # Both views lie in one frame, so that they are mirrored together.
-        pair = [pad_to_divisor(one, self._config) for one in (inputs, inputs[:, ::-1])]
+        # Both views share one frame, so they are mirrored together.
+        pair = [pad_to_divisor(image, self._config) for image in (inputs, inputs[:, ::-1])]
         outputs, coarse = (np.asarray(value, np.float64) for value in self._run(np.stack(pair)))
         mean = (outputs[0, :rows, :columns] + outputs[1, :rows, :columns][:, ::-1]) / 2
         shown = [i for i, name in enumerate(self._config.outputs) if name == "union" or name in crop.counts]
         body = body_of(np.sum(list(crop.counts.values()), axis=0))
-        doubt = entropy(mean[..., shown]).sum(axis=-1) * body
-        seen = pad_to_divisor(np.stack([body, doubt], axis=-1), self._config)
-        weights = _block_sums(seen, seen.shape[0] // coarse.shape[1])
+        uncertainty = entropy(mean[..., shown]).sum(axis=-1) * body
+        masks = pad_to_divisor(np.stack([body, uncertainty], axis=-1), self._config)
+        weights = _block_sums(masks, masks.shape[0] // coarse.shape[1])
         features = [_mean(coarse[0], weights[..., i]) for i in (0, 1)]
-        return float(doubt.sum()) * PIXEL_CM2, np.concatenate(features)
+        return float(uncertainty.sum()) * PIXEL_CM2, np.concatenate(features)
 
 
 def entropy(probability: Array) -> Array:
-    """Of a yes or no, in bits: 0 where it is sure, 1 at a probability of one half."""
+    """Binary entropy in bits: 0 where the prediction is certain, 1 at a probability of one half."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
@@ -191,9 +198,9 @@ def _mean(coarse: Array, weights: Array) -> Array:
     return (coarse * weights[..., None]).sum(axis=(0, 1)) / total if total > 0 else coarse.mean(axis=(0, 1))
 
 
-def _reason(unsure: float, share: float, novelty: float, compared: bool) -> str:
-    words = f"Unsure over {unsure:.1f} cm2, more than in {share:.0%} of the scans"
+def _reason(uncertain: float, share: float, novelty: float, compared: bool) -> str:
+    text = f"Uncertain over {uncertain:.1f} cm2, more than in {share:.0%} of the scans"
     if not compared:
-        return f"{words}."
+        return f"{text}."
     likeness = "unlike" if novelty >= UNLIKE else "somewhat unlike" if novelty >= SOMEWHAT else "like"
-    return f"{words}; {likeness} those that are labelled or stand before it."
+    return f"{text}; {likeness} those that are labelled or ranked higher."

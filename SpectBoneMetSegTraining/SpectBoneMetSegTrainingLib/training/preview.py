@@ -1,4 +1,4 @@
-"""What a network under training marks on a validation scan: numbers and a picture, to be looked at while it learns."""
+"""Preview of a training: the EMA network's prediction on one validation scan, as arrays and as a picture."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["NUMBERS", "PICTURE", "Preview", "draw_preview", "load_preview", "make_preview", "save_preview"]
 
 NUMBERS, PICTURE = "preview.npz", "preview.png"
-#: Height of a panel of the picture in pixels; it is drawn larger first, so that lines are smooth.
+#: Layout of the picture in pixels; it is drawn OVERSAMPLING times as large first, so that lines are smooth.
 PANEL_HEIGHT, OVERSAMPLING, MARGIN, CAPTION = 420, 2, 10, 46
 Colour = tuple[int, int, int]
-INK, TRUTH, MARKED = (25, 25, 25), (0, 92, 185), (214, 0, 28)
+INK, TRUTH, PREDICTED = (25, 25, 25), (0, 92, 185), (214, 0, 28)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One validation scan as a network saw it.
+    """Prediction of one validation scan during training.
 
     Attributes:
-        step: gradient steps the network had learnt.
-        dice: pooled Dice over all validation patients then.
+        step: gradient steps taken so far.
+        dice: pooled Dice over all validation patients at this step.
         counts: {view: (rows, columns) float32}, anterior frame.
         labels: {output: (rows, columns) uint8}.
         probabilities: {output: (rows, columns) float32}; outputs are views, or "union" alone.
@@ -48,28 +48,32 @@ class Preview:
     probabilities: dict[str, NDArray[np.float32]]
 
 
-def make_preview(step: int, dice: float, crop: LabelledCrop, says: CasePredictor, network: NetworkConfig) -> Preview:
-    """Have the network look at a scan.
+def make_preview(step: int, dice: float, crop: LabelledCrop, predict: CasePredictor, network: NetworkConfig) -> Preview:
+    """Predict a scan for a preview.
 
     Args:
-        crop: with labels.
+        step: gradient steps taken so far.
+        dice: pooled Dice over all validation patients.
+        crop: the scan, with labels.
+        predict: returns the probability map of a scan.
+        network: names the outputs.
     """
     label, weight = target_channels(crop, network.outputs)
-    probability = says(crop)
+    probability = predict(crop)
     shown = [name for name in network.outputs if name == "union" or name in crop.counts]
     maps = np.where(weight > 0, np.where(label > 0, LESION, 0), IGNORE).astype(np.uint8)
-    place = {name: network.outputs.index(name) for name in shown}
+    channel = {name: network.outputs.index(name) for name in shown}
     return Preview(
         step,
         dice,
         {name: crop.counts[name] for name in VIEW_NAMES if name in crop.counts},
-        {name: maps[..., place[name]] for name in shown},
-        {name: probability[..., place[name]] for name in shown},
+        {name: maps[..., channel[name]] for name in shown},
+        {name: probability[..., channel[name]] for name in shown},
     )
 
 
 def save_preview(folder: Path, preview: Preview) -> None:
-    """Write preview.npz and preview.png; each is whole at any moment.
+    """Write preview.npz and preview.png, each replaced as a whole.
 
     Raises:
         OSError: a file cannot be written.
@@ -94,7 +98,7 @@ def save_preview(folder: Path, preview: Preview) -> None:
 
 
 def load_preview(folder: Path) -> Preview | None:
-    """The newest preview of a job, None if there is none yet."""
+    """Read the newest preview of a job; None if there is none yet."""
     try:
         with np.load(folder / NUMBERS, allow_pickle=False) as saved:
             arrays = dict(saved)
@@ -105,7 +109,7 @@ def load_preview(folder: Path) -> Preview | None:
 
 
 def draw_preview(preview: Preview) -> Image:
-    """The views in inverted grey, both from the front, with the labels' outlines in blue and the network's in red."""
+    """Draw the views in inverted grey, both from the front: labelled outlines blue, predicted ones red."""
     from PIL import Image, ImageDraw
 
     panels = list(preview.counts) if "union" not in preview.labels else ["union"]
@@ -123,19 +127,19 @@ def draw_preview(preview: Preview) -> Image:
         corner = np.array([CAPTION * OVERSAMPLING, left]) + step / 2
         for mask, colour in (
             (preview.labels[name] == LESION, TRUTH),
-            (preview.probabilities[name] >= THRESHOLD, MARKED),
+            (preview.probabilities[name] >= THRESHOLD, PREDICTED),
         ):
             _draw_outlines(draw, mask, step, corner, colour)
         title = {"union": "Aggregate", "anterior": "Anterior", "posterior": "Posterior, from the front"}[name]
         _text(draw, (left / OVERSAMPLING, CAPTION - 20), title, INK)
     _text(draw, (MARGIN, 6), f"step {preview.step}", INK)
     _text(draw, (MARGIN + 85, 6), "label", TRUTH)
-    _text(draw, (MARGIN + 130, 6), "network", MARKED)
+    _text(draw, (MARGIN + 130, 6), "network", PREDICTED)
     return image.resize(whole, Image.Resampling.BOX)
 
 
 def most_labelled(crops: list[LabelledCrop]) -> LabelledCrop:
-    """The scan with the most labelled pixels: where there is most to see."""
+    """Return the scan with the most labelled pixels."""
     return max(crops, key=lambda crop: sum(int((label == LESION).sum()) for label in crop.labels.values()))
 
 
@@ -162,8 +166,8 @@ def _draw_outlines(
             draw.line([tuple(point) for point in closed.tolist()], fill=colour, width=OVERSAMPLING * 2, joint="curve")
 
 
-def _text(draw: ImageDraw, place: tuple[float, float], text: str, colour: Colour) -> None:
+def _text(draw: ImageDraw, position: tuple[float, float], text: str, colour: Colour) -> None:
     from PIL import ImageFont
 
     font = ImageFont.load_default(14 * OVERSAMPLING)
-    draw.text((place[0] * OVERSAMPLING, place[1] * OVERSAMPLING), text, fill=colour, font=font)
+    draw.text((position[0] * OVERSAMPLING, position[1] * OVERSAMPLING), text, fill=colour, font=font)

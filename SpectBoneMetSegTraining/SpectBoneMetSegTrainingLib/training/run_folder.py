@@ -1,9 +1,9 @@
-"""The folder of a training: configuration, environment, logs, checkpoint, curves.
+"""The run folder of a training: configuration, environment, logs, checkpoint, curves.
 
     RUN/config.json  environment.json  checkpoint.npz  log.csv  validation.csv  curves.png  tensorboard/
 
-Everything can be cut off at any moment: files are replaced whole, and what was logged after the last checkpoint is
-forgotten when the training goes on, because those steps run again.
+A training may be killed at any moment: files are replaced as a whole, and log rows after the last checkpoint are
+removed when the training resumes, because those steps are repeated.
 """
 
 from __future__ import annotations
@@ -31,51 +31,56 @@ from .setup.config import TrainingConfig
 CHECKPOINT = "checkpoint.npz"
 LOG, VALIDATION = "log.csv", "validation.csv"
 VALIDATION_COLUMNS = ("step", "dice")
-#: Columns of the log that are not parts of the loss.
+#: Columns of the log that are not terms of the loss (times in seconds).
 FRAME_COLUMNS = ("step", "loss", "learning_rate", "seconds", "step_seconds", "waiting_seconds")
 
 
 def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
-    """Make the folder, or check that it holds this very training.
+    """Create the run folder, or check that it holds the same training.
+
+    Args:
+        run: the folder.
+        config: options of the training.
+        data: folder of its data set.
 
     Raises:
-        UserError: it holds another training, or cannot be written.
+        UserError: the folder holds another training, or cannot be written.
     """
-    asked = {"data": str(data.resolve()), **config.to_dict()}
+    requested = {"data": str(data.resolve()), **config.to_dict()}
     settings = run / "config.json"
     if settings.exists():
-        # An older program's run lacks the options that came later; it was trained with what is now their default.
-        first = TrainingConfig().to_dict()
-        held = {**first, **read_json(settings)}
-        held["network"] = {**first["network"], **held["network"]}
-        if held != asked:
+        # A run of an older version lacks newer options; it was trained with what is now their default.
+        defaults = TrainingConfig().to_dict()
+        held = {**defaults, **read_json(settings)}
+        held["network"] = {**defaults["network"], **held["network"]}
+        if held != requested:
             raise UserError(
-                f"{run} holds a training with other options ({_differences(held, asked)}); give it the same ones to go "
-                "on, or choose another run. Its schedule was made for its steps: to learn for longer, start a new "
-                "run that starts from its model.",
+                f"{run} holds a training with other options ({_differences(held, requested)}); give the same ones "
+                "to resume it, or choose another run. Its learning-rate schedule was made for its steps: to train "
+                "longer, start a new run that starts from its model.",
                 "run_folder",
                 "start",
             )
         begun = read_json(run / "environment.json").get("backend", "tensorflow")
         if begun != use_backend():
-            # Every backend rounds in its own way: it would not end as an unbroken training does.
+            # Backends round differently: the result would differ from an uninterrupted training.
             raise UserError(
-                f"{run} was begun with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another run.",
+                f"{run} was started with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another run.",
                 "run_folder",
             )
         return
     try:
         write_json(run / "environment.json", environment())
-        # The configuration comes last: a folder with one is whole.
-        write_json(settings, asked)
+        # The configuration is written last: a folder that has one is complete.
+        write_json(settings, requested)
     except OSError as error:
         raise UserError(f"{run} cannot be written ({error.strerror}); choose another run.", "run_folder") from error
 
 
-def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """What two trainings were asked differently, "steps 100 instead of 200" say; of the network each part by itself."""
+def _differences(held: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
+    """List the options that differ, such as "steps 100 instead of 200"; those of the network one by one."""
     flat = []
-    for values in (held, asked):
+    for values in (held, requested):
         network = values.get("network")
         own = {name: value for name, value in values.items() if name != "network"}
         flat.append({**own, **(network if isinstance(network, dict) else {"network": network})})
@@ -84,7 +89,7 @@ def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Versions and machine, for the run folder and the model card."""
+    """Return versions and machine, for the run folder and the model card."""
     from importlib import import_module
 
     backend = use_backend()
@@ -103,14 +108,18 @@ def environment() -> dict[str, str]:
 
 
 def training_seconds(run: Path) -> float:
-    """Seconds a run has trained up to its last checkpoint, pauses left out; 0 without one."""
+    """Return the seconds that a run has trained up to its last checkpoint, without pauses; 0 without a checkpoint."""
     saved = load_checkpoint(run)
     return float(saved["seconds"]) if saved else 0.0
 
 
 def save_checkpoint(run: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Replace the checkpoint; the last whole one survives a cut at any moment."""
-    # One name for all processes, so that what a killed one leaves is written over.
+    """Replace the checkpoint; the previous one survives a kill at any moment.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    # The same name for all processes, so that the leftover of a killed one is overwritten.
     part = run / "checkpoint.part.npz"
     try:
         with part.open("wb") as file:
@@ -124,10 +133,10 @@ def save_checkpoint(run: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load_checkpoint(run: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of the checkpoint, None if there is none.
+    """Read the arrays of the checkpoint; None if there is none.
 
     Raises:
-        UserError: it is damaged.
+        UserError: the checkpoint is damaged.
     """
     path = run / CHECKPOINT
     if not path.exists():
@@ -140,7 +149,7 @@ def load_checkpoint(run: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def append_row(path: Path, columns: Sequence[str], row: Sequence[float | int]) -> None:
-    """Add a row to a CSV file, and the header to a new one."""
+    """Append a row to a CSV file; a new file gets the header first."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -150,7 +159,7 @@ def append_row(path: Path, columns: Sequence[str], row: Sequence[float | int]) -
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The whole rows of a log as numbers; a last one cut short is left out."""
+    """Read the complete rows of a log as numbers; a truncated last row is left out."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -161,15 +170,17 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def validations_of(run: Path) -> list[dict[str, float]]:
-    """The looks at the validation patients: step and pooled Dice."""
+    """Return the validations of a run: step and pooled Dice of each."""
     return read_rows(run / VALIDATION)
 
 
 def cut_logs(run: Path, step: int, added: Sequence[str] = ()) -> None:
-    """Forget what was logged at `step` and later, and draw TensorBoard's files anew from what is left.
+    """Remove the log rows from `step` on, and TensorBoard's files, which `EventLog` writes again from the rest.
 
     Args:
-        added: columns of LOG that an older program's run lacks; nan in its rows.
+        run: the run folder.
+        step: first step that will be repeated.
+        added: columns of LOG that a run of an older version lacks; NaN in its rows.
     """
     for name in (LOG, VALIDATION):
         path = run / name
@@ -188,7 +199,7 @@ def cut_logs(run: Path, step: int, added: Sequence[str] = ()) -> None:
 
 
 class EventLog:
-    """TensorBoard event files of a run, written by TensorFlow's core: a training with another backend has none."""
+    """TensorBoard event files of a run, written by TensorFlow; trainings with another backend have none."""
 
     def __init__(self, run: Path) -> None:
         import keras
@@ -206,7 +217,7 @@ class EventLog:
             self.write(int(row["step"]), {"validation/dice": row["dice"]})
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Add scalars."""
+        """Write scalars by name."""
         if self._writer is None:
             return
         import tensorflow as tf
@@ -218,23 +229,23 @@ class EventLog:
                 tf.summary.write(name, tf.constant(value, tf.float32), step, metadata)
 
     def flush(self) -> None:
-        """Bring what was written to disk."""
+        """Flush the event files to disk."""
         if self._writer is not None:
             self._writer.flush()
 
 
 def plot_curves(run: Path) -> None:
-    """Draw training loss and validation Dice of a run to curves.png."""
+    """Plot training loss and validation Dice of a run to curves.png."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = read_rows(run / LOG)
-    looks = read_rows(run / VALIDATION)
+    validations = read_rows(run / VALIDATION)
     if not rows:
         return
-    figure = Figure(figsize=(7, 6 if looks else 4), layout="constrained")
+    figure = Figure(figsize=(7, 6 if validations else 4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2 if looks else 1, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(2 if validations else 1, 1, sharex=True, squeeze=False)[:, 0]
     steps = np.array([row["step"] for row in rows])
     width = max(1, len(rows) // 50)
     axes[0].plot(steps, [row["loss"] for row in rows], color="0.8", linewidth=0.6, label="every step")
@@ -244,9 +255,10 @@ def plot_curves(run: Path) -> None:
         axes[0].plot(steps[width - 1 :], smooth, label=f"{name.replace('_', ' ')}, mean of {width} steps")
     axes[0].set_ylabel("training loss")
     axes[0].legend(frameon=False)
-    if looks:
-        best = max(looks, key=lambda row: row["dice"])
-        axes[1].plot([row["step"] for row in looks], [row["dice"] for row in looks], marker=".", color="tab:green")
+    if validations:
+        best = max(validations, key=lambda row: row["dice"])
+        dices = [row["dice"] for row in validations]
+        axes[1].plot([row["step"] for row in validations], dices, marker=".", color="tab:green")
         axes[1].plot(best["step"], best["dice"], "o", color="tab:green", label=f"kept: {best['dice']:.3f}")
         axes[1].set_ylabel("pooled Dice, validation")
         axes[1].legend(frameon=False)

@@ -1,4 +1,4 @@
-"""Everything a training carries from step to step: network, optimiser, averaged network, the best one so far."""
+"""State of a training from step to step: network, optimiser, EMA network, best weights in validation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class TrainingState:
-    """Network, optimiser and averages, stepped, saved and restored together.
+    """Network, optimiser and exponential moving average (EMA) of the weights, saved and restored together.
 
-    The average runs over all variables, BatchNorm's moving statistics included: they belong to the weights they were
+    The EMA runs over all variables, BatchNorm's moving statistics included: these belong to the weights that they were
     measured with, so averaged weights need averaged statistics (as in Tarvainen & Valpola's mean teacher).
+
+    Attributes:
+        best: early stopping on the validation score.
     """
 
     def __init__(self, config: TrainingConfig, devices: Sequence[str] | None = None) -> None:
@@ -36,12 +39,12 @@ class TrainingState:
         self._best_weights: list[NDArray[Any]] | None = None
 
     def start_from(self, weights: list[NDArray[Any]]) -> None:
-        """Give network and average these weights, `get_weights()` of a network of the same shape."""
+        """Set network and EMA network to these weights, `get_weights()` of a network of the same shape."""
         self._network.set_weights(weights)
         self._average.set_weights(weights)
 
     def step(self, number: int, batch: Batch) -> dict[str, float]:
-        """One gradient step; returns "loss" and its parts."""
+        """Take one gradient step; return "loss" and its parts."""
         config = self._config
         return self._step(
             batch,
@@ -51,22 +54,22 @@ class TrainingState:
         )
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (batch, rows, columns, outputs) of the averaged network."""
+        """Return the EMA network's probability maps (batch, rows, columns, outputs)."""
         return self._predict(inputs)
 
     def record_validation(self, score: float) -> None:
-        """Note the averaged network's score on the validation patients; the best one's weights are kept."""
+        """Record the EMA network's score on the validation patients; keep its weights if it is the best so far."""
         if self.best.update(score):
             self._best_weights = self._average.get_weights()
 
     def result(self) -> keras.Model:
-        """The averaged network: the best one seen in validation, without validation the last one."""
+        """Return the EMA network with the best validation score; without validation the last one."""
         network = build_network(self._config.network)
         network.set_weights(self._best_weights or self._average.get_weights())
         return network
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that a checkpoint needs, by name."""
+        """Return all arrays of a checkpoint by name."""
         from keras.ops import convert_to_numpy
 
         arrays = {f"v{i}": convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
@@ -74,7 +77,7 @@ class TrainingState:
         return {**arrays, "score": np.array(self.best.score), "looks_since": np.array(self.best.validations_since)}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Go back to what `arrays` gave."""
+        """Restore the state from the arrays of a checkpoint."""
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"v{i}"])
         self.best = EarlyStopping(float(arrays["score"]), int(arrays["looks_since"]))

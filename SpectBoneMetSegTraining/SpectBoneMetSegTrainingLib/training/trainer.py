@@ -1,4 +1,4 @@
-"""Training of the network on a data set of crops: any method, with checkpoints, validation and resume."""
+"""Training loop: any method, with validation, early stopping, checkpoints and resume."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from .validation import CachedPredictions, CasePredictor, pooled_dice
 if TYPE_CHECKING:
     import keras
 
-#: A checkpoint after so many steps or seconds, whichever comes first.
+#: Steps and seconds between checkpoints, whichever comes first.
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 
 StepProgress = Callable[[int, int, float, Pace], None]
 
 
 class TrainingInterruptedError(Exception):
-    """Raised by `progress`: save a checkpoint and end; the training can go on from this very step."""
+    """Raised by `progress` to save a checkpoint and end the training, which can resume from this step."""
 
 
 class ValidationCallback(Protocol):
-    """Called after every look at the validation patients."""
+    """Callback of `train`, called after every validation."""
 
-    def __call__(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
-        """Show what the network does now.
+    def __call__(self, step: int, dice: float, predict: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
+        """Show or store the network's predictions.
 
         Args:
-            step: gradient steps learnt.
-            dice: pooled, of all validation patients.
-            says: what the averaged network says of a case.
-            load: gives a case by its name.
+            step: gradient steps taken so far.
+            dice: pooled Dice of all validation patients.
+            predict: returns the EMA network's probability map of a case.
+            load: returns a case by its name.
         """
 
 
@@ -62,23 +62,24 @@ def train(
     cache_bytes: int = CACHE_BYTES,
     on_validation: ValidationCallback | None = None,
 ) -> keras.Model:
-    """Train, or go on where a run in this folder was broken off, and return the averaged network.
+    """Train, or resume the run in this folder, and return the EMA network with the best validation score.
 
-    Broken off at any moment and taken up again on the same machine, it ends with the same weights to the last bit:
-    batches are a function of seed and step, the checkpoint holds everything else, operations are deterministic.
+    A training that is interrupted at any moment and resumed on the same machine ends with the same weights, bit for
+    bit: batches are a function of seed and step, the checkpoint holds everything else, operations are deterministic.
 
     Args:
         data: data set.
-        run: folder for configuration, log, curves and checkpoints.
+        run: folder for configuration, log, curves and checkpoint.
+        config: options of the training.
         progress: called with step, steps, loss and pace. An exception that it raises ends the training;
             TrainingInterruptedError saves a checkpoint of that step first.
-        devices: TensorFlow's, to share the work, None for every GPU there is; the other backends use one.
-        cache_bytes: memory for cases read from disk.
-        on_validation: called after every look at the validation patients.
+        devices: names of TensorFlow's devices to train on, None for all GPUs; the other backends use one.
+        cache_bytes: memory for cases read from disk, in bytes.
+        on_validation: called after every validation.
 
     Raises:
-        UserError: the folder holds another run or another process trains in it, options that cannot be trained, a
-            broken or too small data set, no model to start from.
+        UserError: the folder holds another run or another process trains in it, invalid options, a damaged or too
+            small data set, or the parent model is missing.
     """
     use_backend()
     config = with_start(config)
@@ -95,13 +96,13 @@ def train(
             TrainingState(config, devices),
             CropCache(data, cache_bytes, config.region, regions=config.network.regions),
         )
-        loop.go(progress, on_validation)
+        loop.run_steps(progress, on_validation)
         run_folder.plot_curves(run)
     return loop.state.result()
 
 
 class _TrainingLoop:
-    """The steps of one training with all that happens between them."""
+    """The loop of one training: steps, logs, validations, checkpoints."""
 
     def __init__(
         self, run: Path, config: TrainingConfig, cases: TrainingCases, state: TrainingState, load: CropCache
@@ -115,12 +116,12 @@ class _TrainingLoop:
             self.ended = bool(saved["ended"])
         elif config.start:
             state.start_from(start_weights(config))
-        # Also without a checkpoint: a run killed before its first one has logged steps that run again.
+        # Also without a checkpoint: a run killed before its first one has logged steps that will be repeated.
         run_folder.cut_logs(run, self.first, ("step_seconds", "waiting_seconds"))
         self.events = run_folder.EventLog(run)
 
-    def go(self, progress: StepProgress | None, on_validation: ValidationCallback | None) -> None:
-        """Step until the end, or until validation has seen enough."""
+    def run_steps(self, progress: StepProgress | None, on_validation: ValidationCallback | None) -> None:
+        """Train until the last step, or until early stopping."""
         config = self.config
         if self.ended:
             return
@@ -152,17 +153,17 @@ class _TrainingLoop:
                 break
 
     def _validate(self, done: int, on_validation: ValidationCallback | None) -> None:
-        """Measure the averaged network on the validation patients."""
-        said = CachedPredictions(self.state.predict, self.config.network)
-        dice = pooled_dice(said, map(self.load, self.cases.validation), self.config.network)
+        """Measure the EMA network on the validation patients."""
+        predict = CachedPredictions(self.state.predict, self.config.network)
+        dice = pooled_dice(predict, map(self.load, self.cases.validation), self.config.network)
         if np.isnan(dice):
-            # No lesion among these patients: a look that measures nothing neither keeps weights nor ends the training.
+            # No lesion among these patients: without a Dice, weights are not kept and early stopping does not count.
             return
         self.state.record_validation(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))
         self.events.write(done, {"validation/dice": dice})
         if on_validation:
-            on_validation(done, dice, said, self.load)
+            on_validation(done, dice, predict, self.load)
 
     def _log(self, step: int, parts: dict[str, float], seconds: float, watch: Stopwatch) -> None:
         loss = parts["loss"]

@@ -1,4 +1,4 @@
-"""Looks at the validation patients during a training, and what follows from them."""
+"""Validation during training: whole-case predictions, pooled Dice and early stopping."""
 
 from __future__ import annotations
 
@@ -18,62 +18,64 @@ from .sampling.patches import target_channels
 if TYPE_CHECKING:
     import keras
 
+#: A pixel is predicted lesion from this probability on.
 THRESHOLD = 0.5
 
-#: (images, rows, columns, inputs), whose size the pooling divides -> (images, rows, columns, outputs).
+#: (images, rows, columns, inputs) -> (images, rows, columns, outputs); rows and columns are divisible by the pooling.
 PredictBatch = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-#: A case -> (rows, columns, outputs) probabilities.
+#: A case -> (rows, columns, outputs) probability map.
 CasePredictor = Callable[[LabelledCrop], NDArray[np.float32]]
-#: Of what is said at one look so much is kept in memory: about 100 scans of the whole body.
+#: Memory for the predictions of one validation: about 100 scans of the whole body.
 PREDICTION_CACHE_BYTES = 2**28
 
 
-def pooled_dice(says: CasePredictor, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
-    """Dice of probability >= THRESHOLD over all pixels that are judged, of all cases and outputs together.
+def pooled_dice(predict: CasePredictor, crops: Iterable[LabelledCrop], network: NetworkConfig) -> float:
+    """Compute the Dice of probability >= THRESHOLD, pooled over the valid pixels of all cases and outputs.
 
-    NaN without a lesion in the truth: there is nothing to measure.
+    NaN if no lesion is labelled: there is nothing to measure.
 
     Args:
+        predict: returns the probability map of a case.
         crops: whole cases, one after the other.
         network: names the channels.
     """
-    hit = marked = true = 0.0
+    overlap = predicted = true = 0.0
     for crop in crops:
         label, weight = target_channels(crop, network.outputs)
-        mark = (says(crop) >= THRESHOLD) * weight
-        hit += float((mark * label).sum())
-        marked += float(mark.sum())
+        mask = (predict(crop) >= THRESHOLD) * weight
+        overlap += float((mask * label).sum())
+        predicted += float(mask.sum())
         true += float((label * weight).sum())
-    return 2 * hit / (marked + true) if true else float("nan")
+    return 2 * overlap / (predicted + true) if true else float("nan")
 
 
 class CachedPredictions:
     """A `CasePredictor` that predicts every case once and keeps the result, up to PREDICTION_CACHE_BYTES in all."""
 
     def __init__(self, predict: PredictBatch, network: NetworkConfig) -> None:
-        """Nothing is asked yet; the network must not learn while this is asked."""
+        """Start with an empty cache; the weights must not change while it is in use."""
         self._predict, self._network = predict, network
-        self._kept: dict[str, NDArray[np.float32]] = {}
+        self._cache: dict[str, NDArray[np.float32]] = {}
         self._bytes = 0
 
     def __call__(self, crop: LabelledCrop) -> NDArray[np.float32]:
-        """(rows, columns, outputs) probabilities."""
-        if crop.case in self._kept:
-            return self._kept[crop.case]
-        said = predict_whole(self._predict, crop, self._network)
-        self._bytes += said.nbytes
+        """Return the (rows, columns, outputs) probability map of a case."""
+        if crop.case in self._cache:
+            return self._cache[crop.case]
+        prediction = predict_whole(self._predict, crop, self._network)
+        self._bytes += prediction.nbytes
         if self._bytes <= PREDICTION_CACHE_BYTES:
-            self._kept[crop.case] = said
-        return said
+            self._cache[crop.case] = prediction
+        return prediction
 
 
 def predict_whole(predict: PredictBatch, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
-    """(rows, columns, outputs) probabilities of a whole case, filled up to what the pooling divides meanwhile."""
+    """Return the (rows, columns, outputs) probability map of a whole case, padded for the pooling and cropped again."""
     return _whole(predict, inputs_of(crop, network), network)
 
 
 def single_image_predictor(network: keras.Model, config: NetworkConfig) -> Predict:
-    """What a network says of one image."""
+    """Return a function that predicts one image of any size with a network."""
     predict = probabilities(network)
     return lambda inputs: _whole(predict, inputs, config)
 
@@ -84,19 +86,24 @@ def _whole(predict: PredictBatch, inputs: NDArray[np.float32], network: NetworkC
 
 
 class EarlyStopping:
-    """The best look at the validation patients, and how many looks ago it was."""
+    """Track the best validation score, and stop after `patience` validations without improvement.
+
+    Attributes:
+        score: best validation score so far.
+        validations_since: validations since then, all without improvement.
+    """
 
     def __init__(self, score: float = -1.0, validations_since: int = 0) -> None:
         self.score = score
         self.validations_since = validations_since
 
     def update(self, score: float) -> bool:
-        """Note a look; True if it is the best."""
+        """Record the score of a validation; return whether it is the best so far."""
         better = score > self.score
         self.score = max(score, self.score)
         self.validations_since = 0 if better else self.validations_since + 1
         return better
 
     def should_stop(self, patience: int) -> bool:
-        """Whether `patience` looks in a row brought nothing; never for 0."""
+        """Whether `patience` validations in a row brought no improvement; never for 0."""
         return 0 < patience <= self.validations_since

@@ -1,4 +1,4 @@
-"""`spectbonemetseg adapt`: the plan is told and kept, patients left out judge, and the page says what came of it."""
+"""`spectbonemetseg adapt`: the plan is printed and stored, held-out patients evaluate, the report has the result."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def adapted(discs, parent, tmp_path_factory):
     return SimpleNamespace(data=data, output=output, command=command, out=out.getvalue(), err=err.getvalue())
 
 
-def test_a_model_is_adapted_judged_by_those_left_out_and_shown(adapted, small):
+def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
     summary = json.loads(adapted.out)
-    assert summary["patients"] == 6, "everybody is judged, none by what learnt from them"
+    assert summary["patients"] == 6, "every patient is predicted, by a model not trained on them"
     assert "2 short trainings" in adapted.err
     assert summary["steps"] in (2, 4, 6, 8)
     model = find_model(adapted.output)
@@ -66,13 +66,13 @@ def test_a_model_is_adapted_judged_by_those_left_out_and_shown(adapted, small):
     assert model.card.parent.startswith("first 1, SHA-256 ")
     assert model.card.training["cases"] == 6
     assert model.card.training["unlabelled_cases"] == 2
-    assert "left out" in model.card.metrics["validation"]["what"]
+    assert "cross-validation" in model.card.metrics["validation"]["what"]
     assert comparison_of(model).patients == 6
     page = (adapted.output.with_name("mine-adapt") / "result.html").read_text()
     assert summary["use_it"] == ("verdict good" in page)
     for words in ("Research use only", "What changed", "gained most", "lost most", "95 % interval"):
         assert words in page
-    # Asked again it finds everything done.
+    # Repeated, it finds everything done.
     before = model.card.sha256
     assert main(adapted.command, FURTHER) == 0
     assert find_model(adapted.output).card.sha256 == before
@@ -104,16 +104,16 @@ def test_a_region_that_is_not_known_is_refused(discs, parent, small, tmp_path, c
     data = discs(tmp_path / "d", ["train"] * 6)
     command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine")]
     assert main([*command, "--region", "whole-body"], FURTHER) == 2
-    assert "knows the thorax alone" in capsys.readouterr().err
+    assert "covers the thorax only" in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
 
 
-def test_the_reason_is_the_models_where_it_knows_no_more(adapted):
-    assert "for first knows no more" in adapted.err
+def test_the_reason_is_the_models_region_if_it_covers_no_more(adapted):
+    assert "because first covers no more" in adapted.err
     assert "--region" not in adapted.err, "advice that leads to a refusal"
 
 
-def test_what_was_begun_on_other_patients_is_not_gone_on_with(discs, adapted, small, tmp_path, capsys):
+def test_a_run_started_on_other_patients_is_not_resumed(discs, adapted, small, tmp_path, capsys):
     grown = str(discs(tmp_path / "d", ["train"] * 8))
     command = [grown if argument == str(adapted.data) else argument for argument in adapted.command]
     assert main(command, FURTHER) == 1

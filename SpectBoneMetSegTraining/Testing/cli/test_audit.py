@@ -39,7 +39,7 @@ def test_an_audit_writes_a_page_that_says_whether_to_adapt(taught, discs, tmp_pa
     assert summary["patients"] == 4
     assert summary["adapt"] == ("Adapt it" in told.err)
     text = page.read_text()
-    for words in ("Research use only", "By size", "Can its confidence be believed?", "reads worst", "95 % interval"):
+    for words in ("Research use only", "By size", "Calibration of the confidence", "worst scans", "95 % interval"):
         assert words in text
     assert text.count("<img") == len(summary["worst"])
 
@@ -48,7 +48,7 @@ def test_patients_that_the_model_knows_are_told(taught, tmp_path):
     model, data = taught
     page = tmp_path / "audit.html"
     assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
-    assert "these figures flatter it" in page.read_text()
+    assert "these figures are too optimistic" in page.read_text()
 
 
 @pytest.mark.parametrize("words", [[], ["--data", "x", "--labelled", "y"], ["--data", "x", "--output", "page.txt"]])

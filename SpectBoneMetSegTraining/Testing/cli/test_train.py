@@ -83,7 +83,7 @@ def test_eq_7_alone_needs_no_labelled_scan_at_all(discs, tmp_path, capsys):
 def test_a_set_of_test_patients_alone_is_refused_by_eq_7_too(discs, tmp_path, capsys):
     tests = discs(tmp_path / "tests", ["test"] * 3)
     assert train(tests, tmp_path / "tiny", "--method", "unsupervised", *SMALL) == 1
-    assert "no scan to learn from" in capsys.readouterr().err
+    assert "no scan to train on" in capsys.readouterr().err
 
 
 def test_a_budget_of_one_patient_says_that_its_figures_flatter(mixed, tmp_path):
@@ -148,13 +148,13 @@ def test_a_measurement_on_learnt_patients_says_so(mixed, parent, tmp_path, capsy
 
     known, err = measured("train")
     assert known == {"taught": 4, "validated": 2}
-    assert "of 6, 4 taught it and 2 chose its thresholds" in err
+    assert "of 6, it was trained on 4 and 2 chose its thresholds" in err
     known, err = measured("validation")
     assert known == {"taught": 0, "validated": 2}
     assert "of 2, 2 chose its thresholds" in err
     known, err = measured("test")
     assert known == {"taught": 0, "validated": 0}
-    assert "flatter" not in err
+    assert "too optimistic" not in err
     # What the parent had learnt, its child knows as well.
     options = ["--start", str(parent), "--batch", "2", "--patch", "32", "--labels", "1"]
     assert train(mixed, tmp_path / "child", *options) == 0

@@ -1,4 +1,4 @@
-"""Thresholds beside the model, and the simulator beside a real scan."""
+"""Threshold baselines, and calibration of the simulator against a real scan."""
 
 import csv
 
@@ -20,13 +20,13 @@ def disc(hot=200.0):
 
 
 @pytest.mark.parametrize("name", baselines())
-def test_every_baseline_marks_a_lone_hot_square_and_not_the_air(name):
-    marks = baselines()[name](disc())
-    assert marks[44:48, 44:48].all()
-    assert not marks[:5].any()
+def test_every_baseline_segments_a_lone_hot_square_and_not_the_air(name):
+    mask = baselines()[name](disc())
+    assert mask[44:48, 44:48].all()
+    assert not mask[:5].any()
 
 
-def test_a_higher_factor_marks_less():
+def test_a_higher_factor_segments_less():
     counts = disc(60.0)
     assert times_median(4.0)(counts).sum() < times_median(1.5)(counts).sum()
 

@@ -1,4 +1,4 @@
-"""Calibration and ranking of areas and scans, counted by hand."""
+"""Calibration and discrimination of the confidence of detections and scans, against worked examples."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from SpectBoneMetSegTrainingLib.evaluation.confidence_figures import (
 from SpectBoneMetSegTrainingLib.training.outcome.calibration import cross_fitted, fit_confidence
 
 SHAPE = (64, 48)
-PLACES = {"hit": slice(4, 9), "missed": slice(20, 25), "unsure": slice(36, 41), "false": slice(52, 57)}
+ROWS = {"hit": slice(4, 9), "missed": slice(20, 25), "ignored": slice(36, 41), "false": slice(52, 57)}
 
 
 def case(name="a", posterior=False, values=(LESION, LESION, IGNORE)):
-    """A scan with marks on a lesion, on what is not to be judged and on nothing, and a lesion without a mark."""
+    """A scan with detections on a lesion, on an "ignore" lesion and on background, and a missed lesion."""
     counts = {"anterior": np.full(SHAPE, 20, np.float32)}
     label = np.full(SHAPE, BACKGROUND, np.uint8)
     probability = np.zeros(SHAPE, np.float32)
-    for (what, rows), value in zip(PLACES.items(), (*values, BACKGROUND), strict=True):
+    for (kind, rows), value in zip(ROWS.items(), (*values, BACKGROUND), strict=True):
         label[rows, 8:14] = value
-        if what != "missed":
+        if kind != "missed":
             probability[rows, 8:14] = 0.8
     labels, maps = {"anterior": label}, {"anterior": probability}
     if posterior:
@@ -38,34 +38,34 @@ def case(name="a", posterior=False, values=(LESION, LESION, IGNORE)):
 
 
 @pytest.mark.parametrize("posterior", [False, True])
-def test_an_area_is_true_on_a_lesion_unknown_on_what_is_not_judged_and_false_elsewhere(posterior):
-    [judged] = scan_detections([case(posterior=posterior)], Limits())
-    np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
-    assert judged.diseased is True
-    assert judged.max_probability == pytest.approx(0.8)
+def test_a_detection_is_true_on_a_lesion_unknown_on_ignore_and_false_elsewhere(posterior):
+    [scan] = scan_detections([case(posterior=posterior)], Limits())
+    np.testing.assert_array_equal(scan.true, [1, np.nan, 0])
+    assert scan.diseased is True
+    assert scan.max_probability == pytest.approx(0.8)
 
 
-def test_an_area_seen_from_behind_is_judged_where_it_lies():
+def test_a_detection_in_the_posterior_view_is_compared_at_its_own_position():
     crop, maps = case()
     turned = LabelledCrop("a", {"posterior": crop.counts["anterior"]}, {"posterior": crop.labels["anterior"]}, {}, [])
-    [judged] = scan_detections([(turned, {"posterior": maps["anterior"]})], Limits())
-    np.testing.assert_array_equal(judged.true, [1, np.nan, 0])
+    [scan] = scan_detections([(turned, {"posterior": maps["anterior"]})], Limits())
+    np.testing.assert_array_equal(scan.true, [1, np.nan, 0])
 
 
-def test_a_scan_is_ill_well_or_unsure():
+def test_a_scan_is_diseased_healthy_or_unknown():
     kinds = [(LESION, LESION, IGNORE), (BACKGROUND, BACKGROUND, IGNORE), (BACKGROUND,) * 3]
     scans = scan_detections([case(str(number), values=values) for number, values in enumerate(kinds)], Limits())
     assert [scan.diseased for scan in scans] == [True, None, False]
 
 
-def test_a_scan_without_areas_and_a_flagged_one():
+def test_a_scan_without_detections_and_a_flagged_one():
     crop, maps = case()
     flagged = LabelledCrop("b", crop.counts, crop.labels, {}, [], ("superscan",))
-    [judged] = scan_detections([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
-    assert judged.features.shape == (0, len(AREA_FEATURES))
+    [scan] = scan_detections([(crop, {"anterior": 0 * maps["anterior"]}), (flagged, maps)], Limits())
+    assert scan.features.shape == (0, len(AREA_FEATURES))
 
 
-def test_reliability_is_counted_by_hand():
+def test_reliability_of_a_worked_example():
     figures = reliability([0.25, 0.25, 0.85, 0.85, None], np.array([0.0, 1.0, 1.0, 1.0, 1.0]))
     # Two bins of two: (1 - 0.5) / 4 and (2 - 1.7) / 4.
     assert figures == {"n": 4, "true": 3, "ece": 0.2, "auroc": 0.8333, "brier": 0.1675, "brier_of_base_rate": 0.1875}
@@ -85,23 +85,23 @@ def test_auroc_is_the_share_of_pairs_in_order(pairs):
 
 
 def many(count, seed):
-    """Scans whose areas are lesions as often as their probability says; half of them ill."""
+    """Scans with calibrated detections; half of them show disease."""
     rng = np.random.default_rng(seed)
     scans = []
     for number in range(count):
         label, probability = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.float32)
-        ill = number % 2 == 0
+        diseased = number % 2 == 0
         for row in (4, 20, 36, 52):
             value = rng.uniform(0.55, 0.95)
             probability[row : row + 5, 8:14] = value
-            if ill and rng.random() < 2 * value - 1:
+            if diseased and rng.random() < 2 * value - 1:
                 label[row : row + 5, 8:14] = LESION
         crop = LabelledCrop(f"c{number}", {"anterior": np.full(SHAPE, 20, np.float32)}, {"anterior": label}, {}, [])
         scans.append((crop, {"anterior": probability}))
     return scan_detections(scans, Limits())
 
 
-def test_a_fit_says_the_right_share_on_others_and_cross_fitting_agrees():
+def test_a_fit_is_calibrated_on_other_scans_and_cross_validation_agrees():
     scans = many(60, 0)
     confidence = fit_confidence(scans)
     for figures in (confidence_figures(many(60, 1), confidence), cross_fitted(scans, {})):
@@ -111,8 +111,8 @@ def test_a_fit_says_the_right_share_on_others_and_cross_fitting_agrees():
         assert figures["scans"]["n"] == 60
 
 
-def test_too_few_areas_of_a_kind_fit_nothing_and_patients_all_ill_say_nothing_of_scans():
+def test_too_few_detections_of_a_class_give_no_fit_and_only_diseased_patients_no_model_of_scans():
     assert fit_confidence([]) is None
     assert fit_confidence(many(2, 0)) is None
-    ill = [scan for scan in many(60, 0) if scan.diseased]
-    assert fit_confidence(ill).scan is None
+    diseased = [scan for scan in many(60, 0) if scan.diseased]
+    assert fit_confidence(diseased).scan is None

@@ -1,4 +1,4 @@
-"""Which marks are which lesions, and lesions found against false alarms."""
+"""Matching of detections to lesions, and FROC counts."""
 
 import numpy as np
 import pytest
@@ -28,11 +28,11 @@ def label_of(*lesions, ignored=()):
     return label
 
 
-def match(marked, lesions, ignored=()):
-    return match_lesions(marked, label_of(*lesions, ignored=ignored), lesions)
+def match(mask, lesions, ignored=()):
+    return match_lesions(mask, label_of(*lesions, ignored=ignored), lesions)
 
 
-def test_a_mark_matches_from_a_tenth_of_common_area_on():
+def test_a_detection_matches_from_an_iou_of_a_tenth_on():
     lesion = box((0, 2), (0, 5))  # ten pixels
     assert [pair[0] for pair in match(box((0, 1), (0, 1)), [lesion]).pairs] == [0]
     hardly = box((1, 11), (4, 5))  # one of nineteen pixels in common
@@ -40,50 +40,50 @@ def test_a_mark_matches_from_a_tenth_of_common_area_on():
     assert (result.pairs, result.unmatched) == ([], 1)
 
 
-def test_one_mark_over_two_lesions_is_one_of_them_and_the_other_is_missed():
+def test_one_detection_over_two_lesions_matches_one_and_the_other_is_missed():
     small, large = box((2, 4), (2, 4)), box((2, 6), (6, 10))
     result = match(box((2, 6), (2, 10)), [small, large])
     assert [pair[0] for pair in result.pairs] == [1]
     assert result.unmatched == 0
 
 
-def test_two_marks_on_one_lesion_are_one_match_and_one_false_mark():
+def test_two_detections_on_one_lesion_are_one_match_and_one_unmatched():
     lesion = box((2, 6), (2, 8))
     larger, smaller = box((2, 6), (2, 5)), box((2, 6), (6, 8))
     result = match(larger | smaller, [lesion])
-    ((_, mark),) = result.pairs
-    np.testing.assert_array_equal(mark, larger)
+    ((_, detection),) = result.pairs
+    np.testing.assert_array_equal(detection, larger)
     assert result.unmatched == 1
 
 
-def test_as_many_lesions_as_possible_are_paired_even_at_some_cost_of_overlap():
-    # The long mark fits the first lesion best, but it is the only one the second can have.
+def test_as_many_lesions_as_possible_are_matched_even_at_some_cost_of_overlap():
+    # The long detection fits the first lesion best, but it is the only one that overlaps the second.
     first, second = box((0, 4), (0, 8)), box((0, 4), (8, 10))
     long, short = box((0, 2), (0, 10)), box((3, 4), (0, 8))
     result = match(long | short, [first, second])
     assert sorted(pair[0] for pair in result.pairs) == [0, 1]
 
 
-def test_marks_on_ignored_lesions_are_neither_right_nor_wrong():
+def test_detections_on_ignored_lesions_are_not_counted():
     ignored = box((8, 12), (8, 12))
     assert match(ignored, [], [ignored]).unmatched == 0
-    # A mark that runs from a lesion into an ignored one is judged by the rest of it.
+    # For a detection that extends from a lesion into an ignored one, only the rest of it counts.
     large, lesion = box((4, 12), (8, 16)), box((8, 12), (7, 8))
     assert len(match(lesion | large, [lesion], [large]).pairs) == 1
 
 
-def test_no_mark_or_no_lesion_gives_no_pair():
+def test_without_detection_or_lesion_there_is_no_pair():
     nothing = np.zeros(SHAPE, bool)
     assert match(nothing, [box((0, 2), (0, 2))]) == match(nothing, [])
     assert match(box((0, 2), (0, 2)), []).unmatched == 1
 
 
 @given(hnp.arrays(bool, SHAPE), st.permutations(range(3)))
-def test_the_order_of_the_lesions_does_not_matter(marked, order):
+def test_the_order_of_the_lesions_does_not_matter(mask, order):
     lesions = [box((0, 4), (0, 4)), box((6, 9), (2, 12)), box((12, 16), (9, 16))]
-    one, two = match(marked, lesions), match(marked, [lesions[i] for i in order])
+    one, two = match(mask, lesions), match(mask, [lesions[i] for i in order])
     assert (len(one.pairs), one.unmatched) == (len(two.pairs), two.unmatched)
-    assert all((lesions[index] & mark).any() for index, mark in one.pairs)
+    assert all((lesions[index] & detection).any() for index, detection in one.pairs)
 
 
 def test_froc_counts_of_a_worked_example():
@@ -99,7 +99,7 @@ def test_froc_counts_of_a_worked_example():
     assert at[0.6] == (1, 2)
     assert at[0.9] == (1, 1)
     assert at[0.95] == (0, 1)
-    # A mark needs its least number of pixels.
+    # A detection needs a minimum number of pixels.
     found, alarms = froc_counts(probability, label_of(*lesions), lesions, 4)
     assert (found.max(), alarms.max()) == (0, 1)
 
@@ -118,9 +118,9 @@ def test_each_point_of_the_curve_is_the_comparison_at_that_threshold(probability
     instances[0, lesions[0]], instances[0, lesions[1]] = 1, 2
     found, alarms = froc_counts(probability, label, lesions, 1)
     assert (np.diff(found) <= 0).all()
-    for place in range(0, len(THRESHOLDS), 6):
-        counts = compare(probability >= THRESHOLDS[place], label, instances, {1, 2})
-        assert (found[place], alarms[place]) == (counts.found, counts.false_alarms)
+    for index in range(0, len(THRESHOLDS), 6):
+        counts = compare(probability >= THRESHOLDS[index], label, instances, {1, 2})
+        assert (found[index], alarms[index]) == (counts.found, counts.false_alarms)
 
 
 def test_sensitivity_is_read_at_a_threshold_that_can_be_set():

@@ -1,4 +1,4 @@
-"""Overlap and lesion-wise figures against numbers worked out by hand."""
+"""Pixel-wise and lesion-wise metrics against worked examples."""
 
 import numpy as np
 import pytest
@@ -32,11 +32,11 @@ def scene():
 
 def test_figures_of_a_worked_example():
     label, instances = scene()
-    marked = np.zeros((12, 12), bool)
-    marked[0:2, 1:4] = True  # four of six pixels of lesion 1 and two beside it
-    marked[8, 8] = marked[9, 9] = True  # a false alarm of two pixels that touch at a corner
-    marked[11, 11] = True  # another of one pixel
-    counts = compare(marked, label, instances, {1, 2})
+    mask = np.zeros((12, 12), bool)
+    mask[0:2, 1:4] = True  # four of six pixels of lesion 1 and two next to it
+    mask[8, 8] = mask[9, 9] = True  # a false alarm of two pixels that touch at a corner
+    mask[11, 11] = True  # another of one pixel
+    counts = compare(mask, label, instances, {1, 2})
     assert counts == Counts(
         true_positive=4, false_positive=5, false_negative=6, lesions=2, found=1, false_alarms=2, images=1
     )
@@ -48,18 +48,18 @@ def test_figures_of_a_worked_example():
     assert counts.summary()["dice"] == 0.4211
 
 
-def test_ignored_lesions_count_neither_way():
+def test_ignored_lesions_do_not_count():
     label, instances = scene()
     nothing = compare(np.zeros_like(label, bool), label, instances, {1, 2})
-    marked = label == IGNORE
-    assert compare(marked, label, instances, {1, 2}) == nothing
-    # A mark that reaches beyond an ignored lesion is no false alarm, but its outer pixels are wrong.
-    marked[9:11, 2] = True
-    wider = compare(marked, label, instances, {1, 2})
+    mask = label == IGNORE
+    assert compare(mask, label, instances, {1, 2}) == nothing
+    # A detection that exceeds an ignored lesion is not a false alarm, but its outer pixels are false positives.
+    mask[9:11, 2] = True
+    wider = compare(mask, label, instances, {1, 2})
     assert (wider.false_positive, wider.false_alarms, wider.found) == (2, 0, 0)
 
 
-def test_a_mark_over_two_lesions_finds_both():
+def test_a_detection_over_two_lesions_finds_both():
     label, instances = scene()
     counts = compare(np.ones_like(label, bool), label, instances, {1, 2})
     assert (counts.found, counts.false_alarms) == (2, 0)
@@ -70,15 +70,15 @@ def test_overlapping_lesions_in_layers_are_counted_one_by_one():
     instances[0, :, :2] = 1
     instances[1, :, 1:3] = 2
     label = (instances > 0).any(0).astype(np.uint8)
-    marked = np.zeros((4, 4), bool)
-    marked[0, 1] = True
-    assert compare(marked, label, instances, {1, 2}).found == 2
-    marked[:] = False
-    marked[0, 2] = True
-    assert compare(marked, label, instances, {1, 2}).found == 1
+    mask = np.zeros((4, 4), bool)
+    mask[0, 1] = True
+    assert compare(mask, label, instances, {1, 2}).found == 2
+    mask[:] = False
+    mask[0, 2] = True
+    assert compare(mask, label, instances, {1, 2}).found == 1
 
 
-def test_lesions_outside_the_crop_are_not_asked_for():
+def test_lesions_outside_the_crop_do_not_count():
     label, instances = scene()
     assert compare(label == LESION, label, instances, {1, 2, 77}).lesions == 2
 
@@ -93,11 +93,11 @@ def test_nothing_to_find_and_nothing_found_measures_nothing():
 
 
 @given(hnp.arrays(np.uint8, (6, 6), elements=st.integers(0, 2)), hnp.arrays(bool, (6, 6)))
-def test_overlap_agrees_with_plain_set_arithmetic(label, marked):
-    counts = compare(marked, label, (label > 0)[None].astype(np.uint16), {1})
+def test_overlap_agrees_with_plain_set_arithmetic(label, mask):
+    counts = compare(mask, label, (label > 0)[None].astype(np.uint16), {1})
     pixels = [(i, j) for i in range(6) for j in range(6) if label[i, j] != IGNORE]
     truth = {pixel for pixel in pixels if label[pixel] == LESION}
-    found = {pixel for pixel in pixels if marked[pixel]}
+    found = {pixel for pixel in pixels if mask[pixel]}
     assert counts.true_positive == len(truth & found)
     assert counts.false_positive == len(found - truth)
     assert counts.false_negative == len(truth - found)
@@ -140,14 +140,14 @@ def negative_crop():
 
 def test_a_case_is_counted_per_view_with_the_lesions_labelled_there():
     crop = labelled_crop()
-    marks = {view: label == LESION for view, label in crop.labels.items()}
-    counts = count_case(crop, marks)
+    masks = {view: label == LESION for view, label in crop.labels.items()}
+    counts = count_case(crop, masks)
     assert (counts["anterior"].lesions, counts["anterior"].found) == (2, 2)
     assert (counts["posterior"].lesions, counts["posterior"].found) == (1, 1)
     assert counts["posterior"].dice == 1
 
 
-def test_evaluation_pools_views_and_reports_images_without_lesions_apart():
+def test_evaluation_pools_views_and_reports_images_without_lesions_separately():
     crop, negative = labelled_crop(), negative_crop()
     right = {view: np.where(label == LESION, 0.9, 0.05).astype(np.float32) for view, label in crop.labels.items()}
     alarm = {view: np.full((32, 32), 0.05, np.float32) for view in right}
@@ -160,22 +160,22 @@ def test_evaluation_pools_views_and_reports_images_without_lesions_apart():
     assert figures["views without any lesion"] == {"images": 2, "false_alarms_per_image": 0.5}
 
 
-def test_small_and_faint_marks_are_dropped_as_in_the_reading_pipeline():
+def test_small_and_faint_detections_are_dropped_as_in_the_reading_pipeline():
     probabilities = {"anterior": np.zeros((32, 32), np.float32)}
-    probabilities["anterior"][2:6, 2:6] = 0.6  # large but never as sure as a seed
+    probabilities["anterior"][2:6, 2:6] = 0.6  # large, but below the seed threshold
     probabilities["anterior"][10, 10] = 0.95  # one pixel of 5 mm2
     probabilities["anterior"][20:24, 20:24] = 0.6
     probabilities["anterior"][21, 21] = 0.9
-    marks = Delineator(0.5, 0.8, 30.0)(probabilities)["anterior"]
-    assert marks[20:24, 20:24].all()
-    assert marks.sum() == 16
+    mask = Delineator(0.5, 0.8, 30.0)(probabilities)["anterior"]
+    assert mask[20:24, 20:24].all()
+    assert mask.sum() == 16
 
 
 def test_the_threshold_with_the_best_dice_is_chosen():
     crop = labelled_crop()
     probability = {}
     for view, label in crop.labels.items():
-        # Lesions at 0.45, a halo of doubt at 0.36: only thresholds in between are perfect.
+        # Lesions at 0.45, an uncertain rim at 0.36: only thresholds in between are perfect.
         probability[view] = np.where(label == LESION, 0.45, 0.36).astype(np.float32)
     outline, seed = choose_threshold([(crop, probability)], 0.0)
     assert 0.36 < outline < 0.45
@@ -185,13 +185,13 @@ def test_the_threshold_with_the_best_dice_is_chosen():
 def test_the_threshold_by_lesions_finds_more_of_them_where_the_dice_would_not():
     label = np.zeros((64, 64), np.uint8)
     layers = np.zeros((1, 64, 64), np.uint16)
-    # One large lesion that is sure with a doubtful rim outside of it, and four small doubtful ones.
-    places = [(slice(4, 34), slice(4, 34)), *((slice(44, 46), slice(column, column + 2)) for column in (4, 16, 28, 40))]
+    # One large lesion with a high probability and an uncertain rim around it, and four small uncertain ones.
+    boxes = [(slice(4, 34), slice(4, 34)), *((slice(44, 46), slice(column, column + 2)) for column in (4, 16, 28, 40))]
     probability = np.full((64, 64), 0.05, np.float32)
     probability[2:36, 2:36] = 0.4
-    for number, place in enumerate(places, 1):
-        label[place], layers[0][place] = LESION, number
-        probability[place] = 0.9 if number == 1 else 0.4
+    for number, box in enumerate(boxes, 1):
+        label[box], layers[0][box] = LESION, number
+        probability[box] = 0.9 if number == 1 else 0.4
     lesions = [{"id": number, "labelled": {"anterior": True}} for number in range(1, 6)]
     crop = LabelledCrop("a", {"anterior": probability}, {"anterior": label}, {"anterior": layers}, lesions)
     predictions = [(crop, {"anterior": probability})]
@@ -199,15 +199,15 @@ def test_the_threshold_by_lesions_finds_more_of_them_where_the_dice_would_not():
     assert choose_threshold(predictions, 0.0, "lesions")[0] <= 0.4
 
 
-def test_the_threshold_by_lesions_keeps_a_floor_on_precision():
+def test_the_threshold_by_lesions_keeps_a_minimum_precision():
     label, probability = np.zeros((64, 64), np.uint8), np.full((64, 64), 0.05, np.float32)
     layers = np.zeros((1, 64, 64), np.uint16)
-    # Both lesions are found at 0.3, but then a wide false rim of the first is marked with them.
+    # Both lesions are found at 0.3, but so is a wide false rim around the first.
     probability[2:40, 2:40] = 0.3
-    for number, (place, value) in enumerate(
+    for number, (box, value) in enumerate(
         (((slice(10, 20), slice(10, 20)), 0.9), ((slice(50, 52), slice(50, 52)), 0.3)), 1
     ):
-        label[place], layers[0][place], probability[place] = LESION, number, value
+        label[box], layers[0][box], probability[box] = LESION, number, value
     lesions = [{"id": number, "labelled": {"anterior": True}} for number in (1, 2)]
     crop = LabelledCrop("a", {"anterior": probability}, {"anterior": label}, {"anterior": layers}, lesions)
     assert choose_threshold([(crop, {"anterior": probability})], 0.0, "lesions")[0] > 0.3

@@ -1,4 +1,4 @@
-"""A model that marks nothing, and patients without a lesion: undefined figures instead of perfect ones."""
+"""A model without detections, and patients without lesions: metrics are undefined, not perfect."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def crop(lesion):
     return LabelledCrop("one", counts, {"anterior": label}, {"anterior": ids}, lesions, ())
 
 
-def blind(one):
-    return one, {"anterior": np.zeros((SIDE, SIDE), np.float32)}
+def blind(case):
+    return case, {"anterior": np.zeros((SIDE, SIDE), np.float32)}
 
 
-def test_a_model_that_marks_nothing_has_no_precision(capsys):
+def test_a_model_without_detections_has_no_precision(capsys):
     predictions = [blind(crop(True))]
     report = plain(full_report(score_cases(predictions, DELINEATOR, {"one": "P1"}), samples=20))
     assert (report["cpa_precision"], report["dsc"], report["recall"]) == (None, 0, 0)
@@ -40,7 +40,7 @@ def test_a_model_that_marks_nothing_has_no_precision(capsys):
     assert printed["precision, pooled"] == ["-"]
 
 
-def test_patients_without_a_lesion_give_no_dice():
+def test_patients_without_a_lesion_have_no_dice():
     figures = evaluate_cases([blind(crop(False))], DELINEATOR)
     assert figures["both views"]["dice"] is None
     for probability in (0.0, 0.9):

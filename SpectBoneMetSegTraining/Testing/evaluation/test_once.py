@@ -1,4 +1,4 @@
-"""A case is answered and delineated once, whatever is measured of it; at a look the network is asked once."""
+"""Evaluation predicts and delineates every case once; a validation predicts every case once."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NETWORK = NetworkConfig()
 
 
 @pytest.fixture
-def cuts(monkeypatch):
-    """How often probabilities were cut into lesions."""
+def delineations(monkeypatch):
+    """A list with one entry for every delineation."""
     counted = []
 
     def counting(real):
-        def cut(*args, **options):
+        def delineate(*args, **options):
             counted.append(1)
             return real(*args, **options)
 
-        return cut
+        return delineate
 
     for module in (predictions, redraw):
         monkeypatch.setattr(module, "lesion_masks", counting(module.lesion_masks))
@@ -40,11 +40,11 @@ def cuts(monkeypatch):
 
 
 @pytest.mark.parametrize("confidence", [None, "some"])
-def test_evaluating_answers_and_cuts_every_case_once(discs, tmp_path, cuts, confidence):
-    data, asked = DataSet(discs(tmp_path / "d", ["test"] * 3)), []
+def test_evaluation_predicts_and_delineates_every_case_once(discs, tmp_path, delineations, confidence):
+    data, shapes = DataSet(discs(tmp_path / "d", ["test"] * 3)), []
 
     def answer(inputs):
-        asked.append(inputs.shape)
+        shapes.append(inputs.shape)
         return NetworkOutput(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
 
     card = SimpleNamespace(network=NETWORK, confidence=confidence, **vars(Delineator()))
@@ -52,7 +52,7 @@ def test_evaluating_answers_and_cuts_every_case_once(discs, tmp_path, cuts, conf
     scores, areas, skeleton = evaluate._scored(
         data, cases, SimpleNamespace(card=card), answer, "agreed", ("thorax", "thorax")
     )
-    assert len(scores) == len(asked) == len(cuts) == 3
+    assert len(scores) == len(shapes) == len(delineations) == 3
     assert len(areas) == (3 if confidence else 0)
     assert skeleton == []
 
@@ -60,24 +60,24 @@ def test_evaluating_answers_and_cuts_every_case_once(discs, tmp_path, cuts, conf
 def test_the_table_of_scores_is_that_of_the_cases_themselves():
     one, two = crop_of("a", [((4, 8), (4, 8))], views=("posterior",)), crop_of("b", [((4, 8), (4, 8))])
     none, flagged = crop_of("c"), crop_of("d", [((4, 8), (4, 8))], flags=("superscan",))
-    said = [(one, perfect(one)), (two, marks(two, ((0, 2), (0, 2)))), (none, marks(none, ((9, 12), (9, 12))))]
-    said.append((flagged, perfect(flagged)))
-    scores = score_cases(said, PLAIN)
-    assert by_view((score.flags, score.counts) for score in scores) == evaluate_cases(said, PLAIN)
+    predicted = [(one, perfect(one)), (two, marks(two, ((0, 2), (0, 2)))), (none, marks(none, ((9, 12), (9, 12))))]
+    predicted.append((flagged, perfect(flagged)))
+    scores = score_cases(predicted, PLAIN)
+    assert by_view((score.flags, score.counts) for score in scores) == evaluate_cases(predicted, PLAIN)
     assert by_view([(score.flags, score.counts) for score in scores])["views without any lesion"]["images"] == 2
 
 
-def test_a_network_is_asked_once_for_a_case_as_far_as_memory_goes(monkeypatch):
-    asked = []
+def test_predictions_are_cached_up_to_the_memory_limit(monkeypatch):
+    shapes = []
 
     def predict(batch):
-        asked.append(batch.shape)
+        shapes.append(batch.shape)
         return np.zeros((*batch.shape[:3], 2), np.float32)
 
-    said, crop = CachedPredictions(predict, NETWORK), crop_of("a")
-    assert said(crop) is said(crop)
-    assert len(asked) == 1
+    cached, crop = CachedPredictions(predict, NETWORK), crop_of("a")
+    assert cached(crop) is cached(crop)
+    assert len(shapes) == 1
     monkeypatch.setattr(validation, "PREDICTION_CACHE_BYTES", 0)
-    forgetful = CachedPredictions(predict, NETWORK)
-    np.testing.assert_array_equal(forgetful(crop), forgetful(crop))
-    assert len(asked) == 3
+    uncached = CachedPredictions(predict, NETWORK)
+    np.testing.assert_array_equal(uncached(crop), uncached(crop))
+    assert len(shapes) == 3

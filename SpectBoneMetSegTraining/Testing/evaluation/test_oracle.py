@@ -1,4 +1,4 @@
-"""The oracle finds and outlines what noise leaves visible, and nothing where nothing was added."""
+"""The oracle finds and outlines lesions that noise leaves visible, and nothing without lesions."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def blob(row, column, height, width=3.0):
 
 
 def noisy(image, seed=0):
-    # Stray counts lie everywhere and belong to no background.
+    # Stray counts are everywhere and not part of the background.
     return np.random.default_rng(seed).poisson(image + 0.2).astype(np.float32)
 
 
@@ -28,38 +28,38 @@ def dice(one, two):
     return 2 * (one & two).sum() / (one.sum() + two.sum())
 
 
-def test_a_lesion_is_outlined_at_half_height_of_its_robust_top():
-    # Of a round blob that is 46 % of its maximum.
+def test_a_lesion_is_outlined_at_half_height_of_its_robust_peak():
+    # For a round blob this is 46 % of its maximum.
     extra = blob(50, 40, 60.0)
     assert dice(oracle(noisy(body() + extra), body()), extra >= 27.5) > 0.8
 
 
-def test_lesions_on_bright_bone_are_seen_where_no_threshold_sees_them():
+def test_lesions_on_bright_bone_are_found_where_no_threshold_finds_them():
     extra = blob(40, 30, 30.0) + blob(80, 64, 60.0) + blob(90, 95, 20.0)
     truth = (blob(40, 30, 30.0) >= 12) | (blob(80, 64, 60.0) >= 24) | (blob(90, 95, 20.0) >= 8)
     counts = noisy(body() + extra)
     assert dice(oracle(counts, body()), truth) > 0.75
-    for name, mark in baselines().items():
-        assert dice(mark(counts), truth) < 0.35, name
+    for name, segment in baselines().items():
+        assert dice(segment(counts), truth) < 0.35, name
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nothing_is_marked_where_nothing_was_added(seed):
+def test_nothing_is_found_where_nothing_was_added(seed):
     assert not oracle(noisy(body(), seed), body()).any()
 
 
-def test_a_faint_lesion_beside_a_hot_one_has_its_own_outline():
+def test_a_faint_lesion_next_to_a_hot_one_has_its_own_outline():
     hot, faint = blob(50, 40, 300.0, 2.5), blob(50, 52, 80.0, 2.5)
     found = oracle(noisy(body() + hot + faint), body())
     assert dice(found, (hot >= 120) | (faint >= 32)) > 0.75
     assert found[50, 52]
 
 
-def test_a_lesion_too_faint_for_the_noise_is_not_marked():
+def test_a_lesion_too_faint_for_the_noise_is_not_found():
     assert not oracle(noisy(body() + blob(50, 40, 3.0)), body()).any()
 
 
-def test_the_tail_of_a_lesion_outside_the_image_is_not_taken_for_one():
+def test_the_tail_of_a_lesion_outside_the_image_is_not_found():
     hot = np.roll(blob(64, 40, 200.0, 4.0), 66, axis=0)
     hot[:64] = 0
     bright = np.full((128, 128), 30.0, np.float32)
@@ -67,14 +67,14 @@ def test_the_tail_of_a_lesion_outside_the_image_is_not_taken_for_one():
 
 
 @pytest.mark.parametrize("grey", [0.3, 2.0])
-def test_grey_levels_of_a_capture_are_judged_by_their_own_noise(grey):
+def test_grey_levels_of_a_capture_are_compared_with_their_own_noise(grey):
     extra = blob(50, 40, 60.0)
     counts = np.minimum(np.rint(noisy(body() + extra) * grey), 255)
     found = oracle(counts.astype(np.float32), body() * np.float32(grey))
     assert dice(found, extra >= 27.5) > 0.75
 
 
-def test_white_of_a_capture_hides_and_invents_nothing():
+def test_saturation_of_a_capture_adds_no_lesion():
     counts = np.minimum(noisy(body()), 90)
     assert not oracle(counts.astype(np.float32), body()).any()
 

@@ -1,4 +1,4 @@
-"""Eq. 10-12 and the three readings of CPA."""
+"""Eq. 10-12 and the three definitions of CPA."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ def test_a_worked_example():
     assert paper_metrics.recall(tp, fn) == pytest.approx(0.6)
 
 
-def test_the_papers_figures_fit_precision_and_no_other_reading():
-    # 10,000 pixels of which 1 % are lesion, with the paper's Recall 0.601 and, read as precision, CPA 0.715.
+def test_the_papers_figures_fit_precision_and_no_other_definition():
+    # 10,000 pixels of which 1 % are lesion, with the paper's Recall 0.601 and CPA 0.715 as precision.
     tp, fn = 60.1, 39.9
     fp = tp / 0.715 - tp
     assert paper_metrics.dsc(tp, fp, fn) == pytest.approx(0.653, abs=1e-3)
@@ -30,13 +30,13 @@ def test_the_papers_figures_fit_precision_and_no_other_reading():
     assert paper_metrics.cpa_class_mean(tp, fp, fn, 9900 - fp) == pytest.approx(0.80, abs=5e-3)
 
 
-def test_nothing_to_find_and_nothing_marked_is_perfect():
+def test_empty_label_and_empty_prediction_are_perfect():
     assert paper_metrics.dsc(0, 0, 0) == paper_metrics.cpa_precision(0, 0) == paper_metrics.recall(0, 0) == 1
     assert paper_metrics.cpa_pixel_accuracy(0, 0, 0, 9) == paper_metrics.cpa_class_mean(0, 0, 0, 9) == 1
 
 
 @given(COUNT, COUNT, COUNT, COUNT)
-def test_every_figure_lies_between_nothing_and_one_and_agrees_with_the_pooled_counts(tp, fp, fn, tn):
+def test_every_metric_lies_between_zero_and_one_and_agrees_with_the_pooled_counts(tp, fp, fn, tn):
     counts = Counts(true_positive=tp, false_positive=fp, false_negative=fn)
     pairs = [
         (paper_metrics.dsc(tp, fp, fn), counts.dice),
@@ -44,7 +44,7 @@ def test_every_figure_lies_between_nothing_and_one_and_agrees_with_the_pooled_co
         (paper_metrics.recall(tp, fn), counts.recall),
     ]
     for ours, pooled in pairs:
-        # Over nothing an image is perfect, and a pool of patients measures nothing.
+        # Without any pixel, the metric of an image is 1 and the pooled one is undefined.
         assert ours == (1 if np.isnan(pooled) else pooled)
     assert 0 <= paper_metrics.cpa_pixel_accuracy(tp, fp, fn, tn) <= 1
     assert 0 <= paper_metrics.cpa_class_mean(tp, fp, fn, tn) <= 1
@@ -58,9 +58,9 @@ def test_dsc_is_the_harmonic_mean_of_precision_and_recall(tp, fp, fn):
 
 
 @given(MASKS, MASKS)
-def test_dsc_is_one_only_for_equal_masks(truth, marked):
-    value = paper_metrics.dsc((truth & marked).sum(), (marked & ~truth).sum(), (truth & ~marked).sum())
-    assert (value == 1) == np.array_equal(truth, marked)
+def test_dsc_is_one_only_for_equal_masks(truth, predicted):
+    value = paper_metrics.dsc((truth & predicted).sum(), (predicted & ~truth).sum(), (truth & ~predicted).sum())
+    assert (value == 1) == np.array_equal(truth, predicted)
 
 
 def test_arrays_are_taken_element_by_element():

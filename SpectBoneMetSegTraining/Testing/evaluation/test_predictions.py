@@ -1,4 +1,4 @@
-"""Evaluation of cases that are scored apart, and of scans with one view."""
+"""Evaluation of flagged cases, and of scans with one view."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def blind(crop):
     return {view: np.full(label.shape, 0.05, np.float32) for view, label in crop.labels.items()}
 
 
-def test_flagged_cases_stay_out_of_the_pooled_figures_and_are_reported_apart():
+def test_flagged_cases_are_excluded_from_pooled_figures_and_reported_separately():
     plain, super_, cold = (crop_with_lesion(flags=flags) for flags in ((), ("superscan",), ("cold lesions",)))
     both = replace(super_, flags=("superscan", "cold lesions"))
     predictions = [(plain, perfect(plain)), (super_, blind(super_)), (cold, perfect(cold)), (both, blind(both))]

@@ -1,4 +1,4 @@
-"""The figures of a model with their intervals, the difference of two models, and how they are written."""
+"""Report: figures with intervals, paired difference of two models, files."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from support.scored_cases import PLAIN, SEEDS, crop_of, marks, perfect, random_c
 def test_the_figures_of_a_worked_example():
     lesion, missed = ((4, 8), (4, 8)), ((20, 24), (20, 30))  # 16 pixels of 82 mm2 and 40 of 204 mm2
     crop = crop_of("a", [lesion, missed], ignored=[((30, 34), (2, 6))], views=("anterior",))
-    # Half of the small lesion, as much beside it, a false alarm of 2 pixels and the ignored lesion.
+    # Half of the small lesion, as many pixels next to it, a false alarm of 2 pixels and the ignored lesion.
     found = marks(crop, ((4, 8), (6, 10)), ((36, 37), (30, 32)), ((30, 34), (2, 6)))
     empty = crop_of("b", views=("anterior",))
     report = report_of((crop, found), (empty, marks(empty, ((2, 3), (2, 3)))))
@@ -64,7 +64,7 @@ def test_a_perfect_model_has_perfect_figures():
     assert {report[name] for name in zero} == {0}
 
 
-def test_a_model_that_marks_nothing_has_no_precision_per_image_and_no_distance():
+def test_a_model_without_detections_has_precision_0_per_image_and_no_distance():
     crop = crop_of("a", [((4, 8), (4, 8))])
     report = report_of((crop, marks(crop)))
     assert (report["image_cpa_precision"], report["image_dsc"], report["lesion_f1_overlap"]) == (0, 0, 0)
@@ -72,7 +72,7 @@ def test_a_model_that_marks_nothing_has_no_precision_per_image_and_no_distance()
     assert np.isnan(report["false_alarms_per_negative_image"])
 
 
-def test_a_larger_union_of_marks_is_no_better_lesion_by_lesion_when_outlines_are_matched():
+def test_one_detection_over_all_lesions_does_not_count_when_outlines_are_matched():
     crop = crop_of("a", [((4, 8), (4, 8)), ((12, 16), (4, 8))])
     report = report_of((crop, marks(crop, ((2, 18), (2, 30)))))
     assert report["lesion_f1_overlap"] == 1  # everything is touched
@@ -83,8 +83,8 @@ def test_a_larger_union_of_marks_is_no_better_lesion_by_lesion_when_outlines_are
 @settings(max_examples=15, deadline=None)
 def test_figures_are_bounded_and_every_interval_is_in_order(seed):
     report = full_report(random_cases(seed), samples=200)
-    amounts = [name for name in report if f"{name}_low" not in report and not name.endswith(("_low", "_high"))]
-    assert all(isinstance(report[name], int) for name in amounts)
+    sizes = [name for name in report if f"{name}_low" not in report and not name.endswith(("_low", "_high"))]
+    assert all(isinstance(report[name], int) for name in sizes)
     for name in (name for name in report if f"{name}_low" in report):
         values = np.array([report[f"{name}_low"], report[name], report[f"{name}_high"]])
         if np.isfinite(values).all():
@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
 
 
 def test_whole_patients_are_drawn_not_cases():
-    # Two cases of one patient that are alike: drawing cases would halve nothing but the interval.
+    # Four equal cases per patient: drawing cases instead of patients would only narrow the interval.
     cases = random_cases(3, count=8)
     repeated = [replace(case, case=f"{case.case} {i}") for case in cases for i in range(4)]
     assert full_report(repeated)["dsc_low"] == pytest.approx(full_report(cases)["dsc_low"])
@@ -136,8 +136,8 @@ def test_each_sample_draws_as_many_patients_as_there_are():
     assert weights.mean() == 1
 
 
-def test_the_interval_has_the_width_that_theory_gives():
-    # 100 patients of one image each: pooled recall of 0.5 +- 0.05, when half of them are found whole.
+def test_the_interval_has_the_theoretical_width():
+    # 100 patients of one image each: pooled recall of 0.5 +- 0.05, if half of them are found completely.
     hit, miss = (crop_of("a", [((4, 8), (4, 8))], views=("anterior",)) for _ in range(2))
     found, missed = score_cases([(hit, perfect(hit)), (miss, marks(miss))], PLAIN)
     sums = [(found if i % 2 else missed).sums for i in range(100)]
@@ -146,7 +146,7 @@ def test_the_interval_has_the_width_that_theory_gives():
     assert report["recall_high"] == pytest.approx(0.5 + 1.96 * 0.05, abs=0.015)
 
 
-def test_a_model_does_not_differ_from_itself_and_a_better_one_is_better_without_doubt():
+def test_a_model_does_not_differ_from_itself_and_a_better_one_is_significantly_better():
     cases, better = random_cases(5, 20, skill=0.4), random_cases(5, 20, skill=0.9)
     same = compare_models(cases, cases, samples=100)
     assert {same[name] for name in ("dsc", "dsc_low", "dsc_high", "froc_mean_high")} == {0}
@@ -157,8 +157,8 @@ def test_a_model_does_not_differ_from_itself_and_a_better_one_is_better_without_
     assert back["dsc_low"] == pytest.approx(-difference["dsc_high"])
 
 
-def test_what_is_hard_for_both_models_cancels_in_their_difference():
-    # Patients differ much, the models by the same little in each.
+def test_the_difficulty_of_patients_cancels_in_the_paired_difference():
+    # Patients differ much; the models differ by the same small amount in each.
     rng = np.random.default_rng(0)
     template = random_cases(0, 1)[0].sums
     one, two = [], []
@@ -185,7 +185,7 @@ def test_only_models_scored_on_the_same_cases_are_compared():
         full_report([])
 
 
-def test_samples_are_worked_out_all_at_once_as_one_by_one():
+def test_samples_can_be_computed_together_or_one_by_one():
     stacked = np.stack([case.sums.flat() for case in random_cases(4)])
     together = figures(from_flat(stacked))
     for row, values in enumerate(stacked):

@@ -1,4 +1,4 @@
-"""The sums of a case: what counts, what is ignored, calibration, and how they are kept."""
+"""Sums of a case: included and ignored pixels, calibration, files."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from SpectBoneMetSegTrainingLib.evaluation.scores import (
 from support.scored_cases import PLAIN, SEEDS, crop_of, marks, perfect, random_cases
 
 
-def test_views_that_do_not_exist_are_not_asked_for():
+def test_missing_views_are_not_scored():
     both, one = crop_of("a", [((4, 8), (4, 8))]), crop_of("b", [((4, 8), (4, 8))], views=("posterior",))
     scores = score_cases([(both, perfect(both)), (one, perfect(one))], PLAIN)
     assert [float(score.sums.images[0]) for score in scores] == [2, 1]
@@ -48,7 +48,7 @@ def test_air_and_ignored_pixels_do_not_count_in_the_calibration():
 
 @given(SEEDS)
 @settings(max_examples=20, deadline=None)
-def test_the_calibration_error_of_calibrated_probabilities_is_next_to_nothing(seed):
+def test_the_calibration_error_of_calibrated_probabilities_is_close_to_zero(seed):
     rng = np.random.default_rng(seed)
     p = rng.random(40_000)
     for truth, expected in ((rng.random(p.size) < p, 0.0), (rng.random(p.size) < p**2, 1 / 6)):
@@ -57,7 +57,7 @@ def test_the_calibration_error_of_calibrated_probabilities_is_next_to_nothing(se
         assert gap == pytest.approx(expected, abs=0.02)
 
 
-def test_probabilities_of_nothing_and_one_fall_into_the_outer_bins():
+def test_probabilities_zero_and_one_fall_into_the_outer_bins():
     sums = calibration_sums(np.array([0.0, 1.0]), np.array([False, True]))
     assert sums["bin_pixels"][0] == sums["bin_pixels"][CALIBRATION_BINS - 1] == 1
 
@@ -72,7 +72,7 @@ def test_sums_survive_flattening_and_add_field_by_field():
         from_flat(one.flat()[1:])
 
 
-def test_every_cases_scores_are_kept_in_a_file(tmp_path):
+def test_the_scores_of_every_case_are_written_to_a_file(tmp_path):
     cases = [*random_cases(1, 3), replace(random_cases(2, 1)[0], case="x", flags=("superscan",))]
     save_scores(tmp_path / "scores.json", cases)
     kept = read_json(tmp_path / "scores.json")["cases"]

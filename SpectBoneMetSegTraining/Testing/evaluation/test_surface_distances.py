@@ -1,4 +1,4 @@
-"""Distances between outlines against cases worked out by hand."""
+"""Surface distances against worked examples."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_two_pixels_are_as_far_apart_as_their_centres_in_mm():
     assert assd(one, two, (2.0, 3.0)) == pytest.approx(np.hypot(3 * 2, 4 * 3))
 
 
-def test_only_outlines_count_not_what_they_enclose():
+def test_only_outlines_count_not_the_interior():
     full = box((2, 9), (2, 9))
     ring = full & ~box((4, 7), (4, 7))
     from_full, from_ring = surface_distances(full, ring, SQUARE_MM)
@@ -49,7 +49,7 @@ def test_the_worse_direction_decides_the_hausdorff_distance():
 
 
 @given(MASKS)
-def test_a_mask_is_no_distance_from_itself(mask):
+def test_the_distance_of_a_mask_from_itself_is_zero(mask):
     assume(mask.any())
     assert hd95(mask, mask, SQUARE_MM) == assd(mask, mask, SQUARE_MM) == 0
 

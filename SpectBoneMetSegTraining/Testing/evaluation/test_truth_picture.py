@@ -1,4 +1,4 @@
-"""What a model found in the sample beside what the simulator put there."""
+"""Picture of a prediction and the ground truth of the simulated sample."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def test_areas_are_found_missed_unread_faint_or_false():
     mask = block((6, 6), (19, 19), (15, 20))
     compared = compare(mask, truth, ((0, 25), (0, 30)))
     counts = {
-        name: int(getattr(compared, name).max()) for name in ("marks", "found", "missed", "unread", "faint", "false")
+        name: int(getattr(compared, name).max())
+        for name in ("detections", "found", "missed", "unread", "faint", "false_alarms")
     }
-    assert counts == {"marks": 3, "found": 1, "missed": 1, "unread": 1, "faint": 1, "false": 1}
+    assert counts == {"detections": 3, "found": 1, "missed": 1, "unread": 1, "faint": 1, "false_alarms": 1}
     assert (compared.found > 0).sum() == 9
     assert compared.sentence.startswith(
-        "Of 2 true areas in the box that was read 1 were found (green) and 1 missed (blue)"
+        "Of 2 true lesions in the box that was read 1 were found (green) and 1 missed (blue)"
     )
 
 

@@ -29,13 +29,13 @@ def test_the_steps_of_all_trainings_count_and_the_plans_time_is_told_until_it_is
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))
     monkeypatch.setattr(reporter, "_request", lambda: "run")
     plan = Plan(
-        ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is taught."
+        ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is trained."
     )
     of_training = reporter.planned(plan)
     told = read_status(folder)
     assert (told.steps, told.seconds_left) == (120, 600.0)
     assert told.message.startswith("2 short trainings")
-    assert told.message.endswith("The whole body is taught.")
+    assert told.message.endswith("The whole body is trained.")
     of_training(0, 3)(1, 40, 0.5, None)
     assert reporter.status.seconds_left == 600.0
     of_training(1, 3)(40, 40, 0.5, None)

@@ -1,4 +1,4 @@
-"""Which scan next: doubt and novelty both count, every scan is named once with its reason."""
+"""Active learning: uncertainty and novelty both count, every scan is ranked once with its reason."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def model(tmp_path_factory):
     return save_model(build_network(NETWORK), NETWORK, {}, tmp_path_factory.mktemp("model") / "tiny")
 
 
-def test_of_scans_that_look_alike_the_doubtful_one_comes_first():
+def test_of_scans_that_look_alike_the_uncertain_one_comes_first():
     alike = np.zeros((3, 2))
-    assert next(place for place, _ in greedy_order(np.array([1.0, 3.0, 2.0]), alike, np.ones((1, 2)))) == 1
+    assert next(index for index, _ in greedy_order(np.array([1.0, 3.0, 2.0]), alike, np.ones((1, 2)))) == 1
 
 
-def test_of_equally_doubtful_scans_the_one_unlike_the_labelled_comes_first():
+def test_of_equally_uncertain_scans_the_one_unlike_the_labelled_comes_first():
     features = np.array([[0.0, 0.1], [0.0, 5.0], [0.1, 0.0]])
     chosen = greedy_order(np.ones(3), features, np.zeros((1, 2)))
     assert chosen[0] == (1, 1.0)
@@ -50,7 +50,7 @@ def test_of_equally_doubtful_scans_the_one_unlike_the_labelled_comes_first():
 
 def test_a_twin_of_a_chosen_scan_waits():
     features = np.array([[5.0, 0.0], [5.0, 0.0], [0.0, 3.0]])
-    assert [place for place, _ in greedy_order(np.array([1.0, 0.9, 0.5]), features, np.zeros((1, 2)))] == [0, 2, 1]
+    assert [index for index, _ in greedy_order(np.array([1.0, 0.9, 0.5]), features, np.zeros((1, 2)))] == [0, 2, 1]
 
 
 @given(
@@ -63,17 +63,17 @@ def test_a_twin_of_a_chosen_scan_waits():
     ),
     st.booleans(),
 )
-def test_every_scan_is_named_once_whatever_it_is_like(scans, without_known):
-    unsure, features, known = scans
-    chosen = greedy_order(unsure, features, known[:0] if without_known else known)
-    assert sorted(place for place, _ in chosen) == list(range(len(unsure)))
+def test_every_scan_is_ranked_once(scans, without_known):
+    uncertainty, features, known = scans
+    chosen = greedy_order(uncertainty, features, known[:0] if without_known else known)
+    assert sorted(index for index, _ in chosen) == list(range(len(uncertainty)))
     assert all(0 <= novelty <= 1 for _, novelty in chosen)
     if without_known:
-        # Doubts that differ by less than a billionth count as equal.
-        assert unsure[chosen[0][0]] == pytest.approx(unsure.max(), abs=1e-9)
+        # Uncertainties that differ by less than a billionth count as equal.
+        assert uncertainty[chosen[0][0]] == pytest.approx(uncertainty.max(), abs=1e-9)
 
 
-def test_entropy_is_greatest_at_one_half_and_none_where_it_is_sure():
+def test_entropy_is_greatest_at_one_half_and_zero_where_the_prediction_is_certain():
     values = entropy(np.array([0.0, 0.01, 0.5, 0.99, 1.0]))
     assert values[2] == pytest.approx(1)
     np.testing.assert_allclose(values, values[::-1], atol=1e-9)
@@ -85,26 +85,26 @@ def test_a_column_that_never_varies_does_not_count():
     np.testing.assert_allclose(features, [[-np.sqrt(0.5), 0], [np.sqrt(0.5), 0]])
 
 
-def test_a_scan_and_its_mirror_image_are_equally_doubtful(data, model):
-    look = UncertaintyEstimator(load_network(model), NETWORK)
+def test_a_scan_and_its_mirror_image_are_equally_uncertain(data, model):
+    estimate = UncertaintyEstimator(load_network(model), NETWORK)
     crop = load_case(data, "case4")
     mirrored = replace(crop, counts={name: image[:, ::-1] for name, image in crop.counts.items()})
-    area, features = look(crop)
+    area, features = estimate(crop)
     assert area > 0
     assert features.shape == (16,)
-    assert look(mirrored)[0] == pytest.approx(area, rel=1e-3)
+    assert estimate(mirrored)[0] == pytest.approx(area, rel=1e-3)
 
 
 def test_ranking_names_the_unlabelled_scans_with_reasons(data, model):
-    seen = []
-    ranked = rank_scans(model, data, progress=lambda done, total: seen.append((done, total)))
+    reported = []
+    ranked = rank_scans(model, data, progress=lambda done, total: reported.append((done, total)))
     assert sorted(scan.case for scan in ranked) == ["case3", "case4", "case5", "case6"]
-    assert seen[-1] == (7, 7)
+    assert reported[-1] == (7, 7)
     assert all("cm2" in scan.reason and "those that are labelled" in scan.reason for scan in ranked)
     assert rank_scans(model, data, []) == []
 
 
-def test_a_model_whose_network_ranks_nothing_is_refused(data, tmp_path):
+def test_a_model_whose_network_cannot_rank_is_refused(data, tmp_path):
     config = replace(NETWORK, architecture="unet")
     plain = save_model(build_network(config), config, {}, tmp_path / "plain")
     with pytest.raises(UserError, match="U-Net"):

@@ -1,4 +1,4 @@
-"""What a run's folder says when it does not fit or is damaged."""
+"""Run folder of a training: mismatching or damaged files, older versions, a full disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from SpectBoneMetSegTrainingLib.training import run_folder
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
 
-def test_a_checkpoint_cut_short_is_refused_in_one_sentence(tmp_path):
+def test_a_truncated_checkpoint_is_refused_with_one_message(tmp_path):
     run_folder.save_checkpoint(tmp_path, {"seconds": np.array(3.0), "v0": np.arange(500.0)})
     assert run_folder.training_seconds(tmp_path) == 3.0
     path = tmp_path / run_folder.CHECKPOINT
@@ -24,7 +24,7 @@ def test_a_checkpoint_cut_short_is_refused_in_one_sentence(tmp_path):
                 read(tmp_path)
 
 
-def test_other_options_of_a_run_are_named_with_the_way_to_learn_for_longer(tmp_path):
+def test_other_options_of_a_run_are_named_with_the_way_to_train_longer(tmp_path):
     held = {"data": str(tmp_path.resolve()), **TrainingConfig(steps=100).to_dict()}
     (tmp_path / "config.json").write_text(json.dumps(held))
     with pytest.raises(
@@ -34,7 +34,7 @@ def test_other_options_of_a_run_are_named_with_the_way_to_learn_for_longer(tmp_p
     assert caught.value.fields == ("run_folder", "start")
 
 
-def test_a_run_of_a_program_that_knew_fewer_options_goes_on(tmp_path):
+def test_a_run_of_a_version_with_fewer_options_resumes(tmp_path):
     config = TrainingConfig(steps=200)
     run_folder.prepare(tmp_path, config, tmp_path)
     settings = tmp_path / "config.json"
@@ -46,14 +46,14 @@ def test_a_run_of_a_program_that_knew_fewer_options_goes_on(tmp_path):
         run_folder.prepare(tmp_path, TrainingConfig(steps=300), tmp_path)
 
 
-def test_a_run_of_another_backend_is_named_with_the_way_to_go_on(tmp_path):
+def test_a_run_of_another_backend_is_named_with_the_way_to_resume(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"data": str(tmp_path.resolve()), **TrainingConfig().to_dict()}))
     (tmp_path / "environment.json").write_text(json.dumps({"backend": "torch"}))
-    with pytest.raises(UserError, match="was begun with PyTorch; set KERAS_BACKEND=torch"):
+    with pytest.raises(UserError, match="was started with PyTorch; set KERAS_BACKEND=torch"):
         run_folder.prepare(tmp_path, TrainingConfig(), tmp_path)
 
 
-def test_the_log_of_an_older_programs_run_takes_the_columns_that_came_later(tmp_path):
+def test_the_log_of_an_older_versions_run_gets_the_newer_columns(tmp_path):
     for step in range(3):
         run_folder.append_row(tmp_path / run_folder.LOG, ("step", "loss"), (step, 0.5))
     run_folder.cut_logs(tmp_path, 2, ("step_seconds",))

@@ -1,4 +1,4 @@
-"""What the readers looked at is told from where they outlined."""
+"""The region that readers examined is inferred from where their outlines lie."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def a_set(folder, outlines, region="whole-body"):
     return folder
 
 
-def test_outlines_outside_the_thorax_say_that_the_whole_body_was_looked_at(tmp_path):
+def test_outlines_outside_the_thorax_mean_that_the_whole_body_was_examined(tmp_path):
     assert outlined_region(a_set(tmp_path, lesions()), ALL) == "whole-body"
 
 
-def test_without_any_the_thorax_alone_is_known(tmp_path):
+def test_without_any_only_the_thorax_is_known(tmp_path):
     assert outlined_region(a_set(tmp_path, lesions()[:2]), ALL) == "thorax"
     assert outlined_region(a_set(tmp_path / "nothing", []), ALL) == "thorax"
 
 
-def test_an_outline_that_the_box_just_misses_is_no_sign(tmp_path):
+def test_one_outline_that_the_box_just_misses_does_not_count(tmp_path):
     inside = [dataclasses.replace(lesions()[0], id=number) for number in range(1, 10)]
     write(tmp_path, make_scan("a"), instances=[*inside, dataclasses.replace(lesions()[2], id=10)], region="whole-body")
     assert outlined_region(tmp_path, ["a"]) == "thorax"
 
 
-def test_pictures_of_the_thorax_tell_of_the_thorax_alone(tmp_path):
+def test_images_of_the_thorax_mean_the_thorax(tmp_path):
     assert outlined_region(a_set(tmp_path, lesions(), "thorax"), ALL) == "thorax"

@@ -1,4 +1,4 @@
-"""Training: refuses what does not fit, is alone in its folder, ends in a usable model."""
+"""Training: invalid options are refused, one process per run folder, the result is a usable model."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ def test_the_train_command_writes_a_model_that_reads_scans(data, tmp_path, capsy
     output = tmp_path / "tiny"
     command = ["train", "--data", str(data), "--output", str(output), "--steps", "3", "--batch", "2", "--patch", "32"]
     assert main([*command, "--channels", "8", "--recurrent-steps", "1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["validation"]["cases"] == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["validation"]["cases"] == 1
     model = find_model(output)
     verify(model)
     assert model.card.training["cases"] == 4
     assert "Made-up discs" in model.card.training["data"]
     shutil.rmtree(tmp_path / "tiny-run")
-    words = ["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]
+    arguments = ["evaluate", "--data", str(data), "--model", str(output), "--split", "train", "--baselines"]
     (tmp_path / "file").write_text("in the way")
-    assert main([*words, "--report", str(tmp_path / "file")]) == 2
+    assert main([*arguments, "--report", str(tmp_path / "file")]) == 2
     assert "choose another --report" in capsys.readouterr().err
-    assert main([*words, "--report", str(tmp_path / "report")]) == 0
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 0
     printed = capsys.readouterr().out
     assert "Otsu" in printed
     assert "DSC, pooled" in printed
     assert len(read_json(tmp_path / "report" / "scores.json")["cases"]) == 5
-    told = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert told["dsc_low"] <= told["dsc"] <= told["dsc_high"]
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["dsc_low"] <= report["dsc"] <= report["dsc_high"]
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--channels", "a,b"], ["--channels", "2"]])
@@ -86,7 +86,7 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, capsys):
     assert "not a data set" in capsys.readouterr().err
 
 
-def test_a_reader_learns_the_skeletons_regions_beside_the_lesions(data, tmp_path):
+def test_a_reader_network_learns_the_skeletons_regions_with_the_lesions(data, tmp_path):
     network = NetworkConfig(architecture="reader", channels=(5, 6), dilations=((1, 1), (1, 1)), regions=True)
     model = train(data, tmp_path / "run", config(steps=2, network=network, method="strong", labels=3))
     assert [output.shape[-1] for output in model.outputs] == [2, 2 * len(REGIONS)]

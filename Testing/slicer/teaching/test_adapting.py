@@ -128,7 +128,7 @@ def test_the_verdict_is_said_in_plain_words_and_the_page_opened(tiny_model, teac
     update_card(model, replace(model.card, name="ours", metrics={COMPARISON: found.to_dict()}))
     panel, opened = teaching(), []
     monkeypatch.setattr(panel.logic, "openPage", opened.append)
-    sentence = "Keep the model before, on your patients nothing shows that the adapted one is as good: DSC 0.6."
+    sentence = "Keep the parent model, nothing shows that the adapted one is as good on your patients: DSC 0.6."
     panel.result.show(made, page, sentence)
     assert panel.ui.verdictLabel.text == sentence
     wanted = "Use this model" if verdict in ("better", "not worse") else "Use it all the same"

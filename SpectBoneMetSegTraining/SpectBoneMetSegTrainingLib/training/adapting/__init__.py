@@ -1,6 +1,6 @@
-"""A model fitted to a hospital of which few scans are outlined: short folds, a conservative operating point, a verdict.
+"""Adaptation: fine-tune a model to a hospital with few outlined scans, by cross-validation over patients.
 
-Every labelled patient is judged once by a model that did not learn from them. These judgements choose how long to learn
-and where to cut the probabilities, and they are what the parent is compared with; then one more training learns from
-everybody. `adapt` is the whole of it, `page` shows it to people.
+Every labelled patient is predicted once by a model that was not trained on them. These predictions choose the number of
+steps (early stopping) and the operating point, and are compared with the parent model; then a final training uses all
+labelled patients. `adapt` runs it, `page` writes the report.
 """

@@ -1,8 +1,8 @@
-"""From a data set and a model to a model fitted to that hospital, a verdict, and what its page needs.
+"""Adapt a parent model to the data set of a hospital: cross-validation, final training, verdict.
 
     RUN/plan.json  parent.npz  fold-0/ ... (run folders with looks/*.npz)  all-<steps>/
 
-Broken off at any moment, it goes on: the plan is made once, and every training is one that goes on.
+An interrupted adaptation can be resumed at any moment: the plan is stored, and every training resumes.
 """
 
 from __future__ import annotations
@@ -48,25 +48,26 @@ __all__ = ["Adapted", "Request", "adapt", "plan_for"]
 
 PLAN, PARENT = "plan.json", "parent.npz"
 HOW = (
-    "on patients left out: every labelled patient was judged by a training that did not learn from them, cut at limits "
-    "that the others chose; the parent at its own"
+    "cross-validation: every labelled patient was predicted by a model that was not trained on them, at thresholds "
+    "chosen by other patients; the parent model at its own thresholds"
 )
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """Request of an adaptation.
 
     Attributes:
         data: data set.
-        run: folder for the trainings.
+        run: folder for the plan and the trainings.
         output: model folder to write.
-        start: the parent, None for the one read when none is named.
-        store: folder of simulated patients mixed in, None for none.
-        minutes: that it may take.
-        folds: at most so many parts are left out in turn.
-        steps: of each training, None for what fits.
-        region: that the readers looked at, None for what their outlines tell.
+        start: name or path of the parent model, None for the default model.
+        store: folder of simulated patients to mix in, None for none.
+        minutes: time limit of the whole adaptation.
+        folds: maximum number of folds.
+        steps: gradient steps of each training, None for as many as fit.
+        seed: seed of all random numbers.
+        region: region that the readers examined, None to infer it from their outlines.
     """
 
     data: Data
@@ -83,19 +84,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of it.
+    """Result of an adaptation.
 
     Attributes:
-        model: both.
-        parent: both.
-        comparison: the comparison.
-        limits: in force.
-        steps: that were learnt.
-        per_case: (case, DSC before, DSC now) from the greatest gain to the greatest loss.
-        cut: {case: limits with which it was judged}.
-        paths: files of what was said of those left out.
-        config: of the trainings.
-        plan: of the trainings.
+        model: the adapted model.
+        parent: the parent model.
+        comparison: paired comparison of both.
+        limits: operating point of the adapted model.
+        steps: gradient steps of the final training.
+        per_case: (case, DSC of the parent, DSC of the adapted model) from the greatest gain to the greatest loss.
+        held_out_limits: {case: operating point of its cross-validated prediction}.
+        paths: files of the cross-validated predictions.
+        config: options of the trainings.
+        plan: plan of the trainings.
     """
 
     model: ModelFolder
@@ -104,17 +105,17 @@ class Adapted:
     limits: Delineator
     steps: int
     per_case: list[tuple[str, float, float]]
-    cut: dict[str, Delineator]
+    held_out_limits: dict[str, Delineator]
     paths: list[Path]
     config: TrainingConfig
     plan: Plan
 
 
 def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
-    """The plan, made once and kept; and what its trainings share.
+    """Return the stored plan, or make and store it, and the options shared by its trainings.
 
     Raises:
-        UserError: no such model, too few patients, a data set that cannot be learnt from, or one that changed since.
+        UserError: no such model, too few patients, an unsuitable data set, or one that has changed since.
     """
     check_request(request.data, request.output)
     parent = find_model(request.start)
@@ -122,8 +123,8 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
     unlabelled = bool(cases_of(request.data, "unlabelled"))
     path = request.run / PLAN
     earlier = Plan.from_dict(read_json(path)) if path.exists() else None
-    asked = request.region or (earlier.region if earlier else None)
-    region, taught = region_to_train(parent.card, request.data, asked)
+    requested = request.region or (earlier.region if earlier else None)
+    region, reason = region_to_train(parent.card, request.data, requested)
     config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, region)
     if earlier:
         _check_same(request, earlier, region)
@@ -135,23 +136,23 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
         lambda: step_seconds(request.data, request.run / "timing", config),
         request.steps,
         region,
-        taught,
+        reason,
     )
     write_json(path, plan.to_dict())
     return plan, config
 
 
 def _check_same(request: Request, earlier: Plan, region: Region) -> None:
-    """Half of one adaptation and half of another judge nobody."""
+    """Refuse to resume an adaptation with another region or other patients."""
     if earlier.region not in (None, region):
         raise UserError(
-            f"{request.run} was begun for another region ({earlier.region}); remove that folder to begin anew.",
+            f"{request.run} was started for another region ({earlier.region}); remove that folder to start again.",
             "region",
         )
     if labelled_patients(request.data) != earlier.patients:
         raise UserError(
-            f"{request.data} has other labelled patients than when {request.run} was begun; remove that folder to "
-            "begin anew."
+            f"{request.data} has other labelled patients than when {request.run} was started; remove that folder to "
+            "start again."
         )
 
 
@@ -161,21 +162,22 @@ def adapt(
     config: TrainingConfig,
     progress: Callable[[int, int], StepProgress] | None = None,
 ) -> Adapted:
-    """Train as planned, choose, judge, and write the model.
+    """Train the folds, choose steps and operating point, compare with the parent, train on all, and write the model.
 
     Args:
+        request: the request.
         plan: from `plan_for`.
         config: from `plan_for`.
-        progress: called with the training's number and how many there are, gives what is called after its steps.
+        progress: called with the number of a training and their total; returns the progress callback of its steps.
 
     Raises:
-        UserError: whatever cannot be trained on or written.
+        UserError: data that cannot be trained on, or an output that cannot be written.
     """
     with alone_in(request.run):
-        return _Adapting(request, plan, config, progress).run()
+        return _Adaptation(request, plan, config, progress).run()
 
 
-class _Adapting:
+class _Adaptation:
     """One call of `adapt`."""
 
     def __init__(
@@ -193,48 +195,49 @@ class _Adapting:
         self.runs = [request.run / f"fold-{number}" for number in range(len(plan.groups))]
 
     def run(self) -> Adapted:
-        """All of it."""
+        """Run the whole adaptation."""
         networks = [self._fold(number) for number in range(len(self.plan.groups))]
-        held = sorted(case for group in self.plan.groups for case in self._held(group))
-        parent_predictions(self.parent, self.request.data, held, self.request.run / PARENT, self.config.region)
+        held_out = sorted(case for group in self.plan.groups for case in self._held_out(group))
+        parent_predictions(self.parent, self.request.data, held_out, self.request.run / PARENT, self.config.region)
         steps, table = self._steps()
         paths = self._paths(steps)
-        limits, cut = self._limits(table), self._cut(table)
-        new = self._scores(paths, cut)
+        limits, held_out_limits = self._limits(table), self._held_out_limits(table)
+        new = self._scores(paths, held_out_limits)
         old = self._scores([self.request.run / PARENT], {})
         comparison = compare_adapted(old, new)
         network, run, final = self._final(networks, steps)
         model = self._write(network, run, final, limits, paths, comparison)
+        changes = gains(old, new)
         return Adapted(
-            model, self.parent, comparison, limits, steps, gains(old, new), cut, paths, self.config, self.plan
+            model, self.parent, comparison, limits, steps, changes, held_out_limits, paths, self.config, self.plan
         )
 
-    def _held(self, group: Sequence[int]) -> list[str]:
+    def _held_out(self, group: Sequence[int]) -> list[str]:
         return training_and_validation(self.request.data, group)[1]
 
     def _fold(self, number: int) -> keras.Model:
-        """One training without some patients, who are judged at every look."""
+        """Train one fold, and record the predictions of its held-out patients at every validation."""
         group, run = self.plan.groups[number], self.runs[number]
         config = replace(self.config, validation_folds=group)
-        keeper = ValidationRecorder(run / "looks", self._held(group))
-        return train(self.request.data, run, config, self._progress(number), on_validation=keeper)
+        recorder = ValidationRecorder(run / "looks", self._held_out(group))
+        return train(self.request.data, run, config, self._progress(number), on_validation=recorder)
 
     def _progress(self, number: int) -> StepProgress | None:
         return self.progress(number, self.plan.runs) if self.progress else None
 
     def _paths(self, step: int) -> list[Path]:
-        """What was said at a look of those left out."""
+        """Return the files of the held-out predictions at a validation step."""
         return [run / "looks" / f"{step}.npz" for run in self.runs]
 
     def _steps(self) -> tuple[int, dict[str, list[Counts]]]:
-        """The look at which those left out were judged best, and {case: its counts at every point} there."""
+        """Return the best validation step over all folds, and {case: counts at every operating point} at that step."""
         if len(self.runs) == 1:
-            # There is no second training: the look is the one whose weights this one gives.
-            steps = [int(max(validations_of(self.runs[0]), key=lambda look: look["dice"])["step"])]
+            # There is no final training: the step is the one of this training's best weights.
+            steps = [int(max(validations_of(self.runs[0]), key=lambda row: row["dice"])["step"])]
         else:
-            # Validations without any lesion were not kept.
-            every = range(self.plan.validate_every, self.plan.steps + 1, self.plan.validate_every)
-            steps = [step for step in every if all(path.exists() for path in self._paths(step))]
+            # Validations without any lesion were not recorded.
+            planned = range(self.plan.validate_every, self.plan.steps + 1, self.plan.validate_every)
+            steps = [step for step in planned if all(path.exists() for path in self._paths(step))]
         tables = {step: dict(counts_at(self._predictions(self._paths(step)), self.points)) for step in steps}
         best = best_step(tables, self.points)
         return best, tables[best]
@@ -243,22 +246,22 @@ class _Adapting:
         return stored_predictions(paths, self.request.data, self.config.network, self.config.region)
 
     def _limits(self, table: dict[str, Any]) -> Delineator:
-        """Chosen on everybody left out, drawn towards the parent's as far as these are few."""
+        """Return the operating point chosen on all held-out patients, shrunk towards the parent's."""
         chosen = chosen_point(table, list(table), self.points)[0]
         return shrink_towards_parent(chosen, self.parent.card, self._count(table))
 
     def _count(self, cases: Sequence[str] | dict[str, Any]) -> int:
         return len({self.patients[case] for case in cases})
 
-    def _cut(self, table: dict[str, Any]) -> dict[str, Delineator]:
-        """{case: limits that patients of other folds chose}; of a single fold, that the other half of it chose."""
-        groups = [self._held(group) for group in self.plan.groups]
+    def _held_out_limits(self, table: dict[str, Any]) -> dict[str, Delineator]:
+        """Return {case: operating point chosen by patients of other folds, or by the other half of a single fold}."""
+        groups = [self._held_out(group) for group in self.plan.groups]
         if len(groups) == 1:
             names = sorted({self.patients[case] for case in groups[0]})
             groups = [[case for case in groups[0] if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
-        cut: dict[str, Delineator] = {}
-        for own in groups:
-            others = [case for case in table if case not in own]
+        result: dict[str, Delineator] = {}
+        for group in groups:
+            others = [case for case in table if case not in group]
             limits = (
                 shrink_towards_parent(
                     chosen_point(table, others, self.points)[0], self.parent.card, self._count(others)
@@ -266,19 +269,19 @@ class _Adapting:
                 if others
                 else Delineator.of(self.parent.card)
             )
-            cut |= dict.fromkeys(own, limits)
-        return cut
+            result |= dict.fromkeys(group, limits)
+        return result
 
-    def _scores(self, paths: Sequence[Path], cut: dict[str, Delineator]) -> list[CaseScores]:
-        """Scores of the cases in some files; without limits of their own, at the parent's."""
-        own = Delineator.of(self.parent.card)
+    def _scores(self, paths: Sequence[Path], limits: dict[str, Delineator]) -> list[CaseScores]:
+        """Score the stored predictions at the operating point of each case, by default the parent's."""
+        default = Delineator.of(self.parent.card)
         found: list[CaseScores] = []
         for prediction in self._predictions(paths):
-            found += score_cases([prediction], cut.get(prediction[0].case, own), self.patients)
+            found += score_cases([prediction], limits.get(prediction[0].case, default), self.patients)
         return without_flags(found)
 
     def _final(self, networks: Sequence[keras.Model], steps: int) -> tuple[keras.Model, Path, TrainingConfig]:
-        """The training with everybody, as long as suited those left out; of a single training, that one."""
+        """Train on all labelled patients for the chosen number of steps; with a single training, return that one."""
         if len(self.plan.groups) == 1:
             return networks[0], self.runs[0], replace(self.config, validation_folds=self.plan.groups[0], steps=steps)
         config = replace(self.config, validation_folds=(), steps=steps, validate_every=0)
@@ -299,7 +302,7 @@ class _Adapting:
         cases = training_cases(request.data, config)
         sources = combined_sources(sources_of(request.data), card.training)
         about = opened(request.data).json("dataset.json")
-        everybody = [*cases.labelled, *cases.validation]
+        labelled = [*cases.labelled, *cases.validation]
         model = save_model(
             network,
             config.network,
@@ -307,7 +310,7 @@ class _Adapting:
                 "description": f"{card.name}, adapted to: {about['description']}",
                 **tuned.to_card(),
                 "region": config.region,
-                "appearance": card.appearance.merged_with(training_appearance(request.data, everybody, config.region)),
+                "appearance": card.appearance.merged_with(training_appearance(request.data, labelled, config.region)),
                 "parent": model_reference(card),
                 "licence": licence_with(card.licence, sources.get(SOURCES, ())),
                 "training": {

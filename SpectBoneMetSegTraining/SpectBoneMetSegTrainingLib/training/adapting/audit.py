@@ -1,4 +1,4 @@
-"""How a model does on somebody's own outlines: the figures of `evaluation`, by bone and size, and the worst scans."""
+"""Audit: evaluate a model on a hospital's own outlines, by region and lesion size, with the worst scans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...dataset.budgets import patients_of
 from ...dataset.cases import LabelledCrop
 from ...dataset.opened import Data, opened
 from ...evaluation.by_region import RegionCounts, RegionRow, count_regions, region_rows
-from ...evaluation.confidence_figures import ScanDetections, confidence_figures, marks_and_detections
+from ...evaluation.confidence_figures import ScanDetections, confidence_figures, masks_and_detections
 from ...evaluation.predictions import Delineator, level_region_of, predict_with_regions
 from ...evaluation.report import full_report
 from ...evaluation.scores import CaseScores, score_case, without_flags
@@ -27,15 +27,21 @@ from .pictures import scan_picture
 
 __all__ = ["Audit", "Case", "audit"]
 
-#: The scans that are shown: read worst, as far as one can be read badly.
+#: Number of worst scans in the report, and DSC from which a scan is not shown.
 WORST, WORTH_SHOWING = 5, 0.98
-#: Below this lower end of pooled DSC or lesion F1 adapting is advised; ours.
+#: Adaptation is recommended if the lower end of pooled DSC or lesion F1 is below this; our choice.
 GOOD_ENOUGH = 0.6
 
 
 @dataclass(frozen=True)
 class Case:
-    """A scan that was read badly: its name, DSC, and a picture as data URI."""
+    """A scan with a low DSC.
+
+    Attributes:
+        name: name of the case.
+        dice: its DSC.
+        picture: picture with outlines, as data URI.
+    """
 
     name: str
     dice: float
@@ -44,14 +50,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was measured.
+    """Result of an audit.
 
     Attributes:
-        report: as `report.full_report`.
-        regions: by bone, empty of a model that knows none.
-        confidence: as `confidence_figures`, {} of a model that says none.
-        worst: the worst first.
-        known: a sentence where the model knows these patients, else "".
+        model: name of the model.
+        patients: number of patients.
+        report: figures of `report.full_report`.
+        regions: figures by region; empty for a model without regions.
+        confidence: figures of `confidence_figures`; {} for a model without confidence.
+        worst: the worst scans, the worst first.
+        known: a warning if the model was trained on these patients, else "".
     """
 
     model: str
@@ -64,13 +72,13 @@ class Audit:
 
     @property
     def adapt(self) -> bool:
-        """Whether adapting is advised: the lower end of DSC's or lesion F1's interval lies below GOOD_ENOUGH."""
+        """Whether adaptation is recommended: the lower end of DSC or lesion F1 is below GOOD_ENOUGH."""
         lows = (self.report["dsc_low"], self.report["lesion_f1_overlap_low"])
         return not all(low >= GOOD_ENOUGH for low in lows)
 
     @property
     def sentence(self) -> str:
-        """The advice in plain words."""
+        """The recommendation with its figures, in one sentence."""
         dice, lesions = (
             f"{name} {self.report[key]:.3f} (95 % {self.report[key + '_low']:.3f} to {self.report[key + '_high']:.3f})"
             for name, key in (("DSC", "dsc"), ("lesion F1", "lesion_f1_overlap"))
@@ -84,7 +92,14 @@ class Audit:
 def audit(
     data: Data, cases: list[str], model: ModelFolder, device: DeviceName = "auto", progress: Progress | None = None
 ) -> Audit:
-    """Read every case once and measure.
+    """Predict every case once and evaluate the model.
+
+    Args:
+        data: data set.
+        cases: names of its labelled cases.
+        model: the model.
+        device: device of the predictions.
+        progress: called with the number of cases done and their total.
 
     Raises:
         UserError: a data set or model that cannot be read.
@@ -93,20 +108,20 @@ def audit(
     card, patients = model.card, patients_of(data)
     limits, network = Delineator.of(card), card.network
     scores: list[CaseScores] = []
-    judged: list[ScanDetections] = []
+    detections: list[ScanDetections] = []
     counted: list[RegionCounts] = []
     worst = _Worst()
     answer = load_engine(model, "auto", device).predict_all
-    answers = predict_with_regions(data, cases, answer, network, region=level_region_of(data, cases, card))
-    for number, (crop, probabilities, regions) in enumerate(answers, start=1):
-        marks, known = marks_and_detections(crop, probabilities, limits, judge=card.confidence is not None)
-        judged += known
-        score = score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients)
+    predictions = predict_with_regions(data, cases, answer, network, region=level_region_of(data, cases, card))
+    for number, (crop, probabilities, regions) in enumerate(predictions, start=1):
+        masks, found = masks_and_detections(crop, probabilities, limits, detections=card.confidence is not None)
+        detections += found
+        score = score_case(crop, probabilities, masks, limits.minimum_area_mm2, patients)
         scores.append(score)
         if regions and not crop.flags:
-            counted.append(count_regions(crop, marks, regions, patients[crop.case]))
+            counted.append(count_regions(crop, masks, regions, patients[crop.case]))
         if not crop.flags:
-            worst.see(crop, marks, dice_of(score))
+            worst.add(crop, masks, dice_of(score))
         if progress:
             progress(number, len(cases))
     report = full_report(without_flags(scores))
@@ -115,26 +130,26 @@ def audit(
         int(report["patients"]),
         report,
         region_rows(counted, int(report["images"])) if counted else [],
-        confidence_figures(judged, card.confidence) if card.confidence is not None else {},
+        confidence_figures(detections, card.confidence) if card.confidence is not None else {},
         worst.shown(),
         known_patients(card, data, cases).sentence(len({patients[case] for case in cases})),
     )
 
 
 class _Worst:
-    """The scans that were read worst so far, kept with their outlines until they are drawn."""
+    """The scans with the lowest DSC so far, with their masks."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[float, str, LabelledCrop, Mapping[ViewName, NDArray[np.bool_]]]] = []
 
-    def see(self, crop: LabelledCrop, marks: Mapping[ViewName, NDArray[np.bool_]], dice: float) -> None:
-        """Keep the scan if it is among the worst."""
+    def add(self, crop: LabelledCrop, masks: Mapping[ViewName, NDArray[np.bool_]], dice: float) -> None:
+        """Add the scan if it is among the worst."""
         if dice < WORTH_SHOWING:
-            self._kept = sorted([*self._kept, (dice, crop.case, crop, marks)], key=lambda item: item[:2])[:WORST]
+            self._kept = sorted([*self._kept, (dice, crop.case, crop, masks)], key=lambda item: item[:2])[:WORST]
 
     def shown(self) -> list[Case]:
-        """The worst first, with the outlines of both over each other."""
+        """Return the scans with pictures, the worst first."""
         return [
-            Case(name, dice, scan_picture(crop, [("now", {str(view): mask for view, mask in marks.items()})]))
-            for dice, name, crop, marks in self._kept
+            Case(name, dice, scan_picture(crop, [("model", {str(view): mask for view, mask in masks.items()})]))
+            for dice, name, crop, masks in self._kept
         ]

@@ -1,7 +1,7 @@
-"""How long to learn, where to cut, and whether the new model may take the parent's place: on patients left out.
+"""Choices on held-out patients: number of steps, operating point, and the verdict against the parent model.
 
-Few patients choose badly: thresholds chosen on a handful are drawn towards the parent's, which many chose. The
-comparison with the parent judges every patient by thresholds that others chose.
+Thresholds chosen on few patients are unreliable, so they are shrunk towards the parent's, which many patients chose.
+In the comparison with the parent model, the thresholds of every patient were chosen by other patients.
 """
 
 from __future__ import annotations
@@ -30,48 +30,48 @@ __all__ = [
 
 Table = Mapping[str, Sequence[Counts]]
 
-#: As many patients as this weigh as much as the parent's own choice.
+#: The parent's operating point has the weight of this many patients.
 PARENT_WEIGHT = 5.0
-#: A difference of DSC or lesion F1 this far below 0 is too small to keep anybody from a model.
+#: Non-inferiority margin of DSC and lesion F1.
 TOLERANCE = 0.01
-#: Figures that are told of both models, by their names in `report.figures`.
+#: Figures reported for both models, by their names in `report.figures`, and their labels.
 REPORTED_FIGURES = {
     "dsc": "DSC, pooled",
     "lesion_f1_overlap": "lesion F1",
-    "lesion_recall": "lesions touched",
-    "false_alarms_per_image": "false areas a view",
+    "lesion_recall": "lesions found",
+    "false_alarms_per_image": "false alarms per view",
 }
 
 
 class AdaptationComparison(PairedComparison):
-    """A comparison with the parent over patients left out: `figures` by the names of REPORTED_FIGURES."""
+    """Paired comparison with the parent model on held-out patients; `figures` are those of REPORTED_FIGURES."""
 
     @property
     def enough_patients(self) -> bool:
-        """Whether there are so many patients that an interval can be believed."""
+        """Whether there are enough patients for a trustworthy interval."""
         return self.patients >= MINIMUM_PATIENTS
 
     @property
     def recommended(self) -> bool:
-        """Whether neither the lower end of DSC's difference nor that of lesion F1's lies below -TOLERANCE."""
+        """Whether the lower ends of the differences of DSC and lesion F1 are both at least -TOLERANCE."""
         lows = [self.figures[name].low for name in ("dsc", "lesion_f1_overlap")]
         return self.enough_patients and all(isfinite(low) and low >= -TOLERANCE for low in lows)
 
     @property
     def better(self) -> bool:
-        """Whether, besides, one of them lies above 0."""
+        """Whether, in addition, one of them is above 0."""
         return self.recommended and any(self.figures[name].low > 0 for name in ("dsc", "lesion_f1_overlap"))
 
     @property
     def verdict(self) -> Verdict:
-        """The same in the words of a card."""
+        """The verdict in the terms of a model card."""
         if self.better:
             return "better"
         return "not worse" if self.recommended else "worse" if self.figures["dsc"].high < 0 else "undecided"
 
     @property
     def sentence(self) -> str:
-        """The verdict in plain words."""
+        """The verdict with its figures, in one sentence."""
         dice, lesions = self.figures["dsc"], self.figures["lesion_f1_overlap"]
         numbers = (
             f"DSC {dice.new:.3f} against {dice.parent:.3f} (difference {dice.difference:+.3f}, 95 % {dice.low:+.3f} to "
@@ -80,56 +80,55 @@ class AdaptationComparison(PairedComparison):
         )
         if not self.enough_patients:
             return (
-                f"{self.patients} patient{' is' if self.patients == 1 else 's are'} too few to tell, "
-                f"{MINIMUM_PATIENTS} may tell; keep the model before "
-                f"until more are outlined: {numbers}."
+                f"{self.patients} patient{' is' if self.patients == 1 else 's are'} too few for a verdict, which needs "
+                f"{MINIMUM_PATIENTS}; keep the parent model until more are outlined: {numbers}."
             )
         if self.better:
             return f"The adapted model is better on your patients: {numbers}."
         if self.recommended:
-            return f"The adapted model is as good as the one before, you may use either: {numbers}."
-        return f"Keep the model before, on your patients nothing shows that the adapted one is as good: {numbers}."
+            return f"The adapted model is as good as the parent model, you may use either: {numbers}."
+        return f"Keep the parent model, nothing shows that the adapted one is as good on your patients: {numbers}."
 
 
 def chosen_point(table: Table, cases: Sequence[str], points: Sequence[Delineator]) -> tuple[Delineator, float]:
-    """The best of the points on some cases by lesions and outlines, and its merit."""
+    """Return the best operating point on some cases, by lesion F1 and DSC, and its merit."""
     totals = [Counts() for _ in points]
     for case in cases:
-        totals = [total + own for total, own in zip(totals, table[case], strict=True)]
+        totals = [total + counts for total, counts in zip(totals, table[case], strict=True)]
     return best_point(points, totals, "lesions")
 
 
 def best_step(tables: Mapping[int, Table], points: Sequence[Delineator]) -> int:
-    """The look at which patients left out were judged best; of equal ones the earliest."""
+    """Return the step with the best held-out figures; of equal ones the earliest (early stopping)."""
     return max(sorted(tables), key=lambda step: chosen_point(tables[step], list(tables[step]), points)[1])
 
 
 def shrink_towards_parent(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator:
-    """Limits drawn from those that so many patients chose towards the parent's, on a scale of odds."""
+    """Shrink an operating point towards the parent's on a logit scale; `patients` chose it."""
     weight = patients / (patients + PARENT_WEIGHT)
 
-    def between(own: float, before: float) -> float:
-        odds = weight * log(own / (1 - own)) + (1 - weight) * log(before / (1 - before))
-        return round(1 / (1 + exp(-odds)), 3)
+    def shrunk(value: float, prior: float) -> float:
+        logit = weight * log(value / (1 - value)) + (1 - weight) * log(prior / (1 - prior))
+        return round(1 / (1 + exp(-logit)), 3)
 
-    threshold = between(chosen.threshold, parent.threshold)
-    seed = max(threshold, between(chosen.seed_threshold, parent.seed_threshold))
+    threshold = shrunk(chosen.threshold, parent.threshold)
+    seed = max(threshold, shrunk(chosen.seed_threshold, parent.seed_threshold))
     return Delineator(threshold, min(seed, SEED_THRESHOLDS[-1]), chosen.minimum_area_mm2)
 
 
 def compare_adapted(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> AdaptationComparison:
-    """Both models on the same patients."""
-    found = differences(old, new, tuple(REPORTED_FIGURES))
-    return AdaptationComparison(found.patients, found.cases, found.figures)
+    """Compare the parent model (`old`) and the adapted model (`new`) on the same patients."""
+    paired = differences(old, new, tuple(REPORTED_FIGURES))
+    return AdaptationComparison(paired.patients, paired.cases, paired.figures)
 
 
 def gains(old: Sequence[CaseScores], new: Sequence[CaseScores]) -> list[tuple[str, float, float]]:
-    """(case, DSC before, DSC now) from the greatest gain to the greatest loss; nothing there and none marked is 1."""
-    before = {one.case: dice_of(one) for one in old}
-    found = [(one.case, before[one.case], dice_of(one)) for one in new]
-    return sorted(found, key=lambda item: (item[1] - item[2], item[0]))
+    """Return (case, DSC of the parent, DSC of the adapted model) from the greatest gain to the greatest loss."""
+    parent = {scores.case: dice_of(scores) for scores in old}
+    changes = [(scores.case, parent[scores.case], dice_of(scores)) for scores in new]
+    return sorted(changes, key=lambda item: (item[1] - item[2], item[0]))
 
 
-def dice_of(one: CaseScores) -> float:
-    """DSC of a case, its views together; nothing there and none marked is 1."""
-    return float(dsc(*(getattr(one.sums, name)[0] for name in ("tp", "fp", "fn"))))
+def dice_of(scores: CaseScores) -> float:
+    """Return the DSC of a case, its views together; 1 if label and prediction are empty."""
+    return float(dsc(*(getattr(scores.sums, name)[0] for name in ("tp", "fp", "fn"))))

@@ -1,4 +1,4 @@
-"""What models say of patients they did not learn from, on the way and at the end of their training."""
+"""Stored predictions of held-out patients, by the models of the folds and by the parent model."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Maps = dict[str, NDArray[np.float16]]
 
 
 class ValidationRecorder:
-    """Keeps what a network says of the patients who were left out, at every look (`trainer.ValidationCallback`)."""
+    """Store the predictions of the held-out patients at every validation (a `trainer.ValidationCallback`)."""
 
     def __init__(self, folder: Path, cases: Sequence[str]) -> None:
         self._folder, self._cases = folder, cases
 
-    def __call__(self, step: int, dice: float, says: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
-        """Write DIR/<step>.npz, whole or not at all."""
-        maps = {case: says(load(case)).astype(np.float16) for case in self._cases}
+    def __call__(self, step: int, dice: float, predict: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
+        """Write FOLDER/<step>.npz, as a whole or not at all."""
+        maps = {case: predict(load(case)).astype(np.float16) for case in self._cases}
         write_npz(self._folder / f"{step}.npz", maps)
 
 
 def stored_predictions(
     paths: Iterable[Path], data: Data, network: NetworkConfig, region: Region, wanted: Container[str] | None = None
 ) -> Iterator[Prediction]:
-    """What was kept of the cases `wanted` (None: of all), as `predictions.predict_cases` gives it."""
+    """Yield stored predictions of the cases `wanted` (None: all), as `predictions.predict_cases` does."""
     for path in paths:
         with np.load(path, allow_pickle=False) as saved:
             for case in saved.files if wanted is None else [case for case in saved.files if case in wanted]:
@@ -50,16 +50,15 @@ def stored_predictions(
 
 
 def parent_predictions(parent: ModelFolder, data: Data, cases: Sequence[str], path: Path, region: Region) -> None:
-    """Have the parent read all cases once and keep it in a file; nothing is done where it stands already."""
+    """Predict all cases with the parent model and store the result in a file, unless it exists."""
     if path.exists():
         return
     engine, network = load_engine(parent, "auto", "auto"), parent.card.network
     level_region = level_region_of(data, cases, parent.card)
     maps: Maps = {}
-    for crop, found in predict_cases(data, cases, engine.predict, network, region=region, level_region=level_region):
-        stack = [
-            found.get("anterior" if name == "union" else name, np.zeros_like(next(iter(found.values()))))
-            for name in network.outputs
-        ]
+    predictions = predict_cases(data, cases, engine.predict, network, region=region, level_region=level_region)
+    for crop, probabilities in predictions:
+        empty = np.zeros_like(next(iter(probabilities.values())))
+        stack = [probabilities.get("anterior" if name == "union" else name, empty) for name in network.outputs]
         maps[crop.case] = np.stack(stack, -1).astype(np.float16)
     write_npz(path, maps)

@@ -1,4 +1,4 @@
-"""What pages of results share: their style, a table, a legend, a whole document in one file."""
+"""HTML parts of the reports: style, table, legend, and a whole document in one file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ figcaption { color: #444; font-size: .88rem } .scroll { overflow-x: auto }
 
 
 def document(title: str, parts: Iterable[str]) -> str:
-    """A whole page; parts are HTML already."""
+    """Return a whole page; `parts` are HTML."""
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
@@ -38,18 +38,18 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of texts, the first column to the left."""
+    """Return a table of texts with the first column left-aligned."""
     lines = ["".join(f"<th>{escape(text)}</th>" for text in head)]
     lines += ["".join(f"<td>{escape(text)}</td>" for text in row) for row in rows]
     return "<div class='scroll'><table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table></div>"
 
 
 def cell(value: float | None, digits: int = 3) -> str:
-    """A figure, "-" where it is undefined."""
+    """Format a figure; "-" if undefined."""
     return "-" if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
 
 def legend(names: Sequence[tuple[str, str]]) -> str:
-    """Which colour is whose: (a name of COLOURS, words)."""
-    items = (f"<span style='color:rgb{COLOURS[name]}'>&#9632;</span> {escape(words)}" for name, words in names)
+    """Return a legend of (name in COLOURS, label)."""
+    items = (f"<span style='color:rgb{COLOURS[name]}'>&#9632;</span> {escape(label)}" for name, label in names)
     return f"<p>{' &nbsp; '.join(items)}. Views from the front, dark is hot.</p>"

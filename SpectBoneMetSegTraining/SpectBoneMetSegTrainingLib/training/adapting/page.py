@@ -1,4 +1,4 @@
-"""The page of an adaptation: may the new model be used, what changed, on whom, with pictures."""
+"""HTML report of an adaptation: verdict, figures of both models, changes by scan, pictures."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from .pictures import scan_picture
 
 __all__ = ["write_page"]
 
-#: A case, its DSC before and now.
+#: A case, its DSC with the parent model and with the adapted model.
 Change = tuple[str, float, float]
-#: So many patients that gained most, and that lost most, are shown.
+#: Number of pictures of the scans that gained most, and of those that lost most.
 SHOWN = 5
-#: A smaller change of a scan's DSC is none.
+#: A smaller change of a scan's DSC counts as none.
 NO_CHANGE = 0.005
 
 
 def write_page(path: Path, request: Request, adapted: Adapted) -> None:
-    """Write the page, one file that needs no other; OSError when it cannot be written."""
+    """Write the report as one self-contained file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     gained = [item for item in adapted.per_case[:SHOWN] if item[2] - item[1] > NO_CHANGE]
     lost = [item for item in adapted.per_case[::-1][:SHOWN] if item[1] - item[2] > NO_CHANGE]
     parts = [
@@ -34,7 +38,7 @@ def write_page(path: Path, request: Request, adapted: Adapted) -> None:
         _what_was_done(adapted),
         _figures(adapted),
         _scans(adapted),
-        legend([("yours", "your outlines"), ("before", "the model before"), ("now", "the adapted model")]),
+        legend([("reference", "your outlines"), ("parent", "the parent model"), ("model", "the adapted model")]),
         *_pictures({"Scans that gained most": gained, "Scans that lost most": lost}, request, adapted),
     ]
     with whole_file(path) as part:
@@ -46,64 +50,65 @@ def _verdict(adapted: Adapted) -> str:
     advice = (
         "You may use it: install it in the panel or by name."
         if adapted.comparison.recommended
-        else "The model is there to be looked at; go on with the one before, or outline more scans and adapt again."
+        else "The adapted model was written for inspection; keep the parent model, or outline more scans and repeat."
     )
     return f"<p class='verdict {kind}'><b>{escape(adapted.comparison.sentence)}</b> {escape(advice)}</p>"
 
 
 def _what_was_done(adapted: Adapted) -> str:
-    before, now = Delineator.of(adapted.parent.card), adapted.limits
+    parent, limits = Delineator.of(adapted.parent.card), adapted.limits
     return (
-        f"<p>Begun from <b>{escape(adapted.parent.card.name)}</b>. {escape(adapted.plan.sentence.capitalize())} The "
-        f"patients left out were judged best after {adapted.steps} of {adapted.plan.steps} steps. A pixel is marked "
-        f"from a probability of {now.threshold:.2f} on (before: {before.threshold:.2f}), an area needs "
-        f"{now.seed_threshold:.2f} somewhere (before: {before.seed_threshold:.2f}); with few patients these stay near "
-        "those of the model before.</p>"
-        "<p>Every patient was judged by a training that did not learn from them, at limits that other patients chose. "
-        "What counts is the <b>lower end</b> of the interval: how bad it may be.</p>"
+        f"<p>Parent model: <b>{escape(adapted.parent.card.name)}</b>. {escape(adapted.plan.sentence.capitalize())} The "
+        f"held-out patients had the best figures after {adapted.steps} of {adapted.plan.steps} steps. A pixel belongs "
+        f"to an area from a probability of {limits.threshold:.2f} on (parent: {parent.threshold:.2f}); an area needs a "
+        f"maximum of {limits.seed_threshold:.2f} (parent: {parent.seed_threshold:.2f}). With few patients these "
+        "thresholds stay close to those of the parent model.</p>"
+        "<p>Cross-validation: every patient was predicted by a model that was not trained on them, at thresholds that "
+        "other patients chose. The <b>lower end</b> of the interval decides: the worst value that is plausible.</p>"
     )
 
 
 def _figures(adapted: Adapted) -> str:
     rows = [
-        [words, cell(own.parent), cell(own.new), cell(own.difference), f"{cell(own.low)} to {cell(own.high)}"]
-        for words, own in ((words, adapted.comparison.figures[name]) for name, words in REPORTED_FIGURES.items())
+        [label, cell(both.parent), cell(both.new), cell(both.difference), f"{cell(both.low)} to {cell(both.high)}"]
+        for label, both in ((label, adapted.comparison.figures[name]) for name, label in REPORTED_FIGURES.items())
     ]
-    return "<h2>What changed</h2>" + table(["", "before", "adapted", "difference", "95 % interval over patients"], rows)
+    return "<h2>What changed</h2>" + table(["", "parent", "adapted", "difference", "95 % interval over patients"], rows)
 
 
 def _scans(adapted: Adapted) -> str:
-    changes = [now - before for _, before, now in adapted.per_case]
+    changes = [new - old for _, old, new in adapted.per_case]
     up, down = (sum(sign * change > NO_CHANGE for change in changes) for sign in (1, -1))
-    rows = [[case, cell(before), cell(now), f"{now - before:+.3f}"] for case, before, now in adapted.per_case]
+    rows = [[case, cell(old), cell(new), f"{new - old:+.3f}"] for case, old, new in adapted.per_case]
     return (
-        f"<h2>On which scans</h2><p>{up} scans gained, {down} lost, {len(changes) - up - down} stayed as they were "
-        "(DSC of a scan; 1 where there is nothing and nothing is marked).</p>"
-        f"<details><summary>All {len(rows)} scans</summary>{table(['scan', 'before', 'adapted', 'change'], rows)}"
+        f"<h2>On which scans</h2><p>{up} scans gained, {down} lost, {len(changes) - up - down} are unchanged "
+        "(DSC of a scan; 1 if label and prediction are empty).</p>"
+        f"<details><summary>All {len(rows)} scans</summary>{table(['scan', 'parent', 'adapted', 'change'], rows)}"
         "</details>"
     )
 
 
 def _pictures(shown: dict[str, list[Change]], request: Request, adapted: Adapted) -> Iterator[str]:
-    """A heading and a picture for each scan, of every title."""
+    """Yield a heading and the pictures of its scans for every title."""
     wanted = {case for items in shown.values() for case, _, _ in items}
-    config, own = adapted.config, Delineator.of(adapted.parent.card)
+    config, parent_limits = adapted.config, Delineator.of(adapted.parent.card)
 
-    def said(paths: list[Path]) -> dict[str, Prediction]:
-        found = stored_predictions(paths, request.data, config.network, config.region, wanted)
-        return {crop.case: (crop, maps) for crop, maps in found}
+    def predictions(paths: list[Path]) -> dict[str, Prediction]:
+        stored = stored_predictions(paths, request.data, config.network, config.region, wanted)
+        return {crop.case: (crop, maps) for crop, maps in stored}
 
-    new, old = said(adapted.paths), said([request.run / PARENT])
+    new, old = predictions(adapted.paths), predictions([request.run / PARENT])
     for title, items in shown.items():
         figures = []
-        for case, before, now in items:
+        for case, old_dice, new_dice in items:
             crop, probabilities = new[case]
-            marks = [("now", adapted.cut.get(case, adapted.limits)(probabilities)), ("before", own(old[case][1]))]
+            limits = adapted.held_out_limits.get(case, adapted.limits)
+            masks = [("model", limits(probabilities)), ("parent", parent_limits(old[case][1]))]
             picture = scan_picture(
-                crop, [(name, {str(view): mask for view, mask in masks.items()}) for name, masks in marks]
+                crop, [(name, {str(view): mask for view, mask in by_view.items()}) for name, by_view in masks]
             )
             figures.append(
-                f"<figure><img src='{picture}' alt='{escape(case)}'><figcaption>{escape(case)}: DSC {before:.2f} "
-                f"before, {now:.2f} now</figcaption></figure>"
+                f"<figure><img src='{picture}' alt='{escape(case)}'><figcaption>{escape(case)}: DSC "
+                f"{old_dice:.2f} (parent), {new_dice:.2f} (adapted)</figcaption></figure>"
             )
         yield f"<h2>{title}</h2>{''.join(figures) or '<p>None.</p>'}"

@@ -1,4 +1,4 @@
-"""A scan with outlines of several hands over each other, as PNG, both views from the front."""
+"""Picture of a scan with reference outlines and those of models, as PNG, both views from the front."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ __all__ = ["COLOURS", "scan_picture"]
 Mask = NDArray[np.bool_]
 Colour = tuple[int, int, int]
 
-#: Told apart also by colour-blind people; yours is a full line, the model before dashed.
+#: Distinguishable with colour blindness; the parent model and ignored areas are dashed.
 COLOURS: dict[str, Colour] = {
-    "yours": (0, 92, 185),
-    "before": (230, 140, 0),
-    "now": (200, 0, 90),
+    "reference": (0, 92, 185),
+    "parent": (230, 140, 0),
+    "model": (200, 0, 90),
     "ignored": (120, 120, 120),
 }
-#: Edge of a pixel of the scan in the picture, and the rows that are shown around everything that is marked.
+#: Pixels of the picture per pixel of the scan, and rows shown above and below all outlines.
 ZOOM, AROUND = 3, 30
 
 
-def scan_picture(crop: LabelledCrop, marks: Sequence[tuple[str, Mapping[str, Mask]]]) -> str:
-    """A data URI.
+def scan_picture(crop: LabelledCrop, masks: Sequence[tuple[str, Mapping[str, Mask]]]) -> str:
+    """Return the picture as a data URI.
 
     Args:
         crop: counts and labels.
-        marks: (a name of COLOURS, {view: (rows, columns)}), "before" dashed.
+        masks: (name in COLOURS, {view: (rows, columns)}); "parent" is dashed.
     """
     from PIL import Image, ImageDraw
 
-    shown = [("ignored", _labels(crop, IGNORE)), ("yours", _labels(crop, LESION)), *marks]
-    first, end = _rows(crop, [masks for _, masks in shown])
+    shown = [("ignored", _labels(crop, IGNORE)), ("reference", _labels(crop, LESION)), *masks]
+    first, end = _rows(crop, [by_view for _, by_view in shown])
     panels = []
     for view in (name for name in crop.counts if name in crop.labels or "anterior" in crop.labels):
         counts = crop.counts[view]
@@ -53,30 +53,30 @@ def scan_picture(crop: LabelledCrop, marks: Sequence[tuple[str, Mapping[str, Mas
         size = (grey.shape[1] * ZOOM, grey.shape[0] * ZOOM)
         picture = Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC).convert("RGB")
         draw = ImageDraw.Draw(picture)
-        for name, masks in shown:
-            mask = masks.get(view)
+        for name, by_view in shown:
+            mask = by_view.get(view)
             if mask is None or not mask[first:end].any():
                 continue
-            for piece in (each for pieces in outlines_of(number_lesions(mask[first:end])).values() for each in pieces):
+            for piece in (p for pieces in outlines_of(number_lesions(mask[first:end])).values() for p in pieces):
                 corners = (piece + 0.5) * ZOOM
-                if name in ("before", "ignored"):
+                if name in ("parent", "ignored"):
                     dashed_outline(draw, corners, COLOURS[name], 2)
                 else:
                     closed = np.vstack((corners, corners[:1]))[:, ::-1]
                     draw.line([tuple(point) for point in closed.tolist()], fill=COLOURS[name], width=2)
         panels.append(picture)
-    whole = Image.new("RGB", (sum(each.width for each in panels) + 8 * (len(panels) - 1), panels[0].height), "white")
+    whole = Image.new("RGB", (sum(panel.width for panel in panels) + 8 * (len(panels) - 1), panels[0].height), "white")
     left = 0
-    for each in panels:
-        whole.paste(each, (left, 0))
-        left += each.width + 8
+    for panel in panels:
+        whole.paste(panel, (left, 0))
+        left += panel.width + 8
     stream = io.BytesIO()
     whole.quantize(palette=_palette(), dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def _palette() -> Image:
-    """Some greys and every outline's own colour: counting noise makes pictures of more colours large."""
+    """Return a palette of some greys and the outline colours: with more colours, noise makes the PNG large."""
     from PIL import Image
 
     greys = [(value, value, value) for value in range(0, 256, 5)]
@@ -89,14 +89,14 @@ def _labels(crop: LabelledCrop, value: int) -> dict[str, Mask]:
     return {str(view): label == value for view, label in crop.labels.items()}
 
 
-def _rows(crop: LabelledCrop, marks: Sequence[Mapping[str, Mask]]) -> tuple[int, int]:
-    """The rows around everything that is marked; all of them where nothing is."""
+def _rows(crop: LabelledCrop, masks: Sequence[Mapping[str, Mask]]) -> tuple[int, int]:
+    """Return the rows around all masks; all rows if the masks are empty."""
     height = next(iter(crop.counts.values())).shape[0]
-    anything = np.zeros(height, bool)
-    for masks in marks:
-        for mask in masks.values():
-            anything |= mask.any(1)
-    found = np.flatnonzero(anything)
+    occupied = np.zeros(height, bool)
+    for by_view in masks:
+        for mask in by_view.values():
+            occupied |= mask.any(1)
+    found = np.flatnonzero(occupied)
     if not found.size:
         return 0, height
     return max(0, int(found[0]) - AROUND), min(height, int(found[-1]) + 1 + AROUND)

@@ -1,4 +1,4 @@
-"""How many trainings of how many steps fit into the time that somebody gives."""
+"""Plan of an adaptation: how many trainings of how many steps fit into the time limit."""
 
 from __future__ import annotations
 
@@ -32,37 +32,38 @@ __all__ = [
     "step_seconds",
 ]
 
-#: With fewer patients nobody can be left out for the others.
+#: Minimum number of labelled patients for a cross-validation.
 MINIMUM_LABELLED_PATIENTS = 4
-#: Steps of one training: below the first there is nothing to learn, beyond the last few labels are learnt by heart.
+#: Limits of the steps of one training: fewer have no effect, more overfit to few labels.
 MINIMUM_STEPS, MAXIMUM_STEPS = 40, 600
-#: Of the time that is given so much goes into steps; the rest into looks, thresholds and the page.
+#: Share of the time limit for gradient steps; the rest is for validation, thresholds and the report.
 TRAINING_SHARE = 0.7
-#: Steps that are timed; the first one builds the graph.
+#: Steps that are timed after the first one, which builds the graph.
 TIMED_STEPS = 5
-#: Parts of a training after each of which the patients who were left out are judged.
+#: Number of validations on the held-out patients per training.
 VALIDATIONS = 4
-#: Said where the outlines alone speak for the thorax.
-FEW_OUTSIDE_THORAX = "The thorax alone is taught: hardly an outline lies outside."
+#: Reason for the thorax if it was inferred from the outlines.
+FEW_OUTSIDE_THORAX = "Only the thorax is trained: hardly any outline lies outside it."
+#: Side of a patch in pixels, patches per step.
 PATCH, BATCH = 128, 8
 #: Keys in plan.json and in model cards, where they differ from the attribute.
 KEYS = {"validate_every": "look_every", "region_reason": "taught"}
-#: Of the labelled patches so many come from a store of simulated patients where one is given.
+#: Share of the labelled patches that come from the store of simulated patients, if there is one.
 STORE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be trained.
+    """Plan of an adaptation.
 
     Attributes:
-        groups: folds of the data set, those together that are left out together; one of them alone: no second training.
-        steps: of each training.
-        validate_every: steps between two looks.
-        minutes: about how long all of it takes.
-        patients: labelled ones.
-        region: that is taught; None in plans of an earlier program.
-        region_reason: that in words, and why.
+        groups: groups of folds of the data set that are held out together; a single group means no final training.
+        steps: gradient steps of each training.
+        validate_every: steps between two validations.
+        minutes: estimated time of the whole adaptation.
+        patients: number of labelled patients.
+        region: region that is trained; None in plans of an earlier version.
+        region_reason: a sentence with the region and the reason for it.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -75,28 +76,28 @@ class Plan:
 
     @property
     def runs(self) -> int:
-        """How many trainings there are."""
+        """Number of trainings."""
         return len(self.groups) + (len(self.groups) > 1)
 
     @property
     def sentence(self) -> str:
-        """The plan in words."""
+        """The plan in one sentence."""
         if len(self.groups) > 1:
-            how = f"{len(self.groups)} short trainings, each without some of the patients, and one with all of them"
+            how = f"{len(self.groups)} short trainings, each without one fold of the patients, and one with all of them"
         else:
-            how = "one training, without the patients who judge it: there is no time for more"
+            how = "one training, without its validation patients: there is no time for more"
         return (
             f"{how}, {self.steps} steps each: about {self.minutes:.0f} minutes for {self.patients} labelled patients."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return JSON values."""
         values = {**asdict(self), "groups": [list(group) for group in self.groups]}
         return {KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
-        """The inverse of `to_dict`."""
+        """Return the plan from the values of `to_dict`."""
         names = {key: name for name, key in KEYS.items()}
         plain = {names.get(key, key): value for key, value in values.items()}
         return cls(**{**plain, "groups": tuple(tuple(group) for group in values["groups"])})
@@ -111,12 +112,15 @@ def base_config(
     seed: int = 0,
     region: Region = "thorax",
 ) -> TrainingConfig:
-    """What all trainings share: the start, its network, the region.
+    """Return the options shared by all trainings of an adaptation.
 
     Args:
-        start: name or path of the model.
-        unlabelled: whether there are scans without labels.
-        region: that is taught, see `region_to_train`.
+        card: card of the parent model.
+        start: name or path of the parent model.
+        unlabelled: whether there are unlabelled scans.
+        store: folder of simulated patients, None for none.
+        seed: seed of all random numbers.
+        region: region to train on, see `region_to_train`.
     """
     return TrainingConfig(
         batch=BATCH,
@@ -136,63 +140,69 @@ def base_config(
     )
 
 
-def region_to_train(card: ModelCard, data: Data, asked: Region | None) -> tuple[Region, str]:
-    """The region that the model, the images and the outlines know, and a sentence that says so.
+def region_to_train(card: ModelCard, data: Data, requested: Region | None) -> tuple[Region, str]:
+    """Return the region covered by model, images and outlines, and a sentence with the reason.
 
     Args:
-        card: of the model to begin with.
-        asked: what the readers looked at; None for what their outlines tell.
+        card: card of the parent model.
+        data: data set.
+        requested: region that the readers examined; None to infer it from their outlines.
 
     Raises:
-        UserError: the whole body is asked for of a model or of images that know the thorax alone.
+        UserError: the whole body is requested, but the model or the images cover the thorax only.
     """
-    labelled, held = training_and_validation(data)
-    cases = [*labelled, *held]
-    if asked == "whole-body":
+    labelled, validation = training_and_validation(data)
+    cases = [*labelled, *validation]
+    if requested == "whole-body":
         _check_whole_body(card, data, cases)
     if card.trained_region != "whole-body":
-        return "thorax", f"The thorax alone is taught, for {card.name} knows no more."
+        return "thorax", f"Only the thorax is trained, because {card.name} covers no more."
     if stored_region(data, cases) != "whole-body":
-        return "thorax", "The thorax alone is taught, for the pictures show no more."
-    if asked == "thorax":
-        return "thorax", "The thorax alone is taught."
-    if asked is None and outlined_region(data, cases) == "thorax":
+        return "thorax", "Only the thorax is trained, because the images show no more."
+    if requested == "thorax":
+        return "thorax", "Only the thorax is trained."
+    if requested is None and outlined_region(data, cases) == "thorax":
         return "thorax", FEW_OUTSIDE_THORAX
-    return "whole-body", "The whole body is taught."
+    return "whole-body", "The whole body is trained."
 
 
 def _check_whole_body(card: ModelCard, data: Data, cases: Sequence[str]) -> None:
     if card.trained_region != "whole-body":
         raise UserError(
-            f"{card.name} knows the thorax alone; begin with another model, or leave the region out.", "start"
+            f"{card.name} covers the thorax only; start from another model, or leave the region out.", "start"
         )
     if stored_region(data, cases) != "whole-body":
         raise UserError(
-            f"{opened(data).folder} holds pictures of the thorax alone; gather it anew, or leave the region out.",
+            f"{opened(data).folder} holds images of the thorax only; gather it again, or leave the region out.",
             "region",
         )
 
 
 def groups_of_folds(data: Data, most: int, region: Region) -> tuple[tuple[int, ...], ...]:
-    """Folds put together into at most so many groups, each of which leaves out somebody with a lesion of the region."""
+    """Combine folds into at most `most` groups, each with a held-out lesion in the region.
+
+    Raises:
+        UserError: no lesion is outlined in the region.
+    """
     data = opened(data)
     folds = data.json("splits.json")["folds"]
-    known = {record["case"] for record in records_of(data)}
-    held = {number: [case for case in fold["val"] if case in known] for number, fold in enumerate(folds)}
-    leading = [number for number, own in held.items() if any_lesion(data, own, region)]
-    if not leading:
+    present = {record["case"] for record in records_of(data)}
+    held_out = {number: [case for case in fold["val"] if case in present] for number, fold in enumerate(folds)}
+    positive = [number for number, cases in held_out.items() if any_lesion(data, cases, region)]
+    if not positive:
         where = "" if region == "whole-body" else f" in the {region}"
         raise UserError(f"No lesion is outlined{where} in {data.folder}; outline some first.")
-    count = max(1, min(most, len(leading)))
-    groups = [leading[place::count] for place in range(count)]
-    for place, number in enumerate(number for number, own in held.items() if own and number not in leading):
-        groups[place % count].append(number)
-    # One with a lesion comes first: it stands for its group where there is time for one fold alone.
+    count = max(1, min(most, len(positive)))
+    groups = [positive[index::count] for index in range(count)]
+    others = (number for number, cases in held_out.items() if cases and number not in positive)
+    for index, number in enumerate(others):
+        groups[index % count].append(number)
+    # A fold with a lesion comes first: it represents its group if there is time for a single fold only.
     return tuple(map(tuple, groups))
 
 
 def step_seconds(data: Data, folder: Path, config: TrainingConfig) -> float:
-    """Seconds a step takes here, measured on a few."""
+    """Measure the seconds that a step takes on this machine."""
     times: list[float] = []
 
     class EnoughError(Exception):
@@ -209,10 +219,10 @@ def step_seconds(data: Data, folder: Path, config: TrainingConfig) -> float:
 
 
 def labelled_patients(data: Data) -> int:
-    """How many patients of a data set have labels to learn from or to judge by."""
-    labelled, held = training_and_validation(data)
+    """Return the number of labelled training and validation patients of a data set."""
+    labelled, validation = training_and_validation(data)
     names = patients_of(data)
-    return len({names[case] for case in (*labelled, *held)})
+    return len({names[case] for case in (*labelled, *validation)})
 
 
 def make_plan(
@@ -224,15 +234,16 @@ def make_plan(
     region: Region = "thorax",
     region_reason: str = "",
 ) -> Plan:
-    """The plan that fits.
+    """Return the plan that fits into the time limit.
 
     Args:
-        minutes: that all of it may take.
-        folds: at most so many parts of the patients are left out in turn.
-        seconds: a step takes.
-        steps: of each training, whatever the time; None for what fits.
-        region: of the body that is learnt.
-        region_reason: that in words.
+        data: data set.
+        minutes: time limit of the whole adaptation.
+        folds: maximum number of folds.
+        seconds: returns the measured seconds per step.
+        steps: gradient steps of each training, whatever the time; None for as many as fit.
+        region: region of the body to train on.
+        region_reason: a sentence with the region and the reason for it.
 
     Raises:
         UserError: too few labelled patients.
@@ -240,8 +251,8 @@ def make_plan(
     patients = labelled_patients(data)
     if patients < MINIMUM_LABELLED_PATIENTS:
         raise UserError(
-            f"{patients} labelled patients are too few to adapt to: label "
-            f"{MINIMUM_LABELLED_PATIENTS} or more, best those that the model reads worst.",
+            f"{patients} labelled patients are too few for an adaptation: label {MINIMUM_LABELLED_PATIENTS} or more, "
+            "preferably those on which the model is worst.",
             command="rank",
         )
     each = seconds()
@@ -250,7 +261,7 @@ def make_plan(
     while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < MINIMUM_STEPS:
         groups = groups_of_folds(data, len(groups) - 1, region) if len(groups) > 2 else groups[:1]
     if len(groups) == 1:
-        # Whoever is not left out teaches.
+        # All other folds are used for training.
         groups = ((groups[0][0],),)
     runs = len(groups) + (len(groups) > 1)
     wanted = steps or int(min(max(budget / runs, MINIMUM_STEPS), MAXIMUM_STEPS))

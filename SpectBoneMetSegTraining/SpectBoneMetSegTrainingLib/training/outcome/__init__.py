@@ -1,1 +1,1 @@
-"""What follows a training: model card, comparison with the parent, promotion."""
+"""Steps after a training: operating point, confidence, model card, comparison with the parent model, promotion."""

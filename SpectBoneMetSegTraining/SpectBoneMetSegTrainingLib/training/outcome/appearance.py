@@ -1,4 +1,4 @@
-"""What the scans of a data set look like, for the card of a model that was taught on them."""
+"""Image statistics of the training scans, for the model card, by which unusual scans are recognised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from ...dataset.opened import Data
 
 
 def training_appearance(data: Data, cases: Iterable[str], region: Region) -> AppearanceProfile:
-    """Return the appearance profile of whole-body cases; empty for thorax crops, which do not show a whole body."""
+    """Return the image statistics of whole-body cases; empty for thorax crops, which do not show the body.
+
+    Raises:
+        UserError: a file is missing or unreadable.
+    """
     if region != "whole-body":
         return AppearanceProfile()
     return appearance_profile(

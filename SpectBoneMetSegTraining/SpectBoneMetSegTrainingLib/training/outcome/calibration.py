@@ -1,4 +1,4 @@
-"""The confidence of a model, fitted to the areas that it finds in patients whom it was not taught on."""
+"""Confidence calibration: logistic models fitted to a model's detections in patients it was not trained on."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...evaluation.confidence_figures import ScanDetections, diseased_of, figure
 
 Array = NDArray[np.float64]
 
-#: Weight decay of the logistic models, in areas or scans that say nothing: few data give weak opinions.
+#: L2 penalty of the logistic models: with few data, probabilities stay near the base rate.
 RIDGE = 1.0
-#: Fewer true or false ones than these fit nothing.
+#: Minimum number of true and of false examples for a fit.
 MINIMUM_OF_EACH = 5
-#: Parts of the patients, each judged by the models of the others, for figures that were not fitted to themselves.
+#: Folds of the cross-validation of the confidence, by patient.
 FOLDS = 5
 
 
 def fit_confidence(scans: Sequence[ScanDetections]) -> Confidence | None:
-    """Logistic models of areas and of scans; None where too few areas of either kind are known."""
+    """Fit logistic models for detections and for scans; None with too few true or false detections."""
     areas = (
         _fitted(np.concatenate([s.features for s in scans]), np.concatenate([s.true for s in scans])) if scans else None
     )
@@ -33,24 +33,29 @@ def fit_confidence(scans: Sequence[ScanDetections]) -> Confidence | None:
     features = [
         scan_features([area.of_area(row) for row in scan.features.tolist()], scan.max_probability) for scan in scans
     ]
-    # Where all are ill, or all are well, nothing can be said of scans.
+    # If all scans show disease, or none does, there is no model for scans.
     return Confidence(areas, _fitted(np.array(features, float), diseased_of(scans)))
 
 
 def cross_fitted(scans: Sequence[ScanDetections], patients: Mapping[str, str]) -> dict[str, Any]:
-    """`evaluation.confidence_figures.figures_of` every patient by models fitted to the others."""
+    """Cross-validate the confidence: `confidence_figures.figures_of`, each fold with models fitted to the others.
+
+    Args:
+        scans: detections of every scan.
+        patients: case -> patient.
+    """
     names = sorted({patients.get(scan.case, scan.case) for scan in scans})
     fold = [names.index(patients.get(scan.case, scan.case)) % FOLDS for scan in scans]
-    judged = []
+    held_out = []
     for number in range(FOLDS):
-        others = fit_confidence([scan for scan, own in zip(scans, fold, strict=True) if own != number])
-        if others is not None:
-            judged += [(scan, others) for scan, own in zip(scans, fold, strict=True) if own == number]
-    return figures_of(judged)
+        confidence = fit_confidence([scan for scan, own in zip(scans, fold, strict=True) if own != number])
+        if confidence is not None:
+            held_out += [(scan, confidence) for scan, own in zip(scans, fold, strict=True) if own == number]
+    return figures_of(held_out)
 
 
 def _fitted(features: Array, true: Array) -> tuple[float, ...] | None:
-    """Intercept and weights of a logistic model with RIDGE; None with too few of either kind."""
+    """Return intercept and weights of an L2-penalised logistic model; None with too few of either class."""
     from scipy.optimize import minimize
 
     known = ~np.isnan(true)
@@ -63,10 +68,10 @@ def _fitted(features: Array, true: Array) -> tuple[float, ...] | None:
     def loss(weights: Array) -> tuple[float, Array]:
         values = weights[0] + scaled @ weights[1:]
         entropy = np.logaddexp(0, values) - true * values
-        wrong = 1 / (1 + np.exp(-values)) - true
-        gradient = np.array([wrong.sum(), *(scaled.T @ wrong + RIDGE * weights[1:])])
+        residual = 1 / (1 + np.exp(-values)) - true
+        gradient = np.array([residual.sum(), *(scaled.T @ residual + RIDGE * weights[1:])])
         return float(entropy.sum() + RIDGE / 2 * (weights[1:] ** 2).sum()), gradient
 
-    found = minimize(loss, np.zeros(1 + scaled.shape[1]), jac=True, method="L-BFGS-B").x
-    own = found[1:] / spread
-    return (float(found[0] - own @ mean), *(float(weight) for weight in own))
+    fitted = minimize(loss, np.zeros(1 + scaled.shape[1]), jac=True, method="L-BFGS-B").x
+    slopes = fitted[1:] / spread
+    return (float(fitted[0] - slopes @ mean), *(float(slope) for slope in slopes))

@@ -1,4 +1,4 @@
-"""From a data set to a model with thresholds, figures and a card: training and what follows it."""
+"""Train on a data set and finish the model: thresholds, confidence, figures and model card."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def train_and_finish(
     devices: Sequence[str] | None = None,
     on_validation: ValidationCallback | None = None,
 ) -> dict[str, Any]:
-    """Train, or go on where the run was broken off, choose thresholds, and write the model folder.
+    """Train, or resume an interrupted run, choose thresholds, and write the model folder.
 
     Args:
         data: as in `trainer.train`.
@@ -54,14 +54,14 @@ def train_and_finish(
         progress: as in `trainer.train`.
         devices: as in `trainer.train`.
         on_validation: as in `trainer.train`.
-        output: model folder to write; its name is the model's.
-        description: one sentence for its card.
+        output: model folder to write; its name becomes the model's.
+        description: one sentence for the model card.
 
     Returns:
-        Figures on the validation patients ("what" says on whom else), as in the card; empty where no label was used.
+        Figures on the validation patients, as in the card ("what" names the patients); empty if no label was used.
 
     Raises:
-        UserError: whatever cannot be trained on, started from or written, most of it before any work.
+        UserError: invalid data, parent model or output, mostly before the training starts.
     """
     data = opened(data)
     check_request(data, output)
@@ -71,10 +71,10 @@ def train_and_finish(
 
 
 def check_request(data: Data, output: Path) -> None:
-    """Refuse what must not be trained on and where no model can be written.
+    """Check that the data set may be trained on and the output can be written.
 
     Raises:
-        UserError: says why.
+        UserError: a sealed test set, or an output that cannot be written.
     """
     folder = opened(data).folder
     if is_sealed(folder):
@@ -85,10 +85,13 @@ def check_request(data: Data, output: Path) -> None:
 def finish_model(
     network: keras.Model, data: Data, run: Path, config: TrainingConfig, output: Path, description: str
 ) -> dict[str, Any]:
-    """Choose thresholds on the patients that validated the training, write the model, return its figures.
+    """Choose thresholds on the validation patients, write the model and return its figures.
 
-    Only labels inside the training's budget are looked at. A budget without validation patients leaves its training
-    patients, one without any label the middle.
+    Only labels within the training's label budget are used. Without validation patients the training patients choose
+    the thresholds; without any label they are 0.5.
+
+    Raises:
+        UserError: a file of the data set is missing or unreadable, or the model cannot be written.
     """
     data = opened(data)
     cases = training_cases(data, config)
@@ -105,7 +108,7 @@ def finish_model(
         what = (
             "thresholds were chosen on these patients"
             if cases.validation
-            else "no patient validated: these were trained on, and thresholds were chosen on them"
+            else "there were no validation patients: thresholds were chosen on these training patients"
         )
         if not any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
@@ -113,12 +116,12 @@ def finish_model(
         else:
             tuned = tune(predictions, patients_of(data), config.operating_point)
             if cases.validation and not validations_of(run):
-                what += "; the training never looked at them on the way"
+                what += "; the training ran without validation"
         figures = {"what": what, **tuned.figures}
     about = data.json("dataset.json")
-    parents = find_model(config.start).card if config.start else None
-    sources = combined_sources(sources_of(data), parents.training if parents else {})
-    licence = licence_with(parents.licence if parents else ModelCard.licence, sources.get(SOURCES, ()))
+    parent = find_model(config.start).card if config.start else None
+    sources = combined_sources(sources_of(data), parent.training if parent else {})
+    licence = licence_with(parent.licence if parent else ModelCard.licence, sources.get(SOURCES, ()))
     model = save_model(
         network,
         config.network,
@@ -140,7 +143,7 @@ def finish_model(
         output,
     )
     if is_there("onnx"):
-        # Whoever reads with the model need not have TensorFlow.
+        # With ONNX, reading works without TensorFlow.
         from SpectBoneMetSegLib.model.onnx_export import export_onnx
 
         export_onnx(model)
@@ -148,18 +151,18 @@ def finish_model(
 
 
 def _stored(config: TrainingConfig) -> dict[str, Any]:
-    """Which stored patients a training drew scans of, for its card."""
+    """Return the store of simulated patients that a training used, for its card."""
     if config.store is None:
         return {}
     about = read_json(Path(config.store) / STORE_RECORD)
-    # As many as are there: a store may still be in the making.
+    # The patients present: the store may still be growing.
     count = len(PatientStore(Path(config.store)))
-    who = f"{count} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"
-    return {"stored_patients": who, "share_of_patches_from_stored_patients": config.store_share}
+    patients = f"{count} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"
+    return {"stored_patients": patients, "share_of_patches_from_stored_patients": config.store_share}
 
 
 def training_record(run: Path, config: TrainingConfig, cases: TrainingCases) -> dict[str, Any]:
-    """How the model was trained, for its card."""
+    """Return options, cases and environment of a training, for the model card."""
     return {
         "loss": describe_loss(config),
         "labels": "all" if config.labels is None else f"{config.labels} by {config.budget_by}",

@@ -1,4 +1,4 @@
-"""The model card after a training: figures, data and curves."""
+"""Complete the model card after a training: data summary, learning curves, comparison with the parent model."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..setup.cases import training_cases
 from ..setup.config import TrainingConfig
 from .promotion import COMPARISON, ParentComparison
 
-#: Points of each curve in a card.
+#: Maximum number of points of a learning curve in a card.
 CURVE_POINTS = 60
 
 
 def complete_card(
     model: ModelFolder, run: Path, data: Data, config: TrainingConfig, comparison: ParentComparison | None
 ) -> ModelFolder:
-    """Add to a model's card what the training saw, its curves and the comparison; no names of patients or cases."""
+    """Add data summary, learning curves and comparison to a model card; no names of patients or cases."""
     card = model.card
     training = {**card.training, "data_summary": data_summary(data, config), "curves": curves_of(run)}
     metrics = {**card.metrics, **({COMPARISON: comparison.to_dict()} if comparison else {})}
@@ -34,7 +34,7 @@ def complete_card(
 
 
 def data_summary(data: Data, config: TrainingConfig) -> dict[str, Any]:
-    """How many patients, scans and lesions a training used, and a digest of its labels that names nobody."""
+    """Count the patients, scans and lesions of a training, and digest its labels, without any name."""
     files = opened(data)
     cases, patients = training_cases(files, config), patients_of(files)
     groups = {"labelled": cases.labelled, "validation": cases.validation, "unlabelled": cases.unlabelled}
@@ -50,11 +50,11 @@ def data_summary(data: Data, config: TrainingConfig) -> dict[str, Any]:
 
 
 def curves_of(run: Path) -> dict[str, list[float]]:
-    """Loss (means of neighbouring steps) and validation Dice of a run in at most CURVE_POINTS numbers each."""
-    rows, looks = run_folder.read_rows(run / run_folder.LOG), run_folder.read_rows(run / run_folder.VALIDATION)
+    """Return the learning curves of a run, loss (block means) and validation Dice, in at most CURVE_POINTS points."""
+    rows, validations = run_folder.read_rows(run / run_folder.LOG), run_folder.validations_of(run)
     groups = np.array_split(np.array([(row["step"], row["loss"]) for row in rows]), min(len(rows), CURVE_POINTS) or 1)
     steps = [(int(group[-1, 0]) + 1, round(float(group[:, 1].mean()), 4)) for group in groups if len(group)]
-    kept = looks[:: -(-len(looks) // CURVE_POINTS) or 1]
+    kept = validations[:: -(-len(validations) // CURVE_POINTS) or 1]
     return {
         "steps": [step for step, _ in steps],
         "loss": [loss for _, loss in steps],

@@ -1,4 +1,4 @@
-"""A finished model beside its parent on the patients that validated its training, and what its card tells of both."""
+"""Paired comparison of a trained model with its parent model on the validation patients, for the model card."""
 
 from __future__ import annotations
 
@@ -27,13 +27,19 @@ from ..setup.config import TrainingConfig
 from ..validation import single_image_predictor
 from .promotion import Difference, ParentComparison, Verdict, verdict_of
 
-#: What else is told of both models, by the names of `report.figures`.
+#: Further figures of both models, by their names in `report.figures`.
 FURTHER = ("lesion_recall", "false_alarms_per_image")
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two models on so many patients and cases: {name of `report.figures`: both and their difference}."""
+    """Paired comparison of two models.
+
+    Attributes:
+        patients: number of patients.
+        cases: number of scans.
+        figures: {name in `report.figures`: both values and their difference}.
+    """
 
     patients: int
     cases: int
@@ -41,48 +47,49 @@ class PairedComparison:
 
 
 HOW = (
-    "pooled DSC of both views on the patients that validated the training, superscans and cold lesions apart; "
-    "the new model's thresholds were chosen on the other half of these patients, the parent's are its own; "
-    "the moment to stop the training was chosen on these patients"
+    "pooled DSC of both views on the validation patients, without superscans and cold lesions; the new model's "
+    "thresholds were chosen on the other half of these patients, the parent model's are its own; early stopping used "
+    "these patients"
 )
 
 
 def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, config: TrainingConfig) -> ParentComparison:
-    """Measure a model and its parent on the same validation patients.
+    """Compare a model with its parent model on the same validation patients.
 
-    The new model's thresholds were chosen on these very patients, which would flatter it; so here each half of the
-    patients is measured with thresholds chosen on the other half.
+    The new model's thresholds were chosen on these patients, which would bias the comparison in its favour. Here each
+    half of the patients is measured with thresholds chosen on the other half.
 
     Args:
-        parent: name or path; None for the model read when none is named.
-        data: of the training.
-        config: of the training.
+        model: the new model.
+        parent: name or path of the parent model; None for the default model.
+        data: data set of the training.
+        config: options of the training.
 
     Raises:
-        UserError: no such parent, or no validation patient.
+        UserError: no such parent model, or no validation patient with a lesion.
     """
     earlier = find_model(parent)
     data = opened(data)
     cases = training_cases(data, config).validation
     if not cases:
-        raise UserError("the data set has no patients for validation.")
+        raise UserError("the data set has no validation patients.")
     patients = patients_of(data)
-    first, second = (_predictions(one, data, cases, config.region) for one in (earlier, model))
+    first, second = (_predictions(each, data, cases, config.region) for each in (earlier, model))
     if ("union",) in (earlier.card.network.outputs, model.card.network.outputs):
-        first, second = [as_union(one) for one in first], [as_union(one) for one in second]
+        first, second = [as_union(each) for each in first], [as_union(each) for each in second]
     old = without_flags(score_cases(first, Delineator.of(earlier.card), patients))
-    new = without_flags(_scores_with_others_thresholds(second, model, patients))
+    new = without_flags(_cross_validated_scores(second, model, patients))
     if not new:
-        raise UserError("all patients for validation are scored apart (superscans or cold lesions).")
-    if not any(one.sums.lesions.any() for one in new):
-        raise UserError("there is no lesion among the patients for validation.")
-    beside = differences(old, new, ("dsc", *FURTHER))
-    dice = beside.figures["dsc"]
-    return comparison_with(earlier, beside, verdict_of(dice.low, dice.high, beside.patients), HOW)
+        raise UserError("all validation patients are scored separately (superscans or cold lesions).")
+    if not any(scores.sums.lesions.any() for scores in new):
+        raise UserError("there is no lesion in the validation patients.")
+    paired = differences(old, new, ("dsc", *FURTHER))
+    dice = paired.figures["dsc"]
+    return comparison_with(earlier, paired, verdict_of(dice.low, dice.high, paired.patients), HOW)
 
 
 def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Sequence[str]) -> PairedComparison:
-    """Two models on the same cases: `names` of `report.figures`."""
+    """Compare two models on the same cases: the figures of `report.figures` in `names`."""
     difference, values, before = compare_models(old, new), _pooled(new), _pooled(old)
     return PairedComparison(
         int(difference["patients"]),
@@ -100,14 +107,14 @@ def differences(old: Sequence[CaseScores], new: Sequence[CaseScores], names: Seq
     )
 
 
-def comparison_with(parent: ModelFolder, beside: PairedComparison, verdict: Verdict, how: str) -> ParentComparison:
-    """The comparison as a card holds it: of pooled DSC, "dsc", and whatever else was measured."""
-    dice, card = beside.figures["dsc"], parent.card
+def comparison_with(parent: ModelFolder, paired: PairedComparison, verdict: Verdict, how: str) -> ParentComparison:
+    """Return the comparison for the card: pooled DSC, and the other figures as `further`."""
+    dice, card = paired.figures["dsc"], parent.card
     return ParentComparison(
         f"{card.name} {card.version}",
         card.sha256,
-        beside.patients,
-        beside.cases,
+        paired.patients,
+        paired.cases,
         dice.new,
         dice.parent,
         dice.difference,
@@ -115,12 +122,12 @@ def comparison_with(parent: ModelFolder, beside: PairedComparison, verdict: Verd
         dice.high,
         verdict,
         how,
-        {name: own for name, own in beside.figures.items() if name != "dsc"},
+        {name: own for name, own in paired.figures.items() if name != "dsc"},
     )
 
 
 def _predictions(model: ModelFolder, data: Data, cases: Sequence[str], region: Region) -> list[Prediction]:
-    """A model in the region of the training; the level of counts is that of what it was taught on, where it is held."""
+    """Predict cases in the region of the training; the count level comes from the model's own training region."""
     network = model.card.network
     predict = single_image_predictor(load_network(model), network)
     level_region = level_region_of(data, cases, model.card)
@@ -128,15 +135,15 @@ def _predictions(model: ModelFolder, data: Data, cases: Sequence[str], region: R
 
 
 def _pooled(scores: Sequence[CaseScores]) -> dict[str, float]:
-    """Every figure over all cases."""
-    pooled = figures(from_flat(np.sum([one.sums.flat() for one in scores], axis=0)))
+    """Return every figure pooled over all cases."""
+    pooled = figures(from_flat(np.sum([case.sums.flat() for case in scores], axis=0)))
     return {name: float(value) for name, value in pooled.items()}
 
 
-def _scores_with_others_thresholds(
+def _cross_validated_scores(
     predictions: list[Prediction], model: ModelFolder, patients: dict[str, str]
 ) -> list[CaseScores]:
-    """Scores of each half of the patients with the thresholds that suit the other half best."""
+    """Score each half of the patients with the best thresholds of the other half."""
     names = sorted({patients[crop.case] for crop, _ in predictions})
     halves = [[p for p in predictions if (names.index(patients[p[0].case]) % 2) == half] for half in (0, 1)]
     if not all(halves):

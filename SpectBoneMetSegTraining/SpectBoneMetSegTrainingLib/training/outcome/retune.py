@@ -1,4 +1,4 @@
-"""Thresholds and confidence of a model chosen anew on labelled patients of one's own; its weights stay."""
+"""Retune a model: choose thresholds and confidence on other labelled patients, with the same weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .appearance import training_appearance
 from .operating_point import Tuned, tune
 from .training_scans import TRAINING_SCANS, scan_digests
 
-#: In a card's metrics: on whom its thresholds were chosen, and its figures there.
+#: Key in a card's metrics: the patients that chose the thresholds, and the figures on them.
 TUNED = "tuned"
 
 
@@ -37,21 +37,23 @@ def retune(
     device: DeviceName = "auto",
     halved: bool = False,
 ) -> ModelFolder:
-    """A copy of a model with thresholds and confidence that suit these labelled patients.
+    """Write a copy of a model with thresholds and confidence chosen on these labelled patients.
 
     Args:
+        model: the model.
         data: data set.
-        cases: its labelled ones to look at.
-        output: model folder to write; its name is the model's.
-        by: what chooses the thresholds.
-        halved: store the weights in 16 bits, and tune what is stored.
+        cases: labelled cases that choose the thresholds.
+        output: model folder to write; its name becomes the model's.
+        by: criterion for the thresholds, as in `choose_threshold`.
+        device: device of the predictions.
+        halved: store the weights with 16 bits, and tune the stored model.
 
     Raises:
         UserError: a sealed test, no labelled lesion among the cases, or the model cannot be written.
     """
     files = opened(data)
     if is_sealed(files.folder):
-        raise UserError(f"{files.folder} is a sealed test, on which nothing is chosen; give another data set.")
+        raise UserError(f"{files.folder} is a sealed test and must not choose thresholds; give another data set.")
     check_target(output)
     region = level_region_of(files, cases, model.card)
     if not any_lesion(files, cases, region):
@@ -59,7 +61,7 @@ def retune(
             f"No lesion is labelled in the {region} of these {len(cases)} scans of {files.folder}; label some first."
         )
     with TemporaryDirectory() as temporary:
-        # What is stored is what is tuned.
+        # The stored weights are the ones that are tuned.
         source = export_onnx(halve_model(model, Path(temporary) / output.name)) if halved else model
         tuned = _tuned(source, files, cases, region, by, device)
         card = source.card

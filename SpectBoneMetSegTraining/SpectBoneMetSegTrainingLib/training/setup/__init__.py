@@ -1,1 +1,1 @@
-"""What a training is asked to do: options, presets, schedule and starting weights."""
+"""Set-up of a training: cases, options, presets, schedules and initial weights."""

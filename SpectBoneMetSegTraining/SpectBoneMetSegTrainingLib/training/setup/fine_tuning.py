@@ -1,4 +1,4 @@
-"""Training that starts from an existing model instead of random weights."""
+"""Fine-tuning: training that starts from a parent model instead of random weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .config import TrainingConfig
 
 
 def with_start(config: TrainingConfig) -> TrainingConfig:
-    """The same training with the network's shape and the SHA-256 of the model it starts from.
+    """Return the options with the network and the SHA-256 of the parent model.
 
-    Without `start` it comes back as it is. A SHA-256 that is already there must be the model's.
+    Without `start` they are returned unchanged. A SHA-256 that is already set must be the model's.
 
     Raises:
-        UserError: no such model, or another one than the training began with.
+        UserError: no such model, or not the one that the training started from.
     """
     if not config.start:
         return config
@@ -30,7 +30,7 @@ def with_start(config: TrainingConfig) -> TrainingConfig:
 
 
 def start_weights(config: TrainingConfig) -> list[NDArray[Any]]:
-    """Weights of the model that `config.start` names, in Keras' order.
+    """Load the weights of the parent model, `config.start`, in Keras' order.
 
     Raises:
         UserError: no such model, or a damaged one.
@@ -39,12 +39,12 @@ def start_weights(config: TrainingConfig) -> list[NDArray[Any]]:
 
 
 def parent_of(config: TrainingConfig) -> str:
-    """The start model for a card: name, version and SHA-256 of its weights; empty for none."""
+    """Return the parent model's name, version and SHA-256 for a card; empty for none."""
     if not config.start:
         return ""
     return model_reference(find_model(config.start).card)
 
 
 def model_reference(card: ModelCard) -> str:
-    """A model as another one's card calls its parent."""
+    """Return a model's name, version and SHA-256, as a child's card refers to it."""
     return f"{card.name} {card.version}, SHA-256 {card.sha256}"

@@ -1,4 +1,4 @@
-"""What a field of `config.TrainingConfig` is on the command line and in a model's card; light, for instant help."""
+"""Options of `config.TrainingConfig` on the command line and in a model card; cheap to import, for instant help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 
 __all__ = ["Option", "check_options", "option", "options_of"]
 
-#: Key of the metadata of a dataclass's field.
+#: Key in the metadata of a dataclass's field.
 OPTION = "option"
 
 Group = Literal["method and labels", "steps"]
@@ -22,16 +22,17 @@ class Option:
     """One option.
 
     Attributes:
-        help: for the command line, where it stands there; "{default}" is its default.
-        group: it stands in.
-        flag: its name there, "" for the field's.
-        metavar: of its value.
-        kind: of its value; that of the default, where there is one. A switch of a field that is on turns it off.
-        choices: all values that there are.
-        least: the value is at least this.
-        below: and less than this.
-        positive: 0 is too little.
-        card: its entry in a model's card; "" for none.
+        help: help text of the command line; "{default}" is replaced by the default.
+        group: group of the help.
+        flag: name on the command line, "" for the field's.
+        metavar: placeholder of the value in the help.
+        kind: type of the value; that of the default, if there is one. For a field that is True by default, the switch
+            turns it off.
+        choices: all valid values.
+        least: smallest valid value.
+        below: the value is smaller than this.
+        positive: the value is larger than `least`, not equal.
+        card: entry in a model card; "" for none.
     """
 
     help: str = ""
@@ -47,12 +48,12 @@ class Option:
 
 
 def option(help: str = "", **about: Any) -> dict[str, Option]:
-    """The metadata of a field that is an option, of `Option`'s attributes."""
+    """Return the metadata of a field that is an option, from the attributes of `Option`."""
     return {OPTION: Option(help, **about)}
 
 
 def options_of(config: Any) -> Iterator[tuple[Field[Any], Option]]:
-    """The fields of a dataclass, or of one's object, that are options, in their order."""
+    """Yield the fields of a dataclass, or of an instance, that are options, in their order."""
     for item in fields(config):
         if OPTION in item.metadata:
             about = item.metadata[OPTION]
@@ -60,22 +61,22 @@ def options_of(config: Any) -> Iterator[tuple[Field[Any], Option]]:
 
 
 def check_options(config: Any) -> None:
-    """Refuse values that there are not, or that lie outside their limits.
+    """Refuse invalid choices and values outside their limits.
 
     Raises:
-        UserError: names the option.
+        UserError: an invalid value; the message names the option.
     """
     for item, about in options_of(config):
         value, flag = getattr(config, item.name), about.flag or item.name
-        words = flag.replace("_", " ")
+        name = flag.replace("_", " ")
         if about.choices and value not in about.choices:
-            raise UserError(f"There is no {words} {value!r}; choose one of {', '.join(about.choices)}.", flag)
+            raise UserError(f"There is no {name} {value!r}; choose one of {', '.join(about.choices)}.", flag)
         if value is None or about.kind not in (int, float):
             continue
         if not isfinite(value):
-            raise UserError(f"The {words} {value} is no number to work with; give another.", flag)
+            raise UserError(f"The {name} {value} is not a finite number; give another.", flag)
         low = about.least is not None and (value <= about.least if about.positive else value < about.least)
         if low or (about.below is not None and not value < about.below):
             lower = "" if about.least is None else f" {'above' if about.positive else 'at least'} {about.least:g}"
             upper = "" if about.below is None else f"{' and' if lower else ''} below {about.below:g}"
-            raise UserError(f"The {words} {value} must be{lower}{upper}.", flag)
+            raise UserError(f"The {name} {value} must be{lower}{upper}.", flag)

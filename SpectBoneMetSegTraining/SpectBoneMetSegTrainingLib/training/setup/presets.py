@@ -1,4 +1,4 @@
-"""Plain choices for a training, turned into every option it has."""
+"""Presets: training options from a few plain choices."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .config import Method, TrainingConfig
 Pace = Literal["quick", "standard", "thorough"]
 Approach = Literal["semi", "strong"]
 
-#: The paper reads the sum of both views and draws one outline.
+#: The paper's network reads the sum of both views and predicts one outline.
 PAPER_NETWORK = NetworkConfig(inputs=("aggregate",), outputs=("union",))
-#: Peak learning rate of a network that starts from random weights, and of one that has learnt before.
+#: Peak learning rate from random weights, and for fine-tuning.
 RATE_FROM_NOTHING, RATE_FINE_TUNING = 2e-3, 5e-4
 
 
@@ -30,7 +30,7 @@ _PACES: dict[Pace, _Pace] = {
     "standard": _Pace(3500, 128, 250),
     "thorough": _Pace(10000, 128, 500),
 }
-#: A network that has learnt before needs fewer steps.
+#: Fine-tuning needs fewer steps than training from random weights.
 _FINE_TUNING_SHARE = 0.4
 
 
@@ -41,16 +41,15 @@ def preset(
     unlabelled: bool = True,
     seed: int = 0,
 ) -> TrainingConfig:
-    """All options of a training from plain choices.
+    """Return training options from plain choices.
 
     Args:
-        pace: how long it may take: minutes, about an hour or hours on an ordinary computer.
-        approach: as in `--method`: "semi" trains as Lin et al. 2022 did (Eq. 6 to 8 corrected, sum of both views),
-            "strong" with a mean teacher on both views.
-        start: name or path of the model to fine-tune, which then decides on the shape of the network; None to begin
-            from nothing.
-        unlabelled: whether there are scans without labels; without any, both approaches learn from labels alone.
-        seed: of everything that is drawn.
+        pace: training time: minutes, about an hour, or hours on an ordinary computer.
+        approach: as in `--method`: "semi" is the semi-supervised method of Lin et al. 2022 (Eq. 6 to 8 corrected, sum
+            of both views), "strong" a mean teacher with strong augmentation on both views.
+        start: name or path of the parent model for fine-tuning, which also sets the network; None for random weights.
+        unlabelled: whether there are unlabelled scans; without any, both approaches are supervised.
+        seed: seed of all random numbers.
     """
     chosen = _PACES[pace]
     method: Method = "supervised" if not unlabelled else approach

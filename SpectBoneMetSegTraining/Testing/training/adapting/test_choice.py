@@ -1,4 +1,4 @@
-"""Few patients hardly move the limits, and only the lower end of an interval lets a model pass."""
+"""Few patients hardly move the operating point, and the lower end of the interval decides on the verdict."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
 
 
-def judged(dice, lesions):
+def comparison(dice, lesions):
     figures = {"dsc": Difference(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Difference(0.7, 0.7, 0.0, *lesions)}
     return AdaptationComparison(12, 14, figures)
 
 
 @pytest.mark.parametrize(
-    ("dice", "lesions", "use_it", "better"),
+    ("dice", "lesions", "recommended", "better"),
     [
         ((0.02, 0.2), (-0.005, 0.1), True, True),
         ((-0.005, 0.2), (-0.009, 0.1), True, False),
@@ -28,20 +28,20 @@ def judged(dice, lesions):
         ((float("nan"), 0.3), (0.0, 0.1), False, False),
     ],
 )
-def test_what_counts_is_the_lower_end_of_both_differences(dice, lesions, use_it, better):
-    found = judged(dice, lesions)
-    assert (found.recommended, found.better) == (use_it, better)
-    assert ("Keep the model before" in found.sentence) is not use_it
-    assert found.verdict == ("better" if better else "not worse" if use_it else "undecided")
+def test_the_lower_ends_of_both_differences_decide(dice, lesions, recommended, better):
+    found = comparison(dice, lesions)
+    assert (found.recommended, found.better) == (recommended, better)
+    assert ("Keep the parent model" in found.sentence) is not recommended
+    assert found.verdict == ("better" if better else "not worse" if recommended else "undecided")
 
 
-def test_a_handful_of_patients_proves_nothing():
-    found = AdaptationComparison(6, 6, judged((0.02, 0.2), (0.01, 0.1)).figures)
+def test_few_patients_give_no_recommendation():
+    found = AdaptationComparison(6, 6, comparison((0.02, 0.2), (0.01, 0.1)).figures)
     assert not found.recommended
-    assert "too few to tell" in found.sentence
+    assert "too few for a verdict" in found.sentence
 
 
-def test_three_patients_cannot_pull_the_limits_to_an_extreme_and_fifty_nearly_can():
+def test_three_patients_cannot_move_the_thresholds_to_an_extreme_and_fifty_nearly_can():
     chosen = Delineator(0.2, 0.2, 20.0)
     few, many = (shrink_towards_parent(chosen, PARENT, count) for count in (3, 50))
     assert 0.35 < few.threshold < 0.45
@@ -51,7 +51,7 @@ def test_three_patients_cannot_pull_the_limits_to_an_extreme_and_fifty_nearly_ca
     assert few.threshold <= few.seed_threshold
 
 
-def test_the_earliest_of_the_best_looks_is_taken():
+def test_the_earliest_of_the_best_steps_is_chosen():
     good = Counts(true_positive=90, false_positive=10, false_negative=10, lesions=4, found=4, images=2)
     bad = Counts(true_positive=60, false_positive=30, false_negative=40, lesions=4, found=2, false_alarms=3, images=2)
     points = [Delineator(0.5, 0.5, 20.0)]

@@ -1,4 +1,4 @@
-"""A model beside its parent: the same patients and measure, thresholds that never saw who they are measured on."""
+"""Comparison with the parent model: same patients and metric, thresholds chosen on other patients."""
 
 from __future__ import annotations
 
@@ -29,61 +29,61 @@ def models(bare_model, tmp_path):
 
 
 @pytest.fixture
-def answers(monkeypatch):
-    """What each model says of a case: {its name: crop -> {view: probability}}."""
-    said = {}
+def predictors(monkeypatch):
+    """Predictions of each model: {its name: crop -> {view: probability}}."""
+    predictors = {}
 
     def predictions(model, data, cases, region):
         crops = [load_case(data, case, region=region) for case in cases]
         if model.card.network.outputs == ("union",):
             crops = [union_of(crop) for crop in crops]
-        return [(crop, said[model.card.name](crop)) for crop in crops]
+        return [(crop, predictors[model.card.name](crop)) for crop in crops]
 
     monkeypatch.setattr(comparison, "_predictions", predictions)
-    return said
+    return predictors
 
 
-def truth(crop, sure: float = 0.9, noise: float = 0.0):
-    """The labels as probabilities; with noise, a strip beside them too."""
-    maps = {view: np.where(label == LESION, sure, 0.0).astype(np.float32) for view, label in crop.labels.items()}
-    return {view: np.maximum(values, np.roll(values, 4, 1) * (noise / sure)) for view, values in maps.items()}
+def truth(crop, high: float = 0.9, noise: float = 0.0):
+    """The labels as probabilities; with noise, also a strip next to them."""
+    maps = {view: np.where(label == LESION, high, 0.0).astype(np.float32) for view, label in crop.labels.items()}
+    return {view: np.maximum(values, np.roll(values, 4, 1) * (noise / high)) for view, values in maps.items()}
 
 
 def compare(models, data):
     return compare_with_parent(models[1], str(models[0].path), data, TrainingConfig())
 
 
-def test_a_model_that_marks_what_is_labelled_is_better_than_one_that_marks_more(models, answers, data):
-    answers["child"], answers["parent"] = truth, lambda crop: truth(crop, noise=0.8)
+def test_a_model_that_predicts_the_labels_is_better_than_one_that_predicts_more(models, predictors, data):
+    predictors["child"], predictors["parent"] = truth, lambda crop: truth(crop, noise=0.8)
     found = compare(models, data)
     assert found.patients == 9
     assert found.verdict == "better"
     assert found.dice > 0.97 > found.parent_dice
     assert found.difference == pytest.approx(found.dice - found.parent_dice)
     assert 0 < found.low <= found.difference <= found.high
-    answers["child"], answers["parent"] = answers["parent"], answers["child"]
-    # The child's thresholds are chosen anew and leave the strip out; the parent's are its card's.
+    predictors["child"], predictors["parent"] = predictors["parent"], predictors["child"]
+    # The child's thresholds are chosen again and exclude the strip; the parent's are those of its card.
     assert compare(models, data).verdict == "not worse"
 
 
-def test_the_same_answers_make_no_difference(models, answers, data):
-    answers["child"] = answers["parent"] = truth
+def test_the_same_predictions_make_no_difference(models, predictors, data):
+    predictors["child"] = predictors["parent"] = truth
     found = compare(models, data)
     assert (found.difference, found.low, found.high, found.verdict) == (0, 0, 0, "not worse")
 
 
-def test_thresholds_are_chosen_on_other_patients_than_they_are_measured_on(models, answers, data):
+def test_thresholds_are_chosen_on_other_patients_than_they_are_measured_on(models, predictors, data):
     validation = sorted(comparison.training_cases(data, TrainingConfig()).validation)
-    timid = set(validation[1::2])
-    answers["parent"] = truth
-    answers["child"] = lambda crop: truth(crop, 0.35) if crop.case in timid else truth(crop, noise=0.6)
-    # Each half has thresholds that fit it without an error; the other half's lose lesions or mark too much.
+    low = set(validation[1::2])
+    predictors["parent"] = truth
+    predictors["child"] = lambda crop: truth(crop, 0.35) if crop.case in low else truth(crop, noise=0.6)
+    # Each half has thresholds without any error; those of the other half miss lesions or predict too much.
     assert compare(models, data).dice < 0.9
 
 
 @pytest.mark.parametrize("of_union", ["parent", "child"])
-def test_a_model_of_the_sum_is_measured_on_the_union_like_its_counterpart(models, answers, data, of_union):
-    answers["child"] = answers["parent"] = truth
+def test_a_union_model_and_its_counterpart_are_both_measured_on_the_union(models, predictors, data, of_union):
+    predictors["child"] = predictors["parent"] = truth
     models = [
         replace(model, card=replace(model.card, network=UNION)) if model.card.name == of_union else model
         for model in models
@@ -104,7 +104,7 @@ def test_a_single_posterior_view_counts_in_the_union(data):
     assert (union.labels["anterior"] == LESION).any()
 
 
-def test_without_patients_for_validation_nothing_is_compared(models, answers, discs, tmp_path):
+def test_without_validation_patients_nothing_is_compared(models, predictors, discs, tmp_path):
     config = TrainingConfig(labels=1)
-    with pytest.raises(UserError, match="no patients for validation"):
+    with pytest.raises(UserError, match="no validation patients"):
         compare_with_parent(models[1], str(models[0].path), discs(tmp_path / "d", ["train"] * 5), config)

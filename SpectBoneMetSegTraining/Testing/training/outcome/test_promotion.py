@@ -1,4 +1,4 @@
-"""A new model beside its parent: stated verdicts, and a worse one is not used unless somebody insists."""
+"""Promotion: verdicts follow the stated rule; a worse model is installed only on request."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_better_model_is_installed_and_listed(make_model):
     assert found.sentence.startswith("It is better than thorax 1: DSC 0.725 against 0.700, difference +0.025 (95 %")
 
 
-def test_a_worse_model_is_refused_with_its_figures_unless_somebody_insists(make_model):
+def test_a_worse_model_is_refused_with_its_figures_unless_requested(make_model):
     folder = make_model(comparison(-0.09, -0.03))
     with pytest.raises(UserError, match=r"worse than thorax 1.*-0\.060"):
         promote(folder)
@@ -95,7 +95,7 @@ def test_a_model_can_be_installed_under_another_name(make_model):
     folder = make_model(comparison(0.0, 0.1))
     assert promote(folder, "other").card.name == "other"
     assert read_model(folder).card.name == "mine"
-    with pytest.raises(UserError, match="no name"):
+    with pytest.raises(UserError, match="not a valid model name"):
         promote(folder, "../other")
 
 
@@ -113,20 +113,20 @@ def test_a_comparison_survives_the_card_also_where_it_is_undefined(make_model):
     assert found.verdict == "undecided"
 
 
-def test_a_card_tells_how_much_it_learnt_from_and_of_nobody(discs, tmp_path):
+def test_a_card_counts_its_training_data_without_names(discs, tmp_path):
     data = discs(tmp_path / "data", ["train"] * 6 + ["unlabelled"] * 2)
     summary = data_summary(data, TrainingConfig(method="semi"))
     assert [summary[group]["scans"] for group in ("labelled", "validation", "unlabelled")] == [4, 2, 2]
     assert summary["lesions"] == 6
     assert "case" not in json.dumps(summary)
     before = summary["labels_sha256"]
-    victim = next((data / "instances").glob("*.nii.gz"))
-    victim.write_bytes(victim.read_bytes() + b"\0")
+    changed = next((data / "instances").glob("*.nii.gz"))
+    changed.write_bytes(changed.read_bytes() + b"\0")
     assert data_summary(data, TrainingConfig(method="semi"))["labels_sha256"] != before
 
 
 @pytest.mark.parametrize("steps", [0, 1, 7, 1000])
-def test_curves_of_a_card_are_short_and_keep_their_ends(tmp_path, steps):
+def test_learning_curves_of_a_card_are_short_and_keep_their_ends(tmp_path, steps):
     lines = [f"{step},{1 + step % 2}" for step in range(steps)]
     (tmp_path / "log.csv").write_text("\n".join(["step,loss", *lines, ""]))
     (tmp_path / "validation.csv").write_text("\n".join(["step,dice", *(f"{i},0.5" for i in range(steps)), ""]))
@@ -139,7 +139,7 @@ def test_curves_of_a_card_are_short_and_keep_their_ends(tmp_path, steps):
         assert all(1.4 < loss < 1.6 for loss in curves["loss"])
 
 
-def test_further_figures_of_both_models_stand_in_the_card(make_model):
+def test_further_figures_of_both_models_are_in_the_card(make_model):
     further = {"lesion_recall": Difference(0.8, 0.75, 0.05, -0.01, 0.1)}
     undefined = {"false_alarms_per_image": Difference(0.5, math.nan, math.nan, math.nan, math.nan)}
     model = read_model(make_model(replace(comparison(0.01, 0.05), further={**further, **undefined})))
