@@ -86,7 +86,7 @@ def test_a_set_of_test_patients_alone_is_refused_by_eq_7_too(discs, tmp_path, ca
     assert "no scan to train on" in capsys.readouterr().err
 
 
-def test_a_budget_of_one_patient_says_that_its_figures_flatter(mixed, tmp_path):
+def test_a_budget_of_one_patient_is_measured_on_its_training_patient(mixed, tmp_path):
     figures = train_and_finish(
         mixed, tmp_path / "run", TrainingConfig(2, 2, 32, labels=1, network=NETWORK), tmp_path / "m"
     )

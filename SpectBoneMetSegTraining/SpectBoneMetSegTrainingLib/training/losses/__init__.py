@@ -1,1 +1,1 @@
-"""The losses of all methods."""
+"""Loss functions of all training methods."""

@@ -1,7 +1,8 @@
-"""What one step of a method minimises: named parts of the loss that are added up.
+"""Objectives of the training methods: named terms whose sum is the loss.
 
-Batches are those of `batches.BatchSource`, with "probability" of the network and, for "strong", "teacher": the averaged
-network's probability of the weak views. Of a network with regions, "region_probability" is what it says of them.
+Batches are those of `batches.BatchSource`, plus "probability", the network's output, and for "strong" "teacher", the
+mean teacher's probability for the weakly augmented patches (pseudo-labels). For a network with regions there is
+"region_probability", too.
 """
 
 from __future__ import annotations
@@ -24,45 +25,47 @@ from .skeleton import REGION_WEIGHT, skeleton_loss
 from .supervised import cross_entropy, segmentation_loss
 from .tensors import Tensor
 
-#: Weight of the mean teacher's cross-entropy, which few pixels of a patch carry, beside the supervised loss.
+#: Weight of the consistency loss relative to the supervised loss; few pixels of a patch contribute to it.
 TEACHER_WEIGHT = 3.0
-#: Body is where an input, the square root of counts relative to the body's level, is above this: about a seventh of the
-#: level, as BODY_FRACTION of the reading module has it.
+#: A pixel is body if its input, the square root of counts relative to the body's level, is above this: about a seventh
+#: of the level, as BODY_FRACTION of the reading library.
 BODY_INPUT = 0.39
 
-Seen = Mapping[str, Any]
-Losses = Callable[[Seen, Any], dict[str, Tensor]]
+#: A batch with the network's outputs.
+Tensors = Mapping[str, Any]
+#: (batch, weight of the consistency loss) -> terms of the loss.
+Losses = Callable[[Tensors, Any], dict[str, Tensor]]
 
 
 def losses_of(config: TrainingConfig) -> Losses:
-    """The loss of a method: from what a step has seen and the consistency weight to named scalars to add up."""
+    """Return the loss function of a method, whose named terms are summed."""
     lesions = _lesion_losses(config)
     if not config.network.regions:
         return lesions
 
-    def with_regions(seen: Seen, consistency: Tensor) -> dict[str, Tensor]:
-        regions = skeleton_loss(seen["region_probability"], seen["regions"])
-        return {**lesions(seen, consistency), "regions": REGION_WEIGHT * regions}
+    def with_regions(batch: Tensors, consistency: Tensor) -> dict[str, Tensor]:
+        regions = skeleton_loss(batch["region_probability"], batch["regions"])
+        return {**lesions(batch, consistency), "regions": REGION_WEIGHT * regions}
 
     return with_regions
 
 
 def _lesion_losses(config: TrainingConfig) -> Losses:
-    """What `losses_of` minimises about the lesions."""
+    """Return the loss function of the lesions, without that of the regions."""
     form: Form = "published" if config.published else "corrected"
     combination: Combination = "convex" if config.convex else "sum"
     settings = RegionLossSettings(form=form, combination=combination)
     if config.method == "unsupervised":
-        return lambda seen, _: {"unsupervised": unsupervised_loss(seen, settings)}
+        return lambda batch, _: {"unsupervised": unsupervised_loss(batch, settings)}
     if config.method == "semi":
-        return lambda seen, _: {"semi": semi_supervised_loss(seen, settings)}
+        return lambda batch, _: {"semi": semi_supervised_loss(batch, settings)}
     if config.method == "strong":
         return strong_losses
-    return lambda seen, _: {"supervised": segmentation_loss(seen["probability"], seen["label"], seen["weight"])}
+    return lambda batch, _: {"supervised": segmentation_loss(batch["probability"], batch["label"], batch["weight"])}
 
 
 def describe_loss(config: TrainingConfig) -> str:
-    """The loss of a method in words, for the model's card."""
+    """Describe the loss of a method, for the model card."""
     form = "as published" if config.published else "corrected"
     supervised = "weighted cross-entropy + batch soft Tversky"
     if config.method == "unsupervised":
@@ -75,45 +78,46 @@ def describe_loss(config: TrainingConfig) -> str:
     return supervised
 
 
-def unsupervised_loss(seen: Seen, settings: RegionLossSettings) -> Tensor:
-    """Eq. 7 of every patch."""
-    image = scaled_image(seen)
+def unsupervised_loss(batch: Tensors, settings: RegionLossSettings) -> Tensor:
+    """Compute the unsupervised loss, Eq. 7, of every patch."""
+    image = scaled_image(batch)
     if settings.form == "published":
-        return published_unsupervised(seen["probability"], image, settings.area_weight)
-    return corrected_unsupervised(seen["probability"], image, body_of(seen), settings.area_weight)
+        return published_unsupervised(batch["probability"], image, settings.area_weight)
+    return corrected_unsupervised(batch["probability"], image, body_of(batch), settings.area_weight)
 
 
-def semi_supervised_loss(seen: Seen, settings: RegionLossSettings) -> Tensor:
-    """Eq. 6: Eq. 7 of every patch, labelled or not, combined with Eq. 8 of the labelled ones."""
-    weight = seen["weight"] * seen["labelled"]
-    return region_loss(seen["probability"], scaled_image(seen), seen["label"], weight, body_of(seen), settings)
+def semi_supervised_loss(batch: Tensors, settings: RegionLossSettings) -> Tensor:
+    """Compute the semi-supervised loss, Eq. 6: Eq. 7 of all patches combined with Eq. 8 of labelled ones."""
+    weight = batch["weight"] * batch["labelled"]
+    return region_loss(batch["probability"], scaled_image(batch), batch["label"], weight, body_of(batch), settings)
 
 
-def strong_losses(seen: Seen, consistency: Tensor) -> dict[str, Tensor]:
-    """Labelled patches against their labels; strong views against the teacher's probability of the weak ones.
+def strong_losses(batch: Tensors, consistency: Tensor) -> dict[str, Tensor]:
+    """Compute the mean-teacher loss: supervised loss of labelled patches, consistency loss of unlabelled ones.
 
-    Source: mean teacher, Tarvainen & Valpola 2017 (arXiv:1703.01780). Cross-entropy to a probability is least where
-    both agree, so a doubtful pixel is pushed neither way. A pasted lesion is lesion whatever the teacher says.
+    The consistency loss is the cross-entropy of strongly augmented patches to the teacher's soft pseudo-labels of the
+    weakly augmented ones. Source: mean teacher, Tarvainen & Valpola 2017 (arXiv:1703.01780). Because pseudo-labels are
+    probabilities, an uncertain pixel is pushed neither way. A pasted lesion is lesion regardless of the teacher.
     """
     from keras import ops
 
-    probability, label, weight = seen["probability"], seen["label"], seen["weight"]
+    probability, label, weight = batch["probability"], batch["label"], batch["weight"]
     supervised = segmentation_loss(probability[0::2], label[0::2], weight[0::2])
-    target = ops.maximum(seen["teacher"], label[1::2])
+    target = ops.maximum(batch["teacher"], label[1::2])
     unlabelled = cross_entropy(probability[1::2], target, weight[1::2])
     return {"supervised": supervised, "consistency": TEACHER_WEIGHT * consistency * unlabelled}
 
 
-def scaled_image(seen: Seen) -> Tensor:
-    """g of Eq. 7: each output's own image (of the union: the sum of the views, Eq. 4), every patch from 0 to 1.
+def scaled_image(batch: Tensors) -> Tensor:
+    """Return g of Eq. 7: the image of each output (for the union the sum of both views, Eq. 4), from 0 to 1.
 
-    Ours: on the square-root scale of the network's inputs, on which one hot spot does not flatten everything else.
+    Our choice: the square-root scale of the network's inputs, on which one hot spot does not compress everything else.
     """
-    return unit_range(seen["image"])
+    return unit_range(batch["image"])
 
 
-def body_of(seen: Seen) -> Tensor:
-    """1 where the output's image shows body, 0 in air, outside the field and in a missing view."""
+def body_of(batch: Tensors) -> Tensor:
+    """Return 1 where the image of an output shows body; 0 in air, outside the field and in a missing view."""
     from keras import ops
 
-    return ops.cast(seen["image"] > BODY_INPUT, "float32")
+    return ops.cast(batch["image"] > BODY_INPUT, "float32")

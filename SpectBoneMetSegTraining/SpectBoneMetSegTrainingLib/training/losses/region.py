@@ -1,21 +1,21 @@
 """The paper's region losses (Lin et al. 2022, Eq. 6-8), as published and corrected.
 
 The paper's text gives the terms of Eq. 7 (Chan and Vese 2001) with v = 0.004 and alpha = 0.4, and "u = 0", which we
-read as mu, the weight of the length term. Eq. 6-8 themselves are lost in our copy. The *published* form is therefore
+interpret as mu, the weight of the length term. Eq. 6-8 themselves are lost in our copy. The *published* form is thus
 rebuilt from the work the paper builds on, Chen and Frey 2020 (arXiv:2001.10155), and its public code
 github.com/junyuchen245/Unsuprevised_Seg_via_CNN, Unsupervised_Seg/losses.py: classes ACWE (Eq. 7) and ACWE_label
-(Eq. 8, there after Chen et al., CVPR 2019). Rebuilt from there, and not said in the paper: sums over the whole batch,
+(Eq. 8, there after Chen et al., CVPR 2019). Taken from there, and not stated in the paper: sums over the whole batch,
 c1 and c2 over the whole batch and divided by the number of non-zero probabilities, the clip to 0..1, images scaled to
-0..1 one by one, the slices of the length term. Ours: the weight in `published_supervised` (1 everywhere changes
-nothing), and that several outputs are summed and averaged like several images.
+0..1 one by one, the slices of the length term. Ours: the weight in `published_supervised` (no effect if it is 1
+everywhere), and the treatment of several outputs as several images.
 
-What goes wrong in it: c1 and c2 are biased towards zero, and NaN for an empty or a full prediction; a clipped
-probability has no gradient; large images and batches weigh more; air counts. The *corrected* form takes means per
-image inside the body, with sums of probability as denominators. What no denominator mends: Eq. 7 per pixel is a
-threshold of brightness, (c1 + c2) / 2 + v / (2 (c1 - c2)), the area term erases lesions fainter than sqrt(v) whatever
-their size, and a length term of weight 1 erases lesions of up to 3 x 3 pixels.
+Defects of the published form: c1 and c2 are biased towards zero, and NaN for an empty or a full prediction; a clipped
+probability has no gradient; large images and batches weigh more; air is included. The *corrected* form takes means per
+image inside the body, with sums of probability as denominators. Defects that remain: Eq. 7 per pixel is an intensity
+threshold, (c1 + c2) / 2 + v / (2 (c1 - c2)), the area term erases lesions fainter than sqrt(v) of any size, and a
+length term of weight 1 erases lesions of up to 3 x 3 pixels.
 
-Shapes: probability p, image g, label u, weight and body are (batch, rows, columns, outputs) of one float type; g,
+Shapes: probability p, image g, label u, weight and body are (batch, rows, columns, outputs) of the same float type; g,
 weight and body may have one channel for all outputs. Losses are scalars.
 """
 
@@ -31,16 +31,18 @@ Combination = Literal["sum", "convex"]
 
 #: The paper's constants (Sec. 2.4): alpha of Eq. 6, v of Eq. 7, mu of Eq. 8.
 ALPHA, AREA_WEIGHT, LENGTH_WEIGHT = 0.4, 0.004, 0.0
+#: Added to denominators.
 EPSILON = 1e-6
-#: Under the root of the length term, as in the referenced code.
+#: Added under the square root of the length term, as in the referenced code.
 LENGTH_EPSILON = 1e-8
 
+#: Axes of the pixels.
 PIXELS = (1, 2)
 
 
 @dataclass(frozen=True)
 class RegionLossSettings:
-    """Which of the forms is meant.
+    """Form and constants of the region loss.
 
     Attributes:
         form: "published" (rebuilt) or "corrected".
@@ -65,15 +67,15 @@ def region_loss(
     body: Tensor,
     settings: RegionLossSettings,
 ) -> Tensor:
-    """Eq. 6: the unsupervised loss of every image combined with the supervised loss of the labelled ones.
+    """Compute Eq. 6: the unsupervised loss of every image combined with the supervised loss of the labelled ones.
 
     Args:
         probability: the paper's p.
         image: the paper's g.
         label: the paper's u.
-        weight: of the label; 0 where it says nothing ("ignore", or a whole image without a label). l_U needs no label
-            and sees these pixels.
-        body: 1 inside the body, 0 in air and padding. The published form knows no body and ignores it.
+        weight: weight of the label; 0 for "ignore" pixels and whole images without a label. l_U needs no label and
+            includes these pixels.
+        body: 1 inside the body, 0 in air and padding; not used by the published form.
         settings: form, combination and constants.
     """
     if settings.form == "published":
@@ -86,16 +88,16 @@ def region_loss(
 
 
 def combine(unsupervised: Tensor, supervised: Tensor, combination: Combination, alpha: float = ALPHA) -> Tensor:
-    """Eq. 6: l_U + alpha l_S ("sum") or (1 - alpha) l_U + alpha l_S ("convex")."""
+    """Combine Eq. 6: l_U + alpha l_S ("sum") or (1 - alpha) l_U + alpha l_S ("convex")."""
     if combination == "sum":
         return unsupervised + alpha * supervised
     return (1 - alpha) * unsupervised + alpha * supervised
 
 
 def unit_range(image: Tensor) -> Tensor:
-    """The image g of the losses: each image of (batch, rows, columns, 1) scaled to 0..1 as in the referenced code.
+    """Scale each image of (batch, rows, columns, 1) to 0..1, the image g of the losses, as in the referenced code.
 
-    v = 0.004 has its meaning on this scale only. A constant image becomes 0.
+    v = 0.004 refers to this scale. A constant image becomes 0.
     """
     from keras import ops
 
@@ -105,9 +107,9 @@ def unit_range(image: Tensor) -> Tensor:
 
 
 def published_unsupervised(probability: Tensor, image: Tensor, area_weight: float = AREA_WEIGHT) -> Tensor:
-    """Eq. 7 as in the referenced code: sum_inside (g - c1)^2 + sum_outside (g - c2)^2 + v Area(inside).
+    """Compute Eq. 7 as in the referenced code: sum_inside (g - c1)^2 + sum_outside (g - c2)^2 + v Area(inside).
 
-    All sums run over the batch. NaN when p is 0 everywhere or 1 everywhere: that is how it was published.
+    All sums run over the batch. NaN if p is 0 everywhere or 1 everywhere, as published.
     """
     from keras import ops
 
@@ -124,12 +126,12 @@ def published_unsupervised(probability: Tensor, image: Tensor, area_weight: floa
 def published_supervised(
     probability: Tensor, label: Tensor, weight: Tensor, length_weight: float = LENGTH_WEIGHT
 ) -> Tensor:
-    """Eq. 8 as in the referenced code: sum p (u - 1)^2 + (1 - p) u^2 + mu Length, over the batch.
+    """Compute Eq. 8 as in the referenced code: sum p (u - 1)^2 + (1 - p) u^2 + mu Length, over the batch.
 
     Args:
         probability: p.
         label: u.
-        weight: 0 leaves a pixel out of the region terms; the length is a property of p alone.
+        weight: 0 excludes a pixel from the region terms; the length depends on p alone.
         length_weight: mu.
     """
     from keras import ops
@@ -142,14 +144,14 @@ def published_supervised(
 def corrected_unsupervised(
     probability: Tensor, image: Tensor, body: Tensor, area_weight: float = AREA_WEIGHT
 ) -> Tensor:
-    """Eq. 7 per image and output, as a mean over the body's pixels; mean over the images that show a body.
+    """Compute Eq. 7 per image and output as a mean over the body's pixels; mean over images that show a body.
 
     c1 and c2 are the means of g inside and outside, weighted by p and 1 - p.
 
     Args:
         probability: p.
         image: g.
-        body: 1 inside the body; 0 leaves a pixel out, padding or "ignore" as well as air.
+        body: 1 inside the body; 0 excludes a pixel (air, padding, "ignore").
         area_weight: v.
     """
     from keras import ops
@@ -166,12 +168,12 @@ def corrected_unsupervised(
 def corrected_supervised(
     probability: Tensor, label: Tensor, weight: Tensor, length_weight: float = LENGTH_WEIGHT
 ) -> Tensor:
-    """Eq. 8 per image and output, as a mean over the weighted pixels; mean over the images that have a label.
+    """Compute Eq. 8 per image and output as a mean over the weighted pixels; mean over images with a label.
 
     Args:
         probability: p.
         label: u.
-        weight: 0 leaves a pixel out: "ignore", air, or a whole image without a label.
+        weight: 0 excludes a pixel ("ignore", air, or a whole image without a label).
         length_weight: mu.
     """
     from keras import ops
@@ -184,7 +186,7 @@ def corrected_supervised(
 
 
 def region_means(probability: Tensor, image: Tensor, body: Tensor) -> tuple[Tensor, Tensor]:
-    """c1 and c2 of Eq. 7, the means of g inside and outside: (batch, 1, 1, outputs), 0 where a region is empty."""
+    """Return c1 and c2 of Eq. 7, the means of g inside and outside: (batch, 1, 1, outputs), 0 for an empty region."""
     from keras import ops
 
     p_in, p_out = body * probability, body * (1 - probability)
@@ -194,7 +196,7 @@ def region_means(probability: Tensor, image: Tensor, body: Tensor) -> tuple[Tens
 
 
 def _mean_over_images(total: Tensor, pixels: Tensor) -> Tensor:
-    """Mean of total / pixels, (batch, outputs) each, over those with pixels; 0 when there are none."""
+    """Return the mean of total / pixels, (batch, outputs) each, over those with pixels; 0 without any."""
     from keras import ops
 
     present = ops.cast(pixels > 0, total.dtype)
@@ -202,7 +204,7 @@ def _mean_over_images(total: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _published_length(p: Tensor) -> Tensor:
-    """Sum of |grad p| with the referenced code's slices, which pair differences at neighbouring, not equal, pixels."""
+    """Sum |grad p| with the slices of the referenced code, which combine differences of neighbouring pixels."""
     from keras import ops
 
     down = p[:, 1:, :, :] - p[:, :-1, :, :]
@@ -212,7 +214,7 @@ def _published_length(p: Tensor) -> Tensor:
 
 
 def _gradient_length(p: Tensor) -> Tensor:
-    """|grad p| per pixel by forward differences, 0 (to 1e-4 of a step) where p is flat; the shape of p."""
+    """Return |grad p| per pixel by forward differences, 0 (within 1e-4) where p is constant; same shape as p."""
     from keras import ops
 
     down = ops.pad(p[:, 1:, :, :] - p[:, :-1, :, :], ((0, 0), (0, 1), (0, 0), (0, 0)))

@@ -1,4 +1,4 @@
-"""The loss of the skeleton's regions: overlapping sigmoids at half resolution."""
+"""Loss of the skeletal regions: overlapping sigmoid outputs at half resolution."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 
 from .supervised import EPSILON
 
-#: Weight beside the loss of the lesions.
+#: Weight relative to the loss of the lesions.
 REGION_WEIGHT = 0.25
-#: Pixels added to both sides of the Dice quotient: few, for a clavicle has only some twenty in a patch.
+#: Smoothing of the Dice in pixels; small, because a clavicle has only about twenty pixels in a patch.
 SMOOTHING = 5.0
 
 
 def skeleton_loss(probability: Any, classes: Any) -> Any:
-    """Mean cross-entropy plus one minus the mean soft Dice of the regions that the batch shows.
+    """Compute mean cross-entropy plus one minus the mean soft Dice of the regions in the batch.
 
     Args:
         probability: (batch, rows, columns, views x regions) float32.
-        classes: (batch, rows, columns, views) whole numbers, 0 for no region, else 1 + place in REGIONS; beyond them
-            nothing is known, and nothing is judged.
+        classes: (batch, rows, columns, views) integers, 0 for no region, else 1 + index in REGIONS; larger values are
+            unknown and excluded.
 
     Returns:
-        Scalar.
+        The loss, a scalar.
     """
     from keras import ops
 
@@ -35,9 +35,9 @@ def skeleton_loss(probability: Any, classes: Any) -> Any:
     entropy = -(target * ops.log(views + EPSILON) + (1 - target) * ops.log(1 - views + EPSILON))
     cross_entropy = ops.sum(known * entropy) / (count * ops.sum(known) + EPSILON)
     axes = (0, 1, 2, 3)
-    hit = ops.sum(known * views * target, axes)
+    overlap = ops.sum(known * views * target, axes)
     sizes = ops.sum(known * views, axes) + ops.sum(known * target, axes)
-    dice = (2 * hit + SMOOTHING) / (sizes + SMOOTHING)
-    # Of the regions that the batch shows: the others would only say "nothing" and hide the small bones.
+    dice = (2 * overlap + SMOOTHING) / (sizes + SMOOTHING)
+    # Only regions in the batch: empty ones would dominate the mean and hide the small bones.
     shown = ops.cast(ops.sum(known * target, axes) > 0, "float32")
     return cross_entropy + ops.sum(shown * (1 - dice)) / (ops.sum(shown) + EPSILON)

@@ -1,15 +1,15 @@
-"""What the losses share on every backend of Keras."""
+"""Helpers of the losses for every Keras backend."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: A tensor of the backend that Keras computes with, or what it makes one of.
+#: A tensor of the Keras backend, or a value that it converts to one.
 Tensor = Any
 
 
 def divide_or_zero(x: Tensor, y: Tensor) -> Tensor:
-    """x / y, 0 where y is 0; its gradient is 0 there too, where choosing after the division would give NaN."""
+    """Return x / y, 0 where y is 0; its gradient is 0 there, too, not NaN as with a choice after the division."""
     from keras import ops
 
     empty = ops.equal(y, 0)

@@ -1,1 +1,1 @@
-"""Batches of patches and their augmentation."""
+"""Sampling: batches of patches and their augmentation."""

@@ -1,4 +1,4 @@
-"""Batches of a training: a pure function of (seed, step), read from disk through a cache of bounded size."""
+"""Batches of a training: a function of (seed, step) alone, read from disk through a bounded cache."""
 
 from __future__ import annotations
 
@@ -24,32 +24,41 @@ from ..setup.config import MIXED, TrainingConfig
 from .patches import Patch, plain_patch, random_patch
 from .strong_views import strong_view
 
-#: Names to arrays (patches, n, n, channels) float32, regions uint8.
+#: {name: (patches, n, n, channels) float32}; regions uint8.
 Batch = dict[str, NDArray[Any]]
+#: Batches that are prepared in advance.
 PREFETCH = 2
 
-#: Crops kept in memory: about 1,500 cases of 256 x 256 pixels.
+#: Default size of the crop cache in bytes: about 1,500 cases of 256 x 256 pixels.
 CACHE_BYTES = 2**30
 
-#: Patches of a batch that are cut from one drawn scan, each turned, thinned and cut for itself: drawing costs most.
+#: Patches of a batch cut from one simulated scan, each augmented on its own: simulating the scan costs most.
 PATCHES_OF_A_SCAN = 2
-#: A drawn scan serves so many steps, every so many steps one, before another takes its place.
+#: A simulated scan is used in STEPS_OF_A_SCAN steps, one in every STEPS_BETWEEN, before it is replaced.
 STEPS_OF_A_SCAN, STEPS_BETWEEN = 4, 4
+#: Simulated scans kept in memory.
 DRAWN_KEPT = 64
-#: Sets the random numbers of drawn scans apart from those of batches.
+#: Seed component that separates the random numbers of simulated scans from those of batches.
 DRAWN = 1
 
-#: The image whose outline an output draws, for the losses of Eq. 7 and 8.
+#: The input image that belongs to an output, for the losses of Eq. 7 and 8.
 IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "posterior", "union": "aggregate"}
 
 
 class CropCache:
-    """Cases of a data set, the least recently used forgotten beyond `limit` bytes; safe to use from threads."""
+    """Least-recently-used cache of cases, up to `limit` bytes; thread-safe."""
 
     def __init__(
         self, data: Data, limit: int = CACHE_BYTES, region: Region = "thorax", *, regions: bool = False
     ) -> None:
-        """Args: regions: with the skeleton's regions, where they are known."""
+        """Create an empty cache.
+
+        Args:
+            data: data set.
+            limit: maximum size in bytes.
+            region: region of the body.
+            regions: load the skeletal regions, too, if known.
+        """
         self._load = partial(load_case, data, region=region, regions=regions)
         self._limit = limit
         self._crops: OrderedDict[str, LabelledCrop] = OrderedDict()
@@ -57,7 +66,7 @@ class CropCache:
         self.bytes = 0
 
     def __call__(self, case: str) -> LabelledCrop:
-        """The case, without its instances; an unlabelled one has BACKGROUND for a label.
+        """Return a case without its instances; an unlabelled one has BACKGROUND as its label.
 
         Raises:
             UserError: a file is missing or unreadable.
@@ -83,14 +92,14 @@ def _size(crop: LabelledCrop) -> int:
 
 
 class BatchSource:
-    """Makes the batch of any step.
+    """Make the batch of any step.
 
     Args:
-        load: gives a case by its name.
-        cases: which to draw from.
-        config: how.
-        positive: the labelled cases with a lesion, `cases_with_lesions`.
-        store: gives new scans of stored patients, for the share `config.store_share` of the labelled patches.
+        load: returns a case by its name.
+        cases: cases to sample from.
+        config: options of the training.
+        positive: labelled cases with a lesion, from `cases_with_lesions`.
+        store: simulates new scans of stored patients, for the share `config.store_share` of the labelled patches.
     """
 
     def __init__(
@@ -110,16 +119,16 @@ class BatchSource:
         self._channels = tuple(dict.fromkeys((*network.inputs, *(IMAGE_OF[name] for name in network.outputs))))
 
     def make(self, step: int) -> Batch:
-        """The batch of a step: the same step gives the same patches.
+        """Return the batch of a step; the same step always gives the same patches.
 
-        Every second patch of a mixed batch is unlabelled. Of the labelled ones every second comes from a case with
-        labelled lesions.
+        Every second patch of a mixed batch is unlabelled. Every second labelled patch comes from a case with labelled
+        lesions.
 
         Returns:
-            "inputs"; "image" (of each output); "label", "weight" (0: outside the field or not to be judged), both per
-            output; "labelled" (patches, 1, 1, 1), 1 or 0. Of a network with regions "regions" as in `Patch`. For the
-            method "strong" the inputs of unlabelled patches are strong views, and "weak" holds their weak ones
-            (patches / 2, ...); their "label" is 1 where a lesion was pasted.
+            "inputs"; "image" of each output; "label" and "weight" (0 for "ignore" and outside the field) of each
+            output; "labelled" (patches, 1, 1, 1), 1 or 0. For a network with regions "regions" as in `Patch`. For the
+            method "strong", "inputs" of unlabelled patches are strongly augmented, "weak" has the weakly augmented ones
+            (patches / 2, ...), and their "label" is 1 where a lesion was pasted.
         """
         rng = np.random.default_rng((self._config.seed, step))
         stored = self._stored_scans(step)
@@ -147,11 +156,11 @@ class BatchSource:
         return batch
 
     def _stored_scans(self, step: int) -> Iterator[LabelledCrop]:
-        """Scans of stored patients without end, each PATCHES_OF_A_SCAN times."""
-        for place in count():
+        """Yield scans of stored patients endlessly, each PATCHES_OF_A_SCAN times."""
+        for position in count():
             if self._store is None:
                 return
-            yield from repeat(self._store(step, place), PATCHES_OF_A_SCAN)
+            yield from repeat(self._store(step, position), PATCHES_OF_A_SCAN)
 
     def _draw(self, i: int, rng: np.random.Generator, stored: Iterator[LabelledCrop]) -> tuple[Patch, bool]:
         config, cases = self._config, self._cases
@@ -173,27 +182,27 @@ class BatchSource:
 
 
 class _StoredScans:
-    """The scans that stored patients give: a function of seed, step and place in the batch, kept while they serve."""
+    """Cache of simulated scans of stored patients: a function of seed, step and position in the batch."""
 
     def __init__(self, store: PatientStore, seed: int) -> None:
         self._seed = seed
         self._kept = lru_cache(maxsize=DRAWN_KEPT)(lambda *key: store.draw(np.random.default_rng((*key, DRAWN))))
         self._lock = threading.Lock()
 
-    def __call__(self, step: int, place: int) -> LabelledCrop:
-        # Places take turns, so that not all of a batch is new in one step and old in the next.
+    def __call__(self, step: int, position: int) -> LabelledCrop:
+        # Positions are replaced in different steps, so that the work is spread evenly.
         turn, slot = divmod(step, STEPS_BETWEEN)
         with self._lock:
-            return self._kept(self._seed, (turn + place) // STEPS_OF_A_SCAN, slot, place)
+            return self._kept(self._seed, (turn + position) // STEPS_OF_A_SCAN, slot, position)
 
 
 def cases_with_lesions(load: Callable[[str], LabelledCrop], cases: list[str]) -> list[str]:
-    """Those of the cases that show a labelled lesion; reads each once, one after the other."""
+    """Return the cases that show a labelled lesion; reads every case once."""
     return [case for case in cases if shows_lesion(load(case))]
 
 
 def prefetched(make: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:
-    """Batches of the steps first..end-1, made in threads while the network works."""
+    """Yield the batches of steps first..end-1, prepared in threads while the network computes."""
     with ThreadPoolExecutor(PREFETCH) as pool:
         waiting = deque(pool.submit(make, step) for step in range(first, min(first + PREFETCH, end)))
         try:

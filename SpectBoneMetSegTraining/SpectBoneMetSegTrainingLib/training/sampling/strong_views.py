@@ -1,7 +1,8 @@
-"""Strong views of unlabelled patches: another acquisition's look, and lesions copied in from labelled patches.
+"""Strong augmentation of unlabelled patches: noise, blur and gamma, and lesions pasted from labelled patches.
 
-Sources: strong against weak views, Sohn et al. 2020 (FixMatch); copy-paste of lesions, Bai et al. 2023 (BCP).
-Inputs are square roots of relative counts (`preprocessing`); uptake adds up in counts, so both are done on squares.
+Sources: weak and strong augmentation, Sohn et al. 2020 (FixMatch); copy-paste of lesions, Bai et al. 2023 (BCP).
+Inputs are square roots of relative counts (`model.inputs`); uptake is additive in counts, so lesions are pasted on the
+squares.
 """
 
 from __future__ import annotations
@@ -12,30 +13,34 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 
 Array = NDArray[np.float32]
 
+#: Range of the standard deviation of the noise, in units of the inputs.
 NOISE = (0.0, 0.12)
+#: Range of the Gaussian sigma in pixels.
 BLUR_PIXELS = (0.3, 1.2)
+#: Range of the exponent of the inputs.
 GAMMA = (0.8, 1.25)
+#: Probability that lesions are pasted.
 PASTE_SHARE = 0.7
-#: Softness of a pasted lesion's edge in pixels, about that of the camera.
+#: Gaussian sigma in pixels of a pasted lesion's edge, about that of the camera.
 EDGE_PIXELS = 2.0
-#: Lesions are only pasted where the image shows body: inputs above this.
+#: Lesions are only pasted inside the body, where inputs are above this.
 BODY_INPUT = 0.4
 
 
 def strong_view(
     weak: Array, donor: Array, donor_label: Array, network: NetworkConfig, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """A strong view of a patch, pixel for pixel over its weak one, and where lesions were pasted.
+    """Augment a patch strongly, without moving its pixels, and paste lesions of another patch.
 
     Args:
-        weak: (rows, columns, inputs).
+        weak: (rows, columns, inputs), the weakly augmented patch.
         donor: the same shape; a labelled patch.
         donor_label: (rows, columns, outputs), 1 on its lesions.
         network: names the channels.
-        rng: of the changes.
+        rng: source of all random numbers.
 
     Returns:
-        (rows, columns, inputs) and (rows, columns, outputs) of 0 and 1, both float32.
+        (rows, columns, inputs), the augmented patch, and (rows, columns, outputs), 1 on pasted lesions; both float32.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -46,14 +51,14 @@ def strong_view(
         image = gaussian_filter(image, (*[rng.uniform(*BLUR_PIXELS)] * 2, 0))
     if rng.random() < 0.5:
         image = image ** np.float32(rng.uniform(*GAMMA))
-    # Counting noise has about the same strength everywhere on the square-root scale, and none outside the body.
+    # On the square-root scale, Poisson noise has nearly the same strength everywhere; outside the body there is none.
     noise = rng.uniform(*NOISE) * rng.standard_normal(image.shape)
     image = np.clip(np.where(image > 0, image + noise, image), 0, network.scaling.maximum)
     return image.astype(np.float32), pasted
 
 
 def _paste(image: Array, donor: Array, label: Array, network: NetworkConfig) -> tuple[Array, Array]:
-    """Add the donor's uptake above its surroundings, in the donor's places, per view."""
+    """Add the donor's lesion uptake above its surroundings, at the same positions, per view."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
     union = label.max(-1)

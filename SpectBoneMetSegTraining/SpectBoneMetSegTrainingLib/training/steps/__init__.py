@@ -1,1 +1,1 @@
-"""The gradient step of each backend of Keras: the only part of a training that differs between them."""
+"""Gradient steps, one module per Keras backend: the only part of a training that differs between backends."""

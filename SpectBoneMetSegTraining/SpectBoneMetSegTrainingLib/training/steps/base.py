@@ -1,4 +1,4 @@
-"""What the gradient steps of all backends share."""
+"""Base class of the gradient steps of all backends, precision and gradient clipping."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from SpectBoneMetSegLib.model.architecture import build_network
 from ..losses.objectives import losses_of
 from ..setup.config import Precision, TrainingConfig
 
-#: Gradients of one step are scaled down to this norm.
+#: Maximum global norm of the gradients (gradient clipping).
 GRADIENT_NORM = 1.0
 
 
 class GradientStep(ABC):
-    """Network, averaged network and optimiser of a training, stepped together.
+    """Gradient step of a training: network, EMA network and optimiser, updated together.
 
     Attributes:
-        network: a Keras model.
-        average: another of the same shape.
+        network: the Keras model that is trained.
+        average: Keras model with the exponential moving average (EMA) of its weights, the mean teacher.
         optimizer: Keras' AdamW, built.
     """
 
@@ -32,7 +32,7 @@ class GradientStep(ABC):
 
         with arithmetic(config.precision):
             self.network = build_network(config.network)
-        # The average is what validation sees and what is kept, in the arithmetic it is read with later.
+        # The EMA network is validated and written as the model, so it has the precision of a reading.
         self.average = build_network(config.network)
         self.average.set_weights(self.network.get_weights())
         self.optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
@@ -41,33 +41,33 @@ class GradientStep(ABC):
 
     @abstractmethod
     def __call__(
-        self, batch: Mapping[str, NDArray[np.float32]], rate: float, keep: float, ramp: float
+        self, batch: Mapping[str, NDArray[np.float32]], rate: float, decay: float, consistency: float
     ) -> dict[str, float]:
-        """One step.
+        """Take one gradient step, and update the EMA network.
 
         Args:
-            batch: of `batches.BatchSource`.
+            batch: batch of `batches.BatchSource`.
             rate: learning rate.
-            keep: share of the average that stays.
-            ramp: weight of the consistency loss.
+            decay: decay of the EMA.
+            consistency: weight of the consistency loss.
 
         Returns:
-            "loss" and its parts.
+            "loss" and its terms by name.
         """
 
-    def _seen(self, batch: Mapping[str, Any], outputs: Any) -> dict[str, Any]:
-        """The batch with what the network answers to it, as the losses take both."""
+    def _with_outputs(self, batch: Mapping[str, Any], outputs: Any) -> dict[str, Any]:
+        """Return the batch with the network's outputs, as the losses expect them."""
         probability, *regions = outputs if isinstance(outputs, list | tuple) else [outputs]
         return {**batch, "probability": probability, **({"region_probability": regions[0]} if regions else {})}
 
     def _teacher(self, outputs: Any) -> Any:
-        """The lesions' probabilities among what the averaged network answers."""
+        """Return the lesion probabilities among the outputs of the EMA network."""
         return outputs[0] if isinstance(outputs, list | tuple) else outputs
 
 
 @contextlib.contextmanager
 def arithmetic(precision: Precision) -> Iterator[None]:
-    """Layers built inside compute with this precision; their variables stay float32."""
+    """Let layers that are built inside compute with this precision; their variables stay float32."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -79,7 +79,7 @@ def arithmetic(precision: Precision) -> Iterator[None]:
 
 
 def clipped(gradients: Sequence[Any]) -> list[Any]:
-    """Gradients scaled down together to GRADIENT_NORM."""
+    """Clip gradients by their global norm, to GRADIENT_NORM."""
     from keras import ops
 
     norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))

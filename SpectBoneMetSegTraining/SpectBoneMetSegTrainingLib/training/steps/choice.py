@@ -1,6 +1,6 @@
-"""Which backend's step is taken, and what else a training asks of the backend.
+"""Choice of the gradient step by Keras backend, and deterministic operations.
 
-The files on_*.py import their backend: import them inside functions only.
+The modules on_*.py import their backend: import them inside functions only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from .base import GradientStep
 
 
 def gradient_step(config: TrainingConfig, devices: Sequence[str] | None = None) -> GradientStep:
-    """The step of the backend that Keras computes with.
+    """Return the gradient step of the current Keras backend.
 
     Args:
-        devices: of TensorFlow, to share the work, None for all GPUs; the other backends use one.
+        config: options of the training.
+        devices: names of TensorFlow's devices to train on, None for all GPUs; the other backends use one.
     """
     import keras
 
@@ -35,7 +36,7 @@ def gradient_step(config: TrainingConfig, devices: Sequence[str] | None = None) 
 
 
 def make_deterministic(seed: int) -> None:
-    """The same seed gives the same weights on the same machine, as far as the backend can promise it: on a CPU."""
+    """Seed all random numbers and enable deterministic operations; the backends guarantee these on CPUs only."""
     import keras
 
     backend = keras.backend.backend()
@@ -47,6 +48,6 @@ def make_deterministic(seed: int) -> None:
         import torch
 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        # On a GPU the gradient of bilinear upsampling has no deterministic form; it must not end the training.
+        # On GPUs the gradient of bilinear upsampling is not deterministic: warn instead of failing.
         torch.use_deterministic_algorithms(True, warn_only=True)
     keras.utils.set_random_seed(seed)

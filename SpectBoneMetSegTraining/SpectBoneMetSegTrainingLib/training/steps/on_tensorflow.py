@@ -1,4 +1,4 @@
-"""The gradient step in TensorFlow: one graph, on one device or mirrored over several."""
+"""Gradient step in TensorFlow: one graph, on one device or mirrored over several."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .base import GRADIENT_NORM, GradientStep
 class TensorFlowStep(GradientStep):
     """See `base.GradientStep`.
 
-    On several devices each takes a part of every batch. BatchNorm and the losses still see the whole batch, so that
-    the number of devices does not change the training beyond rounding; the price is their exchange at every layer.
+    On several devices each one processes a part of every batch. BatchNorm and losses still use the whole batch, so that
+    the number of devices changes the training only by rounding; this costs communication at every layer.
     """
 
     def __init__(self, config: TrainingConfig, devices: Sequence[str] | None = None) -> None:
@@ -32,16 +32,16 @@ class TensorFlowStep(GradientStep):
         self._graph = tf.function(self._graph_step)
 
     def __call__(
-        self, batch: Mapping[str, NDArray[np.float32]], rate: float, keep: float, ramp: float
+        self, batch: Mapping[str, NDArray[np.float32]], rate: float, decay: float, consistency: float
     ) -> dict[str, float]:
         """See `base.GradientStep`."""
         self.optimizer.learning_rate.assign(rate)
-        pieces = {name: self._spread(array) for name, array in batch.items()}
-        parts = self._graph(pieces, tf.constant(keep, tf.float32), tf.constant(ramp, tf.float32))
+        pieces = {name: self._distributed(array) for name, array in batch.items()}
+        parts = self._graph(pieces, tf.constant(decay, tf.float32), tf.constant(consistency, tf.float32))
         return {name: float(value) for name, value in parts.items()}
 
-    def _spread(self, array: NDArray[np.float32]) -> Any:
-        """A tensor, or on several devices one piece for each."""
+    def _distributed(self, array: NDArray[np.float32]) -> Any:
+        """Return a tensor, or one part per device."""
         if self._replicas == 1:
             return tf.constant(array)
         pieces = np.split(array, self._replicas)
@@ -49,41 +49,41 @@ class TensorFlowStep(GradientStep):
             lambda context: tf.constant(pieces[context.replica_id_in_sync_group])
         )
 
-    def _graph_step(self, batch: dict[str, Any], keep: tf.Tensor, ramp: tf.Tensor) -> dict[str, tf.Tensor]:
-        parts = self._strategy.run(self._replica_step, args=(batch, ramp))
+    def _graph_step(self, batch: dict[str, Any], decay: tf.Tensor, consistency: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts = self._strategy.run(self._replica_step, args=(batch, consistency))
         parts = {name: self._strategy.experimental_local_results(value)[0] for name, value in parts.items()}
         for average, variable in zip(self.average.variables, self.network.variables, strict=True):
             self._strategy.extended.update(
-                average.value, lambda old, new: old.assign(keep * old + (1 - keep) * new), args=(variable.value,)
+                average.value, lambda old, new: old.assign(decay * old + (1 - decay) * new), args=(variable.value,)
             )
         return parts
 
-    def _replica_step(self, batch: dict[str, tf.Tensor], ramp: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch: dict[str, tf.Tensor], consistency: tf.Tensor) -> dict[str, tf.Tensor]:
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
-            seen = self._seen(batch, self.network(batch["inputs"], training=True))
+            tensors = self._with_outputs(batch, self.network(batch["inputs"], training=True))
             if "weak" in batch:
-                seen["teacher"] = tf.stop_gradient(self._teacher(self.average(batch["weak"], training=False)))
+                tensors["teacher"] = tf.stop_gradient(self._teacher(self.average(batch["weak"], training=False)))
             if self._replicas > 1:
                 context = tf.distribute.get_replica_context()
-                seen = {name: context.all_gather(value, axis=0) for name, value in seen.items()}
-            parts = self._losses(seen, ramp)
+                tensors = {name: context.all_gather(value, axis=0) for name, value in tensors.items()}
+            parts = self._losses(tensors, consistency)
             loss = tf.add_n(list(parts.values()))
         gradients = tape.gradient(loss, variables)
         if self._replicas > 1:
-            # Every device has the whole batch's loss, and gathering sums its gradient over the devices.
+            # Every device has the loss of the whole batch, and all_gather sums its gradient over the devices.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_NORM)
-        # Keras adds the devices' gradients up; they are all the same here.
+        # Keras sums the gradients of the devices, which are all equal here.
         self.optimizer.apply([gradient / self._replicas for gradient in gradients], variables)
         return {"loss": loss, **parts}
 
 
 def strategy_for(splittable: int, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """Mirrored over several devices, or the one device there is.
+    """Return a strategy that mirrors the training over several devices, or the default one for a single device.
 
     Args:
-        splittable: what the number of devices must divide; as many are used as do.
+        splittable: batch size that the number of devices must divide; the largest possible number is used.
         devices: names such as "GPU:0"; None for all GPUs.
     """
     names = list(devices) if devices else [device.name[-5:] for device in tf.config.list_logical_devices("GPU")]

@@ -38,22 +38,24 @@ METHODS = {
     "semi as published": {"method": "semi", "labels": 4, "published": True, "convex": True},
     "strong": {"method": "strong", "labels": 4},
 }
-#: The quick tests resume the method that has all parts: two kinds of scans, a teacher, pasted lesions.
+#: The quick tests resume the method with all components: two kinds of scans, mean teacher, pasted lesions.
 RESUMED = [pytest.param(name, marks=[] if name == "strong" else pytest.mark.slow) for name in METHODS]
 
 
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_method_broken_off_ends_with_the_weights_of_an_unbroken_run(name, mixed, tmp_path, monkeypatch):
+def test_an_interrupted_and_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    name, mixed, tmp_path, monkeypatch
+):
     monkeypatch.setattr(trainer, "CHECKPOINT_EVERY", 2)
     options = config(**METHODS[name])
     whole = train(mixed, tmp_path / "whole", options)
 
-    def cut(step, *_):
+    def interrupt(step, *_):
         if step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(mixed, tmp_path / "cut", options, cut)
+        train(mixed, tmp_path / "cut", options, interrupt)
     resumed = train(mixed, tmp_path / "cut", options)
     for one, two in zip(whole.variables, resumed.variables, strict=True):
         assert np.array_equal(one.numpy(), two.numpy()), one.path
@@ -62,34 +64,34 @@ def test_a_method_broken_off_ends_with_the_weights_of_an_unbroken_run(name, mixe
 
 
 def strong_parts(probability, teacher, pasted=0.0, weight=1.0):
-    """The parts of the strong loss where the unlabelled patch has these values everywhere."""
+    """Terms of the loss of "strong" for an unlabelled patch with constant values."""
     shape = (2, 4, 4, 1)
     both = {"probability": (0.5, probability), "label": (0.0, pasted), "weight": (1.0, weight)}
-    seen = {name: np.stack([np.full(shape[1:], v, np.float32) for v in pair]) for name, pair in both.items()}
-    seen["teacher"] = np.full((1, *shape[1:]), teacher, np.float32)
-    return {name: float(value) for name, value in strong_losses(seen, 1.0).items()}
+    batch = {name: np.stack([np.full(shape[1:], v, np.float32) for v in pair]) for name, pair in both.items()}
+    batch["teacher"] = np.full((1, *shape[1:]), teacher, np.float32)
+    return {name: float(value) for name, value in strong_losses(batch, 1.0).items()}
 
 
 @pytest.mark.parametrize("teacher", [0.02, 0.3, 0.5, 0.8])
-def test_unlabelled_pixels_are_drawn_to_the_teachers_probability_not_past_it(teacher):
+def test_unlabelled_pixels_approach_the_pseudo_label_and_do_not_exceed_it(teacher):
     grid = np.round(np.arange(0.01, 1, 0.01), 2)
     costs = [strong_parts(p, teacher)["consistency"] for p in grid]
     assert grid[int(np.argmin(costs))] == teacher
     assert len({strong_parts(p, teacher)["supervised"] for p in (0.1, 0.9)}) == 1
 
 
-def test_a_pasted_lesion_is_lesion_whatever_the_teacher_says_and_outside_the_field_nothing_is_taught():
+def test_a_pasted_lesion_overrides_the_teacher_and_pixels_outside_the_field_have_no_loss():
     costs = [strong_parts(p, 0.1, pasted=1.0)["consistency"] for p in (0.2, 0.5, 0.99)]
     assert costs == sorted(costs, reverse=True)
     assert strong_parts(0.2, 0.9, weight=0.0)["consistency"] == 0
 
 
 @pytest.mark.slow
-def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
+def test_a_tiny_network_overfits_four_images(discs, tmp_path):
     data = discs(tmp_path / "data", ["train"] * 4)
     folds = json.loads((data / "splits.json").read_text())
-    everyone = sorted({case for fold in folds["folds"] for case in fold["train"]})
-    folds["folds"] = [{"train": everyone, "val": []} for _ in folds["folds"]]
+    training = sorted({case for fold in folds["folds"] for case in fold["train"]})
+    folds["folds"] = [{"train": training, "val": []} for _ in folds["folds"]]
     (data / "splits.json").write_text(json.dumps(folds))
     losses = []
     options = config(steps=140, patch=64, learning_rate=1e-2, augment=False)
@@ -102,14 +104,14 @@ def test_a_tiny_network_learns_four_images_by_heart(discs, tmp_path):
         return np.asarray(network(inputs[None], training=False))[0]
 
     total = Counts()
-    for crop, probabilities in predict_cases(data, everyone, predict, NETWORK):
+    for crop, probabilities in predict_cases(data, training, predict, NETWORK):
         for view, probability in probabilities.items():
-            truth, mark = crop.labels[view] == 1, probability >= 0.5
-            total += Counts(int((truth & mark).sum()), int((mark & ~truth).sum()), int((truth & ~mark).sum()))
+            truth, mask = crop.labels[view] == 1, probability >= 0.5
+            total += Counts(int((truth & mask).sum()), int((mask & ~truth).sum()), int((truth & ~mask).sum()))
     assert total.dice > 0.9
 
 
-def test_labels_beyond_the_budget_are_not_learnt_from(mixed):
+def test_labels_beyond_the_budget_are_not_used(mixed):
     cases = training_cases(mixed, config(method="semi", labels=3))
     assert len(cases.labelled) + len(cases.validation) == 3
     assert len(cases.unlabelled) == 6
@@ -118,7 +120,7 @@ def test_labels_beyond_the_budget_are_not_learnt_from(mixed):
         load_case(mixed, name)
 
 
-def test_more_labels_than_there_are_is_a_plain_sentence(mixed):
+def test_more_labels_than_available_are_refused(mixed):
     with pytest.raises(UserError, match="ask for fewer"):
         training_cases(mixed, config(method="semi", labels=99))
 
@@ -129,7 +131,7 @@ def test_more_labels_than_there_are_is_a_plain_sentence(mixed):
     st.sampled_from(["patient", "sample"]),
     st.integers(0, 5),
 )
-def test_no_patient_stands_on_two_sides(owners, labels, by, seed):
+def test_no_patient_is_in_two_groups(owners, labels, by, seed):
     patients = {f"case{i}": f"patient{owner}" for i, owner in enumerate(owners)}
     units = len(set(owners)) if by == "patient" else len(owners)
     groups = draw_budget(patients, min(labels, units), by, seed)
@@ -145,6 +147,6 @@ def test_no_patient_stands_on_two_sides(owners, labels, by, seed):
     assert sorted(case for part in parts for case in part) == sorted(patients)
 
 
-def test_a_leak_is_seen():
+def test_a_leak_is_detected():
     patients = {"a": "p", "copy of a": "p", "b": "q"}
     assert shared_patients(patients, ["a"], ["copy of a", "b"]) == {"p"}

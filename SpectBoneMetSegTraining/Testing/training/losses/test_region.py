@@ -1,4 +1,4 @@
-"""Eq. 6-8: values worked out by hand, gradients, and everything known to go wrong with them."""
+"""Region losses, Eq. 6-8: worked examples, gradients, and the known defects."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_supervised_losses_of_four_pixels_by_hand():
 def test_length_terms_of_nine_pixels_by_hand():
     p = tensor([[0, 0, 0], [0, 1, 0], [0, 0, 0]], (1, 3, 3, 1))
     nothing, everywhere = tensor(np.zeros((1, 3, 3, 1))), tensor(np.ones((1, 3, 3, 1)))
-    # Published slices leave one place: down from (1, 0) to (2, 0) and right from (0, 1) to (0, 2), both flat.
+    # The published slices leave one pixel: down from (1, 0) to (2, 0) and right from (0, 1) to (0, 2), both flat.
     assert float(losses.published_supervised(p, p, nothing, 1.0)) == pytest.approx(1e-4)
     # Forward differences: a step above and one left of the pixel, and a corner of both at the pixel itself.
     expected = (1 + 1 + np.sqrt(2)) / 9
@@ -147,13 +147,13 @@ def test_the_published_loss_of_an_empty_or_full_prediction_is_not_a_number(value
 
 
 def test_published_means_are_biased_and_corrected_ones_are_not():
-    # A lesion of brightness 1 on 0, seen with half confidence: inside everything is 1, so c1 must be 1.
+    # A lesion of intensity 1 on 0, predicted with probability 0.5: all pixels inside are 1, so c1 must be 1.
     g = square(3)
     p = 0.5 * g
     c1, c2 = (float(np.squeeze(c)) for c in losses.region_means(tensor(p), tensor(g), tensor(np.ones_like(g))))
     assert c1 == pytest.approx(1, abs=1e-5)
     assert c2 == pytest.approx(4.5 / (144 - 4.5), abs=1e-6)
-    # The published c1 is 4.5 / 9: half of what is there is charged as if it were wrong.
+    # The published c1 is 4.5 / 9: half of the correct intensity counts as an error.
     inside = 9 * 0.5 * (1 - 0.5) ** 2
     outside = 9 * 0.5 * (1 - 4.5 / 144) ** 2 + 135 * (4.5 / 144) ** 2
     assert float(losses.published_unsupervised(tensor(p), tensor(g), 0.0)) == pytest.approx(inside + outside)
@@ -189,7 +189,7 @@ def test_the_area_term_erases_lesions_fainter_than_its_root_whatever_their_size(
 
 
 @pytest.mark.parametrize("area_weight", [0.004, 0.2])
-def test_eq_7_is_nothing_but_a_threshold_of_brightness(area_weight):
+def test_eq_7_is_only_an_intensity_threshold(area_weight):
     rng = np.random.default_rng(0)
     g = rng.random((1, 12, 12, 1))
     p = 0.2 + 0.6 * g  # bright pixels likelier inside, so that c1 > c2
@@ -206,7 +206,7 @@ def test_eq_7_is_nothing_but_a_threshold_of_brightness(area_weight):
     np.testing.assert_array_equal((g - c1) ** 2 + area_weight < (g - c2) ** 2, g > threshold)
 
 
-def test_a_hot_kidney_is_as_good_a_lesion_as_a_metastasis():
+def test_eq_7_does_not_distinguish_a_hot_kidney_from_a_metastasis():
     g = np.zeros((1, 12, 12, 1))
     g[0, 2:4, 2:4] = g[0, 8:10, 8:10] = 1
     metastasis, body = np.zeros_like(g), tensor(np.ones_like(g))
@@ -215,7 +215,7 @@ def test_a_hot_kidney_is_as_good_a_lesion_as_a_metastasis():
     assert greedy < right
 
 
-def test_the_corrected_loss_does_not_see_air_and_the_published_one_does(example):
+def test_the_corrected_loss_excludes_air_and_the_published_one_does_not(example):
     p, g, u, weight, body = example
     other = np.where(body == 0, 1 - p, p)
     for form, same in (("corrected", True), ("published", False)):
@@ -224,7 +224,7 @@ def test_the_corrected_loss_does_not_see_air_and_the_published_one_does(example)
         assert (one == pytest.approx(two, rel=1e-12)) is same
 
 
-def test_an_unlabelled_image_teaches_without_its_label(example):
+def test_an_unlabelled_image_has_a_gradient_without_its_label(example):
     p, g, u, weight, body = example
     weight = weight.copy()
     weight[1] = 0

@@ -1,4 +1,4 @@
-"""The segmentation loss: what it rewards, what it leaves out, and that its gradient is right."""
+"""Supervised segmentation loss: worked examples, excluded pixels, gradients."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def example():
 
 
 def test_a_worked_example():
-    # One channel of two pixels, half sure of both: a lesion and a background pixel.
+    # One channel of two pixels with probability 0.5: a lesion and a background pixel.
     cross_entropy = (3 * np.log(2) + np.log(2)) / 2
     tversky = (0.5 + 1) / (0.5 + FALSE_POSITIVE_WEIGHT * 0.5 + FALSE_NEGATIVE_WEIGHT * 0.5 + 1)
     value = loss(np.full((1, 1, 2, 1), 0.5), np.array([1, 0]).reshape(1, 1, 2, 1))
     assert value == pytest.approx(cross_entropy + 1 - tversky, rel=1e-5)
 
 
-def test_a_perfect_prediction_costs_next_to_nothing_and_its_opposite_much(example):
+def test_a_perfect_prediction_has_almost_no_loss_and_its_opposite_a_large_one(example):
     _, label, _ = example
     assert loss(label, label) < 1e-4
     assert loss(1 - label, label) > 10
@@ -56,7 +56,7 @@ def test_empty_and_full_labels_give_finite_losses_and_gradients(value, probabili
     assert np.isfinite(gradient(np.full(SHAPE, probability), label, np.ones(SHAPE))).all()
 
 
-def test_pixels_of_weight_zero_neither_cost_nor_teach(example):
+def test_pixels_of_weight_zero_have_neither_loss_nor_gradient(example):
     p, label, weight = example
     other = np.where(weight == 0, 0.99 - 0.5 * p, p)
     assert loss(other, label, weight) == pytest.approx(loss(p, label, weight), rel=1e-6)
@@ -93,13 +93,13 @@ def test_the_gradient_agrees_with_finite_differences():
 
 
 def test_missing_a_lesion_costs_more_than_a_false_alarm_of_its_size():
-    label, marks = np.zeros((1, 8, 8, 1)), np.zeros((1, 8, 8, 1))
-    label[0, 1:3, 1:3], marks[0, 1:3, 1:3] = 1, 1
-    assert loss(np.zeros_like(label), label) > loss(marks, np.zeros_like(label))
+    label, prediction = np.zeros((1, 8, 8, 1)), np.zeros((1, 8, 8, 1))
+    label[0, 1:3, 1:3], prediction[0, 1:3, 1:3] = 1, 1
+    assert loss(np.zeros_like(label), label) > loss(prediction, np.zeros_like(label))
 
 
 def test_images_share_one_overlap_but_channels_do_not():
-    # A missed lesion hurts less beside a found one in the batch; an empty channel adds nothing.
+    # A missed lesion costs less with a found one in the batch; an empty channel adds nothing.
     label = np.zeros((2, 8, 8, 1))
     label[:, 2:6, 2:6] = 1
     half = label.copy()

@@ -1,4 +1,4 @@
-"""Training patches: images, labels and views move together; what is not known weighs nothing."""
+"""Training patches: images, labels and views are transformed together; unknown pixels have weight 0."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ SIZE = 64
 
 
 def bright_crop(size=128, ignored=False):
-    """Two blocks, far brighter than the body and equal to the labels; the views see different ones."""
+    """Two blocks, far brighter than the body and equal to the labels; the views show different ones."""
     counts, labels, layers = {}, {}, {}
     for view, (row, column) in (("anterior", (40, 52)), ("posterior", (72, 80))):
         label = np.zeros((size, size), np.uint8)
@@ -61,20 +61,20 @@ def test_shapes_and_types_do_not_depend_on_the_draw():
 
 
 def test_labels_stay_on_the_bright_block_of_their_own_view(no_drop):
-    seen = 0
+    compared = 0
     for seed in range(40):
         patch = random_patch(bright_crop(), SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed))
         for channel in range(2):
             label = patch.label[..., channel] > 0
             image = patch.inputs[..., channel]
             if label.sum() > 60:
-                seen += 1
+                compared += 1
                 low = np.median(image[patch.weight[..., channel] > 0])
                 assert overlap(image > 1.8 * low, label) > 0.9
-    assert seen > 20
+    assert compared > 20
 
 
-def test_both_views_are_turned_scaled_and_flipped_alike(no_drop, monkeypatch):
+def test_both_views_are_rotated_scaled_and_flipped_alike(no_drop, monkeypatch):
     monkeypatch.setattr(augmentation, "THINNING", (1.0, 1.0))
     crop = bright_crop()
     same = {view: crop.counts["anterior"] for view in crop.counts}
@@ -86,7 +86,7 @@ def test_both_views_are_turned_scaled_and_flipped_alike(no_drop, monkeypatch):
         assert np.array_equal(patch.label[..., 0], patch.label[..., 1])
 
 
-def test_patches_are_turned_without_being_sheared(no_drop, monkeypatch):
+def test_patches_are_rotated_without_shear(no_drop, monkeypatch):
     monkeypatch.setattr(augmentation, "_centre", lambda label, size, rng: (64.0, 64.0))
     monkeypatch.setattr(augmentation, "ROTATION_DEGREES", 30.0)
     monkeypatch.setattr(augmentation, "ZOOM", (1.0, 1.0))
@@ -94,15 +94,15 @@ def test_patches_are_turned_without_being_sheared(no_drop, monkeypatch):
     for label in crop.labels.values():
         label[:] = 0
         label[54:74, 54:74] = LESION
-    turned = 0
+    rotated = 0
     for seed in range(8):
         label = random_patch(crop, SIZE, INPUTS, OUTPUTS, BODY_LEVEL, np.random.default_rng(seed)).label[..., 0]
         assert label.sum() == pytest.approx(400, rel=0.03)
         low, high = np.linalg.eigvalsh(np.cov(np.argwhere(label).T))
         assert high / low < 1.1
-        # The extent of a square grows as it turns.
-        turned += np.ptp(np.argwhere(label)[:, 0]) > 22
-    assert turned >= 2
+        # The extent of a square grows when it is rotated.
+        rotated += np.ptp(np.argwhere(label)[:, 0]) > 22
+    assert rotated >= 2
 
 
 def test_about_half_of_the_patches_are_flipped_left_to_right(no_drop, monkeypatch):
@@ -121,12 +121,12 @@ def test_about_half_of_the_patches_are_flipped_left_to_right(no_drop, monkeypatc
         assert (across[:, 0] > 0).all() or (across[:, 0] < 0).all()
         assert (np.sign(across[:, 0]) == np.sign(across[:, 1])).all()
         rises.append(across[0, 0] > 0)
-        # Rows keep their order: people do not stand on their heads.
+        # Rows keep their order: patches are not flipped upside down.
         assert (patch.inputs[-1] > patch.inputs[0]).all()
     assert 0.3 < np.mean(rises) < 0.7
 
 
-def test_a_dropped_view_is_dark_and_weighs_nothing(monkeypatch):
+def test_a_dropped_view_is_dark_and_has_weight_0(monkeypatch):
     monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
     dropped = set()
     for seed in range(8):
@@ -141,7 +141,7 @@ def test_a_dropped_view_is_dark_and_weighs_nothing(monkeypatch):
     assert dropped == {0, 1}
 
 
-def test_ignored_pixels_and_the_outside_weigh_nothing():
+def test_ignored_pixels_and_the_outside_have_weight_0():
     crop = bright_crop(ignored=True)
     label, weight = target_channels(crop, OUTPUTS)
     assert not weight[:30].any()
@@ -217,7 +217,7 @@ def without(crop, gone):
 
 
 @pytest.mark.parametrize("gone", ["anterior", "posterior"])
-def test_a_view_that_does_not_exist_is_dark_weighs_nothing_and_the_other_is_never_dropped(monkeypatch, gone):
+def test_a_missing_view_is_dark_with_weight_0_and_the_other_is_never_dropped(monkeypatch, gone):
     monkeypatch.setattr(augmentation, "DROP_VIEW", 1.0)
     channel, crop = OUTPUTS.index(gone), without(bright_crop(), gone)
     for seed in range(6):

@@ -1,4 +1,4 @@
-"""Every backend of Keras trains: each in a process of its own, with KERAS_BACKEND set."""
+"""Training with every Keras backend, each in its own process with KERAS_BACKEND set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ network = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, s
 rng = np.random.default_rng(1)
 out = {}
 
-# The first patch has no label, the second shows nothing: neither may become NaN.
+# The first patch has no label, the second is empty: neither loss may become NaN.
 label = (rng.random((4, 32, 32, 2)) < 0.1).astype(np.float32)
 batch = {"inputs": rng.random((4, 32, 32, 2), np.float32), "label": label, "weight": np.ones_like(label),
          "labelled": np.array([0, 0, 1, 1], np.float32)[:, None, None, None]}
@@ -73,11 +73,11 @@ save_model(whole, network, {}, folder / "model")
 out["image"] = rng.random((30, 41, 2), np.float32)
 out["probability"] = single_image_predictor(whole, network)(out["image"])
 
-def cut(step, *_):
+def interrupt(step, *_):
     if step == 25:
         raise KeyboardInterrupt
 try:
-    trainer.train(data, folder / "cut", config, cut)
+    trainer.train(data, folder / "cut", config, interrupt)
 except KeyboardInterrupt:
     pass
 resumed = trainer.train(data, folder / "cut", config)
@@ -88,7 +88,7 @@ np.savez(folder / "out.npz", **out)
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def trained(request, discs, tmp_path_factory):
-    """(folder, what the script found) of a backend."""
+    """(folder, arrays of the script) of a backend."""
     backend = request.param
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{BACKENDS[backend]} is not installed here")
@@ -112,15 +112,15 @@ def test_the_same_weights_and_batch_give_the_same_losses_on_every_backend(traine
     np.testing.assert_allclose(trained[1][method], LOSSES[method], rtol=2e-5)
 
 
-def test_a_broken_off_training_ends_with_the_weights_of_an_unbroken_one(trained):
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(trained):
     assert trained[1]["resumed"]
 
 
-def test_the_best_weights_stay_when_the_training_goes_on(trained):
+def test_the_best_weights_stay_when_the_training_continues(trained):
     assert trained[1]["kept"]
 
 
-def test_the_model_answers_the_same_on_the_backend_of_another_process_and_in_a_reading(trained):
+def test_the_model_predicts_the_same_with_another_backend_and_in_a_reading(trained):
     folder, found = trained
     use_backend()
     model = read_model(folder / "model")

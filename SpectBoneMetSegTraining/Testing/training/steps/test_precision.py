@@ -1,4 +1,4 @@
-"""What lower precision changes of a training, and what it leaves."""
+"""Training with lower precision."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def steps(batch, precision, count=12):
     return state, [state.step(step, batch)["loss"] for step in range(count)]
 
 
-def test_bfloat16_learns_nearly_what_float32_learns(batch):
+def test_bfloat16_trains_nearly_like_float32(batch):
     (_, exact), (_, rough) = steps(batch, "float32"), steps(batch, "bfloat16")
     assert exact != rough
     assert exact[-1] < 0.8 * exact[0]
     np.testing.assert_allclose(rough, exact, rtol=0.05)
 
 
-def test_what_is_kept_of_a_bfloat16_training_is_float32_and_so_is_what_is_built_after_it(batch):
+def test_the_model_of_a_bfloat16_training_is_float32_and_so_are_later_networks(batch):
     import keras
 
     state, _ = steps(batch, "bfloat16", 2)
