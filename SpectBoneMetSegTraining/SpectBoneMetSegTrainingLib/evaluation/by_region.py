@@ -105,24 +105,24 @@ def region_rows(cases: Sequence[RegionCounts], images: int, seed: int = 0) -> li
     for case in cases:
         sums[patients.index(case.patient)] += np.stack([case.lesions, case.found, case.alarms])
     weights = bootstrap.draw_patients(len(patients), bootstrap.SAMPLES, seed)
-    drawn = np.einsum("sp,pkn->skn", weights, sums)
-    whole = sums.sum(0)
+    resampled = np.einsum("sp,pkn->skn", weights, sums)
+    totals = sums.sum(0)
     views = images / len(patients)
     rows = []
     for index, name in enumerate(NAMES):
-        if not whole[0, index] and not whole[2, index]:
+        if not totals[0, index] and not totals[2, index]:
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = drawn[:, 1, index] / drawn[:, 0, index]
-            value = whole[1, index] / whole[0, index]
+            recall = resampled[:, 1, index] / resampled[:, 0, index]
+            value = totals[1, index] / totals[0, index]
         rows.append(
             RegionRow(
                 name,
-                int(whole[0, index]),
+                int(totals[0, index]),
                 (float(value), *bootstrap.interval(recall)),
                 (
-                    float(whole[2, index] / images),
-                    *bootstrap.interval(drawn[:, 2, index] / (views * weights.sum(1))),
+                    float(totals[2, index] / images),
+                    *bootstrap.interval(resampled[:, 2, index] / (views * weights.sum(1))),
                 ),
             )
         )

@@ -86,21 +86,21 @@ def full_report(cases: Sequence[CaseScores], samples: int = bootstrap.SAMPLES, s
     Raises:
         ValueError: no case, or the same case twice.
     """
-    whole, drawn = _whole_and_drawn(cases, samples, seed)
+    pooled, resampled = _pooled_and_resampled(cases, samples, seed)
     sizes: dict[str, Any] = {
         "patients": len({scores.patient for scores in cases}),
         "cases": len(cases),
-        "images": whole.images,
-        "positive_images": whole.positives,
-        "negative_images": whole.negatives,
-        "lesions": whole.lesions,
-        "matched_lesions": whole.matched,
+        "images": pooled.images,
+        "positive_images": pooled.positives,
+        "negative_images": pooled.negatives,
+        "lesions": pooled.lesions,
+        "matched_lesions": pooled.matched,
     }
     result: dict[str, float | int] = {name: int(np.sum(value)) for name, value in sizes.items()}
     for index, size in enumerate(SIZES):
-        result[f"lesions_{size}"] = int(whole.size_lesions[0, index])
-    point = figures(whole)
-    for name, values in figures(drawn).items():
+        result[f"lesions_{size}"] = int(pooled.size_lesions[0, index])
+    point = figures(pooled)
+    for name, values in figures(resampled).items():
         result |= _with_interval(name, point[name][0], values)
     return result
 
@@ -124,23 +124,24 @@ def compare_models(
     if sorted((s.case, s.patient) for s in first) != sorted((s.case, s.patient) for s in second):
         raise ValueError("only models scored on the same cases of the same patients can be compared")
     # The same seed and number of patients give the same bootstrap samples.
-    (one, one_drawn), (two, two_drawn) = (_whole_and_drawn(cases, samples, seed) for cases in (first, second))
-    points, draws = (figures(one), figures(two)), (figures(one_drawn), figures(two_drawn))
+    (one, one_resampled), (two, two_resampled) = (
+        tuple(map(figures, _pooled_and_resampled(cases, samples, seed))) for cases in (first, second)
+    )
     result: dict[str, float | int] = {"patients": len({scores.patient for scores in first}), "cases": len(first)}
-    for name in points[0]:
-        result |= _with_interval(name, points[1][name][0] - points[0][name][0], draws[1][name] - draws[0][name])
+    for name in one:
+        result |= _with_interval(name, two[name][0] - one[name][0], two_resampled[name] - one_resampled[name])
     return result
 
 
-def _whole_and_drawn(cases: Sequence[CaseScores], samples: int, seed: int) -> tuple[Sums, Sums]:
+def _pooled_and_resampled(cases: Sequence[CaseScores], samples: int, seed: int) -> tuple[Sums, Sums]:
     """Return sums over all patients, (1, n), and of every bootstrap sample, (samples, n)."""
     patients = np.stack(list(bootstrap.patient_sums(cases).values()))
     weights = bootstrap.draw_patients(len(patients), samples, seed)
     return bootstrap.resampled(patients, np.ones((1, len(patients)))), bootstrap.resampled(patients, weights)
 
 
-def _with_interval(name: str, point: float, drawn: Numbers) -> dict[str, float]:
-    low, high = bootstrap.interval(drawn)
+def _with_interval(name: str, point: float, resampled: Numbers) -> dict[str, float]:
+    low, high = bootstrap.interval(resampled)
     return {name: float(point), f"{name}_low": low, f"{name}_high": high}
 
 

@@ -61,11 +61,11 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
                 "run_folder",
                 "start",
             )
-        begun = read_json(run / "environment.json").get("backend", "tensorflow")
-        if begun != use_backend():
+        backend = read_json(run / "environment.json").get("backend", "tensorflow")
+        if backend != use_backend():
             # Backends round differently: the result would differ from an uninterrupted training.
             raise UserError(
-                f"{run} was started with {BACKENDS[begun]}; set KERAS_BACKEND={begun}, or choose another run.",
+                f"{run} was started with {BACKENDS[backend]}; set KERAS_BACKEND={backend}, or choose another run.",
                 "run_folder",
             )
         return

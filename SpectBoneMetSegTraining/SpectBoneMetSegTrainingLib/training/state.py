@@ -27,7 +27,7 @@ class TrainingState:
     measured with, so averaged weights need averaged statistics (as in Tarvainen & Valpola's mean teacher).
 
     Attributes:
-        best: early stopping on the validation score.
+        early_stopping: best validation score, and validations since.
     """
 
     def __init__(self, config: TrainingConfig, devices: Sequence[str] | None = None) -> None:
@@ -35,7 +35,7 @@ class TrainingState:
         self._step = gradient_step(config, devices)
         self._network, self._average = self._step.network, self._step.average
         self._predict = probabilities(self._average)
-        self.best = EarlyStopping()
+        self.early_stopping = EarlyStopping()
         self._best_weights: list[NDArray[Any]] | None = None
 
     def start_from(self, weights: list[NDArray[Any]]) -> None:
@@ -59,7 +59,7 @@ class TrainingState:
 
     def record_validation(self, score: float) -> None:
         """Record the EMA network's score on the validation patients; keep its weights if it is the best so far."""
-        if self.best.update(score):
+        if self.early_stopping.update(score):
             self._best_weights = self._average.get_weights()
 
     def result(self) -> keras.Model:
@@ -74,13 +74,17 @@ class TrainingState:
 
         arrays = {f"v{i}": convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
         arrays |= {f"best{i}": array for i, array in enumerate(self._best_weights or [])}
-        return {**arrays, "score": np.array(self.best.score), "looks_since": np.array(self.best.validations_since)}
+        return {
+            **arrays,
+            "score": np.array(self.early_stopping.score),
+            "looks_since": np.array(self.early_stopping.validations_since),
+        }
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Restore the state from the arrays of a checkpoint."""
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"v{i}"])
-        self.best = EarlyStopping(float(arrays["score"]), int(arrays["looks_since"]))
+        self.early_stopping = EarlyStopping(float(arrays["score"]), int(arrays["looks_since"]))
         count = len(self._average.get_weights()) if "best0" in arrays else 0
         self._best_weights = [arrays[f"best{i}"] for i in range(count)] or None
 

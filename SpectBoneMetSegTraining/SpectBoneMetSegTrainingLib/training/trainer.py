@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: Steps and seconds between checkpoints, whichever comes first.
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 120.0
 
+#: Called after every step with step, steps, loss and pace.
 StepProgress = Callable[[int, int, float, Pace], None]
 
 
@@ -108,11 +109,11 @@ class _TrainingLoop:
         self, run: Path, config: TrainingConfig, cases: TrainingCases, state: TrainingState, load: CropCache
     ) -> None:
         self.run, self.config, self.cases, self.state, self.load = run, config, cases, state, load
-        self.first, self.before, self.ended = 0, 0.0, False
+        self.first, self.earlier_seconds, self.ended = 0, 0.0, False
         saved = run_folder.load_checkpoint(run)
         if saved is not None:
             state.restore(saved)
-            self.first, self.before = int(saved["step"]), float(saved["seconds"])
+            self.first, self.earlier_seconds = int(saved["step"]), float(saved["seconds"])
             self.ended = bool(saved["ended"])
         elif config.start:
             state.start_from(start_weights(config))
@@ -134,20 +135,20 @@ class _TrainingLoop:
         for step, batch in enumerate(batches, start=self.first):
             parts = self.state.step(step, batch)
             watch.stepped()
-            self._log(step, parts, self.before + time.monotonic() - started, watch)
+            self._log(step, parts, self.earlier_seconds + time.monotonic() - started, watch)
             done = step + 1
             if self.cases.validation and config.validate_every and done % config.validate_every == 0:
                 self._validate(done, on_validation)
-            self.ended = done == config.steps or self.state.best.should_stop(config.patience)
+            self.ended = done == config.steps or self.state.early_stopping.should_stop(config.patience)
             try:
                 if progress:
                     progress(done, config.steps, parts["loss"], watch.pace())
             except TrainingInterruptedError:
-                self._save(done, self.before + time.monotonic() - started)
+                self._save(done, self.earlier_seconds + time.monotonic() - started)
                 raise
             now = time.monotonic()
             if self.ended or done % CHECKPOINT_EVERY == 0 or now - saved_at > CHECKPOINT_SECONDS:
-                self._save(done, self.before + now - started)
+                self._save(done, self.earlier_seconds + now - started)
                 saved_at = now
             if self.ended:
                 break
@@ -157,7 +158,7 @@ class _TrainingLoop:
         predict = CachedPredictions(self.state.predict, self.config.network)
         dice = pooled_dice(predict, map(self.load, self.cases.validation), self.config.network)
         if np.isnan(dice):
-            # No lesion among these patients: without a Dice, weights are not kept and early stopping does not count.
+            # No lesion in these patients, so no Dice: neither the best weights nor early stopping are updated.
             return
         self.state.record_validation(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))

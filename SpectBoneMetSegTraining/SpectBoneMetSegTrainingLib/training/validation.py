@@ -90,7 +90,7 @@ class EarlyStopping:
 
     Attributes:
         score: best validation score so far.
-        validations_since: validations since then, all without improvement.
+        validations_since: number of validations since then, without improvement.
     """
 
     def __init__(self, score: float = -1.0, validations_since: int = 0) -> None:

@@ -80,7 +80,7 @@ class ParentComparison:
             "better": "It is better than",
             "worse": "It is worse than",
             "not worse": "It is not worse than",
-            "undecided": "There are too few patients to tell it from",
+            "undecided": "There are too few patients to distinguish it from",
         }[self.verdict]
         return (
             f"{verdict} {self.parent}: DSC {self.dice:.3f} against {self.parent_dice:.3f}, difference "

@@ -132,24 +132,24 @@ class BatchSource:
         """
         rng = np.random.default_rng((self._config.seed, step))
         stored = self._stored_scans(step)
-        drawn = [self._draw(i, rng, stored) for i in range(self._config.batch)]
-        labelled = np.array([flag for _, flag in drawn], np.float32)[:, None, None, None]
-        stacked = np.stack([patch.inputs for patch, _ in drawn])
+        samples = [self._draw(i, rng, stored) for i in range(self._config.batch)]
+        labelled = np.array([flag for _, flag in samples], np.float32)[:, None, None, None]
+        stacked = np.stack([patch.inputs for patch, _ in samples])
         inputs = stacked[..., : len(self._config.network.inputs)]
         batch = {
             "inputs": inputs,
             "image": stacked[..., [self._channels.index(IMAGE_OF[name]) for name in self._config.network.outputs]],
-            "label": np.stack([patch.label for patch, _ in drawn]),
-            "weight": np.stack([patch.weight for patch, _ in drawn]),
+            "label": np.stack([patch.label for patch, _ in samples]),
+            "weight": np.stack([patch.weight for patch, _ in samples]),
             "labelled": labelled,
         }
         if self._config.network.regions:
-            batch["regions"] = np.stack([patch.regions for patch, _ in drawn])
+            batch["regions"] = np.stack([patch.regions for patch, _ in samples])
         if self._config.method == "strong":
             batch["weak"] = inputs[1::2].copy()
             batch["inputs"] = inputs.copy()
-            for i in range(1, len(drawn), 2):
-                donor = int(rng.integers(len(drawn) // 2)) * 2
+            for i in range(1, len(samples), 2):
+                donor = int(rng.integers(len(samples) // 2)) * 2
                 batch["inputs"][i], batch["label"][i] = strong_view(
                     inputs[i], inputs[donor], batch["label"][donor], self._config.network, rng
                 )

@@ -65,8 +65,8 @@ def _paste(image: Array, donor: Array, label: Array, network: NetworkConfig) -> 
     squares, pasted = image**2, np.zeros_like(label)
     body = image.max(-1) > BODY_INPUT
     for channel, name in enumerate(network.inputs):
-        drawn = label[..., network.outputs.index(name)] if name in network.outputs else union
-        lesion = (drawn > 0) & body
+        mask = label[..., network.outputs.index(name)] if name in network.outputs else union
+        lesion = (mask > 0) & body
         if not lesion.any():
             continue
         near = binary_dilation(lesion, iterations=3)
