@@ -7,16 +7,16 @@ from .regrid import regrid, sample_on
 
 
 def aggregate(scan: WholeBodyScan) -> PlanarView:
-    """Anterior plus mirrored posterior counts on the anterior whole-body frame; of one view that view."""
+    """Return the sum of the anterior and the mirrored posterior view in the anterior frame; a single view unchanged."""
     frame, views = scan.frame, views_on_anterior_grid(scan)
     return frame if len(views) == 1 else frame.with_counts(views["anterior"].counts + views["posterior"].counts)
 
 
 def views_on_anterior_grid(scan: WholeBodyScan) -> dict[ViewName, PlanarView]:
-    """The existing views on the anterior whole-body frame, anterior first.
+    """Return the existing views on the anterior whole-body grid, anterior first.
 
-    The mirror is a change of coordinates: the posterior view's own direction cosines say where its pixels lie. Views on
-    different grids are first brought to one pixel size with their counts kept.
+    Mirroring is a change of coordinates: the posterior view's direction cosines define where its pixels lie. Views on
+    different grids are first rebinned to one pixel size, which preserves their counts.
     """
     frame = scan.frame
     if scan.posterior is None:

@@ -1,4 +1,4 @@
-"""How many bodies a picture shows, where they stand, and whether one is as large as a human being."""
+"""Find the bodies in an image: their number, their extent, and whether their size is human."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 
 __all__ = ["HUMAN_LENGTH_MM", "Extent", "find_bodies", "head_down", "human_length", "stacked", "wide_body"]
 
-#: What may be seen of a person from head to foot, from an infant to a tall adult with a field to spare (mm).
+#: Body lengths from head to foot, from an infant to a tall adult with a margin (mm).
 HUMAN_LENGTH_MM = (450.0, 2300.0)
-#: A body reaches over this share of the rows that hold any; arms and legs on their own are shorter.
+#: A body spans at least this share of the rows that all bodies span; separate arms and legs are shorter.
 TALL = 0.6
-#: Two regions one above the other are two bodies when they are as alike as this and as slender as this.
-ALIKE, SLENDER = 0.8, 2.0
-#: A body lies across when it is that much wider than high; arms held aside make it no wider than high.
+#: Two regions one above the other are two bodies if they are this similar in size and this slender (height by width).
+SIMILAR, SLENDER = 0.8, 2.0
+#: A body lies across if its width by height exceeds this; arms held aside do not reach it.
 ACROSS = 1.2
-#: Blur before bodies are told from the air, as a share of the picture's height.
+#: Sigma of the blur before thresholding, as a share of the image's height.
 SMOOTHING = 1 / 330
-#: Soft tissue lies above this part of the median of what is brighter than the mean.
+#: Soft tissue lies above this share of the median of the pixels brighter than the mean.
 SOFT_TISSUE = 0.16
-#: Bodies need no detail: pictures are first reduced to about this many rows.
-ROWS_LOOKED_AT = 256
+#: Images are first reduced to about this many rows; bodies need no more detail.
+REDUCED_ROWS = 256
 
 
-#: Shares of rows with body on the axis: legs that are parted, and a trunk.
+#: Shares of rows with body on the axis: at most the first for legs, at least the second for a trunk.
 PARTED, WHOLE = 0.5, 0.9
 
 
 @dataclass(frozen=True)
 class Extent:
-    """Half-open rows and columns that a body takes, in pixels."""
+    """Half-open row and column ranges of a body, in pixels."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
@@ -40,10 +40,10 @@ class Extent:
 
 @dataclass(frozen=True)
 class Silhouette:
-    """What stands out from the air in a picture.
+    """Mask of everything brighter than air in an image.
 
     Attributes:
-        mask: (rows, columns) bool of the reduced picture.
+        mask: (rows, columns) bool of the reduced image.
         step: edge of a reduced pixel in pixels.
     """
 
@@ -52,17 +52,17 @@ class Silhouette:
 
 
 def find_bodies(counts: NDArray[Any]) -> list[Extent]:
-    """The bodies that stand side by side in (rows, columns) counts, see `bodies_in`."""
+    """Find the bodies side by side in (rows, columns) counts, see `bodies_in`."""
     return bodies_in(silhouette(counts))
 
 
 def bodies_in(shape: Silhouette) -> list[Extent]:
-    """The bodies that stand side by side, from left to right.
+    """Find the bodies side by side, from left to right.
 
-    A body is a connected region above the air that reaches over most of the height that bodies take. The same intensity
-    is not needed: each has only to be brighter than its surroundings.
+    A body is a connected region of the silhouette that spans most of the height of all bodies. Bodies may differ in
+    intensity.
     """
-    # Letters and stray counts take rows, too; only what is as large as part of a body says how high bodies are.
+    # Letters and scattered counts span rows, too; only large regions define the height of the bodies.
     large = _regions(shape, 0.05)
     if not large:
         return []
@@ -72,10 +72,13 @@ def bodies_in(shape: Silhouette) -> list[Extent]:
 
 
 def stacked(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
-    """Whether two bodies stand one above the other, as where a picture holds both views that way.
+    """Whether two bodies lie one above the other, as in an image with stacked views.
+
+    Trunk and legs separated by a gap are less similar and less slender than two bodies.
 
     Args:
-        pixel_mm: (row, column) edge of a pixel. Trunk and legs that a gap parts are less alike, and less slender.
+        shape: silhouette of the image.
+        pixel_mm: (row, column) edge of a pixel in mm.
     """
     parts = _regions(shape, 0.5)
     if len(parts) != 2:
@@ -85,15 +88,16 @@ def stacked(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
         return False
     sizes = [_size_mm(part, pixel_mm) for part in parts]
     return all(height >= SLENDER * width for height, width in sizes) and all(
-        min(pair) >= ALIKE * max(pair) for pair in zip(*sizes, strict=True)
+        min(pair) >= SIMILAR * max(pair) for pair in zip(*sizes, strict=True)
     )
 
 
 def wide_body(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
-    """Whether the largest region is wider than high, as a body that lies across the picture.
+    """Whether the largest region is wider than high, as of a body that lies across the image.
 
     Args:
-        pixel_mm: (row, column) edge of a pixel.
+        shape: silhouette of the image.
+        pixel_mm: (row, column) edge of a pixel in mm.
     """
     parts = _regions(shape, 1.0)
     if not parts:
@@ -103,12 +107,12 @@ def wide_body(shape: Silhouette, pixel_mm: tuple[float, float]) -> bool:
 
 
 def _size_mm(part: Extent, pixel_mm: tuple[float, float]) -> tuple[float, float]:
-    """(height, width) of a region in mm."""
+    """Return (height, width) of a region in mm."""
     return (part.rows[1] - part.rows[0]) * pixel_mm[0], (part.columns[1] - part.columns[0]) * pixel_mm[1]
 
 
 def _regions(shape: Silhouette, share: float) -> list[Extent]:
-    """The connected regions that are at least that share of the largest one."""
+    """Return the connected regions whose area is at least `share` of the largest one's."""
     from scipy import ndimage
 
     if not shape.mask.any():
@@ -123,7 +127,7 @@ def _regions(shape: Silhouette, share: float) -> list[Extent]:
 
 
 def head_down(shape: Silhouette) -> bool:
-    """Whether the gap between the legs lies in the upper half of a body and none in the lower one."""
+    """Whether the gap between the legs lies in the upper half of the body, and not in the lower half."""
     bodies = bodies_in(shape)
     if len(bodies) != 1:
         return False
@@ -134,7 +138,7 @@ def head_down(shape: Silhouette) -> bool:
     length = len(body)
     if length < 20:
         return False
-    # The axis is the middle of the trunk, wherever that lies: of the half that has more on its axis.
+    # The axis is the median column of the body.
     axis = int(np.median(np.nonzero(body)[1]))
     on_axis = body[:, max(0, axis - 1) : axis + 2].mean(1)
     upper, lower = on_axis[length // 8 : length * 3 // 8].mean(), on_axis[length * 5 // 8 : length * 7 // 8].mean()
@@ -142,22 +146,22 @@ def head_down(shape: Silhouette) -> bool:
 
 
 def silhouette(counts: NDArray[Any]) -> Silhouette:
-    """What stands clearly out from the air in (rows, columns) counts."""
+    """Segment everything clearly brighter than air in (rows, columns) counts."""
     from scipy import ndimage
 
-    step = max(1, min(counts.shape[0] // ROWS_LOOKED_AT, counts.shape[1] // 16))
+    step = max(1, min(counts.shape[0] // REDUCED_ROWS, counts.shape[1] // 16))
     smooth = ndimage.gaussian_filter(_reduced(counts, step), max(1.0, counts.shape[0] / step * SMOOTHING))
     above = smooth[smooth > smooth.mean()]
     return Silhouette(smooth > SOFT_TISSUE * np.median(above) if above.size else np.zeros(smooth.shape, bool), step)
 
 
 def _reduced(counts: NDArray[Any], step: int) -> NDArray[np.float64]:
-    """The means of squares of `step` pixels; a rest at the lower and right edge is left out."""
+    """Return block means of `step` x `step` pixels; incomplete blocks at the lower and right edge are dropped."""
     rows, columns = counts.shape[0] // step, counts.shape[1] // step
     lines = np.asarray(counts[: rows * step, : columns * step]).reshape(rows, step, -1).sum(1, dtype=np.float64)
     return np.asarray(lines.reshape(rows, columns, step).sum(2) / step**2)
 
 
 def human_length(length_mm: float) -> bool:
-    """Whether a body of that length could be a human being."""
+    """Whether a body length in mm lies within HUMAN_LENGTH_MM."""
     return HUMAN_LENGTH_MM[0] <= length_mm <= HUMAN_LENGTH_MM[1]

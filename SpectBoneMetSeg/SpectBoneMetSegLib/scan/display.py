@@ -1,4 +1,4 @@
-"""How a view is shown: its grey window and the marks of its sides."""
+"""Display settings of a view: grey window and side markers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 from .planar import PlanarView
 
-#: Share of the body's pixels that may be darker than black; bladder, kidneys and lesions fill about this much.
+#: Share of the body's pixels above the window's upper end; about that of bladder, kidneys and lesions.
 SATURATED = 0.01
 
-#: Below this part of the mean of the non-empty pixels a pixel is air, not body.
+#: Pixels below this share of the mean of the non-empty pixels are air.
 AIR = 0.25
 
 
 def display_window(counts: NDArray[np.float32]) -> tuple[float, float]:
-    """(white, black) counts of an inverted grey display: from nothing to a high percentile of the body's own counts.
+    """Return the (white, black) counts of an inverted grey display: 0 and a high percentile of the body's counts.
 
-    Percentiles of the body and not of the field, so that the amount of air around the patient does not matter; not the
-    maximum, so that a full bladder or a hot lesion does not bleach the skeleton.
+    The percentile is taken over the body, so that the amount of air does not matter. The maximum is not used, because
+    a full bladder or a hot lesion would leave the skeleton too pale.
     """
     filled = counts[counts > 0]
     if not filled.size:
@@ -28,5 +28,5 @@ def display_window(counts: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def side_marks(view: PlanarView) -> tuple[str, str]:
-    """The patient's sides at the first and at the last column of a view: ("R", "L") from the front."""
+    """Return the patient's sides at the first and the last column of a view: ("R", "L") for the anterior view."""
     return ("R", "L") if view.ijk_to_ras[0, 0] < 0 else ("L", "R")

@@ -1,7 +1,7 @@
-"""What can be won back from a grey picture of a scan: its grey values a count, hot spots that ran over, a pixel size.
+"""Recover information from a grey image of a scan: grey values per count, overflowed hot spots, pixel size.
 
-Public sets are mostly pictures: counts times a gain of the picture's own, stored in 8 bits, or stretched to 16. Neither
-gain nor pixel size is stated anywhere. Pure functions over (rows, columns) values; nothing here knows files.
+Public data sets consist mostly of such images: counts times a gain that differs per image, stored in 8 bits or
+stretched to 16. Neither gain nor pixel size is stated. Pure functions over (rows, columns) values, without file access.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ __all__ = ["STATURE_MM", "Gain", "fill_overflow", "find_gain", "pixel_size_of_bo
 
 #: Highest value that 8 bits hold.
 TOP = 255
-#: Crown to toes of an adult who lies on a table (mm); ours, an average of men and women. People differ by 6 %.
+#: Length from crown to toes of an adult lying on a table (mm); ours, the mean of men and women, with a spread of 6 %.
 STATURE_MM = 1680.0
-#: A body that comes closer to the upper or lower edge than this share of the rows may be cut off.
+#: A body closer to the upper or lower edge than this share of the rows may be cut off.
 RIM = 0.01
-#: A body from head to foot is that many times as high as wide, arms held aside included.
+#: Height by width of a whole body, including arms held aside.
 SLENDER = (2.0, 6.0)
-#: Neighbours that differ by more than this part of the range lie at the edge of a hot spot that ran over, the body's
-#: own edges are softer; and from this part of the range on a pixel may be the rim of such a spot.
+#: Neighbours that differ by more than JUMP of the range lie at the edge of an overflowed hot spot (edges of the body
+#: are softer); pixels from HOT of the range may be the rim of one.
 JUMP, HOT = 100 / 255, 0.6
-#: Half the squared difference of neighbours over their mean, the steepest fiftieth left out, beside the gain read from
-#: gaps: measured on the simulated sample study.
+#: Bias of the noise estimate (half the squared difference of neighbours over their mean, without the steepest 2 %)
+#: relative to the gain read from gaps; measured on the simulated sample study.
 NOISE_RATIO = 0.93
-#: Where the gain is looked for beside what noise tells; below the least one no value is left out.
-AROUND, LEAST_GAIN = (0.75, 1.5), 1.02
-#: By how much values of the lattice must be more frequent than those between; and how many values tell anything.
-STANDS_OUT, FEWEST_VALUES = 3.0, 8
-#: A stretched picture is one gain throughout when this share of its pixels lies on the lattice.
+#: Search range of the gain relative to the noise estimate, and the least gain that leaves gaps between grey values.
+SEARCH_RANGE, LEAST_GAIN = (0.75, 1.5), 1.02
+#: Required ratio of frequencies on and off the lattice, and the fewest different values for an estimate.
+LATTICE_RATIO, FEWEST_VALUES = 3.0, 8
+#: A stretched image has a single gain if this share of its pixels lies on the lattice.
 ON_LATTICE = 0.99
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Grey values a count.
+    """Gain of an image.
 
     Attributes:
-        value: grey values that stand for one count.
-        source: "lattice", read from the values that occur, so that counts come back; or "noise", guessed from how much
-            neighbours differ, so that they come back about as large.
+        value: grey values per count.
+        source: "lattice", read from the grey values that occur, which recovers the counts; or "noise", estimated from
+            differences of neighbours, which recovers them approximately.
     """
 
     value: float
@@ -53,10 +53,10 @@ class Gain:
 
 
 def find_gain(grey: NDArray[Any]) -> Gain | None:
-    """How many grey values stand for a count; None where nothing tells.
+    """Estimate the grey values per count; None if that is not possible.
 
     Args:
-        grey: (rows, columns) whole numbers, dark ground.
+        grey: (rows, columns) integers, dark background.
     """
     values = np.asarray(grey).astype(np.int64)
     if values.max(initial=0) > 255:
@@ -65,52 +65,53 @@ def find_gain(grey: NDArray[Any]) -> Gain | None:
     return None if noise is None else _gaps(values, noise.value) or noise
 
 
-def _gaps(grey: NDArray[np.int64], about: float) -> Gain | None:
-    """The gain of an 8-bit picture of round(gain x counts): some grey values hardly ever occur.
+def _gaps(grey: NDArray[np.int64], estimate: float) -> Gain | None:
+    """Estimate the gain of an 8-bit image of round(gain x counts) from the grey values that hardly occur.
 
     Args:
-        about: the gain that its noise tells.
+        grey: (rows, columns) grey values.
+        estimate: the gain estimated from noise.
     """
     found = np.bincount(grey[grey > 0].ravel(), minlength=256).astype(np.float64)[:200]
     top = int(np.searchsorted(np.cumsum(found), 0.98 * found.sum()))
     if top < FEWEST_VALUES:
         return None
     found = found[: top + 1]
-    # Values grow rarer with their height: each is judged beside its neighbours.
+    # Higher values are rarer: each frequency is taken relative to those of its neighbours.
     share = found / (np.convolve(np.pad(found, 3, mode="edge"), np.ones(7) / 7, "valid") + 1e-9)
-    low, high = max(LEAST_GAIN, AROUND[0] * about), AROUND[1] * about
+    low, high = max(LEAST_GAIN, SEARCH_RANGE[0] * estimate), SEARCH_RANGE[1] * estimate
     if high <= low:
         return None
-    # From one to the next the highest value moves by a twentieth of a grey step.
+    # From one gain to the next the highest value moves by a twentieth of a grey step.
     gains = np.geomspace(low, high, 2 + int(20 * top * np.log(high / low)))
-    places = np.rint(gains[:, None] * np.arange(1, top + 1)).astype(int)
+    lattice = np.rint(gains[:, None] * np.arange(1, top + 1)).astype(int)
     on = np.zeros((len(gains), top + 1), bool)
-    np.put_along_axis(on, np.where(places <= top, places, 0), True, 1)
+    np.put_along_axis(on, np.where(lattice <= top, lattice, 0), True, 1)
     on[:, 0] = False
     off = ~on
     off[:, 0] = False
-    many = (off.sum(1) >= 2) & (on.sum(1) >= 4)
-    # On the right lattice every value occurs and none beside it.
-    scores = on @ share / np.maximum(on.sum(1), 1) - STANDS_OUT * (off @ share) / np.maximum(off.sum(1), 1)
-    best = int(np.where(many, scores, 0.0).argmax())
-    return Gain(round(float(gains[best]), 3), "lattice") if many[best] and scores[best] > 0 else None
+    enough = (off.sum(1) >= 2) & (on.sum(1) >= 4)
+    # With the right gain all values on the lattice occur, and none between them.
+    scores = on @ share / np.maximum(on.sum(1), 1) - LATTICE_RATIO * (off @ share) / np.maximum(off.sum(1), 1)
+    best = int(np.where(enough, scores, 0.0).argmax())
+    return Gain(round(float(gains[best]), 3), "lattice") if enough[best] and scores[best] > 0 else None
 
 
 def _from_noise(grey: NDArray[np.int64]) -> Gain | None:
-    """The gain by Poisson's law: half the variance of neighbours' differences over their mean."""
+    """Estimate the gain from Poisson noise: half the variance of neighbours' differences over their mean."""
     left, right = grey[:, :-1].astype(float), grey[:, 1:].astype(float)
     mean = (left + right) / 2
     body = (mean > max(2.0, 0.5 * float(grey[grey > 0].mean()) if (grey > 0).any() else 2.0)) & (mean < 120)
     if body.sum() < 500:
         return None
-    # The hot and steep tenth says more of edges than of noise.
+    # The largest ratios come from edges, not from noise.
     ratio = (left - right)[body] ** 2 / 2 / mean[body]
     value = float(ratio[ratio <= np.quantile(ratio, 0.98)].mean()) / NOISE_RATIO
     return Gain(round(value, 2), "noise") if 0.2 < value < 20 else None
 
 
 def _stretched(grey: NDArray[np.int64]) -> Gain | None:
-    """The step of a picture of floor(step x counts), by least squares from the lowest values up."""
+    """Estimate the step of an image of floor(step x counts), by least squares from the lowest values upwards."""
     values = np.unique(grey[grey > 0]).astype(np.float64)
     if len(values) < FEWEST_VALUES:
         return None
@@ -119,7 +120,7 @@ def _stretched(grey: NDArray[np.int64]) -> Gain | None:
         some = values[:reach]
         for _ in range(4):
             counts = np.maximum(np.rint((some + 0.5) / step), 1)
-            # A value lies half a grey value below its count's own on average.
+            # Truncation lowers a value by half a grey value on average.
             step = float(((some + 0.5) * counts).sum() / (counts**2).sum())
     counts = np.rint((grey + 0.5) / step)
     fits = np.abs(np.floor(step * counts) - grey) <= 1
@@ -127,24 +128,24 @@ def _stretched(grey: NDArray[np.int64]) -> Gain | None:
 
 
 def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """An 8-bit picture whose hot spots ran over, with a lower bound in them, and where that is.
+    """Set the overflowed hot spots of an 8-bit image to 255, a lower bound.
 
-    Some programs keep the last 8 bits of a count: beyond 255 a hot spot starts anew at black, inside a white rim. What
-    was there is lost; the highest grey value is what it was at least.
+    Some programs keep the last 8 bits of a count: beyond 255 a hot spot wraps around to black, inside a white rim. Its
+    counts are lost.
 
     Args:
-        grey: (rows, columns) dark ground.
+        grey: (rows, columns), dark background.
 
     Returns:
-        The picture, and (rows, columns) bool of what was cut off or ran over.
+        The image, and a (rows, columns) bool mask of the pixels that were clipped or overflowed.
     """
     from scipy import ndimage
 
     values = np.asarray(grey)
     wide = values.astype(np.int64)
-    torn = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3) > JUMP * TOP
+    jumps = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3) > JUMP * TOP
     hot = wide >= HOT * TOP
-    # Salt and pepper inside a white rim: what is hot closes over it, and a core touches nothing outside.
+    # An overflowed core looks like salt and pepper noise inside a white rim: close it, and keep what the rim encloses.
     solid = ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(hot, 2), np.ones((3, 3))))[2:-2, 2:-2]
     core = solid & ~hot & ndimage.binary_erosion(solid, np.ones((3, 3)))
     lost = wide >= TOP
@@ -152,8 +153,8 @@ def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     for number, window in enumerate(ndimage.find_objects(regions), start=1):
         part = regions[window] == number
         dark = core[window] & part
-        # Noise tears no wide gaps: a true core falls to where its rim is far above.
-        if (dark & torn[window] & (wide[window] < (HOT - JUMP) * TOP)).any():
+        # Noise causes no large jumps: a true core falls far below its rim.
+        if (dark & jumps[window] & (wide[window] < (HOT - JUMP) * TOP)).any():
             rim = part & (ndimage.binary_dilation(dark, np.ones((3, 3)), iterations=2) | (wide[window] >= TOP))
             lost[window] |= dark | (rim & ndimage.binary_erosion(part, np.ones((3, 3)), iterations=2))
     result = values.copy()
@@ -162,10 +163,10 @@ def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
 
 def pixel_size_of_body(counts: NDArray[Any]) -> float | None:
-    """The pixel edge in mm at which the body would be of average height; None where no whole body is seen.
+    """Estimate the pixel edge in mm that gives the body an average height; None if there is no whole body.
 
     Args:
-        counts: (rows, columns) dark ground, square pixels.
+        counts: (rows, columns), dark background, square pixels.
     """
     bodies = find_bodies(counts)
     if len(bodies) != 1:

@@ -1,9 +1,8 @@
-"""Planar views and whole-body scans: counts on a pixel grid that knows where it lies in the patient.
+"""Planar views and whole-body scans: counts on a pixel grid with a position in patient space.
 
-Both views are planes in patient space (RAS, mm) at A = 0: a planar image does not know the patient's depth.
-Anterior columns run from the patient's right to left, posterior columns from left to right, rows of both from head
-to foot. With these honest directions the mirror of the posterior view (Lin et al. 2022, Eq. 4) is a change of
-coordinates.
+Both views are planes in patient space (RAS, mm) at A = 0, because a planar image has no depth. Anterior columns run
+from the patient's right to left, posterior columns from left to right, rows of both from head to foot. With these
+directions the mirroring of the posterior view (Lin et al. 2022, Eq. 4) is a change of coordinates.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ VIEW_NAMES: tuple[ViewName, ViewName] = ("anterior", "posterior")
 REFERENCE_SPACING_MM = 2.26
 REFERENCE_SHAPE = (1024, 256)
 
-#: Relative difference of pixel size below which two grids count as the same (header values are rounded).
+#: Relative difference of pixel size below which two grids count as equal (header values are rounded).
 SPACING_TOLERANCE = 0.005
 
 
@@ -30,7 +29,7 @@ class PlanarView:
     """One detector view.
 
     Attributes:
-        counts: (rows, columns) float32, counts per pixel, in the orientation the detector saw: the posterior view is
+        counts: (rows, columns) float32, counts per pixel, as the detector sees the patient: the posterior view is
             stored as acquired, from behind.
         spacing: (row spacing, column spacing) in mm.
         name: "anterior" or "posterior".
@@ -59,11 +58,15 @@ class PlanarView:
 
     @property
     def ijk_to_ras(self) -> NDArray[np.float64]:
-        """4x4 matrix from (column i, row j, slice k) to RAS mm; right-handed, k one pixel thick (1 mm)."""
+        """4x4 matrix from (column i, row j, slice k) to RAS mm; right-handed, slice thickness 1 mm."""
         return ijk_to_ras(self.name, self.spacing, self.origin or (0.0, 0.0, 0.0))
 
     def with_counts(self, counts: NDArray[np.float32]) -> PlanarView:
-        """The same grid with other values."""
+        """Return a view with the same grid and other counts.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
         if counts.shape != self.counts.shape:
             raise ValueError(f"shape {counts.shape} does not fit the view's {self.counts.shape}")
         return replace(self, counts=counts)
@@ -71,14 +74,14 @@ class PlanarView:
 
 @dataclass(frozen=True)
 class ScanSource:
-    """Where a scan came from; nothing here names the patient.
+    """Source of a scan, without anything that identifies the patient.
 
     Attributes:
         files: paths as given.
         sha256: one hex digest per file, same order.
         sop_instance_uids: one per DICOM file, empty for other formats.
         study_instance_uid: of DICOM files, empty for other formats.
-        description: manufacturer and model, study date and the like, for people to read.
+        description: manufacturer, model, study date and similar, for display.
     """
 
     files: tuple[str, ...] = ()
@@ -94,10 +97,10 @@ class WholeBodyScan:
 
     Attributes:
         case: short name of the study (file stem or folder name).
-        anterior: this view, if it exists; at least one does.
-        posterior: likewise.
+        anterior: the anterior view, if it exists; at least one view does.
+        posterior: the posterior view, if it exists.
         source: files and identifiers.
-        warnings: sentences for the receipt.
+        warnings: messages for the receipt.
     """
 
     case: str
@@ -125,7 +128,7 @@ class WholeBodyScan:
 
     @property
     def frame(self) -> PlanarView:
-        """The anterior whole-body frame in which masks live: the anterior view, or the mirrored posterior one."""
+        """Grid of all masks, the anterior whole-body frame: the anterior view, or the mirrored posterior one."""
         if self.anterior is not None:
             return self.anterior
         assert self.posterior is not None
@@ -133,13 +136,13 @@ class WholeBodyScan:
 
 
 def centred_origin(shape: tuple[int, int], spacing: tuple[float, float], name: ViewName) -> tuple[float, float, float]:
-    """RAS mm of pixel (0, 0) when the middle of the field lies at R = S = 0."""
+    """Return RAS mm of pixel (0, 0) if the centre of the field lies at R = S = 0."""
     right = (shape[1] - 1) / 2 * spacing[1] * (1 if name == "anterior" else -1)
     return (right, 0.0, (shape[0] - 1) / 2 * spacing[0])
 
 
 def ijk_to_ras(name: ViewName, spacing: tuple[float, float], origin: tuple[float, float, float]) -> NDArray[np.float64]:
-    """4x4 IJK -> RAS of a view's grid; `spacing` is (row, column) in mm, `origin` RAS mm of pixel (0, 0)."""
+    """Return the 4x4 IJK -> RAS matrix of a grid; `spacing` is (row, column) mm, `origin` RAS mm of pixel (0, 0)."""
     sign = -1.0 if name == "anterior" else 1.0
     matrix = np.eye(4)
     matrix[:3, 0] = (sign * spacing[1], 0.0, 0.0)
@@ -150,7 +153,7 @@ def ijk_to_ras(name: ViewName, spacing: tuple[float, float], origin: tuple[float
 
 
 def mirror(view: PlanarView) -> PlanarView:
-    """The same counts at the same places of the patient, seen from the other side (columns reversed)."""
+    """Return the view as seen from the other side: columns reversed, same positions in the patient."""
     assert view.origin is not None
     other: ViewName = "posterior" if view.name == "anterior" else "anterior"
     step = view.ijk_to_ras[0, 0]
@@ -159,7 +162,7 @@ def mirror(view: PlanarView) -> PlanarView:
 
 
 def same_grid(one: PlanarView, two: PlanarView) -> bool:
-    """True when pixels of both views lie on each other (same side, size, spacing and origin to 1 % of a pixel)."""
+    """Whether the pixels of two views coincide (same side, shape, spacing, and origin to 1 % of a pixel)."""
     assert one.origin is not None
     assert two.origin is not None
     return (
@@ -171,6 +174,6 @@ def same_grid(one: PlanarView, two: PlanarView) -> bool:
 
 
 def to_ras(corners: NDArray[np.float64], frame: PlanarView) -> NDArray[np.float64]:
-    """(n, 2) (row, column) positions on `frame`'s grid as (n, 3) RAS mm."""
+    """Convert (n, 2) (row, column) positions on `frame`'s grid to (n, 3) RAS mm."""
     ijk = np.column_stack((corners[:, 1], corners[:, 0], np.zeros(len(corners)), np.ones(len(corners))))
     return (ijk @ frame.ijk_to_ras.T)[:, :3]

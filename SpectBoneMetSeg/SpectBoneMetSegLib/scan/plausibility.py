@@ -1,7 +1,7 @@
-"""Whether a scan can be what it is taken for: one human body from head to foot, in counts, seen from both sides.
+"""Check that a scan is plausible: each view shows one whole human body, in counts.
 
-What cannot be is refused in one sentence with the remedy, what may be wrong is told. Works on arrays, so that scans
-from files, from a scene and from a script are judged alike.
+Implausible scans are refused with a remedy, doubtful ones get a warning. The checks use arrays only, so that scans from
+files, scenes and scripts are treated alike.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from .side_evidence import side_warnings
 
 __all__ = ["FEWEST_STEPS", "check_scan"]
 
-#: A camera without moving bed sees less than this; a whole body takes more.
+#: The field of a camera without moving bed is shorter than this; that of a whole-body scan is longer.
 SHORTEST_FIELD_MM = 650.0
-#: Trunk and arms, from an infant to arms held aside (mm).
+#: Width of trunk and arms, from an infant to arms held aside (mm).
 HUMAN_WIDTH_MM = (80.0, 1200.0)
-#: With fewer grey steps in the body than this a lesion cannot be told from its surroundings: of a scaled picture, of a
-#: scan with few counts. Below the third number it is said.
+#: Fewest grey steps in the body at which a lesion is visible, in a scaled image and in counts; below the third number
+#: there is a warning.
 FEWEST_STEPS, FEWEST_COUNTS, FEW_STEPS = 8, 4, 12
-#: Share of the body that may be cut off at the highest value before it is said.
+#: Share of the body's pixels at the highest value above which there is a warning.
 SATURATED = 0.0005
 
 #: A clause without its full stop, and the fields that its remedy sets.
@@ -40,15 +40,15 @@ Refusal = tuple[str, tuple[str, ...]]
 
 
 def check_scan(scan: WholeBodyScan, *, override: bool = False, can_override: bool = True) -> list[str]:
-    """Sentences about what may be wrong with a scan.
+    """Check a scan, and return warnings about what may be wrong.
 
     Args:
         scan: the scan as loaded.
-        override: tell what would be refused as a warning instead.
-        can_override: whether somebody can, which a refusal then says.
+        override: turn refusals into warnings.
+        can_override: whether the caller can set `override`; the message of a refusal then offers it.
 
     Raises:
-        UserError: pixels that are no numbers; unless insisted on, no whole human body, or too few grey steps.
+        UserError: pixels that are not numbers; unless overridden, no whole human body, or too few grey steps.
     """
     notes: list[str] = []
     shapes: list[Silhouette] = []
@@ -75,7 +75,7 @@ def check_scan(scan: WholeBodyScan, *, override: bool = False, can_override: boo
 
 
 def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, shape: Silhouette) -> list[Refusal]:
-    """What rules out that a view shows a whole body in counts."""
+    """Return the reasons why a view cannot show a whole body in counts."""
     field = [count * edge for count, edge in zip(view.shape, view.spacing, strict=True)]
     steps = scale.steps
     found: list[Refusal] = []
@@ -121,7 +121,7 @@ def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -
 
 
 def _doubtful(scale: GreyScale, name: ViewName, case: str) -> list[str]:
-    """Sentences about values that were cut off or squeezed together."""
+    """Return warnings about saturation and few grey steps."""
     notes = []
     if scale.saturated > SATURATED:
         notes.append(

@@ -1,4 +1,4 @@
-"""Strays of the skeleton's regions: small pieces far from their bone, as networks leave in hot spots."""
+"""Remove fragments of the skeleton's regions: small pieces far from their bone, as networks produce in hot spots."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 __all__ = ["remove_fragments"]
 
-#: Pieces of a region that lie apart by more than this (mm) are judged each for itself.
+#: Pieces of a region with a wider gap than this (mm) are separate.
 GAP_MM = 30.0
-#: A piece that holds less of its region than this is a stray.
+#: A separate piece with a smaller share of its region than this is a fragment.
 LEAST_PART = 0.2
-#: Looked at in blocks of so many pixels: a gap is no matter of single pixels.
+#: Pixels per block edge; gaps are measured on blocks, which is faster.
 BLOCK = 4
 
 
 def remove_fragments(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.uint8]:
-    """The regions without their strays, which become 0.
+    """Return the regions with their fragments set to 0.
 
     Args:
         regions: (rows, columns) region numbers.
@@ -30,7 +30,7 @@ def remove_fragments(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.u
     for number, box in enumerate(ndimage.find_objects(regions), start=1):
         if box is None:
             continue
-        # Two pieces whose surroundings meet outside the box that holds both meet inside it too.
+        # Two dilated pieces that meet outside their common bounding box also meet inside it.
         inside = tuple(slice(side.start // BLOCK * BLOCK, side.stop) for side in box)
         own = regions[inside] == number
         rows, columns = own.shape
@@ -40,7 +40,7 @@ def remove_fragments(regions: NDArray[np.uint8], spacing: float) -> NDArray[np.u
         if count < 2:
             continue
         sizes = np.bincount(groups.ravel(), blocks.ravel(), minlength=count + 1)
-        stray = sizes < LEAST_PART * sizes[1:].sum()
-        gone = np.repeat(np.repeat(stray[groups], BLOCK, 0), BLOCK, 1)[:rows, :columns]
-        kept[inside][own & gone] = 0
+        small = sizes < LEAST_PART * sizes[1:].sum()
+        removed = np.repeat(np.repeat(small[groups], BLOCK, 0), BLOCK, 1)[:rows, :columns]
+        kept[inside][own & removed] = 0
     return kept

@@ -1,4 +1,4 @@
-"""Moving counts and maps between pixel grids through patient space."""
+"""Resample counts and maps between pixel grids through patient space."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def regrid(
 ) -> PlanarView:
     """Rebin the counts of a view to another pixel size by area-weighted overlap.
 
-    Every input pixel's counts are spread evenly over its area, every output pixel collects what falls on it; the
-    overlaps of rows and of columns are independent, so the result is R @ counts @ C.T. Nothing is lost where the
-    output field covers the input field. The centre of the field stays where it is in the patient.
+    The counts of an input pixel are spread evenly over its area and summed in the output pixels. Overlaps of rows and
+    of columns are independent, so the result is R @ counts @ C.T. Counts are preserved where the output field covers
+    the input field. The centre of the field keeps its position in the patient.
 
     Args:
         view: (rows, columns) counts.
-        spacing: (row, column) mm of the result. Within SPACING_TOLERANCE of the view's own, that one is kept.
+        spacing: (row, column) mm of the result. If it is within SPACING_TOLERANCE of the view's own, that is kept.
         shape: (rows, columns) of the result; by default the smallest field that covers the input.
 
     Returns:
@@ -46,7 +46,7 @@ def regrid(
             return view
         spacing = view.spacing
     extent = [count * step for count, step in zip(view.shape, view.spacing, strict=True)]
-    # The small allowance keeps rounding (1024 * 2.26 / 1.13) from adding an empty row.
+    # The small tolerance prevents an empty row due to rounding (1024 * 2.26 / 1.13).
     size = shape or tuple(max(1, math.ceil(mm / step - 1e-6)) for mm, step in zip(extent, spacing, strict=True))
     rows = _overlap(view.shape[0], view.spacing[0], size[0], spacing[0])
     columns = _overlap(view.shape[1], view.spacing[1], size[1], spacing[1])
@@ -55,15 +55,15 @@ def regrid(
 
 
 def sample_on(image: NDArray[Any], from_view: PlanarView, onto_view: PlanarView, order: int = 1) -> NDArray[Any]:
-    """The values of an image at the pixel centres of another view's grid, matched by their place in the patient.
+    """Sample an image at the pixel centres of another view's grid, by position in the patient.
 
-    Values are sampled, not summed: use it for masks (order=0), probabilities and contrasts, not to rebin counts.
-    Where pixel centres coincide (a mirrored view, a crop) values are copied without interpolation.
+    Values are sampled, not summed: use it for masks (order=0), probabilities and contrasts, not to rebin counts. Where
+    pixel centres coincide (a mirrored view, a crop), values are copied without interpolation.
 
     Args:
         image: (rows, columns) on the grid of `from_view`.
-        from_view: the grid that is left; its counts are not used.
-        onto_view: the grid that is gone to. Sides may differ.
+        from_view: the source grid; its counts are not used.
+        onto_view: the target grid. Sides may differ.
         order: spline order as in scipy.ndimage.map_coordinates; 0 is nearest and keeps the type of `image`.
 
     Returns:
@@ -91,36 +91,36 @@ def sample_on(image: NDArray[Any], from_view: PlanarView, onto_view: PlanarView,
 # Both views and their sum lie on one grid: the shares are the same for all three.
 @lru_cache(maxsize=8)
 def _overlap(n_in: int, step_in: float, n_out: int, step_out: float) -> Any:
-    """(n_out, n_in) share of each input cell that lies in each output cell, sparse; both fields are centred on 0."""
+    """Return the sparse (n_out, n_in) share of each input cell in each output cell; both fields are centred on 0."""
     from scipy.sparse import csr_array
 
     edges_in = (np.arange(n_in + 1) - n_in / 2) * step_in
     edges_out = (np.arange(n_out + 1) - n_out / 2) * step_out
     cells = np.arange(n_in)
     first = np.searchsorted(edges_out, edges_in[:-1], side="right") - 1
-    # A cell reaches into the cell it starts in and, at most, as many more as fit into it and one.
-    place = np.clip(first[:, None] + np.arange(math.ceil(step_in / step_out) + 1), 0, n_out - 1)
-    upper = np.minimum(edges_out[place + 1], edges_in[1:, None])
-    lower = np.maximum(edges_out[place], edges_in[:-1, None])
+    # An input cell overlaps the output cell in which it starts and at most ceil(step_in / step_out) more.
+    targets = np.clip(first[:, None] + np.arange(math.ceil(step_in / step_out) + 1), 0, n_out - 1)
+    upper = np.minimum(edges_out[targets + 1], edges_in[1:, None])
+    lower = np.maximum(edges_out[targets], edges_in[:-1, None])
     share = np.clip(upper - lower, 0, None) / step_in
-    # Beyond the rim the same last cell stands there more than once.
-    share[:, 1:][place[:, 1:] == place[:, :-1]] = 0
+    # Beyond the edge, clipping repeats the last cell.
+    share[:, 1:][targets[:, 1:] == targets[:, :-1]] = 0
     covered = (edges_in[:-1] >= edges_out[0] - 1e-6 * step_in) & (edges_in[1:] <= edges_out[-1] + 1e-6 * step_in)
-    # Shares of a fully covered cell sum to 1 but for rounding at the rim; dividing makes that exact.
+    # Shares of a fully covered cell sum to 1 except for rounding at the edge; normalising makes that exact.
     share[covered] /= share[covered].sum(axis=1, keepdims=True)
     inside = share > 0
-    into, out_of = place[inside], np.broadcast_to(cells[:, None], place.shape)[inside]
-    return csr_array((share[inside], (into, out_of)), shape=(n_out, n_in))
+    target, source = targets[inside], np.broadcast_to(cells[:, None], targets.shape)[inside]
+    return csr_array((share[inside], (target, source)), shape=(n_out, n_in))
 
 
 def _steps(name: ViewName, spacing: tuple[float, float]) -> tuple[float, float]:
-    """(dS per row, dR per column) in mm."""
+    """Return (dS per row, dR per column) in mm."""
     matrix = ijk_to_ras(name, spacing, (0.0, 0.0, 0.0))
     return float(matrix[2, 1]), float(matrix[0, 0])
 
 
 def _origin(view: PlanarView, shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[float, float, float]:
-    """RAS of pixel (0, 0) of a grid centred on the same point as the view."""
+    """Return RAS mm of pixel (0, 0) of a grid centred on the same point as the view."""
     assert view.origin is not None
     old, new = _steps(view.name, view.spacing), _steps(view.name, spacing)
     superior = view.origin[2] + old[0] * (view.shape[0] - 1) / 2 - new[0] * (shape[0] - 1) / 2
@@ -129,7 +129,7 @@ def _origin(view: PlanarView, shape: tuple[int, int], spacing: tuple[float, floa
 
 
 def _positions(from_view: PlanarView, onto_view: PlanarView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fractional row and column of `from_view` at each row and each column of `onto_view`."""
+    """Return the fractional row and column of `from_view` at each row and each column of `onto_view`."""
     assert from_view.origin is not None
     assert onto_view.origin is not None
     source, target = _steps(from_view.name, from_view.spacing), _steps(onto_view.name, onto_view.spacing)
@@ -143,7 +143,7 @@ def _whole(positions: NDArray[np.float64]) -> bool:
 
 
 def _copied(image: NDArray[Any], rows: NDArray[np.int_], columns: NDArray[np.int_]) -> NDArray[Any]:
-    """Pixels picked by index, zero where the index lies outside."""
+    """Return pixels by index, zero where the index lies outside."""
     in_rows = (rows >= 0) & (rows < image.shape[0])
     in_columns = (columns >= 0) & (columns < image.shape[1])
     result = np.zeros((rows.size, columns.size), dtype=image.dtype)
@@ -152,18 +152,19 @@ def _copied(image: NDArray[Any], rows: NDArray[np.int_], columns: NDArray[np.int
 
 
 def _interpolated(image: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Linear interpolation at every pair of a row and a column; outside the image lie zeros.
+    """Interpolate linearly at every pair of a row and a column; the image is zero outside.
 
-    Computed only where something is left: the maps of a thorax are zero over most of a whole body.
+    Computed only around non-zero pixels: the maps of a thorax are zero over most of a whole body.
     """
     result = np.zeros((rows.size, columns.size), np.float32)
     hit = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
     if not hit[0].size:
         return result
     near = [
-        (places > found[0] - 1) & (places < found[-1] + 1) for places, found in zip((rows, columns), hit, strict=True)
+        (positions > found[0] - 1) & (positions < found[-1] + 1)
+        for positions, found in zip((rows, columns), hit, strict=True)
     ]
-    # One pixel of zeros all around stands for what lies outside.
+    # A border of one zero pixel represents the outside.
     padded = np.pad(image.astype(np.float64), 1)
     top, left = np.floor(rows[near[0]]).astype(int), np.floor(columns[near[1]]).astype(int)
     down, across = (rows[near[0]] - top)[:, None], columns[near[1]] - left

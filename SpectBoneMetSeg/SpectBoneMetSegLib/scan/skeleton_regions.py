@@ -1,6 +1,6 @@
-"""Regions of the skeleton and what lies beside it, by number: what a region map holds, per view.
+"""Numbers of the regions in a region map: bones, bladder, kidneys and injection site.
 
-Of paired regions the patient's left has the number as it stands, the right RIGHT_OFFSET more; 0 is none of them.
+For paired regions the number itself is the patient's left, plus RIGHT_OFFSET the right; 0 is no region.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ BONE_REGIONS = {
 }
 OTHER_REGIONS = {"bladder": 20, "kidney": 21, "injection site": 22}
 RIGHT_OFFSET = 50
-#: All regions in the order of a network's channels; sides are told from the midline, not learnt.
+#: All regions in the order of a network's channels; sides are derived from the midline, not learnt.
 REGIONS = (*BONE_REGIONS, *OTHER_REGIONS)
 #: Their numbers in the same order.
 NUMBERS = (*BONE_REGIONS.values(), *OTHER_REGIONS.values())
 
 
 def class_map(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Region numbers as classes without sides: 0 for none, else 1 + place in REGIONS; any shape.
+    """Convert region numbers of any shape to classes without sides: 0 for none, else 1 + index in REGIONS.
 
     >>> class_map(np.array([0, 57, 7, 20], np.uint8)).tolist()
     [0, 7, 7, 15]
     """
     table = np.zeros(256, np.uint8)
-    for place, number in enumerate(NUMBERS, start=1):
-        table[[number, number + RIGHT_OFFSET]] = place
+    for index, number in enumerate(NUMBERS, start=1):
+        table[[number, number + RIGHT_OFFSET]] = index
     return table[regions]

@@ -1,8 +1,8 @@
-"""From the whole body to the thorax by count profiles (Lin et al. 2022, Sec. 2.1): body area, upper body, thorax.
+"""Crop the thorax by count profiles (Lin et al. 2022, Sec. 2.1): body area, upper body, thorax.
 
 The paper names the steps, not their thresholds; those below are ours, in mm, so that they hold at any pixel size. The
-shoulders are found from the width profile below the head; the distances from there to the top of the body and to the
-feet, where they are in the field, have to fit a human being, and the confidence says how well they do.
+shoulders are found in the width profile below the head. The confidence measures how well their distances to the top of
+the body and to the feet, where these are in the field, match human proportions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOW_CONFIDENCE = 0.5
 
 @dataclass(frozen=True)
 class BodyArea:
-    """Step 1: where the body is.
+    """Body area (step 1).
 
     Attributes:
         mask: (rows, columns) bool.
@@ -56,7 +56,7 @@ def crop_thorax(counts: Image, spacing: float = REFERENCE_SPACING_MM, size: int 
         size: rows and columns of the box in pixels.
 
     Returns:
-        A box of `size` x `size` pixels, inside the field where the field is large enough (else padded with zeros).
+        A box of `size` x `size` pixels, inside the field if the field is large enough (else padded with zeros).
     """
     body = find_body(counts, spacing)
     if body is None:
@@ -75,19 +75,19 @@ def crop_thorax(counts: Image, spacing: float = REFERENCE_SPACING_MM, size: int 
 
 
 def whole_field(shape: tuple[int, int]) -> ThoraxCrop:
-    """All rows and columns of a field, where the whole body is read."""
+    """Return a crop of all rows and columns, for whole-body reading."""
     return ThoraxCrop((0, shape[0]), (0, shape[1]), 1.0, (), "whole-body")
 
 
 def find_body(counts: Image, spacing: float) -> BodyArea | None:
-    """Step 1, body area: the largest connected region clearly above the stray counts outside."""
+    """Find the body area (step 1): the largest connected region clearly above the background; None without one."""
     from scipy import ndimage
 
     smooth = _smoothed(counts, SMOOTHING_MM / spacing)
     above = smooth[smooth > smooth.mean()]
     if counts.sum() <= 0 or above.size == 0:
         return None
-    # Hot spots (bladder, injection) move a mean, not a median; soft tissue lies at about a third of the median.
+    # Hot spots (bladder, injection) affect a mean, not a median; soft tissue lies at about a third of the median.
     mask = smooth > 0.16 * np.median(above)
     labels, count = ndimage.label(mask)
     if count == 0:
@@ -104,7 +104,7 @@ def find_body(counts: Image, spacing: float) -> BodyArea | None:
 
 
 def _smoothed(counts: Image, sigma: float) -> Image:
-    """Gaussian blur of `sigma` pixels, on a grid of half the size where that loses nothing (four times cheaper)."""
+    """Blur with a Gaussian of `sigma` pixels, on half the grid where sigma allows it (four times faster)."""
     from scipy import ndimage
 
     rows, columns = counts.shape
@@ -115,28 +115,28 @@ def _smoothed(counts: Image, sigma: float) -> Image:
 
 
 def central_width(body: BodyArea, spacing: float) -> Profile:
-    """Width (mm) per row of the stretch of body that holds the long axis; 0 where the axis runs outside the body.
+    """Return the width (mm) per row of the body part around the long axis; 0 where the axis lies outside the body.
 
-    Arms beside the head or along the trunk do not count while a gap parts them from it.
+    Arms next to the head or the trunk do not count if a gap separates them.
     """
     columns = body.mask.shape[1]
     reach = min(max(2, round(25 / spacing)), (columns - 1) // 2)
     axis = int(np.clip(round(body.axis), reach, columns - reach - 1))
-    # The body pixel nearest to the axis starts the stretch; its edges are the next gaps on both sides.
+    # Start at the body pixel nearest to the axis; the edges are the next gaps on both sides.
     near = body.mask[:, axis - reach : axis + reach + 1]
     distance = np.where(near, np.abs(np.arange(-reach, reach + 1)), columns)
     start = axis - reach + distance.argmin(1)
-    place = np.arange(columns)
+    column = np.arange(columns)
     gap = ~body.mask
-    left = np.where(gap & (place < start[:, None]), place, -1).max(1)
-    right = np.where(gap & (place > start[:, None]), place, columns).min(1)
+    left = np.where(gap & (column < start[:, None]), column, -1).max(1)
+    right = np.where(gap & (column > start[:, None]), column, columns).min(1)
     width = np.where(near.any(1), right - left - 1, 0)
     width[: body.rows[0]] = width[body.rows[1] :] = 0
     return width * spacing
 
 
 def find_feet(body: BodyArea, spacing: float) -> int | None:
-    """Row below the feet, or None when the legs leave the field or are missing."""
+    """Return the row below the feet; None if the legs extend beyond the field or are missing."""
     rows = body.mask.shape[0]
     if body.rows[1] > rows - max(2, round(12 / spacing)):
         return None
@@ -144,7 +144,7 @@ def find_feet(body: BodyArea, spacing: float) -> int | None:
 
 
 def _upper_body(body: BodyArea, spacing: float) -> tuple[float, float, tuple[str, ...]]:
-    """Step 2, upper body: (row of the shoulders, confidence, reasons)."""
+    """Find the upper body (step 2): (row of the shoulders, confidence, reasons)."""
     neck, shoulder, clarity = find_shoulders(body, spacing)
     feet = find_feet(body, spacing)
     mean, deviation = SHOULDER_TO_FEET_MM
@@ -163,7 +163,7 @@ def _upper_body(body: BodyArea, spacing: float) -> tuple[float, float, tuple[str
         confidence *= 0.7
         reasons.append(f"The shoulders lie {head:.0f} mm below the top of the body (arms up, or head cut off?).")
     if feet is None:
-        # When the head does not fit either, nothing vouches for the shoulders.
+        # If the head does not fit either, nothing confirms the shoulders.
         confidence *= 0.85 if head_fits else 0.65
         reasons.append("The feet were not found, so the position could not be checked against them.")
         return shoulder, confidence, tuple(reasons)
@@ -175,10 +175,10 @@ def _upper_body(body: BodyArea, spacing: float) -> tuple[float, float, tuple[str
 
 
 def find_shoulders(body: BodyArea, spacing: float) -> tuple[int | None, int | None, float]:
-    """(neck row, shoulder row, clarity 0..1) from the width profile below the head.
+    """Find (neck row, shoulder row, clarity 0..1) in the width profile below the head.
 
-    The neck is the narrowest row within reach of the vertex, the shoulders the steepest widening below it (first
-    derivative of the smoothed profile). Tries the top of the body and, for arms above the head, places farther down.
+    The neck is the narrowest row within a plausible distance of the vertex, the shoulders the steepest widening below
+    it (first derivative of the smoothed profile). The search extends farther down for arms above the head.
     """
     from scipy import ndimage
 
@@ -211,7 +211,7 @@ def find_shoulders(body: BodyArea, spacing: float) -> tuple[int | None, int | No
 
 
 def _thorax_axis(counts: Image, body: BodyArea, shoulder: float, spacing: float) -> float:
-    """Step 3, thorax: the column of its middle, between the trunk's edges and near the counts' centre."""
+    """Find the thorax (step 3): its middle column, from the trunk's edges and the spine."""
     first = int(np.clip(shoulder + 80 / spacing, 0, counts.shape[0] - 2))
     last = int(np.clip(shoulder + 330 / spacing, first + 1, counts.shape[0]))
     band = body.mask[first:last]
@@ -220,7 +220,7 @@ def _thorax_axis(counts: Image, body: BodyArea, shoulder: float, spacing: float)
     share = band.mean(0)
     inside = np.flatnonzero(share > 0.5)
     edges = (inside[0] + inside[-1]) / 2 if len(inside) else body.axis
-    # Spine and sternum are the hottest columns of the band: a capped profile keeps an injection site from pulling.
+    # Spine and sternum are the hottest columns of the band; capping limits the effect of an injection site.
     profile = np.minimum(counts[first:last], np.percentile(counts[first:last][band], 95)).sum(0).astype(float)
     reach = round(70 / spacing)
     low, high = max(0, round(edges) - reach), min(len(profile), round(edges) + reach + 1)
@@ -236,10 +236,10 @@ class ThoraxCrop:
     """The thorax box in the scan's own anterior-frame pixels.
 
     Attributes:
-        rows: half open [first, end) interval; may reach outside the field (then padded with zeros).
+        rows: half-open [first, end) interval; may extend outside the field (then padded with zeros).
         columns: likewise.
-        confidence: 0..1, how far the box can be trusted.
-        reasons: why the confidence is low, one sentence each; empty when nothing was odd.
+        confidence: reliability of the box, 0..1.
+        reasons: why the confidence is low, one message each; empty if nothing was unusual.
         method: "profiles", "manual" or "whole-body".
     """
 
@@ -251,6 +251,10 @@ class ThoraxCrop:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ThoraxCrop:
-        """From plain values of its attributes; KeyError or TypeError where they are none."""
+        """Make a crop from a mapping of its attributes.
+
+        Raises:
+            KeyError, TypeError: attributes are missing or have other types.
+        """
         rows, columns = (tuple(values[name]) for name in ("rows", "columns"))
         return cls(rows, columns, values["confidence"], tuple(values["reasons"]), values["method"])
