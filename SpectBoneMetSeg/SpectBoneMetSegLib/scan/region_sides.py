@@ -27,7 +27,9 @@ LEAST_PROBABILITY = 0.5
 SMOOTHING_MM = 40.0
 
 
-def region_maps(answer: NDArray[np.float32], outputs: Sequence[str], spacing: float) -> dict[str, NDArray[np.uint8]]:
+def region_maps(
+    probabilities: NDArray[np.float32], outputs: Sequence[str], spacing: float
+) -> dict[str, NDArray[np.uint8]]:
     """Return {view: (rows, columns) region numbers} at full resolution.
 
     Args:
