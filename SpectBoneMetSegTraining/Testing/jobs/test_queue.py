@@ -119,11 +119,12 @@ def test_never_two_jobs_run_at_once_however_many_look(jobs, counting):
 
 
 LOOKER = """
-import sys
+import sys, time
 from pathlib import Path
 from SpectBoneMetSegTrainingLib.jobs.queue import start_next
 while True:
     start_next(Path(sys.argv[1]))
+    time.sleep(0.002)
 """
 
 
