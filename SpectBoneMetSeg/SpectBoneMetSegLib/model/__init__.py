@@ -1,1 +1,1 @@
-"""The network, its inputs, its card, the store of models and the engines that run it."""
+"""The network, its inputs, model cards, the model store and the inference engines."""

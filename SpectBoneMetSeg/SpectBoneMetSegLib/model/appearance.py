@@ -1,15 +1,15 @@
-"""How a scan looks, in a few numbers, and whether a model has learnt from scans that look like it.
+"""Detect out-of-distribution scans: features of a scan's appearance, compared with those of the training set.
 
-A network answers whatever it is shown. What no scan of its training looked like (far fewer counts, smoothed, sharpened,
-another contrast curve, a body of another size) is told with the reading: figures outside the range of the patients that
-the model was taught on, or usual ones that never came together (Mahalanobis distance of their logarithms). What was
-learnt from stands in the model's card under `appearance`.
+A network predicts on any input. A warning is added to the reading of a scan unlike the training set (far fewer counts,
+smoothed, sharpened, another contrast curve, another body size): features outside the range of the training set, or an
+unusual combination of them (Mahalanobis distance of their logarithms). The model's card holds the statistics of the
+training set under `appearance`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -23,40 +23,40 @@ from .inputs import body_mask
 
 __all__ = ["APPEARANCE", "AppearanceProfile", "appearance_profile", "appearance_warnings", "measure_appearance"]
 
-#: What is measured of a view, in words for a sentence.
+#: Features of a view, with their description in messages.
 APPEARANCE = {
     "level": "counts per pixel of the body",
-    "noise": "noise beside that of counting",
+    "noise": "noise relative to Poisson noise",
     "detail": "sharpness",
-    "contrast": "brightest bone by usual bone",
-    "tissue": "soft tissue by bone",
-    "air": "air by bone",
+    "contrast": "ratio of brightest to median bone",
+    "tissue": "ratio of soft tissue to bone",
+    "air": "ratio of air to bone",
     "width_cm": "width of the body in cm",
     "length_cm": "length of the body in cm",
     "saturation": "share of pixels at the highest count",
 }
-#: Added to a range at either end, as a share of it on a logarithmic scale, but never less than a twentieth.
-MARGIN, LEAST_ROOM = 0.1, 0.05
-#: Below these, differences of soft tissue, air and noise mean nothing.
+#: Margin at either end of a range, as a share of it on a logarithmic scale, and its least value.
+MARGIN, LEAST_MARGIN = 0.1, 0.05
+#: Lower limit of all features but saturation: smaller values do not differ in meaning.
 FLOOR = 1e-3
-#: Fewer views than these say nothing of what comes together.
-LEAST_TOGETHER = 50
-#: So many of the views that were learnt from lie within the limit of the distance; variance that every logarithm has.
+#: Fewest views for a covariance.
+LEAST_VIEWS = 50
+#: Quantile of the training set's Mahalanobis distances that is the limit; regularisation added to every variance.
 WITHIN, LEAST_VARIANCE = 0.995, 1e-4
-#: A pixel is at the highest count from this share of it on.
+#: Pixels from this share of the highest count are saturated.
 AT_THE_TOP = 0.98
 
 
 @dataclass(frozen=True)
 class AppearanceProfile:
-    """What the scans looked like that a model was taught on; without ranges nothing is known.
+    """Statistics of the appearance of a training set; without ranges it is unknown.
 
     Attributes:
-        ranges: {name of APPEARANCE: (lowest, highest)}, with some room.
-        mean: (n,) of the logarithms in the order of APPEARANCE; empty where too few are known.
-        covariance: (n, n) of the same.
-        views: how many were measured.
-        limit: highest Mahalanobis distance that is nothing unusual.
+        ranges: {name of APPEARANCE: (lowest, highest)}, with a margin.
+        mean: (n,) mean of the logarithms in the order of APPEARANCE; empty for too few views.
+        covariance: (n, n) covariance of the logarithms.
+        views: number of views.
+        limit: highest Mahalanobis distance that counts as usual.
     """
 
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -66,30 +66,30 @@ class AppearanceProfile:
     limit: float = inf
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; {} where nothing is known."""
+        """Return plain JSON values; {} if unknown."""
         if not self.ranges:
             return {}
         return asdict(self) if self.mean else {"ranges": dict(self.ranges)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AppearanceProfile:
-        """The inverse of `to_dict`; ranges alone as cards without "ranges" hold them.
+        """Make a profile of the values of `to_dict`; older cards hold the ranges alone, without "ranges".
 
         Raises:
-            KeyError, TypeError, ValueError: what is written there are no looks of this program.
+            KeyError, TypeError, ValueError: the values are not those of a profile.
         """
-        told = values.get("ranges", values)
-        ranges = {str(name): (float(low), float(high)) for name, (low, high) in told.items()}
+        stored = values.get("ranges", values)
+        ranges = {str(name): (float(low), float(high)) for name, (low, high) in stored.items()}
         if "mean" not in values:
             return cls(ranges)
         mean = tuple(float(value) for value in values["mean"])
         covariance = tuple(tuple(float(value) for value in row) for row in values["covariance"])
         if len(mean) != len(APPEARANCE) or any(len(row) != len(mean) for row in (covariance, *covariance)):
-            raise ValueError(f"looks need {len(APPEARANCE)} means and as many rows and columns of covariance")
+            raise ValueError(f"appearance needs {len(APPEARANCE)} means and as many rows and columns of covariance")
         return cls(ranges, mean, covariance, int(values["views"]), float(values["limit"]))
 
     def distance_terms(self, found: Mapping[str, float]) -> NDArray[np.float64]:
-        """(n,) what each figure adds to the squared Mahalanobis distance of a view; empty where nothing is known."""
+        """Return (n,) the contribution of each feature to the squared Mahalanobis distance; empty if unknown."""
         if not self.mean:
             return np.zeros(0)
         delta = _logarithms(found) - np.array(self.mean)
@@ -102,22 +102,22 @@ class AppearanceProfile:
             for name, (low, high) in self.ranges.items()
         }
         if not self.mean or not other.mean:
-            # What a model of another time did not know of itself the new scans cannot tell for it.
+            # The statistics of the older training set are unknown, and those of the new scans cannot replace them.
             return AppearanceProfile(ranges, self.mean, self.covariance, self.views, self.limit)
         views = self.views + other.views
         share = other.views / views
-        apart = np.array(other.mean) - np.array(self.mean)
-        mean = np.array(self.mean) + share * apart
-        spread = (1 - share) * np.array(self.covariance) + share * np.array(other.covariance)
-        spread = spread + share * (1 - share) * np.outer(apart, apart)
-        return AppearanceProfile(ranges, _plain(mean), tuple(map(_plain, spread)), views, max(self.limit, other.limit))
+        difference = np.array(other.mean) - np.array(self.mean)
+        mean = np.array(self.mean) + share * difference
+        pooled = (1 - share) * np.array(self.covariance) + share * np.array(other.covariance)
+        pooled = pooled + share * (1 - share) * np.outer(difference, difference)
+        return AppearanceProfile(ranges, _plain(mean), tuple(map(_plain, pooled)), views, max(self.limit, other.limit))
 
 
 def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str, float]:
-    """APPEARANCE of a whole-body view; empty for one without a body.
+    """Measure the features of APPEARANCE of a whole-body view; empty for one without a body.
 
     Args:
-        counts: (rows, columns).
+        counts: (rows, columns) counts.
         spacing: pixel edge in mm, about the same in both directions.
     """
     from scipy.ndimage import gaussian_filter
@@ -132,13 +132,13 @@ def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str,
     tissue, middle, top = np.percentile(smooth[body], (10, 50, 99))
     bone = body & (smooth > middle)
     if not bone[:, 1:-1].any():
-        # Of one value all over, which only somebody who insists has read.
+        # A constant image, which is read only with the option read_anyway.
         return {}
     noise = noise_variance(image, bone) / max(float(image[bone].mean()), 1e-6)
     fine = gaussian_filter(image, 1.5) - smooth
-    # What counting alone adds to a difference of two Gaussians, so that short scans do not look sharp.
-    counted = float(image[bone].mean()) * _noise_share(1.5, BODY_LEVEL.smoothing_pixels)
-    detail = max(float((fine[bone] ** 2).mean()) - counted, 0.0) ** 0.5 / level
+    # Poisson noise of a difference of two Gaussians is subtracted, so that short scans do not appear sharp.
+    poisson = float(image[bone].mean()) * _noise_share(1.5, BODY_LEVEL.smoothing_pixels)
+    detail = max(float((fine[bone] ** 2).mean()) - poisson, 0.0) ** 0.5 / level
     rows = max(one.rows[1] for one in extents) - min(one.rows[0] for one in extents)
     columns = max(one.columns[1] for one in extents) - min(one.columns[0] for one in extents)
     values = {
@@ -156,62 +156,62 @@ def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str,
 
 
 def appearance_profile(scans: Iterable[Mapping[str, float]]) -> AppearanceProfile:
-    """The looks of what was learnt from, ranges with MARGIN; of no view none."""
+    """Return the profile of a training set from the features of its views; unknown without any view."""
     rows = [scan for scan in scans if scan]
     if not rows:
         return AppearanceProfile()
     values = np.array([_logarithms(scan) for scan in rows])
-    room = np.maximum(MARGIN * (values.max(0) - values.min(0)), LEAST_ROOM)
-    lowest, highest = np.exp(values.min(0) - room), np.exp(values.max(0) + room)
+    margin = np.maximum(MARGIN * (values.max(0) - values.min(0)), LEAST_MARGIN)
+    lowest, highest = np.exp(values.min(0) - margin), np.exp(values.max(0) + margin)
     ranges = {name: (float(lowest[i]), float(highest[i])) for i, name in enumerate(APPEARANCE)}
-    if len(rows) < LEAST_TOGETHER:
+    if len(rows) < LEAST_VIEWS:
         return AppearanceProfile(ranges)
-    spread = np.cov(values.T) + LEAST_VARIANCE * np.eye(len(APPEARANCE))
-    looks = AppearanceProfile(ranges, _plain(values.mean(0)), tuple(map(_plain, spread)), len(rows))
-    distances = [float(np.sqrt(looks.distance_terms(scan).sum())) for scan in rows]
-    return AppearanceProfile(ranges, looks.mean, looks.covariance, looks.views, float(np.quantile(distances, WITHIN)))
+    covariance = np.cov(values.T) + LEAST_VARIANCE * np.eye(len(APPEARANCE))
+    profile = AppearanceProfile(ranges, _plain(values.mean(0)), tuple(map(_plain, covariance)), len(rows))
+    distances = [float(np.sqrt(profile.distance_terms(scan).sum())) for scan in rows]
+    return replace(profile, limit=float(np.quantile(distances, WITHIN)))
 
 
 def appearance_warnings(
-    views: Mapping[ViewName, NDArray[np.float32]], spacing: float, looks: AppearanceProfile, case: str
+    views: Mapping[ViewName, NDArray[np.float32]], spacing: float, profile: AppearanceProfile, case: str
 ) -> list[str]:
-    """A sentence for every view that looks like none that was learnt from.
+    """Return a warning for every view unlike the training set.
 
     Args:
         views: {view: (rows, columns) counts of the whole field}.
         spacing: pixel edge in mm.
-        looks: of a model's card; where they know nothing, nothing is said.
-        case: name for sentences.
+        profile: of the model's card; no warnings if it is unknown.
+        case: name for messages.
     """
-    sentences = []
-    for name, counts in views.items() if looks.ranges else ():
+    messages = []
+    for name, counts in views.items() if profile.ranges else ():
         found = measure_appearance(counts, spacing)
-        odd = _odd(found, looks) if found else ""
-        if odd:
-            sentences.append(
-                f"The {name} view of {case} looks like no scan that the model learnt from: {odd}; "
+        unusual = _unusual(found, profile) if found else ""
+        if unusual:
+            messages.append(
+                f"The {name} view of {case} is unlike the scans that the model was trained on: {unusual}; "
                 "its areas are less certain than they seem."
             )
-    return sentences
+    return messages
 
 
-def _odd(found: Mapping[str, float], looks: AppearanceProfile) -> str:
-    """What is unusual about a view, in words; "" for nothing."""
+def _unusual(found: Mapping[str, float], profile: AppearanceProfile) -> str:
+    """Describe what is unusual about a view; "" if nothing is."""
     outside = [
-        f"{APPEARANCE[what]} {_number(found[what])} (learnt: {_number(low)} to {_number(high)})"
-        for what, (low, high) in looks.ranges.items()
-        if what in found and not low <= found[what] <= high
+        f"{APPEARANCE[name]} {_number(found[name])} (training: {_number(low)} to {_number(high)})"
+        for name, (low, high) in profile.ranges.items()
+        if name in found and not low <= found[name] <= high
     ]
     if outside:
         return ", ".join(outside)
-    apart = looks.distance_terms(found)
-    if np.sqrt(max(float(apart.sum()), 0.0)) <= looks.limit:
+    terms = profile.distance_terms(found)
+    if np.sqrt(max(float(terms.sum()), 0.0)) <= profile.limit:
         return ""
     names = list(APPEARANCE)
-    first, second = (names[place] for place in np.argsort(-apart)[:2])
+    first, second = (names[index] for index in np.argsort(-terms)[:2])
     return (
-        f"{APPEARANCE[first]} {_number(found[first])} did not come together with {APPEARANCE[second]} "
-        f"{_number(found[second])} and its other figures"
+        f"{APPEARANCE[first]} {_number(found[first])} is an unusual combination with {APPEARANCE[second]} "
+        f"{_number(found[second])} and its other features"
     )
 
 
@@ -224,16 +224,20 @@ def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def noise_variance(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
-    """Variance of a pixel's noise where the image changes slowly, both (rows, columns); its outer columns are left out.
+    """Estimate the variance of a pixel's noise inside a mask, from second differences along the rows.
 
-    Second differences along a row take out slopes; the variance of a - 2 b + c is six times that of a pixel.
+    Second differences remove slopes; the variance of a - 2 b + c is six times that of a pixel.
+
+    Args:
+        image: (rows, columns) counts.
+        where: (rows, columns) mask of pixels where the image changes slowly; outer columns are ignored.
     """
     second = image[:, 2:] - 2 * image[:, 1:-1] + image[:, :-2]
     return float((second[where[:, 1:-1]] ** 2).mean()) / 6
 
 
 def _noise_share(narrow: float, wide: float) -> float:
-    """Variance of the difference of two Gaussian means of noise of variance 1."""
+    """Return the variance of the difference of two Gaussian filters of white noise of variance 1."""
     together = narrow**2 + wide**2
     return (1 / (4 * narrow**2) + 1 / (4 * wide**2) - 1 / together) / np.pi
 

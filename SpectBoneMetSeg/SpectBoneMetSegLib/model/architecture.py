@@ -1,8 +1,8 @@
-"""The segmentation network of Lin et al. 2022 (Sec. 2.3) in Keras 3: dilated residual, inception, recurrent.
+"""Build the segmentation network of Lin et al. 2022 (Sec. 2.3) in Keras 3: dilated residual, inception, recurrent.
 
-The paper's layer order, channels and dilation rates are not known to us. What follows its text is named after its
-equation or section; every other choice is a field of `NetworkConfig` or a named constant marked "ours".
-Keras is imported inside the functions, so that importing this file costs nothing.
+The paper does not state layer order, channels and dilation rates. What follows its text cites the equation or section;
+every other choice is a field of `NetworkConfig` or a named constant marked "ours". Keras is imported inside the
+functions, so that importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     import keras
 
 
-#: Ours: the 1x1 reductions before the wide inception branches give this many channels per channel of the branch.
+#: Ours: channels of the 1x1 reductions before the wide inception branches, per channel of the branch.
 INCEPTION_REDUCTION = 1
 
-#: Ours: momentum of the BatchNorm averages. Keras' 0.99 needs more steps to settle than a short training has.
+#: Ours: momentum of the BatchNorm averages. Keras' 0.99 needs more steps to converge than a short training has.
 BATCHNORM_MOMENTUM = 0.95
 
-#: Ours: the probability an untrained network gives every pixel; lesions are rare, so that training starts calm.
+#: Ours: initial probability of every pixel. Lesions are rare, so a low value avoids large initial losses.
 PRIOR_PROBABILITY = 0.02
 
-#: Ours: W_R starts this much weaker than W_F, so that what an untrained step says does not drown the image.
+#: Ours: initial scale of W_R relative to W_F, so that the features of an untrained step do not mask the image.
 RECURRENT_START = 0.1
 
-#: Ours: where PReLU starts on the negative side; at Keras' 0 it would start as a plain ReLU.
+#: Ours: initial negative slope of PReLU; with Keras' 0 it would start as a plain ReLU.
 PRELU_START = 0.1
 
 
 class _Step:
-    """Names and, when tied, shares the layers of one recurrent step."""
+    """Creates the layers of one recurrent step, with names and, if tied, shared weights."""
 
     def __init__(self, number: int, shared: dict[str, keras.Layer] | None) -> None:
         self._prefix = f"step{number}_"
         self._shared = shared
 
     def shareable(self, name: str, make: Callable[[str], keras.Layer]) -> keras.Layer:
-        """The layer of that name: this step's own, or the one all tied steps use."""
+        """Return the layer of that name: this step's own, or the one that all tied steps share."""
         if self._shared is None:
             return make(self._prefix + name)
         if name not in self._shared:
@@ -51,7 +51,7 @@ class _Step:
     def conv(
         self, x: Any, filters: int, kernel: int | tuple[int, int], name: str, *, bias: bool = False, **options: Any
     ) -> Any:
-        """Convolution of x with zero padding to the same size; without bias where BatchNorm follows."""
+        """Convolve x with zero padding to the same size; no bias by default, because BatchNorm follows."""
         import keras
 
         layer = self.shareable(
@@ -68,7 +68,7 @@ class _Step:
         return layer(x)
 
     def norm_prelu(self, x: Any, name: str) -> Any:
-        """BatchNorm of this step, then PReLU with one slope per channel."""
+        """Apply BatchNorm of this step, then PReLU with one slope per channel."""
         import keras
 
         from .layers import FusedBatchNormalization
@@ -83,7 +83,7 @@ class _Step:
 
 
 def _residual_block(step: _Step, x: Any, filters: int, dilations: tuple[int, int], name: str) -> Any:
-    """Two dilated 3x3 convolutions, each with BatchNorm and PReLU, plus a 1x1 convolution of the input (Fig. 2)."""
+    """Apply two dilated 3x3 convolutions with BatchNorm and PReLU, and add a 1x1 convolution of the input (Fig. 2)."""
     import keras
 
     identity = step.conv(x, filters, 1, f"{name}_identity", bias=True)
@@ -94,14 +94,14 @@ def _residual_block(step: _Step, x: Any, filters: int, dilations: tuple[int, int
 
 
 def _plain_block(step: _Step, x: Any, filters: int, name: str) -> Any:
-    """The ablation's plain counterpart: no dilation, no identity path."""
+    """Apply the plain block of the ablation (Table 5): no dilation, no identity path."""
     for number in (1, 2):
         x = step.norm_prelu(step.conv(x, filters, 3, f"{name}_conv{number}"), f"{name}_conv{number}")
     return x
 
 
 def _inception_block(step: _Step, x: Any, filters: int, name: str) -> Any:
-    """Five branches that halve the grid, concatenated to `filters` channels (Sec. 2.3.2, Fig. 3).
+    """Halve the grid by five branches, concatenated to `filters` channels (Sec. 2.3.2, Fig. 3).
 
     Ours: 1x3/3x1 and 1x7/7x1 in sequence, a 1x1 reduction before the wide branches, BatchNorm and PReLU once after
     the concatenation, equal channels per branch with the remainder to max pooling. The 1x1 branch reads 2x2 means: with
@@ -124,7 +124,7 @@ def _inception_block(step: _Step, x: Any, filters: int, name: str) -> Any:
 
 
 def _extract(step: _Step, x: Any, config: NetworkConfig) -> tuple[Any, list[Any]]:
-    """The feature extraction network once: coarse features, and each stage's features before its grid is halved."""
+    """Run the feature extraction once; return coarse features, and each stage's features before halving the grid."""
     import keras
 
     stages = []
@@ -143,7 +143,7 @@ def _extract(step: _Step, x: Any, config: NetworkConfig) -> tuple[Any, list[Any]
 
 
 def _recurrent_extraction(image: Any, config: NetworkConfig) -> tuple[Any, list[Any]]:
-    """Eq. 5: x(t) = extract_t(W_F(t) u + up(W_R(t) x(t-1)) + b), u the image at every step, x(0) absent."""
+    """Apply Eq. 5: x(t) = extract_t(W_F(t) u + up(W_R(t) x(t-1)) + b), with the image u at every step, without x(0)."""
     import keras
 
     from .layers import BilinearUpsampling
@@ -156,7 +156,7 @@ def _recurrent_extraction(image: Any, config: NetworkConfig) -> tuple[Any, list[
         kernel = STEM_KERNEL[config.stem_stride]
         x = step.conv(image, config.stem_channels, kernel, "feedforward", strides=config.stem_stride)
         if features is not None:
-            # A 1x1 convolution and bilinear upsampling commute; on the coarse grid the convolution is cheaper.
+            # A 1x1 convolution and bilinear upsampling commute; the convolution is cheaper on the coarse grid.
             start = keras.initializers.VarianceScaling(RECURRENT_START**2)
             back = step.conv(features, config.stem_channels, 1, "recurrent", kernel_initializer=start)
             back = BilinearUpsampling(2 ** len(config.channels))(back)
@@ -167,7 +167,7 @@ def _recurrent_extraction(image: Any, config: NetworkConfig) -> tuple[Any, list[
 
 
 def _upsample(image: Any, features: Any, stages: list[Any], config: NetworkConfig) -> Any:
-    """Back to full resolution: per halving a bilinear doubling, the skipped features, and a 3x3 convolution."""
+    """Upsample to full resolution: per level bilinear doubling, skip connection and a 3x3 convolution."""
     import keras
 
     from .layers import BilinearUpsampling
@@ -190,17 +190,17 @@ def _upsample(image: Any, features: Any, stages: list[Any], config: NetworkConfi
 
 
 def build_network(config: NetworkConfig, height: int | None = None, width: int | None = None) -> keras.Model:
-    """The untrained network.
+    """Build the untrained network.
 
     Args:
-        config: its shape.
+        config: the architecture.
         height: input rows, a multiple of `pooling_divisor(config)`; None for any size.
         width: input columns, likewise.
 
     Returns:
-        Keras model from (batch, rows, columns, inputs) to (batch, rows, columns, outputs) float32 probabilities, with
-        `training=True` switching BatchNorm to the batch's statistics. With `config.regions` a list of these and those
-        of the regions.
+        Keras model from (batch, rows, columns, inputs) to (batch, rows, columns, outputs) float32 probabilities;
+        `training=True` switches BatchNorm to the batch's statistics. With `config.regions` it returns a list of these
+        and the probabilities of the regions.
 
     Raises:
         ValueError: a size is not a multiple of `pooling_divisor(config)`.
@@ -230,7 +230,7 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
 
 
 def _probabilities(features: Any, count: int, name: str) -> Any:
-    """So many probabilities for every pixel."""
+    """Return `count` sigmoid probabilities per pixel."""
     import math
 
     import keras

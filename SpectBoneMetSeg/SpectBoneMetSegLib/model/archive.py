@@ -1,6 +1,6 @@
-"""A model as one file: a zip of its card, weights and ONNX file with their SHA-256, always the same bytes.
+"""Export and import a model as one zip file of card, weights, ONNX file and SHA-256 hashes, byte for byte reproducible.
 
-What comes in is believed only after every check: names, sizes, hashes, card, and the sizes of the arrays inside.
+An import validates names, sizes, hashes, the card, and the sizes of the arrays.
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ __all__ = ["MODEL_SUFFIX", "export_model", "import_model"]
 MODEL_SUFFIX = ".spectmodel.zip"
 #: SHA-256 of the other files, by name.
 HASHES_FILE = "sha256.json"
-#: Bytes a file of a model may have; ours have some millions.
+#: Largest size of each file in bytes; the shipped models have a few MB.
 LIMITS = {CARD_FILE: 2**20, HASHES_FILE: 2**12, WEIGHTS_FILE: 2**30, ONNX_FILE: 2**30}
-#: What broken headers, encrypted entries and texts that are no JSON raise.
+#: Exceptions raised by damaged headers, encrypted entries and invalid JSON.
 BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
-#: Time stamp of every entry: the same model gives the same file.
-NO_TIME = (1980, 1, 1, 0, 0, 0)
+#: Time stamp of every entry, fixed so that the file is reproducible.
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def export_model(model: ModelFolder, path: Path) -> Path:
-    """Write a verified model as one file, whole or not at all; an earlier file of that name is replaced.
+    """Write a verified model as one file, atomically; an existing file of that name is replaced.
 
     Args:
-        model: which.
-        path: the file, or a folder in which it gets the model's name and MODEL_SUFFIX.
+        model: the model to export.
+        path: the file, or a folder, in which the file gets the model's name and MODEL_SUFFIX.
+
+    Returns:
+        The file.
 
     Raises:
         UserError: the model is damaged, or the file cannot be written.
@@ -50,7 +53,7 @@ def export_model(model: ModelFolder, path: Path) -> Path:
         contents[HASHES_FILE] = (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode()
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(contents):
-                entry = zipfile.ZipInfo(name, NO_TIME)
+                entry = zipfile.ZipInfo(name, FIXED_TIME)
                 # The same on every system.
                 entry.create_system = 3
                 entry.external_attr = 0o644 << 16
@@ -67,14 +70,14 @@ def import_model(path: Path, replace: bool = False) -> ModelFolder:
     """Install a model from one file into the user's store.
 
     Args:
-        path: what `export_model` wrote.
-        replace: also over another model of the same name in the store.
+        path: a file written by `export_model`.
+        replace: also replace another model of the same name in the store.
 
     Raises:
-        UserError: no model file, a damaged or suspicious one, or another model has its name.
+        UserError: not a model file, a damaged or suspicious one, or another model has its name.
     """
-    with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as place:
-        folder = Path(place) / "model"
+    with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as temporary:
+        folder = Path(temporary) / "model"
         folder.mkdir()
         for name, content in _checked_contents(path).items():
             (folder / name).write_bytes(content)
@@ -82,7 +85,7 @@ def import_model(path: Path, replace: bool = False) -> ModelFolder:
             model = read_model(folder)
             verify(model)
         except UserError as error:
-            # The sentence would name a folder that is gone in a moment.
+            # The original message names the temporary folder.
             raise UserError(f"{path} was not imported: its card is not valid or belongs to other files.") from error
         _check_arrays(model.weights, path)
         same_name = [one for one in list_models() if one.path.name == model.card.name]
@@ -92,12 +95,12 @@ def import_model(path: Path, replace: bool = False) -> ModelFolder:
 
 
 def _checked_contents(path: Path) -> dict[str, bytes]:
-    """The files of an archive by name, once their names, sizes and hashes are what they must be."""
+    """Return the files of an archive by name, after checking names, sizes and hashes."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            # Only these plain names: nothing can be written anywhere else.
+            # Only these plain names are allowed, so that no entry can be written outside the folder.
             if len(set(names)) != len(names) or not {CARD_FILE, HASHES_FILE, WEIGHTS_FILE} <= set(names) <= set(LIMITS):
                 raise UserError(f"{path} is not a model file: it does not hold exactly the files of a model.")
             for entry in entries:
@@ -118,7 +121,7 @@ def _checked_contents(path: Path) -> dict[str, bytes]:
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """The content; never more than was announced, whatever the compressed data say."""
+    """Read an entry; more bytes than its header states are an error."""
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) != entry.file_size:
@@ -127,7 +130,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def _check_arrays(weights: Path, path: Path) -> None:
-    """Refuse arrays that would fill the memory when they are read."""
+    """Refuse arrays that would exhaust the memory."""
     try:
         with zipfile.ZipFile(weights) as arrays:
             size = sum(entry.file_size for entry in arrays.infolist())

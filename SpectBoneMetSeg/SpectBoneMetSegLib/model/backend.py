@@ -1,4 +1,4 @@
-"""What Keras computes with: TensorFlow, PyTorch or JAX. Chosen once in a process, before Keras is imported."""
+"""Choose the Keras backend: TensorFlow, PyTorch or JAX, once per process, before Keras is imported."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Keras' names, the default first, and what the packages are called.
+#: Keras' backend names, the default first, and the names of the packages.
 BACKENDS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 #: Keras' own environment variable.
 VARIABLE = "KERAS_BACKEND"
 
 
 def active_backend() -> str | None:
-    """What Keras computes with in this process; None before Keras is imported."""
+    """Return the Keras backend of this process; None before Keras is imported."""
     if "keras" not in sys.modules:
         return None
     import keras
@@ -32,26 +32,26 @@ def active_backend() -> str | None:
 
 
 def choose_backend() -> str:
-    """The backend to use: this process' own, else KERAS_BACKEND, else the first of BACKENDS that is installed.
+    """Return the backend to use: the active one, else KERAS_BACKEND, else the first of BACKENDS that is installed.
 
     Imports nothing.
 
     Raises:
-        UserError: KERAS_BACKEND names what is unknown or not installed, or nothing is installed.
+        UserError: KERAS_BACKEND names an unknown or missing backend, or no backend is installed.
     """
     active = active_backend()
     if active is not None:
         return active
-    wished = os.environ.get(VARIABLE)
-    if wished:
-        if wished not in BACKENDS:
-            raise UserError(f"{VARIABLE}={wished} is unknown; choose one of {', '.join(BACKENDS)}.")
-        if not usable(wished):
+    requested = os.environ.get(VARIABLE)
+    if requested:
+        if requested not in BACKENDS:
+            raise UserError(f"{VARIABLE}={requested} is unknown; choose one of {', '.join(BACKENDS)}.")
+        if not usable(requested):
             raise UserError(
-                f"{VARIABLE}={wished} asks for {BACKENDS[wished]}, which is not installed with Keras; install both, or "
-                "unset the variable."
+                f"{VARIABLE}={requested} requests {BACKENDS[requested]}, which is not installed with Keras; install "
+                "both, or unset the variable."
             )
-        return wished
+        return requested
     for name in BACKENDS:
         if usable(name):
             return name
@@ -65,7 +65,7 @@ def use_backend() -> str:
     """Import Keras with the backend of `choose_backend` and return its name.
 
     Raises:
-        UserError: as there.
+        UserError: as `choose_backend`.
     """
     name = choose_backend()
     if name == "tensorflow":
@@ -77,14 +77,14 @@ def use_backend() -> str:
 
 
 def import_tensorflow() -> Any:
-    """TensorFlow, imported without its start-up messages, and Keras with it, whatever KERAS_BACKEND says.
+    """Import TensorFlow without its start-up messages, and Keras with it, whatever KERAS_BACKEND is.
 
     Raises:
-        UserError: it is not installed, or Keras computes with another backend already.
+        UserError: it is not installed, or Keras uses another backend already.
     """
     active = active_backend()
     if active not in (None, "tensorflow"):
-        raise UserError(f"This process computes with {BACKENDS.get(active, active)} already; start another one.")
+        raise UserError(f"This process uses {BACKENDS.get(active, active)} already; start another one.")
     if active and "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     if not usable("tensorflow"):
@@ -101,7 +101,7 @@ def import_tensorflow() -> Any:
 
 
 def gpu_names() -> list[str]:
-    """Names of the GPUs that the backend of this process sees."""
+    """Return the names of the GPUs that the backend of this process detects."""
     backend = use_backend()
     if backend == "torch":
         import torch
@@ -119,7 +119,9 @@ def gpu_names() -> list[str]:
 
 
 def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
-    """What a network answers, as NumPy arrays, compiled where the backend compiles; later changes of its weights count.
+    """Return a function from inputs to a network's outputs as NumPy arrays, compiled if the backend supports it.
+
+    Later changes of the weights take effect.
 
     Args:
         network: takes (batch, rows, columns, inputs).
@@ -135,12 +137,12 @@ def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
     elif backend == "jax":
         import jax
 
-        # Traced with the weights as arguments: otherwise they would be constants of the compiled function.
-        compiled = jax.jit(lambda learnt, fixed, x: network.stateless_call(learnt, fixed, x, training=False)[0])
+        # The weights are arguments; otherwise they would be constants of the compiled function.
+        compiled = jax.jit(lambda trainable, fixed, x: network.stateless_call(trainable, fixed, x, training=False)[0])
 
         def run(inputs: NDArray[Any]) -> Any:
-            learnt, fixed = network.trainable_variables, network.non_trainable_variables
-            return compiled([one.value for one in learnt], [one.value for one in fixed], inputs)
+            trainable, fixed = network.trainable_variables, network.non_trainable_variables
+            return compiled([one.value for one in trainable], [one.value for one in fixed], inputs)
     else:
         import tensorflow as tf
 
@@ -151,7 +153,7 @@ def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
 
 
 def probabilities(network: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """As `inference`; of a network that answers with regions as well, the lesions' probabilities alone."""
+    """Return a function as `inference` does, whose output is the lesion probabilities alone, without regions."""
     import numpy as np
 
     run = inference(network)
@@ -169,7 +171,7 @@ def usable(backend: str) -> bool:
 
 
 def _import_keras() -> None:
-    """Keras as its network needs it: the user's own keras.json must not change that."""
+    """Import Keras with the settings that the networks need, whatever the user's keras.json states."""
     import keras
 
     keras.config.set_floatx("float32")
@@ -178,17 +180,17 @@ def _import_keras() -> None:
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Discard what native code writes to file descriptor 2; Python errors still come as exceptions."""
+    """Discard what native code writes to file descriptor 2; Python exceptions are not affected."""
     try:
-        kept = os.dup(2)
+        saved = os.dup(2)
     except OSError:
-        # A program without a console (pythonw, a service) has no descriptor 2 and nothing to silence.
+        # A program without a console (pythonw, a service) has no descriptor 2.
         yield
         return
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as devnull:
+            os.dup2(devnull.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)

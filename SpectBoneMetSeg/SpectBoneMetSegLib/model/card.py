@@ -1,4 +1,4 @@
-"""What is known about a model: the card beside its weights."""
+"""Model cards: the metadata stored with a model's weights."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .confidence import Confidence
 from .config import NetworkConfig
 from .inputs import PREPROCESSING_VERSION
 
-#: Model names are folder names: nothing that could lead out of the store.
+#: Model names are folder names; no path separators, so that they stay inside the store.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known about a model (card.json).
+    """Metadata of a model (card.json).
 
     Attributes:
-        name: folder name and the name users give; letters, digits, ".", "_" and "-".
-        network: shape of the network.
+        name: folder name, by which users choose the model; letters, digits, ".", "_" and "-".
+        network: architecture of the network.
         threshold: probability from which a pixel belongs to a lesion.
-        seed_threshold: probability a lesion must reach somewhere.
+        seed_threshold: probability that a lesion must reach in at least one pixel.
         minimum_area_mm2: smaller lesions are dropped.
         region: body region it was trained on, such as "thorax".
-        training: summary of the training data and method; says whether the data were simulated.
-        metrics: figures on held-out data, with what was measured on what.
-        parent: name, version and SHA-256 of the model it was fine-tuned from; empty if none.
+        training: summary of the training data and method, with whether the data were simulated.
+        metrics: figures on held-out data, with the data set.
+        parent: name, version and SHA-256 of the parent model; empty if none.
         sha256: hex digest of the weights file.
         onnx_sha256: of model.onnx; empty if there is none.
         created: UTC time, ISO 8601.
-        appearance: what the scans looked like that it was taught on.
-        confidence: how likely areas and scans with what the network says of them are abnormal; None if nobody measured.
+        appearance: appearance profile of the training set.
+        confidence: calibration of the confidence of areas and scans; None if not calibrated.
         preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
     """
 
@@ -73,21 +73,21 @@ class ModelCard:
 
     @property
     def trained_region(self) -> Region:
-        """The region whose level of counts the model knows; of any other name the thorax."""
+        """Region whose count level scaled the training inputs; thorax for any other name."""
         return "whole-body" if self.region == "whole-body" else "thorax"
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         confidence = None if self.confidence is None else self.confidence.to_dict()
         parts = {"network": self.network.to_dict(), "confidence": confidence, "appearance": self.appearance.to_dict()}
         return {**asdict(self), **parts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
-        """The inverse of `to_dict`; unknown fields are left out.
+        """Make a card of the values of `to_dict`; unknown fields are ignored.
 
         Raises:
-            KeyError, TypeError, ValueError: what is written there is no card.
+            KeyError, TypeError, ValueError: the values are not those of a card.
         """
         known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         known["network"] = NetworkConfig.from_dict(values["network"])

@@ -1,7 +1,7 @@
-"""How likely an area is abnormal uptake, and how likely a scan shows any: logistic models in a model's card.
+"""Calibrated confidence that an area is abnormal uptake, or that a scan shows any: logistic models in a model's card.
 
-Source: logistic recalibration, Platt 1999. `lesions.confidence` says what they are shown,
-`training.outcome.calibration` how they are fitted.
+Source: logistic recalibration (Platt 1999). `lesions.confidence` computes their features,
+`training.outcome.calibration` fits them.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 __all__ = ["AREA_FEATURES", "SCAN_FEATURES", "Confidence"]
 
-#: What is known of an area and of a scan, by name, in the order of the weights.
+#: Features of an area and of a scan, in the order of the weights.
 AREA_FEATURES = ("max_probability", "mean_probability", "area", "contrast", "both_views", "others")
 SCAN_FEATURES = ("max_probability", "areas")
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """Logistic models.
+    """Logistic models of the confidence of areas and scans.
 
     Attributes:
         area: intercept, then the weights of AREA_FEATURES.
-        scan: the same of SCAN_FEATURES; None where nobody could say how many scans show any.
+        scan: intercept, then the weights of SCAN_FEATURES; None if the share of abnormal scans was unknown.
     """
 
     area: tuple[float, ...]
@@ -38,15 +38,15 @@ class Confidence:
                 raise ValueError(f"a confidence needs an intercept and {len(names)} weights, not {weights}")
 
     def of_area(self, features: Sequence[float]) -> float:
-        """Probability 0..1 that an area is abnormal uptake; `features` in the order of AREA_FEATURES."""
+        """Return the probability 0..1 that an area is abnormal uptake; `features` in the order of AREA_FEATURES."""
         return _logistic(self.area, features)
 
     def of_scan(self, features: Sequence[float]) -> float | None:
-        """Probability 0..1 that a scan shows abnormal uptake; `features` in the order of SCAN_FEATURES."""
+        """Return the probability 0..1 that a scan shows abnormal uptake, from SCAN_FEATURES; None if not calibrated."""
         return None if self.scan is None else _logistic(self.scan, features)
 
     def to_dict(self) -> dict[str, dict[str, float] | None]:
-        """As plain JSON values: weights by name."""
+        """Return plain JSON values: weights by name."""
         return {
             "area": dict(zip(("intercept", *AREA_FEATURES), self.area, strict=True)),
             "scan": dict(zip(("intercept", *SCAN_FEATURES), self.scan, strict=True)) if self.scan else None,
@@ -54,14 +54,14 @@ class Confidence:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Confidence:
-        """The inverse of `to_dict`.
+        """Make a Confidence of the values of `to_dict`.
 
         Raises:
-            KeyError, TypeError, ValueError: what is written there is no confidence of this program.
+            KeyError, TypeError, ValueError: the values are not those of a Confidence.
         """
         area, scan = values["area"], values.get("scan")
         return cls(
-            # A model of a time when less was asked says nothing of the rest.
+            # Older models have fewer features; the missing weights are 0.
             (float(area["intercept"]), *(float(area.get(name, 0.0)) for name in AREA_FEATURES)),
             tuple(float(scan[name]) for name in ("intercept", *SCAN_FEATURES)) if scan else None,
         )

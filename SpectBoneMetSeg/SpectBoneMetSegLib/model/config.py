@@ -1,4 +1,4 @@
-"""The shape of a network, as its card stores it. Imports no engine."""
+"""Configuration of a network, as stored in its card. Imports no engine."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ OutputName = Literal["anterior", "posterior", "union"]
 BlockName = Literal["plain", "dilated-residual"]
 ArchitectureName = Literal["recurrent", "unet", "reader"]
 
-#: Ours: kernel of the first convolution W_F; larger when it also halves the grid, so that it sees every pixel twice.
+#: Ours: kernel of the first convolution W_F by stride; larger with stride 2, so that it covers every pixel twice.
 STEM_KERNEL = {1: 3, 2: 5}
 
 
 @dataclass(frozen=True)
 class InputScaling:
-    """How counts become input channels (`inputs`); every number stands in the model's card.
+    """Scaling of counts to input channels (`inputs`); every number is stored in the model's card.
 
-    The body is found from the image's high level, and from the body the level that counts are divided by before their
-    square root is taken. A field that comes later has the default that a card without it was taught with.
+    The image's high level defines the body, and the body defines the level by which counts are divided before the
+    square root. A field added later has the default that cards without it were trained with.
 
     Attributes:
-        air_fraction: of the high level; what lies below is air.
-        tissue_percentile: of what is not air, pixels below this fraction of this percentile are no body either; a
-            fraction of 0 leaves all.
-        tissue_fraction: of what is not air, pixels below this fraction of this percentile are no body either; a
-            fraction of 0 leaves all.
-        level_percentile: the level is this percentile of the body's pixels times the factor.
-        level_factor: the level is this percentile of the body's pixels times the factor.
-        knee: inputs above it grow by the logarithm of what they exceed it by; None lets them grow.
-        maximum: inputs are cut here: an injection site must not push the network out of what it has seen.
-        smoothing_pixels: Gaussian sigma before body and level are measured, so that both hardly depend on the number of
-            counts.
-        high_percentile: of all pixels, the image's high level: a hot bladder or injection site covers less than the
-            rest.
+        air_fraction: pixels below this fraction of the high level are air.
+        tissue_percentile: percentile of the pixels that are not air, for `tissue_fraction`.
+        tissue_fraction: pixels below this fraction of that percentile are not body either; 0 keeps all.
+        level_percentile: the level is this percentile of the body's pixels times `level_factor`.
+        level_factor: factor of the level.
+        knee: inputs above it grow with the logarithm of the excess; None for no compression.
+        maximum: inputs are clipped at this value, so that an injection site stays within the range of the training set.
+        smoothing_pixels: Gaussian sigma in pixels before body and level are measured, so that both hardly depend on the
+            number of counts.
+        high_percentile: percentile of all pixels that is the image's high level; a hot bladder or injection site
+            covers fewer pixels.
     """
 
     air_fraction: float = 0.15
@@ -59,11 +57,11 @@ class InputScaling:
             raise ValueError("level_factor, maximum and knee must be positive")
 
 
-#: The 75th percentile of the body: well into bone, but below joints, kidneys and lesions; cut at 36 times the level.
-#: Diffuse disease lifts it.
+#: The 75th percentile of the body: in bone, but below joints, kidneys and lesions; clipped at 36 times the level.
+#: Diffuse disease raises it.
 BODY_LEVEL = InputScaling()
-#: Soft tissue, which disease of bone hardly lifts, times what makes it as high as the level above in healthy people;
-#: compressed from 16 times the level on.
+#: The level of soft tissue, which bone disease hardly raises, times the factor that makes it equal to the level above
+#: in healthy people; compressed from 16 times the level.
 SOFT_TISSUE_LEVEL = InputScaling(
     air_fraction=0.03,
     tissue_percentile=30.0,
@@ -77,28 +75,28 @@ SOFT_TISSUE_LEVEL = InputScaling(
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network; stored in the model's card, one field per switch of the paper's ablation and of ours.
+    """Architecture of the network, stored in the card; one field per switch of the paper's ablation and of ours.
 
     Attributes:
         inputs: the input channels in order. "posterior" is the posterior view mirrored into the anterior frame,
-            "aggregate" the pixel-wise sum of Eq. 4; `inputs.network_inputs` makes them.
+            "aggregate" the pixel-wise sum of Eq. 4; `inputs.network_inputs` computes them.
         outputs: one probability map each; "posterior" too is in the anterior frame.
         channels: feature channels per stage; each stage ends by halving the grid.
         dilations: per stage the dilation rates of the two 3x3 convolutions of its block (ours).
-        recurrent_steps: t of Eq. 5, how often the feature extraction runs (3 in the paper).
+        recurrent_steps: t of Eq. 5, the number of passes of the feature extraction (3 in the paper).
         tied: True shares the convolutions between the steps; False, as the paper's growing parameter count suggests,
-            gives each step its own. BatchNorm always belongs to one step: the steps' statistics differ.
-        skip_connections: features of each stage (last step) and of the input join the upsampling. The paper names none;
-            ours, because a lesion of 3 to 10 pixels does not survive the coarse grid.
+            gives each step its own. BatchNorm always belongs to one step, because the steps' statistics differ.
+        skip_connections: connect the features of each stage (last step) and of the input to the upsampling. Ours,
+            not in the paper, because a lesion of 3 to 10 pixels is lost on the coarse grid.
         blocks: "dilated-residual" (paper) or "plain" 3x3 convolutions (ablation, Table 5).
         inception: halve the grid by inception blocks (paper) or by 2x2 max pooling (ablation, Table 5).
         stem_stride: 1 runs the recurrence at full resolution, 2 at half, more than twice as fast (ours).
-        stem_channels: channels of the first convolution and of the last, both thin because full resolution is dear.
-        architecture: "recurrent" (paper), "unet", the peer of Table 6, or "reader" (ours). The last two ask only for
+        stem_channels: channels of the first and the last convolution; few, because full resolution is expensive.
+        architecture: "recurrent" (paper), "unet" (the comparison of Table 6) or "reader" (ours). The last two use only
             `inputs`, `outputs` and `channels`.
         regions: a second output, (rows / 2, columns / 2, views x scan.skeleton_regions.REGIONS) probabilities of the
             skeleton's regions, view by view as in `outputs`; "reader" alone has it.
-        scaling: how counts become inputs.
+        scaling: scaling of counts to inputs.
     """
 
     inputs: tuple[InputName, ...] = ("anterior", "posterior")
@@ -138,10 +136,10 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
-        """The inverse of `to_dict`; missing fields take their defaults.
+        """Make a configuration of the values of `to_dict`; missing fields take their defaults.
 
         Raises:
-            ValueError: for unknown fields (a network of a newer program) and impossible values.
+            ValueError: unknown fields (of a newer version), or invalid values.
         """
         unknown = sorted(set(values) - {item.name for item in fields(cls)})
         if unknown:
@@ -153,7 +151,7 @@ class NetworkConfig:
 
 
 def _scaling(values: Any) -> InputScaling:
-    """Scaling as a card tells it."""
+    """Make an InputScaling of the values in a card."""
     unknown = sorted(set(values) - {item.name for item in fields(InputScaling)})
     if unknown:
         raise ValueError(f"unknown scaling settings {', '.join(unknown)}")
@@ -161,9 +159,9 @@ def _scaling(values: Any) -> InputScaling:
 
 
 def pooling_divisor(config: NetworkConfig) -> int:
-    """Height and width of the network's input must be multiples of this many pixels."""
+    """Return the number of pixels of which the height and width of the network's input must be multiples."""
     if config.architecture == "reader":
-        # Its first level is full resolution; half resolution exists in any case.
+        # Its first level has full resolution; half resolution always exists.
         return int(2 ** max(len(config.channels) - 1, 1))
     stride = config.stem_stride if config.architecture == "recurrent" else 1
     return int(stride * 2 ** len(config.channels))

@@ -1,4 +1,4 @@
-"""Engines: what turns the network's inputs into probabilities, on which device. ONNX Runtime, or TensorFlow."""
+"""Inference engines, ONNX Runtime and TensorFlow: run a network on a device."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .store import ModelFolder, load_network, verify
 EngineName = Literal["auto", "onnx", "tensorflow"]
 DeviceName = Literal["auto", "gpu", "cpu"]
 
-#: ONNX Runtime's GPU backends, best first, and what its CPU backend is called.
+#: ONNX Runtime's GPU backends, best first, and its CPU backend.
 ONNX_GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 ONNX_CPU_PROVIDER = "CPUExecutionProvider"
-#: CUDA's short floats would change a probability by a thousandth.
+#: CUDA's TF32 arithmetic would change a probability by about 0.001.
 ONNX_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}}
-#: A GPU answers like the CPU when no probability differs by more than this.
+#: Largest difference of a probability between GPU and CPU.
 GPU_TOLERANCE = 1e-3
 
 
 class NetworkOutput(NamedTuple):
-    """What a network says of one scan, float32.
+    """Output of a network for one scan, float32.
 
     Attributes:
-        probability: (rows, columns, outputs).
-        regions: (rows / 2, columns / 2, views x regions), odd sides rounded up, of a network with regions; None of
-            others.
+        probability: (rows, columns, outputs) lesion probabilities.
+        regions: (rows / 2, columns / 2, views x regions) probabilities of the skeleton's regions, odd sides rounded up;
+            None for a network without regions.
     """
 
     probability: NDArray[np.float32]
@@ -48,8 +48,8 @@ class Engine(Protocol):
 
     Attributes:
         name: "tensorflow" or "onnx".
-        device: the device really used, such as "CPU" or "GPU:0 NVIDIA A100".
-        warnings: sentences for the receipt, such as why the GPU is not used.
+        device: the device in use, such as "CPU" or "GPU:0 NVIDIA A100".
+        warnings: messages for the receipt, such as why the GPU is not used.
     """
 
     name: str
@@ -57,17 +57,17 @@ class Engine(Protocol):
     warnings: tuple[str, ...]
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(rows, columns, inputs) of any size -> (rows, columns, outputs) float32 probabilities.
+        """Return (rows, columns, outputs) float32 lesion probabilities for (rows, columns, inputs) of any size.
 
-        The same input gives the same bits on the same CPU.
+        Results are bit-identical for the same input on the same CPU.
 
         Raises:
-            ValueError: the channels are not the model's.
+            ValueError: the number of channels is not the model's.
         """
         ...
 
     def predict_all(self, inputs: NDArray[np.float32]) -> NetworkOutput:
-        """As `predict`, with the skeleton's regions where the network knows them."""
+        """Return all outputs: lesion probabilities as `predict`, and regions if the network has them."""
         ...
 
 
@@ -78,10 +78,10 @@ def load_engine(
 
     Args:
         model: from `store.find_model`; its SHA-256 is checked.
-        engine: "auto" takes ONNX Runtime, unless it is not there, cannot read the model (no model.onnx), or only
-            TensorFlow has a GPU that works.
-        device: "auto" takes a GPU that works, otherwise the CPU; "gpu" insists that one is there.
-        threads: of a forward pass on the CPU; 0 lets the engine choose. The answer does not depend on it.
+        engine: "auto" uses ONNX Runtime, unless it is not installed, the model has no model.onnx, or only TensorFlow
+            has a working GPU.
+        device: "auto" uses a working GPU, otherwise the CPU; "gpu" requires one.
+        threads: of a forward pass on the CPU; 0 lets the engine choose. The result does not depend on it.
 
     Raises:
         UserError: damaged model, missing package, missing model.onnx, no GPU, or an unknown name.
@@ -97,13 +97,13 @@ def load_engine(
 
 
 def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
-    """ONNX Runtime where it can, see `load_engine`."""
+    """Choose the engine, see `load_engine`."""
     tensorflow = is_there("tensorflow")
     if not model.onnx.exists():
         if not tensorflow:
             raise UserError(
-                f"The model {model.card.name} has no {model.onnx.name}, which reading without TensorFlow needs: have "
-                "it written where models are taught, or pip install 'spectbonemetseg[tensorflow]'.",
+                f"The model {model.card.name} has no {model.onnx.name}, which reading without TensorFlow needs: write "
+                "it where models are trained, or pip install 'spectbonemetseg[tensorflow]'.",
                 command=_export_of(model),
             )
         return TensorFlowEngine(model, device, threads)
@@ -123,12 +123,12 @@ def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
 
 
 def _export_of(model: ModelFolder) -> str:
-    """The command that writes a model's model.onnx."""
+    """Return the command that writes a model's model.onnx."""
     return f"models --export-onnx {model.path}"
 
 
 class TensorFlowEngine:
-    """The Keras network in one traced `tf.function`, warm after loading."""
+    """TensorFlow engine: the Keras network in one traced `tf.function`."""
 
     name = "tensorflow"
 
@@ -136,7 +136,7 @@ class TensorFlowEngine:
         """See `load_engine`."""
         tf = import_tensorflow()
         if threads:
-            # A process that has computed already keeps the threads it has.
+            # Threads cannot be changed after the first computation of a process.
             with contextlib.suppress(RuntimeError):
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
                 tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -148,7 +148,7 @@ class TensorFlowEngine:
                 "TensorFlow sees no GPU; install tensorflow[and-cuda] and its driver, or use the device cpu.", "device"
             )
         if device != "cpu" and gpu is not None:
-            # Short floats would change a probability by a thousandth.
+            # TF32 would change a probability by about 0.001.
             tf.config.experimental.enable_tensor_float_32_execution(False)
             try:
                 self._run = self._load(tf, "/GPU:0")
@@ -170,16 +170,16 @@ class TensorFlowEngine:
         """See `Engine.predict_all`."""
         return _padded(self._model, inputs, lambda batch: [output.numpy() for output in self._run(batch)])
 
-    def _load(self, tf: Any, place: str) -> Callable[[Any], Any]:
-        """The network with its weights on a device, as a function of a (1, rows, columns, inputs) tensor."""
-        with tf.device(place):
+    def _load(self, tf: Any, device: str) -> Callable[[Any], Any]:
+        """Load the network on a device, as a function of a (1, rows, columns, inputs) tensor."""
+        with tf.device(device):
             network = load_network(self._model)
 
-        # One signature for all sizes: another size of scan must not cost another trace.
+        # One signature for all sizes, so that another size of scan needs no retracing.
         signature = tf.TensorSpec((1, None, None, len(self._model.card.network.inputs)), tf.float32)
 
         def run(batch: Any) -> Any:
-            with tf.device(place):
+            with tf.device(device):
                 outputs = network(batch, training=False)
                 return outputs if isinstance(outputs, list | tuple) else [outputs]
 
@@ -187,17 +187,17 @@ class TensorFlowEngine:
         return traced
 
     def _device_of_trial_run(self, tf: Any, gpu: str) -> str:
-        """Run the smallest image and tell where its result lies."""
+        """Run the smallest image and return the device of its result."""
         side = pooling_divisor(self._model.card.network)
         output, *_ = self._run(np.zeros((1, side, side, len(self._model.card.network.inputs)), np.float32))
         # An error on the GPU shows only when the result is fetched.
         output.numpy()
-        place = tf.DeviceSpec.from_string(output.device)
-        return f"GPU:{place.device_index} {gpu}".strip() if place.device_type == "GPU" else str(place.device_type)
+        used = tf.DeviceSpec.from_string(output.device)
+        return f"GPU:{used.device_index} {gpu}".strip() if used.device_type == "GPU" else str(used.device_type)
 
 
 class OnnxEngine:
-    """The model's model.onnx in ONNX Runtime, which is small to install and quick to start."""
+    """ONNX Runtime engine: runs the model's model.onnx; small to install and quick to start."""
 
     name = "onnx"
 
@@ -205,7 +205,7 @@ class OnnxEngine:
         """See `load_engine`."""
         if not model.onnx.exists():
             raise UserError(
-                f"{model.path} has no {model.onnx.name}: have it written where models are taught, or use the engine "
+                f"{model.path} has no {model.onnx.name}: write it where models are trained, or use the engine "
                 "tensorflow.",
                 "engine",
                 command=_export_of(model),
@@ -224,7 +224,7 @@ class OnnxEngine:
                 "ONNX Runtime sees no GPU; install onnxruntime-gpu or onnxruntime-directml, or use the device cpu.",
                 "device",
             )
-        self._session = self._on(ONNX_CPU_PROVIDER)
+        self._session = self._open_session(ONNX_CPU_PROVIDER)
         if not found:
             return
         reason = self._use_gpu(found[0])
@@ -240,17 +240,17 @@ class OnnxEngine:
 
     def predict_all(self, inputs: NDArray[np.float32]) -> NetworkOutput:
         """See `Engine.predict_all`."""
-        return self._answer(self._session, inputs)
+        return self._run(self._session, inputs)
 
-    def _answer(self, session: Any, inputs: NDArray[np.float32]) -> NetworkOutput:
+    def _run(self, session: Any, inputs: NDArray[np.float32]) -> NetworkOutput:
         name = session.get_inputs()[0].name
         return _padded(self._model, inputs, lambda batch: session.run(None, {name: batch}))
 
-    def _on(self, provider: str) -> Any:
-        """The model on a device."""
+    def _open_session(self, provider: str) -> Any:
+        """Open an inference session on a backend."""
         onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
-        # Threads that wait do not eat the cores of others, and readings are no slower.
+        # Without spinning, waiting threads leave the cores to other processes, and readings are no slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if self._threads:
             options.intra_op_num_threads = self._threads
@@ -260,15 +260,15 @@ class OnnxEngine:
         return onnxruntime.InferenceSession(os.fspath(self._model.onnx), options, providers=providers)
 
     def _use_gpu(self, provider: str) -> str:
-        """Move the model to a GPU that answers as the CPU does; returns why that failed, empty when it worked."""
+        """Move the model to a GPU if its results match the CPU's; return why that failed, "" on success."""
         side = 4 * pooling_divisor(self._model.card.network)
         shape = (side, side, len(self._model.card.network.inputs))
         trial = np.random.default_rng(0).random(shape, dtype=np.float32)
         try:
-            session = self._on(provider)
+            session = self._open_session(provider)
             if session.get_providers()[0] != provider:
                 return "it did not start"
-            difference = np.abs(self._answer(session, trial).probability - self.predict(trial)).max()
+            difference = np.abs(self._run(session, trial).probability - self.predict(trial)).max()
         except Exception as error:  # noqa: BLE001 - every provider has its own exceptions
             return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         if difference > GPU_TOLERANCE:
@@ -278,20 +278,20 @@ class OnnxEngine:
 
 
 def _onnx_gpus() -> list[str]:
-    """The GPU backends of the ONNX Runtime that is installed, best first."""
+    """List the GPU backends of the installed ONNX Runtime, best first."""
     onnxruntime = import_onnxruntime()
     found = [name for name in ONNX_GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
     if "CUDAExecutionProvider" in found and hasattr(onnxruntime, "preload_dlls"):
-        # CUDA that pip installed lies where no loader looks.
+        # CUDA libraries installed by pip are not on the loader's search path.
         with silent_stderr(), contextlib.suppress(Exception):
             onnxruntime.preload_dlls()
     return found
 
 
 def import_onnxruntime() -> Any:
-    """ONNX Runtime, imported so that it reports nothing to its makers: its official builds do unless told otherwise.
+    """Import ONNX Runtime with telemetry disabled; official builds enable it by default.
 
-    The variable keeps it from ever starting to, the call holds for one that somebody else has imported before.
+    The variable prevents telemetry from starting; the call stops it if another module has imported the package before.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -302,11 +302,11 @@ def import_onnxruntime() -> Any:
 
 
 def _first_gpu(tf: Any) -> str | None:
-    """Name of the first visible GPU, its memory taken as needed; None without one."""
+    """Return the name of the first visible GPU, with memory growth enabled; None without one."""
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return None
-    # A process that has already used the GPU keeps the memory policy it has.
+    # Memory growth cannot be changed after the first use of the GPU.
     with contextlib.suppress(RuntimeError):
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -316,10 +316,10 @@ def _first_gpu(tf: Any) -> str | None:
 def _padded(
     model: ModelFolder, inputs: NDArray[np.float32], run: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 ) -> NetworkOutput:
-    """Run a batch of one, padded below and to the right with zeros (air) to a size the network takes."""
+    """Run a batch of one, zero-padded below and to the right to a size that the network accepts."""
     channels = model.card.network.inputs
     if inputs.ndim != 3 or inputs.shape[2] != len(channels) or 0 in inputs.shape:
-        raise ValueError(f"the model reads (rows, columns, {len(channels)}: {channels}), not {inputs.shape}")
+        raise ValueError(f"the model takes (rows, columns, {len(channels)}: {channels}), not {inputs.shape}")
     rows, columns = inputs.shape[:2]
     batch = pad_to_divisor(inputs.astype(np.float32, copy=False), model.card.network)
     sizes = ((rows, columns), ((rows + 1) // 2, (columns + 1) // 2))
@@ -328,7 +328,5 @@ def _padded(
         for output, (high, wide) in zip(run(batch[np.newaxis]), sizes, strict=False)
     ]
     if not all(np.isfinite(output).all() for output in outputs):
-        raise UserError(
-            f"The model {model.card.name} answers with values that are no numbers; train or install it again."
-        )
+        raise UserError(f"The model {model.card.name} returns values that are not numbers; train or install it again.")
     return NetworkOutput(outputs[0], outputs[1] if len(outputs) > 1 else None)

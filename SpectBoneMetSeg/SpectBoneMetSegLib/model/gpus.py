@@ -1,4 +1,4 @@
-"""What the graphics driver says, asked without loading an engine, which takes seconds."""
+"""Query the graphics driver directly, without loading an engine, which takes seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..common.packages import is_there
 
 __all__ = ["Nvidia", "nvidia", "tensorflow_may_use_gpu"]
 
-#: Numbers of CUDA's driver interface: the attributes of a card that tell its generation.
+#: Attributes of CUDA's driver API: COMPUTE_CAPABILITY_MAJOR and COMPUTE_CAPABILITY_MINOR.
 MAJOR, MINOR = 75, 76
 
 
@@ -18,8 +18,8 @@ class Nvidia(NamedTuple):
     """The first NVIDIA card that programs may use.
 
     Attributes:
-        cuda: newest CUDA that the driver runs, such as (13, 0).
-        generation: what NVIDIA calls compute capability, such as (8, 6).
+        cuda: newest CUDA version that the driver supports, such as (13, 0).
+        generation: compute capability, such as (8, 6).
     """
 
     cuda: tuple[int, int]
@@ -27,12 +27,12 @@ class Nvidia(NamedTuple):
 
 
 def nvidia() -> Nvidia | None:
-    """What the driver says of the first card; None without a card, without a driver, or where cards are hidden."""
+    """Return the first NVIDIA card; None without a card or driver, or if cards are hidden."""
     names = {"win32": "nvcuda.dll", "linux": "libcuda.so.1"}
     try:
         driver = ctypes.CDLL(names[sys.platform])
         count, version, major, minor = (ctypes.c_int() for _ in range(4))
-        asked = (
+        statuses = (
             driver.cuInit(0),
             driver.cuDeviceGetCount(ctypes.byref(count)),
             driver.cuDriverGetVersion(ctypes.byref(version)),
@@ -41,15 +41,15 @@ def nvidia() -> Nvidia | None:
         )
     except (KeyError, OSError, AttributeError):
         return None
-    if any(asked) or count.value < 1:
+    if any(statuses) or count.value < 1:
         return None
     return Nvidia((version.value // 1000, version.value % 1000 // 10), (major.value, minor.value))
 
 
 def tensorflow_may_use_gpu() -> bool:
-    """Whether it is worth loading TensorFlow to look for a GPU."""
+    """Whether TensorFlow may have a GPU, so that loading it is worthwhile."""
     if sys.platform == "darwin":
         # Apple's plugin for TensorFlow.
         return is_there("tensorflow-plugins")
-    # On Windows itself TensorFlow has had no GPU since version 2.11.
+    # TensorFlow has no native GPU support on Windows since version 2.11.
     return sys.platform == "linux" and nvidia() is not None

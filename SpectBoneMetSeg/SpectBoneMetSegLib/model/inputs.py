@@ -1,7 +1,7 @@
-"""Counts -> the network's input channels: square roots of counts in units of the body's own level.
+"""Convert counts to the network's input channels: square roots of counts in units of the body's level.
 
-Counts vary widely between patients, so that a fixed range does not suit them (Lin et al. 2022, Sec. 2.1). Each image
-is divided by its body's level; the square root makes the Poisson noise about equally strong everywhere (Anscombe 1948).
+Counts vary widely between patients, so that a fixed range is not suitable (Lin et al. 2022, Sec. 2.1). Each image is
+divided by its body's level; the square root stabilises the variance of the Poisson noise (Anscombe 1948).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from .config import BODY_LEVEL, InputName, InputScaling, NetworkConfig, pooling_divisor
 
-#: Raised only for what no parameter of `InputScaling` can say; models of all versions up to this one are read as they
-#: were taught.
+#: Increased only for changes that no parameter of `InputScaling` can express; models of all versions up to this one are
+#: read with the preprocessing of their training.
 PREPROCESSING_VERSION = 1
 
 
 def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
-    """Level of the body in an image, in counts per pixel: what `normalise_counts` divides by.
+    """Return the level of the body in an image, in counts per pixel, by which `normalise_counts` divides.
 
-    Robust by construction: percentiles of the smoothed image, so that neither a hot spot of a few per cent of the
-    pixels nor the noise of a short acquisition moves it much, and halving all counts halves it.
+    The level is a percentile of the smoothed image: hot spots of a few per cent of the pixels and the noise of a short
+    acquisition hardly change it, and it is proportional to the counts.
 
     Args:
-        counts: (rows, columns), any numbers; negative ones count as zero.
-        scaling: which level.
+        counts: (rows, columns) counts; negative ones count as zero.
+        scaling: definition of the level.
 
     Returns:
         The level, always above zero; 1 for an image without counts.
@@ -40,15 +40,18 @@ def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
 
 
 def body_mask(image: NDArray[np.float32], scaling: InputScaling = BODY_LEVEL) -> NDArray[np.bool_]:
-    """Body against air by the image's own high level; (rows, columns) bool, empty for an image without counts.
+    """Segment body from air by the image's high level; all False for an image without counts.
 
     Args:
-        image: (rows, columns) counts, not negative; smoothed where noise must not decide.
-        scaling: what is body.
+        image: (rows, columns) counts, not negative; smooth it first if noise matters.
+        scaling: definition of the body.
+
+    Returns:
+        (rows, columns) bool.
     """
     high = float(np.percentile(image, scaling.high_percentile))
     if high <= 0:
-        # Less than a tenth of the field holds counts: what is there is the body.
+        # Less than a tenth of the field holds counts: use the maximum instead.
         high = float(image.max())
     if high <= 0:
         return np.zeros(image.shape, bool)
@@ -59,7 +62,7 @@ def body_mask(image: NDArray[np.float32], scaling: InputScaling = BODY_LEVEL) ->
 
 
 def normalise_counts(image: ArrayLike, scale: float, scaling: InputScaling = BODY_LEVEL) -> NDArray[np.float32]:
-    """sqrt(counts / scale), compressed and cut as `scaling` says; float32, the shape of `image`.
+    """Return sqrt(counts / scale), compressed and clipped as in `scaling`; float32, the shape of `image`.
 
     Raises:
         ValueError: `scale` is not positive.
@@ -80,14 +83,14 @@ def network_inputs(
     scaling: InputScaling,
     scales: Mapping[str, float] | None = None,
 ) -> NDArray[np.float32]:
-    """The network's input channels in the order of `inputs`, each in units of its own body level.
+    """Compute the network's input channels in the order of `inputs`, each in units of its own body level.
 
     Args:
         anterior: (rows, columns) counts of the crop, or None.
-        posterior_mirrored: the same of the posterior view, mirrored into the anterior frame, or None.
-        inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), of one view that view itself.
-        scaling: the network's.
-        scales: `view_scales` of the region that the model was taught on, when another is read; None measures them here.
+        posterior_mirrored: counts of the posterior view, mirrored into the anterior frame, or None.
+        inputs: the network's channel names. "aggregate" is the sum of the views (Eq. 4), or the only view.
+        scaling: scaling of the network.
+        scales: `view_scales` of the region that the model was trained on, if another is read; None measures them here.
 
     Returns:
         (rows, columns, len(inputs)) float32; zeros in the channel of a missing view.
@@ -104,10 +107,11 @@ def network_inputs(
 
 
 def pad_to_divisor(inputs: NDArray[Any], network: NetworkConfig) -> NDArray[Any]:
-    """Inputs with air, zeros, below and to the right up to a size that the network takes.
+    """Zero-pad inputs below and to the right to a size that the network accepts.
 
     Args:
         inputs: (rows, columns, channels) of any size.
+        network: defines the divisor, see `pooling_divisor`.
     """
     divisor = pooling_divisor(network)
     rows, columns = inputs.shape[:2]
@@ -120,9 +124,9 @@ def view_scales(
     scaling: InputScaling,
     inputs: tuple[InputName, ...] = ("anterior", "posterior", "aggregate"),
 ) -> dict[str, float]:
-    """Body level of every channel of the views that exist.
+    """Return the body level of every channel for the views that exist.
 
-    Args and errors as in `network_inputs`; `inputs` are the channels wanted.
+    Arguments and errors as in `network_inputs`; `inputs` are the channels to measure.
     """
     views = _views(anterior, posterior_mirrored)
     return {name: body_scale(view, scaling) for name, view in views.items() if name in inputs}

@@ -1,4 +1,4 @@
-"""Layers of Keras that do in TensorFlow what Keras 3.15 does not. Imports Keras: import this inside functions only."""
+"""Keras layers with workarounds for Keras 3.15 on TensorFlow. Imports Keras: import this inside functions only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import keras
 
 @keras.saving.register_keras_serializable(package="SpectBoneMetSeg")
 class BilinearUpsampling(keras.layers.UpSampling2D):
-    """`UpSampling2D(interpolation="bilinear")`, in TensorFlow without its size check.
+    """`UpSampling2D(interpolation="bilinear")`, on TensorFlow without its size check.
 
-    Keras 3.15 compares the new size with zero in Python, which fails inside a `tf.function` whose image size is open.
+    Keras 3.15 compares the new size with zero in Python, which fails in a `tf.function` with a dynamic image size.
     """
 
     def __init__(self, size: int | tuple[int, int] = 2, **options: Any) -> None:
@@ -19,7 +19,7 @@ class BilinearUpsampling(keras.layers.UpSampling2D):
         super().__init__(size, **options)
 
     def call(self, inputs: Any) -> Any:
-        """(batch, rows, columns, channels) -> (batch, size[0] * rows, size[1] * columns, channels)."""
+        """Upsample (batch, rows, columns, channels) to (batch, size[0] * rows, size[1] * columns, channels)."""
         if keras.backend.backend() != "tensorflow":
             return super().call(inputs)
         import tensorflow as tf
@@ -31,14 +31,14 @@ class BilinearUpsampling(keras.layers.UpSampling2D):
 
 @keras.saving.register_keras_serializable(package="SpectBoneMetSeg")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """`BatchNormalization`, which in TensorFlow learns with TensorFlow's one operation for it.
+    """`BatchNormalization`, which on TensorFlow trains with TensorFlow's fused operation.
 
-    Keras 3.15 makes it of a dozen, each a pass over the features, which on a processor takes longer than the
-    convolutions do.
+    Keras 3.15 composes it of a dozen operations, each a pass over the features, which on a CPU takes longer than the
+    convolutions.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """(batch, rows, columns, channels) -> the same."""
+        """Normalise (batch, rows, columns, channels)."""
         if not training or self.synchronized or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf

@@ -1,9 +1,8 @@
-"""A Keras network as an ONNX graph, layer by layer; knows the layers of `architecture.py` and no others.
+"""Convert a Keras network to an ONNX graph, layer by layer; supports only the layers of `architecture.py`.
 
-Written here because Keras' own `model.export(format="onnx")` hands over to the converter of whatever Keras computes
-with (tf2onnx, jax2onnx, torch.onnx), and tf2onnx takes half a minute for what these few layers need a second for. No
-maintained library writes Keras 3 networks without one (keras2onnx ended with TensorFlow 2.3), and this writer gives
-the same file whatever the network was taught with.
+Keras' own `model.export(format="onnx")` calls the converter of its backend (tf2onnx, jax2onnx, torch.onnx), and tf2onnx
+takes half a minute where these few layers need a second. No maintained library converts Keras 3 networks independently
+of the backend (keras2onnx ended with TensorFlow 2.3); this module writes the same file for every backend.
 Keras and onnx are imported inside the functions.
 """
 
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["export_onnx", "onnx_bytes"]
 
-#: Understood by ONNX Runtime 1.18 and newer.
+#: Supported by ONNX Runtime 1.18 and newer.
 OPSET, IR_VERSION = 17, 8
-#: Keras keeps images as rows, columns, channels; ONNX as channels, rows, columns.
+#: Axis permutations: Keras stores (rows, columns, channels), ONNX (channels, rows, columns).
 TO_ONNX, TO_KERAS = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
 def export_onnx(model: ModelFolder) -> ModelFolder:
-    """Add model.onnx to a model, so that ONNX Runtime can read with it; needs Keras and the package onnx.
+    """Add model.onnx to a model, for ONNX Runtime; needs Keras and the package onnx.
 
     Raises:
         UserError: a package is missing, the model is damaged, or its folder cannot be written.
@@ -44,10 +43,10 @@ def export_onnx(model: ModelFolder) -> ModelFolder:
 
 
 def onnx_bytes(network: keras.Model) -> bytes:
-    """The ONNX file of a network that `architecture.build_network` made.
+    """Return the ONNX file of a network built by `architecture.build_network`.
 
     Raises:
-        ValueError: a layer that this file does not know.
+        ValueError: an unsupported layer.
     """
     import keras
     import onnx
@@ -58,7 +57,7 @@ def onnx_bytes(network: keras.Model) -> bytes:
     graph.names[id(image)] = graph.add("Transpose", ["counts"], perm=TO_ONNX)
 
     def write(layer: keras.Layer, *arguments: Any, **options: Any) -> Any:
-        # Keras hands over the layers in the order in which an image passes them.
+        # Keras calls this for the layers in topological order.
         output = layer(*arguments, **options)
         if type(layer).__name__ not in WRITERS:
             raise ValueError(f"{type(layer).__name__} has no ONNX form here")
@@ -70,7 +69,7 @@ def onnx_bytes(network: keras.Model) -> bytes:
     copy = keras.models.clone_model(
         network, input_tensors=image, clone_function=lambda layer: layer, call_function=write
     )
-    # Regions lie on a grid of half the size.
+    # Regions have half the resolution, hence dimensions of their own.
     named = dict(zip(("probability", "regions"), copy.outputs, strict=False))
     for name, tensor in named.items():
         graph.add("Transpose", [graph.names[id(tensor)]], name, perm=TO_KERAS)
@@ -92,18 +91,18 @@ def onnx_bytes(network: keras.Model) -> bytes:
 
 
 class _Graph:
-    """Nodes and constants as they come; every result has a name of its own."""
+    """Collects nodes and constants; every result has a unique name."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         #: Name of the ONNX result that stands for a Keras tensor, by the tensor's id.
         self.names: dict[int, str] = {}
-        #: The tensors themselves, so that no id is given twice.
+        #: References to the tensors, so that no id is reused.
         self.kept: list[Any] = []
 
     def add(self, operator: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
-        """A node; returns its result's name."""
+        """Add a node and return its result's name."""
         from onnx import helper
 
         output = output or f"t{len(self.nodes)}"
@@ -111,7 +110,7 @@ class _Graph:
         return output
 
     def constant(self, value: NDArray[Any]) -> str:
-        """A constant; returns its name."""
+        """Add a constant and return its name."""
         from onnx import numpy_helper
 
         name = f"c{len(self.constants)}"
@@ -123,8 +122,8 @@ def _conv(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     weights = np.asarray(layer.kernel).transpose(3, 2, 0, 1)
     parts = [*inputs, graph.constant(weights), *([graph.constant(np.asarray(layer.bias))] if layer.use_bias else [])]
     if (layer.padding != "same" and layer.kernel_size != (1, 1)) or layer.groups != 1:
-        raise ValueError(f"{layer.name} is a convolution of another kind")
-    # As TensorFlow pads images whose sides are multiples of the stride, which these are: the odd pixel comes last.
+        raise ValueError(f"{layer.name} is an unsupported convolution")
+    # TensorFlow's padding of images whose sides are multiples of the stride: the odd pixel comes last.
     reach = [
         rate * (size - 1) + 1 - step
         for size, rate, step in zip(layer.kernel_size, layer.dilation_rate, layer.strides, strict=True)
@@ -176,7 +175,7 @@ def _upsample(graph: _Graph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Resize", [*inputs, "", scales], **options)
 
 
-#: How each kind of layer is written, by its class.
+#: Writers of layers, by class name.
 WRITERS: dict[str, Callable[[_Graph, Any, list[str]], str]] = {
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,

@@ -1,4 +1,4 @@
-"""The model store: folders of weights with a card that says what they are, checked by SHA-256."""
+"""The model store: folders of weights and a card, verified by SHA-256."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.npz"
 ONNX_FILE = "model.onnx"
 
-#: Read when no model is named and it is shipped; otherwise the first one of `list_models`.
+#: Used if no model is named and it exists; otherwise the first one of `list_models`.
 DEFAULT_MODEL_NAME = "whole-body"
-#: Environment variable with the folder of the user's own models, instead of the system's place for them.
+#: Environment variable with the folder of the user's own models, instead of the system's default.
 MODELS_VARIABLE = "SPECTBONEMETSEG_MODELS"
 
 
@@ -44,7 +44,7 @@ class ModelFolder:
 
     @property
     def weights(self) -> Path:
-        """One float32 array per weight, named by the weight's path in the network."""
+        """The weights file: one float32 array per weight, named by the weight's path in the network."""
         return self.path / WEIGHTS_FILE
 
     @property
@@ -54,12 +54,12 @@ class ModelFolder:
 
 
 def shipped_models_folder() -> Path:
-    """Where the models that come with the program lie."""
+    """Return the folder of the models that are shipped with the program."""
     return resources_folder() / "Models"
 
 
 def user_models_folder() -> Path:
-    """Where the user's own models lie; the variable SPECTBONEMETSEG_MODELS may name another folder."""
+    """Return the folder of the user's own models; the variable SPECTBONEMETSEG_MODELS may name another one."""
     chosen = os.environ.get(MODELS_VARIABLE)
     try:
         if chosen:
@@ -68,15 +68,15 @@ def user_models_folder() -> Path:
 
         return platformdirs.user_data_path("SpectBoneMetSeg") / "models"
     except RuntimeError:
-        # No home directory (a container's bare user id): a place that holds nothing, so that shipped models still work.
+        # No home directory (a container's bare user id): a path that holds nothing, so that shipped models still work.
         return Path(os.devnull) / "models"
 
 
 def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
-    """The model in `folder`; reads its card only.
+    """Read the card of the model in `folder`.
 
     Raises:
-        UserError: no card, an unreadable one, or one for another version of this program.
+        UserError: no card, an invalid one, or one of a newer version of this program.
     """
     path = Path(folder)
     try:
@@ -94,28 +94,28 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
 
 
 def list_models() -> list[ModelFolder]:
-    """All readable models: the shipped ones by name, then the user's; of equal names only the first."""
+    """List all readable models: the shipped ones by name, then the user's; of equal names only the first."""
     found: dict[str, ModelFolder] = {}
     for store in (shipped_models_folder(), user_models_folder()):
         for card in sorted(store.glob(f"*/{CARD_FILE}")):
             try:
                 model = read_model(card.parent)
             except UserError:
-                # One broken folder must not hide the others; naming it says what is wrong.
+                # A damaged folder must not hide the others; `find_model` reports it.
                 continue
             found.setdefault(card.parent.name, model)
     return list(found.values())
 
 
 def default_model_name() -> str:
-    """The model read when none is named.
+    """Return the name of the model that is used if none is named.
 
     Raises:
-        UserError: there is no model at all.
+        UserError: there is no model.
     """
     stores = (shipped_models_folder(), user_models_folder())
     if any((store / DEFAULT_MODEL_NAME / CARD_FILE).is_file() for store in stores):
-        # Also when it is damaged: reading with another model must not happen unasked.
+        # Even if it is damaged: another model must not be used without notice.
         return DEFAULT_MODEL_NAME
     names = [model.path.name for model in list_models()]
     if not names:
@@ -124,10 +124,10 @@ def default_model_name() -> str:
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None = None) -> ModelFolder:
-    """A model by name (shipped, then the user's) or by the path of its folder; None for the default one.
+    """Find a model by name (shipped, then the user's) or by the path of its folder; None for the default one.
 
     Raises:
-        UserError: no such model (names those there are), or its card is unreadable.
+        UserError: no such model (the message lists the available ones), or its card is invalid.
     """
     wanted = os.fspath(name_or_path) if name_or_path else default_model_name()
     if MODEL_NAME.fullmatch(wanted):
@@ -160,7 +160,7 @@ def verify(model: ModelFolder) -> None:
 
 
 def load_network(model: ModelFolder) -> keras.Model:
-    """The verified Keras model with its weights.
+    """Load the verified Keras model with its weights.
 
     Raises:
         UserError: a damaged file, or weights that do not fit the card's network.
@@ -177,18 +177,21 @@ def load_network(model: ModelFolder) -> keras.Model:
 def save_model(
     network: keras.Model, config: NetworkConfig, card_fields: Mapping[str, Any], folder: str | os.PathLike[str]
 ) -> ModelFolder:
-    """Write a model folder, which appears whole or not at all; an existing model there is replaced.
+    """Write a model folder atomically; an existing model there is replaced.
 
     Args:
         network: built by `build_network(config)`.
-        config: its shape.
+        config: its architecture.
         card_fields: `ModelCard` fields; network, hash, creation time and preprocessing version are filled in here, the
             name is the folder's unless given.
         folder: where to write.
 
+    Returns:
+        The model as written.
+
     Raises:
         UserError: the folder holds something that is not a model, or cannot be written.
-        ValueError: fields no card has.
+        ValueError: unknown card fields.
     """
     target = Path(folder).absolute()
     check_target(target)
@@ -216,11 +219,11 @@ def save_model(
 
 
 def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
-    """Replace the card of a model, whole or not at all; its files stay.
+    """Replace the card of a model atomically; its other files stay.
 
     Raises:
         UserError: the card cannot be written.
-        ValueError: it tells of other files.
+        ValueError: its hashes are those of other files.
     """
     if (card.sha256, card.onnx_sha256) != (model.card.sha256, model.card.onnx_sha256):
         raise ValueError("a card with other hashes belongs to another model")
@@ -236,13 +239,15 @@ def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
 
 
 def check_target(folder: Path) -> None:
-    """Refuse a place where no model can be written, before any work.
+    """Check, before any work, that a model can be written to a folder.
 
     Raises:
-        UserError: a name that is no model's, or a folder that holds something else or more than a model.
+        UserError: an invalid model name, or a folder that holds other files than a model's.
     """
     if not MODEL_NAME.fullmatch(folder.name):
-        raise UserError(f"{str(folder)!r} is no name for a model folder; use letters, digits, '.', '_' and '-'.")
+        raise UserError(
+            f"{str(folder)!r} is not a valid name of a model folder; use letters, digits, '.', '_' and '-'."
+        )
     if not folder.exists():
         return
     contents = {item.name for item in folder.iterdir()} if folder.is_dir() else {""}
@@ -254,7 +259,7 @@ def check_target(folder: Path) -> None:
 
 
 def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
-    """Write model.onnx beside a model's weights, and its SHA-256 into the card.
+    """Write model.onnx into a model's folder, and its SHA-256 into the card.
 
     Raises:
         UserError: the folder cannot be written.
@@ -271,7 +276,7 @@ def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
 
 
 def copy_model(model: ModelFolder, folder: Path, card: ModelCard) -> ModelFolder:
-    """Copy a model's weights, and its ONNX form, with another card.
+    """Copy a model's weights and ONNX file, with another card.
 
     Raises:
         UserError: the folder holds something that is not a model, or cannot be written.
@@ -288,10 +293,10 @@ def copy_model(model: ModelFolder, folder: Path, card: ModelCard) -> ModelFolder
 
 
 def halve_model(model: ModelFolder, folder: Path) -> ModelFolder:
-    """Copy a model with its weights in 16 bits, half as large; its model.onnx is left out, since it holds other ones.
+    """Copy a model with float16 weights, half as large; without model.onnx, which holds the original weights.
 
     Raises:
-        UserError: weights that 16 bits cannot hold, or the folder cannot be written.
+        UserError: weights beyond the range of float16, or the folder cannot be written.
     """
     with np.load(model.weights, allow_pickle=False) as stored:
         halves = {name: stored[name].astype(np.float16) for name in stored.files}
@@ -308,10 +313,10 @@ def halve_model(model: ModelFolder, folder: Path) -> ModelFolder:
 
 
 def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
-    """Copy a verified model into the user's models; one of the same name there is replaced.
+    """Copy a verified model into the user's models; a model of the same name there is replaced.
 
     Raises:
-        UserError: not a model, damaged, or its name is that of a shipped model, which would hide it.
+        UserError: not a model, damaged, or its name is that of a shipped model, which takes precedence.
     """
     model = read_model(folder)
     verify(model)
@@ -325,7 +330,7 @@ def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
 
 
 def remove_model(name: str) -> Path:
-    """Delete a model from the user's models; returns the folder that is gone.
+    """Delete a model from the user's models, and return the deleted folder.
 
     Raises:
         UserError: no such model there, a shipped one, or it cannot be deleted.
@@ -333,7 +338,9 @@ def remove_model(name: str) -> Path:
     folder = user_models_folder() / name
     if not MODEL_NAME.fullmatch(name) or not (folder / CARD_FILE).is_file():
         shipped = (shipped_models_folder() / name / CARD_FILE).is_file() if MODEL_NAME.fullmatch(name) else False
-        why = "is shipped with the program and stays" if shipped else "is none of your own models; `models` lists them"
+        why = (
+            "is shipped with the program and stays" if shipped else "is not one of your own models; `models` lists them"
+        )
         raise UserError(f"{name!r} {why}.")
     try:
         shutil.rmtree(folder)
@@ -343,9 +350,13 @@ def remove_model(name: str) -> Path:
 
 
 def _read_weights(network: keras.Model, path: Path) -> None:
-    """Set every weight from the file; ValueError unless both hold exactly the same weights.
+    """Set every weight from the file.
 
-    Not Keras' own format: it changes with Keras' versions and leaves what it does not find untrained, with a warning.
+    Keras' own format is not used: it changes between versions, and loading it leaves missing weights untrained with
+    only a warning.
+
+    Raises:
+        ValueError: file and network do not hold exactly the same weights.
     """
     with np.load(path, allow_pickle=False) as arrays:
         if sorted(arrays.files) != sorted(weight.path for weight in network.weights):
@@ -368,11 +379,13 @@ def _replace_folder(
     what: str = "The model",
     remedy: str = "free some space or name another folder",
 ) -> None:
-    """Fill a temporary folder beside `target` by `write`, then rename it to `target`.
+    """Fill a temporary folder next to `target` by `write`, then rename it to `target`.
 
     Args:
-        what: of the sentence when that fails.
-        remedy: of the sentence when that fails.
+        target: the model folder.
+        write: writes the files into the folder that it gets.
+        what: subject of the error message.
+        remedy: remedy in the error message.
 
     Raises:
         UserError: it cannot be written; an earlier folder stays.

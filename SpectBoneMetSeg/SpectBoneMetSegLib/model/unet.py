@@ -1,7 +1,7 @@
-"""The peer: a plain U-Net (Ronneberger et al. 2015), built from the same settings as the paper's network.
+"""The network for comparison: a plain U-Net (Ronneberger et al. 2015), with the settings of the paper's network.
 
-As published: two 3x3 convolutions with ReLU a level, 2x2 max pooling, a 2x2 up-convolution and the skipped features on
-the way back. As is usual today and not published: zero padding keeps the size, and BatchNorm follows every convolution.
+As published: two 3x3 convolutions with ReLU per level, 2x2 max pooling, 2x2 up-convolutions and skip connections. Not
+as published, but usual today: zero padding keeps the size, and BatchNorm follows every convolution.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 
 def unet_features(image: Any, channels: tuple[int, ...], momentum: float) -> Any:
-    """Features at full resolution, (batch, rows, columns, channels[0]).
+    """Return features at full resolution, (batch, rows, columns, channels[0]).
 
     Args:
         image: Keras tensor; rows and columns are multiples of 2 ** len(channels).
-        channels: per level above the bottom; the bottom has twice the last.
+        channels: per level above the bottleneck; the bottleneck has twice the last.
         momentum: of BatchNorm's averages.
     """
     import keras

@@ -1,4 +1,4 @@
-"""A scan that looks like none that was learnt from is told; one like them is not."""
+"""A scan unlike the training set gets a warning; one like it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import ndimage
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.appearance import (
     APPEARANCE,
-    LEAST_TOGETHER,
+    LEAST_VIEWS,
     AppearanceProfile,
     appearance_profile,
     appearance_warnings,
@@ -31,7 +31,7 @@ def counts():
 
 
 @pytest.fixture(scope="module")
-def learnt(counts):
+def profile(counts):
     """Ranges of the sample with half to twice its counts, a little narrower and wider."""
     rng = np.random.default_rng(0)
     scans = [rng.poisson(counts * factor).astype(np.float32) for factor in (0.5, 0.7, 1.0, 1.4, 2.0)]
@@ -48,9 +48,9 @@ def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_e
         assert half[name] == pytest.approx(one[name], rel=0.06), name
 
 
-def test_a_scan_like_those_is_not_told(counts, learnt):
+def test_a_scan_like_those_is_not_told(counts, profile):
     another = np.random.default_rng(2).poisson(counts * 0.8).astype(np.float32)
-    assert appearance_warnings({"anterior": another}, SPACING, learnt, "case") == []
+    assert appearance_warnings({"anterior": another}, SPACING, profile, "case") == []
     assert appearance_warnings({"anterior": another}, SPACING, AppearanceProfile(), "case") == []
 
 
@@ -58,7 +58,7 @@ SPOILED = {
     "counts per pixel": lambda image: np.random.default_rng(3).binomial(image.astype(int), 0.03),
     "noise": lambda image: ndimage.gaussian_filter(image, 2),
     "sharpness": lambda image: image + 3 * (image - ndimage.gaussian_filter(image, 1.5)),
-    "brightest bone": lambda image: np.minimum(image, np.percentile(image, 97)),
+    "brightest to median bone": lambda image: np.minimum(image, np.percentile(image, 97)),
     "soft tissue": lambda image: np.sqrt(image * image.max()),
     "highest count": lambda image: np.minimum(image, np.percentile(image, 99)),
     "length of the body": lambda image: image[: len(image) // 2],
@@ -66,15 +66,15 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("what", SPOILED)
-def test_what_was_done_to_a_scan_is_told(what, counts, learnt):
-    [sentence] = appearance_warnings({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, learnt, "case")
-    assert what in sentence
-    assert sentence.startswith("The anterior view of case looks like no scan that the model learnt from: ")
+def test_what_was_done_to_a_scan_is_told(what, counts, profile):
+    [message] = appearance_warnings({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, profile, "case")
+    assert what in message
+    assert message.startswith("The anterior view of case is unlike the scans that the model was trained on: ")
 
 
-def test_a_body_at_the_wrong_pixel_size_is_told(counts, learnt):
-    [sentence] = appearance_warnings({"posterior": counts}, SPACING * 1.6, learnt, "case")
-    assert "of the body in cm" in sentence
+def test_a_body_at_the_wrong_pixel_size_is_told(counts, profile):
+    [message] = appearance_warnings({"posterior": counts}, SPACING * 1.6, profile, "case")
+    assert "of the body in cm" in message
 
 
 def test_nothing_but_air_has_no_appearance_and_ranges_of_nothing_are_empty():
@@ -84,7 +84,7 @@ def test_nothing_but_air_has_no_appearance_and_ranges_of_nothing_are_empty():
     assert appearance_profile([{}]) == AppearanceProfile()
 
 
-def views_with(slope, count=LEAST_TOGETHER + 10, seed=4):
+def views_with(slope, count=LEAST_VIEWS + 10, seed=4):
     """Appearances of which all figures are alike but soft tissue, which follows the contrast."""
     rng = np.random.default_rng(seed)
     scans = []
@@ -103,11 +103,11 @@ def test_usual_figures_that_never_came_together_are_told(counts):
     assert appearance_warnings({"anterior": counts}, SPACING, appearance_profile(scans), "case") == []
     odd = {**own, "contrast": own["contrast"] * 2, "tissue": own["tissue"] * 2}
     shifted = [{name: scan[name] * own[name] / odd[name] for name in APPEARANCE} for scan in scans]
-    [sentence] = appearance_warnings({"anterior": counts}, SPACING, appearance_profile(shifted), "case")
-    assert "did not come together" in sentence
-    assert "brightest bone by usual bone" in sentence
-    assert "soft tissue by bone" in sentence
-    few = appearance_profile(shifted[: LEAST_TOGETHER - 1])
+    [message] = appearance_warnings({"anterior": counts}, SPACING, appearance_profile(shifted), "case")
+    assert "is an unusual combination" in message
+    assert "ratio of brightest to median bone" in message
+    assert "ratio of soft tissue to bone" in message
+    few = appearance_profile(shifted[: LEAST_VIEWS - 1])
     assert few.mean == ()
     assert appearance_warnings({"anterior": counts}, SPACING, few, "case") == []
 
@@ -127,10 +127,10 @@ def test_looks_of_two_groups_hold_both():
     assert AppearanceProfile().merged_with(together) == AppearanceProfile()
 
 
-def test_a_card_keeps_what_was_learnt(learnt):
-    for looks in (learnt, appearance_profile(views_with(1.0))):
-        card = ModelCard("mine", NetworkConfig(), appearance=looks)
-        assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))).appearance == looks
+def test_a_card_keeps_what_was_learnt(profile):
+    for one in (profile, appearance_profile(views_with(1.0))):
+        card = ModelCard("mine", NetworkConfig(), appearance=one)
+        assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))).appearance == one
     assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).appearance == AppearanceProfile()
 
 

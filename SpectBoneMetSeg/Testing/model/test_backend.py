@@ -31,7 +31,7 @@ def test_the_variable_chooses(installed, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     assert backend.choose_backend() == "torch"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(UserError, match="KERAS_BACKEND=jax asks for JAX, which is not installed"):
+    with pytest.raises(UserError, match="KERAS_BACKEND=jax requests JAX, which is not installed"):
         backend.choose_backend()
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(UserError, match="KERAS_BACKEND=theano is unknown; choose one of tensorflow, torch, jax"):
@@ -42,7 +42,7 @@ def test_a_process_keeps_the_backend_it_has(monkeypatch):
     monkeypatch.setattr(backend, "active_backend", lambda: "torch")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert backend.choose_backend() == "torch"
-    with pytest.raises(UserError, match="computes with PyTorch already"):
+    with pytest.raises(UserError, match="uses PyTorch already"):
         backend.import_tensorflow()
 
 

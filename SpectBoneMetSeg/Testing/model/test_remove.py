@@ -17,7 +17,7 @@ def test_only_a_model_of_the_users_own_is_deleted(tmp_path, monkeypatch):
     assert remove_model("mine") == store / "mine"
     assert not (store / "mine").exists()
     for name in ("mine", "no-model", "../beside", str(beside), "", "."):
-        with pytest.raises(UserError, match="none of your own models"):
+        with pytest.raises(UserError, match="not one of your own models"):
             remove_model(name)
     assert beside.exists()
     assert (store / "no-model").exists()
