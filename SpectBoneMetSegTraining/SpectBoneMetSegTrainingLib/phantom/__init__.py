@@ -1,1 +1,1 @@
-"""The simulated hospital: patients, tracer, lesions and camera. Every scan made here is simulated."""
+"""The simulated hospital: patients, tracer uptake, lesions and gamma camera. All of its scans are simulated."""

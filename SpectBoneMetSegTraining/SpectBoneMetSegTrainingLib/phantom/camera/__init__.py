@@ -1,1 +1,1 @@
-"""From activity in the body to counts on the image."""
+"""The gamma camera: from activity in the body to counts in the image."""

@@ -1,4 +1,4 @@
-"""One acquisition with a gamma camera, as data: the camera, a patient's jerk, a piece of metal."""
+"""The parameters of one acquisition with a gamma camera: camera, patient movements and pieces of metal."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 @dataclass(frozen=True)
 class Camera:
-    """One acquisition.
+    """The parameters of one acquisition.
 
     Attributes:
         shape: (rows, columns).
         spacing: pixel edge, mm.
         counts: expected counts of the anterior view.
         top: S (mm) of the upper edge of the field, patient coordinates.
-        centre: R (mm) of its middle.
-        gap: mm between the patient and the collimator, anterior and posterior.
+        centre: R (mm) of the centre of the field.
+        gap: distance between the patient and the collimator, anterior and posterior, mm.
         scatter: scattered / primary counts.
-        scatter_width: factor on the length of the tail.
+        scatter_width: factor on the width of the scatter kernel.
         intrinsic: extra blur of the detector, FWHM mm.
         posterior_gain: sensitivity of the posterior detector relative to the anterior one.
-        posterior_shift: rows and columns by which the posterior view lies off, in the anterior frame: a single-head
-            camera acquires it later.
-        smoothing: sigma in pixels of a filter that the vendor applies to the counts; 0 for none.
-        unevenness: relative sensitivity of the detector's columns, one standard deviation.
-        views: the views that exist, anterior first.
-        heads: detectors, 1 or 2.
+        posterior_shift: rows and columns by which the posterior view is shifted in the anterior frame, because a
+            single-head camera acquires it later.
+        smoothing: sigma (pixels) of the vendor's smoothing filter; 0 for none.
+        unevenness: detector non-uniformity: standard deviation of the relative sensitivity of columns.
+        views: the views that were acquired, anterior first.
+        heads: number of detectors, 1 or 2.
         speed: of the table, cm/min.
         width: of the detector across the table, mm.
-        swept: first row and end (half open) over which it passed, None for all.
-        motion: see motion.py.
-        metal: see metal.py.
+        swept: first row and end (half open) of the sweep; None for all rows.
+        motion: the patient's movements, see motion.py.
+        metal: pieces of metal, see metal.py.
         enhancement: strength of the vendor's resolution recovery after noise suppression; 0 for none.
-        capture: counts that are white in an 8-bit capture; 0 for counts as they are.
-        ceiling: highest count that the archive keeps; 0 for none.
+        capture: counts that are white in an 8-bit capture; 0 where counts are kept.
+        ceiling: highest count that the archive stores; 0 for no limit.
     """
 
     shape: tuple[int, int]
@@ -64,7 +64,7 @@ class Camera:
 
     @property
     def seconds(self) -> float:
-        """Duration of the sweep."""
+        """Duration of the sweep, s."""
         first, end = self.swept or (0, self.shape[0])
         return (end - first) * self.spacing / 10 / self.speed * 60
 
@@ -77,7 +77,7 @@ class Metal:
         kind: for example "pacemaker".
         centre: R and S, mm.
         half_axes: mm.
-        angle: degrees of the first axis from R towards S.
+        angle: of the first axis from R towards S, degrees.
         transmission: share of the photons that pass.
     """
 
@@ -90,14 +90,14 @@ class Metal:
 
 @dataclass(frozen=True)
 class PatientMovement:
-    """One movement of the patient; the sweep runs from head to foot.
+    """One movement of the patient during the sweep, which runs from head to foot.
 
     Attributes:
-        row: row under the detector's upper edge at that moment; rows above are finished.
-        rows: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
-        columns: how far the patient moves, pixels of the anterior frame, towards the feet and to the right edge.
-        return_row: row at which the patient moves back, None to stay.
-        view: the view during which it happened; None for both, which a dual-head camera counts at once.
+        row: row under the detector's upper edge at the time of the movement; rows above it are complete.
+        rows: displacement towards the feet, pixels of the anterior frame.
+        columns: displacement towards the right edge, pixels of the anterior frame.
+        return_row: row at which the patient moves back; None if the patient does not.
+        view: the view during which the patient moved; None for both, which a dual-head camera acquires together.
     """
 
     row: float

@@ -1,4 +1,4 @@
-"""What distinguishes one hospital's cameras from another's: matrices, counts, sharpness, processing, archives."""
+"""The cameras of a hospital: matrices, counts, resolution, processing and archive."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Counts of the anterior view: limits, sigma of the logarithm.
+#: Counts of the anterior view: limits, and sigma of the logarithm.
 COUNTS, COUNTS_SIGMA = (0.7e6, 4.0e6), 0.29
-#: Highest count that an archive of 8 bits keeps.
+#: Highest count in an 8-bit archive.
 CEILING = 255
-#: Rows of a field: as many as a tall patient needs at the pixel size.
+#: Possible numbers of rows; the smallest that covers MINIMUM_LENGTH_MM is used.
 ROWS, MINIMUM_LENGTH_MM = (1024, 768, 512), 2150.0
 
 
 @dataclass(frozen=True)
 class CameraProfile:
-    """How a hospital acquires and keeps its scans.
+    """How a hospital acquires and stores its scans; ranges are lower and upper limit.
 
     Attributes:
-        matrices: pixel edge (mm), columns and how often.
+        matrices: pixel edge (mm), number of columns and share of the scans.
         counts: median of the anterior view.
-        posterior_gain: mean and sigma of the posterior detector's sensitivity relative to the anterior one: it looks
-            through the table.
+        posterior_gain: mean and sigma of the sensitivity of the posterior detector, which is behind the table, relative
+            to the anterior one.
         single_head: share of scans with one detector.
-        intrinsic: extra blur, FWHM mm.
-        scatter: over primary counts.
+        intrinsic: range of the extra blur, FWHM mm.
+        scatter: range of scattered / primary counts.
         smoothed: share of scans that a vendor's filter smoothed.
-        enhanced: share that one sharpened.
-        clipped: share of scans that are no captures whose counts end at CEILING.
+        enhanced: share of scans that a vendor's filter sharpened.
+        clipped: share of scans, captures excluded, whose counts are clipped at CEILING.
     """
 
     matrices: tuple[tuple[float, int, float], ...]
@@ -42,7 +42,7 @@ class CameraProfile:
     clipped: float = 0.28
 
 
-#: Many hospitals: pixels of 1.8-4.8 mm, a good share of 2.8 mm.
+#: A mixture of hospitals: pixels of 1.8-4.8 mm, many of 2.8 mm.
 USUAL = CameraProfile(
     (
         *((1.8, 512, 0.05), (2.0, 512, 0.05), (2.0, 256, 0.03), (2.16, 256, 0.06), (2.21, 256, 0.08)),
@@ -51,7 +51,7 @@ USUAL = CameraProfile(
     ),
     1.45e6,
 )
-#: Another hospital: few counts, old and less sharp cameras, more scatter, filtered scans, no 8-bit archive.
+#: Another hospital: fewer counts, cameras of lower resolution, more scatter, filtered scans, no 8-bit archive.
 SITE_B = CameraProfile(
     ((2.21, 256, 0.6), (3.9, 256, 0.4)),
     1.0e6,
@@ -68,7 +68,7 @@ SITE_B = CameraProfile(
 def draw_matrix(
     rng: np.random.Generator, profile: CameraProfile, shape: tuple[int, int] | None, spacing: float | None
 ) -> tuple[tuple[int, int], float]:
-    """Rows, columns and pixel edge; what is given stays."""
+    """Draw rows and columns, and the pixel edge (mm); a given `shape` or `spacing` is kept."""
     sizes, columns, share = np.array(profile.matrices).T
     number = int(rng.choice(len(sizes), p=share / share.sum()))
     pixel = float(sizes[number]) if spacing is None else spacing

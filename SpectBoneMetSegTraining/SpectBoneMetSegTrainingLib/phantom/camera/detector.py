@@ -1,6 +1,6 @@
-"""From the expected image to the numbers in a file: uneven detectors, Poisson counts, what vendors do to them.
+"""From the expected image to the stored counts: detector non-uniformity, Poisson noise and vendors' processing.
 
-Vendors' filters, resolution recovery with noise suppression, and screen captures leave noise that is not Poisson.
+After vendors' filters, resolution recovery with noise suppression, or screen capture, the noise is no longer Poisson.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 
+#: Expected stray counts per pixel.
 OUTSIDE_COUNTS = 0.2
-#: Distance of photomultiplier tubes, mm; the sweep smears their pattern along the rows, so that columns remain.
+#: Range of the distance of photomultiplier tubes, mm. The sweep averages their pattern along the rows, so that only a
+#: pattern of columns remains.
 TUBE_MM = (55.0, 75.0)
 
 
 def apply_nonuniformity(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
-    """The image as the detector's uneven columns see it: a slow drift and the pattern of the tubes in equal parts."""
+    """Apply the non-uniform sensitivity of detector columns: a slow drift and the tubes' pattern in equal parts."""
     from scipy import ndimage
 
     count = image.shape[1]
@@ -32,10 +34,7 @@ def apply_nonuniformity(image: Image, camera: Camera, rng: np.random.Generator) 
 
 
 def field_of_view(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an image of this shape over which the detector passed.
-
-    What lies outside holds nothing, not even stray counts.
-    """
+    """Return the rows and columns of an image over which the detector passed; outside there are no counts at all."""
     first, end = camera.swept or (0, shape[0])
     beyond = max((shape[1] - camera.width / camera.spacing) / 2, 0.0)
     left = min(round(beyond), (shape[1] - 1) // 2)
@@ -43,7 +42,7 @@ def field_of_view(camera: Camera, shape: tuple[int, ...]) -> tuple[slice, slice]
 
 
 def mask_to_field(image: Image, camera: Camera) -> Image:
-    """The image (rows, columns), zero where the detector never was."""
+    """Set the image (rows, columns) to 0 outside the detector's field of view."""
     inside = field_of_view(camera, image.shape)
     cut = np.zeros_like(image)
     cut[inside] = image[inside]
@@ -51,10 +50,10 @@ def mask_to_field(image: Image, camera: Camera) -> Image:
 
 
 def detect_counts(expected: Image, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """What the file holds of an expected image (rows, columns).
+    """Draw the stored counts of an expected image (rows, columns).
 
-    Poisson counts, stray ones outside the body included, then the vendor's filter, enhancement and capture or the
-    archive's ceiling, as the camera has them.
+    Poisson counts, including stray counts outside the body, pass the vendor's filter, the enhancement, and the capture
+    or the archive's limit, as the camera defines them.
     """
     inside = field_of_view(camera, expected.shape)
     counts = np.zeros(expected.shape, np.float32)
@@ -73,30 +72,30 @@ def detect_counts(expected: Image, camera: Camera, rng: np.random.Generator) -> 
 
 
 def enhance(counts: Image, strength: float) -> Image:
-    """Noise suppression, then resolution recovery, as vendors' processing of planar scans does in one form or other.
+    """Apply noise suppression and resolution recovery, as vendors' software for planar scans does.
 
-    A local Wiener filter after Lee (IEEE Trans. PAMI 2, 1980) keeps of each pixel's difference from its surroundings
-    the share that Poisson noise does not explain; an unsharp mask of this strength follows. Whole counts, about the
-    same total.
+    A local Wiener filter (Lee, IEEE Trans. PAMI 2, 1980) keeps the share of each pixel's difference from its
+    surroundings that Poisson noise does not explain. An unsharp mask of this strength follows. The result has whole
+    counts and about the same total.
     """
     from scipy import ndimage
 
     width = 2.0
     mean = ndimage.gaussian_filter(counts, width)
     variance = ndimage.gaussian_filter(counts * counts, width) - mean * mean
-    # The window holds 4 pi sigma^2 pixels' worth of noise; its variance falls short by one of them.
+    # The window averages 4 pi sigma^2 independent pixels, so its variance is too small by one part in as many.
     noise = mean * (1 - 1 / (4 * np.pi * width**2))
     share = np.clip(1 - noise / np.maximum(variance, 1e-6), 0, 1)
-    # What is kept at edges and foci is filtered a little too, or they would stand out as grainy islands.
+    # The kept part is smoothed slightly, otherwise edges and foci would be grainy islands.
     kept = ndimage.gaussian_filter(counts, 0.7) - mean
     calm = mean + ndimage.gaussian_filter(share, 1.5) * kept
     sharp = np.clip(calm + np.float32(strength) * (calm - ndimage.gaussian_filter(calm, 2.0)), 0, None)
     total = float(counts.sum(dtype=np.float64))
-    # Rounding empties the air, so the rest is raised a little to hold the total.
+    # Rounding removes counts in air; the remaining counts are scaled to keep the total.
     whole = float(np.rint(sharp).sum(dtype=np.float64))
     return np.asarray(np.rint(sharp * np.float32(total / whole)) if whole > 0 else np.rint(sharp))
 
 
 def quantise(counts: Image, white: float) -> Image:
-    """An 8-bit capture: grey values 0-255 with `white` counts and more at 255."""
+    """Return the grey values (0-255) of an 8-bit capture; `white` counts and more become 255."""
     return np.rint(np.minimum(counts, white) * np.float32(255 / white))

@@ -1,6 +1,7 @@
-"""Activity where no organ is: injection site, extravasation, urine in the ureters, on skin and clothes, in a bag.
+"""Activity outside the organs: injection site, extravasation, urine in ureters, on skin and clothes, and in a bag.
 
-Drawn per scan, on the posed person of the day. Rates and amounts are ours and wide.
+It is drawn for every scan, on the person in the posture of the scan. Rates and amounts are assumptions, with a wide
+range.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from .acquisition import Camera
 from .detector import Image
 from .optics import DepthSlabs, splat
 
+#: Share of scans with a visible injection site, with urine near the groin, with urine on the trunk, and with a urine
+#: bag; EXTRAVASATION is the share of the visible injection sites with extravasation.
 INJECTION_SEEN, EXTRAVASATION, URINE, URINE_ON_TRUNK, URINE_BAG = 0.6, 0.12, 0.1, 0.015, 0.015
-#: A side's renal pelvis that stands out from its kidney, a ureter of which something is seen.
+#: Probability, for each side, of a hot renal pelvis and of a visible ureter.
 RENAL_PELVIS, URETER = 0.25, 0.18
-CLOUD = 250  # points a spot is made of
+#: Number of points that represent a spot.
+CLOUD = 250
 
-#: A right ureter in the atlas (R, A, S; mm): along the psoas, over the iliac vessels, round the pelvis to the bladder.
+#: A right ureter (R, A, S; mm, atlas): along the psoas, over the iliac vessels, around the pelvis to the bladder.
 URETER_MM = (
     *((42.0, -130.0, 180.0), (36.0, -105.0, 120.0), (34.0, -85.0, 60.0), (44.0, -90.0, 10.0)),
     *((52.0, -95.0, -40.0), (24.0, -68.0, -82.0)),
@@ -35,13 +39,13 @@ Point = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Spot:
-    """A blurred blob of activity.
+    """A Gaussian spot of activity.
 
     Attributes:
         centre: RAS mm.
-        widths: standard deviations along R, A, S, mm.
         amount: activity, in concentration of soft tissue x cm3.
-        kind: "injection" for the injection site itself, "" for everything else.
+        widths: standard deviations along R, A, S, mm.
+        kind: "injection" for the injection site itself, otherwise "".
     """
 
     centre: tuple[float, float, float]
@@ -51,7 +55,7 @@ class Spot:
 
 
 def draw_extraneous_activity(person: Person, rng: np.random.Generator) -> list[Spot]:
-    """What lies beside the organs on this day; often only the injection site, often nothing."""
+    """Draw the extraneous activity of one scan: often only the injection site, often nothing."""
     spots: list[Spot] = []
     if rng.random() < INJECTION_SEEN:
         spots += _injection(person, rng)
@@ -59,15 +63,15 @@ def draw_extraneous_activity(person: Person, rng: np.random.Generator) -> list[S
     if rng.random() < URINE:
         spots += _urine(person, rng)
     if rng.random() < URINE_ON_TRUNK:
-        place = np.array([rng.uniform(-110, 110), 0, rng.uniform(60, 320)])
-        spots += _blobs(person, rng, place, int(rng.integers(1, 4)), 25)
+        centre = np.array([rng.uniform(-110, 110), 0, rng.uniform(60, 320)])
+        spots += _blobs(person, rng, centre, int(rng.integers(1, 4)), 25)
     if rng.random() < URINE_BAG:
         spots += _bag(person, rng)
     return spots
 
 
 def spot_activity(spots: list[Spot], camera: Camera, depths: DepthSlabs, rng: np.random.Generator) -> Image:
-    """Activity per (slab, row, column) of the spots, anterior frame; zero without spots."""
+    """Return the activity (slabs, rows, columns) of the spots, anterior frame; zero without spots."""
     if not spots:
         return np.zeros((len(depths.centres), *camera.shape), np.float32)
     points = [np.array(spot.centre) + rng.normal(size=(CLOUD, 3)) * spot.widths for spot in spots]
@@ -83,17 +87,17 @@ def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
     hand, wrist = _joint(person, f"{side} hand", 0.5), _joint(person, f"{side} radius", 0.0)
     elbow, shoulder = _joint(person, f"{side} radius", 1.0), _joint(person, f"{side} humerus", 1.0)
     site = str(rng.choice(["hand", "wrist", "elbow"], p=(0.45, 0.2, 0.35)))
-    place = {"hand": (hand + wrist) / 2, "wrist": wrist, "elbow": elbow}[site] + rng.normal(0, (6, 6, 0))
-    # Veins lie under the skin: on the side that faces the camera or away from it.
-    place[1] += rng.uniform(-10, 18)
+    position = {"hand": (hand + wrist) / 2, "wrist": wrist, "elbow": elbow}[site] + rng.normal(0, (6, 6, 0))
+    # Veins are under the skin, on the anterior or posterior side.
+    position[1] += rng.uniform(-10, 18)
     amount = float(np.exp(rng.normal(5.4, 1.3)))
     if rng.random() > EXTRAVASATION:
-        return [_spot(place, amount, rng.uniform(4, 9, 3), "injection")]
+        return [_spot(position, amount, rng.uniform(4, 9, 3), "injection")]
     amount *= float(rng.uniform(3, 15))
     kinds = ("injection", "", "")
-    spots = [_spot(place + rng.normal(0, 6, 3), amount / 3, rng.uniform(6, 14, 3), kind) for kind in kinds]
+    spots = [_spot(position + rng.normal(0, 6, 3), amount / 3, rng.uniform(6, 14, 3), kind) for kind in kinds]
     if rng.random() < 0.7:
-        spots += _vein(place, elbow, shoulder, amount * float(rng.uniform(0.005, 0.06)), rng)
+        spots += _vein(position, elbow, shoulder, amount * float(rng.uniform(0.005, 0.06)), rng)
     inside = -30.0 if side == "right" else 30.0
     for _ in range(int(rng.integers(0, 3))):
         node = shoulder + np.array([inside, 0.0, -45.0]) + rng.normal(0, (8, 8, 12))
@@ -102,19 +106,19 @@ def _injection(person: Person, rng: np.random.Generator) -> list[Spot]:
 
 
 def _joint(person: Person, bone: str, end: float) -> Point:
-    """Mean of the points at one end of an arm bone (0 far from the trunk .. 1 near), RAS mm in today's posture."""
+    """Return the mean (RAS mm, posed) of the points at one end of an arm bone: 0 is distal, 1 is proximal."""
     index = bone_points(bone)
     height = person.atlas_bones[index, 2]
     low, high = np.quantile(height, (max(end - 0.06, 0.0), min(end + 0.06, 1.0)))
     return np.asarray(person.bones[index[(height >= low) & (height <= high)]].mean(0).astype(np.float64))
 
 
-def _vein(place: Point, elbow: Point, shoulder: Point, amount: float, rng: np.random.Generator) -> list[Spot]:
-    """A winding streak up the arm: short pieces of uneven strength, some missing, fainter towards the shoulder."""
-    path = [place, elbow, shoulder] if np.linalg.norm(place - elbow) > 40 else [place, shoulder]
+def _vein(injection: Point, elbow: Point, shoulder: Point, amount: float, rng: np.random.Generator) -> list[Spot]:
+    """Draw a tortuous vein up the arm: short pieces of varying activity, some missing, fainter near the shoulder."""
+    path = [injection, elbow, shoulder] if np.linalg.norm(injection - elbow) > 40 else [injection, shoulder]
     pieces = np.concatenate([np.linspace(one, two, 20, endpoint=False) for one, two in pairwise(path)])
     along = np.linspace(0, 1, len(pieces))
-    # Off the bone in the middle, back at both ends.
+    # The vein leaves the bone in the middle and returns at both ends.
     bend = rng.normal(0, 14, 3) * np.sin(np.pi * along)[:, None]
     bend += rng.normal(0, 5, 3) * np.sin(2 * np.pi * (along * rng.uniform(1, 3) + rng.random()))[:, None]
     strength = np.exp(-along * rng.uniform(0.5, 2.5) + rng.normal(0, 0.7, len(pieces)))
@@ -128,7 +132,7 @@ def _vein(place: Point, elbow: Point, shoulder: Point, amount: float, rng: np.ra
 
 
 def _urinary_tract(person: Person, rng: np.random.Generator) -> list[Spot]:
-    """Urine that waits in a renal pelvis or in pieces of a ureter; not on the side of a missing kidney."""
+    """Draw urine in the renal pelves and in pieces of the ureters, except on the side of a missing kidney."""
     spots: list[Spot] = []
     for side in ("right", "left"):
         pelvis, ureter = rng.random() < RENAL_PELVIS, rng.random() < URETER
@@ -142,58 +146,58 @@ def _urinary_tract(person: Person, rng: np.random.Generator) -> list[Spot]:
             for _ in range(int(rng.integers(1, 4))):
                 first = int(rng.integers(0, len(path) - 3))
                 piece = path[first : first + int(rng.integers(3, 9))]
-                spots += [_spot(place, amount / 12, (2.5, 2.5, 6.0)) for place in piece]
+                spots += [_spot(position, amount / 12, (2.5, 2.5, 6.0)) for position in piece]
     return spots
 
 
 @lru_cache(maxsize=2)
 def _ureter_points(side: str) -> NDArray[np.int64]:
-    """(k,) indices of the tissue points along a ureter, from the renal pelvis to the bladder."""
+    """Return the indices (k,) of the tissue points along a ureter, from the renal pelvis to the bladder."""
     heights = np.linspace(URETER_MM[0][2], URETER_MM[-1][2], 30)
     knots = np.array(URETER_MM)
     path = np.stack([np.interp(-heights, -knots[:, 2], knots[:, axis]) for axis in range(3)], 1)
     path[:, 0] *= 1 if side == "right" else -1
     points = load_body().points
-    return np.array([int(np.argmin(((points - place) ** 2).sum(1))) for place in path.astype(np.float32)])
+    return np.array([int(np.argmin(((points - point) ** 2).sum(1))) for point in path.astype(np.float32)])
 
 
 def _urine(person: Person, rng: np.random.Generator) -> list[Spot]:
-    """Irregular blobs on the skin or clothes about the groin and the thighs."""
+    """Draw irregular urine contamination on skin or clothes near groin and thighs."""
     side = rng.uniform(-110, 110) if rng.random() < 0.6 else rng.normal(0, 20)
-    place = np.array([side, 0.0, rng.uniform(-300, -70)])
-    return _blobs(person, rng, place, int(rng.integers(1, 7)), float(rng.uniform(8, 30)))
+    centre = np.array([side, 0.0, rng.uniform(-300, -70)])
+    return _blobs(person, rng, centre, int(rng.integers(1, 7)), float(rng.uniform(8, 30)))
 
 
-def _blobs(person: Person, rng: np.random.Generator, place: Point, count: int, scatter: float) -> list[Spot]:
-    """Blobs of one stain, scattered over the skin in front or behind."""
+def _blobs(person: Person, rng: np.random.Generator, centre: Point, count: int, scatter: float) -> list[Spot]:
+    """Draw the spots of one contamination, scattered over the anterior or posterior skin around `centre`."""
     amount = float(np.exp(rng.normal(5.0, 0.9)))
     front = rng.random() < 0.75
-    flesh = person.tissues[person.tissue_present & (person.tissue == TISSUES.index("soft tissue"))]
+    soft_tissue = person.tissues[person.tissue_present & (person.tissue == TISSUES.index("soft tissue"))]
     spots = []
     for share in rng.dirichlet(np.ones(count)):
-        spot = place + rng.normal(0, scatter, 3)
-        skin = _skin(flesh, float(spot[0]), float(spot[2]), front)
+        spot = centre + rng.normal(0, scatter, 3)
+        skin = _skin(soft_tissue, float(spot[0]), float(spot[2]), front)
         if skin is not None:
             spot[1] = skin
             spots.append(_spot(spot, amount * float(share), (rng.uniform(3, 14), 2.0, rng.uniform(3, 14))))
     return spots
 
 
-def _skin(flesh: NDArray[np.float32], right: float, up: float, front: bool) -> float | None:
-    """A (mm) of the skin over a place, None where no flesh (n, 3) is."""
-    near = flesh[(np.abs(flesh[:, 0] - right) < 8) & (np.abs(flesh[:, 2] - up) < 8), 1]
+def _skin(soft_tissue: NDArray[np.float32], right: float, up: float, front: bool) -> float | None:
+    """Return A (mm) of the skin over a position (R, S; mm), None where there is no soft tissue (n, 3)."""
+    near = soft_tissue[(np.abs(soft_tissue[:, 0] - right) < 8) & (np.abs(soft_tissue[:, 2] - up) < 8), 1]
     if not len(near):
         return None
     return float(near.max() + 4) if front else float(near.min() - 4)
 
 
 def _bag(person: Person, rng: np.random.Generator) -> list[Spot]:
-    """A urine bag beside a leg, with the tube from the catheter."""
+    """Draw a urine bag next to a leg, with the tube from the catheter."""
     side, sign = ("right", 1.0) if rng.random() < 0.5 else ("left", -1.0)
     legs = person.bones[bone_points(f"{side} femur")]
     height = float(rng.uniform(np.quantile(legs[:, 2], 0.05), np.quantile(legs[:, 2], 0.5)))
-    flesh = person.tissues[np.abs(person.tissues[:, 2] - height) < 10]
-    thigh = flesh[np.abs(flesh[:, 0] - legs[:, 0].mean()) < 130]
+    soft_tissue = person.tissues[np.abs(person.tissues[:, 2] - height) < 10]
+    thigh = soft_tissue[np.abs(soft_tissue[:, 0] - legs[:, 0].mean()) < 130]
     edge = float((thigh[:, 0] * sign).max()) if len(thigh) else 130.0
     bag = np.array([sign * (edge + rng.uniform(20, 40)), float(legs[:, 1].mean()) - 20, height])
     amount = float(np.exp(rng.normal(6.8, 0.7)))

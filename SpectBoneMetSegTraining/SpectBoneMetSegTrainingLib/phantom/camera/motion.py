@@ -1,4 +1,4 @@
-"""The patient's motion during the sweep, and the views of a single-head camera that do not lie on each other."""
+"""Patient motion during the sweep, and the shift between the two views of a single-head camera."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 
-#: Length of the detector along the table. Every row is counted while the detector passes over it, so a movement doubles
-#: the rows under the detector at that moment and shifts those still to come.
+#: Length of the detector along the table. Every row is acquired while the detector passes over it, so a movement shows
+#: the rows under the detector twice and shifts the rows still to come.
 DETECTOR_MM = 380.0
+#: Share of scans with patient motion.
 MOTION_SHARE = 0.08
 
 
@@ -41,7 +42,7 @@ def draw_motion(
         for _ in range(1 + int(rng.random() < 0.25)):
             row = float(rng.uniform(rows[0] - 0.5 * DETECTOR_MM / spacing, rows[0] + 0.75 * (rows[1] - rows[0])))
             length = float(np.clip(rng.lognormal(np.log(8), 0.4), 4, 20)) / spacing
-            # Across the table is easier than along it.
+            # Patients move across the table more easily than along it.
             angle = float(rng.normal(0, 0.6)) + (np.pi if rng.random() < 0.5 else 0.0)
             back = row + float(rng.uniform(60, 500)) / spacing if rng.random() < 0.5 else None
             down, across = round(length * np.sin(angle)), round(length * np.cos(angle))
@@ -50,10 +51,10 @@ def draw_motion(
 
 
 def apply_motion(image: Image, camera: Camera, view: str) -> Image:
-    """A view's expected image (rows, columns), or a lesion's share of it, counted while the patient moved.
+    """Apply the patient's movements to a view's expected image (rows, columns), or a lesion's share of it.
 
-    A pure sum of shifted copies: each row mixes the patient's places by the share of its counting time spent there.
-    What moves out of the field is lost.
+    The result is a weighted sum of shifted copies: each row mixes the patient's positions by their share of the row's
+    acquisition time. Counts that move out of the field are lost.
     """
     movements = [movement for movement in camera.motion if movement.view in (None, view)]
     if not movements:
@@ -66,9 +67,9 @@ def apply_motion(image: Image, camera: Camera, view: str) -> Image:
     ]
     steps.sort()
     reach = DETECTOR_MM / camera.spacing
-    place = np.arange(image.shape[0])
-    # Share of a row's counting time before each step: 0 for finished rows, 1 for rows still to come.
-    late = [np.ones(len(place)), *(np.clip((place - row) / reach, 0, 1) for row, _, _ in steps), np.zeros(len(place))]
+    rows = np.arange(image.shape[0])
+    # Share of a row's acquisition time after each step: 0 for complete rows, 1 for rows still to come.
+    late = [np.ones(len(rows)), *(np.clip((rows - row) / reach, 0, 1) for row, _, _ in steps), np.zeros(len(rows))]
     result = np.zeros_like(image, np.float32)
     down = across = 0
     for number in range(len(steps) + 1):
@@ -81,12 +82,12 @@ def apply_motion(image: Image, camera: Camera, view: str) -> Image:
 
 
 def apply_view_shift(image: Image, camera: Camera, view: str) -> Image:
-    """The view moved by the camera's shift (posterior only), zero where nothing came from."""
+    """Shift the posterior view by the camera's shift, with zeros at the border; the anterior view is not changed."""
     return image if view != "posterior" else translate(image, *camera.posterior_shift)
 
 
 def translate(image: Image, rows: int, columns: int) -> Image:
-    """The image (rows, columns) moved down and to the right by whole pixels, zero where nothing came from."""
+    """Translate the image (rows, columns) down and to the right by whole pixels, with zeros at the border."""
     if (rows, columns) == (0, 0):
         return image
     moved = np.zeros_like(image)

@@ -1,8 +1,9 @@
-"""What the collimator sees: depth slabs -> attenuation -> depth-dependent blur -> scatter.
+"""Projection through the collimator: depth slabs -> attenuation -> depth-dependent blur -> scatter.
 
 Resolution, attenuation and scatter follow published values for a low-energy high-resolution (LEHR) collimator at 140
-keV: FWHM 4.0/5.2/7.4/9.1/11.2 mm at 0/5/10/15/20 cm; 0.15/cm in tissue, 0.045/cm in lung, about 0.20/cm in bone, about
-1/cm in the alloys of a hip prosthesis; scatter 30-60 % of the primary counts in a 20 % window with a long tail.
+keV. FWHM is 4.0/5.2/7.4/9.1/11.2 mm at 0/5/10/15/20 cm. Attenuation is 0.15/cm in tissue, 0.045/cm in lung, about
+0.20/cm in bone and about 1/cm in the alloys of a hip prosthesis. Scatter is 30-60 % of the primary counts in a 20 %
+window, with a long tail.
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 
+#: Distance from the collimator (mm) and FWHM there (mm).
 FWHM_MM = ((0.0, 4.0), (50.0, 5.2), (100.0, 7.4), (150.0, 9.1), (200.0, 11.2), (400.0, 20.0))
+#: Attenuation of tissue and lung, and of bone beyond that of tissue, 1/cm.
 MU_TISSUE, MU_LUNG, MU_BONE_EXTRA = 0.15, 0.045, 0.05
-#: Between titanium (0.7/cm) and cobalt-chromium (1.4/cm), over the tissue that is counted at the same place.
+#: Attenuation of metal beyond that of tissue, 1/cm: between titanium (0.7/cm) and cobalt-chromium (1.4/cm).
 MU_METAL_EXTRA = 0.85
+#: Thickness of a depth slab.
 SLAB_MM = 15.0
-#: Scatter is worked out on a grid so many times coarser than the camera's.
+#: Scatter is computed on a grid that is coarser than the camera's by this factor.
 SCATTER_COARSE = 4
 
 
 @dataclass(frozen=True)
 class DepthSlabs:
-    """The patient cut into depth slabs, back (index 0) to front.
+    """The depth slabs of a patient, from back (index 0) to front.
 
     Attributes:
-        centres: (slabs,) A mm.
-        transmission: {view: (slabs, rows, columns)} fraction that reaches the detector.
-        distance: {view: (slabs,)} mm from slab to collimator.
+        centres: (slabs,) A of the slabs, mm.
+        transmission: {view: (slabs, rows, columns)} share of the photons that reaches the detector.
+        distance: {view: (slabs,)} distance from slab to collimator, mm.
     """
 
     centres: NDArray[np.float64]
@@ -46,11 +50,11 @@ class DepthSlabs:
 
 
 def make_depth_slabs(person: Person, camera: Camera) -> DepthSlabs:
-    """Attenuation of every slab towards both detectors; points without volume are not there."""
+    """Compute the transmission from every slab to both detectors; points with volume 0 are ignored."""
     from scipy import ndimage
 
-    there = person.tissues[person.tissue_volume > 0, 1]
-    low, high = float(there.min()), float(there.max())
+    occupied = person.tissues[person.tissue_volume > 0, 1]
+    low, high = float(occupied.min()), float(occupied.max())
     count = max(2, int(np.ceil((high - low) / SLAB_MM)))
     centres: NDArray[np.float64] = np.asarray(low + (np.arange(count) + 0.5) * SLAB_MM, np.float64)
     mu = np.array([MU_LUNG if name == "lung" else MU_TISSUE for name in TISSUES])[person.tissue]
@@ -79,15 +83,20 @@ def splat(
     shape: tuple[int, int],
     coarse: int = 1,
 ) -> Image:
-    """Sum weighted points into (slabs, rows, columns) of the anterior frame, bilinear in the plane.
+    """Add weighted points to a volume (slabs, rows, columns) in the anterior frame, bilinearly within each slab.
 
-    `shape` and `coarse` choose a grid `coarse` times coarser than the camera's. Weights outside the field are lost;
-    points of weight 0 are passed over.
+    Args:
+        points: (n, 3) RAS mm.
+        weights: (n,) activity; weights outside the field are lost.
+        camera: defines the field.
+        centres: (slabs,) A of the slabs, mm.
+        shape: rows and columns of the result.
+        coarse: pixel edge of the result / pixel edge of the camera.
     """
     pixel = camera.spacing * coarse
     columns = (camera.centre - points[:, 0]) / pixel + camera.shape[1] / (2 * coarse) - 0.5
     rows = (camera.top - points[:, 2]) / pixel - 0.5
-    # Half a pixel beyond the edge a point still reaches in; the frame of one pixel round the box takes the other half.
+    # A point up to one pixel beyond the edge contributes; a border of one pixel around the box takes the rest.
     kept = (weights != 0) & (rows > -1) & (rows < shape[0]) & (columns > -1) & (columns < shape[1])
     volume = np.zeros((len(centres), *shape), np.float32)
     if not kept.any():
@@ -99,13 +108,13 @@ def splat(
     slab = np.clip(((depth - centres[0]) / SLAB_MM + 0.5).astype(np.int64), 0, len(centres) - 1)
     row, column = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
     down, across = rows - row, columns - column
-    # Count in the box that holds the points only: a lesion fills a thousandth of the volume.
+    # Sum only in the bounding box of the points: a lesion fills a thousandth of the volume.
     low = slab.min(), row.min(), column.min()
     size = (slab.max() - low[0] + 1, row.max() - low[1] + 2, column.max() - low[2] + 2)
     index = ((slab - low[0]) * size[1] + (row - low[1])) * size[2] + (column - low[2])
     lower = weights * down
     upper = weights - lower
-    # One count of all four neighbours: passing over the box four times would cost more than the points do.
+    # One bincount for all four neighbours: four passes over the box would cost more than the points.
     neighbours = np.concatenate([index, index + 1, index + size[2], index + size[2] + 1])
     parts = np.concatenate([upper - upper * across, upper * across, lower - lower * across, lower * across])
     box = np.bincount(neighbours, parts, int(np.prod(size)))
@@ -119,7 +128,10 @@ def splat(
 
 
 def project(activity: Image, depths: DepthSlabs, camera: Camera, view: str) -> Image:
-    """Primary (unscattered) image of an activity volume (slabs, rows, columns), anterior frame, arbitrary scale."""
+    """Project an activity volume (slabs, rows, columns) to its primary (unscattered) image.
+
+    The image (rows, columns) is in the anterior frame, in units of the activity.
+    """
     from scipy import ndimage
 
     image = np.zeros(activity.shape[1:], np.float32)
@@ -128,7 +140,7 @@ def project(activity: Image, depths: DepthSlabs, camera: Camera, view: str) -> I
         if not rows.any():
             continue
         sigma = blur_sigma(float(distance), camera)
-        # Only the part of the slab that holds activity, and what its blur reaches.
+        # Only the part of the slab with activity, extended by the reach of the blur.
         reach = int(np.ceil(4 * sigma)) + 1
         tall = _window(rows, reach)
         part = tall, _window(slab[tall].any(0), reach)
@@ -137,13 +149,13 @@ def project(activity: Image, depths: DepthSlabs, camera: Camera, view: str) -> I
 
 
 def blur_sigma(distance: float, camera: Camera) -> float:
-    """Sigma in pixels of the camera's blur at a distance (mm) from the collimator."""
+    """Return the sigma (pixels) of the camera's blur at a distance (mm) from the collimator."""
     knots, fwhm = np.array(FWHM_MM).T
     return float(np.hypot(np.interp(distance, knots, fwhm), camera.intrinsic) / 2.3548 / camera.spacing)
 
 
 def add_scatter(primary: Image, camera: Camera) -> Image:
-    """Primary plus scattered counts; the tail of the scatter kernel is close to exponential (two Gaussians)."""
+    """Add scattered counts to a primary image; the kernel is a sum of two Gaussians with a nearly exponential tail."""
     from scipy import ndimage
 
     coarse = SCATTER_COARSE
@@ -158,35 +170,35 @@ def add_scatter(primary: Image, camera: Camera) -> Image:
 
 
 def upsample(image: Image, factor: int, shape: tuple[int, int]) -> Image:
-    """Bilinear refinement of the last two axes by `factor`, cut to `shape`.
+    """Upsample the last two axes bilinearly by `factor`, and crop to `shape`.
 
-    Along the short axis a matrix product is the fastest way, along the long one a sum of neighbours for each of the
-    `factor` places within a cell.
+    For speed, the short axis uses a matrix product, the long axis a sum of neighbours for each of the `factor`
+    positions in a cell.
     """
     wide = image.astype(np.float32) @ _interpolation(image.shape[-1], factor, shape[1]).T
     above, below = np.empty_like(wide), np.empty_like(wide)
     above[..., 1:, :], above[..., 0, :] = wide[..., :-1, :], wide[..., 0, :]
     below[..., :-1, :], below[..., -1, :] = wide[..., 1:, :], wide[..., -1, :]
     fine = np.empty((*wide.shape[:-1], factor, wide.shape[-1]), np.float32)
-    for place in range(factor):
-        offset = (place + 0.5) / factor - 0.5
+    for step in range(factor):
+        offset = (step + 0.5) / factor - 0.5
         share = np.float32(abs(offset))
-        np.multiply(wide, 1 - share, out=fine[..., place, :])
-        fine[..., place, :] += share * (above if offset < 0 else below)
+        np.multiply(wide, 1 - share, out=fine[..., step, :])
+        fine[..., step, :] += share * (above if offset < 0 else below)
     return fine.reshape(*wide.shape[:-2], -1, wide.shape[-1])[..., : shape[0], :]
 
 
-def _interpolation(size: int, factor: int, wanted: int) -> Image:
-    """(wanted, size) weights of linear interpolation between cell centres."""
-    place = np.clip((np.arange(wanted) + 0.5) / factor - 0.5, 0, size - 1)
-    left = np.minimum(place.astype(int), max(size - 2, 0))
-    weights = np.zeros((wanted, size), np.float32)
-    weights[np.arange(wanted), left] = 1 - (place - left)
+def _interpolation(size: int, factor: int, target: int) -> Image:
+    """Return the weights (target, size) of linear interpolation between cell centres."""
+    position = np.clip((np.arange(target) + 0.5) / factor - 0.5, 0, size - 1)
+    left = np.minimum(position.astype(int), max(size - 2, 0))
+    weights = np.zeros((target, size), np.float32)
+    weights[np.arange(target), left] = 1 - (position - left)
     if size > 1:
-        weights[np.arange(wanted), left + 1] = place - left
+        weights[np.arange(target), left + 1] = position - left
     return weights
 
 
-def _window(hit: NDArray[np.bool_], reach: int) -> slice:
-    index = np.flatnonzero(hit)
+def _window(occupied: NDArray[np.bool_], reach: int) -> slice:
+    index = np.flatnonzero(occupied)
     return slice(max(int(index[0]) - reach, 0), int(index[-1]) + reach + 1)

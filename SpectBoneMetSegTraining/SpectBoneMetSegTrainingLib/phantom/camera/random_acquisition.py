@@ -1,4 +1,4 @@
-"""How a camera and an acquisition are drawn: pixels, counts, heads, motion, processing and captures."""
+"""Random draws of a camera and an acquisition: pixels, counts, heads, motion, processing and captures."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from .camera_profiles import CEILING, COUNTS, COUNTS_SIGMA, USUAL, CameraProfile
 from .metal import draw_metal
 from .motion import draw_motion
 
+#: Shares of scans with one view, and of half-time scans.
 ONE_VIEW = 0.06
 HALF_TIME = 0.01
-#: Of scans with both views and of scans with one: a lone view is often what somebody once captured.
+#: Share of captures among scans with both views, and among scans with one: a single view is often a screen capture.
 CAPTURED, CAPTURED_LONE = 0.05, 0.3
+#: Shares of scans whose field is off centre, and that do not include the crown or the feet.
 OFF_CENTRE = 0.04
 HEAD_OUT, FEET_OUT = 0.01, 0.03
-#: Counts of a pixel at 2.26 mm that fill a capture's grey scale, for a view of one million counts.
+#: Range of the counts of a 2.26 mm pixel that are white in a capture, for a view of one million counts.
 CAPTURE_WHITE = (20.0, 60.0)
-#: What does not change when the same acquisition is drawn again: where the patient lay and what was moved or missing.
+#: Fields that `redraw_camera` keeps: views, the patient's position and movements, metal and the field.
 KEPT_FIELDS = ("views", "heads", "posterior_shift", "motion", "metal", "width", "swept")
-#: Speed of the table, cm/min; a half-time acquisition goes twice as fast.
+#: Range of the table's speed, cm/min; a half-time acquisition is twice as fast.
 SPEED = (10.0, 15.0)
 
 
@@ -34,21 +36,29 @@ def draw_camera(
     spacing: float | None = None,
     profile: CameraProfile = USUAL,
 ) -> Camera:
-    """An acquisition at random (LEHR); without `shape` and `spacing` both are drawn, without one of them that one."""
-    there = person.bones[person.bone_volume > 0, 2]
-    height, feet = float(there.max()), float(there.min())
+    """Draw an acquisition (LEHR).
+
+    Args:
+        person: in the posture of the scan.
+        rng: source of the draws.
+        shape: rows and columns; None to draw them.
+        spacing: pixel edge, mm; None to draw it.
+        profile: the hospital's cameras.
+    """
+    occupied = person.bones[person.bone_volume > 0, 2]
+    height, feet = float(occupied.max()), float(occupied.min())
     if spacing is None or shape is None:
         shape, spacing = draw_matrix(rng, profile, shape, spacing)
-    room = max(shape[0] * spacing - (height - feet) - 60, 0.0)
-    top = height + 25 + float(rng.uniform(0.02, 0.75)) * room
+    margin = max(shape[0] * spacing - (height - feet) - 60, 0.0)
+    top = height + 25 + float(rng.uniform(0.02, 0.75)) * margin
     centre = float(rng.normal(0, 14))
     if rng.random() < OFF_CENTRE:
         centre += float(rng.uniform(30, 60)) * (1 if rng.random() < 0.5 else -1)
     body = (top - height) / spacing, (top - feet) / spacing
     heads = 1 if rng.random() < profile.single_head else 2
     views = _draw_views(rng)
-    quick = bool(rng.random() < HALF_TIME)
-    counts = _draw_counts(rng, profile, quick)
+    half_time = bool(rng.random() < HALF_TIME)
+    counts = _draw_counts(rng, profile, half_time)
     camera = Camera(
         shape=shape,
         spacing=spacing,
@@ -60,36 +70,36 @@ def draw_camera(
         scatter_width=float(rng.uniform(0.8, 1.25)),
         intrinsic=float(rng.uniform(*profile.intrinsic)),
         posterior_gain=float(rng.normal(*profile.posterior_gain)),
-        posterior_shift=_late(rng) if heads == 1 else (0, 0),
+        posterior_shift=_draw_posterior_shift(rng) if heads == 1 else (0, 0),
         unevenness=float(rng.uniform(0.0, 0.03)),
         views=views,
         heads=heads,
-        speed=float(rng.uniform(*SPEED)) * (2.0 if quick else 1.0),
+        speed=float(rng.uniform(*SPEED)) * (2.0 if half_time else 1.0),
         width=float(rng.uniform(505, 545)),
         swept=_draw_swept(rng, shape[0], body, spacing),
         motion=draw_motion(rng, body, spacing, views, heads),
         metal=draw_metal(person, rng),
     )
-    return _draw_processing(camera, rng, quick, profile)
+    return _draw_processing(camera, rng, half_time, profile)
 
 
 def redraw_camera(camera: Camera, rng: np.random.Generator, profile: CameraProfile = USUAL) -> Camera:
-    """The same patient before the same camera on another day: other counts, sensitivity and processing."""
+    """Redraw counts, sensitivity and processing: the same patient and camera on another day."""
     fresh = replace(ideal_camera(camera), **{name: getattr(camera, name) for name in KEPT_FIELDS})
-    quick = bool(rng.random() < HALF_TIME)
+    half_time = bool(rng.random() < HALF_TIME)
     fresh = replace(
         fresh,
-        counts=_draw_counts(rng, profile, quick),
+        counts=_draw_counts(rng, profile, half_time),
         scatter=float(rng.uniform(*profile.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
         posterior_gain=float(rng.normal(*profile.posterior_gain)),
         unevenness=float(rng.uniform(0.0, 0.03)),
     )
-    return _draw_processing(fresh, rng, quick, profile)
+    return _draw_processing(fresh, rng, half_time, profile)
 
 
 def ideal_camera(camera: Camera) -> Camera:
-    """The same acquisition of both views with a perfect camera: counts are Poisson about what the optics make."""
+    """Return the same acquisition of both views with an ideal camera: Poisson noise is the only effect after optics."""
     return replace(
         camera,
         posterior_shift=(0, 0),
@@ -108,7 +118,7 @@ def ideal_camera(camera: Camera) -> Camera:
 
 
 def describe_camera(camera: Camera) -> dict[str, object]:
-    """The acquisition's parameters for the record of a simulated scan."""
+    """Return the parameters of the acquisition for the record of a simulated scan."""
     return {
         "views": list(camera.views),
         "anterior_counts": round(camera.counts),
@@ -126,13 +136,13 @@ def describe_camera(camera: Camera) -> dict[str, object]:
     }
 
 
-def _draw_counts(rng: np.random.Generator, profile: CameraProfile, quick: bool) -> float:
-    # Half the time, half the counts: what the camera would have counted at the usual speed is drawn.
-    counts = float(np.exp(rng.normal(np.log(profile.counts), COUNTS_SIGMA))) * (0.5 if quick else 1.0)
+def _draw_counts(rng: np.random.Generator, profile: CameraProfile, half_time: bool) -> float:
+    # The counts at normal speed are drawn; half the time gives half the counts.
+    counts = float(np.exp(rng.normal(np.log(profile.counts), COUNTS_SIGMA))) * (0.5 if half_time else 1.0)
     return float(np.clip(counts, *COUNTS))
 
 
-def _late(rng: np.random.Generator) -> tuple[int, int]:
+def _draw_posterior_shift(rng: np.random.Generator) -> tuple[int, int]:
     rows, columns = np.rint(rng.normal(0, 1.5, 2)).astype(int)
     return int(rows), int(columns)
 
@@ -146,26 +156,26 @@ def _draw_views(rng: np.random.Generator) -> tuple[ViewName, ...]:
 def _draw_swept(
     rng: np.random.Generator, rows: int, body: tuple[float, float], spacing: float
 ) -> tuple[int, int] | None:
-    """Rows over which the detector passes: the patient and some room, seldom without the crown or the feet.
+    """Draw the rows of the sweep: the patient with a margin, seldom without the crown or the feet.
 
-    The real whole-body scan at hand sweeps 841 of its 1024 rows.
+    The available real whole-body scan has a sweep of 841 of its 1024 rows.
     """
     above, below = rng.uniform(15, 130), rng.uniform(10, 120)
-    whole = rng.random() < 0.4
+    full_field = rng.random() < 0.4
     if rng.random() < HEAD_OUT:
-        above, whole = -rng.uniform(15, 80), False
+        above, full_field = -rng.uniform(15, 80), False
     if rng.random() < FEET_OUT:
-        below, whole = -rng.uniform(30, 300), False
-    if whole:
+        below, full_field = -rng.uniform(30, 300), False
+    if full_field:
         return None
     first, end = round(body[0] - above / spacing), round(body[1] + below / spacing)
     return max(first, 0), min(end, rows)
 
 
-def _draw_processing(camera: Camera, rng: np.random.Generator, quick: bool, profile: CameraProfile) -> Camera:
-    """The same acquisition with what its vendor and its archive do to the counts."""
+def _draw_processing(camera: Camera, rng: np.random.Generator, half_time: bool, profile: CameraProfile) -> Camera:
+    """Draw the processing of the counts by vendor and archive, and add it to the acquisition."""
     kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
-    if quick or kind < profile.enhanced:
+    if half_time or kind < profile.enhanced:
         camera = replace(camera, enhancement=0.4 + 0.8 * float(strength))
     elif kind < profile.enhanced + profile.smoothed:
         camera = replace(camera, smoothing=0.5 + 0.5 * float(strength))

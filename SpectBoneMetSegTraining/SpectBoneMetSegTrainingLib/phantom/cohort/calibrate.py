@@ -64,22 +64,22 @@ def plot_contact_sheet(real: ScaledImage, simulated: Sequence[ScaledImage], path
     height, width = (size * real[1] for size in real[0].shape)
     figure = Figure(figsize=(1.25 * columns, 10), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, axes in enumerate(figure.subplots(2, columns).ravel()):
+    for index, axes in enumerate(figure.subplots(2, columns).ravel()):
         axes.set_xticks([])
         axes.set_yticks([])
-        if place >= len(images):
+        if index >= len(images):
             axes.set_axis_off()
             continue
-        image, spacing = images[place]
+        image, spacing = images[index]
         half = image.shape[1] * spacing / 2
         window = np.percentile(image[body_mask(image)], 98.5)
         extent = (-half, half, image.shape[0] * spacing, 0)
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=window, extent=extent)
         axes.set_xlim(-width / 2, width / 2)
         axes.set_ylim(height, 0)
-        axes.set_title("real" if place == 0 else "simulated", fontsize=8)
+        axes.set_title("real" if index == 0 else "simulated", fontsize=8)
         for spine in axes.spines.values():
-            spine.set_linewidth(2.5 if place == 0 else 0.0)
+            spine.set_linewidth(2.5 if index == 0 else 0.0)
     # One pixel of a scan on about one of the picture: a smaller one would hide the texture of the noise.
     figure.savefig(path, dpi=200)
 

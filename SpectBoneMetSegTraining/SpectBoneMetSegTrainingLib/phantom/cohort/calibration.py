@@ -201,16 +201,16 @@ def _spectrum(image: Image, spacing: float) -> NDArray[np.float64]:
     power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2 / image.size
     frequencies = (np.fft.fftfreq(size, spacing) for size in image.shape)
     radius = np.hypot(*np.meshgrid(*frequencies, indexing="ij"))
-    place = np.minimum((radius / HIGHEST_PER_MM * BINS).astype(int), BINS).ravel()
-    amounts = np.bincount(place, minlength=BINS + 1)[:BINS]
-    sums = np.bincount(place, power.ravel(), BINS + 1)[:BINS]
+    bins = np.minimum((radius / HIGHEST_PER_MM * BINS).astype(int), BINS).ravel()
+    amounts = np.bincount(bins, minlength=BINS + 1)[:BINS]
+    sums = np.bincount(bins, power.ravel(), BINS + 1)[:BINS]
     resolved = (np.arange(BINS) + 1) / BINS * HIGHEST_PER_MM <= 0.5 / spacing + 1e-9
     return np.where(resolved & (amounts > 0), sums / np.maximum(amounts, 1), np.nan)
 
 
-def _profile(thorax: Image, spacing: float, place: float, width: int) -> NDArray[np.float64]:
+def _profile(thorax: Image, spacing: float, position: float, width: int) -> NDArray[np.float64]:
     """Mean of a column band `place` mm from the left, `width` reference pixels wide, at every reference row."""
-    first, end = (round((place + side * width * REFERENCE_SPACING_MM / 2) / spacing) for side in (-1, 1))
+    first, end = (round((position + side * width * REFERENCE_SPACING_MM / 2) / spacing) for side in (-1, 1))
     first = int(np.clip(first, 0, thorax.shape[1] - 1))
     band = thorax[:, first : max(end, first + 1)].mean(1)
     rows = (np.arange(THORAX_SIZE) + 0.5) * REFERENCE_SPACING_MM

@@ -22,16 +22,16 @@ def plot_rows(result: PopulationResult, path: Path) -> None:
     columns = 6
     figure, axes = _figure(-(-len(names) // columns), columns)
     percentiles = np.array(result.tables.percentiles)
-    for place, name in zip(axes, names, strict=False):
-        place.set_visible(True)
+    for panel, name in zip(axes, names, strict=False):
+        panel.set_visible(True)
         for item in result.rows:
             if item.row.name != name:
                 continue
             colour, real = COLOURS[item.row.view], np.array(item.row.real)
-            place.fill_between(percentiles, real * (1 - TOLERANCE), real * (1 + TOLERANCE), color=colour, alpha=0.15)
-            place.plot(percentiles, real, color=colour, linewidth=1, label=f"{item.row.view}, real")
-            place.plot(percentiles, item.ours, "o--", color=colour, markersize=4, label="simulated")
-            place.set_title(item.row.title, fontsize=8)
+            panel.fill_between(percentiles, real * (1 - TOLERANCE), real * (1 + TOLERANCE), color=colour, alpha=0.15)
+            panel.plot(percentiles, real, color=colour, linewidth=1, label=f"{item.row.view}, real")
+            panel.plot(percentiles, item.ours, "o--", color=colour, markersize=4, label="simulated")
+            panel.set_title(item.row.title, fontsize=8)
     axes[0].legend(frameon=False, fontsize=7)
     figure.supxlabel("percentile of the patients or lesions; band: 20 % about the real ones")
     figure.savefig(path, dpi=90)
@@ -40,8 +40,8 @@ def plot_rows(result: PopulationResult, path: Path) -> None:
 def plot_joint(result: PopulationResult, path: Path) -> None:
     """Draw lesions' area against their uptake, and patients' number and burden of lesions against bone and level."""
     figure, axes = _figure(1, 3)
-    for place in axes:
-        place.set_visible(True)
+    for panel in axes:
+        panel.set_visible(True)
     for view in VIEW_NAMES:
         seen = [patient[view] for patient in result.patients if view in patient]
         lesions = [lesion for figures in seen for lesion in figures.lesions]
@@ -50,18 +50,18 @@ def plot_joint(result: PopulationResult, path: Path) -> None:
             ([f.values["lesions"] for f in seen], [1 / f.values["thigh_over_level"] for f in seen]),
             ([f.values["lesion_share_percent"] for f in seen], [f.values["level_counts"] for f in seen]),
         )
-        for place, (across, up) in zip(axes, pairs, strict=True):
+        for panel, (across, up) in zip(axes, pairs, strict=True):
             known = correlation(across, up)
-            place.plot(across, up, ".", color=COLOURS[view], alpha=0.6, label=f"{view}, rank correlation {known:.2f}")
+            panel.plot(across, up, ".", color=COLOURS[view], alpha=0.6, label=f"{view}, rank correlation {known:.2f}")
     titles = (
         ("area of a lesion (cm2)", "95th percentile inside / level"),
         ("lesions of a patient", "level / soft tissue of the thigh"),
         ("bone pixels that are lesion (%)", "body level (counts)"),
     )
-    for place, (across_title, up_title) in zip(axes, titles, strict=True):
-        place.set_xlabel(across_title)
-        place.set_ylabel(up_title)
-        place.legend(frameon=False, fontsize=7)
+    for panel, (across_title, up_title) in zip(axes, titles, strict=True):
+        panel.set_xlabel(across_title)
+        panel.set_ylabel(up_title)
+        panel.legend(frameon=False, fontsize=7)
     axes[0].set_xscale("log")
     axes[0].set_yscale("log")
     figure.savefig(path, dpi=90)
@@ -74,6 +74,6 @@ def _figure(rows: int, columns: int) -> tuple[Any, Any]:
     figure = Figure(figsize=(3.2 * columns, 2.6 * rows if rows > 1 else 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for place in axes:
-        place.set_visible(False)
+    for panel in axes:
+        panel.set_visible(False)
     return figure, axes

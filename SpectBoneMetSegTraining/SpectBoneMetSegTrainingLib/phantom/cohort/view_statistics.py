@@ -144,7 +144,7 @@ def lesion_statistics(
         ring = ndimage.binary_dilation(mask, iterations=RING_PIXELS) & ~outlines[wide]
         rows, columns = np.nonzero(mask)
         middle = wide[0].start + rows.mean(), wide[1].start + columns.mean()
-        inside = all(first <= place < end for place, (first, end) in zip(middle, thorax, strict=True))
+        inside = all(first <= position < end for position, (first, end) in zip(middle, thorax, strict=True))
         found.append(
             LesionStatistics(
                 area_cm2=float(mask.sum()) * spacing**2 / 100,

@@ -1,1 +1,1 @@
-"""What the tracer shows in a patient: uptake, lesions, mimics and their course."""
+"""Tracer uptake of a patient: normal uptake, metastases, mimics and the course of the disease."""

@@ -1,8 +1,8 @@
-"""Metastases of one patient as foci of changed uptake in bone, and how foci become concentration.
+"""Metastases of one patient as foci of changed uptake in bone, and their conversion to tracer concentration.
 
-Uptake is about 10 x normal bone, lognormal and wide (to 90 x), so that it overlaps that of mimics.py. Rib metastases
-run along the rib; large ones elsewhere cross into neighbouring bones. Sizes are ours. Everything is drawn on the
-reference person; a focus is a set of indices into its points, so it keeps its place in any posture.
+Uptake is about 10 x normal bone, with a wide lognormal distribution (up to 90 x) that overlaps that of mimics.py. Rib
+metastases extend along the rib; large ones in other bones cross into neighbouring bones. Sizes are assumptions. Foci
+are drawn on the reference person as sets of indices into its points, so they stay in their bone in any posture.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ..person.skeleton import CERVICAL, LUMBAR, RIBS, THORACIC, load_skeleton
 from .marrow import red_marrow
 from .metastatic_sites import FEMURS, HIP_BONES, HUMERI, MAX_LESIONS, SCAPULAE, draw_count, draw_sites
 
-UPTAKE_MEDIAN: dict[str, float] = {"lung": 16.0, "prostate": 18.5, "breast": 17.5}  # factor on normal bone
-UPTAKE_SIGMA = (0.25, 0.35)  # of the logarithm: between patients, within one
+#: Median uptake by primary tumour, factor on normal bone.
+UPTAKE_MEDIAN: dict[str, float] = {"lung": 16.0, "prostate": 18.5, "breast": 17.5}
+#: Sigma of the logarithm of uptake, between patients and within one patient; limits, factor on normal bone.
+UPTAKE_SIGMA = (0.25, 0.35)
 UPTAKE_LIMITS = (1.2, 90.0)
-#: Factor on it in some bones: what reactive bone takes up depends little on the bone it lies in, so that it is less in
-#: units of bones that are bright and thick, more in those of the limbs and the skull (set by `calibrate`).
+#: Factor on the uptake by bone. The uptake of reactive bone depends little on the bone around it, so relative to normal
+#: uptake it is lower in bright and thick bones and higher in limbs and skull (set by `calibrate`).
 UPTAKE_OF_BONE: tuple[tuple[tuple[str, ...], float], ...] = (
     (RIBS, 0.85),
     (CERVICAL, 0.7),
@@ -34,37 +36,42 @@ UPTAKE_OF_BONE: tuple[tuple[tuple[str, ...], float], ...] = (
     (SCAPULAE, 1.2),
     ((*FEMURS, *HUMERI, "skull"), 2.0),
 )
-#: How much more often a metastasis of a rib lies in its front half: in front more are seen in ribs than from behind.
+#: Ratio of rib metastases in the front half to those in the back half: the anterior view shows more of them.
 ANTERIOR_RIB_FACTOR = 2.0
-#: How often a metastasis settles where no red marrow is, against where it is.
+#: Relative probability of a metastasis where there is no red marrow (1 where there is).
 YELLOW_MARROW = 0.06
-#: Along a rib a metastasis reaches so far to each side at most, mm.
+#: Largest extent of a metastasis along a rib, to each side, mm.
 RIB_HALF_LENGTH_MM = 60.0
+#: Share of lytic metastases by primary tumour.
 LYTIC_SHARE: dict[str, float] = {"lung": 0.2, "prostate": 0.03, "breast": 0.12}
 #: Median radius (mm), sigma of its logarithm between patients and within one, limits.
 RADIUS_MM, RADIUS_SIGMA, RADIUS_LIMITS = 9.0, (0.2, 0.45), (4.0, 60.0)
-#: Large lesions take up less in each part: exponent of their radius over RADIUS_MM, limits of the factor.
+#: Large lesions have a lower concentration: exponent of their radius over RADIUS_MM, limits of the factor.
 SIZE_UPTAKE_EXPONENT, SIZE_UPTAKE_LIMITS = -0.4, (0.45, 1.3)
 #: Share of the lesions that are large, and their radius, mm.
 LARGE_SHARE, LARGE_MM = 0.06, (20.0, 55.0)
-#: Many lesions are smaller, few are larger: exponent of their number over MANY, limits of the factor on the radius.
+#: The more lesions, the smaller they are: exponent of their number over REFERENCE_COUNT, limits of the factor on the
+#: radius.
 REFERENCE_COUNT, COUNT_RADIUS_EXPONENT, COUNT_RADIUS_LIMITS = 20, -0.22, (0.65, 1.6)
-#: A lesion at least so large (mm) may cross into the bones next to its own; how often, and how many points make a part.
+#: Smallest radius (mm) of a lesion that may cross into neighbouring bones, probability that it does, and the smallest
+#: number of points of a part.
 CROSSING_MM, CROSSING_PROBABILITY, MINIMUM_PART_POINTS = 12.0, 0.5, 12
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])
+#: Points with a smaller share of the effect are left out of a focus.
 SHARE_FLOOR = 0.02
 
 
 @dataclass(frozen=True)
 class Form:
-    """Size and irregular outline of a focus, so that it can be drawn again larger or smaller.
+    """Size and irregular outline of a focus, so that it can be scaled later.
 
     Attributes:
-        radius: mm across, 0 for diffuse disease, which has no form.
-        stretch: factor on it along `axis` (unit vector, RAS).
+        radius: mm across `axis`; 0 for diffuse disease, which has no form.
+        stretch: factor on the radius along `axis`.
+        axis: unit vector, RAS.
         waves: (w, 4) bumps of the outline: wave vector in 1 / radius, phase.
-        core: how much of the effect the middle lacks (1: the middle is normal bone).
-        rim: reversed effect just outside the outline (a cold lesion's warm rim).
+        core: share of the effect that the centre lacks (1: the centre is normal bone).
+        rim: reversed effect just outside the outline (the warm rim of a cold lesion).
     """
 
     radius: float = 10.0
@@ -77,16 +84,16 @@ class Form:
 
 @dataclass(frozen=True)
 class Focus:
-    """Changed uptake at some bone points of a Person.
+    """A focus of changed uptake at some bone points of a Person.
 
     Attributes:
-        kind: "metastasis" and "diffuse" (labelled), "cold", or one of mimics.KINDS.
+        kind: "metastasis" or "diffuse" (both labelled), "cold", or one of mimics.KINDS.
         bone: atlas name of the bone.
         index: (k,) indices into Person.bones.
-        share: (k,) profile over those points, 1 at full effect, negative where it is reversed.
-        uptake: factor on the bone's own normal uptake at full share; below 1 for a cold focus.
-        start: index into Person.bones of its middle.
-        form: what it was drawn from.
+        share: (k,) share of the effect at these points: 1 is full, negative is reversed.
+        uptake: factor on the bone's normal uptake at full share; below 1 for a cold focus.
+        start: index into Person.bones of the centre.
+        form: size and outline from which index and share follow.
     """
 
     kind: str
@@ -101,9 +108,16 @@ class Focus:
 def draw_metastases(
     person: Person, rng: np.random.Generator, disease: str = "lung", count: int | None = None
 ) -> list[Focus]:
-    """Metastases of one patient, on the reference person; `count` None draws it (at least one).
+    """Draw the metastases of one patient on the reference person.
 
-    A metastasis that crosses into other bones gives a further focus for each of them.
+    Args:
+        person: the reference person.
+        rng: source of the draws.
+        disease: the primary tumour: "lung", "prostate" or "breast".
+        count: number of metastases, at most MAX_LESIONS; None to draw it (at least 1).
+
+    Returns:
+        One focus per metastasis, and one more for each bone into which a metastasis crosses.
     """
     count = draw_count(rng, disease) if count is None else min(count, MAX_LESIONS)
     patient, size = (float(np.exp(rng.normal(0, sigma[0]))) for sigma in (UPTAKE_SIGMA, RADIUS_SIGMA))
@@ -138,13 +152,13 @@ def _start(person: Person, rng: np.random.Generator, bone: str) -> int:
     index = present_points(person, bone)
     weight = red_marrow()[index] + YELLOW_MARROW
     if "rib" in bone:
-        place = person.atlas_bones[index, 1]
-        weight[place > (place.min() + place.max()) / 2] *= ANTERIOR_RIB_FACTOR
+        depth = person.atlas_bones[index, 1]
+        weight[depth > (depth.min() + depth.max()) / 2] *= ANTERIOR_RIB_FACTOR
     return int(rng.choice(index, p=weight / weight.sum()))
 
 
 def uptake_factor(bone: str) -> float:
-    """Factor of a bone on the uptake of its metastases."""
+    """Return the factor of a bone on the uptake of its metastases."""
     return next((factor for bones, factor in UPTAKE_OF_BONE if bone in bones), 1.0)
 
 
@@ -156,10 +170,10 @@ def _draw_radius(rng: np.random.Generator, bone: str, size: float) -> float:
 
 
 def spread_to_neighbours(person: Person, focus: Focus) -> list[Focus]:
-    """The parts of a focus in the bones next to its own, about the same middle: one focus a bone."""
+    """Return the parts of a focus in the neighbouring bones, with the same centre: one focus per bone."""
     names = load_skeleton().names
     reach = focus.form.radius * max(focus.form.stretch, 1.0)
-    # Few points lie as high as the focus: only their distances are taken.
+    # Few points are at the height of the focus; distances are computed for these only.
     level = np.flatnonzero(np.abs(person.bones[:, 2] - person.bones[focus.start, 2]) <= reach + 1)
     offset = person.bones[level] - person.bones[focus.start]
     near = level[((offset**2).sum(1) < reach**2) & person.present[level] & ~person.prosthesis[level]]
@@ -175,7 +189,7 @@ def spread_to_neighbours(person: Person, focus: Focus) -> list[Focus]:
 
 
 def draw_cold(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """One to three photopenic lesions (kind "cold"); about half of them have a warm rim."""
+    """Draw one to three photopenic lesions (kind "cold"); about half of them have a warm rim."""
     foci = []
     for bone in rng.choice(COLD_SITES, int(rng.integers(1, 4)), replace=False):
         if not len(present_points(person, str(bone))):
@@ -188,10 +202,10 @@ def draw_cold(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def add_uptake(normal: NDArray[np.float32], foci: list[Focus]) -> NDArray[np.float32]:
-    """Concentration per bone point (n,) with the foci on top of `normal`.
+    """Return the concentration (n,) of the bone points with foci added to the `normal` concentration.
 
-    Where foci overlap, the hottest of the hot and the coldest of the cold count, and both together multiply; so the
-    order of the foci does not matter.
+    Where foci overlap, the product of the highest hot factor and the lowest cold factor applies, so the order of the
+    foci does not matter.
     """
     hot, cold = np.ones_like(normal), np.ones_like(normal)
     for focus in foci:
@@ -202,9 +216,9 @@ def add_uptake(normal: NDArray[np.float32], foci: list[Focus]) -> NDArray[np.flo
 
 
 def scale_focus(focus: Focus, person: Person, factor: float) -> Focus:
-    """The focus `factor` times as large about the same middle, same shape; `person` is the reference person."""
+    """Scale the radius of a focus by `factor` about its centre; `person` is the reference person."""
     if not focus.form.radius:
-        # Diffuse disease holds its bone already; only its uptake changes.
+        # Diffuse disease covers its bone already; only its uptake can change.
         return focus
     form = replace(focus.form, radius=focus.form.radius * factor)
     index, share = _extent(person, focus.bone, focus.start, form)
@@ -212,7 +226,7 @@ def scale_focus(focus: Focus, person: Person, factor: float) -> Focus:
 
 
 def with_uptake(focus: Focus, uptake: float) -> Focus:
-    """The focus at another uptake (factor on normal bone)."""
+    """Return the focus with another uptake (factor on normal bone)."""
     return replace(focus, uptake=uptake)
 
 
@@ -230,10 +244,20 @@ def make_focus(
     core: float = 0.0,
     rim: float = 0.0,
 ) -> Focus:
-    """A soft-edged, irregular focus inside one bone of the reference person.
+    """Make a focus with a soft, irregular edge in one bone of the reference person.
 
-    `radius` mm; `stretch` acts along `axis` (None: the bone's own direction there; a rib's length is followed round its
-    bend). `start` None takes any point of the bone that the person has.
+    Args:
+        person: the reference person.
+        rng: source of the draws.
+        kind: of the focus, see Focus.
+        bone: atlas name.
+        radius: mm across `axis`.
+        stretch: factor on the radius along `axis`; in ribs along the bend of the rib.
+        uptake: factor on normal bone.
+        start: index of the centre; None to draw any point of the bone that the person has.
+        axis: unit vector, RAS; None for the direction of the bone at the centre.
+        core: see Form.
+        rim: see Form.
     """
     if start is None:
         start = int(rng.choice(present_points(person, bone)))
@@ -244,12 +268,12 @@ def make_focus(
 
 
 def bone_points(bone: str) -> NDArray[np.int64]:
-    """(k,) indices of a bone's points."""
+    """Return the indices (k,) of a bone's points."""
     return _points(bone)
 
 
 def present_points(person: Person, bone: str) -> NDArray[np.int64]:
-    """(k,) indices of the bone's points that this person has: neither amputated nor metal."""
+    """Return the indices (k,) of a bone's points that this person has: neither amputated nor metal."""
     index = _points(bone)
     return index[person.present[index] & ~person.prosthesis[index]]
 
@@ -260,7 +284,7 @@ def _points(bone: str) -> NDArray[np.int64]:
 
 
 def _direction(person: Person, bone: str, start: int, radius: float) -> tuple[float, float, float]:
-    """Direction (RAS) in which the bone runs around a point."""
+    """Return the principal direction (RAS) of a bone around a point."""
     offset = person.bones[_points(bone)].astype(np.float64) - person.bones[start]
     near = offset[(offset**2).sum(1) < (2.5 * radius) ** 2]
     if len(near) < 4:
@@ -291,7 +315,7 @@ def _extent(person: Person, bone: str, start: int, form: Form) -> tuple[NDArray[
 
 
 def _along_rib(bone: str, start: int) -> NDArray[np.float64]:
-    """(k,) mm from `start` inside the rib (atlas), so that a lesion follows the rib's bend."""
+    """Return the distances (k,) in mm from `start` within the rib (atlas), so that a lesion follows its bend."""
     from scipy.sparse.csgraph import dijkstra
 
     distance: NDArray[np.float64] = dijkstra(_rib_graph(bone), indices=int(np.searchsorted(_points(bone), start)))
@@ -300,7 +324,7 @@ def _along_rib(bone: str, start: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=32)
 def _rib_graph(bone: str) -> Any:
-    """Distances between neighbouring points of a rib, symmetric sparse (k, k)."""
+    """Return the distances (mm) between neighbouring points of a rib as a symmetric sparse matrix (k, k)."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(load_skeleton().points[_points(bone)])

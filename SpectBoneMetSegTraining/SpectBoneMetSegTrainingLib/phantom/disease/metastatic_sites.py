@@ -1,11 +1,12 @@
-"""Which cancer a patient has, how many metastases, and in which bones.
+"""Draws of a patient's primary tumour, the number of metastases and their bones.
 
 Sites of lung cancer: spine 50 %, rib 27 %, ilium 10 %, sacrum 7 %, femur 6 %, humerus, scapula and sternum 3 %. Sites
 of prostate cancer: Wang and Shen, Nucl Med Commun 2012;33:379 (2000 lesions of 102 patients): ribs 28.9 %, thoracic
 vertebrae 14.8 %, ilium 13.8 %, lumbar vertebrae 8.0 %, vertebrae and pelvis together 54.4 %; where there are few
 lesions, vertebrae and pelvis 84.5 %, of which thoracic, lumbar and pelvic 81.0 % (Wang et al., Oncol Lett 2013;5:391).
-How the remainder is shared out is ours, and so are the sites of breast cancer and the numbers of lesions: both were set
-so that what readers outline lies where and is as many as in real patients with metastases (`cohort.population_tables`).
+The distribution of the remainder, the sites of breast cancer and the numbers of lesions are assumptions. They were set
+so that sites and number of the outlined lesions match those of real patients with metastases
+(`cohort.population_tables`).
 """
 
 from __future__ import annotations
@@ -77,11 +78,13 @@ BREAST_SITES: Sites = (
     (("skull",), 1.5),
     (CLAVICLES, 1.5),
 )
-FEW_LESIONS = 6  # lesions a patient
+#: Largest number of lesions of a patient with few lesions, and of any patient.
+FEW_LESIONS = 6
 MAX_LESIONS = 100
-CLUSTER_PROBABILITY = 0.25  # share of lesions that lie in the bone of the one before, or in the next one
-#: The tables tell where lesions were seen. A rib's is nearly always seen, in the spine and the pelvis some hide in
-#: depth or run together: how many more are drawn than seen, against the other bones (set by `calibrate`).
+#: Probability that a lesion is in the bone of the previous lesion or in the bone next to it.
+CLUSTER_PROBABILITY = 0.25
+#: Factor from the weights of the tables, which hold detected lesions, to those of drawn lesions, relative to other
+#: bones: nearly all rib lesions are detected, but in spine and pelvis some are hidden or merge (set by `calibrate`).
 SAMPLING_FACTOR: dict[tuple[str, ...], float] = {
     RIBS: 0.55,
     THORACIC: 1.6,
@@ -89,28 +92,29 @@ SAMPLING_FACTOR: dict[tuple[str, ...], float] = {
     FEMURS: 1.0,
     ("sacrum",): 0.7,
 }
-#: Of men and of women with cancer.
+#: Share of prostate cancer among men, and of breast cancer among women; the others have lung cancer.
 PROSTATE_SHARE, BREAST_SHARE = 0.55, 0.7
-#: Lesions a patient: mean, and shape of the gamma distribution of a patient's own mean (small: very unlike patients).
+#: Mean number of lesions of a patient, and shape of the gamma distribution of a patient's mean (small: patients differ
+#: widely).
 MEAN_LESIONS: dict[str, float] = {"lung": 36.0, "prostate": 52.0, "breast": 52.0}
 LESIONS_SHAPE = 0.42
 
 
 def draw_disease(rng: np.random.Generator, sex: str) -> str:
-    """The cancer of a patient: for some men "prostate", for most women "breast", else "lung"."""
+    """Draw the primary tumour: for some men "prostate", for most women "breast", otherwise "lung"."""
     if sex == "male":
         return "prostate" if rng.random() < PROSTATE_SHARE else "lung"
     return "breast" if rng.random() < BREAST_SHARE else "lung"
 
 
 def draw_count(rng: np.random.Generator, disease: str) -> int:
-    """Number of lesions of a patient who has any, 1 to MOST: many have one or two and some have dozens."""
+    """Draw the number of lesions, 1 to MAX_LESIONS: many patients have one or two, some have dozens."""
     own_mean = rng.gamma(LESIONS_SHAPE, (MEAN_LESIONS[disease] - 1) / LESIONS_SHAPE)
     return min(1 + int(rng.poisson(own_mean)), MAX_LESIONS)
 
 
 def draw_sites(rng: np.random.Generator, disease: str, count: int) -> list[str]:
-    """Bones of `count` lesions; some follow the one before into the same or the neighbouring bone of its kind."""
+    """Draw the bones of `count` lesions; some are in the bone of the previous lesion or in a neighbouring bone."""
     table = site_table(disease, count)
     weights = sampling_weights(table)
     bones: list[str] = []
@@ -125,21 +129,21 @@ def draw_sites(rng: np.random.Generator, disease: str, count: int) -> list[str]:
 
 
 def site_table(disease: str, count: int) -> Sites:
-    """Bones and their weights for a patient with `count` lesions."""
+    """Return the bones and their weights for a patient with `count` lesions."""
     if disease != "prostate":
         return BREAST_SITES if disease == "breast" else LUNG_SITES
     return PROSTATE_FEW_SITES if count <= FEW_LESIONS else PROSTATE_SITES
 
 
 def sampling_weights(table: Sites) -> NDArray[np.float64]:
-    """(groups,) weights with which sites are drawn, so that the outlined lesions are shared out as in the table."""
+    """Return the weights (groups,) for drawing sites so that the outlined lesions are distributed as in the table."""
     return np.array([weight * SAMPLING_FACTOR.get(bones, 1.0) for bones, weight in table])
 
 
 def neighbouring_bone(bone: str, group: tuple[str, ...], rng: np.random.Generator) -> str:
-    """The same bone or, for vertebrae and ribs, one next to it on the same side."""
+    """Draw the same bone or, for vertebrae and ribs, a neighbouring bone on the same side."""
     if len(group) < 3 or rng.random() < 0.4:
         return bone
-    place = group.index(bone) + (1 if rng.random() < 0.5 else -1)
-    near = group[min(max(place, 0), len(group) - 1)]
-    return near if near.split(" rib ")[0] == bone.split(" rib ")[0] or "rib" not in bone else bone
+    index = group.index(bone) + (1 if rng.random() < 0.5 else -1)
+    neighbour = group[min(max(index, 0), len(group) - 1)]
+    return neighbour if neighbour.split(" rib ")[0] == bone.split(" rib ")[0] or "rib" not in bone else bone

@@ -1,11 +1,12 @@
-"""What looks like a metastasis and is none: worn joints, fractures, operations. Never labelled.
+"""Benign mimics of metastases: degenerative joints, fractures and operations. They are never labelled.
 
-Uptake overlaps that of metastases widely, as on real scans: degenerative change is 2-10 x normal bone and active
-joints and fresh fractures reach what metastases do, so no threshold sorts them. Place and shape do: facets lie beside
-the midline, discs and collapsed vertebrae are bands, rib fractures are spots, often aligned in neighbouring ribs, near
-the front (94 % spots; metastases are stripes in 52-78 %). No published table tells how often a whole-body scan shows
-each: rates are assumptions of ours, in the order that textbooks give (lower lumbar facets, knees, feet, shoulders and
-sternoclavicular joints often; Paget's disease, thick frontal bones and marks of operations seldom).
+Their uptake widely overlaps that of metastases, as on real scans. Degenerative change has 2-10 x the uptake of normal
+bone, and active joints and fresh fractures are as hot as metastases, so no threshold separates them. Site and shape do:
+facet joints are lateral to the midline, discs and collapsed vertebrae are bands, and rib fractures are spots near the
+front, often aligned in neighbouring ribs (94 % spots; metastases are stripes in 52-78 %). No published table gives the
+frequency of each mimic in whole-body scans. The rates are assumptions in the order of textbooks (lower lumbar facets,
+knees, feet, shoulders and sternoclavicular joints often; Paget's disease, hyperostosis frontalis and operations
+seldom).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ DEGENERATIVE_UPTAKE = (4.2, 0.65)
 FRACTURE_UPTAKE = (6.5, 0.6)
 OLD_FRACTURE_UPTAKE = (1.9, 0.3)
 
-#: Worn joints: bone, atlas place on the right side (R, A, S; mm), chance at 65 years, radius (mm).
+#: Degenerative joints: bone, position on the right side (R, A, S; mm, atlas), probability at 65 years, radius (mm).
 JOINTS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("humerus", (160.0, -92.0, 455.0), 0.16, 15.0),
     ("clavicle", (130.0, -95.0, 475.0), 0.16, 9.0),
@@ -59,7 +60,7 @@ JOINTS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("hand", (190.0, -80.0, -170.0), 0.1, 7.0),
     ("ulna", (185.0, -95.0, 165.0), 0.05, 11.0),
 )
-#: Worn tendons, likewise.
+#: Tendon insertions, with the same columns.
 TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("femur", (110.0, -75.0, -85.0), 0.05, 13.0),
     ("hip bone", (110.0, -60.0, 70.0), 0.03, 12.0),
@@ -69,25 +70,27 @@ TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
 )
 
 
-#: One event makes several foci of these: they are there together or not at all.
+#: Kinds of which one event makes several foci: all of these are present, or none.
 MULTIFOCAL_KINDS = ("fracture", "insufficiency fracture", "disc", "sternotomy", "thoracotomy", "paget")
 
 
 def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = None, amount: float = 1.0) -> list[Focus]:
-    """Degenerative change, fractures and the like of one patient, on the reference person.
+    """Draw the mimics of one patient on the reference person.
 
     Args:
-        age: in years, None draws it.
+        person: the reference person.
+        rng: source of the draws.
+        age: years; None to draw it.
         amount: share of the usual number.
     """
     worn = float(np.clip(1 + 0.025 * ((draw_age(rng) if age is None else age) - 65), 0.2, 1.7))
     foci = _spine(person, rng, worn)
     for table, kind, rate in ((JOINTS, "degenerative", worn), (TENDONS, "enthesopathy", 1.0)):
-        for bone, place, chance, radius in table:
+        for bone, centre, chance, radius in table:
             for side, sign in (("right", 1.0), ("left", -1.0)):
                 if rng.random() < chance * rate:
-                    name, there = f"{side} {bone}", (sign * place[0], place[1], place[2])
-                    start = nearest_point(person, name, there, rng)
+                    name, position = f"{side} {bone}", (sign * centre[0], centre[1], centre[2])
+                    start = nearest_point(person, name, position, rng)
                     size = radius * float(rng.uniform(0.6, 1.4))
                     foci.append(make_focus(person, rng, kind, name, size, 1.0, _uptake(rng), start))
     foci += _fractures(person, rng, worn)
@@ -105,12 +108,12 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
 
 
 def nearest_point(
-    person: Person, bone: str, place: tuple[float, float, float], rng: np.random.Generator, spread: float = 5.0
+    person: Person, bone: str, position: tuple[float, float, float], rng: np.random.Generator, spread: float = 5.0
 ) -> int:
-    """The point of a bone nearest to a place in the atlas (RAS mm), scattered by `spread` mm."""
+    """Return the index of the bone point nearest to a position in the atlas (RAS mm), scattered by `spread` mm."""
     index = bone_points(bone)
-    wanted = np.array(place) + rng.normal(0, spread, 3)
-    return int(index[np.argmin(((person.atlas_bones[index] - wanted) ** 2).sum(1))])
+    target = np.array(position) + rng.normal(0, spread, 3)
+    return int(index[np.argmin(((person.atlas_bones[index] - target) ** 2).sum(1))])
 
 
 def _uptake(rng: np.random.Generator, median_sigma: tuple[float, float] = DEGENERATIVE_UPTAKE) -> float:
@@ -118,12 +121,12 @@ def _uptake(rng: np.random.Generator, median_sigma: tuple[float, float] = DEGENE
 
 
 def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:
-    """Facets beside the midline, and discs: a band along the two end plates that face each other."""
+    """Draw facet joints, and discs as a band along the two facing end plates."""
     foci = []
     for _ in range(int(rng.poisson(1.5 * worn))):
-        # The lowest joints of the lumbar spine carry most and wear most.
+        # The lowest lumbar joints carry most load and degenerate most.
         bone = str(rng.choice([*LUMBAR, *3 * LUMBAR[3:], *THORACIC[6:], *CERVICAL[3:]]))
-        # Facets and osteophytes sit beside the midline, at the edge of the vertebra.
+        # Facets and osteophytes are lateral to the midline, at the edge of the vertebra.
         index = bone_points(bone)
         aside = index[np.abs(person.atlas_bones[index, 0]) > 13]
         size = float(rng.uniform(5, 12))
@@ -148,14 +151,26 @@ def _band(
     uptake: float,
     flatness: float = 0.3,
 ) -> Focus:
-    """A flat focus across a vertebral body, at its lower (`end` 0) to upper (1) end plate; `side` mm off the middle."""
+    """Make a flat focus across a vertebral body, from its lower (`end` 0) to its upper (1) end plate.
+
+    Args:
+        person: the reference person.
+        rng: source of the draws.
+        kind: of the focus.
+        bone: the vertebra.
+        end: position between the end plates, 0 .. 1.
+        side: R of the centre, mm from the midline.
+        width: radius, mm.
+        uptake: factor on normal bone.
+        flatness: factor on the radius along S.
+    """
     index = bone_points(bone)
     body = person.atlas_bones[index]
     # The front half of a vertebra is its body.
     front = index[body[:, 1] > (body[:, 1].min() + body[:, 1].max()) / 2]
     height = np.quantile(person.atlas_bones[front, 2], 0.04 + 0.92 * end)
-    place = (side, float(person.atlas_bones[front, 1].mean()), float(height))
-    start = int(front[np.argmin(((person.atlas_bones[front] - np.array(place)) ** 2).sum(1))])
+    centre = (side, float(person.atlas_bones[front, 1].mean()), float(height))
+    start = int(front[np.argmin(((person.atlas_bones[front] - np.array(centre)) ** 2).sum(1))])
     return make_focus(person, rng, kind, bone, width, flatness, uptake, start, axis=(0.0, 0.0, 1.0))
 
 
@@ -186,7 +201,7 @@ def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Fo
 
 
 def _rib_fracture(person: Person, rng: np.random.Generator, bone: str, front: float, uptake: float) -> Focus:
-    """A spot where the rib reaches `front` (A, mm, atlas); few are stripes."""
+    """Make a fracture where the rib passes A = `front` (mm, atlas): mostly a spot, sometimes a stripe."""
     index = bone_points(bone)
     start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - front))])
     stretch = float(rng.uniform(1.5, 2.5)) if rng.random() < 0.06 else 1.0
@@ -194,7 +209,7 @@ def _rib_fracture(person: Person, rng: np.random.Generator, bone: str, front: fl
 
 
 def _aligned_fractures(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """One blow: neighbouring ribs broken along a line, alike but not the same in uptake."""
+    """Draw fractures of one trauma: neighbouring ribs, aligned, with similar uptake."""
     side = "right" if rng.random() < 0.5 else "left"
     first, count = int(rng.integers(3, 9)), int(rng.integers(2, 6))
     front, middle = rng.uniform(-100, -30), _uptake(rng, FRACTURE_UPTAKE)
@@ -211,7 +226,7 @@ def _aligned_fractures(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Insufficiency fracture of the sacrum: both wings and, mostly, a bar between them."""
+    """Draw an insufficiency fracture of the sacrum (H sign): both wings and mostly a bar between them."""
     uptake = _uptake(rng, FRACTURE_UPTAKE)
     foci = []
     for sign in (1.0, -1.0):
@@ -228,7 +243,7 @@ def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """A healing cut along the midline of the sternum: a row of foci of one strength."""
+    """Draw a healing sternotomy: a row of foci with equal uptake along the midline of the sternum."""
     heights = person.atlas_bones[bone_points("sternum"), 2]
     uptake = float(rng.uniform(1.4, 3.0))
     starts = [
@@ -239,16 +254,16 @@ def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Bad teeth, inflamed sinuses, a thick frontal bone, the rim of a hole that was drilled."""
+    """Draw dental foci, sinusitis, hyperostosis frontalis and the rim of a burr hole."""
     foci = []
     for _ in range(int(rng.poisson(0.35))):
         bone = "mandible" if rng.random() < 0.5 else "skull"
-        place = (float(rng.uniform(-28, 28)), -35.0, 585.0 if bone == "mandible" else 600.0)
-        size, start = float(rng.uniform(6, 12)), nearest_point(person, bone, place, rng)
+        centre = (float(rng.uniform(-28, 28)), -35.0, 585.0 if bone == "mandible" else 600.0)
+        size, start = float(rng.uniform(6, 12)), nearest_point(person, bone, centre, rng)
         foci.append(make_focus(person, rng, "dental", bone, size, 1.0, _uptake(rng), start))
     if rng.random() < 0.08:
-        place = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
-        start = nearest_point(person, "skull", place, rng)
+        centre = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
+        start = nearest_point(person, "skull", centre, rng)
         foci.append(make_focus(person, rng, "sinusitis", "skull", float(rng.uniform(9, 16)), 1.0, _uptake(rng), start))
     if rng.random() < 0.04:
         uptake = float(rng.uniform(1.5, 3.0))
@@ -257,15 +272,15 @@ def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
             size = float(rng.uniform(18, 30))
             foci.append(make_focus(person, rng, "hyperostosis", "skull", size, 1.0, uptake, start))
     if rng.random() < 0.01:
-        place = (float(rng.choice((-60.0, 60.0))), float(rng.uniform(-140, -50)), 690.0)
-        start = nearest_point(person, "skull", place, rng)
+        centre = (float(rng.choice((-60.0, 60.0))), float(rng.uniform(-140, -50)), 690.0)
+        start = nearest_point(person, "skull", centre, rng)
         size, uptake = float(rng.uniform(10, 28)), float(rng.uniform(1.5, 4))
         foci.append(make_focus(person, rng, "burr hole", "skull", size, 1.0, uptake, start, core=1.0))
     return foci
 
 
 def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Ribs that were spread or cut at an operation of the lung: stripes at the side and the back of two or three."""
+    """Draw the ribs that were spread or cut in a lung operation: lateral and posterior stripes in two or three."""
     side, first = ("right" if rng.random() < 0.5 else "left"), int(rng.integers(4, 6))
     foci = []
     for number in range(first, first + int(rng.integers(2, 4))):
@@ -277,7 +292,7 @@ def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _paget(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Paget's disease: one bone, hot and whole."""
+    """Draw Paget's disease: the whole of one bone is hot."""
     bone = str(rng.choice(["left hip bone", "right hip bone", "L3", "T11", "right femur", "left tibia", "skull"]))
     index = present_points(person, bone)
     if not len(index):
@@ -287,7 +302,7 @@ def _paget(person: Person, rng: np.random.Generator) -> list[Focus]:
 
 
 def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:
-    """Raised uptake of the bone beside a hip prosthesis: at the tip of the stem, the calcar or the socket."""
+    """Draw loosening of a hip prosthesis: raised uptake at the tip of the stem, the calcar or the socket."""
     foci: list[Focus] = []
     for side in ("right", "left"):
         stem = bone_points(f"{side} femur")
@@ -296,9 +311,9 @@ def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:
             if not len(stem) or rng.random() > 0.35:
                 continue
             heights = person.atlas_bones[stem, 2]
-            goal = person.atlas_bones[stem[np.argmin(heights) if rng.random() < 0.5 else np.argmax(heights)]]
-            bare = present_points(person, bone)
-            start = int(bare[np.argmin(((person.atlas_bones[bare] - goal) ** 2).sum(1))])
+            target = person.atlas_bones[stem[np.argmin(heights) if rng.random() < 0.5 else np.argmax(heights)]]
+            present = present_points(person, bone)
+            start = int(present[np.argmin(((person.atlas_bones[present] - target) ** 2).sum(1))])
             foci.append(
                 make_focus(person, rng, "loosening", bone, float(rng.uniform(10, 18)), 1.6, _uptake(rng), start)
             )

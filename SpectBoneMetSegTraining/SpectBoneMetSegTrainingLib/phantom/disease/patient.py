@@ -1,7 +1,7 @@
-"""A simulated patient: what stays the same from scan to scan.
+"""A simulated patient: everything that stays the same from scan to scan.
 
-Everything is drawn on the reference person (the atlas in the patient's size, no posture): a focus is a set of bone
-points, so it stays in its bone however the patient lies.
+Foci are drawn on the reference person (the atlas in the patient's size, neutral posture). A focus is a set of bone
+points, so it stays in its bone in every posture.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .metastatic_sites import draw_disease
 from .mimics import draw_mimics
 from .tracer import Tracer, draw_tracer
 
-#: Share of patients with metastases in a simulated population; of these with diffuse disease, with cold metastases.
+#: Share of patients with metastases; of these, the shares with diffuse disease and with cold metastases.
 POSITIVE_SHARE, DIFFUSE_SHARE, COLD_SHARE = 0.7, 0.16, 0.015
-#: Share of the usual mimics that patients with metastases have: most of their bright spots are metastases.
+#: Share of the usual mimics in patients with metastases: most of their hot spots are metastases.
 MIMICS_WITH_METASTASES = 0.3
 
 Seed = int | Sequence[int]
@@ -29,12 +29,12 @@ Seed = int | Sequence[int]
 
 @dataclass(frozen=True)
 class Metastasis:
-    """One metastasis through time.
+    """One metastasis over time.
 
     Attributes:
         track: its name in every scan of the patient, "m1", "m2", ...
-        focus: what it is now.
-        change: against the scan before: "baseline", "new", "grown", "regressed", "stable", "flare" or "gone".
+        focus: its current focus.
+        change: since the previous scan: "baseline", "new", "grown", "regressed", "stable", "flare" or "gone".
     """
 
     track: str
@@ -44,16 +44,16 @@ class Metastasis:
 
 @dataclass(frozen=True)
 class Patient:
-    """One patient on the day of a scan.
+    """One patient at the time of a scan.
 
     Attributes:
-        shape: the body.
+        shape: body shape.
         tracer: uptake of bones and tissues without foci.
-        disease: "lung", "prostate", ... or "none".
-        metastases: foci.
-        mimics: foci.
-        conditions: what else is special, by name.
-        flags: "cold lesions".
+        disease: primary tumour: "lung", "prostate", "breast" or "none".
+        metastases: metastases with their foci.
+        mimics: foci that are not metastases.
+        conditions: names of other special features, see conditions.py.
+        flags: "cold lesions" where there are any.
         pattern: of the metastases: "foci", one of diffuse.PATTERNS, or "" for none.
     """
 
@@ -68,16 +68,17 @@ class Patient:
 
 
 def random_stream(seed: Seed, *key: int) -> np.random.Generator:
-    """Independent random numbers for one purpose: the scans do not change when another purpose draws more."""
+    """Return an independent random generator for one purpose, so that other purposes may draw more numbers."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_out: bool = False) -> Patient:
-    """A patient at random.
+    """Draw a patient.
 
     Args:
-        positive: with metastases; None draws it.
-        held_out: a body from the range of shapes that is kept for testing.
+        rng: source of the draws.
+        positive: whether the patient has metastases; None to draw it.
+        held_out: whether the body shape is from the range held out for testing.
     """
     shape = draw_shape(rng, held_out)
     person = reference_person(shape)
@@ -102,7 +103,7 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
 
 
 def draw_lesions(person: Person, rng: np.random.Generator, disease: str) -> tuple[list[Focus], str, list[str]]:
-    """The metastases of a patient with this primary tumour, their pattern and flags as in `Patient`."""
+    """Draw the metastases of a patient with this primary tumour: foci, and pattern and flags as in `Patient`."""
     foci = draw_metastases(person, rng, disease)
     rare = rng.random()
     if rare < DIFFUSE_SHARE:
@@ -114,5 +115,5 @@ def draw_lesions(person: Person, rng: np.random.Generator, disease: str) -> tupl
 
 
 def person_of(patient: Patient) -> Person:
-    """The reference person on which the patient's foci lie."""
+    """Return the reference person on which the patient's foci are drawn."""
     return reference_person(patient.shape)

@@ -1,7 +1,8 @@
-"""The same patient months later: metastases grow, regress, vanish, appear or flare; fractures heal.
+"""Follow-up of a patient: metastases grow, regress, disappear, appear or flare; fractures heal.
 
-A course belongs to the patient, its strength to the lesion. Flare is the raised uptake of healing bone in the first
-months of a treatment that works: lesions look hotter and more although the disease recedes. Rates and sizes are ours.
+All lesions of a patient follow one course, each with its own strength. Flare is the raised uptake of healing bone in
+the first months of a successful treatment: lesions are hotter and more numerous although the disease recedes. Rates
+and sizes are assumptions.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from .lesions import Focus, draw_metastases, scale_focus, with_uptake
 from .patient import Metastasis, Patient, person_of
 
+#: Courses and their shares.
 COURSES: tuple[tuple[str, float], ...] = (
     ("progression", 0.40),
     ("stable", 0.20),
@@ -20,17 +22,19 @@ COURSES: tuple[tuple[str, float], ...] = (
     ("mixed", 0.10),
     ("flare", 0.10),
 )
-#: Below this factor on normal bone a focus is no longer there.
+#: Uptake, as a factor on normal bone, below which a metastasis has disappeared.
 GONE_BELOW = 1.15
-#: Factor on the excess uptake of a fracture from one scan to the next.
+#: Range of the factor on the excess uptake of a fracture from one scan to the next.
 HEALING = (0.35, 0.8)
 
 
 def follow_up(patient: Patient, rng: np.random.Generator, course: str | None = None) -> Patient:
-    """The patient at the next scan, about half a year later; healthy patients stay healthy.
+    """Return the patient at the next scan, about half a year later; healthy patients stay healthy.
 
     Args:
-        course: one of COURSES; None draws it. A flare is drawn once: after it the disease responds.
+        patient: the patient at the previous scan.
+        rng: source of the draws.
+        course: one of COURSES; None to draw it. After a flare the disease responds.
     """
     if course is None:
         names, weights = zip(*COURSES, strict=True)
@@ -69,7 +73,7 @@ def _changed(item: Metastasis, course: str, patient: Patient, rng: np.random.Gen
 
 
 def _scaled(focus: Focus, patient: Patient, size: float, excess: float) -> Focus:
-    """The focus with another extent (factor on its radius) and another uptake above normal (factor on the excess)."""
+    """Return the focus with its radius scaled by `size` and its uptake above normal scaled by `excess`."""
     larger = focus if size == 1.0 else scale_focus(focus, person_of(patient), float(size))
     return with_uptake(larger, 1 + (focus.uptake - 1) * float(excess))
 

@@ -1,8 +1,8 @@
-"""Where the tracer goes: 99mTc-MDP concentration in every bone and tissue, relative to soft tissue.
+"""Normal tracer uptake: the concentration of 99mTc-MDP in every bone and tissue, relative to soft tissue.
 
-Levels are ours. They were set so that the bones of simulated patients with metastases, lesions left out, are as bright
-as those of 34 real ones in units of the body's level (`cohort.population_tables`), and vary as widely. Metastatic and
-degenerative uptake: see lesions.py.
+The levels are assumptions. They were set so that the bones of simulated patients with metastases, without their
+lesions, are as bright in units of the body's level and vary as widely as those of 34 real patients
+(`cohort.population_tables`). For metastatic and degenerative uptake see lesions.py and mimics.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, RIBS, SEGMENTS, THORACIC, Skeleton, load_skeleton
 from ..person.soft_tissue import TISSUES, load_body
 
-#: Typical concentration in bone, soft tissue = 1 (thin bones look fainter in projection: less of them lies in the ray).
+#: Typical concentration in bone, soft tissue = 1 (thin bones are fainter in projection: their path length is shorter).
 BONE_LEVEL: dict[str, float] = {
     "skull": 3.2,
     "mandible": 7.5,
@@ -44,7 +44,7 @@ BONE_LEVEL: dict[str, float] = {
     "costal cartilage": 1.5,
 }
 
-#: Typical concentration in tissues, and the sigma of its lognormal spread between patients.
+#: Typical concentration in tissues, and sigma of its logarithm between patients.
 TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "soft tissue": (1.0, 0.0),
     "lung": (0.5, 0.1),
@@ -58,7 +58,8 @@ TISSUE_LEVEL: dict[str, tuple[float, float]] = {
     "left breast": (1.3, 0.25),
 }
 
-#: Exponent of renal function on a tissue's level: poor kidneys leave tracer in the blood, little in the bladder.
+#: Exponent of renal function on the level of a tissue: with renal impairment more tracer is in the blood and less in
+#: the bladder.
 RENAL_POWER: dict[str, float] = {
     "heart": -0.35,
     "liver": -0.2,
@@ -67,8 +68,9 @@ RENAL_POWER: dict[str, float] = {
     "left kidney": 0.4,
     "bladder": 0.8,
 }
+#: Share of patients with renal impairment.
 RENAL_IMPAIRMENT_SHARE = 0.07
-#: What all bones of a group share in one patient: sigma of its logarithm, scale of an exponential tail upwards.
+#: Common factor of all bones of a group in one patient: sigma of its logarithm, scale of an exponential upper tail.
 GROUP_SPREAD: tuple[tuple[tuple[str, ...], float, float], ...] = (
     ((*CERVICAL, *THORACIC, *LUMBAR, "sacrum"), 0.1, 0.16),
     (CERVICAL, 0.08, 0.2),
@@ -81,9 +83,10 @@ GROUP_SPREAD: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (("right scapula", "left scapula"), 0.08, 0.12),
     (("right clavicle", "left clavicle"), 0.05, 0.12),
 )
-TAIL_MEDIAN = 0.69  # of an exponential draw: a tail leaves the median where it is
-#: Bones, factor on their level at the back and at the front: vertebral bodies take up more than the arches behind
-#: them, the back of the ilium more than its wing and the pubis.
+#: Median of an exponential draw, subtracted so that the tail does not change the median.
+TAIL_MEDIAN = 0.69
+#: Bones, factor on their level at the back and at the front: vertebral bodies take up more than the arches behind them,
+#: the posterior ilium more than its wing and the pubis.
 FRONT_AND_BACK: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (CERVICAL, 0.5, 1.45),
     (("sacrum",), 0.8, 1.3),
@@ -91,7 +94,7 @@ FRONT_AND_BACK: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (RIBS, 0.75, 1.0),
     (("right hip bone", "left hip bone"), 1.85, 0.75),
 )
-#: Soft tissue of the limbs holds less blood than that of the trunk: median factor, sigma of its logarithm.
+#: Factor on soft tissue of the limbs, which holds less blood than that of the trunk: median, sigma of its logarithm.
 LIMBS = (0.64, 0.15)
 #: Thyroid (or larynx): centre of the right half, half axes (mm, atlas), median level and sigma of its logarithm.
 THYROID: tuple[tuple[float, ...], tuple[float, ...], float, float] = (
@@ -100,10 +103,11 @@ THYROID: tuple[tuple[float, ...], tuple[float, ...], float, float] = (
     18.0,
     0.6,
 )
-OVERALL = (1.02, 0.38)  # mean and sigma of the logarithm of the bones' common factor
+#: Mean and sigma of the logarithm of the common factor of all bones.
+OVERALL = (1.02, 0.38)
 
-# Places that are normally hotter than their bone, in the atlas (R on the right side, A, S; mm): radius, factor, both
-# sides. Positions were read off the atlas' bones.
+#: Sites that are normally hotter than their bone, on both sides: name, position on the right side (R, A, S; mm, atlas),
+#: radius (mm), extra uptake as a factor. Positions were read from the bones of the atlas.
 NORMAL_FOCI: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
     ("sternoclavicular joint", (20.0, -85.0, 470.0), 18.0, 1.2),
     ("manubrium", (0.0, -76.0, 446.0), 22.0, 0.7),
@@ -135,15 +139,20 @@ class Tracer:
 
 
 def draw_age(rng: np.random.Generator) -> float:
-    """Age in years of a patient referred with cancer, 30-92."""
+    """Draw the age of a patient referred with cancer, 30-92 years."""
     return float(np.clip(rng.normal(65, 11), 30, 92))
 
 
 def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = None) -> Tracer:
-    """Normal uptake of one patient at random: overall bone level, each bone's own level, joints, unevenness, organs.
+    """Draw the normal uptake of one patient: bone levels, joints, heterogeneity and organs.
 
-    `age` in years, None draws it: the old take up less in bone and more in joints, and their rib ends are fainter.
-    Good kidneys clear the soft tissue, which here means more bone and organs relative to soft tissue (1).
+    Old patients have less uptake in bone and rib ends and more in joints. Good renal function clears the soft tissue,
+    which raises bone and organs relative to soft tissue (1).
+
+    Args:
+        person: the reference person.
+        rng: source of the draws.
+        age: years; None to draw it.
     """
     skeleton = load_skeleton()
     age = draw_age(rng) if age is None else age
@@ -167,9 +176,9 @@ def draw_tracer(person: Person, rng: np.random.Generator, age: float | None = No
 
 
 def day_tracer(tracer: Tracer, rng: np.random.Generator) -> Tracer:
-    """The same patient's uptake on another day: other waiting time, other filling of bladder and kidneys.
+    """Draw the same patient's uptake on another day: waiting time and the filling of bladder and kidneys differ.
 
-    Bone as a whole changes by at most 10 %, its pattern not at all; `tracer` is left as it is.
+    The overall level of bone changes by at most 10 %, its pattern not at all. `tracer` is not changed.
     """
     level = np.full(len(TISSUES), float(np.exp(rng.normal(0, 0.06))))
     kidneys = float(np.exp(rng.normal(0, 0.2)))
@@ -183,9 +192,13 @@ def day_tracer(tracer: Tracer, rng: np.random.Generator) -> Tracer:
 def heterogeneity(
     points: NDArray[np.float32], rng: np.random.Generator, lengths: tuple[float, float], strength: float
 ) -> NDArray[np.float64]:
-    """Smooth unevenness, a factor per point (n,) about 1: twelve waves of `lengths` (mm).
+    """Draw smooth heterogeneity: a factor (n,) of about 1 from twelve waves.
 
-    `strength` is the amplitude of each wave in the logarithm.
+    Args:
+        points: (n, 3) RAS mm.
+        rng: source of the draws.
+        lengths: range of the wavelengths, mm.
+        strength: amplitude of each wave in the logarithm of the factor.
     """
     field = np.zeros(len(points))
     for _ in range(12):
@@ -204,21 +217,21 @@ def _bone_level(name: str) -> float:
 
 
 def _tissues(person: Person, rng: np.random.Generator, renal: float) -> NDArray[np.float32]:
-    """Concentration per tissue point: organs, the limbs' soft tissue, the thyroid."""
+    """Draw the concentration at each tissue point: organs, soft tissue of the limbs, thyroid."""
     tissues = _tissue_levels(rng, renal)[person.tissue].astype(np.float32)
     limbs = load_body().segment >= SEGMENTS.index("right arm")
-    flesh = person.tissue == TISSUES.index("soft tissue")
-    tissues[limbs & flesh] *= np.float32(LIMBS[0] * np.exp(rng.normal(0, LIMBS[1])))
+    soft_tissue = person.tissue == TISSUES.index("soft tissue")
+    tissues[limbs & soft_tissue] *= np.float32(LIMBS[0] * np.exp(rng.normal(0, LIMBS[1])))
     centre, axes, median, spread = THYROID
     level = median * np.exp(rng.normal(0, spread))
     for sign in (1.0, -1.0):
-        place = (person.atlas_tissues - np.array(centre) * (sign, 1.0, 1.0)) / np.array(axes)
-        tissues[((place**2).sum(1) <= 1) & flesh] = level
+        offset = (person.atlas_tissues - np.array(centre) * (sign, 1.0, 1.0)) / np.array(axes)
+        tissues[((offset**2).sum(1) <= 1) & soft_tissue] = level
     return tissues
 
 
 def _tissue_levels(rng: np.random.Generator, renal: float) -> NDArray[np.float64]:
-    """Level per tissue; breasts alike and kidneys nearly so, urine and blood as the kidneys work (1 is usual)."""
+    """Draw the level of each tissue: breasts are equal, kidneys nearly so; urine and blood follow renal function."""
     level = np.ones(len(TISSUES))
     breasts, kidneys = rng.normal(size=2)
     for i, name in enumerate(TISSUES):
@@ -234,12 +247,12 @@ def _tissue_levels(rng: np.random.Generator, renal: float) -> NDArray[np.float64
 
 
 def _even_spine(skeleton: Skeleton, level: NDArray[np.float64], rng: np.random.Generator) -> None:
-    """Neighbouring vertebrae and ribs take up alike: a smooth trend instead of independent bones."""
+    """Apply a smooth trend along vertebrae and ribs to the levels, in place."""
     trend = rng.normal(0, 0.12, 2)
     for i, name in enumerate(skeleton.names):
         if name[0] in "TL" and name[1:].isdigit():
-            place = int(name[1:]) / 12 if name[0] == "T" else 1 + int(name[1:]) / 5
-            level[i] *= np.exp(trend[0] * (place - 1))
+            position = int(name[1:]) / 12 if name[0] == "T" else 1 + int(name[1:]) / 5
+            level[i] *= np.exp(trend[0] * (position - 1))
         elif "rib" in name:
             level[i] *= np.exp(trend[1] * (int(name.split()[-1]) - 6) / 6)
 
@@ -253,7 +266,7 @@ def _joint_uptake(person: Person, rng: np.random.Generator, age: float) -> NDArr
 
 
 def _rib_ends(person: Person, rng: np.random.Generator, age: float) -> NDArray[np.float64]:
-    """Costochondral joints: the front ends of the ribs are hotter, not all alike, less so in the old."""
+    """Draw the extra uptake of the costochondral joints: it varies between ribs and decreases with age."""
     extra = np.zeros(len(person.bones))
     strength = rng.uniform(0.4, 1.5) * np.clip(1 - 0.012 * (age - 65), 0.6, 1.4)
     for index, profile in _front_ends():
@@ -263,39 +276,39 @@ def _rib_ends(person: Person, rng: np.random.Generator, age: float) -> NDArray[n
 
 @lru_cache(maxsize=1)
 def _within_bones() -> NDArray[np.float64]:
-    """(n,) factor from the back to the front of the bones of FRONT_AND_BACK; 1 elsewhere."""
+    """Return the factor (n,) from back to front within the bones of FRONT_AND_BACK; 1 elsewhere."""
     skeleton = load_skeleton()
     factor = np.ones(len(skeleton.points))
     for bones, back, front in FRONT_AND_BACK:
         for name in bones:
             index = np.flatnonzero(skeleton.of(name))
-            place = skeleton.points[index, 1]
-            share = (place - place.min()) / np.ptp(place)
+            depth = skeleton.points[index, 1]
+            share = (depth - depth.min()) / np.ptp(depth)
             factor[index] = back + (front - back) / (1 + np.exp((0.5 - share) / 0.08))
     return factor
 
 
 @lru_cache(maxsize=1)
 def _joints() -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Points around every normal hot place of both sides, and its factor there; the atlas is always the same."""
+    """Return, for each of NORMAL_FOCI on both sides, the indices of its points and the extra uptake there."""
     points = load_skeleton().points
-    found = []
-    for _, place, radius, factor in NORMAL_FOCI:
+    regions = []
+    for _, centre, radius, factor in NORMAL_FOCI:
         for sign in (1.0, -1.0):
-            distance = ((points - np.array(place) * (sign, 1.0, 1.0)) ** 2).sum(1) / radius**2
+            distance = ((points - np.array(centre) * (sign, 1.0, 1.0)) ** 2).sum(1) / radius**2
             near = np.flatnonzero(distance < 7)
-            found.append((near, factor * np.exp(-distance[near])))
-    return found
+            regions.append((near, factor * np.exp(-distance[near])))
+    return regions
 
 
 @lru_cache(maxsize=1)
 def _front_ends() -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Points of ribs 1-10 and how much each belongs to the front end, 0..1."""
+    """Return, for each of ribs 1-10, the indices of its points and their share (0..1) of the front end."""
     skeleton = load_skeleton()
-    found = []
+    regions = []
     for name in RIBS:
         if int(name.split()[-1]) <= 10:
             index = np.flatnonzero(skeleton.of(name))
             front = skeleton.points[index, 1]
-            found.append((index, 1 / (1 + np.exp((front.max() - 45.0 - front) / 12))))
-    return found
+            regions.append((index, 1 / (1 + np.exp((front.max() - 45.0 - front) / 12))))
+    return regions

@@ -1,1 +1,1 @@
-"""A body without disease: skeleton, shape, posture and soft tissue."""
+"""The healthy body: skeleton, shape, posture and soft tissue."""

@@ -1,9 +1,9 @@
-"""One simulated person: the atlas in another size, shape and posture.
+"""One simulated person: the atlas deformed to another size, shape and posture.
 
-The way of a point: its own bone's shape (rig.py), girth or filling of its tissue, smooth waves, the spine and the
-trunk's widths, the limbs' lengths, posture (posture.py), stature. Bones and tissues go the same way from the waves on,
-so that neighbours stay together. Point lists never change their length: what a person lacks keeps its points and has
-no volume.
+Each point passes these steps: the shape of its bone (rig.py); the girth or filling of its tissue; smooth waves; the
+spine and the widths of the trunk; the lengths of the limbs; posture (posture.py); stature. From the waves on, bones and
+tissues share every step, so that neighbours stay together. The number of points is constant: a missing part keeps its
+points, but their volume is 0.
 """
 
 from __future__ import annotations
@@ -41,30 +41,33 @@ __all__ = [
 
 Points = NDArray[np.float32]
 
-AXIS_A = -95.0  # the body's long axis: A in the atlas
-FAT_AXIS_A = -150.0  # soft tissue grows about this A: lying on the back, the fat of the belly is in front
+#: A (mm, atlas) of the body's long axis.
+AXIS_A = -95.0
+#: A (mm, atlas) about which soft tissue grows: in a supine patient the abdominal fat is in front.
+FAT_AXIS_A = -150.0
 ARMS = (SEGMENTS.index("right arm"), SEGMENTS.index("left arm"))
 LEGS = (SEGMENTS.index("right leg"), SEGMENTS.index("left leg"))
+#: First S and step (mm, atlas) of the table of the spine's shifts.
 TABLE_LOW, TABLE_STEP = -1100.0, 4.0
-#: Where limbs end that were amputated (S in the atlas, mm).
+#: S (mm, atlas) at which amputated limbs end.
 STUMPS = {"leg below knee": -630.0, "leg above knee": -330.0, "arm": 300.0}
 
 
 @dataclass(frozen=True)
 class Person:
-    """Deformed points (RAS mm) of bones and tissues; labels are those of the atlas, point by point.
+    """Deformed points (RAS mm) of bones and tissues, each with its label in the atlas.
 
     Attributes:
         bones: (n, 3) float32.
-        bone: label index per point (n,).
-        bone_volume: cm3 per point (n,), 0 where it is missing.
+        bone: (n,) bone index of each point.
+        bone_volume: (n,) volume of each point, cm3; 0 where it is missing.
         tissues: (m, 3) float32.
-        tissue: likewise.
-        tissue_volume: likewise.
-        atlas_bones: the same points in the atlas, where anatomical landmarks are known.
-        atlas_tissues: the same points in the atlas, where anatomical landmarks are known.
+        tissue: (m,) tissue index of each point.
+        tissue_volume: (m,) volume of each point, cm3; 0 where it is missing.
+        atlas_bones: (n, 3) the same bone points in the atlas, where anatomical landmarks are known.
+        atlas_tissues: (m, 3) the same tissue points in the atlas.
         prosthesis: (n,) True where the bone point is metal.
-        description: what is special about this person, in words.
+        description: the person's special features, as text.
     """
 
     bones: Points
@@ -80,37 +83,40 @@ class Person:
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """(n,) bone points that this person has."""
+        """(n,) True for the bone points that this person has."""
         return self.bone_volume > 0
 
     @property
     def tissue_present(self) -> NDArray[np.bool_]:
-        """(m,) tissue points that this person has."""
+        """(m,) True for the tissue points that this person has."""
         return self.tissue_volume > 0
 
 
 def make_person(shape: BodyShape, posture: Posture, rng: np.random.Generator) -> Person:
-    """Deform the atlas into this person in this posture.
+    """Deform the atlas into a person of this shape and posture.
 
-    Points are jittered inside their voxels (`rng`) so that the atlas grid leaves no pattern in projections; a point's
-    volume follows all scaling, not the local stretching of the waves.
+    Points are jittered within their voxels (`rng`), so that the atlas grid leaves no pattern in projections. The volume
+    of a point follows all scaling, but not the local stretching by the waves.
     """
     skeleton, body = load_skeleton(), load_body()
-    return _made(
+    return _build(
         shape, posture, _jitter(rng, skeleton.points, skeleton.spacing), _jitter(rng, body.points, body.spacing)
     )
 
 
 @lru_cache(maxsize=2)
 def reference_person(shape: BodyShape) -> Person:
-    """The person on whom foci are drawn: no posture, points in the middle of their voxels. Its arrays are shared."""
-    return _made(shape, REFERENCE_POSTURE, load_skeleton().points, load_body().points)
+    """Return the person on whom foci are drawn: neutral posture, points at voxel centres.
+
+    The result is cached: its arrays are shared and must not be changed.
+    """
+    return _build(shape, REFERENCE_POSTURE, load_skeleton().points, load_body().points)
 
 
 def deform(points: Points, segment: NDArray[np.uint8], shape: BodyShape, posture: Posture) -> Points:
-    """Atlas points (n, 3) RAS mm -> this person's, feet towards negative S, pelvis near S = 0."""
+    """Return atlas points (n, 3; RAS mm) at their position in this person, whose pelvis is near S = 0."""
     atlas = np.asarray(points, np.float32)
-    moved = _shaped(atlas, segment, shape)
+    moved = _shape(atlas, segment, shape)
     for side, name in enumerate(("right", "left")):
         flip = np.array([1.0 - 2.0 * side, 1.0, 1.0])
         index = np.flatnonzero(segment == SEGMENTS.index(f"{name} arm"))
@@ -124,13 +130,13 @@ def deform(points: Points, segment: NDArray[np.uint8], shape: BodyShape, posture
     return rotate(rotate(moved, posture.rotation, (0, 1)), posture.tilt, (0, 2)).astype(np.float32)
 
 
-def _made(shape: BodyShape, posture: Posture, bones: Points, tissues: Points) -> Person:
+def _build(shape: BodyShape, posture: Posture, bones: Points, tissues: Points) -> Person:
     skeleton, body = load_skeleton(), load_body()
     bone_volume = _bone_growth(shape) * skeleton.spacing**3 / 1000
     tissue_volume = _tissue_growth(body, shape) * body.spacing**3 / 1000
     for name in shape.missing:
-        bone_volume[_lost(name, skeleton.points, skeleton.segment)] = 0
-        tissue_volume[_lost(name, body.points, body.segment)] = 0
+        bone_volume[_amputated(name, skeleton.points, skeleton.segment)] = 0
+        tissue_volume[_amputated(name, body.points, body.segment)] = 0
         if name in TISSUES:
             tissue_volume[body.tissue == TISSUES.index(name)] = 0
     return Person(
@@ -147,13 +153,13 @@ def _made(shape: BodyShape, posture: Posture, bones: Points, tissues: Points) ->
     )
 
 
-def _shaped(atlas: Points, segment: NDArray[np.uint8], shape: BodyShape) -> Points:
-    """Waves, spine, widths and lengths: the body at the atlas' stature, long axis at A = 0, without posture."""
+def _shape(atlas: Points, segment: NDArray[np.uint8], shape: BodyShape) -> Points:
+    """Apply waves, spine, widths and lengths, but neither posture nor stature; the long axis moves to A = 0."""
     moved = atlas.copy()
     if len(shape.waves):
         rows = shape.waves.astype(np.float32)
         wave = np.sin(atlas @ rows[:, 3:6].T + rows[:, 6]) @ rows[:, :3]
-        # Shafts of long bones are straight: less of the waves reaches them, gradually from the joint on.
+        # Shafts of long bones are straight: the waves fade from the joint on.
         for limbs, heights in ((ARMS, (300, 450)), (LEGS, (-350, -130))):
             index = np.flatnonzero(np.isin(segment, limbs))
             wave[index] *= np.interp(atlas[index, 2], heights, (0.35, 1))[:, None].astype(np.float32)
@@ -168,7 +174,7 @@ def _shaped(atlas: Points, segment: NDArray[np.uint8], shape: BodyShape) -> Poin
 
 
 def _hang(moved: Points, height: NDArray[np.floating], name: str, shape: BodyShape) -> Points:
-    """A limb, stiff: it goes where its joint goes and takes its length and its share of width and depth."""
+    """Move a limb rigidly with its joint, and apply its length and its share of the trunk's width and depth."""
     joint = _joint_of(name)
     centre = joint - (0, AXIS_A, 0)
     goal = _along_spine(centre[None], joint[None, 2], shape)[0]
@@ -180,10 +186,10 @@ def _hang(moved: Points, height: NDArray[np.floating], name: str, shape: BodySha
 
 
 def _along_spine(points: NDArray[np.floating], height: NDArray[np.floating], shape: BodyShape) -> NDArray[np.floating]:
-    """Trunk and head: shift and width by the height in the atlas, then the trunk's own width and depth."""
-    place = (np.clip(height, TABLE_LOW, -TABLE_LOW - TABLE_STEP) - TABLE_LOW) / TABLE_STEP
-    low = place.astype(np.int64)
-    part = (place - low)[:, None].astype(np.float32)
+    """Shift and widen points of trunk and head by their height in the atlas (see `_spine_table`)."""
+    position = (np.clip(height, TABLE_LOW, -TABLE_LOW - TABLE_STEP) - TABLE_LOW) / TABLE_STEP
+    low = position.astype(np.int64)
+    part = (position - low)[:, None].astype(np.float32)
     table = _spine_table(shape)
     row = table[low] * (1 - part) + table[low + 1] * part
     moved = points.copy()
@@ -195,7 +201,7 @@ def _along_spine(points: NDArray[np.floating], height: NDArray[np.floating], sha
 
 @lru_cache(maxsize=2)
 def _spine_table(shape: BodyShape) -> NDArray[np.float32]:
-    """Shift along R, A, S and factors on R and A, every TABLE_STEP along S, smoothed over 60 mm."""
+    """Return shifts along R, A, S (mm) and factors on R and A at every TABLE_STEP of S, smoothed over 60 mm."""
     height = np.arange(TABLE_LOW, -TABLE_LOW + TABLE_STEP, TABLE_STEP)
     bend, apex = shape.kyphosis
     chest, waist = 1 + 0.6 * (shape.shoulders - 1), (shape.hips + shape.shoulders) / 2
@@ -217,7 +223,7 @@ def _spine_table(shape: BodyShape) -> NDArray[np.float32]:
 
 
 def _limb_length(height: NDArray[np.floating], name: str, shape: BodyShape) -> NDArray[np.float32]:
-    """Shift along S of a limb's points: its length, and the share of its upper half."""
+    """Return the shift (mm) along S of a limb's points, by its length and the share of its upper half."""
     leg = name.endswith("leg")
     length, share = (shape.leg_length, 2) if leg else (shape.arm_length, 3)
     factor = shape.proportions[share] * PROPORTIONS[share]
@@ -233,9 +239,9 @@ def _joint_of(segment: str) -> NDArray[np.float64]:
     return joint
 
 
-def _joints(places: NDArray[np.float64], segment: str, shape: BodyShape) -> Points:
-    """Joints (k, 3) of the atlas in the shaped body, before stature."""
-    return _shaped(places.astype(np.float32), np.full(len(places), SEGMENTS.index(segment), np.uint8), shape)
+def _joints(points: NDArray[np.float64], segment: str, shape: BodyShape) -> Points:
+    """Return the positions of atlas joints (k, 3) in the shaped body, before stature."""
+    return _shape(points.astype(np.float32), np.full(len(points), SEGMENTS.index(segment), np.uint8), shape)
 
 
 def _jitter(rng: np.random.Generator, points: Points, spacing: float) -> Points:
@@ -243,17 +249,20 @@ def _jitter(rng: np.random.Generator, points: Points, spacing: float) -> Points:
 
 
 def _fill(points: Points, body: Body, shape: BodyShape) -> Points:
-    """Fat (not organs) moves outwards with the girth; bladder and breasts get their size."""
+    """Move fat (not organs) outwards with the girth, and scale bladder and breasts."""
     moved = points.copy()
     fat = np.flatnonzero(body.tissue == TISSUES.index("soft tissue"))
-    place = points[fat]
-    # Below the hips the thighs part from the trunk: fat grows about each femur instead of about the body's axis.
-    parted = np.interp(place[:, 2], (-350, -165), (1, 0)) * np.isin(body.segment[fat], LEGS)
+    soft_tissue = points[fat]
+    # Below the hips, fat grows about each femur instead of the body's axis.
+    parted = np.interp(soft_tissue[:, 2], (-350, -165), (1, 0)) * np.isin(body.segment[fat], LEGS)
     parted = np.where(np.isin(body.segment[fat], ARMS), 1.0, parted)
-    limb = np.interp(place[:, 2], (-300, -150, -80, 166, 453), (82, 82, 205, 183, 170))
+    limb = np.interp(soft_tissue[:, 2], (-300, -150, -80, 166, 453), (82, 82, 205, 183, 170))
     growth = 1 + fat_share()[fat] * (shape.girth - 1)
-    for axis, middle in ((0, np.sign(place[:, 0]) * limb * parted), (1, FAT_AXIS_A + (-60 - FAT_AXIS_A) * parted)):
-        moved[fat, axis] = (place[:, axis] - middle) * growth + middle
+    for axis, middle in (
+        (0, np.sign(soft_tissue[:, 0]) * limb * parted),
+        (1, FAT_AXIS_A + (-60 - FAT_AXIS_A) * parted),
+    ):
+        moved[fat, axis] = (soft_tissue[:, axis] - middle) * growth + middle
     for side, sign in (("right", 1.0), ("left", -1.0)):
         breast = np.flatnonzero(body.tissue == TISSUES.index(f"{side} breast"))
         moved[breast] = _breast(points[breast], sign, shape)
@@ -264,9 +273,9 @@ def _fill(points: Points, body: Body, shape: BodyShape) -> Points:
 
 
 def _breast(points: Points, sign: float, shape: BodyShape) -> Points:
-    """Lay a breast on the chest of this girth; a large one falls to the side, a missing or a man's one is flat."""
+    """Place a breast on the chest of this girth: a large one falls to the side, an absent one is flat."""
     side = "right" if sign > 0 else "left"
-    size = 0.0 if _no_breast(shape, side) else shape.breast
+    size = 0.0 if _lacks_breast(shape, side) else shape.breast
     right, height = BREAST[0]
     above = (points[:, 1] - chest_front(points[:, 0], points[:, 2])) * size
     across = (points[:, 0] - sign * right) * size + sign * right * (0.6 + 0.4 * shape.girth)
@@ -277,7 +286,7 @@ def _breast(points: Points, sign: float, shape: BodyShape) -> Points:
     return np.stack([across, front + above, along], 1).astype(np.float32)
 
 
-def _no_breast(shape: BodyShape, side: str) -> bool:
+def _lacks_breast(shape: BodyShape, side: str) -> bool:
     return shape.sex == "male" or f"{side} breast" in shape.missing
 
 
@@ -287,17 +296,17 @@ def _bone_growth(shape: BodyShape) -> NDArray[np.float64]:
 
 
 def _tissue_growth(body: Body, shape: BodyShape) -> NDArray[np.float64]:
-    """Factor on every tissue point's volume; girth, bladder and breasts as in `_fill`."""
+    """Return the factor on the volume of each tissue point; girth, bladder and breasts as in `_fill`."""
     growth = _frame_growth(body.segment, shape) * (1 + fat_share() * (shape.girth - 1)) ** 2
     for side in ("right", "left"):
-        size = 0.0 if _no_breast(shape, side) else shape.breast
+        size = 0.0 if _lacks_breast(shape, side) else shape.breast
         growth[body.tissue == TISSUES.index(f"{side} breast")] *= size**3
     growth[body.tissue == TISSUES.index("bladder")] *= shape.bladder**3
     return growth
 
 
 def _frame_growth(segment: NDArray[np.uint8], shape: BodyShape) -> NDArray[np.float64]:
-    """Factor on volume from stature, widths and the lengths of the limbs."""
+    """Return the factor on volume from stature, widths and limb lengths."""
     growth = scale_per_point(segment, shape.trunk_width) * scale_per_point(segment, shape.trunk_depth)
     growth *= (shape.stature / length_factor(shape)) ** 3
     limb = np.array([1.0, 1.0, shape.arm_length, shape.arm_length, shape.leg_length, shape.leg_length])
@@ -305,8 +314,8 @@ def _frame_growth(segment: NDArray[np.uint8], shape: BodyShape) -> NDArray[np.fl
     return growth
 
 
-def _lost(name: str, points: Points, segment: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Points below the stump of an amputated limb; none for other missing parts."""
+def _amputated(name: str, points: Points, segment: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return a mask of the points below the stump of an amputated limb; empty for other missing parts."""
     side, _, part = name.partition(" ")
     if part not in STUMPS:
         return np.zeros(len(points), bool)
@@ -314,7 +323,7 @@ def _lost(name: str, points: Points, segment: NDArray[np.uint8]) -> NDArray[np.b
 
 
 def _prosthesis(shape: BodyShape) -> NDArray[np.bool_]:
-    """Head and neck of a replaced hip and the stem inside the shaft."""
+    """Return a mask of the metal points of a hip prosthesis: head, neck and the stem in the shaft."""
     skeleton = load_skeleton()
     metal = np.zeros(len(skeleton.points), bool)
     for name in shape.prosthesis:
@@ -322,7 +331,7 @@ def _prosthesis(shape: BodyShape) -> NDArray[np.bool_]:
         index = np.flatnonzero(skeleton.of(f"{side} femur"))
         offset = (skeleton.points[index] - HIP) * 1.0
         offset[:, 0] = np.abs(skeleton.points[index, 0]) - HIP[0]
-        # The neck is cut across its own axis, between the trochanters; the shaft's axis runs down from there.
+        # The neck is cut across its axis, between the trochanters; the axis of the shaft starts there.
         head = (offset @ (0.77, -0.25, -0.59) < 33) & (offset[:, 2] > -50)
         axis = np.stack([np.full(len(index), 33.0), np.interp(offset[:, 2], (-160, -60), (0, -14))], 1)
         stem = (np.hypot(*(offset[:, :2] - axis).T) < 6.5) & (offset[:, 2] < -25) & (offset[:, 2] > -170)
@@ -331,10 +340,10 @@ def _prosthesis(shape: BodyShape) -> NDArray[np.bool_]:
 
 
 def _describe(shape: BodyShape) -> tuple[str, ...]:
-    words = [f"{name} missing" for name in shape.missing]
-    words += [f"{name} prosthesis" for name in shape.prosthesis]
+    description = [f"{name} missing" for name in shape.missing]
+    description += [f"{name} prosthesis" for name in shape.prosthesis]
     if shape.kyphosis[0] > 30:
-        words.append("kyphosis")
+        description.append("kyphosis")
     if np.ptp((0.0, *shape.scoliosis)) > 20:
-        words.append("scoliosis")
-    return tuple(words)
+        description.append("scoliosis")
+    return tuple(description)

@@ -1,4 +1,4 @@
-"""Bones varied one by one and grown with the body, so that no two skeletons are copies."""
+"""Variation of single bones, so that no two skeletons are alike."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from .shape import BodyShape
 
 
-#: Largest change of a rib's slope (S per A) and of its width about its head.
+#: Largest change of a rib's slope (mm along S per mm along A) and of its width about its head (relative).
 RIB_SLOPE, RIB_WIDTH = 0.09, 0.07
 
 
 def vary_bones(points: Points, shape: BodyShape) -> Points:
-    """All points of the atlas (n, 3), RAS mm, with this person's own shape of each bone."""
+    """Return all bone points of the atlas (n, 3; RAS mm) with this person's shape of each bone."""
     rig = load_rig()
     moved = scale_bones(points, load_skeleton().bone, shape)
     controls = np.concatenate([_rib_shift(rig.ends, np.arange(len(rig.ends)), shape), _edge_shift(rig, shape)])
@@ -28,11 +28,12 @@ def vary_bones(points: Points, shape: BodyShape) -> Points:
 
 
 def scale_bones(points: Points, bone: NDArray[np.uint8], shape: BodyShape) -> Points:
-    """Scale every bone about its anchor, and slope and widen every rib about its head; cartilage stays.
+    """Scale every bone about its anchor, and tilt and widen every rib about its head; cartilage stays.
 
     Args:
         points: (n, 3) RAS mm, atlas frame.
-        bone: (n,) label.
+        bone: (n,) bone index.
+        shape: the person's body shape.
     """
     rig = load_rig()
     change = _part_change(shape).astype(np.float32)
@@ -45,7 +46,7 @@ def scale_bones(points: Points, bone: NDArray[np.uint8], shape: BodyShape) -> Po
 
 
 def bone_growth(shape: BodyShape) -> NDArray[np.float64]:
-    """Factor on the volume of each bone (names,) that `vary_bones` brings."""
+    """Return the factor by which `vary_bones` changes the volume of each bone (names,)."""
     growth: NDArray[np.float64] = np.prod(1 + _part_change(shape), axis=1)
     growth[load_rig().ribs] = 1 + RIB_WIDTH * shape.ribs[:, 1]
     return growth

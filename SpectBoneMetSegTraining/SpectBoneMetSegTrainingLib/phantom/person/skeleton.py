@@ -1,4 +1,4 @@
-"""The skeleton atlas: every bone of one adult, filled with points that can be deformed and projected."""
+"""The skeleton atlas: the bones of one adult, as points that can be deformed and projected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from SpectBoneMetSegLib.common.resources import resources_folder
 
 import SpectBoneMetSegTrainingLib
 
-#: Parts of the body that move as one, by bone name.
+#: Parts of the body that move as one.
 SEGMENTS = ("trunk", "head", "right arm", "left arm", "right leg", "left leg")
 
 THORACIC = tuple(f"T{i}" for i in range(1, 13))
@@ -20,7 +20,7 @@ LUMBAR = tuple(f"L{i}" for i in range(1, 6))
 CERVICAL = tuple(f"C{i}" for i in range(1, 8))
 RIBS = tuple(f"{side} rib {i}" for side in ("right", "left") for i in range(1, 13))
 
-#: Bony sternum: S (mm), half width (mm); elsewhere the atlas' sternum mesh is costal cartilage.
+#: Bony sternum: S (mm) and half width (mm); the rest of the atlas' sternum mesh is costal cartilage.
 STERNUM_MM = ((288.0, 12.0), (310.0, 19.0), (405.0, 14.0), (418.0, 24.0), (470.0, 26.0))
 
 
@@ -32,7 +32,7 @@ class Skeleton:
         points: (n, 3) float32 RAS mm, voxel centres; S = 0 at the pelvis, A = 0 near the front of the sternum.
         bone: (n,) uint8 index into names.
         names: bone names, e.g. "left rib 7".
-        spacing: edge of the cube one point stands for, mm.
+        spacing: edge of the cube that one point represents, mm.
     """
 
     points: NDArray[np.float32]
@@ -41,7 +41,7 @@ class Skeleton:
     spacing: float
 
     def of(self, *names: str) -> NDArray[np.bool_]:
-        """(n,) mask of the points that belong to these bones."""
+        """Return a mask (n,) of the points of these bones."""
         return np.isin(self.bone, [self.names.index(name) for name in names])
 
     @property
@@ -51,7 +51,7 @@ class Skeleton:
 
 
 def atlas_path() -> Path:
-    """The atlas as it was shipped.
+    """Return the path of the shipped atlas.
 
     Raises:
         UserError: the installation is incomplete.
@@ -62,7 +62,7 @@ def atlas_path() -> Path:
 
 @lru_cache(maxsize=1)
 def load_skeleton() -> Skeleton:
-    """The shipped atlas as points; costal cartilage becomes a bone name of its own."""
+    """Read the shipped atlas as points; costal cartilage becomes a bone of its own."""
     with np.load(atlas_path()) as atlas:
         labels, origin, spacing = atlas["labels"], atlas["origin"], float(atlas["spacing"])
         names = [str(name) for name in atlas["names"]]

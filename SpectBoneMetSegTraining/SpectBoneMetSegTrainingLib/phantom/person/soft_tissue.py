@@ -1,7 +1,7 @@
-"""Soft tissue around the atlas skeleton: outline, lungs and the organs that hold tracer, as points.
+"""Soft tissue around the atlas skeleton: outline, lungs and the organs that take up tracer, as points.
 
-The atlas has bones only. Outline and organs are smooth shapes fitted by hand to its bones (adult anatomy, sizes in mm);
-they are ours, not measured on a person.
+The atlas has bones only. Outline and organs are smooth shapes fitted manually to its bones (adult anatomy, sizes in
+mm). They are the authors' own, not measured on a person.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TISSUES = (
 )
 SPACING_MM = 5.0
 
-# Trunk and neck cross-sections: S, half width, A of the back, A of the front (mm, atlas frame).
+# Cross-sections of trunk and neck: S, half width, A of the back, A of the front (mm, atlas frame).
 TRUNK = np.array(
     [
         (-165, 150, -132, 5),
@@ -41,12 +41,13 @@ TRUNK = np.array(
 )
 TRUNK_EXPONENT = 2.6
 
-# How much of the girth soft tissue takes: S, share (shoulders, arms and shanks grow less than belly and hips).
+# Share of the girth's change that soft tissue takes: S (mm), share (less in shoulders, arms and shanks than in belly
+# and hips).
 TRUNK_FAT = ((-165.0, 0.0, 230.0, 330.0, 450.0, 512.0), (0.6, 0.9, 1.0, 0.75, 0.35, 0.3))
 LEG_FAT = ((-900.0, -450.0, -165.0), (0.25, 0.5, 0.6))
 ARM_FAT = ((-80.0, 60.0, 300.0), (0.0, 0.3, 0.5))
 
-# Thickness of soft tissue over the bones of a limb: S, mm (arms hang, so S runs down the limb).
+# Thickness of soft tissue over the bones of a limb: S (mm), thickness (mm); arms hang, so S runs down the limb.
 LEG = np.array(
     [(-1000, 8), (-900, 22), (-860, 28), (-700, 45), (-620, 42), (-500, 40), (-300, 58), (-120, 72), (0, 60)], float
 )
@@ -63,10 +64,10 @@ ORGANS = {
     "bladder": ((0, -48, -72), (38, 34, 32)),
 }
 
-# Breast of the right side, lying on the back: R and S of the middle, half axes across, in front of the chest, along S.
+# Right breast of a supine person: R and S of the centre; half axes along R, in front of the chest, along S (mm).
 BREAST = ((96.0, 335.0), (58.0, 36.0, 62.0))
 
-# Lungs: S, half width, A back, A front of the inside of the rib cage; domes of the diaphragm (R, S of the top).
+# Inside of the rib cage: S, half width, A of the back, A of the front (mm); domes of the diaphragm: R, S of the top.
 LUNG = np.array(
     [(190, 118, -180, -12), (290, 124, -182, -16), (380, 112, -182, -40), (440, 85, -170, -58), (492, 40, -140, -72)],
     float,
@@ -83,6 +84,7 @@ class Body:
         points: (n, 3) float32 RAS mm on a grid of `spacing`.
         tissue: (n,) uint8 index into TISSUES.
         segment: (n,) uint8 index into skeleton.SEGMENTS.
+        spacing: edge of the cube that one point represents, mm.
     """
 
     points: NDArray[np.float32]
@@ -93,7 +95,7 @@ class Body:
 
 @lru_cache(maxsize=1)
 def load_body() -> Body:
-    """Fill the outline around the atlas skeleton; every point gets its tissue and the body segment it moves with."""
+    """Fill the outline around the atlas skeleton with points, each with its tissue and body segment."""
     skeleton = load_skeleton()
     low = skeleton.points.min(0) - 40
     size = np.ceil((skeleton.points.max(0) + 60 - low) / SPACING_MM).astype(int)
@@ -118,7 +120,7 @@ def load_body() -> Body:
 
 @lru_cache(maxsize=1)
 def fat_share() -> NDArray[np.float64]:
-    """(n,) how much of the girth each point of the body takes, 0 for organs and the head."""
+    """Return the share (n,) of the girth's change that each point takes; 0 for organs and the head."""
     body = load_body()
     share = np.zeros(len(body.points))
     fat = body.tissue == TISSUES.index("soft tissue")
@@ -131,7 +133,7 @@ def fat_share() -> NDArray[np.float64]:
 
 
 def chest_front(right: NDArray[np.floating], height: NDArray[np.floating]) -> NDArray[np.float64]:
-    """A (mm, atlas frame) of the trunk's front at R and S, without breasts."""
+    """Return A (mm, atlas frame) of the front of the trunk at R and S, without breasts."""
     half_width, back, front = (np.interp(height, TRUNK[:, 0], TRUNK[:, i]) for i in (1, 2, 3))
     across = np.clip(np.abs(right) / half_width, 0, 0.99)
     surface: NDArray[np.float64] = (back + front) / 2 + (front - back) / 2 * (1 - across**TRUNK_EXPONENT) ** (
@@ -141,7 +143,7 @@ def chest_front(right: NDArray[np.floating], height: NDArray[np.floating]) -> ND
 
 
 def _breasts() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Points of both breasts on top of the chest, mirror images."""
+    """Return the points of right and left breast on the chest, as mirror images."""
     (right, height), (across, front, along) = BREAST
     steps = [np.arange(-size, size + SPACING_MM, SPACING_MM) for size in (across, along)]
     u, w, v = (

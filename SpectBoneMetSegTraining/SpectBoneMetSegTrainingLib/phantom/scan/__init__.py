@@ -1,1 +1,1 @@
-"""One simulated scan: projections, truth, readers and DICOM files."""
+"""One simulated scan: projections, ground truth, readers and DICOM files."""

@@ -1,4 +1,4 @@
-"""Where a person's activity lies in the field: tissue and bone points counted into depth slabs."""
+"""The activity of a person in the camera's field: tissue and bone points summed into depth slabs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ Volume = NDArray[np.float32]
 
 
 def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs) -> Volume:
-    """Activity of soft tissue and organs per (slab, row, column), anterior frame, arbitrary units.
+    """Return the activity (slabs, rows, columns) of soft tissue and organs, anterior frame, arbitrary units.
 
     Args:
-        levels: (k,) concentration at each of the person's tissue points.
+        person: in the posture of the scan.
+        levels: (m,) concentration at each of the person's tissue points.
+        camera: defines the field.
+        depths: the depth slabs.
     """
     from scipy import ndimage
 
     coarse = 2
     shape = (-(-camera.shape[0] // coarse), -(-camera.shape[1] // coarse))
     soft = splat(person.tissues, levels * person.tissue_volume, camera, depths.centres, shape, coarse)
-    # Tissue points stand 5 mm apart: blur away their grain and keep the sum when refining the grid.
+    # Tissue points are 5 mm apart: blur their pattern, and keep the sum when upsampling.
     soft = ndimage.gaussian_filter(soft, (0.6, 0.9, 0.9), mode="constant")
     return upsample(soft, coarse, camera.shape) / np.float32(coarse**2)
 
@@ -31,11 +34,14 @@ def soft_activity(person: Person, levels: NDArray[np.float32], camera: Camera, d
 def bone_activity(
     person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs
 ) -> Volume:
-    """Activity of some bone points alone, as in `soft_activity`.
+    """Return the activity (slabs, rows, columns) of some bone points, as in `soft_activity`.
 
     Args:
+        person: in the posture of the scan.
         index: (k,) indices of the bone points.
-        levels: (k,) their concentration.
+        levels: (k,) concentration at these points.
+        camera: defines the field.
+        depths: the depth slabs.
     """
     if not len(index):
         return np.zeros((len(depths.centres), *camera.shape), np.float32)

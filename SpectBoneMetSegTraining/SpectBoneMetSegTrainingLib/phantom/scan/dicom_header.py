@@ -1,4 +1,4 @@
-"""Headers of simulated whole-body scans (DICOM PS3.3 A.5 NM Image, A.8.1 Secondary Capture), with vendors' profile."""
+"""Headers of simulated whole-body scans (DICOM PS3.3 A.5 NM Image, A.8.1 Secondary Capture), as vendors fill them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 MANUFACTURER = "SpectBoneMetSeg simulated"
 SHORT_NAMES = {"anterior": "ANT", "posterior": "POST"}
-#: 99mTc photopeak windows of 20 and 15 %, keV, and scatter windows below.
+#: 99mTc photopeak windows of 20 and 15 %, and scatter windows below them, keV.
 _PHOTOPEAKS = (("126", "154"), ("126.45", "154.55"), ("130", "151"), ("129.96", "151.04"))
 _SCATTERS = (("108", "126"), ("92", "125"))
-#: CID 26 Nuclear Medicine Projection: SNOMED CT, and SNOMED-RT as older files have it.
+#: CID 26 Nuclear Medicine Projection in SNOMED CT, and in SNOMED-RT as in older files.
 _PROJECTION = {
     "SCT": {
         "anterior": ("399321004", "Anterior projection"),
@@ -36,7 +36,14 @@ Scheme = Literal["SCT", "SRT", ""]
 
 @dataclass(frozen=True)
 class Study:
-    """What the files of one scan share; every UID is derived from `uid_text`."""
+    """What the files of one scan share.
+
+    Attributes:
+        patient_id: patient ID.
+        uid_text: text from which all UIDs and the vendor's profile are derived.
+        date: of the study, YYYYMMDD.
+        seconds: duration of the acquisition.
+    """
 
     patient_id: str
     uid_text: str
@@ -46,21 +53,21 @@ class Study:
 
 @dataclass(frozen=True)
 class FileContent:
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
         frames: (frames, rows, columns) whole counts.
         spacing: (row, column) mm.
-        detectors: number of every frame's detector, from 1.
-        windows: number of its energy window, from 1.
-        sides: of the detectors, in their order.
-        scheme: of their view codes, "" for none.
+        detectors: number of each frame's detector, from 1.
+        windows: number of each frame's energy window, from 1.
+        sides: view of each detector, in their order.
+        scheme: coding scheme of the view codes, "" for none.
         image_id: Image ID, "" for none.
-        label: words after "Simulated" in the series' description, "" for a habit's.
-        derived: made from other pictures.
-        capture: an 8-bit Secondary Capture.
-        signed: stored as signed numbers.
-        slope: counts per stored number.
+        label: text after "Simulated" in the series description, "" for the vendor's label.
+        derived: whether the image was made from other images.
+        capture: whether the file is an 8-bit Secondary Capture.
+        signed: whether pixels are stored as signed numbers.
+        slope: counts per stored value.
     """
 
     frames: NDArray[np.uint16]
@@ -79,7 +86,7 @@ class FileContent:
 
 @dataclass(frozen=True)
 class _HeaderProfile:
-    """How one maker's systems fill a header."""
+    """How the systems of one vendor fill a header."""
 
     model: str
     software: str
@@ -93,42 +100,46 @@ class _HeaderProfile:
 
 
 def deterministic_uid(*parts: str) -> UID:
-    """A UUID-derived UID (PS3.5 B.2, root 2.25) that the same texts always give."""
+    """Return a UUID-derived UID (PS3.5 B.2, root 2.25); equal texts have equal UIDs."""
     from pydicom.uid import UID
 
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(('SpectBoneMetSeg simulated', *parts))).int}")
 
 
-def make_dataset(picture: FileContent, study: Study, number: int) -> Dataset:
-    """The whole data set of file `number` of a study, pixels included, little endian with explicit VR."""
+def make_dataset(content: FileContent, study: Study, number: int) -> Dataset:
+    """Make the complete data set of file `number` of a study, with pixels, explicit VR little endian.
+
+    Raises:
+        ValueError: the counts exceed the range of the stored values.
+    """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage, SecondaryCaptureImageStorage
 
-    kind = SecondaryCaptureImageStorage if picture.capture else NuclearMedicineImageStorage
+    kind = SecondaryCaptureImageStorage if content.capture else NuclearMedicineImageStorage
     dataset = Dataset()
     sop_uid = deterministic_uid(study.uid_text, "instance", str(number))
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = kind
     dataset.file_meta.MediaStorageSOPInstanceUID = sop_uid
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    # Named here, so that the bytes do not change with pydicom's version.
+    # Set here, so that the bytes do not change with pydicom's version.
     dataset.file_meta.ImplementationClassUID = deterministic_uid("implementation")
     dataset.file_meta.ImplementationVersionName = "SBMS_SIMULATED"
     dataset.SOPClassUID, dataset.SOPInstanceUID = kind, sop_uid
     profile = _header_profile(study.uid_text)
     _patient_and_study(dataset, study)
-    _series(dataset, study, number, profile, picture.label or profile.label)
-    if picture.capture:
+    _series(dataset, study, number, profile, content.label or profile.label)
+    if content.capture:
         dataset.ConversionType = "WSD"
         dataset.ImageType = ["DERIVED", "SECONDARY"]
         dataset.BurnedInAnnotation = "NO"
         dataset.PatientOrientation = ""
     else:
-        _acquisition(dataset, picture, study, profile)
-        _detectors_and_windows(dataset, picture, profile)
-    if picture.image_id and not picture.capture:
-        dataset.ImageID = picture.image_id
-    _image(dataset, picture)
+        _acquisition(dataset, content, study, profile)
+        _detectors_and_windows(dataset, content, profile)
+    if content.image_id and not content.capture:
+        dataset.ImageID = content.image_id
+    _image(dataset, content)
     return dataset
 
 
@@ -177,16 +188,16 @@ def _series(dataset: Dataset, study: Study, number: int, profile: _HeaderProfile
     dataset.ContentTime = dataset.AcquisitionTime = "120000"
 
 
-def _acquisition(dataset: Dataset, picture: FileContent, study: Study, profile: _HeaderProfile) -> None:
-    derived = picture.derived or profile.derived
+def _acquisition(dataset: Dataset, content: FileContent, study: Study, profile: _HeaderProfile) -> None:
+    derived = content.derived or profile.derived
     dataset.ImageType = ["DERIVED" if derived else "ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
-    counts = int(picture.frames.sum(dtype=np.int64))
+    counts = int(content.frames.sum(dtype=np.int64))
     dataset.CountsAccumulated = counts
     dataset.AcquisitionTerminationCondition = "MANU"
     dataset.WholeBodyTechnique = "1PS"
-    # The sweep covers the rows that counted anything.
-    swept = np.flatnonzero(picture.frames.any((0, 2)))
-    length_mm = (int(swept[-1] - swept[0]) + 1 if len(swept) else picture.frames.shape[1]) * picture.spacing[0]
+    # The sweep covers the rows that have counts.
+    swept = np.flatnonzero(content.frames.any((0, 2)))
+    length_mm = (int(swept[-1] - swept[0]) + 1 if len(swept) else content.frames.shape[1]) * content.spacing[0]
     dataset.ScanLength, dataset.ScanVelocity = round(length_mm), f"{length_mm / study.seconds:.6f}"
     dataset.ActualFrameDuration = round(1000 * study.seconds)
     if profile.count_rate:
@@ -212,17 +223,17 @@ def _tracer() -> Dataset:
     return tracer
 
 
-def _detectors_and_windows(dataset: Dataset, picture: FileContent, profile: _HeaderProfile) -> None:
+def _detectors_and_windows(dataset: Dataset, content: FileContent, profile: _HeaderProfile) -> None:
     from pydicom.tag import Tag
 
     dataset.FrameIncrementPointer = [Tag("EnergyWindowVector"), Tag("DetectorVector")]
-    dataset.EnergyWindowVector, dataset.DetectorVector = list(picture.windows), list(picture.detectors)
-    dataset.NumberOfEnergyWindows, dataset.NumberOfDetectors = max(picture.windows), max(picture.detectors)
-    ranges = [("photopeak", profile.photopeak), ("scatter", profile.scatter)][: max(picture.windows)]
+    dataset.EnergyWindowVector, dataset.DetectorVector = list(content.windows), list(content.detectors)
+    dataset.NumberOfEnergyWindows, dataset.NumberOfDetectors = max(content.windows), max(content.detectors)
+    ranges = [("photopeak", profile.photopeak), ("scatter", profile.scatter)][: max(content.windows)]
     dataset.EnergyWindowInformationSequence = [_window(name, limits) for name, limits in ranges]
-    dataset.DetectorInformationSequence = [_detector(side, picture.scheme, profile) for side in picture.sides]
-    if len(picture.frames) == 1 and not picture.derived:
-        dataset.PatientOrientation = _ORIENTATION[picture.sides[0]]
+    dataset.DetectorInformationSequence = [_detector(side, content.scheme, profile) for side in content.sides]
+    if len(content.frames) == 1 and not content.derived:
+        dataset.PatientOrientation = _ORIENTATION[content.sides[0]]
 
 
 def _window(name: str, limits: tuple[str, str]) -> Dataset:
@@ -258,27 +269,27 @@ def _coded(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
     return code
 
 
-def _image(dataset: Dataset, picture: FileContent) -> None:
+def _image(dataset: Dataset, content: FileContent) -> None:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = picture.frames.shape[1:]
-    if not picture.capture:
-        dataset.NumberOfFrames = len(picture.frames)
-    dataset.PixelSpacing = _decimals(picture.spacing)
-    dataset.PixelRepresentation = int(picture.signed)
-    if picture.slope != 1:
-        dataset.RescaleSlope, dataset.RescaleIntercept = _decimals((picture.slope, 0))
-    bits = 8 if picture.capture else 16
+    dataset.Rows, dataset.Columns = content.frames.shape[1:]
+    if not content.capture:
+        dataset.NumberOfFrames = len(content.frames)
+    dataset.PixelSpacing = _decimals(content.spacing)
+    dataset.PixelRepresentation = int(content.signed)
+    if content.slope != 1:
+        dataset.RescaleSlope, dataset.RescaleIntercept = _decimals((content.slope, 0))
+    bits = 8 if content.capture else 16
     dataset.BitsAllocated = dataset.BitsStored = bits
     dataset.HighBit = bits - 1
-    stored = np.rint(picture.frames / picture.slope)
-    limit = 2 ** (bits - picture.signed) - 1
+    stored = np.rint(content.frames / content.slope)
+    limit = 2 ** (bits - content.signed) - 1
     if stored.max(initial=0) > limit:
         raise ValueError(f"the counts do not fit: {stored.max():.0f} is above {limit}")
-    raw = stored.astype("u1" if picture.capture else "<u2").tobytes()
+    raw = stored.astype("u1" if content.capture else "<u2").tobytes()
     dataset.PixelData = raw + b"\0" * (len(raw) % 2)
-    dataset["PixelData"].VR = "OB" if picture.capture else "OW"
+    dataset["PixelData"].VR = "OB" if content.capture else "OW"
 
 
 def _decimals(values: Sequence[float]) -> list[str]:
-    """Decimal strings of at most 16 characters (PS3.5 6.2)."""
+    """Return decimal strings of at most 16 characters (PS3.5 6.2)."""
     return [f"{value:.12g}" for value in values]

@@ -1,6 +1,6 @@
-"""Simulated whole-body scans as DICOM files, in the forms that hospitals' systems write.
+"""Simulated whole-body scans as DICOM files, in the variants that hospitals' systems write.
 
-Everything in the files says that they are simulated. The same arguments give the same bytes.
+All files state that they are simulated. The same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ Variant = Literal[
     "capture-posterior",
 ]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-#: These write a folder with a file a view.
+#: Variants that are a folder with one file per view.
 FOLDER_VARIANTS: tuple[Variant, ...] = ("single-files", "image-id", "series-description", "captures")
 
-#: How often scans with both views come in which form; the two-frame file is what the standard wants.
+#: Relative frequency of the variants of scans with both views; the two-frame file is the standard's form.
 _BOTH: dict[Variant, float] = {
     "two-frame": 0.3,
     "reversed": 0.06,
@@ -83,14 +83,14 @@ _BOTH: dict[Variant, float] = {
 
 
 def draw_variant(rng: np.random.Generator, scan: WholeBodyScan, capture: bool = False) -> Variant:
-    """A form that suits the views that exist, and their 8 bits if they are a `capture`."""
+    """Draw a variant that suits the views of the scan; `capture` selects the 8-bit variants."""
     number = rng.random()
     if len(scan.views) == 2:
         if capture:
             return "captures" if number < 0.6 else "capture-side-by-side"
         share = np.cumsum(list(_BOTH.values()))
         drawn = list(_BOTH)[int(np.searchsorted(share, number * share[-1], side="right"))]
-        # A hot bladder can hold more than these forms can tell.
+        # The counts of a hot bladder can exceed the range of these variants.
         too_hot = drawn in ("signed", "rescaled") and max(view.counts.max() for view in scan.views.values()) > 32767
         return "two-frame" if too_hot else drawn
     if scan.anterior is not None:
@@ -108,48 +108,48 @@ def write_nm_wholebody(
     variant: Variant = "two-frame",
     seconds: float = 1200.0,
 ) -> tuple[Path, ...]:
-    """Write a simulated scan as DICOM NM, or as Secondary Capture where the variant says so.
+    """Write a simulated scan as DICOM NM or, for the capture variants, as Secondary Capture.
 
     Args:
-        path: the file to write; for FOLDER_VARIANTS the folder in which ANT.dcm and POST.dcm appear.
-        scan: counts must be whole numbers up to 65535 (captures: 255, signed and rescaled: 32767); both views of a
-            file need one shape and pixel size.
-        patient_id: becomes the patient's ID and, after "SIMULATED^", the name.
-        uid_text: all UIDs are derived from it (for example the hospital's seed and the case's number), and the habits
-            of the maker: model name, energy window and so on.
+        path: the file to write; for FOLDER_VARIANTS the folder in which ANT.dcm and POST.dcm are written.
+        scan: counts must be whole numbers up to 65535 (captures: 255, signed and rescaled: 32767); views in one file
+            must have the same shape and pixel size.
+        patient_id: patient ID and, after "SIMULATED^", patient name.
+        uid_text: text from which all UIDs are derived (for example the simulation's seed and the case's number), and
+            the vendor's profile: model name, energy window and so on.
         study_date: YYYYMMDD.
         variant: two-frame: anterior, posterior in one file. reversed: posterior first. detectors-swapped: anterior
             first, but from detector 2. old-codes: two frames, views in SNOMED-RT. two-windows: photopeak and scatter
-            window of both detectors. single-files: a file a view, with view codes. image-id, series-description: the
-            same, the view told by that text only. anterior-only, posterior-only: one view. side-by-side: both views in
-            one wide frame, told by the image ID. signed: 16-bit signed. rescaled: stored numbers are half counts. rle,
-            jpeg-lossless, jpeg2000, implicit-vr, big-endian, deflated, no-preamble: two frames, so encoded.
-            captures, capture-...: 8-bit Secondary Capture, a file a view or side by side; a lone anterior one does not
-            say its side.
-        seconds: the acquisition took.
+            window of both detectors. single-files: one file per view, with view codes. image-id, series-description:
+            the same, with the view in that text only. anterior-only, posterior-only: one view. side-by-side: both views
+            in one wide frame, stated by the image ID. signed: 16-bit signed. rescaled: the rescale slope is 0.5. rle,
+            jpeg-lossless, jpeg2000, implicit-vr, big-endian, deflated, no-preamble: two frames in that encoding.
+            captures, capture-...: 8-bit Secondary Capture, one file per view or side by side; a single anterior capture
+            does not state its side.
+        seconds: duration of the acquisition.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: counts that do not fit, a missing view, an unknown variant.
+        ValueError: counts do not fit the variant, a view is missing, views differ in shape, or the variant is unknown.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
     target, study = Path(path), Study(patient_id, uid_text, study_date, seconds)
     if variant in FOLDER_VARIANTS:
-        pictures = [(target / f"{SHORT_NAMES[name]}.dcm", _one_view(_view(scan, name), variant)) for name in scan.views]
+        contents = [(target / f"{SHORT_NAMES[name]}.dcm", _one_view(_view(scan, name), variant)) for name in scan.views]
     else:
-        pictures = [(target, _picture(scan, variant))]
-    datasets = [(file, make_dataset(picture, study, number)) for number, (file, picture) in enumerate(pictures, 1)]
+        contents = [(target, _single_file(scan, variant))]
+    datasets = [(file, make_dataset(picture, study, number)) for number, (file, picture) in enumerate(contents, 1)]
     for file, dataset in datasets:
         file.parent.mkdir(parents=True, exist_ok=True)
         _save(dataset, file, variant)
     return tuple(file for file, _ in datasets)
 
 
-def _picture(scan: WholeBodyScan, variant: Variant) -> FileContent:
-    """The contents of a variant that is one file."""
+def _single_file(scan: WholeBodyScan, variant: Variant) -> FileContent:
+    """Return the content of a variant that is one file."""
     if variant in ("anterior-only", "capture-anterior"):
         return _one_view(_view(scan, "anterior"), variant)
     if variant in ("posterior-only", "capture-posterior"):
@@ -170,7 +170,7 @@ def _picture(scan: WholeBodyScan, variant: Variant) -> FileContent:
     if variant == "detectors-swapped":
         return replace(plain, detectors=(2, 1), sides=("posterior", "anterior"))
     if variant == "two-windows":
-        # The scatter window only has to look unlike the photopeak, so that a reader who takes it is found out.
+        # The scatter window must differ from the photopeak, so that tests notice a program that reads it.
         frames = np.stack([*both, *(counts // 3 for counts in both)])
         return replace(plain, frames=frames, detectors=(1, 2, 1, 2), windows=(1, 1, 2, 2))
     return replace(
@@ -182,18 +182,18 @@ def _picture(scan: WholeBodyScan, variant: Variant) -> FileContent:
 
 
 def _one_view(view: PlanarView, variant: Variant) -> FileContent:
-    """A file with one view, which says its side in the variant's way."""
-    picture = FileContent(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id="WHOLE BODY")
+    """Return the content of a file with one view, which states its side as the variant does."""
+    content = FileContent(_whole_counts(view)[None], view.spacing, (1,), (1,), (view.name,), image_id="WHOLE BODY")
     short = SHORT_NAMES[view.name]
     if variant == "image-id":
-        return replace(picture, scheme="", image_id=f"WB_{short}")
+        return replace(content, scheme="", image_id=f"WB_{short}")
     if variant == "series-description":
-        return replace(picture, scheme="", label=f"whole body {short}")
+        return replace(content, scheme="", label=f"whole body {short}")
     if variant == "capture-anterior":
-        return replace(picture, capture=True)
+        return replace(content, capture=True)
     if variant in ("captures", "capture-posterior"):
-        return replace(picture, capture=True, label=f"WB {short}")
-    return picture
+        return replace(content, capture=True, label=f"WB {short}")
+    return content
 
 
 def _view(scan: WholeBodyScan, name: ViewName) -> PlanarView:
@@ -214,12 +214,12 @@ def _save(dataset: Dataset, file: Path, variant: Variant) -> None:
     from pydicom import dcmwrite, uid
 
     if variant == "no-preamble":
-        # As old exports are: the bare data set, implicit VR.
+        # As in old exports: the bare data set, implicit VR.
         del dataset.file_meta
         dcmwrite(file, dataset, implicit_vr=True, little_endian=True, enforce_file_format=False)
         return
     if variant == "rle":
-        # pydicom's own encoder, so that the bytes do not depend on what else is installed.
+        # pydicom's own encoder, so that the bytes do not depend on other installed packages.
         dataset.compress(uid.RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     elif variant == "jpeg2000":
         dataset.compress(uid.JPEG2000Lossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
@@ -236,7 +236,7 @@ def _save(dataset: Dataset, file: Path, variant: Variant) -> None:
 
 
 def _compress_jpeg(dataset: Dataset) -> None:
-    """Compress the pixels in place by JPEG process 14, first-order prediction; gdcm encodes files only."""
+    """Compress the pixels in place by JPEG process 14, first-order prediction; through a file, as gdcm requires."""
     import gdcm
     import pydicom
 

@@ -25,25 +25,30 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+#: Level of the outlines, share of the local maximum.
 OUTLINE_LEVEL = 0.5
 MAXIMUM_PERCENTILE = 90.0
-#: The local top is taken over the pixels above the second share of a first top, FIRST_PERCENTILE of those above the
-#: first share of the highest pixel: a hot spot must not decide which pixels count.
+#: The robust maximum is MAXIMUM_PERCENTILE of the pixels above the second of these shares of a first estimate. That is
+#: FIRST_PERCENTILE of the pixels above the first share of the highest pixel. One hot spot thus cannot decide which
+#: pixels are used.
 MAXIMUM_FLOORS, FIRST_PERCENTILE = (0.03, 0.5), 95.0
+#: Limits of a label, see above.
 MINIMUM_RATIO = 1.35
 MINIMUM_SNR = 4.0
 MINIMUM_CONTRAST = 0.25
+#: Local maximum / healthy counts below which a focus joins no other.
 FAINT_SHARE = 0.35
 #: Width of the ring around an outline: 5 pixels of 2.8 mm.
 RING_MM = 14.0
+#: Pixels with a smaller profile are outside the box of a lesion.
 PROFILE_FLOOR = 0.1
-#: Outlying parts of a lesion that are smaller, or not brighter than their own ring as labels are, are left out.
+#: Islands of a lesion that are smaller than this, or have a lower ratio to their ring than MINIMUM_RATIO, are left out.
 MINIMUM_ISLAND_CM2 = 0.35
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
-#: Where a lesion's projection lies, and its noise-free extra counts there.
+#: Window of a lesion's projection in the view, and its noise-free extra counts there.
 Projection = tuple[Window, Image]
 
 
@@ -52,14 +57,14 @@ class LesionView:
     """One lesion in one view, in the anterior frame.
 
     Attributes:
-        mask: (rows, columns) bool; empty for a lesion that another one's outline holds.
+        mask: (rows, columns) bool; empty for a lesion that is part of another lesion's outline.
         contrast: mean extra counts inside / mean counts there without the lesion; negative for a cold lesion.
         snr: extra counts inside / square root of all counts inside; negative for a cold lesion.
-        visible: whether it is a label of the exact truth (else "ignore").
-        box: where `profile` lies.
-        profile: (box rows, box columns) noise-free extra counts / local top, for readers who draw at other levels.
-        ratio: mean counts inside / in the ring around it, other lesions left out.
-        merged_into: position of the lesion whose outline holds this one, None for an outline of its own.
+        visible: whether it is a label of the exact ground truth (otherwise "ignore").
+        box: window of `profile`.
+        profile: (box rows, box columns) noise-free extra counts / local maximum, for readers with other levels.
+        ratio: mean counts inside / in the ring around it, without other lesions.
+        merged_into: index of the lesion whose outline includes this one; None for an outline of its own.
     """
 
     mask: Mask
@@ -75,10 +80,13 @@ class LesionView:
 def label_lesion(
     extra: Image, total: Image, level: float = OUTLINE_LEVEL, *, cold: bool = False, spacing: float = 2.8
 ) -> LesionView:
-    """Label a lone lesion from its noise-free extra counts and the view's noise-free total counts (rows, columns).
+    """Label a single lesion.
 
     Args:
-        cold: `extra` is what the lesion takes away from the counts, in positive numbers; it is never visible.
+        extra: (rows, columns) noise-free extra counts of the lesion.
+        total: (rows, columns) noise-free counts of the view.
+        level: of the outline, share of the local maximum.
+        cold: whether `extra` is the reduction of the counts, in positive numbers; a cold lesion is never visible.
         spacing: pixel edge, mm.
     """
     whole = (slice(0, extra.shape[0]), slice(0, extra.shape[1]))
@@ -101,25 +109,26 @@ def label_lesions(
     """Label all hot lesions of one view.
 
     Args:
-        parts: each lesion's own projection, no counts above zero for one that the view does not show.
+        parts: each lesion's own projection; not above zero for a lesion that the view does not show.
         total: (rows, columns) noise-free counts of the view.
-        joint: (rows, columns) extra counts of all lesions; None takes the sum of `parts`.
+        level: of the outlines, share of the local maximum.
+        joint: (rows, columns) extra counts of all lesions together; None for the sum of `parts`.
         spacing: pixel edge, mm.
     """
-    sums = _summed(parts, total.shape) if joint is None else np.maximum(joint, 0)
+    sums = _sum(parts, total.shape) if joint is None else np.maximum(joint, 0)
     healthy = total - sums
     faint = [_top_share(box, extra, healthy) < FAINT_SHARE for box, extra in parts]
     nothing = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     strong = [nothing if weak else part for part, weak in zip(parts, faint, strict=True)]
-    views = _merged(strong, sums, total, level, spacing)
+    views = _label_merged(strong, sums, total, level, spacing)
     for number, part in enumerate(parts):
         if faint[number]:
-            views[number] = _alone(part, total, level, spacing)
+            views[number] = _label_alone(part, total, level, spacing)
     return views
 
 
-def _alone(part: Projection, total: Image, level: float, spacing: float) -> LesionView:
-    """The view of a lesion that joins no other, found in its surroundings alone: they are a hundredth of the view."""
+def _label_alone(part: Projection, total: Image, level: float, spacing: float) -> LesionView:
+    """Label a lesion that joins no other, within its surroundings, which are a hundredth of the view."""
     box, extra = part
     if not extra.size:
         return LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False)
@@ -129,15 +138,19 @@ def _alone(part: Projection, total: Image, level: float, spacing: float) -> Lesi
         for side, limit in zip(box, total.shape, strict=True)
     )
     window = (around[0], around[1])
-    inside = _moved(box, window, -1)
-    shown = _merged([(inside, extra)], _summed([(inside, extra)], total[window].shape), total[window], level, spacing)
+    inside = _shift_box(box, window, -1)
+    shown = _label_merged(
+        [(inside, extra)], _sum([(inside, extra)], total[window].shape), total[window], level, spacing
+    )
     mask = np.zeros(total.shape, bool)
     mask[window] = shown[0].mask
-    return replace(shown[0], mask=mask, box=_moved(shown[0].box, window, 1) if shown[0].profile.size else shown[0].box)
+    return replace(
+        shown[0], mask=mask, box=_shift_box(shown[0].box, window, 1) if shown[0].profile.size else shown[0].box
+    )
 
 
-def _moved(box: Window, window: Window, sign: int) -> Window:
-    """A box in the frame (sign 1) or in the window (-1) of one that is given in the other."""
+def _shift_box(box: Window, window: Window, sign: int) -> Window:
+    """Convert a box from window to frame coordinates (sign 1) or back (sign -1)."""
     rows, columns = (
         slice(side.start + sign * edge.start, side.stop + sign * edge.start)
         for side, edge in zip(box, window, strict=True)
@@ -146,38 +159,40 @@ def _moved(box: Window, window: Window, sign: int) -> Window:
 
 
 def _ring(spacing: float) -> int:
-    """Width of the ring around an outline in pixels."""
+    """Return the width of the ring around an outline, pixels."""
     return max(round(RING_MM / spacing), 2)
 
 
-def _merged(parts: Sequence[Projection], sums: Image, total: Image, level: float, spacing: float) -> list[LesionView]:
-    """The views of lesions whose touching outlines become one; `sums` are the extra counts of all."""
+def _label_merged(
+    parts: Sequence[Projection], sums: Image, total: Image, level: float, spacing: float
+) -> list[LesionView]:
+    """Label lesions whose touching outlines merge; `sums` are the extra counts of all lesions."""
     from scipy import ndimage
 
     height, owner = relative_height(parts, sums)
     inside = height >= level
     islands, count = ndimage.label(inside, np.ones((3, 3)))
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
-    island_of = _homes(parts, owner, islands)
+    island_of = _islands_of(parts, owner, islands)
     ring = _ring(spacing)
     large = [
         island for island in range(1, count + 1) if _stands_out(islands, sizes[island], island, total, ring, spacing)
     ]
     outlines = _outlines(island_of, islands, large, owner)
-    heads = _heads(parts, island_of)
+    heads = _strongest(parts, island_of)
     views: list[LesionView] = []
     for number, island in enumerate(island_of):
         if island and heads[island] == number:
             members = [i for i, other in enumerate(island_of) if other == island]
             own = np.where(np.isin(owner, members), height, 0).astype(np.float32)
-            views.append(_shown(outlines[island], own, sums, total, inside, ring))
+            views.append(_measure(outlines[island], own, sums, total, inside, ring))
         else:
             head = heads[island] if island else None
             views.append(LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False, merged_into=head))
     return views
 
 
-def _summed(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
+def _sum(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
     sums = np.zeros(shape, np.float32)
     for box, extra in parts:
         sums[box] += np.maximum(extra, 0)
@@ -185,7 +200,7 @@ def _summed(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
 
 
 def _top_share(box: Window, extra: Image, healthy: Image) -> float:
-    """A lesion's local top over the healthy counts under it; 0 for one that is not seen."""
+    """Return a lesion's local maximum / the healthy counts at its top; 0 for a lesion that is not shown."""
     if not extra.size or extra.max() <= 0:
         return 0.0
     top = local_maximum(extra)
@@ -193,7 +208,15 @@ def _top_share(box: Window, extra: Image, healthy: Image) -> float:
 
 
 def relative_height(parts: Sequence[Projection], sums: Image) -> tuple[Image, NDArray[np.int32]]:
-    """(rows, columns) `sums` / local top of the lesion that gives most of them, and which that is (-1: none)."""
+    """Return `sums` / local maximum of the lesion with most counts in the pixel, and the index of that lesion.
+
+    Args:
+        parts: each lesion's own projection.
+        sums: (rows, columns) extra counts of all lesions.
+
+    Returns:
+        Relative height and lesion index, (rows, columns) each; the index is -1 where there is no lesion.
+    """
     most = np.zeros(sums.shape, np.float32)
     owner = np.full(sums.shape, -1, np.int32)
     tops = np.ones(len(parts) + 1, np.float32)
@@ -206,7 +229,7 @@ def relative_height(parts: Sequence[Projection], sums: Image) -> tuple[Image, ND
 
 
 def local_maximum(extra: Image) -> float:
-    """Robust top of a lesion's extra counts: MAXIMUM_PERCENTILE of its pixels; 1 for one that is not seen."""
+    """Return the robust maximum of a lesion's extra counts (see MAXIMUM_FLOORS); 1 for a lesion that is not shown."""
     peak = float(extra.max(initial=0.0))
     if peak <= 0:
         return 1.0
@@ -215,7 +238,10 @@ def local_maximum(extra: Image) -> float:
 
 
 def lesion_to_background(total: Image, mask: Mask, others: Mask, ring: int) -> float:
-    """Mean of `total` inside a mask / in a ring of so many pixels around it, without `others` if a quarter is left."""
+    """Return the mean of `total` inside a mask / in a ring of `ring` pixels around it.
+
+    Pixels of `others` are left out of the ring if at least a quarter of it remains.
+    """
     from scipy import ndimage
 
     box = _box(mask, ring + 1)
@@ -227,23 +253,23 @@ def lesion_to_background(total: Image, mask: Mask, others: Mask, ring: int) -> f
     return float(total[box][part].mean() / max(total[box][chosen].mean(), 1e-6)) if chosen.any() else 0.0
 
 
-def _homes(parts: Sequence[Projection], owner: NDArray[np.int32], islands: NDArray[np.int32]) -> list[int]:
-    """The island on which each lesion has its top; 0 for a lesion that no outline holds."""
-    homes = []
+def _islands_of(parts: Sequence[Projection], owner: NDArray[np.int32], islands: NDArray[np.int32]) -> list[int]:
+    """Return the island that holds the maximum of each lesion; 0 for a lesion outside all outlines."""
+    islands_of = []
     for number, (box, extra) in enumerate(parts):
         if not extra.size or extra.max() <= 0:
-            homes.append(0)
+            islands_of.append(0)
             continue
-        mine = owner[box] == number
-        place = np.unravel_index(int(np.argmax(np.where(mine, extra, -1) if mine.any() else extra)), extra.shape)
-        homes.append(int(islands[box][place]))
-    return homes
+        owned = owner[box] == number
+        peak = np.unravel_index(int(np.argmax(np.where(owned, extra, -1) if owned.any() else extra)), extra.shape)
+        islands_of.append(int(islands[box][peak]))
+    return islands_of
 
 
 def _outlines(
     homes: Sequence[int], islands: NDArray[np.int32], outlying: Sequence[int], owner: NDArray[np.int32]
 ) -> dict[int, Mask]:
-    """{island that holds a lesion's top: the outline}, with those `outlying` islands that are parts of its lesions."""
+    """Return {island: outline} for islands with a lesion's maximum, extended by `outlying` islands of its lesions."""
     outlines = {island: islands == island for island in set(homes) if island}
     for island in outlying:
         if island in outlines:
@@ -261,8 +287,8 @@ def _stands_out(islands: NDArray[np.int32], size: int, island: int, total: Image
     return lesion_to_background(total, islands == island, (islands > 0) & (islands != island), ring) >= MINIMUM_RATIO
 
 
-def _heads(parts: Sequence[Projection], homes: Sequence[int]) -> dict[int, int]:
-    """{island: the strongest of the lesions on it}."""
+def _strongest(parts: Sequence[Projection], homes: Sequence[int]) -> dict[int, int]:
+    """Return {island: index of the strongest of its lesions}."""
     strength = [float(np.maximum(extra, 0).sum()) for _, extra in parts]
     heads: dict[int, int] = {}
     for number, home in enumerate(homes):
@@ -271,7 +297,7 @@ def _heads(parts: Sequence[Projection], homes: Sequence[int]) -> dict[int, int]:
     return heads
 
 
-def _shown(mask: Mask, height: Image, extra: Image, total: Image, inside: Mask, ring: int) -> LesionView:
+def _measure(mask: Mask, height: Image, extra: Image, total: Image, inside: Mask, ring: int) -> LesionView:
     signal, everything = float(extra[mask].sum()), float(total[mask].sum())
     contrast = signal / max(everything - signal, 1e-6)
     snr = signal / max(everything, 1e-6) ** 0.5

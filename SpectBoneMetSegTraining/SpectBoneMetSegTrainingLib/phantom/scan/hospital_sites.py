@@ -1,4 +1,4 @@
-"""Hospitals that differ: site a is the usual mixture, site b another hospital to adapt to."""
+"""Simulated hospitals: site a is a mixture of hospitals, site b is another hospital to adapt to (domain shift)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Site:
     """One hospital.
 
     Attributes:
-        camera: how it acquires.
-        bone: factor on the uptake of bone (scans soon after the injection: less of it).
-        urine: factor on kidneys and bladder.
+        camera: its cameras.
+        bone: factor on the uptake of bone, which is low in scans soon after the injection.
+        urine: factor on the uptake of kidneys and bladder.
         level: factor on the level at which its readers outline.
     """
 
@@ -33,7 +33,7 @@ SITES = {"a": Site(USUAL), "b": Site(SITE_B, bone=0.7, urine=1.5, level=0.85)}
 
 
 def apply_site(tracer: Tracer, person: Person, site: Site) -> Tracer:
-    """The day's uptake as this hospital scans it."""
+    """Return the uptake at this hospital."""
     urine = np.isin(person.tissue, [TISSUES.index(name) for name in ("right kidney", "left kidney", "bladder")])
     tissues = np.where(urine, tracer.tissues * np.float32(site.urine), tracer.tissues)
     return Tracer(tracer.bones * np.float32(site.bone), tissues)

@@ -1,4 +1,4 @@
-"""One focus alone through the camera, in a window that holds it: a lesion fills a thousandth of the scan."""
+"""Projection of a single focus, in a window around it: a lesion fills a thousandth of the scan."""
 
 from __future__ import annotations
 
@@ -16,18 +16,29 @@ from .ground_truth import Window
 
 Image = NDArray[np.float32]
 
-#: Of a projection's highest pixel: what lies below is left out of the window.
+#: Pixels below this share of a projection's highest pixel are left out of the window.
 NEGLIGIBLE = 1e-3
 
 
 def project_focus(
     person: Person, index: NDArray[np.int64], levels: NDArray[np.float32], camera: Camera, depths: DepthSlabs
 ) -> tuple[Window, dict[ViewName, Image]]:
-    """Where some bone points of this concentration lie in the field, and their primary image there in every view."""
+    """Project some bone points alone.
+
+    Args:
+        person: in the posture of the scan.
+        index: (k,) indices of the bone points.
+        levels: (k,) concentration at these points.
+        camera: defines the field and the views.
+        depths: the depth slabs.
+
+    Returns:
+        The window that holds the projection, and {view: primary image in the window}.
+    """
     points, weights = person.bones[index], levels * person.bone_volume[index]
-    there = weights > 0
-    rows = (camera.top - points[there, 2]) / camera.spacing - 0.5
-    columns = (camera.centre - points[there, 0]) / camera.spacing + camera.shape[1] / 2 - 0.5
+    present = weights > 0
+    rows = (camera.top - points[present, 2]) / camera.spacing - 0.5
+    columns = (camera.centre - points[present, 0]) / camera.spacing + camera.shape[1] / 2 - 0.5
     reach = int(np.ceil(4 * max(blur_sigma(float(d.max()), camera) for d in depths.distance.values()))) + 2
     box = _box(rows, columns, reach, camera.shape)
     height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
@@ -49,7 +60,7 @@ def project_focus(
 def acquired_window(
     projected: tuple[Window, dict[ViewName, Image]], view: ViewName, gain: float, camera: Camera
 ) -> tuple[Window, Image]:
-    """A focus' counts in one view after metal, motion and the field's edges, in the window that holds them."""
+    """Apply metal, motion and the field's edges to a projected focus; returns its window and counts in one view."""
     box, images = projected
     whole = np.zeros(camera.shape, np.float32)
     whole[box] = images[view] * np.float32(gain)
@@ -57,10 +68,14 @@ def acquired_window(
 
 
 def crop_to_support(image: Image, negligible: float) -> tuple[Window, Image]:
-    """The window of a whole view outside which it is as good as zero, and what lies there.
+    """Crop a view to the window of its non-negligible pixels.
 
     Args:
-        negligible: of the highest pixel, either sign; what lies below is left out.
+        image: (rows, columns).
+        negligible: pixels whose magnitude is below this share of the highest magnitude may be left out.
+
+    Returns:
+        The window, and the image there.
     """
     size = np.abs(image)
     seen = size > negligible * size.max(initial=0.0)
@@ -75,7 +90,7 @@ def _box(rows: NDArray[np.floating], columns: NDArray[np.floating], reach: int, 
     if not len(rows):
         return slice(0, 0), slice(0, 0)
     parts = []
-    for places, size in zip((rows, columns), shape, strict=True):
-        first = max(int(np.floor(places.min())) - reach, 0)
-        parts.append(slice(min(first, size), max(min(int(np.ceil(places.max())) + reach + 1, size), 0)))
+    for positions, size in zip((rows, columns), shape, strict=True):
+        first = max(int(np.floor(positions.min())) - reach, 0)
+        parts.append(slice(min(first, size), max(min(int(np.ceil(positions.max())) + reach + 1, size), 0)))
     return parts[0], parts[1]

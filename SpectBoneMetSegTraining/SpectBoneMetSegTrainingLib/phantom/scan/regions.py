@@ -1,10 +1,10 @@
-"""Which bone, kidney, bladder or injection site a pixel of each view shows: the region truth of a simulated scan.
+"""Region maps of a simulated scan: the bone, kidney, bladder or injection site that each pixel of a view shows.
 
-A region's footprint is where enough of it lies in the ray, from its geometry alone: blur and lesions do not widen it.
-Where footprints overlap, PRECEDENCE names those that a person would name (sternum before spine and clavicle before ribs
-in front, the other way round from behind, ribs before scapula, sacrum before pelvis); elsewhere the region wins whose
-healthy projection is brighter there. Numbers are those of region maps: the patient's left as it stands, the right
-RIGHT_OFFSET more.
+The footprint of a region is where its path length along the ray is large enough. It follows from geometry alone, so
+blur and lesions do not widen it. Where footprints overlap, PRECEDENCE has the region that a person would name: in front
+the sternum before the spine and the clavicle before the ribs, from behind the reverse; ribs before scapula, sacrum
+before pelvis. For other overlaps it is the region with the brighter healthy projection. Region numbers are those of the
+patient's left; RIGHT_OFFSET is added for the right.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ..person.soft_tissue import TISSUES
 from .ground_truth import Window
 
 RegionMap = NDArray[np.uint8]
-#: Number, points (k, 3), cm3, concentration and smoothing of a region.
+#: Region number, points (k, 3; RAS mm), volumes (k,; cm3), concentration (k,) and smoothing (mm) of a region.
 Part = tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float]
 
-#: Of two overlapping regions the first is shown; None for both views.
+#: Of two overlapping regions, the first is shown in this view; None for both views.
 PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (
     ("sternum", "thoracic spine", "anterior"),
     ("thoracic spine", "sternum", "posterior"),
@@ -41,11 +41,11 @@ PRECEDENCE: tuple[tuple[str, str, ViewName | None], ...] = (
     ("ribs", "clavicle", "posterior"),
     ("scapula", "clavicle", "posterior"),
 )
-#: A pixel belongs to a footprint where at least so much of the region lies in the ray, mm.
+#: Smallest path length of a region along the ray in its footprint, mm.
 MINIMUM_BONE_MM, MINIMUM_ORGAN_MM = 2.0, 8.0
-#: Least standard deviation of the footprint's smoothing, mm: atlas points stand 2-5 mm apart.
+#: Smallest standard deviation of the footprint's smoothing, mm: atlas points are 2-5 mm apart.
 FOOTPRINT_MM, ORGAN_FOOTPRINT_MM = 1.6, 4.0
-#: Half width of a spot of activity in its footprint, in standard deviations of the spot.
+#: Half width of the footprint of a spot, in standard deviations of the spot.
 SPOT_WIDTHS = 2.0
 
 _BONES = {
@@ -72,7 +72,7 @@ _SPINE = {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}
 
 
 def region_of(bone: str) -> int:
-    """Region number of an atlas bone; 0 for costal cartilage, which is no region.
+    """Return the region number of an atlas bone; 0 for costal cartilage, which is not a region.
 
     >>> region_of("right rib 5"), region_of("T11"), region_of("costal cartilage")
     (57, 3, 0)
@@ -91,7 +91,7 @@ def region_of(bone: str) -> int:
 
 @lru_cache(maxsize=1)
 def bone_regions() -> NDArray[np.uint8]:
-    """(n,) region number of every bone point of the atlas."""
+    """Return the region number (n,) of every bone point of the atlas."""
     skeleton = load_skeleton()
     return np.array([region_of(name) for name in skeleton.names], np.uint8)[skeleton.bone]
 
@@ -99,24 +99,26 @@ def bone_regions() -> NDArray[np.uint8]:
 def region_maps(
     person: Person, tracer: Tracer, spots: list[Spot], camera: Camera, depths: DepthSlabs
 ) -> dict[ViewName, RegionMap]:
-    """{view: (rows, columns) region numbers, 0 elsewhere}, anterior frame, of the views that exist.
+    """Return the region maps {view: (rows, columns) region numbers, 0 elsewhere} of the acquired views, anterior frame.
 
     Args:
-        person: in today's posture.
-        tracer: its healthy uptake.
-        spots: what lies beside the organs.
+        person: in the posture of the scan.
+        tracer: healthy uptake.
+        spots: extraneous activity.
+        camera: defines the field and the views.
+        depths: the depth slabs.
     """
     parts = [*_bone_parts(person, tracer), *_organ_parts(person, tracer)]
     maps: dict[ViewName, RegionMap] = {}
     for view in camera.views:
-        shown = {part[0]: _shown(part, camera, depths, view) for part in parts}
-        maps[view] = _overlaid({number: item for number, item in shown.items() if item}, camera.shape, view)
+        shown = {part[0]: _project_region(part, camera, depths, view) for part in parts}
+        maps[view] = _overlay({number: item for number, item in shown.items() if item}, camera.shape, view)
     _add_injection(maps, spots, camera)
     return maps
 
 
 def _bone_parts(person: Person, tracer: Tracer) -> list[Part]:
-    """The bone regions of a person."""
+    """Return the bone regions of a person."""
     regions = bone_regions()
     parts = []
     for number in np.unique(regions[regions > 0]).tolist():
@@ -135,17 +137,17 @@ def _organ_parts(person: Person, tracer: Tracer) -> list[Part]:
     return parts
 
 
-def _shown(
+def _project_region(
     part: Part, camera: Camera, depths: DepthSlabs, view: ViewName
 ) -> tuple[Window, NDArray[np.bool_], NDArray[np.float32]] | None:
-    """Footprint and healthy brightness of one region, both in a window of the view; None where it is not seen."""
+    """Return window, footprint and healthy projection of one region in a view; None if it is outside the view."""
     from scipy import ndimage
 
     _, points, volume, level, smoothing = part
-    there = (volume > 0) & (_rows(points, camera) > -1) & (_rows(points, camera) < camera.shape[0])
-    if not there.any():
+    present = (volume > 0) & (_rows(points, camera) > -1) & (_rows(points, camera) < camera.shape[0])
+    if not present.any():
         return None
-    points, volume, level = points[there], volume[there], level[there]
+    points, volume, level = points[present], volume[present], level[present]
     one_slab = np.zeros(1)
     length = splat(points, volume * (1000 / camera.spacing**2), camera, one_slab, camera.shape)[0]
     seen = level * volume * _transmission(points, camera, depths, view)
@@ -162,7 +164,7 @@ def _shown(
     return window, footprint, ndimage.gaussian_filter(light[window], sigma)
 
 
-def _overlaid(
+def _overlay(
     shown: dict[int, tuple[Window, NDArray[np.bool_], NDArray[np.float32]]], shape: tuple[int, int], view: ViewName
 ) -> RegionMap:
     numbers, brightest = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
@@ -181,7 +183,7 @@ def _overlaid(
 
 
 def _add_injection(maps: dict[ViewName, RegionMap], spots: list[Spot], camera: Camera) -> None:
-    """Draw the injection site over everything: it is the hottest of the spots of an injection."""
+    """Add the injection site to the maps, over all other regions."""
     site = next((spot for spot in spots if spot.kind == "injection"), None)
     if site is None:
         return
@@ -202,19 +204,19 @@ def _rows(points: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
 def _transmission(
     points: NDArray[np.float32], camera: Camera, depths: DepthSlabs, view: ViewName
 ) -> NDArray[np.float32]:
-    """(k,) share of what a point emits that leaves the body towards the view's detector."""
+    """Return the share (k,) of each point's emission that leaves the body towards the view's detector."""
     column = (camera.centre - points[:, 0]) / camera.spacing + camera.shape[1] / 2 - 0.5
     slab = (points[:, 1] - depths.centres[0]) / SLAB_MM + 0.5
     limits = (len(depths.centres), *camera.shape)
-    place = tuple(
+    voxel = tuple(
         np.clip(value.astype(np.int64), 0, limit - 1)
         for value, limit in zip((slab, np.rint(_rows(points, camera)), np.rint(column)), limits, strict=True)
     )
-    return np.asarray(depths.transmission[view][place])
+    return np.asarray(depths.transmission[view][voxel])
 
 
-def _window(hit: NDArray[np.bool_], reach: int) -> Window | None:
-    rows, columns = np.flatnonzero(hit.any(1)), np.flatnonzero(hit.any(0))
+def _window(occupied: NDArray[np.bool_], reach: int) -> Window | None:
+    rows, columns = np.flatnonzero(occupied.any(1)), np.flatnonzero(occupied.any(0))
     if not len(rows):
         return None
     return (

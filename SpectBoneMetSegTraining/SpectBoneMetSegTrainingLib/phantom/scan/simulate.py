@@ -1,4 +1,4 @@
-"""One simulated scan, from a seed: patient, day at the camera, counts and truth; or several scans of one patient."""
+"""Simulation of one scan, or of several scans of one patient, from a seed: patient, acquisition, ground truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .hospital_sites import SITES, apply_site
 from .lesion_projection import acquired_window, project_focus
 from .regions import RegionMap, region_maps
 
-#: Streams of random numbers (see patient.random_stream): the patient, the n-th scan, the course before the n-th scan.
+#: Keys of the random streams (see patient.random_stream): patient, n-th scan, course before the n-th scan.
 PATIENT_STREAM, SCAN_STREAM, COURSE_STREAM = 0, 1, 2
 
 Image = NDArray[np.float32]
@@ -36,16 +36,16 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SimulatedLesion:
-    """A metastasis and how each view of the scan shows it.
+    """A metastasis and its appearance in each view of the scan.
 
     Attributes:
         id: 1-based within the case, from head to foot.
-        track: the same in every scan of the patient.
-        kind: "metastasis" or "cold".
-        change: against the scan before (see patient.Metastasis).
+        track: its name in every scan of the patient.
+        kind: "metastasis", "diffuse" or "cold".
+        change: since the previous scan (see patient.Metastasis).
         bone: atlas name.
         uptake: factor on normal bone.
-        views: {view: how it shows}, anterior frame.
+        views: {view: appearance}, anterior frame.
     """
 
     id: int
@@ -58,25 +58,26 @@ class SimulatedLesion:
 
     @property
     def visible(self) -> bool:
-        """Labelled in at least one view."""
+        """Whether the lesion is labelled in at least one view."""
         return any(view.visible for view in self.views.values())
 
 
 @dataclass(frozen=True)
 class SimulatedCase:
-    """A simulated scan with its truth; views are those that were acquired.
+    """A simulated scan with its ground truth, for the acquired views.
 
     Attributes:
         scan: counts, posterior as acquired.
         expected: {view: (rows, columns)} noise-free counts, anterior frame.
-        background: the same without metastases, in the units of the scan (grey values of a capture).
-        lesions: metastases.
+        background: {view: (rows, columns)} noise-free counts without metastases, in the scan's units (for a capture,
+            grey values).
+        lesions: the metastases.
         mimics: "kind bone" of every mimic.
-        landmarks: rows and columns (float pixels, anterior frame) of anatomical landmarks.
-        flags: "cold lesions".
+        landmarks: rows and columns (fractional pixels, anterior frame) of anatomical landmarks.
+        flags: "cold lesions" where there are any.
         variant: form in which the scan is written as DICOM.
+        parameters: properties of patient and acquisition, for the record.
         regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
-        parameters: who and how, for the record.
     """
 
     scan: WholeBodyScan
@@ -102,17 +103,17 @@ def simulate_case(
     held_out: bool = False,
     site: str = "a",
 ) -> SimulatedCase:
-    """Simulate one scan of one patient; the same seed gives the same counts.
+    """Simulate one scan of one patient; equal seeds have equal counts.
 
     Args:
         case: name of the scan.
-        seed: of everything.
-        positive: with metastases.
-        arms_up: arms above the head.
-        spacing: pixel edge in mm; None draws each.
-        shape: rows and columns, None draws them.
-        held_out: a body from the range of shapes that is kept for testing.
-        site: of hospital_sites.SITES.
+        seed: of patient and acquisition.
+        positive: whether the patient has metastases; None to draw it.
+        shape: rows and columns; None to draw them.
+        spacing: pixel edge, mm; None to draw it.
+        arms_up: whether the arms are above the head; None to draw it.
+        held_out: whether the body shape is from the range held out for testing.
+        site: hospital, one of hospital_sites.SITES.
     """
     patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
     rng = random_stream(seed, SCAN_STREAM, 0)
@@ -133,7 +134,8 @@ def simulate_series(
 ) -> list[SimulatedCase]:
     """Simulate a baseline, equal to `simulate_case` with this seed, and follow-ups named <case>_s1, <case>_s2, ...
 
-    The patient lies anew for every scan and is scanned by the camera of the day; `course` as in progression.follow_up.
+    Posture and camera are drawn for every scan. `course` is as in progression.follow_up; the other arguments are as in
+    `simulate_case`.
     """
     patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
     cases = [acquire(case, patient, random_stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
@@ -154,7 +156,17 @@ def acquire(
     arms_up: bool | None = None,
     site: str = "a",
 ) -> SimulatedCase:
-    """Scan a patient: today's posture, tracer and camera."""
+    """Simulate one scan of a patient: draw posture, daily uptake and camera, and compute counts and ground truth.
+
+    Args:
+        case: name of the scan.
+        patient: the patient at the time of the scan.
+        rng: source of the draws.
+        shape: rows and columns; None to draw them.
+        spacing: pixel edge, mm; None to draw it.
+        arms_up: whether the arms are above the head; None to draw it.
+        site: hospital, one of hospital_sites.SITES.
+    """
     posture = draw_posture(rng, arms_up)
     person = make_person(patient.shape, posture, rng)
     tracer = apply_site(day_tracer(patient.tracer, rng), person, SITES[site])
@@ -163,34 +175,34 @@ def acquire(
     depths = make_depth_slabs(person, camera)
 
     mimics = list(patient.mimics)
-    without = add_uptake(tracer.bones, mimics)
+    healthy_bone = add_uptake(tracer.bones, mimics)
     foci = [item.focus for item in patient.metastases]
-    extra = add_uptake(tracer.bones, mimics + foci) - without
+    extra = add_uptake(tracer.bones, mimics + foci) - healthy_bone
     healthy = soft_activity(person, tracer.tissues, camera, depths)
-    healthy += bone_activity(person, np.arange(len(without)), without, camera, depths)
+    healthy += bone_activity(person, np.arange(len(healthy_bone)), healthy_bone, camera, depths)
     healthy += spot_activity(spots, camera, depths, rng)
     diseased = bone_activity(person, np.flatnonzero(extra), extra[extra != 0], camera, depths)
     primary = {view: [project(part, depths, camera, view) for part in (healthy, diseased)] for view in camera.views}
     gain = _gains(primary, camera)
     pattern = int(rng.integers(2**32))
 
-    def finished(image: Image, view: ViewName) -> Image:
+    def finish(image: Image, view: ViewName) -> Image:
         image = add_scatter(image, camera) * np.float32(gain[view])
         return apply_nonuniformity(
             apply_acquisition_effects(image, camera, view), camera, np.random.default_rng([pattern, len(view)])
         )
 
     grey = np.float32(255 / camera.capture if camera.capture else 1.0)
-    background = {view: finished(parts[0], view) * grey for view, parts in primary.items()}
-    expected = {view: finished(parts[0] + parts[1], view) for view, parts in primary.items()}
+    background = {view: finish(parts[0], view) * grey for view, parts in primary.items()}
+    expected = {view: finish(parts[0] + parts[1], view) for view, parts in primary.items()}
     joint = {
         view: apply_acquisition_effects(parts[1], camera, view) * np.float32(gain[view])
         for view, parts in primary.items()
     }
-    # Where foci overlap the hottest counts, so a lesion's own share is what it adds to the mimics.
-    shares = [(add_uptake(tracer.bones, [*mimics, focus]) - without)[focus.index] for focus in foci]
+    # Where foci overlap, only the hottest one has an effect, so a lesion's own share is what it adds to the mimics.
+    shares = [(add_uptake(tracer.bones, [*mimics, focus]) - healthy_bone)[focus.index] for focus in foci]
     lesions = _label(person, patient.metastases, shares, expected, joint, gain, camera, depths)
-    regions = region_maps(person, Tracer(without, tracer.tissues), spots, camera, depths)
+    regions = region_maps(person, Tracer(healthy_bone, tracer.tissues), spots, camera, depths)
     views = {
         view: PlanarView(detect_counts(image, camera, rng).astype(np.float32), (camera.spacing,) * 2, "anterior")
         for view, image in expected.items()
@@ -212,7 +224,7 @@ def acquire(
 
 
 def _gains(primary: dict[ViewName, list[Image]], camera: Camera) -> dict[ViewName, float]:
-    """Counts per unit of activity of every view; the first view has the camera's counts."""
+    """Return the counts per unit of activity of every view; the first view has the camera's counts."""
     first = camera.views[0]
     scale = camera.counts / float(add_scatter(np.sum(primary[first], axis=0), camera).sum())
     return {view: scale if view == first else scale * camera.posterior_gain for view in camera.views}
@@ -228,13 +240,13 @@ def _label(
     camera: Camera,
     depths: DepthSlabs,
 ) -> tuple[SimulatedLesion, ...]:
-    """The lesions from head to foot; foci that a view shows as one have one outline there."""
+    """Label the lesions from head to foot; foci that a view shows as one share an outline there."""
     heights = [-float(person.bones[item.focus.start, 2]) for item in metastases]
     order = [int(i) for i in np.argsort(heights, kind="stable")]
     cold = [metastases[i].focus.uptake < 1 for i in order]
     own: dict[ViewName, list[tuple[tuple[slice, slice], Image]]] = {view: [] for view in expected}
     for i, is_cold in zip(order, cold, strict=True):
-        # The warm rim of a cold lesion and the cool middle of a lytic one are no part of its extent.
+        # The warm rim of a cold lesion and the cool core of a lytic one do not belong to its extent.
         share = np.maximum(-shares[i] if is_cold else shares[i], 0)
         projected = project_focus(person, metastases[i].focus.index, share, camera, depths)
         for view in expected:
@@ -257,7 +269,7 @@ def _label(
 def _views(
     parts: list[tuple[tuple[slice, slice], Image]], cold: list[bool], total: Image, joint: Image, spacing: float
 ) -> list[LesionView]:
-    """Every lesion in one view; cold ones are labelled each for itself."""
+    """Label the lesions of one view; cold lesions are labelled individually."""
     empty = (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     hot = [empty if is_cold else part for part, is_cold in zip(parts, cold, strict=True)]
     views = label_lesions(hot, total, joint=joint, spacing=spacing)
@@ -281,13 +293,13 @@ def _landmarks(person: Person, camera: Camera) -> dict[str, float]:
     ribs = person.bones[skeleton.of(*(f"{side} rib {i}" for side in ("right", "left") for i in range(1, 13)))]
     clavicles = person.bones[skeleton.of("right clavicle", "left clavicle")]
     spine = person.bones[skeleton.of(*(f"T{i}" for i in range(3, 12)))]
-    everything = person.tissues[person.tissue_volume > 0]
+    body = person.tissues[person.tissue_volume > 0]
     return {
-        "head_top_row": row(everything, 1.0),
+        "head_top_row": row(body, 1.0),
         "clavicle_row": row(clavicles, 0.5),
         "first_rib_row": row(ribs, 1.0),
         "last_rib_row": row(ribs, 0.0),
-        "feet_row": row(everything, 0.0),
+        "feet_row": row(body, 0.0),
         "thoracic_spine_column": column(spine),
     }
 

@@ -51,22 +51,22 @@ class PatientStore:
         """
         patient = read_patient(self._files[int(rng.integers(len(self._files)))])
         drawn = draw_composition(patient, rng)
-        place = patient.thorax if self._region == "thorax" else _whole(patient)
-        return crop_of(compose(patient, drawn, rng, window_of(place)), place)
+        placement = patient.thorax if self._region == "thorax" else _whole(patient)
+        return crop_of(compose(patient, drawn, rng, window_of(placement)), placement)
 
 
-def crop_of(scan: ComposedScan, place: CropPlacement) -> LabelledCrop:
+def crop_of(scan: ComposedScan, placement: CropPlacement) -> LabelledCrop:
     """A box of a composed scan, which is the window of the scan, on the reference grid."""
     rows, columns = scan.window
-    seen = replace(place, own=((rows.start, rows.stop), (columns.start, columns.stop)))
-    counts = {view: seen.counts(image) for view, image in scan.counts.items()}
+    window_placement = replace(placement, own=((rows.start, rows.stop), (columns.start, columns.stop)))
+    counts = {view: window_placement.counts(image) for view, image in scan.counts.items()}
     labels = {}
     for view, own in scan.labels.items():
         labels[view] = np.full(counts[view].shape, BACKGROUND, np.uint8)
         for value in (IGNORE, LESION):
             if (own == value).any():
-                labels[view][seen.mask(own == value)] = value
-    regions = {view: seen.nearest(class_map(numbers)) for view, numbers in scan.regions.items()}
+                labels[view][window_placement.mask(own == value)] = value
+    regions = {view: window_placement.nearest(class_map(numbers)) for view, numbers in scan.regions.items()}
     return LabelledCrop(scan.patient.case, counts, labels, {}, [], regions=regions)
 
 
@@ -77,10 +77,10 @@ def _whole(patient: StoredPatient) -> CropPlacement:
     return place_crop(frame, ((0, rows), (0, columns)))
 
 
-def window_of(place: CropPlacement) -> tuple[slice, slice]:
+def window_of(placement: CropPlacement) -> tuple[slice, slice]:
     """The box in the scan's own pixels, without what lies outside the field."""
     rows, columns = (
         slice(min(max(first, 0), limit), min(max(end, 0), limit))
-        for (first, end), limit in zip(place.own, place.shape, strict=True)
+        for (first, end), limit in zip(placement.own, placement.shape, strict=True)
     )
     return rows, columns

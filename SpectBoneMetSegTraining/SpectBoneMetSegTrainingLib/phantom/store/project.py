@@ -141,8 +141,8 @@ def _shares(normal: NDArray[np.float32], foci: list[Focus]) -> list[NDArray[np.f
     most, owner = np.zeros(len(normal), np.float32), np.full(len(normal), -1)
     for number, (focus, extra) in enumerate(zip(foci, alone, strict=True)):
         stronger = np.abs(extra) > most[focus.index]
-        place = focus.index[stronger]
-        most[place], owner[place] = np.abs(extra)[stronger], number
+        points = focus.index[stronger]
+        most[points], owner[points] = np.abs(extra)[stronger], number
     return [
         np.where(owner[focus.index] == number, extra, 0).astype(np.float32)
         for number, (focus, extra) in enumerate(zip(foci, alone, strict=True))
