@@ -1,1 +1,1 @@
-"""Many simulated patients: data sets, benchmarks and calibration."""
+"""Populations of simulated patients: data sets, benchmarks and calibration."""

@@ -1,9 +1,9 @@
 """Named, versioned benchmarks of simulated patients: `spectbonemetseg simulate --benchmark NAME`.
 
 DIR/benchmark.json   name, simulator version, seed, sizes, state, SHA-256 of every part
-DIR/train            all labelled; d1.json names the labelled budget, everyone else is the unlabelled pool
-DIR/development      held-out body shapes, background images for the oracle: to tune difficulty and to experiment
-DIR/sealed           other patients with held-out shapes, truth sealed (see `sealed`)
+DIR/train            all labelled; d1.json lists the labelled set D1, all other patients are the unlabelled pool
+DIR/development      held-out body shapes, with background images for the oracle: for tuning and experiments
+DIR/sealed           other patients with held-out shapes and sealed ground truth (see `sealed`)
 DIR/datasheet.md     distributions of train and development, with plots
 """
 
@@ -38,10 +38,10 @@ from .population import (
 )
 
 PARTS = ("train", "development", "sealed")
-#: Candidates for the sealed test before it is given up: so many times the patients that are wanted.
+#: Largest number of candidates for the sealed test, as a multiple of its patients.
 MAX_CANDIDATES_FACTOR = 10
 
-#: Images hold the whole body, from which the thorax is taken as well.
+#: Region of the images: the whole body, which includes the thorax.
 REGION: Region = "whole-body"
 
 
@@ -50,15 +50,13 @@ class Benchmark:
     """Sizes of a benchmark.
 
     Attributes:
-        seed: of the training part; the development test has the next number, the sealed test the one after.
-        patients: of the training part.
-        pairs: of these in D1, each with two lesion images.
-        development: patients of the development test.
-        positives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis, but with
-            mimics.
-        negatives: patients of the sealed test with a labelled lesion in the thorax; without any metastasis, but with
-            mimics.
-        site: hospital that scans them all, of scan.hospital_sites.SITES.
+        seed: of the training part; the development test has seed + 1, the sealed test seed + 2.
+        patients: number of patients of the training part.
+        pairs: number of these patients in D1, each with two lesion images.
+        development: number of patients of the development test.
+        positives: number of patients of the sealed test with a labelled lesion in the thorax.
+        negatives: number of patients of the sealed test with mimics but without metastases.
+        site: hospital of all scans, one of scan.hospital_sites.SITES.
     """
 
     seed: int
@@ -70,8 +68,8 @@ class Benchmark:
     site: str = "a"
 
 
-#: "hospital-4" has the paper's 362 patients and 112 lesion images, taken as 56 pairs; "hospital-4-site-b" is another
-#: hospital, with other cameras, habits and uptake, to adapt to.
+#: "hospital-4" has the paper's 362 patients and 112 lesion images, as 56 pairs. "hospital-4-site-b" is another hospital
+#: to adapt to, with other cameras, readers and uptake.
 BENCHMARKS = {
     "hospital-4": Benchmark(4000, 362, 56, 100, 300, 150),
     "hospital-4-small": Benchmark(4100, 12, 3, 8, 4, 2),
@@ -82,20 +80,22 @@ BENCHMARKS = {
 def make_benchmark(
     folder: Path, name: str, jobs: int = 1, progress: Callable[[str], Progress] | None = None
 ) -> dict[str, Any]:
-    """Make a benchmark, or go on where a broken-off run stopped; a complete one is left alone.
+    """Make a benchmark, or resume an interrupted one; a complete benchmark is not changed.
 
     Args:
+        folder: of the benchmark.
         name: one of BENCHMARKS.
-        progress: gives the counter of a part.
+        jobs: number of processes.
+        progress: returns the progress callback of a part.
 
     Returns:
-        What benchmark.json says.
+        The content of benchmark.json.
 
     Raises:
-        UserError: the folder holds something else, or cannot be written.
+        UserError: the folder holds something else or cannot be written, or the sealed test cannot be filled.
     """
     sizes = BENCHMARKS[name]
-    asked = {
+    request = {
         "name": name,
         "data": "simulated",
         "simulator_version": SIMULATOR_VERSION,
@@ -104,22 +104,22 @@ def make_benchmark(
         "sizes": {key: value for key, value in asdict(sizes).items() if key not in ("seed", "site")},
     }
     about = folder / "benchmark.json"
-    if _prepared(folder, about, asked):
+    if _prepared(folder, about, request):
         return dict(read_json(about))
-    show = progress or (lambda _part: lambda _done, _total: None)
+    part_progress = progress or (lambda _part: lambda _done, _total: None)
     try:
-        people = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site, region=REGION)
-        simulate_population(folder / "train", people, jobs, show("train: patient"))
+        population = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site, region=REGION)
+        simulate_population(folder / "train", population, jobs, part_progress("train: patient"))
         write_json(folder / "train" / "d1.json", choose_d1(folder / "train", sizes.pairs, sizes.seed))
-        people = Population(
+        population = Population(
             sizes.development, sizes.seed + 1, test_share=1.0, background=True, site=sizes.site, region=REGION
         )
-        simulate_population(folder / "development", people, jobs, show("development: patient"))
-        make_sealed(folder / "sealed", sizes, jobs, show("sealed: patient"))
+        simulate_population(folder / "development", population, jobs, part_progress("development: patient"))
+        make_sealed(folder / "sealed", sizes, jobs, part_progress("sealed: patient"))
         from .data_sheet import write_data_sheet
 
-        write_data_sheet(folder, asked)
-        done = {**asked, "state": "complete", "sha256": {part: tree_digest(folder / part) for part in PARTS}}
+        write_data_sheet(folder, request)
+        done = {**request, "state": "complete", "sha256": {part: tree_digest(folder / part) for part in PARTS}}
         write_json(about, done)
     except OSError as error:
         why = error.strerror or error
@@ -128,10 +128,18 @@ def make_benchmark(
 
 
 def choose_d1(data: Path, pairs: int, seed: int) -> dict[str, Any]:
-    """The labelled budget: `pairs` patients at random among those with labelled lesions in both views of the thorax.
+    """Draw the labelled set D1: `pairs` of the patients with labelled lesions in both views of the thorax.
+
+    Args:
+        data: data set of the training part.
+        pairs: number of patients.
+        seed: of the draw.
+
+    Returns:
+        The content of d1.json.
 
     Raises:
-        UserError: there are not that many.
+        UserError: there are not enough such patients.
     """
     cases = cases_of(data, "train")
     fit = []
@@ -154,12 +162,18 @@ def choose_d1(data: Path, pairs: int, seed: int) -> dict[str, Any]:
 
 
 def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progress | None = None) -> None:
-    """Draw patients in the order of their index until both quotas are full, and seal them.
+    """Simulate patients in the order of their index until both quotas are filled, and seal them.
 
-    Patients flagged as scored apart who come before that stay in and count for no quota.
+    Flagged patients, who are scored separately, are kept but count for no quota.
+
+    Args:
+        folder: of the sealed part.
+        sizes: seed and quotas.
+        jobs: number of processes.
+        progress: progress callback.
 
     Raises:
-        UserError: the simulator does not give such patients.
+        UserError: too few simulated patients fill a quota.
     """
     made, drawn = folder / ".made", folder / ".drawn"
     if not is_sealed(folder):
@@ -184,12 +198,13 @@ def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progres
 
 
 def accepted_indices(kinds: dict[int, str], sizes: Benchmark) -> list[int] | None:
-    """Indices of the sealed test's patients, None while patients are missing.
+    """Return the indices of the sealed test's patients; None while a quota is not filled.
 
     Args:
         kinds: {index: "positive", "negative", "flagged" or "other"}.
+        sizes: the quotas.
     """
-    wanted = {"positive": sizes.positives, "negative": sizes.negatives}
+    remaining = {"positive": sizes.positives, "negative": sizes.negatives}
     kept: list[int] = []
     for index in range(len(kinds)):
         kind = kinds.get(index)
@@ -197,16 +212,16 @@ def accepted_indices(kinds: dict[int, str], sizes: Benchmark) -> list[int] | Non
             return None
         if kind == "flagged":
             kept.append(index)
-        elif wanted.get(kind, 0) > 0:
-            wanted[kind] -= 1
+        elif remaining.get(kind, 0) > 0:
+            remaining[kind] -= 1
             kept.append(index)
-        if not any(wanted.values()):
+        if not any(remaining.values()):
             return kept
     return None
 
 
 def tree_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of all files below a folder; the log of openings, which grows, is left out."""
+    """Return the SHA-256 of names and contents of all files in a folder, except the log of openings, which grows."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != LOG_FILE:
@@ -214,11 +229,11 @@ def tree_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _prepared(folder: Path, about: Path, asked: dict[str, Any]) -> bool:
-    """Claim the folder; True when the benchmark in it is complete."""
+def _prepared(folder: Path, about: Path, request: dict[str, Any]) -> bool:
+    """Claim the folder; returns whether it holds the complete benchmark."""
     if about.exists():
         found = read_json(about)
-        if {key: found.get(key) for key in asked} != asked:
+        if {key: found.get(key) for key in request} != request:
             raise UserError(
                 f"{folder} holds another benchmark or version of it; choose another output folder.", "output"
             )
@@ -226,7 +241,7 @@ def _prepared(folder: Path, about: Path, asked: dict[str, Any]) -> bool:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not a benchmark; choose another output folder.", "output")
     try:
-        write_json(about, {**asked, "state": "unfinished"})
+        write_json(about, {**request, "state": "unfinished"})
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
@@ -235,7 +250,7 @@ def _prepared(folder: Path, about: Path, asked: dict[str, Any]) -> bool:
 
 
 def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progress | None) -> None:
-    """Simulate candidates until enough are accepted; `drawn` says what each is, so that a broken-off run goes on."""
+    """Simulate candidates until enough are accepted; their kinds are stored in `drawn`, so that the run can resume."""
     total = sizes.positives + sizes.negatives
     batch = 4 * jobs
     with ProcessPoolExecutor(jobs) as pool:
@@ -243,7 +258,7 @@ def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progre
         while accepted_indices(kinds, sizes) is None:
             waiting: Iterable[int] = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]
             if max(waiting) > MAX_CANDIDATES_FACTOR * total + batch:
-                raise UserError("The simulator gives too few patients of one kind for the sealed test.")
+                raise UserError("Too few simulated patients of one kind were found for the sealed test.")
             run = pool.map if jobs > 1 else map
             list(run(_candidate, *zip(*((made, drawn, sizes, index) for index in waiting), strict=True)))
             kinds = _kinds(drawn)
@@ -254,7 +269,7 @@ def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progre
 
 
 def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:
-    """Simulate one candidate; what cannot be used is deleted at once."""
+    """Simulate one candidate and store its kind; the files of an unusable candidate are deleted."""
     from ..scan.simulate import simulate_case
 
     name, seed = _name(sizes, index), (sizes.seed + 2, index)

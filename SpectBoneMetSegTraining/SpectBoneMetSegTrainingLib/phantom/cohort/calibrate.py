@@ -1,4 +1,4 @@
-"""`spectbonemetseg calibrate`: simulate a few patients and compare them with one real scan."""
+"""`spectbonemetseg calibrate --scan`: comparison of simulated patients with one real scan."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from SpectBoneMetSegLib.model.inputs import body_mask
 from .calibration import ScanStatistics, compare_scan, plot_calibration, scan_statistics
 
 Image = NDArray[np.float32]
-#: Counts and pixel edge in mm.
+#: Counts (rows, columns) and pixel edge (mm).
 ScaledImage = tuple[Image, float]
 Result = tuple[ScanStatistics, Image, float]
 
-#: Scans drawn at most, as a multiple of those wanted.
+#: Largest number of simulated scans, as a multiple of the requested patients.
 MAX_CANDIDATES_FACTOR = 4
 
 
@@ -29,7 +29,8 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
     """Write calibration.csv, calibration.png and contact_sheet.png into `output`; returns the table's rows.
 
     Raises:
-        UserError: the scan has no anterior view, or the folder cannot be written.
+        UserError: the scan has no anterior view or no visible shoulders, too few simulated scans can be measured, or
+            the folder cannot be written.
     """
     view = read_scan(scan).anterior
     if view is None:
@@ -55,7 +56,7 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
 
 
 def plot_contact_sheet(real: ScaledImage, simulated: Sequence[ScaledImage], path: Path) -> None:
-    """Draw whole bodies side by side in mm, each in a percentile window of its own body, the real one framed."""
+    """Plot whole bodies side by side, to scale, each in a percentile window of its own body; the real one is framed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -80,12 +81,12 @@ def plot_contact_sheet(real: ScaledImage, simulated: Sequence[ScaledImage], path
         axes.set_title("real" if index == 0 else "simulated", fontsize=8)
         for spine in axes.spines.values():
             spine.set_linewidth(2.5 if index == 0 else 0.0)
-    # One pixel of a scan on about one of the picture: a smaller one would hide the texture of the noise.
+    # About one image pixel per scan pixel: a lower resolution would hide the noise texture.
     figure.savefig(path, dpi=200)
 
 
 def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
-    """The first `patients` simulated scans, in the order of their index, that can be compared."""
+    """Return the first `patients` simulated scans, in the order of their index, that can be compared."""
     found: list[Result] = []
     with ProcessPoolExecutor(jobs) as pool:
         for first in range(0, MAX_CANDIDATES_FACTOR * patients, patients):
@@ -97,7 +98,7 @@ def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
 
 
 def _simulate(seed: tuple[int, int], total: float) -> Result | None:
-    """A patient's figures; None where there is nothing to compare: no anterior view, a screen capture, no shoulders."""
+    """Simulate and measure one patient; None if there is no anterior view, only a screen capture, or no shoulders."""
     from ..scan.simulate import simulate_case
 
     case = simulate_case("calibration", seed)

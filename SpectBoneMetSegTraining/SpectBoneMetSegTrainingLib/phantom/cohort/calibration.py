@@ -1,8 +1,8 @@
-"""How the simulated population compares with one real anterior scan: levels, histogram, noise, spectrum, profiles.
+"""Comparison of simulated patients with one real anterior scan: levels, histogram, noise, spectrum and profiles.
 
-One scan (n = 1) says where the simulator must be able to go, not what a population looks like. Every simulated scan is
-scaled to the real one's counts and pixel area; regions are placed in mm from the same landmarks on both (shoulder row
-and body axis of the cropping).
+One scan (n = 1) is a point that the simulator must be able to reach; it does not describe a population. Every simulated
+scan is scaled to the counts and pixel area of the real one. Regions are placed in mm from the same landmarks on both
+(shoulder row and body axis of the cropping).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from SpectBoneMetSegLib.scan.thorax import THORAX_SIZE, crop_thorax, find_body, 
 
 Image = NDArray[np.float32]
 
-# Region: percentile taken, distance of the columns from the axis (mm, both sides), rows below the shoulder row (mm).
+#: Region: percentile, distance of the columns from the axis (mm, both sides), rows below the shoulder row (mm).
 REGIONS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
     "shoulder": (90, (130, 210), (-20, 70)),
     "manubrium": (90, (0, 22), (70, 120)),
@@ -36,25 +36,25 @@ REGIONS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
     "thigh": (50, (50, 110), (760, 880)),
 }
 REGION_UNIT = "(counts/pixel)"
-#: Side of the thorax, mm, and points of its profiles.
+#: Side of the thorax box, mm.
 THORAX_MM = THORAX_SIZE * REFERENCE_SPACING_MM
-#: Bins of the spectrum, up to the highest frequency of the reference pixel.
+#: Number of bins of the spectrum, and its highest frequency (1/mm): the Nyquist frequency of the reference pixel.
 BINS, HIGHEST_PER_MM = 64, 0.5 / REFERENCE_SPACING_MM
-#: A matched patient's regions lie within this factor of the real scan's.
+#: Largest ratio, in either direction, between the regions of a matched patient and of the real scan.
 MATCH_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
 class ScanStatistics:
-    """Figures of one anterior scan, in counts per reference pixel (2.26 mm) unless said otherwise.
+    """Statistics of one anterior scan, in counts per reference pixel (2.26 mm) unless stated otherwise.
 
     Attributes:
-        regions: level per region.
-        thorax: its crop in the scan's own pixels.
-        contrast: p99 / p50 of the thorax inside the body.
-        noise: variance / mean of neighbouring pixels where the image is flat, in counts as they are.
-        spectrum: (BINS,) radially averaged power of the thorax up to HIGHEST_PER_MM; NaN where pixels are too large.
-        profiles: {"ribs": (256,), "spine": (256,)} mean profiles down the thorax: along a column band, along the axis.
+        regions: {region: level}.
+        thorax: crop of the thorax in the scan's own pixels.
+        contrast: 99th / 50th percentile of the thorax inside the body.
+        noise: variance / mean of neighbouring pixels in flat parts, in the scan's own counts.
+        spectrum: (BINS,) radially averaged power of the thorax up to HIGHEST_PER_MM; NaN above the pixels' resolution.
+        profiles: {"ribs": (256,), "spine": (256,)} mean profiles down the thorax, beside and along the axis.
     """
 
     regions: dict[str, float]
@@ -66,7 +66,12 @@ class ScanStatistics:
 
 
 def scan_statistics(counts: Image, spacing: float, total: float | None = None) -> ScanStatistics:
-    """Measure one anterior scan (rows, columns); `total` scales it to that many counts.
+    """Measure one anterior scan.
+
+    Args:
+        counts: (rows, columns).
+        spacing: pixel edge, mm.
+        total: total counts to which the scan is scaled; None for its own.
 
     Raises:
         UserError: shoulders were not found.
@@ -93,7 +98,7 @@ def scan_statistics(counts: Image, spacing: float, total: float | None = None) -
 
 
 def best_match(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> int:
-    """Index of the simulated patient nearest to the real scan over all regions (least squares of logarithms)."""
+    """Return the index of the simulated patient closest to the real scan over all regions (least squares of logs)."""
     names = list(real.regions)
     levels = np.array([[figures.regions[name] for name in names] for figures in simulated])
     wanted = np.array([real.regions[name] for name in names])
@@ -101,7 +106,7 @@ def best_match(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> int
 
 
 def match_line(rows: Sequence[dict[str, Any]]) -> str:
-    """One line: does the best match keep MATCH_FACTOR in every region?"""
+    """Return one line: whether the best match is within MATCH_FACTOR in every region."""
     ratios = [row["best match / real"] for row in rows if row["figure"].endswith(REGION_UNIT)]
     within = sum(1 / MATCH_FACTOR <= ratio <= MATCH_FACTOR for ratio in ratios)
     answer = "yes" if within == len(ratios) else "no"
@@ -109,9 +114,9 @@ def match_line(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def compare_scan(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> list[dict[str, Any]]:
-    """One row per figure: real value, simulated median and 5-95 % range, whether the range covers it, nearest ratio.
+    """Return one row per statistic: real value, simulated median and 5-95 % range, coverage, ratio of the best match.
 
-    The ratio belongs to the simulated patient that `best_match` finds.
+    The ratio is that of the patient that `best_match` finds.
     """
     best = best_match(real, simulated)
     columns = [
@@ -138,7 +143,7 @@ def compare_scan(real: ScanStatistics, simulated: Sequence[ScanStatistics]) -> l
 
 
 def plot_calibration(real: ScanStatistics, simulated: Sequence[ScanStatistics], path: Path) -> None:
-    """Draw thoraxes, histogram, spectrum and profiles, real against simulated, to a PNG."""
+    """Plot thoraxes, histogram, spectrum and profiles of the real and the simulated scans as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -188,7 +193,7 @@ def _region(
 
 
 def neighbour_noise(image: Image) -> float:
-    """Variance / mean of neighbouring pixels of flat parts; 1 is pure Poisson noise."""
+    """Return the variance / mean of neighbouring pixels in flat parts; 1 for Poisson noise."""
     from scipy import ndimage
 
     mean = ndimage.gaussian_filter(image, 4)
@@ -209,7 +214,14 @@ def _spectrum(image: Image, spacing: float) -> NDArray[np.float64]:
 
 
 def _profile(thorax: Image, spacing: float, position: float, width: int) -> NDArray[np.float64]:
-    """Mean of a column band `place` mm from the left, `width` reference pixels wide, at every reference row."""
+    """Return the mean of a column band at every reference row.
+
+    Args:
+        thorax: (rows, columns).
+        spacing: pixel edge, mm.
+        position: centre of the band, mm from the left.
+        width: of the band, reference pixels.
+    """
     first, end = (round((position + side * width * REFERENCE_SPACING_MM / 2) / spacing) for side in (-1, 1))
     first = int(np.clip(first, 0, thorax.shape[1] - 1))
     band = thorax[:, first : max(end, first + 1)].mean(1)
@@ -218,7 +230,7 @@ def _profile(thorax: Image, spacing: float, position: float, width: int) -> NDAr
 
 
 def _band(axes: Any, x: NDArray[Any], population: NDArray[Any], real: NDArray[Any], xlabel: str, ylabel: str) -> None:
-    # No scan has values beyond what its pixels resolve.
+    # Scans have no values beyond the resolution of their pixels.
     known = np.isfinite(population).any(0)
     x, population, real = x[known], population[:, known], real[known]
     low, middle, high = np.nanpercentile(population, (5, 50, 95), axis=0)

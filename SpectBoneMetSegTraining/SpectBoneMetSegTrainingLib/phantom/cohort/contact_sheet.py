@@ -27,13 +27,13 @@ from .population import READER_STREAM, agreed_instances
 if TYPE_CHECKING:
     from ..disease.patient import Patient
 
-#: Patients of a sheet, field and pixel edge (mm) they are scanned with, and the width (pixels) that is shown.
+#: Patients of a sheet, rows and columns of their scans, pixel edge (mm), and columns that are shown.
 PATIENTS_PER_SHEET, SHAPE, SPACING_MM, WIDTH = 8, (1024, 256), 2.8, 180
-#: Rows above the head and below the feet.
+#: Rows shown above the head and below the feet.
 MARGIN = 8
-#: Counts that are black, in units of the body's level.
+#: Counts that are black in the upper and the lower row, in units of the body's level.
 BLACK = (4.0, 12.0)
-#: A patient with a lesion of this radius or more has large lesions.
+#: Smallest radius of a large lesion.
 LARGE_MM = 22.0
 
 Image = NDArray[np.float32]
@@ -41,14 +41,14 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SheetView:
-    """One view as it was acquired: counts and the agreed outlines (rows, columns)."""
+    """One view as acquired: counts and outlines of the consensus, (rows, columns) each."""
 
     counts: Image
     outlines: NDArray[np.bool_]
 
 
 def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATIENTS_PER_SHEET) -> list[Path]:
-    """Write contact_sheet_<group>.png of every group into `output`; returns the files.
+    """Write contact_sheet_<group>.png for every group into `output`; returns the files.
 
     Raises:
         UserError: the folder cannot be written.
@@ -56,7 +56,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
     written = []
     for group, belongs in GROUPS.items():
         chosen = list(islice(_of_group(seed, belongs), each))
-        scanned = partial(_scanned, seed, group == "without")
+        scanned = partial(_scan_patient, seed, group == "without")
         patients = list(parallel_map(scanned, chosen, jobs))
         path = output / f"contact_sheet_{group}.png"
         try:
@@ -71,7 +71,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
 
 
 def plot_sheet(patients: list[list[SheetView]], path: Path) -> None:
-    """Draw the views of all patients in two rows, one pixel of the scan on one of the picture."""
+    """Write the views of all patients in two rows, one image pixel per scan pixel."""
     from matplotlib.image import imsave
 
     rows = max(shown.counts.shape[0] for patient in patients for shown in patient)
@@ -83,7 +83,7 @@ def plot_sheet(patients: list[list[SheetView]], path: Path) -> None:
 
 
 def _panel(shown: SheetView, black: float, rows: int, outlined: bool) -> NDArray[np.float32]:
-    """(rows, WIDTH, 3) 0..1 picture of one view: dark is hot; the outline's rim is red."""
+    """Return an image (rows, WIDTH, 3; 0..1) of one view: dark is hot, the rims of outlines are red."""
     from scipy import ndimage
 
     grey = 1 - np.clip(shown.counts / (black * body_scale(shown.counts)), 0, 1)
@@ -96,7 +96,7 @@ def _panel(shown: SheetView, black: float, rows: int, outlined: bool) -> NDArray
 
 
 def _of_group(seed: int, belongs: Callable[[Patient], bool]) -> Iterator[int]:
-    """Numbers of the patients who belong, in order."""
+    """Yield the indices of the patients who belong to a group, in order."""
     from ..disease.patient import draw_patient, random_stream
     from ..scan.simulate import PATIENT_STREAM
 
@@ -104,8 +104,8 @@ def _of_group(seed: int, belongs: Callable[[Patient], bool]) -> Iterator[int]:
     return (n for n in count() if belongs(draw_patient(random_stream((seed, n), PATIENT_STREAM), positive)))
 
 
-def _scanned(seed: int, healthy: bool, number: int) -> list[SheetView]:
-    """Both views of one patient, cut to the body, posterior from behind."""
+def _scan_patient(seed: int, healthy: bool, number: int) -> list[SheetView]:
+    """Simulate both views of one patient, cropped to the body, the posterior view from behind."""
     from ..scan.readers import consensus
     from ..scan.simulate import simulate_case
 
@@ -138,5 +138,5 @@ def _without(patient: Patient) -> bool:
     return not patient.metastases
 
 
-#: Who is on which sheet.
+#: Groups, and whether a patient belongs to each.
 GROUPS: dict[str, Callable[[Patient], bool]] = {"diffuse": _diffuse, "large": _large, "without": _without}

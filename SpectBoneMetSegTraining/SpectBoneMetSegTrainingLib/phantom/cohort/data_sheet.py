@@ -1,4 +1,4 @@
-"""The data sheet of a benchmark: what is in it, as numbers and plots; of the sealed test only how it was drawn."""
+"""The data sheet of a benchmark: distributions as numbers and plots; for the sealed test only how it was drawn."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ...dataset.files import read_image, read_json
 from ..disease.mimics import KINDS
 
 Record = dict[str, Any]
-#: Values of one part by the name of the quantity.
+#: Values of one part: {quantity: values}.
 Values = dict[str, list[Any]]
 
 SHOWN_PARTS = ("train", "development")
 COLOURS = ("tab:blue", "tab:orange")
 QUANTILES = (5, 25, 50, 75, 95)
-#: Percentiles at which a logarithmic plot ends; what lies beyond stands in its outermost bars.
+#: Percentiles at which a logarithmic plot ends; values beyond are in the outermost bars.
 PLOTTED = (0.2, 99.8)
 
-#: Quantity: key of a scan's parameters, title with unit, logarithmic axis.
+#: Quantity: title with unit, and whether the axis is logarithmic.
 NUMBERS = {
     "stature_m": ("stature (m)", False),
     "girth": ("girth (factor)", False),
@@ -59,11 +59,19 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Part:
-    """What a part of the benchmark holds: numbers and words by quantity, readers' agreement, how many scans."""
+    """The distributions of one part of the benchmark.
+
+    Attributes:
+        name: of the part.
+        numbers: {quantity of NUMBERS: values}.
+        categories: {quantity of SHARES: values}.
+        agreement: of the readers.
+        scans: number of scans.
+    """
 
     name: str
     numbers: Values
-    words: Values
+    categories: Values
     agreement: Record
     scans: int
 
@@ -89,14 +97,14 @@ def write_data_sheet(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def read_part(folder: Path) -> Part:
-    """Collect the quantities of one data set.
+    """Read the quantities of one data set.
 
     Raises:
         UserError: a file is missing or damaged.
     """
     records = [read_json(path) for path in sorted((folder / "instances").glob("[!.]*.json"))]
     numbers: Values = {name: [] for name in NUMBERS}
-    words: Values = {name: [] for name in SHARES}
+    categories: Values = {name: [] for name in SHARES}
     for record in records:
         parameters = record["parameters"]
         for name in NUMBERS:
@@ -105,22 +113,22 @@ def read_part(folder: Path) -> Part:
         numbers["mimics"].append(len(record["mimics"]))
         for name in ("sex", "disease"):
             if name in parameters:
-                words[name].append(str(parameters[name]))
-        words["mimic"] += [mimic_kind(text) for text in record["mimics"]]
-        words["condition"] += sorted({_short(text) for text in parameters.get("conditions", ())})
-        words["condition"] += [*record["flags"], *(["arms up"] if parameters.get("arms_up") else [])]
-        words["camera"] += _camera(record)
-        words["form"].append(str(record["variant"]))
-        _add_lesions(folder, record, numbers, words)
+                categories[name].append(str(parameters[name]))
+        categories["mimic"] += [mimic_kind(text) for text in record["mimics"]]
+        categories["condition"] += sorted({_short(text) for text in parameters.get("conditions", ())})
+        categories["condition"] += [*record["flags"], *(["arms up"] if parameters.get("arms_up") else [])]
+        categories["camera"] += _camera(record)
+        categories["form"].append(str(record["variant"]))
+        _add_lesions(folder, record, numbers, categories)
     for path in sorted((folder / "readers").glob("[!.]*.json")):
         for image in read_json(path)["views"].values():
             if image["marked"]:
                 numbers["area_difference"] += image["area_differences"][0]
-    return Part(folder.name, numbers, words, read_json(folder / "agreement.json"), len(records))
+    return Part(folder.name, numbers, categories, read_json(folder / "agreement.json"), len(records))
 
 
 def site(bone: str) -> str:
-    """Region of a bone of the atlas: "right rib 5" is "rib", "T11" is "thoracic spine"."""
+    """Return the region of an atlas bone: "rib" for "right rib 5", "thoracic spine" for "T11"."""
     spine = re.fullmatch(r"([CTL])\d+", bone)
     if spine:
         return {"C": "cervical spine", "T": "thoracic spine", "L": "lumbar spine"}[spine[1]]
@@ -128,20 +136,20 @@ def site(bone: str) -> str:
 
 
 def mimic_kind(text: str) -> str:
-    """The kind of a mimic: "old fracture right rib 5" is "old fracture"."""
+    """Return the kind of a mimic: "old fracture" for "old fracture right rib 5"."""
     return next((kind for kind in KINDS if text.startswith(kind + " ")), text)
 
 
-def _add_lesions(folder: Path, record: Record, numbers: Values, words: Values) -> None:
+def _add_lesions(folder: Path, record: Record, numbers: Values, categories: Values) -> None:
     lesions = record.get("lesions", [])
     if not lesions:
         return
     numbers["lesions"].append(len(lesions))
     for lesion in lesions:
-        words["site"].append(site(lesion["bone"]))
+        categories["site"].append(site(lesion["bone"]))
         numbers["uptake"].append(lesion["uptake"])
         for name in ("contrast", "snr"):
-            # Cold lesions have negative ones.
+            # Cold lesions have negative values.
             numbers[name] += [value for value in lesion[name].values() if value > 0]
     pixel = float(np.prod(record["frame"]["spacing_mm"]))
     for view in record["views"]:
@@ -150,7 +158,7 @@ def _add_lesions(folder: Path, record: Record, numbers: Values, words: Values) -
 
 
 def _camera(record: Record) -> list[str]:
-    """What is special about how a scan was acquired; the names add up to more than one a scan."""
+    """Return the special properties of an acquisition; one scan can have several."""
     parameters = record["parameters"]
     if "heads" not in parameters:
         return []
@@ -168,13 +176,13 @@ def _camera(record: Record) -> list[str]:
 
 
 def _short(text: str) -> str:
-    """A condition without its side, so that both sides count as one."""
+    """Remove the side from a condition, so that both sides are counted together."""
     return re.sub(r"\b(right|left)\b ?", "", text).strip()
 
 
 def _per(name: str, part: Part) -> int:
-    """What the shares of a quantity are of: scans, or everything that was counted."""
-    return part.scans if name in ("condition", "camera") else max(len(part.words[name]), 1)
+    """Return the denominator of a quantity's shares: the number of scans, or of all counted values."""
+    return part.scans if name in ("condition", "camera") else max(len(part.categories[name]), 1)
 
 
 def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterable[str]:
@@ -188,8 +196,8 @@ def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterab
     yield f"  patients; the other {len(d1['unlabelled'])} are the unlabelled pool (train/d1.json)."
     yield f"- development: {parts[1].scans} scans of other patients with held-out body shapes, with background images."
     yield f"- sealed: {sizes['positives']} patients with labelled lesions in the thorax and {sizes['negatives']} with"
-    yield "  mimics and no metastasis, others again, with held-out shapes; flagged patients come on top. Its truth lies"
-    yield "  in an archive, every opening is logged, and its distributions are not told."
+    yield "  mimics and no metastasis, all of them other patients, with held-out shapes, and more flagged patients."
+    yield "  Its ground truth is in an archive, every opening is logged, and its distributions are not shown."
     yield ""
     yield f"| quantity | part | values | {' | '.join(f'{q} %' for q in QUANTILES)} |"
     yield f"|---|---|---|{'---|' * len(QUANTILES)}"
@@ -202,7 +210,7 @@ def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterab
     for name, title in SHARES.items():
         for part in parts:
             shares = [
-                f"{word} {count / _per(name, part):.0%}" for word, count in Counter(part.words[name]).most_common()
+                f"{word} {count / _per(name, part):.0%}" for word, count in Counter(part.categories[name]).most_common()
             ]
             yield f"- {title}, {part.name}: {', '.join(shares) or 'none'}"
     yield ""
@@ -229,7 +237,7 @@ def _plot(path: Path, quantities: Sequence[str], parts: Sequence[Part]) -> None:
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     figure.suptitle("simulated, no patient data")
     part = path.with_name(f".{path.name}")
-    # No version of the drawing library inside, so that the file depends on the picture alone.
+    # Without the plotting library's version, so that the file depends on the image only.
     figure.savefig(part, dpi=80, format="png", metadata={"Software": None})
     part.replace(path)
 
@@ -243,7 +251,7 @@ def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
         return
     low, high = float(everything.min()), float(everything.max())
     if logarithmic:
-        # A lesion outside the body has next to no surroundings: one such contrast would flatten all others.
+        # A lesion outside the body has almost no background: one such contrast would dominate the axis.
         low, high = np.percentile(everything, PLOTTED)
         low = max(low, 1e-3)
         values = [np.clip(numbers, low, high) for numbers in values]
@@ -260,11 +268,11 @@ def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
 
 
 def _bars(axes: Any, name: str, parts: Sequence[Part]) -> None:
-    total: Counter[str] = Counter(word for part in parts for word in part.words[name])
-    words = [word for word, _ in total.most_common(16)][::-1]
+    total: Counter[str] = Counter(word for part in parts for word in part.categories[name])
+    categories = [word for word, _ in total.most_common(16)][::-1]
     for number, (part, colour) in enumerate(zip(parts, COLOURS, strict=True)):
-        counts = Counter(part.words[name])
-        shares = [counts[word] / _per(name, part) for word in words]
-        axes.barh(np.arange(len(words)) - 0.2 + 0.4 * (1 - number), shares, 0.4, color=colour, label=part.name)
-    axes.set_yticks(range(len(words)), words, fontsize=8)
+        counts = Counter(part.categories[name])
+        shares = [counts[word] / _per(name, part) for word in categories]
+        axes.barh(np.arange(len(categories)) - 0.2 + 0.4 * (1 - number), shares, 0.4, color=colour, label=part.name)
+    axes.set_yticks(range(len(categories)), categories, fontsize=8)
     axes.set_xlabel(f"share: {SHARES[name]}")

@@ -1,9 +1,9 @@
-"""Make the sample study in Resources/Sample: one simulated patient and what three simulated readers agreed on.
+"""Make the sample study in Resources/Sample: one simulated patient and the consensus of three simulated readers.
 
     python -m SpectBoneMetSegTrainingLib.phantom.cohort.make_sample Resources/Sample
 
-The patient's seed is no seed of a training set (those start with the data set's own number), and the body has a shape
-that no training patient has.
+The patient's seed differs from all seeds of training sets (which start with the data set's number), and the body shape
+is held out.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def main(folder: str) -> None:
     lesions = agreed_instances(case, consensus(case, (*SEED, READER_STREAM, 0)))
     truth = merge_labels(label_map(lesions, view, frame.shape) for view in case.scan.views)
     write_image(target / "truth.nii.gz", truth, frame, frame.origin)
-    told = [{"id": item.id, "bone": item.about["bone"], "labelled": item.labelled} for item in lesions]
-    write_json(target / "truth.json", {"data": "simulated", "lesions": told, "mimics": list(case.mimics)})
+    records = [{"id": item.id, "bone": item.about["bone"], "labelled": item.labelled} for item in lesions]
+    write_json(target / "truth.json", {"data": "simulated", "lesions": records, "mimics": list(case.mimics)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same work for many patients, in as many processes as asked for."""
+"""Parallel work over patients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def parallel_map(work: Callable[[Item], Result], patients: Sequence[Item], jobs: int) -> Iterator[Result]:
-    """The results of `work(patient)` in order; with several jobs `work` goes to other processes."""
+    """Yield `work(patient)` for all patients in order, in `jobs` processes."""
     if jobs > 1 and len(patients) > 1:
         with ProcessPoolExecutor(jobs) as pool:
             yield from pool.map(work, patients)

@@ -1,4 +1,4 @@
-"""Many simulated patients into one store, from which a training draws its scans: `spectbonemetseg simulate --store`."""
+"""Simulation of a store of patients, from which training draws its scans: `spectbonemetseg simulate --store`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..store.files import write_patient
 from .parallel import parallel_map
 from .population import SIMULATOR_VERSION
 
-#: What a store was made with.
+#: Record of the request that a store was made with.
 RECORD = "store.json"
 
 
 @dataclass(frozen=True)
 class StoreRequest:
-    """What a store holds; kept in it as store.json.
+    """The request for a store, saved in it as store.json.
 
     Attributes:
-        patients: how many.
-        seed: of everything.
-        site: hospital that scans them, of scan.hospital_sites.SITES.
+        patients: number of patients.
+        seed: of the patients.
+        site: hospital, one of scan.hospital_sites.SITES.
         version: of the simulator.
     """
 
@@ -39,7 +39,7 @@ class StoreRequest:
 def make_store(
     folder: Path, request: StoreRequest, jobs: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write the patients into `folder`; those that a broken-off run left there are kept.
+    """Write the patients into `folder`; patients of an interrupted run are kept.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.

@@ -1,4 +1,4 @@
-"""Many simulated patients into one data set: `spectbonemetseg simulate`."""
+"""Simulation of a data set of many patients: `spectbonemetseg simulate`."""
 
 from __future__ import annotations
 
@@ -26,34 +26,32 @@ if TYPE_CHECKING:
     from ..scan.readers import ReaderPanel
     from ..scan.simulate import SimulatedCase, SimulatedLesion
 
-#: Raised whenever the same seed gives other scans.
+#: Increased whenever the scans of a seed change.
 SIMULATOR_VERSION = 4
-#: Readers, and how often a patient comes, are drawn from streams of their own: the scans do not depend on them.
+#: Keys of the random streams of readers and of the number of scans, so that the scans do not depend on either.
 READER_STREAM, SERIES_STREAM = 1, 2
-#: How many scans a patient has who comes again: at least, at most.
+#: Smallest and largest number of scans of a patient with follow-ups.
 SCANS = (2, 4)
-
-
-#: What a simulated data set was made with.
+#: Record of the request that a simulated data set was made with.
 RECORD = "simulation.json"
 
 
 @dataclass(frozen=True)
 class Population:
-    """What `simulate` was asked for; kept in the data set as simulation.json.
+    """The request for a simulated data set, saved in it as simulation.json.
 
     Attributes:
         patients: number of labelled patients.
-        unlabelled: patients without labels on top.
-        seed: of everything.
-        test_share: share of the labelled patients that goes to imagesTs.
-        dicom: write the whole-body scans as DICOM too.
-        series: share of the patients who come again, SCANS times in all; their scans share a split.
-        held_out: patients of the test split have bodies from the range of shapes that is kept for testing.
-        background: write the noise-free counts without metastases too.
-        region: what images hold, "thorax" or "whole-body".
+        seed: of the patients.
+        unlabelled: number of additional patients without labels.
+        test_share: share of the labelled patients in imagesTs.
+        dicom: whether to write the whole-body scans as DICOM, too.
+        series: share of the patients with follow-ups, SCANS scans in all; the scans of a patient share a split.
+        held_out: whether test patients have body shapes from the range held out for testing.
+        background: whether to write the noise-free counts without metastases, too.
         version: of the simulator.
-        site: hospital that scans them, of scan.hospital_sites.SITES.
+        site: hospital, one of scan.hospital_sites.SITES.
+        region: of the images, "thorax" or "whole-body".
     """
 
     patients: int
@@ -69,15 +67,15 @@ class Population:
     region: Region = "thorax"
 
     def split(self, index: int) -> str:
-        """Split of patient `index`; by position, so that a larger population keeps the smaller one's patients."""
+        """Return the split of patient `index`; it follows from the index, so that larger populations keep splits."""
         if index >= self.patients:
             return "unlabelled"
-        # The allowance keeps rounding (0.1 * 30 and the like) from moving a patient.
+        # The tolerance keeps rounding errors (as of 0.1 * 30) from changing a split.
         before, after = (math.floor(count * self.test_share + 1e-9) for count in (index, index + 1))
         return "test" if after > before else "train"
 
     def scans(self, index: int) -> int:
-        """How many scans patient `index` has."""
+        """Return the number of scans of patient `index`."""
         rng = np.random.default_rng((self.seed, index, SERIES_STREAM))
         return int(rng.integers(SCANS[0], SCANS[1] + 1)) if rng.random() < self.series else 1
 
@@ -85,10 +83,16 @@ class Population:
 def simulate_population(
     folder: Path, population: Population, jobs: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Write the data set into `folder`; what a broken-off run left there whole is kept.
+    """Write the data set into `folder`; complete cases of an interrupted run are kept.
+
+    Args:
+        folder: of the data set.
+        population: the request.
+        jobs: number of processes.
+        progress: called with the number of finished patients and of all patients.
 
     Returns:
-        How well the simulated readers agree (`reader_agreement.summarise_agreement`), as in agreement.json.
+        The agreement of the simulated readers (`reader_agreement.summarise_agreement`), as in agreement.json.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
@@ -112,12 +116,12 @@ def simulate_population(
 
 
 def case_name(population: Population, index: int, scan: int = 0) -> str:
-    """Case names carry the seed, so that data sets can be put together; follow-ups end in _s1, _s2, ..."""
+    """Return a case name, which includes the seed so that data sets can be merged; follow-ups end in _s1, _s2, ..."""
     return f"sim{population.seed:04d}_{index:05d}" + (f"_s{scan}" if scan else "")
 
 
 def reader_agreement(folder: Path) -> dict[str, Any]:
-    """How well the simulated readers of a data set agree, over all its images; flagged cases are left out."""
+    """Return the agreement of the simulated readers over all images of a data set, without flagged cases."""
     records = [read_json(path) for path in sorted((folder / "readers").glob("*.json")) if path.name[0] != "."]
     return summarise_agreement(image for record in records if not record["flags"] for image in record["views"].values())
 
@@ -134,13 +138,15 @@ def write_simulated(
     background: bool = False,
     region: Region = "thorax",
 ) -> None:
-    """Write one simulated scan into a data set: image, DICOM, and what its readers agreed on.
+    """Write one simulated scan into a data set: images, DICOM files, and the consensus of its readers.
 
     Args:
+        folder: of the data set.
         split: "train", "test" or "unlabelled".
-        about: further facts for the JSON, "patient" and "scan" among them.
+        simulated: the scan.
+        about: additional entries of the case's JSON, including "patient" and "scan".
         seed: of the readers.
-        truth: write labels, readers and exact truth ("unlabelled" never has them).
+        truth: whether to write labels, readers and exact ground truth (never for "unlabelled").
         dicom: as in `Population`.
         background: as in `Population`.
         region: as in `Population`.
@@ -198,7 +204,7 @@ def _simulate_missing(
     folder: Path, population: Population, jobs: int, progress: Callable[[int, int], None] | None
 ) -> None:
     total = population.patients + population.unlabelled
-    waiting = [i for i in range(total) if not all(_is_there(folder, name) for name in _names(population, i))]
+    waiting = [i for i in range(total) if not all(_is_complete(folder, name) for name in _names(population, i))]
     done = total - len(waiting)
     for _ in parallel_map(partial(_simulate_one, folder, population), waiting, jobs):
         done += 1
@@ -207,7 +213,7 @@ def _simulate_missing(
 
 
 def _simulate_one(folder: Path, population: Population, index: int) -> None:
-    """Simulate one patient and write the scans that are not there yet."""
+    """Simulate one patient and write the missing scans."""
     from ..scan.simulate import simulate_case, simulate_series
 
     names, split, seed = _names(population, index), population.split(index), (population.seed, index)
@@ -217,7 +223,7 @@ def _simulate_one(folder: Path, population: Population, index: int) -> None:
     else:
         series = simulate_series(names[0], seed, len(names), held_out=held_out, site=population.site)
     for number, simulated in enumerate(series):
-        if not _is_there(folder, names[number]):
+        if not _is_complete(folder, names[number]):
             write_simulated(
                 folder,
                 split,
@@ -234,18 +240,18 @@ def _names(population: Population, index: int) -> list[str]:
     return [case_name(population, index, number) for number in range(population.scans(index))]
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    """A case with JSON is whole."""
+def _is_complete(folder: Path, name: str) -> bool:
+    """Return whether a case is complete: its JSON is written last."""
     return (folder / "instances" / f"{name}.json").exists()
 
 
 def _study_date(scan: int) -> str:
-    """YYYYMMDD; follow-ups are half a year apart."""
+    """Return the date of the n-th scan, YYYYMMDD; follow-ups are half a year apart."""
     return f"{2024 + scan // 2}{'07' if scan % 2 else '01'}01"
 
 
 def agreed_instances(simulated: SimulatedCase, panel: ReaderPanel) -> list[Instance]:
-    """The lesions as the readers agreed on them; one that they did not agree on has its exact outline as "ignore"."""
+    """Return the lesions as the readers agreed on them; a lesion without consensus is "ignore" at its exact outline."""
     return [_agreed_instance(lesion, panel) for lesion in simulated.lesions]
 
 
@@ -277,7 +283,7 @@ def _about(lesion: SimulatedLesion) -> dict[str, Any]:
 
 
 def _write_regions(folder: Path, simulated: SimulatedCase) -> None:
-    """regions/<case>/regions_<view>.nrrd: region numbers of the whole view, in its own grid as acquired."""
+    """Write regions/<case>/regions_<view>.nrrd: region numbers of the whole view, in its own grid as acquired."""
     for name, regions in simulated.regions.items():
         view = simulated.scan.views[name]
         own = regions[:, ::-1] if name == "posterior" else regions
@@ -286,15 +292,15 @@ def _write_regions(folder: Path, simulated: SimulatedCase) -> None:
 
 
 def _write_readers(folder: Path, simulated: SimulatedCase, panel: ReaderPanel) -> None:
-    """readers/<case>_<view>.nii.gz: (readers, rows, columns) marks of the first round; JSON: how far they differ."""
+    """Write readers/<case>_<view>.nii.gz, the annotations (readers, rows, columns) of round 1, and their JSON."""
     case, frame = simulated.scan.case, simulated.scan.frame
     views = {}
     for name, found in panel.agreed.items():
-        marks = [reader[name] for reader in panel.annotations]
-        layers = np.stack(marks).astype(np.uint8)
+        annotations = [reader[name] for reader in panel.annotations]
+        layers = np.stack(annotations).astype(np.uint8)
         write_image(folder / "readers" / f"{case}_{name}.nii.gz", layers, frame, frame.origin)
         visible = [lesion.views[name].mask for lesion in simulated.lesions if lesion.views[name].visible]
         exact = np.any([np.zeros(frame.shape, bool), *visible], axis=0)
-        views[name] = compare_readers(marks, exact, found)
+        views[name] = compare_readers(annotations, exact, found)
     record = {"case": case, "flags": list(simulated.flags), "views": views}
     write_json(folder / "readers" / f"{case}.json", record)

@@ -1,4 +1,4 @@
-"""`spectbonemetseg calibrate --population FILE`: simulated patients with metastases beside real ones."""
+"""`spectbonemetseg calibrate --population FILE`: comparison of simulated and real patients with metastases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .population_result import Patients, PopulationResult
 from .population_tables import PopulationTables, compare_rows, read_population, site_shares
 from .view_statistics import LesionStatistics, ViewStatistics, view_statistics
 
-#: Row of the tables -> what it is of a lesion.
+#: Rows of the tables that are statistics of lesions, and how to get each.
 LESION_ROWS: dict[str, Callable[[LesionStatistics], float]] = {
     "area_cm2": lambda lesion: lesion.area_cm2,
     "inside_over_ring": lambda lesion: lesion.ratio,
@@ -63,7 +63,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
 
 
 def compare_population(tables: PopulationTables, patients: Patients) -> PopulationResult:
-    """Pool the patients' figures and put them beside the real ones."""
+    """Pool the statistics of the patients and compare them with the tables."""
     values: dict[tuple[str, ViewName], list[float]] = {}
     sites: dict[ViewName, dict[str, float]] = {}
     for view in VIEW_NAMES:
@@ -79,7 +79,7 @@ def compare_population(tables: PopulationTables, patients: Patients) -> Populati
 
 
 def score_line(result: PopulationResult) -> str:
-    """How much lies within the tolerance, in one line."""
+    """Return one line with the numbers of rows and percentiles within the tolerance."""
     cells = sum(len(item.ours) for item in result.rows)
     off = sum(len(item.off) for item in result.rows)
     whole = sum(1 for item in result.rows if not item.off)
@@ -87,7 +87,7 @@ def score_line(result: PopulationResult) -> str:
 
 
 def table_lines(result: PopulationResult) -> list[str]:
-    """The comparison as text, one line a row."""
+    """Return the comparison as text, one line per row."""
     lines = []
     for item in result.rows:
         ours = " / ".join(f"{value:.3g}" for value in item.ours)
@@ -98,7 +98,7 @@ def table_lines(result: PopulationResult) -> list[str]:
 
 
 def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, float, float]]:
-    """(site, our share, real share) of every site that either has."""
+    """Return (site, simulated share, real share) for every site of a view."""
     ours, real = result.sites[view], result.tables.sites[view]
     return [(name, round(ours.get(name, 0.0), 3), real.get(name, 0.0)) for name in dict.fromkeys([*real, *ours])]
 
@@ -109,7 +109,7 @@ def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:
 
 
 def measure_patient(seed: Sequence[int], spacing: float) -> dict[ViewName, ViewStatistics]:
-    """One simulated patient with metastases, measured; captures count in grey levels and are left out (no view)."""
+    """Simulate and measure one patient with metastases; captures, whose units are grey levels, have no views."""
     from ..scan.readers import consensus
     from ..scan.simulate import simulate_case
 

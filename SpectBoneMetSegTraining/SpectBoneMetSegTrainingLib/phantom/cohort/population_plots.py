@@ -1,4 +1,4 @@
-"""Pictures of a simulated population beside the real one: percentiles of every row, and figures against each other."""
+"""Plots of a simulated against a real population: percentiles of every row, and scatter plots of statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = {"anterior": "tab:blue", "posterior": "tab:orange"}
 
 
 def plot_rows(result: PopulationResult, path: Path) -> None:
-    """Draw a panel a row: our percentiles over the real ones, with the band of TOLERANCE."""
+    """Plot one panel per row: simulated and real percentiles, with the band of TOLERANCE."""
     names = list(dict.fromkeys(item.row.name for item in result.rows))
     columns = 6
     figure, axes = _figure(-(-len(names) // columns), columns)
@@ -38,7 +38,7 @@ def plot_rows(result: PopulationResult, path: Path) -> None:
 
 
 def plot_joint(result: PopulationResult, path: Path) -> None:
-    """Draw lesions' area against their uptake, and patients' number and burden of lesions against bone and level."""
+    """Plot the area of lesions against their uptake, and patients' number and share of lesions against levels."""
     figure, axes = _figure(1, 3)
     for panel in axes:
         panel.set_visible(True)

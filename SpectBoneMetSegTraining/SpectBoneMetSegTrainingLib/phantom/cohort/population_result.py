@@ -14,7 +14,14 @@ Patients = list[dict[ViewName, ViewStatistics]]
 
 @dataclass(frozen=True)
 class PopulationResult:
-    """A calibration: the rows compared, the sites of our lesions, and the patients' figures."""
+    """The outcome of a calibration.
+
+    Attributes:
+        tables: the real population.
+        rows: comparison of each row.
+        sites: {view: {bone region: share of the simulated lesions}}.
+        patients: {view: statistics} of each simulated patient.
+    """
 
     tables: PopulationTables
     rows: list[RowComparison]

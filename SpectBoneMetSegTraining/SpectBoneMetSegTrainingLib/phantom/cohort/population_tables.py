@@ -1,4 +1,4 @@
-"""The population that real patients come from, as percentiles: the tables that the simulator is compared with."""
+"""Percentiles of a population of real patients, with which the simulator is compared."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ import SpectBoneMetSegTrainingLib
 
 from ...dataset.files import read_json
 
-#: A percentile of ours that differs from the real one by more than this share is off.
+#: Largest relative difference between a simulated and a real percentile.
 TOLERANCE = 0.2
+#: Shipped population file, below Resources.
 SHIPPED = "Population/patients-with-metastases.json"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one view: its key, its title and its real percentiles."""
+    """One statistic of one view: its key, title and real percentiles."""
 
     name: str
     view: ViewName
@@ -34,13 +35,13 @@ class Row:
 
 @dataclass(frozen=True)
 class PopulationTables:
-    """What a population file holds.
+    """The content of a population file.
 
     Attributes:
-        about: whose figures these are, in words.
-        pixel_mm: pixel edge they were measured at.
-        percentiles: in per cent, rising.
-        rows: the figures.
+        about: description of the population.
+        pixel_mm: pixel edge of the measured scans.
+        percentiles: in per cent, ascending.
+        rows: the statistics.
         sites: {view: {bone region: share of the lesions}}.
     """
 
@@ -53,7 +54,14 @@ class PopulationTables:
 
 @dataclass(frozen=True)
 class RowComparison:
-    """Our percentiles of a row beside the real ones; `off` names the percentiles outside TOLERANCE."""
+    """Comparison of one row.
+
+    Attributes:
+        row: the row with its real percentiles.
+        ours: simulated percentiles.
+        values: number of simulated values.
+        off: percentiles outside TOLERANCE.
+    """
 
     row: Row
     ours: tuple[float, ...]
@@ -62,7 +70,7 @@ class RowComparison:
 
 
 def shipped_population() -> Path:
-    """The file that comes with the program.
+    """Return the path of the shipped population file.
 
     Raises:
         UserError: the installation is incomplete.
@@ -74,7 +82,7 @@ def read_population(path: Path) -> PopulationTables:
     """Read a population file.
 
     Raises:
-        UserError: it is missing, damaged or no population file.
+        UserError: the file is missing, damaged or not a population file.
     """
     found = read_json(path)
     try:
@@ -88,14 +96,15 @@ def read_population(path: Path) -> PopulationTables:
         sites = {view: {str(k): float(v) for k, v in found["sites"].get(view, {}).items()} for view in VIEW_NAMES}
         return PopulationTables(str(found["about"]), float(found["pixel_mm"]), percentiles, rows, sites)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no population file ({error!r}); see the shipped one for its form.") from error
+        raise UserError(f"{path} is not a population file ({error!r}); see the shipped one for its form.") from error
 
 
 def compare_rows(tables: PopulationTables, values: dict[tuple[str, ViewName], list[float]]) -> list[RowComparison]:
-    """Every row beside what was simulated.
+    """Compare every row with the simulated values.
 
     Args:
-        values: (row, view) -> the simulated values; rows without any are left out.
+        tables: the real population.
+        values: {(row, view): simulated values}; rows without values are left out.
     """
     compared = []
     for row in tables.rows:
@@ -106,20 +115,22 @@ def compare_rows(tables: PopulationTables, values: dict[tuple[str, ViewName], li
         ours = tuple(float(value) for value in np.percentile(numbers, tables.percentiles))
         off = tuple(
             percentile
-            for percentile, mine, real in zip(tables.percentiles, ours, row.real, strict=True)
-            if not within_tolerance(mine, real)
+            for percentile, simulated, real in zip(tables.percentiles, ours, row.real, strict=True)
+            if not within_tolerance(simulated, real)
         )
         compared.append(RowComparison(row, ours, len(numbers), off))
     return compared
 
 
-def within_tolerance(mine: float, real: float) -> bool:
-    """Within TOLERANCE of the real value; whole numbers up to 2, of which a fifth means nothing, within one half."""
-    return abs(mine - real) <= max(TOLERANCE * abs(real), 0.5 if float(real).is_integer() and abs(real) <= 2 else 0.0)
+def within_tolerance(simulated: float, real: float) -> bool:
+    """Return whether a value is within TOLERANCE of the real one, or within 0.5 of a whole number up to 2."""
+    return abs(simulated - real) <= max(
+        TOLERANCE * abs(real), 0.5 if float(real).is_integer() and abs(real) <= 2 else 0.0
+    )
 
 
 def site_shares(sites: list[str]) -> dict[str, float]:
-    """{bone region: share of the lesions that lie in a region}."""
+    """Return {bone region: share of the lesions}, of the lesions in any region."""
     known = [site for site in sites if site]
     return {site: known.count(site) / len(known) for site in sorted(set(known), key=known.count, reverse=True)}
 
@@ -132,7 +143,7 @@ def _numbers(values: Any, count: int) -> tuple[float, ...]:
 
 
 def correlation(one: list[float], two: list[float]) -> float:
-    """Spearman's rank correlation of pairs that are both known; NaN for fewer than three."""
+    """Return Spearman's rank correlation of the finite pairs; NaN for fewer than three."""
     from scipy.stats import spearmanr
 
     pairs: NDArray[np.float64] = np.array([one, two], float)

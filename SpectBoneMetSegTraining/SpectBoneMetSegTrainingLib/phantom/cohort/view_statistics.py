@@ -1,7 +1,7 @@
-"""What a population is compared by, measured on one view: counts, noise, levels of bones, and every outlined lesion.
+"""Statistics of one view by which populations are compared: counts, noise, bone levels and the outlined lesions.
 
-Pure functions over arrays, to be compared with the tables of real patients (`population_tables`). Level is the model's
-own body level, the 75th percentile of the body's pixels; a lesion is a connected part of the outlines.
+The statistics are compared with the tables of real patients (`population_tables`). The level is the model's body level,
+the 75th percentile of the body's pixels. A lesion is a connected component of the outlines.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 RegionMap = NDArray[np.uint8]
 
-#: Pixels around lesions that are left out of a bone's level; width of the ring around a lesion.
+#: Margin around lesions that is left out of a bone's level, and width of the ring around a lesion.
 MARGIN_PIXELS, RING_PIXELS = 4, 5
-#: A bone's level is told when so many of its pixels are left; a lesion has at least so many.
+#: Smallest number of pixels of a bone for its level, and of a lesion.
 MINIMUM_BONE_PIXELS, MINIMUM_LESION_PIXELS = 20, 2
-#: Bones whose pixels the share of lesions is taken of: those that the tables of real patients name. With forearms,
-#: hands, shanks and feet they would be a third more than real lesions (number times area over share) allow.
+#: Last region of the bones that the share of lesions refers to, which are those that the tables of real patients name.
+#: Forearms, hands, shanks and feet would add a third, more than the real lesions (number x area / share) allow.
 LAST_BONE = BONE_REGIONS["clavicle"]
-#: Rows of the thigh, as shares of the femur's height from its top; pixels kept from the bone.
+#: Rows of the thigh, as shares of the femur's height from its top, and distance from the bone, pixels.
 THIGH_ROWS, THIGH_MARGIN = (0.35, 0.75), 3
 
 
 @dataclass(frozen=True)
 class LesionStatistics:
-    """One connected outline.
+    """Statistics of one connected outline.
 
     Attributes:
-        area_cm2: its area.
-        ratio: mean inside / ring.
+        area_cm2: area.
+        ratio: mean inside / mean in the ring.
         p95: 95th percentile inside / body level.
-        elongation: ratio of its principal axes.
+        elongation: ratio of the principal axes.
         outline: (rim - surroundings) / (top - surroundings).
-        site: name of the region that holds most of it.
-        thorax: its middle lies in the thorax box.
+        site: region that holds most of its pixels.
+        thorax: whether its centre is in the thorax box.
     """
 
     area_cm2: float
@@ -57,14 +57,26 @@ class LesionStatistics:
 
 @dataclass(frozen=True)
 class ViewStatistics:
-    """Figures of one view by name of the row they belong to, NaN where a view has none; and its lesions."""
+    """Statistics of one view.
+
+    Attributes:
+        values: {row of the tables: value}, NaN where the view has none.
+        lesions: statistics of its lesions.
+    """
 
     values: dict[str, float]
     lesions: list[LesionStatistics] = field(default_factory=list)
 
 
 def view_statistics(counts: Image, outlines: Mask, regions: RegionMap, spacing: float) -> ViewStatistics:
-    """Measure one view (rows, columns) in the anterior frame; `outlines` are all labelled lesions, spacing in mm."""
+    """Measure one view.
+
+    Args:
+        counts: (rows, columns), anterior frame.
+        outlines: (rows, columns) all labelled lesions.
+        regions: (rows, columns) region numbers.
+        spacing: pixel edge, mm.
+    """
     level = body_scale(counts)
     crop = crop_thorax(counts, spacing, round(THORAX_MM / spacing))
     thorax = cut(counts, crop.rows, crop.columns)
@@ -89,7 +101,7 @@ def view_statistics(counts: Image, outlines: Mask, regions: RegionMap, spacing: 
 
 
 def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, float]:
-    """{bone region: mean counts, lesions and MARGIN_PIXELS around them left out}; NaN where too little is left."""
+    """Return {bone region: mean counts} without lesions and a margin around them; NaN where too few pixels remain."""
     from scipy import ndimage
 
     near = ndimage.binary_dilation(outlines, np.ones((3, 3)), MARGIN_PIXELS) if outlines.any() else outlines
@@ -101,7 +113,7 @@ def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, 
 
 
 def thigh_level(counts: Image, regions: RegionMap) -> float:
-    """Median counts of the soft tissue of the thighs, away from the femur; NaN where no femur is seen."""
+    """Return the median counts of the soft tissue of the thighs, away from the femur; NaN if no femur is visible."""
     from scipy import ndimage
 
     femur = regions % RIGHT_OFFSET == BONE_REGIONS["femur"]
@@ -112,12 +124,12 @@ def thigh_level(counts: Image, regions: RegionMap) -> float:
     part = counts[first : end + 1]
     smooth = ndimage.gaussian_filter(part, 2.0)
     near = ndimage.binary_dilation(regions[first : end + 1] > 0, iterations=THIGH_MARGIN)
-    flesh = ~near & (smooth > 0.25 * np.percentile(smooth[~near], 95)) if (~near).any() else near
-    return float(np.median(smooth[flesh])) if flesh.any() else float("nan")
+    soft_tissue = ~near & (smooth > 0.25 * np.percentile(smooth[~near], 95)) if (~near).any() else near
+    return float(np.median(smooth[soft_tissue])) if soft_tissue.any() else float("nan")
 
 
 def rib_width(regions: RegionMap) -> float:
-    """Columns from the outermost rib to the other side's; NaN where no rib is seen."""
+    """Return the width of the rib cage, in columns; NaN if no rib is visible."""
     columns = np.flatnonzero((regions % RIGHT_OFFSET == BONE_REGIONS["ribs"]).any(0))
     return float(columns[-1] - columns[0] + 1) if len(columns) else float("nan")
 
@@ -130,7 +142,16 @@ def lesion_statistics(
     level: float,
     thorax: tuple[tuple[int, int], tuple[int, int]],
 ) -> list[LesionStatistics]:
-    """Measure every connected outline; those of fewer than MINIMUM_LESION_PIXELS pixels are left out."""
+    """Measure every connected outline of at least MINIMUM_LESION_PIXELS pixels.
+
+    Args:
+        counts: (rows, columns), anterior frame.
+        outlines: (rows, columns) all labelled lesions.
+        regions: (rows, columns) region numbers.
+        spacing: pixel edge, mm.
+        level: of the body, counts.
+        thorax: rows and columns of the thorax box, half open.
+    """
     from scipy import ndimage
 
     parts, _ = ndimage.label(outlines, np.ones((3, 3)))
@@ -160,16 +181,16 @@ def lesion_statistics(
 
 
 def elongation(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-    """Ratio of the principal axes of a set of pixels, 1 or more; a pixel is a square, not a point."""
+    """Return the ratio (>= 1) of the principal axes of a set of square pixels."""
     spread = np.cov(np.stack([rows, columns]).astype(float), bias=True) + np.eye(2) / 12
     low, high = np.linalg.eigvalsh(spread)
     return float(np.sqrt(high / low))
 
 
 def outline_fraction(counts: Image, mask: Mask, ring: Mask) -> float:
-    """Where an outline runs between its surroundings (0: median of the ring) and its top (1: 95th percentile inside).
+    """Return the level of an outline between its surroundings (0: median of the ring) and its top (1: 95th percentile).
 
-    The rim are the outermost pixels inside.
+    The level is the mean of the rim, the outermost pixels inside the outline.
     """
     from scipy import ndimage
 
@@ -181,7 +202,7 @@ def outline_fraction(counts: Image, mask: Mask, ring: Mask) -> float:
 
 
 def site_of(regions: RegionMap) -> str:
-    """Name of the bone region that holds most of a lesion's pixels; "" for none."""
+    """Return the name of the bone region that holds most of a lesion's pixels; "" for none."""
     numbers = np.bincount(regions % RIGHT_OFFSET, minlength=RIGHT_OFFSET)
     names = {number: name for name, number in BONE_REGIONS.items()}
     best = max(names, key=lambda number: int(numbers[number]))

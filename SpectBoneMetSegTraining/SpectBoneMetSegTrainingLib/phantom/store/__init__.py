@@ -1,1 +1,1 @@
-"""Patients as the projections of their parts, so that a training draws a new scan of them at every step."""
+"""Store of patients as projections of their parts, from which training draws new scans at every step."""

@@ -1,7 +1,7 @@
-"""A new scan of a stored patient: which lesions are there, how much they take up, how the camera sees them, the labels.
+"""Composition of a new scan of a stored patient: the lesions present, their uptake, the camera's effects, the labels.
 
-Rates and ranges are ours; each scan draws its own. What the simulated hospital fixes for a patient once (a disease,
-its uptake, the camera's counts) differs here at every draw, so that a thousand patients act like many more.
+Rates and ranges are assumptions. Properties that are constant for a simulated patient (disease, uptake, counts of the
+camera) are drawn for every scan here, so that a thousand patients have the variety of many more.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from .layers import Image, Layer, StoredPatient
 
 __all__ = ["ComposedScan", "Composition", "compose", "draw_composition", "expected_counts"]
 
-#: Share of the scans with metastases; of these with all lesions of the disease, with those of two diseases.
+#: Share of scans with metastases; of these, the shares with all lesions of the disease and with two diseases.
 DISEASED, ALL_LESIONS, TWO_DISEASES = 0.8, 0.6, 0.15
-#: Share of the lesions that are there at least, where not all are.
+#: Smallest share of the lesions that are present, where not all are.
 MINIMUM_LESION_SHARE = 0.2
-#: Sigma of the logarithm of the factors on uptake: of a disease, a lesion, a mimic, bone, an organ.
+#: Sigma of the logarithm of the factors on the uptake of a disease, a lesion, a mimic, bone and an organ.
 DISEASE_SIGMA, LESION_SIGMA, MIMIC_SIGMA, BONE_SIGMA, ORGAN_SIGMA = 0.3, 0.3, 0.3, 0.15, 0.5
-#: How often the bladder was emptied before the scan, and the range of what is left in it, from less than bone shows to
-#: nearly all; how often what lies beside the organs is there.
+#: Share of scans with an emptied bladder, range of the remaining share of its activity (from fainter than bone to
+#: half), and share of scans with extraneous activity.
 EMPTIED, LEFT_IN_BLADDER, SPOTS = 0.4, (0.02, 0.5), 0.7
-#: How often one view is missing, and a gentle extra blur (pixels) or contrast curve (exponent) is there.
+#: Share of scans with one view; share and range of an extra blur (sigma, pixels) and of a contrast curve (exponent).
 ONE_VIEW, BLURRED, BLUR_PIXELS, CURVED, CURVE = 0.06, 0.3, (0.3, 0.8), 0.1, (0.85, 1.18)
-#: Sigma of the level at which the readers of a scan outline, and its limits.
+#: Standard deviation and limits of the level at which a scan is outlined, share of the local maximum.
 LEVEL_SIGMA, LEVEL_LIMITS = 0.06, (0.35, 0.65)
-#: Scatter from farther away than this adds nothing to speak of (two sigmas of its longer tail).
+#: Distance beyond which scatter is negligible (two sigmas of its longer tail).
 SCATTER_REACH_MM = 100.0
 URINE = ("bladder", "right kidney", "left kidney")
 
 
 @dataclass(frozen=True)
 class Composition:
-    """One scan to be: weights of the layers and the camera of the day.
+    """The recipe of one scan: weights of the layers, and the acquisition.
 
     Attributes:
-        body: weight of this layer of the patient.
-        mimics: likewise.
-        lesions: layers that are there, from head to foot.
-        weights: of each of them.
-        camera: with the views that are acquired.
-        level: at which readers outline.
-        blur: extra, sigma in pixels.
-        curve: exponent on counts / highest counts.
+        body: weight of each layer of the patient's body.
+        mimics: weight of each of the patient's mimics, 0 for one that is absent.
+        lesions: layers of the lesions that are present.
+        weights: weight of each of these lesions.
+        camera: acquisition, with the views that are acquired.
+        level: of the outlines, share of the local maximum.
+        blur: extra blur, sigma in pixels.
+        curve: exponent on counts / highest counts (99th percentile).
     """
 
     body: tuple[float, ...]
@@ -71,14 +71,14 @@ class Composition:
 
 @dataclass(frozen=True)
 class ComposedScan:
-    """A composed scan, anterior frame, of the views that were acquired, in the window that was asked for.
+    """A composed scan of the acquired views, anterior frame, in the requested window.
 
     Attributes:
         counts: {view: (rows, columns) float32}, whole numbers.
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}.
-        regions: {view: (rows, columns) uint8}.
-        patient: what was drawn from.
-        window: rows and columns of the camera's field.
+        regions: {view: (rows, columns) uint8 region numbers}.
+        patient: the stored patient.
+        window: rows and columns in the camera's field.
     """
 
     counts: dict[ViewName, Image]
@@ -89,14 +89,14 @@ class ComposedScan:
 
 
 def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased: bool | None = None) -> Composition:
-    """A scan of a patient at random; `diseased` None draws it."""
+    """Draw the composition of a scan; `diseased` is whether it has metastases, None to draw it."""
     if diseased is None:
         diseased = bool(rng.random() < DISEASED)
     lesions, weights = _draw_lesions(patient, rng) if diseased else ([], [])
     burden = sum(weight * layer.burden for layer, weight in zip(lesions, weights, strict=True))
     body = [_body_weight(layer.name, rng, max(burden, 0.0)) for layer in patient.body]
-    there = MIMICS_WITH_METASTASES if lesions else 1.0
-    mimics = [_factor(rng, MIMIC_SIGMA) * (rng.random() < there) for _ in patient.mimics]
+    mimic_share = MIMICS_WITH_METASTASES if lesions else 1.0
+    mimics = [_factor(rng, MIMIC_SIGMA) * (rng.random() < mimic_share) for _ in patient.mimics]
     camera = redraw_camera(patient.camera, rng, SITES[patient.site].camera)
     if rng.random() < ONE_VIEW:
         camera = replace(camera, views=("anterior",) if rng.random() < 0.65 else ("posterior",))
@@ -109,24 +109,28 @@ def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased:
 def compose(
     patient: StoredPatient, drawn: Composition, rng: np.random.Generator, window: Window | None = None
 ) -> ComposedScan:
-    """The scan of a composition: counts with their noise and the labels.
+    """Compose a scan: counts with noise, labels and regions.
 
     Args:
-        rng: of the detector's columns and the counts.
-        window: rows and columns to make, None for the whole field.
+        patient: the stored patient.
+        drawn: composition of the scan.
+        rng: source of the detector's non-uniformity and the counts.
+        window: rows and columns to compose; None for the whole field.
     """
     if window is None:
         window = slice(0, patient.camera.shape[0]), slice(0, patient.camera.shape[1])
     healthy, lesions = expected_counts(patient, drawn, window)
     pattern = int(rng.integers(2**32))
     inside = mask_to_field(np.ones(drawn.camera.shape, np.float32), drawn.camera)[window]
-    here = replace(drawn.camera, shape=inside.shape, swept=None, width=float("inf"))
+    window_camera = replace(drawn.camera, shape=inside.shape, swept=None, width=float("inf"))
     counts, labels = {}, {}
     for view in drawn.camera.views:
         total = healthy[view] + sum_projections(lesions[view], inside.shape)
         labels[view] = label_map(drawn, lesions[view], total)
-        seen = apply_nonuniformity(_curved(total, drawn), here, np.random.default_rng([pattern, len(view)]))
-        counts[view] = detect_counts(seen, here, rng).astype(np.float32) * inside
+        seen = apply_nonuniformity(
+            _apply_blur_and_curve(total, drawn), window_camera, np.random.default_rng([pattern, len(view)])
+        )
+        counts[view] = detect_counts(seen, window_camera, rng).astype(np.float32) * inside
     regions = {view: patient.regions[view][window] for view in drawn.camera.views}
     return ComposedScan(counts, labels, regions, patient, window)
 
@@ -134,14 +138,19 @@ def compose(
 def expected_counts(
     patient: StoredPatient, drawn: Composition, window: Window
 ) -> tuple[dict[ViewName, Image], dict[ViewName, list[Projection]]]:
-    """Noise-free counts of a composition in a window of the field.
+    """Compute the noise-free counts of a composition in a window of the field.
+
+    Args:
+        patient: the stored patient.
+        drawn: composition of the scan.
+        window: rows and columns of the field.
 
     Returns:
-        {view: (rows, columns) without the lesions' own projections, but with what they scatter}, and {view: each
-        lesion's own}, both of the window.
+        {view: (rows, columns) counts without the lesions' own projections, but with their scatter}, and {view: each
+        lesion's own projection}, both in the window.
     """
     camera = drawn.camera
-    near, inner = _surroundings(window, camera)
+    near, inner = _scatter_window(window, camera)
     field = mask_to_field(np.ones(camera.shape, np.float32), camera)[near]
     parts = [*zip(patient.body, drawn.body, strict=True), *zip(patient.mimics, drawn.mimics, strict=True)]
     parts = [(layer, weight) for layer, weight in parts if weight]
@@ -151,7 +160,7 @@ def expected_counts(
         own = [_cut(layer.views[view], near, gain * weight) for layer, weight in foci]
         rest = sum_projections([_cut(layer.views[view], near, gain * weight) for layer, weight in parts], field.shape)
         extra = sum_projections(own, field.shape)
-        # Lytic lesions and mimics take away from bone, never more than there is.
+        # Lytic lesions and mimics can reduce the counts of bone, but not below 0.
         everything = add_scatter(np.maximum(rest + extra, 0), camera)
         healthy[view] = (np.maximum(everything - extra, 0) * field)[inner]
         lesions[view] = [_cut(part, inner) for part in own]
@@ -159,7 +168,7 @@ def expected_counts(
 
 
 def sum_projections(parts: Sequence[Projection], shape: tuple[int, ...]) -> Image:
-    """(rows, columns) sum of projections, each in its window."""
+    """Return the sum (rows, columns) of projections, each in its window."""
     total = np.zeros(shape, np.float32)
     for box, image in parts:
         total[box] += image
@@ -178,15 +187,15 @@ def label_map(drawn: Composition, lesions: Sequence[Projection], total: Image) -
     for (box, image), is_cold in zip(lesions, cold, strict=True):
         if is_cold and image.size:
             result[box][image <= drawn.level * image.min()] = IGNORE
-    for wanted, value in ((False, IGNORE), (True, LESION)):
+    for visible, value in ((False, IGNORE), (True, LESION)):
         for shown in views:
-            if shown.visible is wanted:
+            if shown.visible is visible:
                 result[shown.mask] = value
     return result
 
 
 def _draw_lesions(patient: StoredPatient, rng: np.random.Generator) -> tuple[list[Layer], list[float]]:
-    """Lesions of one disease, now and then of two with single foci, all or some of them, and their weights."""
+    """Draw the lesions that are present and their weights: of one disease, or sometimes of two with single foci."""
     first, second = (int(number) for number in rng.permutation(len(patient.diseases))[:2])
     diseases = [patient.diseases[first]]
     if diseases[0].pattern == "foci" and patient.diseases[second].pattern == "foci" and rng.random() < TWO_DISEASES:
@@ -196,7 +205,7 @@ def _draw_lesions(patient: StoredPatient, rng: np.random.Generator) -> tuple[lis
     for disease in diseases:
         factor = _factor(rng, DISEASE_SIGMA)
         for layer in disease.lesions:
-            # Lesions of diffuse disease are parts of one pattern.
+            # Lesions of diffuse disease belong to one pattern and share one factor.
             own = 1.0 if layer.kind == "diffuse" else _factor(rng, LESION_SIGMA)
             if rng.random() < share:
                 lesions.append(layer)
@@ -205,7 +214,7 @@ def _draw_lesions(patient: StoredPatient, rng: np.random.Generator) -> tuple[lis
 
 
 def _body_weight(name: str, rng: np.random.Generator, burden: float) -> float:
-    """Weight of a layer of the body; metastases leave less for soft tissue and urine (`disease.diffuse`)."""
+    """Draw the weight of a body layer; metastases reduce soft tissue and urine (tumour sink, `disease.diffuse`)."""
     if name == "bone":
         return _factor(rng, BONE_SIGMA)
     if name in URINE:
@@ -223,14 +232,18 @@ def _factor(rng: np.random.Generator, sigma: float) -> float:
 
 
 def _gains(parts: Sequence[tuple[Layer, float]], camera: Camera) -> dict[ViewName, float]:
-    """Counts per unit of activity of every view; the first view has about the camera's counts."""
+    """Return the counts per unit of activity of every view; the first view has about the camera's counts."""
     activity = sum(weight * float(layer.views[camera.views[0]][1].sum()) for layer, weight in parts)
     scale = camera.counts / max(activity * (1 + camera.scatter), 1e-6)
     return {view: scale * (1.0 if view == camera.views[0] else camera.posterior_gain) for view in camera.views}
 
 
-def _surroundings(window: Window, camera: Camera) -> tuple[Window, Window]:
-    """The window with all around it that scatters into it, from a pixel of scatter's coarse grid on, and its place."""
+def _scatter_window(window: Window, camera: Camera) -> tuple[Window, Window]:
+    """Extend a window by the reach of scatter, aligned with scatter's coarse grid.
+
+    Returns:
+        The extended window, and the original window within it.
+    """
     margin = round(SCATTER_REACH_MM / camera.spacing)
     near = [
         (max(side.start - margin, 0) // SCATTER_COARSE * SCATTER_COARSE, min(side.stop + margin, limit))
@@ -241,20 +254,20 @@ def _surroundings(window: Window, camera: Camera) -> tuple[Window, Window]:
 
 
 def _cut(part: Projection, window: Window, factor: float | None = None) -> Projection:
-    """A projection in a window, where its corner counts from the window's; `factor` times its counts."""
+    """Crop a projection to a window, in the window's coordinates, and multiply it by `factor`."""
     box, image = part
     inside = [
         (max(side.start, edge.start), max(min(side.stop, edge.stop), max(side.start, edge.start)))
         for side, edge in zip(box, window, strict=True)
     ]
-    own = [slice(low - side.start, high - side.start) for (low, high), side in zip(inside, box, strict=True)]
-    there = [slice(low - edge.start, high - edge.start) for (low, high), edge in zip(inside, window, strict=True)]
-    cut = image[own[0], own[1]]
-    return (there[0], there[1]), cut if factor is None else cut * np.float32(factor)
+    source = [slice(low - side.start, high - side.start) for (low, high), side in zip(inside, box, strict=True)]
+    target = [slice(low - edge.start, high - edge.start) for (low, high), edge in zip(inside, window, strict=True)]
+    cut = image[source[0], source[1]]
+    return (target[0], target[1]), cut if factor is None else cut * np.float32(factor)
 
 
-def _curved(total: Image, drawn: Composition) -> Image:
-    """The expected counts after the extra blur and the contrast curve, which leaves the brightest bone where it is."""
+def _apply_blur_and_curve(total: Image, drawn: Composition) -> Image:
+    """Apply the extra blur and the contrast curve, which keeps the 99th percentile, to expected counts."""
     from scipy import ndimage
 
     if drawn.blur:

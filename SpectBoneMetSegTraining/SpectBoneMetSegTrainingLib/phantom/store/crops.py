@@ -1,4 +1,4 @@
-"""A composed scan as training reads a case: the thorax box on the reference grid."""
+"""Composed scans as training cases: the thorax box on the reference grid."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from .layers import StoredPatient
 
 __all__ = ["FOLDER", "PatientStore", "crop_of", "window_of"]
 
-#: Where a store keeps its patients.
+#: Folder of the patients within a store.
 FOLDER = "patients"
 
 
 class PatientStore:
-    """The patients of a folder, from which every draw makes another scan; safe to use from threads.
+    """The patients of a store, from which every draw composes a new scan; thread-safe.
 
     Args:
-        region: what a draw gives, the thorax box or the whole body.
+        folder: of the store.
+        region: of the drawn scans, the thorax box or the whole body.
 
     Raises:
         UserError: the folder holds no patients.
@@ -44,7 +45,7 @@ class PatientStore:
         return len(self._files)
 
     def draw(self, rng: np.random.Generator) -> LabelledCrop:
-        """A scan of one of the patients: the same random numbers give the same scan.
+        """Draw a scan of one of the patients; equal random numbers have equal scans.
 
         Raises:
             UserError: the patient's file is damaged.
@@ -56,7 +57,7 @@ class PatientStore:
 
 
 def crop_of(scan: ComposedScan, placement: CropPlacement) -> LabelledCrop:
-    """A box of a composed scan, which is the window of the scan, on the reference grid."""
+    """Resample a composed scan, made in the window of this box, to the box on the reference grid."""
     rows, columns = scan.window
     window_placement = replace(placement, own=((rows.start, rows.stop), (columns.start, columns.stop)))
     counts = {view: window_placement.counts(image) for view, image in scan.counts.items()}
@@ -71,14 +72,14 @@ def crop_of(scan: ComposedScan, placement: CropPlacement) -> LabelledCrop:
 
 
 def _whole(patient: StoredPatient) -> CropPlacement:
-    """The whole field."""
+    """Return the placement of the whole field."""
     frame = PlanarView(np.zeros(patient.camera.shape, np.float32), (patient.camera.spacing,) * 2, "anterior")
     rows, columns = regrid(frame).shape
     return place_crop(frame, ((0, rows), (0, columns)))
 
 
 def window_of(placement: CropPlacement) -> tuple[slice, slice]:
-    """The box in the scan's own pixels, without what lies outside the field."""
+    """Return the window of a box in the scan's own pixels, clipped to the field."""
     rows, columns = (
         slice(min(max(first, 0), limit), min(max(end, 0), limit))
         for (first, end), limit in zip(placement.own, placement.shape, strict=True)

@@ -1,4 +1,4 @@
-"""A stored patient as one file of numpy arrays: activity in half precision, everything else as JSON."""
+"""Files of stored patients: numpy arrays with the activity in half precision, and JSON for the rest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .layers import Disease, Layer, StoredPatient
 
 __all__ = ["read_patient", "write_patient"]
 
-#: Keys of a file: all layers' pixels one after the other, region maps, the rest as JSON.
+#: Keys of a file: concatenated pixels of all layers, region maps, JSON of the rest.
 PIXELS, REGIONS, ABOUT = "pixels", "regions {}", "about"
 
 
 def write_patient(path: Path, patient: StoredPatient) -> None:
-    """Write a patient whole or not at all.
+    """Write a patient's file atomically.
 
     Raises:
         OSError: the file cannot be written.
@@ -52,7 +52,7 @@ def write_patient(path: Path, patient: StoredPatient) -> None:
 
 
 def read_patient(path: Path) -> StoredPatient:
-    """Read a patient.
+    """Read a patient's file.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -65,11 +65,11 @@ def read_patient(path: Path) -> StoredPatient:
             about["case"],
             about["site"],
             Camera(**{name: _tuples(value) for name, value in about["camera"].items()}),
-            tuple(_layer(told, pixels) for told in about["body"]),
-            tuple(_layer(told, pixels) for told in about["mimics"]),
+            tuple(_layer(record, pixels) for record in about["body"]),
+            tuple(_layer(record, pixels) for record in about["mimics"]),
             tuple(
-                Disease(told["pattern"], tuple(_layer(lesion, pixels) for lesion in told["lesions"]))
-                for told in about["diseases"]
+                Disease(record["pattern"], tuple(_layer(lesion, pixels) for lesion in record["lesions"]))
+                for record in about["diseases"]
             ),
             {view: arrays[REGIONS.format(view)] for view in VIEW_NAMES},
             CropPlacement(**{name: _tuples(value) for name, value in about["thorax"].items()}),
@@ -79,14 +79,14 @@ def read_patient(path: Path) -> StoredPatient:
 
 
 class _Packed:
-    """Pixels of layers in half precision, one array for all: a file of many small ones is slow to read."""
+    """Collector of the layers' pixels in one half-precision array: a file of many small arrays is slow to read."""
 
     def __init__(self) -> None:
         self.pixels: list[NDArray[np.float16]] = []
         self._count = 0
 
     def add(self, layer: Layer) -> dict[str, Any]:
-        """What the JSON says of a layer; its pixels, each / the highest one, join the others."""
+        """Add the pixels of a layer, divided by their highest magnitude; returns the layer's JSON record."""
         views = {}
         for view, (box, image) in layer.views.items():
             scale = float(np.abs(image).max(initial=0.0)) or 1.0
@@ -97,17 +97,17 @@ class _Packed:
         return {"name": layer.name, "kind": layer.kind, "burden": layer.burden, "views": views}
 
 
-def _layer(told: dict[str, Any], pixels: NDArray[np.float16]) -> Layer:
+def _layer(record: dict[str, Any], pixels: NDArray[np.float16]) -> Layer:
     views = {}
     for view in VIEW_NAMES:
-        about = told["views"][view]
-        row, column, high, wide = about["box"]
-        flat = pixels[about["first"] : about["first"] + high * wide]
-        image = flat.reshape(high, wide).astype(np.float32) * np.float32(about["scale"])
-        views[view] = (slice(row, row + high), slice(column, column + wide)), image
-    return Layer(told["name"], told["kind"], views, float(told["burden"]))
+        view_record = record["views"][view]
+        row, column, height, width = view_record["box"]
+        flat = pixels[view_record["first"] : view_record["first"] + height * width]
+        image = flat.reshape(height, width).astype(np.float32) * np.float32(view_record["scale"])
+        views[view] = (slice(row, row + height), slice(column, column + width)), image
+    return Layer(record["name"], record["kind"], views, float(record["burden"]))
 
 
 def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples they were."""
+    """Convert the lists of JSON back to tuples."""
     return tuple(_tuples(part) for part in value) if isinstance(value, list) else value

@@ -1,8 +1,8 @@
-"""A simulated patient as layers: what each part of the body, each mimic and each lesion adds to both views.
+"""A simulated patient as layers: the projections of each body part, mimic and lesion in both views.
 
-Projection is linear: weighted layers add up to the primary image of a patient whose lesions, mimics and organs take up
-more or less, or are not there. Layers hold motion, metal and the field's edges already; scatter, sensitivity and noise
-come when a scan is drawn (`compose`).
+Projection is linear: the weighted sum of the layers is the primary image of a patient in whom lesions, mimics and
+organs have another uptake or are absent. Layers include motion, metal and the field's edges. Scatter, sensitivity and
+noise are added when a scan is composed (`compose`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Layer:
-    """What one part of the patient adds to the primary image.
+    """The contribution of one part of the patient to the primary image.
 
     Attributes:
-        name: "bone", "soft tissue", "bladder", ...; a bone's name for a mimic or a lesion.
+        name: "bone", "soft tissue", "bladder", ...; for a mimic or a lesion, the name of its bone.
         kind: "body", one of mimics.KINDS, "metastasis", "diffuse" or "cold".
-        views: {view: (window, activity there)}, anterior frame; below zero where it takes away.
-        burden: its extra uptake / the normal uptake of all bones; 0 for the body.
+        views: {view: (window, activity there)}, anterior frame; negative where uptake is reduced.
+        burden: extra uptake / normal uptake of all bones; 0 for the body.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Disease:
-    """Metastases that a patient could have.
+    """The metastases of one of a patient's possible diseases.
 
     Attributes:
         pattern: "foci" or one of diffuse.PATTERNS.
-        lesions: from head to foot.
+        lesions: layers from head to foot.
     """
 
     pattern: str
@@ -54,17 +54,17 @@ class Disease:
 
 @dataclass(frozen=True)
 class StoredPatient:
-    """A patient in one posture before one camera.
+    """A patient in one posture, with one camera.
 
     Attributes:
         case: name.
-        site: hospital, of scan.hospital_sites.SITES.
+        site: hospital, one of scan.hospital_sites.SITES.
         camera: field, pixels and views.
-        body: layers that are always there.
-        mimics: each may be there.
-        diseases: one of them, or none, is there.
+        body: layers that are always present.
+        mimics: layers of which each may be present.
+        diseases: possible diseases; a scan has at most two of them.
         regions: {view: (rows, columns) uint8 region numbers}, anterior frame.
-        thorax: where the thorax lies.
+        thorax: placement of the thorax box.
     """
 
     case: str

@@ -1,4 +1,4 @@
-"""Simulate a patient for the store: body, mimics and several possible diseases, each projected for itself."""
+"""Simulation of a patient for the store: body, mimics and several possible diseases, projected separately."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from ..scan.lesion_projection import crop_to_support, project_focus
 from ..scan.regions import region_maps
 from .layers import Disease, Image, Layer, StoredPatient
 
-#: Streams of random numbers: the patient, the scan, the n-th disease.
+#: Keys of the random streams: patient, scan, n-th disease.
 PATIENT_STREAM, SCAN_STREAM, DISEASE_STREAM = 0, 1, 2
-#: Of a layer's highest pixel: what lies below is left out of its window.
+#: Pixels below this share of a layer's highest pixel are left out of its window.
 NEGLIGIBLE = 1e-4
-#: Diseases that a patient could have.
+#: Number of possible diseases of a patient.
 DISEASES = 3
-#: Organs that fill and empty from scan to scan: layers of their own.
+#: Organs whose filling differs between scans; each is a layer of its own.
 ORGANS = ("bladder", "right kidney", "left kidney")
 
 
 @dataclass(frozen=True)
 class _Day:
-    """A person on the camera's table, and what projects their activity."""
+    """A posed person with the camera and depth slabs that project the activity."""
 
     person: Person
     camera: Camera
     depths: DepthSlabs
 
-    def seen(self, activity: Image) -> dict[ViewName, Image]:
-        """{view: (rows, columns)} primary image of (slab, row, column) activity, with motion, metal and field."""
+    def project(self, activity: Image) -> dict[ViewName, Image]:
+        """Project activity (slabs, rows, columns) to {view: primary image} with motion, metal and the field's edges."""
         views = {view: project(activity, self.depths, self.camera, view) for view in self.camera.views}
         return {view: apply_acquisition_effects(image, self.camera, view) for view, image in views.items()}
 
@@ -61,12 +61,15 @@ def project_patient(
     held_out: bool = False,
     site: str = "a",
 ) -> StoredPatient:
-    """Simulate one patient as layers; the same seed gives the same ones.
+    """Simulate one patient as layers; equal seeds have equal layers.
 
     Args:
-        shape: rows and columns of the field, spacing: pixel edge in mm; None draws them.
-        held_out: a body from the range of shapes that is kept for testing.
-        site: of hospital_sites.SITES.
+        case: name of the patient.
+        seed: of patient and acquisition.
+        shape: rows and columns; None to draw them.
+        spacing: pixel edge, mm; None to draw it.
+        held_out: whether the body shape is from the range held out for testing.
+        site: hospital, one of hospital_sites.SITES.
     """
     rng = random_stream(seed, PATIENT_STREAM)
     body_shape = draw_shape(rng, held_out)
@@ -85,15 +88,15 @@ def project_patient(
     tracer = apply_site(day_tracer(tracer, rng), person, SITES[site])
     spots = draw_extraneous_activity(person, rng)
     camera = draw_camera(person, rng, shape, spacing, SITES[site].camera)
-    # Which view is missing is drawn with each scan.
+    # A missing view is drawn with each scan.
     camera = replace(camera, views=VIEW_NAMES)
     day = _Day(person, camera, make_depth_slabs(person, camera))
     body = _body(day, tracer)
-    spill = {
+    spots_views = {
         view: crop_to_support(image, NEGLIGIBLE)
-        for view, image in day.seen(spot_activity(spots, camera, day.depths, rng)).items()
+        for view, image in day.project(spot_activity(spots, camera, day.depths, rng)).items()
     }
-    body.append(Layer("spots", "body", spill))
+    body.append(Layer("spots", "body", spots_views))
     return StoredPatient(
         case,
         site,
@@ -107,23 +110,23 @@ def project_patient(
 
 
 def _body(day: _Day, tracer: Tracer) -> list[Layer]:
-    """Bones, soft tissue and the organs that fill and empty."""
-    everything = np.arange(len(tracer.bones))
-    layers = {"bone": bone_activity(day.person, everything, tracer.bones, day.camera, day.depths)}
-    rest = tracer.tissues.copy()
+    """Return the layers of bones, soft tissue and ORGANS."""
+    bones = np.arange(len(tracer.bones))
+    layers = {"bone": bone_activity(day.person, bones, tracer.bones, day.camera, day.depths)}
+    soft_tissue = tracer.tissues.copy()
     for name in ORGANS:
         inside = day.person.tissue == TISSUES.index(name)
         layers[name] = soft_activity(day.person, np.where(inside, tracer.tissues, 0), day.camera, day.depths)
-        rest[inside] = 0
-    layers["soft tissue"] = soft_activity(day.person, rest, day.camera, day.depths)
+        soft_tissue[inside] = 0
+    layers["soft tissue"] = soft_activity(day.person, soft_tissue, day.camera, day.depths)
     return [
-        Layer(name, "body", {view: crop_to_support(image, NEGLIGIBLE) for view, image in day.seen(activity).items()})
+        Layer(name, "body", {view: crop_to_support(image, NEGLIGIBLE) for view, image in day.project(activity).items()})
         for name, activity in layers.items()
     ]
 
 
 def _foci(day: _Day, tracer: Tracer, foci: list[Focus]) -> list[Layer]:
-    """A layer for each focus, from head to foot, together what all of them do to the bones' uptake."""
+    """Return a layer for each focus, from head to foot; their sum is the joint effect of all foci."""
     normal = float((tracer.bones * day.person.bone_volume).sum())
     layers = []
     for focus, extra in sorted(
@@ -131,12 +134,12 @@ def _foci(day: _Day, tracer: Tracer, foci: list[Focus]) -> list[Layer]:
         key=lambda pair: -float(day.person.bones[pair[0].start, 2]),
     ):
         burden = float((extra * day.person.bone_volume[focus.index]).sum()) / max(normal, 1e-6)
-        layers.append(Layer(focus.bone, focus.kind, _seen_focus(day, focus, extra), burden))
+        layers.append(Layer(focus.bone, focus.kind, _project_focus(day, focus, extra), burden))
     return layers
 
 
 def _shares(normal: NDArray[np.float32], foci: list[Focus]) -> list[NDArray[np.float32]]:
-    """What each focus adds at its points; a point that foci share belongs to the one that changes it most."""
+    """Return the extra uptake of each focus at its points; a shared point belongs to the focus with most effect."""
     alone = [(add_uptake(normal, [focus]) - normal)[focus.index] for focus in foci]
     most, owner = np.zeros(len(normal), np.float32), np.full(len(normal), -1)
     for number, (focus, extra) in enumerate(zip(foci, alone, strict=True)):
@@ -149,10 +152,10 @@ def _shares(normal: NDArray[np.float32], foci: list[Focus]) -> list[NDArray[np.f
     ]
 
 
-def _seen_focus(
+def _project_focus(
     day: _Day, focus: Focus, extra: NDArray[np.float32]
 ) -> dict[ViewName, tuple[tuple[slice, slice], Image]]:
-    """The focus in every view; what it adds and what it takes away are projected apart, each in its window."""
+    """Project a focus in every view; increased and reduced uptake are projected separately."""
     whole = {view: np.zeros(day.camera.shape, np.float32) for view in day.camera.views}
     for sign in (1.0, -1.0):
         part = np.maximum(np.float32(sign) * extra, 0)
@@ -168,7 +171,7 @@ def _seen_focus(
 
 
 def _thorax(case: str, camera: Camera, body: list[Layer]) -> CropPlacement:
-    """The thorax box as the reading pipeline finds it on the body without foci."""
+    """Return the thorax box that the reading pipeline finds on the body without foci."""
     from SpectBoneMetSegLib.scan.aggregation import aggregate
     from SpectBoneMetSegLib.scan.regrid import regrid
     from SpectBoneMetSegLib.scan.thorax import crop_thorax

@@ -54,7 +54,7 @@ def test_the_shipped_population_has_the_real_patients_rows_and_says_whose_they_a
 def test_a_file_that_is_no_population_is_named(tmp_path, change):
     file = tmp_path / "p.json"
     file.write_text(json.dumps({**json.loads(shipped_population().read_text()), **change}))
-    with pytest.raises(UserError, match=r"p\.json is no population file"):
+    with pytest.raises(UserError, match=r"p\.json is not a population file"):
         read_population(file)
     with pytest.raises(UserError, match="missing"):
         read_population(tmp_path / "none.json")
