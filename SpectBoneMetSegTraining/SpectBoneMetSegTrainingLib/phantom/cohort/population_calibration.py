@@ -32,7 +32,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
     """Write population.csv, sites.csv, population.png and joint.png into `output`.
 
     Raises:
-        UserError: the file is no population file, or the folder cannot be written.
+        UserError: the file is not a population file, or the folder cannot be written.
     """
     from .population_plots import plot_joint, plot_rows
 
