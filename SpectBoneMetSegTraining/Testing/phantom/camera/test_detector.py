@@ -1,4 +1,4 @@
-"""From expected images to stored numbers: noise, the field's edges, uneven columns and what vendors do to counts."""
+"""From expected images to stored counts: noise, edges of the field, non-uniformity, vendors' processing."""
 
 from dataclasses import replace
 

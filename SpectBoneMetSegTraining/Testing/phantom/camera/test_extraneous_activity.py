@@ -1,4 +1,4 @@
-"""Activity beside the organs: injection site, extravasation, urine."""
+"""Extraneous activity: injection site, extravasation, urine."""
 
 from dataclasses import replace
 
@@ -18,14 +18,14 @@ def centres(spots):
 
 
 def distance_to(person, bones, spots):
-    """Smallest distance of every spot to some bones, mm."""
+    """Return the smallest distance of every spot to some bones, mm."""
     points = np.concatenate([person.bones[bone_points(bone)] for bone in bones])
     return np.array([np.linalg.norm(points - centre, axis=1).min() for centre in centres(spots)])
 
 
 def test_every_spot_has_a_size_and_an_amount(person):
     drawn = [draw_extraneous_activity(person, np.random.default_rng(seed)) for seed in range(60)]
-    # With ureters and renal pelves fewer than before have nothing at all.
+    # Few persons have no extraneous activity at all.
     assert 1 < sum(not spots for spots in drawn) < 20
     for spots in drawn:
         for spot in spots:
@@ -75,9 +75,9 @@ def test_nobody_is_injected_into_an_arm_that_is_not_there(person):
 def test_urine_lies_on_the_skin_about_groin_and_thighs(person):
     spots = [spot for seed in range(30) for spot in extraneous_activity._urine(person, np.random.default_rng(seed))]
     assert len(spots) > 25
-    places = centres(spots)
-    assert places[:, 2].min() > -420
-    assert places[:, 2].max() < 60
+    positions = centres(spots)
+    assert positions[:, 2].min() > -420
+    assert positions[:, 2].max() < 60
     for spot in spots:
         near = person.tissues[np.abs(person.tissues - np.array(spot.centre))[:, [0, 2]].max(1) < 8]
         assert len(near) > 0

@@ -1,4 +1,4 @@
-"""Motion of the patient and metal on the skin: pure functions of an expected image, labels included."""
+"""Patient motion and metal on the skin: pure functions of an expected image, including labels."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_motion_inside_the_field_loses_and_adds_little_and_a_plain_shift_nothing
     image = spot(at, across)
     moved = apply_motion(image, replace(CAMERA, motion=(movement,)), "anterior")
     assert moved.min() >= 0
-    # A row that is under the detector while the patient slides along it is counted longer or shorter.
+    # The acquisition time of rows under the detector changes when the patient moves along it.
     assert abs(moved.sum() / image.sum() - 1) <= (abs(rows) + 5) / REACH
     if rows == 0:
         assert moved.sum() == pytest.approx(image.sum(), rel=1e-5)
@@ -122,7 +122,7 @@ def test_metal_shadows_the_anterior_view_only_and_only_where_it_lies():
     camera = replace(fine, metal=(piece,))
     assert attenuate_by_metal(image, camera, "posterior") is image
     dark = attenuate_by_metal(image, camera, "anterior")
-    # R = +50 lies left of the middle of the picture, S = 100 150 rows below the upper edge.
+    # R = +50 is left of the image's centre, S = 100 is 150 rows below the upper edge.
     row, column = (400 - 100) // 2, 150 - 25
     assert dark[row - 3 : row + 3, column - 3 : column + 3].max() < 42
     far = np.hypot(*(np.indices(fine.shape) - np.array([row, column])[:, None, None])) > 20
@@ -136,14 +136,14 @@ def test_a_long_piece_lies_along_its_angle():
     fine = replace(CAMERA, shape=(400, 300), spacing=2.0, top=400.0)
     camera = replace(fine, metal=(Metal("bar", (0.0, 0.0), (60.0, 6.0), 45.0, 0.2),))
     dark = attenuate_by_metal(np.ones(fine.shape, np.float32), camera, "anterior")
-    # 45 degrees from R towards S: patient's right (left of the picture) and up.
+    # 45 degrees from R towards S: patient's right (left in the image) and up.
     assert dark[200 - 15, 150 - 15] < 0.6
     assert dark[200 - 15, 150 + 15] > 0.99
 
 
-@pytest.mark.parametrize("place", [(0.0, 1000.0), (0.0, -1000.0), (300.0, 0.0), (5000.0, 5000.0)])
-def test_metal_at_or_beyond_the_edge_of_the_field_does_no_harm(place):
-    camera = replace(CAMERA, metal=(Metal("coin", place, (20.0, 20.0), 0.0, 0.4),))
+@pytest.mark.parametrize("centre", [(0.0, 1000.0), (0.0, -1000.0), (300.0, 0.0), (5000.0, 5000.0)])
+def test_metal_at_or_beyond_the_edge_of_the_field_does_no_harm(centre):
+    camera = replace(CAMERA, metal=(Metal("coin", centre, (20.0, 20.0), 0.0, 0.4),))
     dark = attenuate_by_metal(np.ones(CAMERA.shape, np.float32), camera, "anterior")
     assert dark.shape == CAMERA.shape
     assert ((dark > 0.3) & (dark <= 1)).all()
@@ -172,7 +172,7 @@ def test_drawn_metal_lies_where_it_is_worn_and_lets_some_photons_through(person)
 
 def test_metal_follows_the_patient_who_moves(person):
     camera = replace(
-        faultless_camera(person),
+        ideal_camera_of(person),
         metal=(Metal("coin", (0.0, -200.0), (30.0, 30.0), 0.0, 0.2),),
         motion=(PatientMovement(-DETECTOR_MM, 0, 6),),
     )
@@ -182,7 +182,7 @@ def test_metal_follows_the_patient_who_moves(person):
     assert np.allclose(moved[:, 6:], still[:, :-6], rtol=1e-4)
 
 
-def faultless_camera(person):
+def ideal_camera_of(person):
     from SpectBoneMetSegTrainingLib.phantom.camera.random_acquisition import ideal_camera
 
     return ideal_camera(draw_camera(person, np.random.default_rng(0), (256, 64), 9.04))

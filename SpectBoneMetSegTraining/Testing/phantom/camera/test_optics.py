@@ -1,4 +1,4 @@
-"""Projection: nothing is lost that should be kept, and both detectors see the same patient."""
+"""Projection: activity is conserved, and both detectors show the same patient."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ CENTRES = np.array([-15.0, 0.0, 15.0])
 
 
 def points_inside(count, seed=0):
-    """R within 145 mm, S within 185 mm: at least a pixel from the edge of the field."""
+    """Return random points at least a pixel from the edge of the field: R within 145 mm, S within 185 mm."""
     rng = np.random.default_rng(seed)
     return rng.uniform((-145, -20, -185), (145, 20, 185), (count, 3)).astype(np.float32)
 
@@ -158,7 +158,7 @@ def test_projection_of_mirrored_activity_is_the_mirrored_projection(seed):
 
 
 def block_person(turned=False):
-    """A lopsided block of flesh with a lung, 180 mm deep, and a few bones; by choice turned about its long axis."""
+    """Return an asymmetric block of soft tissue (180 mm deep) with a lung and a few bones, optionally turned around."""
     # No depth falls on the border of two slabs, where rounding would choose between them.
     right, front, high = np.meshgrid(
         np.arange(-100, 101, 10.0), np.linspace(-90, 90, 48), np.arange(-150, 151, 10.0), indexing="ij"
@@ -184,7 +184,7 @@ def block_person(turned=False):
     )
 
 
-def look(person, view):
+def project_view(person, view):
     depths = make_depth_slabs(person, CAMERA)
     activity = splat(person.bones, np.array([5.0, 3.0, 2.0]), CAMERA, depths.centres, CAMERA.shape)
     activity += splat(person.tissues, np.full(len(person.tissues), 0.01), CAMERA, depths.centres, CAMERA.shape)
@@ -193,11 +193,11 @@ def look(person, view):
 
 def test_the_view_from_behind_of_a_turned_person_is_the_view_from_the_front():
     straight, turned = block_person(), block_person(turned=True)
-    front = look(straight, "anterior")
-    behind = look(turned, "posterior")[:, ::-1]
+    front = project_view(straight, "anterior")
+    behind = project_view(turned, "posterior")[:, ::-1]
     assert np.allclose(front, behind, rtol=2e-3, atol=1e-4 * front.max())
-    # And the test would notice: both sides of the same person differ.
-    assert not np.allclose(front, look(straight, "posterior"), rtol=0.1, atol=1e-2 * front.max())
+    # Control: both sides of the same person differ.
+    assert not np.allclose(front, project_view(straight, "posterior"), rtol=0.1, atol=1e-2 * front.max())
 
 
 def test_transmission_falls_with_depth_by_published_coefficients():
@@ -206,12 +206,12 @@ def test_transmission_falls_with_depth_by_published_coefficients():
     assert len(depths.centres) == 180 / SLAB_MM
     front, behind = depths.transmission["anterior"], depths.transmission["posterior"]
     assert ((front > 0) & (front <= 1)).all()
-    # In the middle of the flesh, from the middle of the front slab (0.75 cm) to that of the back one (17.25 cm).
+    # In soft tissue, from the centre of the front slab (0.75 cm) to that of the back slab (17.25 cm).
     row, column = 28, 12
     ratio = front[-1, row, column] / front[0, row, column]
     assert np.log(ratio) / 16.5 == pytest.approx(0.15 * 0.4 * 48 / 18, rel=0.1)  # 48 points of 0.4 cm3 in 18 cm3
     assert np.allclose(front[:, row, column], behind[::-1, row, column], rtol=0.05)
-    # Air transmits all.
+    # Air transmits everything.
     assert front[:, 1, 1] == pytest.approx(1, abs=5e-3)
     assert depths.distance["anterior"][-1] == pytest.approx(CAMERA.gap[0] + SLAB_MM / 2)
     assert depths.distance["posterior"][0] == pytest.approx(CAMERA.gap[1] + SLAB_MM / 2)
@@ -266,7 +266,7 @@ def test_cameras_are_drawn_as_often_as_asked(person, cameras):
     assert 0.25 < share(lambda camera: camera.heads == 1) < 0.35
     assert 0.04 < share(lambda camera: len(camera.views) == 1) < 0.085
     assert {camera.views for camera in cameras} == {("anterior",), ("posterior",), ("anterior", "posterior")}
-    # Of the real patients none has filtered counts: at most one scan in twenty, all ways together.
+    # No real patient has filtered counts: all kinds of processing together are at most one scan in twenty.
     assert 0.01 < share(lambda camera: camera.smoothing > 0) < 0.035
     assert 0.008 < share(lambda camera: camera.enhancement > 0) < 0.035
     assert 0.003 < share(lambda camera: camera.speed > 15) < 0.02
@@ -280,7 +280,7 @@ def test_cameras_are_drawn_as_often_as_asked(person, cameras):
     assert {1.8, 4.8} <= {camera.spacing for camera in cameras}
     assert all(1.8 <= camera.spacing <= 4.8 for camera in cameras)
     assert {camera.shape[1] for camera in cameras} == {256, 512}
-    # A tall patient and the table's ends fit into every field but the smallest.
+    # A tall patient with a margin fits into every field but the smallest.
     assert all(camera.shape[0] * camera.spacing >= 1840 for camera in cameras)
     assert all(0 <= camera.unevenness <= 0.03 for camera in cameras)
     assert all(5 * 60 < camera.seconds < 30 * 60 for camera in cameras)
@@ -315,9 +315,9 @@ def test_the_same_seed_draws_the_same_camera(person):
 
 def test_a_camera_is_described_for_the_record(person):
     camera = replace(draw_camera(person, np.random.default_rng(1)), motion=(PatientMovement(5.0, 1, 2),), capture=40.0)
-    said = json.loads(json.dumps(describe_camera(camera)))
-    assert (said["jerks"], said["capture_white_counts"]) == (1, 40.0)
-    assert said["anterior_counts"] == round(camera.counts)
+    record = json.loads(json.dumps(describe_camera(camera)))
+    assert (record["jerks"], record["capture_white_counts"]) == (1, 40.0)
+    assert record["anterior_counts"] == round(camera.counts)
 
 
 def test_a_faultless_camera_only_blurs_and_counts(person):

@@ -18,6 +18,6 @@ def whole(tmp_path, quick):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Cases that cost nothing stand in for simulated ones."""
+    """Replace the simulator by a fast fake."""
     monkeypatch.setattr(simulate, "simulate_case", fake_case)
     monkeypatch.setattr(simulate, "simulate_series", fake_series)

@@ -1,4 +1,4 @@
-"""A named benchmark: the same bytes however it is made, quotas filled in order, a sealed truth with logged openings."""
+"""Named benchmarks: reproducible bytes, quotas filled in order, sealed ground truth with logged openings."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from SpectBoneMetSegTrainingLib.dataset.sealed import check_openings, open_seale
 from SpectBoneMetSegTrainingLib.phantom.cohort import benchmark
 from SpectBoneMetSegTrainingLib.phantom.cohort.benchmark import Benchmark, accepted_indices, make_benchmark, tree_digest
 from SpectBoneMetSegTrainingLib.phantom.cohort.data_sheet import mimic_kind, site
-from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
 from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import LesionView
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import SimulatedCase, SimulatedLesion
 
@@ -29,7 +29,7 @@ SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, nega
 
 
 def fake_case(case, seed, held_out=False, site="a"):
-    """A block of a body; by the last figure of its index a patient is positive, negative, flagged or of no use."""
+    """Return a block-shaped body; the index modulo 5 decides whether it is positive, negative, flagged or unusable."""
     kind = ("positive", "positive", "negative", "unseen", "flagged")[seed[1] % 5]
     rng = np.random.default_rng(seed)
     expected = np.full(SHAPE, 0.2, np.float32)
@@ -65,14 +65,14 @@ def fake_case(case, seed, held_out=False, site="a"):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(hospital, "simulate_case", fake_case)
+    monkeypatch.setattr(simulate_module, "simulate_case", fake_case)
     monkeypatch.setitem(benchmark.BENCHMARKS, "tiny", SIZES)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hospital, "simulate_case", fake_case)
+        patch.setattr(simulate_module, "simulate_case", fake_case)
         patch.setitem(benchmark.BENCHMARKS, "tiny", SIZES)
         folder = tmp_path_factory.mktemp("benchmark") / "tiny"
         make_benchmark(folder, "tiny")
@@ -125,7 +125,7 @@ def test_too_few_patients_for_d1_are_told(made):
 
 
 def test_the_sealed_test_takes_patients_in_the_order_of_their_index_until_both_quotas_are_full(made):
-    # Of every five: positive, positive, negative, of no use, flagged; the second negative comes with index 7.
+    # Of every five: positive, positive, negative, unusable, flagged; the second negative has index 7.
     with zipfile.ZipFile(made / "sealed" / "sealed_truth.zip") as packed:
         cases = sorted(
             name.split("/")[1][:-5] for name in packed.namelist() if name.startswith("instances/") and "json" in name
@@ -162,7 +162,7 @@ def test_the_truth_of_the_sealed_test_does_not_lie_open(made):
 
 def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
     if multiprocessing.get_start_method() != "fork":
-        pytest.skip("the stand-in for the simulator only reaches forked processes")
+        pytest.skip("the fake simulator only reaches forked processes")
     make_benchmark(tmp_path / "two", "tiny", jobs=2)
     assert contents(tmp_path / "two") == contents(made)
 
@@ -177,7 +177,7 @@ def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_p
             raise KeyboardInterrupt
         return fake_case(case, seed, held_out)
 
-    monkeypatch.setattr(hospital, "simulate_case", breaks)
+    monkeypatch.setattr(simulate_module, "simulate_case", breaks)
     with pytest.raises(KeyboardInterrupt):
         make_benchmark(tmp_path / "broken", "tiny")
     assert read_json(tmp_path / "broken" / "benchmark.json")["state"] == "unfinished"
@@ -201,7 +201,7 @@ def test_a_benchmark_broken_off_while_it_was_sealed_goes_on(made, tmp_path, monk
 
 def test_a_complete_benchmark_is_left_alone_and_another_is_refused(made, monkeypatch, tmp_path):
     before = contents(made)
-    monkeypatch.setattr(hospital, "simulate_case", None)
+    monkeypatch.setattr(simulate_module, "simulate_case", None)
     assert make_benchmark(made, "tiny")["state"] == "complete"
     with pytest.raises(UserError, match="another benchmark"):
         make_benchmark(made, "hospital-4-small")
@@ -263,7 +263,7 @@ def test_openings_form_a_chain(closed):
     assert [opening.reason for opening in check_openings(closed)] == ["reason 0", "reason 1", "reason 2"]
 
 
-@pytest.mark.parametrize("damage", ["reason", "line", "word"])
+@pytest.mark.parametrize("damage", ["reason", "line", "text"])
 def test_a_changed_log_is_found_out_and_nothing_more_is_opened(closed, damage):
     for number in range(3):
         with open_sealed(closed, f"reason {number}", "m", "x"):
@@ -273,7 +273,7 @@ def test_a_changed_log_is_found_out_and_nothing_more_is_opened(closed, damage):
     changed = {
         "reason": [lines[0].replace("reason 0", "a better one"), *lines[1:]],
         "line": [lines[0], lines[2]],
-        "word": [lines[0], "not JSON\n", lines[2]],
+        "text": [lines[0], "not JSON\n", lines[2]],
     }[damage]
     log.write_text("".join(changed))
     with pytest.raises(UserError, match=r"openings\.jsonl"):
@@ -297,7 +297,7 @@ def test_no_opening_goes_without_a_reason(closed):
     assert not (closed / "openings.jsonl").exists()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may write everywhere is never refused")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser is never refused")
 def test_where_the_log_cannot_be_written_nothing_is_opened(closed):
     closed.chmod(0o500)
     with pytest.raises(UserError, match="no opening goes unlogged"), open_sealed(closed, "why", "m", "x"):
@@ -330,10 +330,10 @@ def test_evaluating_a_sealed_test_without_a_reason_is_wrong_usage(closed, tiny_m
 
 
 def test_evaluating_a_sealed_test_says_which_opening_it_was(closed, tiny_model, capsys):
-    words = ["evaluate", "--data", str(closed), "--model", tiny_model, "--open-sealed", "final figures"]
-    assert main(words) == 0
+    arguments = ["evaluate", "--data", str(closed), "--model", tiny_model, "--open-sealed", "final figures"]
+    assert main(arguments) == 0
     assert f"opening no. 1 of {closed}" in capsys.readouterr().out
-    assert main([*words, "--json"]) == 0
+    assert main([*arguments, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["opening"] == 2
     assert figures["cases"] == 5
@@ -344,8 +344,8 @@ def test_evaluating_a_sealed_test_says_which_opening_it_was(closed, tiny_model, 
 
 
 def test_a_reason_for_a_data_set_that_is_not_sealed_is_wrong_usage(made, tiny_model, capsys):
-    words = ["evaluate", "--data", str(made / "development"), "--model", tiny_model, "--open-sealed", "why"]
-    assert main(words) == 2
+    arguments = ["evaluate", "--data", str(made / "development"), "--model", tiny_model, "--open-sealed", "why"]
+    assert main(arguments) == 2
     assert "is not sealed" in capsys.readouterr().err
 
 
@@ -357,8 +357,8 @@ def test_a_sealed_test_is_never_trained_on(closed, tmp_path, capsys):
 def test_figures_against_the_exact_truth_are_asked_for(made, tiny_model, capsys):
     figures = {}
     for truth in ("agreed", "exact"):
-        words = ["evaluate", "--data", str(made / "development"), "--model", tiny_model, "--truth", truth]
-        assert main([*words, "--baselines", "--json"]) == 0
+        arguments = ["evaluate", "--data", str(made / "development"), "--model", tiny_model, "--truth", truth]
+        assert main([*arguments, "--baselines", "--json"]) == 0
         figures[truth] = json.loads(capsys.readouterr().out)
     assert figures["exact"]["truth"] == "exact"
     assert figures["exact"]["baselines"]["oracle"]["dice"] > figures["agreed"]["baselines"]["oracle"]["dice"] > 0.6
@@ -370,13 +370,13 @@ def test_simulate_makes_a_benchmark_by_name(tmp_path, capsys):
 
 
 def test_simulate_prints_how_well_the_readers_agree(tmp_path, capsys):
-    words = ["simulate", "--patients", "2", "--seed", "5", "--output", str(tmp_path / "s"), "--jobs", "1", "--json"]
-    assert main(words) == 0
+    arguments = ["simulate", "--patients", "2", "--seed", "5", "--output", str(tmp_path / "s"), "--jobs", "1", "--json"]
+    assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["agreement"]["images"] == 4
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "message"),
     [
         (["--benchmark", "tiny", "--patients", "3"], "leave out --patients"),
         (["--benchmark", "tiny", "--no-dicom"], "leave out --no-dicom"),
@@ -387,9 +387,9 @@ def test_simulate_prints_how_well_the_readers_agree(tmp_path, capsys):
         (["--patients", "3", "--seed", "1", "--jobs", "0"], "--jobs starts at 1"),
     ],
 )
-def test_simulate_says_in_one_sentence_what_is_wrong(tmp_path, capsys, words, sentence):
-    assert main(["simulate", *words, "--output", str(tmp_path / "x")]) == 2
+def test_simulate_says_in_one_sentence_what_is_wrong(tmp_path, capsys, arguments, message):
+    assert main(["simulate", *arguments, "--output", str(tmp_path / "x")]) == 2
     error = capsys.readouterr().err
-    assert sentence in error
+    assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "x").exists()

@@ -1,4 +1,4 @@
-"""Contact sheets: who is on which, and what a panel shows."""
+"""Contact sheets: groups of patients, and the content of a panel."""
 
 from types import SimpleNamespace
 
@@ -63,20 +63,20 @@ def test_dark_is_hot_and_outlines_are_in_the_lower_row_only(body, tmp_path):
 
 def test_the_command_writes_a_sheet_for_each_group(body, tmp_path, monkeypatch, capsys):
     drawn = iter([patient("foci", 9.0), patient("patchy"), patient("foci", 40.0), patient("")])
-    asked, scanned = [], []
+    requested, scanned = [], []
 
     def draw(rng, positive):
-        asked.append(positive)
+        requested.append(positive)
         return next(drawn)
 
     monkeypatch.setattr(patient_module, "draw_patient", draw)
-    monkeypatch.setattr(contact_sheet, "_scan_patient", lambda *words: scanned.append(words) or [body])
-    words = ["calibrate", "--contact-sheet", "--patients", "3", "--jobs", "1", "--output", str(tmp_path / "out")]
+    monkeypatch.setattr(contact_sheet, "_scan_patient", lambda *arguments: scanned.append(arguments) or [body])
+    arguments = ["calibrate", "--contact-sheet", "--patients", "3", "--jobs", "1", "--output", str(tmp_path / "out")]
     monkeypatch.setattr(contact_sheet, "islice", lambda patients, count: [next(patients)])
-    assert main(words) == 0
+    assert main(arguments) == 0
     assert [line.rsplit("_", 1)[1] for line in capsys.readouterr().out.split()] == [f"{name}.png" for name in GROUPS]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {f"contact_sheet_{name}.png" for name in GROUPS}
-    assert asked == [True, True, True, False]
+    assert requested == [True, True, True, False]
     assert scanned == [(777, False, 1), (777, False, 0), (777, True, 0)]
 
 

@@ -1,4 +1,4 @@
-"""A simulated population as a data set: resumable, reproducible, and in the same place as its DICOM files."""
+"""A simulated population as a data set: resumable, reproducible, and aligned with its DICOM files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     case_name,
     simulate_population,
 )
-from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
 from support.cohort import SMALL, contents, fake_case
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -62,11 +62,11 @@ def test_a_resumed_run_gives_the_same_bytes_as_an_unbroken_one(tmp_path, whole, 
             raise KeyboardInterrupt
         return fake_case(case, seed, held_out)
 
-    monkeypatch.setattr(hospital, "simulate_case", breaks)
+    monkeypatch.setattr(simulate_module, "simulate_case", breaks)
     with pytest.raises(KeyboardInterrupt):
         simulate_population(tmp_path / "broken", SMALL)
     assert not (tmp_path / "broken" / "dataset.json").exists()
-    # What a kill at the worst moment leaves behind.
+    # The leftovers of a run that was killed while writing.
     (tmp_path / "broken" / "instances" / ".99-sim0007_00003.json").write_text("{")
     (tmp_path / "broken" / "imagesTs" / "sim0007_00003_0000.nii.gz").write_bytes(b"half")
     calls.clear()
@@ -82,7 +82,7 @@ def test_several_processes_give_the_same_bytes_as_one(tmp_path, whole):
     import multiprocessing
 
     if multiprocessing.get_start_method() != "fork":
-        pytest.skip("the stand-in for the simulator only reaches forked processes")
+        pytest.skip("the fake simulator only reaches forked processes")
     simulate_population(tmp_path / "two", SMALL, jobs=2)
     assert contents(tmp_path / "two") == contents(whole)
 
@@ -104,7 +104,7 @@ def test_other_options_in_the_same_folder_are_refused(whole):
 
 def test_a_finished_population_is_left_alone(whole, monkeypatch):
     before = contents(whole)
-    monkeypatch.setattr(hospital, "simulate_case", None)
+    monkeypatch.setattr(simulate_module, "simulate_case", None)
     simulate_population(whole, SMALL)
     assert contents(whole) == before
 
@@ -123,7 +123,7 @@ def test_an_empty_folder_may_be_used(tmp_path):
     assert cases_of(tmp_path, "train") == ["sim0001_00000"]
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may write everywhere is never refused")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser is never refused")
 def test_a_folder_that_may_not_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot be written"):
@@ -136,8 +136,8 @@ def test_a_place_below_a_file_is_named_as_not_writable(tmp_path):
         simulate_population(tmp_path / "file" / "below", SMALL)
 
 
-@pytest.mark.parametrize("place", ["image", "dicom"])
-def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(tmp_path, whole, monkeypatch, place):
+@pytest.mark.parametrize("failing", ["image", "dicom"])
+def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(tmp_path, whole, monkeypatch, failing):
     from SpectBoneMetSegTrainingLib.phantom.scan import dicom_nm
 
     def full(*arguments, **options):
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(tmp_path, whole, monk
 
     target = tmp_path / "full"
     with monkeypatch.context() as patch:
-        if place == "dicom":
+        if failing == "dicom":
             patch.setattr(dicom_nm, "write_nm_wholebody", full)
         else:
             patch.setattr(sitk, "WriteImage", itk_full)

@@ -1,4 +1,4 @@
-"""The simulated population beside the percentiles of real patients: what is measured, and what is called off."""
+"""Comparison of the simulated population with the percentiles of real patients."""
 
 import csv
 import json
@@ -72,9 +72,11 @@ def test_a_row_is_off_where_a_percentile_differs_by_more_than_a_fifth():
     assert compare_rows(tables, {("level_counts", "anterior"): [float("nan")]}) == []
 
 
-@pytest.mark.parametrize(("mine", "real", "good"), [(12, 10, True), (12.1, 10, False), (0.4, 0, True), (1.6, 1, False)])
-def test_a_fifth_is_allowed_and_half_a_lesion(mine, real, good):
-    assert within_tolerance(mine, real) is good
+@pytest.mark.parametrize(
+    ("simulated", "real", "good"), [(12, 10, True), (12.1, 10, False), (0.4, 0, True), (1.6, 1, False)]
+)
+def test_a_fifth_is_allowed_and_half_a_lesion(simulated, real, good):
+    assert within_tolerance(simulated, real) is good
 
 
 def test_a_square_lesion_has_the_figures_of_a_square():
@@ -146,8 +148,8 @@ def test_the_command_writes_tables_and_pictures_and_prints_what_is_off(patient, 
         for view in ("anterior", "posterior")
     }
     monkeypatch.setattr(population_calibration, "measure_patient", lambda seed, spacing: one)
-    words = ["calibrate", "--patients", "4", "--jobs", "1", "--output", str(tmp_path / "out")]
-    assert main(words) == 0
+    arguments = ["calibrate", "--patients", "4", "--jobs", "1", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "not public" in out
     assert "off at P" in out

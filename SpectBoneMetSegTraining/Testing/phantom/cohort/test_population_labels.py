@@ -1,4 +1,4 @@
-"""What a simulated population says of its lesions: labels, readers, flags, missing views."""
+"""Labels, readers, flags and missing views of a simulated population."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     simulate_population,
     write_simulated,
 )
-from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
 from support.cohort import SHAPE, SMALL, SPACING, fake_case
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -54,7 +54,7 @@ def test_a_lesion_lies_at_the_same_place_of_the_patient_in_the_crop_and_in_the_d
     for row, column in list(zip(rows, columns, strict=True))[::5]:
         right, front, top = label.TransformIndexToPhysicalPoint((int(column), int(row), int(slices[0])))
         ras = np.array([-right, -front, top, 1.0])
-        # The posterior view, as acquired, holds at that place what the mirrored crop holds.
+        # The posterior view, as acquired, holds at this position what the mirrored crop holds.
         i, j, k, _ = np.linalg.inv(scan.posterior.ijk_to_ras) @ ras
         assert (abs(i - round(i)), abs(j - round(j)), abs(k)) == pytest.approx((0, 0, 0), abs=1e-3)
         assert scan.posterior.counts[round(j), round(i)] == counts[0, row, column]
@@ -90,7 +90,7 @@ def test_readers_first_marks_are_kept_with_how_far_they_differ(whole):
     )
     assert front["pair_dice"][0] == pytest.approx(dice(marks[0], marks[1]), abs=1e-4)
     assert not record["views"]["posterior"]["marked"]
-    assert not (whole / "readers" / "sim0007_00006.json").exists(), "nobody reads an unlabelled scan"
+    assert not (whole / "readers" / "sim0007_00006.json").exists(), "unlabelled scans have no readers"
 
 
 def test_the_agreement_of_the_readers_is_told_for_the_whole_data_set(tmp_path):
@@ -117,9 +117,9 @@ def test_a_lesion_that_the_readers_missed_is_neither_right_nor_wrong(tmp_path, m
 
 
 def with_change(monkeypatch, **changes):
-    """The simulator's stand-in gives cases with these fields."""
+    """Make the fake simulator return cases with these fields."""
     monkeypatch.setattr(
-        hospital,
+        simulate_module,
         "simulate_case",
         lambda case, seed, held_out=False, site="a": replace(fake_case(case, seed), **changes),
     )
@@ -136,28 +136,28 @@ def test_cold_lesions_are_ignored_and_flagged_cases_keep_out_of_the_agreement(tm
     assert figures["images"] == 0
 
 
-@pytest.mark.parametrize("there", ["anterior", "posterior"])
-def test_a_scan_with_one_view_becomes_a_case_with_one_view(tmp_path, monkeypatch, there):
+@pytest.mark.parametrize("view", ["anterior", "posterior"])
+def test_a_scan_with_one_view_becomes_a_case_with_one_view(tmp_path, monkeypatch, view):
     def one_view(case, seed, held_out=False, site="a"):
         made = fake_case(case, seed)
-        gone = "posterior" if there == "anterior" else "anterior"
-        kept = tuple(replace(item, views={there: item.views["anterior"]}) for item in made.lesions)
+        gone = "posterior" if view == "anterior" else "anterior"
+        kept = tuple(replace(item, views={view: item.views["anterior"]}) for item in made.lesions)
         return replace(
             made,
             scan=replace(made.scan, **{gone: None}),
             lesions=kept,
-            expected={there: made.expected[there]},
-            background={there: made.background[there]},
-            variant=f"{there}-only",
+            expected={view: made.expected[view]},
+            background={view: made.background[view]},
+            variant=f"{view}-only",
         )
 
-    monkeypatch.setattr(hospital, "simulate_case", one_view)
+    monkeypatch.setattr(simulate_module, "simulate_case", one_view)
     simulate_population(tmp_path, Population(1, seed=1, background=True))
     crop = load_case(tmp_path, "sim0001_00000")
-    assert set(crop.counts) == set(crop.labels) == {there}
-    assert (crop.labels[there] == LESION).any()
-    assert set(load_background(tmp_path, "sim0001_00000")) == {there}
-    assert set(read_scan(tmp_path / "dicom" / "sim0001_00000.dcm").views) == {there}
+    assert set(crop.counts) == set(crop.labels) == {view}
+    assert (crop.labels[view] == LESION).any()
+    assert set(load_background(tmp_path, "sim0001_00000")) == {view}
+    assert set(read_scan(tmp_path / "dicom" / "sim0001_00000.dcm").views) == {view}
 
 
 def test_a_variant_of_several_files_is_written_as_a_folder(tmp_path, monkeypatch):

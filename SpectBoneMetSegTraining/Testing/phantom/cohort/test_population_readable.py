@@ -18,7 +18,7 @@ from SpectBoneMetSegTrainingLib.phantom.cohort.population import (
     case_name,
     simulate_population,
 )
-from SpectBoneMetSegTrainingLib.phantom.scan import simulate as hospital
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -28,7 +28,7 @@ def crop_is_right(crop, landmarks, columns):
     return (
         landmarks["clavicle_row"] - 75 <= crop.rows[0] <= landmarks["clavicle_row"] - 12
         and crop.rows[1] >= landmarks["last_rib_row"] + 8
-        # A box as wide as the field cannot follow a patient who lies beside its middle, and need not.
+        # A box as wide as the field cannot follow a patient who lies off its centre, and need not.
         and (crop.columns == (0, columns) or abs(middle - landmarks["thoracic_spine_column"]) <= 18)
     )
 
@@ -45,7 +45,9 @@ def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dico
     right, doubted = 0, 0
     for index in range(20):
         shape, spacing = MATRICES[index % len(MATRICES)]
-        case = hospital.simulate_case(f"p{index}", (31, index), shape=shape, spacing=spacing, arms_up=index % 10 == 3)
+        case = simulate_module.simulate_case(
+            f"p{index}", (31, index), shape=shape, spacing=spacing, arms_up=index % 10 == 3
+        )
         views = list(case.scan.views)
         variant = VARIANTS[index % len(VARIANTS)] if len(views) == 2 else f"{views[0]}-only"
         path = tmp_path / f"p{index}" / ("" if variant in FOLDER_VARIANTS else "scan.dcm")
@@ -60,12 +62,12 @@ def test_nineteen_of_twenty_simulated_patients_are_cropped_right_from_their_dico
             assert crop.confidence < LOW_CONFIDENCE, (index, variant, crop, case.landmarks)
         doubted += crop.confidence < LOW_CONFIDENCE
     assert right >= 19
-    # A warning on everything would warn of nothing.
+    # Warnings must stay rare.
     assert doubted <= 3
 
 
 def at_working_size(landmarks, frame, work):
-    """Landmarks in pixels of `frame` as pixels of `work`; both fields have one middle."""
+    """Convert landmarks from pixels of `frame` to pixels of `work`; both fields have the same centre."""
     moved = {}
     for name, value in landmarks.items():
         axis = int(name.endswith("column"))
@@ -77,12 +79,12 @@ def at_working_size(landmarks, frame, work):
 @pytest.mark.slow
 def test_real_simulated_patients_make_a_readable_data_set(tmp_path, monkeypatch):
     monkeypatch.undo()
-    asked = Population(2, seed=41, unlabelled=1, test_share=0.5)
-    simulate_population(tmp_path / "set", asked)
-    crop = load_case(tmp_path / "set", case_name(asked, 0))
+    request = Population(2, seed=41, unlabelled=1, test_share=0.5)
+    simulate_population(tmp_path / "set", request)
+    crop = load_case(tmp_path / "set", case_name(request, 0))
     assert {image.shape for image in crop.counts.values()} == {(256, 256)}
-    again = hospital.simulate_case("again", (41, 0))
-    files = tmp_path / "set" / "dicom" / case_name(asked, 0)
+    again = simulate_module.simulate_case("again", (41, 0))
+    files = tmp_path / "set" / "dicom" / case_name(request, 0)
     scan = read_scan(files if files.is_dir() else files.with_suffix(".dcm"))
     assert set(scan.views) == set(again.scan.views) == set(crop.counts)
     for name, view in again.scan.views.items():

@@ -1,4 +1,4 @@
-"""Patients who come again, and people kept for the test."""
+"""Patients with follow-ups, and bodies held out for the test."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def test_only_test_patients_have_held_out_bodies_and_only_where_that_is_wanted(tmp_path):
     for held_out in (True, False):
-        asked = Population(4, seed=3, test_share=0.5, unlabelled=1, dicom=False, held_out=held_out)
+        request = Population(4, seed=3, test_share=0.5, unlabelled=1, dicom=False, held_out=held_out)
         folder = tmp_path / str(held_out)
-        simulate_population(folder, asked)
+        simulate_population(folder, request)
         for index in range(5):
-            record = read_json(folder / "instances" / f"{case_name(asked, index)}.json")
+            record = read_json(folder / "instances" / f"{case_name(request, index)}.json")
             assert record["parameters"]["held_out"] == (held_out and record["split"] == "test")
 
 

@@ -1,4 +1,4 @@
-"""A simulated data set holds the region truth of every labelled case, each view in its own grid."""
+"""A simulated data set holds region maps of every labelled case, each view in its own grid."""
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation

@@ -1,4 +1,4 @@
-"""Other illnesses that change uptake: each where its name says, most patients without any."""
+"""Other conditions that change uptake: each at the site that its name states, most patients without any."""
 
 from dataclasses import replace
 
@@ -28,13 +28,13 @@ RATES = (
 
 @pytest.fixture
 def even(person):
-    """One everywhere, so that what changes is seen."""
+    """Uniform uptake of 1, so that every change is visible."""
     return Tracer(np.ones(len(person.bones), np.float32), np.ones(len(person.tissues), np.float32))
 
 
 @pytest.fixture
 def only(monkeypatch, person, even):
-    """add_conditions of a patient who has one condition for certain and no other."""
+    """Return `add_conditions` for a patient with exactly one, known condition."""
 
     def add(rate, seed=0, disease="lung"):
         for name in RATES:
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_illness(person, even):
 
 
 @pytest.mark.parametrize(
-    ("rate", "words", "low", "high"),
+    ("rate", "condition", "low", "high"),
     [
         ("SCAR", "scar of the abdomen", (-10, 10, 10), (10, 50, 260)),
         ("GOITRE", "goitre", (-50, -100, 465), (50, -30, 535)),
@@ -144,10 +144,10 @@ def test_the_same_seed_gives_the_same_illness(person, even):
         ("LIVER", "uptake in the liver", (-50, -170, 170), (160, 0, 310)),
     ],
 )
-def test_soft_tissue_takes_up_where_the_name_says(person, only, rate, words, low, high):
+def test_soft_tissue_takes_up_where_the_name_says(person, only, rate, condition, low, high):
     for seed in range(4):
         changed, names = only(rate, seed)
-        assert names == [words]
+        assert names == [condition]
         hot = person.atlas_tissues[changed.tissues > 1]
         assert len(hot) > 0
         assert (hot >= low).all()

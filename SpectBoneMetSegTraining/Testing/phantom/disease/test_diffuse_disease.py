@@ -1,4 +1,4 @@
-"""Diffuse disease is a pattern of its own: whole bones, outlined like others, and a pale rest of the body."""
+"""Diffuse disease: whole bones, outlined like other lesions, and reduced uptake elsewhere."""
 
 from collections import Counter
 

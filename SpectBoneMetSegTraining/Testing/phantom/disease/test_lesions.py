@@ -1,4 +1,4 @@
-"""Foci of uptake in bone, and which of them are labels."""
+"""Foci of uptake in bone, and which of them are labelled."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def test_every_point_of_a_lesion_lies_in_its_bone(person, metastases):
     for focus in [*metastases, *cold]:
         assert len(focus.index) == len(focus.share) > 0
         assert set(person.bone[focus.index]) == {names.index(focus.bone)}
-        # The middle of a part that has crossed over lies in the bone beside it.
+        # The centre of a part that crossed over is in the neighbouring bone.
         assert focus.kind == "metastasis" or person.bone[focus.start] == names.index(focus.bone)
 
 
@@ -83,7 +83,7 @@ def test_rib_lesions_are_longer_the_more_they_are_stretched_along_the_rib(person
 
 
 def test_a_long_rib_lesion_follows_the_bend_of_the_rib(person):
-    # The side of a rib is bent most: a straight lesion of this length would leave the rib and break off.
+    # The side of a rib has the strongest bend: a straight lesion of this length would leave the rib.
     index = bone_points("left rib 6")
     start = int(index[np.argmin(person.atlas_bones[index, 0])])
     focus = make_focus(person, np.random.default_rng(1), "metastasis", "left rib 6", 15.0, 4.0, 5.0, start)
@@ -121,24 +121,24 @@ def test_lesions_reach_sixty_square_centimetres_and_ninety_times_normal_bone(per
 
 
 def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(person, monkeypatch):
-    asked = []
+    requested = []
 
     def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, core=0.0):
-        asked.append((radius, uptake, core))
+        requested.append((radius, uptake, core))
         return focus_of([0], [1.0], uptake)
 
     monkeypatch.setattr(lesions_module, "make_focus", focus)
-    figures = {}
+    statistics = {}
     for disease in ("lung", "prostate"):
-        asked.clear()
+        requested.clear()
         for seed in range(150):
             draw_metastases(person, np.random.default_rng(seed), disease, 10)
-        radius, uptake, core = np.array(asked).T
-        figures[disease] = np.median(uptake), np.mean(core > 0)
+        radius, uptake, core = np.array(requested).T
+        statistics[disease] = np.median(uptake), np.mean(core > 0)
         assert uptake.min() > 1
         assert np.percentile(radius, 95) > 3.5 * np.percentile(radius, 5)
-    assert figures["prostate"][0] > 1.2 * figures["lung"][0]
-    assert figures["lung"][1] > 3 * figures["prostate"][1]
+    assert statistics["prostate"][0] > 1.2 * statistics["lung"][0]
+    assert statistics["lung"][1] > 3 * statistics["prostate"][1]
 
 
 def test_uptake_is_less_in_units_of_bright_bones_and_more_in_those_of_faint_ones(person):
@@ -169,7 +169,7 @@ def test_large_metastases_of_ribs_are_not_endless_and_large_ones_take_up_less_in
     drawn = [draw_metastases(person, np.random.default_rng(seed), "breast", 30) for seed in range(25)]
     foci = [focus for patient in drawn for focus in patient if focus.form.core == 0]
     for focus in foci:
-        # What crosses into a rib from another bone keeps that one's form.
+        # A part that crosses into a rib from another bone keeps the form of that lesion.
         if "rib" in focus.bone and focus.start in bone_points(focus.bone):
             assert focus.form.radius * focus.form.stretch <= max(60, focus.form.radius) + 1e-6
     size, uptake = np.array([(f.form.radius, f.uptake) for f in foci if f.bone in HIP_BONES]).T
@@ -208,7 +208,7 @@ def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bo
 
 
 def test_a_growing_lesion_keeps_its_outline(person):
-    # What lies at some distance in the small one lies 1.25 times as far out in the large one: the same shape.
+    # Same shape: distances in the large focus are 1.25 times those in the small one.
     focus = make_focus(person, np.random.default_rng(5), "metastasis", "right hip bone", 14.0, 1.2, 4.0)
     larger = scale_focus(scale_focus(focus, person, 1.6), person, 1 / 1.28)
     again = scale_focus(focus, person, 1.25)
@@ -262,14 +262,14 @@ def test_the_order_of_foci_does_not_matter(drawn, random):
 
 
 def view_of(signal, background):
-    """A lesion of a row of five pixels on an even background, and its label."""
+    """Label a lesion of a row of five pixels on a uniform background."""
     extra = np.zeros((5, 9), np.float32)
     extra[2, 2:7] = np.array(signal, np.float32)
     return label_lesion(extra, extra + np.float32(background))
 
 
 def test_the_outline_lies_at_half_height_of_the_lesions_top():
-    # Of the values above a tenth of the highest, the 90th percentile is about 98: the outline runs at 49.
+    # Of the values above a tenth of the highest, the 90th percentile is about 98: the outline is at 49.
     label = view_of([48, 50, 95, 100, 10], 1)
     assert label.mask[2].tolist() == [False, False, False, True, True, True, False, False, False]
     assert label.mask.sum() == 3
@@ -283,7 +283,7 @@ def test_contrast_and_signal_to_noise_of_a_worked_example():
 
 
 def test_too_little_above_the_surrounding_ring_alone_makes_a_lesion_unlabelled():
-    # 1.35 times the ring is what readers outline; a little less is "ignore" although far above the noise.
+    # Labels have 1.35 times the mean of the ring; slightly less is "ignore", although far above the noise.
     assert view_of([0, 3510, 3510, 3510, 0], 10000).visible
     faint = view_of([0, 3490, 3490, 3490, 0], 10000)
     assert faint.ratio == pytest.approx(1.349)

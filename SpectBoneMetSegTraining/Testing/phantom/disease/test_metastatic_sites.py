@@ -1,4 +1,4 @@
-"""Which cancer, how many metastases, and in which bones."""
+"""Primary tumours, numbers of metastases and their bones."""
 
 from collections import Counter
 from itertools import pairwise
@@ -25,7 +25,7 @@ from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR,
 def test_many_patients_have_one_or_two_metastases_and_some_dozens(disease, low, high):
     numbers = [draw_count(np.random.default_rng(seed), disease) for seed in range(2000)]
     assert min(numbers) == 1
-    # Real readers outline 52 areas a view at the 95th percentile; about half of what is drawn becomes one.
+    # Real readers outline 52 areas per view at the 95th percentile; about half of the drawn lesions become one.
     assert max(numbers) == MAX_LESIONS == 100
     assert low < np.mean(numbers) < high
     assert 0.1 < np.mean(np.array(numbers) <= 2) < 0.3
@@ -41,7 +41,7 @@ def test_sites_follow_the_reported_table(disease, count):
     drawn_as = sampling_weights(table)
     for (names, _), expected in zip(table, drawn_as / drawn_as.sum(), strict=True):
         shares = [sum(bone in names for bone in bones) / count for bones in drawn]
-        # Lesions of one patient lie in clusters, so the patient is the unit of sampling.
+        # Lesions of one patient are clustered, so the patient is the sampling unit.
         error = max(np.std(shares), np.sqrt(expected * (1 - expected) / count)) / np.sqrt(patients)
         assert np.mean(shares) == pytest.approx(expected, abs=4 * error)
     known = {name for names, _ in table for name in names}
@@ -83,11 +83,11 @@ def test_a_neighbour_is_the_next_bone_of_the_same_side(group):
     for seed in range(200):
         rng = np.random.default_rng(seed)
         bone = str(rng.choice(group))
-        beside = sites_module.neighbouring_bone(bone, group, rng)
-        assert beside in group
-        assert abs(group.index(beside) - group.index(bone)) <= 1
+        neighbour = sites_module.neighbouring_bone(bone, group, rng)
+        assert neighbour in group
+        assert abs(group.index(neighbour) - group.index(bone)) <= 1
         if " " in bone:
-            assert beside.split()[0] == bone.split()[0]
+            assert neighbour.split()[0] == bone.split()[0]
 
 
 def test_men_have_prostate_or_lung_cancer_and_women_breast_or_lung_cancer():

@@ -1,4 +1,4 @@
-"""What looks like a metastasis and is none."""
+"""Benign mimics of metastases."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def mimics(person):
 
 @pytest.fixture
 def cheap_focus(monkeypatch):
-    """Only what was asked of a focus, so that thousands can be drawn."""
+    """Record only the arguments of a focus, so that thousands can be drawn."""
 
     def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, **shape):
         start = int(bone_points(bone)[0]) if start is None else start
@@ -34,7 +34,7 @@ def draw_many(person, patients, **options):
 
 
 def area_under_curve(positive, negative):
-    """Probability that a positive is above a negative (Mann-Whitney)."""
+    """Return the probability that a positive is above a negative (Mann-Whitney)."""
     order = np.argsort(np.concatenate([positive, negative]))
     rank = np.empty(len(order))
     rank[order] = np.arange(1, len(order) + 1)
@@ -54,7 +54,7 @@ def test_every_mimic_lies_in_its_bone_and_is_no_metastasis(person, mimics):
 def test_every_kind_occurs_but_loosening_needs_a_prosthesis(person, cheap_focus):
     drawn = draw_many(person, 600)
     assert {focus.kind for focus in drawn} == set(KINDS) - {"loosening"}
-    # Joints of the whole body were added (sacroiliac, pubis, ankle, fingers, elbow).
+    # Includes joints of the whole body (sacroiliac, pubis, ankle, fingers, elbow).
     assert 4 < len(drawn) / 600 < 11
 
 
@@ -70,11 +70,11 @@ def test_no_threshold_on_uptake_sorts_mimics_from_metastases(person, cheap_focus
             ]
         )
         assert 0.65 < area_under_curve(hot, mild) < 0.87
-        # Best threshold: still a quarter of one kind on the wrong side, taken together.
+        # The best threshold still has error rates that sum to more than a third.
         steps = np.linspace(1, 20, 200)
         errors = [(hot < step).mean() + (mild >= step).mean() for step in steps]
         assert min(errors) > 0.35
-    # Metastases became as bright as real ones; mimics went with them, or uptake would sort them.
+    # Mimics are nearly as hot as metastases, otherwise uptake alone would separate them.
     assert 3 < np.median(mild) < 6
     assert np.percentile(mild, 95) > 5
 
@@ -101,7 +101,7 @@ def test_the_lowest_lumbar_facets_wear_most(person, cheap_focus):
 
 
 @pytest.mark.parametrize(
-    ("bone", "place"),
+    ("bone", "position"),
     [
         ("hip bone", (46.0, -118.0, 15.0)),
         ("hip bone", (5.0, -12.0, -92.0)),
@@ -111,11 +111,11 @@ def test_the_lowest_lumbar_facets_wear_most(person, cheap_focus):
         ("tibia", (64.0, -58.0, -508.0)),
     ],
 )
-def test_joints_of_the_whole_body_wear(person, bone, place):
-    table = {(name, where) for name, where, _, _ in mimics_module.JOINTS}
-    assert (bone, place) in table
+def test_joints_of_the_whole_body_wear(person, bone, position):
+    table = {(name, centre) for name, centre, _, _ in mimics_module.JOINTS}
+    assert (bone, position) in table
     points = person.atlas_bones[bone_points(f"right {bone}")]
-    assert np.linalg.norm(points - place, axis=1).min() < 8
+    assert np.linalg.norm(points - position, axis=1).min() < 8
 
 
 def test_a_thoracotomy_leaves_stripes_on_neighbouring_ribs_of_one_side(person):

@@ -1,4 +1,4 @@
-"""A patient's follow-up scans: the same body and the same lesions, changed by the course of the disease."""
+"""Follow-up scans: the same body and lesions, changed by the course of the disease."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -91,7 +91,7 @@ def test_the_healthy_stay_healthy():
 
 
 def test_fractures_heal_and_worn_joints_stay(ill):
-    # One body will do: what is worn or broken in it differs.
+    # One body is enough: its mimics differ.
     drawn = [draw_mimics(person_of(ill), np.random.default_rng(seed), ill.shape.age) for seed in range(12)]
     healed = kept = 0
     for patient in (replace(ill, metastases=(), mimics=tuple(mimics)) for mimics in drawn):

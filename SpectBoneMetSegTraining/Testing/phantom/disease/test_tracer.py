@@ -1,4 +1,4 @@
-"""Normal uptake: its order, its spread over patients, and how it changes with age, kidneys and days."""
+"""Normal uptake: order of the levels, spread between patients, effects of age, renal function and day."""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ def test_normal_uptake_is_positive_and_ordered_like_the_levels(person):
         assert tracer.bones.min() > 0
         assert tracer.bones[bones.of("sternum")].mean() > tracer.bones[bones.of("right femur")].mean()
         assert tracer.bones[bones.of("costal cartilage")].mean() < tracer.bones[bones.of("right rib 5")].mean()
-        # The end of the knee takes up more than the shaft.
+        # The end of the femur at the knee has more uptake than the shaft.
         femur = np.flatnonzero(bones.of("right femur"))
         height = person.atlas_bones[femur, 2]
         end, shaft = (femur[near] for near in (height < height.min() + 40, np.abs(height + 300) < 40))
         assert tracer.bones[end].mean() > 1.1 * tracer.bones[shaft].mean()
         soft = tracer.tissues[of(person, "soft tissue")]
-        # The trunk's is the unit; the limbs hold less, the thyroid more.
+        # Soft tissue of the trunk is the unit; limbs have less uptake, the thyroid more.
         assert np.median(soft[load_body().segment[of(person, "soft tissue")] == 0]) == 1
         limb = soft[load_body().segment[of(person, "soft tissue")] >= 2]
         assert limb.min() == limb.max() < 1
@@ -123,9 +123,9 @@ def test_both_kidneys_of_a_patient_take_up_nearly_alike_and_patients_differ():
 def test_vertebral_bodies_take_up_more_than_their_arches_and_ribs_more_in_front(person):
     factor, bones = tracer_module._within_bones(), load_skeleton()
     for name, contrast in (("T8", 1.8), ("C4", 1.3), ("left rib 6", 1.15)):
-        place = person.atlas_bones[bones.of(name), 1]
+        depth = person.atlas_bones[bones.of(name), 1]
         own = factor[bones.of(name)]
-        assert own[place > np.quantile(place, 0.95)].mean() > contrast * own[place < np.quantile(place, 0.05)].mean()
+        assert own[depth > np.quantile(depth, 0.95)].mean() > contrast * own[depth < np.quantile(depth, 0.05)].mean()
     assert (factor[bones.of("sternum", "right femur", "skull")] == 1).all()
 
 
@@ -159,5 +159,5 @@ def test_unevenness_is_smooth_and_about_one():
     factor = heterogeneity(points, np.random.default_rng(1), (20, 120), 0.05)
     assert factor.mean() == pytest.approx(1, abs=0.1)
     assert 0.05 < factor.std() < 0.25
-    beside = heterogeneity(points + np.float32(1), np.random.default_rng(1), (20, 120), 0.05)
-    assert np.abs(beside / factor - 1).max() < 0.2
+    shifted = heterogeneity(points + np.float32(1), np.random.default_rng(1), (20, 120), 0.05)
+    assert np.abs(shifted / factor - 1).max() < 0.2

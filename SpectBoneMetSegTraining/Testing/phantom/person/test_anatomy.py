@@ -1,4 +1,4 @@
-"""The atlas, the soft tissue around it, and the people made from both."""
+"""The atlas, the soft tissue around it, and the persons made from both."""
 
 from dataclasses import replace
 
@@ -108,7 +108,7 @@ def test_bones_lie_inside_the_soft_tissue():
 def test_the_neutral_person_is_the_atlas():
     bones = load_skeleton()
     same = deform(bones.points, bones.segment, NEUTRAL, STRAIGHT)
-    # The long axis for turning the body lies 95 mm behind the atlas' zero.
+    # The body turns about a long axis 95 mm behind the origin of the atlas.
     assert np.allclose(same - bones.points, (0, 95, 0), atol=1e-3)
 
 
@@ -159,11 +159,11 @@ def test_stature_scales_the_whole_and_width_only_across():
     tall = deform(bones.points, bones.segment, replace(NEUTRAL, stature=1.1), STRAIGHT)
     wide = deform(bones.points, bones.segment, replace(NEUTRAL, trunk_width=1.2), STRAIGHT)
     assert np.allclose(tall, 1.1 * straight, atol=1e-2)
-    # Towards the head, which takes a third of it, the factor fades.
+    # The factor decreases towards the head, which takes 0.3 of the change.
     trunk = (bones.segment == SEGMENTS.index("trunk")) & (bones.points[:, 2] < 440)
     assert np.allclose(wide[trunk], straight[trunk] * (1.2, 1, 1), atol=1e-2)
     assert np.allclose(wide[:, 1:], straight[:, 1:], atol=1e-2)
-    # Wide people's limbs are not as much wider as their trunk is.
+    # Limbs take only part of the change.
     femur = bones.of("right femur")
     assert np.ptp(straight[femur, 0]) < np.ptp(wide[femur, 0]) < 1.15 * np.ptp(straight[femur, 0])
 
@@ -173,7 +173,7 @@ def test_a_person_has_one_volume_per_point_and_it_follows_the_scaling(person, at
     assert len(person.tissues) == len(person.tissue) == len(person.tissue_volume)
     tall = make_person(replace(NEUTRAL, stature=1.1), atlas_posture, np.random.default_rng(1))
     assert tall.bone_volume.sum() / person.bone_volume.sum() == pytest.approx(1.331, rel=1e-4)
-    # Points are shaken inside their voxels, not beyond.
+    # Points are jittered within their voxels.
     off = person.bones - person.atlas_bones - (0, 95, 0)
     assert np.abs(off).max() <= load_skeleton().spacing / 2 + 1e-3
     assert np.abs(off).mean() > load_skeleton().spacing / 8
@@ -208,21 +208,21 @@ def test_what_is_missing_keeps_its_points_and_loses_its_volume(name, person):
     assert lost.any()
     assert lost[~side].mean() < 1e-4
     assert ("leg" in name or "arm" in name) == (not odd.present.all())
-    assert any(name.split()[0] in words for words in odd.description)
+    assert any(name.split()[0] in text for text in odd.description)
 
 
 def test_men_have_no_breasts(person):
-    for sex, there in (("male", False), ("female", True)):
-        someone = reference_person(replace(NEUTRAL, sex=sex))
-        assert someone.tissue_volume[someone.tissue == TISSUES.index("left breast")].any() == there
+    for sex, present in (("male", False), ("female", True)):
+        built = reference_person(replace(NEUTRAL, sex=sex))
+        assert built.tissue_volume[built.tissue == TISSUES.index("left breast")].any() == present
 
 
 def test_a_hip_prosthesis_is_metal_at_the_top_of_one_femur():
-    someone = reference_person(replace(NEUTRAL, prosthesis=("left hip",)))
+    built = reference_person(replace(NEUTRAL, prosthesis=("left hip",)))
     femur = load_skeleton().of("left femur")
-    assert someone.prosthesis.any()
-    assert not someone.prosthesis[~femur].any()
-    metal, bone = someone.bones[someone.prosthesis, 2], someone.bones[femur & ~someone.prosthesis, 2]
+    assert built.prosthesis.any()
+    assert not built.prosthesis[~femur].any()
+    metal, bone = built.bones[built.prosthesis, 2], built.bones[femur & ~built.prosthesis, 2]
     assert metal.mean() > bone.mean() + 100
 
 
@@ -276,9 +276,9 @@ def test_ribs_stay_at_the_spine_and_bones_vary_one_by_one(held_out):
 
     atlas, widths = gaps(bones.points), []
     for _ in range(4):
-        someone = reference_person(draw_shape(rng, held_out))
-        assert (gaps(someone.bones) < atlas * 1.3 + 6).all()
-        widths.append([np.ptp(someone.bones[bones.of(name)], axis=0)[0] for name in ("sternum", "L3", "skull")])
+        built = reference_person(draw_shape(rng, held_out))
+        assert (gaps(built.bones) < atlas * 1.3 + 6).all()
+        widths.append([np.ptp(built.bones[bones.of(name)], axis=0)[0] for name in ("sternum", "L3", "skull")])
     relative = np.array(widths) / np.array(widths)[:, :1]
     assert (relative[:, 1:].std(axis=0) > 0.01).all(), "bones vary on their own, not as one"
 
@@ -316,7 +316,7 @@ def test_waves_bend_smoothly_so_that_bones_stay_in_one_piece():
     points = bones.points[bones.of("left rib 5")].astype(np.float64)
     segment = np.zeros(len(points), np.uint8)
     moved = deform(points, segment, shape, STRAIGHT)
-    beside = deform(points + np.array([1.0, 0, 0]), segment, shape, STRAIGHT)
-    step = np.linalg.norm(beside - moved, axis=1)
+    shifted = deform(points + np.array([1.0, 0, 0]), segment, shape, STRAIGHT)
+    step = np.linalg.norm(shifted - moved, axis=1)
     assert step.min() > 0.6
     assert step.max() < 1.5

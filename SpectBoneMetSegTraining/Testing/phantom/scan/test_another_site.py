@@ -1,4 +1,4 @@
-"""Another hospital has other cameras, habits and uptake, and the same patients."""
+"""Another hospital has other cameras and uptake, and the same patients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Simulated scans written as DICOM come back as they were."""
+"""Simulated scans written as DICOM are read back unchanged."""
 
 import hashlib
 import shutil
@@ -222,10 +222,10 @@ def test_missing_or_unequal_views_are_refused(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
-# The validator cannot inflate.
+# The validator cannot read deflated files.
 @pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "deflated"])
 def test_the_validator_finds_no_error(tmp_path, variant):
     for file in written(tmp_path, variant)[1]:
-        said = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
-        assert ("SCImage" if variant.startswith("capture") else "NMImage") in said.stdout + said.stderr
-        assert "Error" not in said.stdout + said.stderr
+        output = subprocess.run(["dciodvfy", "-new", str(file)], capture_output=True, text=True, check=False)
+        assert ("SCImage" if variant.startswith("capture") else "NMImage") in output.stdout + output.stderr
+        assert "Error" not in output.stdout + output.stderr

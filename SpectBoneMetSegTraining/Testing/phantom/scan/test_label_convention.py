@@ -1,4 +1,4 @@
-"""What a label of a simulated scan means: half height of a robust top, confluent foci as one, faint ones ignored."""
+"""Label convention: half height of a robust maximum, confluent foci merged, faint foci ignored."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_foci_whose_outlines_touch_are_one_outline_of_the_strongest():
 
 
 def test_each_bone_of_a_merged_lesion_keeps_its_own_half_height():
-    # The right part holds a tenth of the left one's uptake: half of the left one's top would leave it out.
+    # The right part has a tenth of the left one's uptake: half of the left maximum would exclude it.
     hot, cool = block(slice(30, 60), slice(30, 50), 300.0), block(slice(30, 60), slice(50, 80), 30.0)
     views = together(hot, cool)
     assert np.array_equal(views[0].mask, (hot + cool) > 0)

@@ -1,4 +1,4 @@
-"""Simulated readers differ, miss what is faint, draw where the lesion is, and agree lesion by lesion."""
+"""Simulated readers differ, miss faint lesions, outline the lesions, and reach a consensus for each lesion."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def blob(row, column, width, height):
 
 
 def made_case(spots, kinds=None, views=VIEW_NAMES):
-    """A scan with round lesions (row, column, width in pixels, height in counts) on a background of 20 counts."""
+    """Return a scan with round lesions (row, column, width in pixels, height in counts) on 20 counts of background."""
     total = np.full(SHAPE, 20, np.float32) + sum(blob(*spot) for spot in spots)
     lesions = []
     for number, spot in enumerate(spots, 1):
@@ -166,7 +166,7 @@ def test_a_very_cautious_reader_marks_nothing(case):
 
 
 def test_faint_and_noisy_lesions_are_overlooked_more_often():
-    # The second is at the limit of what readers outline.
+    # The second is at the detection limit.
     spots = ((30, 30, 4, 80), (30, 60, 4, 13.0), (80, 30, 4, 6))
     faint = made_case(spots)
     rng = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""The region truth names what a pixel of each view shows, with its side."""
+"""Region maps name what each pixel of a view shows, with its side."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What holds for every simulated scan: counts are conserved, and a mirrored patient gives a mirrored scan."""
+"""Properties of every simulated scan: counts are conserved, and a mirrored patient has a mirrored scan."""
 
 from dataclasses import replace
 
@@ -43,9 +43,9 @@ def test_the_mirrored_patient_gives_the_mirrored_scan(person, acquired):
     flip = np.array([-1, 1, 1], np.float32)
     other = replace(person, bones=person.bones * flip, tissues=person.tissues * flip)
     images = []
-    for someone in (person, other):
-        depths = make_depth_slabs(someone, camera)
-        volume = splat(someone.bones, someone.bone_volume, camera, depths.centres, camera.shape)
+    for posed in (person, other):
+        depths = make_depth_slabs(posed, camera)
+        volume = splat(posed.bones, posed.bone_volume, camera, depths.centres, camera.shape)
         images.append({view: project(volume, depths, camera, view) for view in camera.views})
     for view in camera.views:
         assert np.allclose(images[0][view], images[1][view][:, ::-1], atol=1e-3 * images[0][view].max())

@@ -1,4 +1,4 @@
-"""One simulated patient: reproducible, physically sensible, and labelled by what was put in."""
+"""One simulated patient: reproducible, physically sensible, and labelled as simulated."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_another_seed_gives_another_patient(patient, negative):
 
 @pytest.fixture(scope="module")
 def negative(coarse_case):
-    """A patient without metastases but with mimics as hot as any."""
+    """Return a patient without metastases but with very hot mimics."""
 
     def hot_mimics(person, rng, age, amount):
         return [
@@ -55,13 +55,13 @@ def test_mimics_are_named_but_never_labelled(negative):
 
 
 def test_expected_counts_are_those_of_the_acquisition(patient):
-    asked = patient.parameters["anterior_counts"]
-    assert patient.expected["anterior"].sum() == pytest.approx(asked, rel=1e-4)
+    requested = patient.parameters["anterior_counts"]
+    assert patient.expected["anterior"].sum() == pytest.approx(requested, rel=1e-4)
     stray = OUTSIDE_COUNTS * patient.scan.anterior.counts.size
     for view, counts in patient.scan.views.items():
         total = float(patient.expected[view].sum()) + stray
         assert counts.counts.sum() == pytest.approx(total, abs=float(5 * np.sqrt(total)))
-    assert 0.5 < patient.expected["posterior"].sum() / asked < 2
+    assert 0.5 < patient.expected["posterior"].sum() / requested < 2
 
 
 def test_counts_are_poisson_about_the_expected_ones(patient):
@@ -96,7 +96,7 @@ def test_landmarks_run_from_head_to_foot_inside_the_field(patient, negative):
         columns = case.scan.anterior.shape[1]
         assert marks["head_top_row"] > 0
         assert abs(marks["thoracic_spine_column"] - columns / 2) < columns / 8
-        # Above the head there is only air, below it is the patient.
+        # Only air is above the head.
         top = round(marks["head_top_row"])
         assert case.expected["anterior"][: top - 1].mean() < 0.1 * case.expected["anterior"].mean()
         assert case.expected["anterior"][top + 3 : top + 12].mean() > 0.2 * case.expected["anterior"].mean()
@@ -116,7 +116,7 @@ def test_lesions_are_numbered_from_one_and_labelled_by_the_rule(patient):
 
 
 def three_lesions(coarse_case, **options):
-    """A patient with three hot lesions at known bones."""
+    """Return a patient with three hot lesions in known bones."""
 
     def three(person, rng, disease):
         return [

@@ -1,4 +1,4 @@
-"""Scans drawn of a stored patient: counts, labels and what makes them differ from draw to draw."""
+"""Scans composed from a stored patient: counts, labels and variation between draws."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def rng(seed=0):
 
 
 def plain(patient, **changes):
-    """A scan with all lesions of the first disease and no processing."""
+    """Return a composition with all lesions of the first disease and no processing."""
     drawn = draw_composition(patient, rng(), diseased=True)
     lesions = patient.diseases[0].lesions
     camera = replace(drawn.camera, views=VIEW_NAMES, smoothing=0.0, enhancement=0.0, capture=0.0, ceiling=0)
@@ -102,7 +102,7 @@ def test_a_window_has_the_labels_that_the_whole_scan_has_there(patient):
     whole, part = compose(patient, drawn, rng(8)), compose(patient, drawn, rng(8), window)
     for view in VIEW_NAMES:
         same = whole.labels[view][window] == part.labels[view]
-        # A lesion that the window cuts may be outlined a little otherwise.
+        # A lesion at the edge of the window may have a slightly different outline.
         assert same.mean() > 0.99
         assert part.counts[view].shape == part.labels[view].shape == part.regions[view].shape == same.shape
 
@@ -112,7 +112,7 @@ def test_a_window_expects_the_counts_that_the_whole_scan_has_there(patient):
     window = window_of(patient.thorax)
     whole, part = expected_counts(patient, drawn, WHOLE)[0], expected_counts(patient, drawn, window)[0]
     for view in VIEW_NAMES:
-        # Scatter from farther off than the surroundings is left out.
+        # Scatter from beyond the extended window is left out.
         difference = np.abs(whole[view][window] - part[view])
         assert difference.max() < 0.02 * np.percentile(whole[view][window], 90)
 
@@ -126,7 +126,7 @@ def test_a_crop_lies_on_the_reference_grid_with_the_counts_of_the_thorax(patient
         assert crop.counts[view].shape == crop.labels[view].shape == (end - first, right - left)
         # The window begins and ends at whole pixels of the scan, up to one beyond the box.
         assert crop.counts[view].sum() == pytest.approx(scan.counts[view].sum(), rel=0.05)
-        # Pixels of half the size along the edge of a lesion are covered by half or not: those are left out.
+        # Smaller pixels at the edge of a lesion that are covered by half are left out.
         labelled = (scan.labels[view] == LESION).sum() * 4.5**2
         assert (crop.labels[view] == LESION).sum() * 2.26**2 == pytest.approx(labelled, rel=0.2)
 

@@ -1,4 +1,4 @@
-"""A store made by the command, broken off and made again; scans drawn from it in a training."""
+"""A store made by the command, interrupted and resumed; scans drawn from it during training."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_broken_off_store_goes_on_with_what_is_missing(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--patients", "3", "--seed", "6"], "made with other options"),
         (["--patients", "2", "--unlabelled", "4"], "leave out --unlabelled"),
@@ -48,9 +48,9 @@ def test_a_broken_off_store_goes_on_with_what_is_missing(folder, capsys):
         ([], "needs --patients"),
     ],
 )
-def test_what_a_store_cannot_be_is_refused(folder, options, told, capsys):
+def test_what_a_store_cannot_be_is_refused(folder, options, message, capsys):
     assert main(["simulate", "--store", "--output", str(folder), *options]) != 0
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert json.loads((folder / "store.json").read_text())["patients"] == 2
 
 
@@ -75,7 +75,7 @@ def test_a_drawn_scan_serves_several_steps_and_a_training_taken_up_again_sees_th
     monkeypatch.setattr(PatientStore, "draw", lambda self, rng: drawn.append(1) or draw(self, rng))
     steps = source(folder, store_share=1.0)
     unbroken = [steps.make(step)["inputs"] for step in range(32)]
-    # Two scans a step of four patches, every one for four steps; more at either end, where some serve only once.
+    # Two scans per step of four patches, each used for four steps; more at both ends, where some are used once.
     assert 16 <= len(drawn) <= 24
     resumed = source(folder, store_share=1.0)
     for step in (27, 31):

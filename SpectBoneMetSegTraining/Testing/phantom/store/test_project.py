@@ -1,4 +1,4 @@
-"""Layers of a stored patient: together they are what the simulator projects at once; a file gives them back."""
+"""Layers of a stored patient: they sum to the simulator's projection and survive a round trip through a file."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_the_layers_of_the_body_add_up_to_its_projection(day, view):
     whole += bone_activity(where.person, everything, tracer.bones, where.camera, where.depths)
     expected = project(whole, where.depths, where.camera, view)
     found = added(_body(where, tracer), view, where.camera.shape)
-    # What is left out of a window is below a ten thousandth of its layer's highest pixel.
+    # Pixels outside a window are below a ten thousandth of the layer's highest pixel.
     assert np.abs(found - expected).max() < 2e-3 * expected.max()
     assert found.sum() == pytest.approx(expected.sum(), rel=0.01)
 
@@ -59,7 +59,7 @@ def test_the_layers_of_the_body_add_up_to_its_projection(day, view):
 @pytest.mark.parametrize("view", VIEW_NAMES)
 def test_the_layers_of_overlapping_foci_add_up_to_what_all_of_them_do_to_bone(day, view):
     where, tracer, foci = day
-    # The same place twice: the hotter focus counts there, not both.
+    # Two foci at the same position: only the hotter one counts.
     twice = [*foci, replace(foci[0], uptake=foci[0].uptake * 2)]
     extra = add_uptake(tracer.bones, twice) - tracer.bones
     index = np.flatnonzero(extra)
