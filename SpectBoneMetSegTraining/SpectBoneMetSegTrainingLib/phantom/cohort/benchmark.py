@@ -37,6 +37,7 @@ from .population import (
     write_simulated,
 )
 
+#: Folders of the parts.
 PARTS = ("train", "development", "sealed")
 #: Largest number of candidates for the sealed test, as a multiple of its patients.
 MAX_CANDIDATES_FACTOR = 10

@@ -54,7 +54,7 @@ class ScanStatistics:
         contrast: 99th / 50th percentile of the thorax inside the body.
         noise: variance / mean of neighbouring pixels in flat parts, in the scan's own counts.
         spectrum: (BINS,) radially averaged power of the thorax up to HIGHEST_PER_MM; NaN above the pixels' resolution.
-        profiles: {"ribs": (256,), "spine": (256,)} mean profiles down the thorax, beside and along the axis.
+        profiles: {"ribs": (256,), "spine": (256,)} mean profiles down the thorax, 90 mm beside the axis and along it.
     """
 
     regions: dict[str, float]

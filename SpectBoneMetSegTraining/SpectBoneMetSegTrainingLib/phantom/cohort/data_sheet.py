@@ -41,6 +41,7 @@ NUMBERS = {
     "mimics": ("mimics per patient", False),
     "area_difference": ("area difference of two readers (Eq. 2)", False),
 }
+#: Quantity: title of a categorical distribution.
 SHARES = {
     "sex": "sex",
     "disease": "disease",
@@ -50,6 +51,7 @@ SHARES = {
     "camera": "camera, share of scans",
     "form": "form of the DICOM files",
 }
+#: Plot: its quantities.
 FIGURES = {
     "people": ("sex", "stature_m", "girth", "weight_kg", "age", "disease"),
     "scans": ("anterior_counts", "spacing_mm", "camera", "form", "condition", "area_difference"),

@@ -47,7 +47,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
             writer.writerow(["row", "view", "n", *(f"ours {x}" for x in head), *(f"real {x}" for x in head), "off"])
             for item in result.rows:
                 off = " ".join(f"{percentile:g}" for percentile in item.off)
-                figures = [f"{value:.4g}" for value in (*item.ours, *item.row.real)]
+                figures = [f"{value:.4g}" for value in (*item.simulated, *item.row.real)]
                 writer.writerow([item.row.title, item.row.view, item.values, *figures, off])
         with (output / "sites.csv").open("w", newline="", encoding="utf-8") as table:
             writer = csv.writer(table)
@@ -80,7 +80,7 @@ def compare_population(tables: PopulationTables, patients: Patients) -> Populati
 
 def score_line(result: PopulationResult) -> str:
     """Return one line with the numbers of rows and percentiles within the tolerance."""
-    cells = sum(len(item.ours) for item in result.rows)
+    cells = sum(len(item.simulated) for item in result.rows)
     off = sum(len(item.off) for item in result.rows)
     whole = sum(1 for item in result.rows if not item.off)
     return f"{whole} of {len(result.rows)} rows within 20 % at every percentile, {cells - off} of {cells} percentiles"
@@ -90,17 +90,19 @@ def table_lines(result: PopulationResult) -> list[str]:
     """Return the comparison as text, one line per row."""
     lines = []
     for item in result.rows:
-        ours = " / ".join(f"{value:.3g}" for value in item.ours)
+        simulated = " / ".join(f"{value:.3g}" for value in item.simulated)
         real = " / ".join(f"{value:.3g}" for value in item.row.real)
         off = "off at " + ", ".join(f"P{percentile:g}" for percentile in item.off) if item.off else "within 20 %"
-        lines.append(f"{item.row.title:>62}  {item.row.view:<9}  ours {ours:<34}  real {real:<34}  {off}")
+        lines.append(f"{item.row.title:>62}  {item.row.view:<9}  simulated {simulated:<34}  real {real:<34}  {off}")
     return lines
 
 
 def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, float, float]]:
     """Return (site, simulated share, real share) for every site of a view."""
-    ours, real = result.sites[view], result.tables.sites[view]
-    return [(name, round(ours.get(name, 0.0), 3), real.get(name, 0.0)) for name in dict.fromkeys([*real, *ours])]
+    simulated, real = result.sites[view], result.tables.sites[view]
+    return [
+        (name, round(simulated.get(name, 0.0), 3), real.get(name, 0.0)) for name in dict.fromkeys([*real, *simulated])
+    ]
 
 
 def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:

@@ -30,7 +30,7 @@ def plot_rows(result: PopulationResult, path: Path) -> None:
             colour, real = COLOURS[item.row.view], np.array(item.row.real)
             panel.fill_between(percentiles, real * (1 - TOLERANCE), real * (1 + TOLERANCE), color=colour, alpha=0.15)
             panel.plot(percentiles, real, color=colour, linewidth=1, label=f"{item.row.view}, real")
-            panel.plot(percentiles, item.ours, "o--", color=colour, markersize=4, label="simulated")
+            panel.plot(percentiles, item.simulated, "o--", color=colour, markersize=4, label="simulated")
             panel.set_title(item.row.title, fontsize=8)
     axes[0].legend(frameon=False, fontsize=7)
     figure.supxlabel("percentile of the patients or lesions; band: 20 % about the real ones")

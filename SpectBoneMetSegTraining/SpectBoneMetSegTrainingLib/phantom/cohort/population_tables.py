@@ -58,13 +58,13 @@ class RowComparison:
 
     Attributes:
         row: the row with its real percentiles.
-        ours: simulated percentiles.
+        simulated: simulated percentiles.
         values: number of simulated values.
         off: percentiles outside TOLERANCE.
     """
 
     row: Row
-    ours: tuple[float, ...]
+    simulated: tuple[float, ...]
     values: int
     off: tuple[float, ...]
 
@@ -112,13 +112,13 @@ def compare_rows(tables: PopulationTables, values: dict[tuple[str, ViewName], li
         numbers = numbers[np.isfinite(numbers)]
         if not len(numbers):
             continue
-        ours = tuple(float(value) for value in np.percentile(numbers, tables.percentiles))
+        simulated = tuple(float(value) for value in np.percentile(numbers, tables.percentiles))
         off = tuple(
             percentile
-            for percentile, simulated, real in zip(tables.percentiles, ours, row.real, strict=True)
-            if not within_tolerance(simulated, real)
+            for percentile, value, real in zip(tables.percentiles, simulated, row.real, strict=True)
+            if not within_tolerance(value, real)
         )
-        compared.append(RowComparison(row, ours, len(numbers), off))
+        compared.append(RowComparison(row, simulated, len(numbers), off))
     return compared
 
 

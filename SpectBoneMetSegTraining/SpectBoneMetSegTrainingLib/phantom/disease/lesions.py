@@ -56,6 +56,7 @@ REFERENCE_COUNT, COUNT_RADIUS_EXPONENT, COUNT_RADIUS_LIMITS = 20, -0.22, (0.65, 
 #: Smallest radius (mm) of a lesion that may cross into neighbouring bones, probability that it does, and the smallest
 #: number of points of a part.
 CROSSING_MM, CROSSING_PROBABILITY, MINIMUM_PART_POINTS = 12.0, 0.5, 12
+#: Bones of cold lesions.
 COLD_SITES = (*THORACIC[5:], *LUMBAR, *HIP_BONES, "sacrum", "sternum", *FEMURS, *RIBS[3:9], *RIBS[15:21])
 #: Points with a smaller share of the effect are left out of a focus.
 SHARE_FLOOR = 0.02

@@ -22,6 +22,7 @@ HIP_BONES, FEMURS = ("right hip bone", "left hip bone"), ("right femur", "left f
 HUMERI, SCAPULAE = ("right humerus", "left humerus"), ("right scapula", "left scapula")
 CLAVICLES = ("right clavicle", "left clavicle")
 
+# Bones and weights of the sites, in per cent of the lesions (sources above).
 LUNG_SITES: Sites = (
     (THORACIC, 26.0),
     (LUMBAR, 19.0),

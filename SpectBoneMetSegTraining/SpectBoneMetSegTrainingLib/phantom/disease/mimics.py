@@ -18,6 +18,7 @@ from ..person.skeleton import CERVICAL, LUMBAR, THORACIC
 from .lesions import Focus, Form, bone_points, make_focus, present_points
 from .tracer import draw_age
 
+#: Kinds of mimics.
 KINDS = (
     "degenerative",
     "disc",
@@ -35,7 +36,7 @@ KINDS = (
     "paget",
     "loosening",
 )
-#: Median factor on normal bone and sigma of its logarithm.
+#: Uptake: median factor on normal bone and sigma of its logarithm.
 DEGENERATIVE_UPTAKE = (4.2, 0.65)
 FRACTURE_UPTAKE = (6.5, 0.6)
 OLD_FRACTURE_UPTAKE = (1.9, 0.3)

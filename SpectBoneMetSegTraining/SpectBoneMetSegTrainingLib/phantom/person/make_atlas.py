@@ -21,8 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: Edge of a voxel.
 SPACING_MM = 2.0
+#: Folder of the meshes in the wheel.
 GEOMETRY = "nimblephysics/models/rajagopal_data/Geometry"
+#: The filled skull is reduced to a shell of this thickness.
 SKULL_THICKNESS_MM = 7.0
 
 # Joint offsets in metres, model axes (forward, up, right), from Rajagopal2015.osim: "location_in_parent" minus the
@@ -30,7 +33,7 @@ SKULL_THICKNESS_MM = 7.0
 TORSO = np.array([-0.1007, 0.0815, 0.0])
 HIP = np.array([-0.056276, -0.07849, 0.07726])
 KNEE = np.array([0.0, -0.4044252, -0.00126526])
-PATELLA = np.array([0.0435, -0.41, 0.0])  # ours: the model moves the patella along a spline
+PATELLA = np.array([0.0435, -0.41, 0.0])  # assumed; the model moves the patella along a spline
 ANKLE = np.array([-0.01, -0.40, 0.0])
 HEEL = np.array([-0.04877, -0.04195, 0.00792])
 TOES = np.array([0.1788, -0.002, 0.00108])

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from .skeleton import SEGMENTS, Skeleton, load_skeleton
 
+#: Names of the tissues, in the order of their index.
 TISSUES = (
     *("soft tissue", "lung", "heart", "liver", "spleen", "right kidney", "left kidney", "bladder"),
     *("right breast", "left breast"),
 )
+#: Grid of the tissue points.
 SPACING_MM = 5.0
 
 # Cross-sections of trunk and neck: S, half width, A of the back, A of the front (mm, atlas frame).
@@ -39,6 +41,7 @@ TRUNK = np.array(
     ],
     float,
 )
+# Exponent of the superelliptic cross-sections.
 TRUNK_EXPONENT = 2.6
 
 # Share of the girth's change that soft tissue takes: S (mm), share (less in shoulders, arms and shanks than in belly
@@ -52,6 +55,7 @@ LEG = np.array(
     [(-1000, 8), (-900, 22), (-860, 28), (-700, 45), (-620, 42), (-500, 40), (-300, 58), (-120, 72), (0, 60)], float
 )
 ARM = np.array([(-80, 6), (20, 7), (60, 12), (110, 22), (180, 24), (300, 28), (420, 34), (470, 30)], float)
+# Thickness of soft tissue over the closed surface of the skull.
 HEAD_MM = 7.0
 
 # Ellipsoids: centre (R, A, S) and half axes (mm).
@@ -73,6 +77,7 @@ LUNG = np.array(
     float,
 )
 DOMES = ((66.0, 308.0), (-66.0, 294.0))
+# Drop of a dome at its border.
 DOME_DROP_MM = 105.0
 
 

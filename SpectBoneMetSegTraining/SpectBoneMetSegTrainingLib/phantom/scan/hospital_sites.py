@@ -29,6 +29,7 @@ class Site:
     level: float = 1.0
 
 
+#: The hospitals by name.
 SITES = {"a": Site(USUAL), "b": Site(SITE_B, bone=0.7, urine=1.5, level=0.85)}
 
 

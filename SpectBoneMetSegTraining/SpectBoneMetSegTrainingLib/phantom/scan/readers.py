@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .ground_truth import LesionView
     from .simulate import SimulatedCase, SimulatedLesion
 
+#: Number of readers.
 READERS = 3
 #: Level of the outlines: mean and standard deviation between readers, standard deviation between lesions, and limits.
 #: Measured on counts, whose noise raises a lesion's maximum, the outlines are lower: about half height (`calibrate`).

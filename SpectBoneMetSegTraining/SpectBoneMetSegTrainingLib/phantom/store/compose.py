@@ -41,6 +41,7 @@ ONE_VIEW, BLURRED, BLUR_PIXELS, CURVED, CURVE = 0.06, 0.3, (0.3, 0.8), 0.1, (0.8
 LEVEL_SIGMA, LEVEL_LIMITS = 0.06, (0.35, 0.65)
 #: Distance beyond which scatter is negligible (two sigmas of its longer tail).
 SCATTER_REACH_MM = 100.0
+#: Layers that hold urine.
 URINE = ("bladder", "right kidney", "left kidney")
 
 

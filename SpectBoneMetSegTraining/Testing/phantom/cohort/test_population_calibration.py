@@ -63,11 +63,13 @@ def test_a_file_that_is_no_population_is_named(tmp_path, change):
 def test_a_row_is_off_where_a_percentile_differs_by_more_than_a_fifth():
     tables = read_population(shipped_population())
     real = next(row.real for row in tables.rows if (row.name, row.view) == ("level_counts", "anterior"))
-    ours = np.interp(np.linspace(0, 100, 2001), (0, *tables.percentiles, 100), (real[0], *real, real[-1]))
-    same = compare_rows(tables, {("level_counts", "anterior"): ours.tolist()})[0]
+    simulated = np.interp(np.linspace(0, 100, 2001), (0, *tables.percentiles, 100), (real[0], *real, real[-1]))
+    same = compare_rows(tables, {("level_counts", "anterior"): simulated.tolist()})[0]
     assert same.off == ()
-    assert same.ours == pytest.approx(real, rel=0.01)
-    hot = compare_rows(tables, {("level_counts", "anterior"): np.where(ours > 25, 1.3 * ours, ours).tolist()})[0]
+    assert same.simulated == pytest.approx(real, rel=0.01)
+    hot = compare_rows(
+        tables, {("level_counts", "anterior"): np.where(simulated > 25, 1.3 * simulated, simulated).tolist()}
+    )[0]
     assert hot.off == (75, 95)
     assert compare_rows(tables, {("level_counts", "anterior"): [float("nan")]}) == []
 
