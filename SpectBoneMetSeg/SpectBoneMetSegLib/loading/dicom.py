@@ -52,11 +52,7 @@ _TEXTS = ("ImageID", "ViewPosition", "SeriesDescription", "AcquisitionDeviceProc
 
 
 class NotPlanarError(UserError):
-    """A valid DICOM file that is not a planar nuclear medicine image; a folder may hold such files next to the scan.
-
-    Attributes:
-        kind: short description, such as "a tomo study".
-    """
+    """A valid DICOM file that is not a planar nuclear medicine image; `kind` describes it, such as "a tomo study"."""
 
     def __init__(self, message: str, kind: str = "no planar scan") -> None:
         super().__init__(message)

@@ -134,7 +134,7 @@ def _grey(pixels: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
         pixels = pixels[..., :-1]
     if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
         raise UserError(
-            f"{path.name} is a colour picture, from which counts cannot be told; give a grey picture of counts."
+            f"{path.name} is a colour picture, from which counts cannot be derived; give a grey picture of counts."
         )
     return np.asarray(pixels[..., 0])
 

@@ -350,13 +350,9 @@ def remove_model(name: str) -> Path:
 
 
 def _read_weights(network: keras.Model, path: Path) -> None:
-    """Set every weight from the file.
+    """Set every weight from the file; ValueError unless both hold exactly the same weights.
 
-    Keras' own format is not used: it changes between versions, and loading it leaves missing weights untrained with
-    only a warning.
-
-    Raises:
-        ValueError: file and network do not hold exactly the same weights.
+    Keras' own format is not used: it changes between versions, and leaves missing weights untrained with a warning.
     """
     with np.load(path, allow_pickle=False) as arrays:
         if sorted(arrays.files) != sorted(weight.path for weight in network.weights):

@@ -126,7 +126,7 @@ def _doubtful(scale: GreyScale, name: ViewName, case: str) -> list[str]:
     if scale.saturated > SATURATED:
         notes.append(
             f"The {name} view of {case} is cut off at {scale.top:g}: {100 * scale.saturated:.1f} % of the body's "
-            "pixels hold that value, lesions among them cannot be told apart."
+            "pixels hold that value, lesions among them cannot be distinguished."
         )
     if scale.steps < FEW_STEPS:
         notes.append(

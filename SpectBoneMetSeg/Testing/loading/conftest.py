@@ -1,4 +1,4 @@
-"""A person in counts, and planar NM files of that person, for the tests of what archives really hold."""
+"""A simulated body in counts, and planar NM files of it, for tests of real-world header variants."""
 
 from __future__ import annotations
 

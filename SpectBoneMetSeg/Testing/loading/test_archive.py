@@ -1,4 +1,4 @@
-"""Folders as archives write them: the whole-body scans are found at any depth, everything else is named."""
+"""Archive folders: whole-body scans are found at any depth, everything else is listed."""
 
 import pydicom
 import pytest

@@ -1,4 +1,4 @@
-"""DICOM: which view a frame, a file or half a picture shows, and what is refused because nobody says."""
+"""DICOM: the view of a frame, a file or half an image, and refusals of ambiguous sides."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Grey values become counts: inverted pictures, padding, scales, panels, and pixel sizes nobody stated."""
+"""Grey values become counts: inverted images, padding, rescaling, panels, and missing pixel sizes."""
 
 import bz2
 import re

@@ -1,4 +1,4 @@
-"""Views stored apart are found together, and nothing is put together that could belong elsewhere."""
+"""Views stored in separate files are paired, and ambiguous files are not."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Sound scans that systems write in odd ways are read as what they are, or refused for what they are."""
+"""Valid scans with unusual headers are read correctly, or refused for the right reason."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Which words name a side, and which only look like it."""
+"""Texts that name a side, and texts that only seem to."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a file says about its directions is believed: nobody's left becomes right, nobody stands on his head."""
+"""Stated directions are used: left and right stay correct, and the head is at the top."""
 
 import re
 import struct

@@ -1,4 +1,4 @@
-"""8-bit pictures of a scan: read without a pixel size, turned where inverted, mended where hot spots ran over."""
+"""8-bit images of a scan: estimated pixel size, inverted grey, overflowed hot spots."""
 
 from __future__ import annotations
 

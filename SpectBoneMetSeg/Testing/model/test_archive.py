@@ -1,4 +1,4 @@
-"""A model as one file: the same bytes for the same model, back unchanged, and nothing else comes in."""
+"""A model as one file: reproducible bytes, an unchanged round trip, and refusal of anything else."""
 
 import hashlib
 import io

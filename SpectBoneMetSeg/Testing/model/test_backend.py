@@ -1,4 +1,4 @@
-"""Which backend Keras gets, and what is said when it cannot."""
+"""Choice of the Keras backend, and the messages if it is not available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines: any size in, the same size out, on the device they say."""
+"""Engines: output size equals input size, on the reported device."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""model.onnx: what ONNX Runtime answers is what TensorFlow answers."""
+"""model.onnx: ONNX Runtime and TensorFlow return the same probabilities."""
 
 import os
 import shutil

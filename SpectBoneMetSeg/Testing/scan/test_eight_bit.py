@@ -1,4 +1,4 @@
-"""What can be won back from a grey picture: counts, hot spots that ran over, a pixel size."""
+"""Recovery from a grey image: counts, overflowed hot spots, pixel size."""
 
 from __future__ import annotations
 

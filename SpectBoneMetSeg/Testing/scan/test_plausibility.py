@@ -1,4 +1,4 @@
-"""What can be no whole body in counts is refused, what may be wrong is said; arrays are judged like files."""
+"""Scans that cannot be a whole body in counts are refused, doubtful ones get a warning; arrays like files."""
 
 import numpy as np
 import pytest

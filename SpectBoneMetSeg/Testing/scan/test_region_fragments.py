@@ -1,4 +1,4 @@
-"""What a network names far from the bone is no part of it."""
+"""Fragments of a region far from its bone are removed."""
 
 import numpy as np
 from SpectBoneMetSegLib.scan.region_fragments import remove_fragments

@@ -1,4 +1,4 @@
-"""Counts survive rebinning, places survive sampling."""
+"""Rebinning preserves counts, sampling preserves positions."""
 
 import numpy as np
 import pytest

@@ -154,7 +154,11 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
     # Faulty pseudonymisation gives one UID to different views: copies must also agree in these elements.
     views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in
              items(item, "ViewCodeSequence")]  # fmt: skip
-    same = (uid, *(text(header, word) for word in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows")), *views)
+    same = (
+        uid,
+        *(text(header, keyword) for keyword in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows")),
+        *views,
+    )
     objects.copies.setdefault(same, []).append(path)
     if len(objects.copies[same]) > 1:
         return

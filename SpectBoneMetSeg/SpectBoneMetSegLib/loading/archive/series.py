@@ -62,8 +62,8 @@ def candidate(files: tuple[Path, ...]) -> Candidate:
         UserError: that header cannot be read.
     """
     header = read_header(files[0])
-    kind = [word.upper() for word in texts(header, "ImageType")]
-    capture = text(header, "SOPClassUID") == _SECONDARY_CAPTURE or any("SCREEN" in word for word in kind)
+    kind = [value.upper() for value in texts(header, "ImageType")]
+    capture = text(header, "SOPClassUID") == _SECONDARY_CAPTURE or any("SCREEN" in value for value in kind)
     taken = _taken(header)
     when = taken.strftime("%Y-%m-%d %H:%M") if taken else ""
     return Candidate(
