@@ -108,7 +108,7 @@ def finish_model(
         what = (
             "thresholds were chosen on these patients"
             if cases.validation
-            else "there were no validation patients: these were trained on, and chose the thresholds"
+            else "there were no validation patients: thresholds were chosen on these, which were trained on"
         )
         if not any_lesion(data, measured, config.region):
             what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"

@@ -37,9 +37,9 @@ PATCHES_OF_A_SCAN = 2
 #: A simulated scan is used in STEPS_OF_A_SCAN steps, one in every STEPS_BETWEEN, before it is replaced.
 STEPS_OF_A_SCAN, STEPS_BETWEEN = 4, 4
 #: Simulated scans kept in memory.
-DRAWN_KEPT = 64
+SCANS_KEPT = 64
 #: Seed component that separates the random numbers of simulated scans from those of batches.
-DRAWN = 1
+SCAN_SEED = 1
 
 #: The input image that belongs to an output, for the losses of Eq. 7 and 8.
 IMAGE_OF: dict[OutputName, InputName] = {"anterior": "anterior", "posterior": "posterior", "union": "aggregate"}
@@ -186,7 +186,7 @@ class _StoredScans:
 
     def __init__(self, store: PatientStore, seed: int) -> None:
         self._seed = seed
-        self._kept = lru_cache(maxsize=DRAWN_KEPT)(lambda *key: store.draw(np.random.default_rng((*key, DRAWN))))
+        self._kept = lru_cache(maxsize=SCANS_KEPT)(lambda *key: store.draw(np.random.default_rng((*key, SCAN_SEED))))
         self._lock = threading.Lock()
 
     def __call__(self, step: int, position: int) -> LabelledCrop:

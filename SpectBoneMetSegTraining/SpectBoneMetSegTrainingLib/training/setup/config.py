@@ -124,7 +124,7 @@ class TrainingConfig:
     )
     published: bool = field(default=False, metadata=option("Eq. 7 and 8 as published instead of corrected"))
     convex: bool = field(
-        default=False, metadata=option("Eq. 6 as (1-a) l_U + a l_S instead of l_U + a l_S (lost in our copy)")
+        default=False, metadata=option("Eq. 6 as (1-a) l_U + a l_S instead of l_U + a l_S (the paper's is unknown)")
     )
     augment: bool = field(
         default=True,
@@ -174,7 +174,7 @@ class TrainingConfig:
     precision: Precision = field(
         default="float32",
         metadata=option(
-            "of activations in training; bfloat16 is faster where the processor supports it ({default})",
+            "precision of activations in training; bfloat16 is faster if the processor supports it ({default})",
             group="steps",
             choices=get_args(Precision),
             card="precision",
@@ -189,7 +189,7 @@ class TrainingConfig:
     )
     store_share: float = field(
         default=0.9,
-        metadata=option("share of the labelled patches from --store ({default})", metavar="X"),
+        metadata=option("share of the labelled patches cut from scans of --store ({default})", metavar="X"),
     )
     validation_folds: tuple[int, ...] = field(default_factory=_default_folds)
     start: str | None = field(
