@@ -1,4 +1,4 @@
-"""What may be written of a reading beside its result files: DICOM objects and a report."""
+"""Optional outputs of a reading in addition to its result files: DICOM objects and a report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NEEDED = {
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be written beside the result files.
+    """The optional outputs to write in addition to the result files.
 
     Attributes:
         dicom: DICOM objects, filed under the scan's own study.
@@ -68,7 +68,7 @@ def check_packages(outputs: Outputs) -> None:
     """Fail before any work when something cannot be written.
 
     Raises:
-        UserError: packages are missing, or the wishes contradict each other.
+        UserError: packages are missing, or the requested outputs contradict each other.
     """
     if outputs.de_identify and outputs.name_patient:
         raise UserError("A patient cannot be named and taken out at once.", "name_patient", "de_identify")
@@ -81,7 +81,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
     """Write what is asked for into a folder that exists.
 
     Args:
-        known: what is quantified of the reading; None reckons it.
+        known: quantification of the reading; None computes it.
 
     Returns:
         A sentence for what cannot be written of this scan, such as DICOM of a picture file; the rest is written.

@@ -1,4 +1,4 @@
-"""Two scans of a comparison as a window shows them beside each other: plain pictures, rows and numbers.
+"""Two scans of a comparison for side-by-side display: plain pictures, rows and numbers.
 
 The comparison itself stays with the process that made it; this goes through a file to the window's.
 """

@@ -1,4 +1,4 @@
-"""What a person must know before believing a comparison: one sentence each."""
+"""Warnings about a comparison, one sentence each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison of scans tells: data only."""
+"""Results of a comparison of scans: data only."""
 
 from __future__ import annotations
 

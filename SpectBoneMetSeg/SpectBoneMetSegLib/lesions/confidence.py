@@ -1,8 +1,8 @@
-"""What a model's confidence is shown of an area and of a scan (`model.confidence`).
+"""Input features of the calibrated confidence of an area and of a scan (`model.confidence`).
 
-A network's probabilities are those of pixels and of no area: a large area has more chances to hold a high one. What the
-network says of an area, how large it is and how far it stands out together tell more, and so does whether it is alone:
-a single hot spot is often none, one of twenty hardly ever.
+A network's probabilities are those of pixels, not of areas: a large area is more likely to contain a high one. The
+probabilities, size and contrast of an area together are more informative, and so is the number of other areas: a single
+hot spot is often a false positive, one of twenty rarely.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a hand drew and erased in a result: it stays as it is, whatever the sliders do to the other lesions."""
+"""Manual edits of a result: they are kept when the sliders change the other lesions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Maps = Mapping[ViewName, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Edits:
-    """Changes by hand, (rows, columns) masks on the anterior whole-body frame.
+    """Manual edits, (rows, columns) masks on the anterior whole-body frame.
 
     Attributes:
-        touched: where lesions lie or lay that were changed; there the hand's word counts and not the model's.
-        others: lesions that lay untouched beside them; they keep their part of a model's area that grows into both.
-        views: per view what was left or drawn; together a part of `touched`.
+        touched: pixels of edited lesions, before and after the edit; there the edit overrides the model.
+        others: unedited lesions at the time of the edit; they keep their part of a model's area that grows into both.
+        views: per view the edited lesions' pixels; together a part of `touched`.
     """
 
     touched: Mask
@@ -36,7 +36,7 @@ class Edits:
 
     @property
     def mask(self) -> Mask:
-        """(rows, columns) the lesions of the hand, both views together."""
+        """Return the (rows, columns) mask of the edited lesions, both views together."""
         return np.asarray(np.any(np.stack(list(self.views.values())), axis=0))
 
 
@@ -49,10 +49,10 @@ def follow_hand(
     edits: Edits | None,
     clicked: Mapping[ViewName, Mask] | None = None,
 ) -> Edits | None:
-    """The edits after a labelmap was changed; `edits` itself when nothing was.
+    """Return the edits after a labelmap was changed; `edits` itself if nothing changed.
 
     A lesion that was changed lies in the views whose probability at `threshold` reaches into it, and in those in which
-    it was pointed at; one drawn where there is neither in all views. Pixels added by hand go to every view the lesion
+    it was pointed at; one drawn where there is neither in all views. Pixels added manually go to every view the lesion
     lies in, pixels removed leave every view. Holes are filled.
 
     Args:
@@ -89,15 +89,15 @@ def follow_hand(
 def keep_edits(
     found: LesionMasks, own: Mask, edits: Edits, frame: PlanarView, minimum_area_mm2: float, seeds: Mask
 ) -> LesionMasks:
-    """The model's lesions at some threshold beside those of the hand.
+    """Combine the model's lesions at a threshold with the manually edited ones.
 
-    Where the model's area reaches into what the hand touched, it is dropped, but for the part that lies nearer to
-    another lesion. One pixel stays free between both, so that a lesion of the hand never grows together with another.
+    Where the model's area overlaps `edits.touched`, it is dropped, except for the part that lies nearer to
+    another lesion. One pixel stays free between both, so that an edited lesion never merges with another.
 
     Args:
         found: the model's lesions at the threshold in force.
         own: (rows, columns) the model's lesions at its own threshold.
-        edits: what the hand did.
+        edits: the manual edits.
         frame: the anterior whole-body frame.
         minimum_area_mm2: what is left of a model's area must be as large.
         seeds: (rows, columns) where the probability is high enough for a lesion; what is left must hold such a pixel.
@@ -193,7 +193,7 @@ def _hand_views(
 
 
 def _apart(mask: Mask, touched: Mask) -> Mask:
-    """The components of a mask that the hand did not touch."""
+    """Return the components of a mask that contain no edited pixel."""
     from scipy import ndimage
 
     components, _ = ndimage.label(mask, structure=EIGHT_CONNECTED)

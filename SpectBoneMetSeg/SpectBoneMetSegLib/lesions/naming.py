@@ -1,4 +1,4 @@
-"""What a lesion is called, its colour and its number."""
+"""Names, colours and numbers of lesions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUE_STEP = 0.618034
 
 
 def lesion_name(number: int) -> str:
-    """What a lesion is called until a physician accepts it."""
+    """Return the name of a lesion until a physician accepts it."""
     return f"{LESION_WORDS} {number}"
 
 

@@ -1,4 +1,4 @@
-"""Lesions drawn anew without the network: at another threshold, beside edits by hand, after a review.
+"""Lesions recomputed without running the network: at another threshold, with manual edits, after a review.
 
 Pure functions over one stored result of the model; fast enough to run at every move of a slider.
 """

@@ -1,4 +1,4 @@
-"""What a physician says of the lesions, kept by where they lie."""
+"""A physician's review of the lesions, matched to them by position."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Said = TypeVar("Said")
 
 @dataclass(frozen=True)
 class Review:
-    """What the physician says of one lesion; until it is accepted it is abnormal uptake and nothing more."""
+    """The physician's review of one lesion; until it is accepted it is abnormal uptake and nothing more."""
 
     decision: Decision = "open"
     classification: Classification = ""

@@ -56,7 +56,7 @@ class ShownView:
 
 
 def quantities_in(shown: ShownView, name: ViewName, lesion: Lesion, bones: tuple[BoneShare, ...]) -> ViewQuantities:
-    """What one view tells of a lesion.
+    """Compute the quantities of a lesion in one view.
 
     Args:
         shown: the view.
