@@ -32,12 +32,12 @@ SHOWN = {
     "cpa_precision": "precision, pooled",
     "recall": "recall, pooled",
     "image_dsc": "DSC, mean of images with lesions",
-    "lesion_recall": "lesions touched",
+    "lesion_recall": "lesions found",
     "lesion_f1_iou10": "lesion F1 at IoU 0.1",
-    "froc_0_5": "lesions found at 0.5 false areas a view",
+    "froc_0_5": "lesions found at 0.5 alarms a view",
     "froc_1": "the same at 1",
     "froc_2": "the same at 2",
-    "false_alarms_per_image": "false alarms per image",
+    "false_alarms_per_image": "false alarms per view",
     "false_alarms_per_negative_image": "the same without lesions",
 }
 #: Figures of the table by view, and what stands above them.
@@ -45,7 +45,7 @@ COLUMNS = {
     "dice": "DSC",
     "precision": "precision",
     "recall": "recall",
-    "lesion_recall": "touched",
+    "lesion_recall": "found",
     "false_alarms_per_image": "alarms",
     "lesions": "lesions",
     "images": "images",
@@ -147,7 +147,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
             )
     if figures.get("regions"):
         print("DSC of the skeleton's regions: " + ", ".join(f"{n} {v:.2f}" for n, v in figures["regions"].items()))
-    print("Pooled over pixels; touched: share of lesions; alarms: false ones per image.")
+    print("Pooled over pixels; found: share of lesions touched; alarms: false ones per view.")
     print(_row("", COLUMNS))
     for row in ("both views", "anterior", "posterior"):
         print(_row(row, figures[row]))
@@ -159,7 +159,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
         )
     negatives = figures["views without any lesion"]
     print(
-        f"views without any lesion: {negatives['images']}, false alarms per image {negatives['false_alarms_per_image']}"
+        f"views without any lesion: {negatives['images']}, false alarms per view {negatives['false_alarms_per_image']}"
     )
 
 

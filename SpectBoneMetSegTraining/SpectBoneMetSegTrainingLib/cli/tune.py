@@ -62,7 +62,7 @@ class TuneCommand:
         both = figures["both views"]
         print(
             f"{args.output}: threshold {card.threshold}, seed threshold {card.seed_threshold}; on these patients "
-            f"pooled Dice {both['dice']}, {both['false_alarms_per_image']} false areas a view"
+            f"pooled Dice {both['dice']}, {both['false_alarms_per_image']} false alarms per view"
         )
         if card.confidence is None:
             print("Too few areas are known to be right or wrong: the model says no confidence.")

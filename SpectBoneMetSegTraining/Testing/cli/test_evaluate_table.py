@@ -18,7 +18,7 @@ def test_the_table_of_figures_fits_80_columns(capsys):
     print_figures("thorax on test of DATA, lesion truth", figures)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    [head] = [line for line in lines if "touched " in line]
-    assert head.split() == ["DSC", "precision", "recall", "touched", "alarms", "lesions", "images"]
+    [head] = [line for line in lines if "found  " in line]
+    assert head.split() == ["DSC", "precision", "recall", "found", "alarms", "lesions", "images"]
     [both] = [line for line in lines if line.startswith("both views")]
     assert both.split() == ["both", "views", "0.1234", "-", *["0.1234"] * 3, "1234", "12345"]
