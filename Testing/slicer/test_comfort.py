@@ -157,8 +157,8 @@ def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
     shown = panelWords(UserError("Give a model.", command="models"))
     assert shown == "Give a model (`PythonSlicer -m SpectBoneMetSegLib models`)."
     panel = teaching()
-    panel.say(UserError("Say which training job.", command="jobs list"))
-    shown = "Say which training job (`PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`)."
+    panel.say(UserError("Name a training job.", command="jobs list"))
+    shown = "Name a training job (`PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`)."
     assert panel.ui.statusLabel.text == shown
 
 

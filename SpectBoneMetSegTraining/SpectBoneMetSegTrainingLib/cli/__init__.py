@@ -1,4 +1,4 @@
-"""The training commands of `spectbonemetseg`, one file each; the entry points name them here."""
+"""Training commands of `spectbonemetseg`, one per file; listed here for the entry points."""
 
 from __future__ import annotations
 

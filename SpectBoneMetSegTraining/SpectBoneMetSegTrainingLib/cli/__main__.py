@@ -1,4 +1,4 @@
-"""`python -m SpectBoneMetSegTrainingLib.cli COMMAND`: all commands where nothing names them, as in Slicer."""
+"""`python -m SpectBoneMetSegTrainingLib.cli COMMAND`: all commands, without entry points, as in Slicer."""
 
 import sys
 

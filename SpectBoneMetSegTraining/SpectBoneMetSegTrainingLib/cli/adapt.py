@@ -15,14 +15,14 @@ from ..common.extras import require
 from ..common.pace import Pace
 from .gather import add_folder_options, gather_folders
 
-#: Progress is told so often (steps).
-TELL_EVERY = 20
+#: Steps between two lines of progress.
+PROGRESS_EVERY = 20
 
 
 class AdaptCommand:
-    """Fit the shipped model to a hospital from few outlined scans."""
+    """Adapt the shipped model to a hospital with few outlined scans."""
 
-    help = "Fit a model to your hospital: from some outlined scans and more without outlines, in half an hour."
+    help = "Adapt a model to your hospital in half an hour, from labelled (outlined) and unlabelled scans."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -31,14 +31,16 @@ class AdaptCommand:
         parser.add_argument(
             "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
         )
+        parser.add_argument("--start", metavar="NAME|PATH", help="parent model (the default model for reading)")
         parser.add_argument(
-            "--start", metavar="NAME|PATH", help="the model to begin with (the one that reads by default)"
+            "--minutes",
+            type=float,
+            default=30,
+            metavar="N",
+            help="time limit for everything; a plan is printed first (30)",
         )
         parser.add_argument(
-            "--minutes", type=float, default=30, metavar="N", help="that all of it may take; told before, and kept (30)"
-        )
-        parser.add_argument(
-            "--folds", type=int, default=5, metavar="K", help="parts of the patients left out in turn, at most (5)"
+            "--folds", type=int, default=5, metavar="K", help="largest number of cross-validation folds (5)"
         )
         parser.add_argument(
             "--store", metavar="DIR", help="mix in simulated patients with their mimics (see `simulate --store`)"
@@ -46,14 +48,16 @@ class AdaptCommand:
         parser.add_argument(
             "--region",
             choices=["thorax", "whole-body"],
-            help="what the readers looked at (the whole body if outlines lie outside the thorax)",
+            help="region that the readers outlined (the whole body if outlines lie outside the thorax)",
         )
-        parser.add_argument("--steps", type=int, metavar="N", help="of each training, whatever the time (what fits)")
-        parser.add_argument("--seed", type=int, default=0, metavar="S", help="of patches and folds (0)")
+        parser.add_argument(
+            "--steps", type=int, metavar="N", help="steps of each training, whatever the time (as many as fit)"
+        )
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of patches and folds (0)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Gather, plan, train, judge, write the model and its page."""
+        """Gather, plan, train and cross-validate, then write the model and its page."""
         silence_libraries()
         choose_backend()
         require("adapt", "onnx")
@@ -76,15 +80,15 @@ class AdaptCommand:
             plan, config = plan_for(request)
         except UserError as error:
             raise (UsageError.of(error) if error.fields else error) from error
-        longer = (
-            " That is longer than asked for: fewer steps would teach nothing." if plan.minutes > args.minutes else ""
+        warning = (
+            " That is longer than requested: fewer steps would have no effect." if plan.minutes > args.minutes else ""
         )
-        print(f"The plan: {plan.sentence}{longer} {_taught(plan.region_reason)}", file=sys.stderr, flush=True)
-        adapted = adapt(request, plan, config, _teller)
+        print(f"The plan: {plan.sentence}{warning} {_region_reason(plan.region_reason)}", file=sys.stderr, flush=True)
+        adapted = adapt(request, plan, config, _progress)
         page = run / "result.html"
         write_page(page, request, adapted)
         minutes = (time.monotonic() - started) / 60
-        print(f"{adapted.comparison.sentence}\n{output}, {minutes:.0f} minutes; look at {page}", file=sys.stderr)
+        print(f"{adapted.comparison.sentence}\n{output}, {minutes:.0f} minutes; see {page}", file=sys.stderr)
         if args.json:
             figures = {name: vars(own) for name, own in adapted.comparison.figures.items()}
             print_json(
@@ -102,29 +106,29 @@ class AdaptCommand:
         return 0
 
 
-def _taught(sentence: str) -> str:
-    """What will be taught, and what to do if more was looked at."""
+def _region_reason(sentence: str) -> str:
+    """Return the reason for the region, with the option for readers who outlined the whole body."""
     from ..training.adapting.plan import FEW_OUTSIDE_THORAX
 
     if sentence == FEW_OUTSIDE_THORAX:
-        return f"{sentence} If all of the body was looked at, say --region whole-body."
+        return f"{sentence} If the readers outlined the whole body, add --region whole-body."
     return sentence
 
 
 def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:
-    """Gather folders into the run's data set, but for one that has begun."""
+    """Gather folders into the run's data set, unless the run has started before."""
     given = args.labelled is not None or args.unlabelled is not None
     if given == (args.data is not None):
         raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
     if args.data is None and (run / "plan.json").exists():
-        print(f"{run} goes on with the scans that were gathered when it began.", file=sys.stderr)
+        print(f"{run} goes on with the scans that were gathered when it started.", file=sys.stderr)
     elif args.data is None:
         gather_folders(args.labelled, args.unlabelled, data, args.seed)
 
 
-def _teller(number: int, runs: int):  # type: ignore[no-untyped-def]
+def _progress(number: int, runs: int):  # type: ignore[no-untyped-def]
     def show(step: int, steps: int, loss: float, pace: Pace) -> None:
-        if step % TELL_EVERY == 0 or step == steps:
+        if step % PROGRESS_EVERY == 0 or step == steps:
             left = pace.seconds * (steps - step + steps * (runs - number - 1)) / 60
             print(
                 f"training {number + 1} of {runs}, step {step} of {steps}, about {left:.0f} min of training left",

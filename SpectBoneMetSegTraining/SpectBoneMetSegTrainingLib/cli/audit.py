@@ -17,9 +17,9 @@ from .gather import gather_folders
 
 
 class AuditCommand:
-    """Measure the installed model on outlines of one's own, and say whether to adapt it."""
+    """Evaluate the installed model on the user's own outlines, and recommend whether to adapt it."""
 
-    help = "How the model does on your own outlined scans, by bone and size: whether to adapt it."
+    help = "Evaluate a model on your own outlined scans, by bone and size, and recommend whether to adapt it."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -31,7 +31,7 @@ class AuditCommand:
         )
         parser.add_argument("--data", metavar="DATA", help="instead of folders: a data set, all its labelled patients")
         parser.add_argument(
-            "--model", metavar="NAME|PATH", help="a model's name or folder (the one that reads by default)"
+            "--model", metavar="NAME|PATH", help="a model's name or folder (the default model for reading)"
         )
         parser.add_argument("--output", required=True, metavar="PAGE", help="HTML page to write")
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
@@ -44,22 +44,24 @@ class AuditCommand:
             raise UsageError("Give folders of outlined scans with --labelled, or a data set with --data.")
         page = Path(args.output)
         if page.suffix.lower() != ".html":
-            raise UsageError(f"--output {page} is a page: give it a name that ends in .html.")
-        with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as place:
-            data = Path(place) / "data" if args.data is None else Path(args.data)
+            raise UsageError(f"--output {page} is an HTML page: choose a name that ends in .html.")
+        with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as folder:
+            data = Path(folder) / "data" if args.data is None else Path(args.data)
             if args.labelled is not None:
                 gather_folders(args.labelled, None, data, 0)
-            found = _audited(data, args)
+            result = _audit(data, args)
         from ..training.adapting.audit_page import write_audit
 
-        write_audit(page, found)
-        print(f"{found.sentence}\nlook at {page}", file=sys.stderr)
+        write_audit(page, result)
+        print(f"{result.sentence}\nsee {page}", file=sys.stderr)
         if args.json:
-            print_json(_plain({**asdict(found), "worst": [each.name for each in found.worst], "adapt": found.adapt}))
+            print_json(
+                _json_values({**asdict(result), "worst": [each.name for each in result.worst], "adapt": result.adapt})
+            )
         return 0
 
 
-def _audited(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _audit(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
     from SpectBoneMetSegLib.model.store import find_model
 
     from ..dataset.cases import cases_of
@@ -80,10 +82,10 @@ def _audited(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-d
     return audit(files, cases, model, args.device, counter("scan"))
 
 
-def _plain(value: Any) -> Any:
-    """JSON's own values: what is undefined is None."""
+def _json_values(value: Any) -> Any:
+    """Convert to JSON values, NaN to None."""
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: _json_values(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_json_values(inner) for inner in value]
     return None if isinstance(value, float) and value != value else value

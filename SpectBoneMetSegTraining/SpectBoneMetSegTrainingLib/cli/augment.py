@@ -25,37 +25,39 @@ class AugmentCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder with the scans")
-        parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; a broken-off run goes on")
+        parser.add_argument(
+            "--output", required=True, metavar="DIR", help="folder to write; an interrupted run goes on"
+        )
         parser.add_argument(
             "--recipe",
             required=True,
             metavar="NAME",
-            help="D1, D2 (moved copies), D2_Agg (views added up), D3 (DCGAN samples), D4 (copies and samples)",
+            help="D1, D2 (geometric copies), D2_Agg (sum of the views), D3 (DCGAN samples), D4 (copies and samples)",
         )
         parser.add_argument(
             "--labelled-cases",
             metavar="FILE",
-            help='D1 is what this JSON file names under "labelled", such as a benchmark\'s train/d1.json '
+            help='JSON file with the cases of D1 under "labelled", such as a benchmark\'s train/d1.json '
             "(all labelled cases that show a lesion)",
         )
         parser.add_argument(
             "--labels",
             type=int,
             metavar="N",
-            help="only so many patients keep their labels, the paper's subset 2# (all)",
+            help="number of patients who keep their labels, the paper's subset 2# (all)",
         )
         parser.add_argument(
             "--hold-out",
             action="store_true",
-            help="30 %% of the patients of each subset are test cases, as in the paper",
+            help="use 30 %% of the patients of each subset for the test, as in the paper",
         )
         parser.add_argument(
             "--factor", type=float, metavar="X", help="pairs in D2 for each of D1's (20.36: the paper's 2,280 of 112)"
         )
-        group = parser.add_argument_group("the generator of D3 and D4 (DCGAN, 3 discriminator steps a step)")
+        group = parser.add_argument_group("the generator of D3 and D4 (DCGAN, 3 discriminator steps per step)")
         group.add_argument("--generator-steps", type=int, metavar="N", help="steps of the generator (3000)")
         group.add_argument("--generator-size", type=int, metavar="PIXELS", help="16, 32, 64 or 128 (64)")
-        parser.add_argument("--seed", type=int, default=0, metavar="S", help="of every draw (0)")
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (0)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -93,7 +95,7 @@ class AugmentCommand:
 
 
 def _generator(args: argparse.Namespace, used: bool) -> GeneratorConfig | None:
-    """How to train the generator; None for a recipe without one."""
+    """Return the configuration of the generator; None for a recipe without one."""
     from ..paper_sets.dcgan import GeneratorConfig
 
     asked = {"steps": args.generator_steps, "size": args.generator_size}

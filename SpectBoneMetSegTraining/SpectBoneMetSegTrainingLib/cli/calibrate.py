@@ -10,8 +10,8 @@ from SpectBoneMetSegLib.cli.common import UsageError
 
 from ..common.extras import require
 
-#: Patients by default: enough for a picture beside one scan; enough for percentiles of a population.
-BESIDE_ONE, BESIDE_MANY = 24, 100
+#: Default number of patients: for a comparison with one scan, and with a population's percentiles.
+PATIENTS_FOR_SCAN, PATIENTS_FOR_POPULATION = 24, 100
 
 
 class CalibrateCommand:
@@ -25,33 +25,33 @@ class CalibrateCommand:
         real.add_argument(
             "--population",
             metavar="FILE",
-            help="percentiles of a population (those of 34 patients with metastases of one hospital)",
+            help="percentiles of a real population (by default of 34 patients with metastases of one hospital)",
         )
         real.add_argument("--scan", metavar="FILE", help="a real scan with an anterior view")
         real.add_argument(
             "--contact-sheet",
             action="store_true",
-            help="only pictures: 8 patients with diffuse disease, 8 with large lesions, 8 without any",
+            help="pictures only: 8 patients with diffuse disease, 8 with large lesions, 8 without lesions",
         )
-        parser.add_argument("--patients", type=int, metavar="N", help="patients (100; 24 with --scan; 8 a sheet)")
+        parser.add_argument("--patients", type=int, metavar="N", help="patients (100; 24 with --scan; 8 per sheet)")
         parser.add_argument("--seed", type=int, default=777, metavar="S")
         parser.add_argument("--output", required=True, metavar="DIR")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
 
     def run(self, args: argparse.Namespace) -> int:
         """Simulate, measure, print the table and write the pictures."""
-        patients = args.patients or (BESIDE_ONE if args.scan else BESIDE_MANY)
+        patients = args.patients or (PATIENTS_FOR_SCAN if args.scan else PATIENTS_FOR_POPULATION)
         if (args.patients is not None and args.patients < 3) or args.jobs < 1 or args.seed < 0:
             raise UsageError("--patients starts at 3, --jobs at 1, --seed at 0.")
         require("calibrate", "matplotlib")
         if args.contact_sheet:
             return _contact_sheets(args)
         if args.scan:
-            return _beside_scan(args, patients)
-        return _beside_population(args, patients)
+            return _compare_with_scan(args, patients)
+        return _compare_with_population(args, patients)
 
 
-def _beside_population(args: argparse.Namespace, patients: int) -> int:
+def _compare_with_population(args: argparse.Namespace, patients: int) -> int:
     from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
     from ..phantom.cohort.population_calibration import calibrate_population, score_line, site_lines, table_lines
@@ -80,7 +80,7 @@ def _contact_sheets(args: argparse.Namespace) -> int:
     return 0
 
 
-def _beside_scan(args: argparse.Namespace, patients: int) -> int:
+def _compare_with_scan(args: argparse.Namespace, patients: int) -> int:
     from ..phantom.cohort.calibrate import calibrate
     from ..phantom.cohort.calibration import match_line
 

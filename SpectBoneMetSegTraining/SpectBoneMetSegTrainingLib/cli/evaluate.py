@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..evaluation.region_overlap import Confusion
     from ..evaluation.scores import CaseScores
 
-#: Figures that the printed table gives with their 95 % intervals.
+#: Metrics printed with their 95 % intervals, and their titles.
 SHOWN = {
     "dsc": "DSC, pooled",
     "cpa_precision": "precision, pooled",
@@ -40,7 +40,7 @@ SHOWN = {
     "false_alarms_per_image": "false alarms per view",
     "false_alarms_per_negative_image": "the same without lesions",
 }
-#: Figures of the table by view, and what stands above them.
+#: Metrics of the table by view, and their column headers.
 COLUMNS = {
     "dice": "DSC",
     "precision": "precision",
@@ -53,9 +53,9 @@ COLUMNS = {
 
 
 class EvaluateCommand:
-    """Measure a model on a split of a data set."""
+    """Evaluate a model on a split of a data set."""
 
-    help = "Measure a model on the test or validation patients of a data set."
+    help = "Evaluate a model on the test or validation patients of a data set."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -65,33 +65,39 @@ class EvaluateCommand:
             "--split",
             choices=("test", "validation", "train"),
             default="test",
-            help="whom to measure on; validation are those of the training split whom a training validates on (test)",
+            help="patients to evaluate on; validation: those of the training split that a training uses for it (test)",
         )
         parser.add_argument(
             "--truth",
             choices=("agreed", "exact"),
             default="agreed",
-            help="what the readers agreed on, or the true projections of simulated lesions (agreed)",
+            help="ground truth: the readers' consensus, or the exact projections of simulated lesions (agreed)",
         )
         parser.add_argument(
             "--baselines",
             action="store_true",
-            help="also thresholds, Chan-Vese and, with background images, the oracle",
+            help="also evaluate thresholds, Chan-Vese and, with background images, the oracle",
         )
         parser.add_argument(
-            "--open-sealed", metavar="REASON", help="open a sealed test; the reason is logged with the model for ever"
+            "--open-sealed",
+            metavar="REASON",
+            help="open a sealed test; the reason is logged permanently, with the model",
         )
         parser.add_argument(
-            "--report", metavar="DIR", help="also every figure with its 95 %% interval, and the scores of every case"
+            "--report",
+            metavar="DIR",
+            help="also write every metric with its 95 %% interval, and the scores of every case",
         )
         parser.add_argument(
-            "--region", choices=("thorax", "whole-body"), help="to measure in (what the model was taught on)"
+            "--region",
+            choices=("thorax", "whole-body"),
+            help="region to evaluate in (the one that the model was trained on)",
         )
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Print the figures."""
+        """Evaluate and print the metrics."""
         silence_libraries()
         if args.baselines:
             require("evaluate --baselines", "skimage")
@@ -103,7 +109,9 @@ class EvaluateCommand:
         data = Path(args.data)
         sealed, reason = is_sealed(data), args.open_sealed
         if sealed and not (reason or "").strip():
-            raise UsageError(f'{data} is a sealed test: open it with --open-sealed "REASON", which is logged for ever.')
+            raise UsageError(
+                f'{data} is a sealed test: open it with --open-sealed "REASON", which is logged permanently.'
+            )
         if reason is not None and not sealed:
             raise UsageError(f"{data} is not sealed; leave out --open-sealed.")
         if sealed and args.split != "test":
@@ -130,7 +138,12 @@ class EvaluateCommand:
 
 
 def print_figures(title: str, figures: dict[str, Any]) -> None:
-    """A small table on stdout."""
+    """Print the metrics as a table on stdout.
+
+    Args:
+        title: heading.
+        figures: the metrics.
+    """
     print(f"{title}: {figures['cases']} cases")
     report = figures["report"]
     for name, words in SHOWN.items():
@@ -147,7 +160,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
             )
     if figures.get("regions"):
         print("DSC of the skeleton's regions: " + ", ".join(f"{n} {v:.2f}" for n, v in figures["regions"].items()))
-    print("Pooled over pixels; found: share of lesions touched; alarms: false ones per view.")
+    print("Pooled over pixels; found: share of lesions; alarms: false ones per view.")
     print(_row("", COLUMNS))
     for row in ("both views", "anterior", "posterior"):
         print(_row(row, figures[row]))
@@ -164,12 +177,12 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
 
 
 def _row(name: str, values: Mapping[str, Any]) -> str:
-    """A row of the table by view, 79 columns wide."""
+    """Format a row of the table by view, 79 columns wide."""
     return f"{name:14}" + "".join(f"{_cell(values[key]):>{max(len(title), 7) + 2}}" for key, title in COLUMNS.items())
 
 
 def _cell(value: float | None) -> str:
-    """A figure as a table shows it; what is undefined is "-"."""
+    """Format a metric; "-" if it is undefined."""
     return "-" if value is None else str(value)
 
 
@@ -190,7 +203,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
         hint = "; gather with --test-share keeps some patients for it" if args.split == "test" else ""
         raise UsageError(f"{args.data} holds no case in the split {args.split}{hint}.")
     if args.report is not None:
-        # Measuring takes long: what cannot be written is said before.
+        # Checked first, because the evaluation takes long.
         try:
             Path(args.report).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -206,8 +219,8 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
         figures["confidence"] = confidence_figures(areas, card.confidence)
     if card.network.regions:
         figures["regions"] = region_dice(skeleton)
-    judged = without_flags(scores)
-    report = full_report(judged) if judged else {}
+    unflagged = without_flags(scores)
+    report = full_report(unflagged) if unflagged else {}
     figures["report"] = plain(report)
     known = known_patients(card, data, cases)
     figures["known_patients"] = {"taught": len(known.trained), "validated": len(known.validated)}
@@ -229,7 +242,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
 
 
 def _cases(data: DataSet, split: str) -> list[str]:
-    """The cases of a split; those that validate a training stand in the training split."""
+    """List the cases of a split; validation cases belong to the training split."""
     from ..dataset.cases import cases_of
     from ..training.setup.cases import training_and_validation
 
@@ -244,10 +257,10 @@ def _scored(
     truth: Truth,
     regions: tuple[Region, Region],
 ) -> tuple[list[CaseScores], list[ScanDetections], list[Confusion]]:
-    """Every case read, answered and delineated once: its scores, what is known of its areas, and its skeleton.
+    """Read, predict and delineate every case once; return scores, detections with confidence, and skeleton confusion.
 
     Args:
-        regions: of the body, the one to measure in and the one whose level of counts the model knows.
+        regions: region of the body to evaluate in, and the one whose count level the model was trained with.
     """
     from ..dataset.budgets import patients_of
     from ..evaluation.confidence_figures import masks_and_detections
@@ -256,15 +269,15 @@ def _scored(
     from ..evaluation.scores import score_case
 
     card, patients = model.card, patients_of(data)
-    limits, network, judge = Delineator.of(card), card.network, card.confidence is not None
+    delineator, network, has_confidence = Delineator.of(card), card.network, card.confidence is not None
     scores: list[CaseScores] = []
     areas: list[ScanDetections] = []
     skeleton: list[Confusion] = []
-    answers = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
-    for crop, probabilities, found in answers:
-        marks, judged = masks_and_detections(crop, probabilities, limits, judge)
-        scores.append(score_case(crop, probabilities, marks, limits.minimum_area_mm2, patients))
-        areas += judged
-        if found:
-            skeleton += [confusion(true, found[view]) for view, true in crop.regions.items()]
+    predictions = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
+    for crop, probabilities, found_regions in predictions:
+        masks, detections = masks_and_detections(crop, probabilities, delineator, has_confidence)
+        scores.append(score_case(crop, probabilities, masks, delineator.minimum_area_mm2, patients))
+        areas += detections
+        if found_regions:
+            skeleton += [confusion(true, found_regions[view]) for view, true in crop.regions.items()]
     return scores, areas, skeleton

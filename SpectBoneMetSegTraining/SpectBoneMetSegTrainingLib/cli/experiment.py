@@ -11,38 +11,46 @@ from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.extras import require
 
-#: The paper's tables and figures that are trained for; fig10 draws pictures of these trainings.
+#: The paper's tables and figures that need trainings; fig10 shows pictures of the same trainings.
 NAMES = ("table3", "fig7", "fig8", "table5", "fig9", "table6", "fig10")
 
 
 class ExperimentCommand:
-    """Run the paper's experiments on a simulated benchmark, or draw the page of what has been run."""
+    """Run the paper's experiments on a simulated benchmark, or draw the page of the results."""
 
     help = "Run the experiments of Lin et al. 2022 on a simulated benchmark."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "name", choices=(*NAMES, "all", "list", "page"), help="an experiment, all, a list of trainings, or the page"
+            "name",
+            choices=(*NAMES, "all", "list", "page"),
+            help="an experiment, all, the list of trainings, or the page",
         )
         parser.add_argument("--data", metavar="BENCHMARK", help="folder of `simulate --benchmark hospital-4`")
         parser.add_argument(
-            "--output", required=True, metavar="DIR", help="runs, results and page; broken-off trainings go on"
+            "--output",
+            required=True,
+            metavar="DIR",
+            help="folder of runs, results and page; interrupted trainings go on",
         )
         parser.add_argument(
-            "--scale", choices=("small", "full"), default="small", help="two cores, or the paper's machine (small)"
+            "--scale",
+            choices=("small", "full"),
+            default="small",
+            help="size: for two cores, or for the paper's machine (small)",
         )
         parser.add_argument("--seeds", default="0", metavar="S,S", help="seeds of the trainings (0)")
         parser.add_argument(
             "--nnunet-python", metavar="PATH", help="interpreter that has nnunetv2, for the peer nnU-Net of table6"
         )
         parser.add_argument(
-            "--distance", metavar="FILE", help="with page: also renew the table of findings in this Markdown document"
+            "--distance", metavar="FILE", help="with page: also update the table of findings in this Markdown document"
         )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Train what is not done yet, then draw the page."""
+        """Run the missing trainings, then draw the page."""
         silence_libraries()
         if args.name != "list":
             require("experiment", "tensorflow", "matplotlib")
@@ -79,18 +87,18 @@ class ExperimentCommand:
         prepare(workspace)
         if args.name == "fig10":
             wanted = []
-        told: dict[str, str] = {}
+        outcomes: dict[str, str] = {}
         for number, training in enumerate(wanted, start=1):
             key = key_of(training)
             try:
-                told[key] = run(training, workspace)
+                outcomes[key] = run(training, workspace)
             except UserError as error:
-                # One that cannot be trained, a peer that does not start say, must not keep the others from it.
-                told[key] = f"failed: {worded(error, args.flags)}"
-            line = f"training {number} of {len(wanted)}, {key}: {told[key]}"
+                # A failed training, such as a peer that does not start, must not prevent the others.
+                outcomes[key] = f"failed: {worded(error, args.flags)}"
+            line = f"training {number} of {len(wanted)}, {key}: {outcomes[key]}"
             print(line, file=sys.stderr, flush=True)
-        self._page(output, args, told)
-        return int(any(state.startswith("failed") for state in told.values()))
+        self._page(output, args, outcomes)
+        return int(any(state.startswith("failed") for state in outcomes.values()))
 
     def _page(self, output: Path, args: argparse.Namespace, states: dict[str, str]) -> None:
         from ..experiments.page.distance import renew_document
@@ -106,7 +114,7 @@ class ExperimentCommand:
 
 def _seeds(text: str) -> list[int]:
     try:
-        seeds = [int(word) for word in text.split(",")]
+        seeds = [int(number) for number in text.split(",")]
     except ValueError as error:
         raise UsageError(f"--seeds {text} is not a list of whole numbers such as 0,1,2.") from error
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):

@@ -19,9 +19,9 @@ __all__ = ["GatherCommand", "add_folder_options", "gather_folders", "summary_of"
 
 
 class GatherCommand:
-    """Make a data set of your own scans and labels."""
+    """Gather the user's own scans and labels into a data set."""
 
-    help = "Gather labelled and unlabelled scans into a data set to train on."
+    help = "Gather labelled and unlabelled scans into a data set for training."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -30,24 +30,30 @@ class GatherCommand:
             "--output",
             required=True,
             metavar="DATA",
-            help="data set folder, new or gathered before; DATA-private beside it gets the report and stays with you",
+            help="data set folder, new or existing; the report goes into DATA-private next to it, which stays with you",
         )
         parser.add_argument(
-            "--seed", type=int, default=0, metavar="S", help="picks among readers who agree, splits patients (0)"
+            "--seed",
+            type=int,
+            default=0,
+            metavar="S",
+            help="seed of the choice among readers who agree, and of the folds (0)",
         )
         parser.add_argument(
             "--test-share",
             type=float,
             metavar="F",
-            help="keep this share of the labelled patients for `evaluate`, never to be learnt from; those who are in "
-            "the data set stay where they are (0, later as the first time)",
+            help="keep this share of the labelled patients for `evaluate`, never for training; patients already in the "
+            "data set stay where they are (0, later as the first time)",
         )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Find the scans, gather them, say what became of each; status 1 when some could not be used."""
+        """Find and gather the scans, and report on each; return 1 if some could not be used."""
         if args.test_share is not None and not 0 <= args.test_share < 1:
-            raise UsageError("--test-share lies between 0 and 1: 0.2 keeps every fifth patient for the test.")
+            raise UsageError(
+                "--test-share must be at least 0 and below 1, such as 0.2 to keep every fifth patient for the test."
+            )
         gathered = gather_folders(args.labelled, args.unlabelled, Path(args.output), args.seed, args.test_share)
         if args.json:
             print_json(summary_of(gathered))
@@ -60,12 +66,10 @@ def add_folder_options(parser: argparse._ActionsContainer) -> None:
         "--labelled",
         action="append",
         metavar="DIR",
-        help="folder of scans with label files beside them (.seg.nrrd, NRRD, NIfTI, LabelMe JSON, DICOM SEG) or with "
-        "corrected results of `segment`; may be given several times",
+        help="folder of scans with label files next to them (.seg.nrrd, NRRD, NIfTI, LabelMe JSON, DICOM SEG), or of "
+        "corrected results of `segment`; repeatable",
     )
-    parser.add_argument(
-        "--unlabelled", action="append", metavar="DIR", help="folder of DICOM scans; may be given several times"
-    )
+    parser.add_argument("--unlabelled", action="append", metavar="DIR", help="folder of DICOM scans; repeatable")
 
 
 def gather_folders(
@@ -75,7 +79,7 @@ def gather_folders(
     seed: int,
     test_share: float | None = None,
 ) -> Gathered:
-    """Find and gather, with progress and summary on stderr.
+    """Find and gather scans, with progress and a summary on stderr.
 
     Raises:
         UsageError: no folder was given, or one does not exist.
@@ -89,7 +93,7 @@ def gather_folders(
         raise UsageError("Give folders of scans with --labelled, --unlabelled or both.")
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
-        raise UsageError(f"{missing[0]} is no folder; give a folder that holds scans.")
+        raise UsageError(f"{missing[0]} is not a folder; give a folder that holds scans.")
     if seed < 0:
         raise UsageError("--seed starts at 0.")
     found = find(map(Path, labelled or ()), map(Path, unlabelled or ()))
@@ -99,7 +103,7 @@ def gather_folders(
 
 
 def summary_of(gathered: Gathered) -> dict[str, Any]:
-    """What was gathered, in JSON's own types."""
+    """Summarise what was gathered, in JSON values."""
     from dataclasses import asdict
 
     return {

@@ -17,37 +17,43 @@ if TYPE_CHECKING:
 
 
 class ImportCommand:
-    """Make a data set of a public set that was downloaded."""
+    """Convert a downloaded public set into a data set."""
 
-    help = "Make a data set of a public set of bone scans that you downloaded."
+    help = "Convert a downloaded public set of bone scans into a data set."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "name", nargs="?", metavar="NAME", help="a set (see --list), or a description of your own (a .json file)"
+            "name", nargs="?", metavar="NAME", help="a set (see --list), or your own description of one (a .json file)"
         )
-        parser.add_argument("folder", nargs="?", metavar="FOLDER", help="where the set was unpacked")
-        parser.add_argument("--output", metavar="DATA", help="data set folder to write; broken off, it goes on")
-        parser.add_argument("--scans", metavar="DIR", help="of a set of masks: where the scans they belong to lie")
+        parser.add_argument("folder", nargs="?", metavar="FOLDER", help="folder of the unpacked set")
+        parser.add_argument("--output", metavar="DATA", help="data set folder to write; an interrupted run goes on")
+        parser.add_argument(
+            "--scans", metavar="DIR", help="for a set of masks: folder of the scans that they belong to"
+        )
         parser.add_argument(
             "--accept-terms",
             action="store_true",
-            help="the set's licence forbids something or is missing (--list says so), and you have settled that",
+            help="confirm that you may use a set whose licence has restrictions or is missing (see --list)",
         )
-        parser.add_argument("--pixel-size", type=float, metavar="MM", help="over what is stated or estimated")
-        parser.add_argument("--greys", action="store_true", help="keep grey values as stored, do not look for counts")
-        parser.add_argument("--list", action="store_true", help="name the sets, their licences and terms")
+        parser.add_argument(
+            "--pixel-size", type=float, metavar="MM", help="pixel size to use instead of the stated or estimated one"
+        )
+        parser.add_argument(
+            "--greys", action="store_true", help="keep grey values as stored, instead of converting them to counts"
+        )
+        parser.add_argument("--list", action="store_true", help="list the sets with their licences and terms")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Import, and say what was found; status 1 when a scan could not be used."""
+        """Import the set and report; return 1 if a scan could not be used."""
         from ..gathering.open_data.catalogue import SETS
 
         if args.list:
             if args.json:
                 print_json([{"set": each.name, **each.source, "terms": each.terms} for each in SETS.values()])
             else:
-                print("\n".join(map(_described, SETS.values())))
+                print("\n".join(map(_description, SETS.values())))
             return 0
         if args.name is None or args.folder is None or args.output is None:
             raise UsageError("Give a set, its folder and --output; --list names the sets.")
@@ -55,11 +61,13 @@ class ImportCommand:
 
         size = args.pixel_size
         if size is not None and not SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM:
-            raise UsageError(f"--pixel-size {size} is no edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM}).")
+            raise UsageError(
+                f"--pixel-size {size} is not a pixel size in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
+            )
         from ..gathering.open_data.import_set import Request, import_set, text_of
 
         try:
-            found = _set_of(args.name)
+            found = _find_set(args.name)
             request = Request(
                 found,
                 Path(args.folder),
@@ -85,14 +93,14 @@ class ImportCommand:
         return 1 if set(imported.left_out) - set(found.left_out) else 0
 
 
-def _set_of(name: str) -> PublicSet:
+def _find_set(name: str) -> PublicSet:
     from ..gathering.open_data.catalogue import find_set
     from ..gathering.open_data.description import read_description
 
     return read_description(Path(name)) if name.endswith(".json") else find_set(name)
 
 
-def _described(found: PublicSet) -> str:
+def _description(found: PublicSet) -> str:
     lines = [f"{found.name}: {found.title}", f"    {found.home}", f"    licence: {found.licence}", f"    {found.truth}"]
     if found.base:
         lines.append(f"    needs the scans of {found.base} (--scans)")

@@ -17,15 +17,15 @@ from SpectBoneMetSegLib.common.errors import UserError
 if TYPE_CHECKING:
     from ..jobs.queue import Job, JobStatus
 
-#: Seconds between two looks of `watch`.
+#: Seconds between two polls of `watch`.
 POLL_SECONDS = 1.0
 
-#: A terminal's usual width, and how far what is said of a job is set in.
+#: Width of a terminal, and indentation of a job's details.
 WIDTH, INDENT = 80, "    "
 
 
 class JobsCommand:
-    """List the training jobs, watch, pause, stop, resume or delete one, or install the model of one."""
+    """List training jobs; watch, pause, stop, resume or delete one, or install its model."""
 
     help = "List training jobs, watch or control one, or use its model."
 
@@ -36,14 +36,20 @@ class JobsCommand:
             choices=("list", "watch", "pause", "stop", "resume", "delete", "use"),
             help='"use" installs the finished model where `segment` and the reading module find it',
         )
-        parser.add_argument("job", nargs="?", default="", metavar="JOB", help="its ID, or its model's name (newest)")
+        parser.add_argument(
+            "job", nargs="?", default="", metavar="JOB", help="ID of a job, or name of its model (the newest)"
+        )
         parser.add_argument("--folder", metavar="DIR", help="folder of the jobs (the user's data folder)")
         parser.add_argument("--name", metavar="NAME", help='with "use": install the model under this name')
-        parser.add_argument("--even-if-worse", action="store_true", help='with "use": also a model that got worse')
+        parser.add_argument(
+            "--even-if-worse",
+            action="store_true",
+            help='with "use": install also a model that is worse than its parent',
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do it, then show how things stand."""
+        """Perform the action, then list the jobs."""
         from ..jobs.queue import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
 
         store = Path(args.folder) if args.folder else None
@@ -100,13 +106,13 @@ def _figures(status: JobStatus) -> str:
 
 
 def _watch(folder: Path, as_json: bool) -> int:
-    """Lines on stderr until the job ends or the user goes (Ctrl-C: the job goes on); status 1 if it has no model."""
+    """Print status lines to stderr until the job ends (Ctrl-C leaves it running); return 1 if it has no model."""
     from ..jobs.folder import ENDED
     from ..jobs.queue import JobWatch, read_job
 
-    watch, last = JobWatch(folder), ""
+    monitor, last = JobWatch(folder), ""
     while True:
-        status = watch.poll().status
+        status = monitor.poll().status
         line = _line(status)
         if line != last:
             print(line, file=sys.stderr, flush=True)

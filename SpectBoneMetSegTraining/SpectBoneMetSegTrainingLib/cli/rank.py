@@ -13,19 +13,19 @@ from ..common.progress import counter
 
 
 class RankCommand:
-    """Order the unlabelled scans of a data set by what their label would teach."""
+    """Rank the unlabelled scans of a data set by uncertainty and novelty (active learning)."""
 
-    help = "Say which unlabelled scan to label next."
+    help = "Rank unlabelled scans by how much labelling them would help (active learning)."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
-        parser.add_argument("--model", metavar="NAME|PATH", help="what has been learnt so far")
-        parser.add_argument("--first", type=int, default=20, metavar="N", help="how many to show (20)")
+        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
+        parser.add_argument("--first", type=int, default=20, metavar="N", help="number of scans to show (20)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Print the order with reasons."""
+        """Print the ranking with reasons."""
         if args.first < 1:
             raise UsageError("--first starts at 1.")
         from SpectBoneMetSegLib.model.backend import choose_backend
@@ -40,7 +40,7 @@ class RankCommand:
             model = find_model(args.model)
         except UserError as error:
             raise UsageError.of(error) from error
-        ranked = rank_scans(model, Path(args.data), progress=counter("looked at scan"))
+        ranked = rank_scans(model, Path(args.data), progress=counter("scan"))
         if not ranked:
             raise UserError(f"{args.data} holds no unlabelled scan; add some first.")
         if args.json:

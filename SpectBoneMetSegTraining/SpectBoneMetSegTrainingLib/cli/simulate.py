@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.cli.common import UsageError, print_json
 from ..common.extras import require
 from ..common.progress import counter
 
-#: Options that describe a population, and what they are when not given; a benchmark has its own.
+#: Options of a population, with their defaults; a benchmark has its own.
 POPULATION_DEFAULTS: dict[str, Any] = {
     "patients": None,
     "seed": None,
@@ -30,40 +30,49 @@ POPULATION_DEFAULTS: dict[str, Any] = {
 
 
 class SimulateCommand:
-    """Make a data set of simulated patients, or a named benchmark."""
+    """Simulate a data set of patients, a named benchmark or a store."""
 
     help = "Simulate patients and their bone scans (no patient data)."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--output", required=True, metavar="DIR", help="data set folder; a broken-off run goes on")
         parser.add_argument(
-            "--benchmark", metavar="NAME", help="a named benchmark instead: train, development and sealed test"
+            "--output", required=True, metavar="DIR", help="data set folder; an interrupted run goes on"
+        )
+        parser.add_argument(
+            "--benchmark", metavar="NAME", help="a named benchmark instead: training, development and sealed test sets"
         )
         parser.add_argument(
             "--store",
             action="store_true",
-            help="a store instead of a data set: patients of whom `train --store` draws a new scan at every step",
+            help="a store instead of a data set: patients from whom `train --store` draws new scans at every step",
         )
         parser.add_argument("--patients", type=int, metavar="N", help="labelled patients")
-        parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same scans (drawn and said)")
-        parser.add_argument("--unlabelled", type=int, metavar="N", help="patients without labels on top")
-        parser.add_argument("--test-share", type=float, metavar="X", help="share kept apart for testing (0.2)")
-        parser.add_argument("--series", type=float, metavar="SHARE", help="share of patients who come again (0)")
+        parser.add_argument("--seed", type=int, metavar="S", help="seed of the scans (drawn and printed)")
         parser.add_argument(
-            "--healthy-counts", action="store_true", default=None, help="also noise-free counts without metastases"
+            "--unlabelled", type=int, metavar="N", help="number of additional patients without labels (0)"
+        )
+        parser.add_argument(
+            "--test-share", type=float, metavar="X", help="share of the patients kept for the test (0.2)"
+        )
+        parser.add_argument("--series", type=float, metavar="SHARE", help="share of patients with follow-up scans (0)")
+        parser.add_argument(
+            "--healthy-counts",
+            action="store_true",
+            default=None,
+            help="also write noise-free counts without metastases",
         )
         parser.add_argument(
             "--no-dicom", action="store_true", default=None, help="leave out the whole-body DICOM files"
         )
         parser.add_argument(
-            "--region", choices=("thorax", "whole-body"), help="what the images hold (thorax, as in the paper)"
+            "--region", choices=("thorax", "whole-body"), help="region of the images (thorax, as in the paper)"
         )
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Simulate all patients."""
+        """Simulate the patients."""
         if args.jobs < 1:
             raise UsageError("--jobs starts at 1.")
         # One thread per process: the processes share the cores.
@@ -79,15 +88,15 @@ class SimulateCommand:
 
 
 def _contents(folder: Path) -> str:
-    """What a data set holds, as the beginning of a sentence."""
+    """Summarise the content of a data set, with the command to train on it."""
     from ..dataset.cases import records_of
 
     records = records_of(folder)
     parts = []
-    for split, words in (("train", "to learn from"), ("test", "for the test"), ("unlabelled", "without labels")):
+    for split, text in (("train", "for training"), ("test", "for the test"), ("unlabelled", "without labels")):
         cases = [record for record in records if record["split"] == split]
         if cases:
-            parts.append(f"{len({record.get('patient', record['case']) for record in cases})} {words}")
+            parts.append(f"{len({record.get('patient', record['case']) for record in cases})} {text}")
     lesions = sum(any(lesion["labelled"].values()) for record in records for lesion in record.get("lesions", ()))
     return (
         f"{folder}: simulated patients, {', '.join(parts)}; {len(records)} scans with {lesions} labelled lesions; "
@@ -118,18 +127,18 @@ def _simulate_store(args: argparse.Namespace) -> dict[str, Any]:
         name for name in given if name not in ("patients", "seed")
     ]
     if other:
-        raise UsageError(f"A store holds no labels and no files of scans: leave out --{other[0].replace('_', '-')}.")
+        raise UsageError(f"A store holds no labels and no scan files; leave out --{other[0].replace('_', '-')}.")
     if args.patients is None or args.patients < 1 or (args.seed is not None and args.seed < 0):
         raise UsageError("--store needs --patients, which starts at 1; --seed starts at 0.")
     folder = Path(args.output)
     seed = _seed_for(folder / RECORD) if args.seed is None else args.seed
     make_store(folder, StoreRequest(args.patients, seed), args.jobs, counter("patient"))
-    print(f"{folder}: {args.patients} simulated patients; teach with `train --store {folder}`", file=sys.stderr)
+    print(f"{folder}: {args.patients} simulated patients; train with `train --store {folder}`", file=sys.stderr)
     return {"output": args.output, "patients": args.patients, "seed": seed}
 
 
 def _seed_for(about: Path) -> int:
-    """The seed that a broken-off run drew, or a new one; said, so that the same scans can be made again."""
+    """Return the seed drawn by an interrupted run, or a new one; print it, so that the scans can be reproduced."""
     from ..dataset.files import read_json
 
     if about.exists():
@@ -142,32 +151,32 @@ def _seed_for(about: Path) -> int:
 def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
     from ..phantom.cohort.population import RECORD, Population, simulate_population
 
-    asked = {
+    options = {
         name: default if getattr(args, name) is None else getattr(args, name)
         for name, default in POPULATION_DEFAULTS.items()
     }
-    if asked["patients"] is None:
+    if options["patients"] is None:
         raise UsageError("--patients is needed, or --benchmark NAME.")
-    if asked["seed"] is None:
-        asked["seed"] = _seed_for(Path(args.output) / RECORD)
-    if asked["patients"] < 1 or asked["unlabelled"] < 0 or asked["seed"] < 0:
+    if options["seed"] is None:
+        options["seed"] = _seed_for(Path(args.output) / RECORD)
+    if options["patients"] < 1 or options["unlabelled"] < 0 or options["seed"] < 0:
         raise UsageError("--patients starts at 1, --seed and --unlabelled at 0.")
-    if not 0 <= asked["test_share"] <= 0.5:
+    if not 0 <= options["test_share"] <= 0.5:
         raise UsageError("--test-share lies between 0 and 0.5.")
-    if not 0 <= asked["series"] <= 1:
+    if not 0 <= options["series"] <= 1:
         raise UsageError("--series lies between 0 and 1.")
     population = Population(
-        asked["patients"],
-        asked["seed"],
-        unlabelled=asked["unlabelled"],
-        test_share=asked["test_share"],
-        dicom=not asked["no_dicom"],
-        series=asked["series"],
-        background=asked["healthy_counts"],
-        region=asked["region"],
+        options["patients"],
+        options["seed"],
+        unlabelled=options["unlabelled"],
+        test_share=options["test_share"],
+        dicom=not options["no_dicom"],
+        series=options["series"],
+        background=options["healthy_counts"],
+        region=options["region"],
     )
     started = time.monotonic()
     agreement = simulate_population(Path(args.output), population, args.jobs, counter("patient"))
     print(f"{_contents(Path(args.output))}; it took {duration(time.monotonic() - started)}.", file=sys.stderr)
-    shown = {name: asked[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}
-    return {"output": args.output, **shown, "agreement": agreement}
+    summary = {name: options[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}
+    return {"output": args.output, **summary, "agreement": agreement}

@@ -29,20 +29,22 @@ class TrainCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", metavar="DIR", help="data set folder (see `simulate` and `gather`)")
-        add_folder_options(parser.add_argument_group("instead of --data, gathered into the run's folder first"))
+        add_folder_options(
+            parser.add_argument_group("instead of --data: folders to gather into the run's folder first")
+        )
         parser.add_argument(
             "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
         )
         parser.add_argument(
             "--background",
             action="store_true",
-            help="queue it as a job and return at once; --output is then the model's name alone (see `jobs`)",
+            help="queue the training as a job and return at once; --output is then the model's name only (see `jobs`)",
         )
         parser.add_argument(
             "--run",
             dest="run_folder",
             metavar="DIR",
-            help="configuration, log and checkpoints (MODEL-run); a broken-off run goes on",
+            help="working folder with configuration, log and checkpoints (MODEL-run); an interrupted run goes on",
         )
         parser.add_argument("--description", default="", help="one sentence for the model's card")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -66,16 +68,16 @@ class TrainCommand:
             check_request(data, output)
         except UserError as error:
             raise UsageError.of(error) from error
-        _gather_if_asked(args, data, run)
+        _gather_if_needed(args, data, run)
         files = opened(data)
-        _tell_beginning(files, run, config)
+        _print_start(files, run, config)
         figures = train_and_finish(
             files, run, config, output, args.description, loss_line(), on_validation=validation_line
         )
         if figures:
             dice = figures["both views"]["dice"]
-            words = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
-            print(f"{output}: {words}; {figures['what']}", file=sys.stderr)
+            text = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
+            print(f"{output}: {text}; {figures['what']}", file=sys.stderr)
         else:
             print(f"{output}: trained without any label, so nothing was measured", file=sys.stderr)
         compared = _compare(output, run, files, config) if config.start else {}
@@ -84,28 +86,28 @@ class TrainCommand:
         return 0
 
 
-def _tell_beginning(data: DataSet, run: Path, config: TrainingConfig) -> None:
-    """Say who is learnt from, and where a broken-off run goes on."""
+def _print_start(data: DataSet, run: Path, config: TrainingConfig) -> None:
+    """Print the numbers of patients, and the step at which an interrupted run goes on."""
     from ..dataset.budgets import patients_of
     from ..training.run_folder import load_checkpoint
     from ..training.setup.cases import training_cases
 
     cases, patients = training_cases(data, config), patients_of(data)
-    learning, looking, others = (
+    training, validation, unlabelled = (
         len({patients[case] for case in group}) for group in (cases.labelled, cases.validation, cases.unlabelled)
     )
     saved = load_checkpoint(run)
     step = int(saved["step"]) if saved else 0
-    begin = f"{run} goes on at step {step} of {config.steps}" if step else f"{config.steps} steps begin in {run}"
+    start = f"{run} goes on at step {step} of {config.steps}" if step else f"{config.steps} steps start in {run}"
     print(
-        f"{begin}. Patients: {learning} with labels to learn from, {looking} to validate on, {others} without labels.",
+        f"{start}. Patients: {training} labelled for training, {validation} for validation, {unlabelled} unlabelled.",
         file=sys.stderr,
         flush=True,
     )
 
 
 def _compare(output: Path, run: Path, data: DataSet, config: TrainingConfig) -> dict[str, Any]:
-    """Say how a model does beside the one it started from, and write it into the card; the comparison for --json."""
+    """Compare a model with its parent, print the result and write it into the card; return it for --json."""
     from SpectBoneMetSegLib.model.store import read_model
 
     from ..training.outcome.model_card import complete_card
@@ -123,7 +125,7 @@ def _compare(output: Path, run: Path, data: DataSet, config: TrainingConfig) -> 
 
 
 def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
-    """Queue the training as a job that outlives this process, once everything it needs has been checked."""
+    """Check the requirements, then queue the training as a job that outlives this process."""
     from SpectBoneMetSegLib.model.card import MODEL_NAME
 
     from ..jobs.preflight import check_before
@@ -131,13 +133,13 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
 
     if args.data is None or args.labelled is not None or args.unlabelled is not None:
         raise UsageError(
-            "A background job needs --data alone; `spectbonemetseg gather` makes a data set of your folders."
+            "A background job needs --data; make a data set of your folders with `spectbonemetseg gather`."
         )
     if args.run_folder:
-        raise UsageError("A background job keeps its files in a folder of its own: leave out --run.")
+        raise UsageError("A background job keeps its files in its own folder; leave out --run.")
     if not MODEL_NAME.fullmatch(args.output):
         raise UsageError(
-            f"{args.output!r} is no name for a model; a background job needs one without a folder, "
+            f"{args.output!r} is not a model name; a background job needs one without a folder, "
             "of letters, digits, '.', '_' and '-'."
         )
     spec = JobSpec(Path(args.data), args.output, config, args.description)
@@ -146,14 +148,14 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
             raise UserError(finding.sentence)
         print(finding.sentence, file=sys.stderr)
     folder = start_job(spec)
-    print(f"Job {folder.name} is on its way: `spectbonemetseg jobs watch {folder.name}`.", file=sys.stderr)
+    print(f"Job {folder.name} is queued; follow it with `spectbonemetseg jobs watch {folder.name}`.", file=sys.stderr)
     if args.json:
         print_json({"job": folder.name, "folder": str(folder)})
     return 0
 
 
-def _gather_if_asked(args: argparse.Namespace, data: Path, run: Path) -> None:
-    """Gather the folders into `data`, but for a run that has begun: what it learns from must not change under it."""
+def _gather_if_needed(args: argparse.Namespace, data: Path, run: Path) -> None:
+    """Gather the folders into `data`, unless the run has started before: its training set must not change."""
     given = args.labelled is not None or args.unlabelled is not None
     if given and args.data is not None:
         raise UsageError("Give either --data or folders with --labelled and --unlabelled, not both.")
@@ -162,7 +164,7 @@ def _gather_if_asked(args: argparse.Namespace, data: Path, run: Path) -> None:
     if not given:
         raise UsageError("Give a data set with --data, or folders of scans with --labelled and --unlabelled.")
     if (run / "config.json").exists():
-        print(f"{run} goes on with the scans that were gathered when it began.", file=sys.stderr)
+        print(f"{run} goes on with the scans that were gathered when it started.", file=sys.stderr)
         return
     gather_folders(args.labelled, args.unlabelled, data, args.seed)
     if args.unlabelled is not None and args.method == "supervised":

@@ -11,14 +11,14 @@ from SpectBoneMetSegLib.common.errors import UserError
 
 
 class TuneCommand:
-    """Choose a model's thresholds and confidence anew on labelled patients."""
+    """Re-fit a model's thresholds and confidence on labelled patients."""
 
-    help = "Choose a model's thresholds and confidence anew on your own labelled patients; its weights stay."
+    help = "Re-fit a model's thresholds and confidence on your own labelled patients, without changing its weights."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--data", required=True, metavar="DIR", help="data set folder; its test patients stay aside"
+            "--data", required=True, metavar="DIR", help="data set folder; its test patients are not used"
         )
         parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
         parser.add_argument(
@@ -28,14 +28,14 @@ class TuneCommand:
             "--operating-point",
             choices=("lesions", "dice"),
             default="lesions",
-            help="what chooses the thresholds: lesion F1 and pooled Dice, with a floor on precision (default), or Dice",
+            help="criterion for the thresholds: lesion F1 and pooled Dice with a minimum precision (default), or Dice",
         )
-        parser.add_argument("--half", action="store_true", help="store the weights in 16 bits, as shipped models are")
+        parser.add_argument("--half", action="store_true", help="store the weights in 16 bits, like shipped models")
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Write the model and say what was chosen."""
+        """Write the model and print the chosen thresholds."""
         silence_libraries()
         from SpectBoneMetSegLib.model.store import find_model
 
@@ -50,8 +50,8 @@ class TuneCommand:
             raise UsageError.of(error) from error
         cases = cases_of(data, "train")
         if not cases:
-            raise UsageError(f"{args.data} holds no labelled case to learn from.")
-        print(f"{len(cases)} scans are read, three times over.", file=sys.stderr)
+            raise UsageError(f"{args.data} holds no labelled case.")
+        print(f"{len(cases)} scans are read three times.", file=sys.stderr)
         card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, args.half).card
         figures = card.metrics[TUNED]
         if args.json:
@@ -65,5 +65,5 @@ class TuneCommand:
             f"pooled Dice {both['dice']}, {both['false_alarms_per_image']} false alarms per view"
         )
         if card.confidence is None:
-            print("Too few areas are known to be right or wrong: the model says no confidence.")
+            print("Too few areas are known to be right or wrong, so the model gives no confidence.")
         return 0

@@ -1,4 +1,4 @@
-"""Packages beyond the plain install: asked for before the work that needs them, in one sentence."""
+"""Check for packages of the extra `train` before the work that needs them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from SpectBoneMetSegLib.common.packages import is_there
 
 __all__ = ["require"]
 
-#: What packages are called where they are installed from, when not like their module.
+#: Names of packages that differ from their modules' names.
 NAMES = {"skimage": "scikit-image", "tensorflow": "TensorFlow"}
 
 
 def require(what: str, *modules: str) -> None:
-    """Refuse work whose packages are not installed.
+    """Check that the packages needed for some work are installed.
 
     Args:
-        what: the work, as the beginning of a sentence.
-        modules: what it imports.
+        what: the work, as the subject of the message.
+        modules: names of the modules that it imports.
 
     Raises:
-        UserError: names what is missing and the extra that brings it.
+        UserError: packages are missing; the message names them and the extra that installs them.
     """
     missing = [NAMES.get(module, module) for module in modules if not is_there(module)]
     if missing:

@@ -1,4 +1,4 @@
-"""Arrays in files that are whole or not there."""
+"""Atomic writing of arrays."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ __all__ = ["write_npz"]
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays by name, compressed; OSError when that cannot be done."""
+    """Write arrays by name into a compressed NPZ file, atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     with whole_file(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)

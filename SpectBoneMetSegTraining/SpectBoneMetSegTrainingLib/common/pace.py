@@ -1,4 +1,4 @@
-"""How long the steps of a training take, and how much of that is waiting for data."""
+"""Timing of training steps, and of the share spent waiting for data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Pace(NamedTuple):
     """Means over the steps so far, without the first one, which also builds the graph.
 
     Attributes:
-        seconds: from step to step, with all that happens between two.
-        step: of a step itself, its waiting included.
-        waiting: share of `step` spent waiting for data.
+        seconds: seconds from step to step, including everything between two steps.
+        step: seconds of a step itself, including waiting for data.
+        waiting: share of `step` spent waiting for data, 0 to 1.
     """
 
     seconds: float
@@ -24,11 +24,11 @@ class Pace(NamedTuple):
 
 
 class Stopwatch:
-    """Times steps; what happens between two of them belongs to neither.
+    """Timer of steps; time between two steps belongs to neither.
 
     Attributes:
-        step_seconds: seconds of the last step, its waiting included.
-        waiting_seconds: of its waiting alone.
+        step_seconds: seconds of the last step, including waiting for data.
+        waiting_seconds: seconds of its waiting alone.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Stopwatch:
         self._steps, self._total, self._waited = 0, 0.0, 0.0
 
     def waiting(self, batches: Iterable[Item]) -> Iterator[Item]:
-        """The batches; a step begins with waiting for its own."""
+        """Iterate over batches; a step begins when it starts to wait for its batch."""
         source = iter(batches)
         while True:
             self._begun = time.monotonic()
@@ -49,18 +49,18 @@ class Stopwatch:
             yield batch
 
     def stepped(self) -> None:
-        """The step is done."""
+        """Record the end of a step."""
         now = time.monotonic()
         self.step_seconds = now - self._begun
         if self._steps == 1:
-            # The first one is forgotten as soon as there is another.
+            # The first step is dropped as soon as there is a second one.
             self._started, self._total, self._waited = self._begun, 0.0, 0.0
         self._steps += 1
         self._total += self.step_seconds
         self._waited += self.waiting_seconds
 
     def pace(self) -> Pace:
-        """The means, after at least one step."""
+        """Return the means, after at least one step."""
         counted = max(1, self._steps - 1)
         seconds = (time.monotonic() - self._started) / counted
         return Pace(seconds, self._total / counted, self._waited / self._total if self._total else 0.0)

@@ -1,4 +1,4 @@
-"""Where the body is in a crop: for losses and figures that must not count air."""
+"""Body mask of a crop, for losses and metrics that must not count air."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from SpectBoneMetSegLib.model.inputs import body_mask
 
 
 def body_of(counts: ArrayLike) -> NDArray[np.bool_]:
-    """(rows, columns) bool of the body in (rows, columns) counts, by the rule that also finds the body's level.
+    """Compute the body mask, (rows, columns) bool, of (rows, columns) counts, by the rule that finds the body's level.
 
     Holes, such as lungs and cold lesions, are filled. Empty for an image without counts.
     """

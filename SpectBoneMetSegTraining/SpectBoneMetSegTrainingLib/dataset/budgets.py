@@ -1,4 +1,4 @@
-"""Who is trained on, who validates, who is tested: always whole patients, so that no scan or copy of one leaks.
+"""Split cases into training, validation and test sets by patient, so that no scan or copy of a patient leaks.
 
 Lin et al. 2022, Sec. 3.3: subset 1# without labels, subset 2# with labels, in each 70 % to train and 30 % to test;
 images of one patient, augmented ones included, stay together.
@@ -17,10 +17,10 @@ from SpectBoneMetSegLib.common.errors import UserError
 from .files import read_json
 from .opened import Data, opened
 
-#: Share of the labelled patients (or samples) that validate. They count inside the budget, the same for every method.
+#: Share of the labelled patients (or samples) used for validation. They count towards the budget, whatever the method.
 VALIDATION_SHARE = 0.2
 
-#: Share of each of the paper's subsets that trains.
+#: Share of each of the paper's subsets used for training (Sec. 3.3).
 TRAINING_SHARE = 0.7
 BudgetBy = Literal["patient", "sample"]
 
@@ -36,10 +36,10 @@ class PaperSubsets:
 
 
 def read_labelled_cases(path: Path) -> tuple[str, ...]:
-    """The names under "labelled" in a JSON file such as a benchmark's train/d1.json.
+    """Read the names under "labelled" in a JSON file such as a benchmark's train/d1.json.
 
     Raises:
-        UserError: it is missing, damaged or names none.
+        UserError: the file is missing, damaged or names no case.
     """
     content = read_json(path)
     names = content.get("labelled") if isinstance(content, dict) else None
@@ -49,7 +49,7 @@ def read_labelled_cases(path: Path) -> tuple[str, ...]:
 
 
 def patients_of(data: Data) -> dict[str, str]:
-    """{case: patient} of a whole data set; a case that names no patient is its own."""
+    """Return {case: patient} of a data set; a case without a patient's name is a patient of its own."""
     records = opened(data).records().values()
     return {record["case"]: record.get("patient", record["case"]) for record in records if "case" in record}
 
@@ -57,17 +57,22 @@ def patients_of(data: Data) -> dict[str, str]:
 def draw_budget(
     patients: Mapping[str, str], labels: int, by: BudgetBy, seed: int, with_lesions: Collection[str] = ()
 ) -> tuple[list[str], list[str], list[str]]:
-    """(labelled, validation, rest) of a label budget; patients come in one seeded order, so that budgets nest.
+    """Draw a label budget; patients come in one seeded order, so that budgets are nested.
 
-    The first VALIDATION_SHARE of the budget, at least one patient, validates; of a budget of one patient or sample, or
-    of none, nobody does. Where they would have no lesion, one of them changes places with the budget's first who has
-    one, if somebody with lesions is then left to learn from. By sample, what is left of a patient cut by the
-    budget is not used at all.
+    The first VALIDATION_SHARE of the budget, at least one patient, is the validation set; a budget of at most one
+    patient or sample has none. If the validation set would have no lesion, its last patient is exchanged for the first
+    of the budget who has one, provided that a training patient with lesions remains. By sample, the remaining samples
+    of a patient cut by the budget are not used at all.
 
     Args:
         patients: {case: patient} with a label.
-        labels: how many `by` names, validation included.
-        with_lesions: patients in whose scans a lesion is labelled.
+        labels: number of patients or samples (`by`), validation included.
+        by: unit of the budget.
+        seed: seed of the order.
+        with_lesions: patients with a labelled lesion in their scans.
+
+    Returns:
+        Names of the labelled, validation and remaining cases.
 
     Raises:
         UserError: fewer patients or samples than `labels`.
@@ -75,21 +80,21 @@ def draw_budget(
     order = _shuffled(patients, seed)
     units = [(name, [case]) for name, cases in order for case in cases] if by == "sample" else order
     if labels > len(units):
-        raise UserError(f"There are labels of {len(units)} {by}s, not of {labels}; ask for fewer.", "labels")
+        raise UserError(f"Only {len(units)} {by}s have labels, not {labels}; use fewer.", "labels")
     chosen = units[:labels]
     wanted = max(1, round(VALIDATION_SHARE * labels)) if labels > 1 else 0
-    validators = set(_with_a_lesion([name for name, _ in chosen], wanted, set(with_lesions)))
-    if validators >= {name for name, _ in chosen}:
-        # All samples of the budget belong to one patient: somebody has to be learnt from.
-        validators = set()
-    validation = [case for name, cases in chosen if name in validators for case in cases]
-    labelled = [case for name, cases in chosen if name not in validators for case in cases]
+    validation_names = set(_with_a_lesion([name for name, _ in chosen], wanted, set(with_lesions)))
+    if validation_names >= {name for name, _ in chosen}:
+        # All samples of the budget belong to one patient, who is needed for training.
+        validation_names = set()
+    validation = [case for name, cases in chosen if name in validation_names for case in cases]
+    labelled = [case for name, cases in chosen if name not in validation_names for case in cases]
     used = {name for name, _ in chosen}
     return labelled, validation, [case for name, cases in order if name not in used for case in cases]
 
 
 def _with_a_lesion(names: list[str], wanted: int, with_lesions: set[str]) -> list[str]:
-    """The first `wanted` names, the last of them exchanged where they would have no lesion to validate on."""
+    """Return the first `wanted` names, the last one exchanged if the validation set would have no lesion."""
     first = names[:wanted]
     others = [name for name in dict.fromkeys(names[wanted:]) if name in with_lesions and name not in first]
     if not first or with_lesions & set(first) or len(others) < 2:
@@ -98,12 +103,12 @@ def _with_a_lesion(names: list[str], wanted: int, with_lesions: set[str]) -> lis
 
 
 def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) -> PaperSubsets:
-    """Subsets 1# and 2# of the paper, and in each TRAINING_SHARE of the patients to train.
+    """Draw subsets 1# and 2# of the paper, with TRAINING_SHARE of the patients of each for training.
 
     Args:
         patients: {case: patient}; an augmented copy has its source's patient.
-        labelled_share: share of the patients in subset 2#, 0 to 1 (the paper does not say).
-        seed: of the draw.
+        labelled_share: share of the patients in subset 2#, 0 to 1 (not stated in the paper).
+        seed: seed of the draw.
     """
     order = _shuffled(patients, seed)
     cut = round(labelled_share * len(order))

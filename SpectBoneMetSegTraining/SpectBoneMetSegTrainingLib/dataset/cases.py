@@ -1,15 +1,15 @@
-"""Data sets on disk: nnU-Net's raw layout, with per-view, per-lesion truth beside it.
+"""Data sets on disk: nnU-Net's raw layout, with the ground truth of every view and lesion in `instances`.
 
     DIR/dataset.json  imagesTr  labelsTr  imagesTs  labelsTs  imagesUnlabelled  splits.json  splits_final.json
     DIR/instances/<case>.json, <case>_anterior.nii.gz, <case>_posterior.nii.gz
-    DIR/exact  DIR/background  DIR/regions                     (of simulated scans, background where asked for)
+    DIR/exact  DIR/background  DIR/regions                     (simulated scans; background on request)
 
 Images are crops (rows, columns) of counts in the scan's own pixels, of the thorax or of the whole body with it, as
-one-slice NIfTI volumes with their place in the patient: channel 0000 anterior, 0001 posterior mirrored into the
-anterior frame, zeros for a view that was not acquired. Labels: 0 background, 1 lesion, 2 ignore; they are what the
-readers agreed on. Instances hold lesion IDs in the whole anterior frame, overlapping lesions in layers (layers, rows,
-columns). `exact` holds the true projections of simulated lesions in the same form; it is read only where asked for.
-`background` holds the noise-free counts of a simulated scan without its metastases.
+one-slice NIfTI volumes with their position in the patient: channel 0000 anterior, 0001 posterior mirrored into the
+anterior frame, zeros for a view that was not acquired. Labels: 0 background, 1 lesion, 2 ignore; they are the readers'
+consensus. Instances hold lesion IDs in the whole anterior frame, overlapping lesions in layers (layers, rows, columns).
+`exact` holds the true projections of simulated lesions in the same form; it is read only on request. `background` holds
+the noise-free counts of a simulated scan without its metastases.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ FOLDERS = {
     "unlabelled": ("imagesUnlabelled", None),
 }
 
-#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, which would teach
-#: that such bone is healthy. Since version 4 diffuse disease is outlined and taught.
+#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, so that a model
+#: trained on them would take such bone for healthy. Since version 4 diffuse disease is outlined and trained on.
 NOT_TRAINED_ON = "superscan"
 
-#: Stands for the patient in cases that a generator made.
+#: Name of the patient in cases sampled from a generator.
 GENERATED = "generated"
 Truth = Literal["agreed", "exact"]
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One lesion as the truth tells it.
+    """One lesion of the ground truth.
 
     Attributes:
         id: value in the instance layers.
-        masks: {view: (rows, columns) bool} whole anterior frame.
+        masks: {view: (rows, columns) bool} in the whole anterior frame.
         labelled: {view: True for a label, False for "ignore"}.
-        about: whatever else is known (bone, contrast, ...).
+        about: further properties (bone, contrast, ...).
     """
 
     id: int
@@ -70,17 +70,17 @@ class Instance:
 
 @dataclass(frozen=True)
 class LabelledCrop:
-    """What training reads of one case: a region on the reference grid, anterior frame, of the existing views.
+    """One case as used in training: a region of the acquired views on the reference grid, in the anterior frame.
 
     Attributes:
-        case: its name.
-        counts: {view: (rows, columns) float32}, as the reading pipeline gives them to the network.
+        case: name of the case.
+        counts: {view: (rows, columns) float32}, as the reading pipeline passes them to the network.
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}; empty for unlabelled cases.
         instances: {view: (layers, rows, columns) uint16}.
-        lesions: what the truth's JSON says of them.
-        flags: why the case is scored apart ("superscan", "cold lesions"); empty for most.
-        regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty where they are not known.
-        regions_named: the only regions that were looked for; None for all.
+        lesions: records of the lesions in the ground truth's JSON.
+        flags: reasons to evaluate the case separately ("superscan", "cold lesions"); empty for most.
+        regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty if unknown.
+        regions_named: the only regions that were labelled; None for all.
     """
 
     case: str
@@ -106,52 +106,55 @@ def write_case(
     background: Mapping[ViewName, NDArray[np.float32]] | None = None,
     region: Region = "thorax",
 ) -> None:
-    """Write one case; its JSON comes last, so that a case with JSON is whole.
+    """Write one case; its JSON is written last, so that a case with JSON is complete.
 
     Args:
         folder: the data set.
         split: "train", "test" or "unlabelled".
         scan: the scan.
-        mirrored: its posterior view, if there is one, on the anterior frame.
+        mirrored: its posterior view in the anterior frame; None without one.
         crop: the thorax box in pixels of the reference grid, `regrid(scan.frame)`.
-        instances: the lesions; None keeps the truth of this case out of the data set, as for unlabelled ones.
-        about: case-level facts for the JSON ("patient", "flags", ...).
+        instances: the lesions; None leaves the ground truth out of the data set, as for unlabelled cases.
+        about: further entries of the case's JSON ("patient", "flags", ...).
         exact: the lesions' exact projections.
-        background: {view: (rows, columns)} of the whole anterior frame.
-        region: what is stored, the thorax box alone or the whole body with it.
+        background: {view: (rows, columns) float32 counts} in the whole anterior frame.
+        region: region stored: the thorax box only, or the whole body including it.
+
+    Raises:
+        OSError: a file cannot be written.
     """
     images, labels = FOLDERS[split]
     frame = scan.frame
     views = {"anterior": scan.anterior, "posterior": mirrored}
     stored = crop if region == "thorax" else whole_field(regrid(frame).shape)
-    place = place_crop(frame, (stored.rows, stored.columns))
-    origin = _box_origin(frame, place)
+    placement = place_crop(frame, (stored.rows, stored.columns))
+    origin = _box_origin(frame, placement)
     for channel, view in enumerate(views.values()):
         counts = np.zeros(frame.shape, np.uint16) if view is None else np.rint(view.counts).astype(np.uint16)
-        write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", cut(counts, *place.own), frame, origin)
+        write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", cut(counts, *placement.own), frame, origin)
     record = {
         "case": scan.case,
         "split": split,
         "views": list(scan.views),
-        **placement_record(place, crop, region),
+        **placement_record(placement, crop, region),
         **about,
     }
     if labels is not None and instances is not None:
         union = merge_labels([label_map(instances, view, frame.shape) for view in scan.views])
-        write_image(folder / labels / f"{scan.case}.nii.gz", cut(union, *place.own), frame, origin)
+        write_image(folder / labels / f"{scan.case}.nii.gz", cut(union, *placement.own), frame, origin)
         _write_layers(folder / "instances", scan, instances)
         record["lesions"] = _lesion_records(instances)
         if exact is not None:
             _write_layers(folder / "exact", scan, exact)
             write_json(folder / "exact" / f"{scan.case}.json", {"case": scan.case, "lesions": _lesion_records(exact)})
     for name, whole in (background or {}).items():
-        box = cut(whole.astype(np.float32), *place.own)
+        box = cut(whole.astype(np.float32), *placement.own)
         write_image(folder / "background" / f"{scan.case}_{name}.nii.gz", box, frame, origin)
     write_json(folder / "instances" / f"{scan.case}.json", record)
 
 
 def label_map(instances: Sequence[Instance], view: ViewName, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """(rows, columns) uint8 of one view: LESION where a labelled lesion lies, IGNORE where only unlabelled ones do."""
+    """Draw the labels of one view, (rows, columns) uint8: LESION in labelled lesions, IGNORE in others."""
     result = np.full(shape, BACKGROUND, np.uint8)
     for wanted, value in ((False, IGNORE), (True, LESION)):
         for item in instances:
@@ -161,21 +164,29 @@ def label_map(instances: Sequence[Instance], view: ViewName, shape: tuple[int, i
 
 
 def merge_labels(maps: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Union of views: LESION beats IGNORE beats BACKGROUND."""
+    """Merge the labels of several views: LESION takes precedence over IGNORE, IGNORE over BACKGROUND."""
     stack = np.stack(list(maps))
     return np.where((stack == LESION).any(0), LESION, stack.max(0)).astype(np.uint8)
 
 
 def finish_dataset(folder: Path, name: str, seed: int, description: str, about: dict[str, Any] | None = None) -> None:
-    """Write dataset.json (nnU-Net) and, once, the splits: folds by patient from the seed.
+    """Write dataset.json (nnU-Net) and, if there are none yet, the splits: folds by patient, drawn from the seed.
+
+    Cases with the flag NOT_TRAINED_ON are held out like others but belong to no training set; GENERATED cases are never
+    held out.
 
     Args:
+        folder: the data set.
+        name: its name.
+        seed: seed of the folds.
+        description: one sentence.
         about: further entries of dataset.json.
 
-    Cases with the flag NOT_TRAINED_ON are held out like others but stand on no training side; GENERATED cases are
-    never held out.
+    Raises:
+        UserError: the JSON of a case is damaged.
+        OSError: a file cannot be written.
     """
-    # nnU-Net would take a half-written image for a case.
+    # nnU-Net would read a partly written image as a case.
     clear_leftovers(folder)
     records = records_of(folder)
     train = [record for record in records if record["split"] == "train"]
@@ -198,7 +209,7 @@ def finish_dataset(folder: Path, name: str, seed: int, description: str, about: 
 
 
 def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
-    """Folds of the training cases that are there, as `finish_dataset` writes them the first time."""
+    """Draw folds of the training cases, as `finish_dataset` writes them the first time."""
     train = [record for record in records_of(folder) if record["split"] == "train"]
     patients = {record["case"]: record.get("patient", record["case"]) for record in train}
     left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
@@ -210,7 +221,7 @@ def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
 
 
 def patients_with_lesions(data: Data, records: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Who of these cases' patients has a labelled lesion inside the box that is learnt from."""
+    """Return those of these cases' patients who have a labelled lesion inside the stored crop."""
     files = opened(data)
     found: set[str] = set()
     for record in records:
@@ -231,67 +242,69 @@ def load_case(
     """Read one case of a data set onto the reference grid.
 
     Args:
-        regions: read what is known of the skeleton's regions too.
-        region: the thorax box, or the whole body where the data set holds it.
-        truth: "agreed" is what the readers agreed on, "exact" the true projections of simulated lesions.
+        data: the data set.
+        case: name of the case.
+        truth: "agreed" for the readers' consensus, "exact" for the true projections of simulated lesions.
+        region: the thorax box, or the whole body if the data set holds it.
+        regions: read the labels of the skeleton's regions too, if there are any.
 
     Raises:
-        UserError: a file is missing or unreadable, or holds the thorax alone.
+        UserError: a file is missing or unreadable, or holds the thorax only.
     """
     files = opened(data)
     record = files.json("instances", f"{case}.json")
-    place, names = placement_of(files, case, region), _views_of(record)
+    placement, names = placement_of(files, case, region), _views_of(record)
     images = FOLDERS[record["split"]][0]
     counts = {
-        name: place.counts(files.image(images, f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0]) for name in names
+        name: placement.counts(files.image(images, f"{case}_{VIEW_NAMES.index(name):04d}.nii.gz")[0]) for name in names
     }
     flags = tuple(record.get("flags", ()))
     known = _regions_of(files, case, names) if regions else {}
-    shown = {name: place.nearest(cut(whole, *place.own)) for name, whole in known.items()}
+    classes = {name: placement.nearest(cut(whole, *placement.own)) for name, whole in known.items()}
     named = tuple(record["regions_named"]) if record.get("regions_named") else None
     if "lesions" not in record:
-        return LabelledCrop(case, counts, {}, {}, [], flags, shown, named)
-    where = "instances" if truth == "agreed" else "exact"
-    lesions = files.json(where, f"{case}.json")["lesions"]
+        return LabelledCrop(case, counts, {}, {}, [], flags, classes, named)
+    truth_folder = "instances" if truth == "agreed" else "exact"
+    lesions = files.json(truth_folder, f"{case}.json")["lesions"]
     identifiers = [int(lesion["id"]) for lesion in lesions]
-    layers = {name: place.layers(files.image(where, f"{case}_{name}.nii.gz"), identifiers) for name in names}
+    layers = {name: placement.layers(files.image(truth_folder, f"{case}_{name}.nii.gz"), identifiers) for name in names}
     maps = {name: _labels_from_layers(layers[name], lesions, name) for name in names}
-    return LabelledCrop(case, counts, maps, layers, lesions, flags, shown, named)
+    return LabelledCrop(case, counts, maps, layers, lesions, flags, classes, named)
 
 
 def _regions_of(files: DataSet, case: str, views: Sequence[ViewName]) -> dict[ViewName, NDArray[np.uint8]]:
-    """{view: (rows, columns) region classes in the anterior frame} of a case that has region truth."""
+    """{view: (rows, columns) region classes in the anterior frame} of a case whose regions are labelled."""
     found = {}
     for name in views:
-        place = ("regions", case, f"regions_{name}.nrrd")
-        if files.folder.joinpath(*place).exists():
-            own = class_map(files.image(*place)[0])
+        parts = ("regions", case, f"regions_{name}.nrrd")
+        if files.folder.joinpath(*parts).exists():
+            own = class_map(files.image(*parts)[0])
             found[name] = own[:, ::-1] if name == "posterior" else own
     return found
 
 
 def load_background(data: Data, case: str, region: Region = "thorax") -> dict[ViewName, NDArray[np.float32]]:
-    """{view: (rows, columns)} noise-free counts of a simulated case without its metastases, on the reference grid.
+    """Read {view: (rows, columns)} noise-free counts of a simulated case without metastases, on the reference grid.
 
     Raises:
-        UserError: a file is missing or unreadable; data sets hold them only where they were asked for.
+        UserError: a file is missing or unreadable; data sets hold them only if they were requested.
     """
     files = opened(data)
-    place, names = placement_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
-    return {name: place.counts(files.image("background", f"{case}_{name}.nii.gz")[0]) for name in names}
+    placement, names = placement_of(files, case, region), _views_of(files.json("instances", f"{case}.json"))
+    return {name: placement.counts(files.image("background", f"{case}_{name}.nii.gz")[0]) for name in names}
 
 
 def load_placement(data: Data, case: str) -> CropPlacement:
-    """Where the thorax box of a case lies.
+    """Read the placement of a case's thorax box.
 
     Raises:
-        UserError: its JSON is missing or damaged.
+        UserError: the case's JSON is missing or damaged.
     """
     return placement_of(opened(data), case)
 
 
 def cases_of(data: Data, split: str) -> list[str]:
-    """Names of the cases in a split, sorted.
+    """List the names of the cases in a split, sorted by file name.
 
     Raises:
         UserError: the folder is not a data set.
@@ -306,18 +319,22 @@ def cases_of(data: Data, split: str) -> list[str]:
 
 
 def records_of(data: Data) -> list[dict[str, Any]]:
-    """What `instances/*.json` say, by file name; UserError where one is damaged."""
+    """Read `instances/*.json`, sorted by file name.
+
+    Raises:
+        UserError: a file is damaged or describes no case.
+    """
     files = opened(data)
     for name, record in files.records().items():
         if not isinstance(record, dict) or not {"case", "split"} <= record.keys():
             raise UserError(
-                f"{files.folder / 'instances' / name} tells of no case; make the data set again or restore the file."
+                f"{files.folder / 'instances' / name} describes no case; make the data set again or restore the file."
             )
     return list(files.records().values())
 
 
 def _layers(instances: Sequence[Instance], view: ViewName, shape: tuple[int, int]) -> NDArray[np.uint16]:
-    """Pack masks into as few ID layers as a greedy rule needs: (layers, rows, columns)."""
+    """Pack the masks of one view greedily into few ID layers: (layers, rows, columns)."""
     packed = [np.zeros(shape, np.uint16)]
     for item in instances:
         if view not in item.masks:
@@ -351,7 +368,7 @@ def _lesion_records(instances: Sequence[Instance]) -> list[dict[str, Any]]:
 
 
 def stored_region(data: Data, cases: Iterable[str]) -> Region:
-    """What the images of labelled cases show: the whole body if all do, else the thorax, which all show.
+    """Return the region shown by the images of all these cases: the whole body if all show it, else the thorax.
 
     Raises:
         UserError: a file is missing or unreadable.
@@ -364,12 +381,12 @@ def _views_of(record: dict[str, Any]) -> list[ViewName]:
     return [name for name in VIEW_NAMES if name in record["views"]]
 
 
-def _box_origin(frame: PlanarView, place: CropPlacement) -> tuple[float, float, float]:
-    (first, _), (left, _) = place.own
+def _box_origin(frame: PlanarView, placement: CropPlacement) -> tuple[float, float, float]:
+    (first, _), (left, _) = placement.own
     corner = frame.ijk_to_ras @ np.array([left, first, 0.0, 1.0])
     return (float(corner[0]), float(corner[1]), float(corner[2]))
 
 
 def shows_lesion(crop: LabelledCrop) -> bool:
-    """Whether any view has a pixel labelled as lesion."""
+    """Return whether any view has a pixel labelled as lesion."""
     return any((label == LESION).any() for label in crop.labels.values())

@@ -1,4 +1,4 @@
-"""Where the stored crop of a case and its thorax lie, as the case's JSON says."""
+"""Positions of the stored crop of a case and of its thorax box, as recorded in the case's JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .reference_grid import CropPlacement
 __all__ = ["placement_of", "placement_record"]
 
 
-def placement_record(place: CropPlacement, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
-    """Where the stored crop and the thorax lie, for the JSON; `placement_of` reads it back."""
-    (rows, columns), (own_rows, own_columns) = place.reference, place.own
+def placement_record(placement: CropPlacement, crop: ThoraxCrop, region: Region) -> dict[str, Any]:
+    """Return the JSON record of the stored crop and the thorax box; `placement_of` reads it back."""
+    (rows, columns), (own_rows, own_columns) = placement.reference, placement.own
     return {
-        "frame": {"shape": list(place.shape), "spacing_mm": list(place.spacing)},
+        "frame": {"shape": list(placement.shape), "spacing_mm": list(placement.spacing)},
         "crop": {"rows": list(own_rows), "columns": list(own_columns), "confidence": crop.confidence},
         "reference_crop": {"rows": list(rows), "columns": list(columns)},
         "region": region,
@@ -27,11 +27,15 @@ def placement_record(place: CropPlacement, crop: ThoraxCrop, region: Region) -> 
 
 
 def placement_of(files: DataSet, case: str, region: Region = "thorax") -> CropPlacement:
-    """Place of a region in the stored crop; records of older programs hold the thorax alone."""
+    """Read the placement of a region in the stored crop; records of older versions hold the thorax only.
+
+    Raises:
+        UserError: the record is missing or damaged, or holds the thorax only where the whole body is requested.
+    """
     record, path = files.json("instances", f"{case}.json"), files.folder / "instances" / f"{case}.json"
     stored = record.get("region", "thorax")
     if region == "whole-body" and stored != "whole-body":
-        raise UserError(f"{path} holds the thorax alone; make the data set again with the region whole-body.", "region")
+        raise UserError(f"{path} holds the thorax only; make the data set again with the region whole-body.", "region")
     try:
         shape, spacing = record["frame"]["shape"], record["frame"]["spacing_mm"]
         own, reference = (
@@ -43,4 +47,4 @@ def placement_of(files: DataSet, case: str, region: Region = "thorax") -> CropPl
             reference = (box["rows"][0], box["rows"][1]), (box["columns"][0], box["columns"][1])
         return CropPlacement((shape[0], shape[1]), (spacing[0], spacing[1]), own, reference)
     except (KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{path} does not say where its crop lies; make the data set again.") from error
+        raise UserError(f"{path} does not record the position of its crop; make the data set again.") from error

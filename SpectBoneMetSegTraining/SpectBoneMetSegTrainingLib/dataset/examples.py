@@ -1,4 +1,4 @@
-"""A case as data sets are augmented with it: counts and lesions of a thorax box on the reference grid."""
+"""Cases in the form used for augmentation: counts and lesions of a thorax box on the reference grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Example:
 
     Attributes:
         counts: {view: (rows, columns) float32}.
-        lesions: their masks have the same shape.
+        lesions: lesions, with masks of the same shape.
     """
 
     counts: dict[ViewName, NDArray[np.float32]]
@@ -30,7 +30,7 @@ class Example:
 
 
 def example_of(crop: LabelledCrop) -> Example:
-    """A case of a data set."""
+    """Convert a case of a data set."""
     lesions = []
     for record in crop.lesions:
         masks = {view: (layers == record["id"]).any(0) for view, layers in crop.instances.items()}
@@ -43,10 +43,10 @@ def example_of(crop: LabelledCrop) -> Example:
 
 
 def aggregated(example: Example) -> Example:
-    """Both views added up pixel by pixel (Lin et al. 2022, Eq. 4), as the one view "anterior".
+    """Add both views pixel by pixel (Lin et al. 2022, Eq. 4), as a single view "anterior".
 
-    A lesion covers what either view's label covers. What a view without a label shows beyond that stays "ignore", as
-    another lesion.
+    A lesion covers the union of its labels in both views. Pixels that only an unlabelled ("ignore") view of it covers
+    stay "ignore", as another lesion.
     """
     total: NDArray[np.float32] = np.sum(list(example.counts.values()), axis=0)
     lesions: list[Instance] = []
@@ -67,18 +67,18 @@ def aggregated(example: Example) -> Example:
 
 
 def write_example(folder: Path, split: str, case: str, example: Example, about: dict[str, Any]) -> None:
-    """Add a case to a data set; the box is its whole field. In the split "unlabelled" its lesions stay out.
+    """Write a case into a data set; its crop is the whole field. In the split "unlabelled" its lesions are left out.
 
     Args:
-        about: case-level facts for the JSON ("patient", ...).
+        about: further entries of the case's JSON ("patient", ...).
 
     Raises:
         OSError: a file cannot be written.
     """
     spacing = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
     views = {name: PlanarView(counts, spacing, "anterior") for name, counts in example.counts.items()}
-    behind = views.get("posterior")
-    scan = WholeBodyScan(case, views.get("anterior"), None if behind is None else mirror(behind))
+    posterior = views.get("posterior")
+    scan = WholeBodyScan(case, views.get("anterior"), None if posterior is None else mirror(posterior))
     rows, columns = scan.frame.shape
     lesions = None if split == "unlabelled" else example.lesions
-    write_case(folder, split, scan, behind, ThoraxCrop((0, rows), (0, columns), 1.0), lesions, about)
+    write_case(folder, split, scan, posterior, ThoraxCrop((0, rows), (0, columns), 1.0), lesions, about)

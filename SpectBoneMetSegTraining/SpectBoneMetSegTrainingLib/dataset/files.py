@@ -1,4 +1,4 @@
-"""The files of a data set: NIfTI with their place in the patient, and JSON; written whole or not at all."""
+"""Files of a data set: NIfTI with their position in the patient, and JSON; written atomically."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.loading.images import open_image
 from SpectBoneMetSegLib.scan.planar import PlanarView
 
-#: A projection has no thickness; with slices so far apart nnU-Net plans a 2D network as it stands.
+#: Spacing in mm between slices. A projection has no thickness; with this spacing nnU-Net plans a 2D network.
 SLICE_SPACING_MM = 999.0
 
 __all__ = ["claim_folder", "clear_leftovers", "read_image", "read_json", "write_image", "write_json"]
 
 
 def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple[float, float, float] | None) -> None:
-    """Write (rows, columns) or (layers, rows, columns) as NIfTI with the view's directions, RAS `origin` of (0, 0).
+    """Write an array as NIfTI with the directions and spacing of a view.
+
+    Args:
+        path: the file.
+        array: (rows, columns) or (layers, rows, columns).
+        view: gives directions and spacing.
+        origin: position of pixel (0, 0), RAS in mm.
 
     Raises:
         OSError: the file cannot be written.
@@ -39,10 +45,10 @@ def write_image(path: Path, array: NDArray[Any], view: PlanarView, origin: tuple
 
 
 def read_image(path: Path) -> NDArray[Any]:
-    """(slices, rows, columns) of an image file.
+    """Read an image file as (slices, rows, columns).
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -53,7 +59,7 @@ def read_image(path: Path) -> NDArray[Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all.
+    """Write a JSON file atomically.
 
     Raises:
         OSError: the file cannot be written.
@@ -66,7 +72,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -75,24 +81,26 @@ def read_json(path: Path) -> Any:
 
 
 def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) -> None:
-    """Write into a new or empty folder what it is to hold, or check that this is what it holds.
+    """Record the options of an output folder, or check that an existing folder was made with the same options.
 
     Args:
-        record: name of the JSON file with `asked`.
-        kind: what the folder is called, "simulated data set" say.
+        folder: new, empty, or made earlier.
+        record: name of the JSON file that holds `asked`.
+        asked: the options.
+        kind: kind of the folder for messages, such as "simulated data set".
 
     Raises:
-        UserError: it holds something else, or cannot be written.
+        UserError: the folder holds something else, or cannot be written.
     """
-    about = folder / record
-    if about.exists():
-        if read_json(about) != asked:
+    record_file = folder / record
+    if record_file.exists():
+        if read_json(record_file) != asked:
             raise UserError(f"{folder} holds a {kind} made with other options; choose another output folder.", "output")
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not a {kind}; choose another output folder.", "output")
     try:
-        write_json(about, asked)
+        write_json(record_file, asked)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
@@ -100,6 +108,6 @@ def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) ->
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Delete what a run that was killed while writing left half-written in the folders of a data set."""
+    """Delete partly written files that a killed run has left in the folders of a data set."""
     for leftover in folder.glob("*/.[0-9]*-*"):
         leftover.unlink()

@@ -1,8 +1,8 @@
-"""Do readers agree? The area difference of Lin et al. 2022, Eq. 2, and what follows from it (Sec. 2.2).
+"""Inter-reader agreement: the area difference of Lin et al. 2022, Eq. 2, and the consensus rule (Sec. 2.2).
 
-Three readers draw closed curves on an image. Where every pair differs by at most 5 %, one of the three is taken at
-random; otherwise the image is annotated again. The paper does not say what happens when that does not help: after
-`ROUNDS` rounds we take the pixel majority (ours).
+Three readers draw closed curves on an image. If every pair differs by at most 5 %, one of the three is chosen at
+random; otherwise the image is annotated again. The paper does not state what happens if that does not help: after
+`ROUNDS` rounds the pixel majority is used (ours).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
-#: The paper's limit.
+#: Largest area difference of readers who agree (the paper's 5 %).
 LARGEST_DIFFERENCE = 0.05
-#: Ours: how often an image is annotated before the majority decides.
+#: Number of annotation rounds before the majority decides (ours).
 ROUNDS = 2
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """The agreed ground truth of one image.
+    """The readers' consensus on one image.
 
     Attributes:
         mask: (rows, columns) bool.
-        reader: index of the reader whose outline was taken; None where the majority decided.
-        differences: per round the area difference of every pair of readers.
+        reader: index of the reader whose outline was chosen; None if the majority decided.
+        differences: area difference of every pair of readers, per round.
     """
 
     mask: Mask
@@ -39,34 +39,34 @@ class Consensus:
 
     @property
     def rounds(self) -> int:
-        """How often the image was annotated."""
+        """Number of annotation rounds."""
         return len(self.differences)
 
     @property
     def decided_by(self) -> str:
-        """ "agreement" or "majority"."""
+        """How the consensus was reached: "agreement" or "majority"."""
         return "majority" if self.reader is None else "agreement"
 
 
 def area_difference(one: Mask, two: Mask) -> float:
-    """Eq. 2: `1 - |A1 and A2| / |A1 or A2|`; 0 for two empty outlines."""
+    """Compute Eq. 2, `1 - |A1 and A2| / |A1 or A2|`; 0 for two empty outlines."""
     union = int((one | two).sum())
     return 1.0 - int((one & two).sum()) / union if union else 0.0
 
 
 def dice(one: Mask, two: Mask) -> float:
-    """Dice similarity coefficient; 1 for two empty outlines."""
+    """Compute the Dice similarity coefficient; 1 for two empty outlines."""
     total = int(one.sum()) + int(two.sum())
     return 2 * int((one & two).sum()) / total if total else 1.0
 
 
 def differences(masks: Sequence[Mask]) -> tuple[float, ...]:
-    """Area difference of every pair, in the order of itertools.combinations."""
+    """Compute the area difference of every pair, in the order of itertools.combinations."""
     return tuple(area_difference(one, two) for one, two in combinations(masks, 2))
 
 
 def majority(masks: Sequence[Mask]) -> Mask:
-    """Pixels that more than half of the readers marked."""
+    """Return the pixels marked by more than half of the readers."""
     return np.stack(list(masks)).sum(0) * 2 > len(masks)
 
 
@@ -76,9 +76,9 @@ def agree(
     """Annotate until the readers agree, at most ROUNDS times.
 
     Args:
-        annotate: gives the readers' masks of a round (0, 1, ...).
-        rng: picks the reader whose outline is taken.
-        limit: largest area difference of a pair that still counts as agreement.
+        annotate: returns the readers' masks of a round (0, 1, ...).
+        rng: chooses the reader whose outline is used.
+        limit: largest area difference of a pair that counts as agreement.
     """
     masks: Sequence[Mask] = ()
     found: list[tuple[float, ...]] = []
@@ -92,12 +92,12 @@ def agree(
 
 
 def compare_readers(masks: Sequence[Mask], exact: Mask, consensus: Consensus) -> dict[str, Any]:
-    """What one image tells of its readers, for the record.
+    """Compute the agreement figures of one image, for its record.
 
     Args:
-        masks: the readers' marks of the first round.
-        exact: (rows, columns) the true lesions.
-        consensus: what came of it.
+        masks: the readers' masks of the first round, (rows, columns) bool.
+        exact: the true lesions, (rows, columns) bool.
+        consensus: the readers' consensus.
     """
     return {
         "marked": bool(np.any(masks)),
@@ -110,10 +110,10 @@ def compare_readers(masks: Sequence[Mask], exact: Mask, consensus: Consensus) ->
 
 
 def summarise_agreement(images: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """How well readers agree over a data set, from the records of `compare_readers`.
+    """Summarise the agreement of readers over a data set, from the records of `compare_readers`.
 
-    Images on which nobody marked anything are counted but tell nothing: there all readers agree. Dice figures are means
-    over images: of all pairs, of every image's best pair, and of single readers against the exact truth.
+    Images without any mark are counted but excluded from the other figures. Dice figures are means over images: of all
+    pairs, of every image's best pair, and of single readers against the exact ground truth.
     """
     records = list(images)
     marked = [record for record in records if record["marked"]]
@@ -131,6 +131,6 @@ def summarise_agreement(images: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    """Mean to four digits; None of nothing."""
+    """Return the mean to four digits; None without values."""
     found = [float(value) for value in values]
     return round(sum(found) / len(found), 4) if found else None

@@ -1,7 +1,7 @@
-"""A crop in the scan's own pixels, and the same region on the reference grid that the network reads.
+"""Conversion of crops from the scan's own pixels to the reference grid of the network.
 
-Crops are stored as they were acquired; the reading pipeline works at the paper's pixel size. What is stored covers the
-thorax box of the reference grid, so that regridding it gives the very counts that the pipeline gives the network.
+Crops are stored as acquired; the reading pipeline works at the paper's pixel size. The stored pixels cover the thorax
+box of the reference grid, so that regridding them yields exactly the counts that the pipeline passes to the network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["CropPlacement", "place_crop"]
 
 @dataclass(frozen=True)
 class CropPlacement:
-    """Where a crop lies.
+    """Position of a crop in the scan's own pixels and on the reference grid.
 
     Attributes:
         shape: (rows, columns) of the whole frame.
@@ -37,16 +37,16 @@ class CropPlacement:
     reference: Intervals
 
     def counts(self, crop: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Counts on the reference grid, of the stored crop: every pixel's counts spread over its area."""
+        """Regrid the counts of the stored crop; every pixel's counts are spread over its area."""
         whole = paste(crop, *self.own, self.shape)
         return cut(regrid(PlanarView(whole, self.spacing, "anterior")).counts, *self.reference)
 
     def layers(self, layers: NDArray[np.uint16], identifiers: Iterable[int]) -> NDArray[np.uint16]:
-        """Lesion IDs on the reference grid: a pixel belongs to the lesion that covers more than half of it.
+        """Regrid lesion IDs; a pixel belongs to the lesion that covers more than half of it.
 
         Args:
-            layers: (layers, rows, columns) of the whole frame.
-            identifiers: the IDs to look for.
+            layers: (layers, rows, columns) uint16 of the whole frame.
+            identifiers: the IDs to keep.
         """
         wanted = set(identifiers)
         rows, columns = (self._coverage(axis) for axis in (0, 1))
@@ -57,12 +57,12 @@ class CropPlacement:
                 high, wide = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
                 window = slice(high[0], high[-1] + 1), slice(wide[0], wide[-1] + 1)
                 covered = rows[:, window[0]] @ mask[window] @ columns[:, window[1]].T
-                # The allowance keeps rounding from deciding over a pixel that is covered by exactly half.
+                # The tolerance makes pixels that are covered by exactly half independent of rounding.
                 result[number][covered > 0.5 + 1e-6] = identifier
         return result
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A mask on the reference grid: pixels of which it covers more than half.
+        """Regrid a mask; a pixel belongs to it if more than half of the pixel is covered.
 
         Args:
             mask: (rows, columns) of the stored crop.
@@ -71,26 +71,27 @@ class CropPlacement:
         return rows @ mask @ columns.T > 0.5 + 1e-6
 
     def nearest(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What lies at the centres of the reference pixels, 0 outside.
+        """Regrid by nearest neighbour: values at the centres of the reference pixels, 0 outside.
 
         Args:
             values: (rows, columns) of the stored crop.
         """
-        picked = values
+        nearest = values
         for axis in (0, 1):
             shape, spacing = _reference_grid(self.shape, self.spacing)
             low, high = self.reference[axis]
             centres = (np.arange(low, high) + 0.5 - shape[axis] / 2) * spacing[axis]
             own = np.floor(centres / self.spacing[axis] + self.shape[axis] / 2).astype(int) - self.own[axis][0]
-            there = (own >= 0) & (own < values.shape[axis])
-            picked = np.take(picked, np.where(there, own, 0), axis) * np.expand_dims(there, 1 - axis)
-        return picked
+            inside = (own >= 0) & (own < values.shape[axis])
+            nearest = np.take(nearest, np.where(inside, own, 0), axis) * np.expand_dims(inside, 1 - axis)
+        return nearest
 
     def _coverage(self, axis: int, own: Interval | None = None) -> NDArray[np.float64]:
-        """(box size, `own` size) share of each row or column of the reference box that each own one covers.
+        """Share of each row or column of the reference box that each own row or column covers: (box size, `own` size).
 
         Args:
-            own: which of the scan's own rows or columns, half open; None for all of the frame.
+            axis: 0 for rows, 1 for columns.
+            own: range of the scan's own rows or columns, half open; None for the whole frame.
         """
         shape, spacing = _reference_grid(self.shape, self.spacing)
         first, end = (0, self.shape[axis]) if own is None else own
@@ -103,7 +104,7 @@ class CropPlacement:
 
 
 def place_crop(frame: PlanarView, reference: Intervals) -> CropPlacement:
-    """The place of a crop that covers a box of the reference grid.
+    """Place a crop so that it covers a box of the reference grid.
 
     Args:
         frame: the scan's own anterior frame.
@@ -123,6 +124,6 @@ def place_crop(frame: PlanarView, reference: Intervals) -> CropPlacement:
 def _reference_grid(
     shape: tuple[int, int], spacing: tuple[float, float]
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """(rows, columns) and spacing of the reference grid of a field."""
+    """Return the shape (rows, columns) and spacing in mm of a field's reference grid."""
     grid = regrid(PlanarView(np.zeros(shape, np.float32), spacing, "anterior"))
     return grid.shape, grid.spacing

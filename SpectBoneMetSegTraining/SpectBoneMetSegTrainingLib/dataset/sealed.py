@@ -1,12 +1,12 @@
-"""The sealed test: its scans lie open, its truth lies in an archive, and every opening of that is written down first.
+"""The sealed test set: its scans are open, its ground truth is in an archive, and every opening is logged first.
 
     DIR/imagesTs  DIR/dicom  DIR/dataset.json   open
     DIR/sealed_truth.zip                        labels, lesions, exact masks, readers: everything else of the data set
     DIR/seal.json                               SHA-256 of the archive
-    DIR/openings.jsonl                          one line an opening, each with the SHA-256 of the line before
+    DIR/openings.jsonl                          one line per opening, each with the SHA-256 of the previous line
 
-The log is a chain: a line that was changed or taken out of its middle shows. It keeps honest people honest; the
-archive is not encrypted, and whoever cuts off the end of the log is found out only by the numbers that were printed.
+The log is a hash chain: a line that was changed or removed from its middle is detected. It is no protection against
+intent: the archive is not encrypted, and a truncated log is detected only by the numbers that were printed.
 """
 
 from __future__ import annotations
@@ -31,15 +31,25 @@ from SpectBoneMetSegLib.common.files import sha256_of
 from .files import read_json, write_json
 
 TRUTH_FILE, SEAL_FILE, LOG_FILE = "sealed_truth.zip", "seal.json", "openings.jsonl"
-#: What of a data set stays outside the archive.
+#: Parts of a data set that stay outside the archive.
 OPEN_FOLDERS, OPEN_FILES = ("imagesTs", "dicom"), ("dataset.json",)
-#: Two evaluations that open at the same moment take turns; a lock older than this was left by a killed one.
+#: Two evaluations that open at the same time take turns; a lock older than this (s) was left by a killed process.
 LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One line of the log: the `number`-th opening, when (UTC), why, for which model, with which program version."""
+    """One line of the log.
+
+    Attributes:
+        number: number of the opening, from 1.
+        time: UTC, ISO 8601.
+        reason: reason for the opening.
+        model: name of the evaluated model.
+        model_sha256: SHA-256 of the model.
+        version: program version.
+        previous: SHA-256 of the previous line; of the archive for the first one.
+    """
 
     number: int
     time: str
@@ -51,15 +61,18 @@ class Opening:
 
 
 def is_sealed(folder: Path) -> bool:
-    """Whether the data set's truth is sealed."""
+    """Return whether the data set's ground truth is sealed."""
     return (folder / SEAL_FILE).is_file()
 
 
 def seal(made: Path, folder: Path) -> None:
-    """Move the data set `made` into `folder` (same file system) with its truth packed; seal.json comes last.
+    """Move the data set `made` into `folder` (same file system), its ground truth archived; seal.json is written last.
 
-    The archive is stored, not compressed, in the order of names and without times, so that its bytes depend on the
-    data alone. What an interrupted call left is taken up again.
+    The archive is not compressed, sorted by name and without times, so that its bytes depend on the data only. An
+    interrupted call can be repeated.
+
+    Raises:
+        OSError: a file cannot be moved or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / TRUTH_FILE
@@ -80,20 +93,23 @@ def seal(made: Path, folder: Path) -> None:
 
 @contextmanager
 def open_sealed(folder: Path, reason: str, model: str, model_sha256: str) -> Iterator[tuple[Path, Opening]]:
-    """Log the opening, then give a temporary data set with the truth; it is gone when the block ends.
+    """Log the opening, then yield a temporary data set with the ground truth; it is deleted when the block ends.
 
     Args:
         folder: the sealed data set.
-        reason: why it is opened, in the log for ever.
-        model: what is measured; empty where nothing but the baselines is.
-        model_sha256: what is measured; empty where nothing but the baselines is.
+        reason: reason for the opening, logged permanently.
+        model: name of the evaluated model; empty if only baselines are evaluated.
+        model_sha256: SHA-256 of the model; empty likewise.
+
+    Yields:
+        The folder of the opened data set, and the log entry.
 
     Raises:
         UserError: no reason, the archive or the log has been changed, or the log cannot be written.
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise UserError(f"{folder} is sealed: say why it is opened.")
+        raise UserError(f"{folder} is sealed; give the reason for opening it.")
     opening = _log(folder, reason, model, model_sha256)
     with tempfile.TemporaryDirectory(prefix="opened-") as temporary:
         opened = Path(temporary)
@@ -106,10 +122,10 @@ def open_sealed(folder: Path, reason: str, model: str, model_sha256: str) -> Ite
 
 
 def check_openings(folder: Path) -> list[Opening]:
-    """All openings so far, after checking archive and log.
+    """List all openings so far, after checking archive and log.
 
     Raises:
-        UserError: one of them is missing or not as it was written.
+        UserError: the archive or the log is missing or has been changed.
     """
     digest = read_json(folder / SEAL_FILE)["sha256"]
     archive = folder / TRUTH_FILE
@@ -148,14 +164,14 @@ def _log(folder: Path, reason: str, model: str, model_sha256: str) -> Opening:
                 os.fsync(stream.fileno())
     except OSError as error:
         raise UserError(
-            f"{log} cannot be written ({error.strerror}), and no opening goes unlogged; make the folder writable."
+            f"{log} cannot be written ({error.strerror}), and every opening must be logged; make the folder writable."
         ) from error
     return opening
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; waits for another holder, but not for one that was killed."""
+    """Hold the lock file; wait for another holder, but not for one that was killed."""
     while True:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL))
@@ -172,7 +188,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """A hard link where the file systems allow it: hundreds of images need not be copied to be read once."""
+    """Make a hard link if the file systems allow it, to save copying hundreds of images that are read once."""
     try:
         os.link(source, target)
     except OSError:

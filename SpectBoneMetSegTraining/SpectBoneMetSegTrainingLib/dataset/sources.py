@@ -1,7 +1,8 @@
-"""Whose data a set holds and under which licence, carried from data sets into the cards of models taught on them."""
+"""Sources and licences of the data in a set, passed on to the cards of models trained on it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,14 +10,14 @@ from .opened import Data, opened
 
 __all__ = ["SOURCES", "combined_sources", "inherited_sources", "licence_with", "sources_of"]
 
-#: Entry of dataset.json and of a card's training.
+#: Key in dataset.json and in the training entry of a model card.
 SOURCES = "sources"
 
 Source = Mapping[str, str]
 
 
 def sources_of(data: Data) -> list[dict[str, str]]:
-    """{"name", "licence", "citation", "home"} of every public set a data set was made of; empty for one's own scans.
+    """Return {"name", "licence", "citation", "home"} of every public set in a data set; empty for the user's own scans.
 
     Raises:
         UserError: dataset.json is missing or damaged.
@@ -25,15 +26,16 @@ def sources_of(data: Data) -> list[dict[str, str]]:
 
 
 def inherited_sources(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a dataset.json goes into that of a set made of it."""
+    """Return the entries of a dataset.json that a data set derived from it inherits."""
     return {SOURCES: about[SOURCES]} if about.get(SOURCES) else {}
 
 
 def combined_sources(own: Iterable[Source], parents: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """The entry of a card's training: the sources of its data and of its parent's, each once; nothing without any.
+    """Combine the sources of a model's data and of its parent model, each once, for the card; {} without any.
 
     Args:
-        parents: the training of the card it started from, {} for none.
+        own: sources of the data set.
+        parents: training entry of the parent model's card, {} without one.
     """
     found: list[dict[str, str]] = []
     for source in (*own, *parents.get(SOURCES, [])):
@@ -43,6 +45,8 @@ def combined_sources(own: Iterable[Source], parents: Mapping[str, Any]) -> dict[
 
 
 def licence_with(licence: str, sources: Iterable[Source]) -> str:
-    """A model's licence with a word about the data it was taught on."""
-    under = list(dict.fromkeys(f"{source['name']}: {source['licence']}" for source in sources))
-    return f"{licence.partition('; taught on ')[0]}; taught on {'; '.join(under)}" if under else licence
+    """Append the licences of the training data to a model's licence."""
+    licences = list(dict.fromkeys(f"{source['name']}: {source['licence']}" for source in sources))
+    # Cards of earlier versions say "taught on".
+    own = re.split("; (?:trained|taught) on ", licence, maxsplit=1)[0]
+    return f"{own}; trained on {'; '.join(licences)}" if licences else licence

@@ -1,4 +1,4 @@
-"""The few sums per case that comparisons on the page need, small enough to be kept with the results."""
+"""Compact scores per case: the sums that comparisons on the page need, small enough to store with the results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from ..evaluation.scores import BINS, NAMES, CaseScores, from_flat
 
-#: Of `scores.Sums`, the fields that are kept; all others become 0, and figures of them must not be read.
+#: Stored fields of `scores.Sums`; all others are read back as 0, and metrics that need them must not be used.
 KEPT = (
     *("tp", "fp", "fn", "tn", "images", "positives", "negatives", "dsc", "precision", "recall"),
     *("lesions", "found", "alarms", "negative_alarms"),
 )
-#: Figures that KEPT is enough for.
+#: Metrics that can be computed from KEPT.
 FIGURES = (
     *("dsc", "cpa_precision", "recall", "image_dsc", "image_cpa_precision", "image_recall"),
     *("lesion_recall", "lesion_f1_overlap", "false_alarms_per_image"),
@@ -22,7 +22,7 @@ FIGURES = (
 
 
 def to_record(scores: Sequence[CaseScores]) -> dict[str, Any]:
-    """{"fields": KEPT, "cases": {case: [patient, sums]}} as plain JSON; the sums are one text, a number a field."""
+    """Convert scores to {"fields": KEPT, "cases": {case: [patient, sums]}}; sums is text, a number per field."""
     cases = {}
     for score in scores:
         sums = (round(float(getattr(score.sums, name)[0]), 4) for name in KEPT)
@@ -31,19 +31,19 @@ def to_record(scores: Sequence[CaseScores]) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> list[CaseScores]:
-    """The inverse of `to_record`, with 0 for what was not kept.
+    """Convert a record back to scores, with 0 for fields that were not stored.
 
     Raises:
-        ValueError: the record keeps other fields.
+        ValueError: the record has other fields.
     """
     if record["fields"] != list(KEPT):
         raise ValueError("other fields")
     ends = np.cumsum([BINS.get(name, 1) for name in NAMES])
-    place = {name: int(end) - BINS.get(name, 1) for name, end in zip(NAMES, ends, strict=True)}
+    offset = {name: int(end) - BINS.get(name, 1) for name, end in zip(NAMES, ends, strict=True)}
     result = []
     for case, (patient, sums) in record["cases"].items():
         flat = np.zeros(int(ends[-1]))
         for name, value in zip(KEPT, sums.split(), strict=True):
-            flat[place[name]] = float(value)
+            flat[offset[name]] = float(value)
         result.append(CaseScores(patient, case, from_flat(flat)))
     return result

@@ -1,4 +1,4 @@
-"""The data sets that trainings ask for, made once from a benchmark."""
+"""Data sets of the trainings, each made once from a benchmark."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..paper_sets.separate_views import write_separate_views
 from .plan import NnunetTraining, Training
 from .scales import Scale
 
-#: Copies and folds of D1 and D2 are the same for every seed of a training, so that seeds differ in nothing else.
+#: Seed of the copies and folds of D1 and D2, the same for all trainings, so that their seeds change nothing else.
 SET_SEED = 0
 
 
 def check_benchmark(data: Path) -> dict[str, object]:
-    """Name, simulator version and digests of a complete benchmark.
+    """Return name, simulator version and SHA-256 of the parts of a complete benchmark.
 
     Raises:
-        UserError: it is none, or its development test is sealed.
+        UserError: the folder is not a complete benchmark, or its development test is sealed.
     """
     if not (data / "benchmark.json").is_file() or not (data / "train" / "d1.json").is_file():
         raise UserError(
@@ -38,17 +38,23 @@ def check_benchmark(data: Path) -> dict[str, object]:
 
 
 def d1_patients(data: Path) -> int:
-    """Number of patients of a benchmark's D1."""
+    """Count the patients of a benchmark's D1."""
     return len(read_labelled_cases(data / "train" / "d1.json"))
 
 
 def data_set(benchmark: Path, folder: Path, training: Training | NnunetTraining, scale: Scale) -> Path:
-    """The data set of a training, made if it is not there yet.
+    """Return the data set of a training; make it if it does not exist yet.
 
     D1 and D2 serve every budget; a set with generated samples is made for one budget and seed.
 
     Args:
-        folder: where all sets lie.
+        benchmark: the benchmark.
+        folder: folder of all data sets.
+        training: the training.
+        scale: sizes of the experiments.
+
+    Raises:
+        UserError: the data set cannot be made.
     """
     if isinstance(training, NnunetTraining):
         return _recipe(benchmark, folder / "D1", "D1", None, SET_SEED, scale)

@@ -1,4 +1,4 @@
-"""Which development cases the pictures of Fig. 10 show, and what they show of them: chosen by the truth alone."""
+"""Cases and pictures of Fig. 10, from the development test; the cases are chosen by the ground truth only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from SpectBoneMetSegLib.scan.display import display_window
 from ..dataset.cases import LESION, LabelledCrop, load_case
 from ..evaluation.predictions import union_of
 
-#: Labelled lesions of the union from and up to which a case counts as of a kind, and how many of the kind are shown.
+#: {kind: (smallest, largest number of labelled lesions in the union, number of cases shown)}.
 KINDS = {"one lesion": (1, 1, 1), "a few lesions": (2, 4, 1), "many lesions": (5, 10**6, 1), "no lesion": (0, 0, 1)}
 
 
 def choose_cases(data: Path, cases: list[str]) -> dict[str, str]:
-    """{case: kind} of the first cases of each kind with two views, in the order of their names.
+    """Choose the first cases of each kind with two views, in the order of their names.
 
     Args:
         data: the development test.
-        cases: those that are not scored apart.
+        cases: the cases without flags.
+
+    Returns:
+        {case: kind}.
     """
     wanted = {kind: count for kind, (_, _, count) in KINDS.items()}
     chosen: dict[str, str] = {}
@@ -37,7 +40,7 @@ def choose_cases(data: Path, cases: list[str]) -> dict[str, str]:
 
 
 def pictures_of(data: Path, chosen: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
-    """Counts (255 is the black of an inverted display) and truth (0, 1 lesion, 2 ignore) of the chosen cases, uint8.
+    """Return counts (255 is black) and ground truth (0, 1 lesion, 2 ignore) of the chosen cases, uint8.
 
     Keys are "case|view|counts" and "case|view|truth" of both views and of their union.
     """
@@ -57,7 +60,7 @@ def pictures_of(data: Path, chosen: Mapping[str, str]) -> dict[str, NDArray[np.u
 
 
 def _kind_of(crop: LabelledCrop) -> str:
-    """The kind of a case; empty where lesions are only "ignore"."""
+    """Return the kind of a case; empty if all lesions are "ignore"."""
     count = sum(any(lesion["labelled"].values()) for lesion in crop.lesions)
     if count == 0 and any(label.any() for label in crop.labels.values()):
         return ""

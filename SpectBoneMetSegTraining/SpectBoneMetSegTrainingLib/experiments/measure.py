@@ -1,4 +1,4 @@
-"""What a trained network does on the development test: predictions, figures, marks for the pictures."""
+"""Evaluation of a trained network on the development test: predictions, metrics, masks for the pictures."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ from .compact_scores import to_record
 Probability = NDArray[np.float32]
 Predictions = list[Prediction]
 
-#: A pixel is lesion from this probability on, for every method: none gets a threshold of its own.
+#: Probability from which a pixel is lesion, the same for every method.
 THRESHOLD = 0.5
 DELINEATOR = Delineator(THRESHOLD, THRESHOLD, MINIMUM_AREA_MM2)
-#: Images whose prediction is timed.
+#: Number of images whose prediction is timed.
 TIMED = 20
 
 
 def predictions_of(data: Data, cases: Iterable[str], predict: Predict, network: NetworkConfig) -> Iterator[Prediction]:
-    """Each case with the probability of every view, or of the "union" network as "anterior" with the union's truth.
+    """Predict the probability maps of cases.
 
-    A network of the one input and output "anterior" reads every view for itself.
+    A network with "anterior" as its only input and output is applied to every view separately.
+
+    Yields:
+        Case and {view: probability}; of a "union" network the view "anterior" with the ground truth of the union.
     """
     if (network.inputs, network.outputs) != (("anterior",), ("anterior",)):
         yield from predict_cases(data, cases, predict, network)
@@ -44,18 +47,18 @@ def predictions_of(data: Data, cases: Iterable[str], predict: Predict, network: 
 
 
 def _alone(crop: LabelledCrop, view: ViewName) -> LabelledCrop:
-    """The case with the counts of one view, as if it were the anterior one."""
+    """Return the case with the counts of one view as its anterior view."""
     return replace(crop, counts={"anterior": crop.counts[view]})
 
 
 def figures_of(
     predictions: Predictions, patients: Mapping[str, str], per_view: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """({"views" and "union": full report}, the same of small scores per case); a union network has no "views"."""
+    """Compute the full reports and the compact scores of "views" and "union"; a union network has no "views"."""
     union = [as_union(one) for one in predictions] if per_view else predictions
-    judged = {"views": predictions, "union": union} if per_view else {"union": union}
+    sets = {"views": predictions, "union": union} if per_view else {"union": union}
     reports, scores = {}, {}
-    for name, chosen in judged.items():
+    for name, chosen in sets.items():
         cases: Sequence[CaseScores] = score_cases(chosen, DELINEATOR, patients)
         report = full_report(cases)
         reports[name] = {key: _rounded(value) for key, value in report.items()}
@@ -70,19 +73,19 @@ def _rounded(value: float | int) -> float | int | None:
 
 
 def masks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> dict[str, NDArray[np.uint8]]:
-    """{"case|anterior": packed bits of the marks} of the cases for the pictures, "case|union" always."""
-    marks: dict[str, NDArray[np.uint8]] = {}
+    """Return {"case|view": packed bits of the predicted mask} of the cases for the pictures, with view "union"."""
+    masks: dict[str, NDArray[np.uint8]] = {}
     for crop, probabilities in predictions:
         if crop.case not in cases:
             continue
-        found = DELINEATOR(probabilities)
-        marks |= {f"{crop.case}|{view}": np.packbits(mark) for view, mark in found.items() if per_view}
-        marks[f"{crop.case}|union"] = np.packbits(np.any(list(found.values()), axis=0))
-    return marks
+        predicted = DELINEATOR(probabilities)
+        masks |= {f"{crop.case}|{view}": np.packbits(mask) for view, mask in predicted.items() if per_view}
+        masks[f"{crop.case}|union"] = np.packbits(np.any(list(predicted.values()), axis=0))
+    return masks
 
 
 def seconds_per_image(predict: Predict, network: NetworkConfig, side: int = 256) -> float:
-    """Median seconds of one image of the paper's size, warm."""
+    """Measure the median seconds per image of the paper's size (256 x 256), after a first prediction."""
     image = np.random.default_rng(0).random((side, side, len(network.inputs)), dtype=np.float32)
     predict(image)
     times = []

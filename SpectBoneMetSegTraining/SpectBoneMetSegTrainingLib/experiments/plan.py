@@ -1,6 +1,6 @@
-"""The experiments as lists of trainings: pure, so that the same list runs them and draws the page.
+"""The experiments as lists of trainings, without side effects: the same lists are run and drawn on the page.
 
-A training is known by a key over everything that changes its outcome; equal trainings of different experiments are one.
+A training is identified by a hash of all that changes its result; equal ones of different experiments are run once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .scales import Scale
 SetName = Literal["D1", "D2", "D3", "D4"]
 Measured = Literal["views", "union"]
 
-#: Shares of D1's patients that have labels: the paper's method, its peers, and the points of Fig. 7 (which the paper
-#: ends at 37 %). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
+#: Shares of D1's patients with labels: of the paper's method, of its peers, at the points of Fig. 7 (up to 37 % in the
+#: paper). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
 OWN, PEERS = 0.37, 0.70
 SHARES = (0.0, 0.05, 0.10, 0.20, 0.30, OWN, PEERS)
-#: What the text says of D2 with 37 % of the labels.
+#: The paper's metrics of D2 with 37 % of the labels, from its text.
 PAPER_D2 = (("image_dsc", 0.683), ("image_cpa_precision", 0.715), ("image_recall", 0.601))
 SEPARATE_VIEWS = {"inputs": ("anterior",), "outputs": ("anterior",)}
 AGGREGATE = {"inputs": ("aggregate",), "outputs": ("union",)}
@@ -33,14 +33,14 @@ BOTH_TO_UNION = {"inputs": ("anterior", "posterior"), "outputs": ("union",)}
 
 @dataclass(frozen=True)
 class Training:
-    """One training of the program's own trainer.
+    """One training with this program's trainer.
 
     Attributes:
-        name: readable; for folders and tables.
+        name: readable name for folders and tables.
         data: the paper's data set.
-        apart: every view is a sample of its own.
-        labels: patients with labels, validation included.
-        config: everything else, with the seed.
+        apart: whether every view is a sample of its own.
+        labels: number of patients with labels, validation included.
+        config: all other options, and the seed.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Training:
 
     @property
     def seed(self) -> int:
-        """Of the training."""
+        """Seed of the training."""
         return self.config.seed
 
     def record(self) -> dict[str, Any]:
-        """What changes the outcome, as plain JSON; defaults are left out, so that new options change no key."""
+        """Return everything that changes the result, as JSON; without defaults, so that new options change no key."""
         default = TrainingConfig().to_dict()
         network = NetworkConfig().to_dict()
         config = {name: value for name, value in self.config.to_dict().items() if value != default[name]}
@@ -72,6 +72,7 @@ class NnunetTraining:
         labels: as in `Training`.
         seed: as in `Training`.
         as_long_as: key of the training whose time it gets; empty for `seconds`.
+        seconds: time of the training.
     """
 
     name: str
@@ -81,7 +82,7 @@ class NnunetTraining:
     seconds: float
 
     def record(self) -> dict[str, Any]:
-        """What changes the outcome, as plain JSON."""
+        """Return everything that changes the result, as JSON."""
         time = {"as_long_as": self.as_long_as} if self.as_long_as else {"seconds": self.seconds}
         return {"nnunet": True, "labels": self.labels, "seed": self.seed, **time}
 
@@ -90,22 +91,22 @@ AnyTraining = Training | NnunetTraining
 
 
 def key_of(training: AnyTraining) -> str:
-    """Name and hash: the training's file and folder name."""
+    """Return the file and folder name of a training: its name, seed and hash."""
     text = json.dumps(training.record(), sort_keys=True)
     return f"{training.name}-seed{training.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: what it is called, and the training of every seed.
+    """One row of a table: its label, and the training of every seed.
 
     Attributes:
-        label: text.
+        label: its text.
         make: seed -> training.
-        measured: per view ("views") or on the union of the views.
-        paper: the paper's figures, those that are known.
-        x: place on the plot's axis, None for a bar.
-        series: rows of one name form one line of the plot.
+        measured: evaluated per view ("views") or on the union of the views ("union").
+        paper: the known metrics of the paper.
+        x: position on the plot's x axis; None for a bar.
+        series: line of the plot that the row belongs to.
     """
 
     label: str
@@ -121,10 +122,11 @@ class Experiment:
     """One of the paper's tables or figures.
 
     Attributes:
-        name: of the command.
-        title: for the page.
-        about: for the page.
-        axis: of the plot.
+        name: name in the command.
+        title: heading on the page.
+        about: explanation on the page.
+        rows: its rows.
+        axis: x axis of the plot.
         columns: further columns of the table.
     """
 
@@ -140,10 +142,10 @@ class Plan:
     """All experiments of a scale.
 
     Attributes:
-        scale: sizes.
-        patients: of D1.
-        labels: of them, those with labels in the paper's setting.
-        experiments: by name.
+        scale: sizes of the trainings.
+        patients: number of patients of D1.
+        labels: number of labelled ones in the paper's setting.
+        experiments: {name: experiment}.
     """
 
     def __init__(self, scale: Scale, patients: int) -> None:
@@ -162,7 +164,7 @@ class Plan:
         }
 
     def share(self, part: float) -> int:
-        """So many of D1's patients, at least one where it is not none."""
+        """Number of D1's patients in a share: at least one, unless the share is 0."""
         return max(1, round(part * self.patients)) if part else 0
 
     def training(
@@ -176,17 +178,17 @@ class Plan:
         network: dict[str, Any] | None = None,
         **options: Any,
     ) -> Training:
-        """One training; what is not named is as in the paper's own setting: D2, views apart, 37 %, Eq. 6.
+        """Define a training; defaults are the paper's setting: D2, separate views, 37 % labels, Eq. 6.
 
         Args:
             part: share of patients with labels.
-            ends: inputs and outputs.
-            network: other changes of the network.
-            options: of TrainingConfig.
+            ends: inputs and outputs of the network.
+            network: its other changes.
+            options: options of TrainingConfig.
         """
         scale, ends = self.scale, SEPARATE_VIEWS if ends is None else ends
         labels = self.share(part)
-        # A generator learns from labels, so sets with its samples are made for one budget and know no other.
+        # A generator is trained on labels, so sets with its samples are made for one budget.
         generated = data in ("D3", "D4")
         settings: dict[str, Any] = {
             "steps": scale.steps,
@@ -208,7 +210,7 @@ class Plan:
         return Training(name, data, ends is SEPARATE_VIEWS, labels, config)
 
     def unet(self, name: str, seed: int, *, part: float = OWN, times: int = 1) -> Training:
-        """The U-Net peer: supervised, both views in, their union out, like nnU-Net."""
+        """Define the U-Net peer: supervised, both views as input, their union as output, like nnU-Net."""
         network = {"architecture": "unet", "channels": self.scale.unet_channels}
         network["dilations"] = ((1, 2),) * len(self.scale.unet_channels)
         steps = self.scale.unet_steps * times
@@ -217,13 +219,13 @@ class Plan:
         )
 
     def union(self, name: str, seed: int, method: str, *, times: int = 1) -> Training:
-        """The paper's network with the peers' input and output."""
+        """Define a training of the paper's network with the peers' input and output."""
         return self.training(name, seed, ends=BOTH_TO_UNION, method=method, steps=self.scale.steps * times)
 
     def _table3(self) -> Experiment:
         about = (
-            "The paper's method (Eq. 6, 37 % of the patients with labels, every view a sample of its own) on its four "
-            "data sets: the originals, geometric copies, DCGAN samples, and (our reading of D4) both."
+            "The paper's semi-supervised method (Eq. 6, 37 % of the patients labelled, each view a sample) on "
+            "its four data sets: the originals, geometric copies, DCGAN samples, and (our reading of D4) both."
         )
         rows = (
             Row("D1: originals", lambda seed: self.training("semi-D1", seed, data="D1")),
@@ -246,9 +248,9 @@ class Plan:
 
     def _fig7(self) -> Experiment:
         about = (
-            "How many of D2's patients have labels, validation patients included; the others train without. Beside the "
-            "paper's method (l_U + 0.4 l_S, corrected): the same network on the labels alone (weighted cross-entropy "
-            "and Tversky); ours, a mean teacher; and the other readings of Eq. 6."
+            "Number of D2's patients with labels, validation patients included; the others are unlabelled. Besides the "
+            "paper's method (l_U + 0.4 l_S, corrected): supervised training of the same network on the labelled "
+            "patients (weighted cross-entropy and Tversky); ours, a mean teacher; and the other readings of Eq. 6."
         )
         rows = [
             Row(
@@ -260,7 +262,7 @@ class Plan:
             )
             for part in SHARES
         ]
-        for method, series in (("supervised", "labels alone"), ("strong", "ours, mean teacher")):
+        for method, series in (("supervised", "supervised"), ("strong", "ours, mean teacher")):
             rows += [
                 Row(
                     f"{series}, {self.share(part)} patients ({part:.0%})",
@@ -278,7 +280,7 @@ class Plan:
         return Experiment("fig7", "Figure 7: number of labels", about, tuple(rows), axis="patients with labels")
 
     def _form(self, text: str, options: dict[str, Any]) -> Row:
-        """Another reading of Eq. 6 at the paper's number of labels."""
+        """Define a row for another reading of Eq. 6, at the paper's number of labels."""
         name = f"semi-D2-{next(iter(options))}"
         return Row(
             f"{text}, {self.labels} patients",
@@ -288,7 +290,7 @@ class Plan:
         )
 
     def _fig8(self) -> Experiment:
-        about = "How often the feature extraction runs (t of Eq. 5), with Table 4's parameters and test time per image."
+        about = "Number of recurrent steps (t of Eq. 5), with parameters and test time per image as in Table 4."
 
         def steps(t: int) -> Callable[[int], Training]:
             if t == self.scale.network.recurrent_steps:
@@ -302,7 +304,7 @@ class Plan:
     def _table5(self) -> Experiment:
         about = (
             "From plain convolutions to stacked dilated residual convolutions with inception blocks. The cases between "
-            "the first and the last are our reading; the paper's +0.051 DSC is from its first to its last."
+            "the first and the last are our reading; the paper's +0.051 DSC is from the first to the last."
         )
         cases: tuple[tuple[str, dict[str, Any]], ...] = (
             ("1: plain convolutions, max pooling", {"blocks": "plain", "inception": False}),
@@ -315,16 +317,16 @@ class Plan:
 
         rows = [row(number, label, changes) for number, (label, changes) in enumerate(cases, start=1)]
         rows.append(Row("4: dilated residual, inception", self._base, paper=(("image_dsc", 0.683),)))
-        return Experiment("table5", "Table 5: structure", about, tuple(rows), columns=("parameters",))
+        return Experiment("table5", "Table 5: architecture", about, tuple(rows), columns=("parameters",))
 
     def _fig9(self) -> Experiment:
         about = (
-            "Views apart, their sum (Eq. 4, the paper's D2_Agg), and (ours) both views as two channels. All three are "
-            "measured on the union of both views' lesions; marks of separate views are united."
+            "Separate views, their sum (Eq. 4, the paper's D2_Agg), and (ours) both views as two channels. All three "
+            "are evaluated on the union of both views' lesions, with the union of the masks of separate views."
         )
         aggregated = (("image_dsc", 0.692), ("image_cpa_precision", 0.721))
         rows = (
-            Row("views apart", self._base, "union", PAPER_D2),
+            Row("separate views", self._base, "union", PAPER_D2),
             Row("aggregated image", self._aggregate, "union", aggregated),
             Row("both views as channels", lambda s: self.training("semi-D2-both", s, ends=BOTH_VIEWS), "union"),
         )
@@ -335,11 +337,10 @@ class Plan:
 
     def _table6(self) -> Experiment:
         about = (
-            "The peers read both views of the same patients and mark the union of their lesions. Equal time: all "
-            "methods on the paper's network take the same steps, the U-Net as many as last about as long, nnU-Net gets "
-            "the seconds of Eq. 6. Converged: at most {times} times the steps, or as far as the stopping rule "
-            "lets it; nnU-Net, which has no such rule, for a fixed time, with its best checkpoint on the validation "
-            "patients."
+            "The peers take both views of the same patients and predict the union of their lesions. Equal time: the "
+            "same number of steps for all methods with the paper's network, about the same time for the U-Net, the "
+            "same seconds as Eq. 6 for nnU-Net. Converged: at most {times} times the steps, with early stopping; for "
+            "nnU-Net, which has no early stopping, a fixed time and its best checkpoint on the validation patients."
         )
         scale, times = self.scale, self.scale.converged
 
@@ -354,7 +355,7 @@ class Plan:
             Row("Eq. 6 on the aggregate, 37 % labels", self._aggregate, "union", (("image_dsc", 0.692),)),
             Row("Eq. 6, 37 % labels, equal time", lambda s: self.union("union-semi", s, "semi"), "union"),
             Row(
-                "labels alone, 37 % labels, equal time",
+                "supervised, 37 % labels, equal time",
                 lambda s: self.union("union-supervised", s, "supervised"),
                 "union",
             ),
@@ -381,17 +382,16 @@ class Plan:
             Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, True), "union"),
         )
         columns = ("parameters", "training minutes")
-        return Experiment(
-            "table6", "Table 6: peers", f"{about.format(times=times)} {scale.description()}", rows, columns=columns
-        )
+        about = f"{about.format(times=times)} {scale.description()}"
+        return Experiment("table6", "Table 6: peers", about, rows, columns=columns)
 
 
-#: Cheap and telling first. Table 3 comes late, because its D3 and D4 need a generator first.
+#: Order of the experiments: short and informative ones first; Table 3 late, because D3 and D4 need a generator.
 ORDER = ("fig7", "fig9", "table6", "table5", "table3", "fig8")
 
 
 def trainings(plan: Plan, names: list[str], seeds: list[int]) -> list[AnyTraining]:
-    """Every training of the experiments once: seed by seed, within a seed in ORDER, the long ones of a seed last."""
+    """List every training of the experiments once: by seed, within a seed in ORDER, long ones last."""
     found: dict[str, AnyTraining] = {}
     for seed in seeds:
         of_seed = [row.make(seed) for name in ORDER if name in names for row in plan.experiments[name].rows]

@@ -1,4 +1,4 @@
-"""Running trainings one after the other: resumed where broken off, skipped where their result is there."""
+"""Run trainings one after the other; interrupted ones are resumed, finished ones skipped."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ ABOUT = "experiment.json"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where everything of the experiments lies.
+    """Folders and settings of the experiments.
 
     Attributes:
-        benchmark: the simulated hospital.
-        output: with `data` (sets), `runs` (weights, checkpoints) and `results` (small).
+        benchmark: folder of the benchmark.
+        output: folder with `data` (data sets), `runs` (weights, checkpoints) and `results` (small files).
         scale: name of the scale.
-        nnunet_python: interpreter that has nnU-Net, None for none.
+        nnunet_python: interpreter with nnU-Net; None without.
     """
 
     benchmark: Path
@@ -49,27 +49,30 @@ class Workspace:
 
     @property
     def sizes(self) -> Scale:
-        """Of the scale."""
+        """Sizes of the scale."""
         return SCALES[self.scale]
 
     @property
     def development(self) -> Path:
-        """The data set that everything is measured on."""
+        """Data set that all trainings are evaluated on."""
         return self.benchmark / "development"
 
 
 def result_file(output: Path, key: str) -> Path:
-    """The result of a training."""
+    """Return the path of a training's result."""
     return output / "results" / f"{key}.json"
 
 
 def prepare(workspace: Workspace) -> dict[str, Any]:
-    """Claim the output folder for this benchmark and scale, and write what the pictures show.
+    """Record benchmark and scale in the output folder, and write the cases of the pictures.
+
+    Returns:
+        The content of the record.
 
     Raises:
-        UserError: no benchmark, or the folder belongs to another one.
+        UserError: no benchmark, or the folder belongs to another benchmark or scale.
     """
-    asked = {
+    setup = {
         "simulated": True,
         "benchmark": check_benchmark(workspace.benchmark),
         "d1_patients": d1_patients(workspace.benchmark),
@@ -78,17 +81,17 @@ def prepare(workspace: Workspace) -> dict[str, Any]:
     about = workspace.output / "results" / ABOUT
     if about.exists():
         found: dict[str, Any] = read_json(about)
-        if {name: found[name] for name in asked} != asked:
+        if {name: found[name] for name in setup} != setup:
             raise UserError(
                 f"{workspace.output} holds experiments on other data or at another scale; choose another output "
                 "folder.",
                 "output",
             )
         return found
-    chosen = cases_shown.choose_cases(workspace.development, _judged(workspace.development))
+    chosen = cases_shown.choose_cases(workspace.development, _unflagged(workspace.development))
     try:
         _save_arrays(about.with_name("pictures.npz"), cases_shown.pictures_of(workspace.development, chosen))
-        write_json(about, {**asked, "version": __version__, "pictures": chosen})
+        write_json(about, {**setup, "version": __version__, "pictures": chosen})
     except OSError as error:
         raise UserError(
             f"{workspace.output} cannot be written ({error.strerror}); choose another output folder.", "output"
@@ -97,7 +100,10 @@ def prepare(workspace: Workspace) -> dict[str, Any]:
 
 
 def run(training: AnyTraining, workspace: Workspace) -> str:
-    """Train, measure and write the result; returns "done", "was done", or why there is no result.
+    """Train, evaluate and write the result.
+
+    Returns:
+        "done", "was done", or the reason why there is no result.
 
     Raises:
         UserError: a data set cannot be made or trained on, or nnU-Net failed.
@@ -105,7 +111,7 @@ def run(training: AnyTraining, workspace: Workspace) -> str:
     target = result_file(workspace.output, key_of(training))
     if target.exists():
         return "was done"
-    shown = prepare(workspace)["pictures"]
+    pictured = prepare(workspace)["pictures"]
     data = data_set(workspace.benchmark, workspace.output / "data", training, workspace.sizes)
     folder = workspace.output / "runs" / key_of(training)
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,13 +122,13 @@ def run(training: AnyTraining, workspace: Workspace) -> str:
         if training.as_long_as and not reference.exists():
             return f"not run: it gets the time of {training.as_long_as}, which is not done"
         seconds = read_json(reference)["seconds"] if training.as_long_as else training.seconds
-        facts, predictions = _nnunet(training, workspace, workspace.nnunet_python, data, folder, seconds)
+        facts, predictions = _train_peer(training, workspace, workspace.nnunet_python, data, folder, seconds)
         per_view = False
     else:
-        facts, predictions = _own(training, workspace, data, folder)
+        facts, predictions = _train_network(training, workspace, data, folder)
         per_view = training.config.network.outputs != ("union",)
     reports, scores = measure.figures_of(predictions, patients_of(workspace.development), per_view)
-    _save_arrays(target.with_suffix(".npz"), measure.masks_of(predictions, list(shown), per_view))
+    _save_arrays(target.with_suffix(".npz"), measure.masks_of(predictions, list(pictured), per_view))
     write_json(
         target,
         {
@@ -142,7 +148,7 @@ def run(training: AnyTraining, workspace: Workspace) -> str:
     return "done"
 
 
-def _own(
+def _train_network(
     training: Training, workspace: Workspace, data: Path, folder: Path
 ) -> tuple[dict[str, Any], measure.Predictions]:
     use_backend()
@@ -152,20 +158,20 @@ def _own(
     from ..training.validation import single_image_predictor
 
     config = training.config
-    # Many trainings share this process; what earlier ones built must not fill it.
+    # Many trainings share this process; free the memory of earlier networks.
     keras.utils.clear_session()
-    network = train(data, folder, config, _line(training))
+    network = train(data, folder, config, _progress(training))
     predict = single_image_predictor(network, config.network)
-    judged = _judged(workspace.development)
-    predictions = list(measure.predictions_of(workspace.development, judged, predict, config.network))
+    test_cases = _unflagged(workspace.development)
+    predictions = list(measure.predictions_of(workspace.development, test_cases, predict, config.network))
     seconds = training_seconds(folder)
-    looks = read_rows(folder / "validation.csv")
+    validations = read_rows(folder / "validation.csv")
     steps = [row["step"] for row in read_rows(folder / "log.csv")]
     facts = {
         "method": config.method if config.network.architecture == "recurrent" else "unet",
         "trained_on": _counts(data, training_cases(data, config)),
         "steps_done": int(steps[-1]) + 1 if steps else 0,
-        "validation": [[int(look["step"]), round(look["dice"], 4)] for look in looks],
+        "validation": [[int(row["step"]), round(row["dice"], 4)] for row in validations],
         "seconds": round(seconds, 1),
         "parameters": int(network.count_params()),
         "seconds_per_image": round(measure.seconds_per_image(predict, config.network), 5),
@@ -174,46 +180,46 @@ def _own(
     return facts, predictions
 
 
-def _nnunet(
+def _train_peer(
     training: NnunetTraining, workspace: Workspace, python: Path, data: Path, folder: Path, seconds: float
 ) -> tuple[dict[str, Any], measure.Predictions]:
     version = check_interpreter(python)
     settings = workspace.sizes.nnunet
     cases = training_cases(data, TrainingConfig(labels=training.labels, seed=training.seed))
     write_raw(data, cases, folder)
-    told = train_nnunet(python, folder, settings, seconds, training.seed)
-    judged = _judged(workspace.development)
-    answers = dict(predict_nnunet(python, folder, workspace.development, judged, settings))
+    training_record = train_nnunet(python, folder, settings, seconds, training.seed)
+    test_cases = _unflagged(workspace.development)
+    probabilities = dict(predict_nnunet(python, folder, workspace.development, test_cases, settings))
     predictions: measure.Predictions = [
-        (union_of(load_case(workspace.development, case)), {"anterior": answers[case]}) for case in judged
+        (union_of(load_case(workspace.development, case)), {"anterior": probabilities[case]}) for case in test_cases
     ]
     facts = {
         "method": "nnunet",
         "trained_on": _counts(data, cases),
-        "steps_done": told["iterations"],
-        "seconds": round(told["seconds"], 1),
-        "parameters": told["parameters"],
-        "environment": {"nnunetv2": version, "torch": told["torch"]},
+        "steps_done": training_record["iterations"],
+        "seconds": round(training_record["seconds"], 1),
+        "parameters": training_record["parameters"],
+        "environment": {"nnunetv2": version, "torch": training_record["torch"]},
         "settings": {
             "seconds_allowed": seconds,
             "checkpoint": "best EMA pseudo Dice on the validation patients",
-            "best_ema_pseudo_dice": told["best_ema_pseudo_dice"],
+            "best_ema_pseudo_dice": training_record["best_ema_pseudo_dice"],
             "mirroring": settings.mirroring,
             "iterations_per_epoch": settings.iterations,
-            "plans": told["plans"],
+            "plans": training_record["plans"],
         },
     }
     return facts, predictions
 
 
-def _judged(development: Path) -> list[str]:
-    """The cases of the development test that are not scored apart."""
+def _unflagged(development: Path) -> list[str]:
+    """List the cases of the development test without flags."""
     test = [record for record in records_of(development) if record["split"] == "test"]
     return [record["case"] for record in test if not record.get("flags")]
 
 
 def _counts(data: Path, cases: TrainingCases) -> dict[str, int]:
-    """Patients and cases of a training by their part in it."""
+    """Count labelled, validation and unlabelled patients and cases of a training."""
     patients = patients_of(data)
     counts: dict[str, int] = {}
     for part, names in (
@@ -226,11 +232,14 @@ def _counts(data: Path, cases: TrainingCases) -> dict[str, int]:
     return counts
 
 
-def _line(training: AnyTraining) -> Any:
+def _progress(training: AnyTraining) -> Any:
     def show(step: int, steps: int, loss: float, pace: Pace) -> None:
         if step % 100 == 0 or step == steps:
-            left = pace.seconds * (steps - step) / 60
-            print(f"{key_of(training)}: step {step} of {steps}, loss {loss:.3f}, {left:.0f} min left", file=sys.stderr)
+            minutes_left = pace.seconds * (steps - step) / 60
+            print(
+                f"{key_of(training)}: step {step} of {steps}, loss {loss:.3f}, {minutes_left:.0f} min left",
+                file=sys.stderr,
+            )
 
     return show
 

@@ -1,4 +1,4 @@
-"""The two sizes of the experiments: what two cores can do, and what the paper's machine could."""
+"""The two scales of the experiments: for two CPU cores, and for the paper's machine."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from .nnunet.client import NnunetSettings
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes that all trainings of one scale share.
+    """Settings common to all trainings of one scale.
 
     Attributes:
-        network: of the paper's method.
-        unet_channels: of the peer, per level.
-        steps: of every training.
-        batch: of every training.
-        patch: of every training.
-        learning_rate: of every training.
-        unet_steps: steps of the U-Net that take it about as long as `steps` take the paper's network.
-        converged: so many times the steps for the converged column, which may end earlier.
-        validate_every: the one stopping rule: looks at the validation patients, and how many without a better one end a
-            training.
-        patience: the one stopping rule: looks at the validation patients, and how many without a better one end a
-            training.
-        factor: pairs in D2 for each of D1's; 2,280 of 112 in the paper.
-        generator_steps: of the DCGAN of D3 and D4.
-        nnunet: what of nnU-Net is changed.
-        nnunet_seconds: of its converged column.
+        network: network of the paper's method.
+        unet_channels: channels of the U-Net, per level.
+        steps: gradient steps.
+        batch: patches per step.
+        patch: side of a patch in pixels.
+        learning_rate: initial learning rate.
+        unet_steps: steps of the U-Net that take about as long as `steps` of the paper's network.
+        converged: factor on the steps for the converged column, where early stopping may end a training before.
+        validate_every: steps between two validations.
+        patience: validations without improvement after which a training stops early.
+        factor: pairs in D2 per pair in D1; 2,280 of 112 images in the paper.
+        generator_steps: steps of the DCGAN of D3 and D4.
+        nnunet: changes of nnU-Net's plans.
+        nnunet_seconds: seconds of nnU-Net in the converged column.
     """
 
     network: NetworkConfig
@@ -49,25 +47,25 @@ class Scale:
     nnunet_seconds: float
 
     def description(self) -> str:
-        """The settings that a comparison of methods must tell, in words."""
+        """Describe the settings that matter for a comparison of methods."""
         peer = self.nnunet
         changed = {"batch": peer.batch, "patch": peer.patch, "features of the first stage": peer.features}
-        own = ", ".join(f"{name} {value}" for name, value in changed.items() if value) or "nothing"
+        changes = ", ".join(f"{name} {value}" for name, value in changed.items() if value) or "nothing"
         return (
             f"Settings: batch {self.batch}, patches of {self.patch} pixels; the paper's network {self.steps} steps, "
-            f"channels {_words(self.network.channels)}; U-Net {self.unet_steps} steps, channels "
-            f"{_words(self.unet_channels)}; a look at the validation patients every {self.validate_every} steps, the "
-            f"end after {self.patience} without a better one. Of nnU-Net's own plans is changed: {own}; "
-            f"{peer.iterations} iterations an epoch, {self.nnunet_seconds / 60:.0f} minutes in the converged column."
+            f"channels {_text(self.network.channels)}; U-Net {self.unet_steps} steps, channels "
+            f"{_text(self.unet_channels)}; a validation every {self.validate_every} steps, early stopping "
+            f"after {self.patience} without improvement. Changes of nnU-Net's own plans: {changes}; "
+            f"{peer.iterations} iterations per epoch, {self.nnunet_seconds / 60:.0f} minutes in the converged column."
         )
 
 
-def _words(numbers: tuple[int, ...]) -> str:
+def _text(numbers: tuple[int, ...]) -> str:
     return " ".join(map(str, numbers))
 
 
 SCALES = {
-    # Eq. 6 is slow to leave the empty mask: with 300 steps it finds nothing yet, with 600 about half of what it will.
+    # Eq. 6 predicts an empty mask for long: after 300 steps it finds nothing, after 600 about half of its final result.
     "small": Scale(
         network=NetworkConfig(channels=(8, 12, 16), stem_stride=2),
         unet_channels=(8, 16, 32, 64),

@@ -1,6 +1,7 @@
 """The process of a training job: `python -m SpectBoneMetSegTrainingLib.jobs.child FOLDER`.
 
-It tells how it fares in the job's folder, obeys the wishes it finds there, and at its end starts the next job.
+It reports its progress in the job's folder, follows the requests that it finds there, and starts the next job when it
+ends.
 """
 
 from __future__ import annotations
@@ -55,18 +56,24 @@ from .folder import (
 from .process import lower_priority
 from .queue import start_next
 
-#: Seconds between two notes on how the training fares.
+#: Seconds between two updates of the status file.
 STATUS_SECONDS = 0.5
-#: Seconds to wait for a lock that somebody only asks about, and for the job before this one to let go.
-ALIVE_PATIENCE, SLOT_PATIENCE = 2.0, 5.0
-#: Of the time of an adaptation so much comes after its last step: thresholds, the verdict, the page.
+#: Seconds to wait for a lock that another process may be probing, and for the previous job to release its lock.
+ALIVE_TIMEOUT, SLOT_TIMEOUT = 2.0, 5.0
+#: Share of an adaptation's time after its last step: thresholds, the comparison, the page.
 END_SHARE = 0.1
-#: Validation scans among which the one to show is chosen.
-LOOKED_THROUGH = 20
+#: Number of validation scans among which the one for the preview is chosen.
+PREVIEW_CANDIDATES = 20
 
 
 class Reporter:
-    """Tells what the training does, and ends it when it should pause."""
+    """Reports the progress of a training to its job's folder, and interrupts it when a pause is requested.
+
+    Attributes:
+        status: the last status.
+        terminated: whether the system has asked the process to end.
+        activity: what the training is doing, for the status message.
+    """
 
     def __init__(self, folder: Path, attempt: int, spec: JobSpec) -> None:
         self._folder, self._spec = folder, spec
@@ -74,13 +81,13 @@ class Reporter:
         self.status = replace(
             before, state="running", attempt=attempt, pid=os.getpid(), host=platform.node(), seconds_left=None
         )
-        self._shown: LabelledCrop | None = None
-        self._told_at = 0.0
-        self._first: tuple[int, float] | None = None
-        self.terminated, self.doing = False, "Training."
+        self._preview_case: LabelledCrop | None = None
+        self._written_at = 0.0
+        self._first_step: tuple[int, float] | None = None
+        self.terminated, self.activity = False, "Training."
 
     def report(self, message: str, state: State = "running") -> None:
-        """Note what is being done now."""
+        """Write a message and a state to the log and the status file."""
         with suppress(OSError):
             # On a full disk the log ends before the status does.
             print(message, flush=True)
@@ -88,49 +95,55 @@ class Reporter:
         self._write()
 
     def progress(self, step: int, steps: int, loss: float, _pace: Pace, at_the_end: float = 0.0) -> None:
-        """After every gradient step; `at_the_end` are seconds that come after the last one.
+        """Report a gradient step; called after every one.
+
+        Args:
+            step: steps done.
+            steps: steps planned.
+            loss: loss of the step.
+            at_the_end: seconds needed after the last step.
 
         Raises:
-            TrainingInterruptedError: the user wants a pause, or the system shuts down.
+            TrainingInterruptedError: a pause is requested, or the system shuts down.
         """
         now = time.monotonic()
-        # The first step also builds the graph: it says nothing about the others.
-        self._first = self._first or (step, now)
-        since = step - self._first[0]
-        # Before the first step that says something an adaptation's plan does.
+        # The first step also builds the graph, so its time is not counted.
+        self._first_step = self._first_step or (step, now)
+        since = step - self._first_step[0]
+        # Until a step has been timed, an adaptation's plan gives the estimate.
         planned = self.status.seconds_left if at_the_end else None
-        left = round((now - self._first[1]) / since * (steps - step) + at_the_end, 1) if since else planned
-        self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=left)
+        seconds_left = round((now - self._first_step[1]) / since * (steps - step) + at_the_end, 1) if since else planned
+        self.status = replace(self.status, step=step, steps=steps, loss=loss, seconds_left=seconds_left)
         if self.terminated or self._request() != "run":
             raise TrainingInterruptedError
-        if now - self._told_at > STATUS_SECONDS or step == steps:
-            self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.doing)
+        if now - self._written_at > STATUS_SECONDS or step == steps:
+            self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.activity)
             self._write()
 
     def planned(self, plan: Plan) -> Callable[[int, int], StepProgress]:
-        """An adaptation is planned: what its trainings call, whose steps count as those of one training."""
-        self.doing = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.region_reason}".strip()
+        """Report the plan of an adaptation; return the progress function of each training, with steps added up."""
+        self.activity = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.region_reason}".strip()
         at_the_end = END_SHARE * 60 * plan.minutes
         self.status = replace(self.status, steps=plan.runs * plan.steps, seconds_left=60 * plan.minutes)
-        self.report(self.doing)
+        self.report(self.activity)
 
-        def of_training(number: int, _runs: int) -> StepProgress:
-            before, behind = number * plan.steps, (plan.runs - number - 1) * plan.steps
+        def progress_for(number: int, _runs: int) -> StepProgress:
+            before, after = number * plan.steps, (plan.runs - number - 1) * plan.steps
 
-            def told(step: int, steps: int, loss: float, pace: Pace) -> None:
-                self.progress(before + step, before + steps + behind, loss, pace, at_the_end)
+            def progress_of_run(step: int, steps: int, loss: float, pace: Pace) -> None:
+                self.progress(before + step, before + steps + after, loss, pace, at_the_end)
 
-            return told
+            return progress_of_run
 
-        return of_training
+        return progress_for
 
     def validation(self, step: int, dice: float, predict: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
-        """After every look at the validation patients: the picture of one of them."""
-        if self._shown is None:
-            cases = training_cases(self._spec.data, self._spec.config).validation[:LOOKED_THROUGH]
-            self._shown = most_labelled([load(case) for case in cases])
+        """Save the preview of one validation patient; called after every validation."""
+        if self._preview_case is None:
+            cases = training_cases(self._spec.data, self._spec.config).validation[:PREVIEW_CANDIDATES]
+            self._preview_case = most_labelled([load(case) for case in cases])
         self.status = replace(self.status, dice=dice)
-        save_preview(self._folder, make_preview(step, dice, self._shown, predict, self._spec.config.network))
+        save_preview(self._folder, make_preview(step, dice, self._preview_case, predict, self._spec.config.network))
         print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
 
     def _request(self) -> str:
@@ -140,31 +153,31 @@ class Reporter:
             return "run"
 
     def _write(self) -> None:
-        self._told_at = time.monotonic()
-        # On Windows a reader keeps the file from being replaced for a moment, and another note follows. A full disk
-        # ends the training where a checkpoint cannot be saved, not where a note cannot.
+        self._written_at = time.monotonic()
+        # On Windows an open file cannot be replaced for a moment; the next update follows soon. A full disk ends the
+        # training when a checkpoint cannot be saved, not when the status cannot.
         with suppress(OSError):
             write_status(self._folder, self.status)
 
 
 def run(folder: Path) -> None:
-    """Do the job in a folder from where it was left, unless it runs already, another one does, or it was deleted."""
+    """Run the job in a folder from its last checkpoint, unless it or another job is running, or it was deleted."""
     alive, slot = FileLock(folder / ALIVE), FileLock(folder.parent / SLOT)
     try:
-        if not folder.is_dir() or not alive.acquire(ALIVE_PATIENCE):
+        if not folder.is_dir() or not alive.acquire(ALIVE_TIMEOUT):
             return
     except FileNotFoundError:
-        # Deleted in this very moment.
+        # Deleted at this moment.
         return
     try:
         if not (folder / JOB).exists():
             return
-        if not slot.acquire(SLOT_PATIENCE):
-            # Back into the queue; the job that runs starts it at its end.
+        if not slot.acquire(SLOT_TIMEOUT):
+            # Back into the queue; the running job starts it when it ends.
             (folder / LAUNCHED).unlink(missing_ok=True)
             return
-        wish, attempt, _ = read_request(folder)
-        if wish == "run":
+        request, attempt, _ = read_request(folder)
+        if request == "run":
             _run_attempt(folder, attempt)
     finally:
         slot.release()
@@ -183,19 +196,19 @@ def _run_attempt(folder: Path, attempt: int) -> None:
     try:
         reporter.report(_train(folder, read_spec(folder), reporter), "finished")
     except TrainingInterruptedError:
-        # Without a wish the system ended it: whoever looks sees it as interrupted.
+        # Without a request the system ended it; its state is then "interrupted".
         reporter.report("Paused." if not reporter.terminated else "Ended by the system.")
     except UserError as error:
         reporter.report(str(error), "failed")
     except OSError as error:
         _log_traceback()
-        place = f"{error.filename}: " if error.filename else ""
-        why = f"{place}{error.strerror or error}"
+        location = f"{error.filename}: " if error.filename else ""
+        why = f"{location}{error.strerror or error}"
         reporter.report(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
     except Exception as error:  # noqa: BLE001 - told in the status of the job
         _log_traceback()
-        words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        reporter.report(f"The training failed ({words}); resume it, or see log.txt in {folder}.", "failed")
+        text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reporter.report(f"The training failed ({text}); resume it, or see log.txt in {folder}.", "failed")
 
 
 def _log_traceback() -> None:
@@ -204,7 +217,7 @@ def _log_traceback() -> None:
 
 
 def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
-    """Train, write the model with its card, compare it; returns the sentence that sums up."""
+    """Train, write the model with its card, compare it with its parent; return a summary."""
     output, working = folder / MODEL / spec.model, folder / RUN
     reporter.status = replace(reporter.status, device=device_name())
     if spec.minutes:
@@ -228,11 +241,11 @@ def _train(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
 
 
 def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
-    """Fit the model to a hospital, write it with its page; returns the verdict."""
+    """Adapt a model to a hospital, write it and its page; return the result of the comparison."""
     config = spec.config
     data, output = opened(spec.data), folder / MODEL / spec.model
     request = Request(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
-    # Of an attempt that failed after it.
+    # Left by an attempt that failed later.
     shutil.rmtree(request.output, ignore_errors=True)
     reporter.report("Measuring a few steps to plan the time.")
     plan, trainings = plan_for(request)
@@ -244,7 +257,7 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
 
 
 def device_name() -> str:
-    """What Keras computes on."""
+    """Return the names of the GPUs that Keras uses, or the CPU with its number of cores."""
     return ", ".join(gpu_names()) or f"CPU, {os.cpu_count()} cores"
 
 

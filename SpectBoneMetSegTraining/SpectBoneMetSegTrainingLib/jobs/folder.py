@@ -1,12 +1,12 @@
-"""The folder of a training job: what is asked for, what its process tells, and what follows from both.
+"""The folder of a training job: its specification, the user's requests, the status of its process, its results.
 
-    JOB/job.json   what to train, for ever the same            JOB/run/      the training's own folder
-    JOB/wish.json  what the user wants: run, pause, stop       JOB/model/    the finished model
-    JOB/launched.json  which attempt was started last          JOB/log.txt   what the process printed
-    JOB/status.json    what the process says, step by step     JOB/preview.npz, preview.png
-    JOB/alive.lock     held by the process as long as it lives   JOB/result.html  of an adaptation, for people
+    JOB/job.json   what to train, never changed                JOB/run/      the training's working folder
+    JOB/wish.json  the user's request: run, pause, stop        JOB/model/    the finished model
+    JOB/launched.json  the attempt started last                JOB/log.txt   output of the process
+    JOB/status.json    status, updated step by step            JOB/preview.npz, preview.png
+    JOB/alive.lock     held while the process runs             JOB/result.html  page of an adaptation
 
-Wishes carry the number of the attempt they belong to, launch and status repeat it: no clock decides what is newer.
+Requests carry the number of their attempt, and launch and status repeat it, so that no clock decides which is newer.
 """
 
 from __future__ import annotations
@@ -29,35 +29,34 @@ from ..training.setup.config import TrainingConfig
 
 JOB, REQUEST, LAUNCHED, STATUS = "job.json", "wish.json", "launched.json", "status.json"
 ALIVE, LOG, RUN, MODEL, PAGE = "alive.lock", "log.txt", "run", "model", "result.html"
-#: Beside the jobs: held by the one job that runs; held while somebody looks for the next one.
+#: Locks in the folder of all jobs: held by the running job; held while the next job is chosen.
 SLOT, QUEUE = "slot.lock", "queue.lock"
-#: Environment variable with the folder of the jobs, instead of the system's place for them.
+#: Environment variable with the folder of the jobs, instead of the user's data folder.
 JOBS_VARIABLE = "SPECTBONEMETSEG_JOBS"
-#: Seconds a process that was started may take until it tells of itself.
+#: Seconds until a started process must have written its status.
 START_SECONDS = 60.0
 
 State = Literal["queued", "running", "paused", "stopped", "interrupted", "finished", "failed", "unreadable"]
 JobRequest = Literal["run", "pause", "stop"]
 
-#: Nothing more happens to a job in one of these by itself.
+#: States that a job does not leave by itself.
 ENDED: tuple[State, ...] = ("paused", "stopped", "interrupted", "finished", "failed", "unreadable")
-#: A job in one of these can be resumed.
+#: States from which a job can be resumed.
 RESUMABLE: tuple[State, ...] = ("paused", "stopped", "interrupted", "failed")
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What to train.
+    """Specification of a training job.
 
     Attributes:
         data: data set folder.
-        model: name of the model to make.
-        config: how; its `start` is the model that is fine-tuned.
+        model: name of the new model.
+        config: configuration of the training; its `start` is the parent model, which is fine-tuned.
         description: one sentence for the model's card.
-        parent: name or path of the model the result is compared with; empty for `config.start`, without one for the
-            model read when none is named.
-        minutes: for an adaptation, which chooses everything but start and seed by itself, that all of it may take; 0
-            for a training as `config` says.
+        parent: name or path of the model that the result is compared with; empty for `config.start`, or without that
+            for the default model.
+        minutes: time limit of an adaptation, which uses only start and seed of `config`; 0 for an ordinary training.
     """
 
     data: Path
@@ -68,42 +67,42 @@ class JobSpec:
     minutes: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the specification as JSON values."""
         texts = {"model": self.model, "description": self.description, "parent": self.parent}
         return {"data": str(self.data), **texts, "config": self.config.to_dict(), "minutes": self.minutes}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> JobSpec:
-        """The inverse of `to_dict`.
+        """Return the specification of a dictionary from `to_dict`.
 
         Raises:
-            KeyError, TypeError, ValueError: what is written there is no job.
+            KeyError, TypeError, ValueError: the values do not describe a job.
         """
         if not MODEL_NAME.fullmatch(values["model"]):
-            raise ValueError(f"{values['model']!r} is no name for a model")
+            raise ValueError(f"{values['model']!r} is not a model name")
         config = TrainingConfig.from_dict(values["config"])
         texts = values["description"], values["parent"]
-        # A job of an earlier version says nothing of minutes.
+        # Jobs of earlier versions have no entry for minutes.
         return cls(Path(values["data"]), values["model"], config, *texts, float(values.get("minutes", 0.0)))
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What is known of a job now.
+    """Status of a job.
 
     Attributes:
-        state: "queued" until its turn; "running"; "paused" and "stopped" by the user; "interrupted": its process died;
-            "finished": there is a model; "failed": `message` says why; "unreadable": its folder is damaged.
-        attempt: how often it was queued, from 1.
+        state: "queued"; "running"; "paused" and "stopped" by the user; "interrupted": its process died; "finished":
+            there is a model; "failed": `message` gives the reason; "unreadable": its folder is damaged.
+        attempt: number of times it was queued, from 1.
         step: gradient steps done.
         steps: gradient steps planned.
-        loss: of the last step.
-        dice: pooled Dice at the last look at the validation patients.
-        seconds_left: of the training; None where unknown.
-        device: what it computes on.
-        memory_mb: the highest so far (2**20 bytes).
-        message: one sentence for the user: what is being done or what went wrong.
-        pid: number of its process.
+        loss: loss of the last step.
+        dice: pooled Dice at the last validation.
+        seconds_left: estimated remaining seconds of the training; None if unknown.
+        device: computing device.
+        memory_mb: peak memory so far, in MiB (2**20 bytes).
+        message: one sentence for the user: the current activity, or the error.
+        pid: ID of its process.
         host: name of the machine.
     """
 
@@ -123,7 +122,15 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it stands: its folder (whose name is its ID), what it trains (None if unreadable), its status."""
+    """A job with its current status.
+
+    Attributes:
+        folder: its folder, whose name is the job's ID.
+        spec: its specification; None if unreadable.
+        status: its status.
+        queued_at: time of the last request, seconds since the epoch.
+        launching: whether its process has been started but has not written its status yet.
+    """
 
     folder: Path
     spec: JobSpec | None
@@ -133,21 +140,21 @@ class Job:
 
     @property
     def model(self) -> Path | None:
-        """The finished model's folder."""
+        """Folder of the finished model; None before."""
         return self.folder / MODEL / self.spec.model if self.spec and self.status.state == "finished" else None
 
     @property
     def page(self) -> Path | None:
-        """The page of a finished adaptation, None without one."""
+        """Page of a finished adaptation; None without one."""
         page = self.folder / PAGE
         return page if self.status.state == "finished" and page.exists() else None
 
 
 def jobs_folder(folder: Path | None = None) -> Path:
-    """Where jobs lie: `folder`, or what SPECTBONEMETSEG_JOBS names, or the user's data folder.
+    """Return the folder of the jobs: `folder`, or the one in SPECTBONEMETSEG_JOBS, or the user's data folder.
 
     Raises:
-        UserError: there is no such place, as for a user without a home folder.
+        UserError: there is no such folder, as for a user without a home folder.
     """
     chosen = folder or os.environ.get(JOBS_VARIABLE)
     try:
@@ -160,25 +167,25 @@ def jobs_folder(folder: Path | None = None) -> Path:
         raise UserError(f"There is no home folder for training jobs; name a folder in {JOBS_VARIABLE}.") from error
 
 
-def write_request(folder: Path, wish: JobRequest, attempt: int) -> None:
-    """Note what the user wants of the job.
+def write_request(folder: Path, request: JobRequest, attempt: int) -> None:
+    """Write the user's request: run, pause or stop the job.
 
     Raises:
         UserError: the folder cannot be written.
     """
     try:
-        write_json(folder / REQUEST, {"wish": wish, "attempt": attempt, "time": time.time()})
+        write_json(folder / REQUEST, {"wish": request, "attempt": attempt, "time": time.time()})
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}); check the space and your rights.") from error
 
 
 def write_status(folder: Path, status: JobStatus) -> None:
-    """Replace what the process tells; for the job's process only.
+    """Replace the status file; for the job's process only.
 
-    On a full disk it is written over what was told before, which takes no more room: a failure's reason must be told.
+    On a full disk the old file is overwritten, which needs no more space, so that the reason of a failure is reported.
 
     Raises:
-        OSError: neither can be done.
+        OSError: the file can neither be replaced nor overwritten.
     """
     values = asdict(status)
     try:
@@ -192,18 +199,18 @@ def write_status(folder: Path, status: JobStatus) -> None:
 
 
 def read_status(folder: Path) -> JobStatus | None:
-    """What the process told last, None if nothing or nothing readable."""
+    """Read the last status; None without a readable one."""
     try:
         values = read_json(folder / STATUS)
         known = {item.name for item in fields(JobStatus)}
         return JobStatus(**{name: value for name, value in values.items() if name in known})
     except (UserError, AttributeError, TypeError):
-        # It is written again in a moment; what it cannot tell, the lock and the wish do.
+        # It is written again soon; until then the lock and the request determine the state.
         return None
 
 
 def read_request(folder: Path) -> tuple[JobRequest, int, float]:
-    """(wish, attempt, time of the wish).
+    """Read the request, its attempt and its time (seconds since the epoch).
 
     Raises:
         UserError: the folder holds no job or a damaged one.
@@ -218,7 +225,7 @@ def read_request(folder: Path) -> tuple[JobRequest, int, float]:
 
 
 def read_spec(folder: Path) -> JobSpec:
-    """What the job trains.
+    """Read the specification of a job.
 
     Raises:
         UserError: the folder holds no job, a damaged one, or one of another version.
@@ -229,31 +236,32 @@ def read_spec(folder: Path) -> JobSpec:
     except UserError as error:
         raise UserError(f"{path} is missing or damaged; delete the job and start it again.") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no job of this version ({error}); delete the job and start it again.") from error
+        raise UserError(f"{path} is not a job of this version ({error}); delete the job and start it again.") from error
 
 
 def read_job(folder: Path) -> Job:
-    """The job in a folder as it stands; a damaged one has the state "unreadable" and says why."""
-    # Asked first: whoever dies in between is seen as dead by the next look, not as a job without end.
+    """Read a job with its current status; a damaged one has the state "unreadable" and a message with the reason."""
+    # Checked first: a process that dies in between is then seen as dead by the next call, not as running for good.
     alive = is_locked(folder / ALIVE)
-    told = read_status(folder)
+    reported = read_status(folder)
     try:
         spec = read_spec(folder)
-        wish, attempt, queued_at = read_request(folder)
+        request, attempt, queued_at = read_request(folder)
     except UserError as error:
-        return Job(folder, None, replace(told or JobStatus(), state="unreadable", message=str(error)))
+        return Job(folder, None, replace(reported or JobStatus(), state="unreadable", message=str(error)))
     launched = _launched(folder)
-    known = replace(told, attempt=attempt) if told else JobStatus(attempt=attempt, steps=spec.config.steps)
-    ours = told is not None and told.attempt == attempt
+    known = replace(reported, attempt=attempt) if reported else JobStatus(attempt=attempt, steps=spec.config.steps)
+    is_current = reported is not None and reported.attempt == attempt
     launching = False
     if alive:
-        words = {"pause": "Pausing after this step.", "stop": "Stopping."}.get(wish, known.message if ours else "")
-        status = replace(known, state="running", message=words)
-    elif ours and known.state in ("finished", "failed"):
+        last_message = known.message if is_current else ""
+        message = {"pause": "Pausing after this step.", "stop": "Stopping."}.get(request, last_message)
+        status = replace(known, state="running", message=message)
+    elif is_current and known.state in ("finished", "failed"):
         status = known
-    elif wish != "run":
-        status = replace(known, state="paused" if wish == "pause" else "stopped", message="", seconds_left=None)
-    elif ours:
+    elif request != "run":
+        status = replace(known, state="paused" if request == "pause" else "stopped", message="", seconds_left=None)
+    elif is_current:
         message = "The training process was ended from outside; resume it to go on from its last checkpoint."
         status = replace(known, state="interrupted", message=message, seconds_left=None)
     elif launched is not None and launched[0] == attempt:
@@ -270,7 +278,7 @@ def read_job(folder: Path) -> Job:
 
 
 def last_log_line(folder: Path, limit: int = 300) -> str:
-    """The end of what the process printed."""
+    """Return the last line of the process's output."""
     try:
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
@@ -279,7 +287,7 @@ def last_log_line(folder: Path, limit: int = 300) -> str:
 
 
 def _launched(folder: Path) -> tuple[int, float] | None:
-    """(attempt, time) of the last start of a process, None if there was none."""
+    """Read attempt and time of the last start of a process; None without one."""
     try:
         values = read_json(folder / LAUNCHED)
         return int(values["attempt"]), float(values["time"])

@@ -1,4 +1,4 @@
-"""Start and end the processes of training jobs; they live on when the process that started them ends."""
+"""Start and end the processes of training jobs, which go on when the process that started them ends."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ import SpectBoneMetSegTrainingLib
 from ..dataset.files import write_json
 from .folder import ALIVE, LAUNCHED, LOG, read_request, read_status
 
-#: The nice value of a training: the window and everything else go first.
+#: Nice value of a training, so that other programs take precedence.
 NICENESS = 10
-#: Seconds a killed process may take to disappear.
-PATIENCE = 5.0
+#: Seconds to wait until a killed process is gone.
+KILL_TIMEOUT = 5.0
 
-#: Processes this one started: they must be waited for once they end, or they stay in the system's table.
+#: Processes started by this one; ended ones must be waited for, or they stay in the process table.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 def launch(folder: Path, attempt: int, python: str) -> None:
-    """Start the process of a job; returns at once.
+    """Start the process of a job; return at once.
 
     Raises:
         UserError: the interpreter cannot be started.
@@ -56,36 +56,36 @@ def launch(folder: Path, attempt: int, python: str) -> None:
 
 
 def end_process(folder: Path) -> None:
-    """Kill the process of a job with everything it started, and wait until it is gone; nothing if there is none.
+    """Kill the process of a job with its children, and wait until it is gone; do nothing if there is none.
 
     Raises:
         UserError: it runs on another machine, or does not end.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + KILL_TIMEOUT
     while is_locked(folder / ALIVE):
         status = read_status(folder)
-        # Until the process of this attempt has told of itself, the status names the one before, whose number another
-        # process may have by now; that attempt reads the wish when it comes so far.
+        # Until the process of this attempt has written its status, the status names the previous one, whose ID another
+        # process may have by now; the new process reads the request when it starts.
         if status is not None and status.pid is not None and status.attempt == read_request(folder)[1]:
             if status.host != platform.node():
                 raise UserError(f"The training in {folder} runs on {status.host}; stop it there.")
-            # As long as the lock is held the number belongs to its holder.
+            # While the lock is held, the ID belongs to its holder.
             kill_group(status.pid)
         if time.monotonic() > end:
-            raise UserError(f"The training in {folder} does not end; end its process with the system's means.")
+            raise UserError(f"The training in {folder} does not end; kill its process with the system's tools.")
         time.sleep(0.02)
     _started[:] = [process for process in _started if process.poll() is None]
 
 
 def lower_priority() -> None:
-    """Let this process wait for others; a higher nice value that it already has stays."""
+    """Raise the nice value of this process to NICENESS; a higher one is kept."""
     if sys.platform != "win32":
-        # On Windows it was started with a lower priority.
+        # On Windows the process was started with a lower priority.
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def detached_options() -> dict[str, Any]:
-    """Options of Popen for a process that heads its own group, so that signals to this one do not reach it."""
+    """Return options of Popen for a process in a group of its own, so that signals to this one do not reach it."""
     options = own_group()
     if sys.platform == "win32":
         options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS

@@ -1,6 +1,6 @@
-"""Training jobs: processes of their own that outlive the window, one at a time, the others queue.
+"""Queue of training jobs: separate processes that outlive the window, of which one runs at a time.
 
-Start, watch, pause, stop, resume, and find them again from another process. There is no daemon: whoever looks at the
+Start, watch, pause, stop and resume jobs, also from another process. There is no daemon: every call that reads the
 jobs, and every job that ends, starts the next one. Nothing here waits for a training or imports TensorFlow.
 """
 
@@ -62,24 +62,24 @@ __all__ = [
     "stop_job",
 ]
 
-#: Seconds to wait for a lock that somebody only asks about, or holds while looking for the next job.
-LOCK_PATIENCE = 2.0
+#: Seconds to wait for a lock that another process is probing, or holds while it chooses the next job.
+LOCK_TIMEOUT = 2.0
 
 
 def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None) -> Path:
-    """Queue a training and start it if none runs; returns the job's folder at once.
+    """Queue a training and start it if none is running; return the job's folder at once.
 
     Args:
-        spec: what to train.
+        spec: the training.
         jobs: folder of the jobs, see `jobs_folder`.
-        python: the interpreter for its process; in Slicer that is PythonSlicer. None for the running one.
+        python: interpreter for its process (PythonSlicer in Slicer); None for the running one.
 
     Raises:
-        UserError: options that cannot be trained, or a folder that cannot be written. `preflight` says more.
+        UserError: invalid options, or a folder that cannot be written. `preflight` checks more.
     """
-    # Pinned now: a model of that name that comes later is another one.
+    # Resolved now: a model installed later under the same name is another one.
     config = with_start(spec.config)
-    # The job's process works in another folder.
+    # The job's process runs in another folder.
     config = replace(config, start=_from_anywhere(config.start) if config.start else None)
     parent = _from_anywhere(spec.parent) if spec.parent else ""
     spec = replace(spec, data=spec.data.absolute(), config=config, parent=parent)
@@ -110,13 +110,13 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
 
 
 def _from_anywhere(model: str) -> str:
-    """The same model for a process in any folder: its name in a store, or its whole path."""
+    """Return a model's name or absolute path, valid for a process in any folder."""
     folder = Path(model).expanduser()
     return str(folder.absolute()) if find_model(model).path == folder else model
 
 
 def list_jobs(jobs: Path | None = None) -> list[Job]:
-    """All jobs in the order they were made; damaged ones are "unreadable", none is left out."""
+    """List all jobs in the order of their creation; damaged ones have the state "unreadable"."""
     store = jobs_folder(jobs)
     if not store.is_dir():
         return []
@@ -124,27 +124,27 @@ def list_jobs(jobs: Path | None = None) -> list[Job]:
 
 
 def find_job(name: str, jobs: Path | None = None) -> Job:
-    """A job by its ID or the beginning of it, or by its model's name (the newest).
+    """Find a job by its ID or the beginning of it, or by its model's name (the newest).
 
     Raises:
-        UserError: no such job; names those there are.
+        UserError: there is no such job; the message lists the existing ones.
     """
     found = list_jobs(jobs)
-    fitting = [job for job in found if job.folder.name == name]
-    fitting = fitting or [job for job in found if job.spec is not None and job.spec.model == name]
-    fitting = fitting or [job for job in found if job.folder.name.startswith(name)]
+    matching = [job for job in found if job.folder.name == name]
+    matching = matching or [job for job in found if job.spec is not None and job.spec.model == name]
+    matching = matching or [job for job in found if job.folder.name.startswith(name)]
     if not name:
-        raise UserError("Say which training job.", command="jobs list")
-    if not fitting:
+        raise UserError("Name a training job.", command="jobs list")
+    if not matching:
         known = ", ".join(job.folder.name for job in found) or "none"
         raise UserError(f"There is no training job {name!r}; there are: {known}.")
-    return fitting[-1]
+    return matching[-1]
 
 
 def start_next(jobs: Path | None = None) -> Path | None:
-    """Start the job that waits longest if none runs; returns its folder. For every look at the jobs: cheap.
+    """Start the job that has waited longest, if none is running; return its folder. Cheap enough for frequent calls.
 
-    A job whose interpreter is gone fails, and the one behind it has its turn. None starts where nothing can be written.
+    A job whose interpreter is missing fails, and the next one is started. If the folder is not writable, none starts.
     """
     store = jobs_folder(jobs)
     lock = FileLock(store / QUEUE)
@@ -152,7 +152,7 @@ def start_next(jobs: Path | None = None) -> Path | None:
         if not lock.acquire():
             return None
     except OSError:
-        # No folder yet, or one that may only be looked at.
+        # No folder yet, or a read-only one.
         return None
     try:
         found = list_jobs(store)
@@ -168,29 +168,29 @@ def start_next(jobs: Path | None = None) -> Path | None:
                 return first.folder
         return None
     except OSError:
-        # A full disk: the next look tries again.
+        # A full disk: the next call tries again.
         return None
     finally:
         lock.release()
 
 
 def pause_job(folder: Path) -> None:
-    """Have a job save a checkpoint after its present step and end its process; a queued one leaves the queue.
+    """Let a job save a checkpoint after the current step and end its process; a queued one leaves the queue.
 
-    The memory is free then, and the next job in the queue has its turn.
+    Its memory is then free, and the next job in the queue is started.
 
     Raises:
-        UserError: it has ended.
+        UserError: the job has ended.
     """
     job = _changeable(folder, ("queued", "running"), "paused")
     write_request(folder, "pause", job.status.attempt)
 
 
 def stop_job(folder: Path) -> None:
-    """End a job at once, with all its processes; what it learnt up to its last checkpoint stays for `resume_job`.
+    """End a job at once, with all its processes; its last checkpoint is kept for `resume_job`.
 
     Raises:
-        UserError: it has ended, or runs on another machine.
+        UserError: the job has ended, or runs on another machine.
     """
     job = _changeable(folder, ("queued", "running", "paused", "interrupted"), "stopped")
     write_request(folder, "stop", job.status.attempt)
@@ -199,10 +199,10 @@ def stop_job(folder: Path) -> None:
 
 
 def resume_job(folder: Path) -> None:
-    """Queue a job again that was paused, stopped, interrupted or failed; it goes on from its last checkpoint.
+    """Queue a paused, stopped, interrupted or failed job again, to go on from its last checkpoint.
 
     Raises:
-        UserError: it runs, waits, or has its model.
+        UserError: the job is running, queued or finished.
     """
     job = _changeable(folder, RESUMABLE, "resumed")
     write_request(folder, "run", job.status.attempt + 1)
@@ -210,33 +210,33 @@ def resume_job(folder: Path) -> None:
 
 
 def delete_job(folder: Path) -> None:
-    """Delete a job's folder with the checkpoint and the model in it; a model in use was copied to the store.
+    """Delete a job's folder with its checkpoint and model; an installed model is a copy and is kept.
 
     Raises:
-        UserError: it is running, or the folder is none of a job.
+        UserError: the job is running, or the folder is not a job's.
     """
     if not (folder / JOB).exists():
-        raise UserError(f"{folder} is not a training job and was left alone.")
+        raise UserError(f"{folder} is not a training job and was not deleted.")
     queue, alive = FileLock(folder.parent / QUEUE), FileLock(folder / ALIVE)
-    gone = beside(folder)
+    renamed = beside(folder)
     try:
-        # Nobody starts it meanwhile, and a process that was started already finds the lock taken or the folder gone.
-        if not queue.acquire(LOCK_PATIENCE) or not alive.acquire(LOCK_PATIENCE):
+        # With both locks held no process can start it; one started already finds the lock held or the folder gone.
+        if not queue.acquire(LOCK_TIMEOUT) or not alive.acquire(LOCK_TIMEOUT):
             raise UserError(f"{folder.name} is running; stop it first.")
         if sys.platform == "win32":
-            # A folder with an open file cannot be renamed there.
+            # On Windows a folder with an open file cannot be renamed.
             alive.release()
-        # Out of the way in one go: what is written late goes nowhere.
-        folder.rename(gone)
+        # Renamed first, so that late writes of its process fail.
+        folder.rename(renamed)
     except OSError as error:
         raise UserError(f"{folder} cannot be deleted ({error.strerror}).") from error
     finally:
         alive.release()
         queue.release()
     try:
-        shutil.rmtree(gone)
+        shutil.rmtree(renamed)
     except OSError as error:
-        raise UserError(f"{gone} cannot be deleted ({error.strerror}).") from error
+        raise UserError(f"{renamed} cannot be deleted ({error.strerror}).") from error
 
 
 def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:
@@ -249,15 +249,15 @@ def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:
 
 @dataclass(frozen=True)
 class JobUpdate:
-    """What a look at a job brought.
+    """News of a job since the last poll.
 
     Attributes:
-        status: as it stands.
-        loss: (n, 2) step and training loss since the last look.
-        validation: (n, 2) step and pooled Dice.
-        restarted: the curves start anew with these rows, as after a resume.
-        picture: file of a new picture of the present predictions on a validation scan (PNG; numbers: `preview`), None
-            if there is no newer one.
+        status: current status.
+        loss: (n, 2) step and training loss since the last poll.
+        validation: (n, 2) step and pooled Dice since the last poll.
+        restarted: the curves restart with these rows, as after a resume.
+        picture: file of a new preview of the predictions on a validation scan (PNG; as arrays: `preview`); None if
+            there is no newer one.
     """
 
     status: JobStatus
@@ -268,29 +268,29 @@ class JobUpdate:
 
 
 class JobWatch:
-    """Looks at one job again and again, as from a window's timer: every look costs what was added."""
+    """Polls one job, for a window's timer; each poll reads only what was added."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._attempt = 0
         self._picture_time = 0
-        self._read_anew()
+        self._open_curves()
 
     def poll(self) -> JobUpdate:
-        """What happened since the last call; never waits. Starts the next job of the queue where one has ended."""
+        """Return the news since the last call, without waiting; start the next job of the queue if one has ended."""
         job = read_job(self._folder)
         if job.status.state != "running":
             start_next(self._folder.parent)
-        (loss, loss_anew), (validation, validation_anew) = self._loss.read(), self._validation.read()
-        anew = loss_anew or validation_anew or job.status.attempt != self._attempt
-        if anew:
-            # A training taken up again cuts its logs back to the checkpoint.
+        (loss, loss_restarted), (validation, validation_restarted) = self._loss.read(), self._validation.read()
+        restarted = loss_restarted or validation_restarted or job.status.attempt != self._attempt
+        if restarted:
+            # A resumed training truncates its logs at the checkpoint.
             self._attempt = job.status.attempt
-            self._read_anew()
+            self._open_curves()
             (loss, _), (validation, _) = self._loss.read(), self._validation.read()
-        return JobUpdate(job.status, loss, validation, anew, self._new_picture())
+        return JobUpdate(job.status, loss, validation, restarted, self._new_picture())
 
-    def _read_anew(self) -> None:
+    def _open_curves(self) -> None:
         self._loss = CurveReader(self._folder / RUN / LOSS_LOG, ("step", "loss"))
         self._validation = CurveReader(self._folder / RUN / VALIDATION, ("step", "dice"))
 

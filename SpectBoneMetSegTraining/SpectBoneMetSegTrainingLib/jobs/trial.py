@@ -1,4 +1,4 @@
-"""A short trial of a training: what a step and a look at the validation patients cost on this machine."""
+"""A short trial of a training, to measure the time of a step and of a validation on this machine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..training.trainer import train
 from .child import device_name
 from .folder import RUN, JobSpec
 
-#: Steps until the look; the first one builds the graph and is not timed.
+#: Steps until the validation; the first one builds the graph and is not timed.
 STEPS = 6
-#: The end of a training, its thresholds and the comparison with the parent, costs about so many looks.
+#: The end of a training (thresholds, comparison with the parent model) takes about as long as so many validations.
 FINAL_VALIDATIONS = 6
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What was measured.
+    """Measurements of a trial.
 
     Attributes:
-        start_seconds: until the first step is done.
-        step_seconds: of every further one.
-        validation_seconds: of one look at all validation patients.
-        memory_mb: highest (2**20 bytes).
-        device: what computed.
+        start_seconds: seconds until the end of the first step.
+        step_seconds: seconds per further step.
+        validation_seconds: seconds per validation on all validation patients.
+        memory_mb: peak memory in MiB (2**20 bytes); None if unknown.
+        device: computing device.
     """
 
     start_seconds: float
@@ -41,49 +41,53 @@ class TrialResult:
     device: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the measurements as JSON values."""
         return asdict(self)
 
     def seconds(self, steps: int, validate_every: int) -> float:
-        """About how long a whole training takes; less if it stops early."""
-        looks = (steps // validate_every if validate_every else 0) + FINAL_VALIDATIONS
-        return self.start_seconds + steps * self.step_seconds + looks * self.validation_seconds
+        """Estimate the seconds of a whole training; early stopping makes it shorter."""
+        validations = (steps // validate_every if validate_every else 0) + FINAL_VALIDATIONS
+        return self.start_seconds + steps * self.step_seconds + validations * self.validation_seconds
 
 
-class _EnoughError(Exception):
-    """The trial has seen what it wanted."""
+class _TrialDoneError(Exception):
+    """Ends the trial."""
 
 
 class _StopWatch:
-    """When every step was done."""
+    """Times at which the steps were done (s)."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.done: list[float] = []
 
     def progress(self, step: int, steps: int, _loss: float, _pace: Pace) -> None:
-        """After every step; ends the trial after the look."""
+        """Record the time of a step; end the trial after the validation."""
         self.done.append(time.monotonic())
         if step > STEPS or step == steps:
-            raise _EnoughError
+            raise _TrialDoneError
 
     def result(self) -> TrialResult:
-        """Steps 2 to STEPS - 1 tell a step, step STEPS with what it takes longer a look."""
+        """Compute the times: a step from steps 2 to STEPS - 1, a validation from the excess of step STEPS."""
         gaps = [after - before for before, after in zip(self.done, self.done[1:], strict=False)]
         plain = gaps[: STEPS - 2] or gaps or [self.done[0] - self.started]
         step = sum(plain) / len(plain)
-        look = max(0.0, gaps[STEPS - 2] - step) if len(gaps) > STEPS - 2 else 0.0
+        validation = max(0.0, gaps[STEPS - 2] - step) if len(gaps) > STEPS - 2 else 0.0
         start = self.done[0] - self.started
-        return TrialResult(round(start, 2), round(step, 4), round(look, 2), peak_memory_mb(), device_name())
+        return TrialResult(round(start, 2), round(step, 4), round(validation, 2), peak_memory_mb(), device_name())
 
 
 def measure(folder: Path, spec: JobSpec) -> TrialResult:
-    """Train a little in a folder; as `trainer.train` otherwise."""
-    # What cannot be trained is said before Keras is loaded.
+    """Train for a few steps in a folder, and measure them.
+
+    Raises:
+        UserError: as `trainer.train`.
+    """
+    # Invalid options are reported before Keras is loaded.
     spec.config.check()
     training_cases(spec.data, spec.config)
     watch = _StopWatch()
     config = replace(spec.config, validate_every=STEPS, patience=0)
-    with suppress(_EnoughError):
+    with suppress(_TrialDoneError):
         train(spec.data, folder / RUN, config, watch.progress)
     return watch.result()

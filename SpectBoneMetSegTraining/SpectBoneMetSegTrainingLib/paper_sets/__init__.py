@@ -1,1 +1,1 @@
-"""The training sets D1-D4 of the paper, with its GAN and its geometric copies."""
+"""The paper's training sets D1-D4, with their DCGAN and geometric augmentation."""

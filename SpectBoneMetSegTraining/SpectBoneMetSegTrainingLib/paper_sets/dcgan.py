@@ -1,11 +1,12 @@
-"""A DCGAN (Radford et al. 2015) that draws pairs of thorax views together with their labels.
+"""A DCGAN (Radford et al. 2015) that generates pairs of thorax views with their labels.
 
-The paper (Lin et al. 2022, Sec. 3.2.2) gives k = 3: three steps of the discriminator for each of the generator, as k in
-Goodfellow et al. 2014, Alg. 1. Where its samples' labels came from it does not say.
+The paper (Lin et al. 2022, Sec. 3.2.2) gives k = 3: three discriminator steps per generator step, as k in Goodfellow et
+al. 2014, Alg. 1. It does not state the origin of the samples' labels.
 
-Ours: labels are two more channels of the same image, because a sample without a label could only serve Eq. 7; sizes and
-rates; bilinear enlargement instead of strided deconvolution, whose chequerboard survived short trainings; noise on what
-the discriminator sees and one-sided label smoothing (Salimans et al. 2016); samples come from averaged weights.
+Ours: labels are two more channels of the same image, because a sample without a label could only be used in Eq. 7;
+sizes and rates; bilinear upsampling instead of transposed convolution, whose checkerboard artefacts survived short
+trainings; noise on the discriminator's input and one-sided label smoothing (Salimans et al. 2016); samples come from
+EMA weights.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ Array = NDArray[np.float32]
 
 #: Channels of an image: counts of both views, labels of both views, each from -1 to 1.
 CHANNELS = ("anterior", "posterior", "anterior label", "posterior label")
-#: Side of the grid that the generator starts from.
+#: Side of the generator's first grid in pixels.
 SEED_SIZE = 4
 #: The paper's k.
 DISCRIMINATOR_STEPS = 3
-#: Radford et al. 2015: of Adam, of LeakyReLU, of the initial weights.
-BETA_1, LEAK, START_SPREAD = 0.5, 0.2, 0.02
-#: Noise on what the discriminator sees (Sonderby et al. 2017): labels of exactly -1 must not give real images away.
+#: Radford et al. 2015: beta_1 of Adam, slope of LeakyReLU, standard deviation of the initial weights.
+BETA_1, LEAK, INITIAL_SD = 0.5, 0.2, 0.02
+#: Instance noise on the discriminator's input (Sonderby et al. 2017); labels of exactly -1 would reveal real images.
 INSTANCE_NOISE = 0.2
-#: The discriminator's learning rate relative to the generator's: at the same rate and k = 3 it was never fooled again.
+#: Learning rate of the discriminator relative to the generator's; with equal rates and k = 3 it always won.
 DISCRIMINATOR_RATE = 0.2
-#: What the discriminator should say of real images instead of 1.
-REAL = 0.9
-#: Decay per step of the generator's averaged weights.
-AVERAGE = 0.95
-#: Of both networks' BatchNorm averages; Keras' 0.99 lags behind a short training.
+#: Target of the discriminator for real images instead of 1 (one-sided label smoothing).
+REAL_TARGET = 0.9
+#: Decay per step of the generator's EMA weights.
+EMA_DECAY = 0.95
+#: Momentum of both networks' BatchNorm averages; Keras' 0.99 is too slow for a short training.
 BATCHNORM_MOMENTUM = 0.9
 
 
@@ -50,14 +51,14 @@ class GeneratorConfig:
     """How to train a generator.
 
     Attributes:
-        size: rows and columns of its images, 16, 32, 64 or 128; samples are enlarged from it.
+        size: rows and columns of its images, 16, 32, 64 or 128; samples are upsampled from it.
         steps: steps of the generator.
         batch: images per step.
-        learning_rate: of the generator.
-        channels: of the discriminator's first layer; each further one has twice as many.
-        latent: random numbers each image is drawn from.
-        discriminator_steps: k.
-        seed: of everything.
+        learning_rate: learning rate of the generator.
+        channels: channels of the discriminator's first layer, doubled in each further one.
+        latent: size of the latent vector.
+        discriminator_steps: discriminator steps per generator step, k.
+        seed: seed of all random numbers.
     """
 
     size: int = 64
@@ -70,27 +71,27 @@ class GeneratorConfig:
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the configuration as JSON values."""
         return asdict(self)
 
     def check(self) -> None:
-        """Refuse what cannot be trained.
+        """Check the values.
 
         Raises:
-            UserError: a size that is no power of two from 16 to 128, or a number below one.
+            UserError: a size that is not 16, 32, 64 or 128, or a number below one.
         """
         if self.size not in (16, 32, 64, 128):
-            raise UserError(f"A generator draws images of 16, 32, 64 or 128 pixels, not of {self.size}.")
+            raise UserError(f"A generator makes images of 16, 32, 64 or 128 pixels, not of {self.size}.")
         if min(self.steps, self.batch, self.channels, self.latent, self.discriminator_steps) < 1:
             raise UserError("Steps, batch, channels, latent numbers and discriminator steps of a generator start at 1.")
 
 
 def build_generator(config: GeneratorConfig) -> keras.Model:
-    """(batch, latent) normal numbers -> (batch, size, size, CHANNELS) from -1 to 1."""
+    """Build the generator: (batch, latent) normal numbers -> (batch, size, size, CHANNELS) from -1 to 1."""
     import keras
 
     layers = keras.layers
-    start = keras.initializers.RandomNormal(0, START_SPREAD)
+    start = keras.initializers.RandomNormal(0, INITIAL_SD)
     halvings = _halvings(config)
     width = config.channels * 2 ** (halvings - 1)
     latent = keras.Input((config.latent,))
@@ -107,11 +108,11 @@ def build_generator(config: GeneratorConfig) -> keras.Model:
 
 
 def build_discriminator(config: GeneratorConfig) -> keras.Model:
-    """(batch, size, size, CHANNELS) -> (batch, 1) logit of being real."""
+    """Build the discriminator: (batch, size, size, CHANNELS) -> (batch, 1) logit of being real."""
     import keras
 
     layers = keras.layers
-    start = keras.initializers.RandomNormal(0, START_SPREAD)
+    start = keras.initializers.RandomNormal(0, INITIAL_SD)
     image = keras.Input((config.size, config.size, len(CHANNELS)))
     x = layers.GaussianNoise(INSTANCE_NOISE)(image)
     for stage in range(_halvings(config)):
@@ -128,7 +129,7 @@ def _halvings(config: GeneratorConfig) -> int:
 
 
 class Dcgan:
-    """Generator, its average, discriminator and their optimisers, stepped, saved and restored together."""
+    """Generator, its EMA weights, discriminator and their optimisers, trained, saved and restored together."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         import tensorflow as tf
@@ -145,28 +146,29 @@ class Dcgan:
         self._graph = tf.function(self._step)
 
     def step(self, number: int, real: Array, latent: Array) -> dict[str, float]:
-        """Step `number`: k steps of the discriminator, one of the generator; returns the loss of each.
+        """Train k steps of the discriminator and one of the generator; return the loss of each.
 
         Args:
-            real: (k, batch, size, size, CHANNELS).
-            latent: (k + 1, batch, latent) normal numbers.
+            number: index of the step.
+            real: real images, (k, batch, size, size, CHANNELS).
+            latent: normal numbers, (k + 1, batch, latent).
         """
         import tensorflow as tf
 
-        keep = np.float32(average_decay(AVERAGE, number))
-        losses = self._graph(*(tf.constant(array) for array in (real, latent, keep)))
+        decay = np.float32(average_decay(EMA_DECAY, number))
+        losses = self._graph(*(tf.constant(array) for array in (real, latent, decay)))
         return {name: float(value) for name, value in losses.items()}
 
     def sample(self, latent: Array) -> Array:
-        """(batch, size, size, CHANNELS) of the averaged generator."""
+        """Generate images, (batch, size, size, CHANNELS), with the EMA weights."""
         return np.asarray(self._average(latent, training=False))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that a checkpoint needs, by name."""
+        """Return all variables of a checkpoint by name."""
         return {f"v{i}": np.array(variable) for i, variable in enumerate(self._variables())}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Go back to what `arrays` gave."""
+        """Restore the variables returned by `arrays`."""
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"v{i}"])
 
@@ -174,22 +176,22 @@ class Dcgan:
         networks = (self._generator, self._average, self._discriminator, *self._optimizers)
         return [variable for network in networks for variable in network.variables]
 
-    def _step(self, real: tf.Tensor, latent: tf.Tensor, keep: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _step(self, real: tf.Tensor, latent: tf.Tensor, decay: tf.Tensor) -> dict[str, tf.Tensor]:
         for i in range(self._config.discriminator_steps):
-            judged = self._discriminator_step(real[i], latent[i])
-        fooled = self._generator_step(latent[-1])
+            discriminator_loss = self._discriminator_step(real[i], latent[i])
+        generator_loss = self._generator_step(latent[-1])
         for average, variable in zip(self._average.variables, self._generator.variables, strict=True):
-            average.assign(keep * average + (1 - keep) * variable)
-        return {"discriminator": judged, "generator": fooled}
+            average.assign(decay * average + (1 - decay) * variable)
+        return {"discriminator": discriminator_loss, "generator": generator_loss}
 
     def _discriminator_step(self, real: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
-        """Down the cross-entropy of telling real from fake."""
+        """Minimise the cross-entropy of real against generated images."""
         import tensorflow as tf
 
         fake = self._generator(latent, training=True)
         with tf.GradientTape() as tape:
             loss = (
-                _cross_entropy(REAL, self._discriminator(real, training=True))
+                _cross_entropy(REAL_TARGET, self._discriminator(real, training=True))
                 + _cross_entropy(0.0, self._discriminator(fake, training=True))
             ) / 2
         variables = self._discriminator.trainable_variables
@@ -197,7 +199,7 @@ class Dcgan:
         return loss
 
     def _generator_step(self, latent: tf.Tensor) -> tf.Tensor:
-        """Up the probability that fakes are taken for real (the non-saturating form of Goodfellow et al. 2014)."""
+        """Maximise the probability of generated images being real (non-saturating loss of Goodfellow et al. 2014)."""
         import tensorflow as tf
 
         with tf.GradientTape() as tape:

@@ -2,7 +2,7 @@
 
     RUN/generator.json  environment.json  log.csv  samples_<step>.png  checkpoint.npz
 
-Broken off at any moment it goes on to the same weights, as `trainer` does.
+An interrupted training can be resumed and reaches the same weights, as with `trainer`.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ from .dcgan import CHANNELS, Dcgan, GeneratorConfig
 
 Array = NDArray[np.float32]
 
-#: A checkpoint after so many steps or seconds, whichever comes first; sheets at so many moments of the training.
+#: Steps or seconds between checkpoints, whichever comes first; number of contact sheets per training.
 CHECKPOINT_EVERY, CHECKPOINT_SECONDS, SHEETS = 200, 120.0, 6
-#: Images are moved by up to this share of their side, so that few scans are not learnt by heart at once.
+#: Images are shifted by up to this share of their side, against overfitting to few scans.
 SHIFT_SHARE = 0.04
-#: Real images and samples on a sheet.
+#: Number of real images and of samples on a sheet.
 SHOWN_REAL, SHOWN_SAMPLES = 6, 18
-#: Streams of random numbers: of steps, of the samples on sheets, of the samples that are asked for.
+#: Streams of random numbers: for steps, for samples on sheets, for requested samples.
 STEPS, SHEET, SAMPLES = 0, 1, 2
 
 
 def train_generator(
     images: Array, run: Path, config: GeneratorConfig, progress: Progress | None = None, about: Iterable[str] = ()
 ) -> Dcgan:
-    """Train, or go on where a run in this folder was broken off.
+    """Train a generator, or resume an interrupted run in the same folder.
 
     Args:
         images: (n, size, size, CHANNELS) from -1 to 1, n from 2.
-        run: folder for everything it writes.
-        progress: called with step and steps now and then.
+        run: working folder.
+        config: configuration of the generator.
+        progress: called with step and steps, every 50 steps.
         about: names of the cases, for the record.
 
     Raises:
-        UserError: the folder holds another run or cannot be written, too few images, losses that are no numbers.
+        UserError: the folder holds another run or cannot be written, too few images, or losses that are not finite.
     """
     tf = import_tensorflow()
     config.check()
@@ -55,53 +56,53 @@ def train_generator(
     write_json(run / "environment.json", run_folder.environment())
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
-    pair = Dcgan(config)
+    gan = Dcgan(config)
     saved = run_folder.load_checkpoint(run)
-    first, before = 0, 0.0
+    first, seconds_before = 0, 0.0
     if saved is not None:
-        pair.restore(saved)
-        first, before = int(saved["step"]), float(saved["seconds"])
+        gan.restore(saved)
+        first, seconds_before = int(saved["step"]), float(saved["seconds"])
     run_folder.cut_logs(run, first)
     started = saved_at = time.monotonic()
     for step in range(first, config.steps):
-        losses = pair.step(step, *_batch(images, config, step))
+        losses = gan.step(step, *_batch(images, config, step))
         now = time.monotonic()
         if not np.isfinite(list(losses.values())).all():
             raise UserError(f"The generator's losses became {losses} at step {step}; start again with another seed.")
-        row = {"step": step, **losses, "seconds": before + now - started}
+        row = {"step": step, **losses, "seconds": seconds_before + now - started}
         run_folder.append_row(run / run_folder.LOG, tuple(row), list(row.values()))
         done = step + 1
         last = done == config.steps
         if last or done % max(1, config.steps // SHEETS) == 0:
-            _write_sheet(run / f"samples_{done:05d}.png", images, pair, config)
+            _write_sheet(run / f"samples_{done:05d}.png", images, gan, config)
         if last or done % CHECKPOINT_EVERY == 0 or now - saved_at > CHECKPOINT_SECONDS:
-            numbers = {"step": np.array(done), "seconds": np.array(before + now - started)}
-            run_folder.save_checkpoint(run, {**pair.arrays(), **numbers})
+            counters = {"step": np.array(done), "seconds": np.array(seconds_before + now - started)}
+            run_folder.save_checkpoint(run, {**gan.arrays(), **counters})
             saved_at = now
         if progress and (last or done % 50 == 0):
             progress(done, config.steps)
-    return pair
+    return gan
 
 
-def draw_samples(pair: Dcgan, config: GeneratorConfig, count: int) -> Array:
-    """(count, size, size, CHANNELS): the same for the same weights and seed, however many are asked for."""
+def draw_samples(gan: Dcgan, config: GeneratorConfig, count: int) -> Array:
+    """Generate (count, size, size, CHANNELS) images; the first ones do not depend on `count`."""
     latent = _normal((config.seed, SAMPLES), (count, config.latent))
-    return np.concatenate([pair.sample(latent[i : i + config.batch]) for i in range(0, count, config.batch)])
+    return np.concatenate([gan.sample(latent[i : i + config.batch]) for i in range(0, count, config.batch)])
 
 
 def _batch(images: Array, config: GeneratorConfig, step: int) -> tuple[Array, Array]:
-    """Real images and random numbers of a step: a pure function of seed and step."""
+    """Draw real images and latent vectors of a step, from seed and step only."""
     rng = np.random.default_rng((config.seed, STEPS, step))
     repeats = config.discriminator_steps
     chosen = images[rng.integers(len(images), size=repeats * config.batch)]
     reach = max(1, round(SHIFT_SHARE * config.size))
-    shifted = np.stack([_nudged(image, reach, rng) for image in chosen])
+    shifted = np.stack([_shifted(image, reach, rng) for image in chosen])
     latent = rng.standard_normal((repeats + 1, config.batch, config.latent)).astype(np.float32)
     return shifted.reshape(repeats, config.batch, *images.shape[1:]), latent
 
 
-def _nudged(image: Array, reach: int, rng: np.random.Generator) -> Array:
-    """Flipped left to right half of the time and shifted by whole pixels; what comes in repeats the rim."""
+def _shifted(image: Array, reach: int, rng: np.random.Generator) -> Array:
+    """Flip left to right at random, and shift by whole pixels with edge padding."""
     flipped = image[:, ::-1] if rng.random() < 0.5 else image
     row, column = rng.integers(0, 2 * reach + 1, 2)
     padded = np.pad(flipped, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
@@ -112,12 +113,12 @@ def _normal(seed: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def _write_sheet(path: Path, images: Array, pair: Dcgan, config: GeneratorConfig) -> None:
-    """Real images above, samples below; both views side by side, labels outlined."""
+def _write_sheet(path: Path, images: Array, gan: Dcgan, config: GeneratorConfig) -> None:
+    """Draw real images above samples, both views side by side, with outlined labels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    samples = pair.sample(_normal((config.seed, SHEET), (SHOWN_SAMPLES, config.latent)))
+    samples = gan.sample(_normal((config.seed, SHEET), (SHOWN_SAMPLES, config.latent)))
     shown = [*images[np.arange(SHOWN_REAL) % len(images)], *samples]
     columns = SHOWN_REAL
     rows = len(shown) // columns
@@ -130,7 +131,7 @@ def _write_sheet(path: Path, images: Array, pair: Dcgan, config: GeneratorConfig
         axes.imshow(views, cmap="gray_r", vmin=-1, vmax=0.6, interpolation="nearest")
         if (labels > 0).any():
             axes.contour(labels, [0.0], colors="tab:red", linewidths=0.8)
-        axes.set_title("learnt from" if number < columns else "generated", fontsize=7)
+        axes.set_title("training image" if number < columns else "generated", fontsize=7)
         axes.set_axis_off()
     part = path.with_name("sheet.part.png")
     figure.savefig(part, dpi=110)

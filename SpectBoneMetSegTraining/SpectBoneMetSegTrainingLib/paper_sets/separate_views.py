@@ -14,7 +14,7 @@ from ..dataset.sources import inherited_sources
 def write_separate_views(
     data: Path, output: Path, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write every view of every training and unlabelled case as a one-view case; what is there whole is kept.
+    """Write every view of every training and unlabelled case as a one-view case; complete cases are kept.
 
     Both have the patient of their source, in the anterior frame, and are called "anterior": the network does not know
     which view it sees, as in the paper.
@@ -22,7 +22,8 @@ def write_separate_views(
     Args:
         data: a data set.
         output: the folder to write.
-        seed: of the folds; the seed of `data` gives its very folds.
+        seed: seed of the folds; the seed of `data` reproduces its folds.
+        progress: called after every case.
 
     Raises:
         UserError: not a data set, or `output` holds something else.
@@ -30,14 +31,14 @@ def write_separate_views(
     claim_folder(output, "apart.json", {"data": str(data.resolve()), "seed": seed}, "data set with its views apart")
     cases = [(split, case) for split in ("train", "unlabelled") for case in cases_of(data, split)]
     for number, (split, case) in enumerate(cases, start=1):
-        _write_apart(data, output, split, case)
+        _write_views(data, output, split, case)
         if progress:
             progress(number, len(cases))
     about = read_json(data / "dataset.json")
     finish_dataset(output, about["name"], seed, f"{about['description']} Views apart.", inherited_sources(about))
 
 
-def _write_apart(data: Path, output: Path, split: str, case: str) -> None:
+def _write_views(data: Path, output: Path, split: str, case: str) -> None:
     record = read_json(data / "instances" / f"{case}.json")
     names = {view: f"{case}_{view[:3]}" for view in record["views"]}
     if all((output / "instances" / f"{name}.json").exists() for name in names.values()):

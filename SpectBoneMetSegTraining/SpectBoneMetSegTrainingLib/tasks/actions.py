@@ -1,4 +1,4 @@
-"""The calls that a window has done in a process of their own: plain JSON values in and out."""
+"""Long calls of the panel that run in a child process: JSON values in and out."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..gathering.report import AgreementRow
 
-#: Called with how many are done, of how many, and a word on what is being done.
+#: Called with the number done, the total, and a description of the current step.
 TaskProgress = Callable[[int, int, str], None]
 Values = dict[str, Any]
 
 
 def check(arguments: Values, progress: TaskProgress) -> Values:
-    """What stands in the way of a training, and how long it will take.
+    """Check the requirements of a training, and estimate its time.
 
     Args:
-        arguments: "spec", a JobSpec as JSON values; "trial", whether a few steps are measured.
+        arguments: "spec", a JobSpec as JSON values; "trial", whether to measure a few steps.
+        progress: called during the trial.
 
     Returns:
         "findings": [{"level", "about", "sentence"}]; "may_start".
@@ -39,16 +40,18 @@ def check(arguments: Values, progress: TaskProgress) -> Values:
 
 
 def collect(arguments: Values, progress: TaskProgress) -> Values:
-    """Write labelled and unlabelled scans into a data set.
+    """Gather labelled and unlabelled scans into a data set.
 
     Args:
         arguments: "data", its folder; "labelled" and "unlabelled", lists of folders; "scene", a folder of staged scans
-            (`staging.stage`) or empty; "test_share", of the labelled patients, kept for the test; null for that of the
-            time before.
+            (`staging.stage`) or empty; "test_share", share of the labelled patients kept for the test; null for the
+            earlier share.
+        progress: called after every scan.
 
     Returns:
-        "text", the summary's counts; "left_out" and "noted": [[what, why]]; "agreement": [{"case", "files", "picture",
-        "image", "first", "second", "difference", "dice", ...}]; "limit" of the difference; "unlabelled": cases.
+        "text", the summary's counts; "left_out" and "noted": [[source, reason or notes]]; "agreement": [{"case",
+        "files", "picture", "image", "first", "second", "difference", "dice", ...}]; "limit", the largest area
+        difference of readers who agree; "unlabelled": names of the unlabelled cases.
     """
     from ..dataset.cases import cases_of
     from ..dataset.reader_agreement import LARGEST_DIFFERENCE
@@ -66,8 +69,8 @@ def collect(arguments: Values, progress: TaskProgress) -> Values:
         progress=lambda done, total: progress(done, total, ""),
     )
     files = sources_of(result.data)
-    pairs = [{**asdict(row.comparison), **_place_of(row, result.private, files)} for row in result.agreement]
-    # What the indented lines list stands in the other entries.
+    pairs = [{**asdict(row.comparison), **_agreement_files(row, result.private, files)} for row in result.agreement]
+    # The content of indented lines is in the other entries.
     counts = [line for line in result.text.splitlines() if line and not line.startswith(" ") and line != "notes:"]
     return {
         "text": "\n".join(counts),
@@ -79,17 +82,18 @@ def collect(arguments: Values, progress: TaskProgress) -> Values:
     }
 
 
-def _place_of(row: AgreementRow, private: Path, files: dict[str, list[str]]) -> Values:
-    """Whose agreement a row is, for JSON; the picture by its whole path, empty without one."""
+def _agreement_files(row: AgreementRow, private: Path, files: dict[str, list[str]]) -> Values:
+    """Return case, files and picture (absolute path, or empty) of an agreement row, for JSON."""
     picture = str(private / row.picture) if row.picture else ""
     return {"case": row.case, "files": files[row.case], "picture": picture}
 
 
 def rank(arguments: Values, progress: TaskProgress) -> Values:
-    """Order the unlabelled scans of a data set by what their labels would teach.
+    """Rank the unlabelled scans of a data set by their expected benefit for training (active learning).
 
     Args:
         arguments: "data", its folder; "model", name or path, empty for the default one.
+        progress: called after every scan.
 
     Returns:
         "scans": [{"case", "patient", "unsure_cm2", "novelty", "reason", "files"}], the most useful first.
@@ -100,7 +104,7 @@ def rank(arguments: Values, progress: TaskProgress) -> Values:
     from ..training.active_learning import rank_scans
 
     data = Path(arguments["data"])
-    # A data set that was not gathered here does not say where its scans come from.
+    # Data sets that were not gathered here have no record of their source files.
     files = sources_of(data) if private_folder(data).is_dir() else {}
     model = find_model(arguments["model"] or None)
     ranked = rank_scans(model, data, progress=lambda done, total: progress(done, total, ""))
@@ -108,13 +112,14 @@ def rank(arguments: Values, progress: TaskProgress) -> Values:
 
 
 def audit(arguments: Values, progress: TaskProgress) -> Values:
-    """Measure a model on the outlined scans of a data set and write the page.
+    """Evaluate a model on the outlined scans of a data set, and write the page.
 
     Args:
         arguments: "data", its folder; "model", name or path, empty for the default one; "page", the file to write.
+        progress: called after every scan.
 
     Returns:
-        "sentence", the advice; "known", what flatters the figures, or ""; "page".
+        "sentence", the recommendation; "known", a warning of patients that the model was trained on, or ""; "page".
     """
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.model.store import find_model
@@ -131,7 +136,7 @@ def audit(arguments: Values, progress: TaskProgress) -> Values:
     files = opened(data)
     cases = [*cases_of(files, "train"), *cases_of(files, "test")]
     if not cases:
-        raise UserError(f"{data} holds no outlined scan: collect some first.")
+        raise UserError(f"{data} holds no outlined scan; gather some first.")
     model = find_model(arguments["model"] or None)
     found = measured(files, cases, model, progress=lambda done, total: progress(done, total, ""))
     write_audit(Path(arguments["page"]), found)

@@ -1,4 +1,4 @@
-"""The child of `client.Task`: does one call and tells how it goes on, in JSON lines."""
+"""Child process of `client.Task`: runs one call and reports its progress as JSON lines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .actions import TASKS
 
 
 def do(request: dict[str, Any], channel: Channel) -> None:
-    """Do one call; what goes wrong becomes an event.
+    """Run one call; an error becomes an event.
 
     Args:
         request: "do", the name of a task, and "arguments".
-        channel: takes the events.
+        channel: receives the events.
     """
     answer(request, channel, TASKS)
 

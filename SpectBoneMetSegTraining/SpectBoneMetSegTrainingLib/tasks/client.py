@@ -1,6 +1,6 @@
-"""One long call in a child process, so that a window never waits: collecting, checking, comparing, ranking.
+"""A long call in a child process, so that a window never waits: gathering, checks, ranking, audit.
 
-A training is no task: it outlives the window (`jobs`), a task ends with it.
+Tasks end with the window; trainings go on (`jobs`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ TaskEvent = CallEvent
 
 
 class Task(Call):
-    """A call under way in a process of its own, from the start to "done", "failed" or "crashed"."""
+    """A call running in a child process, until the event "done", "failed" or "crashed"."""
 
     def __init__(self, name: str, arguments: Mapping[str, Any], python: str | None = None) -> None:
-        """Start the process; returns at once.
+        """Start the process; return at once.
 
         Args:
             name: a task of `actions.TASKS`.
-            arguments: its arguments, plain JSON values.
-            python: the interpreter; in Slicer that is PythonSlicer. None for the running one.
+            arguments: its arguments, JSON values.
+            python: interpreter (PythonSlicer in Slicer); None for the running one.
 
         Raises:
             UserError: the interpreter cannot be started.

@@ -42,7 +42,7 @@ def test_a_set_is_imported_once_its_terms_are_settled(tmp_path, capsys):
     [
         (["nothing", "."], "no public set 'nothing'"),
         (["bs80k"], "--list names the sets"),
-        (["bs80k", ".", "--pixel-size", "99"], "no edge in mm"),
+        (["bs80k", ".", "--pixel-size", "99"], "not a pixel size in mm"),
     ],
 )
 def test_what_cannot_be_meant_is_said(words, said, tmp_path, capsys):

@@ -17,6 +17,6 @@ def test_it_ends_with_what_was_made_and_how_long_it_took(tmp_path, monkeypatch, 
     assert main(["simulate", "--patients", "2", "--seed", "1", "--output", str(tmp_path / "set")]) == 0
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said == (
-        f"{tmp_path / 'set'}: simulated patients, 2 to learn from, 1 for the test, 1 without labels; 4 scans with 9 "
+        f"{tmp_path / 'set'}: simulated patients, 2 for training, 1 for the test, 1 without labels; 4 scans with 9 "
         f"labelled lesions; train with `train --data {tmp_path / 'set'}`; it took 0 s."
     )

@@ -180,8 +180,7 @@ def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_ste
     assert train(mixed, tmp_path / "m", *options) == 0
     first = capsys.readouterr().err.splitlines()
     assert first[0] == (
-        f"6 steps begin in {tmp_path / 'm-run'}. Patients: 4 with labels to learn from, 2 to validate on, 0 without "
-        "labels."
+        f"6 steps start in {tmp_path / 'm-run'}. Patients: 4 labelled for training, 2 for validation, 0 unlabelled."
     )
     assert any(line.startswith("A step takes ") and "for the 2 steps ahead" in line for line in first)
     assert train(mixed, tmp_path / "m", *options) == 0

@@ -106,5 +106,5 @@ def test_the_licence_of_the_data_goes_into_the_cards_of_models_taught_or_tuned_o
     for name in ("child", "tuned"):
         card = find_model(tmp_path / name).card
         assert card.training["sources"] == [source]
-        assert card.licence == "Apache-2.0; taught on Some set: CC BY-NC 4.0"
+        assert card.licence == "Apache-2.0; trained on Some set: CC BY-NC 4.0"
     assert "sources" not in find_model(taught[0]).card.training

@@ -23,6 +23,8 @@ def test_a_card_names_its_data_and_what_taught_its_parent_each_once():
 
 def test_the_licence_of_a_model_names_that_of_its_data_and_is_not_lengthened_twice():
     once = licence_with("Apache-2.0", [ONE])
-    assert once == "Apache-2.0; taught on One: CC BY 4.0"
-    assert licence_with(once, [ONE, TWO]) == "Apache-2.0; taught on One: CC BY 4.0; Two: none stated"
+    assert once == "Apache-2.0; trained on One: CC BY 4.0"
+    both = "Apache-2.0; trained on One: CC BY 4.0; Two: none stated"
+    assert licence_with(once, [ONE, TWO]) == both
+    assert licence_with(once.replace("trained", "taught"), [ONE, TWO]) == both
     assert licence_with("Apache-2.0", []) == "Apache-2.0"

@@ -58,7 +58,7 @@ def test_a_whole_body_set_holds_all_counts_and_lesions(sets, simulated):
 
 
 def test_a_thorax_set_has_no_whole_body_to_give(sets):
-    with pytest.raises(UserError, match=r"one\.json holds the thorax alone; .* the region whole-body") as caught:
+    with pytest.raises(UserError, match=r"one\.json holds the thorax only; .* the region whole-body") as caught:
         load_case(sets["thorax"], "one", region="whole-body")
     assert caught.value.fields == ("region",)
 

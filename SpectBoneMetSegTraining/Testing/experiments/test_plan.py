@@ -37,7 +37,7 @@ def test_every_table_and_figure_is_there_with_its_rows(plan):
 
 def test_a_training_that_experiments_share_is_one(plan):
     shared = (("table3", 1), ("fig7", 5), ("fig8", 2), ("table5", 3), ("fig9", 0))
-    assert len({keys_of(plan, name)[place] for name, place in shared}) == 1
+    assert len({keys_of(plan, name)[index] for name, index in shared}) == 1
     assert keys_of(plan, "fig9")[1] == keys_of(plan, "table6")[0]
 
 
@@ -58,10 +58,10 @@ def test_every_training_can_be_trained(plan):
 def test_seeds_come_one_after_the_other_and_nnunets_reference_before_it(plan):
     listed = trainings(plan, list(ORDER), [3, 1])
     assert [training.seed for training in listed] == sorted((t.seed for t in listed), reverse=True)
-    places = {key_of(training): place for place, training in enumerate(listed)}
+    order = {key_of(training): index for index, training in enumerate(listed)}
     peers = [training for training in listed if isinstance(training, NnunetTraining) and training.as_long_as]
     assert len(peers) == 4
-    assert all(places[peer.as_long_as] < places[key_of(peer)] for peer in peers)
+    assert all(order[peer.as_long_as] < order[key_of(peer)] for peer in peers)
 
 
 def test_sets_with_generated_samples_know_their_budget_and_others_draw_it_while_training(plan):
@@ -77,7 +77,7 @@ def test_every_method_stops_by_the_same_rule(plan):
 
 def test_claims_name_rows_that_mean_what_they_say(plan):
     for claim in COMPARISONS:
-        lower, higher = (plan.experiments[name].rows[place].label for name, place in (claim.lower, claim.higher))
+        lower, higher = (plan.experiments[name].rows[index].label for name, index in (claim.lower, claim.higher))
         assert lower != higher
         if "t = 3 better than" in claim.claim:
             assert higher == "t = 3"

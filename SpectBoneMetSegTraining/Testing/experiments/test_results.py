@@ -117,7 +117,7 @@ def test_the_table_of_the_distance_is_replaced_in_a_document_and_nothing_else(tm
     distance.renew_document(document, table)
     assert document.read_text() == text.replace("old", "new")
     document.write_text(distance.START)
-    with pytest.raises(UserError, match="no place for the table"):
+    with pytest.raises(UserError, match="lacks the comments around the table"):
         distance.renew_document(document, table)
     assert [path.name for path in tmp_path.iterdir()] == ["distance.md"]
 

@@ -46,7 +46,7 @@ def test_few_patients_are_a_warning_and_do_not_forbid(check):
     found = check()
     assert found["labels"].level == found["validation"].level == "warning"
     assert "4 labelled scans of 4 patients with 4 lesions" in found["labels"].sentence
-    assert "Patients who validate: 1, too few" in found["validation"].sentence
+    assert "Validation patients: 1, too few" in found["validation"].sentence
     assert may_start(list(found.values()))
     assert "time" not in found
 
@@ -91,7 +91,7 @@ def test_validation_without_a_lesion_is_a_warning(check, discs, tmp_path):
     [
         (replace(TINY, method="semi"), "no unlabelled case"),
         (replace(TINY, patch=33), "multiple of 2"),
-        (replace(TINY, labels=50), "not of 50"),
+        (replace(TINY, labels=50), "not 50"),
         (replace(TINY, start="no such model"), "no model"),
     ],
 )

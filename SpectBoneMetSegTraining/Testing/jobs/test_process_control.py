@@ -127,7 +127,7 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
     told = json.loads((folder / "status.json").read_text())
     (folder / "status.json").write_text(json.dumps({**told, "pid": bystander.pid}))
     write_request(folder, "stop", told["attempt"] + 1)
-    monkeypatch.setattr(job_process, "PATIENCE", 0.2)
+    monkeypatch.setattr(job_process, "KILL_TIMEOUT", 0.2)
     starting = FileLock(folder / "alive.lock")
     assert starting.acquire()
     try:

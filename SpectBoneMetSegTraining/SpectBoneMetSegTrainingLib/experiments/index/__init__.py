@@ -1,1 +1,1 @@
-"""How true the planar bone scan index is, on simulated patients whose index is known."""
+"""Accuracy of the planar bone scan index, on simulated patients whose index is known."""

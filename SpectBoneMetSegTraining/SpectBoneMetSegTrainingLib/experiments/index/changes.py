@@ -31,9 +31,9 @@ class ChangeCounts:
 
 
 def f1(counts: ChangeCounts) -> float:
-    """Harmonic mean of precision and recall; nan where nothing is new and nothing was reported as new."""
-    whole = 2 * counts.right + counts.wrong + counts.missed
-    return 2 * counts.right / whole if whole else float("nan")
+    """Compute the harmonic mean of precision and recall; nan where nothing is new and nothing was reported as new."""
+    total = 2 * counts.right + counts.wrong + counts.missed
+    return 2 * counts.right / total if total else float("nan")
 
 
 def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Reading, Reading]) -> ChangeCounts:
@@ -49,19 +49,19 @@ def new_lesions(cases: tuple[SimulatedCase, SimulatedCase], readings: tuple[Read
     """
     truth = lesion_ids(true_reading(cases[1]))
     before = {lesion.track for lesion in cases[0].lesions if lesion.visible}
-    known = set(_met(truth, cases[1], before))
-    countable = set(_met_views(truth, cases[1], set(cases[0].scan.views)))
+    known = set(_areas_of_tracks(truth, cases[1], before))
+    countable = set(_areas_in_views(truth, cases[1], set(cases[0].scan.views)))
     new = (set(np.unique(truth).tolist()) - {0} - known) & countable
     comparison = compare(readings)
     ids = lesion_ids(readings[1])
     reported = {lesion for track in comparison.tracks for lesion in _new(comparison, track.number)}
-    meets = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in reported}
-    right = {area for areas in meets.values() for area in areas & new}
-    return ChangeCounts(len(right), sum(not areas & new for areas in meets.values()), len(new - right))
+    overlaps = {lesion: set(np.unique(truth[ids == lesion]).tolist()) - {0} for lesion in reported}
+    right = {area for areas in overlaps.values() for area in areas & new}
+    return ChangeCounts(len(right), sum(not areas & new for areas in overlaps.values()), len(new - right))
 
 
 def area_changes(comparison: Comparison) -> list[float]:
-    """ln(second / first area) of the lesions that are one area in both scans, whose views are the same."""
+    """Compute ln(second / first area) of lesions that are a single area in both scans; [] if their views differ."""
     if set(comparison.times[0].reading.scan.views) != set(comparison.times[1].reading.scan.views):
         return []
     pairs = ((track.points[0], track.points[1]) for track in comparison.tracks)
@@ -75,8 +75,8 @@ def _new(comparison: Comparison, number: int) -> tuple[int, ...]:
     return point.lesions if point.change == "new" else ()
 
 
-def _met(areas: NDArray[np.uint16], case: SimulatedCase, tracks: set[str]) -> list[int]:
-    """Areas that meet a labelled lesion of one of these tracks."""
+def _areas_of_tracks(areas: NDArray[np.uint16], case: SimulatedCase, tracks: set[str]) -> list[int]:
+    """List areas that overlap a labelled lesion of one of these tracks."""
     found: set[int] = set()
     for lesion in case.lesions:
         if lesion.track in tracks:
@@ -85,8 +85,8 @@ def _met(areas: NDArray[np.uint16], case: SimulatedCase, tracks: set[str]) -> li
     return sorted(found)
 
 
-def _met_views(areas: NDArray[np.uint16], case: SimulatedCase, views: set[str]) -> list[int]:
-    """Areas that one of these views shows."""
+def _areas_in_views(areas: NDArray[np.uint16], case: SimulatedCase, views: set[str]) -> list[int]:
+    """List areas with a visible lesion in one of these views."""
     found: set[int] = set()
     for lesion in case.lesions:
         for name, view in lesion.views.items():

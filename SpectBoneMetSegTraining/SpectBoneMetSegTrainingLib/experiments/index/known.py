@@ -1,4 +1,4 @@
-"""The index of a simulated patient as it is known: by the volume of diseased bone, which no planar view shows."""
+"""Known bone scan index of a simulated patient, by the volume of diseased bone, which planar views do not show."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ...phantom.scan.simulate import SimulatedCase
 
 __all__ = ["known_index", "true_reading"]
 
-#: A point of bone is diseased where a metastasis has at least this part of its full effect.
+#: A point of bone counts as diseased where a metastasis has at least this share of its full effect.
 DISEASED = 0.5
 
 
 def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998) -> float:
-    """Sum over bones of (diseased volume / volume x weight) in per cent; cold metastases do not count.
+    """Compute the sum over bones of (diseased volume / volume x weight), in per cent, without cold metastases.
 
     Args:
-        patient: on the day of the scan.
+        patient: the patient on the day of the scan.
         table: weights of the skeleton's regions.
     """
     volume, regions = person_of(patient).bone_volume, bone_regions()
@@ -44,10 +44,10 @@ def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998) -> float:
 
 
 def true_reading(case: SimulatedCase) -> Reading:
-    """The reading of an observer who draws every labelled metastasis as it is, and knows every bone.
+    """Return the reading of an ideal observer, with the exact labelled metastases and bones.
 
     Args:
-        case: a simulated scan with its exact truth.
+        case: a simulated scan with its exact ground truth.
     """
     maps: dict[ViewName, np.ndarray] = {}
     for name in case.scan.views:

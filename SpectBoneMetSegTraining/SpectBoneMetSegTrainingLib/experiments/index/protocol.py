@@ -1,7 +1,7 @@
-"""The protocol of the commercial index: patients of known index, and the same patients laid down and scanned again.
+"""Protocol of the index study: patients of known index, and repeat scans of the same patients after repositioning.
 
-Patients are simulated ones with metastases, chosen so that their known indices spread over the logarithm of SPREAD;
-they are scanned by cameras as they are drawn. Repeats lie anew and are scanned by the camera of the day.
+Patients are simulated ones with metastases, chosen so that their known indices are spread evenly over INDEX_RANGE on a
+logarithmic scale; cameras are drawn at random. Repeats have a new position and a newly drawn state of the camera.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .known import known_index, true_reading
 
 __all__ = ["COLUMNS", "Measured", "choose_seeds", "measure", "read_rows", "write_rows"]
 
-#: Known indices, per cent.
-SPREAD = (0.1, 13.0)
-#: Into so many parts, equal on a logarithmic scale, it is divided.
-PARTS = 10
-#: Patients that are drawn for each that is taken, at most.
-TRIES = 8
-#: Lesions are written as area and uptake of the true outlines, by their track, to tell what repeats differ by.
+#: Range of the known indices, per cent.
+INDEX_RANGE = (0.1, 13.0)
+#: Number of bins of the range, equal on a logarithmic scale.
+BINS = 10
+#: Largest number of patients drawn per patient chosen.
+DRAWS_PER_PATIENT = 8
+#: Columns of the table; areas_mm2 holds "track:area" of the true outlines, to compare repeats.
 COLUMNS = ("seed", "scan", "known_percent", "true_percent", "model_percent", "true_reason", "model_reason", "areas_mm2")
 
 
@@ -38,12 +38,14 @@ class Measured:
     """One scan of one patient.
 
     Attributes:
-        seed: of the patient.
-        scan: 0 for the first, 1 for the repeat.
-        known: index in per cent as it is known.
-        true: of true outlines; None: not computable.
-        model: end to end; None: not computable.
-        areas: {track: mm2 of its true outlines, larger view}.
+        seed: seed of the patient.
+        scan: 0 for the first scan, 1 for the repeat.
+        known: known index in per cent.
+        true: index of the true outlines in per cent; None if not computable.
+        model: index of the model's outlines in per cent; None if not computable.
+        true_reason: reason why `true` is not computable.
+        model_reason: reason why `model` is not computable.
+        areas: {track: area of its true outline in mm2, in the larger view}.
     """
 
     seed: int
@@ -57,30 +59,33 @@ class Measured:
 
 
 def choose_seeds(count: int, first: int, progress: Callable[[str], None]) -> list[int]:
-    """Seeds of `count` patients whose known indices spread over SPREAD, as many from each part of it as can be had.
+    """Choose seeds of `count` patients whose known indices cover INDEX_RANGE, as evenly over its bins as possible.
 
     Args:
-        first: seed from which on patients are drawn.
+        count: number of patients.
+        first: first seed to draw.
+        progress: called with a line of text.
     """
-    parts = min(PARTS, count)
-    edges, most = np.geomspace(*SPREAD, parts + 1), math.ceil(count / parts)
-    taken: list[list[int]] = [[] for _ in range(parts)]
-    for seed in range(first, first + TRIES * count):
-        place = int(np.searchsorted(edges, known_index(_patient(seed)))) - 1
-        if 0 <= place < parts and len(taken[place]) < most:
-            taken[place].append(seed)
-            progress(f"{sum(map(len, taken))} of {count} patients chosen")
-        if sum(map(len, taken)) >= count:
+    bins = min(BINS, count)
+    edges, limit = np.geomspace(*INDEX_RANGE, bins + 1), math.ceil(count / bins)
+    chosen: list[list[int]] = [[] for _ in range(bins)]
+    for seed in range(first, first + DRAWS_PER_PATIENT * count):
+        index = int(np.searchsorted(edges, known_index(_patient(seed)))) - 1
+        if 0 <= index < bins and len(chosen[index]) < limit:
+            chosen[index].append(seed)
+            progress(f"{sum(map(len, chosen))} of {count} patients chosen")
+        if sum(map(len, chosen)) >= count:
             break
-    return sorted(seed for part in taken for seed in part)
+    return sorted(seed for group in chosen for seed in group)
 
 
 def measure(seed: int, scan: int, reader: Reader | None) -> Measured:
-    """Simulate and measure one scan of the patient of a seed.
+    """Simulate and measure one scan of a patient.
 
     Args:
+        seed: seed of the patient.
         scan: 0 for the first scan, others for repeats of the unchanged patient.
-        reader: None leaves out the model.
+        reader: the model's reader; None leaves out the model.
     """
     patient = _patient(seed)
     case = acquire(f"p{seed}_{scan}", patient, random_stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
@@ -112,7 +117,7 @@ def _patient(seed: int) -> Patient:
 
 
 def read_rows(path: Path) -> list[Measured]:
-    """What an earlier run has measured; nothing where there is no table."""
+    """Read the measurements of an earlier run; [] without a table."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -125,14 +130,14 @@ def read_rows(path: Path) -> list[Measured]:
                 float(row["model_percent"]) if row["model_percent"] else None,
                 row["true_reason"],
                 row["model_reason"],
-                {track: float(area) for track, _, area in (each.partition(":") for each in row["areas_mm2"].split())},
+                {track: float(area) for track, _, area in (entry.partition(":") for entry in row["areas_mm2"].split())},
             )
             for row in csv.DictReader(file)
         ]
 
 
 def write_rows(path: Path, rows: Sequence[Measured]) -> None:
-    """Write the table anew with all rows."""
+    """Write the table with all rows."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

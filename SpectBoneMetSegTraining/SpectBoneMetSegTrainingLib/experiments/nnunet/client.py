@@ -1,4 +1,4 @@
-"""The peer nnU-Net v2 (Isensee et al. 2021), run from its own package in an interpreter of the user's choice."""
+"""nnU-Net v2 (Isensee et al. 2021) for comparison, run from its own package in a separate interpreter."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ...dataset.files import read_json, write_json
 from ...training.setup.cases import TrainingCases
 
 NAME, FOLD, PLANS = "Dataset001_SpectBoneMetSeg", "0", "nnUNetPlans"
-#: A planar view has no depth. nnU-Net takes the axis with the largest spacing for the one across its slices; this is
-#: the spacing it gives to pictures itself.
+#: Spacing in mm between slices. A planar view has no depth; nnU-Net takes the axis with the largest spacing as the
+#: slice axis, and gives this spacing to 2D images itself.
 SLICE_SPACING_MM = 999.0
 
 
 @dataclass(frozen=True)
 class NnunetSettings:
-    """What of nnU-Net's own plans is changed, so that two cores can run it; None leaves its own choice.
+    """Changes of nnU-Net's own plans, so that two cores can run it; None keeps its own choice.
 
     Attributes:
         batch: patches per step.
-        patch: their side in pixels.
-        features: of the first stage, doubled down to 16 times of it.
-        iterations: per epoch.
+        patch: side of a patch in pixels.
+        features: features of the first stage, doubled per stage up to 16 times.
+        iterations: iterations per epoch.
         mirroring: average the predictions over mirror images, nnU-Net's default.
     """
 
@@ -44,14 +44,14 @@ class NnunetSettings:
 
 
 def check_interpreter(python: Path) -> str:
-    """Version of nnU-Net in an interpreter.
+    """Return the version of nnU-Net in an interpreter.
 
     Raises:
-        UserError: there is none.
+        UserError: it cannot import nnU-Net.
     """
-    question = "import importlib.metadata as m; import torch; print(m.version('nnunetv2'))"
+    code = "import importlib.metadata as m; import torch; print(m.version('nnunetv2'))"
     try:
-        done = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise UserError(
             f"{python} cannot import nnunetv2; install it there (pip install nnunetv2) or name no interpreter.",
@@ -61,7 +61,7 @@ def check_interpreter(python: Path) -> str:
 
 
 def write_raw(data: Path, cases: TrainingCases, folder: Path) -> None:
-    """The labelled and validation cases of a data set as nnU-Net's raw folder, made whole."""
+    """Write the labelled and validation cases of a data set as nnU-Net's raw folder, unless it is complete already."""
     target = folder / "raw" / NAME
     if (target / "dataset.json").exists():
         return
@@ -70,7 +70,7 @@ def write_raw(data: Path, cases: TrainingCases, folder: Path) -> None:
         for name in (f"{case}_0000", f"{case}_0001"):
             _copy_thick(data / FOLDERS["train"][0], target / "imagesTr", name)
         _copy_thick(data / str(FOLDERS["train"][1]), target / "labelsTr", case)
-    # nnU-Net reads this only once the data are preprocessed, where it may not exist yet.
+    # nnU-Net reads the splits from the folder of preprocessed data, which may not exist yet.
     write_json(
         folder / "preprocessed" / NAME / "splits_final.json", [{"train": cases.labelled, "val": cases.validation}]
     )
@@ -87,10 +87,10 @@ def _copy_thick(source: Path, target: Path, name: str) -> None:
 
 
 def train_nnunet(python: Path, folder: Path, settings: NnunetSettings, seconds: float, seed: int) -> dict[str, Any]:
-    """Plan, preprocess and train on `folder`/raw, or go on where that was broken off.
+    """Plan, preprocess and train on `folder`/raw, or resume an interrupted training.
 
     Returns:
-        "seconds", "iterations", "parameters", "best_ema_pseudo_dice", and "plans" that were used.
+        "seconds", "iterations", "parameters", "best_ema_pseudo_dice", and the "plans" used.
 
     Raises:
         UserError: a step of nnU-Net failed.
@@ -113,21 +113,21 @@ def train_nnunet(python: Path, folder: Path, settings: NnunetSettings, seconds: 
     }
     fold = _result_folder(folder) / f"fold_{FOLD}"
     if not (fold / "checkpoint_final.pth").exists():
-        going_on = ["--c"] if (fold / "checkpoint_latest.pth").exists() else []
-        options = ["1", "2d", FOLD, "-tr", "TimedTrainer", "-device", _device(python), *going_on]
+        resume = ["--c"] if (fold / "checkpoint_latest.pth").exists() else []
+        options = ["1", "2d", FOLD, "-tr", "TimedTrainer", "-device", _device(python), *resume]
         _call(python, folder, "nnunetv2.run.run_training", "run_training_entry", options, environment)
     return {**read_json(fold / "seconds.json"), "plans": read_json(settings_file)}
 
 
 def adapted_plans(plans: dict[str, Any], settings: NnunetSettings) -> dict[str, Any]:
-    """nnU-Net's plans with the batch, patch and features of the settings; a smaller patch has fewer stages."""
+    """Change batch, patch and features in nnU-Net's plans; a smaller patch has fewer stages."""
     changed = {**plans["configurations"]["2d"]}
     arguments = {**changed["architecture"]["arch_kwargs"]}
     if settings.batch:
         changed["batch_size"] = settings.batch
     if settings.patch:
         changed["patch_size"] = [settings.patch, settings.patch]
-        # The coarsest grid keeps at least 4 pixels, as nnU-Net's own planning has it.
+        # The coarsest grid keeps at least 4 pixels, as in nnU-Net's own planning.
         stages = min(arguments["n_stages"], int(np.log2(settings.patch // 4)) + 1)
         for name in ("features_per_stage", "kernel_sizes", "strides", "n_conv_per_stage"):
             arguments[name] = arguments[name][:stages]
@@ -143,32 +143,35 @@ def adapted_plans(plans: dict[str, Any], settings: NnunetSettings) -> dict[str, 
 def predict_nnunet(
     python: Path, folder: Path, data: Path, cases: list[str], settings: NnunetSettings
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """(case, (rows, columns) lesion probability on the reference grid) of the test cases of a data set.
+    """Predict the test cases of a data set.
+
+    Yields:
+        Case and lesion probability, (rows, columns) on the reference grid.
 
     Raises:
         UserError: nnU-Net failed.
     """
-    images, answers = folder / "imagesTs", folder / "predictions"
+    images, predictions = folder / "imagesTs", folder / "predictions"
     for case in cases:
         for name in (f"{case}_0000", f"{case}_0001"):
             if not (images / f"{name}.nii.gz").exists():
                 _copy_thick(data / FOLDERS["test"][0], images, name)
-    if any(not (answers / f"{case}.npz").exists() for case in cases):
-        options = ["-i", str(images), "-o", str(answers), "-d", "1", "-c", "2d", "-f", FOLD, "-tr", "TimedTrainer"]
+    if any(not (predictions / f"{case}.npz").exists() for case in cases):
+        options = ["-i", str(images), "-o", str(predictions), "-d", "1", "-c", "2d", "-f", FOLD, "-tr", "TimedTrainer"]
         options += ["-chk", "checkpoint_best.pth", "--save_probabilities", "-npp", "1", "-nps", "1"]
         options += ["-device", _device(python), *([] if settings.mirroring else ["--disable_tta"])]
         extra = {"nnUNet_extTrainer": str(folder / "trainers"), **dict.fromkeys(VARIABLES, "1")}
         _call(python, folder, "nnunetv2.inference.predict_from_raw_data", "predict_entry_point", options, extra)
     for case in cases:
-        with np.load(answers / f"{case}.npz") as saved:
+        with np.load(predictions / f"{case}.npz") as saved:
             lesion = np.asarray(saved["probabilities"][1, 0], np.float32)
-        place = load_placement(data, case)
-        # Regridding spreads counts over their area; a probability is the mean over it.
-        area = place.counts(np.ones_like(lesion))
-        yield case, np.divide(place.counts(lesion), area, out=np.zeros_like(area), where=area > 0)
+        placement = load_placement(data, case)
+        # Regridding spreads counts over their area; a probability is averaged over it.
+        area = placement.counts(np.ones_like(lesion))
+        yield case, np.divide(placement.counts(lesion), area, out=np.zeros_like(area), where=area > 0)
 
 
-#: Settings of our trainer that must be set, but mean nothing, while it only predicts.
+#: Environment variables that our trainer requires; without effect in prediction.
 VARIABLES = ("SPECTBONEMETSEG_SECONDS", "SPECTBONEMETSEG_ITERATIONS", "SPECTBONEMETSEG_SEED")
 
 
@@ -189,7 +192,7 @@ def _device(python: Path) -> str:
 def _call(
     python: Path, folder: Path, module: str, entry: str, options: list[str], extra: Mapping[str, str] | None = None
 ) -> None:
-    """One of nnU-Net's commands, its output in `folder`/nnunet.log."""
+    """Run one of nnU-Net's commands, with its output in `folder`/nnunet.log."""
     environment = {
         **os.environ,
         "nnUNet_raw": str(folder / "raw"),
@@ -206,4 +209,4 @@ def _call(
             [python, "-c", code, *options], env=environment, stdout=stream, stderr=stream, check=False
         )
     if done.returncode:
-        raise UserError(f"nnU-Net's {entry} failed with status {done.returncode}; {log} tells why.")
+        raise UserError(f"nnU-Net's {entry} failed with status {done.returncode}; see {log}.")

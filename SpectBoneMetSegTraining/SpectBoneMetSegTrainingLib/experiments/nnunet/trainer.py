@@ -1,8 +1,8 @@
-"""nnU-Net's own trainer with an end after so many seconds. Runs in nnU-Net's interpreter, never in ours.
+"""nnU-Net's trainer with a time limit. Runs in nnU-Net's interpreter, never in ours.
 
-nnU-Net finds this file through its variable nnUNet_extTrainer. Different from its default: epochs are short and end
-when the time is up, its polynomial learning rate falls with the time used instead of the epochs, and it has a seed. The
-checkpoint to predict with is its best on the validation patients (EMA of its pseudo Dice).
+nnU-Net finds this file through its variable nnUNet_extTrainer. Differences from its default: epochs are short and end
+with the time limit, the polynomial learning rate decays with the time used instead of the epochs, and there is a seed.
+Predictions use its best checkpoint on the validation patients (EMA of its pseudo Dice).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
-class _TimeIsUpError(Exception):
-    """Ends the loop over epochs."""
+class _TimeLimitError(Exception):
+    """Raised at the time limit, to end the loop over epochs."""
 
 
 class TimedTrainer(nnUNetTrainer):
-    """Trains for SPECTBONEMETSEG_SECONDS in epochs of SPECTBONEMETSEG_ITERATIONS, pauses left out."""
+    """Trainer for SPECTBONEMETSEG_SECONDS of computing time, in epochs of SPECTBONEMETSEG_ITERATIONS."""
 
     def __init__(
         self, plans: dict[str, Any], configuration: str, fold: int, dataset_json: dict[str, Any], device: torch.device
     ) -> None:
-        # nnU-Net reads these very names from the signature.
+        # nnU-Net reads these names from the signature.
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_iterations_per_epoch = int(os.environ["SPECTBONEMETSEG_ITERATIONS"])
         self.num_val_iterations_per_epoch = max(1, self.num_iterations_per_epoch // 5)
@@ -42,29 +42,29 @@ class TimedTrainer(nnUNetTrainer):
         np.random.seed(seed)
 
     def run_training(self) -> None:
-        """As the package has it, until the time is up."""
+        """Train as the package does, until the time limit."""
         try:
             if self._used < self._seconds:
                 super().run_training()
             else:
                 self.on_train_end()
-        except _TimeIsUpError:
+        except _TimeLimitError:
             self.on_train_end()
 
     def on_train_start(self) -> None:
-        """Preparations do not count."""
+        """Start the clock after the preparations."""
         super().on_train_start()
         self._started = time.monotonic()
 
     def on_train_epoch_start(self) -> None:
-        """The learning rate of the time used."""
+        """Set the learning rate by the time used."""
         super().on_train_epoch_start()
         rate = self.initial_lr * (1 - min(self._elapsed() / self._seconds, 0.999)) ** 0.9
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
     def on_epoch_end(self) -> None:
-        """Note the time, beside nnU-Net's own checkpoint."""
+        """Write the time used, next to nnU-Net's own checkpoint."""
         super().on_epoch_end()
         used = self._elapsed()
         record = {
@@ -76,7 +76,7 @@ class TimedTrainer(nnUNetTrainer):
         }
         self._clock.write_text(json.dumps(record))
         if used >= self._seconds:
-            raise _TimeIsUpError
+            raise _TimeLimitError
 
     def _elapsed(self) -> float:
         return float(self._used + time.monotonic() - self._started)

@@ -1,1 +1,1 @@
-"""Results of the experiments as tables, plots and a page."""
+"""Tables, plots and a page of the experiments' results."""

@@ -1,4 +1,4 @@
-"""One self-contained HTML page, CSV and PNG of every experiment, drawn from whatever results there are."""
+"""One self-contained HTML page, and CSV and PNG of every experiment, from the existing results."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ figure { margin: 1rem 0 1.8rem; } figcaption { color: #555; font-size: .88rem; }
 
 
 def write_page(output_folder: Path) -> Path:
-    """Draw everything into OUTPUT/page and return index.html.
+    """Write the page with its tables and plots into OUTPUT/page; return the path of index.html.
 
     Raises:
-        UserError: nothing has been run there.
+        UserError: no experiment has been run there.
     """
     output = load_results(output_folder)
     folder = output_folder / "page"
@@ -61,13 +61,13 @@ def _document(output: Output, findings: list[Finding], sections: list[str]) -> s
     rows = sum(len(item.rows) for item in output.plan.experiments.values())
     head = (
         f"<p class='notice'><b>All patients are simulated</b> ({name}, simulator version {version}). "
-        f"{escape(RESEARCH_USE)}. The paper's figures stand beside ours for orientation: they were measured on "
+        f"{escape(RESEARCH_USE)}. The paper's values are given for orientation: they were measured on "
         "<b>different data</b>, real patients of one hospital.</p>"
-        f"<p>Scale <b>{escape(about['scale'])}</b>, seeds {seeds}; {done} of {rows} rows have a result. Measured on "
-        f"the benchmark's development test ({_amounts(output)}); its sealed test was not opened. DSC, CPA (read as "
-        "precision) and Recall are means over images with a labelled lesion, as the paper's seem to be; brackets are "
-        "95 % intervals over patients (and seeds). Every method marks a pixel from probability 0.5 on and stops by the "
-        f"same rule on validation patients inside its budget of labels.{_left_out(output)}</p>"
+        f"<p>Scale <b>{escape(about['scale'])}</b>, seeds {seeds}; {done} of {rows} rows have a result. Evaluated on "
+        f"the benchmark's development test ({_counts(output)}); its sealed test was not opened. DSC, CPA (read as "
+        "precision) and Recall are means over images with a labelled lesion, as presumably in the paper; brackets are "
+        "95 % intervals over patients (and seeds). For every method a pixel is lesion from probability 0.5 on, with "
+        f"the same early stopping on validation patients from its label budget.{_left_out(output)}</p>"
     )
     parts = [head, _findings(findings), *sections, _trainings(output)]
     return (
@@ -76,8 +76,8 @@ def _document(output: Output, findings: list[Finding], sections: list[str]) -> s
     )
 
 
-def _amounts(output: Output) -> str:
-    """How many patients, images and lesions the figures are about, of any result."""
+def _counts(output: Output) -> str:
+    """Describe the numbers of patients, images and lesions evaluated, from any result."""
     for result in output.results.values():
         figures = result["figures"]
         amounts: dict[str, Any] = figures.get("views", figures["union"])
@@ -86,7 +86,7 @@ def _amounts(output: Output) -> str:
 
 
 def _left_out(output: Output) -> str:
-    """A sentence about results whose training is not in the plan (of an earlier version, say)."""
+    """Describe how many results are not in the plan, such as those of earlier versions."""
     planned = {key_of(training) for training in trainings(output.plan, list(ORDER), output.seeds)}
     count = len(set(output.results) - planned)
     return f" {count} result(s) of trainings that are no longer in the plan are left out." if count else ""
@@ -96,16 +96,16 @@ def _findings(findings: list[Finding]) -> str:
     rows = []
     for finding in findings:
         numbers = with_interval(finding.difference) if finding.difference else escape(finding.numbers)
-        look = finding.verdict.replace(" ", "-")
+        style = finding.verdict.replace(" ", "-")
         rows.append(
-            f"<tr><td>{escape(finding.place)}</td><td class='text'>{escape(finding.claim)}</td>"
-            f"<td>{finding.figure}</td><td>{numbers}</td><td class='{look}'>{finding.verdict}</td></tr>"
+            f"<tr><td>{escape(finding.source)}</td><td class='text'>{escape(finding.claim)}</td>"
+            f"<td>{finding.metric}</td><td>{numbers}</td><td class='{style}'>{finding.verdict}</td></tr>"
         )
     return (
-        "<h2>Which findings hold here</h2><p class='note'>Our difference, claimed larger minus claimed smaller, paired "
-        "over patients. It holds where the interval lies above zero, does not hold below, and is undecided where it "
-        "contains zero. Rows “beyond” are not claims of the paper.</p><div class='scroll'><table><tr><th>place</th>"
-        "<th class='text'>finding</th><th>figure</th><th>our difference</th><th>verdict</th></tr>"
+        "<h2>Which findings hold here</h2><p class='note'>Our difference (claimed larger minus claimed smaller value), "
+        "paired over patients. A finding holds if the interval lies above zero, does not hold if it lies below, and is "
+        "undecided if it contains zero. Rows “beyond” are not claims of the paper.</p><div class='scroll'><table><tr>"
+        "<th>paper</th><th class='text'>finding</th><th>metric</th><th>our difference</th><th>verdict</th></tr>"
         + "".join(rows)
         + "</table></div>"
     )
@@ -119,11 +119,11 @@ def _section(output: Output, experiment: Experiment, folder: Path) -> str:
     figure = f"<figure>{_image(picture, experiment.title)}</figure>" if drawn else "<p class='note'>No result yet.</p>"
     return (
         f"<h2 id='{experiment.name}'>{escape(experiment.title)}</h2><p>{escape(experiment.about)}</p>{figure}"
-        f"{_table(table)}{_left(missing(output).get(experiment.name, [])) if drawn else ''}"
+        f"{_table(table)}{_missing_rows(missing(output).get(experiment.name, [])) if drawn else ''}"
     )
 
 
-def _left(labels: list[str]) -> str:
+def _missing_rows(labels: list[str]) -> str:
     return f"<p class='note'>Not run (yet): {escape('; '.join(labels))}.</p>" if labels else ""
 
 
@@ -151,14 +151,14 @@ def _pictures(output: Output, folder: Path) -> str:
         for name, caption in drawn
     )
     return (
-        "<h2 id='fig10'>Figure 10: pictures</h2><p>Truth in blue (dotted: “ignore”, neither right nor wrong), marks in "
-        "orange; dark is hot. The cases were chosen by their truth alone.</p>"
+        "<h2 id='fig10'>Figure 10: pictures</h2><p>Ground truth in blue (dotted: “ignore”, not evaluated), predictions "
+        "in orange; dark is hot. The cases were chosen by their ground truth only.</p>"
         + (figures or "<p class='note'>No result yet.</p>")
     )
 
 
 def _trainings(output: Output) -> str:
-    """One line a training, done or not, with what it took."""
+    """Write a table of all trainings with their steps, time and versions."""
     lines = []
     for seed in output.seeds:
         for training in trainings(output.plan, list(ORDER), [seed]):

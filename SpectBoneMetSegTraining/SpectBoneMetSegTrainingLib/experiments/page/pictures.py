@@ -1,4 +1,4 @@
-"""Figure 10: truth and what the methods mark, on the cases that the output folder has fixed."""
+"""Figure 10: ground truth and predictions, on the cases recorded in the output folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .results import Output
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: (experiment, row) and title of the methods that are shown.
+#: (experiment, row) and title of the methods shown.
 METHODS = (
     (("fig7", 0), "no label\n(Eq. 7)"),
     (("fig7", 5), "paper's method\n(Eq. 6, 37 %)"),
@@ -23,14 +23,14 @@ METHODS = (
     (("table6", 10), "U-Net, converged\n(37 %)"),
     (("table6", 11), "nnU-Net, longest\n(37 %)"),
 )
-PLACES = (("anterior", "anterior"), ("posterior", "posterior, from the front"), ("union", "sum of the views"))
-TRUTH, IGNORED, MARK = "#0072B2", "#56B4E9", "#D55E00"
+VIEWS = (("anterior", "anterior"), ("posterior", "posterior, from the front"), ("union", "sum of the views"))
+TRUTH, IGNORED, PREDICTED = "#0072B2", "#56B4E9", "#D55E00"
 
 
 def draw_pictures(output: Output, folder: Path) -> list[tuple[str, str]]:
-    """Write fig10-CASE.png for every case; returns (file name, caption) of each, none while no method has a result."""
-    methods = [(title, _marks(output, output.plan.experiments[place[0]].rows[place[1]])) for place, title in METHODS]
-    methods = [(title, marks) for title, marks in methods if marks]
+    """Write fig10-CASE.png for every case; return (file name, caption) of each, or [] while no method has a result."""
+    methods = [(title, _masks(output, output.plan.experiments[name].rows[index])) for (name, index), title in METHODS]
+    methods = [(title, masks) for title, masks in methods if masks]
     if not methods:
         return []
     with np.load(output.folder / "results" / "pictures.npz") as saved:
@@ -43,8 +43,8 @@ def draw_pictures(output: Output, folder: Path) -> list[tuple[str, str]]:
     return written
 
 
-def _marks(output: Output, row: Row) -> dict[str, NDArray[np.uint8]]:
-    """Packed marks of a row's first seed; empty without them."""
+def _masks(output: Output, row: Row) -> dict[str, NDArray[np.uint8]]:
+    """Read the packed masks of a row's first seed; {} without any."""
     for seed in output.seeds:
         path = output.folder / "results" / f"{key_of(row.make(seed))}.npz"
         if path.exists():
@@ -63,29 +63,29 @@ def _draw(
     from matplotlib.figure import Figure
 
     columns = 1 + len(methods)
-    figure = Figure(figsize=(1.75 * columns, 1.75 * len(PLACES) + 0.55), layout="constrained")
+    figure = Figure(figsize=(1.75 * columns, 1.75 * len(VIEWS) + 0.55), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(PLACES), columns, squeeze=False)
-    for line, (view, title) in enumerate(PLACES):
+    grid = figure.subplots(len(VIEWS), columns, squeeze=False)
+    for line, (view, title) in enumerate(VIEWS):
         counts, truth = arrays[f"{case}|{view}|counts"], arrays[f"{case}|{view}|truth"]
         for column in range(columns):
             axes = grid[line, column]
-            mark = None if column == 0 else _unpacked(methods[column - 1][1], f"{case}|{view}", counts.shape)
+            predicted = None if column == 0 else _unpacked(methods[column - 1][1], f"{case}|{view}", counts.shape)
             axes.set_xticks([])
             axes.set_yticks([])
             for spine in axes.spines.values():
                 spine.set_color("0.8")
-            if column and mark is None:
-                axes.text(0.5, 0.5, "marks the\nsum only", ha="center", va="center", color="0.55", fontsize=8)
+            if column and predicted is None:
+                axes.text(0.5, 0.5, "predicts the\nsum only", ha="center", va="center", color="0.55", fontsize=8)
                 axes.set_box_aspect(counts.shape[0] / counts.shape[1])
             else:
                 axes.imshow(255 - counts, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
                 _outline(axes, truth == 2, IGNORED, ":")
                 _outline(axes, truth == 1, TRUTH, "-")
-                if mark is not None:
-                    _outline(axes, mark, MARK, "-")
+                if predicted is not None:
+                    _outline(axes, predicted, PREDICTED, "-")
             if line == 0:
-                axes.set_title("truth" if column == 0 else methods[column - 1][0], fontsize=8)
+                axes.set_title("ground truth" if column == 0 else methods[column - 1][0], fontsize=8)
         grid[line, 0].set_ylabel(title, fontsize=8)
     part = path.with_name(f".{path.name}")
     figure.savefig(part, dpi=110, format="png")
@@ -94,12 +94,12 @@ def _draw(
 
 
 def _with_few_colours(path: Path) -> None:
-    """Counting noise makes such pictures large: greys, and each outline's colour over some of them, are enough."""
+    """Reduce the colours to greys and blends of the outlines' colours, because counting noise makes the files large."""
     from matplotlib.colors import to_rgb
     from PIL import Image
 
     colours = [np.full(3, grey) for grey in np.linspace(0, 1, 33)]
-    for name in (TRUTH, IGNORED, MARK):
+    for name in (TRUTH, IGNORED, PREDICTED):
         for share, grey in np.ndindex(3, 5):
             colours.append((share + 1) / 3 * np.array(to_rgb(name)) + (2 - share) / 3 * grey / 4)
     palette = Image.new("P", (1, 1))
@@ -109,11 +109,11 @@ def _with_few_colours(path: Path) -> None:
     few.save(path, format="png", optimize=True)
 
 
-def _unpacked(marks: dict[str, NDArray[np.uint8]], name: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    if name not in marks:
+def _unpacked(masks: dict[str, NDArray[np.uint8]], name: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    if name not in masks:
         return None
     count = int(np.prod(shape))
-    return np.unpackbits(marks[name], count=count).reshape(shape).astype(bool)
+    return np.unpackbits(masks[name], count=count).reshape(shape).astype(bool)
 
 
 def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str, style: str) -> None:

@@ -1,4 +1,4 @@
-"""The plot of an experiment: lines over a number, or points with intervals row by row."""
+"""Plot of an experiment: lines over a number, or points with intervals per row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .results import Estimate, Output, estimates
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: The figures drawn, with their colours (Okabe and Ito 2008, told apart by the colour-blind too).
+#: Metrics drawn, with their colours (Okabe and Ito 2008, distinguishable for the colour-blind).
 SHOWN = (
     ("image_dsc", "DSC", "#0072B2"),
     ("image_cpa_precision", "CPA", "#E69F00"),
@@ -29,7 +29,7 @@ PAPER_MARK: dict[str, Any] = {
 
 
 def plot(output: Output, experiment: Experiment, path: Path) -> bool:
-    """Draw the plot; False, and no file, while there is no result."""
+    """Draw the plot; return False, without a file, while there is no result."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def plot(output: Output, experiment: Experiment, path: Path) -> bool:
         for axes, (name, title, _) in zip(figure.subplots(1, len(SHOWN), sharex=True), SHOWN, strict=True):
             _lines(axes, experiment, found, name)
             axes.set_title(title, fontsize=10)
-        # Outside, where it hides no point.
+        # Outside the axes, so that the legend hides no point.
         marks, names = figure.axes[0].get_legend_handles_labels()
         figure.legend(marks, names, frameon=False, fontsize=7.5, loc="outside lower center", ncols=3)
     else:
@@ -63,8 +63,8 @@ def _lines(axes: Axes, experiment: Experiment, found: dict[str, dict[str, Estima
         rows = [row for row in experiment.rows if row.series == series and found[row.label]]
         values = [found[row.label][name] for row in rows]
         x = [float(row.x or 0) for row in rows]
-        # Neighbouring series would hide each other's intervals.
-        x = [place + 0.25 * names.index(series) for place in x] if experiment.axis.startswith("patients") else x
+        # Shifted, so that the intervals of series do not overlap.
+        x = [position + 0.25 * names.index(series) for position in x] if experiment.axis.startswith("patients") else x
         errors = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
         axes.errorbar(x, [v.value for v in values], errors, color=colour, label=series, **OWN_MARK)
     paper = [(row.x or 0.0, dict(row.paper)[name]) for row in experiment.rows if name in dict(row.paper)]
@@ -77,14 +77,14 @@ def _lines(axes: Axes, experiment: Experiment, found: dict[str, dict[str, Estima
 
 
 def _points(axes: Axes, rows: tuple[Row, ...], found: dict[str, dict[str, Estimate]]) -> None:
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         for shift, (name, _, colour) in zip((-0.2, 0.0, 0.2), SHOWN, strict=True):
             estimate = found[row.label].get(name)
             if estimate:
                 error = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
-                axes.errorbar(estimate.value, place + shift, xerr=error, color=colour, **OWN_MARK)
+                axes.errorbar(estimate.value, position + shift, xerr=error, color=colour, **OWN_MARK)
             if name in dict(row.paper):
-                axes.plot(dict(row.paper)[name], place + shift, **{**PAPER_MARK, "markeredgecolor": colour})
+                axes.plot(dict(row.paper)[name], position + shift, **{**PAPER_MARK, "markeredgecolor": colour})
     for _, title, colour in SHOWN:
         axes.plot([], [], "o", color=colour, label=title)
     axes.plot([], [], label="paper (different data)", **PAPER_MARK)

@@ -1,7 +1,7 @@
-"""Results on disk, and figures of rows over seeds with intervals. Pure: what is missing is simply not there.
+"""Results of trainings, and metrics of rows over seeds with intervals; missing results are left out.
 
-Intervals are 95 % percentiles of a bootstrap that draws patients with replacement and, with several seeds, seeds too:
-the same draws for every row, so that differences are paired. With one seed the luck of a training is not in them.
+Intervals are 95 % percentile intervals of a bootstrap over patients and, with several seeds, over seeds, with the same
+samples for every row, so that differences are paired. With one seed they do not include the variance between trainings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Results = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure: its value, the mean over seeds, a 95 % interval, and of how many seeds."""
+    """A metric: mean over seeds, limits of its 95 % interval, and number of seeds."""
 
     value: float
     low: float
@@ -43,10 +43,11 @@ class Output:
     """All results of an output folder.
 
     Attributes:
+        folder: the output folder.
         about: benchmark, scale, cases of the pictures.
-        results: {key: content}.
-        plan: of the scale.
-        seeds: that occur.
+        results: {key: content} of the results.
+        plan: plan of the scale.
+        seeds: seeds with results.
     """
 
     folder: Path
@@ -56,7 +57,7 @@ class Output:
     seeds: list[int]
 
     def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
-        """{seed: result} of a row, those that exist."""
+        """Return the existing results of a row as {seed: result}."""
         keys = {seed: key_of(row.make(seed)) for seed in self.seeds}
         return {seed: self.results[key] for seed, key in keys.items() if key in self.results}
 
@@ -81,7 +82,7 @@ def load_results(output: Path) -> Output:
 
 
 def estimates(results: Mapping[int, dict[str, Any]], measured: str) -> dict[str, Estimate]:
-    """FIGURES of the results of one row, {seed: result}; empty without one."""
+    """Estimate FIGURES of the results of one row, {seed: result}; {} without results."""
     if not results:
         return {}
     points, draws = _points_and_draws(results, measured)
@@ -91,7 +92,7 @@ def estimates(results: Mapping[int, dict[str, Any]], measured: str) -> dict[str,
 def difference(
     first: Mapping[int, dict[str, Any]], second: Mapping[int, dict[str, Any]], measured: tuple[str, str], figure: str
 ) -> Estimate | None:
-    """Second row minus first in one figure, over the seeds that both have; None where they have none in common."""
+    """Estimate second row minus first in one metric, over their common seeds; None without any."""
     common = sorted(set(first) & set(second))
     if not common:
         return None
@@ -110,7 +111,7 @@ def group_difference(
     first: Callable[[CaseScores], bool],
     second: Callable[[CaseScores], bool],
 ) -> Estimate | None:
-    """A figure of the patients in the second group minus that of those in the first, of one row."""
+    """Estimate a metric of the second group of patients minus that of the first, in one row."""
     if not results:
         return None
     groups = [_points_and_draws(results, measured, chosen) for chosen in (first, second)]
@@ -123,7 +124,7 @@ def group_difference(
 def _points_and_draws(
     results: Mapping[int, dict[str, Any]], measured: str, chosen: Callable[[CaseScores], bool] | None = None
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """{figure: (seeds,)} and {figure: (seeds, samples)}; the same patients are drawn for every row."""
+    """Compute {metric: (seeds,)} and {metric: (seeds, samples)}, with the same bootstrap samples for every row."""
     points: dict[str, list[Array]] = {name: [] for name in FIGURES}
     draws: dict[str, list[Array]] = {name: [] for name in FIGURES}
     for seed in sorted(results):
@@ -144,7 +145,7 @@ def _points_and_draws(
 
 
 def _estimate(points: Array, draws: Array) -> Estimate:
-    """Mean over seeds, and the interval with seeds drawn too. points (seeds,), draws (seeds, samples)."""
+    """Compute mean and interval, with resampled seeds, of points (seeds,) and draws (seeds, samples)."""
     seeds, samples = draws.shape
     chosen = np.random.default_rng(1).integers(seeds, size=(seeds, samples))
     low, high = bootstrap.interval(np.take_along_axis(draws, chosen, axis=0).mean(0))
@@ -152,13 +153,13 @@ def _estimate(points: Array, draws: Array) -> Estimate:
 
 
 def mean_of(results: Mapping[int, dict[str, Any]], field: str) -> float | None:
-    """Mean of a number over the seeds; None without results."""
+    """Compute the mean of a number over the seeds; None without results."""
     values: Sequence[float] = [float(result[field]) for result in results.values() if result.get(field) is not None]
     return float(np.mean(values)) if values else None
 
 
 def missing(output: Output) -> dict[str, list[str]]:
-    """{experiment: labels of rows without any result}."""
+    """Return {experiment: labels of rows without results}."""
     found = {}
     for name, experiment in output.plan.experiments.items():
         labels = _missing_rows(output, experiment)

@@ -1,4 +1,4 @@
-"""The rows of an experiment as cells of text, for CSV and HTML."""
+"""Tables of experiments as text, for CSV and HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.common.files import whole_file
 from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates, mean_of
 
-#: Figures of a table: name, header, whether the paper has one.
+#: Metrics of a table: name, header, whether the paper has it.
 COLUMNS = (
     ("image_dsc", "DSC", True),
     ("image_cpa_precision", "CPA", True),
@@ -27,7 +27,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Table:
-    """Header and rows of text, and which cells are the paper's."""
+    """Header, rows of text, and for every column whether its values are the paper's."""
 
     header: list[str]
     rows: list[list[str]]
@@ -35,7 +35,7 @@ class Table:
 
 
 def table_of(output: Output, experiment: Experiment) -> Table:
-    """The table of an experiment; a row without results says so."""
+    """Make the table of an experiment, with NOT_RUN in rows without results."""
     header, paper = ["", "seeds"], [False, False]
     for name, title, _ in COLUMNS:
         header.append(title)
@@ -59,7 +59,7 @@ def _row(output: Output, row: Row, names: Sequence[str], experiment: Experiment)
 
 
 def with_interval(estimate: Estimate, digits: int = 3) -> str:
-    """ "0.512 [0.450, 0.570]"."""
+    """Format as "0.512 [0.450, 0.570]"."""
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
@@ -69,7 +69,7 @@ def _paper(row: Row, name: str) -> str:
 
 
 def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
-    """A column of facts: the mean over seeds."""
+    """Format a further column, as the mean over seeds."""
     field, factor, digits = {
         "parameters": ("parameters", 1.0, 0),
         "milliseconds per image": ("seconds_per_image", 1000.0, 1),
@@ -81,6 +81,6 @@ def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
 
 
 def write_csv(path: Path, table: Table) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table as CSV, atomically."""
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([table.header, *table.rows])

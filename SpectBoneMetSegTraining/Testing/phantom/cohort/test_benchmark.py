@@ -292,7 +292,7 @@ def test_another_archive_than_the_sealed_one_is_refused(closed):
 
 
 def test_no_opening_goes_without_a_reason(closed):
-    with pytest.raises(UserError, match="say why"), open_sealed(closed, " \n", "m", "x"):
+    with pytest.raises(UserError, match="give the reason"), open_sealed(closed, " \n", "m", "x"):
         pass
     assert not (closed / "openings.jsonl").exists()
 
@@ -300,7 +300,7 @@ def test_no_opening_goes_without_a_reason(closed):
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser is never refused")
 def test_where_the_log_cannot_be_written_nothing_is_opened(closed):
     closed.chmod(0o500)
-    with pytest.raises(UserError, match="no opening goes unlogged"), open_sealed(closed, "why", "m", "x"):
+    with pytest.raises(UserError, match="every opening must be logged"), open_sealed(closed, "why", "m", "x"):
         pass
 
 

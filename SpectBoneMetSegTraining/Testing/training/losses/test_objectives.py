@@ -121,7 +121,7 @@ def test_labels_beyond_the_budget_are_not_used(mixed):
 
 
 def test_more_labels_than_available_are_refused(mixed):
-    with pytest.raises(UserError, match="ask for fewer"):
+    with pytest.raises(UserError, match="use fewer"):
         training_cases(mixed, config(method="semi", labels=99))
 
 
