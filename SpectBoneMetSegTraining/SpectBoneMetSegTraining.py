@@ -38,7 +38,7 @@ class SpectBoneMetSegTraining(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Bone scan teaching (SpectBoneMetSegTraining)")
+        self.parent.title = _("Bone scan training (SpectBoneMetSegTraining)")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
         self.parent.dependencies = ["SpectBoneMetSeg", "Segmentations", "Plots", "Tables"]
         self.parent.contributors = ["The SpectBoneMetSeg developers"]
@@ -120,7 +120,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
 
     def recover(self):
         """After an error: nothing is under way, and the buttons say again what can be done."""
-        words = _("Broken off by an error; open the module again to follow a training.")
+        words = _("Interrupted by an error; open the module again to follow a training.")
         calls = ((self.teach.call, "collect"), (self.next.call, "rank"), (self.adapt.call, "audit"))
         for call, name in calls:
             if call.running and not self.logic.runner.isRunning(name) and not self.logic.collector.busy:

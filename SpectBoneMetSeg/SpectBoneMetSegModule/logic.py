@@ -293,7 +293,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._timer is not None:
             self._timer.stop()
         self.cancel()
-        words = _("The reading was broken off by an error. Apply again, or copy the log for those who mend it.")
+        words = _("The reading was interrupted by an error. Apply again, or copy the log for a bug report.")
         self._fail(UserError(words))
 
     def poll(self):

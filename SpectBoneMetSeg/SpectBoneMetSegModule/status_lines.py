@@ -95,7 +95,7 @@ class Messages(StatusLine):
         else:
             words.append(_("Only the region in the box was read."))
         if live.edited:
-            words.append(_("Edited by hand; the sliders leave what was edited as it is."))
+            words.append(_("Edited manually; the sliders do not change edited areas."))
         self.ui.summaryLabel.text = " ".join(words)
         self.warn(receipt.get("warnings", []))
         self.ui.deviceLabel.text = engineWords(receipt)

@@ -170,7 +170,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.model.card import MODEL_NAME
 
         if not str(dataset):
-            raise UserError(_("There is nothing to learn from yet: collect labelled scans first."))
+            raise UserError(_("There are no training data yet: gather labelled scans first."))
         if not MODEL_NAME.fullmatch(name):
             raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
 

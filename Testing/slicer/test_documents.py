@@ -37,7 +37,7 @@ def test_the_fields_that_the_page_names_are_in_the_panel(panel):
         "Load",
         "Posterior view from the front",
         "Read the region in the box instead",
-        "What the file does not say",
+        "What the file does not state",
         "Edit by hand",
         "Save all results",
         "Reset to the model's result",

@@ -251,7 +251,7 @@ def test_collecting_asks_for_nothing_that_only_a_training_needs(teaching, tmp_pa
 def test_the_share_of_patients_for_the_test_is_handed_on_and_nothing_for_that_of_before(teaching, monkeypatch):
     panel, asked = teaching(), []
     monkeypatch.setattr(panel.logic.collector, "start", lambda *given: asked.append(given[-1]))
-    assert panel.ui.testShareBox.text == "as before (at first nobody)"
+    assert panel.ui.testShareBox.text == "as before (none at first)"
     panel.ui.gatherButton.click()
     panel.ui.testShareBox.setValue(20)
     panel.ui.gatherButton.click()
@@ -329,7 +329,7 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     training.result.show(made)
     assert "weaker is worse than thorax 1" in ui.verdictLabel.text
     assert ui.resultTable.item(0, 3).text() == "-0.100 (-0.200 to -0.050)"
-    assert ui.useButton.text == "Use it all the same"
+    assert ui.useButton.text == "Use it anyway"
     training.result.exportTo(str(tmp_path / "weaker.spectmodel.zip"))
     assert (tmp_path / "weaker.spectmodel.zip").is_file()
 

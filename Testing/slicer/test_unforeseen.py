@@ -53,7 +53,7 @@ def test_an_error_while_the_result_is_stored_ends_the_reading(host, a_loaded_pan
     the_only_dialog(host)
     assert not a_loaded_panel.logic.busy
     assert a_loaded_panel.ui.applyButton.text == "Apply"
-    assert "broken off by an error" in a_loaded_panel.ui.statusLabel.text
+    assert "interrupted by an error" in a_loaded_panel.ui.statusLabel.text
     host.process_events()
     assert host.dialogs == []
 

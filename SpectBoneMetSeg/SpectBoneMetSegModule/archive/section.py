@@ -138,13 +138,13 @@ class ArchiveRun(StatusLine):
         if read_state(self.output) is None or not is_running(self.output):
             # It still looks for studies, and has written nothing.
             if self._process is None:
-                self.fail(_("A run that was started elsewhere is at work in this folder: end it there."))
+                self.fail(_("A run that was started elsewhere is running in this folder: end it there."))
                 return
             kill_tree(self._process)
         else:
             stop_run(self.output, at_once=self._ending)
         self._ending = True
-        self.say(_("The run ends: what is read is kept, and the tables are written."))
+        self.say(_("The run is ending: studies already read are kept, and the tables are written."))
 
     @slot
     def onTimer(self):
@@ -195,9 +195,9 @@ class ArchiveRun(StatusLine):
         elif mine and state.stage == "failed":
             self.fail(state.sentence)
         elif self._ending or (mine and state.stage == "stopped"):
-            self.say(_("Stopped. Start goes on where it was."), "warning")
+            self.say(_("Stopped. Start resumes the run."), "warning")
         elif mine:
-            self.say(_("The run was broken off. Start goes on where it was."), "error")
+            self.say(_("The run was interrupted. Start resumes it."), "error")
         else:
             self.fail(last_words(self.output) or _("The run could not start (code {code}).").format(code=code))
         self._ending = False

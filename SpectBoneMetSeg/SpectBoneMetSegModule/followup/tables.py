@@ -97,7 +97,7 @@ class LesionRows:
 def showBurdens(table, burdens):
     """Fill the QTableWidget of what counts in every scan, in the order of time."""
     titles = [
-        (_("Day"), _("Of the study, as the scan says it")),
+        (_("Day"), _("Date of the study, from the scan's header")),
         (_("Scan"), _("Its case")),
         (_("Areas"), _("Those that count: neither rejected nor benign, on bone")),
         (_("cm²"), _("Of all areas that count")),

@@ -312,9 +312,9 @@ def announced(meaning):
 def refused(kind):
     """Why nothing was done."""
     words = {
-        "outline": _("There is no room for an area of its own here: drag the one beside it larger."),
+        "outline": _("There is no room for a separate area here: enlarge the neighbouring one by dragging."),
         "shrink": _("Nothing would be left of the area: click it to reject it."),
-        "cut": _("The line parts no area: draw it across one."),
+        "cut": _("The line divides no area: draw it across one."),
     }
     return words.get(kind, _("That changes no area."))
 
@@ -329,6 +329,6 @@ def done(what, name, area=0.0):
         "cut": _("Cut {name}; it keeps {area:.1f} cm²."),
         "remove": _("Removed {name}, which was outlined by hand."),
         "rejected": _("Rejected {name}; click it again to take that back."),
-        "open": _("Took back the rejection of {name}."),
+        "open": _("Undid the rejection of {name}."),
     }
     return words[what].format(name=name, area=area)

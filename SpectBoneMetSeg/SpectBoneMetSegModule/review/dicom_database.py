@@ -52,7 +52,7 @@ def addToDatabase(folder):
         from DICOMLib import DICOMUtils
 
         DICOMUtils.importDicom(str(place), copyFiles=True)
-        missing, why = [file.name for file in files if not isInDatabase(file)], _("it did not take them")
+        missing, why = [file.name for file in files if not isInDatabase(file)], _("it did not accept them")
     except Exception as error:  # noqa: BLE001 - the database raises what its plugins raise
         missing, why = [file.name for file in files], str(error)
     if missing:

@@ -33,7 +33,7 @@ class LesionTable:
             (_("Name"), _("As in the Segment Editor")),
             (_("cm²"), _("Area of both views together")),
             (_("Decision"), _("Rejected areas leave the saved masks and stay in the table")),
-            (_("Class"), _("What the physician takes it for")),
+            (_("Class"), _("The physician's classification")),
             (_("Seen in"), _("The views whose probability reaches the threshold")),
             (_("Max."), _("Greatest counts in a pixel, of the view where it is hottest")),
             (_("Contrast"), _("Mean counts inside by mean counts around, in that view")),
@@ -41,7 +41,7 @@ class LesionTable:
                 _("Prob."),
                 _("Probability that it is abnormal uptake; of a model that was not calibrated, its greatest pixel's"),
             ),
-            (_("Outline"), _("By the model, or edited by hand: then the sliders leave it as it is")),
+            (_("Outline"), _("By the model, or edited manually: then the sliders do not change it")),
             (_("Bone"), _("With the share of the area on it, where it lies on more than one")),
         ]
         prepareTable(table, titles)

@@ -44,9 +44,9 @@ class Collector:
             testShare: of the labelled patients, kept for the test; None for that of the time before.
         """
         if not dataset:
-            raise UserError(_("Choose a folder to collect in."))
+            raise UserError(_("Choose a folder for the data set."))
         if not labels and not labelled and not unlabelled:
-            raise UserError(_("There is nothing to collect: tick outlines of this scene, or add a folder."))
+            raise UserError(_("There is nothing to gather: tick outlines of this scene, or add a folder."))
         groups = {}
         for label in labels:
             groups.setdefault(label.scan, []).append(label)

@@ -22,7 +22,7 @@ class SceneTable:
         self.table = table
         self.labels, self.scans = [], []
         titles = [
-            (_("Outlines"), _("Ticked ones teach; areas rejected in the reading module are left out")),
+            (_("Outlines"), _("Ticked ones are used for training; areas rejected in the reading module are left out")),
             (_("Scan"), _("What the outlines were drawn on")),
             (_("Reader"), _("Whose outlines they are; double-click to change. Those of one reader are put together")),
             (_("Areas"), ""),

@@ -78,7 +78,7 @@ class TeachPanel:
         if self.logic.collector.busy:
             self._then = None
             self.logic.collector.cancel()
-            self.call.ended(_("Cancelled. What was written stays, and the next time goes on from there."))
+            self.call.ended(_("Cancelled. What was written is kept, and gathering resumes from there."))
             return
         self._collect(None)
 

@@ -92,7 +92,7 @@ class NextPanel:
         scan = self.scans[self.table.current]
         try:
             if not scan["files"]:
-                raise UserError(_("The data set does not say which file this scan is; collect it again to open scans."))
+                raise UserError(_("The data set does not record the file of this scan; gather it again to open scans."))
             self.logic.openInReading(scan["files"], self.choices.node.ranker, read=True)
         except UserError as error:
             words = panelWords(error)

@@ -54,7 +54,7 @@ class ResultPanel:
 
         self.model, comparison = None, None
         self.ui.resultLabel.text = ""
-        self.ui.verdictLabel.text = _("The training in hand has no model yet.")
+        self.ui.verdictLabel.text = _("This training has no model yet.")
         if folder is not None:
             try:
                 self.model = read_model(folder)
@@ -72,7 +72,7 @@ class ResultPanel:
         # Of an adaptation the model before counts until something shows that the new one is as good.
         against = ("worse",) if page is None else ("worse", "undecided")
         worse = comparison is not None and comparison.verdict in against
-        self.ui.useButton.text = _("Use it all the same") if worse else _("Use this model")
+        self.ui.useButton.text = _("Use it anyway") if worse else _("Use this model")
 
     def verdict(self, comparison):
         """What came out, in words."""
@@ -82,15 +82,15 @@ class ResultPanel:
         words = {
             "better": _("{name} is better than {parent}."),
             "not worse": _("{name} is not worse than {parent}."),
-            "worse": _("{name} is worse than {parent}, and not put in its place by itself."),
-            "undecided": _("There are too few patients to tell {name} from {parent}."),
+            "worse": _("{name} is worse than {parent}; it does not replace it automatically."),
+            "undecided": _("There are too few patients to distinguish {name} from {parent}."),
         }
         return words[comparison.verdict].format(name=name, parent=comparison.parent)
 
     @slot
     def onUse(self, checked=False):
         """Put the model on the reading module's list."""
-        worse = self.ui.useButton.text == _("Use it all the same")
+        worse = self.ui.useButton.text == _("Use it anyway")
         try:
             name = self.logic.use(self.model.path, self.ui.useNameEdit.text, worse)
         except UserError as error:

@@ -43,7 +43,7 @@ class TrainPanel:
             (_("Model"), _("The name of the model that is made")),
             (_("State"), _("What the training does")),
             (_("Steps"), _("Done and planned")),
-            (_("DSC"), _("On the validation scans, when it looked last")),
+            (_("DSC"), _("On the validation scans, at the last validation")),
         ]
         self.jobs = Rows(ui.jobsTable, titles, self.showJob)
         self._fill()
@@ -64,7 +64,7 @@ class TrainPanel:
         paces = (("quick", _("Quick: minutes")), ("standard", _("Standard: about an hour")))
         for value, text in (*paces, ("thorough", _("Thorough: hours"))):
             ui.presetSelector.addItem(text, value)
-        ui.methodSelector.addItem(_("Strong: learns from unlabelled scans, too"), "strong")
+        ui.methodSelector.addItem(_("Strong: mean teacher, uses unlabelled scans"), "strong")
         ui.methodSelector.addItem(_("Semi: semi-supervised, as in the paper"), "semi")
         for name, selector in (
             ("pace", ui.presetSelector),
@@ -79,7 +79,7 @@ class TrainPanel:
 
     def fillParents(self):
         """The models that can go on learning; the chosen one stays chosen."""
-        refill(self.ui.parentSelector, [*modelItems(), (_("Nothing: random weights"), NOTHING)])
+        refill(self.ui.parentSelector, [*modelItems(), (_("None: random weights"), NOTHING)])
 
     def spec(self):
         """What the panel asks for, a JobSpec.

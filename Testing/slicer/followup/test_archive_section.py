@@ -102,9 +102,9 @@ def test_a_run_that_goes_on_is_found_followed_and_ended(host, panel, until, a_ru
     again = host.make_widget(host.module)
     assert "2 of 5 read" in again.archive.ui.archiveStatus.text
     again.archive.ui.archiveButton.click()
-    assert "The run ends" in again.archive.ui.archiveStatus.text
+    assert "The run is ending" in again.archive.ui.archiveStatus.text
     until(lambda: not again.archive._following)
-    assert again.archive.ui.archiveStatus.text == "Stopped. Start goes on where it was."
+    assert again.archive.ui.archiveStatus.text == "Stopped. Start resumes the run."
     assert again.archive.ui.archiveButton.text == "Start"
     again.cleanup()
 
@@ -121,7 +121,7 @@ def test_a_run_that_was_broken_off_is_said_to_be(panel, until, a_run):
     os.kill(read_state(a_run).pid, signal.SIGKILL)
     until(lambda: not section._following)
     assert not is_running(a_run)
-    assert section.ui.archiveStatus.text == "The run was broken off. Start goes on where it was."
+    assert section.ui.archiveStatus.text == "The run was interrupted. Start resumes it."
     stop_run(a_run)
 
 
@@ -155,4 +155,4 @@ def test_a_run_that_still_looks_for_studies_is_ended_too(panel, tmp_path, archiv
     ui.archiveButton.click()
     until(lambda: not panel.archive._following)
     assert time.monotonic() - started < 30
-    assert ui.archiveStatus.text == "Stopped. Start goes on where it was."
+    assert ui.archiveStatus.text == "Stopped. Start resumes the run."

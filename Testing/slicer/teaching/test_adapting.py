@@ -95,7 +95,7 @@ def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, mo
     opened.ui.auditPageButton.click()
     assert Path(pages[0]).is_file()
     assert Path(pages[0]).name == "set-audit.html"
-    assert opened.ui.auditButton.text == "Is it needed?"
+    assert opened.ui.auditButton.text == "Is adaptation needed?"
     # What is gathered anew is another data set.
     opened.ui.gatherButton.click()
     until(lambda: not opened.logic.collector.busy, 300)
@@ -131,7 +131,7 @@ def test_the_verdict_is_said_in_plain_words_and_the_page_opened(tiny_model, teac
     sentence = "Keep the parent model, nothing shows that the adapted one is as good on your patients: DSC 0.6."
     panel.result.show(made, page, sentence)
     assert panel.ui.verdictLabel.text == sentence
-    wanted = "Use this model" if verdict in ("better", "not worse") else "Use it all the same"
+    wanted = "Use this model" if verdict in ("better", "not worse") else "Use it anyway"
     assert panel.ui.useButton.text == wanted
     panel.ui.resultPageButton.click()
     assert opened == [page]
@@ -161,8 +161,8 @@ def test_an_adaptation_outlives_the_panel_tells_its_time_and_can_be_used(
     until(lambda: again.train.state in ("finished", "failed"), 1800)
     assert again.train.state == "finished", again.ui.trainingLabel.text
     assert again.logic.job(job).page.is_file()
-    assert "too few to tell" in again.ui.verdictLabel.text
-    assert again.ui.useButton.text == "Use it all the same"
+    assert "too few for a verdict" in again.ui.verdictLabel.text
+    assert again.ui.useButton.text == "Use it anyway"
     assert again.ui.resultPageButton.enabled
     again.ui.useButton.click()
     assert panel.ui.modelSelector.currentText == "ours", again.ui.resultLabel.text
