@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.batch import work
-from SpectBoneMetSegLib.batch.run import alone_in_workshop
+from SpectBoneMetSegLib.batch.run import lock_work_folder
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.export.result_folder import NoPlaceError
 from support.archives import make_archive
@@ -127,7 +127,7 @@ def test_what_failed_is_kept_with_its_reason_and_tried_again_when_asked_or_chang
 
 def test_two_runs_on_one_folder_are_one_too_many(archive, tmp_path, capsys):
     (tmp_path / "out").mkdir()
-    lock = alone_in_workshop(tmp_path / "out")
+    lock = lock_work_folder(tmp_path / "out")
     try:
         assert batch(archive, tmp_path / "out") == 1
     finally:

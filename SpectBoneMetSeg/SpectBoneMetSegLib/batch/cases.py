@@ -15,7 +15,7 @@ from ..common.errors import UserError
 if TYPE_CHECKING:
     from ..loading.archive import Archive, FoundScan
 
-__all__ = ["Case", "Identity", "cases_of_inputs", "identity_of", "keys_of", "names_in", "place", "receipt_of"]
+__all__ = ["Case", "Identity", "assign_folders", "cases_of_inputs", "identity_of", "keys_of", "names_in", "receipt_of"]
 
 HASH_LETTERS = 6
 
@@ -75,7 +75,7 @@ def cases_of_inputs(inputs: Iterable[str], output: Path) -> list[Case]:
         else:
             names = names_in(path, archive.scans)
             wanted += [(scan.files[0], own, scan, "") for scan, own in zip(archive.scans, names, strict=True)]
-    return place([(*entry, identity_of(entry[2])) for entry in wanted], output)
+    return assign_folders([(*entry, identity_of(entry[2])) for entry in wanted], output)
 
 
 def _only(folder: Path, archive: Archive) -> tuple[FoundScan | None, str]:
@@ -106,7 +106,9 @@ def names_in(folder: Path, scans: list[FoundScan]) -> list[str]:
     return names
 
 
-def place(wanted: Iterable[tuple[Path, str, FoundScan | None, str, Identity | None]], output: Path) -> list[Case]:
+def assign_folders(
+    wanted: Iterable[tuple[Path, str, FoundScan | None, str, Identity | None]], output: Path
+) -> list[Case]:
     """Cases with their folders: the plain name, unless another scan's results have it or will have it.
 
     Args:

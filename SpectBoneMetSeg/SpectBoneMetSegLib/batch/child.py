@@ -19,7 +19,7 @@ from .work import Settings, failed, load_case, reader_of, written
 __all__ = ["main"]
 
 
-class Line:
+class CasePipeline:
     """Three stages, each in its own thread: load, infer, write. The parent's orders limit how much is under way."""
 
     def __init__(self, settings: Settings, stream: BinaryIO) -> None:
@@ -87,7 +87,7 @@ def main() -> None:
     stream = os.fdopen(os.dup(1), "wb")
     # What libraries print goes among the messages from now on.
     os.dup2(2, 1)
-    Line(pickle.load(sys.stdin.buffer), stream).run()
+    CasePipeline(pickle.load(sys.stdin.buffer), stream).run()
 
 
 if __name__ == "__main__":

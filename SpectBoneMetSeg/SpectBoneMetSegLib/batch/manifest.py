@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
 from ..common.files import whole_file
-from .cases import Case, Identity, identity_of, names_in, place
+from .cases import Case, Identity, assign_folders, identity_of, names_in
 
 if TYPE_CHECKING:
     from ..loading.archive import FoundScan, LeftOut
 
-__all__ = ["COLUMNS", "NO_IMAGE", "Found", "find_cases", "write_manifest"]
+__all__ = ["COLUMNS", "NOT_AN_IMAGE", "Found", "find_cases", "write_manifest"]
 
 #: The columns of `manifest.csv`.
 COLUMNS = ("file", "decision", "case", "reason")
 #: Why a file is left out about which no rule of finding studies has a word to say.
-NO_IMAGE = "no image"
+NOT_AN_IMAGE = "no image"
 
 
 @dataclass
@@ -80,7 +80,7 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
     if not wanted and not left_out:
         raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
     kept, repeated = _once(sorted(wanted, key=lambda entry: str(entry[0])))
-    return Found(place(kept, output), left_out + repeated, every)
+    return Found(assign_folders(kept, output), left_out + repeated, every)
 
 
 def _once(
@@ -141,4 +141,4 @@ def _rows(found: Found, done: dict[Path, str]) -> Iterator[tuple[str, str, str, 
             copies = case.scan.copies.get(path, ())
             told |= {copy: ("left out", case.name, f"a copy of {path}") for copy in copies}
     for path in found.files:
-        yield (str(path), *told.get(path, ("left out", "", NO_IMAGE)))
+        yield (str(path), *told.get(path, ("left out", "", NOT_AN_IMAGE)))

@@ -30,7 +30,7 @@ LIMIT_SECONDS, UNSEEN_SECONDS = 600.0, 600.0
 #: So often a case may be alone in a process that dies, and so many processes may die without a result between.
 DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
 #: Seconds between two looks at processes that say nothing.
-LOOK = 1.0
+POLL = 1.0
 
 #: Libraries' own threads: there is a process for each core already.
 ONE_THREAD = dict.fromkeys(
@@ -62,8 +62,8 @@ class _Order:
 
 
 @dataclass(eq=False)
-class _Hand:
-    """A process and what it has in hand.
+class _Worker:
+    """A process and what its tasks.
 
     Attributes:
         orders: its cases.
@@ -108,7 +108,7 @@ class Pool:
         self._command = list(command or [sys.executable, "-m", f"{__package__}.child"])
         self._waiting: deque[_Order] = deque()
         self._results: queue.SimpleQueue[tuple[int, dict[str, Any]] | UserError] = queue.SimpleQueue()
-        self._hands: list[_Hand] = []
+        self._workers: list[_Worker] = []
         self._lock = threading.Lock()
         self._deaths_in_a_row = 0
         self._stopping = False
@@ -117,7 +117,7 @@ class Pool:
     def pids(self) -> list[int]:
         """Process numbers of those that live."""
         with self._lock:
-            return [hand.process.pid for hand in self._hands]
+            return [worker.process.pid for worker in self._workers]
 
     def results(self, cases: Sequence[Case]) -> Iterator[tuple[int, dict[str, Any]]]:
         """(number of the case, what `work.read_case` tells), as they come.
@@ -134,7 +134,7 @@ class Pool:
                 # Also while the others go on delivering.
                 self._end_silent_ones()
                 try:
-                    said = self._results.get(timeout=LOOK)
+                    said = self._results.get(timeout=POLL)
                 except queue.Empty:
                     if self._stopping:
                         raise UserError("Reading was stopped; start again to go on.") from None
@@ -147,21 +147,21 @@ class Pool:
             self.stop()
 
     def stop(self) -> None:
-        """End all processes; what they had in hand is not written."""
+        """End all processes; their unfinished cases are not written."""
         self._stopping = True
         with self._lock:
             self._waiting.clear()
-            hands = list(self._hands)
-        for hand in hands:
-            kill_tree(hand.process)
+            workers = list(self._workers)
+        for worker in workers:
+            kill_tree(worker.process)
 
     def _end_silent_ones(self) -> None:
         with self._lock:
-            for hand in self._hands:
-                limit = self._unseen if hand.unseen else self._limit
-                if (hand.orders or hand.unseen) and time.monotonic() - hand.heard > limit:
-                    hand.late = True
-                    hand.process.kill()
+            for worker in self._workers:
+                limit = self._unseen if worker.unseen else self._limit
+                if (worker.orders or worker.unseen) and time.monotonic() - worker.heard > limit:
+                    worker.late = True
+                    worker.process.kill()
 
     def _tend(self) -> None:
         """Keep one process at work until nothing waits; runs in a thread."""
@@ -170,15 +170,15 @@ class Pool:
                 with self._lock:
                     if not self._waiting:
                         return
-                hand = self._start()
+                worker = self._start()
                 try:
-                    if self._serve(hand):
+                    if self._serve(worker):
                         return
-                    self._after_death(hand)
+                    self._after_death(worker)
                 finally:
                     with self._lock:
-                        self._hands.remove(hand)
-                    for stream in (hand.process.stdin, hand.process.stdout, hand.log):
+                        self._workers.remove(worker)
+                    for stream in (worker.process.stdin, worker.process.stdout, worker.log):
                         with contextlib.suppress(OSError):
                             stream.close()  # type: ignore[union-attr]
         except UserError as error:
@@ -186,7 +186,7 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - told to the thread that waits
             self._results.put(UserError(f"Reading broke off ({type(error).__name__}: {error}); please report it."))
 
-    def _start(self) -> _Hand:
+    def _start(self) -> _Worker:
         import SpectBoneMetSegLib
 
         log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_tend`
@@ -200,75 +200,75 @@ class Pool:
             **own_group(),
             **held,
         )
-        hand = _Hand(process, log)
+        worker = _Worker(process, log)
         with self._lock:
-            self._hands.append(hand)
-        return hand
+            self._workers.append(worker)
+        return worker
 
-    def _serve(self, hand: _Hand) -> bool:
+    def _serve(self, worker: _Worker) -> bool:
         """Give a process orders and take its results; False when it died, True when nothing waits any more."""
-        assert hand.process.stdin is not None
-        assert hand.process.stdout is not None
+        assert worker.process.stdin is not None
+        assert worker.process.stdout is not None
         try:
-            pickle.dump(self._settings, hand.process.stdin)
-            hand.process.stdin.flush()
-            kind, *said = pickle.load(hand.process.stdout)
+            pickle.dump(self._settings, worker.process.stdin)
+            worker.process.stdin.flush()
+            kind, *said = pickle.load(worker.process.stdout)
             if kind == "refused":
                 raise UserError.from_dict(said[0])
-            self._hear(hand, unseen=False)
+            self._hear(worker, unseen=False)
             while True:
-                for order in self._next_orders(hand):
-                    pickle.dump((order.number, order.case), hand.process.stdin)
-                    hand.process.stdin.flush()
-                if not hand.orders:
-                    self._hear(hand, unseen=True)
-                    hand.process.stdin.close()
-                    hand.process.wait()
+                for order in self._next_orders(worker):
+                    pickle.dump((order.number, order.case), worker.process.stdin)
+                    worker.process.stdin.flush()
+                if not worker.orders:
+                    self._hear(worker, unseen=True)
+                    worker.process.stdin.close()
+                    worker.process.wait()
                     return True
-                _, number, result = pickle.load(hand.process.stdout)
+                _, number, result = pickle.load(worker.process.stdout)
                 with self._lock:
-                    del hand.orders[number]
-                    hand.heard, self._deaths_in_a_row = time.monotonic(), 0
+                    del worker.orders[number]
+                    worker.heard, self._deaths_in_a_row = time.monotonic(), 0
                 self._results.put((number, result))
         except (OSError, EOFError, pickle.UnpicklingError):
             return self._stopping
 
-    def _hear(self, hand: _Hand, *, unseen: bool) -> None:
+    def _hear(self, worker: _Worker, *, unseen: bool) -> None:
         with self._lock:
-            hand.unseen, hand.heard = unseen, time.monotonic()
+            worker.unseen, worker.heard = unseen, time.monotonic()
 
-    def _next_orders(self, hand: _Hand) -> list[_Order]:
+    def _next_orders(self, worker: _Worker) -> list[_Order]:
         """What a process is given now; a suspect has it for itself."""
         given: list[_Order] = []
         with self._lock:
-            alone = any(order.alone for order in hand.orders.values())
-            while self._waiting and len(hand.orders) < UNDER_WAY and not alone:
-                if self._waiting[0].alone and hand.orders:
+            alone = any(order.alone for order in worker.orders.values())
+            while self._waiting and len(worker.orders) < UNDER_WAY and not alone:
+                if self._waiting[0].alone and worker.orders:
                     break
                 order = self._waiting.popleft()
                 alone = order.alone
-                if not hand.orders:
-                    hand.heard = time.monotonic()
-                hand.orders[order.number] = order
+                if not worker.orders:
+                    worker.heard = time.monotonic()
+                worker.orders[order.number] = order
                 given.append(order)
         return given
 
-    def _after_death(self, hand: _Hand) -> None:
-        """Put what a dead process had in hand back to the front of the queue, or give it up.
+    def _after_death(self, worker: _Worker) -> None:
+        """Put the cases of a dead process back to the front of the queue, or give it up.
 
         Raises:
             UserError: processes die one after the other.
         """
-        kill_tree(hand.process)
-        how = f"the process that read it ended ({how_it_ended(hand.process, hand.log)})"
-        if hand.late:
+        kill_tree(worker.process)
+        how = f"the process that read it ended ({how_it_ended(worker.process, worker.log)})"
+        if worker.late:
             how = f"it took longer than {self._limit:.0f} s"
         with self._lock:
             # One that never gets ready costs all its time: the second in a row is the last.
-            self._deaths_in_a_row += DEATHS_IN_A_ROW if hand.late and hand.unseen else 1
-            for order in reversed(hand.orders.values()):
+            self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.late and worker.unseen else 1
+            for order in reversed(worker.orders.values()):
                 order.deaths += order.alone
-                if order.alone and (hand.late or order.deaths >= DEATHS_OF_A_CASE):
+                if order.alone and (worker.late or order.deaths >= DEATHS_OF_A_CASE):
                     sentence = f"{order.case.input} could not be read: {how}; look at this scan by itself."
                     self._results.put((order.number, failed(order.case, UserError(sentence))))
                     self._deaths_in_a_row = 0
@@ -277,5 +277,5 @@ class Pool:
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
                 never = f"not ready within {self._unseen:.0f} s"
-                said = never if hand.late and hand.unseen else how_it_ended(hand.process, hand.log)
+                said = never if worker.late and worker.unseen else how_it_ended(worker.process, worker.log)
                 raise UserError(f"The processes that read end one after the other ({said}); try fewer.", "jobs")

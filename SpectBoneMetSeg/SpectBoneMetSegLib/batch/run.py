@@ -27,10 +27,21 @@ if TYPE_CHECKING:
     from ..loading.options import Options
     from ..model.card import ModelCard
 
-__all__ = ["LOCK", "STATE", "STOP", "WORKSHOP", "Plan", "Read", "Run", "alone_in_workshop", "broken_files", "make_plan"]
+__all__ = [
+    "LOCK",
+    "STATE",
+    "STOP",
+    "WORK_FOLDER",
+    "Plan",
+    "Read",
+    "Run",
+    "broken_files",
+    "lock_work_folder",
+    "make_plan",
+]
 
 #: Hidden folder of a run in the folder of results, where results lie that are not yet whole.
-WORKSHOP = ".batch"
+WORK_FOLDER = ".batch"
 #: In it: the lock of the run, how far it is, and the wish that it ends.
 LOCK, STATE, STOP = "lock", "progress.json", "stop"
 #: Seconds between two writings of the list of failures, which a killed run leaves as it was last written.
@@ -97,21 +108,21 @@ def make_plan(
     return plan
 
 
-def alone_in_workshop(output: Path) -> FileLock:
-    """Take the lock of a folder of results, and clear what a broken-off run left in its workshop.
+def lock_work_folder(output: Path) -> FileLock:
+    """Take the lock of a folder of results, and clear what a broken-off run left in its folder.
 
     Raises:
         UserError: another run is at work there.
     """
-    workshop = output / WORKSHOP
+    folder = output / WORK_FOLDER
     try:
-        workshop.mkdir(exist_ok=True)
-        lock = locked(workshop / LOCK, output, "output", who="run")
-        shutil.rmtree(workshop / "unfinished", ignore_errors=True)
-        (workshop / "unfinished").mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        lock = locked(folder / LOCK, output, "output", who="run")
+        shutil.rmtree(folder / "unfinished", ignore_errors=True)
+        (folder / "unfinished").mkdir(exist_ok=True)
         # What the run before told, or was told, says nothing of this one.
         for name in (STATE, STOP):
-            (workshop / name).unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.", "output") from error
     return lock

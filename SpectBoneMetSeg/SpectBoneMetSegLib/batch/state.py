@@ -21,7 +21,7 @@ from ..common.errors import UserError
 from ..common.files import whole_file
 from ..common.locks import is_locked
 from ..common.processes import kill_group
-from .run import LOCK, STATE, STOP, WORKSHOP
+from .run import LOCK, STATE, STOP, WORK_FOLDER
 
 __all__ = ["RunState", "StateFile", "is_running", "read_state", "stop_run"]
 
@@ -65,10 +65,10 @@ class StateFile:
 
     def __init__(self, output: Path) -> None:
         """Nothing is written yet; `output` is the folder of all results, whose lock this process holds."""
-        self._path, self._written = output / WORKSHOP / STATE, 0.0
+        self._path, self._written = output / WORK_FOLDER / STATE, 0.0
         self.state = RunState()
 
-    def tell(self, **changes: Any) -> None:
+    def update(self, **changes: Any) -> None:
         """Some values are others now; written at once."""
         self.state = replace(self.state, **changes)
         self._written = time.monotonic()
@@ -86,7 +86,7 @@ class StateFile:
         """
         changes: dict[str, Any] = {"done": done, "failed": failed, "seconds_left": seconds_left}
         if time.monotonic() - self._written >= EVERY:
-            self.tell(**changes)
+            self.update(**changes)
         else:
             self.state = replace(self.state, **changes)
         if (self._path.parent / STOP).exists():
@@ -95,13 +95,13 @@ class StateFile:
 
 def is_running(output: Path) -> bool:
     """Whether a run is at work on these results."""
-    return is_locked(output / WORKSHOP / LOCK)
+    return is_locked(output / WORK_FOLDER / LOCK)
 
 
 def read_state(output: Path) -> RunState | None:
     """What the last run on these results told; None where none did."""
     try:
-        told = json.loads((output / WORKSHOP / STATE).read_text(encoding="utf-8"))
+        told = json.loads((output / WORK_FOLDER / STATE).read_text(encoding="utf-8"))
         return RunState(**{each.name: told[each.name] for each in fields(RunState)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -131,6 +131,6 @@ def stop_run(output: Path, at_once: bool = False) -> None:
     else:
         # No signal reaches it: it looks for the wish after every study.
         try:
-            (output / WORKSHOP / STOP).touch()
+            (output / WORK_FOLDER / STOP).touch()
         except OSError as error:
             raise UserError(f"{output} cannot be written ({error.strerror}); end the run on {state.host}.") from error

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import SpectBoneMetSegLib
 
-from ..batch.run import WORKSHOP
+from ..batch.run import WORK_FOLDER
 from ..batch.state import is_running
 from ..common.errors import UserError
 from ..common.processes import child_environment, own_group
 
-__all__ = ["LOG", "Archive", "last_words", "start_run"]
+__all__ = ["LOG", "Archive", "last_message", "start_run"]
 
 #: What the command said, in the hidden folder of a run.
 LOG = "run.log"
@@ -71,8 +71,8 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     if sys.platform == "win32":
         options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
     try:
-        (output / WORKSHOP).mkdir(parents=True, exist_ok=True)
-        log = (output / WORKSHOP / LOG).open("wb")
+        (output / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
+        log = (output / WORK_FOLDER / LOG).open("wb")
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.") from error
     environment = child_environment(SpectBoneMetSegLib)
@@ -88,10 +88,10 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     return process
 
 
-def last_words(output: Path) -> str:
+def last_message(output: Path) -> str:
     """The last thing that the command said on these results, "" for none."""
     try:
-        lines = (output / WORKSHOP / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = (output / WORK_FOLDER / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return ""
     return lines[-1].removeprefix(PREFIX) if lines else ""

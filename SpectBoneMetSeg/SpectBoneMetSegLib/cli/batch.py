@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
-from .common import UsageError, print_json, say_while_waiting
+from .common import UsageError, print_json, show_status
 from .reading_options import add_reading_options, outputs_of
-from .segment import failure_in_words, make_writable, prepare
+from .segment import failure_text, make_writable, prepare
 
 if TYPE_CHECKING:
     from ..batch.cases import Case
@@ -59,7 +59,7 @@ class BatchCommand:
             args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is no number of processes; give 1 or more.")
-        from ..batch.run import alone_in_workshop
+        from ..batch.run import lock_work_folder
         from ..batch.state import StateFile
         from ..model.store import find_model
 
@@ -70,16 +70,16 @@ class BatchCommand:
         except UserError as error:
             raise UsageError.of(error) from error
         make_writable(output)
-        lock, state = alone_in_workshop(output), StateFile(output)
+        lock, state = lock_work_folder(output), StateFile(output)
         try:
             # From now on the file is this run's, and not that of the one before.
-            state.tell()
+            state.update()
             return _read_archive(args, (options, outputs), card, found, lock, state)
         except UserError as error:
-            state.tell(stage="failed", sentence=str(error))
+            state.update(stage="failed", sentence=str(error))
             raise
         except KeyboardInterrupt:
-            state.tell(stage="stopped")
+            state.update(stage="stopped")
             raise
         finally:
             lock.release()
@@ -91,7 +91,7 @@ def _find(folder: Path, output: Path) -> Any:
     if folder.is_dir() and folder.resolve() == output.resolve():
         # The next run would take the results for studies.
         raise UserError(f"{folder} holds the studies; choose another --output for the results.")
-    say_while_waiting(f"Looking for scans in {folder}.")
+    show_status(f"Looking for scans in {folder}.")
     shown = [time.monotonic()]
 
     def tell(files: int) -> None:
@@ -130,14 +130,14 @@ def _read_archive(
         return 0
     started = time.monotonic()
     failed_before = len(plan.failed) + len(run.broken)
-    state.tell(total=len(plan.waiting), before=len(plan.done), failed_before=failed_before)
+    state.update(total=len(plan.waiting), before=len(plan.done), failed_before=failed_before)
     _go(args, options, outputs, run, lock, state)
     told = _summary(run)
     facts = f"Model {card.name} {card.version}, region {options.region}; {told}."
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
     told_with_time = f"{told}, in {duration(time.monotonic() - started)}."
     print(f"{told_with_time} {page} shows them.", file=sys.stderr)
-    state.tell(stage="ended", seconds_left=0.0, sentence=told_with_time)
+    state.update(stage="ended", seconds_left=0.0, sentence=told_with_time)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
         print_json({"output": str(output), "studies": studies, "failed": len(run.failures)})
@@ -156,7 +156,7 @@ def _tell_plan(plan: Plan, run: Run) -> None:
 def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any, state: StateFile) -> None:
     """Read what waits, with a bar or lines of progress."""
     from ..batch.progress import CaseProgress
-    from ..batch.run import WORKSHOP
+    from ..batch.run import WORK_FOLDER
     from ..batch.work import Settings
 
     progress = CaseProgress(len(run.plan.waiting))
@@ -178,12 +178,12 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
         options=options,
         quick=args.quick,
         outputs=outputs,
-        staging=(Path(args.output) / WORKSHOP / "unfinished").absolute(),
+        staging=(Path(args.output) / WORK_FOLDER / "unfinished").absolute(),
     )
     try:
         run.go(
             partial(_results, args, settings, lock),
-            lambda case, result: failure_in_words(case, result, args.flags),
+            lambda case, result: failure_text(case, result, args.flags),
             tell,
             None if args.log is None else Path(args.log),
         )
@@ -200,7 +200,7 @@ def _results(
     from ..batch.pool import Pool
     from ..batch.work import read_case, reader_of
 
-    say_while_waiting("Loading the model.")
+    show_status("Loading the model.")
     try:
         if args.scheduler is not None:
             from ..batch.cluster import results_of_cluster

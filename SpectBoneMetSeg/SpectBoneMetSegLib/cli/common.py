@@ -59,7 +59,7 @@ def silence_libraries() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def say_while_waiting(sentence: str) -> None:
+def show_status(sentence: str) -> None:
     """A word to whoever watches a terminal in which nothing would move for a while; files of messages need none."""
     if sys.stderr.isatty():
         print(sentence, file=sys.stderr, flush=True)

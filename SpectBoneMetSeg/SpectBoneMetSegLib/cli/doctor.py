@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from .common import print_json, say_while_waiting, silence_libraries
+from .common import print_json, show_status, silence_libraries
 
 __all__ = ["DoctorCommand"]
 
@@ -30,7 +30,7 @@ class DoctorCommand:
         silence_libraries()
         from ..upkeep.doctor import examine
 
-        say_while_waiting("Trying what is there; TensorFlow takes some seconds.")
+        show_status("Trying what is there; TensorFlow takes some seconds.")
         findings = []
         for each in examine(Path(args.output), args.model):
             findings.append(each)

@@ -16,7 +16,7 @@ from ..batch.progress import duration
 from ..batch.tables import write_failures
 from ..common.errors import UserError
 from ..common.packages import is_there
-from .common import UsageError, print_json, say_while_waiting, silence_libraries, worded
+from .common import UsageError, print_json, show_status, silence_libraries, worded
 from .reading_options import add_reading_options, options_of, outputs_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..loading.options import Options
     from ..pipeline import Reader
 
-__all__ = ["SegmentCommand", "failure_in_words", "load", "make_writable", "prepare", "read_cases"]
+__all__ = ["SegmentCommand", "failure_text", "load", "make_writable", "prepare", "read_cases"]
 
 #: What an interrupted run left behind is cleared after this time; another run may be at work in the same folder.
 LEFTOVER_SECONDS = 3600.0
@@ -86,7 +86,7 @@ def load(args: argparse.Namespace) -> Reader:
     Raises:
         UsageError: no such model or engine.
     """
-    say_while_waiting("Loading the model.")
+    show_status("Loading the model.")
     try:
         from ..pipeline import Reader
 
@@ -165,7 +165,7 @@ def _read_one(
 
             save_scene(reading, scene)
     except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
-        result = failure_in_words(case, failed(case, error), flags)
+        result = failure_text(case, failed(case, error), flags)
         print(f"{before}{case.input}: {result['failure']}", file=sys.stderr)
         return result
     print(
@@ -178,7 +178,7 @@ def _read_one(
     return result
 
 
-def failure_in_words(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
+def failure_text(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
     """A failure as `--json` tells it; the result of an earlier run is kept, and the sentence says so."""
     sentence = worded(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
     # Not Path.is_file: that raises where the name is too long for the file system.

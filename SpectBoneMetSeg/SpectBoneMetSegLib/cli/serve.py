@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..batch.work import Settings
     from ..common.locks import FileLock
     from ..receiving.server import Address
-    from ..receiving.service import Wishes
+    from ..receiving.service import ReceiverOptions
 
 __all__ = ["ServeCommand"]
 
@@ -83,7 +83,7 @@ class ServeCommand:
         lock = _alone(output)
         # Once for all threads: a filter that each sets for itself is taken away from the others.
         warnings.simplefilter("ignore")
-        tell = _Voice(args.json)
+        tell = _Log(args.json)
         spool = Spool.opened(spool_folder, args.spool_gb * 1e9, tell.say)
         readers = _Readers(settings, lock.fileno())
         try:
@@ -109,12 +109,12 @@ def _alone(output: Path) -> FileLock:
     Raises:
         UserError: another run is at work there.
     """
-    from ..batch.run import alone_in_workshop
+    from ..batch.run import lock_work_folder
 
     end = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return alone_in_workshop(output)
+            return lock_work_folder(output)
         except UserError:
             if time.monotonic() > end:
                 raise
@@ -173,7 +173,7 @@ class _Readers:
             self._pool.stop()
 
 
-class _Voice:
+class _Log:
     """Says what happens, with the time; on stdout a JSON line for each study where that is asked for."""
 
     def __init__(self, as_json: bool) -> None:
@@ -193,17 +193,17 @@ def _print(line: str, stream: TextIO) -> None:
         print(line, file=stream, flush=True)
 
 
-def _checked(args: argparse.Namespace) -> tuple[Address, Wishes, Settings]:
+def _checked(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settings]:
     """What the options mean.
 
     Raises:
         UsageError: what cannot be meant.
     """
-    from ..batch.run import WORKSHOP
+    from ..batch.run import WORK_FOLDER
     from ..batch.work import Settings
     from ..receiving.sending import TITLE_LETTERS, Destination, is_title
     from ..receiving.server import Address
-    from ..receiving.service import Wishes
+    from ..receiving.service import ReceiverOptions
 
     # Only DICOM objects can be sent.
     args.dicom = args.dicom or bool(args.send_to)
@@ -227,10 +227,10 @@ def _checked(args: argparse.Namespace) -> tuple[Address, Wishes, Settings]:
         device=args.device,
         options=options,
         outputs=outputs,
-        staging=(Path(args.output) / WORKSHOP / "unfinished").absolute(),
+        staging=(Path(args.output) / WORK_FOLDER / "unfinished").absolute(),
     )
     return (
         Address(args.host, args.port, title, tuple(each.strip() for each in args.accept)),
-        Wishes(args.wait, args.keep_days * 86400.0, title, destinations, args.retry_failed),
+        ReceiverOptions(args.wait, args.keep_days * 86400.0, title, destinations, args.retry_failed),
         settings,
     )

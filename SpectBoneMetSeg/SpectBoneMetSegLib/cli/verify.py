@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .common import print_json, say_while_waiting, silence_libraries
+from .common import print_json, show_status, silence_libraries
 
 __all__ = ["VerifyCommand"]
 
@@ -32,7 +32,7 @@ class VerifyCommand:
         silence_libraries()
         from ..upkeep.verify import verify_receipt
 
-        say_while_waiting("Reading the scan again.")
+        show_status("Reading the scan again.")
         files = None if args.files is None else Path(args.files)
         verdict = verify_receipt(Path(args.receipt), args.model, files, args.engine)
         if args.json:

@@ -18,14 +18,14 @@ from .channel import Channel, Child, open_channel, requests_of_parent
 from .errors import UserError
 from .processes import child_environment
 
-__all__ = ["Action", "Call", "CallEvent", "Told", "answer", "serve"]
+__all__ = ["Action", "Call", "CallEvent", "Progress", "answer", "serve"]
 
 Kind = Literal["progress", "done", "failed", "crashed"]
 Values = dict[str, Any]
 #: Called with how much is done, of how much, and a word on what is being done.
-Told = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]
 #: What a child can do: plain JSON values in and out.
-Action = Callable[[Values, Told], Values]
+Action = Callable[[Values, Progress], Values]
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,15 @@ def answer(request: Values, channel: Channel, actions: Mapping[str, Action]) -> 
     """
 
     def progress(done: int, total: int, message: str = "") -> None:
-        channel.tell("progress", done=done, total=total, message=message)
+        channel.send("progress", done=done, total=total, message=message)
 
     try:
-        channel.tell("done", answer=actions[request["do"]](request["arguments"], progress))
+        channel.send("done", answer=actions[request["do"]](request["arguments"], progress))
     except UserError as error:
-        channel.tell("failed", **error.to_dict())
+        channel.send("failed", **error.to_dict())
     except Exception as error:  # noqa: BLE001 - told to the process that waits
         traceback.print_exc()
-        channel.tell("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")
+        channel.send("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")
 
 
 def serve(actions: Mapping[str, Action], tidy_up: Callable[[Values], object] = lambda arguments: None) -> None:

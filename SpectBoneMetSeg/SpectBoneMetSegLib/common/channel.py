@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from .errors import UserError
 from .processes import PATIENCE, how_it_ended, kill_tree, own_group, whole_lines
 
-__all__ = ["Channel", "Child", "open_channel", "requests_of_parent", "said_in"]
+__all__ = ["Channel", "Child", "open_channel", "parse_event", "requests_of_parent"]
 
 
 class Child:
@@ -72,9 +72,9 @@ class Child:
         self._input.flush()
 
     def received(self) -> list[dict[str, Any]]:
-        """What it said since the last call, see `said_in`."""
+        """What it said since the last call, see `parse_event`."""
         lines, self._begun = whole_lines(self._output, self._begun)
-        return [said for line in lines if (said := said_in(line)) is not None]
+        return [said for line in lines if (said := parse_event(line)) is not None]
 
     def how_it_ended(self) -> str:
         """Its exit code or signal with its last messages, such as "code 7: out of memory"."""
@@ -96,7 +96,7 @@ class Child:
                 stream.close()
 
 
-def said_in(line: bytes) -> dict[str, Any] | None:
+def parse_event(line: bytes) -> dict[str, Any] | None:
     """What a line of a child says under "event" and further names; None for others, such as a library's greeting."""
     try:
         said = json.loads(line)
@@ -111,7 +111,7 @@ class Channel:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def tell(self, event: str, **values: Any) -> None:
+    def send(self, event: str, **values: Any) -> None:
         """Send one event at once."""
         self._stream.write(json.dumps({"event": event, **values}).encode() + b"\n")
         self._stream.flush()

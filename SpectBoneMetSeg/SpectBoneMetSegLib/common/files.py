@@ -38,7 +38,7 @@ def paths_under(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def beside(target: Path) -> Path:
+def temporary_path(target: Path) -> Path:
     """A free hidden name in the same folder, so that renaming never crosses file systems."""
     return target.with_name(f".{uuid.uuid4().hex[:12]}.unfinished")
 
@@ -83,7 +83,7 @@ def put_on_disk(path: Path, content: bytes | Path) -> None:
     Raises:
         OSError: the disk takes nothing.
     """
-    part = beside(path)
+    part = temporary_path(path)
     try:
         with part.open("wb") as file:
             if isinstance(content, bytes):
@@ -120,7 +120,7 @@ def put_in_place(finished: Path, target: Path) -> None:
     if not target.exists():
         finished.rename(target)
         return
-    earlier = beside(target)
+    earlier = temporary_path(target)
     target.rename(earlier)
     try:
         finished.rename(target)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
-from ..common.files import beside, onto_disk, put_in_place
+from ..common.files import onto_disk, put_in_place, temporary_path
 from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def save_reading(
     _refuse_to_replace_foreign(target)
     from ..quantification.quantify import quantify
 
-    unfinished = beside(target if staging is None else staging / target.name)
+    unfinished = temporary_path(target if staging is None else staging / target.name)
     try:
         if staging is None:
             target.parent.mkdir(parents=True, exist_ok=True)

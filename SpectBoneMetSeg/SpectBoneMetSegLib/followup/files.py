@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
-from ..common.files import beside, put_in_place
+from ..common.files import put_in_place, temporary_path
 from ..common.jsonable import plain
 from ..common.notice import RESEARCH_USE
 from .results import Comparison, TimePoint
@@ -64,7 +64,7 @@ def _whole(folder: str | Path) -> Iterator[Path]:
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     if target.exists() and (not target.is_dir() or {each.name for each in target.iterdir()} - FILES):
         raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
-    unfinished = beside(target)
+    unfinished = temporary_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()

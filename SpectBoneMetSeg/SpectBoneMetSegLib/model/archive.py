@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.files import beside
+from ..common.files import temporary_path
 from .store import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelFolder, install_model, list_models, read_model, verify
 
 __all__ = ["MODEL_SUFFIX", "export_model", "import_model"]
@@ -46,7 +46,7 @@ def export_model(model: ModelFolder, path: Path) -> Path:
     verify(model)
     target = path / f"{model.card.name}{MODEL_SUFFIX}" if path.is_dir() else path
     files = [file for file in (model.path / CARD_FILE, model.weights, model.onnx) if file.exists()]
-    part = beside(target)
+    part = temporary_path(target)
     try:
         contents = {file.name: file.read_bytes() for file in files}
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}

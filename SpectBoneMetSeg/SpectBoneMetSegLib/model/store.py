@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import UserError
-from ..common.files import beside, put_in_place, sha256_of
+from ..common.files import put_in_place, sha256_of, temporary_path
 from ..common.resources import resources_folder
 from .architecture import build_network
 from .card import MODEL_NAME, ModelCard
@@ -227,7 +227,7 @@ def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
     """
     if (card.sha256, card.onnx_sha256) != (model.card.sha256, model.card.onnx_sha256):
         raise ValueError("a card with other hashes belongs to another model")
-    part = beside(model.path / CARD_FILE)
+    part = temporary_path(model.path / CARD_FILE)
     try:
         part.write_text(_card_text(card), encoding="utf-8")
         part.replace(model.path / CARD_FILE)
@@ -387,7 +387,7 @@ def _replace_folder(
         UserError: it cannot be written; an earlier folder stays.
     """
     check_target(target)
-    new = beside(target.resolve())
+    new = temporary_path(target.resolve())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         new.mkdir()

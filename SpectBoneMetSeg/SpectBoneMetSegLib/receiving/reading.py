@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..batch.cases import Case, identity_of, place, receipt_of
+from ..batch.cases import Case, assign_folders, identity_of, receipt_of
 from ..batch.earlier import is_done, row_of, row_of_earlier
 from ..batch.run import Read
 from ..common.errors import UserError
@@ -78,7 +78,7 @@ def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: R
         found.failures += dict.fromkeys(broken)
         found.none = "; ".join(dict.fromkeys(each.reason for each in archive.left_out)) or "no image"
         return found
-    cases = place([(images, images.name, scan, "", identity_of(scan)) for scan in archive.scans], output)
+    cases = assign_folders([(images, images.name, scan, "", identity_of(scan)) for scan in archive.scans], output)
     waiting = []
     for case in cases:
         if done(case):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pynetdicom.events import Event
 
-__all__ = ["Address", "Answer", "answer_to", "listening"]
+__all__ = ["Address", "StoreStatus", "listening", "store_object"]
 
 #: No more connections at once, and no longer piece and object of any of them, than these (bytes).
 MOST_CONNECTIONS, LONGEST_PIECE, LONGEST_OBJECT = 10, 2**20, 2**29
@@ -41,9 +41,9 @@ COMMENT_LETTERS = 64
 #: So many different reasons are told of a connection, which the sender's own words are part of.
 MOST_REASONS = 10
 #: After so many bytes of an object it is looked again whether the disk has room; all connections' fit the reserve.
-LOOK_BYTES = 2**24
+CHECK_BYTES = 2**24
 #: All that is looked at before an image is kept; other elements may be as long as the object.
-LOOKED_AT = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "ImageType", "Rows")
+HEADER_TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "ImageType", "Rows")
 #: Syntaxes that are not taken: few bytes of them may unfold to more than the memory holds.
 DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 
@@ -59,14 +59,14 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoreStatus:
     """A status of C-STORE, with the reason in words for all but a stored image."""
 
     status: int
     reason: str = ""
 
 
-def answer_to(file: Path, announced_uid: str, spool: Spool) -> Answer:
+def store_object(file: Path, announced_uid: str, spool: Spool) -> StoreStatus:
     """Keep a received object, or say why not.
 
     Args:
@@ -74,21 +74,21 @@ def answer_to(file: Path, announced_uid: str, spool: Spool) -> Answer:
         announced_uid: the SOP Instance UID of the request.
     """
     try:
-        header = read_header(file, "the object", LOOKED_AT)
+        header = read_header(file, "the object", HEADER_TAGS)
     except NotPlanarError as error:
-        return Answer(DISCARDED, f"not kept: {error.kind}")
+        return StoreStatus(DISCARDED, f"not kept: {error.kind}")
     except UserError as error:
-        return Answer(NOT_UNDERSTOOD, str(error))
+        return StoreStatus(NOT_UNDERSTOOD, str(error))
     study_uid, sop_uid = text(header, "StudyInstanceUID"), text(header, "SOPInstanceUID")
     if not study_uid or not sop_uid or sop_uid != announced_uid:
-        return Answer(MISMATCH, "the object names no study, or is not the one that was announced")
+        return StoreStatus(MISMATCH, "the object names no study, or is not the one that was announced")
     try:
         spool.keep(file, study_uid, sop_uid)
     except FullError:
-        return Answer(NO_ROOM, "no room for more images")
+        return StoreStatus(NO_ROOM, "no room for more images")
     except OSError as error:
-        return Answer(NO_ROOM, f"the disk does not take it ({error.strerror})")
-    return Answer(STORED)
+        return StoreStatus(NO_ROOM, f"the disk does not take it ({error.strerror})")
+    return StoreStatus(STORED)
 
 
 @contextmanager
@@ -113,14 +113,14 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
     entity.require_called_aet, entity.require_calling_aet = True, list(address.accepted)
     entity.maximum_associations = MOST_CONNECTIONS
     entity.network_timeout = entity.dimse_timeout = SILENCE_SECONDS
-    desk, limits = _Desk(spool, tell), _Limits(spool)
+    handler, limits = _StoreHandler(spool, tell), _Limits(spool)
     handlers = [
         (evt.EVT_CONN_OPEN, limits.watch),
         (evt.EVT_DIMSE_RECV, limits.begin),
-        (evt.EVT_C_STORE, desk.store),
+        (evt.EVT_C_STORE, handler.store),
         (evt.EVT_C_ECHO, lambda _: STORED),
-        (evt.EVT_REJECTED, desk.refused),
-        *((end, desk.closed) for end in (evt.EVT_RELEASED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)),
+        (evt.EVT_REJECTED, handler.refused),
+        *((end, handler.closed) for end in (evt.EVT_RELEASED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)),
         (evt.EVT_CONN_CLOSE, _drop_parts),
     ]
     earlier = _config.STORE_RECV_CHUNKED_DATASET, tempfile.tempdir
@@ -143,7 +143,7 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
         _config.STORE_RECV_CHUNKED_DATASET, tempfile.tempdir = earlier
 
 
-class _Desk:
+class _StoreHandler:
     """Answers requests, and tells at the end of a connection what it brought."""
 
     def __init__(self, spool: Spool, tell: Callable[[str], None]) -> None:
@@ -156,7 +156,7 @@ class _Desk:
         from pydicom.dataset import Dataset
 
         request: Any = event.request
-        answer = answer_to(event.dataset_path, str(request.AffectedSOPInstanceUID), self._spool)
+        answer = store_object(event.dataset_path, str(request.AffectedSOPInstanceUID), self._spool)
         with self._guard:
             counted = self._counted.setdefault(event.assoc, Counter())
             reason = _printable(answer.reason)[:COMMENT_LETTERS] or "kept"
@@ -197,7 +197,7 @@ class _Limits:
             owner = known()
             before = self._taken.get(owner, 0)
             taken = before + length
-            look = taken // LOOK_BYTES > before // LOOK_BYTES
+            look = taken // CHECK_BYTES > before // CHECK_BYTES
             if length > LONGEST_PIECE or taken > LONGEST_OBJECT or (look and self._spool.free_bytes() < 0):
                 # As if the peer had gone, which ends the connection.
                 raise OSError("more than is taken")

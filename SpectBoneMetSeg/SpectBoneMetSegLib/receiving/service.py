@@ -21,10 +21,10 @@ from .sending import Destination
 from .spool import Spool
 from .table import write_studies
 
-__all__ = ["Service", "Wishes"]
+__all__ = ["ReceiverOptions", "Service"]
 
 #: Seconds between two looks, between two tries of what could not be written, and between two rounds of tidying.
-LOOK, RETRY, TIDY_EVERY = 0.2, 60.0, 3600.0
+POLL, RETRY, TIDY_EVERY = 0.2, 60.0, 3600.0
 #: Why a late image is not read.
 REMOVED = "Images of this study were removed; send all of it again."
 #: Seconds that the threads get to end.
@@ -32,7 +32,7 @@ PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ReceiverOptions:
     """How a receiver works.
 
     Attributes:
@@ -59,7 +59,7 @@ class Service:
         output: Path,
         done: Callable[[Case], bool],
         read: Read,
-        wishes: Wishes,
+        options: ReceiverOptions,
         tell: Callable[[str], None],
         told: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
@@ -70,14 +70,14 @@ class Service:
             output: folder of all results.
             done: see `read_study`.
             read: see `read_study`.
-            wishes: how to work.
+            options: how to work.
             tell: is given sentences, told what came of each study ("study", "state", "reason", "cases").
         """
         self._spool, self._output, self._done, self._read = spool, output, done, read
-        self._wishes, self._tell, self._told = wishes, tell, told
-        if wishes.retry_failed:
+        self._options, self._tell, self._told = options, tell, told
+        if options.retry_failed:
             self._begin_failed_again()
-        self._delivery = Delivery(spool.journal, output, list(wishes.destinations), wishes.own_title, tell)
+        self._delivery = Delivery(spool.journal, output, list(options.destinations), options.own_title, tell)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._reading, self._sending)]
 
@@ -114,11 +114,11 @@ class Service:
                 tidied = time.monotonic()
                 self._tidy()
             try:
-                waiting = self._spool.waiting(self._wishes.quiet_seconds)
+                waiting = self._spool.waiting(self._options.quiet_seconds)
                 if waiting:
                     self._read_one(*waiting[0])
                 else:
-                    self._stop.wait(LOOK)
+                    self._stop.wait(POLL)
             except Exception as error:  # noqa: BLE001
                 # Whatever it is, images go on coming.
                 self._tell(f"Reading broke off ({type(error).__name__}: {error}); it is tried again.")
@@ -130,7 +130,7 @@ class Service:
                 if self._delivery.work(self._stop):
                     self._write_table()
                 else:
-                    self._stop.wait(LOOK)
+                    self._stop.wait(POLL)
             except Exception as error:  # noqa: BLE001
                 # One odd answer must not end all sending.
                 self._tell(f"Sending broke off ({type(error).__name__}: {error}); it is tried again.")
@@ -159,7 +159,7 @@ class Service:
             if not self._stop.is_set():
                 self._tell(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
                 # What waits does so for the quiet seconds as well.
-                spool.put_off(key, RETRY - self._wishes.quiet_seconds)
+                spool.put_off(key, RETRY - self._options.quiet_seconds)
             return
         spool.settle(key, mark)
         self._delivery.add(key)
@@ -197,7 +197,7 @@ class Service:
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):
-            removed = self._spool.tidy(self._wishes.keep_seconds)
+            removed = self._spool.tidy(self._options.keep_seconds)
             if removed:
                 self._tell(f"Removed the images of {several(len(removed), 'study', 'studies')} read long ago.")
 

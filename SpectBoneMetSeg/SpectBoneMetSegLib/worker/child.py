@@ -50,7 +50,7 @@ FIRST_GUESS = {
 }
 
 
-class TellingClock(Clock):
+class ReportingClock(Clock):
     """A clock that tells the parent which step begins and how long it will be, going by the request before."""
 
     def __init__(self, channel: Channel, job: int, before: dict[str, float]) -> None:
@@ -64,7 +64,7 @@ class TellingClock(Clock):
         ahead = [self._before.get(other) for other in steps[steps.index(name) :]] if name in steps else [None]
         known = [seconds for seconds in ahead if seconds is not None]
         remaining = round(sum(known), 2) if len(known) == len(ahead) else None
-        self._channel.tell("progress", job=self._job, step=name, fraction=BEGINS.get(name, 0.5), remaining=remaining)
+        self._channel.send("progress", job=self._job, step=name, fraction=BEGINS.get(name, 0.5), remaining=remaining)
         with super().step(name):
             yield
 
@@ -83,21 +83,21 @@ class Service:
         job = request["job"]
         try:
             if request["do"] == "warm":
-                reader = self._load(request, TellingClock(self._channel, job, self._seconds))
+                reader = self._load(request, ReportingClock(self._channel, job, self._seconds))
                 facts = {"engine": reader.engine.name, "device": reader.engine.device}
-                self._channel.tell("warm", job=job, facts={**facts, "warnings": list(reader.engine.warnings)})
+                self._channel.send("warm", job=job, facts={**facts, "warnings": list(reader.engine.warnings)})
             else:
                 self._read(request)
-                self._channel.tell("done", job=job)
+                self._channel.send("done", job=job)
         except UserError as error:
-            self._channel.tell("failed", job=job, **error.to_dict())
+            self._channel.send("failed", job=job, **error.to_dict())
         except Exception as error:  # noqa: BLE001 - told to the process that waits
             traceback.print_exc()
             sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
-            self._channel.tell("failed", job=job, message=sentence)
+            self._channel.send("failed", job=job, message=sentence)
 
     def _read(self, request: dict[str, Any]) -> None:
-        clock = TellingClock(self._channel, request["job"], self._seconds)
+        clock = ReportingClock(self._channel, request["job"], self._seconds)
         reader = self._load(request, clock)
         result = read_with(reader, request.get("scan"), request.get("path"), _options(request), clock)
         save_result(result, request["result"])
@@ -163,7 +163,7 @@ def main() -> None:
     channel = open_channel()
     requests = requests_of_parent(_tidy_up)
     service = Service(channel)
-    channel.tell("ready", facts={"pid": os.getpid(), "started": time.time()})
+    channel.send("ready", facts={"pid": os.getpid(), "started": time.time()})
     while True:
         service.answer(requests.get())
 

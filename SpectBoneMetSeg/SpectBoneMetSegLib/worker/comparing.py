@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..common.calls import Call, Told, serve
+from ..common.calls import Call, Progress, serve
 
 __all__ = ["ACTIONS", "COMPARISON", "SHOWN", "compare", "start_comparison"]
 
@@ -26,7 +26,7 @@ def start_comparison(arguments: Mapping[str, Any], python: str | None = None) ->
     return Call(__name__, (SpectBoneMetSegLib,), "compare", arguments, python)
 
 
-def compare(arguments: dict[str, Any], progress: Told) -> dict[str, Any]:
+def compare(arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Compare, and write what there is to show and to save.
 
     Args:

@@ -181,7 +181,7 @@ class ArchiveRun(StatusLine):
     def showEnd(self):
         """How the run ended."""
         from SpectBoneMetSegLib.batch.state import read_state
-        from SpectBoneMetSegLib.cli.background import last_words
+        from SpectBoneMetSegLib.cli.background import last_message
 
         state, code = read_state(self.output), self._process.poll() if self._process is not None else None
         # A run that ended before it took the lock left the state of the one before. Its number is not compared:
@@ -199,7 +199,7 @@ class ArchiveRun(StatusLine):
         elif mine:
             self.say(_("The run was interrupted. Start resumes it."), "error")
         else:
-            self.fail(last_words(self.output) or _("The run could not start (code {code}).").format(code=code))
+            self.fail(last_message(self.output) or _("The run could not start (code {code}).").format(code=code))
         self._ending = False
 
     def showFailures(self, count):

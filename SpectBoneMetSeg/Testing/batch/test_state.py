@@ -5,20 +5,20 @@ import sys
 import time
 
 import pytest
-from SpectBoneMetSegLib.batch.run import WORKSHOP, alone_in_workshop
+from SpectBoneMetSegLib.batch.run import WORK_FOLDER, lock_work_folder
 from SpectBoneMetSegLib.batch.state import StateFile, is_running, read_state, stop_run
-from SpectBoneMetSegLib.cli.background import Archive, last_words, start_run
+from SpectBoneMetSegLib.cli.background import Archive, last_message, start_run
 from SpectBoneMetSegLib.common.errors import UserError
 
 #: A run that holds its lock, tells that it reads, and waits for the end.
 RUN = """
 import sys, time
 from pathlib import Path
-from SpectBoneMetSegLib.batch.run import alone_in_workshop
+from SpectBoneMetSegLib.batch.run import lock_work_folder
 from SpectBoneMetSegLib.batch.state import StateFile
 output = Path(sys.argv[sys.argv.index("--output") + 1])
-lock, state = alone_in_workshop(output), StateFile(output)
-state.tell(total=7, before=2)
+lock, state = lock_work_folder(output), StateFile(output)
+state.update(total=7, before=2)
 print("spectbonemetseg: It waits.", flush=True)
 try:
     while True:
@@ -57,7 +57,7 @@ def test_a_run_is_found_by_its_folder_and_ends_when_it_is_asked(a_run):
     stop_run(archive.output)
     until(lambda: process.poll() is not None)
     assert not is_running(archive.output)
-    assert last_words(archive.output) == "It waits."
+    assert last_message(archive.output) == "It waits."
     # Nobody is asked any more: the number may be another process's by now.
     stop_run(archive.output, at_once=True)
 
@@ -85,7 +85,7 @@ def test_a_run_of_another_machine_is_asked_but_not_killed_from_here(a_run, monke
     stop_run(archive.output)
     until(lambda: process.poll() is not None)
     # The wish was for that run alone.
-    alone_in_workshop(archive.output).release()
+    lock_work_folder(archive.output).release()
     StateFile(archive.output).tick(1, 0, None)
 
 
@@ -109,7 +109,7 @@ def test_folders_that_make_no_sense_are_told_before_anything_is_written(tmp_path
     (tmp_path / "scans").mkdir()
     with pytest.raises(UserError, match=words):
         start_run(Archive(tmp_path / folder, tmp_path / output))
-    assert not (tmp_path / output / WORKSHOP).exists()
+    assert not (tmp_path / output / WORK_FOLDER).exists()
 
 
 def test_the_command_line_is_that_of_batch(tmp_path):
@@ -127,23 +127,23 @@ def test_the_command_line_is_that_of_batch(tmp_path):
 
 def test_a_state_that_cannot_be_written_or_read_stops_nobody(tmp_path):
     (tmp_path / "file").write_text("")
-    StateFile(tmp_path / "file").tell(total=3)
+    StateFile(tmp_path / "file").update(total=3)
     assert read_state(tmp_path / "file") is None
-    lock = alone_in_workshop(tmp_path)
+    lock = lock_work_folder(tmp_path)
     state = StateFile(tmp_path)
-    state.tell(total=3)
+    state.update(total=3)
     state.tick(1, 0, 4.0)
     # Not at every study: an archive has thousands.
     assert read_state(tmp_path).done == 0
-    state.tell(stage="ended")
+    state.update(stage="ended")
     assert (read_state(tmp_path).done, read_state(tmp_path).seconds_left) == (1, 4.0)
-    (tmp_path / WORKSHOP / "progress.json").write_text("{")
+    (tmp_path / WORK_FOLDER / "progress.json").write_text("{")
     assert read_state(tmp_path) is None
     lock.release()
 
 
 def test_words_are_none_where_nothing_was_said(tmp_path):
-    assert last_words(tmp_path) == ""
+    assert last_message(tmp_path) == ""
 
 
 def test_the_number_that_an_earlier_run_left_is_nobodys_to_end(tmp_path):
@@ -151,9 +151,9 @@ def test_the_number_that_an_earlier_run_left_is_nobodys_to_end(tmp_path):
     try:
         output = tmp_path / "out"
         output.mkdir()
-        lock = alone_in_workshop(output)
+        lock = lock_work_folder(output)
         earlier = StateFile(output)
-        earlier.tell(stage="ended", pid=bystander.pid)
+        earlier.update(stage="ended", pid=bystander.pid)
         for at_once in (False, True):
             stop_run(output, at_once=at_once)
         time.sleep(0.3)

@@ -50,7 +50,7 @@ class Heard:
     def __init__(self):
         self.said = []
 
-    def tell(self, event, **values):
+    def send(self, event, **values):
         self.said.append((event, values))
 
 

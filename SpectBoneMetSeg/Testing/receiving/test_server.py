@@ -197,8 +197,8 @@ def test_what_unfolds_in_the_memory_is_not_taken(spool):
 def test_only_what_is_needed_of_an_object_is_read(tmp_path):
     large = scan(StudyDescription="x" * 64)
     large.add_new(0x00091001, "OB", bytes(2**16))
-    header = read_header(saved(large, tmp_path / "large.dcm"), only=module.LOOKED_AT)
-    assert {element.keyword for element in header} == set(module.LOOKED_AT)
+    header = read_header(saved(large, tmp_path / "large.dcm"), only=module.HEADER_TAGS)
+    assert {element.keyword for element in header} == set(module.HEADER_TAGS)
 
 
 def test_what_a_connection_that_is_gone_has_not_sent_whole_is_removed_at_once(spool, monkeypatch):
@@ -211,7 +211,7 @@ def test_what_a_connection_that_is_gone_has_not_sent_whole_is_removed_at_once(sp
 
 
 def test_an_object_that_would_take_the_reserve_of_the_disk_ends_its_connection(spool, monkeypatch):
-    monkeypatch.setattr(module, "LOOK_BYTES", 2**16)
+    monkeypatch.setattr(module, "CHECK_BYTES", 2**16)
     monkeypatch.setattr(Spool, "free_bytes", lambda _: -1)
     large = scan()
     large.add_new(0x00091001, "OB", bytes(2**18))

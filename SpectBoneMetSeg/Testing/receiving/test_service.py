@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.receiving import delivery as delivery_module
 from SpectBoneMetSegLib.receiving import service as service_module
 from SpectBoneMetSegLib.receiving.sending import Destination
-from SpectBoneMetSegLib.receiving.service import Service, Wishes
+from SpectBoneMetSegLib.receiving.service import ReceiverOptions, Service
 from SpectBoneMetSegLib.receiving.spool import Spool, study_key
 from support.dicom_net import Archive, Reader, scan, until
 from support.nm_files import saved
@@ -23,7 +23,7 @@ from support.nm_files import saved
 def hurry(monkeypatch):
     monkeypatch.setattr(delivery_module, "FIRST_DELAY", 0.05)
     monkeypatch.setattr(service_module, "RETRY", 0.1)
-    monkeypatch.setattr(service_module, "LOOK", 0.02)
+    monkeypatch.setattr(service_module, "POLL", 0.02)
 
 
 class House:
@@ -37,7 +37,7 @@ class House:
     @contextmanager
     def open(self, *destinations, quiet=0.05, **wishes):
         spool = Spool.opened(self.folder / "spool", 1e9)
-        wanted = Wishes(quiet, destinations=destinations, **wishes)
+        wanted = ReceiverOptions(quiet, destinations=destinations, **wishes)
         service = Service(
             spool, self.output, self.reader.done, self.reader.read, wanted, self.lines.append, self.told.append
         )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from SpectBoneMetSegLib import Options, Reader, UserError
-from SpectBoneMetSegLib.common.channel import said_in
+from SpectBoneMetSegLib.common.channel import parse_event
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
@@ -240,7 +240,7 @@ KINDS = st.sampled_from(["ready", "progress", "warm", "done", "failed", "crashed
 )
 def test_whatever_a_line_says_it_is_an_event_or_nothing(line):
     worker = Worker(command=["none"])
-    said = said_in(line)
+    said = parse_event(line)
     event = worker._event(said) if said is not None else None
     if event is not None:
         assert isinstance(event.job, int)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import temporary_path
 
 from ..dataset.files import write_json
 from . import bootstrap, paper_metrics
@@ -158,7 +158,7 @@ def write_report(folder: Path, report: Mapping[str, float | int]) -> None:
     """
     flat = plain(report)
     write_json(folder / "report.json", flat)
-    part = beside(folder / "report.csv")
+    part = temporary_path(folder / "report.csv")
     try:
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

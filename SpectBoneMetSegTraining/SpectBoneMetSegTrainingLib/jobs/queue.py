@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import temporary_path
 from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.model.store import find_model
 
@@ -91,7 +91,7 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
     while folder.exists():
         number += 1
         folder = store / f"{name}-{number}"
-    new = beside(folder)
+    new = temporary_path(folder)
     try:
         new.mkdir(parents=True)
         values = {**spec.to_dict(), "python": python or sys.executable}
@@ -218,7 +218,7 @@ def delete_job(folder: Path) -> None:
     if not (folder / JOB).exists():
         raise UserError(f"{folder} is not a training job and was not deleted.")
     queue, alive = FileLock(folder.parent / QUEUE), FileLock(folder / ALIVE)
-    renamed = beside(folder)
+    renamed = temporary_path(folder)
     try:
         # With both locks held no process can start it; one started already finds the lock held or the folder gone.
         if not queue.acquire(LOCK_TIMEOUT) or not alive.acquire(LOCK_TIMEOUT):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.files import beside
+from SpectBoneMetSegLib.common.files import temporary_path
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
@@ -84,7 +84,7 @@ def save_preview(folder: Path, preview: Preview) -> None:
         for name, array in group.items()
     }
     for name in (NUMBERS, PICTURE):
-        part = beside(folder / name)
+        part = temporary_path(folder / name)
         try:
             with part.open("wb") as file:
                 if name == PICTURE:

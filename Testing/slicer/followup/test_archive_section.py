@@ -17,18 +17,18 @@ pytest_plugins = ["slicerhost.fixtures"]
 RUN = """
 import sys, time
 from pathlib import Path
-from SpectBoneMetSegLib.batch.run import alone_in_workshop
+from SpectBoneMetSegLib.batch.run import lock_work_folder
 from SpectBoneMetSegLib.batch.state import StateFile
 from SpectBoneMetSegLib.batch.tables import write_failures
 output = Path(sys.argv[1])
 output.mkdir(exist_ok=True)
-lock, state = alone_in_workshop(output), StateFile(output)
+lock, state = lock_work_folder(output), StateFile(output)
 write_failures(output, [{"input": "/scans/broken.dcm", "failure": "It is cut short."}])
-state.tell(total=5, done=2, failed=1, before=3, seconds_left=7200.0)
+state.update(total=5, done=2, failed=1, before=3, seconds_left=7200.0)
 try:
     time.sleep(120)
 except KeyboardInterrupt:
-    state.tell(stage="stopped")
+    state.update(stage="stopped")
 """
 TERMINATED = "import signal; signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))"
 
