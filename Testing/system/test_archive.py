@@ -155,7 +155,7 @@ READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "P06": ("P06", BOTH, ()),
     "P07": ("P07", FRONT, ("Only the anterior view exists",)),
     "P08": ("P08", BOTH, ("2 files (modality CT), the first of them", "P08/SC/IM1 (a picture of a screen")),
-    "P20": ("P20", BOTH, ("P20/b.dcm was read in place of its copy, which cannot be: a.dcm is cut short",)),
+    "P20": ("P20", BOTH, ("P20/b.dcm was read in place of its copy, which cannot be read: a.dcm is cut short",)),
     "P22": ("P22", BOTH, ("P22/stray.png (a picture beside DICOM files)",)),
     "IM1": ("P23/DICOM/IM1", BOTH, ()),
     "IM2": ("P23/DICOM/IM2", BOTH, ()),

@@ -90,7 +90,7 @@ def test_a_share_of_the_labelled_patches_comes_from_the_data_set(folder):
 
 @pytest.mark.parametrize("share", [0.0, 1.5, -0.1])
 def test_a_share_without_sense_is_refused(share):
-    with pytest.raises(UserError, match="must lie above 0") as caught:
+    with pytest.raises(UserError, match="must be above 0") as caught:
         TrainingConfig(store="x", store_share=share).check()
     assert caught.value.fields == ("store_share",)
 
