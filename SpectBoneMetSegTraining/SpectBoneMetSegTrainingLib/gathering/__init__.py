@@ -1,5 +1,5 @@
-"""Labels and scans from wherever they lie into one data set: files and folders, and what Slicer's scene holds.
+"""Gather scans and labels into a data set, from files and folders or from a Slicer scene.
 
-`find` looks (headers only), `gather` writes, `labels` and the readers beside it know the formats. Nothing here knows
-MRML: `labelmaps` turns nodes into the same `Labels`.
+`discovery` finds files (headers only), `formats` reads label files, `labels` aligns and combines them, and `gather`
+writes the data set. Only `scene_nodes` uses MRML: it converts nodes to the same `Labels`.
 """

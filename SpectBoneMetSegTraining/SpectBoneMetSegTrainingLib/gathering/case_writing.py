@@ -1,4 +1,4 @@
-"""One scan into a data set: as a labelled case, or as an unlabelled one."""
+"""Write one scan into a data set, as a labelled or an unlabelled case."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["check_counts", "digest_of", "find_crop", "forget_case", "identity_of
 
 #: Data sets hold counts as 16-bit numbers.
 MOST_COUNTS = 65535
-#: Share of the counts that rounding to whole numbers may move; real counts stay themselves, scaled grey values do not.
+#: Largest share of the counts that rounding may change; true counts are integers, scaled grey values are not.
 LARGEST_ROUNDING = 0.02
 
 
 def identity_of(scan: WholeBodyScan) -> tuple[str, ...]:
-    """What tells a scan from others: per file its SOP Instance UID or SHA-256, else the digest of its counts."""
+    """Return a scan's identity: per file its SOP Instance UID or SHA-256, else the digest of its counts."""
     source = scan.source
     if source.sop_instance_uids and len(source.sop_instance_uids) == len(source.files):
         return source.sop_instance_uids
@@ -38,10 +38,10 @@ def identity_of(scan: WholeBodyScan) -> tuple[str, ...]:
 
 
 def check_counts(scan: WholeBodyScan) -> tuple[WholeBodyScan, list[str]]:
-    """The scan with whole counts that a data set can hold, and sentences about what was changed.
+    """Return the scan with counts rounded and clipped to 16 bits, and notes about changes.
 
     Raises:
-        UserError: the picture holds scaled grey values, from which counts cannot be told.
+        UserError: the image holds scaled grey values, from which counts cannot be recovered.
     """
     notes = []
     views = {}
@@ -60,7 +60,7 @@ def check_counts(scan: WholeBodyScan) -> tuple[WholeBodyScan, list[str]]:
 
 
 def find_crop(scan: WholeBodyScan) -> tuple[ThoraxCrop, list[str]]:
-    """The thorax box on the reference grid, as the reading pipeline finds it, and what to know about it."""
+    """Find the thorax box on the reference grid, as the reading pipeline does; return it with notes."""
     work = regrid(aggregate(scan))
     crop = crop_thorax(work.counts, work.spacing[0])
     unsure = crop.confidence < LOW_CONFIDENCE
@@ -68,7 +68,7 @@ def find_crop(scan: WholeBodyScan) -> tuple[ThoraxCrop, list[str]]:
 
 
 def outside_crop(instances: Sequence[Instance], scan: WholeBodyScan, crop: ThoraxCrop) -> int:
-    """How many labelled lesions lie outside the thorax box altogether."""
+    """Count the labelled lesions that lie entirely outside the thorax box."""
     (first, end), (left, right) = place_crop(scan.frame, (crop.rows, crop.columns)).own
     box = (slice(max(first, 0), max(end, 0)), slice(max(left, 0), max(right, 0)))
     labelled = [item for item in instances if any(item.labelled.values())]
@@ -84,7 +84,7 @@ def write_scan(
     about: dict[str, Any],
     split: str,
 ) -> None:
-    """Write a scan, all of it: whoever learns the thorax finds it in there.
+    """Write a whole-body scan; training on the thorax crops it from there.
 
     Args:
         folder: the data set.
@@ -109,7 +109,7 @@ def write_scan(
 
 
 def forget_case(folder: Path, case: str) -> None:
-    """Take a case out of a data set; its JSON goes first, so that no half of it counts."""
+    """Remove a case from a data set; its JSON is removed first, so that an incomplete case is never used."""
     (folder / "instances" / f"{case}.json").unlink(missing_ok=True)
     for images, labels in FOLDERS.values():
         for name in (images, labels):
@@ -118,7 +118,7 @@ def forget_case(folder: Path, case: str) -> None:
 
 
 def digest_of(instances: Sequence[Instance]) -> str:
-    """SHA-256 of what the lesions teach, to see whether labels have changed."""
+    """Return the SHA-256 of the lesions' masks and labels, to detect changed labels."""
     digest = hashlib.sha256()
     for item in instances:
         for name, mask in sorted(item.masks.items()):

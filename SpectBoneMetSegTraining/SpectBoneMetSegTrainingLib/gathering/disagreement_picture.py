@@ -1,4 +1,4 @@
-"""Where readers disagree: their outlines over each other on both views as acquired, inverted grey."""
+"""Plot disagreement between readers: superimposed outlines on both views as acquired, inverted grey."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ if TYPE_CHECKING:
 
 __all__ = ["write_disagreement"]
 
-#: Colours that people with colour-blindness tell apart (Okabe & Ito), readable on white and on grey.
+#: Colour-blind safe palette (Okabe & Ito), readable on white and on grey.
 COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DISPUTED = (1.0, 0.85, 0.1, 0.45)
-#: Least height and width of what is shown, and how much of it lies around the marks (mm).
+#: Smallest height and width of the field shown, and its margin around the outlines (mm).
 SMALLEST_MM, AROUND_MM = 260.0, 40.0
 HEIGHT_INCHES = 6.0
 
 
 def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequence[Labels], truth: Consensus) -> None:
-    """Write the picture of one case as PNG; OSError when it cannot be written.
+    """Write the picture of one case as PNG.
 
     Args:
         path: the file.
         case: its name in the data set.
         scan: the scan.
         readers: their labels.
-        truth: what came of them.
+        truth: their consensus.
+
+    Raises:
+        OSError: it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -76,7 +79,7 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
 def _draw(
     axes: Axes, name: ViewName, view: PlanarView, masks: list[NDArray[np.bool_]], window: tuple[slice, slice]
 ) -> None:
-    """One view as acquired: counts, disputed pixels, outlines. All is turned from the anterior frame here."""
+    """Draw one view as acquired: counts, disputed pixels, outlines; all are given in the anterior frame."""
     from matplotlib.patheffects import withStroke
 
     shown = mirror(view) if name == "posterior" else view
@@ -107,7 +110,7 @@ def _draw(
 
 
 def _window(scan: WholeBodyScan, readers: Sequence[Labels]) -> tuple[slice, slice]:
-    """Rows and columns of the anterior frame around everything that anybody marked."""
+    """Return rows and columns of the anterior frame around all readers' outlines."""
     frame = scan.frame
     marks = np.any([image_of(labels, None, frame.shape) for labels in readers], axis=0)
     box = smallest_window(marks) or (slice(0, frame.shape[0]), slice(0, frame.shape[1]))
@@ -121,7 +124,7 @@ def _window(scan: WholeBodyScan, readers: Sequence[Labels]) -> tuple[slice, slic
 
 
 def _pairs(truth: Consensus) -> str:
-    """The area differences of all pairs, a line an image."""
+    """Format the area differences of all pairs, one line per image."""
     lines: dict[str, list[str]] = {}
     for pair in truth.comparisons:
         lines.setdefault(pair.image, []).append(f"{pair.first} / {pair.second} {pair.difference:.0%}")

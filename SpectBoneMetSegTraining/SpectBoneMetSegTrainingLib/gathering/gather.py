@@ -1,12 +1,12 @@
-"""Labelled and unlabelled scans into one data set that the trainer reads; again and again, as labels are added.
+"""Gather labelled and unlabelled scans into a training data set, incrementally as labels are added.
 
     DATA/            the data set (see `dataset`), with gathered.json: pseudonyms only, no path, no reader, no patient
     DATA-private/    pseudonyms.key, found.csv, agreement.csv, annotate_again.csv, summary.txt, sources.json,
-                     disagreements/<case>.png: paths and readers' names, for whoever gathered
+                     disagreements/<case>.png: paths and readers' names, not to be shared
 
-Broken off, it goes on. A case that was gathered before is written anew when its labels changed, an unlabelled one
-becomes a labelled one when it gets labels, and nothing is ever taken away. New patients join the existing folds
-(`extend_split`), nobody changes sides. With a test share some new labelled patients are kept for the test.
+An interrupted call can be resumed. A case gathered before is rewritten if its labels changed, an unlabelled case
+becomes labelled when it gets labels, and no case is removed. New patients join the existing folds (`extend_split`);
+no patient changes splits. With a test share, some of the new labelled patients are held out as the test set.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ NO_PATIENT = "It names no patient and counts as a patient of its own."
 
 @dataclass(frozen=True)
 class Gathered:
-    """What came of gathering.
+    """Result of gathering.
 
     Attributes:
         data: the data set.
-        private: the folder beside it.
-        rows: what became of every scan and file.
+        private: the private folder next to it.
+        rows: outcome of every scan and file.
         agreement: every pair of readers.
-        text: summary for people.
+        text: human-readable summary.
     """
 
     data: Path
@@ -68,14 +68,14 @@ class Gathered:
 
 
 def private_folder(data: Path) -> Path:
-    """The folder beside a gathered data set that stays with whoever gathered."""
-    # A data set may be given as "." or with a slash behind it.
+    """Return the private folder next to a gathered data set; it is not to be shared with the data set."""
+    # The path may be "." or end in a slash.
     own = Path(os.path.abspath(data))
     return own.parent / f"{own.name}-private"
 
 
 def sources_of(data: Path) -> dict[str, list[str]]:
-    """{case: files or nodes of its scan} of a gathered data set.
+    """Return {case: files or nodes of its scan} of a gathered data set.
 
     Raises:
         UserError: the private folder is missing or damaged.
@@ -92,15 +92,16 @@ def gather(
     test_share: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Write what was found into a data set, or add it to one.
+    """Write scans and labels into a new or an existing data set.
 
     Args:
         data: folder of the data set.
         found: from `studies.find`.
         scene: labelled scans in memory, as from Slicer.
-        seed: picks among readers who agree, and splits patients; that of the first time holds.
-        test_share: of the labelled patients, kept for the test; None for that of the time before. At least one learns.
-        progress: called with how many scans are done and how many there are; what it raises ends the gathering.
+        seed: random seed for choosing among agreeing readers and splitting patients; the first call's seed is kept.
+        test_share: share of labelled patients held out for the test, 0..1; None keeps the previous share. At least
+            one patient stays in the training set.
+        progress: called with the number of scans done and their total; an exception that it raises stops gathering.
 
     Raises:
         UserError: the folder holds another data set or cannot be written, another process gathers into it, its
@@ -133,9 +134,9 @@ class _Gatherer:
         self.sources: dict[str, list[str]] = dict(read_json(earlier)) if earlier.exists() else {}
 
     def run(self, found: Found, scene: Sequence[LabelledScan], progress: Callable[[int, int], None] | None) -> Gathered:
-        """Take up everything, labelled scans before unlabelled ones, then write splits and report."""
-        asked = [item.patient for item in scene] + [study.scan.patient for study in found.labelled]
-        self.test |= self._drawn_for_test({self.names.patient(patient) for patient in asked if patient})
+        """Add all scans, labelled before unlabelled ones, then write splits and report."""
+        patients = [item.patient for item in scene] + [study.scan.patient for study in found.labelled]
+        self.test |= self._drawn_for_test({self.names.patient(patient) for patient in patients if patient})
         work: list[Callable[[], None]] = [
             *(partial(self._scene_scan, item) for item in scene),
             *(partial(self._study, study) for study in found.labelled),
@@ -152,13 +153,13 @@ class _Gatherer:
         write_json(self.private / SOURCES, self.sources)
         write_report(self.private, self.rows, self.agreement, text)
         if not usable:
-            raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} says why for every file.")
+            raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} lists the reasons.")
         return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
 
     def _drawn_for_test(self, labelled: set[str]) -> set[str]:
-        """The new patients who fill the share that is kept for the test; whoever names no patient is never among them.
+        """Draw new patients for the test set until it has its share; scans without a patient's ID are never drawn.
 
-        Nobody who is in the data set is drawn, not even without a label: a model may have learnt from them.
+        Patients already in the data set are not drawn, labelled or not: a model may have been trained on them.
         """
         old = {record["patient"] for record in self.records.values()}
         learning = {record["patient"] for record in self.records.values() if record["split"] == "train"}
@@ -169,16 +170,16 @@ class _Gatherer:
         return {new[i] for i in order[: max(wanted, 0)]}
 
     def _scene_scan(self, item: LabelledScan) -> None:
-        # Whoever outlined it in Slicer has seen it: what looks odd is only told.
+        # The scan was outlined in Slicer, so implausible values are only reported.
         self._labelled(item, identity_of(item.scan), check_scan(item.scan, override=True))
 
     def _study(self, study: LabelledStudy) -> None:
-        """A scan on disk with its label files; a reader whose files cannot be used does not stop the others."""
-        place = str(study.scan.files[0])
+        """Add a scan on disk with its label files; readers whose files cannot be used are skipped."""
+        path = str(study.scan.files[0])
         try:
             scan, notes = _read(study.scan)
         except (UserError, OSError) as error:
-            self.rows.append(Row(place, "labelled", "left out", str(error), failed=True))
+            self.rows.append(Row(path, "labelled", "left out", str(error), failed=True))
             return
         labels = []
         for reader, files in study.readers.items():
@@ -187,12 +188,12 @@ class _Gatherer:
             except (UserError, OSError) as error:
                 self.rows.append(Row(str(files[0].path), "", "left out", str(error), failed=True))
         if labels:
-            self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, place), study.scan.uids, notes)
+            self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, path), study.scan.uids, notes)
         elif study.also_unlabelled:
             self._unlabelled(study.scan)
         else:
             reason = "None of its labels can be used: it is in no set; mend a label, or list its folder as unlabelled."
-            self.rows.append(Row(place, "labelled", "left out", reason, failed=True))
+            self.rows.append(Row(path, "labelled", "left out", reason, failed=True))
 
     def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
         case = self._case(identity)
@@ -229,7 +230,7 @@ class _Gatherer:
             split = "test" if about["patient"] in self.test else "train"
             write_scan(self.data, case, scan, crop, instances, about, split)
         self._remember(case, item.place, scan, about)
-        self._tell_agreement(case, item, scan, truth)
+        self._record_agreement(case, item, scan, truth)
         lesions = sum(any(lesion.labelled.values()) for lesion in instances)
         self.rows.append(
             Row(
@@ -249,13 +250,13 @@ class _Gatherer:
         )
 
     def _unlabelled(self, files: ScanFiles) -> None:
-        place, case = str(files.files[0]), self._case(files.uids)
-        row = Row(place, "unlabelled", "left out", "")
+        path, case = str(files.files[0]), self._case(files.uids)
+        row = Row(path, "unlabelled", "left out", "")
         known = {self.owner[name] for name in self._file_names(files.uids) if name in self.owner}
         if case in self.records and "lesions" not in self.records[case]:
             patient = self.records[case]["patient"]
             self.rows.append(replace(row, outcome="as before", case=case, patient=patient))
-            self.met[case] = place
+            self.met[case] = path
             return
         if known:
             self.rows.append(replace(row, reason="It is in the data set with labels.", case=min(known)))
@@ -274,12 +275,12 @@ class _Gatherer:
         about = self._about(case, files.patient, files.uids)
         notes += [] if files.patient else [NO_PATIENT]
         write_scan(self.data, case, scan, crop, None, about, "unlabelled")
-        self._remember(case, place, scan, about)
+        self._remember(case, path, scan, about)
         views = " and ".join(scan.views)
-        self.rows.append(Row(place, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
+        self.rows.append(Row(path, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
 
     def _about(self, case: str, patient: str, identity: Sequence[str]) -> dict[str, Any]:
-        """Facts for the case's JSON; a patient once named stays the same for the sake of the splits."""
+        """Return the case's JSON fields; a known case keeps its patient, so that splits stay the same."""
         before = self.records.get(case, {}).get("patient")
         return {
             "patient": before or self.names.patient(patient or f"\0{case}"),
@@ -293,15 +294,15 @@ class _Gatherer:
     def _file_names(self, identity: Sequence[str]) -> list[str]:
         return [self.names.scan(f"file {uid}") for uid in sorted(identity)]
 
-    def _remember(self, case: str, place: str, scan: WholeBodyScan, about: dict[str, Any]) -> None:
-        self.met[case] = place
-        self.sources[case] = list(scan.source.files) or [place]
+    def _remember(self, case: str, path: str, scan: WholeBodyScan, about: dict[str, Any]) -> None:
+        self.met[case] = path
+        self.sources[case] = list(scan.source.files) or [path]
         self.owner |= dict.fromkeys(about["files"], case)
 
-    def _tell_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Consensus) -> None:
+    def _record_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Consensus) -> None:
         picture = f"{PICTURES}/{case}.png" if truth.again else ""
         if picture and not is_there("matplotlib"):
-            # The tables say the same; the picture is what the plain install lacks.
+            # The tables hold the same values; only the picture needs matplotlib.
             picture = ""
         if picture:
             write_disagreement(self.private / picture, case, scan, item.labels, truth)
@@ -312,42 +313,42 @@ class _Gatherer:
         ]
 
     def _finish(self) -> str:
-        """Splits and dataset.json; a sentence about who stands where."""
+        """Write splits and dataset.json; return a summary of the splits."""
         labelled = [record for record in records_of(self.data) if record["split"] == "train"]
         patients = {record["case"]: record["patient"] for record in labelled}
         splits = self.data / "splits.json"
-        told = f"splits: {len(set(patients.values()))} labelled patients in folds drawn from seed {self.seed}."
+        summary = f"splits: {len(set(patients.values()))} labelled patients in folds drawn from seed {self.seed}."
         if splits.exists():
             before = read_json(splits)
             marked = patients_with_lesions(self.data, labelled)
             folds, joined = extend_split(before["folds"], patients, self.seed, marked)
-            told = "splits: nobody new; everybody stays where they were."
+            summary = "splits: no new patients; all patients keep their split."
             if folds != before["folds"]:
                 write_json(splits, {**before, "folds": folds})
                 held = sum(fold == VALIDATION_FOLD for fold in joined.values())
-                told = (
-                    f"splits: {len(joined)} new labelled patients joined, {held} of them to validate "
-                    f"(fold {VALIDATION_FOLD}); everybody else stays where they were."
+                summary = (
+                    f"splits: {len(joined)} new labelled patients added, {held} of them for validation "
+                    f"(fold {VALIDATION_FOLD}); all other patients keep their split."
                 )
         kept = {record["patient"] for record in records_of(self.data) if record["split"] == "test"}
         if kept:
-            told += f" {len(kept)} labelled patients are kept for the test."
+            summary += f" {len(kept)} labelled patients are kept for the test."
         finish_dataset(
             self.data, "GatheredBoneScans", self.seed, "Gathered planar whole-body bone scans, pseudonymous."
         )
         if len(set(patients.values())) == 1:
-            told += (
-                " All labelled scans carry one patient ID, and somebody else has to validate: label another patient, "
-                "or give anonymised files IDs of their own."
+            summary += (
+                " All labelled scans have the same patient ID, but validation needs another patient: label another "
+                "patient, or give anonymised files individual IDs."
             )
-        return told
+        return summary
 
 
 def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
-    """A scan, of the first of a file's copies that can be read, and what to know about it.
+    """Read a scan, from a copy if a file is unreadable; return it with notes.
 
     Raises:
-        UserError: neither the scan nor its copies can be read, or it can be no whole body in counts.
+        UserError: neither the scan nor its copies can be read, or it is no whole-body scan in counts.
     """
     notes: list[str] = []
     try:
@@ -358,7 +359,7 @@ def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
 
 
 def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:
-    """The scan with a copy in place of the file that cannot be read; raises the `error` of that file without one."""
+    """Read the scan with a copy in place of the unreadable file; raise that file's `error` if no copy can be read."""
     for path, copies in found.copies.items():
         for copy in copies:
             with contextlib.suppress(UserError):
@@ -368,7 +369,7 @@ def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[
 
 
 def _prepare(data: Path, seed: int, test_share: float | None) -> tuple[int, float]:
-    """Make the folder or check that it was gathered; the seed and the test share in force."""
+    """Create the folder or check that it was gathered; return the seed and the test share that apply."""
     about = data / GATHERED_FILE
     if about.exists():
         earlier = read_json(about)

@@ -1,6 +1,6 @@
-"""What gathering found, took and left out: a table, CSV files and a text.
+"""Reports of gathering: scans and labels found, used and left out, as CSV files and a text.
 
-The files name paths and readers, so they lie beside the data set, in the folder that stays with whoever gathered.
+The files contain paths and readers' names, so they are written to the private folder next to the data set.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ Outcome = Literal["new", "changed", "as before", "left out"]
 
 @dataclass(frozen=True)
 class Row:
-    """One scan or file, and what became of it.
+    """One scan or file, and its outcome.
 
     Attributes:
         source: path or node.
-        kind: "labelled", "unlabelled" or "" where nothing is known.
+        kind: "labelled", "unlabelled" or "" if not known.
         outcome: "new", "changed" (other labels than before), "as before" or "left out".
-        reason: of leaving out.
+        reason: why it was left out.
         case: name in the data set.
-        patient: likewise.
+        patient: pseudonym in the data set.
         views: "anterior", "posterior" or both.
-        readers: how many.
-        lesions: how many.
+        readers: number of readers.
+        lesions: number of lesions.
         difference: the largest area difference of two readers (Eq. 2), None for one.
         decided_by: see `Consensus`.
-        notes: what to know about it.
-        failed: it is left out though it ought to have been used.
+        notes: remarks.
+        failed: whether an error caused it to be left out.
     """
 
     source: str
@@ -88,7 +88,7 @@ class AgreementRow:
 
 
 def describe(rows: Sequence[Row], splits: str) -> str:
-    """The summary for people: counts, reasons of leaving out, and what happened to the splits."""
+    """Return a human-readable summary: counts, reasons for leaving files out, and changes of the splits."""
     lines = []
     for kind in ("labelled", "unlabelled"):
         taken = [row for row in rows if row.kind == kind and row.outcome != "left out"]
@@ -117,7 +117,11 @@ def describe(rows: Sequence[Row], splits: str) -> str:
 
 
 def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str) -> None:
-    """Write the tables and the text into the private folder; OSError when they cannot be written."""
+    """Write the tables and the text into the private folder.
+
+    Raises:
+        OSError: they cannot be written.
+    """
     columns = [field.name for field in fields(Row)]
     _write(folder / FOUND_FILE, columns, ([_cell(value) for value in asdict(row).values()] for row in rows))
     pairs = [field.name for field in fields(ReaderPair)]

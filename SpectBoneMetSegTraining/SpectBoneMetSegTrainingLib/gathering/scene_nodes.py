@@ -1,8 +1,8 @@
-"""Labels in a Slicer scene: segmentation nodes and labelmap volumes as the same `Labels` that files give.
+"""Read labels from a Slicer scene: segmentation nodes and labelmap volumes, as the same `Labels` as from files.
 
-The only file of this library that knows MRML. A segmentation that holds a result of the reading module is taken as it
-stands there, edits and rejections included, with its lesions per view. Any other is compared with the scan's grids: on
-the anterior view's grid it marks the union of both views, on the posterior view's that view (see `gathering.labels`).
+The only file of this library that uses MRML. A segmentation with a result of the reading module is read in its current
+state, with edits, rejections and its lesions per view. The geometry of any other is compared with the scan's grids: on
+the anterior view's grid it labels the union of both views, on the posterior view's grid that view (see `labels`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .labels.marks import IGNORE_NAME, LabelledScan, Labels, Mark
 
 __all__ = ["NodeLabel", "labelled_scan", "labels_of_node", "patient_of"]
 
-#: A model's own mistakes are not to be learnt unnoticed.
+#: Training on a model's own unedited prediction would reinforce its errors, so it is reported.
 UNTOUCHED = "It is the model's own result, which nobody edited or decided on."
 
 Covers = frozenset[ViewName | None]
@@ -40,8 +40,8 @@ class NodeLabel:
 
     Attributes:
         node: a vtkMRMLSegmentationNode or vtkMRMLLabelMapVolumeNode.
-        reader: whose it is.
-        view: the only view that was drawn on, for a label on the anterior view's grid that is no union.
+        reader: name of the reader.
+        view: the only view that was outlined, for a label on the anterior view's grid that is not a union.
     """
 
     node: Any
@@ -50,12 +50,12 @@ class NodeLabel:
 
 
 def labelled_scan(anterior: Any, posterior: Any, labels: Sequence[NodeLabel]) -> LabelledScan:
-    """One scan in the scene with the labels of its readers, for `gathering.gather.gather`.
+    """Return one scan in the scene with the labels of its readers, for `gathering.gather.gather`.
 
     Args:
-        anterior: its one-slice volume node, or None.
-        posterior: likewise.
-        labels: at least one; several of one reader are put together.
+        anterior: one-slice volume node of the anterior view, or None.
+        posterior: one-slice volume node of the posterior view, or None.
+        labels: at least one; several labels of one reader are merged.
 
     Raises:
         UserError: no scan or no label, or a label that does not lie on the scan.
@@ -72,12 +72,12 @@ def labelled_scan(anterior: Any, posterior: Any, labels: Sequence[NodeLabel]) ->
 
 
 def labels_of_node(label: NodeLabel, scan: WholeBodyScan, volumes: Sequence[Any] = ()) -> Labels:
-    """What a node marks on a scan.
+    """Return the labels of a scan from a node.
 
     Args:
         label: the node.
         scan: the scan.
-        volumes: the scan's volume nodes; a segmentation made for another is refused.
+        volumes: the scan's volume nodes; a segmentation made for another volume is rejected.
 
     Raises:
         UserError: it holds no labelmap, lies under a transform, or does not belong to or lie on the scan.
@@ -103,7 +103,7 @@ def labels_of_node(label: NodeLabel, scan: WholeBodyScan, volumes: Sequence[Any]
 
 
 def patient_of(scan: WholeBodyScan, volume: Any) -> str:
-    """The patient's ID, from the scan's file or from the subject hierarchy; "" where neither tells."""
+    """Return the patient's ID from the scan's file or the subject hierarchy; "" if neither has one."""
     for file in scan.source.files:
         try:
             found = str(read_header(Path(file)).get("PatientID") or "").strip()
@@ -141,7 +141,9 @@ def _labelmap(node: Any, scan: WholeBodyScan, view: ViewName | None) -> tuple[tu
     if image is None or not node.IsA("vtkMRMLLabelMapVolumeNode"):
         raise UserError(f"{node.GetName()} is no labelmap; choose a segmentation or a labelmap volume.")
     node.GetIJKToRASMatrix(matrix)
-    pixels, lies = place(_pixels(image, str(node.GetName())), _array(matrix), scan, str(node.GetName()), said=view)
+    pixels, lies = place(
+        _pixels(image, str(node.GetName())), _array(matrix), scan, str(node.GetName()), named_view=view
+    )
     values = sorted(set(np.unique(pixels).tolist()) - {0})
     return tuple(Mark(str(value), pixels == value, lies) for value in values), frozenset([lies])
 
@@ -167,7 +169,7 @@ def _segments(node: Any, scan: WholeBodyScan, view: ViewName | None) -> tuple[tu
         stored = _array(matrix)
         # An image's pixels need not begin at index 0.
         stored[:, 3] = stored @ first
-        pixels, lies = place(_pixels(image, name), stored, scan, name, said=view, cropped=True)
+        pixels, lies = place(_pixels(image, name), stored, scan, name, named_view=view, cropped=True)
         covers.add(lies)
         title = str(segmentation.GetNthSegment(index).GetName())
         if pixels.any():
@@ -176,7 +178,7 @@ def _segments(node: Any, scan: WholeBodyScan, view: ViewName | None) -> tuple[tu
         raise UserError(
             f"{name} has segments on both views' grids; keep the segments of each view in one segmentation."
         )
-    # Without a mark there is no grid that would tell the view; an empty segmentation says that there is nothing.
+    # An empty segmentation has no grid that identifies the view; it means that there is no lesion.
     return tuple(marks), frozenset(covers or {view if len(scan.views) == 2 else next(iter(scan.views))})
 
 

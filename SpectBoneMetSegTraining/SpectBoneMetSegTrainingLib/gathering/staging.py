@@ -1,4 +1,4 @@
-"""Labelled scans on their way from Slicer's process to the one that collects them: a folder with two files a scan."""
+"""Pass labelled scans from Slicer's process to the gathering process, as a folder with two files a scan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ UNION = "union"
 
 
 def stage(labelled: LabelledScan, folder: Path) -> None:
-    """Write a labelled scan into a folder, beside those that are there; OSError when it cannot be written."""
+    """Add a labelled scan to a folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     number = len(list(folder.glob("*.scan.npz")))
     readers = [
         {
@@ -25,17 +29,17 @@ def stage(labelled: LabelledScan, folder: Path) -> None:
             "sources": list(labels.sources),
             "notes": list(labels.notes),
             "marks": [
-                {"name": mark.name, "view": mark.view, "ignore": mark.ignore, "mask": f"{reader}-{place}"}
-                for place, mark in enumerate(labels.marks)
+                {"name": mark.name, "view": mark.view, "ignore": mark.ignore, "mask": f"{reader}-{index}"}
+                for index, mark in enumerate(labels.marks)
             ],
         }
         for reader, labels in enumerate(labelled.labels)
     ]
     facts = {"patient": labelled.patient, "place": labelled.place, "readers": readers}
     masks = {
-        f"{reader}-{place}": mark.mask
+        f"{reader}-{index}": mark.mask
         for reader, labels in enumerate(labelled.labels)
-        for place, mark in enumerate(labels.marks)
+        for index, mark in enumerate(labels.marks)
     }
     with (folder / f"{number:04d}.labels.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **masks)
@@ -43,7 +47,7 @@ def stage(labelled: LabelledScan, folder: Path) -> None:
 
 
 def load_staged(folder: Path) -> list[LabelledScan]:
-    """What was staged in a folder, in that order."""
+    """Return the labelled scans in a folder, in the order in which they were staged."""
     return [_load(path) for path in sorted(folder.glob("*.scan.npz"))]
 
 

@@ -170,7 +170,7 @@ def test_gathering_again_changes_nothing(tree):
     again = run(tree)
     assert {row.outcome for row in again.rows} == {"as before"}
     assert {path: path.read_bytes() for path in tree.data.rglob("*") if path.is_file()} == before
-    assert "nobody new" in again.text
+    assert "no new patients" in again.text
 
 
 def test_a_data_set_inside_the_scans_folder_is_no_source_of_scans(tree, monkeypatch):
@@ -230,7 +230,7 @@ def test_an_unlabelled_scan_becomes_a_labelled_one_and_new_patients_join_the_fol
         assert set(old["val"]) <= set(new["val"])
     assert [case in fold["val"] for fold in after].count(True) == 1
     assert read_json(tree.data / "splits_final.json") == after
-    assert "1 new labelled patients joined" in gathered.text
+    assert "1 new labelled patients added" in gathered.text
     # What has labels is not taken back among the unlabelled.
     shutil.copy(tree.labelled / f"{member.name}.dcm", tree.unlabelled)
     again = gather(tree.data, find((), [tree.unlabelled]))

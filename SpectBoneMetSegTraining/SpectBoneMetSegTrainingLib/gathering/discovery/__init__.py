@@ -1,1 +1,1 @@
-"""Finding scans and labels in folders, and which belong together."""
+"""Find scans and labels in folders, and match labels to scans."""

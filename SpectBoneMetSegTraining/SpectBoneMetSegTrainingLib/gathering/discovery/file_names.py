@@ -1,4 +1,4 @@
-"""What file names say: the side that was drawn on, and the reader who drew."""
+"""Parse file names of labels: the view that was outlined, and the reader."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 
 __all__ = ["extends", "is_label_name", "reader_in", "side_in", "without_side"]
 
-#: In a name of ours a bare "post" is a side: label files do not speak of the time after an injection.
+#: In a label file's name "post" means the posterior view, not the time after an injection.
 SIDES: dict[str, ViewName] = {
     "ant": "anterior",
     "anterior": "anterior",
     "post": "posterior",
     "posterior": "posterior",
 }
-#: Words of a label file that name neither scan nor reader.
+#: Terms in a label file's name that identify neither scan nor reader.
 LABEL_WORDS = frozenset({
     "mask", "masks", "label", "labels", "labelmap", "seg", "segmentation", "lesion", "lesions", "truth", "annotation",
     "annotations",
@@ -23,30 +23,30 @@ LABEL_WORDS = frozenset({
 
 
 def side_in(stem: str) -> ViewName | None:
-    """The one side that a file's stem names; None when it names none or both."""
+    """Return the view named in a file's stem; None if it names none or both."""
     sides = {SIDES[word] for word in _words(stem) if word in SIDES}
     return sides.pop() if len(sides) == 1 else None
 
 
 def reader_in(stem: str) -> str:
-    """The reader that is left of a label file's stem without sides and words such as "mask"; "" for none."""
+    """Return the reader: a label file's stem without views and terms such as "mask"; "" for none."""
     return "_".join(
         word for word in _split(stem) if word and word.lower() not in LABEL_WORDS and word.lower() not in SIDES
     )
 
 
 def is_label_name(stem: str) -> bool:
-    """Whether a picture file calls itself a label."""
+    """Whether an image file's stem contains a label term such as "mask"."""
     return not LABEL_WORDS.isdisjoint(_words(stem))
 
 
 def without_side(stem: str) -> str:
-    """A stem without its side, the same for both views of a scan."""
+    """Return a stem without the view, the same for both views of a scan."""
     return "_".join(word for word in _words(stem) if word not in SIDES)
 
 
 def extends(stem: str, other: str) -> bool:
-    """Whether a stem is another one with something added."""
+    """Whether a stem is another stem with a separator and a suffix."""
     return stem.startswith(other) and stem[len(other) : len(other) + 1] in tuple(" ._-")
 
 

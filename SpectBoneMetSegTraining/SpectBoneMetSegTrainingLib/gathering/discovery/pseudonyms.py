@@ -1,7 +1,7 @@
-"""Names that nobody can read: keyed hashes of patient IDs and of scans.
+"""Pseudonyms: keyed hashes (HMAC-SHA-256) of patient IDs and of scans.
 
-A hash without a key would be undone by trying all patient IDs of a hospital. The key lies beside the data set, not in
-it, and stays with whoever gathered: with it a patient who comes again is known again.
+A hash without a key could be reversed by trying all patient IDs of a hospital. The key is stored in the private folder,
+not in the data set; it is needed to recognise a patient in later scans.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ __all__ = ["KEY_FILE", "Pseudonyms", "read_or_make_key"]
 
 KEY_FILE = "pseudonyms.key"
 KEY_BYTES = 32
-#: Hexadecimal digits of a name: among a million scans the chance of two alike is below 1 in 500.
+#: Hexadecimal digits of a pseudonym: among a million scans the probability of a collision is below 1 in 500.
 DIGITS = 12
 
 
 class Pseudonyms:
-    """Names from one key."""
+    """Pseudonyms from one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def patient(self, patient: str) -> str:
-        """Name of a patient, from the ID in the file; blanks around it and letter case tell nobody apart."""
+        """Return the pseudonym of a patient ID; surrounding blanks and letter case are ignored."""
         return f"patient_{self._hash('patient', patient.strip().casefold())}"
 
     def scan(self, identity: str) -> str:
-        """Name of a scan, from what identifies it (see `identity_of`)."""
+        """Return the pseudonym of a scan, from its identity (see `identity_of`)."""
         return f"scan_{self._hash('scan', identity)}"
 
     def _hash(self, kind: str, text: str) -> str:
@@ -40,10 +40,10 @@ class Pseudonyms:
 
 
 def read_or_make_key(folder: Path, new: bool) -> bytes:
-    """The key in a folder; `new` allows to make one.
+    """Read the key in a folder; with `new`, create a missing one.
 
     Raises:
-        UserError: it is missing though names were made with it, or damaged, or cannot be written.
+        UserError: it is missing though pseudonyms were made with it, is damaged, or cannot be written.
     """
     path = folder / KEY_FILE
     try:

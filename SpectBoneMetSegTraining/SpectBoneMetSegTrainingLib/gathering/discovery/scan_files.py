@@ -1,4 +1,4 @@
-"""Files of planar scans in a folder tree: which there are, which are copies, which belong together. Headers only."""
+"""Find the files of planar scans in a folder tree, their copies and pairs of views. Only headers are read."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .pseudonyms import KEY_FILE
 __all__ = ["GATHERED_FILE", "Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
 
 
-#: Marks a data set that was gathered.
+#: File that identifies a gathered data set.
 GATHERED_FILE = "gathered.json"
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not used, and why, in one sentence.
+    """A file or folder that is not used, and the reason, in one sentence.
 
-    `failed`: it ought to have been used; else there is nothing wrong with leaving it out.
+    `failed`: whether an error caused it to be left out; else it is left out by design.
     """
 
     path: Path
@@ -42,9 +42,9 @@ class ScanFiles:
 
     Attributes:
         files: one, or an anterior and a posterior one.
-        patient: ID in the header, "" where there is none; never to be written into a data set.
-        uids: per file its SOP Instance UID, or "sha256:..." where it has none.
-        copies: per file others that hold the same object, to be read where it cannot.
+        patient: ID in the header, "" if there is none; must never be written into a data set.
+        uids: SOP Instance UID of each file, or "sha256:..." if it has none.
+        copies: for each file its copies, which are read if the file is unreadable.
     """
 
     files: tuple[Path, ...]
@@ -55,13 +55,13 @@ class ScanFiles:
 
 @dataclass
 class Catalogue:
-    """Scan files as they are met; a file whose UID was met before is a copy.
+    """Scan files found so far; a file whose UID is already known is a copy.
 
     Attributes:
-        first: UID -> file that stands for it.
+        first: UID -> first file with it.
         everywhere: UID -> all files with it.
         patients: file -> patient ID.
-        left_out: what is not used.
+        left_out: files that are not used.
     """
 
     first: dict[str, Path] = field(default_factory=dict)
@@ -70,22 +70,22 @@ class Catalogue:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def add_dicom(self, path: Path) -> None:
-        """Take a file up.
+        """Add a DICOM file.
 
         Raises:
-            UserError: it is no planar scan, or unreadable.
+            UserError: it is not a planar scan, or is unreadable.
         """
         header = read_header(path)
         self._add(path, str(header.get("SOPInstanceUID") or "") or _digest(path))
         self.patients[path] = str(header.get("PatientID") or "").strip()
 
     def add_picture(self, path: Path) -> None:
-        """Take up a picture file, which knows no patient."""
+        """Add an image file, which has no patient's ID."""
         self._add(path, _digest(path))
         self.patients[path] = ""
 
     def scans(self) -> list[ScanFiles]:
-        """All scans, files that belong together in one."""
+        """Return all scans; two files with one view each are one scan."""
         uids = {path: uid for uid, path in self.first.items()}
         pictures = [path for path in uids if is_image(path)]
         groups = [*group_files([path for path in uids if not is_image(path)]), *_pairs(pictures)]
@@ -108,13 +108,13 @@ class Catalogue:
 
 
 def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[Path]:
-    """Every file in some folders, by name, hidden ones left out; a file in two of them once.
+    """Yield every file in some folders, by name, without hidden files; a file in two of them once.
 
-    Sealed test sets are passed over, because nobody may learn from them even without their labels, and so is what was
-    gathered before.
+    Sealed test sets are skipped, because they must not be used for training, not even unlabelled. Gathered data sets
+    are skipped as well.
 
     Raises:
-        UserError: a root is no folder.
+        UserError: a root is not a folder.
     """
     seen: set[Path] = set()
     for root in roots:
@@ -131,12 +131,12 @@ def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[P
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file's name is that of a picture that is no DICOM file."""
+    """Whether a file's suffix is that of an image other than DICOM."""
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
-    """Whether to try a file as DICOM; one that cannot be opened is noted."""
+    """Whether to read a file as DICOM; a file that cannot be opened is added to `left_out`."""
     try:
         return not is_image(path) and looks_like_scan(path)
     except OSError as error:
@@ -145,7 +145,7 @@ def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
 
 
 def _set_apart(folder: Path) -> str:
-    """Why a folder is passed over with all that is in it; "" for one that is not."""
+    """Return why a folder is skipped with all its files; "" for one that is not."""
     if is_sealed(folder):
         return "It is a sealed test, which is never learnt from."
     if (folder / GATHERED_FILE).is_file() or (folder / KEY_FILE).is_file():
@@ -154,7 +154,7 @@ def _set_apart(folder: Path) -> str:
 
 
 def _pairs(pictures: list[Path]) -> list[tuple[Path, ...]]:
-    """Pictures of one folder whose names differ by the side alone make one scan, anterior first."""
+    """Pair images of one folder whose names differ only by the view as one scan, anterior first."""
     groups: dict[tuple[Path, str], list[Path]] = {}
     for path in pictures:
         groups.setdefault((path.parent, without_side(case_name(path))), []).append(path)

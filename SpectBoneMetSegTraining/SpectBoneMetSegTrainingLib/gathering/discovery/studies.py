@@ -1,14 +1,14 @@
-"""What lies in folders: scans, their label files and readers, what was left out and why. Headers only are read.
+"""Find scans with their label files and readers in folders, and files left out. Only headers are read.
 
-Labelled folders may be laid out in either way, or both:
+Labelled folders may use either layout, or both:
 
     FOLDER/scan1.dcm  scan1.seg.nrrd  scan1_READER.nii.gz         label files named after the scan beside them
     FOLDER/study1/ANT.dcm  POST.dcm  READER.seg.nrrd  READER/lesions_anterior.json     one scan in a folder of its own
 
-READER is whatever the name holds beside the scan's name, a side and words such as "mask"; without it the subfolder's
-name. A DICOM segmentation finds its scan by the image that it refers to, a result folder of `segment` by its receipt.
-A picture file (NRRD, NIfTI, MetaImage) beside a DICOM scan, or with such a word in its name, or named after another
-picture, is a label; PNG and TIFF are one with such a word in their name; else it is a scan.
+READER is what remains of the name without the scan's name, a view and terms such as "mask"; if nothing remains, the
+subfolder's name. A DICOM segmentation is matched to its scan by the image that it references, a result folder of
+`segment` by its receipt. An image file (NRRD, NIfTI, MetaImage) is a label if it is in the folder of a DICOM scan, has
+such a term in its name or is named after another image; PNG and TIFF need such a term. Other images are scans.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from .scan_files import Catalogue, LeftOut, ScanFiles, is_image, looks_like_dico
 
 __all__ = ["Found", "LabelledStudy", "find"]
 
-#: Files in which other tools keep outlines; which they are, nobody looks.
+#: Suffixes of other tools' outlines; such files are reported, not read.
 _OTHER_LABELS = (".xml", ".roi", ".zip", ".mat", ".npy", ".npz")
 _NO_LABEL = "It is of a kind that is not read; a label is NRRD, NIfTI, MetaImage, LabelMe JSON, a mask or a DICOM SEG."
-#: What a reader is called whom nothing names.
+#: Name of a reader whom neither file nor folder names.
 UNNAMED_READER = "reader"
 
 
@@ -44,7 +44,7 @@ UNNAMED_READER = "reader"
 class LabelledStudy:
     """A scan and the label files of each reader.
 
-    `also_unlabelled`: it lies in an unlabelled folder too, and is used from there if none of its labels can be read.
+    `also_unlabelled`: it is in an unlabelled folder too, and is used from there if none of its labels can be read.
     """
 
     scan: ScanFiles
@@ -62,9 +62,9 @@ class Found:
 
 
 def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Found:
-    """Look through folders, recursively; hidden files and files that are no scans are passed over.
+    """Find scans and labels in folders, recursively; hidden files and files that are not scans are skipped.
 
-    Scans are told apart by SOP Instance UID: a copy counts once, and a scan with labels is not unlabelled as well.
+    Scans are identified by SOP Instance UID: a copy counts once, and a labelled scan is not also used as unlabelled.
 
     Raises:
         UserError: a folder does not exist.
@@ -78,7 +78,7 @@ def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Foun
 
 
 def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut], set[str]]:
-    """Scans without labels, what is not used, and the UIDs of scans that have labels."""
+    """Return unlabelled scans, files left out, and the UIDs of scans that have labels."""
     catalogue = Catalogue()
     left_out: list[LeftOut] = []
     for path in readable_files(roots, left_out):
@@ -157,7 +157,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
 
 
 def _labelme(path: Path, left_out: list[LeftOut]) -> list[Path]:
-    """The JSON file if it is a label; else it is told that it is none, so that none is missed."""
+    """Return the JSON file if it is a label; report any other JSON file, so that no label is missed."""
     try:
         if is_labelme(path):
             return [path]
@@ -168,7 +168,7 @@ def _labelme(path: Path, left_out: list[LeftOut]) -> list[Path]:
 
 
 def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, left_out: list[LeftOut]) -> list[Path]:
-    """The picture files that are scans; label files among them go to `labels`, what is neither to `left_out`."""
+    """Return the image files that are scans; add labels to `labels`, other files to `left_out`."""
     with_dicom = {path.parent for path in known.first.values()}
     stems = {path: case_name(path) for path in pictures}
     scans = []
@@ -183,7 +183,7 @@ def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, l
         elif not in_study:
             scans.append(path)
         elif not path.with_suffix(".json").is_file():
-            # A PNG beside a DICOM scan is what somebody printed, or annotated, as LabelMe's file of its name tells.
+            # A PNG next to a DICOM scan is a screenshot, or was annotated if there is a LabelMe file of its name.
             words = (
                 "It lies beside a DICOM scan and its name has no word such as mask or label: it was not taken for one."
             )
@@ -192,11 +192,11 @@ def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, l
 
 
 class _Matcher:
-    """Which scan a label belongs to."""
+    """Match labels to scans."""
 
     def __init__(self, scans: list[ScanFiles], known: Catalogue) -> None:
         self._by_uid = {uid: scan for scan in scans for uid in scan.uids}
-        #: Folder -> (stem, scan, its only view if a file holds one of two) of every scan file, copies included.
+        #: Folder -> (stem, scan, view of the file if it holds one of two) of every scan file, copies included.
         self._places: dict[Path, list[tuple[str, ScanFiles, ViewName | None]]] = {}
         for uid, paths in known.everywhere.items():
             scan = self._by_uid[uid]
@@ -205,7 +205,7 @@ class _Matcher:
                 self._places.setdefault(path.parent, []).append((case_name(path), scan, view))
 
     def match(self, path: Path) -> tuple[ScanFiles, str, ViewName | None]:
-        """The scan of a label file, its reader, and the view that its name speaks of.
+        """Return the scan of a label file, its reader, and the view in its name.
 
         Raises:
             UserError: no scan, or several that it could belong to.
@@ -234,7 +234,7 @@ class _Matcher:
         raise UserError(f"There is no scan beside {path.name}; put the scan into its folder.")
 
     def of_result(self, folder: Path) -> ScanFiles:
-        """The scan that a result folder was read from.
+        """Return the scan that a result folder was read from.
 
         Raises:
             UserError: it is not among those found.
@@ -247,6 +247,6 @@ class _Matcher:
 
 
 def _reader(path: Path, rest: str, folder: Path) -> str:
-    """The reader by what a label file's name says beside the scan's, or by the folders between both."""
+    """Return the reader from the rest of a label file's name, else from the subfolders between scan and label."""
     between = "_".join(path.parent.relative_to(folder).parts) if path.parent != folder else ""
     return reader_in(rest) or reader_in(between) or UNNAMED_READER

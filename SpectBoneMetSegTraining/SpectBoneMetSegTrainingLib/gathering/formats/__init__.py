@@ -1,1 +1,1 @@
-"""Readers of the label formats, one file each."""
+"""Readers of label formats, one module per format."""

@@ -1,8 +1,8 @@
 """DICOM Segmentation objects (PS3.3 A.51) of planar scans.
 
-The header of a planar image states no place in the patient, so a segmentation of one refers to the image and its frame
-(Derivation Image Sequence). Frames that state their place instead, as of an export from patient space, are compared
-with the scan's grids like any other label.
+The header of a planar image states no position in the patient, so its segmentation references the image and its frame
+(Derivation Image Sequence). Frames with a stated position, as exported from patient coordinates, are compared with the
+scan's grids like any other label.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def is_dicom_seg(path: Path) -> bool:
 
 
 def referenced_images(path: Path) -> frozenset[str]:
-    """SOP Instance UIDs of the images a segmentation says it was drawn on; empty where it does not.
+    """Return the SOP Instance UIDs of the images that a segmentation references; empty if there are none.
 
     Raises:
-        UserError: no DICOM file, or a damaged one.
+        UserError: it is not a DICOM file, or is damaged.
     """
     header = _read(path, pixels=False)
     try:
@@ -58,11 +58,11 @@ def referenced_images(path: Path) -> frozenset[str]:
 def read_dicom_seg(
     path: Path, scan: WholeBodyScan, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a DICOM segmentation, and what it covers; what is worth knowing is added to `notes`.
+    """Read the marks of a DICOM segmentation and the views that it covers; remarks are added to `notes`.
 
     Raises:
-        UserError: damaged, compressed in a way that cannot be read, drawn on another image or on nobody knows which
-            view, or a fractional one of which nothing is left.
+        UserError: it is damaged, its compression is not supported, it was drawn on another image or on an unknown view,
+            or it is fractional and no pixel is above half.
     """
     header = _read(path, pixels=True)
     referenced = referenced_images(path)
@@ -90,7 +90,7 @@ def read_dicom_seg(
                 marks.append(Mark(name, mask, view, names.get(value, "").strip().lower() == IGNORE_NAME))
     if not marks and frames.any():
         raise UserError(f"{path.name} marks only places outside of the scan {scan.case}; draw it on the scan itself.")
-    # A view without any frame may be free of lesions or may not have been looked at: nothing is claimed about it.
+    # A view without any frame may be free of lesions or not assessed: it is not covered.
     return marks, frozenset(view for _, view in placed) or frozenset(scan.views)
 
 
@@ -114,10 +114,10 @@ def _frames(header: Dataset, name: str, notes: list[str]) -> NDArray[np.uint16]:
 
 
 def _above_half(pixels: NDArray[np.integer[Any]], most: int, name: str, notes: list[str]) -> NDArray[np.uint16]:
-    """Fractions as 0/1: above half of the stated maximum is marked. What vanishes is said, never passed over.
+    """Binarise fractions at half of the stated maximum; report frames of which nothing remains.
 
     Raises:
-        UserError: something was drawn and nothing is above half.
+        UserError: there are fractions, but none above half.
     """
     largest = int(pixels.max(initial=0))
     if largest == 1 < most:
@@ -138,14 +138,14 @@ def _above_half(pixels: NDArray[np.integer[Any]], most: int, name: str, notes: l
 
 
 def _groups(header: Dataset, index: int | None = None) -> Iterator[Dataset]:
-    """The functional groups that hold for all frames, and those of one frame (or of every frame)."""
+    """Yield the shared functional groups, then those of one frame (or of every frame)."""
     yield from header.get("SharedFunctionalGroupsSequence") or []
     own = list(header.get("PerFrameFunctionalGroupsSequence") or [])
     yield from own if index is None else own[index : index + 1]
 
 
 def _segment_of(header: Dataset, index: int) -> int:
-    """Number of the segment that a frame shows; 0 for a label map, which shows all."""
+    """Return the segment number of a frame; 0 for a label map, which contains all segments."""
     for group in _groups(header, index):
         for item in group.get("SegmentIdentificationSequence") or []:
             return int(item.ReferencedSegmentNumber)
@@ -153,7 +153,7 @@ def _segment_of(header: Dataset, index: int) -> int:
 
 
 def _sources(group: Dataset) -> Iterator[tuple[str, int]]:
-    """(SOP Instance UID, frame number) of the images that a frame was drawn on; 0 for all frames where none is named.
+    """Yield (SOP Instance UID, frame number) of the images that a frame was drawn on; 0 for all frames.
 
     A reference without a frame number means every frame of the image (PS3.3 C.7.6.16 and 10.3).
     """
@@ -174,7 +174,7 @@ class _Sources:
         self._read: dict[str, list[StoredFrame]] = {}
 
     def frames(self, uid: str, number: int) -> list[StoredFrame]:
-        """The frame of that number that shows a view of the scan, or its halves that do; for 0 all of its file."""
+        """Return the views in the frame of that number (a frame, or halves of one); for 0 those of the whole file."""
         if uid not in self._files:
             return []
         if uid not in self._read:
@@ -189,12 +189,12 @@ class _Sources:
 def _placed(
     header: Dataset, index: int, pixels: NDArray[np.uint16], sources: _Sources, path: Path
 ) -> tuple[NDArray[np.uint16], ViewName | None]:
-    """A frame on the anterior frame, and the view it marks."""
+    """Resample a frame to the anterior frame; return it with the view that it labels."""
     scan = sources.scan
     named = {
         frame for group in _groups(header, index) for source in _sources(group) for frame in sources.frames(*source)
     }
-    # One drawing cannot lie on two frames: from behind, the same columns are the other side.
+    # An outline cannot apply to two frames: in the posterior view the same columns are the other side.
     on = [frame for frame in named if frame.columns is None or pixels[:, slice(*frame.columns)].any()]
     if len(on) == 1:
         (frame,) = on
@@ -211,7 +211,7 @@ def _placed(
 
 
 def _matrix(header: Dataset, index: int) -> NDArray[np.float64] | None:
-    """4x4 IJK to RAS mm that the functional groups state; None where they state none."""
+    """Return the 4x4 IJK to RAS matrix (mm) in the functional groups; None if there is none."""
     position = orientation = spacing = None
     for group in _groups(header, index):
         for item in group.get("PlanePositionSequence") or []:

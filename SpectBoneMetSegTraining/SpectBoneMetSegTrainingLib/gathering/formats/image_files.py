@@ -1,8 +1,8 @@
 """Labelmaps and segmentations as image files: `.seg.nrrd`, NRRD, NIfTI, MetaImage.
 
-A labelmap marks a lesion per value. A segmentation (Slicer's `.seg.nrrd`) marks one per segment; a segment named
-"ignore" is to count neither way, one that a physician rejected marks nothing. A file of as many slices as the scan's
-DICOM file has frames marks a frame per slice.
+A labelmap has one lesion per value, a segmentation (Slicer's `.seg.nrrd`) one per segment. A segment named "ignore" is
+excluded from training and evaluation; a segment that a physician rejected is not a lesion. A file with as many slices
+as the scan's DICOM file has frames has one slice per frame.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ __all__ = [
 LABEL_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 
-#: A file with more values, or that marks more of the field, is a picture of counts and not of lesions.
+#: A file with more values, or that covers a larger share of the field, is an image of counts and not a label.
 MOST_LESIONS, LARGEST_SHARE = 200, 0.25
 
 
 def read_label_image(
-    path: Path, scan: WholeBodyScan, said: ViewName | None = None, notes: list[str] | None = None
+    path: Path, scan: WholeBodyScan, named_view: ViewName | None = None, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a label file, and what it covers (see `marks.Labels`).
+    """Read the marks of a label file and the views that it covers (see `marks.Labels`).
 
     Args:
         path: the file.
         scan: the scan it was drawn on.
-        said: the view that its name speaks of.
-        notes: gets a sentence on what was passed over.
+        named_view: the view in its name, None for none.
+        notes: list to which remarks about skipped parts are added.
 
     Raises:
-        UserError: damaged, no label, not on this scan, or painted without anything that lies on it.
+        UserError: it is damaged, not a label, not on this scan, or all of its painted pixels lie outside the scan.
     """
     slices, matrix, fields = read_slices(path)
     pictures = [_layers(picture, path.name) for picture in slices]
@@ -60,10 +60,15 @@ def read_label_image(
     if not segmentation:
         refuse_counts(every, path.name)
     elif not any(layer.any() for layer in every):
-        # Slicer stores a segmentation without any mark without a place.
-        return [], frozenset([said if len(scan.views) == 2 else next(iter(scan.views))])
+        # Slicer stores an empty segmentation without geometry.
+        return [], frozenset([named_view if len(scan.views) == 2 else next(iter(scan.views))])
     if len(pictures) == 1:
-        placed = [[place(layer, matrix, scan, path.name, said=said, cropped=segmentation) for layer in pictures[0]]]
+        placed = [
+            [
+                place(layer, matrix, scan, path.name, named_view=named_view, cropped=segmentation)
+                for layer in pictures[0]
+            ]
+        ]
     else:
         placed = on_frames(pictures, matrix, scan, path.name)
     named = _named(fields, pictures, path.name)
@@ -80,7 +85,7 @@ def read_label_image(
 
 @dataclass(frozen=True)
 class _Segment:
-    """A value of a layer that has a name; what a physician rejected marks nothing."""
+    """A named value of a layer; a segment that a physician rejected is not a lesion."""
 
     name: str
     layer: int
@@ -89,7 +94,7 @@ class _Segment:
 
 
 def _named(fields: dict[str, str], pictures: list[list[Picture]], name: str) -> list[_Segment]:
-    """What a segmentation calls its segments, or every value of a labelmap."""
+    """Return the segments of a segmentation, or one per value of a labelmap."""
     layers = len(pictures[0])
     if any("_LabelValue" in key for key in fields):
         return _segments(fields, layers, name)
@@ -103,10 +108,10 @@ def _named(fields: dict[str, str], pictures: list[list[Picture]], name: str) -> 
 def _tell_lost(
     pictures: list[list[Picture]], named: list[_Segment], marks: list[Mark], name: str, notes: list[str]
 ) -> None:
-    """Say what was painted and marks nothing; what a physician rejected is meant to.
+    """Report painted areas that are lost, other than those that a physician rejected.
 
     Raises:
-        UserError: something was painted and nothing is left of it, which must not teach "no lesion".
+        UserError: all painted areas are lost, which must not count as "no lesion".
     """
     painted = {
         (layer, value) for picture in pictures for layer, found in enumerate(picture) for value in values_of(found)
@@ -127,7 +132,7 @@ def _tell_lost(
 
 
 def _layers(picture: Picture, name: str) -> list[Picture]:
-    """The layers of a slice, each (rows, columns); overlapping segments lie in layers of their own."""
+    """Return the layers of a slice, each (rows, columns); overlapping segments are in separate layers."""
     layers = [picture] if picture.ndim == 2 else list(np.moveaxis(picture, -1, 0))
     for layer in layers:
         if not np.isfinite(layer).all() or (layer != np.rint(layer)).any() or layer.min() < 0:
@@ -136,10 +141,10 @@ def _layers(picture: Picture, name: str) -> list[Picture]:
 
 
 def refuse_counts(layers: list[Picture], name: str) -> None:
-    """Refuse what has too many values, or marks too much of the field, to be a label.
+    """Reject an image that has too many values, or covers too much of the field, to be a label.
 
     Raises:
-        UserError: says so.
+        UserError: it is an image of counts.
     """
     values, share = len(np.unique(layers)), float((np.stack(layers) > 0).mean())
     if values > MOST_LESIONS + 1 or share > LARGEST_SHARE:
@@ -150,14 +155,14 @@ def refuse_counts(layers: list[Picture], name: str) -> None:
 
 
 def values_of(layer: Picture) -> Iterator[int]:
-    """The values of a label but 0, ascending."""
+    """Yield the nonzero values of a label, ascending."""
     for value in np.unique(layer).tolist():
         if value:
             yield int(value)
 
 
 def _segments(fields: dict[str, str], layers: int, name: str) -> list[_Segment]:
-    """Every segment that the header names."""
+    """Return every segment in the header."""
     found: list[_Segment] = []
     for key in fields:
         match = re.fullmatch(r"(Segment\d+)_LabelValue", key)

@@ -1,8 +1,8 @@
-"""LabelMe's JSON: shapes drawn on a picture of one view.
+"""LabelMe JSON: shapes drawn on an image of one view.
 
-The picture must show one view in the view's own pixels, the posterior one as acquired, from behind; a LabelMe file
-knows no patient space, so its size and its name are all there is to check. Old versions and scripts leave the size out:
-then the picture inside the file or beside it tells.
+The image must show one view in the view's own pixels, the posterior one as acquired, from behind. A LabelMe file has no
+patient coordinates, so only its size and name can be checked. Old versions and scripts omit the size; it is then read
+from the image inside the file or next to it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .labelme_shapes import NoAreaError, filled, size_of_picture
 
 __all__ = ["is_labelme", "read_labelme"]
 
-#: What a JSON file that is not UTF-8 may be written in, tried in this order; only names depend on it.
+#: Encodings to try, in this order, for a JSON file that is not UTF-8; they affect names only.
 OTHER_ENCODINGS = ("cp1252", "gb18030", "latin-1")
 
 
@@ -30,22 +30,22 @@ def is_labelme(path: Path) -> bool:
     """Whether a JSON file is one of LabelMe's.
 
     Raises:
-        UserError: it cannot be read, so that nobody knows.
+        UserError: it cannot be read.
     """
     content = _json(path, [])
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
 def read_labelme(
-    path: Path, scan: WholeBodyScan, said: ViewName | None = None, notes: list[str] | None = None
+    path: Path, scan: WholeBodyScan, named_view: ViewName | None = None, notes: list[str] | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a LabelMe file, and the view that it covers.
+    """Read the marks of a LabelMe file and the view that it covers.
 
     Args:
         path: the file.
         scan: the scan whose picture was annotated.
-        said: the view that its name speaks of.
-        notes: gets a sentence on what was passed over.
+        named_view: the view in its name, None for none.
+        notes: list to which remarks about skipped parts are added.
 
     Raises:
         UserError: damaged, another picture's size or none, no view named on a scan with two, or shapes of which none
@@ -53,7 +53,7 @@ def read_labelme(
     """
     notes = [] if notes is None else notes
     content = _load(path, notes)
-    view = drawn_view(path.name, scan, said)
+    view = drawn_view(path.name, scan, named_view)
     rows, columns = scan.views[view].shape
     stated = _size(content, path)
     if stated != (rows, columns):
@@ -71,7 +71,7 @@ def read_labelme(
 def _drawn(
     shapes: list[Any], size: tuple[int, int], name: str, notes: list[str]
 ) -> list[tuple[str, NDArray[np.bool_]]]:
-    """(label, mask) of every shape that marks something; the others are told in `notes`.
+    """Return (label, mask) of every shape that contains a pixel; the others are reported in `notes`.
 
     Raises:
         UserError: a damaged shape, or shapes of which none marks anything.
@@ -104,10 +104,10 @@ def _drawn(
 
 
 def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
-    """(rows, columns) of the picture that was annotated, from the file itself or the picture in it or beside it.
+    """Return (rows, columns) of the annotated image, from the file itself or the image in it or next to it.
 
     Raises:
-        UserError: nothing tells.
+        UserError: the size is not known.
     """
     try:
         return int(content["imageHeight"]), int(content["imageWidth"])
@@ -144,7 +144,7 @@ def _load(path: Path, notes: list[str]) -> dict[str, Any]:
 
 
 def _json(path: Path, notes: list[str]) -> Any:
-    """What a JSON file holds, in the encoding of any Windows; a guessed one is told in `notes`.
+    """Parse a JSON file, also in Windows encodings; a guessed encoding is reported in `notes`.
 
     Raises:
         UserError: it cannot be opened or is no JSON.
@@ -171,7 +171,7 @@ def _json(path: Path, notes: list[str]) -> Any:
 
 
 def _in_pairs(raw: bytes) -> bool:
-    """Whether bytes beyond ASCII stand together more often than alone, as in Chinese text and not in western words."""
+    """Whether non-ASCII bytes are adjacent more often than alone, as in Chinese and not in western text."""
     high = np.concatenate([[False], np.frombuffer(raw, np.uint8) >= 0x80, [False]])
     alone = high[1:-1] & ~high[:-2] & ~high[2:]
     return int(high.sum()) > 2 * int(alone.sum())

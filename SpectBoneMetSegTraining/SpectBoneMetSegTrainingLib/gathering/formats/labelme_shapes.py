@@ -1,7 +1,7 @@
-"""The shapes of LabelMe as pixels.
+"""Rasterise LabelMe shapes.
 
-A point (x, y) counts from the outer corner of the first pixel, as LabelMe draws it: pixel (row, column) is marked when
-its centre (column + 0.5, row + 0.5) lies inside. A mask lies with its first pixel on the pixel of its first point.
+The origin of a point (x, y) is the outer corner of the first pixel, as in LabelMe: pixel (row, column) is marked if its
+centre (column + 0.5, row + 0.5) is inside the shape. A mask's first pixel is the pixel of its first point.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NoAreaError(UserError):
 
 
 def filled(shape: Any, size: tuple[int, int], name: str) -> Mask:
-    """(rows, columns) what a shape marks in a picture; nothing for one outside of it or thinner than a pixel.
+    """Return the (rows, columns) mask of a shape; empty if it is outside the image or thinner than a pixel.
 
     Args:
         shape: an item of LabelMe's "shapes".
@@ -61,7 +61,7 @@ def filled(shape: Any, size: tuple[int, int], name: str) -> Mask:
 
 
 def size_of_picture(encoded: Any) -> tuple[int, int] | None:
-    """(rows, columns) of a picture in base64; None where it is none."""
+    """Return (rows, columns) of a base64 image; None if it is not an image."""
     from PIL import Image
 
     try:
@@ -72,7 +72,7 @@ def size_of_picture(encoded: Any) -> tuple[int, int] | None:
 
 
 def _inside(corners: NDArray[np.float64], size: tuple[int, int]) -> Mask:
-    """The pixels whose centres lie inside a polygon of corners (x, y), by the even-odd rule, row by row."""
+    """Return the pixels whose centres are inside a polygon of corners (x, y), by the even-odd rule, row by row."""
     mask = np.zeros(size, bool)
     ends = np.roll(corners, -1, axis=0)
     low, high = corners[:, 1].min(), corners[:, 1].max()
@@ -88,7 +88,7 @@ def _inside(corners: NDArray[np.float64], size: tuple[int, int]) -> Mask:
 
 
 def _mask(encoded: Any, points: NDArray[np.float64], size: tuple[int, int], name: str) -> Mask:
-    """A mask shape: a PNG in base64, from its first point on."""
+    """Return a mask shape: a base64 PNG placed at its first point."""
     from PIL import Image
 
     try:

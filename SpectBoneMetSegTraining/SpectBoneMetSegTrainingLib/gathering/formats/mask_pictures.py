@@ -1,7 +1,7 @@
-"""Masks saved as pictures: PNG or TIFF, lesions bright or numbered, nothing 0.
+"""Masks as PNG or TIFF: lesions bright or numbered, background 0.
 
-Like LabelMe's pictures they know no patient space: they show one view in the view's own pixels, the posterior one as
-acquired, and their size and name are all there is to check.
+Like LabelMe files they have no patient coordinates: they show one view in the view's own pixels, the posterior one as
+acquired, and only their size and name can be checked.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from .image_files import refuse_counts, values_of
 
 __all__ = ["MASK_SUFFIXES", "read_mask_picture"]
 
-#: A JPEG's values are blurred by its compression: what was marked is not sure.
+#: No JPEG: its lossy compression changes the values.
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
 
 
 def read_mask_picture(
-    path: Path, scan: WholeBodyScan, said: ViewName | None = None
+    path: Path, scan: WholeBodyScan, named_view: ViewName | None = None
 ) -> tuple[list[Mark], frozenset[ViewName | None]]:
-    """The marks of a mask picture, one a value, and the view that it covers.
+    """Read the marks of a mask image, one per value, and the view that it covers.
 
     Args:
         path: the file.
         scan: the scan it was drawn on.
-        said: the view that its name speaks of.
+        named_view: the view in its name, None for none.
 
     Raises:
-        UserError: damaged, coloured, no mask, of another size, or no view named on a scan with two.
+        UserError: it is damaged, coloured, not a mask or of another size, or names no view though the scan has two.
     """
     pixels = _values(path)
     refuse_counts([pixels], path.name)
-    view = drawn_view(path.name, scan, said)
+    view = drawn_view(path.name, scan, named_view)
     rows, columns = scan.views[view].shape
     if pixels.shape != (rows, columns):
         raise UserError(
@@ -53,7 +53,7 @@ def read_mask_picture(
 
 
 def _values(path: Path) -> Picture:
-    """(rows, columns) of a grey or numbered picture; the numbers of a palette, not its colours."""
+    """Read the (rows, columns) values of a grey or palette image; palette indices, not colours."""
     from PIL import Image
 
     try:

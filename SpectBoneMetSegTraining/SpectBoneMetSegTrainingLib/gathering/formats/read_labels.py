@@ -1,4 +1,4 @@
-"""One reader's label files of one scan, of any kind, as `Labels`."""
+"""Read one reader's label files of one scan, in any supported format, as `Labels`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["join_labels", "read_labels"]
 
 
 def read_labels(files: Sequence[LabelFile], scan: WholeBodyScan, reader: str = "") -> Labels:
-    """What one reader marked, in one or several files (a file a view, for example).
+    """Read one reader's labels from one or several files (for example one file per view).
 
     Args:
         files: label files; a segmentation inside a result folder is read as its correction.
@@ -45,7 +45,7 @@ def read_labels(files: Sequence[LabelFile], scan: WholeBodyScan, reader: str = "
 
 
 def join_labels(parts: Sequence[Labels], case: str) -> Labels:
-    """Several labels of one reader as one.
+    """Merge several labels of one reader.
 
     Args:
         parts: at least one.

@@ -1,11 +1,11 @@
-"""Result folders of `spectbonemetseg segment`, and of Slicer, that somebody corrected.
+"""Read corrected result folders of `spectbonemetseg segment` and of Slicer.
 
 A correction is a changed `segmentation.seg.nrrd`, or another `.seg.nrrd` in the folder, named after its reader. The
-model had said in which view each lesion lies; a correction of the union changes the views as it does in Slicer: pixels
-added go to every view the lesion lies in, pixels removed leave every view, and a lesion drawn anew is a mark of the
-union (see `labels`).
+model predicted in which view each lesion lies; a correction of the union changes the views as it does in Slicer: added
+pixels are added to every view of the lesion, removed pixels are removed from every view, and a new lesion is a mark of
+the union (see `labels`).
 
-The model's own result, which nobody looked at, is no label: it would teach the model its own mistakes.
+A model's own unreviewed result is not a label: training on it would reinforce the model's errors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_result(folder: Path) -> bool:
 
 
 def inputs_of(folder: Path) -> list[dict[str, Any]]:
-    """The files that a result was read from: "file", "sha256", "sop_instance_uid".
+    """Return the files that a result was read from: "file", "sha256", "sop_instance_uid".
 
     Raises:
         UserError: the receipt is damaged.
@@ -50,21 +50,21 @@ def inputs_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def corrections_in(folder: Path) -> list[Path]:
-    """Segmentations that a user put into a result folder, by name."""
+    """Return the segmentations that a user added to a result folder, by name."""
     return sorted(path for path in folder.glob(f"*{SEGMENTATION_SUFFIX}") if path.name not in FILES)
 
 
 def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: str) -> Labels:
-    """The labels of a corrected or reviewed result.
+    """Read the labels of a corrected or reviewed result.
 
     Args:
         folder: the result.
         segmentation: which segmentation in it.
         scan: the scan that was read.
-        reader: whose correction it is.
+        reader: name of the reader who corrected it.
 
     Raises:
-        UserError: a file is damaged or does not lie on the scan, or nobody corrected or reviewed the result.
+        UserError: a file is damaged or does not fit the scan, or the result was neither corrected nor reviewed.
     """
     drawn, _ = read_label_image(segmentation, scan)
     before = _model_views(folder, scan)
@@ -83,7 +83,7 @@ def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: s
 
 
 def marks_of_views(view_masks: Mapping[ViewName, NDArray[np.uint16]], scan: WholeBodyScan) -> tuple[Mark, ...]:
-    """The lesions of a reading (`Reading.view_masks`: IDs on each view's own grid) as marks of its views."""
+    """Convert a reading's lesions (`Reading.view_masks`: IDs on each view's own grid) to marks of its views."""
     marks = []
     for name, ids in view_masks.items():
         placed = on_frame_of(ids, view_grid(scan.views[name], name), scan)
@@ -93,7 +93,7 @@ def marks_of_views(view_masks: Mapping[ViewName, NDArray[np.uint16]], scan: Whol
 
 
 def _model_views(folder: Path, scan: WholeBodyScan) -> dict[ViewName, NDArray[np.bool_]]:
-    """{view: (rows, columns) what the result marks in it}, anterior frame."""
+    """Return {view: (rows, columns) predicted mask}, anterior frame."""
     found = {}
     for name in VIEW_NAMES:
         if name in scan.views:
@@ -103,7 +103,7 @@ def _model_views(folder: Path, scan: WholeBodyScan) -> dict[ViewName, NDArray[np
 
 
 def _in_views(mark: Mark, before: dict[ViewName, NDArray[np.bool_]], union: NDArray[np.bool_]) -> list[Mark]:
-    """A mark of the corrected union as marks of the views, piece by piece."""
+    """Split a mark of the corrected union into marks of the views, by connected component."""
     from scipy import ndimage
 
     pieces, count = ndimage.label(mark.mask, structure=EIGHT_CONNECTED)

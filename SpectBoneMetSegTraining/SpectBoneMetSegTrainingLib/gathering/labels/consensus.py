@@ -1,8 +1,8 @@
-"""What several readers of one scan agree on (Lin et al. 2022, Sec. 2.2; see `agreement` for Eq. 2).
+"""Consensus of several readers of one scan (Lin et al. 2022, Sec. 2.2; see `reader_agreement` for Eq. 2).
 
-Per image, a view or the union of both where somebody marked the union: when every pair of readers differs by at most
-5 % one of them is taken at random, else the pixel majority decides and the image is listed to be annotated again.
-Lesions without a pixel of the majority are "ignore", as in the simulated data.
+An image is a view, or the union of both views if a reader outlined the union. If every pair of readers differs by at
+most 5 %, one reader's outlines are chosen at random; else the consensus is the majority vote per pixel, and the image
+is listed for re-annotation. Lesions without a pixel of the majority are "ignore", as in the simulated data.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .marks import Labels, Mark, covered_views, image_of, is_union
 
 __all__ = ["Consensus", "ReaderPair", "settle"]
 
-#: What a lesion is called that no single reader drew.
+#: Name of a consensus lesion, which no single reader outlined.
 AGREED_NAME = "agreed"
 
 
@@ -32,12 +32,12 @@ class ReaderPair:
 
     Attributes:
         image: "anterior", "posterior" or "union".
-        first: the readers.
-        second: the readers.
+        first: name of the first reader.
+        second: name of the second reader.
         difference: Eq. 2, 0..1.
-        dice: of the same masks.
-        first_pixels: how much the first reader marked.
-        second_pixels: how much the second one marked.
+        dice: Dice coefficient of the same masks, 0..1.
+        first_pixels: area of the first reader's mask in pixels.
+        second_pixels: area of the second reader's mask in pixels.
     """
 
     image: str
@@ -51,10 +51,10 @@ class ReaderPair:
 
 @dataclass(frozen=True)
 class Consensus:
-    """The agreed labels of one scan.
+    """The consensus labels of one scan.
 
     Attributes:
-        labels: what training learns.
+        labels: labels for training.
         decided_by: "one reader", "agreement" or "majority" (in any image).
         comparisons: every pair on every image.
         again: the images to be annotated again.
@@ -67,12 +67,12 @@ class Consensus:
 
     @property
     def largest_difference(self) -> float | None:
-        """Of any pair on any image; None without pairs."""
+        """Largest area difference of any pair on any image, 0..1; None without pairs."""
         return max((item.difference for item in self.comparisons), default=None)
 
 
 def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Generator) -> Consensus:
-    """The truth of a scan from the labels of at least one reader; `rng` picks among readers who agree."""
+    """Compute the consensus of at least one reader of a scan; `rng` chooses among agreeing readers."""
     if len(readers) == 1:
         return Consensus(readers[0], "one reader")
     images: list[ViewName | None] = [None] if any(is_union(labels) for labels in readers) else list(scan.views)
@@ -88,14 +88,14 @@ def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Genera
         covers.add(image)
         pairs = _compare([labels for labels in readers if labels in group], image, scan)
         compared += pairs
-        # A hair of tolerance, so that 19 of 20 pixels differ by no more than 5 %.
+        # Numerical tolerance, so that 19 of 20 pixels differ by no more than 5 %.
         if max((pair.difference for pair in pairs), default=0.0) <= LARGEST_DIFFERENCE + 1e-9:
             marks += [mark for mark in group[0].marks if image is None or mark.view == image]
         else:
             again.append(image or "union")
             marks += _majority(group, image, scan)
     if again:
-        # Lesions of different origin are put together by their place.
+        # Lesions of different origin are merged by position.
         marks = [replace(mark, name=AGREED_NAME) for mark in marks]
     sources = tuple(source for labels in readers for source in labels.sources)
     notes = tuple(note for labels in readers for note in labels.notes)
@@ -125,7 +125,7 @@ def _compare(group: Sequence[Labels], image: ViewName | None, scan: WholeBodySca
 
 
 def _majority(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[Mark]:
-    """The pixel majority as lesions, and as "ignore" what some marked and it does not touch."""
+    """Return the majority vote as lesions, and areas that it does not touch as "ignore"."""
     from scipy import ndimage
 
     shape = scan.frame.shape

@@ -1,4 +1,4 @@
-"""Labels that were drawn on the stored frames of a DICOM file: some tools name the frames, or have a slice for each."""
+"""Labels drawn on the stored frames of a DICOM file, by frame reference or as one slice per frame."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .slices import Picture, read_slices
 
 __all__ = ["on_frames", "on_stored_frame"]
 
-#: Columns and rows of an image that states no directions, in RAS.
+#: Column and row directions (RAS) of an image without a stated orientation.
 NO_DIRECTIONS = np.diag([-1.0, -1.0, 1.0])[:, :2]
 
 
 def on_stored_frame(pixels: NDArray[Any], stored: StoredFrame, scan: WholeBodyScan, name: str) -> NDArray[Any]:
-    """(rows, columns) drawn on a stored frame that shows a view, as the anterior whole-body frame shows them.
+    """Return (rows, columns) pixels of a stored frame on the anterior whole-body frame.
 
     Raises:
-        UserError: another number of pixels.
+        UserError: the numbers of pixels differ.
     """
     assert stored.view is not None, "a frame of none of the scan's views"
     own = scan.views[stored.view]
@@ -43,7 +43,7 @@ def on_stored_frame(pixels: NDArray[Any], stored: StoredFrame, scan: WholeBodySc
 def on_frames(
     pictures: list[list[Picture]], matrix: NDArray[np.float64], scan: WholeBodyScan, name: str
 ) -> list[list[tuple[Picture, ViewName | None]]]:
-    """The slices of a label drawn on a file of several frames: slice = frame.
+    """Return the slices of a label drawn on a file of several frames, one slice per frame.
 
     Args:
         pictures: per slice its layers, each (rows, columns).
@@ -54,7 +54,7 @@ def on_frames(
         Per slice of a view, its layers on the anterior whole-body frame, each with that view.
 
     Raises:
-        UserError: the scan has another number of frames, or the label's pixels may be turned or are of another size.
+        UserError: the numbers of frames or the pixel sizes differ, or the label may be flipped or rotated.
     """
     files = scan.source.files
     frames = stored_frames(Path(files[0]), scan) if len(files) == 1 and scan.source.sop_instance_uids else []
@@ -74,9 +74,9 @@ def on_frames(
 
 
 def _check_stored_way(matrix: NDArray[np.float64], file: Path, scan: WholeBodyScan, name: str) -> None:
-    """Refuse a label whose rows and columns may not run as the file stores them.
+    """Reject a label whose row and column directions may differ from the file's.
 
-    Tools that show the frames as slices either keep the directions that ITK reads from the file, or state none.
+    Tools that show frames as slices either keep the directions that ITK reads from the file, or state none.
     """
     steps = np.linalg.norm(matrix[:3, :2], axis=0)
     own = next(iter(scan.views.values())).spacing[::-1]

@@ -1,8 +1,8 @@
-"""Does a label lie on the scan, and on which view? It fits to a tenth of a pixel or is refused.
+"""Match a label's geometry to a view of the scan, to a tenth of a pixel; a label that fits none is rejected.
 
-Both views have honest directions (`SpectBoneMetSegLib.scan.planar`), so the direction of a label's columns says whether
-it was drawn from the front or from behind. A label from a tool without patient space fits where it has the very grid of
-the picture file the scan came from.
+Both views have true directions (`SpectBoneMetSegLib.scan.planar`), so the direction of a label's columns shows whether
+it was drawn on the anterior or the posterior view. A label from a tool without patient coordinates fits if its grid is
+exactly that of the scan's image file.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
     "view_grid",
 ]
 
-#: How far a pixel centre of a label may lie from the scan's, in pixels; how far its directions may differ (cosines).
+#: Tolerance of a label's pixel centres (pixels) and of its directions (cosines).
 PIXEL_TOLERANCE = 0.1
 DIRECTION_TOLERANCE = 0.001
-#: How far a label may lie before or behind the plane of the views (mm): a planar scan has no depth.
+#: Tolerance of a label's distance from the plane of the views (mm): a planar scan has no depth.
 DEPTH_TOLERANCE_MM = 1.0
 
 
@@ -43,9 +43,9 @@ class Grid:
         name: for messages.
         shape: (rows, columns).
         matrix: 4x4 (column, row, slice) to RAS mm.
-        view: the view whose lesions it marks; None for the union of both.
-        own: the view on whose grid the pixels lie.
-        across: -1 where the reader mirrored the columns, else 1.
+        view: the view that it labels; None for the union of both.
+        own: the view on whose grid the pixels are.
+        across: -1 if the columns are mirrored on reading, else 1.
     """
 
     name: str
@@ -57,21 +57,21 @@ class Grid:
 
 
 def view_grid(view: PlanarView, marks: ViewName | None, name: str = "") -> Grid:
-    """The grid of a view; `marks` as `Grid.view`."""
+    """Return the grid of a view; `marks` as `Grid.view`."""
     return Grid(name or f"the {view.name} view", view.shape, view.ijk_to_ras, marks, view)
 
 
-def drawn_view(name: str, scan: WholeBodyScan, said: ViewName | None) -> ViewName:
-    """The view of a label that was drawn on a picture of one view.
+def drawn_view(name: str, scan: WholeBodyScan, named_view: ViewName | None) -> ViewName:
+    """Return the view of a label that was drawn on an image of one view.
 
     Args:
         name: of its file.
-        said: the view that its name speaks of.
+        named_view: the view in its name, None for none.
 
     Raises:
-        UserError: none is named on a scan with two, or one that the scan does not have.
+        UserError: the name contains no view though the scan has two, or a view that the scan does not have.
     """
-    view = said or (next(iter(scan.views)) if len(scan.views) == 1 else None)
+    view = named_view or (next(iter(scan.views)) if len(scan.views) == 1 else None)
     if view is None:
         raise UserError(f"{name} does not say on which view it was drawn; let its name end in _anterior or _posterior.")
     if view not in scan.views:
@@ -79,16 +79,16 @@ def drawn_view(name: str, scan: WholeBodyScan, said: ViewName | None) -> ViewNam
     return view
 
 
-def grids_of(scan: WholeBodyScan, said: ViewName | None = None) -> list[Grid]:
-    """Every grid on which a label of a scan may lie.
+def grids_of(scan: WholeBodyScan, named_view: ViewName | None = None) -> list[Grid]:
+    """Return every grid on which a label of a scan may have been drawn.
 
     Args:
-        said: the view that the label's name speaks of; a label in the anterior frame named "anterior" marks that view
+        named_view: the view in the label's name; a label in the anterior frame named "anterior" marks that view
             alone.
     """
     views = scan.views
     both = len(views) == 2
-    frame_marks = (said if said == "anterior" else None) if both else next(iter(views))
+    frame_marks = (named_view if named_view == "anterior" else None) if both else next(iter(views))
     found = [view_grid(scan.frame, frame_marks, "the anterior frame")]
     if scan.posterior is not None:
         found.append(view_grid(scan.posterior, "posterior"))
@@ -105,31 +105,31 @@ def place(
     scan: WholeBodyScan,
     name: str,
     *,
-    said: ViewName | None = None,
+    named_view: ViewName | None = None,
     cropped: bool = False,
 ) -> tuple[NDArray[Any], ViewName | None]:
-    """A label on the anterior frame, and the view it marks (None for the union of both).
+    """Resample a label to the anterior frame; return it with the view that it labels (None for the union of both).
 
     Args:
         pixels: (rows, columns) of the label.
         matrix: its 4x4 IJK to RAS mm.
         name: file or node, for messages.
-        said: the view that its name speaks of.
-        cropped: it may cover a part of the field, its pixels on the scan's (segmentations are stored that way).
+        named_view: the view in its name, None for none.
+        cropped: whether it may cover part of the field, on the scan's pixel grid (as segmentations are stored).
 
     Raises:
-        UserError: it lies on none of the scan's grids, or on another view than its name says.
+        UserError: it fits none of the scan's grids, or another view than the one in its name.
     """
     misfits: list[list[str]] = []
-    for grid in grids_of(scan, said):
+    for grid in grids_of(scan, named_view):
         reasons, offset = _compare(pixels.shape, matrix, grid, cropped)
         if reasons:
             misfits.append(reasons)
             continue
-        if said is not None and grid.view != said:
+        if named_view is not None and grid.view != named_view:
             raise UserError(
-                f"{name} is named {said} but lies on {grid.name}; rename it, or export it again with the {said} "
-                "view's volume as reference geometry."
+                f"{name} is named {named_view} but lies on {grid.name}; rename it, or export it again with the "
+                f"{named_view} view's volume as reference geometry."
             )
         whole = np.ascontiguousarray(_full(pixels, offset, grid.shape)[:, :: grid.across])
         return on_frame_of(whole, grid, scan), grid.view
@@ -143,7 +143,7 @@ def place(
 def _compare(
     shape: tuple[int, ...], matrix: NDArray[np.float64], grid: Grid, cropped: bool
 ) -> tuple[list[str], tuple[int, int]]:
-    """Why a label does not fit a grid, empty when it does, and the (row, column) of the grid at its first pixel."""
+    """Return why a label does not fit a grid (empty if it fits), and the grid's (row, column) at its first pixel."""
     reasons: list[str] = []
     if not np.isfinite(matrix).all():
         return ["its place in the patient is not a number"], (0, 0)
@@ -161,19 +161,19 @@ def _compare(
     if reasons:
         return reasons, (0, 0)
     corners = np.array([[i, j, 0.0, 1.0] for i in (0, shape[1] - 1) for j in (0, shape[0] - 1)])
-    # Slices have no thickness that both sides would agree on: depth is compared in mm, not in slices.
+    # Slice thickness is arbitrary for planar scans: depth is compared in mm, not in slices.
     away = corners @ matrix.T @ np.linalg.inv(_flat(grid.matrix)).T - corners
     offset = np.rint(away[:, :2]).astype(int)
     apart = away[:, :2] - (offset[:1] if cropped else 0)
     if np.abs(apart).max() > PIXEL_TOLERANCE or np.abs(away[:, 2]).max() > DEPTH_TOLERANCE_MM:
         shift = (matrix - grid.matrix)[:3, 3]
-        said = ", ".join(f"{value:.4g}" for value in shift)
-        return [f"its first pixel lies (R, A, S) = ({said}) mm from that of {grid.name}"], (0, 0)
+        offsets = ", ".join(f"{value:.4g}" for value in shift)
+        return [f"its first pixel lies (R, A, S) = ({offsets}) mm from that of {grid.name}"], (0, 0)
     return [], (int(offset[0, 1]), int(offset[0, 0])) if cropped else (0, 0)
 
 
 def _flat(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The matrix with slices of 1 mm across the picture, whatever it states for the only slice."""
+    """Return the matrix with a slice thickness of 1 mm normal to the image, whatever it states."""
     result = matrix.copy()
     across = np.cross(matrix[:3, 0], matrix[:3, 1])
     result[:3, 2] = across / np.linalg.norm(across)
@@ -181,7 +181,7 @@ def _flat(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _full(pixels: NDArray[Any], offset: tuple[int, int], shape: tuple[int, int]) -> NDArray[Any]:
-    """The label on the whole grid; what was painted outside the field marks nothing."""
+    """Return the label on the whole grid; pixels outside the field are dropped."""
     if offset == (0, 0) and pixels.shape == shape:
         return pixels
     whole = np.zeros(shape, pixels.dtype)
@@ -195,7 +195,7 @@ def _full(pixels: NDArray[Any], offset: tuple[int, int], shape: tuple[int, int])
 
 
 def on_frame_of(pixels: NDArray[Any], grid: Grid, scan: WholeBodyScan) -> NDArray[Any]:
-    """(rows, columns) pixels of a grid as the anterior whole-body frame shows them."""
+    """Resample (rows, columns) pixels of a grid to the anterior whole-body frame."""
     own, frame = grid.own, scan.frame
     if same_grid(own, frame):
         return pixels
@@ -205,7 +205,7 @@ def on_frame_of(pixels: NDArray[Any], grid: Grid, scan: WholeBodyScan) -> NDArra
 
 
 def _picture_grid(file: Path, scan: WholeBodyScan) -> Grid | None:
-    """The grid that a one-slice picture file states itself; its view is the one with the very same counts."""
+    """Return the grid stated in a one-slice image file; its view is the one with identical counts."""
     from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
 
     from .slices import read_slices

@@ -1,13 +1,14 @@
-"""What readers marked on a scan, and the lesions per view that training learns from it.
+"""Readers' labels of a scan, and the per-view lesions for training.
 
-A label says where a lesion is in one of two ways. Drawn on one view (its own grid, a mask per view of a result folder)
-it is the truth of that view. Drawn in the anterior whole-body frame of a scan with two views it is the union of both:
-it says that some view shows the lesion, not which. Then the counts decide (ours): the lesion is a label in the view
-where it stands out most and in the other one where it stands out too (CONTRAST); else it is "ignore" there, so that
-no view is taught a lesion that it does not show. The union of the views stays what was drawn. Outlines of a union may
-be larger than the lesion is in either view; who wants per-view outlines to the pixel draws per view.
+There are two kinds of labels. A label drawn on one view (on its own grid, or a mask per view of a result folder) is
+the reference outline of that view. A label drawn in the anterior whole-body frame of a scan with two views is the
+union of both: it does not state which view shows the lesion. Then contrast decides (our rule): the lesion is a label
+in the view with the highest contrast, and in the other view if its contrast is at least CONTRAST; else it is "ignore"
+there, so that no view is trained on a lesion that it does not show. The union of the views stays as drawn. Outlines
+of a union may be larger than the lesion in either view; for per-view outlines accurate to the pixel, draw on each
+view.
 
-A view that no label speaks about is "ignore" all over: nobody looked there.
+A view without a label is "ignore" entirely, because no reader assessed it.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from ...dataset.cases import Instance
 
 Mask = NDArray[np.bool_]
 
-#: A segment or LabelMe label of this name marks what is to count neither way.
+#: Name of segments and LabelMe labels that are excluded from training and evaluation.
 IGNORE_NAME = "ignore"
-#: Mean inside / mean of the surroundings at which a view shows a lesion that was marked on the union of both. On 489
-#: simulated lesions whose views are known, the view where it stands out most was right in 99 %; with 1.3 for the other
-#: one, 97 % of the views' labels were right and 89 % of the true ones kept (with 1.2, 93 % and 94 %). A wrong label
-#: teaches an error, a lost one is "ignore".
+#: Contrast (mean inside / mean of the surroundings) from which a view shows a lesion drawn on the union of both. On 489
+#: simulated lesions whose views are known, the view with the highest contrast was right in 99 %; with 1.3 for the other
+#: one, 97 % of the per-view labels were right and 89 % of the true ones kept (with 1.2, 93 % and 94 %). A wrong label
+#: is training noise, a lost one is only "ignore".
 CONTRAST = 1.3
 
 
@@ -42,10 +43,10 @@ class Mark:
     """One marked area.
 
     Attributes:
-        name: of the segment, the label or the value in a labelmap.
+        name: name of the segment or label, or the value in a labelmap.
         mask: (rows, columns) bool on the anterior whole-body frame.
         view: the view it was drawn on; None for the union of both.
-        ignore: to count neither way.
+        ignore: whether it is excluded from training and evaluation.
     """
 
     name: str
@@ -56,14 +57,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Labels:
-    """What one reader marked on one scan.
+    """Labels of one reader on one scan.
 
     Attributes:
         reader: name, for the report; never in a data set.
         marks: all areas; empty for a scan without lesions.
-        covers: the views that were looked at, None standing for the union of both.
+        covers: the views that were assessed; None is the union of both.
         sources: files or nodes they came from.
-        notes: sentences for the report.
+        notes: remarks for the report.
     """
 
     reader: str
@@ -75,7 +76,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label on disk, and the view that its name speaks of (None: its geometry alone tells)."""
+    """A label file, and the view in its name (None: the view is found from the geometry)."""
 
     path: Path
     view: ViewName | None = None
@@ -88,7 +89,7 @@ class LabelledScan:
     Attributes:
         scan: as read.
         labels: one entry a reader.
-        patient: ID of the patient as the file tells it, "" where it does not; becomes a pseudonym in a data set.
+        patient: patient's ID in the file, "" if there is none; becomes a pseudonym in a data set.
         place: file, folder or node, for the report.
     """
 
@@ -99,23 +100,23 @@ class LabelledScan:
 
 
 def covered_views(labels: Labels, scan: WholeBodyScan) -> tuple[ViewName, ...]:
-    """The views of a scan that the labels speak about."""
+    """Return the views of a scan that the labels cover."""
     return tuple(name for name in scan.views if None in labels.covers or name in labels.covers)
 
 
 def is_union(labels: Labels) -> bool:
-    """Whether some mark does not say which view shows it."""
+    """Whether a mark is the union of both views."""
     return None in labels.covers
 
 
 def image_of(labels: Labels, view: ViewName | None, shape: tuple[int, int]) -> Mask:
-    """(rows, columns) all that was marked as lesion in a view, or for None anywhere, as Eq. 2 compares it."""
+    """Return the (rows, columns) mask of all lesions in a view, or for None in any view, as Eq. 2 compares it."""
     found = [mark.mask for mark in labels.marks if not mark.ignore and (view is None or mark.view == view)]
     return np.any([np.zeros(shape, bool), *found], axis=0)
 
 
 def instances_of(labels: Labels, scan: WholeBodyScan) -> list[Instance]:
-    """The lesions of a scan, numbered from head to foot.
+    """Return the lesions of a scan, numbered from head to foot.
 
     A lesion is one connected piece of a mark; marks of one name that overlap across views are one lesion in both.
     """
@@ -128,7 +129,7 @@ def instances_of(labels: Labels, scan: WholeBodyScan) -> list[Instance]:
 
 
 def unseen(covered: Sequence[ViewName], scan: WholeBodyScan, number: int) -> list[Instance]:
-    """An "ignore" that covers every view nobody looked at; nothing when all were."""
+    """Return an "ignore" that covers every view that was not assessed; empty if all were."""
     missing = [name for name in scan.views if name not in covered]
     if not missing:
         return []
@@ -147,7 +148,7 @@ def _by_name(marks: Iterable[Mark]) -> list[list[Mark]]:
 
 
 def _pieces(marks: list[Mark], scan: WholeBodyScan) -> list[Piece]:
-    """The connected pieces of marks of one name, each with its part in every view."""
+    """Return the connected components of marks of one name, each with its mask in every view."""
     from scipy import ndimage
 
     together = np.any([mark.mask for mark in marks], axis=0)
@@ -170,7 +171,7 @@ def _pieces(marks: list[Mark], scan: WholeBodyScan) -> list[Piece]:
 
 
 def shown_in(mask: Mask, scan: WholeBodyScan) -> dict[ViewName, bool]:
-    """{view: whether it shows a lesion that was marked on the union of both}; at least one does.
+    """Return {view: whether it shows a lesion drawn on the union of both}; at least one does.
 
     Args:
         mask: (rows, columns) the lesion, anterior frame.
@@ -188,6 +189,6 @@ def _contrast(mask: Mask, counts: NDArray[np.float32], scan: WholeBodyScan) -> f
 
 
 def _height(masks: dict[ViewName, Mask]) -> tuple[float, float]:
-    """Row, then column of a lesion's middle."""
+    """Return the (row, column) centroid of a lesion."""
     rows, columns = np.nonzero(np.any(list(masks.values()), axis=0))
     return float(rows.mean()), float(columns.mean())

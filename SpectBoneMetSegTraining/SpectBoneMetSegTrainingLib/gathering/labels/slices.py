@@ -1,4 +1,4 @@
-"""Slices of an image file that may hold a label."""
+"""Read the slices of an image file that may contain a label."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Picture = NDArray[Any]
 
 
 def read_slices(path: Path) -> tuple[Picture, NDArray[np.float64], dict[str, str]]:
-    """(slices, rows, columns[, layers]) of an image file, 4x4 IJK to RAS mm, and its text fields.
+    """Read (slices, rows, columns[, layers]) of an image file, its 4x4 IJK to RAS matrix (mm), and its text fields.
 
     A coronal slice in patient axes (256 x 1 x 1024) is one slice, its rows from head to foot.
 
     Raises:
-        UserError: missing or damaged.
+        UserError: the file is missing or damaged.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -39,7 +39,7 @@ def read_slices(path: Path) -> tuple[Picture, NDArray[np.float64], dict[str, str
 
 
 def _coronal(pixels: Picture, lps: NDArray[np.float64]) -> tuple[Picture, NDArray[np.float64]]:
-    """A picture whose second or first axis is flat as one slice, with its matrix."""
+    """Return an image with a flat first or second axis as one slice, with its matrix."""
     flat = 1 if pixels.shape[1] == 1 else 0
     column, row = (axis for axis in range(3) if axis != flat)
     turned = np.moveaxis(pixels, 2 - flat, 0)

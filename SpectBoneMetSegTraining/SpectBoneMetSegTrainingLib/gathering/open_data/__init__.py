@@ -1,5 +1,5 @@
-"""Public sets of planar bone scans, downloaded by whoever uses them, as data sets: one description each.
+"""Import public data sets of planar bone scans that the user has downloaded.
 
-`catalogue` says what a set is and how its files lie, `listing` finds and checks them, `views` and `truth` read them,
-`import_set` writes the data set. Nothing here fetches anything.
+`catalogue` describes the sets and their file layout, `listing` finds and checks the files, `views` and `truth` read
+scans and reference labels, `import_set` writes the data set. Nothing is downloaded.
 """

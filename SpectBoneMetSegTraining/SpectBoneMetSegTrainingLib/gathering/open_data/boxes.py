@@ -1,4 +1,4 @@
-"""Outlines from boxes around hot spots: a threshold inside each, by the rule that the published masks were made with.
+"""Segment hot spots inside bounding boxes by a threshold, with the rule of the published masks.
 
 Otsu's threshold inside the box, closed twice and opened once with a 7 x 7 ellipse. Where that leaves nothing, covers
 more than 85 % of the box or reaches along more than 65 % of its border: the largest part of what is at least the 75th
@@ -28,7 +28,7 @@ BLUR, PERCENTILE = 1.5, 75.0
 
 @dataclass(frozen=True)
 class NamedBox:
-    """A box in pixels of its picture, half open, and what stands on it."""
+    """A bounding box in pixels of its image, half open, and its class name."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
@@ -36,7 +36,7 @@ class NamedBox:
 
 
 def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[NamedBox], list[str]]:
-    """The boxes of a Pascal-VOC file cut to a picture of (rows, columns), and sentences about those that were not used.
+    """Read the boxes of a Pascal VOC file, clipped to an image of (rows, columns), and notes about unused boxes.
 
     Raises:
         UserError: the file is damaged.
@@ -70,7 +70,7 @@ def _number(node: ElementTree.Element, name: str) -> int:
 
 
 def masks_of_boxes(grey: NDArray[np.float32], boxes: Sequence[NamedBox]) -> list[Mask]:
-    """(rows, columns) masks, one a box; a pixel in several boxes goes to the one with the nearest centre."""
+    """Return (rows, columns) masks, one per box; a pixel in several boxes belongs to the nearest centre."""
     owner = np.full(grey.shape, -1)
     distance = np.full(grey.shape, np.inf)
     for number, box in enumerate(boxes):
@@ -89,7 +89,7 @@ def masks_of_boxes(grey: NDArray[np.float32], boxes: Sequence[NamedBox]) -> list
 
 
 def mask_in_box(grey: NDArray[np.float32]) -> Mask:
-    """(rows, columns) what of a box is hot; never empty."""
+    """Return the (rows, columns) mask of the hot spot in a box; never empty."""
     from scipy import ndimage
 
     values = grey.astype(np.float64)
@@ -115,7 +115,7 @@ def mask_in_box(grey: NDArray[np.float32]) -> Mask:
 
 
 def _padded(operation, mask: Mask, structure: Mask | None = None) -> Mask:  # type: ignore[no-untyped-def]
-    """A morphological operation that takes what lies outside of the box for what lies at its rim."""
+    """Apply a morphological operation with edge padding."""
     footprint = _ellipse(7) if structure is None else structure
     return np.asarray(operation(np.pad(mask, 7, mode="edge"), footprint))[7:-7, 7:-7]
 
@@ -127,7 +127,7 @@ def _ellipse(size: int) -> Mask:
 
 
 def _otsu(values: NDArray[np.float64]) -> float:
-    """The threshold that parts values into two classes of the least variance (Otsu 1979)."""
+    """Return the threshold that minimises the variance within two classes (Otsu 1979)."""
     low, high = float(values.min()), float(values.max())
     if high <= low:
         return high

@@ -1,7 +1,7 @@
-"""The public sets that `import` knows, as declarations; docs/open-data.md is their page for people.
+"""The public data sets that `import` supports, as declarations; docs/open-data.md describes them.
 
-Layouts and counts were read in the sets' own documentation and in published code that reads them. Nobody here holds a
-copy: they are tested on made-up folders of the same form.
+Layouts and counts are from the sets' own documentation and from published code that reads them. The importers are
+tested on synthetic folders of the same layout, not on copies of the sets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HUANG = (
     "Huang Z, Pu X, Tang G, Ping M, Jiang G, Wang M, Wei X, Ren Y. BS-80K: The first large open-access dataset of bone "
     "scan images. Comput Biol Med 2022;151:106221."
 )
-#: Identical in 24 of 26 regions: one patient under two numbers.
+#: Patients with two numbers: their images are identical in 24 of 26 regions.
 _TWINS = (("828", "2244"), ("312", "570"), ("831", "3216"), ("832", "3245"))
 _NO_SKELETON = "no usable skeleton (blobs or points, as of another tracer)"
 _LEFT_OUT = {"1654": _NO_SKELETON, "779": _NO_SKELETON, "722": _NO_SKELETON}
@@ -48,7 +48,7 @@ _BOX_TRUTH = (
     "that nobody drew. Boxes called normal are no lesions."
 )
 
-#: What sets of masks for the scans of BS-80K share.
+#: Fields shared by sets of masks for the scans of BS-80K.
 _OF_BS80K: dict[str, Any] = {
     **{"base": "bs80k", "people": "bs80k", "size": (1024, 256), "twins": _TWINS, "left_out": _LEFT_OUT}
 }
@@ -233,10 +233,10 @@ SETS: dict[str, PublicSet] = {each.name: each for each in _ALL}
 
 
 def find_set(name: str) -> PublicSet:
-    """The set of that name.
+    """Return the set of that name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such set.
     """
     if name not in SETS:
         raise UserError(f"There is no public set {name!r}; choose one of {', '.join(SETS)}.", "list")

@@ -1,4 +1,4 @@
-"""Anatomy as COCO annotations, a category a region and view: "pelvisANT", "left ribs POST"."""
+"""Read anatomy from COCO annotations with one category per region and view: "pelvisANT", "left ribs POST"."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...dataset.files import read_json
 
 __all__ = ["CocoBones", "read_coco", "region_of"]
 
-#: What a category's name holds, in the order in which it is looked for.
+#: Substrings of category names and their regions, in search order.
 WORDS = {
     "cerv": "cervical spine", "thorac": "thoracic spine", "lumb": "lumbar spine", "sacr": "sacrum", "pelvi": "pelvis",
     "skull": "skull", "head": "skull", "crani": "skull", "rib": "ribs", "scap": "scapula", "humer": "humerus",
@@ -28,7 +28,7 @@ WORDS = {
 
 
 def region_of(category: str) -> str | None:
-    """Our region of a category's name; None for what is none of them."""
+    """Return the region of a category's name; None for a category of another kind."""
     return next((region for word, region in WORDS.items() if word in category.lower()), None)
 
 
@@ -36,9 +36,9 @@ class CocoBones:
     """Outlines of regions of many views.
 
     Attributes:
-        regions: ours that some category stands for.
-        unknown: categories that are none.
-        images: how many pictures were named.
+        regions: regions that have a category.
+        unknown: categories without a region.
+        images: number of images.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,11 @@ class CocoBones:
         self._found: dict[tuple[str, ViewName], list[tuple[str, Any]]] = {}
 
     def add(self, values: Mapping[str, Any]) -> None:
-        """Take up one file's annotations; KeyError or TypeError for what is no COCO."""
+        """Add one file's annotations.
+
+        Raises:
+            KeyError, TypeError: they are not in COCO format.
+        """
         places = {}
         for image in values["images"]:
             found = re.search(r"(\d+)(ANT|POST)\.", str(image["file_name"]), re.IGNORECASE)
@@ -67,7 +71,7 @@ class CocoBones:
                 self._found.setdefault(place, []).append((region, each["segmentation"]))
 
     def mask(self, patient: str, view: ViewName, shape: tuple[int, int], numbers: Mapping[str, int]) -> Any:
-        """(rows, columns) int64 of the numbers of regions as stored; None where nobody outlined that view."""
+        """Return the (rows, columns) int64 region numbers as stored; None if that view was not outlined."""
         if (patient, view) not in self._found:
             return None
         result = np.zeros(shape, np.int64)
@@ -77,10 +81,10 @@ class CocoBones:
 
 
 def read_coco(folder: Path) -> CocoBones:
-    """The annotations in labels_train.json and labels_val.json, at any depth.
+    """Read the annotations in labels_train.json and labels_val.json, at any depth.
 
     Raises:
-        UserError: there is none, or one is damaged.
+        UserError: there is no such file, or one is damaged.
     """
     paths = sorted(path for path in folder.rglob("labels_*.json") if not path.name.startswith("."))
     if not paths:
@@ -95,10 +99,10 @@ def read_coco(folder: Path) -> CocoBones:
 
 
 def _drawn(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(rows, columns) of polygons, or of run lengths down the columns.
+    """Rasterise polygons, or run lengths down the columns, as a (rows, columns) mask.
 
     Raises:
-        UserError: run lengths of a picture of another size.
+        UserError: the run lengths are those of an image of another size.
     """
     if isinstance(segmentation, dict):
         counts = segmentation["counts"]
@@ -117,7 +121,7 @@ def _drawn(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _run_lengths(text: str) -> Iterator[int]:
-    """COCO's packed run lengths: five bits a letter, the least first; from the third on, differences to two before."""
+    """Decode COCO's compressed run lengths: 5 bits a character, least first; from the 4th on, delta to two before."""
     runs: list[int] = []
     place = 0
     while place < len(text):

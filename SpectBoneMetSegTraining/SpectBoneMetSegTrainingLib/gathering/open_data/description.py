@@ -1,4 +1,4 @@
-"""What there is to know of a public set, in one declaration: terms, layout, faults, what its labels are."""
+"""Declaration of a public data set: terms, file layout, known faults and the meaning of its labels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ VIEW_WORDS: dict[str, ViewName] = {
     **dict.fromkeys(("a", "ant", "anterior"), "anterior"),
     **dict.fromkeys(("p", "post", "posterior"), "posterior"),
 }
-#: What a value of a lesion mask may stand for; "benign" is no lesion, "ignore" counts neither way.
+#: Meanings of a lesion mask's values; "benign" is not a lesion, "ignore" is excluded from training and evaluation.
 LESION_WORDS = ("lesion", "benign", "ignore")
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a set that play one part.
+    """The files of a set with one role.
 
     Attributes:
         role: what they are: "scan"; "lesions" or "bones", masks; "boxes", Pascal-VOC XML.
@@ -42,7 +42,7 @@ class Files:
     view: ViewName | None = None
 
     def match(self, path: str) -> tuple[str, ViewName, str] | None:
-        """(patient, view, group) of a path with "/" between folders; None for other files."""
+        """Return (patient, view, group) of a path with "/" between folders; None for other files."""
         found = re.fullmatch(f"(?:.*/)?{self.pattern}", path, re.IGNORECASE)
         if found is None:
             return None
@@ -77,11 +77,11 @@ class PublicSet:
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
             nobody drew; the first word that stands in the name counts.
         grouped: numbers start again in every group.
-        truth: what a label is.
-        expected: {what: how many} as published.
-        twins: patients under several numbers.
-        left_out: {patient: why}.
-        faults: sentences for the data set.
+        truth: how the reference labels were made.
+        expected: {kind: number} as published.
+        twins: numbers that belong to one patient.
+        left_out: {patient: reason}.
+        faults: known faults, for the data set.
     """
 
     name: str
@@ -111,18 +111,18 @@ class PublicSet:
     faults: tuple[str, ...] = ()
 
     def has_lesions(self, group: str) -> bool | None:
-        """Whether patients of a group have lesions; None where its name does not tell."""
+        """Whether patients of a group have lesions; None if not known from its name."""
         words = re.findall(r"[^\W\d_]+", group.lower())
         return next((diseased for word, diseased in self.diseased.items() if word in words), None)
 
     @property
     def source(self) -> dict[str, str]:
-        """Who is to be named and under which licence, for data sets and model cards."""
+        """Attribution and licence, for data sets and model cards."""
         return {"name": self.title, "licence": self.licence, "citation": self.citation, "home": self.home}
 
 
 def read_description(path: Path) -> PublicSet:
-    """A description of one's own, as JSON with the fields of `PublicSet`.
+    """Read a user's description, JSON with the fields of `PublicSet`.
 
     Raises:
         UserError: it is missing, damaged, or not a description.
@@ -153,7 +153,11 @@ def read_description(path: Path) -> PublicSet:
 
 
 def _check(found: PublicSet) -> None:
-    """ValueError for words that nothing here understands."""
+    """Validate a description.
+
+    Raises:
+        ValueError: a field has an unsupported value.
+    """
     for item in found.files:
         if item.role not in get_args(Role) or "patient" not in re.compile(item.pattern).groupindex:
             raise ValueError(f"files of the role {item.role!r} need a pattern with the group 'patient'")
@@ -171,7 +175,7 @@ def _check(found: PublicSet) -> None:
 
 
 def as_json(found: PublicSet) -> dict[str, Any]:
-    """What of a description goes into the data set."""
+    """Return the fields of a description that are written into the data set."""
     return {
         **found.source,
         "truth": found.truth,

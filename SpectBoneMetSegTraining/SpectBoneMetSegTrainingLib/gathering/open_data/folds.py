@@ -1,4 +1,4 @@
-"""Folds of a public set: by patient, twins together, and where a split was published, that one."""
+"""Cross-validation folds of a public set, by patient with duplicates together, or the published split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .description import PublicSet
 
 __all__ = ["SEED", "Sides", "folds_of", "patient_names", "published_bs80k"]
 
-#: Of everything that is drawn, so that everybody's copy has the same folds.
+#: Random seed; fixed, so that every import has the same folds.
 SEED = 42
 Sides = dict[str, str]
 
@@ -28,10 +28,10 @@ def patient_names(found: PublicSet, patients: Collection[str]) -> dict[str, str]
 
 
 def published_bs80k(patients: Collection[str], with_regions: Collection[str]) -> Sides:
-    """{patient: "train", "validation" or "test"} of Zenodo 23190333, which others' figures were measured with.
+    """{patient: "train", "validation" or "test"} of Zenodo 23190333, the split of published results.
 
-    2,340 / 292 / 293 of the 2,925 patients of whom pictures of regions exist, shuffled with seed 42; who is none of
-    them trains.
+    2,340 / 292 / 293 of the 2,925 patients with images of regions, shuffled with seed 42; all other patients are in
+    the training set.
 
     Args:
         with_regions: those 2,925.
@@ -40,15 +40,15 @@ def published_bs80k(patients: Collection[str], with_regions: Collection[str]) ->
     np.random.default_rng(SEED).shuffle(names)
     train, validation = int(0.8 * len(names)), int(0.1 * len(names))
     sides: Sides = dict.fromkeys(patients, "train")
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         own = str(int(name))
         if own in sides:
-            sides[own] = "train" if place < train else "validation" if place < train + validation else "test"
+            sides[own] = "train" if index < train else "validation" if index < train + validation else "test"
     return sides
 
 
 def together(sides: Sides, found: PublicSet) -> Sides:
-    """The sides with all of a patient's numbers on one: the test's where any is there, else the validation's."""
+    """Return the splits with all of a patient's numbers in one: test if any is there, else validation."""
     result = dict(sides)
     for group in found.twins:
         own = [result[patient] for patient in group if patient in result]
@@ -62,12 +62,12 @@ def together(sides: Sides, found: PublicSet) -> Sides:
 def folds_of(
     patients: Mapping[str, str], validation: Collection[str], with_lesions: Collection[str]
 ) -> list[dict[str, list[str]]]:
-    """Folds of cases; where somebody validates by a published split, they are the first fold's.
+    """Return folds of cases; a published validation set becomes the first fold.
 
     Args:
-        patients: {case: patient} of those who train and validate.
-        validation: cases.
-        with_lesions: patients.
+        patients: {case: patient} of training and validation.
+        validation: cases of the published validation set.
+        with_lesions: patients with lesions.
     """
     if not validation:
         return split_by_patient(dict(patients), SEED, with_lesions=with_lesions)

@@ -1,10 +1,10 @@
-"""A public set as a data set: every scan with what is known of it, its licence and citation, its folds fixed.
+"""Import a public set as a data set, with its licence, citation and fixed folds.
 
     DATA/imported.json    which set, how it was read        DATA/import.txt    what was found, what was left out and why
-    DATA/regions/<case>/regions_<view>.nrrd                 where the set says which bone is where
+    DATA/regions/<case>/regions_<view>.nrrd                 if the set labels the bones
 
-Broken off, it goes on. Nothing is fetched, and nothing is guessed in silence: how grey values became counts and where
-the pixel size comes from stands in dataset.json and in every case.
+An interrupted import can be resumed. Nothing is downloaded. The conversion of grey values to counts and the source of
+the pixel size are recorded in dataset.json and in every case.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = ["Imported", "Request", "import_set"]
 
 RECORD, REPORT = "imported.json", "import.txt"
 VERSION = 1
-#: So many scans, spread over the set, tell its pixel size.
+#: Number of scans, spread over the set, from which its pixel size is estimated.
 MEASURED_SCANS = 200
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be imported, and how.
+    """Import request.
 
     Attributes:
         found: the set.
@@ -70,7 +70,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of it: numbers of cases by kind, sentences for people, what was left out and why."""
+    """Result of an import: numbers of cases by kind, notes, and patients left out with the reason."""
 
     data: Path
     cases: dict[str, int]
@@ -80,7 +80,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class _Case:
-    """One patient's scan with its truth; regions as acquired."""
+    """One patient's scan with its reference labels; regions as acquired."""
 
     scan: WholeBodyScan
     instances: list[Instance] | None
@@ -90,7 +90,7 @@ class _Case:
 
 
 def import_set(request: Request, data: Path, progress: Progress | None = None) -> Imported:
-    """Write a public set into a data set, or go on writing it.
+    """Write a public set into a data set, or resume an interrupted import.
 
     Raises:
         UserError: its terms are not accepted, nothing of it lies in the folder, a file is not the published one, or the
@@ -201,7 +201,7 @@ class _Import:
         return edge, source
 
     def _case(self, case: str, patient: str) -> _Case:
-        """One scan.
+        """Read one scan with its labels.
 
         Raises:
             UserError: none of its views can be read, or they do not fit each other or their masks.
@@ -252,7 +252,7 @@ class _Import:
         return (self.pixel, self.pixel)
 
     def _truth(self, patient: str, name: ViewName, view: PlanarView) -> ViewTruth | None:
-        """What is marked on a view; None where the set marks nothing on any."""
+        """Read the reference labels of a view; None if the set has none."""
         found, mask = self.found, self.listing.of("lesions").get((patient, name))
         if found.lesions:
             # A view without marks has no file, in sets where others of its kind do.
@@ -264,9 +264,9 @@ class _Import:
         return None
 
     def _diseased(self, patient: str, views: Mapping[ViewName, SetView]) -> bool | None:
-        """Whether the set calls a patient diseased, in any view; None where it says nothing."""
-        said = [self.found.has_lesions(self.listing.groups.get((patient, name), "")) for name in views]
-        return True if True in said else None if None in said else False
+        """Whether the set labels a patient as diseased, in any view; None if not stated."""
+        stated = [self.found.has_lesions(self.listing.groups.get((patient, name), "")) for name in views]
+        return True if True in stated else None if None in stated else False
 
     def _regions(self, patient: str, name: ViewName, view: PlanarView) -> NDArray[np.uint8] | None:
         found, mask = self.found, self.listing.of("bones").get((patient, name))
@@ -283,7 +283,7 @@ class _Import:
         )
 
     def _named(self) -> set[str]:
-        """The bones that the set names in any view."""
+        """Return the bones that the set labels in any view."""
         if self.bones is not None:
             return self.bones.regions
         return {region for table in self.found.bones.values() for region in table.values()}
@@ -348,7 +348,7 @@ class _Import:
 
 
 def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> list[Instance]:
-    """The lesions of all views in the anterior frame, per view, from head to foot; views nobody marked are ignored."""
+    """Return per-view lesions in the anterior frame, from head to foot; views without labels are "ignore"."""
     from ..labels.marks import unseen
 
     items: list[tuple[int, ViewName, NDArray[np.bool_], bool]] = []
@@ -366,7 +366,7 @@ def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> lis
 
 
 def _region_ids(folder: Path) -> set[str]:
-    """Patients of whom BS-80K holds pictures of regions."""
+    """Return the patients of BS-80K with images of regions."""
     for path in sorted(folder.rglob("*")):
         if path.is_dir() and path.name.lower() in ("chestrant", "headant", "pelvisant"):
             return {str(int(each.stem)) for each in path.glob("*.jpg") if each.stem.isdecimal()}
@@ -374,7 +374,7 @@ def _region_ids(folder: Path) -> set[str]:
 
 
 def text_of(result: Imported, found: PublicSet) -> str:
-    """The report for people."""
+    """Return a human-readable report."""
     cases = ", ".join(f"{number} {kind}" for kind, number in result.cases.items())
     lines = [
         f"{found.title} ({found.home}): {cases}",

@@ -1,4 +1,4 @@
-"""The files of a public set on a disk: found by their description, counted and checked as far as was published."""
+"""Find the files of a public set, and check their numbers and SHA-256 against the published ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Place = tuple[str, ViewName]
 
 @dataclass
 class Listing:
-    """What lies where.
+    """The files of a public set.
 
     Attributes:
         files: {role: {(patient, view): file}}.
         groups: {(patient, view): group}.
-        notes: sentences about what is odd.
+        notes: remarks about irregular files.
     """
 
     files: dict[Role, dict[Place, Path]] = field(default_factory=dict)
@@ -35,20 +35,20 @@ class Listing:
     notes: list[str] = field(default_factory=list)
 
     def of(self, role: Role) -> Mapping[Place, Path]:
-        """The files of one role."""
+        """Return the files of one role."""
         return self.files.get(role, {})
 
     def patients(self) -> list[str]:
-        """Everybody of whom there is a scan, numbers in their order."""
+        """Return all patients with a scan, in numerical order."""
         found = {patient for patient, _ in self.of("scan")}
         return sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
 
 
 def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> Listing:
-    """The files of a set in a folder, at any depth below it.
+    """Find the files of a set in a folder, at any depth below it.
 
     Args:
-        into: what was found of the set's base, which is added to.
+        into: files of the base set, to which the files are added.
 
     Raises:
         UserError: the folder is missing, or holds nothing of the set.
@@ -86,7 +86,7 @@ def _paths(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
-            # What operating systems leave behind is no file of the set.
+            # Hidden files of the operating system are not part of the set.
             if not name.startswith("."):
                 yield Path(place, name)
 
@@ -99,7 +99,7 @@ def _nothing(found: PublicSet, folder: Path) -> str:
 
 
 def missing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> list[str]:
-    """Sentences where other numbers of files, or of what `more` counts, lie there than were published."""
+    """Return notes where the number of files, or a number in `more`, differs from the published one."""
     held: dict[str, int] = {"patients": len(listing.patients()), **more}
     for role, places in listing.files.items():
         held[role] = len(places)
@@ -113,10 +113,10 @@ def missing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) 
 
 
 def check_hashes(folder: Path) -> None:
-    """Compare files with the SHA-256 that a manifest.csv or SHA256SUMS.txt beside them states.
+    """Compare files with the SHA-256 in a manifest.csv or SHA256SUMS.txt in their folder.
 
     Raises:
-        UserError: one differs.
+        UserError: a file differs.
     """
     for name, digest in _stated(folder):
         if sha256_of(folder / name) != digest:

@@ -1,4 +1,4 @@
-"""What a public set says of a view: where lesions lie, what is benign, and which bone is where."""
+"""Read a public set's reference labels of a view: lesions, benign areas and bones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass
 class ViewTruth:
-    """What is marked on a view, each (rows, columns) as acquired.
+    """Reference labels of a view, each mask (rows, columns) as acquired.
 
     Attributes:
-        lesions: one mask each.
-        ignored: what counts neither way.
-        benign: how many areas are called so; they are none.
-        notes: what was not used.
+        lesions: one mask per lesion.
+        ignored: masks excluded from training and evaluation.
+        benign: number of areas labelled benign; they are not lesions.
+        notes: remarks about labels that were not used.
     """
 
     lesions: list[Mask] = field(default_factory=list)
@@ -43,7 +43,7 @@ class ViewTruth:
 
 
 def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewName) -> NDArray[np.int64]:
-    """(rows, columns) values of a mask, as acquired; one of another size of the same shape is enlarged by nearest.
+    """Read the (rows, columns) values of a mask, as acquired; a smaller mask is upsampled by nearest neighbour.
 
     Raises:
         UserError: damaged, of colours, or of another shape.
@@ -61,10 +61,10 @@ def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewNa
 
 
 def lesions_from_mask(values: NDArray[np.int64], meanings: Mapping[int, str], name: str) -> ViewTruth:
-    """The connected areas of every value.
+    """Return the connected components of every value.
 
     Raises:
-        UserError: a value that the set does not explain.
+        UserError: the set does not define a value.
     """
     from scipy import ndimage
 
@@ -72,19 +72,19 @@ def lesions_from_mask(values: NDArray[np.int64], meanings: Mapping[int, str], na
     if unknown:
         raise UserError(f"{name} holds the value {unknown[0]}, which is none of {', '.join(map(str, meanings))}.")
     truth = ViewTruth()
-    for word in ("lesion", "benign", "ignore"):
-        mask = np.isin(values, [value for value, meaning in meanings.items() if meaning == word])
+    for kind in ("lesion", "benign", "ignore"):
+        mask = np.isin(values, [value for value, meaning in meanings.items() if meaning == kind])
         parts, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
         areas = [parts == number for number in range(1, count + 1)]
-        if word == "benign":
+        if kind == "benign":
             truth.benign = count
         else:
-            (truth.lesions if word == "lesion" else truth.ignored).extend(areas)
+            (truth.lesions if kind == "lesion" else truth.ignored).extend(areas)
     return truth
 
 
 def lesions_from_boxes(path: Path | None, grey: NDArray[np.float32], found: PublicSet, view: ViewName) -> ViewTruth:
-    """The boxes of a view as outlines; no file says that there are no boxes.
+    """Segment the boxes of a view; without a file there are no boxes.
 
     Args:
         grey: (rows, columns) as acquired.
@@ -95,28 +95,28 @@ def lesions_from_boxes(path: Path | None, grey: NDArray[np.float32], found: Publ
     boxes, truth.notes = read_boxes(path, (grey.shape[0], grey.shape[1]))
     stored = as_acquired(grey, found, view)
     for box, mask in zip(boxes, masks_of_boxes(np.ascontiguousarray(stored), boxes), strict=True):
-        word = found.boxes.get(box.name)
+        kind = found.boxes.get(box.name)
         own = np.ascontiguousarray(as_acquired(mask, found, view))
-        if word is None:
+        if kind is None:
             truth.notes.append(f"{path.name}: a box is called {box.name!r}, which is not known; it counts neither way.")
-        if word == "benign":
+        if kind == "benign":
             truth.benign += 1
         elif own.any():
-            (truth.lesions if word == "lesion" else truth.ignored).append(own)
+            (truth.lesions if kind == "lesion" else truth.ignored).append(own)
     return truth
 
 
 def number_bones(
     values: NDArray[np.int64], table: Mapping[int, str], view: ViewName, spacing: float, name: str
 ) -> NDArray[np.uint8]:
-    """(rows, columns) region numbers with their sides, as acquired, of a mask whose values have no sides.
+    """Return (rows, columns) region numbers with sides, as acquired, from a mask without sides.
 
     Args:
         view: seen from behind, the patient's right is at the right of the picture.
         spacing: row pitch in mm.
 
     Raises:
-        UserError: the bones do not lie where such bones lie, so that the values are numbered otherwise.
+        UserError: the order of the bones is anatomically wrong, so the mask uses another numbering.
     """
     classes = np.zeros(values.shape, np.uint8)
     for value, region in table.items():
@@ -127,7 +127,7 @@ def number_bones(
     return np.ascontiguousarray(numbers[:, ::-1] if view == "posterior" else numbers)
 
 
-#: From head to foot; the middle of one never lies above that of one before.
+#: From head to foot; the centre of a bone is never above that of the bone before.
 _ORDER = ("skull", "cervical spine", "thoracic spine", "lumbar spine", "pelvis", "femur")
 
 
@@ -147,5 +147,5 @@ def _check_places(classes: NDArray[np.uint8], name: str) -> None:
 
 
 def known_regions(named: Collection[str]) -> list[str]:
-    """The bones that a set names, in our order."""
+    """Return the bones that a set labels, in the order of `BONE_REGIONS`."""
     return [region for region in BONE_REGIONS if region in named]

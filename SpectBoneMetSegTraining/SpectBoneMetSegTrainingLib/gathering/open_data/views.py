@@ -1,4 +1,4 @@
-"""A view of a public set as counts in the orientation that its detector saw, with what was done to it."""
+"""Read a view of a public set as counts, oriented as acquired, with a record of the processing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SetView:
     Attributes:
         counts: (rows, columns) float32 whole numbers, as acquired.
         spacing: (row, column) mm, None where not stated.
-        about: JSON values: gain and where it was read, pixels that ran over or were cut off, what was turned.
+        about: JSON values: gain and its source, overflowed or clipped pixels, inversion.
     """
 
     counts: NDArray[np.float32]
@@ -38,16 +38,16 @@ def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = Tr
     """Read a scan's file.
 
     Args:
-        as_counts: divide grey values by their gain where that can be told; else they stay as stored.
+        as_counts: divide grey values by their gain if it can be estimated; else they stay as stored.
 
     Raises:
-        UserError: not a grey picture of the set's size, or damaged.
+        UserError: it is not a grey image of the set's size, or is damaged.
     """
     file = read_image(path, path.stem)
     if len(file.frames) != 1:
         raise UserError(f"{path} holds {len(file.frames)} pictures, not one view.")
-    told: list[str] = []
-    frame = counts_dark_to_bright(file.frames[0], told)
+    notes: list[str] = []
+    frame = counts_dark_to_bright(file.frames[0], notes)
     grey = np.rint(frame.counts.clip(0, None))
     if found.size is not None and grey.shape != found.size:
         raise UserError(
@@ -56,7 +56,7 @@ def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = Tr
         )
     if not grey.any():
         raise UserError(f"{path} holds no counts.")
-    about: dict[str, Any] = {"turned from inverted grey": True} if told else {}
+    about: dict[str, Any] = {"turned from inverted grey": True} if notes else {}
     if frame.picture:
         filled, lost = fill_overflow(grey)
         about["pixels_cut_off_or_ran_over"] = int(lost.sum())
@@ -72,5 +72,5 @@ def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = Tr
 
 
 def as_acquired(image: NDArray[Any], found: PublicSet, view: ViewName) -> NDArray[Any]:
-    """(rows, columns) as the detector saw it: a posterior view that is stored flipped is turned back."""
+    """Return (rows, columns) as acquired: a posterior view that is stored flipped is flipped back."""
     return image[:, ::-1] if view == "posterior" and found.posterior == "flipped" else image

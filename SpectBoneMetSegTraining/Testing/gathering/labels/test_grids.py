@@ -150,8 +150,8 @@ def test_a_name_that_contradicts_the_geometry_is_refused():
     scan = a_scan((8, 6), (2.0, 2.0))
     for view, said in ((scan.frame, "posterior"), (scan.posterior, "anterior")):
         with pytest.raises(UserError, match=f"named {said} but lies on"):
-            place(a_label((8, 6)), view.ijk_to_ras, scan, "label.nrrd", said=said)
-    assert place(a_label((8, 6)), scan.frame.ijk_to_ras, scan, "label.nrrd", said="anterior")[1] == "anterior"
+            place(a_label((8, 6)), view.ijk_to_ras, scan, "label.nrrd", named_view=said)
+    assert place(a_label((8, 6)), scan.frame.ijk_to_ras, scan, "label.nrrd", named_view="anterior")[1] == "anterior"
 
 
 def test_a_label_in_front_of_the_scan_is_refused():
