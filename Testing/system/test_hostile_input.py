@@ -49,7 +49,7 @@ def test_a_model_that_answers_with_nan_is_refused_and_never_reads_as_healthy(tmp
 def test_weights_that_are_no_numbers_are_never_saved(tmp_path, tiny_config):
     network = build_network(tiny_config)
     network.weights[0].assign(np.full(network.weights[0].shape, np.nan))
-    with pytest.raises(UserError, match="not numbers"):
+    with pytest.raises(UserError, match="no numbers"):
         save_model(network, tiny_config, {}, tmp_path / "nan")
     assert not list(tmp_path.iterdir())
 
