@@ -29,7 +29,7 @@ from .labels.marks import IGNORE_NAME, LabelledScan, Labels, Mark
 __all__ = ["NodeLabel", "labelled_scan", "labels_of_node", "patient_of"]
 
 #: Training on a model's own unedited prediction would reinforce its errors, so it is reported.
-UNTOUCHED = "It is the model's own result, which nobody edited or decided on."
+UNTOUCHED = "It is the model's own result, which was neither edited nor reviewed."
 
 Covers = frozenset[ViewName | None]
 

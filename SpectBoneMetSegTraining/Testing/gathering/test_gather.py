@@ -50,7 +50,7 @@ def write_dicom(member, folder):
 
 
 def write_labels(member, folder, reader="", change=None):
-    """A labelmap per view beside the scan."""
+    """A labelmap per view next to the scan."""
     scan = read_scan(folder / f"{member.name}.dcm")
     for name, mask in member.truth.items():
         shown = change(mask.copy()) if change else mask
@@ -67,7 +67,7 @@ def without_first_rows(mask):
 
 @pytest.fixture
 def tree(cohort, tmp_path):
-    """Two labelled patients, and two scans of which one has been labelled by nobody."""
+    """Two labelled patients, and two scans of which one is unlabelled."""
     for member in cohort[:2]:
         write_dicom(member, tmp_path / "labelled")
         write_labels(member, tmp_path / "labelled")

@@ -1,4 +1,4 @@
-"""What becomes of scans whose labels are refused, and of label files that nobody can read."""
+"""Scans whose labels are rejected, and unreadable label files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
 @pytest.fixture
 def refused(patient, tmp_path):
-    """A scan whose only annotation says no size."""
+    """A scan whose only annotation states no size."""
     folder = tmp_path / "study"
     folder.mkdir()
     write_nm_wholebody(folder / "scan.dcm", patient.scan, patient_id="P1", uid_text="refused")

@@ -149,7 +149,7 @@ def test_a_corrected_result_of_the_reading_module_keeps_its_views(scene):
     node = add_segmentation("Result", volumes["anterior"], scene)
     live = LiveReading.start(result, node, volumes, scene)
     [untouched] = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)]).labels
-    assert "nobody edited" in untouched.notes[0]
+    assert "neither edited nor reviewed" in untouched.notes[0]
     # The user adds a row to the posterior lesion in Segment Editor.
     import_lesions(node, box((20, 26), (10, 16)) + box((40, 45), (3, 9), 2), scan.frame)
     found = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)])

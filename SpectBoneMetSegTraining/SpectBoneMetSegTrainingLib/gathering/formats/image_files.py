@@ -149,7 +149,7 @@ def refuse_counts(layers: list[Picture], name: str) -> None:
     values, share = len(np.unique(layers)), float((np.stack(layers) > 0).mean())
     if values > MOST_LESIONS + 1 or share > LARGEST_SHARE:
         raise UserError(
-            f"{name} looks like a picture of counts: it marks {share:.0%} of the field with {values} values; export "
+            f"{name} appears to be an image of counts: it marks {share:.0%} of the field with {values} values; export "
             "the label itself."
         )
 

@@ -73,7 +73,7 @@ def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: s
     reviewed = "review" in read_json(folder / "receipt.json")
     if segmentation.name == SEGMENTATION and not reviewed and np.array_equal(union, now):
         raise UserError(
-            f"{folder} is the model's own result, which nobody corrected or reviewed; correct its {SEGMENTATION}, or "
+            f"{folder} is the model's own result, neither corrected nor reviewed; correct its {SEGMENTATION}, or "
             "save the result from Slicer after looking at it."
         )
     marks = [part for mark in drawn for part in _in_views(mark, before, union)]

@@ -42,10 +42,10 @@ _PAIR_BONES = {
     1: "skull", 2: "cervical spine", 3: "thoracic spine", 4: "lumbar spine", 5: "sacrum", 6: "pelvis", 7: "ribs",
     8: "scapula", 9: "humerus", 10: "femur", 11: "sternum", 12: "clavicle",
 }  # fmt: skip
-_NO_LICENCE = "Its authors state no licence: whether you may teach a model on it, and pass that on, is yours to settle."
+_NO_LICENCE = "Its authors state no licence: settle yourself whether you may train on it and distribute the model."
 _BOX_TRUTH = (
     "Physicians' boxes of abnormal hot spots; the outline inside a box is a threshold (Otsu, else the 75th percentile) "
-    "that nobody drew. Boxes called normal are no lesions."
+    "that no reader drew. Boxes labelled normal are not lesions."
 )
 
 #: Fields shared by sets of masks for the scans of BS-80K.
@@ -106,7 +106,7 @@ _ALL = (
         f"Zenodo 10.5281/zenodo.20342310 (Rachmawati E. et al.), for the scans of: {_HUANG}",
         "CC BY-SA 4.0 for the masks; the scans' authors state none",
         (Files("bones", r"masks/(?P<view>anterior|posterior)/(?P<patient>\d+)\.png"),),
-        f"Skeletons drawn by hand; lesions as in BS-80K: {_BOX_TRUTH}",
+        f"Skeletons drawn manually; lesions as in BS-80K: {_BOX_TRUTH}",
         terms=f"{_NO_LICENCE} Share-alike: what is made of the masks carries their licence on.",
         **_OF_BS80K,
         boxes={"abnormal": "lesion", "normal": "benign"},
@@ -127,7 +127,7 @@ _ALL = (
         "CC BY-NC-SA 4.0 for the outlines; the scans' authors state none",
         (),
         f"Anatomy as COCO polygons; lesions as in BS-80K: {_BOX_TRUTH}",
-        terms=f"{_NO_LICENCE} Not for commercial use, share-alike: a model taught on the outlines carries that on.",
+        terms=f"{_NO_LICENCE} Not for commercial use, share-alike: this also applies to a model trained on it.",
         **_OF_BS80K,
         boxes={"abnormal": "lesion", "normal": "benign"},
         expected={"coco images": 5933},
@@ -141,7 +141,7 @@ _ALL = (
         "CC BY 4.0",
         (Files("scan", r"(?P<group>[^/]+)/(?:Anterior|Posterior)/(?P<view>[AP])(?P<patient>\d+)\.png"),),
         "A patient with or without metastases (physician's final diagnosis). Patients without are labelled as having "
-        "no lesion; of those with, nobody outlined any, so they are unlabelled.",
+        "no lesion; those with are unlabelled, because none was outlined.",
         size=(1024, 256),
         posterior="assumed from behind",
         grey="16-bit values, every picture stretched to 65535",
@@ -180,7 +180,7 @@ _ALL = (
         left_out=_LEFT_OUT,
         faults=(
             _WINDOWED,
-            "3,247 of its whole bodies are those of BS-80K: measure neither on what the other taught.",
+            "3,247 of its whole bodies are those of BS-80K: do not train on one set and evaluate on the other.",
             "Its crops with captions show no whole body and are not imported; a third of them stand in it twice, most "
             "across its splits.",
         ),
@@ -199,8 +199,8 @@ _ALL = (
             Files("bones", r"Bone/(?P<patient>[^/]+)\.mhd", "anterior"),
             Files("bones", r"Bone_P/(?P<patient>[^/]+)\.mhd", "posterior"),
         ),
-        "Outlines per view, drawn by whoever made the set; the rule is not stated.",
-        terms="Sets of this form go from hand to hand: whether you may teach on yours is yours to settle.",
+        "Outlines per view, drawn by the authors of the set; the rule is not stated.",
+        terms="Sets of this form are shared privately: settle yourself whether you may train on yours.",
         posterior="flipped",
         grey="counts, clipped at 255 in some views",
         counts=True,
@@ -223,7 +223,7 @@ _ALL = (
             Files("bones", r"labelsTr/bone/(?P<patient>.+)_0000\.png", "anterior"),
             Files("bones", r"labelsTr/bone/(?P<patient>.+)_0001\.png", "posterior"),
         ),
-        "Masks per view as whoever made the folders drew or computed them.",
+        "Masks per view as drawn or computed by the authors of the folders.",
         terms="Folders of this form are made from other sets: their terms are yours to settle.",
         lesions={1: "benign", 2: "lesion"},
         bones=_BOTH_BONES,

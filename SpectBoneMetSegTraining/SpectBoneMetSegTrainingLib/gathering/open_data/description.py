@@ -33,8 +33,8 @@ class Files:
     Attributes:
         role: what they are: "scan"; "lesions" or "bones", masks; "boxes", Pascal-VOC XML.
         pattern: regular expression of a whole path below some folder, upper and lower case alike, with the group
-            "patient" and, where the path tells them, "view" (VIEW_WORDS) and "group" (what patients are sorted by).
-        view: of all of these files, where their path does not tell.
+            "patient" and, if the path contains them, "view" (VIEW_WORDS) and "group" (a class of patients).
+        view: the view of all of these files, if their path does not contain it.
     """
 
     role: Role
@@ -68,7 +68,7 @@ class PublicSet:
         size: (rows, columns) of every scan; None for any.
         posterior: how the posterior view is stored.
         pixel_mm: edge of a pixel; None where no source states one.
-        pixel_source: who says so.
+        pixel_source: source of the pixel size.
         grey: what the values are.
         counts: whether they are counts, no grey of a picture.
         lesions: {value of a lesion mask: one of LESION_WORDS}.
@@ -167,7 +167,7 @@ def _check(found: PublicSet) -> None:
         if word not in LESION_WORDS:
             raise ValueError(f"a mask's values are {', '.join(LESION_WORDS)}, not {word!r}")
     if not set(found.bones) <= set(VIEW_NAMES):
-        raise ValueError(f"bones are told by view, {' and '.join(VIEW_NAMES)}")
+        raise ValueError(f"bones are given per view, {' and '.join(VIEW_NAMES)}")
     for table in found.bones.values():
         for region in table.values():
             if region not in BONE_REGIONS:

@@ -57,7 +57,7 @@ class Request:
         scans: where the scans are that its masks belong to.
         pixel_size_mm: over what is stated or estimated.
         as_counts: grey values divided by their gain where it is known.
-        accepted: the set's open terms are settled by whoever imports.
+        accepted: whether the user has settled the set's open terms.
     """
 
     found: PublicSet
@@ -171,7 +171,7 @@ class _Import:
 
     def _pixel_size(self) -> tuple[float | None, str]:
         if self.request.pixel_size_mm is not None:
-            return self.request.pixel_size_mm, "given by whoever imported"
+            return self.request.pixel_size_mm, "given by the user"
         if self.found.pixel_mm is not None:
             return self.found.pixel_mm, self.found.pixel_source
         places = sorted(self.listing.of("scan").items())
@@ -188,7 +188,7 @@ class _Import:
                 sizes.append(edge)
         if not sizes:
             raise UserError(
-                f"No scan of {self.found.title} shows a whole body that would tell the pixel size; give it.",
+                f"No scan of {self.found.title} shows a whole body from which to estimate the pixel size; give it.",
                 "pixel_size",
             )
         edge = round(float(np.median(sizes)), 2)

@@ -98,7 +98,7 @@ def lesions_from_boxes(path: Path | None, grey: NDArray[np.float32], found: Publ
         kind = found.boxes.get(box.name)
         own = np.ascontiguousarray(as_acquired(mask, found, view))
         if kind is None:
-            truth.notes.append(f"{path.name}: a box is called {box.name!r}, which is not known; it counts neither way.")
+            truth.notes.append(f"{path.name}: a box has the unknown class {box.name!r}; it is ignored.")
         if kind == "benign":
             truth.benign += 1
         elif own.any():

@@ -127,7 +127,7 @@ def test_a_volume_or_picture_beside_a_dicom_scan_is_no_scan(tmp_path, dicom):
     found = find([tmp_path])
     (study,) = found.labelled
     assert readers_of(study, tmp_path) == {"anything": [("anything.nrrd", None)]}
-    # It might have been meant as a label: it is told, and is nothing that went wrong.
+    # It may be meant as a label: it is reported, but is not an error.
     assert [(item.path.name, item.failed) for item in found.left_out] == [("screenshot.png", False)]
 
 

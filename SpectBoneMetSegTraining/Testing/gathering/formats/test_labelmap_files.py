@@ -107,7 +107,7 @@ def test_counts_and_stacks_are_no_labels(tmp_path):
     with pytest.raises(UserError, match=r"p\.nrrd is no labelmap"):
         read(scan, tmp_path / "p.nrrd")
     write_volume(scan.anterior.counts.astype(np.uint16), scan.frame.ijk_to_ras, str(tmp_path / "c.nrrd"))
-    with pytest.raises(UserError, match=r"c\.nrrd looks like a picture of counts"):
+    with pytest.raises(UserError, match=r"c\.nrrd appears to be an image of counts"):
         read(scan, tmp_path / "c.nrrd")
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 40, 24), np.uint8)), str(tmp_path / "s.nrrd"))
     with pytest.raises(UserError, match=r"s\.nrrd holds 3 slices"):

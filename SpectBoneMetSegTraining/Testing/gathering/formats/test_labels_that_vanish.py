@@ -1,4 +1,4 @@
-"""Labels whose marks vanish, whose view is not said or whose file is damaged never teach "no lesion"."""
+"""Labels that lose all marks, name no view or are damaged never count as "no lesion" in training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shape(kind="polygon", points=SQUARE, label="lesion", **more):
 
 
 def segmentation(study, path, *, frames, change=lambda seg: None, kind="BINARY", value=1):
-    """A segmentation of both views as acquired; `frames` is what each frame says it was drawn on."""
+    """A segmentation of both views as acquired; `frames` is the reference of each frame."""
     scan = study.scan
     masks = np.stack([study.own[name] > 0 for name in scan.views]).astype(np.uint8)
     meta = pydicom.dataset.FileMetaDataset()

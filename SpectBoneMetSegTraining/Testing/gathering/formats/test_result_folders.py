@@ -1,4 +1,4 @@
-"""Results of the reading pipeline that somebody corrected teach per view what was corrected."""
+"""Corrected results of the reading pipeline are per-view labels of the corrections."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def maps_of(scan, folder, name="segmentation.seg.nrrd"):
 
 def test_the_models_own_result_is_no_label(result):
     scan, folder, *_ = result
-    with pytest.raises(UserError, match="nobody corrected or reviewed"):
+    with pytest.raises(UserError, match="neither corrected nor reviewed"):
         maps_of(scan, folder)
 
 

@@ -148,9 +148,9 @@ def test_views_of_different_matrices_are_matched_by_their_place():
 
 def test_a_name_that_contradicts_the_geometry_is_refused():
     scan = a_scan((8, 6), (2.0, 2.0))
-    for view, said in ((scan.frame, "posterior"), (scan.posterior, "anterior")):
-        with pytest.raises(UserError, match=f"named {said} but lies on"):
-            place(a_label((8, 6)), view.ijk_to_ras, scan, "label.nrrd", named_view=said)
+    for view, named_view in ((scan.frame, "posterior"), (scan.posterior, "anterior")):
+        with pytest.raises(UserError, match=f"named {named_view} but lies on"):
+            place(a_label((8, 6)), view.ijk_to_ras, scan, "label.nrrd", named_view=named_view)
     assert place(a_label((8, 6)), scan.frame.ijk_to_ras, scan, "label.nrrd", named_view="anterior")[1] == "anterior"
 
 

@@ -99,7 +99,7 @@ def test_licence_citation_greys_and_pixel_size_stand_in_the_data_set(boxed):
     assert "106221" in source["citation"]
     assert about["pixel_size_mm"] == pytest.approx(2.26, rel=0.1)
     assert "estimated from the height" in about["pixel_size_source"]
-    assert "yours to settle" in about["terms_settled_by_importer"]
+    assert "settle yourself" in about["terms_settled_by_importer"]
     assert about["channel_names"] == {"0": "anterior", "1": "posterior mirrored"}
 
 
@@ -217,7 +217,7 @@ def test_without_the_pictures_of_regions_nobody_is_put_into_a_test_of_our_own_ma
 
 @pytest.mark.parametrize(
     ("field", "value", "what"),
-    [("base", "nosuch", "no public set 'nosuch'"), ("bones", {"side": {"1": "skull"}}, "bones are told by view")],
+    [("base", "nosuch", "no public set 'nosuch'"), ("bones", {"side": {"1": "skull"}}, "bones are given per view")],
 )
 def test_a_description_that_cannot_be_followed_is_refused_in_a_sentence(field, value, what, bs80k, tmp_path):
     told = {"name": "mine", "title": "Mine", "home": "here", "citation": "me", "licence": "CC0", "truth": "by me"}
