@@ -48,7 +48,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         return loadables
 
     def examine(self, fileLists):
-        """As the DICOM browser calls it."""
+        """Return the loadables of lists of files; called by the DICOM browser."""
         return self.examineForImport(fileLists)
 
     def examineFiles(self, files):
@@ -88,7 +88,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         if value(file, self.tags["modality"]) != "NM" or value(file, self.tags["classUID"]) not in NM_CLASSES:
             return False
         kind = value(file, self.tags["imageType"]).upper()
-        return any(word in kind for word in PLANAR_TYPES) and not any(word in kind for word in OTHER_TYPES)
+        return any(value in kind for value in PLANAR_TYPES) and not any(value in kind for value in OTHER_TYPES)
 
     def seriesName(self, file):
         """Series number and description."""
@@ -107,7 +107,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         return volumes[0] if whole and scan == frozenset(files) and start != files[0] else None
 
     def load(self, loadable):
-        """Load the views; returns the first volume, None when the views cannot be told apart."""
+        """Load the views; returns the first volume, None when the views cannot be distinguished."""
         brought = self.broughtByOtherSeries(loadable.files)
         if brought is not None:
             return brought
@@ -116,7 +116,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         try:
             volumes = loadPlanarScan(loadable.files, loadable.name)
         except UserError as error:
-            # The DICOM browser says in one window what was not loaded, by its name; a second one would hide it.
+            # The DICOM browser lists in one window what was not loaded, by its name; a second one would hide it.
             loadable.name = f"{loadable.name} ({refusal(error)})"
             logging.error(refusal(error))
             return None

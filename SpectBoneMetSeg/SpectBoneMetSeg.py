@@ -147,7 +147,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
 
     def cleanup(self):
-        """The panel goes: nothing may stay behind."""
+        """Clean up everything that belongs to the panel."""
         self.logic.close()
         self.followup.close()
         self.archive.close()
@@ -165,7 +165,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.live = None
 
     def onReload(self):
-        """Load all the module consists of anew; its worker starts again with the new code."""
+        """Reload the module and its packages; its worker restarts with the new code."""
         self.cleanup()
         forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
         ScriptedLoadableModuleWidget.onReload(self)
@@ -177,7 +177,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
 
     @slot
     def enter(self):
-        """The module is opened: the worker starts meanwhile."""
+        """Update the panel when the module is opened, and load the model if the user wants that."""
         self._entered, self.followup.away = True, False
         self.fillModels()
         self.initializeParameterNode()
@@ -205,7 +205,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
 
     @slot
     def exit(self):
-        """Another module is opened; a reading under way goes on, and edits made there are followed."""
+        """Leave the module; a running reading continues, and edits in other modules are followed."""
         self._entered, self.followup.away = False, True
         self.clicks.end()
         restoreLayout()
@@ -217,7 +217,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
     @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, caller, event, node):
-        """The segmentation of the reading goes, and all that belongs to it with it."""
+        """Remove all that belongs to a reading whose segmentation is removed."""
         if self.live is not None and node is self.live.node and not caller.IsClosing():
             live = self.live
             self.setLive(None)
@@ -225,7 +225,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
 
     @slot
     def onSceneStartClose(self, caller, event):
-        """The scene goes while the panel stays: stop what works for it."""
+        """Stop all work for a scene before it closes."""
         restoreLayout()
         self.comparison.end(self.live)
         self.logic.cancel()
@@ -291,7 +291,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.updateButtons()
 
     def showScan(self):
-        """Another scan was chosen: the views show it, and the box of the one before goes."""
+        """Show another chosen scan and remove the box of the previous one."""
         parameters = self._parameterNode
         if parameters.box is not None:
             slicer.mrmlScene.RemoveNode(parameters.box)
@@ -319,7 +319,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.updateLesions()
 
     def updateLesions(self):
-        """Table, sliders and words follow the reading."""
+        """Update table, sliders and messages from the reading."""
         self.table.show(self.live)
         self.messages.found(self.live)
         if self.live is not None:
@@ -334,7 +334,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.updateButtons()
 
     def updateButtons(self):
-        """What can be done now."""
+        """Enable the buttons that can be used now."""
         parameters = self._parameterNode
         scan = parameters is not None and bool(self.chosen.views)
         self.ui.applyButton.enabled = bool(self.logic.busy or scan)
@@ -370,7 +370,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
 
     def showViews(self):
-        """Show the reading, or the scan that is chosen, alone or beside an earlier one."""
+        """Show the reading, or the chosen scan, alone or side by side with an earlier one."""
         earlier = self.comparison.earlier()
         if earlier:
             self.views.showBeside(self.chosen.views, earlier)
@@ -382,12 +382,12 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.keepApart()
 
     def keepApart(self):
-        """What belongs to one of two scans is not drawn over the other."""
+        """Show the outlines of each of two scans in its own views only."""
         box = self._parameterNode.box if self._parameterNode is not None else None
         self.comparison.update(self.live, box)
 
     def compare(self):
-        """Another scan is to be shown beside the one that is chosen, or none: both are drawn alike."""
+        """Compare the chosen scan with another one, or with none, at the same window."""
         if self._parameterNode is not None and not self._updating and self.chosen.views:
             self.showViews()
             self.display.apply(always=bool(self.comparison.earlier()))

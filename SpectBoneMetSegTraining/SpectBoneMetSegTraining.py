@@ -1,4 +1,4 @@
-"""SpectBoneMetSegTraining: teaches the network from corrected scans, in the background. Research use only."""
+"""SpectBoneMetSegTraining: trains the network on corrected scans, in the background. Research use only."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N806
@@ -53,7 +53,7 @@ class SpectBoneMetSegTraining(ScriptedLoadableModule):
 
 
 class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: its sections are pieces of their own."""
+    """The panel; each section is a class in `panels`."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -87,21 +87,21 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.enter()
 
     def cleanup(self):
-        """The panel goes: trainings go on, nothing else stays behind."""
+        """Clean up the panel; trainings continue."""
         self.logic.close()
         self.log.close()
         self.choices.show(None)
         self.removeObservers()
 
     def onReload(self):
-        """Load all the module consists of anew."""
+        """Reload the module and its packages."""
         self.cleanup()
         forgetCode("SpectBoneMetSegTrainingLib", "SpectBoneMetSegTrainingModule")
         ScriptedLoadableModuleWidget.onReload(self)
 
     @slot
     def enter(self):
-        """The module is opened: show what there is now."""
+        """Update the panel when the module is opened."""
         node = self.logic.getParameterNode()
         self.choices.show(node)
         self.teach.enter(node)
@@ -109,7 +109,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
 
     @slot
     def onSceneStartClose(self, caller, event):
-        """The scene goes while the panel stays; a training goes on."""
+        """Release the scene before it closes; a training continues."""
         self.choices.show(None)
         self.train.curves.forget()
 
@@ -119,7 +119,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.enter()
 
     def recover(self):
-        """After an error: nothing is under way, and the buttons say again what can be done."""
+        """Reset the panel after an error and update the buttons."""
         words = _("Interrupted by an error; open the module again to follow a training.")
         calls = ((self.teach.call, "collect"), (self.next.call, "rank"), (self.adapt.call, "audit"))
         for call, name in calls:
@@ -128,23 +128,23 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         self.train.updateButtons()
 
     def onCollected(self, answer):
-        """The data set holds other scans now."""
+        """Update the panel after the data set has changed."""
         self.adapt.forget()
         self.next.collected(answer)
 
     @slot
     def onFinished(self, followed):
-        """A training has its model."""
+        """Show the model of a finished training."""
         self.result.show(followed.model, followed.page, followed.status.message)
 
     @slot
     def onModelUsed(self, name):
-        """The reading module has one model more."""
+        """Update the lists of models after one was installed."""
         self.train.fillParents()
         self.next.fillModels(name)
 
     def say(self, sentence):
-        """Tell the user a sentence or a UserError, in the panel: no window to close."""
+        """Show a message or a UserError in the panel, without a dialog."""
         words = panelWords(sentence)
         if words:
             logging.info(words)

@@ -1,1 +1,1 @@
-"""The module's own parts: its logic and pieces of its panel; beside the module files the only code that knows Qt."""
+"""The module's own parts: its logic and pieces of its panel; with the module files the only code that uses Qt."""

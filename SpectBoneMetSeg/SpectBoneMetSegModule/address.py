@@ -1,4 +1,4 @@
-"""Where the documents are: one line of one file says it for the modules, and for the catalogue's metadata."""
+"""Addresses of the documents, from one setting shared by the modules and the catalogue's metadata."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -23,7 +23,7 @@ def address():
 
 
 def documentAddress(name):
-    """Where a document of the folder docs is read: in the repository, beside the modules, or the paper."""
+    """Where a document of the folder docs is read: in the repository, next to the modules, or the paper."""
     if address():
         return f"{address()}/blob/main/docs/{name}"
     local = MODULE_FOLDER.parent / "docs" / name

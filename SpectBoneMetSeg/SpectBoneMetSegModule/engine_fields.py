@@ -9,7 +9,7 @@ from .panel_texts import sideChoices
 
 
 class Choices:
-    """Fills the fields and knows what is chosen in them."""
+    """Fills the fields and reads the choices in them."""
 
     def __init__(self, ui, modelNames):
         """Fill the fields of a panel."""
@@ -56,5 +56,5 @@ class Choices:
             selector.setCurrentIndex(max(0, selector.findData(value)))
 
     def scanFacts(self):
-        """(names of the pictures in stored order or None, pixel size in mm or None) where the file does not say."""
+        """(names of the pictures in stored order or None, pixel size in mm or None) for a file that omits them."""
         return sideChoices()[self.ui.sidesSelector.currentIndex][1], self.ui.pixelSizeBox.value or None

@@ -45,7 +45,7 @@ def boxOnScan(box, scan):
 
 @parameterNodeWrapper
 class SpectBoneMetSegParameterNode:
-    """What the panel remembers; the reading itself lies in the segmentation node."""
+    """State of the panel; the reading itself is stored in the segmentation node."""
 
     anteriorVolume: vtkMRMLScalarVolumeNode
     posteriorVolume: vtkMRMLScalarVolumeNode
@@ -131,7 +131,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def modelNames():
-        """The models there are."""
+        """Return the available models."""
         from SpectBoneMetSegLib.model.store import list_models
 
         try:
@@ -285,11 +285,11 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
     @slot
     def onTimer(self):
-        """A moment to look after the worker."""
+        """Poll the worker."""
         self.poll()
 
     def recover(self):
-        """After an unforeseen error nothing is under way any more."""
+        """Reset after an unexpected error."""
         if self._timer is not None:
             self._timer.stop()
         self.cancel()
@@ -297,7 +297,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         self._fail(UserError(words))
 
     def poll(self):
-        """Take over what the worker said."""
+        """Process the events of the worker."""
         for event in self.worker.poll():
             mine = self.busy and event.job == self._pending[0]
             if event.kind == "progress" and self.busy:
@@ -317,7 +317,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             self._timer.stop()
 
     def cancel(self):
-        """Stop the reading under way, and the worker with all it started."""
+        """Stop the running reading, and the worker with its child processes."""
         if self.busy:
             self._pending = None
             self.worker.cancel()
@@ -331,7 +331,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             self._worker.close()
 
     def stepText(self, step):
-        """What a step of the worker is called."""
+        """Return the name of a step of the worker."""
         texts = {
             "load": _("Loading the model"),
             "read": _("Reading the scan"),

@@ -1,4 +1,4 @@
-"""The library's sentences in the words of the panel: the field in place of the command line's option."""
+"""The library's messages for the panel: fields instead of command-line options."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -61,7 +61,7 @@ def commandWords(command):
 
 
 def panelWords(sentence):
-    """A sentence or a UserError of the library as the panels say it: with the fields and the command that help."""
+    """A sentence or a UserError of the library as shown in the panels: with the names of fields and of the command."""
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
 

@@ -1,4 +1,4 @@
-"""What goes wrong unforeseen: said in a dialog whose log can be copied, and the panel can be used again."""
+"""Unexpected errors: shown in a dialog whose log can be copied; the panel stays usable."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -28,7 +28,7 @@ def note(text):
 
 
 def slot(method):
-    """A method that Qt, a timer or the scene calls: an error in it is told, and `recover` of its object is called.
+    """A method that Qt, a timer or the scene calls: an error in it is reported, and `recover` of its object is called.
 
     Without it an error ends in Slicer's console, and the panel stays as it was in the middle of the work. An object
     with a `fail` tells a UserError with it, in the panel.
@@ -52,14 +52,14 @@ def slot(method):
 
 
 def tell(sentence):
-    """One sentence for the user, or a UserError, in a window of its own."""
+    """Show a message or a UserError in a dialog."""
     import slicer
 
     slicer.util.errorDisplay(panelWords(sentence))
 
 
 def report(error):
-    """Say that something unforeseen happened, with a log that can be copied."""
+    """Report an unexpected error, with a log that can be copied."""
     import slicer
 
     logging.error("".join(traceback.format_exception(error)))
@@ -78,12 +78,12 @@ def shortly(error):
 
 
 def logOf(error):
-    """What somebody who is to mend it needs: versions and the way to the error."""
+    """Return the details for a bug report: versions and traceback."""
     return "\n".join([versions(), "", "".join(traceback.format_exception(error))])
 
 
 def versions():
-    """What the extension runs on."""
+    """Return the versions of the extension and its platform."""
     import slicer
 
     version = f"{slicer.app.majorVersion}.{slicer.app.minorVersion}"

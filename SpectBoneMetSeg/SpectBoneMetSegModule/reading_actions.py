@@ -19,7 +19,7 @@ from .review.segment_changes import endHistories
 
 
 class ReadingActions:
-    """A part of the panel's widget: reads, draws anew, keeps what is said, saves."""
+    """Mixin of the panel's widget: read, redraw, review and save."""
 
     @slot
     def onApplyOrCancel(self, checked=False):
@@ -62,15 +62,15 @@ class ReadingActions:
 
     @slot
     def onWarm(self, facts):
-        """Say what the model was loaded with."""
+        """Show the engine and device that the model was loaded with."""
         self.messages.ready(facts, self.logic.busy)
 
     def readsAnyway(self):
-        """Whether the user insists on reading what looks like no whole body in counts."""
+        """Whether to read a scan that is not recognised as a whole body in counts."""
         return self._parameterNode is not None and self._parameterNode.readAnyway
 
     def showRead(self, result):
-        """A box round what was read, which may be moved; none round the whole body."""
+        """Show a movable box around the region read; none for the whole body."""
         parameters = self._parameterNode
         if result.crop.method != "whole-body":
             parameters.box = show_box(result.crop, result.scan.frame, slicer.mrmlScene, parameters.box)
@@ -97,21 +97,21 @@ class ReadingActions:
 
     @slot
     def onFailed(self, error):
-        """Say what went wrong, in the panel: no window to close."""
+        """Show an error in the panel, without a dialog."""
         self.messages.fail(error)
         self.updateButtons()
 
     def fail(self, sentence):
-        """Say what stands in the way, in the panel."""
+        """Show in the panel why an action is not possible."""
         self.messages.fail(sentence)
 
     def recover(self):
-        """After an error: the buttons say again what can be done."""
+        """Update the buttons after an error."""
         self.updateButtons()
 
     @slot
     def onSliderMoved(self, value):
-        """Draw the lesions anew from the stored probabilities."""
+        """Redraw the lesions from the stored probabilities."""
         wanted = self.ui.thresholdSlider.value, self.ui.minimumAreaSlider.value * 100
         # A scene that is read moves the sliders, too; its reading is found when all nodes are there.
         if self.live is None or self._updating or slicer.mrmlScene.IsBatchProcessing():
@@ -126,17 +126,17 @@ class ReadingActions:
 
     @slot
     def onSettled(self):
-        """The sliders rest."""
+        """Finish a change of the sliders once they have stopped."""
         if self.live is not None and self.live.node.GetScene() is not None:
             self.live.settle()
 
     def onDrawn(self):
-        """Areas were put right by clicks; the segments get their surfaces again when the hand rests."""
+        """Update the panel after clicks corrected areas; surfaces are rebuilt once the clicks pause."""
         self._settling.start()
         self.updateLesions()
 
     def onUndoing(self):
-        """What waits is done first: surfaces made after an undo would be a new step, and nothing could be redone."""
+        """Finish pending updates first: surfaces built after an undo would be a new step and end the redo history."""
         self.changes.flush()
         if self._settling.active:
             self._settling.stop()
@@ -144,7 +144,7 @@ class ReadingActions:
 
     @slot
     def onLesionReviewed(self, lesion, review):
-        """Keep what was said; pieces of one segment share it. It is a step of its own for undo."""
+        """Store a review decision as one undo step; pieces of one segment share it."""
         self.changes.flush()
         self.ui.segmentEditor.saveStateForUndo()
         self.live.set_review(lesion, review)
@@ -194,7 +194,7 @@ class ReadingActions:
 
     @slot
     def onFromFront(self, checked):
-        """Look at the posterior view from the front, or from behind as acquired."""
+        """Show the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
         if not self._updating and self._parameterNode is not None:
             self.showViews()

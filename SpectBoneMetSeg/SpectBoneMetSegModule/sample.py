@@ -15,7 +15,7 @@ SHA256 = "9565e19d16c34cbfb4abdf203c41ed2d58a8a18976ce875de8df2f8da817d8cf"
 
 
 def sampleFile():
-    """The simulated study: installed beside the module, or in the source tree."""
+    """The simulated study: installed with the module, or in the source tree."""
     folders = (MODULE_FOLDER, MODULE_FOLDER.parent)
     places = [folder / "Resources" / "Sample" / "simulated_scan.dcm" for folder in folders]
     return next((place for place in places if place.exists()), places[0])

@@ -1,4 +1,4 @@
-"""What outlasts a scene: kept with Slicer's own settings."""
+"""Settings that persist across scenes, stored in Slicer's own settings."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 

@@ -1,4 +1,4 @@
-"""What the panel says: how far it is, what went wrong, what to beware of, what was found."""
+"""Messages of the panel: progress, errors, warnings and results."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
@@ -22,7 +22,7 @@ STYLES = {
 
 
 class StatusLine:
-    """Says in one line, `line`, what happens and what went wrong."""
+    """Shows progress and errors in one label, `line`."""
 
     line = None
 
@@ -33,7 +33,7 @@ class StatusLine:
         self.line.styleSheet = STYLES[kind]
 
     def fail(self, sentence):
-        """Say what went wrong, a sentence or a UserError, and keep it in the log."""
+        """Show an error, a message or a UserError, and add it to the log."""
         words = panelWords(sentence)
         logging.error(words)
         note(words)
@@ -41,7 +41,7 @@ class StatusLine:
 
 
 class Messages(StatusLine):
-    """The lines of the panel; no window has to be closed."""
+    """The message lines of the panel; none opens a dialog."""
 
     def __init__(self, ui):
         """Take over the labels of a panel."""
@@ -49,14 +49,14 @@ class Messages(StatusLine):
         ui.noticeLabel.styleSheet = STYLES["notice"]
 
     def warn(self, sentences):
-        """Show what to beware of; nothing hides the line."""
+        """Show warnings; hide the line without any."""
         words = [panelWords(str(sentence)) for sentence in sentences]
         self.ui.warningLabel.text = "\n".join(words)
         self.ui.warningLabel.styleSheet = STYLES["warning"]
         self.ui.warningLabel.visible = bool(words)
 
     def hint(self, hasScan):
-        """An empty panel says how to begin."""
+        """Show in an empty panel how to begin."""
         words = _("Load a file, or choose the views of a scan that is loaded already.")
         if not hasScan and not self.ui.statusLabel.text:
             self.say(words)
@@ -64,20 +64,20 @@ class Messages(StatusLine):
             self.say("")
 
     def progress(self, event, step):
-        """How far the worker is; `step` is what it does in words."""
+        """Show the progress of the worker; `step` describes the current step."""
         self.ui.progressBar.setValue(round(100 * event.fraction))
         if event.remaining is not None:
             step = _("{step} - about {seconds:.0f} s to go").format(step=step, seconds=event.remaining)
         self.say(step)
 
     def ready(self, facts, busy):
-        """The model is loaded, before the first scan is read."""
+        """Show that the model is loaded, before the first scan is read."""
         self.ui.deviceLabel.text = _("{engine} (ready)").format(engine=engineWords(facts))
         if facts["warnings"] and not busy:
             self.warn(facts["warnings"])
 
     def found(self, live):
-        """What a reading holds; nothing without one."""
+        """Show the summary of a reading; clear it without one."""
         if live is None:
             self.ui.summaryLabel.text = ""
             self.warn([])
@@ -102,7 +102,7 @@ class Messages(StatusLine):
 
 
 class RunningBar:
-    """How far a reading is, also between the worker's words."""
+    """Progress of a reading, extrapolated between the worker's events."""
 
     def __init__(self, event, before=None):
         """Take over an event of kind "progress"; the bar does not go back behind the one `before`."""

@@ -1,4 +1,4 @@
-"""How a training goes on, as plots: its loss and its DSC on the validation scans, in tables of the scene."""
+"""Training curves as plots: loss and DSC on the validation scans, in tables of the scene."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 

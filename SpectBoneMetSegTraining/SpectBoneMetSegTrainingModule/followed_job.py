@@ -6,7 +6,7 @@ import numpy as np
 
 
 class FollowedJob:
-    """Gathers what a job has told since it began.
+    """Collects the events of a job since its start.
 
     Attributes:
         name: of the job.
@@ -30,7 +30,7 @@ class FollowedJob:
         self.hasCurves = self.hasPicture = False
 
     def look(self):
-        """Take over what is new; True when anything is."""
+        """Read new events; return True if there are any."""
         update = self._watch.poll()
         changed = update.status != self.status
         self.hasCurves = update.restarted or len(update.loss) > 0 or len(update.validation) > 0

@@ -1,4 +1,4 @@
-"""Rows of texts in a table widget, one of them in hand."""
+"""Rows of texts in a table widget, one of them selected."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
@@ -31,7 +31,7 @@ class Rows:
         self.show([])
 
     def show(self, rows):
-        """Show rows; the one in hand stays in hand when it is still there.
+        """Show rows; the selected one stays selected if it still exists.
 
         Args:
             rows: [(key, texts)].
@@ -51,12 +51,12 @@ class Rows:
 
     @property
     def current(self):
-        """The key of the row in hand, None without one."""
+        """Return the key of the selected row, None without one."""
         row = self.table.currentRow()
         return self.keys[row] if 0 <= row < len(self.keys) else None
 
     def select(self, key):
-        """Take a row in hand as if the user had not; none for a key that is not there."""
+        """Select a row without a signal; none for a key that is not there."""
         self.filling = True
         if key in self.keys:
             self.table.selectRow(self.keys.index(key))

@@ -36,7 +36,7 @@ WAITING = ("paused", "interrupted")
 
 @parameterNodeWrapper
 class SpectBoneMetSegTrainingParameterNode:
-    """What the panel remembers. Folders are listed one a line; what of the scene teaches is kept with its nodes.
+    """What the panel remembers. Folders are listed one a line; labels to train on are marked on their nodes.
 
     The share of the patients kept for the test is in percent, 0 for that of the time before.
     """
@@ -175,7 +175,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
 
     def train(self, dataset, name, **choices):
-        """Queue a training; it runs in a process of its own. Returns the job's name.
+        """Queue a training; it runs in a separate process. Returns the job's name.
 
         Args:
             dataset: as in `spec`.
@@ -228,7 +228,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         pause_job(self.job(name).folder)
 
     def resume(self, name):
-        """Let a job go on.
+        """Resume a job.
 
         Raises:
             UserError: it runs, waits, or has its model.
@@ -260,7 +260,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             self.followed = None
 
     def latestJob(self):
-        """The name of the job to look at first: one at work, one to be resumed, else the newest; "" for none."""
+        """Return the name of the job to show first: one at work, one to be resumed, else the newest; "" for none."""
         jobs = self.jobs()
         for states in (("running",), ("queued",), WAITING, ()):
             found = [job for job in jobs if not states or job.status.state in states]
@@ -269,7 +269,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         return ""
 
     def follow(self, name):
-        """Tell `onJob` what a job does; an empty name ends that."""
+        """Report the progress of a job to `onJob`; an empty name ends that."""
         self.followed = FollowedJob(self.job(name).folder) if name else None
         self.startTimer()
 
@@ -342,7 +342,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         return name
 
     def call(self, name, arguments, listener):
-        """Have a task done in a process of its own.
+        """Have a task done in a separate process.
 
         Args:
             name: of `SpectBoneMetSegTrainingLib.tasks.actions.TASKS`.
@@ -356,7 +356,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         self.startTimer()
 
     def startTimer(self):
-        """Look after calls and jobs from now on."""
+        """Start polling calls and jobs."""
         if self._timer is None:
             self._timer = qt.QTimer()
             self._timer.setInterval(POLL_MS)
@@ -365,7 +365,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
     @slot
     def onTimer(self):
-        """A moment to look after the other processes."""
+        """Poll the other processes."""
         self.poll()
 
     def recover(self):
@@ -375,7 +375,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             self.onBroken()
 
     def poll(self):
-        """Take over what the other processes said."""
+        """Process the events of the other processes."""
         self.collector.step()
         self.runner.poll()
         self._polls += 1
@@ -385,7 +385,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             self._timer.stop()
 
     def _isDue(self):
-        """Whether to look at the job that is followed."""
+        """Whether to poll the followed job."""
         if self.followed is None:
             return False
         status = self.followed.status

@@ -1,4 +1,4 @@
-"""Words and figures of the panel."""
+"""Texts and figures of the panel."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802

@@ -14,7 +14,7 @@ def modelItems():
 
 
 def refill(selector, items, chosen=None):
-    """Give a QComboBox other items without telling; the one in hand stays, unless another is named.
+    """Replace the items of a QComboBox without signals; the selected one stays, unless another is named.
 
     Args:
         selector: the QComboBox.
@@ -34,7 +34,7 @@ class Choices:
     """Widgets that show the parameters of a parameter node and change them."""
 
     def __init__(self):
-        """Without any widget yet."""
+        """Start without widgets."""
         self.node = None
         self._fields = []
         self._showing = False

@@ -10,7 +10,7 @@ MOST_PIXELS = 440
 
 
 def showFile(label, path):
-    """Show a picture file in a QLabel, as wide as a panel at most; what is no picture is left out."""
+    """Show a picture file in a QLabel, as wide as a panel at most; other files are ignored."""
     picture = qt.QPixmap(str(path))
     if picture.isNull():
         return

@@ -21,7 +21,7 @@ def ensureTrainingInstalled():
 
 
 def ensureCollectingInstalled():
-    """Ask for missing packages and install them: those of a reading, as collecting teaches nothing yet.
+    """Ask for missing packages and install them: those of a reading, as collecting trains nothing.
 
     Raises:
         UserError: the user declined, or the installation failed.

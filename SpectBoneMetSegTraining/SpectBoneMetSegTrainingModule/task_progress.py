@@ -1,4 +1,4 @@
-"""What the panel shows of a long call: its button cancels meanwhile, a bar and a line of words tell how far it is."""
+"""Progress of a long call in the panel: its button cancels, a bar and a line of text show the progress."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
@@ -11,7 +11,7 @@ from .task_runner import Listener
 
 
 class LongCall:
-    """The button, bar and words of one kind of call."""
+    """The button, bar and text of one kind of call."""
 
     def __init__(self, button, bar, label):
         """Take over a QPushButton, a QProgressBar and a QLabel."""

@@ -1,4 +1,4 @@
-"""Long calls of the panel in processes of their own, one of each kind."""
+"""Long calls of the panel in separate processes, one of each kind."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N815
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Listener:
-    """Who wants to know how a call goes on.
+    """Receives the progress of a call.
 
     Attributes:
         onDone: called with its answer, a dict.
@@ -23,7 +23,7 @@ class Listener:
 
 
 class Runner:
-    """Starts calls and tells their listeners; `poll` is called by a timer."""
+    """Starts calls and notifies their listeners; `poll` is called by a timer."""
 
     def __init__(self, python):
         """Take the interpreter for the processes."""
@@ -61,7 +61,7 @@ class Runner:
             self.cancel(name)
 
     def poll(self):
-        """Tell the listeners what happened."""
+        """Notify the listeners."""
         for name, (task, listener) in list(self._running.items()):
             for event in task.poll():
                 if event.kind == "progress":

@@ -1,4 +1,4 @@
-"""The section A folder of studies: the command `batch` beside Slicer, followed by the files that it keeps.
+"""The section A folder of studies: the command `batch` in a separate process, followed by its state files.
 
 The run goes on when Slicer is closed, and is found again by its folder of results; so is one that somebody started in a
 terminal.
@@ -70,11 +70,11 @@ class ArchiveRun(StatusLine):
         return started or (self.output is not None and is_running(self.output))
 
     def recover(self):
-        """After an error the buttons say what can be done."""
+        """Update the buttons after an error."""
         self.updateButtons()
 
     def look(self):
-        """Follow a run that is at work on the results that are named, or say nothing."""
+        """Follow a run that writes to the named results, or clear the message."""
         if self.running:
             self._following = True
             self._timer.start()
@@ -136,7 +136,7 @@ class ArchiveRun(StatusLine):
         from SpectBoneMetSegLib.common.processes import kill_tree
 
         if read_state(self.output) is None or not is_running(self.output):
-            # It still looks for studies, and has written nothing.
+            # It still searches for studies, and has written nothing.
             if self._process is None:
                 self.fail(_("A run that was started elsewhere is running in this folder: end it there."))
                 return
@@ -148,7 +148,7 @@ class ArchiveRun(StatusLine):
 
     @slot
     def onTimer(self):
-        """Look how far the run is."""
+        """Poll the progress of the run."""
         if self.running:
             self.showState()
         elif self._following:
@@ -179,7 +179,7 @@ class ArchiveRun(StatusLine):
         self.showFailures(state.failed + state.failed_before)
 
     def showEnd(self):
-        """How the run ended."""
+        """Show how the run ended."""
         from SpectBoneMetSegLib.batch.state import read_state
         from SpectBoneMetSegLib.cli.background import last_message
 
@@ -218,7 +218,7 @@ class ArchiveRun(StatusLine):
         self.ui.archiveFailures.visible = bool(lines)
 
     def updateButtons(self):
-        """What can be done now."""
+        """Enable the buttons that can be used now."""
         ui, running = self.ui, self.running
         ui.archiveButton.text = (_("End at once") if self._ending else _("Cancel")) if running else _("Start")
         ui.archiveBar.visible = running
@@ -239,7 +239,7 @@ class ArchiveRun(StatusLine):
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.output)))
 
     def close(self):
-        """The panel goes; the run does not."""
+        """Stop following when the panel is closed; the run continues."""
         self._timer.stop()
 
 

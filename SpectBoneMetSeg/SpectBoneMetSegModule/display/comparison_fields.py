@@ -12,7 +12,7 @@ from .zoom_link import ZoomLink
 
 
 class Comparison:
-    """The scan beside which the chosen one is shown, if there is one."""
+    """The earlier scan that the chosen one is compared with, if any."""
 
     def __init__(self, ui, chosen, say, onChanged):
         """Take over the field of a panel.
@@ -20,8 +20,8 @@ class Comparison:
         Args:
             ui: the panel's widgets.
             chosen: called for the views of the scan that is chosen.
-            say: called with a sentence and its kind.
-            onChanged: called when another scan is to be shown beside it.
+            say: called with a message and its kind.
+            onChanged: called when another scan is chosen for comparison.
         """
         self.ui, self.chosen, self.say, self.onChanged = ui, chosen, say, onChanged
         self.apart, self.zoom = Apart(), ZoomLink()
@@ -36,14 +36,14 @@ class Comparison:
 
     @slot
     def onChosen(self, nodeID):
-        """Another scan is to be shown beside the one that is chosen, or none."""
+        """Compare the chosen scan with another one, or with none."""
         if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsClosing():
             return
         self.onChanged()
         self.warn()
 
     def warn(self):
-        """Say what is to be kept in mind of the two scans."""
+        """Show warnings about the two scans."""
         node, earlier = self.ui.earlierSelector.currentNode(), self.earlier()
         if node is None:
             self.say("")

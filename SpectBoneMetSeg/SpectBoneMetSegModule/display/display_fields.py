@@ -15,7 +15,7 @@ NAMES, USUAL = ("window", "upperLevel", "gamma", "inverse"), ("automatic", 100.0
 
 
 class Display:
-    """Draws the volumes of a scan as the section says."""
+    """Applies the section's window settings to the volumes of a scan."""
 
     def __init__(self, ui, volumes, showViews):
         """Take over the fields of a panel.
@@ -58,7 +58,7 @@ class Display:
         self._showing = False
 
     def apply(self, always=False):
-        """Draw what came into the scene meanwhile as the section says; by default it is drawn so already."""
+        """Apply the settings to new volumes of the scene; the default ones apply already."""
         if always or self._chosen() != USUAL:
             self._draw()
 

@@ -9,7 +9,7 @@ from .. import problems
 
 
 class LogView:
-    """Shows what was said lately in a text field."""
+    """Shows the recent messages in a text field."""
 
     def __init__(self, field, copyButton):
         """Take over a QPlainTextEdit and a QPushButton."""

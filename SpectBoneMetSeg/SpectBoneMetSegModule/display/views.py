@@ -47,7 +47,7 @@ class Views(VTKObservationMixin):
         self._fit()
 
     def showBeside(self, volumes, earlier):
-        """Show the views of two scans beside each other, each given as in `show`."""
+        """Show the views of two scans side by side, each given as in `show`."""
         show_beside(volumes, earlier, slicer.mrmlScene, self.fromBehind)
         self._fit()
 
@@ -67,7 +67,7 @@ class Views(VTKObservationMixin):
         self.release()
         self._listening = True
         manager = slicer.app.layoutManager()
-        # A place in the picture of another scan is no place of the reading.
+        # A position in the view of another scan is not a position of the reading.
         for name in set(manager.sliceViewNames()) - OTHERS if manager else ():
             interactor = manager.sliceWidget(name).sliceView().interactor()
             self._clicks.append((interactor, interactor.AddObserver("LeftButtonPressEvent", self._clicked)))

@@ -1,4 +1,4 @@
-"""Views of two scans that are compared show a millimetre equally large; where each looks is its own."""
+"""Views of two scans that are compared have the same scale; each keeps its own position."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802

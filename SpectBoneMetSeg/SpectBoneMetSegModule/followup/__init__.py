@@ -1,1 +1,1 @@
-"""The panel's section Follow-up: the open reading beside earlier scans of the patient."""
+"""The panel's section Follow-up: the open reading compared with earlier scans of the patient."""

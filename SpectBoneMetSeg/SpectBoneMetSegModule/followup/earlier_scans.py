@@ -17,7 +17,7 @@ MOST = 50
 
 
 def remember(folder):
-    """Keep the place of results that were just saved, for a later scan of the patient."""
+    """Remember the folder of results that were just saved, for a later scan of the patient."""
     known = [str(folder), *(other for other in remembered() if other != str(folder))]
     settings.keep(settings.RESULTS, json.dumps(known[:MOST]))
 
@@ -39,7 +39,7 @@ class EarlierScans:
 
         Args:
             ui: the section's widgets.
-            say: called with a sentence and its kind.
+            say: called with a message and its kind.
             onChanged: called after a change.
         """
         self.ui, self.say, self.onChanged = ui, say, onChanged
@@ -51,7 +51,7 @@ class EarlierScans:
     @property
     def paths(self):
         """Result folders and scans, as named."""
-        return [self.ui.earlierList.item(place).text() for place in range(self.ui.earlierList.count)]
+        return [self.ui.earlierList.item(index).text() for index in range(self.ui.earlierList.count)]
 
     def clear(self):
         """Another reading has other earlier scans."""

@@ -1,4 +1,4 @@
-"""The section Follow-up: what became of the areas of earlier scans, beside the reading that is open.
+"""The section Follow-up: changes of areas between earlier scans and the open reading.
 
 A process of its own compares, and reads what was not read yet. What is shown are copies: the open reading, its nodes
 and its edits stay as they are.
@@ -75,7 +75,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         ui.followupSection.connect("contentsCollapsed(bool)", self.onFolded)
 
     def recover(self):
-        """After an error: nothing is under way, and the buttons say what can be done."""
+        """Reset after an error and update the buttons."""
         self.stop()
         self.updateButtons()
 
@@ -106,7 +106,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.updateButtons()
 
     def updateButtons(self):
-        """What can be done now."""
+        """Enable the buttons that can be used now."""
         ui, there = self.ui, self.shown is not None
         ui.compareButton.text = _("Cancel") if self.busy else _("Compare")
         ui.compareButton.enabled = bool(self.busy or (self._live is not None and self.earlier.paths))
@@ -168,7 +168,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
 
     @slot
     def onTimer(self):
-        """Take over what the process said."""
+        """Process the events of the child process."""
         for event in self._call.poll() if self._call is not None else ():
             if event.kind == "progress":
                 self.ui.followupBar.setValue(round(100 * event.done / max(1, event.total)))
@@ -214,7 +214,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.sideBySide()
 
     def sideBySide(self):
-        """Both scans beside each other, whole field; a tool of the editor would draw into the wrong picture."""
+        """Show both scans side by side, whole field, with no editor tool: it would draw into the wrong view."""
         self.panel.ui.segmentEditor.setActiveEffect(None)
         if not self.scans.there:
             self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
@@ -321,7 +321,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.updateButtons()
 
     def close(self):
-        """The panel goes: nothing may stay behind."""
+        """Clean up everything that belongs to the section."""
         self.stop()
         self.leave()
         self.scans.remove()
@@ -331,12 +331,12 @@ class FollowUp(StatusLine, VTKObservationMixin):
 
 
 def stateOf(live):
-    """What a comparison depends on of a reading: its lesions, and what was said of them."""
+    """What a comparison depends on of a reading: its lesions, and their review."""
     return (live.reading, tuple(live.reviews().values())) if live is not None else None
 
 
 def alike(one, other):
-    """Whether two states are of one reading with the same words about it."""
+    """Whether two states are of one reading with the same review."""
     if one is None or other is None:
         return one is other
     return one[0] is other[0] and one[1] == other[1]

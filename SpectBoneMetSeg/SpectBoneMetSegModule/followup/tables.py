@@ -17,7 +17,7 @@ STATES = ("new", "grown", "stable", "smaller", "gone", "unclear")
 
 
 def stateWords(change):
-    """What became of a lesion, in a word."""
+    """Return the state of a lesion as a text."""
     return {
         "first": _("first seen"),
         "new": _("new"),
@@ -31,13 +31,13 @@ def stateWords(change):
 
 
 def reviewWords(state):
-    """Whose word a scan's numbers are."""
+    """Return who reviewed a scan's figures."""
     words = {"not reviewed": _("not reviewed"), "partly reviewed": _("partly reviewed"), "reviewed": _("reviewed")}
     return words.get(state, state)
 
 
 def legendText(rows):
-    """How many lesions are what, each word after a dot of its colour, as rich text."""
+    """Return the number of lesions in each state, each after a dot of its colour, as rich text."""
     parts = []
     for state in STATES:
         count = sum(row.change == state for row in rows)

@@ -1,4 +1,4 @@
-"""The four views of two compared scans look at one place of the body, equally large."""
+"""The four views of two compared scans show the same position of the body at the same scale."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -19,7 +19,7 @@ EARLIER_VIEWS, LATER_VIEWS = (
 
 
 class ViewLink(LinkedViews):
-    """Lets the place and the zoom of one of the four views be that of all, through the map between both scans."""
+    """Applies position and zoom of one of the four views to all, through the map between both scans."""
 
     def __init__(self):
         """Nothing is linked yet."""
@@ -32,7 +32,7 @@ class ViewLink(LinkedViews):
         self.link()
 
     def focus(self, earlier, later):
-        """Bring a place of each scan (R, S mm) into the middle of its views; from there on they move together."""
+        """Bring a position of each scan (R, S mm) into the middle of its views; from there on they move together."""
         if self._body is None:
             return
         self._offset = np.asarray(later) - self._body(np.array([earlier]))[0]
@@ -45,20 +45,20 @@ class ViewLink(LinkedViews):
         return [node for group in (EARLIER_VIEWS, LATER_VIEWS) for node in nodesOf(group)]
 
     def first(self, nodes):
-        """Begin where the later scan is seen whole, with room around."""
+        """Begin where the later scan is seen whole, with a margin."""
         later = nodesOf(LATER_VIEWS)
         leader = max(nodes, key=scaleOf)
         self.take(later[0] if later else leader, ROOM * scaleOf(leader))
 
     def take(self, leader, scale):
-        """Let all views look where one does."""
+        """Move all views to the position of one."""
         place = centreOf(leader)
         if leader in nodesOf(EARLIER_VIEWS):
             place = self._body(place[None])[0] + self._offset
         self._spread(place, scale)
 
     def _spread(self, later, scale):
-        """Let all views look at a place of the later scan and its partner, `scale` millimetres in a pixel."""
+        """Centre all views on a position of the later scan and its match, at `scale` millimetres per pixel."""
         earlier = self._body.back((later - self._offset)[None])[0]
         self._linking = True
         for views, wanted in ((EARLIER_VIEWS, earlier), (LATER_VIEWS, later)):

@@ -1,4 +1,4 @@
-"""Areas put right by clicks and drags in the slice views.
+"""Areas corrected by clicks and drags in the slice views.
 
 A click on an area that the model proposes rejects it, and does not delete it: a rejected area is in no mask, and table,
 `lesions.csv` and receipt still say what was proposed and who said no, which another click takes back. One that a
@@ -68,18 +68,18 @@ class ClickTool(VTKObservationMixin):
         ui.redoButton.connect("clicked(bool)", self.onRedo)
 
     def update(self, enabled):
-        """There is a reading to put right, or none."""
+        """Enable the tool for a reading, or disable it without one."""
         for button in (self.ui.clickButton, self.ui.undoButton, self.ui.redoButton):
             button.enabled = enabled
         if not enabled:
             self.end()
 
     def end(self):
-        """The mouse has its usual meaning again."""
+        """Restore the usual function of the mouse."""
         self.ui.clickButton.checked = False
 
     def fail(self, sentence):
-        """Say what stands in the way, in the panel."""
+        """Show in the panel why an action is not possible."""
         self.messages.fail(sentence)
 
     def recover(self):
@@ -94,14 +94,14 @@ class ClickTool(VTKObservationMixin):
 
     @slot
     def onUndo(self, checked=False):
-        """Take back what was done last."""
+        """Undo the last step."""
         if self.ui.undoButton.enabled:
             self.onUndoing()
             self.ui.segmentEditor.undo()
 
     @slot
     def onRedo(self, checked=False):
-        """Do again what was taken back last."""
+        """Redo the step undone last."""
         if self.ui.redoButton.enabled:
             self.onUndoing()
             self.ui.segmentEditor.redo()
@@ -213,7 +213,7 @@ class ClickTool(VTKObservationMixin):
         return True
 
     def _carryOut(self, live, ids, stroke):
-        """Do what a stroke means, and say it."""
+        """Apply a stroke and report the result."""
         meaning = meaning_of(ids, stroke)
         if meaning is None:
             self.messages.say(announced(None))
@@ -272,7 +272,7 @@ def shownViews(node):
 
 
 def interactionNode():
-    """The node that says whether the mouse turns views, places points or sets the window."""
+    """The node that holds whether the mouse turns views, places points or sets the window."""
     return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
 
 
@@ -310,7 +310,7 @@ def announced(meaning):
 
 
 def refused(kind):
-    """Why nothing was done."""
+    """Return why nothing was done."""
     words = {
         "outline": _("There is no room for a separate area here: enlarge the neighbouring one by dragging."),
         "shrink": _("Nothing would be left of the area: click it to reject it."),
@@ -320,7 +320,7 @@ def refused(kind):
 
 
 def done(what, name, area=0.0):
-    """What was done to an area."""
+    """Return what was done to an area."""
     words = {
         "outline": _("Outlined {name}, {area:.1f} cm²."),
         "join": _("Joined to {name}, {area:.1f} cm²."),

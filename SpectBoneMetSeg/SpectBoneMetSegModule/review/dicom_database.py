@@ -1,4 +1,4 @@
-"""DICOM results in Slicer's own database, beside the scan that they belong to."""
+"""DICOM results in Slicer's own database, in the study of their scan."""
 
 # Names follow Slicer's own: camelCase functions and arguments.
 # ruff: noqa: N802
@@ -43,26 +43,26 @@ def addToDatabase(folder):
     Returns:
         (a sentence about what is in the database, whether that is all).
     """
-    place = folder / DICOM_FOLDER
-    files = sorted(place.glob("*.dcm"))
+    dicom_folder = folder / DICOM_FOLDER
+    files = sorted(dicom_folder.glob("*.dcm"))
     if not files:
         # Why there are none is told already.
         return "", True
     try:
         from DICOMLib import DICOMUtils
 
-        DICOMUtils.importDicom(str(place), copyFiles=True)
+        DICOMUtils.importDicom(str(dicom_folder), copyFiles=True)
         missing, why = [file.name for file in files if not isInDatabase(file)], _("it did not accept them")
     except Exception as error:  # noqa: BLE001 - the database raises what its plugins raise
         missing, why = [file.name for file in files], str(error)
     if missing:
         words = _("Slicer's DICOM database lacks {names} ({why}); import them from {folder} in the module DICOM.")
-        return words.format(names=", ".join(missing), why=why, folder=place), False
+        return words.format(names=", ".join(missing), why=why, folder=dicom_folder), False
     return _("They are in Slicer's DICOM database as well."), True
 
 
 def isInDatabase(file):
-    """Whether the database has the object of a file; the import itself does not tell what it could not take."""
+    """Whether the database has the object of a file; the import itself does not report failures."""
     import pydicom
 
     uid = pydicom.dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID

@@ -1,4 +1,4 @@
-"""The lesion in hand: chosen in the table, in a slice view or in the Segment Editor, and shown in all of them."""
+"""The selected lesion: chosen in the table, in a slice view or in the Segment Editor, and shown in all of them."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
@@ -47,7 +47,7 @@ class Selection(VTKObservationMixin):
 
     @slot
     def onFolded(self, folded):
-        """The editor is shown or folded away: keys that nobody sees may not draw."""
+        """The editor is shown or folded away: hidden keys must not draw."""
         self.folded = folded
         if folded:
             self.editorWidget.setActiveEffect(None)

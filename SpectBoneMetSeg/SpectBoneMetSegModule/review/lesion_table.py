@@ -1,4 +1,4 @@
-"""The table of a reading's lesions, with what the physician says of each."""
+"""The table of a reading's lesions, with the physician's decision on each."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803

@@ -1,4 +1,4 @@
-"""What is done to the segments of a reading: by hand, by undo and redo, by another module."""
+"""Changes of the segments of a reading: manual edits, undo and redo, other modules."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
@@ -21,7 +21,7 @@ EVENTS = (
 
 
 class SegmentChanges(VTKObservationMixin):
-    """Tells once that segments changed, when all of a change has been made: a half of it would look like an edit."""
+    """Notifies once per complete change of segments: a partial change would be taken for an edit."""
 
     def __init__(self, onChanged):
         """Follow nothing yet; `onChanged` is called after a change."""

@@ -1,4 +1,4 @@
-"""The labels in the scene: which segmentation or labelmap was drawn on which scan, by whom, and whether it is to teach.
+"""The labels in the scene: which segmentation or labelmap was drawn on which scan, by whom, and whether to train on it.
 
 What the user says of a label is kept with its node, so that it is saved with the scene.
 """
@@ -44,7 +44,7 @@ class SceneScan:
 
 @dataclass(frozen=True)
 class SceneLabel:
-    """A label, by the ID of its node; `scan` is None as long as nobody knows what it was drawn on."""
+    """A label, by the ID of its node; `scan` is None while its scan is unknown."""
 
     node: str
     name: str
@@ -85,7 +85,7 @@ def viewOf(volume):
 
 
 def labelsInScene(scans):
-    """The labels of the scene with what was said of them.
+    """Return the labels of the scene with reader, scan and choice for training.
 
     Args:
         scans: from `scansInScene`.
@@ -139,7 +139,7 @@ def keepReader(number, reader):
 
 
 def keepTeaching(number, teaches):
-    """Remember whether a label is to teach."""
+    """Remember whether to train on a label."""
     slicer.mrmlScene.GetNodeByID(number).SetAttribute(TEACH, "1" if teaches else None)
 
 

@@ -1,4 +1,4 @@
-"""The table of the labels in the scene: what is to teach, of which scan, by whom."""
+"""The table of the labels in the scene: which are trained on, of which scan, by whom."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -15,7 +15,7 @@ WIDTHS = (160, 120, 100)
 
 
 class SceneTable:
-    """Fills a QTableWidget and keeps what the user says with the nodes."""
+    """Fills a QTableWidget and stores the user's entries with the nodes."""
 
     def __init__(self, table):
         """Take over a table."""
@@ -44,11 +44,11 @@ class SceneTable:
         self.rows.filling = False
 
     def ticked(self):
-        """The labels that are to teach."""
+        """Return the labels to train on."""
         return [label for label in self.labels if label.teaches]
 
     def tick(self, node):
-        """Let a label teach, by the ID of its node."""
+        """Tick a label for training, by the ID of its node."""
         keepTeaching(node, True)
         self.update()
 

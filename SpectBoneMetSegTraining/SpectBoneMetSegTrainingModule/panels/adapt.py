@@ -36,7 +36,7 @@ class AdaptPanel:
         ui.auditPageButton.connect("clicked(bool)", self.onPage)
 
     def fail(self, error):
-        """Say what stands in the way."""
+        """Show why an action is not possible."""
         self.train.say(error)
 
     @slot
@@ -57,7 +57,7 @@ class AdaptPanel:
 
     @slot
     def onAudit(self, checked=False):
-        """Collect, and have the model that reads read the outlined scans; or break it off."""
+        """Collect, and evaluate the reading model on the outlined scans; or cancel."""
         if self.call.running:
             self.logic.runner.cancel("audit")
             self.call.ended(_("Cancelled."))
@@ -68,7 +68,7 @@ class AdaptPanel:
 
     @slot
     def beginAudit(self):
-        """Measure the model on what was collected."""
+        """Evaluate the model on the data set."""
         data = self.choices.node.dataset
         if not data:
             raise UserError(_("There is no outlined scan yet: tick or name some above."))
@@ -79,7 +79,7 @@ class AdaptPanel:
         self.call.started(_("Reading your outlined scans..."))
 
     def forget(self):
-        """An audit of what was gathered before says nothing of what is gathered now."""
+        """Discard an audit of an earlier data set."""
         if not self.call.running:
             self.page = None
             self.ui.auditLabel.text = ""
@@ -87,7 +87,7 @@ class AdaptPanel:
 
     @slot
     def audited(self, answer):
-        """Say what came of it."""
+        """Report the result."""
         self.page = answer["page"]
         self.ui.auditLabel.text = " ".join(part for part in (answer["sentence"], answer["known"]) if part)
         self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = True

@@ -1,4 +1,4 @@
-"""The panel's first section: what is taught from, what was found, and whether the readers agree."""
+"""The panel's first section: the training data set, what was found, and the readers' agreement."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -19,7 +19,7 @@ from ..task_progress import LongCall
 
 
 class TeachPanel:
-    """Collects labelled and unlabelled scans into the data set that is taught from."""
+    """Collects labelled and unlabelled scans into the training data set."""
 
     def __init__(self, ui, logic, choices, say):
         """Take over the widgets.
@@ -74,7 +74,7 @@ class TeachPanel:
 
     @slot
     def onGather(self, checked=False):
-        """Collect, or break it off."""
+        """Collect, or cancel."""
         if self.logic.collector.busy:
             self._then = None
             self.logic.collector.cancel()
@@ -100,7 +100,7 @@ class TeachPanel:
 
     @slot
     def collected(self, answer):
-        """Show what came of it."""
+        """Show the result."""
         self.show(answer)
         if self.onCollected is not None:
             self.onCollected(answer)
@@ -125,7 +125,7 @@ class TeachPanel:
 
     @slot
     def showPair(self, number):
-        """The outlines of two readers over each other."""
+        """Show the outlines of two readers overlaid."""
         pair = self.agreement[number]
         self.ui.readersPicture.clear()
         if pair["picture"]:
@@ -153,7 +153,7 @@ def pairTexts(pair):
 
 
 def agreementText(cases, again, limit):
-    """What the readers' agreement comes to."""
+    """Return the summary of the readers' agreement."""
     if not cases:
         return _("No scan has outlines of several readers.")
     text = _("{again} of {all} scans with several readers differ by more than {limit:.0f} %: outline these again.")

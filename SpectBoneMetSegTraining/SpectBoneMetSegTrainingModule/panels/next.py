@@ -1,4 +1,4 @@
-"""The panel's fourth section: which unlabelled scan would teach most, opened with the model's proposal."""
+"""The panel's fourth section: active learning: unlabelled scans ranked, opened with the model's proposal."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
@@ -81,7 +81,7 @@ class NextPanel:
         self.updateButtons()
 
     def updateButtons(self):
-        """What can be done now."""
+        """Enable the buttons that can be used now."""
         chosen = self.table.current is not None
         self.ui.openButton.enabled = chosen
         self.ui.addButton.enabled = chosen
@@ -101,7 +101,7 @@ class NextPanel:
 
     @slot
     def onAdd(self, checked=False):
-        """Teach from the outlines of the chosen scan, as they stand in the scene."""
+        """Train on the outlines of the chosen scan, in their current state."""
         scan = self.scans[self.table.current]
         self.teach.scene.update()
         drawn = [label for label in self.teach.scene.labels if label.scan and label.scan.isOf(scan["files"])]

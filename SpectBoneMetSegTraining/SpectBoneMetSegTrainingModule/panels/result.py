@@ -1,4 +1,4 @@
-"""The panel's third section: the new model beside its parent, and what becomes of it."""
+"""The panel's third section: the new model compared with its parent model; install or export it."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
@@ -16,7 +16,7 @@ from ..panel_texts import signed
 
 
 class ResultPanel:
-    """Shows the finished model of the training in hand."""
+    """Shows the finished model of the selected training."""
 
     def __init__(self, ui, logic, onUsed):
         """Take over the widgets.
@@ -75,7 +75,7 @@ class ResultPanel:
         self.ui.useButton.text = _("Use it anyway") if worse else _("Use this model")
 
     def verdict(self, comparison):
-        """What came out, in words."""
+        """Show the verdict as text."""
         name = self.model.card.name
         if comparison is None:
             return _("{name} is ready. It could not be compared: no patients were held out.").format(name=name)
@@ -138,7 +138,7 @@ class ResultPanel:
         return _("{name} was verified and is in the reading module's list.").format(name=name)
 
     def _say(self, action):
-        """Do something and tell what came of it."""
+        """Run an action and report its result."""
         try:
             self.ui.resultLabel.text = action()
         except UserError as error:

@@ -23,7 +23,7 @@ LOOKS_PER_LIST = 8
 
 
 class TrainPanel:
-    """Starts trainings and shows the one in hand."""
+    """Starts trainings and shows the selected one."""
 
     def __init__(self, ui, logic, choices, say):
         """Take over the widgets.
@@ -59,7 +59,7 @@ class TrainPanel:
         logic.onJob = self.onJob
 
     def _fill(self):
-        """The choices there are."""
+        """Fill in the choices."""
         ui = self.ui
         paces = (("quick", _("Quick: minutes")), ("standard", _("Standard: about an hour")))
         for value, text in (*paces, ("thorough", _("Thorough: hours"))):
@@ -78,7 +78,7 @@ class TrainPanel:
         self.fillParents()
 
     def fillParents(self):
-        """The models that can go on learning; the chosen one stays chosen."""
+        """Update the list of parent models; the chosen one stays chosen."""
         refill(self.ui.parentSelector, [*modelItems(), (_("None: random weights"), NOTHING)])
 
     def spec(self):
@@ -131,7 +131,7 @@ class TrainPanel:
 
     @slot
     def onJob(self, followed):
-        """Show what the training in hand has told."""
+        """Show the progress of the selected training."""
         status = followed.status
         changed, self.state = status.state != self.state, status.state
         self.ui.trainingBar.visible = status.state in (*ACTIVE, *WAITING)
@@ -153,7 +153,7 @@ class TrainPanel:
         showFile(self.ui.previewPicture, followed.picture)
 
     def updateButtons(self):
-        """What can be done with the training in hand."""
+        """Enable the buttons for the selected training."""
         ui = self.ui
         texts = {**dict.fromkeys(ACTIVE, _("Pause")), **dict.fromkeys(WAITING, _("Resume"))}
         checking = self.logic.runner.isRunning("check")
@@ -166,12 +166,12 @@ class TrainPanel:
         ui.removeButton.enabled = bool(self.jobs.current) and self.state not in ("", "running")
 
     def recover(self):
-        """After an error: the buttons say again what can be done."""
+        """Update the buttons after an error."""
         self.updateButtons()
 
     @slot
     def onTrain(self, checked=False):
-        """Start, pause or resume, as the button says."""
+        """Start, pause or resume, depending on the button's state."""
         if self.state in ACTIVE:
             self._do(self.logic.pause)
         elif self.state in WAITING:
@@ -181,16 +181,16 @@ class TrainPanel:
 
     @slot
     def onPause(self, checked=False):
-        """Pause or resume, as the button says."""
+        """Pause or resume, depending on the button's state."""
         self._do(self.logic.pause if self.state in ACTIVE else self.logic.resume)
 
     @slot
     def onCheck(self, checked=False):
-        """Look what stands in the way, and measure a few steps; nothing is trained."""
+        """Check the choices and time a few steps, without training."""
         self._check(True, lambda spec: None)
 
     def start(self):
-        """Look what stands in the way, and queue what the panel asks for if nothing does."""
+        """Check the choices, and queue the training if they pass."""
         self._check(False, self.submit)
 
     def _check(self, trial, then):
@@ -234,22 +234,22 @@ class TrainPanel:
 
     @slot
     def onStop(self, checked=False):
-        """End the training in hand."""
+        """End the selected training."""
         self._do(self.logic.stop)
 
     @slot
     def onResume(self, checked=False):
-        """Let the training in hand go on."""
+        """Resume the selected training."""
         self._do(self.logic.resume)
 
     @slot
     def onRemove(self, checked=False):
-        """Delete the training in hand and show another one."""
+        """Delete the selected training and show another one."""
         self._do(self.logic.remove)
         self.enter()
 
     def _do(self, action):
-        """Have the logic do something with the training in hand."""
+        """Run an action of the logic on the selected training."""
         try:
             action(self.jobs.current)
         except UserError as error:
