@@ -113,7 +113,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             name: of the new model.
             pace: "quick", "standard" or "thorough".
             approach: "semi" (the paper's) or "strong".
-            start: model that goes on learning; empty for the default one, NOTHING for none.
+            start: parent model; empty for the default one, NOTHING for none.
             seed: of everything that is drawn.
             steps: 0 for the pace's.
 

@@ -45,7 +45,7 @@ def test_a_person_reads_a_scan_from_file_to_saved_results(host, a_read_panel, un
     erase(panel.live, 1)
     assert panel.ui.lesionTable.rowCount == count - 1
     assert panel.live.edited
-    assert "Edited by hand" in panel.ui.summaryLabel.text
+    assert "Edited manually" in panel.ui.summaryLabel.text
     assert_all_agree(panel)
     decisions = [(review.decision, review.classification) for review in panel.live.reviews().values()]
     assert decisions[:2] == [("accepted", "malignant"), ("rejected", "")]

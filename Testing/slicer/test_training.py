@@ -263,7 +263,7 @@ def test_what_is_missing_is_said_before_anything_starts(teaching, a_collected_se
     ui = panel.ui
     ui.datasetPath.currentPath = ""
     ui.trainButton.click()
-    assert "collect labelled scans first" in ui.statusLabel.text
+    assert "gather labelled scans first" in ui.statusLabel.text
     ui.datasetPath.currentPath = str(a_collected_set.parent / "scans")
     ui.nameEdit.setText("mine")
     ui.trainButton.click()
