@@ -21,7 +21,7 @@ def ensureTrainingInstalled():
 
 
 def ensureCollectingInstalled():
-    """Ask for missing packages and install them: those of a reading, as collecting trains nothing.
+    """Ask for missing packages and install them: those of reading, as adding scans needs no training packages.
 
     Raises:
         UserError: the user declined, or the installation failed.

@@ -63,7 +63,7 @@ class _Order:
 
 @dataclass(eq=False)
 class _Worker:
-    """A process and what its tasks.
+    """A process and its tasks.
 
     Attributes:
         orders: its cases.

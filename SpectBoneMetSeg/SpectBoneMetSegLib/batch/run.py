@@ -109,7 +109,7 @@ def make_plan(
 
 
 def lock_work_folder(output: Path) -> FileLock:
-    """Take the lock of a folder of results, and clear what a broken-off run left in its folder.
+    """Take the lock of a folder of results, and clear what an interrupted run left in its work folder.
 
     Raises:
         UserError: another run is at work there.

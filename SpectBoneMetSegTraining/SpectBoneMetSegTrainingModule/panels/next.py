@@ -101,7 +101,7 @@ class NextPanel:
 
     @slot
     def onAdd(self, checked=False):
-        """Train on the outlines of the chosen scan, in their current state."""
+        """Add the outlines of the chosen scan, in their current state, to the labelled set."""
         scan = self.scans[self.table.current]
         self.teach.scene.update()
         drawn = [label for label in self.teach.scene.labels if label.scan and label.scan.isOf(scan["files"])]

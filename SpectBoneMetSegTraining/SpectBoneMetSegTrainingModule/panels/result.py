@@ -75,7 +75,7 @@ class ResultPanel:
         self.ui.useButton.text = _("Use it anyway") if worse else _("Use this model")
 
     def verdict(self, comparison):
-        """Show the verdict as text."""
+        """Return the verdict on the new model as text."""
         name = self.model.card.name
         if comparison is None:
             return _("{name} is ready. It could not be compared: no patients were held out.").format(name=name)
