@@ -20,7 +20,7 @@ from ..lesions.components import outlines_of
 from ..lesions.extent import cut_by_box, headline
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Lesion, Reading
-from ..lesions.seen import faint_views, seen_words
+from ..lesions.seen import faint_views, seen_text
 from ..scan.display import display_window, side_marks
 from ..scan.planar import VIEW_NAMES, PlanarView
 from ..scan.thorax import ThoraxCrop
@@ -282,7 +282,7 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
         mark = " (cut)" if lesion.id in cut else ""
         contrasts = [_contrast(lesion, name) for name in VIEW_NAMES]
         known = "-" if lesion.confidence is None else f"{lesion.confidence:.2f}"
-        entries = (str(lesion.id), seen_words(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, known)
+        entries = (str(lesion.id), seen_text(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, known)
         for (_, column, anchor), entry in zip(headings, entries, strict=False):
             write_text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
     if len(reading.lesions) > LISTED:

@@ -10,7 +10,7 @@ from typing import Any
 from ..common.errors import UserError
 from ..lesions.extent import headline
 from ..lesions.results import Lesion, Reading
-from ..lesions.seen import seen_words
+from ..lesions.seen import seen_text
 from ..quantification.quantify import quantify
 from ..quantification.results import Quantification
 from .outputs import Outputs, check_packages
@@ -117,4 +117,4 @@ class SavableReading(Reading):
 
 def _line(lesion: Lesion) -> str:
     known = "" if lesion.confidence is None else f", confidence {lesion.confidence:.2f}"
-    return f"  {lesion.id}: {lesion.area_mm2 / 100:.1f} cm2, {seen_words(lesion)}{known}"
+    return f"  {lesion.id}: {lesion.area_mm2 / 100:.1f} cm2, {seen_text(lesion)}{known}"

@@ -14,7 +14,7 @@ from ..scan.planar import VIEW_NAMES, PlanarView, ViewName
 from .components import EIGHT_CONNECTED, fill_holes, number_lesions
 from .delineation import LesionMasks, lesion_masks
 
-__all__ = ["Edits", "clicked_from", "clicked_text", "edits_from", "edits_text", "follow_hand", "keep_edits"]
+__all__ = ["Edits", "apply_edits", "clicked_from", "clicked_text", "edits_from", "edits_text", "update_edits"]
 
 Mask = NDArray[np.bool_]
 Maps = Mapping[ViewName, NDArray[np.float32]]
@@ -40,7 +40,7 @@ class Edits:
         return np.asarray(np.any(np.stack(list(self.views.values())), axis=0))
 
 
-def follow_hand(
+def update_edits(
     probabilities: Maps,
     frame: PlanarView,
     shown: NDArray[np.uint8],
@@ -86,7 +86,7 @@ def follow_hand(
     return Edits(edits.touched | region, others, views)
 
 
-def keep_edits(
+def apply_edits(
     found: LesionMasks, own: Mask, edits: Edits, frame: PlanarView, minimum_area_mm2: float, seeds: Mask
 ) -> LesionMasks:
     """Combine the model's lesions at a threshold with the manually edited ones.
@@ -147,7 +147,7 @@ def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -
 
 
 def clicked_text(clicked: Mapping[ViewName, Mask]) -> dict[str, str]:
-    """What was outlined by clicks, as in `follow_hand`, as short texts by view."""
+    """What was outlined by clicks, as in `update_edits`, as short texts by view."""
     return {name: _packed([mask]) for name, mask in clicked.items()}
 
 

@@ -11,7 +11,7 @@ from .components import number_lesions
 from .results import Reading
 
 #: Before the number in a lesion's name.
-LESION_WORDS = "Abnormal uptake"
+LESION_NAME = "Abnormal uptake"
 
 #: Neighbouring numbers get hues far apart: each step is this part of the colour circle (golden ratio).
 HUE_STEP = 0.618034
@@ -19,7 +19,7 @@ HUE_STEP = 0.618034
 
 def lesion_name(number: int) -> str:
     """Return the name of a lesion until a physician accepts it."""
-    return f"{LESION_WORDS} {number}"
+    return f"{LESION_NAME} {number}"
 
 
 def lesion_color(number: int) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from ..scan.regrid import sample_on
 from .components import number_lesions
 from .confidence import scan_features, with_confidence
 from .delineation import LesionMasks, lesion_masks
-from .edits import Edits, keep_edits
+from .edits import Edits, apply_edits
 from .extent import cut_by_box, cut_sentence
 from .measurement import Measured, measure_lesions
 from .model_result import ModelResult
@@ -46,7 +46,7 @@ def reading_at(
     masks = lesion_masks(dict(result.probabilities), threshold, minimum_area_mm2, frame, seed)
     if edits is not None:
         own = result.probability >= result.limits.threshold
-        masks = keep_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
+        masks = apply_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
     values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
     return _reading(result, masks, {**values, "edited": edits is not None}, known)
 

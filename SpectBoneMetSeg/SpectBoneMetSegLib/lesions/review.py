@@ -19,7 +19,7 @@ DECISIONS: tuple[Decision, ...] = get_args(Decision)
 CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
 Ids = NDArray[np.uint16]
 #: What is known of a lesion; a Review, or more.
-Said = TypeVar("Said")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int,
     return _most_common_under(number_lesions(reading.mask), labels)
 
 
-class Memory(Generic[Said]):
+class Memory(Generic[Item]):
     """What is known of lesions, by place: a lesion that a slider takes away and brings back has it back."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         """Nothing is known yet; `shape` is the anterior whole-body frame's (rows, columns)."""
-        self._said: list[Said] = []
+        self._said: list[Item] = []
         self._labels = np.zeros(shape, np.int32)
 
-    def keep(self, reading: Reading, said: Mapping[int, Said]) -> None:
+    def keep(self, reading: Reading, said: Mapping[int, Item]) -> None:
         """Remember what is known of the lesions of a reading, by ID."""
         ids = number_lesions(reading.mask)
         labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
@@ -54,7 +54,7 @@ class Memory(Generic[Said]):
         known_here = labels[ids[inside]]
         self._labels[inside] = np.where(known_here > 0, known_here, self._labels[inside])
 
-    def of(self, reading: Reading) -> dict[int, Said]:
+    def of(self, reading: Reading) -> dict[int, Item]:
         """What is known, for those lesions of another reading that overlap it most."""
         return {number: self._said[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
 

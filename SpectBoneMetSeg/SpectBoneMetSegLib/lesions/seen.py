@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..scan.planar import VIEW_NAMES, ViewName
 from .results import Lesion
 
-__all__ = ["FAINT_CONTRAST", "faint_views", "seen_words"]
+__all__ = ["FAINT_CONTRAST", "faint_views", "seen_text"]
 
 #: Mean inside over mean of the ring around it.
 FAINT_CONTRAST = 1.3
@@ -23,7 +23,7 @@ def faint_views(lesion: Lesion) -> tuple[ViewName, ...]:
     )
 
 
-def seen_words(lesion: Lesion) -> str:
+def seen_text(lesion: Lesion) -> str:
     """Where a lesion is seen, for a table: "both", "posterior, faint anterior", "faint both"."""
     faint = faint_views(lesion)
     clear = tuple(name for name in VIEW_NAMES if name in lesion.views and name not in faint)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..followup.beside import Beside, Row, Side
 from ..followup.picture import COLORS
 from ..followup.results import Change
+from ..followup.side_by_side import Row, Side, SideBySide
 from ..scan.planar import PlanarView, ViewName
 from .display_levels import draw
 from .nodes import add_node, add_segmentation, add_view, labelmap_of, prepare_segmentation
@@ -56,7 +56,7 @@ class ComparedScans:
         """Whether the scene holds them."""
         return any(self.scene.GetNodeByID(node) is not None for node in self._nodes)
 
-    def add(self, shown: Beside, percent: float = LEVEL_PERCENT) -> None:
+    def add(self, shown: SideBySide, percent: float = LEVEL_PERCENT) -> None:
         """Put both scans into the scene in place of those before; `show` brings up their views."""
         self.remove()
         rows = {row.number: row for row in shown.rows}

@@ -17,7 +17,7 @@ from ..export.outputs import Outputs
 from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
 from ..lesions.delineation import lesion_masks
-from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, follow_hand
+from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, update_edits
 from ..lesions.measurement import Measured
 from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
@@ -149,7 +149,7 @@ class LiveReading:
         """Take over the segments after they were changed; True when that changed any lesion."""
         labels, ids = self._labels()
         self._clicked = self._pointed_at(labels, ids)
-        edits = follow_hand(
+        edits = update_edits(
             self.result.probabilities,
             self.result.scan.frame,
             self.reading.mask,

@@ -40,10 +40,10 @@ def compare(arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     Raises:
         UserError: an earlier scan cannot be read, or they cannot be compared.
     """
-    from ..followup.beside import beside, save_beside
     from ..followup.compare import compare as compare_readings
     from ..followup.files import save_comparison
     from ..followup.read_back import is_result, read_result
+    from ..followup.side_by_side import save_side_by_side, side_by_side
     from ..loading.options import Options
     from ..pipeline import Reader
     from .reading_file import load_reading
@@ -65,7 +65,7 @@ def compare(arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     comparison = compare_readings([*readings[1:], own])
     progress(steps - 1, steps, "draw")
     folder = Path(arguments["folder"])
-    save_beside(beside(comparison, own), folder / SHOWN)
+    save_side_by_side(side_by_side(comparison, own), folder / SHOWN)
     save_comparison(comparison, folder / COMPARISON)
     return {"shown": str(folder / SHOWN), "comparison": str(folder / COMPARISON)}
 

@@ -185,9 +185,9 @@ class FollowUp(StatusLine, VTKObservationMixin):
 
     def take(self, answer):
         """Show a comparison that is done."""
-        from SpectBoneMetSegLib.followup.beside import load_beside
+        from SpectBoneMetSegLib.followup.side_by_side import load_side_by_side
 
-        self.shown = load_beside(answer["shown"])
+        self.shown = load_side_by_side(answer["shown"])
         # Of the two scans no copy stays on the disk; the files of the comparison wait there to be saved.
         for file in self._folder.glob("*.npz"):
             file.unlink()

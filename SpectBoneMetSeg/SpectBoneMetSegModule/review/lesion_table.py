@@ -5,7 +5,7 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.lesions.naming import LESION_WORDS
+from SpectBoneMetSegLib.lesions.naming import LESION_NAME
 from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS, Review
 
 from ..problems import slot
@@ -85,7 +85,7 @@ class LesionTable:
         strongest = max(lesion.views.values(), key=lambda measured: measured.max_counts)
         texts = {
             # The section says what they all are; a name of the user's own is shown whole.
-            0: live.name_of(lesion.id).removeprefix(f"{LESION_WORDS} "),
+            0: live.name_of(lesion.id).removeprefix(f"{LESION_NAME} "),
             1: f"{lesion.area_mm2 / 100:.2f}",
             4: seen[lesion.seen_in],
             5: f"{strongest.max_counts:.0f}",

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.delineation import lesion_masks
-from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, follow_hand
+from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, update_edits
 from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.lesions.redraw import reading_at
@@ -58,7 +58,7 @@ def table_of(folder):
 
 def edits_of(result, labels, threshold, edits=None):
     shown = reading_at(result, threshold, 0.0, edits)
-    return follow_hand(result.probabilities, result.scan.frame, shown.mask, labels, threshold, edits)
+    return update_edits(result.probabilities, result.scan.frame, shown.mask, labels, threshold, edits)
 
 
 def edited_reading(result, labels, threshold):

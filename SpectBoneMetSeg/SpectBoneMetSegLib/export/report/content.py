@@ -10,7 +10,7 @@ from ...common.dates import written_day
 from ...common.notice import RESEARCH_USE
 from ...lesions.extent import headline
 from ...lesions.results import Lesion, Reading
-from ...lesions.seen import faint_views, seen_words
+from ...lesions.seen import faint_views, seen_text
 from ...quantification.results import LesionQuantities, Quantification, RegionQuantities
 from ...scan.planar import VIEW_NAMES, ViewName
 from .pictures import BRIGHT, DARK, map_picture, view_picture
@@ -152,7 +152,7 @@ def _row(lesion: Lesion, known: LesionQuantities, say: Words) -> tuple[str, ...]
     return (
         str(lesion.id),
         _bones(known, say),
-        seen_words(lesion),
+        seen_text(lesion),
         f"{lesion.area_mm2 / 100:.1f}",
         *(_contrast(lesion, name) for name in VIEW_NAMES),
         "-" if lesion.confidence is None else f"{lesion.confidence:.2f}",

@@ -1,7 +1,7 @@
 """Corrections by a click: a missed lesion is outlined, a false one goes, one is drawn larger or smaller, joined or cut.
 
 Every function takes a labelmap, (rows, columns) whole numbers on the anterior whole-body frame, 0 for none, and gives a
-new one; `edits.follow_hand` then keeps the change as it keeps strokes of a brush, so that undo and sliders behave.
+new one; `edits.update_edits` then keeps the change as it keeps strokes of a brush, so that undo and sliders behave.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..measurement import contrast_ring
 
 __all__ = [
     "Ids",
-    "Place",
+    "Position",
     "add_lesion",
     "cut_lesion",
     "grow_from",
@@ -33,7 +33,7 @@ __all__ = [
 Ids = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 Image = NDArray[np.float64]
-Place = tuple[float, float]
+Position = tuple[float, float]
 
 #: How far from the click its lesion may reach, and how far the hottest pixel of it may lie (mm).
 REACH_MM, CLIMB_MM = 70.0, 7.0
@@ -75,7 +75,7 @@ def add_lesion(
     ids: Ids,
     scan: WholeBodyScan,
     probabilities: Mapping[ViewName, NDArray[np.float32]],
-    place: Place,
+    place: Position,
     view: ViewName | None = None,
 ) -> Ids:
     """Outline the lesion at a click; a pixel stays free between it and every other one.
@@ -117,7 +117,7 @@ def add_lesion(
     return result
 
 
-def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, place: Place, taken: Mask) -> Mask:
+def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, place: Position, taken: Mask) -> Mask:
     """(rows, columns) the hot area at a place of a view on the anterior frame, free of what is taken by others.
 
     Half height over the local surroundings, which are found anew until they agree with the outline; cut along the
@@ -145,7 +145,7 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, place: 
     return result
 
 
-def remove_lesion(ids: Ids, place: Place) -> Ids:
+def remove_lesion(ids: Ids, place: Position) -> Ids:
     """Take away the lesion at a click; a click beside every one, but near to one, means that one.
 
     Raises:
@@ -154,7 +154,7 @@ def remove_lesion(ids: Ids, place: Place) -> Ids:
     return np.where(ids == _at(ids, place), 0, ids).astype(np.uint16)
 
 
-def resize_lesion(ids: Ids, place: Place, by_mm: float, spacing: tuple[float, float]) -> Ids:
+def resize_lesion(ids: Ids, place: Position, by_mm: float, spacing: tuple[float, float]) -> Ids:
     """Draw the lesion at a place larger (or smaller, below 0) on all sides; others keep their pixels and a gap.
 
     Raises:
@@ -178,7 +178,7 @@ def resize_lesion(ids: Ids, place: Place, by_mm: float, spacing: tuple[float, fl
     return np.where(grown & reached, number, ids).astype(np.uint16)
 
 
-def join_lesions(ids: Ids, first: Place, second: Place) -> Ids:
+def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
     """Make one lesion of two by the shortest bridge, three pixels wide.
 
     Raises:
@@ -200,7 +200,7 @@ def join_lesions(ids: Ids, first: Place, second: Place) -> Ids:
     return result
 
 
-def cut_lesion(ids: Ids, start: Place, end: Place) -> Ids:
+def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
     """Cut every lesion that a line crosses along it, one pixel wide; the largest piece keeps its number.
 
     Raises:
@@ -303,7 +303,7 @@ def _climb(smooth: Image, place: tuple[int, int], spacing: tuple[float, float], 
     return int(row), int(column)
 
 
-def _window(place: Place, frame: PlanarView, reach: float = WINDOW_MM) -> _Window:
+def _window(place: Position, frame: PlanarView, reach: float = WINDOW_MM) -> _Window:
     row, column = _pixel(place, frame.shape)
     edges = []
     for middle, step, size in zip((row, column), frame.spacing, frame.shape, strict=True):
@@ -332,7 +332,7 @@ def _contrast(mask: Mask, view: PlanarView) -> float:
     return inside / around if around > 0 else inside
 
 
-def lesion_near(ids: Ids, place: Place, reach: float) -> int:
+def lesion_near(ids: Ids, place: Position, reach: float) -> int:
     """The lesion at a place, or the nearest one not further away than `reach` (pixels) in rows and in columns.
 
     0 where there is none, and outside of the frame.
@@ -352,7 +352,7 @@ def lesion_near(ids: Ids, place: Place, reach: float) -> int:
     return int(ids[box][rows[closest], columns[closest]])
 
 
-def _at(ids: Ids, place: Place) -> int:
+def _at(ids: Ids, place: Position) -> int:
     """The lesion at a place, or the nearest one within three pixels."""
     _pixel(place, ids.shape)
     number = lesion_near(ids, place, NEAR)
@@ -361,7 +361,7 @@ def _at(ids: Ids, place: Place) -> int:
     return number
 
 
-def _pixel(place: Place, shape: tuple[int, ...]) -> tuple[int, int]:
+def _pixel(place: Position, shape: tuple[int, ...]) -> tuple[int, int]:
     row, column = (round(float(value)) for value in place)
     if not (0 <= row < shape[0] and 0 <= column < shape[1]):
         raise ValueError(f"the place {place} lies outside of the scan")

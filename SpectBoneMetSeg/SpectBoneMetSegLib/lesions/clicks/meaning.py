@@ -23,7 +23,7 @@ from ...scan.planar import ViewName, WholeBodyScan
 from .change import (
     NEAR,
     Ids,
-    Place,
+    Position,
     add_lesion,
     cut_lesion,
     join_lesions,
@@ -48,8 +48,8 @@ class Stroke:
         view: the view that was clicked in; None in a picture of both.
     """
 
-    start: Place
-    end: Place
+    start: Position
+    end: Position
     slack: float = 0.0
     view: ViewName | None = None
 
@@ -123,17 +123,17 @@ def lesions_after(
     return resize_lesion(ids, stroke.end, -_distance(~own, stroke.end, spacing), spacing)
 
 
-def _distance(mask: NDArray[np.bool_], place: Place, spacing: tuple[float, float]) -> float:
+def _distance(mask: NDArray[np.bool_], place: Position, spacing: tuple[float, float]) -> float:
     """mm from the pixel of a place to the nearest one of a mask."""
     rows, columns = np.nonzero(mask)
     row, column = (round(float(value)) for value in place)
     return float(np.sqrt((((rows - row) * spacing[0]) ** 2 + ((columns - column) * spacing[1]) ** 2).min()))
 
 
-def _inside(place: Place, ids: Ids) -> bool:
+def _inside(place: Position, ids: Ids) -> bool:
     return all(0 <= round(float(value)) < size for value, size in zip(place, ids.shape, strict=True))
 
 
-def _clamped(place: Place, ids: Ids) -> tuple[int, int]:
+def _clamped(place: Position, ids: Ids) -> tuple[int, int]:
     row, column = (min(max(round(float(value)), 0), size - 1) for value, size in zip(place, ids.shape, strict=True))
     return row, column

@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.lesions.clicks.change import (
     resize_lesion,
 )
 from SpectBoneMetSegLib.lesions.components import number_lesions
-from SpectBoneMetSegLib.lesions.edits import follow_hand
+from SpectBoneMetSegLib.lesions.edits import update_edits
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
 
 SHAPE, SPACING = (400, 160), (2.26, 2.26)
@@ -147,7 +147,7 @@ def test_a_clicked_lesion_is_an_edit_like_a_stroke_of_the_brush():
     study = scan((200, 80, 8, 60))
     maps = {name: np.zeros(SHAPE, np.float32) for name in study.views}
     after = add_lesion(NOTHING, study, maps, (200, 80))
-    edits = follow_hand(maps, study.frame, (NOTHING > 0).astype(np.uint8), after, 0.5, None)
+    edits = update_edits(maps, study.frame, (NOTHING > 0).astype(np.uint8), after, 0.5, None)
     np.testing.assert_array_equal(edits.mask, after > 0)
 
 
@@ -157,18 +157,18 @@ def test_what_is_clicked_in_one_view_lies_in_it_and_in_those_where_the_model_see
     after = add_lesion(NOTHING, study, maps, (200, 80), "posterior")
     shown = np.zeros(SHAPE, np.uint8)
     clicked = {"posterior": after > 0}
-    edits = follow_hand(maps, study.frame, shown, after, 0.5, None, clicked)
+    edits = update_edits(maps, study.frame, shown, after, 0.5, None, clicked)
     np.testing.assert_array_equal(edits.views["posterior"], after > 0)
     assert not edits.views["anterior"].any()
     # Not enough for a lesion of its own, but there.
     maps["anterior"][199:202, 79:82] = 0.7
-    edits = follow_hand(maps, study.frame, shown, after, 0.5, None, clicked)
+    edits = update_edits(maps, study.frame, shown, after, 0.5, None, clicked)
     assert edits.views["anterior"][200, 80]
     np.testing.assert_array_equal(edits.views["posterior"], after > 0)
     # Drawn larger later, it stays where it was pointed at.
     wide = resize_lesion(after, (200, 80), 5.0, SPACING)
     maps["anterior"][:] = 0
-    again = follow_hand(maps, study.frame, (after > 0).astype(np.uint8), wide, 0.5, edits, clicked)
+    again = update_edits(maps, study.frame, (after > 0).astype(np.uint8), wide, 0.5, edits, clicked)
     np.testing.assert_array_equal(again.views["posterior"], wide > 0)
     assert not again.views["anterior"].any()
 

@@ -20,9 +20,9 @@ from ..scan.planar import PlanarView, ViewName, WholeBodyScan
 from .registration import Affine, Registration
 from .results import Change, Comparison, TimePoint, Track, TrackPoint
 
-__all__ = ["Beside", "Burden", "Row", "Side", "beside", "load_beside", "save_beside"]
+__all__ = ["Burden", "Row", "Side", "SideBySide", "load_side_by_side", "save_side_by_side", "side_by_side"]
 
-Place = tuple[float, float]
+Position = tuple[float, float]
 SIDES = ("earlier", "later")
 
 
@@ -62,8 +62,8 @@ class Row:
     later_mm2: float
     earlier_uptake: float
     later_uptake: float
-    earlier_place: Place
-    later_place: Place
+    earlier_place: Position
+    later_place: Position
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Burden:
 
 
 @dataclass(frozen=True)
-class Beside:
+class SideBySide:
     """Two scans that follow each other, and the burden of all that were compared.
 
     Attributes:
@@ -103,8 +103,8 @@ class Beside:
     area_factor: float
 
 
-def beside(comparison: Comparison, own: Reading) -> Beside:
-    """The scan of `own`, one of the readings that were compared, beside the one before it; the first beside the next.
+def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
+    """Return the scan of `own`, one of the compared readings, side by side with the one before; the first with the next.
 
     Raises:
         StopIteration: it is none of them.
@@ -118,7 +118,7 @@ def beside(comparison: Comparison, own: Reading) -> Beside:
         if (row := _row(track, comparison.times[later - 1], comparison.times[later], step, later)) is not None
     )
     numbers = {row.number for row in rows}
-    return Beside(
+    return SideBySide(
         earlier=_side(comparison, later - 1, numbers),
         later=_side(comparison, later, numbers),
         own="later" if place == later else "earlier",
@@ -135,7 +135,7 @@ def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration,
     if not one.lesions and not two.lesions:
         return None
     region = _region(earlier, one) or _region(later, two)
-    places: list[Place] = []
+    places: list[Position] = []
     for point, other, carry in ((one, two, step.of(region).back), (two, one, step.of(region))):
         own = point.place if point.lesions else carry(other.place)
         places.append((float(own[:, 0].mean()), float(own[:, 1].mean())))
@@ -189,7 +189,7 @@ def _burden(time: TimePoint) -> Burden:
     )
 
 
-def save_beside(shown: Beside, path: str | Path) -> None:
+def save_side_by_side(shown: SideBySide, path: str | Path) -> None:
     """Write it to a file; OSError when it cannot be written."""
     facts: dict[str, Any] = {
         "own": shown.own,
@@ -209,8 +209,8 @@ def save_beside(shown: Beside, path: str | Path) -> None:
     save_arrays(path, facts, arrays)
 
 
-def load_beside(path: str | Path) -> Beside:
-    """The inverse of `save_beside`.
+def load_side_by_side(path: str | Path) -> SideBySide:
+    """The inverse of `save_side_by_side`.
 
     Raises:
         OSError, ValueError, KeyError, TypeError: it is no such file.
@@ -222,7 +222,7 @@ def load_beside(path: str | Path) -> Beside:
         for row in facts["rows"]
     ]
     burdens = [Burden(**burden) for burden in facts["burdens"]]
-    return Beside(
+    return SideBySide(
         earlier=_side_from(facts["earlier"], arrays, "earlier"),
         later=_side_from(facts["later"], arrays, "later"),
         own=facts["own"],

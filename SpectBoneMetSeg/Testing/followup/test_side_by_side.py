@@ -7,10 +7,10 @@ import pydicom
 import pytest
 from SpectBoneMetSegLib.common.calls import answer
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.followup.beside import beside, load_beside, save_beside
 from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.followup.files import FILES, copy_comparison, save_comparison
 from SpectBoneMetSegLib.followup.patients import differ, patient_in
+from SpectBoneMetSegLib.followup.side_by_side import load_side_by_side, save_side_by_side, side_by_side
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.worker.comparing import ACTIONS
 from SpectBoneMetSegLib.worker.reading_file import load_reading, save_reading
@@ -62,7 +62,7 @@ def two():
 
 
 def test_every_lesion_is_a_row_with_its_state_and_its_place_in_both_scans(two):
-    shown = beside(compare(two), two[1])
+    shown = side_by_side(compare(two), two[1])
     assert [(row.bone, row.change) for row in shown.rows] == [
         ("skull", "new"),
         ("lumbar spine", "gone"),
@@ -77,7 +77,7 @@ def test_every_lesion_is_a_row_with_its_state_and_its_place_in_both_scans(two):
 
 
 def test_each_view_holds_the_numbers_of_its_lesions_and_where_one_was(two):
-    shown = beside(compare(two), two[1])
+    shown = side_by_side(compare(two), two[1])
     for name in ("anterior", "posterior"):
         assert set(np.unique(shown.earlier.numbers[name])) == {0, 2, 3}
         assert set(np.unique(shown.later.numbers[name])) == {0, 1, 3}
@@ -90,15 +90,15 @@ def test_each_view_holds_the_numbers_of_its_lesions_and_where_one_was(two):
 
 
 def test_an_open_reading_that_is_the_earlier_one_stands_on_the_earlier_side(two):
-    shown = beside(compare(two), two[0])
+    shown = side_by_side(compare(two), two[0])
     assert shown.own == "earlier"
     assert (shown.earlier.date, shown.later.date) == ("20240101", "20240701")
 
 
 def test_it_comes_back_from_its_file_as_it_was(two, tmp_path):
-    shown = beside(compare(two), two[1])
-    save_beside(shown, tmp_path / "shown.npz")
-    back = load_beside(tmp_path / "shown.npz")
+    shown = side_by_side(compare(two), two[1])
+    save_side_by_side(shown, tmp_path / "shown.npz")
+    back = load_side_by_side(tmp_path / "shown.npz")
     assert (back.rows, back.burdens, back.doubts, back.own) == (shown.rows, shown.burdens, shown.doubts, shown.own)
     np.testing.assert_array_equal(back.later.gone["posterior"], shown.later.gone["posterior"])
     np.testing.assert_array_equal(back.earlier.scan.anterior.counts, shown.earlier.scan.anterior.counts)
