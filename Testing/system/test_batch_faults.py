@@ -17,7 +17,7 @@ import pytest
 from SpectBoneMetSegLib.batch import work
 from SpectBoneMetSegLib.batch.run import lock_work_folder
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.export.result_folder import NoPlaceError
+from SpectBoneMetSegLib.export.result_folder import OutputNotWritableError
 from support.archives import make_archive
 
 COMMAND = (sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "batch")
@@ -143,7 +143,7 @@ def test_a_folder_that_takes_nothing_ends_the_run_and_no_study_is_blamed(
 
     def full(case, reading, settings):
         if case.name == "P2":
-            raise NoPlaceError("The results cannot be written to P2 (No space left on device): free some.")
+            raise OutputNotWritableError("The results cannot be written to P2 (No space left on device): free some.")
         return real(case, reading, settings)
 
     with monkeypatch.context() as patch:

@@ -142,9 +142,9 @@ def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str
 
 def failed(case: Case, error: Exception) -> dict[str, Any]:
     """What is told of a case that could not be read: "error", or "stop" where no case could be written."""
-    from ..export.result_folder import NoPlaceError
+    from ..export.result_folder import OutputNotWritableError
 
-    if isinstance(error, NoPlaceError):
+    if isinstance(error, OutputNotWritableError):
         return {"input": str(case.input), "stop": str(error)}
     if not isinstance(error, UserError):
         # One odd study must not stop a batch of thousands; the type says where to look.

@@ -99,7 +99,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
         except UserError as error:
             notes.append(f"No DICOM results: {error}")
     if outputs.report:
-        shown = pages.naming_patient() if outputs.name_patient else pages
+        shown = pages.with_patient_named() if outputs.name_patient else pages
         for name in REPORT_FILES:
             shown.write(folder / name)
     return notes
@@ -126,7 +126,7 @@ def write_report(reading: Reading, path: Path, name_patient: bool = False) -> No
         OSError: the file cannot be written.
     """
     pages = _Pages(reading)
-    (pages.naming_patient() if name_patient else pages).write(path)
+    (pages.with_patient_named() if name_patient else pages).write(path)
 
 
 class _Pages:
@@ -137,11 +137,11 @@ class _Pages:
 
         self.reading, self.known, self._content = reading, known or quantify(reading), content
 
-    def naming_patient(self) -> _Pages:
+    def with_patient_named(self) -> _Pages:
         """The same pages, on which the patient is named."""
-        from .report.content import naming
+        from .report.content import with_patient
 
-        return _Pages(self.reading, self.known, naming(self.content, _patient(self.reading)))
+        return _Pages(self.reading, self.known, with_patient(self.content, _patient(self.reading)))
 
     @cached_property
     def content(self) -> Content:

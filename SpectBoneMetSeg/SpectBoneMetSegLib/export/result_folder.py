@@ -39,7 +39,7 @@ FILES = {
 }
 
 
-class NoPlaceError(UserError):
+class OutputNotWritableError(UserError):
     """The results of any scan would find no place: a full disk, a folder that is gone, a right that was lost."""
 
 
@@ -67,7 +67,7 @@ def save_reading(
         A sentence for each of those outputs that cannot be written of this scan.
 
     Raises:
-        NoPlaceError: the disk or the folder above takes nothing.
+        OutputNotWritableError: the disk or the folder above takes nothing.
         UserError: the folder holds something other than an earlier reading.
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
@@ -86,7 +86,7 @@ def save_reading(
         put_in_place(unfinished, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise NoPlaceError(
+        raise OutputNotWritableError(
             f"The results cannot be written to {target} ({reason}): choose another output folder."
         ) from error
     finally:

@@ -104,7 +104,7 @@ class SideBySide:
 
 
 def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
-    """Return the scan of `own`, one of the compared readings, side by side with the one before; the first with the next.
+    """Return the scan of `own`, one of the compared readings, with the one before; the first with the next.
 
     Raises:
         StopIteration: it is none of them.

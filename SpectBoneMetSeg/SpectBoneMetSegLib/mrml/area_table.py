@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .subject_hierarchy import file_beside
+from .subject_hierarchy import move_next_to
 
 __all__ = ["show_areas"]
 
@@ -19,7 +19,7 @@ def show_areas(live: Any, scene: Any) -> Any:
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLTableNode", f"{live.node.GetName()} (areas)")
         live.node.SetNodeReferenceID(ROLE, node.GetID())
-        file_beside([node], live.node, scene)
+        move_next_to([node], live.node, scene)
     rows = [_row(live, lesion) for lesion in live.reading.lesions]
     columns: list[tuple[str, str, Any]] = [
         ("Segment", "", vtk.vtkStringArray()),

@@ -13,7 +13,7 @@ from .pairing import partner_of, reading_of, show_only
 from .slice_views import COMPARED, EARLIER
 from .stored_result import VIEW, outlines_of, set_visible
 
-__all__ = ["Apart", "of_one_patient", "scan_of"]
+__all__ = ["ScanSeparation", "of_one_patient", "scan_of"]
 
 VIEW_KINDS = ("vtkMRMLSliceNode", "vtkMRMLViewNode")
 
@@ -37,7 +37,7 @@ def of_one_patient(volume: Any, other: Any, scene: Any) -> bool | None:
     return patient == another if patient and another else None
 
 
-class Apart:
+class ScanSeparation:
     """Shows what belongs to one scan in the views of that scan alone, while two are compared."""
 
     def __init__(self) -> None:

@@ -29,16 +29,16 @@ from ..scan.planar import ViewName
 from . import stored_result as live
 from .nodes import prepare_segmentation
 from .segments import (
-    Look,
+    SegmentState,
     change_segments,
     clicked_of,
-    look_of,
+    review_and_clicks,
     review_of,
+    segment_state,
     set_clicked,
+    set_merged_review,
     set_review,
     show_segments,
-    tell,
-    told_of,
 )
 
 __all__ = ["LiveReading"]
@@ -70,7 +70,7 @@ class LiveReading:
         self._proposed: tuple[tuple[float, float], Ids] = ((-1.0, -1.0), np.zeros(result.scan.frame.shape, np.uint16))
         self.reading: Reading = self._drawn()
         self._segments: dict[int, str] = {}
-        self._memory: Memory[Look] = Memory(result.scan.frame.shape)
+        self._memory: Memory[SegmentState] = Memory(result.scan.frame.shape)
         self._clicked: dict[ViewName, NDArray[np.bool_]] = {}
         self._edits_text: tuple[Edits | None, str] = (None, "")
         self._bones: tuple[Reading | None, dict[int, tuple[BoneShare, ...]]] = (None, {})
@@ -123,7 +123,9 @@ class LiveReading:
 
         The surfaces of the segments are dropped; `settle` makes them again.
         """
-        self._memory.keep(self.reading, {lesion: look_of(self.node, one) for lesion, one in self._segments.items()})
+        self._memory.keep(
+            self.reading, {lesion: segment_state(self.node, one) for lesion, one in self._segments.items()}
+        )
         self.threshold, self.minimum_area_mm2 = threshold, minimum_area_mm2
         self.reading = self._drawn()
         self._show(self._memory.of(self.reading))
@@ -192,12 +194,14 @@ class LiveReading:
             held[segment] = ((labels == segments.index(segment) + 1) & ~gone) | np.isin(ids, own)
         sources = [self._segments_at(before, ids == number) for number in new.tolist()]
         joined = {segment: self._segments_at(before, mask) for segment, mask in held.items() if mask.any()}
-        told = {segment: told_of(self.node, segment) for segment in self._segments.values()}
+        told = {segment: review_and_clicks(self.node, segment) for segment in self._segments.values()}
         with self._writing():
             made = change_segments(self.node, frame, held, [ids == number for number in new.tolist()])
             for segment, parts in (*joined.items(), *zip(made, sources, strict=True)):
                 if parts:
-                    tell(self.node, segment, [told[part] for part in dict.fromkeys([segment, *parts]) if part in told])
+                    set_merged_review(
+                        self.node, segment, [told[part] for part in dict.fromkeys([segment, *parts]) if part in told]
+                    )
                 elif clicked is not None:
                     set_clicked(self.node, segment, {clicked})
         self.follow_edit()
@@ -360,7 +364,7 @@ class LiveReading:
             if not outer:
                 _written.discard(self.node.GetID())
 
-    def _show(self, known: Mapping[int, Look]) -> None:
+    def _show(self, known: Mapping[int, SegmentState]) -> None:
         frame = self.result.scan.frame
         with self._writing():
             self._segments = show_segments(self.node, number_lesions(self.reading.mask), frame, known)

@@ -17,17 +17,17 @@ from .nodes import labelmap_of
 __all__ = [
     "DECISION_TAG",
     "LABELMAP",
-    "Look",
+    "SegmentState",
     "change_segments",
     "clicked_of",
     "lies_on",
-    "look_of",
+    "review_and_clicks",
     "review_of",
+    "segment_state",
     "set_clicked",
+    "set_merged_review",
     "set_review",
     "show_segments",
-    "tell",
-    "told_of",
 ]
 
 DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
@@ -42,7 +42,7 @@ LABELMAP, SURFACE = "Binary labelmap", "Closed surface"
 
 
 @dataclass(frozen=True)
-class Look:
+class SegmentState:
     """What is known of a segment.
 
     Attributes:
@@ -62,12 +62,12 @@ class Look:
     visible: bool = True
 
 
-def look_of(node: Any, segment: str) -> Look:
+def segment_state(node: Any, segment: str) -> SegmentState:
     """What is known of a segment of a segmentation node; what we gave it ourselves does not count."""
     entry, number = _entry(node, segment), _number(node, segment)
     name, color, terminology = str(entry.GetName()), entry.GetColor(), _tag(entry, _terminology_tag())
     own_color = _alike(color, lesion_color(number))
-    return Look(
+    return SegmentState(
         segment,
         review_of(node, segment),
         "" if name == lesion_name(number) else name,
@@ -77,7 +77,9 @@ def look_of(node: Any, segment: str) -> Look:
     )
 
 
-def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: Mapping[int, Look]) -> dict[int, str]:
+def show_segments(
+    node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: Mapping[int, SegmentState]
+) -> dict[int, str]:
     """Let a segmentation node hold one segment per lesion, all in one layer.
 
     Args:
@@ -100,7 +102,7 @@ def show_segments(node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: 
     image = _filled(segmentation, ids.astype(np.int16), frame)
     segments = {}
     for number in range(1, count + 1):
-        look = known.get(number, Look())
+        look = known.get(number, SegmentState())
         segment = chosen.get(number, "")
         entry = segmentation.GetSegment(segment) if segment else None
         if entry is None:
@@ -198,18 +200,18 @@ def set_clicked(node: Any, segment: str, views: Iterable[ViewName]) -> None:
         _set_tag(_entry(node, segment), CLICKED_TAG, words)
 
 
-def told_of(node: Any, segment: str) -> tuple[Review, set[ViewName]]:
+def review_and_clicks(node: Any, segment: str) -> tuple[Review, set[ViewName]]:
     """What was said of a segment, and the views in which it was outlined by a click."""
     return review_of(node, segment), clicked_of(node, segment)
 
 
-def tell(node: Any, segment: str, parts: Sequence[tuple[Review, set[ViewName]]]) -> None:
+def set_merged_review(node: Any, segment: str, parts: Sequence[tuple[Review, set[ViewName]]]) -> None:
     """Let a segment have what is told of those it was made of; nothing is rejected with another.
 
     Args:
         node: the vtkMRMLSegmentationNode.
         segment: its ID.
-        parts: `told_of` of each, the one that counts first.
+        parts: `review_and_clicks` of each, the one that counts first.
     """
     reviews = [review for review, _views in parts]
     set_review(node, segment, next((one for one in reviews if one.decision != "rejected"), reviews[0]))
@@ -221,7 +223,7 @@ def _add(node: Any, mask: NDArray[np.bool_], frame: PlanarView, image: Any, numb
     import slicer
 
     segmentation, entry = node.GetSegmentation(), slicer.vtkSegment()
-    _dress(entry, number, Look())
+    _dress(entry, number, SegmentState())
     if image is not None:
         values = [
             segmentation.GetNthSegment(place).GetLabelValue() for place in range(segmentation.GetNumberOfSegments())
@@ -263,7 +265,7 @@ def _pixels(image: Any, frame: PlanarView) -> NDArray[Any]:
     return np.asarray(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(frame.shape))
 
 
-def _owners(sizes: NDArray[np.int64], known: Mapping[int, Look]) -> dict[int, str]:
+def _owners(sizes: NDArray[np.int64], known: Mapping[int, SegmentState]) -> dict[int, str]:
     """{lesion ID: segment ID} for the lesions that keep a segment: the largest of those that lie on one."""
     owners: dict[int, str] = {}
     for number in sorted(known, key=lambda lesion: -int(sizes[lesion])):
@@ -281,7 +283,7 @@ def _remove_others(node: Any, wanted: set[str]) -> list[str]:
     for segment in ids:
         if segment in wanted:
             continue
-        look = look_of(node, segment)
+        look = segment_state(node, segment)
         if look.name and _is_empty(segmentation.GetSegment(segment)):
             extra.append(segment)
         else:
@@ -343,7 +345,7 @@ def _is_empty(entry: Any) -> bool:
     return scalars is None or not bool((vtk_to_numpy(scalars) == entry.GetLabelValue()).any())
 
 
-def _dress(entry: Any, number: int, look: Look) -> None:
+def _dress(entry: Any, number: int, look: SegmentState) -> None:
     """Name, colour and terminology of a segment: a person's, or ours by its number; what is right is left alone."""
     name, color = look.name or lesion_name(number), look.color or lesion_color(number)
     if entry.GetName() != name:

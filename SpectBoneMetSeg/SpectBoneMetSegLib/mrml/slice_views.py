@@ -24,10 +24,10 @@ __all__ = [
     "make_adjustable",
     "register_layout",
     "restore_layout",
-    "show_beside",
     "show_box",
     "show_compared",
     "show_scan",
+    "show_side_by_side",
     "show_view",
 ]
 
@@ -109,7 +109,7 @@ def show_scan(
     _show(number, given, scene, posterior_from_behind)
 
 
-def show_beside(
+def show_side_by_side(
     volumes: Mapping[ViewName, Any], earlier: Mapping[ViewName, Any], scene: Any, posterior_from_behind: bool = True
 ) -> None:
     """Show two scans, the same views side by side, each with its date; a view that a scan has not stays empty.

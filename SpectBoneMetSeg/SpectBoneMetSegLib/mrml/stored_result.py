@@ -32,7 +32,7 @@ from .nodes import OUTLINE_SCALE, add_outline, add_view, shape_outline
 from .segments import LABELMAP, lies_on, review_of
 from .side_marks import FACTS, set_shown
 from .skeleton import add_skeleton
-from .subject_hierarchy import file_beside, remove_folder
+from .subject_hierarchy import move_next_to, remove_folder
 
 __all__ = [
     "add_scan",
@@ -140,7 +140,7 @@ def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any]
     for name, overlay in overlays.items():
         node.SetNodeReferenceID(f"{name}Skeleton", overlay.GetID())
     maps = (node.GetNodeReference(f"{name}Probability") for name in result.probabilities)
-    file_beside([node, total, *maps, *overlays.values()], next(iter(volumes.values())), scene)
+    move_next_to([node, total, *maps, *overlays.values()], next(iter(volumes.values())), scene)
     _remember(node, result_facts(result))
 
 
@@ -233,7 +233,7 @@ def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
     added = [add_outline(lesion, scene) for lesion in reading.lesions[len(curves) :]]
     for curve in added:
         node.AddNodeReferenceID(OUTLINE_ROLE, curve.GetID())
-    file_beside(added, node, scene, outline_folder(node))
+    move_next_to(added, node, scene, outline_folder(node))
     for curve in curves[len(reading.lesions) :]:
         remove_node(curve, scene)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["file_beside", "remove_folder"]
+__all__ = ["move_next_to", "remove_folder"]
 
 
-def file_beside(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = "") -> None:
+def move_next_to(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = "") -> None:
     """Move nodes to where another one lies, or into a folder there.
 
     Args:

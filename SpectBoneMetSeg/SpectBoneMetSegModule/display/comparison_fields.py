@@ -5,7 +5,7 @@
 
 import slicer
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.mrml.comparison import Apart, of_one_patient, scan_of
+from SpectBoneMetSegLib.mrml.comparison import ScanSeparation, of_one_patient, scan_of
 
 from ..problems import slot
 from .zoom_link import ZoomLink
@@ -24,7 +24,7 @@ class Comparison:
             onChanged: called when another scan is chosen for comparison.
         """
         self.ui, self.chosen, self.say, self.onChanged = ui, chosen, say, onChanged
-        self.apart, self.zoom = Apart(), ZoomLink()
+        self.apart, self.zoom = ScanSeparation(), ZoomLink()
         self.active = False
         ui.earlierSelector.connect("currentNodeIDChanged(QString)", self.onChosen)
 

@@ -14,8 +14,8 @@ from SpectBoneMetSegLib.mrml.slice_views import (
     VIEWS,
     register_layout,
     restore_layout,
-    show_beside,
     show_scan,
+    show_side_by_side,
 )
 
 from ..problems import slot
@@ -48,7 +48,7 @@ class Views(VTKObservationMixin):
 
     def showBeside(self, volumes, earlier):
         """Show the views of two scans side by side, each given as in `show`."""
-        show_beside(volumes, earlier, slicer.mrmlScene, self.fromBehind)
+        show_side_by_side(volumes, earlier, slicer.mrmlScene, self.fromBehind)
         self._fit()
 
     def showReading(self, node):

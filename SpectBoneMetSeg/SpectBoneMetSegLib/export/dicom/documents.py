@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..._version import __version__
 from ...common.notice import RESEARCH_USE
 from ...lesions.results import Reading
-from .equipment import MANUFACTURER, manufacturer_words
+from .equipment import MANUFACTURER, series_description
 from .segmentation import SERIES, series_uid, sop_uid
 from .source import SourceView, share
 
@@ -70,7 +70,7 @@ def _object(reading: Reading, source: SourceView, what: str, kind: str, modality
     share(source.header, made)
     made.SOPClassUID, made.SOPInstanceUID = kind, sop_uid(reading, what)
     made.SeriesInstanceUID, made.SeriesNumber, made.InstanceNumber = series_uid(reading, what), SERIES[what], 1
-    made.Modality, made.SeriesDescription = modality, manufacturer_words(words)
+    made.Modality, made.SeriesDescription = modality, series_description(words)
     made.Manufacturer = made.ManufacturerModelName = MANUFACTURER
     made.SoftwareVersions = __version__
     made.ContentDate = made.InstanceCreationDate = now.strftime("%Y%m%d")

@@ -9,7 +9,7 @@ from ..._version import __version__
 from ...common.notice import RESEARCH_USE
 from ...lesions.results import Reading
 
-__all__ = ["MANUFACTURER", "Algorithm", "algorithm_of", "equipment", "manufacturer_words"]
+__all__ = ["MANUFACTURER", "Algorithm", "algorithm_of", "equipment", "series_description"]
 
 MANUFACTURER = "SpectBoneMetSeg"
 
@@ -42,6 +42,6 @@ def equipment(reading: Reading) -> dict[str, Any]:
     }
 
 
-def manufacturer_words(what: str) -> str:
+def series_description(what: str) -> str:
     """A series description of at most 64 letters that says what it must not be used for."""
     return f"{what} ({RESEARCH_USE.split(' - ')[0]})"[:64]

@@ -18,7 +18,7 @@ from ...lesions.results import Lesion, Reading
 from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, CLASSES, OWN_SCHEME, Coded, finding_of, own
-from .equipment import MANUFACTURER, algorithm_of, manufacturer_words
+from .equipment import MANUFACTURER, algorithm_of, series_description
 from .segmentation import SERIES, lesions_in, series_uid, sop_uid
 from .source import SourceView
 from .uids import derived_uid, tracking_uids
@@ -100,7 +100,7 @@ def measurement_report(
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description=manufacturer_words("Abnormal uptake, measurements"),
+        series_description=series_description("Abnormal uptake, measurements"),
     )
     report.CodingSchemeIdentificationSequence = [_own_scheme()]
     return report

@@ -19,7 +19,7 @@ from ...lesions.results import Lesion, Reading
 from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, finding_of
-from .equipment import algorithm_of, equipment, manufacturer_words
+from .equipment import algorithm_of, equipment, series_description
 from .source import SourceView, share
 from .uids import content_of, derived_uid, tracking_uids
 
@@ -79,9 +79,9 @@ def segmentation(reading: Reading, name: ViewName, source: SourceView, known: Qu
         series_number=SERIES[what],
         sop_instance_uid=sop_uid(reading, what),
         instance_number=1,
-        series_description=manufacturer_words(f"Abnormal uptake, {name} view"),
+        series_description=series_description(f"Abnormal uptake, {name} view"),
         content_label="ABNORMAL_UPTAKE",
-        content_description=manufacturer_words("Areas of abnormal uptake"),
+        content_description=series_description("Areas of abnormal uptake"),
         pixel_measures=hd.PixelMeasuresSequence([float(steps[1]), float(steps[0])], slice_thickness=1.0),
         plane_orientation=hd.PlaneOrientationSequence("PATIENT", (lps[:3, :2] / steps).T.ravel().tolist()),
         plane_positions=[hd.PlanePositionSequence("PATIENT", lps[:3, 3].tolist())],

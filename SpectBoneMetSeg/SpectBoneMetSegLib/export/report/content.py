@@ -14,7 +14,7 @@ from ...lesions.seen import faint_views, seen_text
 from ...quantification.results import LesionQuantities, Quantification, RegionQuantities
 from ...scan.planar import VIEW_NAMES, ViewName
 from .pictures import BRIGHT, DARK, map_picture, view_picture
-from .words import Words
+from .texts import ReportTexts
 
 __all__ = ["Content", "Picture", "Section", "Table", "content_of"]
 
@@ -66,109 +66,109 @@ class Content:
     pictures: tuple[Picture, ...]
     notes: tuple[str, ...]
     sections: tuple[Section, ...]
-    words: Words = field(default_factory=Words)
+    texts: ReportTexts = field(default_factory=ReportTexts)
 
 
-def content_of(reading: Reading, known: Quantification, words: Words | None = None) -> Content:
+def content_of(reading: Reading, known: Quantification, texts: ReportTexts | None = None) -> Content:
     """What the report of a reading says; it names no patient.
 
     Args:
         known: what is quantified of it.
-        words: of another language.
+        texts: of another language.
     """
-    say = words or Words()
+    text = texts or ReportTexts()
     maps = bool(reading.regions)
     return Content(
-        title=say("title"),
+        title=text("title"),
         headline=headline(reading).capitalize() + ".",
         notice=RESEARCH_USE,
-        facts=tuple(_facts(reading, known, say)),
-        pictures=tuple(_pictures(reading, say)),
-        notes=(say("pictures_note"), *((say("map_note"),) if maps else ())),
+        facts=tuple(_facts(reading, known, text)),
+        pictures=tuple(_pictures(reading, text)),
+        notes=(text("pictures_note"), *((text("map_note"),) if maps else ())),
         sections=(
-            _areas(reading, known, say),
-            _index(known, say),
-            _regions(known, say),
-            _quality(reading, say),
-            _about(reading, say),
+            _areas(reading, known, text),
+            _index(known, text),
+            _regions(known, text),
+            _quality(reading, text),
+            _about(reading, text),
         ),
-        words=say,
+        texts=text,
     )
 
 
-def naming(content: Content, patient: Mapping[str, str]) -> Content:
+def with_patient(content: Content, patient: Mapping[str, str]) -> Content:
     """The same with the patient at its head, by keys of its words."""
-    return replace(content, facts=(*((content.words(key), value) for key, value in patient.items()), *content.facts))
+    return replace(content, facts=(*((content.texts(key), value) for key, value in patient.items()), *content.facts))
 
 
-def _facts(reading: Reading, known: Quantification, say: Words) -> Iterator[tuple[str, str]]:
-    yield say("case"), reading.scan.case
+def _facts(reading: Reading, known: Quantification, text: ReportTexts) -> Iterator[tuple[str, str]]:
+    yield text("case"), reading.scan.case
     told = reading.scan.source.description
     day = written_day(told.get("study_date", ""))
     if day:
-        yield say("study_date"), day
+        yield text("study_date"), day
     camera = " ".join(told[key] for key in ("manufacturer", "model") if told.get(key))
     if camera:
-        yield say("camera"), camera
-    yield say("read"), str(reading.receipt.get("read", ""))
+        yield text("camera"), camera
+    yield text("read"), str(reading.receipt.get("read", ""))
     if reading.confidence is not None:
-        yield say("scan_confidence"), f"{reading.confidence:.2f}"
+        yield text("scan_confidence"), f"{reading.confidence:.2f}"
     review = known.review
     if review.state == "not reviewed":
-        yield say("review"), say("not_reviewed")
+        yield text("review"), text("not_reviewed")
     else:
         counted = {key: getattr(review, key) for key in ("accepted", "rejected", "open", "edited", "reclassified")}
-        yield say("review"), say("reviewed", **counted)
+        yield text("review"), text("reviewed", **counted)
 
 
-def _pictures(reading: Reading, say: Words) -> Iterator[Picture]:
+def _pictures(reading: Reading, text: ReportTexts) -> Iterator[Picture]:
     for name in reading.scan.views:
         for key, level in (("bright", BRIGHT), ("dark", DARK)):
             png, black = view_picture(reading, name, level)
-            yield Picture(say(key, view=say(name)), png, f"{black:.0f}")
+            yield Picture(text(key, view=text(name)), png, f"{black:.0f}")
     for name in reading.scan.views:
         regions = map_picture(reading, name)
         if regions is not None:
-            yield Picture(say("map", view=say(name)), regions)
+            yield Picture(text("map", view=text(name)), regions)
 
 
-def _areas(reading: Reading, known: Quantification, say: Words) -> Section:
+def _areas(reading: Reading, known: Quantification, text: ReportTexts) -> Section:
     everything = (*reading.lesions, *reading.rejected)
     if not everything:
-        return Section(say("areas"), sentences=(say("none"),))
+        return Section(text("areas"), sentences=(text("none"),))
     keys = (
         *("number", "bone", "seen_in", "area_cm2", "contrast_anterior", "contrast_posterior"),
         *("confidence", "decision", "classification", "ruled_by"),
     )
     table = Table(
-        tuple(map(say, keys)),
-        tuple(_row(lesion, known.lesion(lesion.id), say) for lesion in everything),
+        tuple(map(text, keys)),
+        tuple(_row(lesion, known.lesion(lesion.id), text) for lesion in everything),
         frozenset({0, 3, 4, 5, 6}),
     )
-    return Section(say("areas"), sentences=(say("until"), say("contrast_note")), table=table)
+    return Section(text("areas"), sentences=(text("until"), text("contrast_note")), table=table)
 
 
-def _row(lesion: Lesion, known: LesionQuantities, say: Words) -> tuple[str, ...]:
+def _row(lesion: Lesion, known: LesionQuantities, text: ReportTexts) -> tuple[str, ...]:
     return (
         str(lesion.id),
-        _bones(known, say),
+        _bones(known, text),
         seen_text(lesion),
         f"{lesion.area_mm2 / 100:.1f}",
         *(_contrast(lesion, name) for name in VIEW_NAMES),
         "-" if lesion.confidence is None else f"{lesion.confidence:.2f}",
-        say(lesion.decision),
-        say(lesion.classification) if lesion.classification else "-",
-        say("physician_drew" if known.edited else f"{known.ruled_by}_ruled"),
+        text(lesion.decision),
+        text(lesion.classification) if lesion.classification else "-",
+        text("physician_drew" if known.edited else f"{known.ruled_by}_ruled"),
     )
 
 
-def _bones(known: LesionQuantities, say: Words) -> str:
+def _bones(known: LesionQuantities, text: ReportTexts) -> str:
     """The bone, and its share where the lesion lies on several."""
     if not known.bones:
         return "-"
     if len(known.bones) == 1:
         return known.bones[0].region.title
-    return ", ".join(say("bone_share", bone=bone.region.title, share=100 * bone.share) for bone in known.bones[:2])
+    return ", ".join(text("bone_share", bone=bone.region.title, share=100 * bone.share) for bone in known.bones[:2])
 
 
 def _contrast(lesion: Lesion, name: ViewName) -> str:
@@ -178,29 +178,29 @@ def _contrast(lesion: Lesion, name: ViewName) -> str:
     return f"{measured.contrast:.2f}" + (" (f)" if name in faint_views(lesion) else "")
 
 
-def _index(known: Quantification, say: Words) -> Section:
+def _index(known: Quantification, text: ReportTexts) -> Section:
     index, burden = known.index, known.burden
     facts = (
-        (say("burden"), say("burden_value", lesions=burden.lesions, area=burden.area_mm2 / 100)),
-        *((say("uptake", view=name), f"{value:.2f} %") for name, value in burden.body_counts_percent.items()),
+        (text("burden"), text("burden_value", lesions=burden.lesions, area=burden.area_mm2 / 100)),
+        *((text("uptake", view=name), f"{value:.2f} %") for name, value in burden.body_counts_percent.items()),
     )
     if index.percent is None:
-        return Section(say("index"), facts, (say("index_none", reason=index.reason, remedy=index.remedy),))
-    value = say("index_value", value=index.percent, table=index.table.name)
-    return Section(say("index"), ((say("index"), value), *facts), (say("index_note"),))
+        return Section(text("index"), facts, (text("index_none", reason=index.reason, remedy=index.remedy),))
+    value = text("index_value", value=index.percent, table=index.table.name)
+    return Section(text("index"), ((text("index"), value), *facts), (text("index_note"),))
 
 
-def _regions(known: Quantification, say: Words) -> Section:
+def _regions(known: Quantification, text: ReportTexts) -> Section:
     if not known.regions:
-        return Section(say("regions"), sentences=(say("no_regions"),))
+        return Section(text("regions"), sentences=(text("no_regions"),))
     keys = ("map_number", "region", "region_areas", "region_involved", "region_index")
     table = Table(
-        tuple(map(say, keys)),
+        tuple(map(text, keys)),
         tuple(_region_row(each) for each in known.regions),
         frozenset({0, 2, 3, 4}),
     )
     missing = ", ".join(region.title for region in known.not_found)
-    return Section(say("regions"), sentences=(say("not_found", names=missing),) if missing else (), table=table)
+    return Section(text("regions"), sentences=(text("not_found", names=missing),) if missing else (), table=table)
 
 
 def _region_row(known: RegionQuantities) -> tuple[str, ...]:
@@ -214,36 +214,36 @@ def _region_row(known: RegionQuantities) -> tuple[str, ...]:
     )
 
 
-def _quality(reading: Reading, say: Words) -> Section:
+def _quality(reading: Reading, text: ReportTexts) -> Section:
     told, receipt = reading.scan.source.description, reading.receipt
-    facts = [(say("views"), " + ".join(reading.scan.views))]
+    facts = [(text("views"), " + ".join(reading.scan.views))]
     for name, view in reading.scan.views.items():
         counts = float(told.get(f"counts_{name}") or view.counts.sum(dtype=float))
-        facts.append((say("counts", view=name), say("counts_value", counts=counts, million=counts / 1e6)))
+        facts.append((text("counts", view=name), text("counts_value", counts=counts, million=counts / 1e6)))
     view = next(iter(reading.scan.views.values()))
     (rows, columns), (down, across) = view.shape, view.spacing
-    facts.append((say("pixels"), say("pixels_value", rows=rows, columns=columns, down=down, across=across)))
+    facts.append((text("pixels"), text("pixels_value", rows=rows, columns=columns, down=down, across=across)))
     if reading.crop.method == "profiles":
-        facts.append((say("box"), say("box_value", what="thorax", confidence=reading.crop.confidence)))
+        facts.append((text("box"), text("box_value", what="thorax", confidence=reading.crop.confidence)))
     warnings = receipt.get("warnings")
     notes = " ".join(map(str, warnings)) if isinstance(warnings, list) else ""
-    facts.append((say("checks"), notes or say("no_warnings")))
-    return Section(say("quality"), tuple(facts))
+    facts.append((text("checks"), notes or text("no_warnings")))
+    return Section(text("quality"), tuple(facts))
 
 
-def _about(reading: Reading, say: Words) -> Section:
+def _about(reading: Reading, text: ReportTexts) -> Section:
     receipt = reading.receipt
     model, program = receipt.get("model"), receipt.get("program")
     facts = []
     if isinstance(model, dict):
         known = f"{model.get('name')} {model.get('version')}, SHA-256 {str(model.get('sha256'))[:16]}..."
-        facts.append((say("model"), known))
+        facts.append((text("model"), known))
     if isinstance(program, dict):
-        facts.append((say("program"), f"{program.get('name')} {program.get('version')}"))
+        facts.append((text("program"), f"{program.get('name')} {program.get('version')}"))
     if receipt.get("engine"):
-        facts.append((say("engine"), f"{receipt['engine']}, {receipt.get('device')}"))
+        facts.append((text("engine"), f"{receipt['engine']}, {receipt.get('device')}"))
     threshold = receipt.get("threshold")
     if isinstance(threshold, int | float):
-        facts.append((say("threshold"), f"{threshold:.3g}"))
+        facts.append((text("threshold"), f"{threshold:.3g}"))
     described = str(model.get("description") or "") if isinstance(model, dict) else ""
-    return Section(say("about"), tuple(facts), tuple(filter(None, (described, say("limits")))))
+    return Section(text("about"), tuple(facts), tuple(filter(None, (described, text("limits")))))

@@ -57,10 +57,10 @@ ul { margin: 6px 0; padding-left: 20px; }
 {% endfor %}</tbody></table>{% endif %}
 </section>
 {% endfor %}
-<section class="confirm"><strong>{{ page.words("confirmation") }}</strong>
-<p class="note">{{ page.words("confirmation_note") }}</p>
-<p><span class="box"></span>{{ page.words("agree") }}</p><p><span class="box"></span>{{ page.words("disagree") }}</p>
-<div class="lines"><div>{{ page.words("name") }}</div><div>{{ page.words("date") }}</div><div>{{ page.words("signature") }}</div></div>
+<section class="confirm"><strong>{{ page.texts("confirmation") }}</strong>
+<p class="note">{{ page.texts("confirmation_note") }}</p>
+<p><span class="box"></span>{{ page.texts("agree") }}</p><p><span class="box"></span>{{ page.texts("disagree") }}</p>
+<div class="lines"><div>{{ page.texts("name") }}</div><div>{{ page.texts("date") }}</div><div>{{ page.texts("signature") }}</div></div>
 </section>
 </body>
 </html>

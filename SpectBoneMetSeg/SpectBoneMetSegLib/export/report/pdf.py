@@ -196,21 +196,21 @@ def _confirmation(content: Content, width: float) -> Any:
     from reportlab.platypus import KeepTogether, Paragraph
     from reportlab.platypus import Table as Grid
 
-    say, ink = content.words, HexColor("#191919")
+    texts, ink = content.texts, HexColor("#191919")
     empty = Grid([[""]], [9], [9])
     empty.setStyle([("BOX", (0, 0), (-1, -1), 1, ink)])
     box = Grid(
-        [[empty, Paragraph(escape(say(key)), _style(8.5))] for key in ("agree", "disagree")], [18, width - 60], 15
+        [[empty, Paragraph(escape(texts(key)), _style(8.5))] for key in ("agree", "disagree")], [18, width - 60], 15
     )
     box.setStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("LEFTPADDING", (0, 0), (-1, -1), 0)])
     signs = Grid(
-        [[Paragraph(escape(say(key)), _style(7, grey=True)) for key in ("name", "date", "signature")]],
+        [[Paragraph(escape(texts(key)), _style(7, grey=True)) for key in ("name", "date", "signature")]],
         [0.4 * (width - 24), 0.2 * (width - 24), 0.4 * (width - 24)],
     )
     signs.setStyle([("LINEABOVE", (place, 0), (place, 0), 0.8, ink) for place in range(3)])
     rows = [
-        [Paragraph(escape(say("confirmation")), _style(9.5, bold=True))],
-        [Paragraph(escape(say("confirmation_note")), _style(7.5, grey=True))],
+        [Paragraph(escape(texts("confirmation")), _style(9.5, bold=True))],
+        [Paragraph(escape(texts("confirmation_note")), _style(7.5, grey=True))],
         [box],
         [""],
         [signs],
@@ -245,7 +245,7 @@ def _numbered(content: Content) -> Any:
                 self.__dict__.update(page)
                 self.setFont(FONT, 7)
                 self.drawString(MARGIN, FOOT, content.notice)
-                words = content.words("page", number=number, count=len(self._pages))
+                words = content.texts("page", number=number, count=len(self._pages))
                 self.drawRightString(self._pagesize[0] - MARGIN, FOOT, words)
                 super().showPage()
             super().save()

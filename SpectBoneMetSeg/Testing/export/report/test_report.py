@@ -10,12 +10,12 @@ import pypdfium2
 import pytest
 from PIL import Image
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
-from SpectBoneMetSegLib.export.report import words
-from SpectBoneMetSegLib.export.report.content import content_of, naming
+from SpectBoneMetSegLib.export.report import texts
+from SpectBoneMetSegLib.export.report.content import content_of, with_patient
 from SpectBoneMetSegLib.export.report.html import html_report
 from SpectBoneMetSegLib.export.report.pdf import pdf_report
 from SpectBoneMetSegLib.export.report.pictures import _body_rows
-from SpectBoneMetSegLib.export.report.words import ENGLISH, Words
+from SpectBoneMetSegLib.export.report.texts import ENGLISH, ReportTexts
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
 
@@ -171,7 +171,7 @@ def test_names_are_shown_as_text_and_never_run(a_reading):
 
 def test_a_patient_is_named_only_when_asked_for(a_reading):
     assert "Gisela" not in html_report(content(a_reading))
-    named = naming(content(a_reading), {"patient": "Geheim^Gisela"})
+    named = with_patient(content(a_reading), {"patient": "Geheim^Gisela"})
     assert "Geheim^Gisela" in html_report(named)
     assert "Geheim^Gisela" in text_of(pdf_report(named))
 
@@ -192,7 +192,7 @@ def test_outlines_can_be_told_in_grey(a_reading):
 
 def test_all_words_stand_in_one_table_that_can_be_translated(a_reading):
     translated = {key: f"#{key}#{''.join(f'{{{name}}}' for name in fields(text))}" for key, text in ENGLISH.items()}
-    page = html_report(content(reviewed(a_reading), words=Words(translated)))
+    page = html_report(content(reviewed(a_reading), texts=ReportTexts(translated)))
     for key in ("title", "areas", "quality", "about", "confirmation", "accepted", "physician_drew"):
         assert f"#{key}#" in page
         assert ENGLISH[key] not in re.sub(r"#\w+#", "", page)
@@ -203,8 +203,8 @@ def fields(text):
 
 
 def test_no_word_is_left_over():
-    folder = Path(words.__file__).parent
-    code = "".join(path.read_text() for path in folder.glob("*.py") if path.name != "words.py")
+    folder = Path(texts.__file__).parent
+    code = "".join(path.read_text() for path in folder.glob("*.py") if path.name != "texts.py")
     # Decisions and classes are looked up by their value, who ruled by what the quantification says.
     by_value = {"open", "accepted", "rejected", "benign", "equivocal", "malignant", "model_ruled", "physician_ruled"}
     by_value |= {"anterior", "posterior", "patient", "patient_id", "birth_date"}

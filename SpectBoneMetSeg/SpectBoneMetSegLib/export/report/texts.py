@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ENGLISH", "Words"]
+__all__ = ["ENGLISH", "ReportTexts"]
 
 #: {key: text}; braces stand for values.
 ENGLISH = {
@@ -105,7 +105,7 @@ ENGLISH = {
 }
 
 
-class Words:
+class ReportTexts:
     """The report's words in one language."""
 
     def __init__(self, table: dict[str, str] | None = None) -> None:
