@@ -8,7 +8,9 @@ import time
 from collections import deque
 from typing import TextIO
 
-__all__ = ["CaseProgress", "duration"]
+from ..common.durations import duration
+
+__all__ = ["CaseProgress"]
 
 #: Seconds between two drawings of the bar, and between two lines of a log.
 BAR_EVERY, LINE_EVERY = 0.2, 60.0
@@ -88,10 +90,3 @@ class CaseProgress:
 
 def _rate(rate: float) -> str:
     return f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -112,9 +112,9 @@ def _read_archive(
 ) -> int:
     from ..batch.earlier import attempt_of
     from ..batch.manifest import write_manifest
-    from ..batch.progress import duration
     from ..batch.run import Run, make_plan
     from ..batch.summary import write_summary
+    from ..common.durations import duration
 
     folder, output, (options, outputs) = Path(args.folder), Path(args.output), wishes
     plan = make_plan(

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.cases import Case, cases_of_inputs
-from ..batch.progress import duration
 from ..batch.tables import write_failures
+from ..common.durations import duration
 from ..common.errors import UserError
 from ..common.packages import is_there
 from .common import UsageError, print_json, show_status, silence_libraries, worded

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..export.outputs import Outputs
+from ..export.receipt import input_digests, stored_input_digests
 from ..export.result_folder import save_reading
 from ..lesions.components import number_lesions
 from ..lesions.delineation import lesion_masks
@@ -340,8 +341,8 @@ class LiveReading:
         # What changes the segments may not have told; what is saved is what they hold.
         self.follow_edit()
         target, final = Path(folder) / self.result.scan.case, self.final()
-        earlier = _inputs_of(target / "receipt.json")
-        if earlier is not None and earlier != _digests(final.receipt):
+        earlier = stored_input_digests(target / "receipt.json")
+        if earlier is not None and earlier != input_digests(final.receipt):
             raise UserError(f"{target} holds the results of another scan of that name: choose another folder.")
         self.not_saved = save_reading(final, str(target), outputs)
         return target
@@ -383,19 +384,3 @@ class LiveReading:
             state["edits"] = self._edits_text[1]
             state["clicked"] = clicked_text(self._clicked)
         self.node.SetAttribute(STATE, json.dumps(state))
-
-
-def _digests(receipt: Mapping[str, object]) -> set[str]:
-    """SHA-256 of the files that were read."""
-    inputs = receipt.get("inputs")
-    entries = inputs if isinstance(inputs, list) else []
-    return {str(entry.get("sha256")) for entry in entries if isinstance(entry, dict)}
-
-
-def _inputs_of(receipt: Path) -> set[str] | None:
-    """SHA-256 of the files that an earlier result was made of; None without one that can be understood."""
-    try:
-        found = json.loads(receipt.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return _digests(found) if isinstance(found, dict) else None

@@ -13,6 +13,7 @@ from ..batch.earlier import is_done, row_of, row_of_earlier
 from ..batch.run import Read
 from ..common.errors import UserError
 from ..common.files import sha256_of
+from ..export.receipt import input_digests
 from ..loading.archive import find_scans
 
 if TYPE_CHECKING:
@@ -51,12 +52,10 @@ def done_before(card: ModelCard, settings: Settings) -> Callable[[Case], bool]:
 
 def _stands(card: ModelCard, settings: Settings, case: Case) -> bool:
     done = is_done(case, card, settings.options, quick=settings.quick, outputs=settings.outputs)
+    if not done or case.scan is None:
+        return False
     # An image that the archive corrected has its old UID.
-    return done and case.scan is not None and _digests(receipt_of(case.folder)) == set(map(sha256_of, case.scan.files))
-
-
-def _digests(receipt: dict[str, Any]) -> set[str]:
-    return {str(entry.get("sha256")) for entry in receipt.get("inputs") or [] if isinstance(entry, dict)}
+    return input_digests(receipt_of(case.folder)) == set(map(sha256_of, case.scan.files))
 
 
 def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: Read) -> StudyRead:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.backend import choose_backend
 
@@ -129,9 +130,9 @@ def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:
 def _progress(number: int, runs: int):  # type: ignore[no-untyped-def]
     def show(step: int, steps: int, loss: float, pace: Pace) -> None:
         if step % PROGRESS_EVERY == 0 or step == steps:
-            left = pace.seconds * (steps - step + steps * (runs - number - 1)) / 60
+            left = pace.seconds * (steps - step + steps * (runs - number - 1))
             print(
-                f"training {number + 1} of {runs}, step {step} of {steps}, about {left:.0f} min of training left",
+                f"training {number + 1} of {runs}, step {step} of {steps}, about {duration(left)} of training left",
                 file=sys.stderr,
                 flush=True,
             )

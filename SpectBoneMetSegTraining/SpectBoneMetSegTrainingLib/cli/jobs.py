@@ -93,7 +93,7 @@ def _line(status: JobStatus) -> str:
 
 
 def _figures(status: JobStatus) -> str:
-    from ..jobs.preflight import duration_text
+    from SpectBoneMetSegLib.common.durations import duration
 
     parts = [status.state, f"step {status.step} of {status.steps}"]
     if status.loss is not None:
@@ -101,7 +101,7 @@ def _figures(status: JobStatus) -> str:
     if status.dice is not None:
         parts.append(f"validation Dice {status.dice:.3f}")
     if status.state == "running" and status.seconds_left is not None:
-        parts.append(f"about {duration_text(status.seconds_left)} left")
+        parts.append(f"about {duration(status.seconds_left)} left")
     return ", ".join(parts)
 
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.batch.progress import duration
 from SpectBoneMetSegLib.cli.common import UsageError, print_json
+from SpectBoneMetSegLib.common.durations import duration
 
 from ..common.extras import require
 from ..common.progress import counter

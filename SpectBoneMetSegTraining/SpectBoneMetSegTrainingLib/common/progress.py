@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from SpectBoneMetSegLib.common.durations import duration
+
 from .pace import Pace
 
 #: Called with the number done and the total.
@@ -16,13 +18,19 @@ def counter(what: str) -> Progress:
     """Return a callback that prints the count and the remaining time; work done before the first call is not timed."""
     started = time.monotonic()
     done_before: list[int] = []
+    terminal = sys.stderr.isatty()
+    width = 0
 
     def show(done: int, total: int) -> None:
+        nonlocal width
         if not done_before:
             done_before.append(done - 1)
-        left = (time.monotonic() - started) / max(done - done_before[0], 1) * (total - done) / 60
-        end = "\n" if done == total or not sys.stderr.isatty() else "\r"
-        print(f"{what} {done} of {total}, about {left:.0f} min left", end=end, file=sys.stderr, flush=True)
+        left = (time.monotonic() - started) / max(done - done_before[0], 1) * (total - done)
+        time_left = f", about {duration(left)} left" if done < total else ""
+        line = f"{what} {done} of {total}{time_left}"
+        # On a terminal a shorter line covers the one before it.
+        shown, width = line.ljust(width if terminal else 0), len(line)
+        print(shown, end="\r" if terminal and done < total else "\n", file=sys.stderr, flush=True)
 
     return show
 
@@ -40,18 +48,16 @@ def loss_line() -> Callable[[int, int, float, Pace], None]:
         times.append(time.monotonic())
         if len(times) == STEPS_FOR_AN_ESTIMATE and step < steps:
             step_seconds = (times[-1] - times[0]) / (len(times) - 1)
-            left = step_seconds * (steps - step) / 60
             print(
-                f"A step takes {step_seconds:.2g} s: about {left:.0f} min for the {steps - step} steps ahead, plus "
-                "validations.",
+                f"A step takes {step_seconds:.2g} s: about {duration(step_seconds * (steps - step))} "
+                f"for the {steps - step} steps ahead, plus validations.",
                 file=sys.stderr,
                 flush=True,
             )
         if step % 20 == 0 or step == steps:
-            left = pace.seconds * (steps - step) / 60
             speed = f"{pace.step:.2f} s a step, {pace.waiting:.0%} of it waiting for data"
-            line = f"step {step} of {steps}, loss {loss:.3f}, {speed}, about {left:.0f} min left"
-            print(line, file=sys.stderr, flush=True)
+            time_left = f", about {duration(pace.seconds * (steps - step))} left" if step < steps else ""
+            print(f"step {step} of {steps}, loss {loss:.3f}, {speed}{time_left}", file=sys.stderr, flush=True)
 
     return show
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib._version import __version__
+from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import use_backend
@@ -235,9 +236,9 @@ def _counts(data: Path, cases: TrainingCases) -> dict[str, int]:
 def _progress(training: AnyTraining) -> Any:
     def show(step: int, steps: int, loss: float, pace: Pace) -> None:
         if step % 100 == 0 or step == steps:
-            minutes_left = pace.seconds * (steps - step) / 60
+            left = duration(pace.seconds * (steps - step))
             print(
-                f"{key_of(training)}: step {step} of {steps}, loss {loss:.3f}, {minutes_left:.0f} min left",
+                f"{key_of(training)}: step {step} of {steps}, loss {loss:.3f}, {left} left",
                 file=sys.stderr,
             )
 

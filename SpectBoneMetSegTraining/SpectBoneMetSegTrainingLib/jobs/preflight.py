@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import free_memory_mb
 from SpectBoneMetSegLib.common.plural import several
@@ -176,12 +177,5 @@ def _queue(jobs: Path | None) -> list[Finding]:
 
 def _time(spec: JobSpec, trial: TrialResult) -> Finding:
     seconds = trial.seconds(spec.config.steps, spec.config.validate_every)
-    text = f"It takes about {duration_text(seconds)} on {trial.device}, less if it stops early."
+    text = f"It takes about {duration(seconds)} on {trial.device}, less if it stops early."
     return Finding("warning" if seconds > LONG_HOURS * 3600 else "ok", "time", text)
-
-
-def duration_text(seconds: float) -> str:
-    """Format a duration in seconds: "40 seconds", "12 minutes", "3.5 hours"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -103,7 +103,7 @@ def test_a_broken_off_training_goes_on_and_ends_like_an_unbroken_one(finished, b
         if step == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "_line", lambda _: cut)
+    monkeypatch.setattr(runner, "_progress", lambda _: cut)
     with pytest.raises(KeyboardInterrupt):
         run(training, Workspace(benchmark, output, "small"))
     assert not result_file(output, key_of(training)).exists()

@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.model.store import MODELS_VARIABLE
 from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
 from SpectBoneMetSegTrainingLib.jobs import preflight
 from SpectBoneMetSegTrainingLib.jobs.folder import write_request
-from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, duration_text, free_memory_mb, may_start
+from SpectBoneMetSegTrainingLib.jobs.preflight import check_before, free_memory_mb, may_start
 from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
 from SpectBoneMetSegTrainingLib.jobs.trial import TrialResult, measure
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -133,15 +133,8 @@ def test_free_memory_is_a_sensible_number():
 def test_the_time_counts_start_steps_looks_and_the_end(check):
     assert TRIAL.seconds(100, 25) == 10 + 50 + (4 + 6) * 2
     assert TRIAL.seconds(100, 0) == 10 + 50 + 6 * 2
-    assert "about 80 seconds on CPU, 2 cores" in check(trial=TRIAL)["time"].sentence
+    assert "about 80 s on CPU, 2 cores" in check(trial=TRIAL)["time"].sentence
     assert check(trial=replace(TRIAL, step_seconds=1000.0))["time"].level == "warning"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (9000, "2.5 hours")]
-)
-def test_durations_in_words(seconds, words):
-    assert duration_text(seconds) == words
 
 
 @pytest.mark.parametrize("pace", ["quick", "standard", "thorough"])
