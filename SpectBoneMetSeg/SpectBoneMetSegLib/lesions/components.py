@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EIGHT_CONNECTED", "fill_holes", "lesion_boxes", "number_lesions", "outline", "smallest_window"]
+__all__ = [
+    "EIGHT_CONNECTED",
+    "fill_holes",
+    "lesion_boxes",
+    "number_components",
+    "number_lesions",
+    "outline",
+    "smallest_window",
+]
 
 #: Pixels that touch at a corner belong together; the background around them then counts as 4-connected.
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
@@ -39,7 +47,18 @@ def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.ui
     window = smallest_window(np.asarray(mask) != 0)
     if window is None:
         return numbers
-    components, count = ndimage.label(np.asarray(mask)[window] != 0, structure=EIGHT_CONNECTED)
+    components, _ = ndimage.label(np.asarray(mask)[window] != 0, structure=EIGHT_CONNECTED)
+    numbers[window] = number_components(components)
+    return numbers
+
+
+def number_components(components: NDArray[np.integer]) -> NDArray[np.uint16]:
+    """Return labelled components 1..n numbered by centroid row, then column.
+
+    Raises:
+        ValueError: there are more components than an ID map can hold.
+    """
+    count = int(components.max(initial=0))
     if count > np.iinfo(np.uint16).max:
         raise ValueError(f"{count} lesions are more than an ID map can hold")
     rows, columns = np.nonzero(components)
@@ -48,7 +67,7 @@ def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.ui
     row, column = (np.bincount(which, places)[1:] / sizes for places in (rows, columns))
     order = np.zeros(count + 1, dtype=np.uint16)
     order[1 + np.lexsort((column, row))] = np.arange(1, count + 1)
-    numbers[window] = order[components]
+    numbers: NDArray[np.uint16] = order[components]
     return numbers
 
 

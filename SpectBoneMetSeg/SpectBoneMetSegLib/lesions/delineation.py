@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan.planar import PlanarView, ViewName
-from .components import EIGHT_CONNECTED, fill_holes, number_lesions, smallest_window
+from .components import EIGHT_CONNECTED, fill_holes, number_components, smallest_window
 
 __all__ = ["LesionMasks", "lesion_masks"]
 
@@ -67,17 +67,21 @@ def lesion_masks(
     # Two views can enclose a gap that neither encloses alone; a lesion's outline has no holes, and the union is no more
     # than its views, so the gap goes to the view that thinks it likelier.
     gap = union & ~stacked.any(axis=0)
-    likelier = np.argmax(np.stack([values[window] for values in probabilities.values()]), axis=0)
-    masks = {name: mask | (gap & (likelier == place)) for place, (name, mask) in enumerate(masks.items())}
+    inside = np.stack([values[window] for values in probabilities.values()])
+    if gap.any():
+        likelier = np.argmax(inside, axis=0)
+        masks = {name: mask | (gap & (likelier == index)) for index, (name, mask) in enumerate(masks.items())}
     components, count = ndimage.label(union, structure=EIGHT_CONNECTED)
-    labels = np.arange(1, count + 1)
     pixel_mm2 = frame.spacing[0] * frame.spacing[1]
     # A hair of tolerance, so that a limit of exactly ten pixels keeps ten pixels.
-    keep = ndimage.sum_labels(union, components, labels) * pixel_mm2 >= minimum_area_mm2 * (1 - 1e-9)
+    keep = np.bincount(components.ravel(), minlength=count + 1) * pixel_mm2 >= minimum_area_mm2 * (1 - 1e-9)
     if seed_threshold is not None:
-        peak = np.max(np.stack([values[window] for values in probabilities.values()]), axis=0)
-        keep &= np.asarray(ndimage.maximum(peak, components, labels)) >= seed_threshold
-    ids = number_lesions(np.isin(components, labels[keep]))
+        seeded = np.zeros(count + 1, dtype=np.bool_)
+        seeded[components[(inside >= seed_threshold).any(axis=0)]] = True
+        keep &= seeded
+    keep[0] = False
+    kept = np.where(keep, np.cumsum(keep), 0)
+    ids = number_components(kept[components])
     views = {name: np.where(mask, ids, 0).astype(np.uint16) for name, mask in masks.items()}
     return LesionMasks(
         _placed(ids, window, frame.shape), {name: _placed(part, window, frame.shape) for name, part in views.items()}

@@ -7,7 +7,6 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from .components import number_lesions
 from .results import Reading
 
 #: Before the number in a lesion's name.
@@ -35,7 +34,7 @@ def lesion_ids(reading: Reading) -> NDArray[np.uint16]:
     Raises:
         ValueError: the mask's components are not the reading's lesions.
     """
-    ids = number_lesions(reading.mask)
+    ids = reading.lesion_ids
     count = int(ids.max())
     if count != len(reading.lesions):
         raise ValueError(f"the mask holds {count} lesions, the reading {len(reading.lesions)}")

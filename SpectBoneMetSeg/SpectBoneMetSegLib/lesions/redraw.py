@@ -89,7 +89,7 @@ def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks,
     most = int(masks.union.max(initial=0))
     found = np.zeros(most + 1, dtype=bool)
     for ids in own.values():
-        found |= np.bincount(ids.ravel(), minlength=most + 1) > 0
+        found |= np.bincount(ids[ids > 0], minlength=most + 1) > 0
     shown = 1 + np.flatnonzero(found[1:])
     if len(shown) == most:
         return masks, own

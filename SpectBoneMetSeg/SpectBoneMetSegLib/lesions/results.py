@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..scan.planar import ViewName, WholeBodyScan
 from ..scan.thorax import ThoraxCrop
+from .components import number_lesions
 
 SeenIn = Literal["anterior", "posterior", "both"]
 Decision = Literal["open", "accepted", "rejected"]
@@ -95,3 +97,8 @@ class Reading:
     rejected: tuple[Lesion, ...] = ()
     regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
     confidence: float | None = None
+
+    @cached_property
+    def lesion_ids(self) -> NDArray[np.uint16]:
+        """(rows, columns) lesion IDs 1..n in `mask`, anterior frame, 0 = none."""
+        return number_lesions(self.mask)

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .components import number_lesions
 from .edits import Edits
 from .measurement import measure_lesions
 from .model_result import ModelResult
@@ -32,7 +31,7 @@ class Review:
 
 def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int, int]:
     """{lesion ID: the label that covers most of it}; a lesion in which no label lies is left out."""
-    return _most_common_under(number_lesions(reading.mask), labels)
+    return _most_common_under(reading.lesion_ids, labels)
 
 
 class Memory(Generic[Item]):
@@ -45,7 +44,7 @@ class Memory(Generic[Item]):
 
     def keep(self, reading: Reading, said: Mapping[int, Item]) -> None:
         """Remember what is known of the lesions of a reading, by ID."""
-        ids = number_lesions(reading.mask)
+        ids = reading.lesion_ids
         labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
         for number, known in said.items():
             self._said.append(known)
@@ -66,7 +65,7 @@ def reviewed(
 
     Rejected lesions leave masks and outlines; they stay in the table, numbered after those that are kept.
     """
-    ids = number_lesions(reading.mask)
+    ids = reading.lesion_ids
     said = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
     kept = [number for number, review in said.items() if review.decision != "rejected"]
     gone = [number for number, review in said.items() if review.decision == "rejected"]

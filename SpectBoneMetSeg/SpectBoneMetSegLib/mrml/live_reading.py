@@ -16,7 +16,6 @@ from ..common.errors import UserError
 from ..export.outputs import Outputs
 from ..export.receipt import input_digests, stored_input_digests
 from ..export.result_folder import save_reading
-from ..lesions.components import number_lesions
 from ..lesions.delineation import lesion_masks
 from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, update_edits
 from ..lesions.measurement import Measured
@@ -184,7 +183,7 @@ class LiveReading:
         Returns:
             IDs of the new segments.
         """
-        before, frame = number_lesions(self.reading.mask), self.result.scan.frame
+        before, frame = self.reading.lesion_ids, self.result.scan.frame
         new = np.setdiff1d(ids, before)
         labels, segments = self._labels()
         held, changed = {}, before != ids
@@ -232,7 +231,7 @@ class LiveReading:
         limits = self.threshold, self.minimum_area_mm2
         if self._proposed[0] != limits:
             self._proposed = limits, self._found(*limits)
-        there = number_lesions(self.reading.mask) == lesion
+        there = self.reading.lesion_ids == lesion
         return bool(self._proposed[1][there].any() or self._own[there].any())
 
     @cached_property
@@ -255,7 +254,7 @@ class LiveReading:
         """The lesions that were drawn or changed by hand."""
         if self.edits is None:
             return set()
-        return set(np.unique(number_lesions(self.reading.mask)[self.edits.mask]).tolist()) - {0}
+        return set(np.unique(self.reading.lesion_ids[self.edits.mask]).tolist()) - {0}
 
     def segment_of(self, lesion: int) -> str:
         """The ID of the segment that holds a lesion."""
@@ -283,7 +282,7 @@ class LiveReading:
         rows, columns = self.reading.mask.shape
         if not (0 <= row < rows and 0 <= column < columns):
             return None
-        number = int(number_lesions(self.reading.mask)[row, column])
+        number = int(self.reading.lesion_ids[row, column])
         return self.reading.lesions[number - 1] if number else None
 
     def name_of(self, lesion: int) -> str:
@@ -368,7 +367,7 @@ class LiveReading:
     def _show(self, known: Mapping[int, SegmentState]) -> None:
         frame = self.result.scan.frame
         with self._writing():
-            self._segments = show_segments(self.node, number_lesions(self.reading.mask), frame, known)
+            self._segments = show_segments(self.node, self.reading.lesion_ids, frame, known)
         self._outline()
         self._keep_state()
 

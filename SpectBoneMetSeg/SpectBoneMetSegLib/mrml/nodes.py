@@ -220,6 +220,8 @@ def add_outline(lesion: Lesion, scene: Any) -> Any:
     curve = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", lesion_name(lesion.id))
     curve.CreateDefaultDisplayNodes()
     curve.SetCurveTypeToLinear()
+    # Points between the corners of a straight line show nothing, and take time to compute and to draw.
+    curve.SetNumberOfPointsPerInterpolatingSegment(1)
     shape_outline(curve, lesion)
     # The outline belongs to the segmentation, which is what gets edited.
     curve.SetLocked(True)

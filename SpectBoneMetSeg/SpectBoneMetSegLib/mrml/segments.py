@@ -95,7 +95,7 @@ def show_segments(
 
     segmentation = node.GetSegmentation()
     count = int(ids.max(initial=0))
-    chosen = _owners(np.bincount(ids.ravel(), minlength=count + 1), known)
+    chosen = _owners(np.bincount(ids[ids > 0], minlength=count + 1), known)
     extra = _remove_others(node, set(chosen.values()))
     # What surfaces there are show the lesions before; they are made again when the sliders rest.
     segmentation.RemoveRepresentation(SURFACE)

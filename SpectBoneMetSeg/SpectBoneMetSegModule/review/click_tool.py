@@ -17,7 +17,6 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.lesions.clicks.meaning import Stroke, lesions_after, meaning_of
-from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
 
@@ -180,7 +179,7 @@ class ClickTool(VTKObservationMixin):
         place, slack = placeOf(name, interactor, live.result.scan.frame)
         stroke = Stroke(place, place, slack, shown[volume])
         pressed = interactor.GetEventPosition()
-        self._begun = Begun(name, live, number_lesions(live.reading.mask), stroke, pressed)
+        self._begun = Begun(name, live, live.reading.lesion_ids, stroke, pressed)
         return True
 
     @slot

@@ -15,7 +15,6 @@ import uuid
 import numpy as np
 
 from ...common.jsonable import plain
-from ...lesions.components import number_lesions
 from ...lesions.results import Reading
 
 __all__ = ["content_of", "derived_uid", "tracking_uids"]
@@ -48,7 +47,7 @@ def content_of(reading: Reading) -> str:
 
 def tracking_uids(reading: Reading) -> dict[int, str]:
     """{lesion ID: its tracking UID}, from the scan and the lesion's own pixels; the same in every object."""
-    ids = number_lesions(reading.mask)
+    ids = reading.lesion_ids
     source = reading.scan.source
     scan = "/".join(source.sop_instance_uids or source.sha256 or (reading.scan.case,))
     return {
