@@ -139,7 +139,7 @@ def test_two_runs_on_one_folder_are_one_too_many(archive, tmp_path, capsys):
 def test_a_folder_that_takes_nothing_ends_the_run_and_no_study_is_blamed(
     archive, tmp_path, monkeypatch, capsys, expected
 ):
-    out, real = tmp_path / "out", work.written
+    out, real = tmp_path / "out", work.write_result
 
     def full(case, reading, settings):
         if case.name == "P2":
@@ -147,7 +147,7 @@ def test_a_folder_that_takes_nothing_ends_the_run_and_no_study_is_blamed(
         return real(case, reading, settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "written", full)
+        patch.setattr(work, "write_result", full)
         assert batch(archive, out) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert states(out) == {"P0": "read", "P1": "read", "P2": "not read yet", "P3": "not read yet"}
@@ -159,14 +159,14 @@ def test_a_folder_that_takes_nothing_ends_the_run_and_no_study_is_blamed(
 
 
 def test_results_that_are_removed_meanwhile_end_the_run(archive, tmp_path, monkeypatch, capsys):
-    out, real = tmp_path / "out", work.written
+    out, real = tmp_path / "out", work.write_result
 
     def removing(case, reading, settings):
         if case.name == "P1":
             shutil.rmtree(out)
         return real(case, reading, settings)
 
-    monkeypatch.setattr(work, "written", removing)
+    monkeypatch.setattr(work, "write_result", removing)
     assert batch(archive, out) == 1
     assert "cannot be written" in capsys.readouterr().err
     assert not out.exists()

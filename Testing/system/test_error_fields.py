@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.cli.common import UsageError, worded
+from SpectBoneMetSegLib.cli.common import UsageError, format_error
 from SpectBoneMetSegLib.cli.main import _parser, main
 from SpectBoneMetSegLib.common.errors import UserError
 
@@ -58,9 +58,12 @@ def test_every_field_that_an_error_names_is_an_option_of_a_command(commands):
 
 def test_the_command_line_names_the_options_that_it_has(commands):
     error = UserError("It is wrong; choose another.", "pixel_size", "run_folder", command="models")
-    assert worded(error, commands["segment"]) == "It is wrong; choose another (--pixel-size, `spectbonemetseg models`)."
-    assert worded(error, commands["train"]) == "It is wrong; choose another (--run, `spectbonemetseg models`)."
-    assert worded(UserError("It is wrong."), commands["train"]) == "It is wrong."
+    assert (
+        format_error(error, commands["segment"])
+        == "It is wrong; choose another (--pixel-size, `spectbonemetseg models`)."
+    )
+    assert format_error(error, commands["train"]) == "It is wrong; choose another (--run, `spectbonemetseg models`)."
+    assert format_error(UserError("It is wrong."), commands["train"]) == "It is wrong."
 
 
 def test_an_error_of_usage_keeps_the_fields_and_ends_with_2(monkeypatch, capsys):

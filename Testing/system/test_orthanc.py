@@ -13,7 +13,7 @@ import pytest
 import SimpleITK
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.loading import read_scan
-from SpectBoneMetSegLib.receiving.sending import Destination, Parcel, objects_in, send
+from SpectBoneMetSegLib.receiving.sending import Destination, DicomObject, objects_in, send
 from support.dicom_net import store, until
 from support.labels import maps_of, read
 from support.orthanc import Orthanc, missing
@@ -53,7 +53,7 @@ def web(orthanc):
 
 def sample():
     header = pydicom.dcmread(SAMPLE, stop_before_pixels=True)
-    return Parcel(SAMPLE, str(header.SOPClassUID), str(header.SOPInstanceUID))
+    return DicomObject(SAMPLE, str(header.SOPClassUID), str(header.SOPInstanceUID))
 
 
 def by_dimse(orthanc, web, parcels):

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from ..common.errors import UserError
 from .cases import Case
-from .work import Settings, failed, load_case, reader_of, written
+from .work import Settings, failure_result, load_case, reader_of, write_result
 
 __all__ = ["main"]
 
@@ -50,7 +50,7 @@ class CasePipeline:
             try:
                 result = reader.read_scan(loaded.scan, self._settings.options, loaded.clock)
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-                self.tell("done", number, failed(case, error))
+                self.tell("done", number, failure_result(case, error))
             else:
                 self._read.put((number, case, result))
 
@@ -68,15 +68,15 @@ class CasePipeline:
             try:
                 self._loaded.put((number, case, load_case(case, self._settings.options)))
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-                self.tell("done", number, failed(case, error))
+                self.tell("done", number, failure_result(case, error))
 
     def _write(self) -> None:
         while True:
             number, case, reading = self._read.get()
             try:
-                result = written(case, reading, self._settings)
+                result = write_result(case, reading, self._settings)
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-                result = failed(case, error)
+                result = failure_result(case, error)
             # Not held until the next one comes.
             del reading
             self.tell("done", number, result)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..common.errors import UserError
 from .cases import Case
-from .work import Settings, failed, read_case
+from .work import Settings, failure_result, read_case
 
 __all__ = ["results_of_cluster"]
 
@@ -57,7 +57,7 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
         for future in running:
             number = futures.pop(future.key)
             if future.status == "error":
-                yield number, failed(cases[number], _in_words(future.exception()))
+                yield number, failure_result(cases[number], _in_words(future.exception()))
             else:
                 yield number, future.result()
             # What is done is forgotten: memory stays flat.

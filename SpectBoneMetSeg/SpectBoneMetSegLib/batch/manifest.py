@@ -15,7 +15,7 @@ from .cases import Case, Identity, assign_folders, identity_of, names_in
 if TYPE_CHECKING:
     from ..loading.archive import FoundScan, LeftOut
 
-__all__ = ["COLUMNS", "NOT_AN_IMAGE", "Found", "find_cases", "write_manifest"]
+__all__ = ["COLUMNS", "NOT_AN_IMAGE", "ArchiveContents", "find_cases", "write_manifest"]
 
 #: The columns of `manifest.csv`.
 COLUMNS = ("file", "decision", "case", "reason")
@@ -24,7 +24,7 @@ NOT_AN_IMAGE = "no image"
 
 
 @dataclass
-class Found:
+class ArchiveContents:
     """What an archive holds.
 
     Attributes:
@@ -38,7 +38,7 @@ class Found:
     files: list[Path]
 
 
-def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda _: None) -> Found:
+def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda _: None) -> ArchiveContents:
     """The scans in an archive, and the files that are none.
 
     What lies in the folder itself is looked at as one, and each of its folders on its own, after which a scan is named
@@ -80,7 +80,7 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
     if not wanted and not left_out:
         raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
     kept, repeated = _once(sorted(wanted, key=lambda entry: str(entry[0])))
-    return Found(assign_folders(kept, output), left_out + repeated, every)
+    return ArchiveContents(assign_folders(kept, output), left_out + repeated, every)
 
 
 def _once(
@@ -103,7 +103,7 @@ def _once(
     return kept, out
 
 
-def write_manifest(found: Found, done: dict[Path, str], output: Path) -> Path:
+def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) -> Path:
     """manifest.csv: one row a file, in the order of the files.
 
     Args:
@@ -128,7 +128,7 @@ def write_manifest(found: Found, done: dict[Path, str], output: Path) -> Path:
     return path
 
 
-def _rows(found: Found, done: dict[Path, str]) -> Iterator[tuple[str, str, str, str]]:
+def _rows(found: ArchiveContents, done: dict[Path, str]) -> Iterator[tuple[str, str, str, str]]:
     told: dict[Path, tuple[str, str, str]] = {}
     for each in found.left_out:
         told[each.path] = ("cannot be read" if each.failed else "left out", "", each.reason)

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.errors import UserError
-from ..common.processes import child_environment, how_it_ended, kill_tree, own_group
+from ..common.processes import child_environment, describe_exit, kill_tree, process_group_options
 from .cases import Case
-from .work import Settings, failed
+from .work import Settings, failure_result
 
 __all__ = ["LIMIT_SECONDS", "Pool", "cores"]
 
 #: Cases under way in one process: one is loaded, one inferred, one written.
 UNDER_WAY = 3
 #: A case that takes longer ends its process; so does a start, with the model's loading, or an end that does.
-LIMIT_SECONDS, UNSEEN_SECONDS = 600.0, 600.0
+LIMIT_SECONDS, IDLE_SECONDS = 600.0, 600.0
 #: So often a case may be alone in a process that dies, and so many processes may die without a result between.
 DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
 #: Seconds between two looks at processes that say nothing.
@@ -67,7 +67,7 @@ class _Worker:
 
     Attributes:
         orders: its cases.
-        unseen: it starts or ends, without any.
+        idle: it starts or ends, and has no case.
         heard: when it last said something.
         late: it was ended because it said nothing for too long.
     """
@@ -75,7 +75,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     log: Any
     orders: dict[int, _Order] = field(default_factory=dict)
-    unseen: bool = True
+    idle: bool = True
     heard: float = field(default_factory=time.monotonic)
     late: bool = False
 
@@ -90,7 +90,7 @@ class Pool:
         *,
         held: int | None = None,
         limit: float = LIMIT_SECONDS,
-        unseen: float = UNSEEN_SECONDS,
+        idle_limit: float = IDLE_SECONDS,
         command: Sequence[str] = (),
     ) -> None:
         """Nothing is started before `results`.
@@ -99,12 +99,12 @@ class Pool:
             settings: how to read.
             jobs: processes.
             limit: seconds a process may be silent over a case.
-            unseen: seconds it may be silent without a case.
+            idle_limit: seconds that a process may be silent while it starts or ends.
             held: file descriptor of a lock that the processes hold as long as they live; None for none.
             command: what is started; by default `child` in this Python.
         """
         self._settings, self._jobs, self._held = settings, jobs, held
-        self._limit, self._unseen = limit, unseen
+        self._limit, self._idle_limit = limit, idle_limit
         self._command = list(command or [sys.executable, "-m", f"{__package__}.child"])
         self._waiting: deque[_Order] = deque()
         self._results: queue.SimpleQueue[tuple[int, dict[str, Any]] | UserError] = queue.SimpleQueue()
@@ -158,8 +158,8 @@ class Pool:
     def _end_silent_ones(self) -> None:
         with self._lock:
             for worker in self._workers:
-                limit = self._unseen if worker.unseen else self._limit
-                if (worker.orders or worker.unseen) and time.monotonic() - worker.heard > limit:
+                limit = self._idle_limit if worker.idle else self._limit
+                if (worker.orders or worker.idle) and time.monotonic() - worker.heard > limit:
                     worker.late = True
                     worker.process.kill()
 
@@ -197,7 +197,7 @@ class Pool:
             stdout=subprocess.PIPE,
             stderr=log,
             env={**child_environment(SpectBoneMetSegLib), **(ONE_THREAD if self._settings.threads == 1 else {})},
-            **own_group(),
+            **process_group_options(),
             **held,
         )
         worker = _Worker(process, log)
@@ -215,13 +215,13 @@ class Pool:
             kind, *said = pickle.load(worker.process.stdout)
             if kind == "refused":
                 raise UserError.from_dict(said[0])
-            self._hear(worker, unseen=False)
+            self._hear(worker, idle=False)
             while True:
                 for order in self._next_orders(worker):
                     pickle.dump((order.number, order.case), worker.process.stdin)
                     worker.process.stdin.flush()
                 if not worker.orders:
-                    self._hear(worker, unseen=True)
+                    self._hear(worker, idle=True)
                     worker.process.stdin.close()
                     worker.process.wait()
                     return True
@@ -233,9 +233,9 @@ class Pool:
         except (OSError, EOFError, pickle.UnpicklingError):
             return self._stopping
 
-    def _hear(self, worker: _Worker, *, unseen: bool) -> None:
+    def _hear(self, worker: _Worker, *, idle: bool) -> None:
         with self._lock:
-            worker.unseen, worker.heard = unseen, time.monotonic()
+            worker.idle, worker.heard = idle, time.monotonic()
 
     def _next_orders(self, worker: _Worker) -> list[_Order]:
         """What a process is given now; a suspect has it for itself."""
@@ -260,22 +260,22 @@ class Pool:
             UserError: processes die one after the other.
         """
         kill_tree(worker.process)
-        how = f"the process that read it ended ({how_it_ended(worker.process, worker.log)})"
+        how = f"the process that read it ended ({describe_exit(worker.process, worker.log)})"
         if worker.late:
             how = f"it took longer than {self._limit:.0f} s"
         with self._lock:
             # One that never gets ready costs all its time: the second in a row is the last.
-            self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.late and worker.unseen else 1
+            self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.late and worker.idle else 1
             for order in reversed(worker.orders.values()):
                 order.deaths += order.alone
                 if order.alone and (worker.late or order.deaths >= DEATHS_OF_A_CASE):
                     sentence = f"{order.case.input} could not be read: {how}; look at this scan by itself."
-                    self._results.put((order.number, failed(order.case, UserError(sentence))))
+                    self._results.put((order.number, failure_result(order.case, UserError(sentence))))
                     self._deaths_in_a_row = 0
                     continue
                 order.alone = True
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
-                never = f"not ready within {self._unseen:.0f} s"
-                said = never if worker.late and worker.unseen else how_it_ended(worker.process, worker.log)
+                never = f"not ready within {self._idle_limit:.0f} s"
+                said = never if worker.late and worker.idle else describe_exit(worker.process, worker.log)
                 raise UserError(f"The processes that read end one after the other ({said}); try fewer.", "jobs")

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..common.errors import UserError
-from ..common.locks import FileLock, locked
+from ..common.locks import FileLock, acquire_lock
 from .cases import Case, receipt_of
 from .earlier import attempt_of, is_done, row_of, row_of_earlier
-from .manifest import Found
+from .manifest import ArchiveContents
 from .tables import earlier_failures, write_batch_table, write_failures
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ __all__ = [
     "STOP",
     "WORK_FOLDER",
     "Plan",
-    "Read",
+    "ReadCases",
     "Run",
     "broken_files",
     "lock_work_folder",
@@ -48,7 +48,7 @@ LOCK, STATE, STOP = "lock", "progress.json", "stop"
 FAILURES_EVERY = 1.0
 
 #: From cases to what is told of each, such as `Pool.results`.
-Read = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
+ReadCases = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Plan:
         waiting: the others.
     """
 
-    found: Found
+    found: ArchiveContents
     done: list[Case] = field(default_factory=list)
     failed: dict[Path, dict[str, Any]] = field(default_factory=dict)
     waiting: list[Case] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Plan:
 
 
 def make_plan(
-    found: Found,
+    found: ArchiveContents,
     card: ModelCard,
     options: Options,
     output: Path,
@@ -117,7 +117,7 @@ def lock_work_folder(output: Path) -> FileLock:
     folder = output / WORK_FOLDER
     try:
         folder.mkdir(exist_ok=True)
-        lock = locked(folder / LOCK, output, "output", who="run")
+        lock = acquire_lock(folder / LOCK, output, "output", who="run")
         shutil.rmtree(folder / "unfinished", ignore_errors=True)
         (folder / "unfinished").mkdir(exist_ok=True)
         # What the run before told, or was told, says nothing of this one.
@@ -132,7 +132,7 @@ class Run:
     """The work of a plan, and what is told of it."""
 
     def __init__(self, plan: Plan, output: Path, folder: Path, attempt: Callable[[Case], str]) -> None:
-        """Nothing is read before `go`.
+        """Nothing is read before `execute`.
 
         Args:
             plan: what is to be done.
@@ -156,9 +156,9 @@ class Run:
             *(each for each in self.results.values() if "failure" in each),
         ]
 
-    def go(
+    def execute(
         self,
-        read: Read,
+        read: ReadCases,
         words: Callable[[Case, dict[str, Any]], dict[str, Any]],
         tell: Callable[[Case, dict[str, Any]], None],
         log: Path | None = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..model.engines import DeviceName, EngineName
     from ..scan.planar import WholeBodyScan
 
-__all__ = ["Loaded", "Settings", "failed", "load_case", "read_case", "reader_of", "written"]
+__all__ = ["Loaded", "Settings", "failure_result", "load_case", "read_case", "reader_of", "write_result"]
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,16 @@ def load_case(case: Case, options: Options) -> Loaded:
 
 
 def read_case(settings: Settings, case: Case) -> dict[str, Any]:
-    """Read one case and write its results; what goes wrong is told in the result (see `failed`)."""
+    """Read one case and write its results; what goes wrong is told in the result (see `failure_result`)."""
     try:
         reader = reader_of(settings)
         loaded = load_case(case, settings.options)
-        return written(case, reader.read_scan(loaded.scan, settings.options, loaded.clock), settings)
+        return write_result(case, reader.read_scan(loaded.scan, settings.options, loaded.clock), settings)
     except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-        return failed(case, error)
+        return failure_result(case, error)
 
 
-def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str, Any]:
+def write_result(case: Case, reading: SavableReading, settings: Settings) -> dict[str, Any]:
     """Write a reading into the folder of its case; what is told of it.
 
     Raises:
@@ -140,7 +140,7 @@ def written(case: Case, reading: SavableReading, settings: Settings) -> dict[str
     }
 
 
-def failed(case: Case, error: Exception) -> dict[str, Any]:
+def failure_result(case: Case, error: Exception) -> dict[str, Any]:
     """What is told of a case that could not be read: "error", or "stop" where no case could be written."""
     from ..export.result_folder import OutputNotWritableError
 

@@ -14,7 +14,7 @@ import SpectBoneMetSegLib
 from ..batch.run import WORK_FOLDER
 from ..batch.state import is_running
 from ..common.errors import UserError
-from ..common.processes import child_environment, own_group
+from ..common.processes import child_environment, process_group_options
 
 __all__ = ["LOG", "Archive", "last_message", "start_run"]
 
@@ -67,7 +67,7 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     if is_running(output):
         raise UserError(f"A run is at work on {output} already; wait until it has ended, or choose another folder.")
     words = [*(command or [python or sys.executable, "-m", "SpectBoneMetSegLib"]), *archive.arguments]
-    options = own_group()
+    options = process_group_options()
     if sys.platform == "win32":
         options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
     try:

@@ -181,7 +181,7 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
         staging=(Path(args.output) / WORK_FOLDER / "unfinished").absolute(),
     )
     try:
-        run.go(
+        run.execute(
             partial(_results, args, settings, lock),
             lambda case, result: failure_text(case, result, args.flags),
             tell,

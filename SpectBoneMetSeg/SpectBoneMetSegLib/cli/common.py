@@ -38,7 +38,7 @@ def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
     return {action.dest: action.option_strings[0] for action in parser._actions if action.option_strings}
 
 
-def worded(error: UserError, flags: Mapping[str, str]) -> str:
+def format_error(error: UserError, flags: Mapping[str, str]) -> str:
     """An error as the command line says it, with the options and the command that help.
 
     Args:

@@ -15,7 +15,7 @@ from .._version import __version__
 from ..common.errors import UserError
 from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
-from .common import Command, UsageError, flags_of, worded
+from .common import Command, UsageError, flags_of, format_error
 from .models import ModelsCommand
 
 COMMAND_GROUP = "spectbonemetseg.commands"
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         with _terminate_as_interrupt():
             return int(args.run(args))
     except UserError as error:
-        print(f"spectbonemetseg: {worded(error, args.flags)}", file=sys.stderr)
+        print(f"spectbonemetseg: {format_error(error, args.flags)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -15,8 +15,8 @@ from ..batch.cases import Case, cases_of_inputs
 from ..batch.tables import write_failures
 from ..common.durations import duration
 from ..common.errors import UserError
-from ..common.packages import is_there
-from .common import UsageError, print_json, show_status, silence_libraries, worded
+from ..common.packages import is_installed
+from .common import UsageError, format_error, print_json, show_status, silence_libraries
 from .reading_options import add_reading_options, options_of, outputs_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def make_writable(output: Path) -> None:
 
 def _check_scene(path: Path) -> None:
     """Fail before any work when no scene could be written."""
-    if not is_there("slicer"):
+    if not is_installed("slicer"):
         raise UserError("--scene needs Slicer's MRML: pip install 'spectbonemetseg[slicer]'.")
     make_writable(path.resolve().parent)
 
@@ -153,19 +153,19 @@ def _read_one(
     quiet: bool,
     outputs: Outputs | None,
 ) -> dict[str, Any]:
-    from ..batch.work import Settings, failed, load_case, written
+    from ..batch.work import Settings, failure_result, load_case, write_result
     from ..export.outputs import Outputs
 
     try:
         loaded = load_case(case, options)
         reading = reader.read_scan(loaded.scan, options, loaded.clock)
-        result = written(case, reading, Settings(options=options, outputs=outputs or Outputs()))
+        result = write_result(case, reading, Settings(options=options, outputs=outputs or Outputs()))
         if scene:
             from ..mrml.scene_file import save_scene
 
             save_scene(reading, scene)
     except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
-        result = failure_text(case, failed(case, error), flags)
+        result = failure_text(case, failure_result(case, error), flags)
         print(f"{before}{case.input}: {result['failure']}", file=sys.stderr)
         return result
     print(
@@ -180,7 +180,7 @@ def _read_one(
 
 def failure_text(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
     """A failure as `--json` tells it; the result of an earlier run is kept, and the sentence says so."""
-    sentence = worded(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
+    sentence = format_error(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
     # Not Path.is_file: that raises where the name is too long for the file system.
     if os.path.isfile(case.folder / "receipt.json"):
         sentence += f" The result of an earlier run stays in {case.folder}."

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..common.errors import UserError
-from ..common.packages import is_there
+from ..common.packages import is_installed
 from .common import UsageError
 from .reading_options import add_reading_options, outputs_of
 from .segment import make_writable, prepare
@@ -208,7 +208,7 @@ def _checked(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settin
     # Only DICOM objects can be sent.
     args.dicom = args.dicom or bool(args.send_to)
     options, outputs = prepare(args), outputs_of(args)
-    if not is_there("pynetdicom"):
+    if not is_installed("pynetdicom"):
         raise UsageError("Receiving needs pynetdicom: pip install 'spectbonemetseg[archive]'.")
     for title in (args.aet, *args.accept):
         if not is_title(title):

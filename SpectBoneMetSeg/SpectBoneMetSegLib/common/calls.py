@@ -95,7 +95,7 @@ class Call:
         if any(event.kind != "progress" for event in events):
             self.close()
         elif ended:
-            words = f"The process ended unexpectedly ({self._child.how_it_ended()}); try again."
+            words = f"The process ended unexpectedly ({self._child.describe_exit()}); try again."
             events.append(CallEvent("crashed", message=words))
             self.close()
         return events

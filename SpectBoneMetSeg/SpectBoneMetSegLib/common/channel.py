@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from .errors import UserError
-from .processes import PATIENCE, how_it_ended, kill_tree, own_group, whole_lines
+from .processes import PATIENCE, describe_exit, kill_tree, process_group_options, whole_lines
 
 __all__ = ["Channel", "Child", "open_channel", "parse_event", "requests_of_parent"]
 
@@ -41,7 +41,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 env=dict(environment),
-                **own_group(),
+                **process_group_options(),
             )
         except OSError as error:
             self._log.close()
@@ -76,9 +76,9 @@ class Child:
         lines, self._begun = whole_lines(self._output, self._begun)
         return [said for line in lines if (said := parse_event(line)) is not None]
 
-    def how_it_ended(self) -> str:
+    def describe_exit(self) -> str:
         """Its exit code or signal with its last messages, such as "code 7: out of memory"."""
-        return how_it_ended(self._process, self._log)
+        return describe_exit(self._process, self._log)
 
     def dismiss(self) -> None:
         """Let a child that is not at work end by itself, then as `end`."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["written_day"]
+__all__ = ["format_date"]
 
 
-def written_day(date: str) -> str:
+def format_date(date: str) -> str:
     """A DICOM date (DA, PS3.5 6.2) as year-month-day; "" for what is none.
 
-    >>> written_day("20240131"), written_day("unknown")
+    >>> format_date("20240131"), format_date("unknown")
     ('2024-01-31', '')
     """
     return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else ""

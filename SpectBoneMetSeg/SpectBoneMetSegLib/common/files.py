@@ -60,7 +60,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def onto_disk(folder: Path) -> None:
+def sync_files(folder: Path) -> None:
     """Wait until all files in a folder are on the disk, so that a power cut leaves none of them empty.
 
     Raises:
@@ -74,7 +74,7 @@ def onto_disk(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
-def put_on_disk(path: Path, content: bytes | Path) -> None:
+def write_durably(path: Path, content: bytes | Path) -> None:
     """Write a file that is whole and on the disk once this returns, or not there.
 
     Args:
@@ -94,13 +94,13 @@ def put_on_disk(path: Path, content: bytes | Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        names_on_disk(path.parent)
+        sync_folder(path.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def names_on_disk(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Wait until a folder's own list of names is on the disk; Windows writes it with the file."""
     if os.name != "posix":
         return
@@ -111,7 +111,7 @@ def names_on_disk(folder: Path) -> None:
         os.close(handle)
 
 
-def put_in_place(finished: Path, target: Path) -> None:
+def replace_folder(finished: Path, target: Path) -> None:
     """Rename the folder `finished` to `target`; an earlier folder stays until the new one stands in its place.
 
     Raises:

@@ -64,7 +64,7 @@ def is_locked(path: Path) -> bool:
         return False
 
 
-def locked(path: Path, writing: Path, *fields: str, who: str = "process") -> FileLock:
+def acquire_lock(path: Path, writing: Path, *fields: str, who: str = "process") -> FileLock:
     """A lock that is held already.
 
     Args:
@@ -85,7 +85,7 @@ def locked(path: Path, writing: Path, *fields: str, who: str = "process") -> Fil
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def exclusive_access(folder: Path) -> Iterator[None]:
     """Keep other processes that ask out of a folder.
 
     Args:
@@ -95,7 +95,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         UserError: another process is in it. OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = locked(folder / LOCK, folder)
+    lock = acquire_lock(folder / LOCK, folder)
     try:
         yield
     finally:

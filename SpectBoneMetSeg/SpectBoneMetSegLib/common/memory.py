@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .packages import is_there
+from .packages import is_installed
 
 
 def free_memory_mb() -> float | None:
     """Memory that can be had without pushing others out, in MB (2**20 bytes); None where the system does not tell."""
-    if is_there("psutil"):
+    if is_installed("psutil"):
         import psutil
 
         return float(psutil.virtual_memory().available) / 2**20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-__all__ = ["is_there"]
+__all__ = ["is_installed"]
 
 
-def is_there(module: str) -> bool:
+def is_installed(module: str) -> bool:
     """Whether a top package is installed or imported already; nothing is imported.
 
     Args:

@@ -20,14 +20,14 @@ LAST_LINES, LAST_CHARACTERS = 3, 300
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process started with `own_group`, with all its descendants, and wait until it is gone."""
+    """End a process started with `process_group_options`, with all its descendants, and wait until it is gone."""
     kill_group(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process started with `own_group` and all its descendants; nothing if it is gone.
+    """Kill a process started with `process_group_options` and all its descendants; nothing if it is gone.
 
     A process that a launcher such as PythonSlicer started in its own group ends alone: its children see that it does.
     """
@@ -44,7 +44,7 @@ def kill_group(pid: int) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def how_it_ended(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+def describe_exit(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """Its exit code or signal with its last messages, such as "code 7: out of memory".
 
     Args:
@@ -90,7 +90,7 @@ def child_environment(*packages: ModuleType, environment: Mapping[str, str] | No
     return {**given, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
 
 
-def own_group() -> dict[str, Any]:
+def process_group_options() -> dict[str, Any]:
     """Arguments of Popen that make a process the leader of its own group, so that `kill_tree` ends all it starts."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

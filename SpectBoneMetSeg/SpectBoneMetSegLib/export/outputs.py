@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
-from ..common.packages import is_there
+from ..common.packages import is_installed
 from ..lesions.results import Reading
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def check_packages(outputs: Outputs) -> None:
     """
     if outputs.de_identify and outputs.name_patient:
         raise UserError("A patient cannot be named and taken out at once.", "name_patient", "de_identify")
-    missing = [name for wish in outputs.wanted for name in NEEDED.get(wish, ()) if not is_there(name)]
+    missing = [name for wish in outputs.wanted for name in NEEDED.get(wish, ()) if not is_installed(name)]
     if missing:
         raise UserError(f"DICOM results and reports need {missing[0]}: pip install 'spectbonemetseg[results]'.")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.dates import written_day
+from ..common.dates import format_date
 from ..common.notice import RESEARCH_USE
 from ..lesions.components import outlines_of
 from ..lesions.extent import cut_by_box, headline
@@ -250,7 +250,7 @@ def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) ->
     model, device = reading.receipt.get("model"), reading.receipt.get("device")
     if isinstance(model, dict):
         model = " ".join(str(model[key]) for key in ("name", "version") if key in model)
-    day = written_day(reading.scan.source.description.get("study_date", ""))
+    day = format_date(reading.scan.source.description.get("study_date", ""))
     facts = [f"model {model}" if model else "", f"device {device}" if device else "", f"scan of {day}" if day else ""]
     write_text(draw, MARGIN, 31, ", ".join(fact for fact in facts if fact), 13, FAINT, "la")
     write_text(draw, width / 2, height - FOOTER / 2, RESEARCH_USE, 14, INK, "mm")

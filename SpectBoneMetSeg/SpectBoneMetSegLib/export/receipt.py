@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..common.jsonable import plain
+from ..common.jsonable import to_jsonable
 from ..lesions.results import Reading
 
-__all__ = ["input_digests", "plain", "stored_input_digests", "write_receipt"]
+__all__ = ["input_digests", "stored_input_digests", "to_jsonable", "write_receipt"]
 
 
 def write_receipt(reading: Reading, path: str) -> None:
     """Write the reading's receipt as it is; OSError when the file cannot be written."""
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(plain(reading.receipt), file, indent=2, ensure_ascii=False, allow_nan=False)
+        json.dump(to_jsonable(reading.receipt), file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
-from ..common.files import onto_disk, put_in_place, temporary_path
+from ..common.files import replace_folder, sync_files, temporary_path
 from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def save_reading(
         found = quantify(reading)
         notes = write_outputs(reading, unfinished, outputs, found) if outputs is not None else []
         _write_all(_told(reading, outputs, notes), found, str(unfinished), quick)
-        onto_disk(unfinished)
-        put_in_place(unfinished, target)
+        sync_files(unfinished)
+        replace_folder(unfinished, target)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputNotWritableError(

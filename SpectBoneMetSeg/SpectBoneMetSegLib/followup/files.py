@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
-from ..common.files import put_in_place, temporary_path
-from ..common.jsonable import plain
+from ..common.files import replace_folder, temporary_path
+from ..common.jsonable import to_jsonable
 from ..common.notice import RESEARCH_USE
 from .results import Comparison, TimePoint
 
@@ -42,7 +42,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     from .page import render_page
 
     with _whole(folder) as unfinished:
-        told = json.dumps(plain(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+        told = json.dumps(to_jsonable(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
         (unfinished / "comparison.json").write_text(told + "\n", encoding="utf-8")
         with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
@@ -69,7 +69,7 @@ def _whole(folder: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
         yield unfinished
-        put_in_place(unfinished, target)
+        replace_folder(unfinished, target)
     except OSError as error:
         raise UserError(
             f"The comparison cannot be written to {target} ({error.strerror or error}): choose another folder."

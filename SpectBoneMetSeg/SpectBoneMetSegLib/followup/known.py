@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..common.dates import written_day
+from ..common.dates import format_date
 from ..scan.planar import WholeBodyScan
 from .patients import differ, patient_in, patient_of
 from .read_back import is_result
@@ -41,7 +41,7 @@ def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[Know
             continue
         other = patient_in(Path(str(entry.get("file", ""))) for entry in receipt.get("inputs") or [])
         if other[0] == patient[0] and not differ(patient, other):
-            found.append(KnownResult(folder, written_day(str((receipt.get("scan") or {}).get("study_date", "")))))
+            found.append(KnownResult(folder, format_date(str((receipt.get("scan") or {}).get("study_date", "")))))
     return sorted(found, key=lambda each: each.day, reverse=True)
 
 

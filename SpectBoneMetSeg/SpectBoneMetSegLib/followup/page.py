@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..common.dates import written_day
+from ..common.dates import format_date
 from ..common.notice import RESEARCH_USE
 from .picture import COLORS, inline, render_scan
 from .results import Change, Comparison, TimePoint
@@ -71,7 +71,7 @@ def render_page(comparison: Comparison) -> str:
 
 
 def _title(time: TimePoint) -> str:
-    return f"{written_day(time.date)} {time.name}".strip()
+    return f"{format_date(time.date)} {time.name}".strip()
 
 
 def _sentence(comparison: Comparison) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.jsonable import plain
+from ..common.jsonable import to_jsonable
 from ..lesions.results import Reading
 from ..lesions.serialisation import load_arrays, of_views, save_arrays, scan_facts, scan_from
 from ..scan.planar import PlanarView, ViewName, WholeBodyScan
@@ -193,9 +193,9 @@ def save_side_by_side(shown: SideBySide, path: str | Path) -> None:
     """Write it to a file; OSError when it cannot be written."""
     facts: dict[str, Any] = {
         "own": shown.own,
-        "rows": [plain(asdict(row)) for row in shown.rows],
-        "body": plain(asdict(shown.body)),
-        "burdens": [plain(asdict(burden)) for burden in shown.burdens],
+        "rows": [to_jsonable(asdict(row)) for row in shown.rows],
+        "body": to_jsonable(asdict(shown.body)),
+        "burdens": [to_jsonable(asdict(burden)) for burden in shown.burdens],
         "doubts": list(shown.doubts),
         "area_factor": shown.area_factor,
     }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.jsonable import plain
+from ..common.jsonable import to_jsonable
 from ..model.confidence import Confidence
 from ..scan.planar import VIEW_NAMES, PlanarView, ScanSource, ViewName, WholeBodyScan
 from ..scan.thorax import ThoraxCrop
@@ -81,7 +81,7 @@ def result_facts(result: ModelResult) -> dict[str, Any]:
         },
         "limits": asdict(result.limits),
         "confidence": None if result.confidence is None else result.confidence.to_dict(),
-        "receipt": plain(result.receipt),
+        "receipt": to_jsonable(result.receipt),
     }
 
 

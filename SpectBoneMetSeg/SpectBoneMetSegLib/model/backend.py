@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
-from ..common.packages import is_there
+from ..common.packages import is_installed
 
 if TYPE_CHECKING:
     import keras
@@ -167,7 +167,7 @@ def probabilities(network: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.f
 
 def usable(backend: str) -> bool:
     """Whether a backend is installed, and Keras with it; nothing is imported."""
-    return is_there(backend) and is_there("keras")
+    return is_installed(backend) and is_installed("keras")
 
 
 def _import_keras() -> None:

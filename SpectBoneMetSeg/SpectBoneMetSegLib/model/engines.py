@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from ..common.packages import is_there
+from ..common.packages import is_installed
 from . import gpus
 from .backend import import_tensorflow, silent_stderr
 from .config import pooling_divisor
@@ -98,7 +98,7 @@ def load_engine(
 
 def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
     """Choose the engine, see `load_engine`."""
-    tensorflow = is_there("tensorflow")
+    tensorflow = is_installed("tensorflow")
     if not model.onnx.exists():
         if not tensorflow:
             raise UserError(
@@ -107,7 +107,7 @@ def _automatic(model: ModelFolder, device: DeviceName, threads: int) -> Engine:
                 command=_export_of(model),
             )
         return TensorFlowEngine(model, device, threads)
-    if not is_there("onnxruntime"):
+    if not is_installed("onnxruntime"):
         if not tensorflow:
             raise UserError("ONNX Runtime is not installed; pip install onnxruntime.")
         return TensorFlowEngine(model, device, threads)
@@ -210,7 +210,7 @@ class OnnxEngine:
                 "engine",
                 command=_export_of(model),
             )
-        if not is_there("onnxruntime"):
+        if not is_installed("onnxruntime"):
             raise UserError(
                 "ONNX Runtime is not installed; pip install onnxruntime, or use the engine tensorflow.", "engine"
             )

@@ -6,7 +6,7 @@ import ctypes
 import sys
 from typing import NamedTuple
 
-from ..common.packages import is_there
+from ..common.packages import is_installed
 
 __all__ = ["Nvidia", "nvidia", "tensorflow_may_use_gpu"]
 
@@ -50,6 +50,6 @@ def tensorflow_may_use_gpu() -> bool:
     """Whether TensorFlow may have a GPU, so that loading it is worthwhile."""
     if sys.platform == "darwin":
         # Apple's plugin for TensorFlow.
-        return is_there("tensorflow-plugins")
+        return is_installed("tensorflow-plugins")
     # TensorFlow has no native GPU support on Windows since version 2.11.
     return sys.platform == "linux" and nvidia() is not None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
-from ..common.packages import is_there
+from ..common.packages import is_installed
 from .backend import use_backend
 from .store import ModelFolder, add_onnx, load_network
 
@@ -36,7 +36,7 @@ def export_onnx(model: ModelFolder) -> ModelFolder:
     Raises:
         UserError: a package is missing, the model is damaged, or its folder cannot be written.
     """
-    if not is_there("onnx"):
+    if not is_installed("onnx"):
         raise UserError("Writing model.onnx needs onnx; pip install 'spectbonemetseg[train]'.")
     use_backend()
     return add_onnx(model, onnx_bytes(load_network(model)))

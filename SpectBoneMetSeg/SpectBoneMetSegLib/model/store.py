@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import UserError
-from ..common.files import put_in_place, sha256_of, temporary_path
+from ..common.files import replace_folder, sha256_of, temporary_path
 from ..common.resources import resources_folder
 from .architecture import build_network
 from .card import MODEL_NAME, ModelCard
@@ -392,7 +392,7 @@ def _replace_folder(
         target.parent.mkdir(parents=True, exist_ok=True)
         new.mkdir()
         write(new)
-        put_in_place(new, target)
+        replace_folder(new, target)
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{what} cannot be written to {target} ({why}); {remedy}.") from error

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.dates import written_day
+from ..common.dates import format_date
 
 __all__ = ["SHOWN", "date_of", "follow_view", "marks_of", "plain_letters", "set_dated", "set_shown"]
 
@@ -68,7 +68,7 @@ def date_of(volume: Any) -> str:
         day = str(facts.get("source", {}).get("description", {}).get("study_date", ""))
     except (ValueError, AttributeError):
         return ""
-    return written_day(day)
+    return format_date(day)
 
 
 def marks_of(slice_node: Any, scene: Any) -> Any:

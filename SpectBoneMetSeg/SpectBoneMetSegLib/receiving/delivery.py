@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..common.plural import several
+from ..common.plural import pluralize
 from .journal import Entry, Journal
-from .sending import Destination, Parcel, objects_in, send
+from .sending import Destination, DicomObject, objects_in, send
 
 __all__ = ["Delivery"]
 
@@ -118,7 +118,7 @@ class Delivery:
                 problems.append(f"its results cannot be sent to {destination} ({_in_words(error)})")
         return "; ".join(dict.fromkeys(problem for problem in problems if problem))
 
-    def _left(self, entry: Entry, name: str) -> list[Parcel]:
+    def _left(self, entry: Entry, name: str) -> list[DicomObject]:
         settled = {*entry.sent.get(name, ()), *entry.refused.get(name, ())}
         found = [parcel for folder in entry.folders for parcel in objects_in(self._output / folder)]
         for folder in entry.folders:
@@ -128,7 +128,7 @@ class Delivery:
         return [parcel for parcel in found if parcel.sop_uid not in settled]
 
     def _send(
-        self, entry: Entry, parcels: list[Parcel], destination: Destination, state: _Due, stop: threading.Event
+        self, entry: Entry, parcels: list[DicomObject], destination: Destination, state: _Due, stop: threading.Event
     ) -> str:
         name = str(destination)
 
@@ -139,7 +139,7 @@ class Delivery:
 
         outcome = send(parcels, destination, self._own_title, taken, stop)
         if outcome.taken:
-            self._tell(f"{entry.key}: sent {len(outcome.taken)} of {several(len(parcels), 'object')} to {name}.")
+            self._tell(f"{entry.key}: sent {len(outcome.taken)} of {pluralize(len(parcels), 'object')} to {name}.")
         state.refusals.update((name, uid) for uid in outcome.refused)
         given_up = {uid: why for uid, why in outcome.refused.items() if state.refusals[name, uid] >= OFFERS}
         if given_up:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from ..common.files import put_on_disk
+from ..common.files import write_durably
 
 __all__ = ["Entry", "Journal", "State"]
 
@@ -84,7 +84,7 @@ class Journal:
             OSError: the disk takes nothing.
         """
         entry.since = time.time()
-        put_on_disk(self._folder / f"{entry.key}.json", json.dumps(asdict(entry), indent=1).encode())
+        write_durably(self._folder / f"{entry.key}.json", json.dumps(asdict(entry), indent=1).encode())
         self._entries[entry.key] = entry
 
 

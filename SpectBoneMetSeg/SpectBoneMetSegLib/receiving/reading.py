@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..batch.cases import Case, assign_folders, identity_of, receipt_of
 from ..batch.earlier import is_done, row_of, row_of_earlier
-from ..batch.run import Read
+from ..batch.run import ReadCases
 from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..export.receipt import input_digests
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..batch.work import Settings
     from ..model.card import ModelCard
 
-__all__ = ["StudyRead", "done_before", "read_study"]
+__all__ = ["StudyResult", "done_before", "read_study"]
 
 
 @dataclass
-class StudyRead:
+class StudyResult:
     """What came of a study.
 
     Attributes:
@@ -58,7 +58,7 @@ def _stands(card: ModelCard, settings: Settings, case: Case) -> bool:
     return input_digests(receipt_of(case.folder)) == set(map(sha256_of, case.scan.files))
 
 
-def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: Read) -> StudyRead:
+def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: ReadCases) -> StudyResult:
     """Read the scans of a study that have not been read.
 
     Args:
@@ -71,7 +71,7 @@ def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: R
         UserError: nothing can be written or read at all; the study is to be tried again.
     """
     archive = find_scans(images)
-    found = StudyRead()
+    found = StudyResult()
     if not archive.scans:
         broken = [f"{each.reason}." for each in archive.left_out if each.failed]
         found.failures += dict.fromkeys(broken)

@@ -16,7 +16,7 @@ from ..export.outputs import DICOM_FILES, DICOM_FOLDER
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-__all__ = ["TITLE_LETTERS", "Destination", "Outcome", "Parcel", "is_title", "objects_in", "send"]
+__all__ = ["TITLE_LETTERS", "Destination", "DicomObject", "Outcome", "is_title", "objects_in", "send"]
 
 #: Letters of an application entity title.
 TITLE_LETTERS = 16
@@ -55,7 +55,7 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class DicomObject:
     """An object to be sent: its file, class and UID."""
 
     file: Path
@@ -72,7 +72,7 @@ class Outcome:
     broken: str = ""
 
 
-def objects_in(folder: Path) -> list[Parcel]:
+def objects_in(folder: Path) -> list[DicomObject]:
     """The DICOM objects among a case's results; segmentations come before the report that refers to them.
 
     Raises:
@@ -87,7 +87,7 @@ def objects_in(folder: Path) -> list[Parcel]:
         if file.is_file():
             try:
                 header = dcmread(file, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-                found.append(Parcel(file, str(header.SOPClassUID), str(header.SOPInstanceUID)))
+                found.append(DicomObject(file, str(header.SOPClassUID), str(header.SOPInstanceUID)))
             except OSError:
                 raise
             except Exception as error:
@@ -97,7 +97,7 @@ def objects_in(folder: Path) -> list[Parcel]:
 
 
 def send(
-    parcels: list[Parcel],
+    parcels: list[DicomObject],
     destination: Destination,
     own_title: str,
     taken: Callable[[str], None],
@@ -139,7 +139,7 @@ def send(
     return outcome
 
 
-def _status(association: Association, parcel: Parcel) -> int | None:
+def _status(association: Association, parcel: DicomObject) -> int | None:
     """What the archive answers; None when it does not."""
     from pydicom import dcmread
 

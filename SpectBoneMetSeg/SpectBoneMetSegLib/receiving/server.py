@@ -19,7 +19,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
-from ..common.plural import several
+from ..common.plural import pluralize
 from ..loading.dicom import NotPlanarError, read_header
 from ..loading.dicom_values import text
 from .spool import FullError, Spool
@@ -177,7 +177,7 @@ class _StoreHandler:
             counted = self._counted.pop(event.assoc, None)
         if counted:
             words = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
-            self._tell(f"{_peer(event)} sent {several(counted.total(), 'object')}: {words}.")
+            self._tell(f"{_peer(event)} sent {pluralize(counted.total(), 'object')}: {words}.")
 
 
 class _Limits:

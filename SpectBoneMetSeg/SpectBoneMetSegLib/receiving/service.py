@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.cases import Case
-from ..batch.run import Read
+from ..batch.run import ReadCases
 from ..common.errors import UserError
-from ..common.plural import several
+from ..common.plural import pluralize
 from .delivery import Delivery
 from .journal import Entry
-from .reading import StudyRead, read_study
+from .reading import StudyResult, read_study
 from .sending import Destination
 from .spool import Spool
 from .table import write_studies
@@ -58,7 +58,7 @@ class Service:
         spool: Spool,
         output: Path,
         done: Callable[[Case], bool],
-        read: Read,
+        read: ReadCases,
         options: ReceiverOptions,
         tell: Callable[[str], None],
         told: Callable[[dict[str, Any]], None] = lambda _: None,
@@ -148,7 +148,7 @@ class Service:
             self._leave_unread(entry, fingerprint, names)
             spool.settle(key, mark)
             return
-        self._tell(f"{key}: complete with {several(len(names), 'image')}; reading.")
+        self._tell(f"{key}: complete with {pluralize(len(names), 'image')}; reading.")
         try:
             found = self._found(images)
             with self._delivery.guard:
@@ -176,7 +176,7 @@ class Service:
         self._told(_told(entry))
         self._write_table()
 
-    def _found(self, images: Path) -> StudyRead:
+    def _found(self, images: Path) -> StudyResult:
         try:
             return read_study(images, self._output, self._done, self._read)
         except (UserError, OSError):
@@ -184,12 +184,12 @@ class Service:
         except Exception as error:  # noqa: BLE001
             # One odd study must not stop the others.
             sentence = f"It could not be read ({type(error).__name__}: {error}); please report it."
-            return StudyRead(failures=[sentence])
+            return StudyResult(failures=[sentence])
 
     def _say(self, entry: Entry) -> None:
         for row in entry.cases:
             if row["state"] != "failed":
-                found = f"{several(row['areas'], 'area')}, {row['area_cm2']} cm2"
+                found = f"{pluralize(row['areas'], 'area')}, {row['area_cm2']} cm2"
                 self._tell(f"{entry.key}: {found} -> {self._output / row['case']}")
         if entry.reason:
             self._tell(f"{entry.key}: {entry.state}: {entry.reason}")
@@ -199,7 +199,7 @@ class Service:
         with contextlib.suppress(OSError):
             removed = self._spool.tidy(self._options.keep_seconds)
             if removed:
-                self._tell(f"Removed the images of {several(len(removed), 'study', 'studies')} read long ago.")
+                self._tell(f"Removed the images of {pluralize(len(removed), 'study', 'studies')} read long ago.")
 
     def _write_table(self) -> None:
         try:
@@ -213,7 +213,7 @@ def _told(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in ("study_uid", "state", "reason", "cases")} | {"study": entry.key}
 
 
-def _note(entry: Entry, found: StudyRead, fingerprint: str, output: Path) -> None:
+def _note(entry: Entry, found: StudyResult, fingerprint: str, output: Path) -> None:
     """What came of a reading, in the entry of its study."""
     entry.state = "failed" if found.failures else "no scan" if found.none else "read"
     entry.reason = " ".join(dict.fromkeys(found.failures)) or found.none

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.files import names_on_disk, put_on_disk, sha256_of
+from ..common.files import sha256_of, sync_folder, write_durably
 from ..common.locks import LOCK, FileLock
 from .journal import Entry, Journal
 
@@ -152,9 +152,9 @@ class Spool:
                 self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
             if not target.parent.is_dir():
                 target.parent.mkdir()
-                names_on_disk(target.parent.parent)
+                sync_folder(target.parent.parent)
             before = target.stat().st_size if target.is_file() else 0
-            put_on_disk(target, file)
+            write_durably(target, file)
             self._bytes += size - before
             self._arrivals[key] = time.monotonic()
         return True

@@ -19,7 +19,7 @@ import numpy as np
 from .._version import __version__
 from ..common.errors import UserError
 from ..common.memory import free_memory_mb
-from ..common.packages import is_there
+from ..common.packages import is_installed
 from ..model.engines import EngineName, load_engine
 from ..model.store import (
     CARD_FILE,
@@ -197,7 +197,7 @@ def _engines(name: str | None) -> Iterator[Finding]:
         return
     answers: dict[str, np.ndarray] = {}
     for engine, package in (("onnx", "onnxruntime"), ("tensorflow", "tensorflow")):
-        if not is_there(package):
+        if not is_installed(package):
             needed = engine == "onnx"
             remedy = "pip install onnxruntime" if needed else "Only teaching needs it."
             yield Finding(f"engine {engine}", "bad" if needed else "note", "not installed", remedy)

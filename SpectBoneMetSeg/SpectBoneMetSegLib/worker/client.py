@@ -249,7 +249,7 @@ class Worker:
     def _crash(self) -> Event:
         """The child's last words as an event; afterwards the worker is as new."""
         assert self._child is not None
-        how, job = self._child.how_it_ended(), max(self._open, default=0)
+        how, job = self._child.describe_exit(), max(self._open, default=0)
         self.cancel()
         return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}); try again.")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.jsonable import plain
+from ..common.jsonable import to_jsonable
 from ..lesions.results import Lesion, Reading, ViewMeasurement
 from ..lesions.serialisation import load_arrays, of_views, save_arrays, scan_facts, scan_from
 from ..scan.planar import ViewName
@@ -23,10 +23,10 @@ def save_reading(reading: Reading, path: str | Path) -> None:
     """Write a reading; OSError when the file cannot be written."""
     facts = {
         **scan_facts(reading.scan),
-        "crop": plain(asdict(reading.crop)),
-        "lesions": [plain(_facts_of(lesion)) for lesion in reading.lesions],
-        "rejected": [plain(_facts_of(lesion)) for lesion in reading.rejected],
-        "receipt": plain(reading.receipt),
+        "crop": to_jsonable(asdict(reading.crop)),
+        "lesions": [to_jsonable(_facts_of(lesion)) for lesion in reading.lesions],
+        "rejected": [to_jsonable(_facts_of(lesion)) for lesion in reading.rejected],
+        "receipt": to_jsonable(reading.receipt),
         "confidence": reading.confidence,
     }
     of_scan = {f"counts_{name}": view.counts for name, view in reading.scan.views.items()}

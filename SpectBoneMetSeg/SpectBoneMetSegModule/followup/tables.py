@@ -5,7 +5,7 @@
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.common.dates import written_day
+from SpectBoneMetSegLib.common.dates import format_date
 from SpectBoneMetSegLib.followup.picture import COLORS
 
 from ..review.tables import prepareTable
@@ -109,7 +109,7 @@ def showBurdens(table, burdens):
     for place, burden in enumerate(burdens):
         index = "" if burden.index_percent is None else f"{burden.index_percent:.2f}"
         texts = (
-            written_day(burden.date) or "-",
+            format_date(burden.date) or "-",
             burden.name,
             str(burden.lesions),
             f"{burden.area_mm2 / 100:.1f}",

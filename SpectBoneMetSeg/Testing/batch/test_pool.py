@@ -102,14 +102,14 @@ def test_processes_that_die_one_after_the_other_end_the_run_with_what_they_said(
 
 def test_a_process_that_hangs_while_it_starts_is_replaced(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_HANGS", str(tmp_path / "hung"))
-    found = read(pool(1, unseen=3.0), tmp_path, "a", "b")
+    found = read(pool(1, idle_limit=3.0), tmp_path, "a", "b")
     assert all("error" not in result for result in found.values())
 
 
 def test_processes_that_never_get_ready_end_the_run(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_HANGS", "always")
     with pytest.raises(UserError, match=r"not ready within 1 s.*try fewer"):
-        read(pool(1, unseen=1.0), tmp_path, "a", "b")
+        read(pool(1, idle_limit=1.0), tmp_path, "a", "b")
 
 
 def test_a_run_that_is_left_ends_its_processes(pool, tmp_path):

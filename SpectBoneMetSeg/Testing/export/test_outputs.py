@@ -185,7 +185,7 @@ def test_a_reading_writes_dicom_and_report_by_itself(a_reading_of_dicom, tmp_pat
 def test_missing_packages_and_contradictions_are_told_before_any_work(monkeypatch):
     with pytest.raises(UserError, match="named and taken out"):
         check_packages(Outputs(report=True, de_identify=True, name_patient=True))
-    monkeypatch.setattr(module, "is_there", lambda name: name != "highdicom")
+    monkeypatch.setattr(module, "is_installed", lambda name: name != "highdicom")
     check_packages(Outputs(report=True))
     with pytest.raises(UserError, match=r"need highdicom: pip install 'spectbonemetseg\[results\]'"):
         check_packages(Outputs(dicom=True))

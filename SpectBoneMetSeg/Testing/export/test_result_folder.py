@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 import slicerio
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.jsonable import plain
+from SpectBoneMetSegLib.common.jsonable import to_jsonable
 from SpectBoneMetSegLib.export.markups import along_outline
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.table import COLUMNS, lesion_row
@@ -176,9 +176,9 @@ def test_receipt_is_the_readings_own(a_folder):
 
 def test_receipt_turns_numpy_and_undefined_numbers_into_plain_json(tmp_path):
     value = {"a": np.float32(0.5), "b": np.arange(2), "c": (1, np.nan), 4: tmp_path, "d": None, "e": np.bool_(True)}
-    assert plain(value) == {"a": 0.5, "b": [0, 1], "c": [1, None], "4": str(tmp_path), "d": None, "e": True}
+    assert to_jsonable(value) == {"a": 0.5, "b": [0, 1], "c": [1, None], "4": str(tmp_path), "d": None, "e": True}
     with pytest.raises(TypeError):
-        plain({"a": object()})
+        to_jsonable({"a": object()})
 
 
 def test_a_reading_without_lesions_is_saved_whole(reading_factory, tmp_path):

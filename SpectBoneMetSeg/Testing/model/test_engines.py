@@ -208,7 +208,7 @@ def test_auto_takes_tensorflow_where_onnx_runtime_or_its_model_is_missing(fake_o
 
 
 def test_a_model_that_only_tensorflow_reads_is_told_with_both_ways_out_where_there_is_none(model, monkeypatch):
-    monkeypatch.setattr(engines, "is_there", lambda package: package != "tensorflow")
+    monkeypatch.setattr(engines, "is_installed", lambda package: package != "tensorflow")
     with pytest.raises(UserError) as caught:
         engines.load_engine(model)
     assert "has no model.onnx" in str(caught.value)

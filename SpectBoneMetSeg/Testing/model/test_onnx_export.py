@@ -88,7 +88,7 @@ def test_an_exported_model_travels_with_its_file_and_is_checked(tmp_path):
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
     model = random_model(NETWORKS["U-Net"], tmp_path / "model")
-    monkeypatch.setattr(onnx_export, "is_there", lambda name: name != "onnx")
+    monkeypatch.setattr(onnx_export, "is_installed", lambda name: name != "onnx")
     with pytest.raises(UserError, match=r"needs onnx; pip install 'spectbonemetseg\[train\]'"):
         onnx_export.export_onnx(model)
 

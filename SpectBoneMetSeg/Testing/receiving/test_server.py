@@ -151,7 +151,7 @@ def test_a_disk_that_takes_nothing_is_no_success(spool, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(spool_module, "put_on_disk", full)
+    monkeypatch.setattr(spool_module, "write_durably", full)
     with receiver(spool) as port:
         (answer,) = store(port, scan())
     assert answer.Status == 0xA700

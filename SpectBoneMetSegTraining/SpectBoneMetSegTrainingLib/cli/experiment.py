@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries, worded
+from SpectBoneMetSegLib.cli.common import UsageError, format_error, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
 
 from ..common.extras import require
@@ -94,7 +94,7 @@ class ExperimentCommand:
                 outcomes[key] = run(training, workspace)
             except UserError as error:
                 # A failed training, such as a peer that does not start, must not prevent the others.
-                outcomes[key] = f"failed: {worded(error, args.flags)}"
+                outcomes[key] = f"failed: {format_error(error, args.flags)}"
             line = f"training {number} of {len(wanted)}, {key}: {outcomes[key]}"
             print(line, file=sys.stderr, flush=True)
         self._page(output, args, outcomes)

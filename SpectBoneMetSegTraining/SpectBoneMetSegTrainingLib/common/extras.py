@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.common.packages import is_installed
 
 __all__ = ["require"]
 
@@ -21,7 +21,7 @@ def require(what: str, *modules: str) -> None:
     Raises:
         UserError: packages are missing; the message names them and the extra that installs them.
     """
-    missing = [NAMES.get(module, module) for module in modules if not is_there(module)]
+    missing = [NAMES.get(module, module) for module in modules if not is_installed(module)]
     if missing:
         raise UserError(
             f"{what} needs {' and '.join(missing)}, not in the plain install; pip install 'spectbonemetseg[train]'."

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.locks import alone_in
-from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.common.locks import exclusive_access
+from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
@@ -109,7 +109,7 @@ def gather(
     """
     try:
         seed, test_share = _prepare(data, seed, test_share)
-        with alone_in(private_folder(data)):
+        with exclusive_access(private_folder(data)):
             return _Gatherer(data, seed, test_share).run(found, scene, progress)
     except OSError as error:
         why = error.strerror or error
@@ -301,7 +301,7 @@ class _Gatherer:
 
     def _record_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Consensus) -> None:
         picture = f"{PICTURES}/{case}.png" if truth.again else ""
-        if picture and not is_there("matplotlib"):
+        if picture and not is_installed("matplotlib"):
             # The tables hold the same values; only the picture needs matplotlib.
             picture = ""
         if picture:

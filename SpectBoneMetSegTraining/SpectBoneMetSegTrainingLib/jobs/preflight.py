@@ -12,7 +12,7 @@ from typing import Literal
 from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import free_memory_mb
-from SpectBoneMetSegLib.common.plural import several
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.model.store import list_models
 
 from ..dataset.budgets import patients_of
@@ -97,20 +97,20 @@ def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]
     method = spec.config.method
     found = []
     if method == "unsupervised":
-        text = f"Labels are used for validation only; training set: {several(len(cases.unlabelled), 'scan')}."
+        text = f"Labels are used for validation only; training set: {pluralize(len(cases.unlabelled), 'scan')}."
         found.append(Finding("ok", "labels", text))
     elif not lesions:
         text = "No training scan has a labelled lesion; correct or draw some lesions first."
         found.append(Finding("refusal", "labels", text))
     else:
-        scans = several(len(cases.labelled), "labelled scan")
-        text = f"{scans} of {several(patient_count, 'patient')} with {several(lesions, 'lesion')} for training."
+        scans = pluralize(len(cases.labelled), "labelled scan")
+        text = f"{scans} of {pluralize(patient_count, 'patient')} with {pluralize(lesions, 'lesion')} for training."
         few = patient_count < FEW_TRAINING
         more = f" That is few: with fewer than {FEW_TRAINING} patients expect little improvement." if few else ""
         found.append(Finding("warning" if few else "ok", "labels", text + more))
     if method in MIXED:
         found.append(
-            Finding("ok", "unlabelled scans", f"In addition {several(len(cases.unlabelled), 'unlabelled scan')}.")
+            Finding("ok", "unlabelled scans", f"In addition {pluralize(len(cases.unlabelled), 'unlabelled scan')}.")
         )
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import SpectBoneMetSegLib
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.locks import is_locked
-from SpectBoneMetSegLib.common.processes import child_environment, kill_group, own_group
+from SpectBoneMetSegLib.common.processes import child_environment, kill_group, process_group_options
 
 import SpectBoneMetSegTrainingLib
 
@@ -86,7 +86,7 @@ def lower_priority() -> None:
 
 def detached_options() -> dict[str, Any]:
     """Return options of Popen for a process in a group of its own, so that signals to this one do not reach it."""
-    options = own_group()
+    options = process_group_options()
     if sys.platform == "win32":
         options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
     return options

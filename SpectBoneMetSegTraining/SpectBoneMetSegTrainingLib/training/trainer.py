@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.locks import alone_in
+from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.model.backend import use_backend
 
 from ..common.pace import Pace, Stopwatch
@@ -89,7 +89,7 @@ def train(
     cases = training_cases(data, config)
     run_folder.prepare(run, config, data.folder)
     make_deterministic(config.seed)
-    with alone_in(run):
+    with exclusive_access(run):
         loop = _TrainingLoop(
             run,
             config,

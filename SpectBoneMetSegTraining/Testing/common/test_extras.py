@@ -22,7 +22,7 @@ from SpectBoneMetSegTrainingLib.common import extras
     ],
 )
 def test_a_command_whose_packages_are_missing_names_them_and_the_extra(monkeypatch, capsys, command, missing):
-    monkeypatch.setattr(extras, "is_there", lambda module: module not in ("matplotlib", "skimage"))
+    monkeypatch.setattr(extras, "is_installed", lambda module: module not in ("matplotlib", "skimage"))
     assert main(command) == 1
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1

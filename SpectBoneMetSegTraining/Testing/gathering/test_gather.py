@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.locks import alone_in
+from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.boxes import cut
@@ -158,7 +158,7 @@ def test_a_patient_id_in_other_letters_is_the_same_patient():
 
 
 def test_two_processes_do_not_gather_into_one_data_set(tree):
-    with alone_in(private_folder(tree.data)), pytest.raises(UserError, match="Another process"):
+    with exclusive_access(private_folder(tree.data)), pytest.raises(UserError, match="Another process"):
         run(tree)
     assert not list(tree.data.glob("instances/*"))
     assert {row.outcome for row in run(tree).rows} >= {"new"}

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.locks import alone_in
+from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import find_model, verify
 from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
@@ -37,7 +37,7 @@ def test_another_training_in_the_same_run_folder_is_refused(data, tmp_path):
 
 
 def test_two_processes_do_not_train_in_one_run_folder(data, tmp_path):
-    with alone_in(tmp_path / "run"), pytest.raises(UserError, match="Another process"):
+    with exclusive_access(tmp_path / "run"), pytest.raises(UserError, match="Another process"):
         train(data, tmp_path / "run", config(steps=1))
     assert not (tmp_path / "run" / "log.csv").exists()
     train(data, tmp_path / "run", config(steps=1))

@@ -14,7 +14,7 @@ import uuid
 
 import numpy as np
 
-from ...common.jsonable import plain
+from ...common.jsonable import to_jsonable
 from ...lesions.results import Reading
 
 __all__ = ["content_of", "derived_uid", "tracking_uids"]
@@ -39,7 +39,7 @@ def content_of(reading: Reading) -> str:
     if isinstance(inputs, list):
         # Where a file lies says nothing about what is in it.
         kept["inputs"] = [{key: value for key, value in dict(entry).items() if key != "file"} for entry in inputs]
-    digest.update(json.dumps(plain(kept), sort_keys=True).encode())
+    digest.update(json.dumps(to_jsonable(kept), sort_keys=True).encode())
     for name, ids in reading.view_masks.items():
         digest.update(name.encode() + np.ascontiguousarray(ids).tobytes())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ...common.dates import written_day
+from ...common.dates import format_date
 from ...common.notice import RESEARCH_USE
 from ...lesions.extent import headline
 from ...lesions.results import Lesion, Reading
@@ -104,7 +104,7 @@ def with_patient(content: Content, patient: Mapping[str, str]) -> Content:
 def _facts(reading: Reading, known: Quantification, text: ReportTexts) -> Iterator[tuple[str, str]]:
     yield text("case"), reading.scan.case
     told = reading.scan.source.description
-    day = written_day(told.get("study_date", ""))
+    day = format_date(told.get("study_date", ""))
     if day:
         yield text("study_date"), day
     camera = " ".join(told[key] for key in ("manufacturer", "model") if told.get(key))

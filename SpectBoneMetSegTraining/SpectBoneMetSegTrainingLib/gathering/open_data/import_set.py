@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
-from SpectBoneMetSegLib.common.locks import alone_in
+from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
@@ -110,7 +110,7 @@ def import_set(request: Request, data: Path, progress: Progress | None = None) -
         "as_counts": request.as_counts,
     }
     claim_folder(data, RECORD, asked, "data set of a public set")
-    with alone_in(data):
+    with exclusive_access(data):
         return _Import(request, data, listing, bones, notes).run(progress)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.locks import alone_in
-from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.common.locks import exclusive_access
+from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 
@@ -173,7 +173,7 @@ def adapt(
     Raises:
         UserError: data that cannot be trained on, or an output that cannot be written.
     """
-    with alone_in(request.run):
+    with exclusive_access(request.run):
         return _Adaptation(request, plan, config, progress).run()
 
 
@@ -328,7 +328,7 @@ class _Adaptation:
             },
             request.output,
         )
-        if is_there("onnx"):
+        if is_installed("onnx"):
             from SpectBoneMetSegLib.model.onnx_export import export_onnx
 
             return export_onnx(model)

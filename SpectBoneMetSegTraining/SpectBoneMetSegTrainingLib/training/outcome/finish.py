@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.packages import is_there
+from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import check_target, find_model, save_model
 
@@ -142,7 +142,7 @@ def finish_model(
         },
         output,
     )
-    if is_there("onnx"):
+    if is_installed("onnx"):
         # With ONNX, reading works without TensorFlow.
         from SpectBoneMetSegLib.model.onnx_export import export_onnx
 
