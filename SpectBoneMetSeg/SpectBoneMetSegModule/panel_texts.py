@@ -3,10 +3,19 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from slicer.i18n import tr as _
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.scan.planar import ViewName
 
-def sideChoices():
+
+def sideChoices() -> list[tuple[str, tuple[ViewName, ...] | None]]:
     """[(words, names of the pictures in stored order or None)] of the field Sides."""
     return [
         (_("As the file says"), None),
@@ -17,14 +26,14 @@ def sideChoices():
     ]
 
 
-def engineWords(facts):
+def engineWords(facts: Mapping[str, Any]) -> str:
     """What a model was run with, such as "TensorFlow, CPU", from the entries "engine" and "device" of a receipt."""
     names = {"tensorflow": "TensorFlow", "onnx": "ONNX Runtime"}
     engine, device = facts.get("engine", "-"), facts.get("device", "-")
     return f"{names.get(engine, engine)}, {device}"
 
 
-def durationWords(seconds):
+def durationWords(seconds: float) -> str:
     """Seconds in the unit that suits them."""
     if seconds < 90:
         return _("{seconds:.0f} s").format(seconds=seconds)
@@ -33,7 +42,7 @@ def durationWords(seconds):
     return _("{hours:.1f} h").format(hours=seconds / 3600)
 
 
-def fieldTitles():
+def fieldTitles() -> dict[str, str]:
     """What the fields of the panels are called, by the names that the library's errors use; others are not theirs."""
     return {
         "crop": _("Read the region in the box instead"),
@@ -54,13 +63,13 @@ def fieldTitles():
 READING_COMMANDS = ("segment", "batch", "models")
 
 
-def commandWords(command):
+def commandWords(command: str) -> str:
     """A command as it is called in Slicer, where none is on the PATH."""
     library = "SpectBoneMetSegLib" if command.split()[0] in READING_COMMANDS else "SpectBoneMetSegTrainingLib.cli"
     return f"`PythonSlicer -m {library} {command}`"
 
 
-def panelWords(sentence):
+def panelWords(sentence: str | UserError) -> str:
     """A sentence or a UserError of the library as shown in the panels: with the names of fields and of the command."""
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
