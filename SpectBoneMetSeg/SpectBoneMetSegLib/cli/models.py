@@ -39,7 +39,7 @@ class ModelsCommand:
             model = install_model(Path(args.install))
             print(f"Installed {model.card.name}.", file=sys.stderr)
         if args.import_file:
-            model = import_model(Path(args.import_file), args.replace)
+            model = import_model(Path(args.import_file), replace=args.replace)
             print(f"Installed {model.card.name}.", file=sys.stderr)
         if args.export:
             print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)

@@ -105,7 +105,7 @@ def exclusive_access(folder: Path) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try(file: BinaryIO, shared: bool) -> bool:
+    def _try(file: BinaryIO, *, shared: bool) -> bool:
         file.seek(0)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -118,7 +118,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try(file: BinaryIO, shared: bool) -> bool:
+    def _try(file: BinaryIO, *, shared: bool) -> bool:
         try:
             # A shared lock: two who ask at the same time do not take each other for the holder.
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -91,7 +91,7 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
     if count != stated:
         notes.append(f"{name} states {stated} frame but holds {count}: all were read.")
         dataset.NumberOfFrames = count
-    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(syntax.is_encapsulated):
+    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(compressed=syntax.is_encapsulated):
         warnings.simplefilter("always")
         try:
             stored = np.asarray(dataset.pixel_array)
@@ -106,7 +106,7 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
 
 
 @contextmanager
-def _quiet_decoders(compressed: bool) -> Iterator[None]:
+def _quiet_decoders(*, compressed: bool) -> Iterator[None]:
     """Discard what C libraries print about a damaged image on stderr."""
     if not compressed:
         yield

@@ -223,7 +223,7 @@ def open_image(path: Path) -> SimpleITK.Image:
     if _has_invalid_dimension(path) or _has_overlong_field(path):
         raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.")
     display = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    sitk.ProcessObject.GlobalWarningDisplayOff()
     try:
         if _is_bzip2(path):
             image = _read_bzip2(path)

@@ -121,13 +121,13 @@ def read_found_scan(
     # Messages name a single file by its name, one of several by its path.
     alone = len(found.files) == 1 and not notes
     try:
-        files = [_read_first_sound(path, found.copies.get(path, ()), alone, notes) for path in found.files]
+        files = [_read_first_sound(path, found.copies.get(path, ()), notes, alone=alone) for path in found.files]
     except PermissionError as error:
         raise UserError(f"{error.filename} may not be read; ask for the right to open it.") from error
-    return _scan_of(files, notes, study or case, case, parse_views(views), pixel_size_mm, override)
+    return _scan_of(files, notes, study or case, case, parse_views(views), pixel_size_mm, override=override)
 
 
-def _read_first_sound(path: Path, copies: Sequence[Path], alone: bool, notes: list[str]) -> FrameFile:
+def _read_first_sound(path: Path, copies: Sequence[Path], notes: list[str], *, alone: bool) -> FrameFile:
     """Read the frames of a file, or of the first of its copies that can be read."""
     try:
         found = _read_file(path, "" if alone else str(path))
@@ -151,6 +151,7 @@ def _scan_of(
     case: str,
     wanted: tuple[ViewName, ...] | None = None,
     pixel_size_mm: float | None = None,
+    *,
     override: bool = False,
 ) -> WholeBodyScan:
     """Make a scan of frames: assign sides, orient, set pixel sizes and collect warnings."""

@@ -66,7 +66,7 @@ def export_model(model: ModelFolder, path: Path) -> Path:
     return target
 
 
-def import_model(path: Path, replace: bool = False) -> ModelFolder:
+def import_model(path: Path, *, replace: bool = False) -> ModelFolder:
     """Install a model from one file into the user's store.
 
     Args:

@@ -149,7 +149,7 @@ class TensorFlowEngine:
             )
         if device != "cpu" and gpu is not None:
             # TF32 would change a probability by about 0.001.
-            tf.config.experimental.enable_tensor_float_32_execution(False)
+            tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
             try:
                 self._run = self._load(tf, "/GPU:0")
                 self.device = self._device_of_trial_run(tf, gpu)
@@ -309,7 +309,7 @@ def _first_gpu(tf: Any) -> str | None:
     # Memory growth cannot be changed after the first use of the GPU.
     with contextlib.suppress(RuntimeError):
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", ""))
 
 

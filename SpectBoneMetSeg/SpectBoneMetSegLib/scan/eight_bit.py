@@ -86,7 +86,7 @@ def _gaps(grey: NDArray[np.int64], estimate: float) -> Gain | None:
     gains = np.geomspace(low, high, 2 + int(20 * top * np.log(high / low)))
     lattice = np.rint(gains[:, None] * np.arange(1, top + 1)).astype(int)
     on = np.zeros((len(gains), top + 1), bool)
-    np.put_along_axis(on, np.where(lattice <= top, lattice, 0), True, 1)
+    np.put_along_axis(on, np.where(lattice <= top, lattice, 0), values=True, axis=1)
     on[:, 0] = False
     off = ~on
     off[:, 0] = False

@@ -52,7 +52,7 @@ def contents(archive: Path) -> dict[str, bytes]:
         return {name: file.read(name) for name in file.namelist()}
 
 
-def pack(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED, honest: bool = True) -> Path:
+def pack(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED, *, honest: bool = True) -> Path:
     if honest:
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != "sha256.json"}
         files = {**files, "sha256.json": json.dumps(hashes).encode()}

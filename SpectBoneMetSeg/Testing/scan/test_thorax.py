@@ -23,7 +23,7 @@ SPACING, SHAPE = 2.26, (1024, 320)
 SHOULDER_MM = 235.0
 
 
-def body(height=1.70, top=150.0, centre=0.0, spacing=SPACING, shape=SHAPE, legs=True, arms="down", width=1.0):
+def body(height=1.70, top=150.0, centre=0.0, spacing=SPACING, shape=SHAPE, *, legs=True, arms="down", width=1.0):
     """Expected counts of a body of ellipses, `top` mm below the field's upper edge, `centre` mm right of its middle.
 
     Returns the image and the row of the shoulder line.

@@ -15,6 +15,7 @@ Two files with one view each that no header pairs are one scan if they are all t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .series import Candidate
@@ -92,9 +93,7 @@ def _joined(found: list[Candidate]) -> Candidate | None:
     if one.side is not None and one.side == other.side:
         return None
     files = tuple(sorted(one.files + other.files))
-    return Candidate(
-        files, one.title, False, one.capture, one.static, False, one.processed, True, one.taken, one.order, 2, None
-    )
+    return replace(one, files=files, coloured=False, declared_static=False, photopeak=True, frames=2, side=None)
 
 
 def _age(each: Candidate) -> tuple[datetime, tuple[float, float]]:
