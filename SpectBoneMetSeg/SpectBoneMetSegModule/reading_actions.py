@@ -128,7 +128,7 @@ class ReadingActions:
     def onSettled(self):
         """Finish a change of the sliders once they have stopped."""
         if self.live is not None and self.live.node.GetScene() is not None:
-            self.live.settle()
+            self.live.make_surfaces()
 
     def onDrawn(self):
         """Update the panel after clicks corrected areas; surfaces are rebuilt once the clicks pause."""

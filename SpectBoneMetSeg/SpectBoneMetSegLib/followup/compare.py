@@ -19,9 +19,9 @@ from ..lesions.results import Reading
 from ..quantification.anatomy import all_regions
 from ..quantification.quantify import quantify
 from ..scan.planar import ViewName
-from .doubts import doubts_of
+from .comparison_warnings import comparison_warnings
 from .limits import REPEATABILITY, Limits
-from .registration import Registration, places, register
+from .registration import Registration, pixel_positions, register
 from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
 
 __all__ = ["compare"]
@@ -67,16 +67,18 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
         links += _links(times[number], where[number], step, where[number + 1], number)
     keys = [(number, lesion) for number, each in enumerate(where) for lesion in each]
     tracks = [_track(group, times, where, maps, limits) for group in _groups(keys, links)]
-    tracks.sort(key=lambda points: -max(float(point.place[:, 1].mean()) for point in points[1] if len(point.place)))
+    tracks.sort(
+        key=lambda points: -max(float(point.positions[:, 1].mean()) for point in points[1] if len(point.positions))
+    )
     numbered = tuple(Track(number, *each) for number, each in enumerate(tracks, start=1))
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
-    return Comparison(tuple(times), numbered, steps, limits, tuple(maps), doubts_of(times, maps))
+    return Comparison(tuple(times), numbered, steps, limits, tuple(maps), comparison_warnings(times, maps))
 
 
 def _places(time: TimePoint) -> dict[int, Points]:
     """{lesion ID: (n, 2) R, S mm of its pixels} of the lesions that count."""
     frame, ids = time.reading.scan.frame, lesion_ids(time.reading)
-    return {lesion.id: places(ids == lesion.id, frame) for lesion in time.lesions}
+    return {lesion.id: pixel_positions(ids == lesion.id, frame) for lesion in time.lesions}
 
 
 def _carried(time: TimePoint, lesion: int, place: Points, step: Registration) -> Points:
@@ -159,10 +161,10 @@ def _expected(
     number: int,
 ) -> Points:
     """Where a lesion that is not seen in a scan would lie, carried from the scan before; nothing before it was seen."""
-    if not points or not len(points[-1].place):
+    if not points or not len(points[-1].positions):
         return np.zeros((0, 2))
     if not points[-1].lesions:
-        return maps[number - 1].body(points[-1].place)
+        return maps[number - 1].body(points[-1].positions)
     carried = [
         _carried(times[number - 1], lesion, places[number - 1][lesion], maps[number - 1])
         for when, lesion in group

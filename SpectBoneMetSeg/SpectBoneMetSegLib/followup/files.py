@@ -89,7 +89,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             "log_area_sd": limits.log_area_sd,
             "source": limits.source,
         },
-        "warnings": list(comparison.doubts),
+        "warnings": list(comparison.warnings),
         "scans": [_scan(time) for time in comparison.times],
         "steps": [
             {"from": one.name, "to": two.name, **step.__dict__, "bones_in_place": round(carried.fit, 3)}
@@ -146,7 +146,7 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "IDs_in_scan": " ".join(map(str, point.lesions)),
             }
             if point.lesions:
-                right, superior = point.place.mean(0).tolist()
+                right, superior = point.positions.mean(0).tolist()
                 row |= {
                     "area_cm2": f"{point.area_mm2 / 100:.6g}",
                     "uptake_in_mean_bone_counts": f"{point.uptake_per_mean:.6g}",

@@ -84,7 +84,7 @@ def _sentence(comparison: Comparison) -> str:
 
 
 def _doubts(comparison: Comparison) -> str:
-    lines = "".join(f"<li>{escape(doubt)}</li>" for doubt in comparison.doubts)
+    lines = "".join(f"<li>{escape(doubt)}</li>" for doubt in comparison.warnings)
     return f'<ul class="doubts">{lines}</ul>' if lines else ""
 
 

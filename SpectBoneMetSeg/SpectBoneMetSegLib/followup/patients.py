@@ -9,7 +9,7 @@ from ..common.errors import UserError
 from ..loading.dicom import texts_of
 from ..scan.planar import WholeBodyScan
 
-__all__ = ["Patient", "differ", "known_of_both", "patient_in", "patient_of"]
+__all__ = ["Patient", "differ", "patient_in", "patient_of", "share_information"]
 
 #: What a header says of a patient; "" for what it does not.
 Patient = tuple[str, str]
@@ -38,6 +38,6 @@ def differ(one: Patient, two: Patient) -> bool:
     return any(first and second and first != second for first, second in zip(one, two, strict=True))
 
 
-def known_of_both(one: Patient, two: Patient) -> bool:
+def share_information(one: Patient, two: Patient) -> bool:
     """Whether there is anything that two headers both say of their patient."""
     return any(first and second for first, second in zip(one, two, strict=True))

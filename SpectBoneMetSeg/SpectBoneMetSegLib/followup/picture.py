@@ -87,8 +87,8 @@ def _view(time: TimePoint, name: ViewName, view: PlanarView, marks: list[tuple[i
             corners = (piece - corner + 0.5) * factor
             line = [(column, row) for row, column in np.vstack([corners, corners[:1]]).tolist()]
             draw.line(line, fill=color, width=SCALE)
-        if not point.lesions and point.change != "absent" and len(point.place):
-            _dotted(draw, _pixels(point.place, view) - corner, factor, color)
+        if not point.lesions and point.change != "absent" and len(point.positions):
+            _dotted(draw, _pixels(point.positions, view) - corner, factor, color)
         if point.change not in ("absent",):
             place = _label_place(pieces, point, view)
             if place is not None:
@@ -108,8 +108,8 @@ def _label_place(pieces: list[NDArray[np.float64]], point: TrackPoint, view: Pla
     if pieces:
         corners = np.concatenate(pieces)
         return np.array([corners[:, 0].mean() - 2, corners[:, 1].max() + 0.5])
-    if not point.lesions and len(point.place):
-        places = _pixels(point.place, view)
+    if not point.lesions and len(point.positions):
+        places = _pixels(point.positions, view)
         return np.array([places[:, 0].mean() - 2, places[:, 1].max() + 0.5])
     return None
 

@@ -50,7 +50,7 @@ class Affine:
         return self.target + (points - self.source) @ self.matrix.T
 
     @property
-    def back(self) -> Affine:
+    def inverse(self) -> Affine:
         """The map the other way."""
         return Affine(self.target, self.source, np.linalg.inv(self.matrix))
 
@@ -133,7 +133,7 @@ def _clouds(scan: WholeBodyScan, maps: Mapping[ViewName, NDArray[np.uint8]], num
     for name, own in maps.items():
         shown = onto_frame(own, scan.views[name], frame)
         for number in np.intersect1d(shown, numbers).tolist():
-            found.setdefault(number, []).append(places(shown == number, frame))
+            found.setdefault(number, []).append(pixel_positions(shown == number, frame))
     pixel = frame.spacing[0] * frame.spacing[1]
     clouds = {number: np.concatenate(parts) for number, parts in found.items()}
     return {number: cloud for number, cloud in clouds.items() if len(cloud) * pixel >= LEAST_MM2}
@@ -145,10 +145,10 @@ def _body(scan: WholeBodyScan) -> Points:
     order = np.sort(counts.ravel())[::-1]
     total = np.cumsum(order, dtype=np.float64)
     level = order[int(np.searchsorted(total, total[-1] / 2))] if total[-1] > 0 else 0
-    return places(counts >= max(float(level), 1e-6), scan.frame)
+    return pixel_positions(counts >= max(float(level), 1e-6), scan.frame)
 
 
-def places(mask: NDArray[np.bool_], frame: PlanarView) -> Points:
+def pixel_positions(mask: NDArray[np.bool_], frame: PlanarView) -> Points:
     """(n, 2) R, S in mm of the pixels of a mask on the anterior frame."""
     rows, columns = np.nonzero(mask)
     ijk = np.column_stack([columns, rows, np.zeros(len(rows)), np.ones(len(rows))])

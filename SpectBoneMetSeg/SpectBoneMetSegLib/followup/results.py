@@ -51,7 +51,7 @@ class TrackPoint:
     Attributes:
         lesions: IDs in that scan, none where it is not seen.
         view_areas_mm2: per view that shows it.
-        place: (n, 2) R, S mm of its pixels, or of where it would lie, carried from the scan before.
+        positions: (n, 2) R, S mm of its pixels, or of where it would lie, carried from the scan before.
         uptake_per_mean: total lesion uptake by the mean counts of the scan's bones: cameras and doses differ.
     """
 
@@ -60,7 +60,7 @@ class TrackPoint:
     view_areas_mm2: dict[ViewName, float]
     uptake_per_mean: float
     change: Change
-    place: NDArray[np.float64]
+    positions: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Comparison:
     Attributes:
         steps: one fewer than scans.
         maps: from each scan to the next.
-        doubts: what a person must know before believing it, one sentence each.
+        warnings: what a person must know before believing it, one sentence each.
     """
 
     times: tuple[TimePoint, ...]
@@ -103,4 +103,4 @@ class Comparison:
     steps: tuple[Step, ...]
     limits: Limits
     maps: tuple[Registration, ...] = ()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -51,8 +51,8 @@ class Row:
         later_mm2: area in the later one, 0 where it is not seen.
         earlier_uptake: uptake in mean counts of the scan's bones, 0 where it is not seen.
         later_uptake: the same in the later scan.
-        earlier_place: R, S mm of its middle in the earlier scan, or of where it would lie.
-        later_place: the same in the later one.
+        earlier_position: R, S mm of its middle in the earlier scan, or of where it would lie.
+        later_position: the same in the later one.
     """
 
     number: int
@@ -62,8 +62,8 @@ class Row:
     later_mm2: float
     earlier_uptake: float
     later_uptake: float
-    earlier_place: Position
-    later_place: Position
+    earlier_position: Position
+    later_position: Position
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SideBySide:
     rows: tuple[Row, ...]
     body: Affine
     burdens: tuple[Burden, ...]
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
     area_factor: float
 
 
@@ -125,7 +125,7 @@ def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
         rows=rows,
         body=step.body,
         burdens=tuple(map(_burden, comparison.times)),
-        doubts=comparison.doubts,
+        warnings=comparison.warnings,
         area_factor=comparison.limits.area_factor,
     )
 
@@ -136,8 +136,8 @@ def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration,
         return None
     region = _region(earlier, one) or _region(later, two)
     places: list[Position] = []
-    for point, other, carry in ((one, two, step.of(region).back), (two, one, step.of(region))):
-        own = point.place if point.lesions else carry(other.place)
+    for point, other, carry in ((one, two, step.of(region).inverse), (two, one, step.of(region))):
+        own = point.positions if point.lesions else carry(other.positions)
         places.append((float(own[:, 0].mean()), float(own[:, 1].mean())))
     areas = one.area_mm2, two.area_mm2
     return Row(track.number, track.bone, two.change, *areas, one.uptake_per_mean, two.uptake_per_mean, *places)
@@ -163,7 +163,7 @@ def _side(comparison: Comparison, number: int, rows: set[int]) -> Side:
             for lesion in point.lesions:
                 table[lesion : lesion + 1] = track.number
             if track.number in rows and not point.lesions and point.change == "gone":
-                was[_where(point.place, view)] = track.number
+                was[_where(point.positions, view)] = track.number
         numbers[name], gone[name] = table[ids], was
     return Side(time.reading.scan, time.date, numbers, gone)
 
@@ -196,7 +196,7 @@ def save_side_by_side(shown: SideBySide, path: str | Path) -> None:
         "rows": [to_jsonable(asdict(row)) for row in shown.rows],
         "body": to_jsonable(asdict(shown.body)),
         "burdens": [to_jsonable(asdict(burden)) for burden in shown.burdens],
-        "doubts": list(shown.doubts),
+        "doubts": list(shown.warnings),
         "area_factor": shown.area_factor,
     }
     arrays: dict[str, NDArray[Any]] = {}
@@ -218,7 +218,13 @@ def load_side_by_side(path: str | Path) -> SideBySide:
     facts, arrays = load_arrays(path)
     body = Affine(*(np.asarray(facts["body"][name], np.float64) for name in ("source", "target", "matrix")))
     rows = [
-        Row(**{**row, "earlier_place": tuple(row["earlier_place"]), "later_place": tuple(row["later_place"])})
+        Row(
+            **{
+                **row,
+                "earlier_position": tuple(row["earlier_position"]),
+                "later_position": tuple(row["later_position"]),
+            }
+        )
         for row in facts["rows"]
     ]
     burdens = [Burden(**burden) for burden in facts["burdens"]]
@@ -229,7 +235,7 @@ def load_side_by_side(path: str | Path) -> SideBySide:
         rows=tuple(rows),
         body=body,
         burdens=tuple(burdens),
-        doubts=tuple(facts["doubts"]),
+        warnings=tuple(facts["doubts"]),
         area_factor=facts["area_factor"],
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..scan.thorax import ThoraxCrop
 from .results import Lesion, Reading
 
-__all__ = ["cut_by_box", "cut_sentence", "headline", "region_read", "what_was_read"]
+__all__ = ["cut_by_box", "cut_warning", "headline", "region_read", "what_was_read"]
 
 _REGIONS = {"profiles": "the thorax box", "manual": "the box given by hand", "whole-body": "the whole field"}
 
@@ -50,7 +50,7 @@ def cut_by_box(reading: Reading) -> list[int]:
     ]
 
 
-def cut_sentence(cut: list[int]) -> str:
+def cut_warning(cut: list[int]) -> str:
     """A warning about lesions that the box cuts; "" for none."""
     if not cut:
         return ""

@@ -14,7 +14,7 @@ from ..scan.planar import PlanarView, ViewName, WholeBodyScan, to_ras
 from .components import lesion_boxes, outline
 from .results import Lesion, SeenIn, ViewMeasurement
 
-__all__ = ["Measured", "contrast_ring", "measure_lesions"]
+__all__ = ["MeasurementCache", "contrast_ring", "measure_lesions"]
 
 Box = tuple[slice, slice]
 
@@ -23,7 +23,7 @@ Box = tuple[slice, slice]
 RING_MM = (4.52, 11.3)
 
 
-class Measured:
+class MeasurementCache:
     """What was measured in one scan, by the pixels it was measured of: a lesion that is drawn again as it was, with the
     same surroundings, is not measured again. What a round did not ask for is forgotten after the next one."""
 
@@ -48,7 +48,7 @@ def measure_lesions(
     union: NDArray[np.uint16],
     view_masks: dict[ViewName, NDArray[np.uint16]],
     probability: NDArray[np.float32],
-    known: Measured | None = None,
+    cache: MeasurementCache | None = None,
 ) -> tuple[Lesion, ...]:
     """One Lesion per ID of `union`, in the order of the IDs.
 
@@ -57,26 +57,26 @@ def measure_lesions(
         union: (rows, columns) lesion IDs 1..n on the anterior frame grid; each a component without holes.
         view_masks: per existing view the same IDs on that view's own grid.
         probability: (rows, columns) on the anterior frame grid.
-        known: what was measured before with this scan and this probability; the same comes out without it.
+        cache: what was measured before with this scan and this probability; the same comes out without it.
 
     Raises:
         ValueError: a map does not fit its grid, IDs have gaps, or a lesion is in no view.
     """
     _check_fit(scan, union, view_masks, probability)
-    known = known or Measured()
-    known.begin()
+    cache = cache or MeasurementCache()
+    cache.begin()
     found: dict[int, dict[ViewName, ViewMeasurement]] = {}
     for name, ids in view_masks.items():
         for number, box in enumerate(lesion_boxes(ids), start=1):
             if box is not None:
-                found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number, box, known)
+                found.setdefault(number, {})[name] = _measure(scan.views[name], ids, number, box, cache)
     lesions = []
     for number, box in enumerate(lesion_boxes(union), start=1):
         if box is None or number not in found:
             raise ValueError(f"lesion {number} is in no view")
         inside = union[box] == number
         key = ("union", _edges(box), inside.tobytes())
-        lesion = known.of(key, partial(_shape_of, inside, box, probability, scan.frame))
+        lesion = cache.of(key, partial(_shape_of, inside, box, probability, scan.frame))
         lesions.append(replace(lesion, id=number, seen_in=_seen_in(found[number]), views=found[number]))
     return tuple(lesions)
 
@@ -115,7 +115,9 @@ def contrast_ring(ids: NDArray[np.uint16], number: int, spacing: tuple[float, fl
     return np.asarray((distance >= RING_MM[0] - 1e-6) & (distance <= max(RING_MM[1], *spacing) + 1e-6) & (ids == 0))
 
 
-def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int, box: Box, known: Measured) -> ViewMeasurement:
+def _measure(
+    view: PlanarView, ids: NDArray[np.uint16], number: int, box: Box, cache: MeasurementCache
+) -> ViewMeasurement:
     down, across = (int(RING_MM[1] / edge) + 2 for edge in view.spacing)
     window = (
         slice(max(0, box[0].start - down), box[0].stop + down),
@@ -124,7 +126,7 @@ def _measure(view: PlanarView, ids: NDArray[np.uint16], number: int, box: Box, k
     # Whose the others are does not matter.
     near = np.where(ids[window] == number, np.uint8(1), np.where(ids[window] > 0, np.uint8(2), np.uint8(0)))
     key = (view.name, _edges(window), near.tobytes())
-    found: ViewMeasurement = known.of(key, lambda: _measure_in(view, near, window))
+    found: ViewMeasurement = cache.of(key, lambda: _measure_in(view, near, window))
     return found
 
 

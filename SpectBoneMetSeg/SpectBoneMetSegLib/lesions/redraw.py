@@ -16,8 +16,8 @@ from .components import number_lesions
 from .confidence import scan_features, with_confidence
 from .delineation import LesionMasks, lesion_masks
 from .edits import Edits, apply_edits
-from .extent import cut_by_box, cut_sentence
-from .measurement import Measured, measure_lesions
+from .extent import cut_by_box, cut_warning
+from .measurement import MeasurementCache, measure_lesions
 from .model_result import ModelResult
 from .results import Lesion, Reading
 from .review import Ids, Review
@@ -34,11 +34,11 @@ def reading_at(
     threshold: float,
     minimum_area_mm2: float,
     edits: Edits | None = None,
-    known: Measured | None = None,
+    cache: MeasurementCache | None = None,
 ) -> Reading:
     """The lesions at another threshold and minimum area; what was edited by hand stays as it was edited.
 
-    The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it. `known` is
+    The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it. `cache` is
     what was measured in this result before, which makes it faster and changes nothing.
     """
     seed = max(threshold, result.limits.seed_threshold)
@@ -48,13 +48,15 @@ def reading_at(
         own = result.probability >= result.limits.threshold
         masks = apply_edits(masks, own, edits, frame, minimum_area_mm2, result.probability >= seed)
     values = {"threshold": threshold, "seed_threshold": seed, "minimum_area_mm2": minimum_area_mm2}
-    return _reading(result, masks, {**values, "edited": edits is not None}, known)
+    return _reading(result, masks, {**values, "edited": edits is not None}, cache)
 
 
-def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object], known: Measured | None) -> Reading:
+def _reading(
+    result: ModelResult, masks: LesionMasks, facts: Mapping[str, object], cache: MeasurementCache | None
+) -> Reading:
     scan = result.scan
     masks, view_masks = _on_own_grids(scan, masks)
-    measured = measure_lesions(scan, masks.union, view_masks, result.probability, known)
+    measured = measure_lesions(scan, masks.union, view_masks, result.probability, cache)
     lesions = with_confidence(measured, result.confidence, result.limits.threshold)
     reading = Reading(
         scan,
@@ -70,7 +72,7 @@ def _reading(result: ModelResult, masks: LesionMasks, facts: Mapping[str, object
     )
     cut = cut_by_box(reading)
     said = result.receipt.get("warnings")
-    warnings = [*(said if isinstance(said, list) else []), *([cut_sentence(cut)] if cut else [])]
+    warnings = [*(said if isinstance(said, list) else []), *([cut_warning(cut)] if cut else [])]
     found = {"lesions": len(lesions), "cut_by_box": cut, "confidence": reading.confidence, "warnings": warnings}
     return replace(reading, receipt={**result.receipt, **facts, **found})
 

@@ -34,7 +34,7 @@ def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int,
     return _most_common_under(reading.lesion_ids, labels)
 
 
-class Memory(Generic[Item]):
+class LesionMemory(Generic[Item]):
     """What is known of lesions, by place: a lesion that a slider takes away and brings back has it back."""
 
     def __init__(self, shape: tuple[int, int]) -> None:

@@ -20,7 +20,7 @@ from .display_levels import draw
 from .nodes import add_node, add_segmentation, add_view, labelmap_of, prepare_segmentation
 from .side_marks import plain_letters, set_shown
 from .slice_views import COMPARED, show_compared
-from .stored_result import remember_scan, remove_node
+from .stored_result import remove_node, store_scan_attributes
 
 __all__ = ["LEVEL_PERCENT", "ComparedScans"]
 
@@ -52,7 +52,7 @@ class ComparedScans:
         self._limited: list[str] = []
 
     @property
-    def there(self) -> bool:
+    def present(self) -> bool:
         """Whether the scene holds them."""
         return any(self.scene.GetNodeByID(node) is not None for node in self._nodes)
 
@@ -69,9 +69,9 @@ class ComparedScans:
         """Bring up the views, and keep all else out of them."""
         volumes = {name: self.scene.GetNodeByID(node) for name, node in self._volumes.items()}
         show_compared(volumes, self.scene, posterior_from_behind)
-        self.keep_others_out()
+        self.hide_others()
 
-    def keep_others_out(self) -> None:
+    def hide_others(self) -> None:
         """What came into the scene meanwhile is not drawn over the compared scans either."""
         ours = {f"vtkMRMLSliceNode{name}" for name in COMPARED.values()}
         views = [view.GetID() for kind in VIEW_KINDS for view in _nodes(self.scene, kind) if view.GetID() not in ours]
@@ -82,7 +82,7 @@ class ComparedScans:
                     _set_views(display, views)
                     self._limited.append(display.GetID())
 
-    def let_others_in(self) -> None:
+    def show_others(self) -> None:
         """All else is drawn in every view again."""
         for display in map(self.scene.GetNodeByID, self._limited):
             if display is not None:
@@ -116,7 +116,7 @@ class ComparedScans:
 
     def remove(self) -> None:
         """Take them out of the scene."""
-        self.let_others_in()
+        self.show_others()
         for node in map(self.scene.GetNodeByID, self._nodes):
             if node is not None:
                 remove_node(node, self.scene)
@@ -124,7 +124,7 @@ class ComparedScans:
 
     def _add_view(self, place: str, side: Side, name: ViewName, view: PlanarView, rows: dict[int, Row]) -> None:
         volume = add_view(view, f"{side.scan.case} {place}", self.scene, hidden=True)
-        remember_scan(volume, side.scan)
+        store_scan_attributes(volume, side.scan)
         set_shown(volume, name)
         self._volumes[place] = volume.GetID()
         was = side.gone[name]

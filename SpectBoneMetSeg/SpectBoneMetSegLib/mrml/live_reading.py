@@ -18,12 +18,12 @@ from ..export.receipt import input_digests, stored_input_digests
 from ..export.result_folder import save_reading
 from ..lesions.delineation import lesion_masks
 from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, update_edits
-from ..lesions.measurement import Measured
+from ..lesions.measurement import MeasurementCache
 from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
 from ..lesions.results import Lesion, Reading
-from ..lesions.review import Ids, Memory, Review, reviewed
-from ..quantification.bones import bones_of, near_of
+from ..lesions.review import Ids, LesionMemory, Review, reviewed
+from ..quantification.bones import bones_of, nearest_regions_of
 from ..quantification.results import BoneShare
 from ..scan.planar import ViewName
 from . import stored_result as live
@@ -66,11 +66,11 @@ class LiveReading:
         self.node, self.scene, self.result = node, scene, result
         self.threshold, self.minimum_area_mm2 = result.limits.threshold, result.limits.minimum_area_mm2
         self.edits: Edits | None = None
-        self._measured = Measured()
+        self._measured = MeasurementCache()
         self._proposed: tuple[tuple[float, float], Ids] = ((-1.0, -1.0), np.zeros(result.scan.frame.shape, np.uint16))
         self.reading: Reading = self._drawn()
         self._segments: dict[int, str] = {}
-        self._memory: Memory[SegmentState] = Memory(result.scan.frame.shape)
+        self._memory: LesionMemory[SegmentState] = LesionMemory(result.scan.frame.shape)
         self._clicked: dict[ViewName, NDArray[np.bool_]] = {}
         self._edits_text: tuple[Edits | None, str] = (None, "")
         self._bones: tuple[Reading | None, dict[int, tuple[BoneShare, ...]]] = (None, {})
@@ -121,7 +121,7 @@ class LiveReading:
     def set_threshold(self, threshold: float, minimum_area_mm2: float) -> None:
         """Draw the lesions anew; edits by hand stay, and so does what a person gave a lesion, also while it is gone.
 
-        The surfaces of the segments are dropped; `settle` makes them again.
+        The surfaces of the segments are dropped; `make_surfaces` makes them again.
         """
         self._memory.keep(
             self.reading, {lesion: segment_state(self.node, one) for lesion, one in self._segments.items()}
@@ -130,7 +130,7 @@ class LiveReading:
         self.reading = self._drawn()
         self._show(self._memory.of(self.reading))
 
-    def settle(self) -> None:
+    def make_surfaces(self) -> None:
         """Make the segments' surfaces, which others in Slicer show and export, once the sliders rest."""
         with self._writing():
             self.node.CreateClosedSurfaceRepresentation()
@@ -141,11 +141,11 @@ class LiveReading:
         self.threshold, self.minimum_area_mm2 = limits.threshold, limits.minimum_area_mm2
         self.edits, self._clicked = None, {}
         self.reading = self._drawn()
-        self._memory = Memory(self.result.scan.frame.shape)
+        self._memory = LesionMemory(self.result.scan.frame.shape)
         with self._writing():
             prepare_segmentation(self.node, self.result.scan.frame)
         self._show({})
-        self.settle()
+        self.make_surfaces()
 
     def follow_edit(self) -> bool:
         """Take over the segments after they were changed; True when that changed any lesion."""
@@ -174,7 +174,7 @@ class LiveReading:
     def draw(self, ids: Ids, clicked: ViewName | None = None) -> list[str]:
         """Let the lesions be other ones, as if a hand had drawn them; segments of those that stay are not touched.
 
-        The surfaces of the segments are dropped; `settle` makes them again.
+        The surfaces of the segments are dropped; `make_surfaces` makes them again.
 
         Args:
             ids: (rows, columns) on the anterior frame, the lesions by their numbers, beyond these new ones.
@@ -263,7 +263,7 @@ class LiveReading:
     @cached_property
     def _near_bone(self) -> dict[ViewName, NDArray[np.uint8]]:
         """The nearest bone of every pixel, which no edit changes."""
-        return near_of(self.result.scan, self.result.regions)
+        return nearest_regions_of(self.result.scan, self.result.regions)
 
     def bones_of(self, lesion: int) -> tuple[BoneShare, ...]:
         """The bones a lesion lies on, largest share first; none where the model gave no regions."""
@@ -301,12 +301,12 @@ class LiveReading:
     def set_review(self, lesion: int, review: Review) -> None:
         """Keep what the physician says of a lesion."""
         set_review(self.node, self._segments[lesion], review)
-        self.dress()
+        self.update_outline_display()
 
-    def dress(self) -> None:
+    def update_outline_display(self) -> None:
         """Let the outlines follow names, colours and visibility of their segments."""
         with self._writing():
-            live.dress_outlines(self.node, self._segments)
+            live.style_outlines(self.node, self._segments)
 
     def highlight(self, lesion: int | None) -> None:
         """Make one lesion stand out in the views; None makes all alike."""
@@ -373,7 +373,7 @@ class LiveReading:
 
     def _outline(self) -> None:
         live.show_outlines(self.reading, self.node, self.scene)
-        self.dress()
+        self.update_outline_display()
 
     def _keep_state(self) -> None:
         state: dict[str, Any] = {"threshold": self.threshold, "minimum_area_mm2": self.minimum_area_mm2}

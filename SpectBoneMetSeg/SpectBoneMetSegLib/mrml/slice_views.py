@@ -15,12 +15,12 @@ from .side_marks import follow_view, set_dated
 __all__ = [
     "COMPARED",
     "EARLIER",
-    "FOLLOWED",
+    "FOLLOW_UP",
     "PANELS",
     "VIEWS",
     "box_pixels",
     "center_views",
-    "keep_ours_out_of_scenes",
+    "exclude_layout_from_scenes",
     "make_adjustable",
     "register_layout",
     "restore_layout",
@@ -70,17 +70,17 @@ COLORS = {
 #: Each view is a group of its own: linked views show one picture from one side.
 GROUPS = {name: 9567 + place for place, name in enumerate(VIEWS)}
 #: The arrangement of two scans beside each other: what is to be compared stands side by side.
-BESIDE = 9571
+SIDE_BY_SIDE = 9571
 #: That of two scans whose lesions were compared.
-FOLLOWED = 9572
+FOLLOW_UP = 9572
 #: Our arrangements of slice views by number; Slicer's own stay below 500.
 LAYOUTS: dict[int, tuple[str, ...]] = {
     9567: ("anterior", "posterior", "aggregate"),
     9568: ("anterior", "posterior"),
     9569: ("anterior",),
     9570: ("posterior",),
-    BESIDE: ("anterior", "earlier anterior", "posterior", "earlier posterior"),
-    FOLLOWED: tuple(COMPARED),
+    SIDE_BY_SIDE: ("anterior", "earlier anterior", "posterior", "earlier posterior"),
+    FOLLOW_UP: tuple(COMPARED),
 }
 #: Attribute of the layout node: the arrangement before ours.
 BEFORE = "SpectBoneMetSeg.layoutBefore"
@@ -122,7 +122,7 @@ def show_side_by_side(
     """
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
     given |= {f"earlier {name}": volume for name, volume in earlier.items()}
-    _show(BESIDE, given, scene, posterior_from_behind)
+    _show(SIDE_BY_SIDE, given, scene, posterior_from_behind)
 
 
 def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind: bool = True) -> None:
@@ -133,13 +133,13 @@ def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind:
         scene: a vtkMRMLScene.
         posterior_from_behind: the posterior views as acquired.
     """
-    _show(FOLLOWED, volumes, scene, posterior_from_behind)
+    _show(FOLLOW_UP, volumes, scene, posterior_from_behind)
 
 
 def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behind: bool) -> None:
     """Bring up one of our arrangements; `given` is {name of a view: volume node or None}."""
     register_layout(scene)
-    two_scans = number in (BESIDE, FOLLOWED)
+    two_scans = number in (SIDE_BY_SIDE, FOLLOW_UP)
     for name in LAYOUTS[number] if two_scans else PANELS:
         _ensure_view(name, scene)
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
@@ -148,7 +148,7 @@ def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behi
         if before not in LAYOUTS:
             layout.SetAttribute(BEFORE, str(before))
         layout.SetViewArrangement(number)
-        keep_ours_out_of_scenes(scene)
+        exclude_layout_from_scenes(scene)
     for name, layout_name in VIEWS.items():
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         composite = scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{layout_name}")
@@ -185,7 +185,7 @@ def restore_layout(scene: Any) -> bool:
     return True
 
 
-def keep_ours_out_of_scenes(scene: Any) -> None:
+def exclude_layout_from_scenes(scene: Any) -> None:
     """A saved scene does not say that ours is the arrangement of views.
 
     Without the extension nobody knows it, and a Slicer that opened the scene would show no view at all; now it keeps

@@ -37,12 +37,10 @@ from .subject_hierarchy import move_next_to, remove_folder
 __all__ = [
     "add_scan",
     "counts_of",
-    "dress_outlines",
     "highlight",
     "image_pixels",
     "labels_of",
     "outlines_of",
-    "remember_scan",
     "remove_node",
     "remove_parts",
     "scan_of_volumes",
@@ -50,7 +48,9 @@ __all__ = [
     "set_visible",
     "show_outlines",
     "store_result",
+    "store_scan_attributes",
     "stored_result",
+    "style_outlines",
     "warnings_of",
 ]
 
@@ -71,7 +71,7 @@ def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, 
     """
     volumes = {view.name: add_view(view, f"{name or scan.case} {view.name}", scene) for view in scan.views.values()}
     for view, volume in volumes.items():
-        remember_scan(volume, scan)
+        store_scan_attributes(volume, scan)
         volume.SetAttribute(VIEW, view)
         set_shown(volume, view)
     return volumes
@@ -238,7 +238,7 @@ def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
         remove_node(curve, scene)
 
 
-def dress_outlines(node: Any, segments: Mapping[int, str]) -> None:
+def style_outlines(node: Any, segments: Mapping[int, str]) -> None:
     """Give each outline the name and the colour of its segment; what the physician rejected is drawn faintly.
 
     Args:
@@ -360,7 +360,7 @@ def image_pixels(image: Any) -> NDArray[Any]:
     return np.array(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns))
 
 
-def remember_scan(volume: Any, scan: WholeBodyScan) -> None:
+def store_scan_attributes(volume: Any, scan: WholeBodyScan) -> None:
     """Keep with a volume node what is known of its scan, the day among it."""
     _remember(volume, scan_facts(scan))
 

@@ -23,7 +23,7 @@ from ..scan.regrid import sample_on
 from .anatomy import all_regions
 from .results import BoneShare
 
-__all__ = ["Bones", "bones_of", "bones_together", "near_of", "near_regions", "onto_frame", "shares_of"]
+__all__ = ["Bones", "bones_of", "bones_together", "nearest_regions", "nearest_regions_of", "onto_frame", "shares_of"]
 
 Ids = NDArray[np.uint16]
 Numbers = NDArray[np.uint8]
@@ -54,24 +54,24 @@ def bones_of(reading: Reading, near: Mapping[ViewName, Numbers] | None = None) -
     """The bones of all lesions of a reading.
 
     Args:
-        near: `near_of` the scan's regions, for readings of one scan that differ in their lesions; None finds them.
+        near: `nearest_regions_of` the scan, to reuse for readings that differ only in lesions; None computes it.
     """
     if not reading.regions:
         return Bones({}, {})
     masks = {name: reading.view_masks[name] for name in reading.regions}
-    known = near_of(reading.scan, reading.regions) if near is None else near
+    known = nearest_regions_of(reading.scan, reading.regions) if near is None else near
     under = {name: np.where(ids > 0, known[name], 0).astype(np.uint8) for name, ids in masks.items()}
     union = lesion_ids(reading)
     both = bones_together(reading.scan, union, masks, reading.regions, under)
     return Bones({name: shares_of(numbers, masks[name]) for name, numbers in under.items()}, shares_of(both, union))
 
 
-def near_of(scan: WholeBodyScan, regions: Mapping[ViewName, Numbers]) -> dict[ViewName, Numbers]:
-    """`near_regions` of every view."""
-    return {name: near_regions(numbers, scan.views[name].spacing) for name, numbers in regions.items()}
+def nearest_regions_of(scan: WholeBodyScan, regions: Mapping[ViewName, Numbers]) -> dict[ViewName, Numbers]:
+    """`nearest_regions` of every view."""
+    return {name: nearest_regions(numbers, scan.views[name].spacing) for name, numbers in regions.items()}
 
 
-def near_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
+def nearest_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
     """(rows, columns) region of every pixel, beside every region the nearest within REACH_MM; 0 for none.
 
     Args:

@@ -7,7 +7,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.side_marks import follow_view
-from SpectBoneMetSegLib.mrml.slice_views import keep_ours_out_of_scenes
+from SpectBoneMetSegLib.mrml.slice_views import exclude_layout_from_scenes
 
 from ..problems import slot
 
@@ -59,7 +59,7 @@ class Sides(VTKObservationMixin):
     @slot
     def onLayoutChanged(self, caller, event):
         """Another arrangement of views, by us or by the user."""
-        keep_ours_out_of_scenes(slicer.mrmlScene)
+        exclude_layout_from_scenes(slicer.mrmlScene)
 
     @slot
     def onSceneChanged(self, caller, event):

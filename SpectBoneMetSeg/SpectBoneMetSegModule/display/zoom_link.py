@@ -6,7 +6,7 @@
 import qt
 import slicer
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.mrml.slice_views import BESIDE, LAYOUTS, VIEWS
+from SpectBoneMetSegLib.mrml.slice_views import LAYOUTS, SIDE_BY_SIDE, VIEWS
 
 from ..problems import slot
 
@@ -69,7 +69,7 @@ class ZoomLink(LinkedViews):
 
     def nodes(self):
         """The slice nodes of the four views."""
-        nodes = (slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{VIEWS[name]}") for name in LAYOUTS[BESIDE])
+        nodes = (slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{VIEWS[name]}") for name in LAYOUTS[SIDE_BY_SIDE])
         return [node for node in nodes if node is not None]
 
     def take(self, leader, scale):

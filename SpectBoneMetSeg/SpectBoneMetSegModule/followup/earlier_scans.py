@@ -60,7 +60,7 @@ class EarlierScans:
 
     def offer(self, live):
         """Offer what is remembered of the patient of a reading; nothing for None."""
-        from SpectBoneMetSegLib.followup.known import results_of_patient
+        from SpectBoneMetSegLib.followup.earlier_results import results_of_patient
 
         selector = self.ui.knownSelector
         selector.clear()

@@ -18,7 +18,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.mrml.slice_views import FOLLOWED
+from SpectBoneMetSegLib.mrml.slice_views import FOLLOW_UP
 
 from ..display.views import fitViews, restoreLayout
 from ..panel_texts import panelWords
@@ -88,7 +88,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
     def active(self):
         """Whether both scans are on the screen."""
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-        return layout is not None and layout.GetViewArrangement() == FOLLOWED
+        return layout is not None and layout.GetViewArrangement() == FOLLOW_UP
 
     def update(self):
         """Follow the panel: another reading has nothing to do with what was compared, a changed one makes it old."""
@@ -102,7 +102,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         elif self.shown is not None and not alike(self._known, stateOf(live)):
             self.say(_("The reading has changed since: compare again to follow it."), "warning")
         if self.active:
-            self.scans.keep_others_out()
+            self.scans.hide_others()
         self.updateButtons()
 
     def updateButtons(self):
@@ -195,9 +195,9 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.table.show(self.shown.rows)
         self.ui.legendLabel.text = legendText(self.shown.rows)
         showBurdens(self.ui.burdenTable, self.shown.burdens)
-        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in self.shown.doubts)
+        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in self.shown.warnings)
         self.ui.doubtLabel.styleSheet = STYLES["warning"]
-        self.ui.doubtLabel.visible = bool(self.shown.doubts)
+        self.ui.doubtLabel.visible = bool(self.shown.warnings)
         words = _("Areas matched by a program; a physician confirms. No criteria of response are applied.")
         self.say(f"{words} {changesWords(self.shown)}")
         if not alike(self._known, stateOf(self._live)):
@@ -216,7 +216,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
     def sideBySide(self):
         """Show both scans side by side, whole field, with no editor tool: it would draw into the wrong view."""
         self.panel.ui.segmentEditor.setActiveEffect(None)
-        if not self.scans.there:
+        if not self.scans.present:
             self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
         self.scans.show(self.panel.views.fromBehind)
         fitViews()
@@ -245,7 +245,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
     def leave(self):
         """The compared scans leave the screen; all else is drawn in every view again."""
         self.link.unlink()
-        self.scans.let_others_in()
+        self.scans.show_others()
 
     @slot
     def onLayout(self, caller, event):
@@ -266,7 +266,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         if not self.active:
             self.sideBySide()
         self.scans.choose(row)
-        self.link.focus(row.earlier_place, row.later_place)
+        self.link.focus(row.earlier_position, row.later_position)
 
     @slot
     def onLevel(self, percent):

@@ -59,7 +59,7 @@ class ViewLink(LinkedViews):
 
     def _spread(self, later, scale):
         """Centre all views on a position of the later scan and its match, at `scale` millimetres per pixel."""
-        earlier = self._body.back((later - self._offset)[None])[0]
+        earlier = self._body.inverse((later - self._offset)[None])[0]
         self._linking = True
         for views, wanted in ((EARLIER_VIEWS, earlier), (LATER_VIEWS, later)):
             for node in nodesOf(views):

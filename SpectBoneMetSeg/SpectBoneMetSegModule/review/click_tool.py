@@ -16,7 +16,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.lesions.clicks.meaning import Stroke, lesions_after, meaning_of
+from SpectBoneMetSegLib.lesions.clicks.actions import Stroke, action_of, lesions_after
 from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
 
@@ -194,7 +194,7 @@ class ClickTool(VTKObservationMixin):
             self.line.hide()
         else:
             self.line.show(sliceWidget(name).sliceView(), begun.pressed, interactor.GetEventPosition())
-            self.messages.say(announced(meaning_of(begun.ids, stroke)))
+            self.messages.say(announced(action_of(begun.ids, stroke)))
         return True
 
     @slot
@@ -213,26 +213,26 @@ class ClickTool(VTKObservationMixin):
 
     def _carryOut(self, live, ids, stroke):
         """Apply a stroke and report the result."""
-        meaning = meaning_of(ids, stroke)
-        if meaning is None:
+        action = action_of(ids, stroke)
+        if action is None:
             self.messages.say(announced(None))
             return
-        if meaning.kind == "decide":
-            self._decide(live, ids, meaning.lesions[0])
+        if action.kind == "decide":
+            self._decide(live, ids, action.lesions[0])
             return
         try:
-            after = lesions_after(ids, stroke, meaning, live.result.scan, live.result.probabilities)
+            after = lesions_after(ids, stroke, action, live.result.scan, live.result.probabilities)
         except ValueError:
-            self.messages.say(refused(meaning.kind), "warning")
+            self.messages.say(refused(action.kind), "warning")
             return
-        segments = [live.segment_of(lesion) for lesion in meaning.lesions]
+        segments = [live.segment_of(lesion) for lesion in action.lesions]
         self.ui.segmentEditor.saveStateForUndo()
-        made = live.draw(after, stroke.view if meaning.kind == "outline" else None)
+        made = live.draw(after, stroke.view if action.kind == "outline" else None)
         self.onDrawn()
-        lesion = live.lesion_of((made if meaning.kind == "outline" else segments)[0])
+        lesion = live.lesion_of((made if action.kind == "outline" else segments)[0])
         if lesion is not None:
             self.selection.take(lesion.id)
-            self.messages.say(done(meaning.kind, live.name_of(lesion.id), lesion.area_mm2 / 100))
+            self.messages.say(done(action.kind, live.name_of(lesion.id), lesion.area_mm2 / 100))
 
     def _decide(self, live, ids, lesion):
         """An area was clicked."""
@@ -294,7 +294,7 @@ def placeOf(name, interactor, frame):
     return (float(row), float(column)), SLACK * scaleOf(node) / min(frame.spacing)
 
 
-def announced(meaning):
+def announced(action):
     """What releasing the button now would do."""
     words = {
         "outline": _("Outline an area here."),
@@ -305,7 +305,7 @@ def announced(meaning):
         "cut": _("Release to cut the area along the line."),
         None: _("Drag from an area outwards, from outside into one, from one to another, or across one."),
     }
-    return words[meaning.kind if meaning is not None else None]
+    return words[action.kind if action is not None else None]
 
 
 def refused(kind):

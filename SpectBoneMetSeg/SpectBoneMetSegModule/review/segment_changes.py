@@ -59,7 +59,7 @@ class SegmentChanges(VTKObservationMixin):
         if live is None or live.node.GetScene() is None or slicer.mrmlScene.IsBatchProcessing():
             return
         live.follow_edit()
-        live.dress()
+        live.update_outline_display()
         self.onChanged()
 
     def flush(self):

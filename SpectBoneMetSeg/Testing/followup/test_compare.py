@@ -96,8 +96,8 @@ def test_three_scans_keep_a_lesion_that_was_gone_apart_from_one_that_never_was()
     reading, empty = make_body((*FEMUR, BOTH)), make_body()
     found = compare([at(reading, "20240101"), at(empty, "20240701"), at(empty, "20250101")])
     assert changes(found) == {"left femur": ["first", "gone", "absent"]}
-    gone = found.tracks[0].points[1].place
-    assert np.allclose(gone.mean(0), found.tracks[0].points[0].place.mean(0), atol=3)
+    gone = found.tracks[0].points[1].positions
+    assert np.allclose(gone.mean(0), found.tracks[0].points[0].positions.mean(0), atol=3)
 
 
 def test_another_pixel_size_is_the_same_patient():

@@ -70,8 +70,8 @@ def test_every_lesion_is_a_row_with_its_state_and_its_place_in_both_scans(two):
     ]
     for row in shown.rows:
         # The patient lies six pixels further down.
-        assert row.earlier_place[1] - row.later_place[1] == pytest.approx(6 * SPACING[0], abs=2)
-        assert row.earlier_place[0] == pytest.approx(row.later_place[0], abs=2)
+        assert row.earlier_position[1] - row.later_position[1] == pytest.approx(6 * SPACING[0], abs=2)
+        assert row.earlier_position[0] == pytest.approx(row.later_position[0], abs=2)
     assert (shown.rows[0].earlier_mm2, shown.rows[1].later_mm2) == (0, 0)
     assert shown.own == "later"
 
@@ -99,7 +99,7 @@ def test_it_comes_back_from_its_file_as_it_was(two, tmp_path):
     shown = side_by_side(compare(two), two[1])
     save_side_by_side(shown, tmp_path / "shown.npz")
     back = load_side_by_side(tmp_path / "shown.npz")
-    assert (back.rows, back.burdens, back.doubts, back.own) == (shown.rows, shown.burdens, shown.doubts, shown.own)
+    assert (back.rows, back.burdens, back.warnings, back.own) == (shown.rows, shown.burdens, shown.warnings, shown.own)
     np.testing.assert_array_equal(back.later.gone["posterior"], shown.later.gone["posterior"])
     np.testing.assert_array_equal(back.earlier.scan.anterior.counts, shown.earlier.scan.anterior.counts)
     np.testing.assert_allclose(back.body(np.array([[1.0, 2.0]])), shown.body(np.array([[1.0, 2.0]])))
@@ -108,7 +108,7 @@ def test_it_comes_back_from_its_file_as_it_was(two, tmp_path):
 def test_the_map_back_undoes_the_map(two):
     body = compare(two).maps[0].body
     places = np.array([[10.0, -40.0], [-70.0, 300.0]])
-    np.testing.assert_allclose(body.back(body(places)), places, atol=1e-6)
+    np.testing.assert_allclose(body.inverse(body(places)), places, atol=1e-6)
 
 
 def test_a_reviewed_reading_goes_through_a_file_unchanged(tmp_path):
@@ -167,7 +167,7 @@ def test_two_patients_are_told_apart_and_no_name_leaves_the_headers(two, tmp_pat
     after = dated(two[1], "20240701", files=(str(tmp_path / "b.dcm"),), sha256=("1",))
     header(tmp_path / "b.dcm", "P-18")
     comparison = compare([before, after])
-    assert [doubt for doubt in comparison.doubts if "different patients" in doubt]
+    assert [doubt for doubt in comparison.warnings if "different patients" in doubt]
     save_comparison(comparison, tmp_path / "out")
     for name in FILES:
         text = (tmp_path / "out" / name).read_text(encoding="utf-8")
@@ -180,11 +180,11 @@ def test_bones_that_do_not_lie_on_each_other_are_told(two):
     before, after = two
     assert compare(two).maps[0].fit > 0.95
     # Of these arrays no file names a patient, and nothing else is to be doubted.
-    assert compare(two).doubts == ("Not every scan's file names its patient: make sure that the scans are of one.",)
+    assert compare(two).warnings == ("Not every scan's file names its patient: make sure that the scans are of one.",)
     # Bones scattered over the field are no skeleton.
     scattered = {name: np.random.default_rng(0).permutation(numbers, 1) for name, numbers in after.regions.items()}
     comparison = compare([before, dataclasses.replace(after, regions=scattered)])
-    assert [doubt for doubt in comparison.doubts if "do not lie well" in doubt], comparison.maps[0].fit
+    assert [doubt for doubt in comparison.warnings if "do not lie well" in doubt], comparison.maps[0].fit
 
 
 def test_one_study_is_not_compared_with_itself(two):
@@ -198,14 +198,14 @@ def test_results_read_by_different_models_are_told(two):
         dataclasses.replace(each, receipt={"model": {"sha256": digest}})
         for each, digest in zip(two, ("a", "b"), strict=True)
     ]
-    assert [doubt for doubt in compare(read).doubts if "Different models" in doubt]
+    assert [doubt for doubt in compare(read).warnings if "Different models" in doubt]
 
 
 def test_a_patient_whom_both_files_name_is_not_doubted(two, tmp_path):
     one, other = header(tmp_path / "a.dcm", "P-17"), header(tmp_path / "b.dcm", "P-17", "19500101")
     before = dated(two[0], "20240101", files=(str(one),), sha256=("0",))
-    assert compare([before, dated(two[1], "20240701", files=(str(other),), sha256=("1",))]).doubts == ()
+    assert compare([before, dated(two[1], "20240701", files=(str(other),), sha256=("1",))]).warnings == ()
     # An identifier here and a day of birth there may be anybody's.
     born = header(tmp_path / "c.dcm", "", "19500101")
-    doubts = compare([before, dated(two[1], "20240701", files=(str(born),), sha256=("2",))]).doubts
+    doubts = compare([before, dated(two[1], "20240701", files=(str(born),), sha256=("2",))]).warnings
     assert [doubt for doubt in doubts if "names its patient" in doubt]

@@ -130,7 +130,7 @@ def test_no_lesions_give_no_measurements():
 def test_what_was_measured_before_changes_nothing_and_is_not_measured_again(monkeypatch):
     from SpectBoneMetSegLib.lesions import measurement
 
-    scan, known, asked = a_scan(), measurement.Measured(), []
+    scan, known, asked = a_scan(), measurement.MeasurementCache(), []
     first, second, third = (10, 5, 12, 8), (20, 5, 23, 8), (2, 3, 4, 6)
     probability = np.random.default_rng(0).random((30, 24)).astype(np.float32)
 

@@ -14,7 +14,7 @@ from SpectBoneMetSegLib.lesions.edits import edits_from, edits_text, update_edit
 from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
 from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.lesions.redraw import reading_at
-from SpectBoneMetSegLib.lesions.review import Memory, Review, label_of_lesions, reviewed
+from SpectBoneMetSegLib.lesions.review import LesionMemory, Review, label_of_lesions, reviewed
 from SpectBoneMetSegLib.lesions.serialisation import load_result, load_scan, save_result, save_scan
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
@@ -162,7 +162,7 @@ def test_labels_of_another_grid_are_refused(a_result):
 
 def test_what_was_said_of_a_lesion_follows_it_to_another_threshold(a_result):
     before, after = reading_at(a_result, 0.7, 0.0), reading_at(a_result, 0.3, 0.0)
-    memory, second = Memory(SHAPE), Review("accepted", "benign")
+    memory, second = LesionMemory(SHAPE), Review("accepted", "benign")
     memory.keep(before, {2: second})
     assert memory.of(after) == {2: second}
     gone = reading_at(a_result, 0.85, 0.0)

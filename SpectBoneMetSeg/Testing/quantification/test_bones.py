@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.quantification.anatomy import LEFT, RIGHT, all_regions, contralateral
-from SpectBoneMetSegLib.quantification.bones import REACH_MM, near_regions
+from SpectBoneMetSegLib.quantification.bones import REACH_MM, nearest_regions
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
 BOTH = {"anterior": 80.0, "posterior": 80.0}
@@ -29,7 +29,7 @@ def test_pixels_beside_the_bone_count_for_the_nearest_one_within_reach(body):
     far[:, :5] = 10
     ids = np.zeros((60, 60), np.uint16)
     ids[10:12, :] = 1
-    found = np.where(ids > 0, near_regions(far, (2.0, 2.0)), 0)
+    found = np.where(ids > 0, nearest_regions(far, (2.0, 2.0)), 0)
     reach = 5 + int(REACH_MM / 2)
     assert (found[10, :reach] == 10).all()
     assert (found[10, reach:] == 0).all()

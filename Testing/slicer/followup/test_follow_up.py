@@ -172,16 +172,16 @@ def test_a_row_centres_its_area_in_both_scans_and_from_there_they_move_together(
     row = section.shown.rows[1]
     section.ui.changeTable.selectRow(1)
     for view in FOUR:
-        wanted = row.earlier_place if "Then" in view else row.later_place
+        wanted = row.earlier_position if "Then" in view else row.later_position
         assert place(host, view) == pytest.approx(wanted, abs=0.1)
     node = host.slice_logics["SpectThenPosterior"].GetSliceNode()
-    node.GetSliceToRAS().SetElement(0, 3, row.earlier_place[0] + 30)
-    node.GetSliceToRAS().SetElement(2, 3, row.earlier_place[1] - 50)
+    node.GetSliceToRAS().SetElement(0, 3, row.earlier_position[0] + 30)
+    node.GetSliceToRAS().SetElement(2, 3, row.earlier_position[1] - 50)
     node.UpdateMatrices()
-    shifted = (row.earlier_place[0] + 30, row.earlier_place[1] - 50)
+    shifted = (row.earlier_position[0] + 30, row.earlier_position[1] - 50)
     assert place(host, "SpectThenAnterior") == pytest.approx(shifted, abs=0.1)
     carried = section.shown.body(np.array([[30.0, -50.0]])) - section.shown.body(np.zeros((1, 2)))
-    assert place(host, "SpectNowAnterior") == pytest.approx(np.asarray(row.later_place) + carried[0], abs=0.2)
+    assert place(host, "SpectNowAnterior") == pytest.approx(np.asarray(row.later_position) + carried[0], abs=0.2)
     width, height, depth = node.GetFieldOfView()
     node.SetFieldOfView(width / 3, height / 3, depth)
     nodes = [host.slice_logics[view].GetSliceNode() for view in FOUR]

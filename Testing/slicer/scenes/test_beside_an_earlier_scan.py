@@ -174,7 +174,7 @@ def test_a_reading_beside_an_earlier_scan_is_not_drawn_over_compared_copies(host
     assert all(scene.GetNodeByID(view) is not None for view in copies)
     panel.ui.earlierSelector.setCurrentNode(earlier["anterior"])
     host.process_events()
-    ComparedScans(scene, str).keep_others_out()
+    ComparedScans(scene, str).hide_others()
     assert limits(node)
     assert not set(limits(node)) & copies
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from .patients import differ, known_of_both, patient_of
+from .patients import differ, patient_of, share_information
 from .registration import Registration
 from .results import TimePoint
 
-__all__ = ["doubts_of"]
+__all__ = ["comparison_warnings"]
 
 #: Less of the bones than this lies, once carried, where the same bones of the other scan lie: on simulated patients
 #: who were laid down anew it is more (`docs/follow-up.md`).
 LEAST_FIT = 0.85
 
 
-def doubts_of(times: Sequence[TimePoint], maps: Sequence[Registration]) -> tuple[str, ...]:
+def comparison_warnings(times: Sequence[TimePoint], maps: Sequence[Registration]) -> tuple[str, ...]:
     """The doubts about scans in the order of time and the maps between them."""
     doubts = []
     patients = [patient_of(time.reading.scan) for time in times]
     if any(differ(one, two) for one, two in combinations(patients, 2)):
         doubts.append("The files of these scans name different patients: make sure that they are of one.")
-    elif not all(known_of_both(one, two) for one, two in combinations(patients, 2)):
+    elif not all(share_information(one, two) for one, two in combinations(patients, 2)):
         doubts.append("Not every scan's file names its patient: make sure that the scans are of one.")
     for time in times:
         # What was told of a reading holds for what is made of it.

@@ -32,7 +32,7 @@ from .change import (
     resize_lesion,
 )
 
-__all__ = ["Kind", "Meaning", "Stroke", "lesions_after", "meaning_of"]
+__all__ = ["Action", "Kind", "Stroke", "action_of", "lesions_after"]
 
 Kind = Literal["outline", "decide", "join", "grow", "shrink", "cut"]
 
@@ -60,42 +60,42 @@ class Stroke:
 
 
 @dataclass(frozen=True)
-class Meaning:
+class Action:
     """What a stroke means, and for which lesions: the first one is that whose number stays."""
 
     kind: Kind
     lesions: tuple[int, ...] = ()
 
 
-def meaning_of(ids: Ids, stroke: Stroke) -> Meaning | None:
+def action_of(ids: Ids, stroke: Stroke) -> Action | None:
     """What a stroke means beside lesions numbered `ids`, (rows, columns) on the anterior frame; None for nothing."""
     slack = min(stroke.slack, NEAR)
     start, end = lesion_near(ids, stroke.start, 0), lesion_near(ids, stroke.end, 0)
     from_near, to_near = lesion_near(ids, stroke.start, slack), lesion_near(ids, stroke.end, slack)
     if stroke.is_click:
         if from_near:
-            return Meaning("decide", (from_near,))
-        return Meaning("outline") if _inside(stroke.start, ids) else None
+            return Action("decide", (from_near,))
+        return Action("outline") if _inside(stroke.start, ids) else None
     if from_near and to_near and from_near != to_near:
-        return Meaning("join", (from_near, to_near))
+        return Action("join", (from_near, to_near))
     if start and not end:
-        return Meaning("grow", (start,))
+        return Action("grow", (start,))
     if end and not start:
-        return Meaning("shrink", (end,))
+        return Action("shrink", (end,))
     if start and end:
         return None
     crossed = np.unique(ids[line_between(ids.shape, _clamped(stroke.start, ids), _clamped(stroke.end, ids))])
     crossed = crossed[crossed > 0]
     if crossed.size:
-        return Meaning("cut", tuple(int(number) for number in crossed))
+        return Action("cut", tuple(int(number) for number in crossed))
     # Taken by its edge from outside.
-    return Meaning("grow", (from_near,)) if from_near else None
+    return Action("grow", (from_near,)) if from_near else None
 
 
 def lesions_after(
     ids: Ids,
     stroke: Stroke,
-    meaning: Meaning,
+    action: Action,
     scan: WholeBodyScan,
     probabilities: Mapping[ViewName, NDArray[np.float32]],
 ) -> Ids:
@@ -103,7 +103,7 @@ def lesions_after(
 
     Args:
         ids: (rows, columns) on the anterior frame.
-        meaning: of the stroke, any but "decide".
+        action: of the stroke, any but "decide".
         scan: its counts.
         probabilities: per view on the anterior frame; may be empty.
 
@@ -111,14 +111,14 @@ def lesions_after(
         ValueError: what is meant cannot be done; says why.
     """
     spacing = scan.frame.spacing
-    if meaning.kind == "outline":
+    if action.kind == "outline":
         return add_lesion(ids, scan, probabilities, stroke.start, stroke.view)
-    if meaning.kind == "join":
+    if action.kind == "join":
         return join_lesions(ids, stroke.start, stroke.end)
-    if meaning.kind == "cut":
+    if action.kind == "cut":
         return cut_lesion(ids, _clamped(stroke.start, ids), _clamped(stroke.end, ids))
-    own = ids == meaning.lesions[0]
-    if meaning.kind == "grow":
+    own = ids == action.lesions[0]
+    if action.kind == "grow":
         return resize_lesion(ids, stroke.start, _distance(own, stroke.end, spacing), spacing)
     return resize_lesion(ids, stroke.end, -_distance(~own, stroke.end, spacing), spacing)
 

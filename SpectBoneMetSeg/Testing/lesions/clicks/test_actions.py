@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from SpectBoneMetSegLib.lesions.clicks.meaning import Meaning, Stroke, lesions_after, meaning_of
+from SpectBoneMetSegLib.lesions.clicks.actions import Action, Stroke, action_of, lesions_after
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 
 SHAPE, SPACING = (200, 100), (2.0, 2.0)
@@ -22,29 +22,29 @@ def two():
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
-        ((100, 50), (100, 50), Meaning("outline")),
-        ((100, 50), (102, 50), Meaning("outline")),
-        ((55, 25), (55, 25), Meaning("decide", (1,))),
-        ((55, 31), (55, 31), Meaning("decide", (1,))),
-        ((55, 25), (55, 55), Meaning("join", (1, 2))),
-        ((55, 55), (55, 31), Meaning("join", (2, 1))),
-        ((55, 25), (55, 38), Meaning("grow", (1,))),
-        ((55, 31), (55, 38), Meaning("grow", (1,))),
-        ((55, 40), (55, 57), Meaning("shrink", (2,))),
-        ((45, 25), (65, 25), Meaning("cut", (1,))),
-        ((45, 25), (900, 25), Meaning("cut", (1,))),
+        ((100, 50), (100, 50), Action("outline")),
+        ((100, 50), (102, 50), Action("outline")),
+        ((55, 25), (55, 25), Action("decide", (1,))),
+        ((55, 31), (55, 31), Action("decide", (1,))),
+        ((55, 25), (55, 55), Action("join", (1, 2))),
+        ((55, 55), (55, 31), Action("join", (2, 1))),
+        ((55, 25), (55, 38), Action("grow", (1,))),
+        ((55, 31), (55, 38), Action("grow", (1,))),
+        ((55, 40), (55, 57), Action("shrink", (2,))),
+        ((45, 25), (65, 25), Action("cut", (1,))),
+        ((45, 25), (900, 25), Action("cut", (1,))),
         ((55, 22), (55, 28), None),
         ((100, 10), (120, 10), None),
         ((-5, 10), (-5, 10), None),
     ],
 )
 def test_every_stroke_has_its_meaning(two, start, end, expected):
-    assert meaning_of(two, Stroke(start, end, slack=2.0)) == expected
+    assert action_of(two, Stroke(start, end, slack=2.0)) == expected
 
 
 def done(ids, start, end):
     stroke = Stroke(start, end, slack=2.0)
-    return lesions_after(ids, stroke, meaning_of(ids, stroke), SCAN, {})
+    return lesions_after(ids, stroke, action_of(ids, stroke), SCAN, {})
 
 
 def test_an_edge_is_pulled_to_where_the_mouse_is_released_and_pushed_in_to_there(two):

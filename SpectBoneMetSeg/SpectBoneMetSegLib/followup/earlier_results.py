@@ -13,18 +13,18 @@ from ..scan.planar import WholeBodyScan
 from .patients import differ, patient_in, patient_of
 from .read_back import is_result
 
-__all__ = ["KnownResult", "results_of_patient"]
+__all__ = ["EarlierResult", "results_of_patient"]
 
 
 @dataclass(frozen=True)
-class KnownResult:
+class EarlierResult:
     """A result folder, and the day of its scan, year-month-day or ""."""
 
     folder: Path
     day: str
 
 
-def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[KnownResult]:
+def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[EarlierResult]:
     """Those of some result folders that are of the patient of a scan, and of another study; the latest first.
 
     Whose they are stands in the headers of the files that they were read from: none is found where those say nothing,
@@ -41,7 +41,7 @@ def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[Know
             continue
         other = patient_in(Path(str(entry.get("file", ""))) for entry in receipt.get("inputs") or [])
         if other[0] == patient[0] and not differ(patient, other):
-            found.append(KnownResult(folder, format_date(str((receipt.get("scan") or {}).get("study_date", "")))))
+            found.append(EarlierResult(folder, format_date(str((receipt.get("scan") or {}).get("study_date", "")))))
     return sorted(found, key=lambda each: each.day, reverse=True)
 
 
