@@ -107,7 +107,7 @@ def read_state(output: Path) -> RunState | None:
         return None
 
 
-def stop_run(output: Path, at_once: bool = False) -> None:
+def stop_run(output: Path, *, at_once: bool = False) -> None:
     """Ask the run on these results to end: it writes its tables first. Nothing happens where none is at work.
 
     Args:

@@ -136,7 +136,7 @@ def read_cases(
     started = time.monotonic()
     for number, case in enumerate(cases, start=1):
         before = f"[{number} of {len(cases)}] " if len(cases) > 1 else ""
-        results.append(_read_one(reader, options, case, flags, scene, before, quiet, outputs))
+        results.append(_read_one(reader, options, case, flags, scene, before, outputs, quiet=quiet))
         left = (time.monotonic() - started) / number * (len(cases) - number)
         if left > 10 and number % 10 == 0:
             print(f"{number} of {len(cases)} done, about {duration(left)} left", file=sys.stderr)
@@ -150,8 +150,9 @@ def _read_one(
     flags: Mapping[str, str],
     scene: str | None,
     before: str,
-    quiet: bool,
     outputs: Outputs | None,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
     from ..batch.work import Settings, failure_result, load_case, write_result
     from ..export.outputs import Outputs

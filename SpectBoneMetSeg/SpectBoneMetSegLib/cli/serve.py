@@ -83,7 +83,7 @@ class ServeCommand:
         lock = _alone(output)
         # Once for all threads: a filter that each sets for itself is taken away from the others.
         warnings.simplefilter("ignore")
-        tell = _Log(args.json)
+        tell = _Log(as_json=args.json)
         spool = Spool.opened(spool_folder, args.spool_gb * 1e9, tell.say)
         readers = _Readers(settings, lock.fileno())
         try:
@@ -176,7 +176,7 @@ class _Readers:
 class _Log:
     """Says what happens, with the time; on stdout a JSON line for each study where that is asked for."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
 
     def say(self, sentence: str) -> None:

@@ -95,7 +95,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
     pages = _Pages(reading, known)
     if outputs.dicom:
         try:
-            _write_dicom(pages, folder / DICOM_FOLDER, outputs.de_identify)
+            _write_dicom(pages, folder / DICOM_FOLDER, de_identify=outputs.de_identify)
         except UserError as error:
             notes.append(f"No DICOM results: {error}")
     if outputs.report:
@@ -105,17 +105,17 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
     return notes
 
 
-def write_dicom(reading: Reading, folder: Path, de_identify: bool = False) -> list[Path]:
+def write_dicom(reading: Reading, folder: Path, *, de_identify: bool = False) -> list[Path]:
     """Write the DICOM objects of a reading into `folder`, which is made.
 
     Raises:
         UserError: the scan was not read from DICOM files, or they are gone or changed.
         OSError: a file cannot be written.
     """
-    return _write_dicom(_Pages(_nameless(reading) if de_identify else reading), folder, de_identify)
+    return _write_dicom(_Pages(_nameless(reading) if de_identify else reading), folder, de_identify=de_identify)
 
 
-def write_report(reading: Reading, path: Path, name_patient: bool = False) -> None:
+def write_report(reading: Reading, path: Path, *, name_patient: bool = False) -> None:
     """Write the report; the ending says whether as HTML or as PDF.
 
     Args:
@@ -167,7 +167,7 @@ class _Pages:
             raise UserError(f"{path.name} is no report: let its name end in .html or .pdf.")
 
 
-def _write_dicom(pages: _Pages, folder: Path, de_identify: bool) -> list[Path]:
+def _write_dicom(pages: _Pages, folder: Path, *, de_identify: bool) -> list[Path]:
     objects = _objects(pages)
     if de_identify:
         from .dicom.deidentify import de_identify as clean

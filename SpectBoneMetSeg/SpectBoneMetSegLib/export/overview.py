@@ -169,7 +169,13 @@ def _width(edges: Rectangle, frame: PlanarView, height: int) -> int:
 
 
 def _draw_panel(
-    image: Image, panel: _Panel, reading: Reading, edges: Rectangle, place: tuple[int, int, int, int], numbered: bool
+    image: Image,
+    panel: _Panel,
+    reading: Reading,
+    edges: Rectangle,
+    place: tuple[int, int, int, int],
+    *,
+    numbered: bool,
 ) -> None:
     """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom)."""
     from PIL import ImageDraw

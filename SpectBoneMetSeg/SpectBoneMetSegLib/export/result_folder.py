@@ -81,7 +81,7 @@ def save_reading(
         unfinished.mkdir()
         found = quantify(reading)
         notes = write_outputs(reading, unfinished, outputs, found) if outputs is not None else []
-        _write_all(_told(reading, outputs, notes), found, str(unfinished), quick)
+        _write_all(_told(reading, outputs, notes), found, str(unfinished), quick=quick)
         sync_files(unfinished)
         replace_folder(unfinished, target)
     except OSError as error:
@@ -103,7 +103,7 @@ def _told(reading: Reading, outputs: Outputs | None, notes: list[str]) -> Readin
     return replace(reading, receipt={**reading.receipt, "outputs": list(outputs.wanted), "warnings": warnings})
 
 
-def _write_all(reading: Reading, found: Quantification, folder: str, quick: bool) -> None:
+def _write_all(reading: Reading, found: Quantification, folder: str, *, quick: bool) -> None:
     from .markups import write_contours
     from .overview import write_overview
     from .quantification_files import write_quantification

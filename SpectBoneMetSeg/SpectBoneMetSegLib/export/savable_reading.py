@@ -82,7 +82,7 @@ class SavableReading(Reading):
 
         return save_reading(self, folder, outputs, quick=quick, staging=staging)
 
-    def to_dicom(self, folder: str | Path, de_identify: bool = False) -> list[Path]:
+    def to_dicom(self, folder: str | Path, *, de_identify: bool = False) -> list[Path]:
         """Write DICOM objects for the archive that the scan came from: segmentations, measurements, report, overview.
 
         Args:
@@ -98,9 +98,9 @@ class SavableReading(Reading):
         from .outputs import write_dicom
 
         check_packages(Outputs(dicom=True, de_identify=de_identify))
-        return write_dicom(self, Path(folder), de_identify)
+        return write_dicom(self, Path(folder), de_identify=de_identify)
 
-    def report(self, path: str | Path, name_patient: bool = False) -> None:
+    def report(self, path: str | Path, *, name_patient: bool = False) -> None:
         """Write the report as HTML or PDF, as the ending of `path` says.
 
         Args:
@@ -112,7 +112,7 @@ class SavableReading(Reading):
         from .outputs import write_report
 
         check_packages(Outputs(report=True))
-        write_report(self, Path(path), name_patient)
+        write_report(self, Path(path), name_patient=name_patient)
 
 
 def _line(lesion: Lesion) -> str:

@@ -94,16 +94,21 @@ def mass_share(area_share: float, region: Region) -> float:
 
 
 def not_computable(
-    whole_field: bool, regions_known: bool, cut: Mapping[int, float], areas: Areas, table: WeightTable
+    cut: Mapping[int, float],
+    areas: Areas,
+    table: WeightTable,
+    *,
+    whole_field: bool,
+    regions_known: bool,
 ) -> tuple[str, str]:
     """Why there is no index, and what to do about it, one sentence each; ("", "") where there can be one.
 
     Args:
-        whole_field: whether all of the field was read.
-        regions_known: whether the model gave regions.
         cut: {region that the field cuts: share of it at the edge}.
         areas: see `Areas`.
         table: of the weights.
+        whole_field: whether all of the field was read.
+        regions_known: whether the model gave regions.
     """
     if not regions_known:
         return (

@@ -52,11 +52,11 @@ def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantifica
         for number, share in cut_by_field(views[name].view, each).items():
             cut[number] = max(cut.get(number, 0.0), share)
     obstacle = not_computable(
-        reading.crop.method == "whole-body",
-        any(numbers.any() for numbers in reading.regions.values()),
         cut,
         areas,
         table,
+        whole_field=reading.crop.method == "whole-body",
+        regions_known=any(numbers.any() for numbers in reading.regions.values()),
     )
     regions = _regions(lesions, views, areas, table, computable=not obstacle[0])
     every = (*lesions, *(_rejected(each) for each in reading.rejected))

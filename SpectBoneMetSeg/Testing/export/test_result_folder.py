@@ -175,7 +175,7 @@ def test_receipt_is_the_readings_own(a_folder):
 
 
 def test_receipt_turns_numpy_and_undefined_numbers_into_plain_json(tmp_path):
-    value = {"a": np.float32(0.5), "b": np.arange(2), "c": (1, np.nan), 4: tmp_path, "d": None, "e": np.bool_(True)}
+    value = {"a": np.float32(0.5), "b": np.arange(2), "c": (1, np.nan), 4: tmp_path, "d": None, "e": np.True_}
     assert to_jsonable(value) == {"a": 0.5, "b": [0, 1], "c": [1, None], "4": str(tmp_path), "d": None, "e": True}
     with pytest.raises(TypeError):
         to_jsonable({"a": object()})

@@ -40,7 +40,7 @@ def literals(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
         and isinstance(node.body[0].value, ast.Constant)
     }
 
-    def walk(node: ast.AST, shown: bool) -> Iterator[tuple[int, str, bool]]:
+    def walk(node: ast.AST, *, shown: bool) -> Iterator[tuple[int, str, bool]]:
         if id(node) in docstrings:
             return
         if isinstance(node, ast.Constant):
@@ -55,19 +55,19 @@ def literals(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
             # The second value of an item is data.
             arguments = node.args[:1] if name == "addItem" else [*node.args, *(word.value for word in node.keywords)]
             for argument in arguments:
-                yield from walk(argument, name in SHOWN_METHODS)
-            yield from walk(node.func, False)
+                yield from walk(argument, shown=name in SHOWN_METHODS)
+            yield from walk(node.func, shown=False)
             return
         if isinstance(node, ast.Assign):
             attributes = {target.attr for target in node.targets if isinstance(target, ast.Attribute)}
-            yield from walk(node.value, bool(attributes & SHOWN_ATTRIBUTES))
+            yield from walk(node.value, shown=bool(attributes & SHOWN_ATTRIBUTES))
             return
         if isinstance(node, ast.Compare | ast.Subscript | ast.Assert):
             shown = False
         for child in ast.iter_child_nodes(node):
-            yield from walk(child, shown)
+            yield from walk(child, shown=shown)
 
-    return walk(tree, False)
+    return walk(tree, shown=False)
 
 
 def untranslated(source: str) -> list[str]:

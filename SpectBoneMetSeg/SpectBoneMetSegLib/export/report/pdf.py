@@ -46,7 +46,7 @@ def _fonts() -> None:
             pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
 
 
-def _style(size: float, bold: bool = False, grey: bool = False, **further: Any) -> Any:
+def _style(size: float, *, bold: bool = False, grey: bool = False, **further: Any) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.lib.styles import ParagraphStyle
 
@@ -146,8 +146,8 @@ def _table(table: Table, width: float) -> Any:
     from reportlab.platypus import Paragraph
     from reportlab.platypus import Table as Grid
 
-    def cell(text: str, place: int, bold: bool = False) -> Any:
-        return Paragraph(escape(text), _style(CELL, bold, alignment=2 if place in table.numeric else 0))
+    def cell(text: str, place: int, *, bold: bool = False) -> Any:
+        return Paragraph(escape(text), _style(CELL, bold=bold, alignment=2 if place in table.numeric else 0))
 
     rows = [
         [cell(text, place, bold=True) for place, text in enumerate(table.columns)],
@@ -174,12 +174,15 @@ def _widths(table: Table, width: float) -> list[float]:
     """Every column holds its longest word; what is left goes to those with longer texts."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
-    def wide(text: str, bold: bool = False) -> float:
+    def wide(text: str, *, bold: bool = False) -> float:
         return float(stringWidth(text, BOLD if bold else FONT, CELL)) + 8
 
     columns = [(heading, [row[place] for row in table.rows]) for place, heading in enumerate(table.columns)]
     least = [
-        max(*(wide(word, True) for word in heading.split()), *(wide(word) for cell in cells for word in cell.split()))
+        max(
+            *(wide(word, bold=True) for word in heading.split()),
+            *(wide(word) for cell in cells for word in cell.split()),
+        )
         for heading, cells in columns
     ]
     wished = [max(low, *map(wide, cells)) for low, (_, cells) in zip(least, columns, strict=True)]
