@@ -1,1 +1,1 @@
-"""From probabilities to lesions that are measured, reviewed and edited."""
+"""Turn probability maps into lesions, and measure, review and edit them."""

@@ -1,4 +1,4 @@
-"""Components of a mask: their numbers and their exact outlines along pixel edges."""
+"""Connected components of a mask: their numbering and their exact outlines along pixel edges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
     "smallest_window",
 ]
 
-#: Pixels that touch at a corner belong together; the background around them then counts as 4-connected.
+#: Pixels that touch at a corner belong to one component; the background is then 4-connected.
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 #: (row, column) steps along pixel edges: east, south, west, north.
@@ -28,9 +28,9 @@ AHEAD_RIGHT = ((0, 0), (0, -1), (-1, -1), (-1, 0))
 
 
 def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask with its holes filled: background that does not reach the edge by 4-connected steps.
+    """Fill the holes of a mask: background that is not 4-connected to the edge.
 
-    One labelling pass; scipy's binary_fill_holes grows the background step by step and costs a multiple.
+    One labelling pass; scipy's binary_fill_holes dilates the background iteratively and takes several times as long.
     """
     from scipy import ndimage
 
@@ -39,11 +39,15 @@ def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def number_lesions(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """8-connected components of a (rows, columns) mask numbered 1..n (uint16) by centroid row, then column."""
+    """Number the 8-connected components of a (rows, columns) mask 1..n (uint16) by centroid row, then column.
+
+    Raises:
+        ValueError: there are more components than an ID map can hold.
+    """
     from scipy import ndimage
 
     numbers = np.zeros(np.shape(mask), dtype=np.uint16)
-    # Lesions fill a small part of a whole body: only that part is searched.
+    # Lesions cover a small part of a whole body: label only their bounding box.
     window = smallest_window(np.asarray(mask) != 0)
     if window is None:
         return numbers
@@ -62,9 +66,9 @@ def number_components(components: NDArray[np.integer]) -> NDArray[np.uint16]:
     if count > np.iinfo(np.uint16).max:
         raise ValueError(f"{count} lesions are more than an ID map can hold")
     rows, columns = np.nonzero(components)
-    which = components[rows, columns]
-    sizes = np.bincount(which)[1:]
-    row, column = (np.bincount(which, places)[1:] / sizes for places in (rows, columns))
+    labels = components[rows, columns]
+    sizes = np.bincount(labels)[1:]
+    row, column = (np.bincount(labels, positions)[1:] / sizes for positions in (rows, columns))
     order = np.zeros(count + 1, dtype=np.uint16)
     order[1 + np.lexsort((column, row))] = np.arange(1, count + 1)
     numbers: NDArray[np.uint16] = order[components]
@@ -72,7 +76,7 @@ def number_components(components: NDArray[np.integer]) -> NDArray[np.uint16]:
 
 
 def smallest_window(mask: NDArray[np.bool_] | NDArray[np.uint16]) -> tuple[slice, slice] | None:
-    """The smallest (rows, columns) box that holds all of a mask, None for an empty one."""
+    """Return the bounding box of a mask as (rows, columns); None for an empty mask."""
     rows = np.flatnonzero(mask.any(1))
     if len(rows) == 0:
         return None
@@ -82,10 +86,10 @@ def smallest_window(mask: NDArray[np.bool_] | NDArray[np.uint16]) -> tuple[slice
 
 
 def lesion_boxes(ids: NDArray[np.uint16]) -> list[tuple[slice, slice] | None]:
-    """The (rows, columns) box of every ID from 1 on, None where an ID is missing."""
+    """Return the bounding box (rows, columns) of every ID from 1 on; None for a missing ID."""
     from scipy import ndimage
 
-    # Lesions fill a small part of a whole body: only that part is searched.
+    # Lesions cover a small part of a whole body: search only their bounding box.
     window = smallest_window(ids)
     if window is None:
         return []
@@ -102,15 +106,15 @@ def lesion_boxes(ids: NDArray[np.uint16]) -> list[tuple[slice, slice] | None]:
 
 
 def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The closed pixel-edge polygon around one 8-connected component without holes.
+    """Return the closed pixel-edge polygon around one 8-connected component without holes.
 
     Args:
         mask: (rows, columns), exactly one component.
 
     Returns:
-        (n, 2) corners as (row, column) with pixel centres at integers, so corners lie at halves; clockwise on the
-        screen, no collinear corners, the last not repeated. The enclosed area is exactly the number of pixels. Where
-        pixels touch only at a corner the curve passes that corner twice and stays one curve.
+        (n, 2) corners as (row, column). Pixel centres are integers, corners half-integers; clockwise on the screen,
+        without collinear corners, the last not repeated. The enclosed area is exactly the number of pixels. Where
+        pixels touch only at a corner, the curve passes through it twice and remains one curve.
 
     Raises:
         ValueError: the mask is empty, has holes or more than one component.
@@ -127,7 +131,7 @@ def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _trace(pixels: set[tuple[int, int]], first: tuple[int, int]) -> list[tuple[int, int]]:
-    """Corners of the boundary walked with the lesion on the right, starting east from the upper left of `first`."""
+    """Return the corners of the boundary, walked eastwards from the upper left of `first`, lesion on the right."""
     corner, heading = first, 0
     corners: list[tuple[int, int]] = []
     while not corners or (corner, heading) != (first, 0):
@@ -137,7 +141,7 @@ def _trace(pixels: set[tuple[int, int]], first: tuple[int, int]) -> list[tuple[i
             left = (corner[0] + AHEAD_LEFT[heading][0], corner[1] + AHEAD_LEFT[heading][1])
             right = (corner[0] + AHEAD_RIGHT[heading][0], corner[1] + AHEAD_RIGHT[heading][1])
             if left in pixels:
-                # Turning towards a pixel that touches only at this corner keeps 8-connected pixels in one curve.
+                # Turn left also towards a pixel that touches only at this corner: 8-connected pixels form one curve.
                 heading = (heading - 1) % 4
                 break
             if right not in pixels:
@@ -147,13 +151,13 @@ def _trace(pixels: set[tuple[int, int]], first: tuple[int, int]) -> list[tuple[i
 
 
 def _enclosed_area(corners: NDArray[np.float64]) -> float:
-    """Area by the shoelace formula, positive for clockwise (row, column) corners."""
+    """Return the area by the shoelace formula, positive for clockwise (row, column) corners."""
     row, column = corners[:, 0], corners[:, 1]
     return float(np.dot(column, np.roll(row, -1)) - np.dot(row, np.roll(column, -1))) / 2
 
 
 def outlines_of(ids: NDArray[np.uint16]) -> dict[int, list[NDArray[np.float64]]]:
-    """Per lesion ID the (n, 2) pixel-edge polygons of its pieces; in one view a lesion can fall into several."""
+    """Return {lesion ID: (n, 2) pixel-edge polygons of its pieces}; one view may show a lesion in several pieces."""
     from scipy import ndimage
 
     found: dict[int, list[NDArray[np.float64]]] = {}

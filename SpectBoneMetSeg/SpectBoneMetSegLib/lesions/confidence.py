@@ -1,8 +1,8 @@
 """Input features of the calibrated confidence of an area and of a scan (`model.confidence`).
 
-A network's probabilities are those of pixels, not of areas: a large area is more likely to contain a high one. The
-probabilities, size and contrast of an area together are more informative, and so is the number of other areas: a single
-hot spot is often a false positive, one of twenty rarely.
+A network predicts probabilities of pixels, not of areas: the larger an area, the more likely it contains a high one.
+Probability, size and contrast of an area together are more informative. So is the number of other areas: a single hot
+spot is often a false positive, one of twenty rarely.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from .results import Lesion
 
 __all__ = ["area_features", "scan_features", "with_confidence"]
 
-#: Logits beyond this are all alike, and so are contrasts outside these.
+#: Logits are clipped to this magnitude, contrasts to this range.
 LARGEST_LOGIT = 6.0
 CONTRASTS = (0.5, 20.0)
 
 
 def with_confidence(lesions: Sequence[Lesion], confidence: Confidence | None, threshold: float) -> tuple[Lesion, ...]:
-    """The lesions with what is known of them; one that was drawn where the network saw none has no confidence.
+    """Return the lesions with their confidence; a lesion drawn where the model predicts none gets no confidence.
 
     Args:
+        lesions: of one scan.
+        confidence: the model's calibration; None leaves the lesions unchanged.
         threshold: the model's own.
     """
     if confidence is None:
@@ -32,15 +34,21 @@ def with_confidence(lesions: Sequence[Lesion], confidence: Confidence | None, th
     found = [lesion.max_probability >= threshold for lesion in lesions]
     others = sum(found) - 1
     return tuple(
-        replace(lesion, confidence=confidence.of_area(area_features(lesion, others))) if own else lesion
-        for lesion, own in zip(lesions, found, strict=True)
+        replace(lesion, confidence=confidence.of_area(area_features(lesion, others))) if detected else lesion
+        for lesion, detected in zip(lesions, found, strict=True)
     )
 
 
 def area_features(lesion: Lesion, others: int) -> tuple[float, ...]:
-    """AREA_FEATURES of an area: logits of its probabilities, logarithms of its area in cm2 and of its contrast in the
-    view where it stands out most, whether both views hold it, and the logarithm of one more than the other areas that
-    the model found in the scan."""
+    """Compute the AREA_FEATURES of an area.
+
+    In this order: logits of its maximum and mean probability, logarithm of its area in cm2, logarithm of its highest
+    contrast in a view, whether both views show it (0 or 1), log(1 + `others`).
+
+    Args:
+        lesion: the area.
+        others: number of other areas that the model found in the scan.
+    """
     contrasts = [view.contrast for view in lesion.views.values() if math.isfinite(view.contrast)]
     contrast = min(max(max(contrasts, default=1.0), CONTRASTS[0]), CONTRASTS[1])
     return (
@@ -54,12 +62,11 @@ def area_features(lesion: Lesion, others: int) -> tuple[float, ...]:
 
 
 def scan_features(areas: Sequence[float], max_probability: float) -> tuple[float, ...]:
-    """SCAN_FEATURES of a scan: the logit of the network's highest probability, and the logarithm of one more than the
-    areas that are expected to be abnormal.
+    """Compute the SCAN_FEATURES: logit of the highest probability, log(1 + expected number of abnormal areas).
 
     Args:
-        areas: probability of each area.
-        max_probability: of the network, over the scan.
+        areas: calibrated probability of each area.
+        max_probability: highest probability that the network predicts in the scan.
     """
     return _logit(max_probability), math.log1p(sum(areas))
 

@@ -1,4 +1,4 @@
-"""Manual edits of a result: they are kept when the sliders change the other lesions."""
+"""Manual edits of a result; they persist when the sliders change the other lesions."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Edits:
     """Manual edits, (rows, columns) masks on the anterior whole-body frame.
 
     Attributes:
-        touched: pixels of edited lesions, before and after the edit; there the edit overrides the model.
-        others: unedited lesions at the time of the edit; they keep their part of a model's area that grows into both.
-        views: per view the edited lesions' pixels; together a part of `touched`.
+        touched: pixels of edited lesions, before or after the edit; there the edit overrides the model.
+        others: lesions that were not edited; of a model's area that merges with an edit they keep their part.
+        views: per view the edited lesions' pixels; a subset of `touched`.
     """
 
     touched: Mask
@@ -51,21 +51,21 @@ def update_edits(
 ) -> Edits | None:
     """Return the edits after a labelmap was changed; `edits` itself if nothing changed.
 
-    A lesion that was changed lies in the views whose probability at `threshold` reaches into it, and in those in which
-    it was pointed at; one drawn where there is neither in all views. Pixels added manually go to every view the lesion
-    lies in, pixels removed leave every view. Holes are filled.
+    A changed lesion belongs to the views whose segmentation at `threshold` overlaps it and to those in which it was
+    clicked; if there are none, to all views. Added pixels are added in each of its views, removed pixels are removed
+    from all views. Holes are filled.
 
     Args:
         probabilities: per view (rows, columns) on `frame`.
         frame: the anterior whole-body frame.
         shown: (rows, columns) the lesions before the change, 0 = none.
         labels: (rows, columns) the labelmap after it, 0 = none.
-        threshold: the one in force.
-        edits: those made before, None without any.
-        clicked: per view (rows, columns) what was outlined by a click in it.
+        threshold: current threshold of the probability.
+        edits: earlier edits; None if there are none.
+        clicked: per view (rows, columns) mask of what was outlined by a click in it.
 
     Raises:
-        ValueError: the labels do not fit the frame.
+        ValueError: the labels do not have the shape of the frame.
     """
     from scipy import ndimage
 
@@ -75,10 +75,10 @@ def update_edits(
     changed = before != now
     if not changed.any():
         return edits
-    # A lesion is changed with all that it was and all that it became: both pieces of one that was cut.
-    together, _ = ndimage.label(before | now, structure=EIGHT_CONNECTED)
-    region = np.isin(together, np.unique(together[changed]))
-    drawn = _hand_views(probabilities, frame, number_lesions(now & region), threshold, clicked or {})
+    # Old and new pixels of a lesion count as one region, so that a cut lesion is edited in both its pieces.
+    components, _ = ndimage.label(before | now, structure=EIGHT_CONNECTED)
+    region = np.isin(components, np.unique(components[changed]))
+    drawn = _edited_views(probabilities, frame, number_lesions(now & region), threshold, clicked or {})
     if edits is None:
         return Edits(region, now & ~region, drawn)
     views = {name: (edits.views[name] & ~region) | mask for name, mask in drawn.items()}
@@ -95,29 +95,29 @@ def apply_edits(
     another lesion. One pixel stays free between both, so that an edited lesion never merges with another.
 
     Args:
-        found: the model's lesions at the threshold in force.
+        found: the model's lesions at the current threshold.
         own: (rows, columns) the model's lesions at its own threshold.
         edits: the manual edits.
         frame: the anterior whole-body frame.
-        minimum_area_mm2: what is left of a model's area must be as large.
-        seeds: (rows, columns) where the probability is high enough for a lesion; what is left must hold such a pixel.
+        minimum_area_mm2: smaller remains of a model's area are dropped.
+        seeds: (rows, columns) where the probability reaches the seed threshold; remains without a seed are dropped.
     """
     from scipy import ndimage
 
     model = found.union > 0
-    met = np.unique(found.union[edits.touched & model])
-    if met.size:
-        reached = np.isin(found.union, met)
-        rivals = reached & (edits.others | _apart(own, edits.touched)) & ~edits.touched
+    overlapped = np.unique(found.union[edits.touched & model])
+    if overlapped.size:
+        merged = np.isin(found.union, overlapped)
+        others = merged & (edits.others | _untouched_components(own, edits.touched)) & ~edits.touched
         nearer = np.ones(frame.shape, bool)
-        if rivals.any():
-            to_hand, to_rivals = (
-                ndimage.distance_transform_edt(~mask, sampling=frame.spacing) for mask in (edits.touched, rivals)
+        if others.any():
+            to_edits, to_others = (
+                ndimage.distance_transform_edt(~mask, sampling=frame.spacing) for mask in (edits.touched, others)
             )
-            nearer = to_hand <= to_rivals
-        model &= ~(reached & nearer)
+            nearer = to_edits <= to_others
+        model &= ~(merged & nearer)
     model &= ~ndimage.binary_dilation(edits.touched, EIGHT_CONNECTED)
-    model = _worthy(model, minimum_area_mm2 / (frame.spacing[0] * frame.spacing[1]), seeds)
+    model = _kept_components(model, minimum_area_mm2 / (frame.spacing[0] * frame.spacing[1]), seeds)
     ids = number_lesions(model | edits.mask)
     views = {
         name: np.where((model & (part > 0)) | edits.views[name], ids, 0).astype(np.uint16)
@@ -127,12 +127,12 @@ def apply_edits(
 
 
 def edits_text(edits: Edits) -> str:
-    """Edits as a short text, for a file or a scene."""
+    """Encode edits as a compact text, for a file or a scene."""
     return _packed([edits.touched, edits.others, *(edits.views[name] for name in VIEW_NAMES if name in edits.views)])
 
 
 def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -> Edits:
-    """The inverse of `edits_text`.
+    """Decode the text of `edits_text`.
 
     Args:
         text: from `edits_text`.
@@ -140,22 +140,22 @@ def edits_from(text: str, views: tuple[ViewName, ...], shape: tuple[int, int]) -
         shape: (rows, columns) of the anterior whole-body frame.
 
     Raises:
-        ValueError: the text does not belong to such a scan.
+        ValueError: the text does not fit these views and this shape.
     """
     touched, others, *own = _unpacked(text, 2 + len(views), shape)
     return Edits(touched, others, dict(zip(views, own, strict=True)))
 
 
 def clicked_text(clicked: Mapping[ViewName, Mask]) -> dict[str, str]:
-    """What was outlined by clicks, as in `update_edits`, as short texts by view."""
+    """Encode the click masks of `update_edits` as compact texts, one per view."""
     return {name: _packed([mask]) for name, mask in clicked.items()}
 
 
 def clicked_from(texts: Mapping[str, str], views: Iterable[ViewName], shape: tuple[int, int]) -> dict[ViewName, Mask]:
-    """The inverse of `clicked_text`.
+    """Decode the texts of `clicked_text`.
 
     Raises:
-        ValueError: a text does not belong to such a scan.
+        ValueError: a text does not fit this shape.
     """
     return {name: _unpacked(texts[name], 1, shape)[0] for name in views if name in texts}
 
@@ -165,7 +165,7 @@ def _packed(masks: list[Mask]) -> str:
 
 
 def _unpacked(text: str, number: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(number, rows, columns)."""
+    """Decode a text of `_packed` into (number, rows, columns) masks."""
     try:
         packed = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
         count = number * shape[0] * shape[1]
@@ -176,23 +176,23 @@ def _unpacked(text: str, number: int, shape: tuple[int, int]) -> NDArray[np.bool
     return np.unpackbits(packed, count=count).astype(bool).reshape(number, *shape)
 
 
-def _hand_views(
+def _edited_views(
     probabilities: Maps, frame: PlanarView, ids: NDArray[np.uint16], threshold: float, clicked: Mapping[ViewName, Mask]
 ) -> dict[ViewName, Mask]:
-    """Per view the pixels of the lesions `ids` that lie in it."""
+    """Return per view the pixels of the lesions `ids` that belong to it."""
     found = lesion_masks(dict(probabilities), threshold, 0.0, frame)
     model = {name: inside > 0 for name, inside in found.views.items()}
     added = ~np.any(np.stack(list(model.values())), axis=0)
-    seen = {name: set(np.unique(ids[mask]).tolist()) - {0} for name, mask in model.items()}
-    shown = {name: set(np.unique(ids[clicked[name]]).tolist()) - {0} if name in clicked else set() for name in model}
-    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*seen.values(), *shown.values())
+    predicted = {name: set(np.unique(ids[mask]).tolist()) - {0} for name, mask in model.items()}
+    pointed = {name: set(np.unique(ids[clicked[name]]).tolist()) - {0} if name in clicked else set() for name in model}
+    drawn = set(range(1, int(ids.max(initial=0)) + 1)) - set().union(*predicted.values(), *pointed.values())
     return {
-        name: np.isin(ids, sorted(shown[name])) | (np.isin(ids, sorted(seen[name] | drawn)) & (mask | added))
+        name: np.isin(ids, sorted(pointed[name])) | (np.isin(ids, sorted(predicted[name] | drawn)) & (mask | added))
         for name, mask in model.items()
     }
 
 
-def _apart(mask: Mask, touched: Mask) -> Mask:
+def _untouched_components(mask: Mask, touched: Mask) -> Mask:
     """Return the components of a mask that contain no edited pixel."""
     from scipy import ndimage
 
@@ -200,13 +200,13 @@ def _apart(mask: Mask, touched: Mask) -> Mask:
     return mask & ~np.isin(components, np.unique(components[touched & mask]))
 
 
-def _worthy(mask: Mask, smallest: float, seeds: Mask) -> Mask:
-    """The components of at least `smallest` pixels that hold a seed and do not surround what was taken out."""
+def _kept_components(mask: Mask, smallest: float, seeds: Mask) -> Mask:
+    """Return the components of at least `smallest` pixels that contain a seed and do not enclose removed pixels."""
     from scipy import ndimage
 
     components, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
     size = np.bincount(components.ravel(), minlength=count + 1)
-    # A hair of tolerance, as in `lesion_masks`.
+    # Tolerance for rounding, as in `lesion_masks`.
     keep = size >= smallest * (1 - 1e-9)
     keep &= np.bincount(components[seeds], minlength=count + 1) > 0
     keep[0] = False

@@ -1,4 +1,4 @@
-"""What is measured of each lesion: areas, counts and contrast, never volumes (a planar lesion has no thickness)."""
+"""Measure area, counts and contrast of each lesion; no volumes, because a planar lesion has no thickness."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ __all__ = ["MeasurementCache", "contrast_ring", "measure_lesions"]
 
 Box = tuple[slice, slice]
 
-#: The surroundings of a lesion: pixels whose distance to it lies in this closed interval, in mm (2 to 5 pixels of 2.26
-#: mm). The first millimetres are left out because the camera's blur carries the lesion's own counts there.
+#: Background ring of a lesion: pixels whose distance to it lies in this closed interval, in mm (2 to 5 pixels of 2.26
+#: mm). Nearer pixels are excluded because the camera's blur spreads the lesion's own counts there.
 RING_MM = (4.52, 11.3)
 
 
 class MeasurementCache:
-    """What was measured in one scan, by the pixels it was measured of: a lesion that is drawn again as it was, with the
-    same surroundings, is not measured again. What a round did not ask for is forgotten after the next one."""
+    """Measurements of one scan, keyed by pixels: an unchanged lesion in unchanged surroundings is not measured again.
+
+    A measurement that a round does not use is dropped at the end of the next round.
+    """
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
-        self._now: dict[Hashable, Any] = {}
-        self._before: dict[Hashable, Any] = {}
+        """Create an empty cache."""
+        self._current: dict[Hashable, Any] = {}
+        self._previous: dict[Hashable, Any] = {}
 
     def begin(self) -> None:
-        """Another round begins."""
-        self._before, self._now = self._now, {}
+        """Begin another round."""
+        self._previous, self._current = self._current, {}
 
     def of(self, key: Hashable, measure: Callable[[], Any]) -> Any:
-        """What is known by a key, or else is measured."""
-        found = self._before.get(key) if key in self._before else self._now.get(key)
-        self._now[key] = measure() if found is None else found
-        return self._now[key]
+        """Return the stored value of a key, or call `measure` and store its result."""
+        found = self._previous.get(key) if key in self._previous else self._current.get(key)
+        self._current[key] = measure() if found is None else found
+        return self._current[key]
 
 
 def measure_lesions(
@@ -50,17 +52,17 @@ def measure_lesions(
     probability: NDArray[np.float32],
     cache: MeasurementCache | None = None,
 ) -> tuple[Lesion, ...]:
-    """One Lesion per ID of `union`, in the order of the IDs.
+    """Return one Lesion per ID of `union`, in the order of the IDs.
 
     Args:
         scan: the scan as read.
-        union: (rows, columns) lesion IDs 1..n on the anterior frame grid; each a component without holes.
+        union: (rows, columns) lesion IDs 1..n on the anterior frame grid; each is one component without holes.
         view_masks: per existing view the same IDs on that view's own grid.
         probability: (rows, columns) on the anterior frame grid.
-        cache: what was measured before with this scan and this probability; the same comes out without it.
+        cache: earlier measurements with this scan and probability; it saves time and changes no result.
 
     Raises:
-        ValueError: a map does not fit its grid, IDs have gaps, or a lesion is in no view.
+        ValueError: a map does not have the shape of its grid, IDs have gaps, or a lesion is in no view.
     """
     _check_fit(scan, union, view_masks, probability)
     cache = cache or MeasurementCache()
@@ -82,7 +84,7 @@ def measure_lesions(
 
 
 def _shape_of(inside: NDArray[np.bool_], box: Box, probability: NDArray[np.float32], frame: PlanarView) -> Lesion:
-    """A lesion without a number and what the views say of it, from its mask in a box of the frame."""
+    """Return a lesion, without ID and measurements per view, from its mask in a box of the frame."""
     probabilities = probability[box][inside]
     corner = np.array([box[0].start, box[1].start])
     row, column = (np.argwhere(inside).mean(0) + corner).tolist()
@@ -104,14 +106,17 @@ def _edges(box: Box) -> tuple[int, ...]:
 
 
 def contrast_ring(ids: NDArray[np.uint16], number: int, spacing: tuple[float, float]) -> NDArray[np.bool_]:
-    """The surroundings of lesion `number` in an ID map: RING_MM from it, other lesions left out.
+    """Return the background ring of a lesion: pixels within RING_MM of it, other lesions excluded.
 
-    `spacing` is (row, column) in mm; on pixels larger than the inner edge the next pixel belongs to the ring.
+    Args:
+        ids: (rows, columns) lesion IDs.
+        number: ID of the lesion.
+        spacing: (row, column) in mm; where a pixel is larger than the ring's outer radius, its direct neighbours count.
     """
     from scipy import ndimage
 
     distance = ndimage.distance_transform_edt(ids != number, sampling=spacing)
-    # A hair of tolerance, so that rounding does not decide about pixels on the edge.
+    # Tolerance: rounding must not decide about pixels on the edge.
     return np.asarray((distance >= RING_MM[0] - 1e-6) & (distance <= max(RING_MM[1], *spacing) + 1e-6) & (ids == 0))
 
 
@@ -123,7 +128,7 @@ def _measure(
         slice(max(0, box[0].start - down), box[0].stop + down),
         slice(max(0, box[1].start - across), box[1].stop + across),
     )
-    # Whose the others are does not matter.
+    # 1 = this lesion, 2 = any other one.
     near = np.where(ids[window] == number, np.uint8(1), np.where(ids[window] > 0, np.uint8(2), np.uint8(0)))
     key = (view.name, _edges(window), near.tobytes())
     found: ViewMeasurement = cache.of(key, lambda: _measure_in(view, near, window))
@@ -131,7 +136,7 @@ def _measure(
 
 
 def _measure_in(view: PlanarView, near: NDArray[np.uint8], window: Box) -> ViewMeasurement:
-    """What the counts in a window say of the lesion 1 in it, others being 2."""
+    """Measure the lesion numbered 1 in a window of a view, where 2 stands for other lesions."""
     counts = view.counts[window].astype(np.float64)
     inside = counts[near == 1]
     ring = counts[contrast_ring(near.astype(np.uint16), 1, view.spacing)]
@@ -141,7 +146,7 @@ def _measure_in(view: PlanarView, near: NDArray[np.uint8], window: Box) -> ViewM
         counts=float(inside.sum()),
         max_counts=float(inside.max()),
         mean_counts=float(inside.mean()),
-        # Without counts around it a lesion has no contrast: not a number says so, infinity would look measured.
+        # Undefined without counts around the lesion: NaN, because infinity would look like a measurement.
         contrast=float(inside.mean()) / around if around > 0 else float("nan"),
     )
 

@@ -1,4 +1,4 @@
-"""What the network found in one scan, before any threshold."""
+"""Prediction of the network for one scan, before any threshold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Limits:
-    """What makes lesions of probabilities.
+    """Operating point: the limits by which probabilities become lesions.
 
     Attributes:
         threshold: probability from which a pixel belongs to a lesion.
@@ -33,15 +33,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What the network found in one scan, before any threshold.
+    """Prediction of the network for one scan, before any threshold.
 
     Attributes:
         scan: the scan as read.
         crop: the region that was read.
         probabilities: per existing view (rows, columns) float32 on the anterior whole-body frame, 0 outside the crop.
-        limits: the model's own, or what was asked for in their place.
-        receipt: the reading's receipt, as far as it is known before there are lesions.
-        confidence: how likely an area is one, for a model whose card says so.
+        limits: the model's own, or those that were requested instead.
+        receipt: entries of the reading's receipt that do not depend on the lesions.
+        confidence: calibration of the confidence of areas; None if the model's card holds none.
         regions: as in `Reading`.
     """
 
@@ -55,10 +55,10 @@ class ModelResult:
 
     @cached_property
     def probability(self) -> Map:
-        """(rows, columns) the greater of the views' probabilities."""
+        """(rows, columns) maximum of the views' probabilities."""
         return np.asarray(np.maximum.reduce(list(self.probabilities.values())))
 
     @cached_property
     def aggregate(self) -> Map:
-        """(rows, columns) counts of both views together on the anterior frame."""
+        """(rows, columns) sum of both views' counts on the anterior frame (Eq. 4)."""
         return aggregate(self.scan).counts

@@ -1,4 +1,4 @@
-"""Names, colours and numbers of lesions."""
+"""Names, colours and IDs of lesions."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from numpy.typing import NDArray
 
 from .results import Reading
 
-#: Before the number in a lesion's name.
+#: A lesion's name is this text and its number.
 LESION_NAME = "Abnormal uptake"
 
-#: Neighbouring numbers get hues far apart: each step is this part of the colour circle (golden ratio).
+#: Step of hue from one number to the next, as a fraction of the colour circle (golden ratio): neighbours differ much.
 HUE_STEP = 0.618034
 
 
 def lesion_name(number: int) -> str:
-    """Return the name of a lesion until a physician accepts it."""
+    """Return the default name of a lesion."""
     return f"{LESION_NAME} {number}"
 
 
 def lesion_color(number: int) -> tuple[float, float, float]:
-    """RGB 0..1 of lesion `number`, distinct from its neighbours', strong enough to be seen on white and on grey."""
+    """Return RGB 0..1 of lesion `number`: distinct from its neighbours', visible on white and on grey."""
     hue = (number - 1) * HUE_STEP % 1.0
     brightness = (0.85, 0.65)[(number - 1) // 8 % 2]
     return colorsys.hsv_to_rgb(hue, 0.9, brightness)
 
 
 def lesion_ids(reading: Reading) -> NDArray[np.uint16]:
-    """(rows, columns) uint16 lesion IDs of the union mask in the anterior frame.
+    """Return (rows, columns) uint16 lesion IDs of the union mask in the anterior frame.
 
     Raises:
-        ValueError: the mask's components are not the reading's lesions.
+        ValueError: the number of components of the mask is not that of the reading's lesions.
     """
     ids = reading.lesion_ids
     count = int(ids.max())

@@ -1,6 +1,6 @@
-"""Lesions recomputed without running the network: at another threshold, with manual edits, after a review.
+"""Recompute lesions without running the network: at another threshold, or with manual edits.
 
-Pure functions over one stored result of the model; fast enough to run at every move of a slider.
+Pure functions of one stored result of the model; fast enough to run at every move of a slider.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ def reading_at(
     edits: Edits | None = None,
     cache: MeasurementCache | None = None,
 ) -> Reading:
-    """The lesions at another threshold and minimum area; what was edited by hand stays as it was edited.
+    """Return the reading at a threshold and minimum area; manual edits are kept.
 
-    The probability a lesion must reach somewhere stays the model's own, unless the threshold lies above it. `cache` is
-    what was measured in this result before, which makes it faster and changes nothing.
+    The seed threshold remains the model's own, unless `threshold` is higher.
+
+    Args:
+        result: prediction of the model.
+        threshold: probability from which a pixel belongs to a lesion.
+        minimum_area_mm2: smaller lesions are dropped.
+        edits: manual edits; None for none.
+        cache: earlier measurements of this result; it saves time and changes no result.
     """
     seed = max(threshold, result.limits.seed_threshold)
     frame = result.scan.frame
@@ -68,17 +74,17 @@ def _reading(
         result.aggregate,
         probabilities=dict(result.probabilities),
         regions=result.regions,
-        confidence=_of_scan(result, lesions),
+        confidence=_scan_confidence(result, lesions),
     )
     cut = cut_by_box(reading)
-    said = result.receipt.get("warnings")
-    warnings = [*(said if isinstance(said, list) else []), *([cut_warning(cut)] if cut else [])]
+    earlier = result.receipt.get("warnings")
+    warnings = [*(earlier if isinstance(earlier, list) else []), *([cut_warning(cut)] if cut else [])]
     found = {"lesions": len(lesions), "cut_by_box": cut, "confidence": reading.confidence, "warnings": warnings}
     return replace(reading, receipt={**result.receipt, **facts, **found})
 
 
-def _of_scan(result: ModelResult, lesions: Sequence[Lesion]) -> float | None:
-    """Probability that the scan shows abnormal uptake, None where the model knows none."""
+def _scan_confidence(result: ModelResult, lesions: Sequence[Lesion]) -> float | None:
+    """Return the probability that the scan shows abnormal uptake; None for a model without calibration."""
     if result.confidence is None:
         return None
     areas = [lesion.confidence for lesion in lesions if lesion.confidence is not None]
@@ -86,7 +92,7 @@ def _of_scan(result: ModelResult, lesions: Sequence[Lesion]) -> float | None:
 
 
 def _on_own_grids(scan: WholeBodyScan, masks: LesionMasks) -> tuple[LesionMasks, dict[ViewName, Ids]]:
-    """The view masks each on its view's own grid; a lesion that no view's pixel centre hits is dropped."""
+    """Resample the view masks to their views' own grids; drop lesions that contain no pixel centre of any view."""
     own = {name: _sampled(scan, name, ids) for name, ids in masks.views.items()}
     most = int(masks.union.max(initial=0))
     found = np.zeros(most + 1, dtype=bool)

@@ -1,4 +1,4 @@
-"""What one scan's reading consists of: lesions, masks, crop, timings: data only."""
+"""Data classes of the reading of one scan: lesions, masks, probabilities, receipt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ Classification = Literal["", "benign", "equivocal", "malignant"]
 
 @dataclass(frozen=True)
 class ViewMeasurement:
-    """One lesion in one view. Counts are raw counts, contrast is mean inside / mean of a ring around it."""
+    """Measurements of one lesion in one view.
+
+    Attributes:
+        area_mm2: area inside the outline.
+        counts: sum of the raw counts inside.
+        max_counts: highest count of a pixel inside.
+        mean_counts: mean count of a pixel inside.
+        contrast: mean inside divided by the mean of the ring around it; NaN if the ring holds no counts.
+    """
 
     area_mm2: float
     counts: float
@@ -34,19 +42,19 @@ class Lesion:
     """One delineated lesion ("abnormal uptake" until a physician accepts it).
 
     Attributes:
-        id: 1-based, the value in the per-view ID masks.
+        id: 1-based; its value in the ID masks.
         curve: (n, 3) float64 RAS mm, corners of the exact closed outline of the union mask in the anterior frame; the
-            last corner is not repeated.
-        seen_in: the views whose mask holds it.
+            first corner is not repeated at the end.
+        seen_in: the views whose mask contains it.
         area_mm2: area of the union mask, equal to the curve's enclosed area.
         centroid: RAS mm.
-        max_probability: highest of the probability map inside the union mask.
-        mean_probability: mean of it there.
-        views: measurements per view in which it is seen.
-        decision: what a physician decided of it.
-        classification: what a physician calls it.
-        confidence: probability 0..1 that it is abnormal uptake; None where the model knows none.
-        edited: whether it was drawn or changed by hand.
+        max_probability: maximum of the probability map inside the union mask.
+        mean_probability: mean of the probability map inside the union mask.
+        views: measurements per view whose mask contains it.
+        decision: a physician's decision.
+        classification: a physician's classification; "" for none.
+        confidence: calibrated probability 0..1 that it is abnormal uptake; None for a model without calibration.
+        edited: whether it was drawn or changed manually.
     """
 
     id: int
@@ -68,21 +76,20 @@ class Reading:
     """All results of one scan.
 
     Attributes:
-        scan: the scan as read, native grid.
+        scan: the scan as read, on its own grid.
         crop: the region that was read.
-        lesions: ordered head to foot, ids 1..n.
+        lesions: ordered from head to foot, IDs 1..n.
         mask: (rows, columns) uint8, union of both views in the anterior frame, 1 = lesion.
         view_masks: per existing view (rows, columns) uint16 lesion IDs in that view's own grid (posterior as acquired).
-        probability: (rows, columns) float32, anterior frame, the greater of the views' probabilities; 0 outside the
-            crop.
-        aggregate: (rows, columns) float32 anterior + mirrored posterior counts, anterior frame (Eq. 4), or the only
-            view.
-        receipt: what receipt.json holds.
-        probabilities: per existing view (rows, columns) float32, anterior frame: what `probability` is the greater of.
-        rejected: lesions that a physician took out, ids n+1.. in the order head to foot; in no mask, but in the table.
-        confidence: probability 0..1 that the scan shows abnormal uptake; None where the model knows none.
+        probability: (rows, columns) float32, anterior frame, maximum of the views' probabilities; 0 outside the crop.
+        aggregate: (rows, columns) float32 anterior + mirrored posterior counts, anterior frame (Eq. 4); the
+            counts of a single view.
+        receipt: content of receipt.json.
+        probabilities: per existing view (rows, columns) float32, anterior frame.
+        rejected: lesions that a physician rejected, IDs n+1.. from head to foot; in the table, but in no mask.
+        confidence: probability 0..1 that the scan shows abnormal uptake; None for a model without calibration.
         regions: per existing view (rows, columns) uint8 of `scan.skeleton_regions`, in that view's own grid; empty
-            where the model knows none.
+            for a model that segments no regions.
     """
 
     scan: WholeBodyScan

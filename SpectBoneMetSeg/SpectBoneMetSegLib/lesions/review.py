@@ -17,75 +17,81 @@ from .results import Classification, Decision, Lesion, Reading
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
 Ids = NDArray[np.uint16]
-#: What is known of a lesion; a Review, or more.
+#: Data kept for a lesion: a Review, or more.
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Review:
-    """The physician's review of one lesion; until it is accepted it is abnormal uptake and nothing more."""
+    """A physician's review of one lesion; until it is accepted, a lesion is only abnormal uptake."""
 
     decision: Decision = "open"
     classification: Classification = ""
 
 
 def label_of_lesions(reading: Reading, labels: NDArray[np.integer]) -> dict[int, int]:
-    """{lesion ID: the label that covers most of it}; a lesion in which no label lies is left out."""
+    """Return {lesion ID: label that covers most of it}, without lesions that no label overlaps."""
     return _most_common_under(reading.lesion_ids, labels)
 
 
 class LesionMemory(Generic[Item]):
-    """What is known of lesions, by place: a lesion that a slider takes away and brings back has it back."""
+    """Data kept for lesions by position: a lesion that a slider removes and restores gets its data back."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        """Nothing is known yet; `shape` is the anterior whole-body frame's (rows, columns)."""
-        self._said: list[Item] = []
+        """Create an empty memory; `shape` is (rows, columns) of the anterior whole-body frame."""
+        self._items: list[Item] = []
         self._labels = np.zeros(shape, np.int32)
 
-    def keep(self, reading: Reading, said: Mapping[int, Item]) -> None:
-        """Remember what is known of the lesions of a reading, by ID."""
+    def keep(self, reading: Reading, items: Mapping[int, Item]) -> None:
+        """Store the data of a reading's lesions, {lesion ID: item}."""
         ids = reading.lesion_ids
         labels = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
-        for number, known in said.items():
-            self._said.append(known)
-            labels[number] = len(self._said)
+        for number, item in items.items():
+            self._items.append(item)
+            labels[number] = len(self._items)
         inside = ids > 0
-        known_here = labels[ids[inside]]
-        self._labels[inside] = np.where(known_here > 0, known_here, self._labels[inside])
+        new = labels[ids[inside]]
+        self._labels[inside] = np.where(new > 0, new, self._labels[inside])
 
     def of(self, reading: Reading) -> dict[int, Item]:
-        """What is known, for those lesions of another reading that overlap it most."""
-        return {number: self._said[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
+        """Return {lesion ID: the item stored for most of its pixels} of another reading."""
+        return {number: self._items[label - 1] for number, label in label_of_lesions(reading, self._labels).items()}
 
 
 def reviewed(
     result: ModelResult, reading: Reading, reviews: Mapping[int, Review], edits: Edits | None = None
 ) -> Reading:
-    """The reading as the physician left it, with all decisions in the table and in the receipt.
+    """Apply a review to a reading: decisions go to the lesions and to the receipt.
 
-    Rejected lesions leave masks and outlines; they stay in the table, numbered after those that are kept.
+    Rejected lesions are removed from masks and outlines; they stay in the table, numbered after the others.
+
+    Args:
+        result: prediction that the reading was made from.
+        reading: before the review.
+        reviews: {lesion ID: its review}.
+        edits: manual edits; lesions that they overlap are marked as edited.
     """
     ids = reading.lesion_ids
-    said = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
-    kept = [number for number, review in said.items() if review.decision != "rejected"]
-    gone = [number for number, review in said.items() if review.decision == "rejected"]
-    # Lesions are numbered head to foot, so those that stay keep their order.
-    number = np.zeros(len(said) + 1, np.uint16)
-    number[kept] = np.arange(1, len(kept) + 1)
-    views = {name: number[mask] for name, mask in reading.view_masks.items()}
-    measured = measure_lesions(result.scan, number[ids], views, result.probability)
-    by_hand = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
+    known = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
+    kept = [number for number, review in known.items() if review.decision != "rejected"]
+    removed = [number for number, review in known.items() if review.decision == "rejected"]
+    # Lesions are numbered from head to foot: those that are kept keep their order.
+    new_ids = np.zeros(len(known) + 1, np.uint16)
+    new_ids[kept] = np.arange(1, len(kept) + 1)
+    views = {name: new_ids[mask] for name, mask in reading.view_masks.items()}
+    measured = measure_lesions(result.scan, new_ids[ids], views, result.probability)
+    edited = set(np.unique(ids[edits.mask]).tolist()) if edits is not None else set()
     lesions = tuple(
         replace(
-            _said_of(lesion, lesion.id, said[before]),
+            _with_review(lesion, lesion.id, known[before]),
             confidence=reading.lesions[before - 1].confidence,
-            edited=before in by_hand,
+            edited=before in edited,
         )
         for lesion, before in zip(measured, kept, strict=True)
     )
     rejected = tuple(
-        replace(_said_of(reading.lesions[before - 1], place, said[before]), edited=before in by_hand)
-        for place, before in enumerate(gone, len(kept) + 1)
+        replace(_with_review(reading.lesions[before - 1], number, known[before]), edited=before in edited)
+        for number, before in enumerate(removed, len(kept) + 1)
     )
     entries = [
         {
@@ -96,19 +102,21 @@ def reviewed(
             "area_mm2": lesion.area_mm2,
             "centroid_ras_mm": list(lesion.centroid),
         }
-        for before, lesion in sorted(zip([*kept, *gone], [*lesions, *rejected], strict=True), key=lambda pair: pair[0])
+        for before, lesion in sorted(
+            zip([*kept, *removed], [*lesions, *rejected], strict=True), key=lambda pair: pair[0]
+        )
     ]
     receipt = {**reading.receipt, "review": entries, "lesions": len(lesions)}
-    mask = (number[ids] > 0).astype(np.uint8)
+    mask = (new_ids[ids] > 0).astype(np.uint8)
     return replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
 
 
-def _said_of(lesion: Lesion, number: int, review: Review) -> Lesion:
+def _with_review(lesion: Lesion, number: int, review: Review) -> Lesion:
     return replace(lesion, id=number, decision=review.decision, classification=review.classification)
 
 
 def _most_common_under(ids: Ids, labels: NDArray[np.integer]) -> dict[int, int]:
-    """{ID: the label most frequent inside it}, for the IDs that hold any label."""
+    """Return {ID: most frequent label inside it}, without IDs that no label overlaps."""
     inside = (ids > 0) & (labels > 0)
     width = int(labels.max(initial=0)) + 1
     pairs = np.bincount(ids[inside].astype(np.int64) * width + labels[inside])

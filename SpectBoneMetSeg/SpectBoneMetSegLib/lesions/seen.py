@@ -1,8 +1,8 @@
-"""In which views a lesion stands out, and in which it is only just there.
+"""Views in which a lesion is clearly seen, and views in which it is faint.
 
-A view's mask holds a lesion where the network marked it there. Whether an eye sees it is another question: a lesion
-whose mean is less than 1.3 times its surroundings in a view is called faint in that view (simulated readers do not
-label what stands out less).
+A view's mask contains a lesion where the network segments it there, which does not mean that a reader sees it. A lesion
+is called faint in a view where its mean is less than 1.3 times that of its surroundings; simulated readers do not
+label fainter ones.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ FAINT_CONTRAST = 1.3
 
 
 def faint_views(lesion: Lesion) -> tuple[ViewName, ...]:
-    """The views that hold a lesion which hardly stands out there; a contrast that is no number counts as faint."""
+    """Return the views in which a lesion is faint; an undefined contrast (NaN) counts as faint."""
     return tuple(
         name for name in VIEW_NAMES if name in lesion.views and not lesion.views[name].contrast >= FAINT_CONTRAST
     )
 
 
 def seen_text(lesion: Lesion) -> str:
-    """Where a lesion is seen, for a table: "both", "posterior, faint anterior", "faint both"."""
+    """Return where a lesion is seen, for a table: "both", "posterior, faint anterior", "faint both"."""
     faint = faint_views(lesion)
     clear = tuple(name for name in VIEW_NAMES if name in lesion.views and name not in faint)
-    words = [_together(clear), f"faint {_together(faint)}" if faint else ""]
-    return ", ".join(word for word in words if word)
+    parts = [_joined(clear), f"faint {_joined(faint)}" if faint else ""]
+    return ", ".join(part for part in parts if part)
 
 
-def _together(names: tuple[ViewName, ...]) -> str:
+def _joined(names: tuple[ViewName, ...]) -> str:
     return "both" if len(names) == 2 else "".join(names)

@@ -1,6 +1,6 @@
-"""Scans and model results as plain numbers: to a file for another process, to facts and arrays for a Slicer scene.
+"""Serialise scans and model results: as a file for another process, or as facts and arrays for a Slicer scene.
 
-A file is an uncompressed .npz without pickled objects: arrays, and all else as one JSON text.
+A file is an uncompressed .npz without pickled objects: arrays, and all other fields ("facts") as one JSON text.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def save_scan(scan: WholeBodyScan, path: str | Path) -> None:
 
 
 def load_scan(path: str | Path) -> WholeBodyScan:
-    """The inverse of `save_scan`."""
+    """Read a file of `save_scan`."""
     facts, arrays = load_arrays(path)
     return scan_from(facts, of_views(arrays, "counts"))
 
@@ -62,13 +62,13 @@ def save_result(result: ModelResult, path: str | Path) -> None:
 
 
 def load_result(path: str | Path) -> ModelResult:
-    """The inverse of `save_result`."""
+    """Read a file of `save_result`."""
     facts, arrays = load_arrays(path)
     return result_from(facts, *(of_views(arrays, what) for what in ("counts", "probability", "regions")))
 
 
 def result_facts(result: ModelResult) -> dict[str, Any]:
-    """All of a result but its arrays, in JSON's own types."""
+    """Return all fields of a result except its arrays, as JSON types."""
     crop = result.crop
     return {
         **scan_facts(result.scan),
@@ -91,36 +91,36 @@ def result_from(
     probabilities: Mapping[ViewName, NDArray[Any]],
     regions: Mapping[ViewName, NDArray[Any]] | None = None,
 ) -> ModelResult:
-    """The result of which `facts` were taken.
+    """Return the result that `facts` describe.
 
     Args:
         facts: from `result_facts`.
         counts: per view (rows, columns) on its own grid.
         probabilities: per view (rows, columns) on the anterior frame.
-        regions: per view (rows, columns) on its own grid, of a model that knows them.
+        regions: per view (rows, columns) on its own grid; empty or None for a model that segments none.
 
     Raises:
-        KeyError, TypeError, ValueError: facts and arrays are not those of a result.
+        KeyError, TypeError, ValueError: facts or arrays are not those of a result.
     """
     box = ThoraxCrop.from_dict(facts["crop"])
     maps = {name: np.asarray(probabilities[name], np.float32) for name in VIEW_NAMES if name in probabilities}
     receipt = dict(facts["receipt"])
-    # Scenes of earlier versions hold the limits in the receipt alone.
+    # Scenes of earlier versions hold the limits only in the receipt.
     limits = facts.get("limits") or {item.name: receipt[item.name] for item in fields(Limits) if item.name in receipt}
-    known = facts.get("confidence")
+    calibration = facts.get("confidence")
     return ModelResult(
         scan_from(facts, counts),
         box,
         maps,
         Limits(**limits),
         receipt,
-        None if known is None else Confidence.from_dict(known),
+        None if calibration is None else Confidence.from_dict(calibration),
         dict(regions or {}),
     )
 
 
 def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
-    """All of a scan but its counts, in JSON's own types."""
+    """Return all fields of a scan except its counts, as JSON types."""
     source = scan.source
     return {
         "case": scan.case,
@@ -140,7 +140,7 @@ def scan_facts(scan: WholeBodyScan) -> dict[str, Any]:
 
 
 def regions_text(regions: Mapping[ViewName, NDArray[np.uint8]]) -> str:
-    """Region maps as a short text, for a scene; the inverse of `regions_from`."""
+    """Encode region maps as a compact text, for a scene."""
     packed = {
         name: {"shape": list(numbers.shape), "data": base64.b64encode(zlib.compress(numbers.tobytes(), 9)).decode()}
         for name, numbers in regions.items()
@@ -149,33 +149,33 @@ def regions_text(regions: Mapping[ViewName, NDArray[np.uint8]]) -> str:
 
 
 def regions_from(text: str) -> dict[ViewName, NDArray[np.uint8]]:
-    """The region maps of `regions_text`; none for an empty text, or one that is damaged."""
+    """Decode the text of `regions_text`; return no maps for an empty or damaged text."""
     found: dict[ViewName, NDArray[np.uint8]] = {}
     try:
-        told = json.loads(text) if text else {}
+        stored = json.loads(text) if text else {}
         for name in VIEW_NAMES:
-            if name in told:
-                data = zlib.decompress(base64.b64decode(told[name]["data"], validate=True))
-                found[name] = np.frombuffer(data, np.uint8).reshape(told[name]["shape"]).copy()
+            if name in stored:
+                data = zlib.decompress(base64.b64decode(stored[name]["data"], validate=True))
+                found[name] = np.frombuffer(data, np.uint8).reshape(stored[name]["shape"]).copy()
     except (ValueError, KeyError, TypeError, zlib.error):
         return {}
     return found
 
 
 def source_from(facts: Mapping[str, Any]) -> ScanSource:
-    """The source of which `scan_facts` took the entry "source"."""
+    """Return the source that the entry "source" of `scan_facts` describes."""
     return ScanSource(
         tuple(facts["files"]),
         tuple(facts["sha256"]),
         tuple(facts["sop_instance_uids"]),
         dict(facts["description"]),
-        # Scenes of earlier versions do not hold it.
+        # Missing in scenes of earlier versions.
         facts.get("study_instance_uid", ""),
     )
 
 
 def scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]]) -> WholeBodyScan:
-    """The scan of which `scan_facts` were taken; `counts` per view on its own grid."""
+    """Return the scan that `scan_facts` describe; `counts` per view on its own grid."""
     views = {
         name: PlanarView(
             np.asarray(counts[name]),
@@ -191,19 +191,19 @@ def scan_from(facts: Mapping[str, Any], counts: Mapping[ViewName, NDArray[Any]])
 
 
 def save_arrays(path: str | Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write facts in JSON's own types and arrays; OSError when the file cannot be written."""
+    """Write facts (JSON types) and arrays to a file; OSError when it cannot be written."""
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     with open(path, "wb") as file:
         np.savez(file, **{FACTS: text, **arrays})  # type: ignore[arg-type]
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Facts and arrays, the inverse of `save_arrays`."""
+    """Read facts and arrays from a file of `save_arrays`."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return json.loads(arrays.pop(FACTS).tobytes()), arrays
 
 
 def of_views(arrays: Mapping[str, NDArray[Any]], what: str) -> dict[ViewName, NDArray[Any]]:
-    """{view: the array saved under `what` and the view's name}, of those there are."""
+    """Return {view: array named "<what>_<view>"} of the views that have one."""
     return {name: arrays[f"{what}_{name}"] for name in VIEW_NAMES if f"{what}_{name}" in arrays}

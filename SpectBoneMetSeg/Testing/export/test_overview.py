@@ -203,7 +203,7 @@ def written_by(monkeypatch, reading):
 
 def test_what_was_read_stands_in_the_title(reading_factory, monkeypatch):
     by_hand = ThoraxCrop((16, 56), (4, 44), 1.0, method="manual")
-    assert "case one: 3 areas of abnormal uptake in the box given by hand" in written_by(
+    assert "case one: 3 areas of abnormal uptake in the manually placed box" in written_by(
         monkeypatch, reading_factory(crop=by_hand)
     )
     assert "case one: 3 areas of abnormal uptake in the whole field" in written_by(

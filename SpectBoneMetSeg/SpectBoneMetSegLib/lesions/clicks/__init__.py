@@ -1,1 +1,1 @@
-"""Lesions changed by the mouse: what a click or a drag does to a labelmap, and what it means."""
+"""Edit lesions with the mouse: which action a click or a drag means, and how it changes a labelmap."""

@@ -1,12 +1,12 @@
-"""What a click or a drag of the mouse over a scan means, and the lesions after it.
+"""Actions that clicks and drags of the mouse over a scan stand for, and the lesions after them.
 
-| from | to | means |
+| from | to | action |
 |---|---|---|
 | a click on no lesion | | outline one there |
 | a click on a lesion | | decide on it |
-| a lesion | another one | join both |
-| a lesion | no lesion | draw it larger on all sides, until it reaches there |
-| no lesion | a lesion | draw it smaller on all sides, until it ends there |
+| a lesion | another lesion | join both |
+| a lesion | no lesion | enlarge it on all sides up to that point |
+| no lesion | a lesion | shrink it on all sides down to that point |
 | no lesion | no lesion, across one | cut it |
 """
 
@@ -42,10 +42,10 @@ class Stroke:
     """A press and a release of the mouse.
 
     Attributes:
-        start: (row, column) on the anterior frame; the end may lie outside of it.
-        end: (row, column) on the anterior frame; the end may lie outside of it.
-        slack: pixels that a hand strays: how near to a lesion still means it, and how far a click may move.
-        view: the view that was clicked in; None in a picture of both.
+        start: (row, column) of the press on the anterior frame.
+        end: (row, column) of the release on the anterior frame; it may lie outside.
+        slack: tolerance in pixels: largest distance from a lesion that still selects it, largest movement of a click.
+        view: the view that was clicked; None for an image of both views.
     """
 
     start: Position
@@ -55,20 +55,20 @@ class Stroke:
 
     @property
     def is_click(self) -> bool:
-        """Whether the mouse stayed where it was pressed."""
+        """Whether the mouse moved less than `slack` between press and release."""
         return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1])) <= self.slack
 
 
 @dataclass(frozen=True)
 class Action:
-    """What a stroke means, and for which lesions: the first one is that whose number stays."""
+    """The action of a stroke and the IDs of its lesions; the first ID is kept."""
 
     kind: Kind
     lesions: tuple[int, ...] = ()
 
 
 def action_of(ids: Ids, stroke: Stroke) -> Action | None:
-    """What a stroke means beside lesions numbered `ids`, (rows, columns) on the anterior frame; None for nothing."""
+    """Return the action of a stroke over the lesions `ids`, (rows, columns) on the anterior frame; None if none."""
     slack = min(stroke.slack, NEAR)
     start, end = lesion_near(ids, stroke.start, 0), lesion_near(ids, stroke.end, 0)
     from_near, to_near = lesion_near(ids, stroke.start, slack), lesion_near(ids, stroke.end, slack)
@@ -88,7 +88,7 @@ def action_of(ids: Ids, stroke: Stroke) -> Action | None:
     crossed = crossed[crossed > 0]
     if crossed.size:
         return Action("cut", tuple(int(number) for number in crossed))
-    # Taken by its edge from outside.
+    # The stroke began just outside the edge of a lesion.
     return Action("grow", (from_near,)) if from_near else None
 
 
@@ -99,16 +99,17 @@ def lesions_after(
     scan: WholeBodyScan,
     probabilities: Mapping[ViewName, NDArray[np.float32]],
 ) -> Ids:
-    """The lesions after a stroke that draws; new ones have numbers beyond those of `ids`.
+    """Return the lesions after an action that draws; new lesions get numbers above those of `ids`.
 
     Args:
-        ids: (rows, columns) on the anterior frame.
-        action: of the stroke, any but "decide".
+        ids: (rows, columns) lesion IDs on the anterior frame.
+        stroke: press and release of the mouse.
+        action: of the stroke, any except "decide".
         scan: its counts.
         probabilities: per view on the anterior frame; may be empty.
 
     Raises:
-        ValueError: what is meant cannot be done; says why.
+        ValueError: the action is not possible; the message gives the reason.
     """
     spacing = scan.frame.spacing
     if action.kind == "outline":
@@ -123,17 +124,17 @@ def lesions_after(
     return resize_lesion(ids, stroke.end, -_distance(~own, stroke.end, spacing), spacing)
 
 
-def _distance(mask: NDArray[np.bool_], place: Position, spacing: tuple[float, float]) -> float:
-    """mm from the pixel of a place to the nearest one of a mask."""
+def _distance(mask: NDArray[np.bool_], position: Position, spacing: tuple[float, float]) -> float:
+    """Return the distance in mm from a pixel to the nearest pixel of a mask."""
     rows, columns = np.nonzero(mask)
-    row, column = (round(float(value)) for value in place)
+    row, column = (round(float(value)) for value in position)
     return float(np.sqrt((((rows - row) * spacing[0]) ** 2 + ((columns - column) * spacing[1]) ** 2).min()))
 
 
-def _inside(place: Position, ids: Ids) -> bool:
-    return all(0 <= round(float(value)) < size for value, size in zip(place, ids.shape, strict=True))
+def _inside(position: Position, ids: Ids) -> bool:
+    return all(0 <= round(float(value)) < size for value, size in zip(position, ids.shape, strict=True))
 
 
-def _clamped(place: Position, ids: Ids) -> tuple[int, int]:
-    row, column = (min(max(round(float(value)), 0), size - 1) for value, size in zip(place, ids.shape, strict=True))
+def _clamped(position: Position, ids: Ids) -> tuple[int, int]:
+    row, column = (min(max(round(float(value)), 0), size - 1) for value, size in zip(position, ids.shape, strict=True))
     return row, column

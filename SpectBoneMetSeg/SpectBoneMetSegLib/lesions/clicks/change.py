@@ -1,7 +1,7 @@
-"""Corrections by a click: a missed lesion is outlined, a false one goes, one is drawn larger or smaller, joined or cut.
+"""Edit lesions by mouse: outline a missed lesion, remove a false one, resize, join or cut lesions.
 
-Every function takes a labelmap, (rows, columns) whole numbers on the anterior whole-body frame, 0 for none, and gives a
-new one; `edits.update_edits` then keeps the change as it keeps strokes of a brush, so that undo and sliders behave.
+Every function takes a labelmap, (rows, columns) integers on the anterior whole-body frame, 0 for none, and returns a
+new one. `edits.update_edits` then stores the change like a stroke of a brush: undo and sliders work as usual.
 """
 
 from __future__ import annotations
@@ -35,36 +35,37 @@ Mask = NDArray[np.bool_]
 Image = NDArray[np.float64]
 Position = tuple[float, float]
 
-#: How far from the click its lesion may reach, and how far the hottest pixel of it may lie (mm).
+#: Largest distance from the click of the lesion's outline and of its hottest pixel (mm).
 REACH_MM, CLIMB_MM = 70.0, 7.0
-#: Blur against noise before anything is compared (mm, standard deviation).
+#: Gaussian smoothing against noise (mm, standard deviation).
 BLUR_MM = 2.6
-#: A pixel belongs to the lesion from this share of the height of its top above its surroundings on; where the network
-#: is sure of a lesion from that much less.
+#: A pixel belongs to the lesion if its height above the background is at least this fraction of the top's height; where
+#: the predicted probability is p, the fraction is HEIGHT - TRUST * p.
 HEIGHT, TRUST = 0.5, 0.2
-#: The top is this percentile of what lies inside; the surroundings a ring of this width (mm) begun beyond a gap.
+#: The top is this percentile of the counts inside; the background is the median of a ring of this width (mm) beyond a
+#: gap.
 TOP, RING_MM, GAP_MM = 90.0, 9.0, 3.0
-#: What is looked at, on each side of the click.
+#: Half width of the window around the click.
 WINDOW_MM = REACH_MM + RING_MM + GAP_MM
-#: Rounds until outline and surroundings agree.
+#: Largest number of iterations of outline and background.
 ROUNDS = 4
-#: A neighbour is another lesion where the ground between both tops falls below this share of the lower one's height.
+#: A neighbour is another lesion if the saddle between both tops is below this fraction of the lower top's height.
 VALLEY = 0.75
 #: No outline is smaller than a disc of this radius (mm).
 SMALLEST_MM = 6.0
-#: A click that many pixels beside a lesion means it.
+#: A click within this number of pixels of a lesion selects it.
 NEAR = 3
-#: A view shows the lesion where its mean is that many times its ring.
+#: A view shows the lesion if its mean is at least this multiple of its ring's mean.
 CONTRAST = 1.3
 
 
 @dataclass(frozen=True)
 class _Window:
-    """Rows and columns around a click, and the click in them."""
+    """Rows and columns around a click, and the position of the click in them."""
 
     rows: slice
     columns: slice
-    place: tuple[int, int]
+    position: tuple[int, int]
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -75,41 +76,41 @@ def add_lesion(
     ids: Ids,
     scan: WholeBodyScan,
     probabilities: Mapping[ViewName, NDArray[np.float32]],
-    place: Position,
+    position: Position,
     view: ViewName | None = None,
 ) -> Ids:
-    """Outline the lesion at a click; a pixel stays free between it and every other one.
+    """Outline the lesion at a click; one pixel stays free between it and every other lesion.
 
     Args:
-        ids: the lesions so far.
-        scan: its counts.
+        ids: the lesions before the click.
+        scan: the scan.
         probabilities: per view on the anterior frame; may be empty.
-        place: (row, column) on the anterior frame.
-        view: the one that was clicked on; None looks at both, and takes what each shows clearly.
+        position: (row, column) on the anterior frame.
+        view: the clicked view; None uses every view that shows the lesion clearly.
 
     Raises:
-        ValueError: the click lies outside of the frame, or on a lesion, or too near to one to leave room.
+        ValueError: the click lies outside the frame, on a lesion, or too near to one.
     """
     from scipy import ndimage
 
-    row, column = _pixel(place, ids.shape)
+    row, column = _pixel(position, ids.shape)
     if ids[row, column]:
-        raise ValueError("there is a lesion already")
+        raise ValueError("there is already a lesion at this position")
     views = views_on_anterior_grid(scan)
     found = {}
     for name, shown in views.items():
         if view in (None, name):
-            found[name] = grow_from(shown, probabilities.get(name), place, ids > 0)
+            found[name] = grow_from(shown, probabilities.get(name), position, ids > 0)
     if view is None and len(found) > 1:
         contrast = {name: _contrast(mask, views[name]) for name, mask in found.items()}
         most = max(contrast, key=lambda name: contrast[name])
         found = {name: mask for name, mask in found.items() if name == most or contrast[name] >= CONTRAST}
     mask = fill_holes(np.asarray(np.any(list(found.values()), axis=0)))
-    # Lesions that touch are one.
+    # Touching lesions would become one: keep a pixel free.
     parts, count = ndimage.label(mask & ~ndimage.binary_dilation(ids > 0, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
     if not count:
-        raise ValueError("there is no room beside the lesion that is there")
-    # Of what a neighbour splits, the part that was meant.
+        raise ValueError("another lesion is too near to outline a new one")
+    # A neighbour may split the area: keep the part nearest to the click.
     pixels = np.argwhere(parts)
     nearest = pixels[((pixels - (row, column)) ** 2).sum(1).argmin()]
     result = ids.copy()
@@ -117,52 +118,58 @@ def add_lesion(
     return result
 
 
-def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, place: Position, taken: Mask) -> Mask:
-    """(rows, columns) the hot area at a place of a view on the anterior frame, free of what is taken by others.
+def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, position: Position, taken: Mask) -> Mask:
+    """Return the (rows, columns) mask of the hot area at a position.
 
-    Half height over the local surroundings, which are found anew until they agree with the outline; cut along the
-    valleys to hotter or separate neighbours.
+    Half height above the local background, iterated until outline and background agree; cut off from neighbours along
+    the valleys between them.
+
+    Args:
+        view: a view on the anterior frame.
+        probability: (rows, columns) prediction for the view; None for none.
+        position: (row, column) to start from.
+        taken: (rows, columns) pixels of other lesions; they are excluded.
     """
     from scipy import ndimage
 
     frame = view
-    window = _window(place, frame)
+    window = _window(position, frame)
     sigma = [BLUR_MM / step for step in frame.spacing]
-    wide = _window(place, frame, WINDOW_MM + 4 * BLUR_MM)
+    wide = _window(position, frame, WINDOW_MM + 4 * BLUR_MM)
     smooth_wide = ndimage.gaussian_filter(frame.counts[wide.box].astype(np.float64), sigma)
     inner = tuple(
         slice(own.start - big.start, own.stop - big.start) for own, big in zip(window.box, wide.box, strict=True)
     )
     smooth: Image = smooth_wide[inner]
-    sure = None if probability is None else probability[window.box].astype(np.float64)
+    predicted = None if probability is None else probability[window.box].astype(np.float64)
     free = ~taken[window.box]
-    peak = _climb(smooth, window.place, frame.spacing, free)
-    mask = _half_height(smooth, sure, peak, frame.spacing, free)
-    mask = _apart(smooth, mask, peak, frame.spacing)
+    peak = _climb(smooth, window.position, frame.spacing, free)
+    mask = _half_height(smooth, predicted, peak, frame.spacing, free)
+    mask = _without_neighbours(smooth, mask, peak, frame.spacing)
     mask |= _disc(smooth.shape, peak, SMALLEST_MM, frame.spacing) & free
     result = np.zeros(frame.shape, bool)
     result[window.box] = fill_holes(mask) & free
     return result
 
 
-def remove_lesion(ids: Ids, place: Position) -> Ids:
-    """Take away the lesion at a click; a click beside every one, but near to one, means that one.
+def remove_lesion(ids: Ids, position: Position) -> Ids:
+    """Remove the lesion at a click, or the nearest one within three pixels.
 
     Raises:
         ValueError: no lesion lies within three pixels.
     """
-    return np.where(ids == _at(ids, place), 0, ids).astype(np.uint16)
+    return np.where(ids == _at(ids, position), 0, ids).astype(np.uint16)
 
 
-def resize_lesion(ids: Ids, place: Position, by_mm: float, spacing: tuple[float, float]) -> Ids:
-    """Draw the lesion at a place larger (or smaller, below 0) on all sides; others keep their pixels and a gap.
+def resize_lesion(ids: Ids, position: Position, by_mm: float, spacing: tuple[float, float]) -> Ids:
+    """Enlarge (by_mm > 0) or shrink (by_mm < 0) a lesion on all sides; others keep their pixels and a gap of one pixel.
 
     Raises:
-        ValueError: no lesion lies there, or nothing would be left.
+        ValueError: there is no lesion, or nothing would be left of it.
     """
     from scipy import ndimage
 
-    number = _at(ids, place)
+    number = _at(ids, position)
     own = ids == number
     if by_mm < 0:
         left = ndimage.distance_transform_edt(np.pad(own, 1), sampling=spacing)[1:-1, 1:-1] > -by_mm
@@ -172,23 +179,23 @@ def resize_lesion(ids: Ids, place: Position, by_mm: float, spacing: tuple[float,
     others = ndimage.binary_dilation((ids > 0) & ~own, EIGHT_CONNECTED)
     near = ndimage.distance_transform_edt(~own, sampling=spacing) <= by_mm
     grown = own | (near & ~others)
-    # What lies behind another lesion is not reached.
+    # Do not grow past another lesion.
     parts, _ = ndimage.label(grown, structure=EIGHT_CONNECTED)
     reached = np.isin(parts, np.unique(parts[own]))
     return np.where(grown & reached, number, ids).astype(np.uint16)
 
 
 def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
-    """Make one lesion of two by the shortest bridge, three pixels wide.
+    """Join two lesions by the shortest bridge between them, three pixels wide.
 
     Raises:
-        ValueError: there are no two lesions at these places.
+        ValueError: there are no two lesions at these positions.
     """
     from scipy import ndimage
 
     one, two = _at(ids, first), _at(ids, second)
     if one == two:
-        raise ValueError("both places lie in one lesion")
+        raise ValueError("both positions lie in one lesion")
     distance, nearest = ndimage.distance_transform_edt(ids != one, return_indices=True)
     rows, columns = np.nonzero(ids == two)
     closest = int(distance[rows, columns].argmin())
@@ -201,35 +208,35 @@ def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
 
 
 def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
-    """Cut every lesion that a line crosses along it, one pixel wide; the largest piece keeps its number.
+    """Cut every lesion that a line crosses, one pixel wide; the largest piece keeps its number.
 
     Raises:
-        ValueError: the line parts no lesion.
+        ValueError: the line divides no lesion.
     """
     from scipy import ndimage
 
     a, b = _pixel(start, ids.shape), _pixel(end, ids.shape)
-    line = _parting(line_between(ids.shape, a, b))
+    line = _without_diagonals(line_between(ids.shape, a, b))
     result = ids.copy()
     crossed = [int(number) for number in np.unique(ids[line]) if number]
-    parted = False
+    divided = False
     for number in crossed:
         rest = (ids == number) & ~line
         parts, count = ndimage.label(rest, structure=EIGHT_CONNECTED)
         if count < 2:
             continue
-        parted = True
+        divided = True
         result[ids == number] = 0
         order = np.argsort(-np.bincount(parts.ravel())[1:]) + 1
-        for place, part in enumerate(order):
-            result[parts == part] = number if place == 0 else int(result.max()) + 1
-    if not parted:
-        raise ValueError("the line parts no lesion")
+        for index, part in enumerate(order):
+            result[parts == part] = number if index == 0 else int(result.max()) + 1
+    if not divided:
+        raise ValueError("the line divides no lesion")
     return result
 
 
-def _parting(line: Mask) -> Mask:
-    """A line without diagonal steps, through which lesions would still touch."""
+def _without_diagonals(line: Mask) -> Mask:
+    """Return a line without diagonal steps, across which 8-connected pieces would still touch."""
     whole = line.copy()
     whole[:-1, 1:] |= line[:-1, :-1] & line[1:, 1:]
     whole[:-1, :-1] |= line[:-1, 1:] & line[1:, :-1]
@@ -237,13 +244,13 @@ def _parting(line: Mask) -> Mask:
 
 
 def _half_height(
-    smooth: Image, sure: Image | None, peak: tuple[int, int], spacing: tuple[float, float], free: Mask
+    smooth: Image, predicted: Image | None, peak: tuple[int, int], spacing: tuple[float, float], free: Mask
 ) -> Mask:
-    """The connected area around a peak that lies above its share of the height over its surroundings."""
+    """Return the connected area around a peak above the given fraction of its height over the background."""
     from scipy import ndimage
 
     reach = _disc(smooth.shape, peak, REACH_MM, spacing)
-    share = np.full(smooth.shape, HEIGHT) if sure is None else HEIGHT - TRUST * sure
+    share = np.full(smooth.shape, HEIGHT) if predicted is None else HEIGHT - TRUST * predicted
     ground, top = float(np.percentile(smooth[reach], 25)), float(smooth[peak])
     mask = _disc(smooth.shape, peak, SMALLEST_MM, spacing)
     for _ in range(ROUNDS):
@@ -261,8 +268,8 @@ def _half_height(
     return mask
 
 
-def _apart(smooth: Image, mask: Mask, peak: tuple[int, int], spacing: tuple[float, float]) -> Mask:
-    """The part of a mask that belongs to its peak: neighbours beyond a valley are cut off by a watershed."""
+def _without_neighbours(smooth: Image, mask: Mask, peak: tuple[int, int], spacing: tuple[float, float]) -> Mask:
+    """Return the part of a mask that belongs to its peak; a watershed cuts off neighbours beyond a valley."""
     from scipy import ndimage
 
     size = [2 * max(1, round(CLIMB_MM / step / 2)) + 1 for step in spacing]
@@ -289,22 +296,22 @@ def _apart(smooth: Image, mask: Mask, peak: tuple[int, int], spacing: tuple[floa
         saddle = float(smooth[border].max()) if border.any() else ground
         lower = min(float(smooth[part].max()), float(smooth[peak]))
         if saddle - ground >= VALLEY * (lower - ground):
-            # Hardly a dip: both are one lesion.
+            # The valley is shallow: both are one lesion.
             kept |= part
     parts, _ = ndimage.label(kept, structure=EIGHT_CONNECTED)
     return np.asarray(parts == parts[peak])
 
 
-def _climb(smooth: Image, place: tuple[int, int], spacing: tuple[float, float], free: Mask) -> tuple[int, int]:
-    """The hottest free pixel near a click."""
-    near = _disc(smooth.shape, place, CLIMB_MM, spacing) & free
+def _climb(smooth: Image, position: tuple[int, int], spacing: tuple[float, float], free: Mask) -> tuple[int, int]:
+    """Return the hottest free pixel near a click."""
+    near = _disc(smooth.shape, position, CLIMB_MM, spacing) & free
     values = np.where(near, smooth, -1.0)
     row, column = np.unravel_index(int(values.argmax()), values.shape)
     return int(row), int(column)
 
 
-def _window(place: Position, frame: PlanarView, reach: float = WINDOW_MM) -> _Window:
-    row, column = _pixel(place, frame.shape)
+def _window(position: Position, frame: PlanarView, reach: float = WINDOW_MM) -> _Window:
+    row, column = _pixel(position, frame.shape)
     edges = []
     for middle, step, size in zip((row, column), frame.spacing, frame.shape, strict=True):
         half = int(np.ceil(reach / step))
@@ -318,7 +325,7 @@ def _disc(shape: tuple[int, int], middle: tuple[int, int], radius_mm: float, spa
 
 
 def _ring(mask: Mask, spacing: tuple[float, float]) -> Mask:
-    """What lies around a mask, beyond the blur of its edge."""
+    """Return the ring around a mask, beyond the blur of its edge."""
     from scipy import ndimage
 
     away = ndimage.distance_transform_edt(~mask, sampling=spacing)
@@ -332,12 +339,12 @@ def _contrast(mask: Mask, view: PlanarView) -> float:
     return inside / around if around > 0 else inside
 
 
-def lesion_near(ids: Ids, place: Position, reach: float) -> int:
-    """The lesion at a place, or the nearest one not further away than `reach` (pixels) in rows and in columns.
+def lesion_near(ids: Ids, position: Position, reach: float) -> int:
+    """Return the ID of the lesion at a position, or of the nearest one at most `reach` pixels away in each direction.
 
-    0 where there is none, and outside of the frame.
+    Returns 0 if there is none, or if the position lies outside the frame.
     """
-    row, column = (round(float(value)) for value in place)
+    row, column = (round(float(value)) for value in position)
     if not (0 <= row < ids.shape[0] and 0 <= column < ids.shape[1]):
         return 0
     if ids[row, column]:
@@ -352,24 +359,24 @@ def lesion_near(ids: Ids, place: Position, reach: float) -> int:
     return int(ids[box][rows[closest], columns[closest]])
 
 
-def _at(ids: Ids, place: Position) -> int:
-    """The lesion at a place, or the nearest one within three pixels."""
-    _pixel(place, ids.shape)
-    number = lesion_near(ids, place, NEAR)
+def _at(ids: Ids, position: Position) -> int:
+    """Return the ID of the lesion at a position, or of the nearest one within three pixels."""
+    _pixel(position, ids.shape)
+    number = lesion_near(ids, position, NEAR)
     if not number:
-        raise ValueError("no lesion lies there")
+        raise ValueError("there is no lesion at this position")
     return number
 
 
-def _pixel(place: Position, shape: tuple[int, ...]) -> tuple[int, int]:
-    row, column = (round(float(value)) for value in place)
+def _pixel(position: Position, shape: tuple[int, ...]) -> tuple[int, int]:
+    row, column = (round(float(value)) for value in position)
     if not (0 <= row < shape[0] and 0 <= column < shape[1]):
-        raise ValueError(f"the place {place} lies outside of the scan")
+        raise ValueError(f"the position {position} lies outside the scan")
     return row, column
 
 
 def line_between(shape: tuple[int, ...], start: tuple[int, int], end: tuple[int, int]) -> Mask:
-    """The pixels of a straight line, both ends included."""
+    """Return the pixels of a straight line, both ends included."""
     steps = max(abs(start[0] - end[0]), abs(start[1] - end[1])) + 1
     line = np.zeros(shape, bool)
     line[

@@ -66,7 +66,7 @@ def test_a_drag_joins_two_and_one_across_cuts_them_again(two):
 
 
 def test_what_cannot_be_done_is_said(two):
-    with pytest.raises(ValueError, match="parts no lesion"):
+    with pytest.raises(ValueError, match="divides no lesion"):
         done(two, (47, 24), (53, 17))
     with pytest.raises(ValueError, match="remove it instead"):
         done(two, (55, 15), (54, 24))

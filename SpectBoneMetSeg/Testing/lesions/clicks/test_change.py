@@ -137,7 +137,7 @@ def test_two_lesions_are_joined_and_one_is_cut():
     apart = cut_lesion(joined, (40, 65), (70, 65))
     assert number_lesions(apart > 0).max() == 2
     assert len(np.unique(apart)) == 3
-    with pytest.raises(ValueError, match="parts no lesion"):
+    with pytest.raises(ValueError, match="divides no lesion"):
         cut_lesion(ids, (10, 10), (20, 20))
     with pytest.raises(ValueError, match="one lesion"):
         join_lesions(joined, (55, 55), (55, 75))
@@ -182,7 +182,7 @@ def test_a_lesion_outlined_beside_another_leaves_a_pixel_free_and_where_there_is
     assert number_lesions(after > 0).max() == 2
     ids[:] = 1
     ids[200, 80] = 0
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(ValueError, match="too near"):
         add_lesion(ids, study, {}, (200, 80), "anterior")
 
 
