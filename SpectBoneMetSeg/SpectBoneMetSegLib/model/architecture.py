@@ -229,6 +229,27 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
     return keras.Model(image, outputs, name="spect_bone_met_seg")
 
 
+def coarsest_features(network: keras.Model, config: NetworkConfig) -> Any:
+    """Return the symbolic output of the coarsest layer of a built network, before the decoder.
+
+    Args:
+        network: built by `build_network`.
+        config: its architecture.
+
+    Returns:
+        Keras tensor, (batch, rows, columns, channels).
+    """
+    from .layers import BilinearUpsampling
+
+    if config.architecture == "unet":
+        return network.get_layer(f"up{len(config.channels)}_transpose").input
+    if config.architecture == "reader":
+        return network.get_layer(f"narrow{len(config.channels) - 2}_conv").input
+    # One for every feedback step of the recurrence, then the first of the decoder: its input is the coarsest.
+    upsamplings = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]
+    return upsamplings[config.recurrent_steps - 1].input
+
+
 def _probabilities(features: Any, count: int, name: str) -> Any:
     """Return `count` sigmoid probabilities per pixel."""
     import math

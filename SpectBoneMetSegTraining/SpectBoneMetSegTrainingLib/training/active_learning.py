@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.backend import inference, use_backend
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.inputs import pad_to_divisor
@@ -26,7 +25,7 @@ from ..dataset.body import body_of
 from ..dataset.budgets import patients_of
 from ..dataset.cases import LabelledCrop, cases_of, load_case
 from ..dataset.opened import Data, opened
-from ..evaluation.predictions import inputs_of
+from ..evaluation.predictions import inputs_of, level_region_of
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +67,8 @@ def rank_scans(
 ) -> list[RankedScan]:
     """Rank scans by how useful their labels would be for training, the most useful first.
 
+    Scans are ranked in the region that the model was trained on if the data set holds it, otherwise in the thorax.
+
     Args:
         model: the model trained so far.
         data: data set; its labelled training cases count as known.
@@ -75,21 +76,20 @@ def rank_scans(
         progress: called with the number of scans processed and their total.
 
     Raises:
-        UserError: not a data set, an unreadable case, or a model without the paper's network.
+        UserError: not a data set, or an unreadable case.
     """
-    if model.card.network.architecture != "recurrent":
-        raise UserError(f"{model.card.name} is a plain U-Net, which cannot rank scans; choose another model.")
     data = opened(data)
     wanted = list(cases_of(data, "unlabelled") if cases is None else cases)
     if not wanted:
         return []
     known = [case for case in cases_of(data, "train") if case not in set(wanted)]
     known = known[:: -(-len(known) // KNOWN_SCANS) or 1]
+    region = level_region_of(data, [*wanted, *known], model.card)
     use_backend()
     estimate = UncertaintyEstimator(load_network(model), model.card.network)
     estimates = []
     for number, case in enumerate([*wanted, *known], start=1):
-        estimates.append(estimate(load_case(data, case)))
+        estimates.append(estimate(load_case(data, case, region=region)))
         if progress:
             progress(number, len(wanted) + len(known))
     uncertainty = np.array([area for area, _ in estimates[: len(wanted)]])
@@ -157,11 +157,9 @@ class UncertaintyEstimator:
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         import keras
-        from SpectBoneMetSegLib.model.layers import BilinearUpsampling
+        from SpectBoneMetSegLib.model.architecture import coarsest_features
 
-        # One for every feedback step of the recurrence, then the first of the decoder: its input is the coarsest.
-        upsamplings = [layer for layer in network.layers if isinstance(layer, BilinearUpsampling)]
-        both = keras.Model(network.input, [network.output, upsamplings[config.recurrent_steps - 1].input])
+        both = keras.Model(network.input, [network.outputs[0], coarsest_features(network, config)])
         self._run = inference(both)
         self._config = config
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from SpectBoneMetSegLib.cli.main import main
-from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import load_network, save_model
@@ -104,11 +103,20 @@ def test_ranking_names_the_unlabelled_scans_with_reasons(data, model):
     assert rank_scans(model, data, []) == []
 
 
-def test_a_model_whose_network_cannot_rank_is_refused(data, tmp_path):
-    config = replace(NETWORK, architecture="unet")
-    plain = save_model(build_network(config), config, {}, tmp_path / "plain")
-    with pytest.raises(UserError, match="U-Net"):
-        rank_scans(plain, data)
+@pytest.mark.parametrize(
+    ("changes", "features"),
+    [
+        ({"architecture": "unet"}, 2 * 16),
+        ({"architecture": "reader", "channels": (5, 6, 8), "dilations": ((1, 2),) * 3, "regions": True}, 2 * 8),
+    ],
+)
+def test_every_architecture_ranks_by_its_coarsest_features(changes, features, data, tmp_path):
+    config = replace(NETWORK, **changes)
+    model = save_model(build_network(config), config, {}, tmp_path / "model")
+    assert len(rank_scans(model, data)) == 4
+    area, values = UncertaintyEstimator(load_network(model), config)(load_case(data, "case4"))
+    assert area > 0
+    assert values.shape == (features,)
 
 
 def test_the_command_prints_the_order(data, model, discs, tmp_path, capsys):
