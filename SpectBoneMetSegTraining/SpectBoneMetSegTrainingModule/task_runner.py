@@ -72,6 +72,6 @@ class Runner:
                 if self._running.get(name, (None,))[0] is task:
                     del self._running[name]
                 if event.kind == "done":
-                    listener.onDone(event.answer)
+                    listener.onDone(event.result)
                 else:
                     listener.onFailed(event.error)

@@ -1,1 +1,1 @@
-"""Archives: which studies there are, processes that read them, and what is told of a run."""
+"""Archives: find the studies, read them in several processes, and report on the run."""

@@ -1,4 +1,4 @@
-"""Which scan an input stands for, what its folder of results is called, and whose results lie there already."""
+"""Cases: the scan of an input, the name of its result folder, and the scan of results that are already there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HASH_LETTERS = 6
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells a scan from another: its study, and its SOP Instance UIDs or, without them, its files' digests."""
+    """Identity of a scan: its study UID, and its SOP Instance UIDs or, without them, its files' SHA-256 digests."""
 
     study_uid: str
     keys: frozenset[str]
@@ -30,13 +30,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Case:
-    """A scan to read, or an input that holds none.
+    """A scan to read, or an input without a scan.
 
     Attributes:
         input: path as given, or the first file of a scan in a folder.
-        folder: where the results go.
-        scan: the files; None when `failure` says why there is none.
-        identity: None for a scan that cannot be told from others because it cannot be read.
+        folder: result folder.
+        scan: the files; None for an input without a scan.
+        identity: None if the headers cannot be read.
+        failure: why there is no scan, "" if there is one.
     """
 
     input: Path
@@ -47,12 +48,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The case's name, that of its folder."""
+        """Name of the case, which is the name of its folder."""
         return self.folder.name
 
 
 def cases_of_inputs(inputs: Iterable[str], output: Path) -> list[Case]:
-    """The cases that files and folders on the command line stand for.
+    """Return the cases of the files and folders on the command line.
 
     Raises:
         UserError: an input is empty or has no name, or the same scan is given twice.
@@ -79,7 +80,7 @@ def cases_of_inputs(inputs: Iterable[str], output: Path) -> list[Case]:
 
 
 def _only(folder: Path, archive: Archive) -> tuple[FoundScan | None, str]:
-    """The scan of a folder, or why it has none."""
+    """Return the scan of a folder, or None and the reason."""
     from ..loading.study import single_scan
 
     try:
@@ -89,7 +90,7 @@ def _only(folder: Path, archive: Archive) -> tuple[FoundScan | None, str]:
 
 
 def names_in(folder: Path, scans: list[FoundScan]) -> list[str]:
-    """A name for each of several scans in a folder: the highest folder that it has for itself, or its file's stem."""
+    """Name several scans of a folder: each by the highest folder that holds it alone, or else by its file's stem."""
     from ..loading import case_name
 
     names = []
@@ -109,11 +110,11 @@ def names_in(folder: Path, scans: list[FoundScan]) -> list[str]:
 def assign_folders(
     wanted: Iterable[tuple[Path, str, FoundScan | None, str, Identity | None]], output: Path
 ) -> list[Case]:
-    """Cases with their folders: the plain name, unless another scan's results have it or will have it.
+    """Assign result folders to cases: the plain name, with a hash if another scan has that name.
 
     Args:
-        wanted: (input, name, scan, failure, identity) per case, in the order in which names are given.
-        output: the folder of all results.
+        wanted: (input, name, scan, failure, identity) of each case, in the order in which names are assigned.
+        output: folder of all results.
 
     Raises:
         UserError: two inputs are the same scan and would be written to one folder.
@@ -132,7 +133,7 @@ def assign_folders(
 
 
 def _folder_for(name: str, identity: Identity | None, output: Path, cases: dict[Path, Case]) -> Path:
-    """The folder of a scan's earlier results, else the first of its possible names that no other scan has."""
+    """Return the folder of a scan's earlier results, else the first of its possible names that no other scan has."""
     plain = output / name
     if identity is None:
         return plain
@@ -142,7 +143,7 @@ def _folder_for(name: str, identity: Identity | None, output: Path, cases: dict[
         if folder in cases and cases[folder].identity == identity:
             return folder
     free = [folder for folder in options if folder not in cases]
-    own = [folder for folder in free if (there := receipt_of(folder)) and keys_of(there) & identity.keys]
+    own = [folder for folder in free if (receipt := receipt_of(folder)) and keys_of(receipt) & identity.keys]
     unused = [folder for folder in free if not receipt_of(folder) and not _damaged(folder)]
     return next(iter((*own, *unused)), options[-1])
 
@@ -152,21 +153,21 @@ def _hash(text: str) -> str:
 
 
 def receipt_of(folder: Path) -> dict[str, Any]:
-    """The receipt in a folder of results; empty where there is none that can be read."""
+    """Return the receipt in a result folder; empty if there is none or it cannot be read."""
     try:
-        told = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+        receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return receipt if isinstance(receipt, dict) else {}
 
 
 def _damaged(folder: Path) -> bool:
-    """Whether a receipt lies there that does not tell whose it is."""
+    """Return whether the folder has a receipt that cannot be read."""
     return os.path.isfile(folder / "receipt.json") and not receipt_of(folder)
 
 
 def keys_of(receipt: dict[str, Any]) -> frozenset[str]:
-    """What a receipt tells of the scan it belongs to, as in `Identity.keys`."""
+    """Return the keys of a receipt's scan, as in `Identity.keys`."""
     inputs = receipt.get("inputs")
     if not isinstance(inputs, list):
         return frozenset()
@@ -178,7 +179,7 @@ def keys_of(receipt: dict[str, Any]) -> frozenset[str]:
 
 
 def identity_of(scan: FoundScan | None) -> Identity | None:
-    """The identity of a scan by its headers; None when they cannot be read."""
+    """Return the identity of a scan from its headers; None if they cannot be read."""
     from ..common.files import sha256_of
     from ..loading.dicom import read_header
     from ..loading.dicom_values import text

@@ -1,6 +1,7 @@
-"""A process that reads cases for its parent: it loads the next scan and writes the last one while the network works.
+"""Worker process of `pool.Pool`: it loads the next scan and writes the last result while the network runs.
 
-Parent and child send each other pickles over the child's own pipes; no port is opened. The child ends with its input.
+Parent and child exchange pickles over the child's stdin and stdout; no port is opened. The child ends when its input is
+closed.
 """
 
 from __future__ import annotations
@@ -20,55 +21,55 @@ __all__ = ["main"]
 
 
 class CasePipeline:
-    """Three stages, each in its own thread: load, infer, write. The parent's orders limit how much is under way."""
+    """Three stages, each in its own thread: load, infer, write. The parent limits the number of cases in progress."""
 
     def __init__(self, settings: Settings, stream: BinaryIO) -> None:
         self._settings, self._stream = settings, stream
-        self._telling = threading.Lock()
-        self._asked: queue.SimpleQueue[tuple[int, Case]] = queue.SimpleQueue()
+        self._sending = threading.Lock()
+        self._requested: queue.SimpleQueue[tuple[int, Case]] = queue.SimpleQueue()
         self._loaded: queue.SimpleQueue[tuple[int, Case, Any]] = queue.SimpleQueue()
         self._read: queue.SimpleQueue[tuple[int, Case, Any]] = queue.SimpleQueue()
 
-    def tell(self, *message: Any) -> None:
-        """Send a message to the parent, whole."""
-        with self._telling:
+    def send(self, *message: Any) -> None:
+        """Send one message to the parent."""
+        with self._sending:
             pickle.dump(message, self._stream)
             self._stream.flush()
 
     def run(self) -> None:
-        """Work until the parent closes our input."""
+        """Read cases until the parent closes the input of this process."""
         try:
             reader = reader_of(self._settings)
         except UserError as error:
-            self.tell("refused", error.to_dict())
+            self.send("refused", error.to_dict())
             return
-        self.tell("ready", reader.engine.name, reader.engine.device)
-        for stage in (self._take, self._load, self._write):
+        self.send("ready", reader.engine.name, reader.engine.device)
+        for stage in (self._receive, self._load, self._write):
             threading.Thread(target=stage, daemon=True).start()
         while True:
             number, case, loaded = self._loaded.get()
             try:
                 result = reader.read_scan(loaded.scan, self._settings.options, loaded.clock)
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-                self.tell("done", number, failure_result(case, error))
+                self.send("done", number, failure_result(case, error))
             else:
                 self._read.put((number, case, result))
 
-    def _take(self) -> None:
+    def _receive(self) -> None:
         try:
             while True:
-                self._asked.put(pickle.load(sys.stdin.buffer))
+                self._requested.put(pickle.load(sys.stdin.buffer))
         except (EOFError, pickle.UnpicklingError):
-            # The parent is gone or needs us no more; the main thread may be deep in the network.
+            # The parent has ended or closed our input; the main thread may be busy in the network.
             os._exit(0)
 
     def _load(self) -> None:
         while True:
-            number, case = self._asked.get()
+            number, case = self._requested.get()
             try:
                 self._loaded.put((number, case, load_case(case, self._settings.options)))
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
-                self.tell("done", number, failure_result(case, error))
+                self.send("done", number, failure_result(case, error))
 
     def _write(self) -> None:
         while True:
@@ -77,15 +78,15 @@ class CasePipeline:
                 result = write_result(case, reading, self._settings)
             except Exception as error:  # noqa: BLE001 - a study that fails must not end the others
                 result = failure_result(case, error)
-            # Not held until the next one comes.
+            # Freed before the next one arrives.
             del reading
-            self.tell("done", number, result)
+            self.send("done", number, result)
 
 
 def main() -> None:
-    """Serve until the input ends."""
+    """Read cases until the input is closed."""
     stream = os.fdopen(os.dup(1), "wb")
-    # What libraries print goes among the messages from now on.
+    # What libraries print goes to stderr from now on.
     os.dup2(2, 1)
     CasePipeline(pickle.load(sys.stdin.buffer), stream).run()
 

@@ -1,4 +1,4 @@
-"""The same cases on other machines: a Dask cluster in place of this machine's processes."""
+"""Reading on a Dask cluster instead of this machine's processes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .work import Settings, failure_result, read_case
 
 __all__ = ["results_of_cluster"]
 
-#: Cases that a worker's thread has before it, so that none waits for the network.
+#: Cases submitted per worker thread, so that no worker waits for the connection.
 AHEAD = 3
 #: Seconds to wait for the scheduler.
 PATIENCE = 20.0
 
 
 def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number of the case, what `work.read_case` tells), as they come.
+    """Yield (number of the case, result of `work.read_case`) in the order of completion.
 
-    A case whose worker dies goes to another one; one that ends several workers is given up.
+    A case whose worker dies is read by another one; a case that ends several workers is given up.
 
     Args:
-        address: of the scheduler, such as "tcp://host:8786".
-        settings: how to read; paths and the model must mean the same on every machine.
-        cases: what to read.
+        address: address of the scheduler, such as "tcp://host:8786".
+        settings: how to read; all paths and the model must be valid on every machine.
+        cases: the cases to read.
 
     Raises:
-        UserError: no scheduler there, no worker, or a worker without a model.
+        UserError: no scheduler, no worker, or a worker without the model.
         ModuleNotFoundError: Dask is not installed.
     """
     from distributed import Client, as_completed
@@ -57,17 +57,18 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
         for future in running:
             number = futures.pop(future.key)
             if future.status == "error":
-                yield number, failure_result(cases[number], _in_words(future.exception()))
+                yield number, failure_result(cases[number], _readable(future.exception()))
             else:
                 yield number, future.result()
-            # What is done is forgotten: memory stays flat.
+            # Results are released: memory does not grow with the number of cases.
             future.release()
             submit()
 
 
-def _in_words(error: BaseException) -> Exception:
+def _readable(error: BaseException) -> Exception:
+    """Return an error with a message for the user."""
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        return UserError("The workers that read it ended, one after the other; look at this scan by itself.")
+        return UserError("The workers that read it ended, one after another; check this scan separately.")
     return error if isinstance(error, Exception) else RuntimeError(str(error))

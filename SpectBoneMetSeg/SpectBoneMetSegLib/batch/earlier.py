@@ -1,4 +1,4 @@
-"""What earlier runs have done: results that hold, failures that would come again, and rows of tables about both."""
+"""Results and failures of earlier runs: which are still valid, and their rows in the tables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ __all__ = ["attempt_of", "is_done", "row_of", "row_of_earlier"]
 def is_done(
     case: Case, card: ModelCard, options: Options, *, quick: bool = False, outputs: Outputs | None = None
 ) -> bool:
-    """Whether a case's folder holds a result of this scan, this model and these options.
+    """Return whether a case's folder holds a complete result of this scan with this model and these options.
 
     Args:
-        quick: masks and table are enough.
-        outputs: what is to lie beside the result files.
+        case: the case.
+        card: card of the model.
+        options: options of the reading.
+        quick: accept a result with masks and table only.
+        outputs: outputs that the result must have in addition to the result files.
     """
-    told = receipt_of(case.folder)
-    if not told or case.identity is None or (told.get("quick") and not quick):
+    receipt = receipt_of(case.folder)
+    if not receipt or case.identity is None or (receipt.get("quick") and not quick):
         return False
     values = {
         "threshold": card.threshold if options.threshold is None else options.threshold,
@@ -36,18 +39,18 @@ def is_done(
         "options": options.to_dict(),
         **({"outputs": list(outputs.wanted)} if outputs is not None and outputs.wanted else {}),
     }
-    model = told.get("model")
+    model = receipt.get("model")
     return (
-        keys_of(told) == case.identity.keys
+        keys_of(receipt) == case.identity.keys
         and isinstance(model, dict)
         and model.get("sha256") == card.sha256
-        and all(told.get(name) == value for name, value in values.items())
+        and all(receipt.get(name) == value for name, value in values.items())
         and _whole(case.folder)
     )
 
 
 def _whole(folder: Path) -> bool:
-    """Whether no file of a result, in its folders too, is empty, as a power cut may leave it."""
+    """Return whether no file of a result is empty, as a power cut may leave it."""
     try:
         return all(path.stat().st_size > 0 for path in folder.rglob("*") if path.is_file())
     except OSError:
@@ -55,20 +58,20 @@ def _whole(folder: Path) -> bool:
 
 
 def attempt_of(case: Case, card: ModelCard, options: Options) -> str:
-    """A digest of what is tried with a case: its files as they lie there, the model and the options."""
+    """Return a digest of an attempt: the case's files (path, size, time of change), the model and the options."""
     files = []
     for path in case.scan.files if case.scan else (case.input,):
         try:
-            facts = path.stat()
+            status = path.stat()
         except OSError:
             return ""
-        files.append([str(path), facts.st_size, facts.st_mtime_ns])
-    tried = json.dumps([files, card.sha256, options.to_dict()], sort_keys=True)
-    return hashlib.sha256(tried.encode()).hexdigest()[:16]
+        files.append([str(path), status.st_size, status.st_mtime_ns])
+    attempt = json.dumps([files, card.sha256, options.to_dict()], sort_keys=True)
+    return hashlib.sha256(attempt.encode()).hexdigest()[:16]
 
 
 def row_of(case: Case, result: dict[str, Any]) -> dict[str, Any]:
-    """A row of `batch.csv` about what this run made of a case."""
+    """Return the row of `batch.csv` for a case that this run has read or failed to read."""
     row: dict[str, Any] = {"input": str(case.input), "case": case.name}
     if "failure" in result:
         return {**row, "state": "failed", "reason": result["failure"]}
@@ -85,28 +88,28 @@ def row_of(case: Case, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_of_earlier(case: Case) -> dict[str, Any]:
-    """A row of `batch.csv` about a case that an earlier run has read, from its files."""
-    told = receipt_of(case.folder)
-    views, warnings, crop = told.get("views") or [], told.get("warnings") or [], told.get("crop")
+    """Return the row of `batch.csv` for a case that an earlier run has read, from its files."""
+    receipt = receipt_of(case.folder)
+    views, warnings, crop = receipt.get("views") or [], receipt.get("warnings") or [], receipt.get("crop")
     lesions = _lesions(case.folder)
-    known = [row["confidence"] for row in lesions if row.get("confidence")]
+    confidences = [row["confidence"] for row in lesions if row.get("confidence")]
     return {
         "input": str(case.input),
         "case": case.name,
         "state": "read before",
-        "areas": told.get("lesions"),
+        "areas": receipt.get("lesions"),
         "area_cm2": _area(lesions),
         "views": "+".join(views),
-        "read": told.get("read"),
+        "read": receipt.get("read"),
         "warnings": " | ".join(warnings),
-        "confidence": told.get("confidence"),
-        "lowest_confidence": min(known, key=float, default=None),
+        "confidence": receipt.get("confidence"),
+        "lowest_confidence": min(confidences, key=float, default=None),
         "crop_confidence": crop.get("confidence") if isinstance(crop, dict) else None,
     }
 
 
 def _lesions(folder: Path) -> list[dict[str, str]]:
-    """The rows of an earlier result's table, without those that a physician rejected."""
+    """Return the rows of an earlier result's lesion table, without rejected areas."""
     try:
         with (folder / "lesions.csv").open(encoding="utf-8", newline="") as file:
             return [row for row in csv.DictReader(file) if row.get("decision") != "rejected"]

@@ -1,4 +1,4 @@
-"""The manifest of an archive: every file that will be read, and every other one with the reason."""
+"""The manifest of an archive: every file that is to be read, and every other file with the reason."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["COLUMNS", "NOT_AN_IMAGE", "ArchiveContents", "find_cases", "write_ma
 
 #: The columns of `manifest.csv`.
 COLUMNS = ("file", "decision", "case", "reason")
-#: Why a file is left out about which no rule of finding studies has a word to say.
+#: Reason for a file that no rule of the search for studies covers.
 NOT_AN_IMAGE = "no image"
 
 
 @dataclass
 class ArchiveContents:
-    """What an archive holds.
+    """Contents of an archive.
 
     Attributes:
         cases: the scans, in the order of their files.
         left_out: files that are not read.
-        files: all that was looked at.
+        files: all files of the archive.
     """
 
     cases: list[Case]
@@ -38,35 +38,35 @@ class ArchiveContents:
     files: list[Path]
 
 
-def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda _: None) -> ArchiveContents:
-    """The scans in an archive, and the files that are none.
+def find_cases(folder: Path, output: Path, progress: Callable[[int], None] = lambda _: None) -> ArchiveContents:
+    """Find the scans in an archive.
 
-    What lies in the folder itself is looked at as one, and each of its folders on its own, after which a scan is named
-    when it is the only one there. A scan that lies at two places under one name is read once.
+    The files in the folder itself are one unit, and each of its subfolders is another one. A scan that is alone in a
+    subfolder has the subfolder's name. A scan that exists twice under the same name is read once.
 
     Args:
         folder: the archive.
-        output: of the results, which is passed over.
-        tell: is told how many files were looked at, now and then.
+        output: folder of the results, which is not searched.
+        progress: called with the number of files searched so far.
 
     Raises:
-        UserError: no such folder, or nothing in it.
+        UserError: the folder does not exist or holds no study.
     """
     from ..loading import case_name
     from ..loading.archive import FoundScan, files_in, scans_among
     from ..loading.images import IMAGE_SUFFIXES
 
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder; give the folder that holds the studies.")
+        raise UserError(f"{folder} is not a folder; give the folder that holds the studies.")
     every, units = files_in(folder, output), dict[Path, list[Path]]()
     for path in every:
         top = folder / path.relative_to(folder).parts[0]
         units.setdefault(folder if top == path else top, []).append(path)
     wanted: list[tuple[Path, str, FoundScan | None, str, Identity | None]] = []
     left_out: list[LeftOut] = []
-    looked_at = 0
+    searched = 0
     for unit, files in units.items():
-        # Pictures that lie in the archive itself belong to nobody else: each is a scan.
+        # Pictures in the archive folder itself belong to no study: each is a scan.
         loose = [path for path in files if unit == folder and path.name.lower().endswith(IMAGE_SUFFIXES)]
         archive = scans_among([path for path in files if path not in set(loose)])
         left_out += archive.left_out
@@ -75,8 +75,8 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
         names = [case_name(unit)] if alone else names_in(unit, scans)
         entries = zip(scans, names, strict=True)
         wanted += [(unit if alone else scan.files[0], name, scan, "", identity_of(scan)) for scan, name in entries]
-        looked_at += len(files)
-        tell(looked_at)
+        searched += len(files)
+        progress(searched)
     if not wanted and not left_out:
         raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
     kept, repeated = _once(sorted(wanted, key=lambda entry: str(entry[0])))
@@ -86,7 +86,7 @@ def find_cases(folder: Path, output: Path, tell: Callable[[int], None] = lambda 
 def _once(
     wanted: list[tuple[Path, str, FoundScan | None, str, Identity | None]],
 ) -> tuple[list[tuple[Path, str, FoundScan | None, str, Identity | None]], list[LeftOut]]:
-    """Each scan at the first of the places where it has one name, and the files of the others."""
+    """Keep the first of several copies of a scan under one name; return it and the files of the others."""
     from ..loading.archive import LeftOut
 
     first: dict[tuple[str, Identity], Path] = {}
@@ -104,18 +104,18 @@ def _once(
 
 
 def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) -> Path:
-    """manifest.csv: one row a file, in the order of the files.
+    """Write manifest.csv with one row per file, in the order of the files.
 
     Args:
-        found: what the archive holds.
-        done: what becomes of cases that are not read now, by their folders, such as "read before".
-        output: the folder of all results.
+        found: contents of the archive.
+        done: decisions on cases that are not read now, by their folders, such as "read before".
+        output: folder of all results.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written.
     """
     path = output / "manifest.csv"
     try:
@@ -129,16 +129,16 @@ def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) 
 
 
 def _rows(found: ArchiveContents, done: dict[Path, str]) -> Iterator[tuple[str, str, str, str]]:
-    told: dict[Path, tuple[str, str, str]] = {}
+    decisions: dict[Path, tuple[str, str, str]] = {}
     for each in found.left_out:
-        told[each.path] = ("cannot be read" if each.failed else "left out", "", each.reason)
+        decisions[each.path] = ("cannot be read" if each.failed else "left out", "", each.reason)
     for case in found.cases:
         if case.scan is None:
             continue
-        told |= {path: ("left out", case.name, reason) for path, reason in case.scan.excluded.items()}
+        decisions |= {path: ("left out", case.name, reason) for path, reason in case.scan.excluded.items()}
         for path in case.scan.files:
-            told[path] = (done.get(case.folder, "to read"), case.name, "")
+            decisions[path] = (done.get(case.folder, "to read"), case.name, "")
             copies = case.scan.copies.get(path, ())
-            told |= {copy: ("left out", case.name, f"a copy of {path}") for copy in copies}
+            decisions |= {copy: ("left out", case.name, f"a copy of {path}") for copy in copies}
     for path in found.files:
-        yield (str(path), *told.get(path, ("left out", "", NOT_AN_IMAGE)))
+        yield (str(path), *decisions.get(path, ("left out", "", NOT_AN_IMAGE)))

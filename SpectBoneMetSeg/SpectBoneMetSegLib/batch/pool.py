@@ -1,4 +1,4 @@
-"""Processes of this machine that share the cases of a run; one that dies is replaced, and loses nothing."""
+"""Worker processes on this machine that share the cases of a run; a process that dies is replaced, no case is lost."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .work import Settings, failure_result
 
 __all__ = ["LIMIT_SECONDS", "Pool", "cores"]
 
-#: Cases under way in one process: one is loaded, one inferred, one written.
+#: Cases in progress in one process: one is loaded, one inferred, one written.
 UNDER_WAY = 3
-#: A case that takes longer ends its process; so does a start, with the model's loading, or an end that does.
+#: Time limits (s) of one case, and of the start (with loading the model) or the end of a process.
 LIMIT_SECONDS, IDLE_SECONDS = 600.0, 600.0
-#: So often a case may be alone in a process that dies, and so many processes may die without a result between.
+#: Failed attempts with a case alone in a process before it is given up, and process deaths in a row before the run is.
 DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
-#: Seconds between two looks at processes that say nothing.
+#: Seconds between two checks of the time limits.
 POLL = 1.0
 
-#: Libraries' own threads: there is a process for each core already.
+#: Limits libraries to one thread: there is already a process for each core.
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -45,7 +45,7 @@ ONE_THREAD = dict.fromkeys(
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     with contextlib.suppress(AttributeError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -53,7 +53,7 @@ def cores() -> int:
 
 @dataclass
 class _Order:
-    """A case to read; after its process died it is alone in the next one, so that it is known who is at fault."""
+    """A case to read. After its process has died it is read alone, which shows whether this case caused it."""
 
     number: int
     case: Case
@@ -63,25 +63,27 @@ class _Order:
 
 @dataclass(eq=False)
 class _Worker:
-    """A process and its tasks.
+    """A worker process and its cases.
 
     Attributes:
-        orders: its cases.
-        idle: it starts or ends, and has no case.
-        heard: when it last said something.
-        late: it was ended because it said nothing for too long.
+        process: the process.
+        log: file that receives its stderr.
+        orders: its cases, by number.
+        idle: it is starting or ending, and has no case.
+        last_message: time of its last message (s, monotonic).
+        timed_out: it was killed because it sent nothing for too long.
     """
 
     process: subprocess.Popen[bytes]
     log: Any
     orders: dict[int, _Order] = field(default_factory=dict)
     idle: bool = True
-    heard: float = field(default_factory=time.monotonic)
-    late: bool = False
+    last_message: float = field(default_factory=time.monotonic)
+    timed_out: bool = False
 
 
 class Pool:
-    """Reads cases in processes, in any order; every case gives one result."""
+    """Reads cases in several processes, in any order; every case has one result."""
 
     def __init__(
         self,
@@ -93,15 +95,15 @@ class Pool:
         idle_limit: float = IDLE_SECONDS,
         command: Sequence[str] = (),
     ) -> None:
-        """Nothing is started before `results`.
+        """Prepare a pool; processes are started by `results`.
 
         Args:
             settings: how to read.
-            jobs: processes.
-            limit: seconds a process may be silent over a case.
-            idle_limit: seconds that a process may be silent while it starts or ends.
-            held: file descriptor of a lock that the processes hold as long as they live; None for none.
-            command: what is started; by default `child` in this Python.
+            jobs: number of processes.
+            limit: seconds a process may be silent while it reads a case.
+            idle_limit: seconds a process may be silent while it starts or ends.
+            held: file descriptor of a lock that the processes hold while they live; None for none.
+            command: command of a process; by default `child` in this Python.
         """
         self._settings, self._jobs, self._held = settings, jobs, held
         self._limit, self._idle_limit = limit, idle_limit
@@ -115,39 +117,42 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """Process numbers of those that live."""
+        """Process IDs of the running processes."""
         with self._lock:
             return [worker.process.pid for worker in self._workers]
 
     def results(self, cases: Sequence[Case]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(number of the case, what `work.read_case` tells), as they come.
+        """Yield (number of the case, result of `work.read_case`) in the order of completion.
+
+        Args:
+            cases: the cases to read.
 
         Raises:
-            UserError: no process can read, as without a model, or `stop` was called meanwhile.
+            UserError: no process can read, as without a model, or `stop` was called.
         """
         self._waiting.extend(_Order(number, case) for number, case in enumerate(cases))
         for _ in range(min(self._jobs, len(cases))):
-            threading.Thread(target=self._tend, daemon=True).start()
+            threading.Thread(target=self._run_worker, daemon=True).start()
         missing = len(cases)
         try:
             while missing:
-                # Also while the others go on delivering.
-                self._end_silent_ones()
+                # Also while other processes send results.
+                self._kill_silent_workers()
                 try:
-                    said = self._results.get(timeout=POLL)
+                    result = self._results.get(timeout=POLL)
                 except queue.Empty:
                     if self._stopping:
-                        raise UserError("Reading was stopped; start again to go on.") from None
+                        raise UserError("Reading was stopped; start again to continue.") from None
                     continue
-                if isinstance(said, UserError):
-                    raise said
+                if isinstance(result, UserError):
+                    raise result
                 missing -= 1
-                yield said
+                yield result
         finally:
             self.stop()
 
     def stop(self) -> None:
-        """End all processes; their unfinished cases are not written."""
+        """Kill all processes; their unfinished cases are not written."""
         self._stopping = True
         with self._lock:
             self._waiting.clear()
@@ -155,16 +160,16 @@ class Pool:
         for worker in workers:
             kill_tree(worker.process)
 
-    def _end_silent_ones(self) -> None:
+    def _kill_silent_workers(self) -> None:
         with self._lock:
             for worker in self._workers:
                 limit = self._idle_limit if worker.idle else self._limit
-                if (worker.orders or worker.idle) and time.monotonic() - worker.heard > limit:
-                    worker.late = True
+                if (worker.orders or worker.idle) and time.monotonic() - worker.last_message > limit:
+                    worker.timed_out = True
                     worker.process.kill()
 
-    def _tend(self) -> None:
-        """Keep one process at work until nothing waits; runs in a thread."""
+    def _run_worker(self) -> None:
+        """Run one worker process, and replace it when it dies, until no case is waiting; called in a thread."""
         try:
             while not self._stopping:
                 with self._lock:
@@ -183,13 +188,15 @@ class Pool:
                             stream.close()  # type: ignore[union-attr]
         except UserError as error:
             self._results.put(error)
-        except Exception as error:  # noqa: BLE001 - told to the thread that waits
-            self._results.put(UserError(f"Reading broke off ({type(error).__name__}: {error}); please report it."))
+        except Exception as error:  # noqa: BLE001 - reported to the thread that waits
+            self._results.put(
+                UserError(f"Reading was interrupted ({type(error).__name__}: {error}); please report it.")
+            )
 
     def _start(self) -> _Worker:
         import SpectBoneMetSegLib
 
-        log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_tend`
+        log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_run_worker`
         held: Any = {} if self._held is None or sys.platform == "win32" else {"pass_fds": (self._held,)}
         process = subprocess.Popen(
             self._command,
@@ -206,40 +213,40 @@ class Pool:
         return worker
 
     def _serve(self, worker: _Worker) -> bool:
-        """Give a process orders and take its results; False when it died, True when nothing waits any more."""
+        """Send a process cases and receive its results; return False if it died, True when no case is left."""
         assert worker.process.stdin is not None
         assert worker.process.stdout is not None
         try:
             pickle.dump(self._settings, worker.process.stdin)
             worker.process.stdin.flush()
-            kind, *said = pickle.load(worker.process.stdout)
+            kind, *values = pickle.load(worker.process.stdout)
             if kind == "refused":
-                raise UserError.from_dict(said[0])
-            self._hear(worker, idle=False)
+                raise UserError.from_dict(values[0])
+            self._note_message(worker, idle=False)
             while True:
                 for order in self._next_orders(worker):
                     pickle.dump((order.number, order.case), worker.process.stdin)
                     worker.process.stdin.flush()
                 if not worker.orders:
-                    self._hear(worker, idle=True)
+                    self._note_message(worker, idle=True)
                     worker.process.stdin.close()
                     worker.process.wait()
                     return True
                 _, number, result = pickle.load(worker.process.stdout)
                 with self._lock:
                     del worker.orders[number]
-                    worker.heard, self._deaths_in_a_row = time.monotonic(), 0
+                    worker.last_message, self._deaths_in_a_row = time.monotonic(), 0
                 self._results.put((number, result))
         except (OSError, EOFError, pickle.UnpicklingError):
             return self._stopping
 
-    def _hear(self, worker: _Worker, *, idle: bool) -> None:
+    def _note_message(self, worker: _Worker, *, idle: bool) -> None:
         with self._lock:
-            worker.idle, worker.heard = idle, time.monotonic()
+            worker.idle, worker.last_message = idle, time.monotonic()
 
     def _next_orders(self, worker: _Worker) -> list[_Order]:
-        """What a process is given now; a suspect has it for itself."""
-        given: list[_Order] = []
+        """Return the cases to send to a process now; a case whose process has died before is sent alone."""
+        chosen: list[_Order] = []
         with self._lock:
             alone = any(order.alone for order in worker.orders.values())
             while self._waiting and len(worker.orders) < UNDER_WAY and not alone:
@@ -248,34 +255,34 @@ class Pool:
                 order = self._waiting.popleft()
                 alone = order.alone
                 if not worker.orders:
-                    worker.heard = time.monotonic()
+                    worker.last_message = time.monotonic()
                 worker.orders[order.number] = order
-                given.append(order)
-        return given
+                chosen.append(order)
+        return chosen
 
     def _after_death(self, worker: _Worker) -> None:
-        """Put the cases of a dead process back to the front of the queue, or give it up.
+        """Put the cases of a dead process back to the front of the queue, or give up a case that caused it.
 
         Raises:
-            UserError: processes die one after the other.
+            UserError: too many processes have died in a row.
         """
         kill_tree(worker.process)
         how = f"the process that read it ended ({describe_exit(worker.process, worker.log)})"
-        if worker.late:
+        if worker.timed_out:
             how = f"it took longer than {self._limit:.0f} s"
         with self._lock:
-            # One that never gets ready costs all its time: the second in a row is the last.
-            self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.late and worker.idle else 1
+            # A process that never gets ready takes its whole time limit: the second one in a row is the last.
+            self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.timed_out and worker.idle else 1
             for order in reversed(worker.orders.values()):
                 order.deaths += order.alone
-                if order.alone and (worker.late or order.deaths >= DEATHS_OF_A_CASE):
-                    sentence = f"{order.case.input} could not be read: {how}; look at this scan by itself."
-                    self._results.put((order.number, failure_result(order.case, UserError(sentence))))
+                if order.alone and (worker.timed_out or order.deaths >= DEATHS_OF_A_CASE):
+                    message = f"{order.case.input} could not be read: {how}; check this scan separately."
+                    self._results.put((order.number, failure_result(order.case, UserError(message))))
                     self._deaths_in_a_row = 0
                     continue
                 order.alone = True
                 self._waiting.appendleft(order)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
-                never = f"not ready within {self._idle_limit:.0f} s"
-                said = never if worker.late and worker.idle else describe_exit(worker.process, worker.log)
-                raise UserError(f"The processes that read end one after the other ({said}); try fewer.", "jobs")
+                late = f"not ready within {self._idle_limit:.0f} s"
+                reason = late if worker.timed_out and worker.idle else describe_exit(worker.process, worker.log)
+                raise UserError(f"The reading processes end one after another ({reason}); try fewer.", "jobs")

@@ -1,4 +1,4 @@
-"""A run over an archive: what an earlier one has done is left, the others are read, and every table says the same."""
+"""A run over an archive: skip what an earlier run has read, read the other cases, and write the tables."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ __all__ = [
     "make_plan",
 ]
 
-#: Hidden folder of a run in the folder of results, where results lie that are not yet whole.
+#: Working folder of a run, hidden in the folder of results; it holds incomplete results.
 WORK_FOLDER = ".batch"
-#: In it: the lock of the run, how far it is, and the wish that it ends.
+#: Its files: the lock of the run, its progress, and the request to stop it.
 LOCK, STATE, STOP = "lock", "progress.json", "stop"
-#: Seconds between two writings of the list of failures, which a killed run leaves as it was last written.
+#: Seconds between two updates of failures.csv while a run goes on; a killed run leaves the last one.
 FAILURES_EVERY = 1.0
 
-#: From cases to what is told of each, such as `Pool.results`.
+#: A function that reads cases and yields their results, such as `Pool.results`.
 ReadCases = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
 
 
 @dataclass
 class Plan:
-    """What is to be done.
+    """The cases of a run, by what is to be done with them.
 
     Attributes:
-        found: what the archive holds.
+        found: contents of the archive.
         done: cases that an earlier run has read.
-        failed: what it said of those that it could not, by their folders: "input", "failure" and "attempt".
-        waiting: the others.
+        failed: failures of an earlier run ("input", "failure" and "attempt"), by the folders of their cases.
+        waiting: cases to read.
     """
 
     found: ArchiveContents
@@ -68,7 +68,7 @@ class Plan:
     waiting: list[Case] = field(default_factory=list)
 
     def decisions(self) -> dict[Path, str]:
-        """What becomes of cases that are not read now, by their folders."""
+        """Return the decisions on cases that are not read now, by their folders."""
         return {case.folder: "read before" for case in self.done} | dict.fromkeys(self.failed, "failed before")
 
 
@@ -83,17 +83,17 @@ def make_plan(
     retry: bool = False,
     outputs: Outputs | None = None,
 ) -> Plan:
-    """What is left to read.
+    """Return the plan of a run.
 
     Args:
-        found: what the archive holds.
-        card: of the model.
-        options: of the readings.
+        found: contents of the archive.
+        card: card of the model.
+        options: options of the readings.
         output: folder of all results.
-        quick: masks and table are enough.
-        again: read everything.
-        retry: read what failed.
-        outputs: what is to lie beside the result files.
+        quick: accept results with masks and table only.
+        again: read every case.
+        retry: also read cases that have failed before.
+        outputs: outputs that results must have in addition to the result files.
     """
     plan, known = Plan(found), earlier_failures(output)
     for case in found.cases:
@@ -109,10 +109,10 @@ def make_plan(
 
 
 def lock_work_folder(output: Path) -> FileLock:
-    """Take the lock of a folder of results, and clear what an interrupted run left in its work folder.
+    """Lock a folder of results, and remove what an interrupted run left in its working folder.
 
     Raises:
-        UserError: another run is at work there.
+        UserError: another run is writing there, or the folder cannot be written.
     """
     folder = output / WORK_FOLDER
     try:
@@ -120,7 +120,7 @@ def lock_work_folder(output: Path) -> FileLock:
         lock = acquire_lock(folder / LOCK, output, "output", who="run")
         shutil.rmtree(folder / "unfinished", ignore_errors=True)
         (folder / "unfinished").mkdir(exist_ok=True)
-        # What the run before told, or was told, says nothing of this one.
+        # Progress and stop request belong to the previous run.
         for name in (STATE, STOP):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
@@ -129,27 +129,27 @@ def lock_work_folder(output: Path) -> FileLock:
 
 
 class Run:
-    """The work of a plan, and what is told of it."""
+    """Executes a plan and writes the tables."""
 
     def __init__(self, plan: Plan, output: Path, folder: Path, attempt: Callable[[Case], str]) -> None:
-        """Nothing is read before `execute`.
+        """Prepare the run; cases are read by `execute`.
 
         Args:
-            plan: what is to be done.
+            plan: the cases to read.
             output: folder of all results.
             folder: the archive.
-            attempt: the digest by which a failure is known again.
+            attempt: returns the digest of an attempt, by which a later run recognises a failure.
         """
         self.plan, self.output, self._folder, self._attempt = plan, output, folder, attempt
         self.broken = broken_files(plan.found.left_out, folder, output)
         self.results: dict[Path, dict[str, Any]] = {}
-        #: The rows of `batch.csv`, once it is written.
+        #: The rows of `batch.csv`, after it was written.
         self.table: list[dict[str, Any]] = []
         self._failures_written = 0.0
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        """Everything that could not be read, now and before."""
+        """Failures of this run and of earlier ones."""
         return [
             *self.broken,
             *self.plan.failed.values(),
@@ -159,20 +159,20 @@ class Run:
     def execute(
         self,
         read: ReadCases,
-        words: Callable[[Case, dict[str, Any]], dict[str, Any]],
-        tell: Callable[[Case, dict[str, Any]], None],
+        describe_failure: Callable[[Case, dict[str, Any]], dict[str, Any]],
+        on_result: Callable[[Case, dict[str, Any]], None],
         log: Path | None = None,
     ) -> None:
-        """Read what waits; tables stand in the folder of results afterwards, also when it broke off.
+        """Read the waiting cases, and write the tables, also if the run is interrupted.
 
         Args:
-            read: from cases to results, such as `pool.Pool.results`.
-            words: makes the failure of a front end's words of a result with an error.
-            tell: is told each case with its result.
+            read: reads cases, such as `pool.Pool.results`.
+            describe_failure: converts a result with an error to a failure with the front end's message.
+            on_result: called with each case and its result.
             log: file to which a JSON line is added for each case.
 
         Raises:
-            UserError: the folder of results or the archive is gone, or nothing can be written.
+            UserError: the folder of results or the archive was removed, or nothing can be written.
         """
         waiting = self.plan.waiting
         try:
@@ -183,15 +183,15 @@ class Run:
                         raise UserError(result["stop"])
                     if "error" in result:
                         self._check_archive()
-                        result = {**words(case, result), "attempt": self._attempt(case)}
+                        result = {**describe_failure(case, result), "attempt": self._attempt(case)}
                     self.results[case.folder] = result
                     write_line(_line(case, result))
                     if "failure" in result and time.monotonic() - self._failures_written > FAILURES_EVERY:
                         self._failures_written = time.monotonic()
                         write_failures(self.output, self.failures)
-                    tell(case, result)
+                    on_result(case, result)
         except BaseException:
-            # The tables may fail for the same reason, which is told once.
+            # The tables may fail for the same reason, which is reported once.
             self._write_tables(quietly=True)
             raise
         self._find_removed()
@@ -205,12 +205,12 @@ class Run:
             )
 
     def _find_removed(self) -> None:
-        """Results that somebody took away while the run went on are no results."""
+        """Record results that were removed during the run as failures."""
         for case in self.plan.waiting:
             result = self.results[case.folder]
             if "failure" not in result and not (case.folder / "receipt.json").is_file():
-                sentence = f"Its results were removed from {self.output} during the run; start again."
-                self.results[case.folder] = {"input": str(case.input), "failure": sentence}
+                message = f"Its results were removed from {self.output} during the run; start again."
+                self.results[case.folder] = {"input": str(case.input), "failure": message}
 
     def _write_tables(self, *, quietly: bool) -> None:
         try:
@@ -238,25 +238,25 @@ class Run:
 
 
 def broken_files(left_out: Sequence[LeftOut], folder: Path, output: Path) -> list[dict[str, Any]]:
-    """Files that ought to have been read, as failures; what an earlier run made of one is kept, and that is said."""
+    """Return damaged files as failures; the message names a result of an earlier run, which is kept."""
     from ..loading import case_name
 
     found = []
     for each in left_out:
         if not each.failed:
             continue
-        sentence = f"{each.reason}."
+        message = f"{each.reason}."
         top = folder / each.path.relative_to(folder).parts[0]
         for earlier in dict.fromkeys((output / case_name(top), output / case_name(each.path))):
             if any(entry.get("file") == str(each.path) for entry in receipt_of(earlier).get("inputs") or []):
-                sentence += f" The result of an earlier run stays in {earlier}."
-        found.append({"input": str(each.path), "failure": sentence})
+                message += f" The result of an earlier run stays in {earlier}."
+        found.append({"input": str(each.path), "failure": message})
     return found
 
 
 @contextmanager
 def _log_file(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """What appends a line to a file, each whole; without a file nothing happens."""
+    """Yield a function that appends a JSON line to a file; without a file it does nothing."""
     if path is None:
         yield lambda line: None
         return
@@ -277,15 +277,15 @@ def _opened(path: Path) -> TextIO:
 
 
 def _line(case: Case, result: Mapping[str, Any]) -> dict[str, Any]:
-    """A case in the log: when, what, and the seconds of its steps."""
-    told = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "input": str(case.input), "case": case.name}
+    """Return a case's entry of the log: time, result, and the seconds of its steps."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "input": str(case.input), "case": case.name}
     if "failure" in result:
-        return {**told, "state": "failed", "reason": result["failure"]}
-    return {**told, "state": "read", **{name: result[name] for name in ("lesions", "area_cm2", "device", "seconds")}}
+        return {**line, "state": "failed", "reason": result["failure"]}
+    return {**line, "state": "read", **{name: result[name] for name in ("lesions", "area_cm2", "device", "seconds")}}
 
 
 def _rows_left_out(left_out: Sequence[LeftOut], broken: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a broken file; of the others one per reason, with their number."""
+    """Return a row per damaged file, and one per reason for the files left out, with their number."""
     rows = [{"input": each["input"], "state": "failed", "reason": each["failure"]} for each in broken]
     counted = Counter(each.reason for each in left_out if not each.failed)
     first: dict[str, Path] = {}

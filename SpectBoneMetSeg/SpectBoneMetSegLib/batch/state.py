@@ -1,7 +1,7 @@
-"""How far a run over an archive is, told in a file beside its results: for whoever did not start it, or comes back.
+"""Progress of a run over an archive in a file next to its results, for the panel and other processes.
 
-The run's lock says whether it is still at work; the file says what it has done. A run that was killed leaves the file
-as it was last written, and no lock.
+The run's lock shows whether it is still running; the file shows what it has done. A run that was killed leaves the
+file as it was last written, and releases the lock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .run import LOCK, STATE, STOP, WORK_FOLDER
 
 __all__ = ["RunState", "StateFile", "is_running", "read_state", "stop_run"]
 
-#: Seconds between two writings while studies are read.
+#: Seconds between two updates of the file while studies are read.
 EVERY = 0.5
 
 Stage = Literal["reading", "ended", "stopped", "failed"]
@@ -33,19 +33,19 @@ Stage = Literal["reading", "ended", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        stage: "reading"; "ended" with a summary; "stopped" by somebody; "failed" with what stands in the way.
+        stage: "reading", "ended", "stopped" by the user, or "failed" with an error.
         total: studies to read.
-        done: of these, now.
-        failed: of these, now.
-        before: read by earlier runs.
-        failed_before: what they could not read, with files that no run can read.
-        seconds_left: at the rate of the last studies, None before the first.
-        sentence: the summary, or what stands in the way.
-        pid: of the process.
-        host: of the process.
+        done: studies of `total` that are done, failed ones included.
+        failed: studies of `total` that failed.
+        before: studies read by earlier runs.
+        failed_before: studies that failed in earlier runs, and damaged files.
+        seconds_left: estimate from the rate of the last studies, None before the first.
+        sentence: summary of "ended", error message of "failed".
+        pid: ID of the process.
+        host: name of its machine.
     """
 
     stage: Stage = "reading"
@@ -61,28 +61,32 @@ class RunState:
 
 
 class StateFile:
-    """Writes the state of this process's run; where it cannot be written the run goes on all the same."""
+    """Writes the state of this process's run; a file that cannot be written does not stop the run."""
 
     def __init__(self, output: Path) -> None:
-        """Nothing is written yet; `output` is the folder of all results, whose lock this process holds."""
+        """Prepare the state file; nothing is written yet.
+
+        Args:
+            output: folder of all results, whose lock this process holds.
+        """
         self._path, self._written = output / WORK_FOLDER / STATE, 0.0
         self.state = RunState()
 
     def update(self, **changes: Any) -> None:
-        """Some values are others now; written at once."""
+        """Change values of the state and write the file."""
         self.state = replace(self.state, **changes)
         self._written = time.monotonic()
         if not self._path.parent.is_dir():
-            # Results that somebody removed meanwhile do not come again as a folder with a state alone.
+            # A folder of results that was removed meanwhile is not created again.
             return
         with contextlib.suppress(OSError), whole_file(self._path) as part:
             part.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
 
     def tick(self, done: int, failed: int, seconds_left: float | None) -> None:
-        """A study is over; written now and then.
+        """Record that a study is done; the file is written every `EVERY` seconds at most.
 
         Raises:
-            KeyboardInterrupt: somebody wishes that the run ends.
+            KeyboardInterrupt: `stop_run` requested the end of the run.
         """
         changes: dict[str, Any] = {"done": done, "failed": failed, "seconds_left": seconds_left}
         if time.monotonic() - self._written >= EVERY:
@@ -94,42 +98,43 @@ class StateFile:
 
 
 def is_running(output: Path) -> bool:
-    """Whether a run is at work on these results."""
+    """Return whether a run is writing to this folder of results."""
     return is_locked(output / WORK_FOLDER / LOCK)
 
 
 def read_state(output: Path) -> RunState | None:
-    """What the last run on these results told; None where none did."""
+    """Return the state of the last run on this folder of results; None if there is none."""
     try:
-        told = json.loads((output / WORK_FOLDER / STATE).read_text(encoding="utf-8"))
-        return RunState(**{each.name: told[each.name] for each in fields(RunState)})
+        stored = json.loads((output / WORK_FOLDER / STATE).read_text(encoding="utf-8"))
+        return RunState(**{each.name: stored[each.name] for each in fields(RunState)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def stop_run(output: Path, *, at_once: bool = False) -> None:
-    """Ask the run on these results to end: it writes its tables first. Nothing happens where none is at work.
+    """Stop the run on this folder of results after it has written its tables; do nothing if none is running.
 
     Args:
-        at_once: kill it with all its processes; no result is half-written, the tables are those of the last run.
+        output: folder of all results.
+        at_once: kill it with all its processes; no result is left incomplete, the tables are those of an earlier run.
 
     Raises:
-        UserError: it is at work on another machine and is to end at once, or the wish cannot be written.
+        UserError: a run on another machine was to be killed, or the request cannot be written.
     """
     state = read_state(output)
     if state is None or state.stage != "reading" or not is_running(output):
         return
     here = state.host == platform.node()
     if at_once and not here:
-        raise UserError(f"The run in {output} is at work on {state.host}; end it there.")
-    # The file is cleared as soon as the lock is taken: the number is that of the lock's holder.
+        raise UserError(f"The run in {output} is running on {state.host}; end it there.")
+    # The file is removed when the lock is acquired: the process ID is that of the lock's holder.
     if at_once:
         kill_group(state.pid)
     elif here and sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(state.pid, signal.SIGTERM)
     else:
-        # No signal reaches it: it looks for the wish after every study.
+        # No signal reaches it: it checks for this file after every study.
         try:
             (output / WORK_FOLDER / STOP).touch()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""`summary.html`: a run on one page that needs no other file: what was found, what to look at first, what failed."""
+"""`summary.html`: one self-contained page about a run: results, studies to review first, failures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..common.notice import RESEARCH_USE
 
 __all__ = ["summary_page", "write_summary"]
 
-#: Lines of a table, pictures of the contact sheet and the width of one in pixels.
+#: Most rows of a table, most pictures of the contact sheet, and the width of a picture in pixels.
 LISTED, PICTURES, PICTURE_WIDTH = 40, 48, 420
-#: Upper ends of the bars of the histograms; the last bar is open.
+#: Upper limits of the histograms' bins; the last bin is open.
 AREAS = (0, 1, 2, 3, 5, 10, 20, 50)
 AREAS_CM2 = (0, 2, 5, 10, 20, 50, 100, 200)
 
@@ -46,16 +46,16 @@ figure { margin: 0; } figure img { width: 100%; background: #fff; } figcaption {
 
 
 def write_summary(rows: Sequence[Mapping[str, Any]], output: Path, title: str, facts: str) -> Path:
-    """Write the page into the folder of results; returns its place.
+    """Write the page into the folder of results and return its path.
 
     Args:
-        rows: of `batch.csv`.
-        output: the folder of all results.
-        title: of the page.
+        rows: rows of `batch.csv`.
+        output: folder of all results.
+        title: title of the page.
         facts: a sentence about the run.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the page cannot be written.
     """
     path = output / "summary.html"
     try:
@@ -67,10 +67,10 @@ def write_summary(rows: Sequence[Mapping[str, Any]], output: Path, title: str, f
 
 
 def summary_page(rows: Sequence[Mapping[str, Any]], output: Path, title: str, facts: str) -> str:
-    """The page as text; see `write_summary`."""
+    """Return the page as HTML; see `write_summary`."""
     read = [row for row in rows if row["state"] in ("read", "read before") and row.get("areas") is not None]
     failed = [row for row in rows if str(row["state"]).startswith("failed")]
-    first = sorted(read, key=_certainty)
+    by_confidence = sorted(read, key=_lowest_confidence)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p class=notice>{escape(RESEARCH_USE)}</p>",
@@ -80,44 +80,50 @@ def summary_page(rows: Sequence[Mapping[str, Any]], output: Path, title: str, fa
         _histogram("Areas of abnormal uptake in a study", [float(row["areas"]) for row in read], AREAS, whole=True),
         _histogram("Abnormal area in a study (cm²)", [_number(row.get("area_cm2")) for row in read], AREAS_CM2),
         "</div>",
-        _look_at_first(first[:LISTED], len(read)),
+        _review_first(by_confidence[:LISTED], len(read)),
         _failures(failed),
         _left_out([row for row in rows if row["state"] == "left out"]),
-        _sheet(first, output),
+        _contact_sheet(by_confidence, output),
     ]
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
     body = "".join(parts)
     return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{body}</body></html>\n"
 
 
-def _certainty(row: Mapping[str, Any]) -> float:
-    """How sure a reading is of itself: its least certain area or the place of its box, whichever is worse."""
-    known = [_number(row.get(name), 1.0) for name in ("lowest_confidence", "crop_confidence")]
-    return min(known)
+def _lowest_confidence(row: Mapping[str, Any]) -> float:
+    """Return the lowest confidence of a reading's areas and of its box."""
+    return min(_number(row.get(name), 1.0) for name in ("lowest_confidence", "crop_confidence"))
 
 
-def _number(value: Any, otherwise: float = 0.0) -> float:
+def _number(value: Any, default: float = 0.0) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        return otherwise
+        return default
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]) -> str:
     states = Counter(str(row["state"]) for row in rows)
-    told = {
+    counts = {
         "studies read": len(read),
         "with abnormal uptake": sum(_number(row["areas"]) > 0 for row in read),
         "with a warning": sum(bool(row.get("warnings")) for row in read),
         "failed": states["failed"] + states["failed before"],
         "not read yet": states["not read yet"],
     }
-    shown = {name: count for name, count in told.items() if count or name != "not read yet"}
+    shown = {name: count for name, count in counts.items() if count or name != "not read yet"}
     return f"<div class=numbers>{''.join(f'<div><b>{count}</b>{name}</div>' for name, count in shown.items())}</div>"
 
 
 def _histogram(title: str, values: Sequence[float], ends: Sequence[float], *, whole: bool = False) -> str:
-    """Bars of how many values lie in each interval, with their numbers, as SVG; `whole` are values without parts."""
+    """Return a histogram as SVG, with a count on each bar.
+
+    Args:
+        title: heading.
+        values: the values to count.
+        ends: upper limits of the bins.
+        whole: the values are integers.
+    """
     counts = [0] * (len(ends) + 1)
     for value in values:
         counts[sum(value > end for end in ends)] += 1
@@ -128,17 +134,17 @@ def _histogram(title: str, values: Sequence[float], ends: Sequence[float], *, wh
     ]
     width, height, most = 54, 120, max(counts) or 1
     bars = []
-    for place, (count, name) in enumerate(zip(counts, names, strict=True)):
-        tall = round(height * count / most, 1)
-        middle, top = place * width + width / 2, 16 + height - tall
+    for index, (count, name) in enumerate(zip(counts, names, strict=True)):
+        bar_height = round(height * count / most, 1)
+        middle, top = index * width + width / 2, 16 + height - bar_height
         bars.append(
-            f"<rect x={place * width + 6} y={top} width={width - 12} height={tall}></rect>"
+            f"<rect x={index * width + 6} y={top} width={width - 12} height={bar_height}></rect>"
             f"<text class=count x={middle} y={top - 3} text-anchor=middle>{count}</text>"
             f"<text x={middle} y={height + 32} text-anchor=middle>{escape(name)}</text>"
         )
-    wide = len(counts) * width
+    total_width = len(counts) * width
     return (
-        f"<div><h2>{escape(title)}</h2><svg viewBox='0 0 {wide} {height + 40}' width={wide} role=img "
+        f"<div><h2>{escape(title)}</h2><svg viewBox='0 0 {total_width} {height + 40}' width={total_width} role=img "
         f"aria-label='{escape(title)}'>{''.join(bars)}</svg></div>"
     )
 
@@ -147,8 +153,8 @@ def _between(low: float, high: float) -> str:
     return f"{high:g}" if high == low else f"{low:g}-{high:g}"
 
 
-def _look_at_first(rows: Sequence[Mapping[str, Any]], total: int) -> str:
-    heads = ("Case", "Areas", "cm²", "Least certain area", "Certainty of the box", "Warnings")
+def _review_first(rows: Sequence[Mapping[str, Any]], total: int) -> str:
+    heads = ("Case", "Areas", "cm²", "Lowest confidence of an area", "Confidence of the box", "Warnings")
     lines = [
         (
             _link(row),
@@ -160,8 +166,8 @@ def _look_at_first(rows: Sequence[Mapping[str, Any]], total: int) -> str:
         )
         for row in rows
     ]
-    note = f"<p>The {len(rows)} least certain of {total} studies, the least certain first.</p>" if rows else ""
-    return f"<h2>To be looked at first</h2>{note}{_table(heads, lines, numbers=range(1, 5))}"
+    note = f"<p>The {len(rows)} of {total} studies with the lowest confidence, lowest first.</p>" if rows else ""
+    return f"<h2>Review these first</h2>{note}{_table(heads, lines, numbers=range(1, 5))}"
 
 
 def _link(row: Mapping[str, Any]) -> str:
@@ -183,7 +189,7 @@ def _failures(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _left_out(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [_texts(row["reason"], row["input"]) for row in rows]
-    return f"<h2>Left out</h2>{_table(('Reason', 'The first such file'), lines)}" if rows else ""
+    return f"<h2>Left out</h2>{_table(('Reason', 'First such file'), lines)}" if rows else ""
 
 
 def _texts(*values: Any) -> list[str]:
@@ -192,30 +198,30 @@ def _texts(*values: Any) -> list[str]:
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
     right = set(numbers)
-    top = "".join(f"<th{' class=number' if place in right else ''}>{head}</th>" for place, head in enumerate(heads))
+    top = "".join(f"<th{' class=number' if index in right else ''}>{head}</th>" for index, head in enumerate(heads))
     body = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>" if body else "<p>None.</p>"
 
 
-def _sheet(rows: Sequence[Mapping[str, Any]], output: Path) -> str:
-    """Small pictures of the least certain studies; nothing of a run without pictures."""
+def _contact_sheet(rows: Sequence[Mapping[str, Any]], output: Path) -> str:
+    """Return small pictures of the first studies; "" for a run without pictures."""
     figures: list[str] = []
     for row in rows:
         if len(figures) == PICTURES:
             break
         case = str(row["case"])
-        picture = _small(output / case / "overview.png")
+        picture = _thumbnail(output / case / "overview.png")
         if picture:
-            words = f"{case}: {row['areas']} area{'' if str(row['areas']) == '1' else 's'}, {row.get('area_cm2')} cm²"
+            caption = f"{case}: {row['areas']} area{'' if str(row['areas']) == '1' else 's'}, {row.get('area_cm2')} cm²"
             figures.append(
-                f"<figure><a href='{quote(case)}/overview.png'><img loading=lazy alt='{escape(words)}' "
-                f"src='data:image/jpeg;base64,{picture}'></a><figcaption>{escape(words)}</figcaption></figure>"
+                f"<figure><a href='{quote(case)}/overview.png'><img loading=lazy alt='{escape(caption)}' "
+                f"src='data:image/jpeg;base64,{picture}'></a><figcaption>{escape(caption)}</figcaption></figure>"
             )
     return f"<h2>Contact sheet</h2><div class=sheet>{''.join(figures)}</div>" if figures else ""
 
 
-def _small(path: Path) -> str:
-    """A picture of a few kilobytes in base64; "" where there is none."""
+def _thumbnail(path: Path) -> str:
+    """Return a small JPEG of a picture in base64; "" if there is no picture."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""Tables over a run: `failures.csv` of what could not be read, `batch.csv` of everything that a batch met."""
+"""Tables of a run: `failures.csv` of the failures, `batch.csv` of all scans and other files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BATCH_COLUMNS = (
     *("input", "case", "state", "areas", "area_cm2", "views", "read", "warnings", "reason"),
     *("confidence", "lowest_confidence", "crop_confidence"),
 )
-#: The columns of `failures.csv`; the last is a digest of files, model and options, by which a failure is known again.
+#: The columns of `failures.csv`; the last is a digest of files, model and options, to recognise a repeated attempt.
 FAILURE_COLUMNS = ("input", "reason", "attempt")
 
 
 def write_failures(output: Path, failures: Sequence[dict[str, Any]]) -> None:
-    """failures.csv lists what could not be read; a run without any leaves none behind.
+    """Write failures.csv, or remove it if there are no failures.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written or removed.
     """
     path = output / "failures.csv"
     if failures:
@@ -41,7 +41,7 @@ def write_failures(output: Path, failures: Sequence[dict[str, Any]]) -> None:
 
 
 def earlier_failures(output: Path) -> dict[str, str]:
-    """{attempt: reason} of what an earlier run could not read; empty where no table tells."""
+    """Return {attempt: reason} of the failures of an earlier run; empty without a table."""
     try:
         with (output / "failures.csv").open(encoding="utf-8", newline="") as file:
             return {row["attempt"]: row["reason"] for row in csv.DictReader(file) if row.get("attempt")}
@@ -50,10 +50,10 @@ def earlier_failures(output: Path) -> dict[str, str]:
 
 
 def write_batch_table(output: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """batch.csv: one row a scan (read, read before, failed), a file that failed, or a kind of files left out.
+    """Write batch.csv with a row per scan (read, read before, failed), damaged file, and reason for leaving files out.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written.
     """
     _write(output / "batch.csv", BATCH_COLUMNS, rows)
 
@@ -65,4 +65,6 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); what it lists stands above.") from error
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); its content is in the messages above."
+        ) from error

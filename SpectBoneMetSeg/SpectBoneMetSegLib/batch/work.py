@@ -1,4 +1,4 @@
-"""One case from its files to its folder of results: load, infer, write. The same for one process and many."""
+"""One case from its files to its result folder: load, infer, write; used by one process and by many."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["Loaded", "Settings", "failure_result", "load_case", "read_case", "re
 
 @dataclass(frozen=True)
 class Settings:
-    """How the cases of a run are read; travels to other processes.
+    """How the cases of a run are read; sent to other processes.
 
     Attributes:
-        model: of the reader.
-        engine: of the reader.
-        device: of the reader.
-        threads: of the reader.
-        options: of the readings.
-        quick: write masks, table and receipt alone.
-        outputs: what is written beside the result files.
-        staging: folder in which results are made before they get their place; None for one beside that place.
+        model: model of the reader.
+        engine: engine of the reader.
+        device: device of the reader.
+        threads: threads of the reader.
+        options: options of the readings.
+        quick: write masks, table and receipt only.
+        outputs: outputs in addition to the result files.
+        staging: folder for incomplete results; None for one next to the result folder.
     """
 
     model: str | None = None
@@ -48,7 +48,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scan in memory, with the time that took."""
+    """A scan in memory, with the clock that timed its loading."""
 
     scan: WholeBodyScan
     clock: Clock
@@ -59,7 +59,7 @@ _READERS: dict[tuple[Any, ...], Reader] = {}
 
 
 def reader_of(settings: Settings) -> Reader:
-    """The reader of a run, loaded once a process.
+    """Return the reader of a run, which is loaded once per process.
 
     Raises:
         UserError: no such model or engine.
@@ -67,17 +67,17 @@ def reader_of(settings: Settings) -> Reader:
     wanted = (settings.model, settings.engine, settings.device, settings.threads)
     with _LOCK:
         if wanted not in _READERS:
-            # The old network goes first: two may not fit on a GPU.
+            # The old network is freed first: two may not fit on a GPU.
             _READERS.clear()
             _READERS[wanted] = Reader(*wanted)
         return _READERS[wanted]
 
 
 def load_case(case: Case, options: Options) -> Loaded:
-    """The scan of a case.
+    """Load the scan of a case.
 
     Raises:
-        UserError: it cannot be read, or the case has none.
+        UserError: the scan cannot be read, or the case has none.
     """
     from ..loading import read_found_scan
 
@@ -97,7 +97,7 @@ def load_case(case: Case, options: Options) -> Loaded:
 
 
 def read_case(settings: Settings, case: Case) -> dict[str, Any]:
-    """Read one case and write its results; what goes wrong is told in the result (see `failure_result`)."""
+    """Read one case, write its results and return a summary; an error becomes a result (see `failure_result`)."""
     try:
         reader = reader_of(settings)
         loaded = load_case(case, settings.options)
@@ -107,7 +107,7 @@ def read_case(settings: Settings, case: Case) -> dict[str, Any]:
 
 
 def write_result(case: Case, reading: SavableReading, settings: Settings) -> dict[str, Any]:
-    """Write a reading into the folder of its case; what is told of it.
+    """Write a reading into the result folder of its case and return a summary.
 
     Raises:
         UserError: the folder cannot be written.
@@ -116,12 +116,12 @@ def write_result(case: Case, reading: SavableReading, settings: Settings) -> dic
 
     clock = Clock()
     if settings.quick:
-        # A run that wants all files reads it again.
+        # A later run without `quick` reads the scan again.
         reading = replace(reading, receipt={**reading.receipt, "quick": True})
     with clock.step("write"):
         further = reading.save(str(case.folder), settings.outputs, quick=settings.quick, staging=settings.staging)
     receipt: dict[str, Any] = reading.receipt
-    known = [lesion.confidence for lesion in reading.lesions if lesion.confidence is not None]
+    confidences = [lesion.confidence for lesion in reading.lesions if lesion.confidence is not None]
     return {
         "input": str(case.input),
         "folder": str(case.folder),
@@ -129,8 +129,8 @@ def write_result(case: Case, reading: SavableReading, settings: Settings) -> dic
         "lesions": len(reading.lesions),
         "area_cm2": round(sum(lesion.area_mm2 for lesion in reading.lesions) / 100, 2),
         "confidence": reading.confidence,
-        # As the table of lesions rounds it.
-        "lowest_confidence": float(f"{min(known):.6g}") if known else None,
+        # Rounded as in the table of lesions.
+        "lowest_confidence": float(f"{min(confidences):.6g}") if confidences else None,
         "views": list(reading.scan.views),
         "read": receipt["read"],
         "crop_confidence": reading.crop.confidence,
@@ -141,12 +141,12 @@ def write_result(case: Case, reading: SavableReading, settings: Settings) -> dic
 
 
 def failure_result(case: Case, error: Exception) -> dict[str, Any]:
-    """What is told of a case that could not be read: "error", or "stop" where no case could be written."""
+    """Return the result of a case that failed: with "error", or with "stop" if no result can be written at all."""
     from ..export.result_folder import OutputNotWritableError
 
     if isinstance(error, OutputNotWritableError):
         return {"input": str(case.input), "stop": str(error)}
     if not isinstance(error, UserError):
-        # One odd study must not stop a batch of thousands; the type says where to look.
+        # One study must not stop a batch of thousands; the type of the error helps to find the cause.
         error = UserError(f"It could not be read ({type(error).__name__}: {error}); please report it.")
     return {"input": str(case.input), "error": error.to_dict()}

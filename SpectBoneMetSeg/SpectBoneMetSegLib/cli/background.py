@@ -61,7 +61,7 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     """
     folder, output = archive.folder, archive.output
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder; choose the folder that holds the studies.")
+        raise UserError(f"{folder} is not a folder; choose the folder that holds the studies.")
     if folder.resolve() == output.resolve():
         raise UserError(f"{folder} holds the studies; choose another folder for the results.")
     if is_running(output):

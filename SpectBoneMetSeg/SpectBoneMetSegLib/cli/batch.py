@@ -165,7 +165,7 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
 
     def tell(case: Case, result: dict[str, Any]) -> None:
         if "failure" in result:
-            progress.say(f"{case.input}: {result['failure']}")
+            progress.print_line(f"{case.input}: {result['failure']}")
         elif lines is not None:
             print(f"{case.input}: {result['headline']} -> {case.folder}", file=lines, flush=True)
         progress.tick(failed="failure" in result)

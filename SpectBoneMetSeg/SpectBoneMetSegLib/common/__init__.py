@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, memory, packages, processes, resources."""
+"""Helpers of every package: errors, files, memory, packages, processes, resources."""

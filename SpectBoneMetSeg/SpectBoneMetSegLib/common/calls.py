@@ -1,7 +1,7 @@
-"""One long call in a child process, so that a window never waits: the parent's end and the child's.
+"""One long call in a child process, so that a window never blocks: the parent's side and the child's.
 
-The parent sends the call, the child tells its progress and its answer, each a JSON line. The child ends with its
-parent.
+The parent sends the call; the child reports its progress and its result. Each message is a JSON line. The child ends
+with its parent.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-from .channel import Channel, Child, open_channel, requests_of_parent
+from .channel import Channel, Child, open_channel, requests_from_parent
 from .errors import UserError
 from .processes import child_environment
 
-__all__ = ["Action", "Call", "CallEvent", "Progress", "answer", "serve"]
+__all__ = ["Action", "Call", "CallEvent", "Progress", "run_action", "serve"]
 
 Kind = Literal["progress", "done", "failed", "crashed"]
 Values = dict[str, Any]
-#: Called with how much is done, of how much, and a word on what is being done.
+#: Called with the steps done, their total number, and a short text on the current step.
 Progress = Callable[[int, int, str], None]
-#: What a child can do: plain JSON values in and out.
+#: A function that a child can run: JSON values in and out.
 Action = Callable[[Values, Progress], Values]
 
 
 @dataclass(frozen=True)
 class CallEvent:
-    """What the child said, or its end.
+    """A message from the child, or its end.
 
     Attributes:
-        kind: "progress", "done", "failed" (one sentence for the user) or "crashed".
-        done: of progress.
-        total: of progress.
-        message: what is being done, or what went wrong.
-        fields: of the error that says so, see `UserError`.
-        command: likewise.
-        answer: of "done", plain JSON values.
+        kind: "progress", "done", "failed" (with a message for the user) or "crashed".
+        done: steps done ("progress").
+        total: number of steps ("progress").
+        message: current step, or the error message.
+        fields: fields of the error, see `UserError`.
+        command: command of the error, see `UserError`.
+        result: JSON values that the action returned ("done").
     """
 
     kind: Kind
@@ -48,28 +48,28 @@ class CallEvent:
     message: str = ""
     fields: Sequence[str] = ()
     command: str = ""
-    answer: Values = field(default_factory=dict)
+    result: Values = field(default_factory=dict)
 
     @property
     def error(self) -> UserError:
-        """What went wrong, of "failed" and "crashed"."""
+        """The error of "failed" and "crashed"."""
         return UserError(self.message, *self.fields, command=self.command)
 
 
 class Call:
-    """A call under way in a process of its own, from the start to "done", "failed" or "crashed"."""
+    """A call that runs in a process of its own, until the event "done", "failed" or "crashed"."""
 
     def __init__(
         self, module: str, packages: Sequence[ModuleType], name: str, arguments: Mapping[str, Any], python: str | None
     ) -> None:
-        """Start the process; returns at once.
+        """Start the process; return at once.
 
         Args:
             module: dotted name of the child's module, which calls `serve`.
-            packages: those it needs.
-            name: the action.
-            arguments: plain JSON values.
-            python: the interpreter; in Slicer that is PythonSlicer. None for the running one.
+            packages: top packages that the child imports.
+            name: name of the action.
+            arguments: JSON values.
+            python: interpreter (PythonSlicer in Slicer); None for the running one.
 
         Raises:
             UserError: the interpreter cannot be started.
@@ -77,73 +77,75 @@ class Call:
         self.name = name
         self._child = Child([python or sys.executable, "-m", module], child_environment(*packages))
         with contextlib.suppress(OSError):
-            # Its input stays open: the child ends when its parent does.
+            # The child's input stays open: the child ends when its parent does.
             self._child.send({"do": name, "arguments": dict(arguments)})
         self.over = False
 
     @property
     def pid(self) -> int:
-        """Process number of the child."""
+        """Process ID of the child."""
         return self._child.pid
 
     def poll(self) -> list[CallEvent]:
-        """What happened since the last call; never waits. The last event says how it ended."""
+        """Return the events since the last call, without waiting; the last event reports how the call ended."""
         if self.over:
             return []
         ended = not self._child.running
-        events = [_event(said) for said in self._child.received() if said["event"] in get_args(Kind)]
+        events = [_event(message) for message in self._child.read_events() if message["event"] in get_args(Kind)]
         if any(event.kind != "progress" for event in events):
             self.close()
         elif ended:
-            words = f"The process ended unexpectedly ({self._child.describe_exit()}); try again."
-            events.append(CallEvent("crashed", message=words))
+            text = f"The process ended unexpectedly ({self._child.describe_exit()}); try again."
+            events.append(CallEvent("crashed", message=text))
             self.close()
         return events
 
     def close(self) -> None:
-        """End the process with everything it started, however far it is."""
+        """Kill the process and everything it started."""
         if not self.over:
             self.over = True
             self._child.end()
 
 
-def _event(said: Mapping[str, Any]) -> CallEvent:
-    return CallEvent(said["event"], **{name: value for name, value in said.items() if name != "event"})
+def _event(message: Mapping[str, Any]) -> CallEvent:
+    return CallEvent(message["event"], **{name: value for name, value in message.items() if name != "event"})
 
 
-def answer(request: Values, channel: Channel, actions: Mapping[str, Action]) -> None:
-    """Do one call; what goes wrong becomes an event.
+def run_action(request: Values, channel: Channel, actions: Mapping[str, Action]) -> None:
+    """Run one action; an error becomes an event.
 
     Args:
         request: "do", the name of an action, and "arguments".
-        channel: takes the events.
+        channel: receives the events.
+        actions: the actions by name.
     """
 
     def progress(done: int, total: int, message: str = "") -> None:
         channel.send("progress", done=done, total=total, message=message)
 
     try:
-        channel.send("done", answer=actions[request["do"]](request["arguments"], progress))
+        channel.send("done", result=actions[request["do"]](request["arguments"], progress))
     except UserError as error:
         channel.send("failed", **error.to_dict())
-    except Exception as error:  # noqa: BLE001 - told to the process that waits
+    except Exception as error:  # noqa: BLE001 - reported to the process that waits
         traceback.print_exc()
         channel.send("failed", message=f"This went wrong ({type(error).__name__}: {error}); please report it.")
 
 
 def serve(actions: Mapping[str, Action], tidy_up: Callable[[Values], object] = lambda arguments: None) -> None:
-    """Do the one call that the parent sends, and end.
+    """Run the one action that the parent requests, then return.
 
     Args:
-        tidy_up: called with the call's arguments where the parent goes before the answer.
+        actions: the actions by name.
+        tidy_up: called with the action's arguments if the parent ends before the result.
     """
     channel = open_channel()
-    known: list[Values] = []
+    received: list[Values] = []
 
     def at_end() -> None:
-        for arguments in known:
+        for arguments in received:
             tidy_up(arguments)
 
-    request = requests_of_parent(at_end).get()
-    known.append(request["arguments"])
-    answer(request, channel, actions)
+    request = requests_from_parent(at_end).get()
+    received.append(request["arguments"])
+    run_action(request, channel, actions)

@@ -1,7 +1,7 @@
-"""A child process that answers in JSON lines, one object a line: the parent's end and the child's.
+"""Messages between a parent and a child process as JSON lines, one object a line.
 
-Nothing blocks the parent, so that a window can ask from a timer. The child ends with its input, and so never outlives
-the window.
+No call blocks the parent, so a window can poll from a timer. The child ends when its input is closed, and so never
+outlives the window.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any, BinaryIO
 from .errors import UserError
 from .processes import PATIENCE, describe_exit, kill_tree, process_group_options, whole_lines
 
-__all__ = ["Channel", "Child", "open_channel", "parse_event", "requests_of_parent"]
+__all__ = ["Channel", "Child", "open_channel", "parse_event", "requests_from_parent"]
 
 
 class Child:
-    """The parent's end: a process with all it starts itself."""
+    """The parent's side: a child process with all its descendants."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the process; returns at once.
+        """Start the process; return at once.
 
         Raises:
             UserError: the program cannot be started.
         """
-        self._begun = b""
+        self._partial = b""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
         try:
             self._process = subprocess.Popen(
@@ -49,39 +49,39 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
-        # A thread would starve: the window's thread holds Python's lock while it waits for the user.
+        # A reading thread would starve: the window's thread holds the GIL while it waits for the user.
         os.set_blocking(self._output.fileno(), False)
 
     @property
     def pid(self) -> int:
-        """Process number."""
+        """Process ID."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether it lives."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Write one object.
+        """Send one object to the child.
 
         Raises:
-            OSError: it takes no more.
+            OSError: the child's input is closed.
         """
         self._input.write(json.dumps(message).encode() + b"\n")
         self._input.flush()
 
-    def received(self) -> list[dict[str, Any]]:
-        """What it said since the last call, see `parse_event`."""
-        lines, self._begun = whole_lines(self._output, self._begun)
-        return [said for line in lines if (said := parse_event(line)) is not None]
+    def read_events(self) -> list[dict[str, Any]]:
+        """Return the events since the last call, see `parse_event`."""
+        lines, self._partial = whole_lines(self._output, self._partial)
+        return [event for line in lines if (event := parse_event(line)) is not None]
 
     def describe_exit(self) -> str:
-        """Its exit code or signal with its last messages, such as "code 7: out of memory"."""
+        """Return the exit code or signal with the last messages, such as "code 7: out of memory"."""
         return describe_exit(self._process, self._log)
 
-    def dismiss(self) -> None:
-        """Let a child that is not at work end by itself, then as `end`."""
+    def close(self) -> None:
+        """Let an idle child end by itself; kill it after `PATIENCE` seconds."""
         with contextlib.suppress(OSError):
             self._input.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,7 +89,7 @@ class Child:
         self.end()
 
     def end(self) -> None:
-        """Kill it with everything it started; nothing if it has ended."""
+        """Kill the process and everything it started; do nothing if it has ended."""
         kill_tree(self._process)
         for stream in (self._input, self._output, self._log):
             with contextlib.suppress(OSError):
@@ -97,16 +97,16 @@ class Child:
 
 
 def parse_event(line: bytes) -> dict[str, Any] | None:
-    """What a line of a child says under "event" and further names; None for others, such as a library's greeting."""
+    """Return the event of a child's line, an object with the key "event"; None for other output, as of a library."""
     try:
-        said = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         return None
-    return said if isinstance(said, dict) and isinstance(said.get("event"), str) else None
+    return message if isinstance(message, dict) and isinstance(message.get("event"), str) else None
 
 
 class Channel:
-    """The child's end: the way to its parent."""
+    """The child's side: sends events to its parent."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -118,26 +118,26 @@ class Channel:
 
 
 def open_channel() -> Channel:
-    """The way from this process to its parent; what libraries print goes among the messages from now on."""
+    """Return the channel to the parent; redirect what libraries print from stdout to stderr."""
     channel = Channel(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     return channel
 
 
-def requests_of_parent(at_end: Callable[[], None] = lambda: None) -> queue.SimpleQueue[dict[str, Any]]:
-    """What the parent asks of this process, as it comes; the process ends with its input.
+def requests_from_parent(at_end: Callable[[], None] = lambda: None) -> queue.SimpleQueue[dict[str, Any]]:
+    """Return a queue of the parent's requests, filled as they arrive; the process ends when its input is closed.
 
     Args:
-        at_end: called before, to tidy up.
+        at_end: called before the process ends, to tidy up.
     """
-    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
-    def take() -> None:
+    def receive() -> None:
         for line in sys.stdin.buffer:
-            waiting.put(json.loads(line))
-        # The parent is gone or wants us to go; the main thread may be deep in TensorFlow.
+            requests.put(json.loads(line))
+        # The parent has ended or closed our input; the main thread may be busy in TensorFlow.
         at_end()
         os._exit(0)
 
-    threading.Thread(target=take, daemon=True).start()
-    return waiting
+    threading.Thread(target=receive, daemon=True).start()
+    return requests

@@ -1,4 +1,4 @@
-"""Days as DICOM writes them and as people read them."""
+"""Dates for display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["format_date"]
 
 
 def format_date(date: str) -> str:
-    """A DICOM date (DA, PS3.5 6.2) as year-month-day; "" for what is none.
+    """Format a DICOM date (DA, PS3.5 6.2) as year-month-day; return "" for any other text.
 
     >>> format_date("20240131"), format_date("unknown")
     ('2024-01-31', '')

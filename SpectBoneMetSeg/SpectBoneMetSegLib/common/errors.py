@@ -1,4 +1,4 @@
-"""The one exception whose message is meant for the person in front of the screen."""
+"""The exception whose message is shown to the user."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["UserError"]
 
 
 class UserError(Exception):
-    """Something the user can put right.
+    """An error that the user can correct.
 
-    The message is one sentence that names the file (or value) and the remedy, in words that hold for a command line, a
-    panel and a script alike. What to set, and the command that helps, stand beside it: each front end says how that is
-    done there.
+    The message is one sentence that names the file (or value) and the remedy. Its wording suits command line, panel and
+    script alike. The options to change and the command that helps are attributes: each front end adds them in its own
+    form.
 
     Attributes:
-        fields: what is to be set otherwise, by the names of the command line's options ("pixel_size").
+        fields: options to change, by their names on the command line ("pixel_size").
         command: the command that helps, as it follows `spectbonemetseg` on the command line; "" for none.
     """
 
@@ -26,15 +26,15 @@ class UserError(Exception):
         self.command = command
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values that take the error to another process, of "message", "fields" and "command"."""
+        """Return the JSON values "message", "fields" and "command", to send the error to another process."""
         return {"message": str(self), "fields": list(self.fields), "command": self.command}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> UserError:
-        """The inverse of `to_dict`."""
-        return cls(told["message"], *told["fields"], command=told["command"])
+    def from_dict(cls, values: Mapping[str, Any]) -> UserError:
+        """Return the error of values from `to_dict`."""
+        return cls(values["message"], *values["fields"], command=values["command"])
 
     def with_hints(self, hints: Iterable[str]) -> str:
-        """The sentence with hints in parentheses at its end, as it stands without any."""
-        inside = ", ".join(hints)
-        return f"{str(self).removesuffix('.')} ({inside})." if inside else str(self)
+        """Return the message with hints in parentheses at its end; unchanged without hints."""
+        text = ", ".join(hints)
+        return f"{str(self).removesuffix('.')} ({text})." if text else str(self)

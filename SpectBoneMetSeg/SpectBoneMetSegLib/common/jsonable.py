@@ -1,4 +1,4 @@
-"""Values in JSON's own types."""
+"""Conversion of values to JSON types."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 
 def to_jsonable(value: Any) -> Any:
-    """`value` in JSON's own types: arrays and tuples as lists, NumPy scalars and paths as Python's, no numbers as null.
+    """Convert a value to JSON types: arrays and tuples to lists, NumPy scalars to Python's, paths to text, NaN to None.
 
     Raises:
-        TypeError: a value that has no plain form.
+        TypeError: the value has no JSON form.
     """
     if isinstance(value, dict):
         return {str(key): to_jsonable(entry) for key, entry in value.items()}

@@ -1,6 +1,6 @@
-"""A lock on a file that the system itself releases when its holder ends, however it ends.
+"""File locks that the operating system releases when their process ends, for whatever reason.
 
-It tells whether a process lives without its number, which another process may have by now.
+A lock shows whether its process is alive. A process ID does not: another process may have it by now.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import BinaryIO
 
 from .errors import UserError
 
-#: In a folder that one process at a time may write. It stays: taking it away would let two in at once.
+#: Lock file of a folder that one process at a time may write. It is never removed: two processes could then enter.
 LOCK = ".lock"
 
-#: Seconds between two tries of a lock that is waited for.
+#: Seconds between two attempts to acquire a lock.
 RETRY = 0.05
 
 
 class FileLock:
-    """Held by one process at a time, from `acquire` to `release` or to the end of the process."""
+    """A lock that one process at a time holds, from `acquire` to `release` or to the end of the process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: BinaryIO | None = None
 
     def acquire(self, patience: float = 0.0) -> bool:
-        """Take the lock; False if somebody else holds it for longer than `patience` seconds.
+        """Acquire the lock; return False if another process holds it for longer than `patience` seconds.
 
         Raises:
-            OSError: the file cannot be made, as in a folder that is gone.
+            OSError: the file cannot be created, as in a folder that was removed.
         """
         file = self._path.open("a+b")
         end = time.monotonic() + patience
@@ -45,18 +45,18 @@ class FileLock:
         return True
 
     def fileno(self) -> int | None:
-        """File descriptor while it is held: a child process that inherits it holds the lock as well."""
+        """Return the file descriptor while the lock is held; a child process that inherits it holds the lock, too."""
         return None if self._file is None else self._file.fileno()
 
     def release(self) -> None:
-        """Let it go; nothing happens if it is not held."""
+        """Release the lock; do nothing if it is not held."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock; asking keeps nobody from taking it for longer than an instant."""
+    """Return whether a process holds the lock; the check itself holds a shared lock for an instant."""
     try:
         with path.open("r+b") as file:
             return not _try(file, shared=True)
@@ -65,16 +65,17 @@ def is_locked(path: Path) -> bool:
 
 
 def acquire_lock(path: Path, writing: Path, *fields: str, who: str = "process") -> FileLock:
-    """A lock that is held already.
+    """Acquire a lock and return it.
 
     Args:
-        path: of the lock.
-        writing: the folder that it guards.
-        fields: that a refusal names.
-        who: may hold it.
+        path: lock file.
+        writing: the folder that the lock protects, for the error message.
+        *fields: fields of the error.
+        who: what may hold the lock, for the error message.
 
     Raises:
-        UserError: another process holds it. OSError: it cannot be made.
+        UserError: another process holds the lock.
+        OSError: the lock file cannot be created.
     """
     lock = FileLock(path)
     if not lock.acquire():
@@ -86,13 +87,14 @@ def acquire_lock(path: Path, writing: Path, *fields: str, who: str = "process") 
 
 @contextmanager
 def exclusive_access(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask out of a folder.
+    """Lock a folder against other processes that use this function.
 
     Args:
-        folder: made where it does not exist.
+        folder: created if it does not exist.
 
     Raises:
-        UserError: another process is in it. OSError: it cannot be written.
+        UserError: another process holds the folder's lock.
+        OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(folder / LOCK, folder)
@@ -120,7 +122,7 @@ else:
 
     def _try(file: BinaryIO, *, shared: bool) -> bool:
         try:
-            # A shared lock: two who ask at the same time do not take each other for the holder.
+            # A shared lock: two processes that check at the same time do not take each other for the holder.
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False

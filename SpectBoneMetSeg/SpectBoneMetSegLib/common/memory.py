@@ -1,4 +1,4 @@
-"""What memory there is, and what the running process costs."""
+"""Free memory of the machine, and peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .packages import is_installed
 
 
 def free_memory_mb() -> float | None:
-    """Memory that can be had without pushing others out, in MB (2**20 bytes); None where the system does not tell."""
+    """Return the memory available without swapping, in MB (2**20 bytes); None if the system does not report it."""
     if is_installed("psutil"):
         import psutil
 
@@ -22,9 +22,9 @@ def free_memory_mb() -> float | None:
 
 
 def peak_memory_mb() -> float | None:
-    """Highest resident memory of this process so far in MB (2**20 bytes); None where the system does not tell.
+    """Return the peak resident memory of this process in MB (2**20 bytes); None if the system does not report it.
 
-    psutil knows the peak of Windows alone, and the reading library does without it where it is not installed.
+    psutil reports the peak on Windows only; it is optional in the reading library.
     """
     if sys.platform == "win32":
         try:
@@ -34,11 +34,11 @@ def peak_memory_mb() -> float | None:
         return float(psutil.Process().memory_info().peak_wset) / 2**20
     status = Path("/proc/self/status")
     if status.exists():
-        # On Linux getrusage also counts what the parent held when it started this process (getrusage(2), execve(2)).
+        # On Linux getrusage includes the parent's memory at the time of the fork (getrusage(2), execve(2)).
         peak = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
         if peak is not None:
             return int(peak.split()[1]) / 2**10
     import resource
 
-    # macOS counts bytes, the other systems kibibytes.
+    # macOS reports bytes, other systems kibibytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,3 +1,3 @@
-"""The sentence that stands on every screen, report and file."""
+"""The notice on every screen, report and file."""
 
 RESEARCH_USE = "Research use only - not for diagnosis or treatment"

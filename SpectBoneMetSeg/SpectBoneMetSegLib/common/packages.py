@@ -1,4 +1,4 @@
-"""Whether a package can be used, without importing it."""
+"""Check whether a package is installed, without importing it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["is_installed"]
 
 
 def is_installed(module: str) -> bool:
-    """Whether a top package is installed or imported already; nothing is imported.
+    """Return whether a top package is installed or already imported; nothing is imported.
 
     Args:
-        module: what is imported, which is not always what is installed ("skimage" of scikit-image).
+        module: name in import statements, which may differ from the distribution's ("skimage" of scikit-image).
     """
     if module in sys.modules:
-        # None there is how an import is forbidden.
+        # An entry None forbids the import.
         return sys.modules[module] is not None
     return find_spec(module) is not None

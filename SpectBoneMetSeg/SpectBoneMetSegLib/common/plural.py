@@ -1,4 +1,4 @@
-"""Numbers of things in words."""
+"""Counts with their nouns."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["pluralize"]
 
 
 def pluralize(number: int, noun: str, more: str = "") -> str:
-    """A number of things in words: "1 study", "2 studies"; `more` is the noun of several."""
+    """Format a count with its noun: "1 study", "2 studies"; `more` is an irregular plural."""
     return f"{number} {noun if number == 1 else more or f'{noun}s'}"

@@ -1,4 +1,4 @@
-"""Child processes: a group of their own, ended whole, their output read by whole lines."""
+"""Child processes in process groups of their own: start, kill with all descendants, read output line by line."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from typing import IO, Any
 
 from .resources import package_folder
 
-#: Seconds a child that was asked to end may take before it is killed.
+#: Seconds to wait for a child to end before it is killed.
 PATIENCE = 2.0
-#: Of what a child said before it ended.
+#: Limits of a child's last messages in an error.
 LAST_LINES, LAST_CHARACTERS = 3, 300
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process started with `process_group_options`, with all its descendants, and wait until it is gone."""
+    """Kill a process started with `process_group_options` and its descendants; wait at most `PATIENCE` seconds."""
     kill_group(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process started with `process_group_options` and all its descendants; nothing if it is gone.
+    """Kill a process started with `process_group_options` and all its descendants; do nothing if it has ended.
 
-    A process that a launcher such as PythonSlicer started in its own group ends alone: its children see that it does.
+    A process that a launcher such as PythonSlicer started in its own group is killed alone; its children then end by
+    themselves.
     """
     if sys.platform == "win32":
-        # Without a window of its own: Slicer has no console, and one would flash up.
+        # Without a console window: Slicer has none, and a new one would flash up.
         command = ["taskkill", "/F", "/T", "/PID", str(pid)]
         subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
     else:
-        # The group outlives its leader: descendants of a crashed child are ended too.
+        # The group outlives its leader: descendants of a crashed child are killed, too.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             try:
                 os.killpg(pid, signal.SIGKILL)
@@ -45,10 +46,11 @@ def kill_group(pid: int) -> None:
 
 
 def describe_exit(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """Its exit code or signal with its last messages, such as "code 7: out of memory".
+    """Return the exit code or signal of a process with its last messages, such as "code 7: out of memory".
 
     Args:
-        log: file that takes what it says, open for reading.
+        process: waited for, for at most `PATIENCE` seconds.
+        log: file with the output of the process, open for reading.
     """
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
@@ -56,8 +58,8 @@ def describe_exit(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     how = _signal_name(-code) if code is not None and code < 0 else f"code {code}"
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    words = " ".join(line.strip() for line in lines[-LAST_LINES:])
-    return f"{how}: {words[:LAST_CHARACTERS]}" if words else how
+    messages = " ".join(line.strip() for line in lines[-LAST_LINES:])
+    return f"{how}: {messages[:LAST_CHARACTERS]}" if messages else how
 
 
 def _signal_name(number: int) -> str:
@@ -67,31 +69,34 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def whole_lines(stream: IO[bytes], begun: bytes) -> tuple[list[bytes], bytes]:
-    """The lines that a stream which does not block holds now, and the beginning of the next one.
+def whole_lines(stream: IO[bytes], partial: bytes) -> tuple[list[bytes], bytes]:
+    """Read the complete lines that are available now.
 
     Args:
-        stream: as from a pipe.
-        begun: what the call before gave as beginning.
+        stream: non-blocking stream, such as a pipe.
+        partial: incomplete last line of the previous call.
+
+    Returns:
+        The non-empty lines, and the incomplete last line.
     """
     with contextlib.suppress(BlockingIOError):
         while piece := os.read(stream.fileno(), 65536):
-            begun += piece
-    *lines, rest = begun.split(b"\n")
+            partial += piece
+    *lines, rest = partial.split(b"\n")
     return [line for line in lines if line], rest
 
 
 def child_environment(*packages: ModuleType, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which a child finds these packages wherever they lie; None takes this process's own."""
-    given = dict(os.environ if environment is None else environment)
-    places = dict.fromkeys(str(package_folder(package).parent) for package in packages)
-    path = os.pathsep.join([*places, *([given["PYTHONPATH"]] if given.get("PYTHONPATH") else [])])
-    quiet = given.get("TF_CPP_MIN_LOG_LEVEL", "2")
-    return {**given, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": quiet}
+    """Return an environment in which a child can import these packages, based on this process's own for None."""
+    base = dict(os.environ if environment is None else environment)
+    folders = dict.fromkeys(str(package_folder(package).parent) for package in packages)
+    path = os.pathsep.join([*folders, *([base["PYTHONPATH"]] if base.get("PYTHONPATH") else [])])
+    log_level = base.get("TF_CPP_MIN_LOG_LEVEL", "2")
+    return {**base, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "TF_CPP_MIN_LOG_LEVEL": log_level}
 
 
 def process_group_options() -> dict[str, Any]:
-    """Arguments of Popen that make a process the leader of its own group, so that `kill_tree` ends all it starts."""
+    """Return arguments of Popen that start a process in its own group, so that `kill_tree` kills its descendants."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

@@ -1,4 +1,4 @@
-"""Where the files shipped with the program lie."""
+"""Locations of the files shipped with the program."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from .errors import UserError
 
 
 def package_folder(package: ModuleType) -> Path:
-    """The folder of a top package, from which shipped files are looked for: modules inside it may move."""
+    """Return the folder of a top package, the start of the search for shipped files."""
     return Path(package.__file__ or "").resolve().parent
 
 
 def resources_folder(package: ModuleType = SpectBoneMetSegLib, holding: str = "") -> Path:
-    """The folder `Resources` of a package that holds a file or folder.
+    """Return the folder `Resources` of a package that holds a file or folder.
 
-    It lies inside the package in an installed wheel, beside it in Slicer and in the source tree, where what the whole
-    extension shares lies one folder further up.
+    In an installed wheel it is inside the package, in Slicer and in the source tree next to it; files that the whole
+    extension shares are one folder above that.
+
+    Args:
+        package: a top package.
+        holding: path below `Resources`.
 
     Raises:
         UserError: the installation is incomplete.
     """
-    place = package_folder(package)
-    for parent in (place, *place.parents[:2]):
+    folder = package_folder(package)
+    for parent in (folder, *folder.parents[:2]):
         if (parent / "Resources" / holding).exists():
             return parent / "Resources"
     missing = Path("Resources", holding).as_posix()
-    raise UserError(f"{missing} is missing from {place}; install SpectBoneMetSeg again.")
+    raise UserError(f"{missing} is missing from {folder}; install SpectBoneMetSeg again.")

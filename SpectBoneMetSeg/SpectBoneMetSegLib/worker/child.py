@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from ..common.channel import Channel, open_channel, requests_of_parent
+from ..common.channel import Channel, open_channel, requests_from_parent
 from ..common.errors import UserError
 from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_scan, save_result
@@ -161,7 +161,7 @@ def _tidy_up() -> None:
 def main() -> None:
     """Serve until the input ends."""
     channel = open_channel()
-    requests = requests_of_parent(_tidy_up)
+    requests = requests_from_parent(_tidy_up)
     service = Service(channel)
     channel.send("ready", facts={"pid": os.getpid(), "started": time.time()})
     while True:

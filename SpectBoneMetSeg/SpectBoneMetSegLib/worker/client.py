@@ -171,7 +171,7 @@ class Worker:
         if self._child is None:
             return []
         ended = not self._child.running
-        events = [event for said in self._child.received() if (event := self._event(said)) is not None]
+        events = [event for said in self._child.read_events() if (event := self._event(said)) is not None]
         if ended:
             events.append(self._crash())
         return events
@@ -214,7 +214,7 @@ class Worker:
     def close(self) -> None:
         """End the child in peace, or kill it when it is at work."""
         if self._child is not None and not self._open:
-            self._child.dismiss()
+            self._child.close()
         self.cancel()
 
     def _send(self, request: dict[str, Any], result: Path | None) -> int:

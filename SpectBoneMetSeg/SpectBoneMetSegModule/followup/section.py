@@ -177,7 +177,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self._timer.stop()
             self._call = None
             if event.kind == "done":
-                self.take(event.answer)
+                self.take(event.result)
             else:
                 self.forget()
                 self.fail(errorWords(event.error))

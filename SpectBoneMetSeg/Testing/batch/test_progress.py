@@ -38,7 +38,7 @@ def test_a_terminal_has_one_bar_below_what_is_said():
     stream = Terminal()
     shown = progress.CaseProgress(4, stream)
     shown.tick()
-    shown.say("one.dcm: broken")
+    shown.print_line("one.dcm: broken")
     shown.tick(failed=True)
     shown.close()
     text = stream.getvalue()

@@ -103,7 +103,7 @@ def test_a_run_behind_a_launcher_ends(tmp_path, at_once):
 
 
 @pytest.mark.parametrize(
-    ("folder", "output", "words"), [("nowhere", "out", "is no folder"), ("scans", "scans", "holds the studies")]
+    ("folder", "output", "words"), [("nowhere", "out", "is not a folder"), ("scans", "scans", "holds the studies")]
 )
 def test_folders_that_make_no_sense_are_told_before_anything_is_written(tmp_path, folder, output, words):
     (tmp_path / "scans").mkdir()

@@ -81,7 +81,7 @@ def test_numbers_are_those_of_the_table(page):
 
 
 def test_the_least_certain_stand_first(page):
-    first = page[page.index("To be looked at first") :]
+    first = page[page.index("Review these first") :]
     assert first.index("&lt;script&gt;") < first.index("doubtful") < first.index("sure")
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pydicom
 import pytest
-from SpectBoneMetSegLib.common.calls import answer
+from SpectBoneMetSegLib.common.calls import run_action
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.followup.files import FILES, copy_comparison, save_comparison
@@ -129,7 +129,7 @@ def test_a_path_that_is_no_scan_ends_the_call_with_a_sentence(two, tmp_path):
     save_reading(two[1], tmp_path / "own.npz")
     arguments = {"own": str(tmp_path / "own.npz"), "earlier": [str(tmp_path)], "folder": str(tmp_path)}
     arguments |= {"engine": "auto", "device": "cpu"}
-    answer({"do": "compare", "arguments": arguments}, channel, ACTIONS)
+    run_action({"do": "compare", "arguments": arguments}, channel, ACTIONS)
     # Neither a result nor a scan.
     assert [event for event, values in channel.said] == ["progress", "failed"]
     assert str(tmp_path) in channel.said[-1][1]["message"]

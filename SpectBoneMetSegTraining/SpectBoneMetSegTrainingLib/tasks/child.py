@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from SpectBoneMetSegLib.common.calls import answer, serve
+from SpectBoneMetSegLib.common.calls import run_action, serve
 from SpectBoneMetSegLib.common.channel import Channel
 
 from .actions import TASKS
@@ -17,7 +17,7 @@ def do(request: dict[str, Any], channel: Channel) -> None:
         request: "do", the name of a task, and "arguments".
         channel: receives the events.
     """
-    answer(request, channel, TASKS)
+    run_action(request, channel, TASKS)
 
 
 if __name__ == "__main__":

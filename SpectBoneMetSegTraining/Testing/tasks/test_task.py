@@ -49,7 +49,7 @@ def test_a_call_tells_its_progress_and_its_answer(monkeypatch):
     monkeypatch.setitem(TASKS, "count", count)
     assert answers({"do": "count", "arguments": {"numbers": [1, 2]}}) == [
         {"event": "progress", "done": 1, "total": 2, "message": "half"},
-        {"event": "done", "answer": {"sum": 3}},
+        {"event": "done", "result": {"sum": 3}},
     ]
 
 
@@ -108,9 +108,9 @@ def test_a_process_that_dies_is_told_with_its_last_words():
 
 def test_what_an_interpreter_prints_before_the_child_begins_is_passed_over(tmp_path):
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\necho Welcome\necho \'{"event": "done", "answer": {"sum": 3}}\'\ncat\n')
+    python.write_text('#!/bin/sh\necho Welcome\necho \'{"event": "done", "result": {"sum": 3}}\'\ncat\n')
     python.chmod(0o755)
-    assert finished(Task("count", {}, python=str(python))) == [TaskEvent("done", answer={"sum": 3})]
+    assert finished(Task("count", {}, python=str(python))) == [TaskEvent("done", result={"sum": 3})]
 
 
 def test_an_interpreter_that_is_not_there_is_named():
