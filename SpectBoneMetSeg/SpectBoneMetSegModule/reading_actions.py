@@ -212,4 +212,4 @@ class ReadingActions:
             except UserError as error:
                 self.onFailed(error)
         if parameters.box is not None:
-            make_adjustable(parameters.box, checked)
+            make_adjustable(parameters.box, adjustable=checked)

@@ -65,10 +65,10 @@ class ComparedScans:
                 self._add_view(f"{when} {name}", side, name, view, rows)
         self.draw(percent)
 
-    def show(self, posterior_from_behind: bool = True) -> None:
+    def show(self, *, posterior_from_behind: bool = True) -> None:
         """Bring up the views, and keep all else out of them."""
         volumes = {name: self.scene.GetNodeByID(node) for name, node in self._volumes.items()}
-        show_compared(volumes, self.scene, posterior_from_behind)
+        show_compared(volumes, self.scene, posterior_from_behind=posterior_from_behind)
         self.hide_others()
 
     def hide_others(self) -> None:
@@ -92,7 +92,7 @@ class ComparedScans:
     def draw(self, percent: float) -> None:
         """Draw both scans up to a percentage of the median counts of their own bodies."""
         volumes = [node for node in map(self.scene.GetNodeByID, self._volumes.values()) if node is not None]
-        draw(volumes, "body", percent, 1.0, True, self.scene)
+        draw(volumes, "body", percent, 1.0, self.scene, inverse=True)
 
     def choose(self, row: Row | None) -> None:
         """Draw one lesion's outlines as the only strong ones, and say its state; None draws all alike."""

@@ -62,7 +62,7 @@ class ScanSeparation:
             self._limit(part, own)
         reading = reading_of(earlier.get("anterior"), earlier.get("posterior"), scene)
         if reading is not None and reading is not node:
-            set_visible(reading, True)
+            set_visible(reading, visible=True)
             for part in _parts(reading):
                 self._limit(part, others)
 

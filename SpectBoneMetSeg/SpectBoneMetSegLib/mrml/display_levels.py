@@ -32,7 +32,9 @@ def level_of(counts: NDArray[np.floating], reference: Reference) -> float:
     return max(level, 1.0)
 
 
-def draw(volumes: Iterable[Any], reference: Reference, percent: float, gamma: float, inverse: bool, scene: Any) -> None:
+def draw(
+    volumes: Iterable[Any], reference: Reference, percent: float, gamma: float, scene: Any, *, inverse: bool
+) -> None:
     """Draw volumes from no counts up to a percentage of a level of their own.
 
     Args:
@@ -40,12 +42,12 @@ def draw(volumes: Iterable[Any], reference: Reference, percent: float, gamma: fl
         reference: what the upper level is a share of.
         percent: of it.
         gamma: below 1 faint uptake is drawn stronger.
-        inverse: hot is dark.
         scene: their vtkMRMLScene.
+        inverse: hot is dark.
     """
     from .stored_result import image_pixels
 
-    colors = _colors(gamma, inverse, scene)
+    colors = _colors(gamma, scene, inverse=inverse)
     for volume in volumes:
         display = volume.GetDisplayNode()
         upper = level_of(image_pixels(volume.GetImageData()), reference) * percent / 100
@@ -56,7 +58,7 @@ def draw(volumes: Iterable[Any], reference: Reference, percent: float, gamma: fl
         display.EndModify(before)
 
 
-def _colors(gamma: float, inverse: bool, scene: Any) -> str:
+def _colors(gamma: float, scene: Any, *, inverse: bool) -> str:
     """ID of the colours: Slicer's own greys, or a table of ours for another gamma."""
     import slicer
 

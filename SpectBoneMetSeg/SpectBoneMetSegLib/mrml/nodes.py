@@ -119,13 +119,13 @@ def slicer_module() -> Any:
     return slicer
 
 
-def add_view(view: PlanarView, name: str, scene: Any, hidden: bool = False) -> Any:
+def add_view(view: PlanarView, name: str, scene: Any, *, hidden: bool = False) -> Any:
     """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey.
 
     Args:
         hidden: see `add_node`.
     """
-    volume = add_node("vtkMRMLScalarVolumeNode", name, scene, hidden)
+    volume = add_node("vtkMRMLScalarVolumeNode", name, scene, hidden=hidden)
     volume.SetIJKToRASMatrix(_vtk_matrix(view.ijk_to_ras))
     volume.SetAndObserveImageData(_vtk_image(view.counts, slicer_module().vtkOrientedImageData()))
     volume.CreateDefaultDisplayNodes()
@@ -137,7 +137,7 @@ def add_view(view: PlanarView, name: str, scene: Any, hidden: bool = False) -> A
     return volume
 
 
-def add_node(kind: str, name: str, scene: Any, hidden: bool = False) -> Any:
+def add_node(kind: str, name: str, scene: Any, *, hidden: bool = False) -> Any:
     """A new node of a class.
 
     Args:
@@ -154,9 +154,9 @@ def add_node(kind: str, name: str, scene: Any, hidden: bool = False) -> Any:
     return scene.AddNode(node)
 
 
-def add_segmentation(name: str, volume: Any, scene: Any, hidden: bool = False) -> Any:
+def add_segmentation(name: str, volume: Any, scene: Any, *, hidden: bool = False) -> Any:
     """An empty vtkMRMLSegmentationNode that belongs to a volume; `hidden` as of `add_node`."""
-    node = add_node("vtkMRMLSegmentationNode", name, scene, hidden)
+    node = add_node("vtkMRMLSegmentationNode", name, scene, hidden=hidden)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return node

@@ -77,7 +77,7 @@ def show_only(segmentation: Any, scene: Any) -> None:
     """Show one reading and hide all others: scans lie at one place, so another's outlines would lie on this one."""
     for node in _nodes(scene, READINGS):
         if counts_of(node) or node is segmentation:
-            set_visible(node, node is segmentation)
+            set_visible(node, visible=node is segmentation)
 
 
 def _fitting(chosen: Any, name: ViewName, other: Any, scene: Any) -> Any:

@@ -55,7 +55,7 @@ def set_shown(volume: Any, shown: str) -> None:
     volume.SetAttribute(SHOWN, shown)
 
 
-def set_dated(slice_node: Any, dated: bool) -> None:
+def set_dated(slice_node: Any, *, dated: bool) -> None:
     """Let a slice view say the day of the scan it shows, as it must where two scans are compared, or not."""
     if (slice_node.GetAttribute(DATED) is not None) != dated:
         slice_node.SetAttribute(DATED, "true" if dated else None)
@@ -90,7 +90,7 @@ def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> A
     volume = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "") if composite is not None else None
     width, height = slice_node.GetDimensions()[:2]
     dated = slice_node.GetAttribute(DATED) is not None
-    points = _places(slice_node, width, height, pixels_per_point, dated or width < NARROW * pixels_per_point)
+    points = _places(slice_node, width, height, pixels_per_point, below=dated or width < NARROW * pixels_per_point)
     across = np.subtract(points[1], points[0])
     axis = int(np.abs(across).argmax())
     from_behind = axis == 0 and across[0] > 0
@@ -121,7 +121,7 @@ def follow_view(slice_node: Any, scene: Any, pixels_per_point: float = 1.0) -> A
 
 
 def _places(
-    slice_node: Any, width: int, height: int, pixels_per_point: float, below: bool
+    slice_node: Any, width: int, height: int, pixels_per_point: float, *, below: bool
 ) -> list[tuple[float, float, float]]:
     """RAS mm of the left letter, the right letter and the line, which lies between them or below."""
     import vtk

@@ -89,15 +89,19 @@ BOX_COLOR = (0.0, 0.36, 0.73)
 
 
 def show_scan(
-    volumes: Mapping[ViewName, Any], scene: Any, posterior_from_behind: bool = True, aggregate_volume: Any = None
+    volumes: Mapping[ViewName, Any],
+    scene: Any,
+    aggregate_volume: Any = None,
+    *,
+    posterior_from_behind: bool = True,
 ) -> None:
     """Show the views side by side in the application's slice views, whole field, head up.
 
     Args:
         volumes: the volume node of each view; empty does nothing.
         scene: a vtkMRMLScene with the slice views of PANELS.
-        posterior_from_behind: the posterior view as acquired, the patient's left on the viewer's left.
         aggregate_volume: shown as third, from the front; None leaves two views.
+        posterior_from_behind: the posterior view as acquired, the patient's left on the viewer's left.
     """
     if not volumes:
         return
@@ -106,11 +110,15 @@ def show_scan(
     given["aggregate"] = aggregate_volume if len(volumes) > 1 else None
     names = tuple(name for name in PANELS if given.get(name) is not None)
     number = next(number for number, shown in LAYOUTS.items() if shown == names)
-    _show(number, given, scene, posterior_from_behind)
+    _show(number, given, scene, posterior_from_behind=posterior_from_behind)
 
 
 def show_side_by_side(
-    volumes: Mapping[ViewName, Any], earlier: Mapping[ViewName, Any], scene: Any, posterior_from_behind: bool = True
+    volumes: Mapping[ViewName, Any],
+    earlier: Mapping[ViewName, Any],
+    scene: Any,
+    *,
+    posterior_from_behind: bool = True,
 ) -> None:
     """Show two scans, the same views side by side, each with its date; a view that a scan has not stays empty.
 
@@ -122,10 +130,10 @@ def show_side_by_side(
     """
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
     given |= {f"earlier {name}": volume for name, volume in earlier.items()}
-    _show(SIDE_BY_SIDE, given, scene, posterior_from_behind)
+    _show(SIDE_BY_SIDE, given, scene, posterior_from_behind=posterior_from_behind)
 
 
-def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind: bool = True) -> None:
+def show_compared(volumes: Mapping[str, Any], scene: Any, *, posterior_from_behind: bool = True) -> None:
     """Show two scans whose lesions were compared, each view with its day; one that a scan has not stays empty.
 
     Args:
@@ -133,10 +141,10 @@ def show_compared(volumes: Mapping[str, Any], scene: Any, posterior_from_behind:
         scene: a vtkMRMLScene.
         posterior_from_behind: the posterior views as acquired.
     """
-    _show(FOLLOW_UP, volumes, scene, posterior_from_behind)
+    _show(FOLLOW_UP, volumes, scene, posterior_from_behind=posterior_from_behind)
 
 
-def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behind: bool) -> None:
+def _show(number: int, given: Mapping[str, Any], scene: Any, *, posterior_from_behind: bool) -> None:
     """Bring up one of our arrangements; `given` is {name of a view: volume node or None}."""
     register_layout(scene)
     two_scans = number in (SIDE_BY_SIDE, FOLLOW_UP)
@@ -155,12 +163,12 @@ def _show(number: int, given: Mapping[str, Any], scene: Any, posterior_from_behi
         if slice_node is None or composite is None:
             continue
         shown = given.get(name)
-        set_dated(slice_node, two_scans)
+        set_dated(slice_node, dated=two_scans)
         if shown is None:
             # An empty view, not another picture under this one's name.
             composite.SetBackgroundVolumeID(None)
         else:
-            show_view(slice_node, composite, shown, name.endswith("posterior") and posterior_from_behind)
+            show_view(slice_node, composite, shown, from_behind=name.endswith("posterior") and posterior_from_behind)
         follow_view(slice_node, scene)
 
 
@@ -238,7 +246,7 @@ def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -
         # The middle of a box is no finding.
         display.UseGlyphScaleOn()
         display.SetGlyphScale(0.01)
-        make_adjustable(box, False)
+        make_adjustable(box, adjustable=False)
     size = np.abs(corners[1] - corners[0])
     box.SetCenter(corners.mean(axis=0).tolist())
     # The scan is a plane; a box without depth would not cut it.
@@ -246,7 +254,7 @@ def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -
     return box
 
 
-def make_adjustable(box: Any, adjustable: bool) -> None:
+def make_adjustable(box: Any, *, adjustable: bool) -> None:
     """Let the user move and size a region node in the views, or only see it."""
     box.SetLocked(not adjustable)
     box.GetDisplayNode().SetHandlesInteractive(adjustable)
@@ -271,7 +279,7 @@ def center_views(position: Sequence[float], scene: Any) -> None:
             slice_node.JumpSliceByCentering(*position)
 
 
-def show_view(slice_node: Any, composite: Any, volume: Any, from_behind: bool) -> None:
+def show_view(slice_node: Any, composite: Any, volume: Any, *, from_behind: bool) -> None:
     """Show a volume in a slice view that looks at the patient from the front or from behind, head up, whole field."""
     sign = 1.0 if from_behind else -1.0
     bounds = [0.0] * 6

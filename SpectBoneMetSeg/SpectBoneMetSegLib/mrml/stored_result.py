@@ -265,7 +265,7 @@ def style_outlines(node: Any, segments: Mapping[int, str]) -> None:
         display.SetSegmentOpacity2DOutline(segment, 1.0 if shown == 1.0 else 0.0)
 
 
-def set_visible(node: Any, visible: bool) -> None:
+def set_visible(node: Any, *, visible: bool) -> None:
     """Show or hide a segmentation node with its outlines."""
     for part in (node, *outlines_of(node)):
         if part.GetDisplayNode() is not None:

@@ -86,7 +86,8 @@ class Display:
 
     def _draw(self):
         with slicer.util.RenderBlocker():
-            draw(self.volumes(), *self._chosen(), slicer.mrmlScene)
+            *levels, inverse = self._chosen()
+            draw(self.volumes(), *levels, slicer.mrmlScene, inverse=inverse)
             matchGround()
 
     def _chosen(self):

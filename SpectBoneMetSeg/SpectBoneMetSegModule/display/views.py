@@ -43,12 +43,12 @@ class Views(VTKObservationMixin):
 
     def show(self, volumes, aggregateVolume=None):
         """Show the views of a scan, {"anterior": volume node, "posterior": volume node} as far as they exist."""
-        show_scan(volumes, slicer.mrmlScene, self.fromBehind, aggregateVolume)
+        show_scan(volumes, slicer.mrmlScene, aggregateVolume, posterior_from_behind=self.fromBehind)
         self._fit()
 
     def showBeside(self, volumes, earlier):
         """Show the views of two scans side by side, each given as in `show`."""
-        show_side_by_side(volumes, earlier, slicer.mrmlScene, self.fromBehind)
+        show_side_by_side(volumes, earlier, slicer.mrmlScene, posterior_from_behind=self.fromBehind)
         self._fit()
 
     def showReading(self, node):

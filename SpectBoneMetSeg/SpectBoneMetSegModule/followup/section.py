@@ -218,7 +218,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.panel.ui.segmentEditor.setActiveEffect(None)
         if not self.scans.present:
             self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
-        self.scans.show(self.panel.views.fromBehind)
+        self.scans.show(posterior_from_behind=self.panel.views.fromBehind)
         fitViews()
         self.link.follow(self.shown.body)
         editor = self.panel.ui.segmentEditor.mrmlSegmentEditorNode()
