@@ -1,1 +1,1 @@
-"""From lesions and regions of the skeleton to bones, uptake, burden and the planar bone scan index."""
+"""Bones, uptake, tumour burden and the planar bone scan index of a reading."""

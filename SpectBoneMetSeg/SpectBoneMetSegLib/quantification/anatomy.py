@@ -1,7 +1,7 @@
 """Regions of the skeleton by name, side and SNOMED CT code.
 
-The codes are those of the DICOM standard's context groups (PS3.16), as pydicom carries them. Where a region is made of
-several bones and the standard has no code for just these, the code of the next wider structure stands, which is true of
+The codes are those of the DICOM standard's context groups (PS3.16), taken from pydicom. Where a region consists of
+several bones for which the standard has no common code, the code of the next wider structure is used, which holds for
 every bone of the region.
 """
 
@@ -52,13 +52,13 @@ _CODES = {
 
 @dataclass(frozen=True)
 class Region:
-    """One region of the skeleton, or what lies beside it.
+    """One region of the skeleton, or an organ or injection site outside it.
 
     Attributes:
-        number: in region maps.
+        number: its value in region maps.
         name: without side, such as "femur".
-        side: the patient's; "" for what lies in the middle.
-        bone: whether it is one; bladder, kidneys and injection site are none.
+        side: the patient's side; "" for unpaired regions.
+        bone: whether it is bone; bladder, kidneys and injection site are not.
         code: SNOMED CT; None for an injection site, which is no structure of the body.
     """
 
@@ -70,18 +70,18 @@ class Region:
 
     @property
     def title(self) -> str:
-        """For people: "left femur", "thoracic spine"."""
+        """Name with side: "left femur", "thoracic spine"."""
         return f"{self.side} {self.name}".strip()
 
     @property
     def laterality(self) -> Code | None:
-        """The side's own code; None for what lies in the middle."""
+        """Code of the side; None for unpaired regions."""
         return {"left": LEFT, "right": RIGHT}.get(self.side)
 
 
 @lru_cache(maxsize=1)
 def all_regions() -> dict[int, Region]:
-    """{number: region}, left and right apart, in the order of the region numbers."""
+    """Return {number: region}, left and right separate, ordered by number."""
     found = {}
     for name, number in {**BONE_REGIONS, **OTHER_REGIONS}.items():
         bone, code = name in BONE_REGIONS, _CODES.get(name)
@@ -94,7 +94,7 @@ def all_regions() -> dict[int, Region]:
 
 
 def contralateral(number: int) -> int:
-    """The number of the same region on the patient's other side; the number itself where there is only one.
+    """Return the number of the same region on the patient's other side; the number itself for unpaired regions.
 
     >>> contralateral(10), contralateral(60), contralateral(3)
     (60, 10, 3)

@@ -1,6 +1,6 @@
-"""A quantification in JSON's own types: what quantification.json holds, units in every name.
+"""Convert a quantification to JSON types, the content of quantification.json; every name states its unit.
 
-Resources/Schemas/quantification.schema.json describes it; SCHEMA_VERSION is raised with every change.
+Resources/Schemas/quantification.schema.json describes it; SCHEMA_VERSION is incremented with every change.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ __all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict"]
 
 SCHEMA_VERSION = "1.0"
 
-#: How numbers of two views become one, in words that go with the numbers.
+#: How the numbers are computed and the views combined; written into the file next to the numbers.
 RULES = {
-    "bone": "Pixels of a lesion beside every region count for the nearest one within 15 mm. Where the views show "
-    "different bones at one place, the bone counts whose uptake exceeds its own healthy uptake by the larger factor.",
-    "involved_share": "Each counted lesion's area on the bone by the bone's area, in the view where that is more; the "
-    "sum over lesions, at most 1. A view that shows less than half of what the other shows of a bone is left out.",
-    "involved_mass": f"Of a share a of the bone's area a lesion holds min(a, {DEPTH} a^1.5 / solidity) of its mass; "
-    "the sum over lesions, at most 1.",
-    "bone_scan_index": "Sum over bones of involved share of the mass x weight. A weight that stands for several "
-    "regions is divided by their areas, each in the view that shows more of it. What is not seen counts as free of "
-    "lesions.",
-    "counted": "All lesions but those that a physician rejected or calls benign and those mostly outside bone.",
-    "background": "Mean of the ring 4.52 to 11.3 mm around the lesion, other lesions left out.",
+    "bone": "Pixels of a lesion outside every region count for the nearest one within 15 mm. Where the views show "
+    "different bones at one position, the bone counts whose uptake exceeds its own healthy uptake by the larger "
+    "factor.",
+    "involved_share": "Area of each counted lesion on the bone divided by the area of the bone, in the view where this "
+    "ratio is larger; the sum over lesions, at most 1. A view that shows less than half of what the other view shows "
+    "of a bone is ignored for that bone.",
+    "involved_mass": f"A lesion that covers a share a of the bone's area involves min(a, {DEPTH} a^1.5 / solidity) of "
+    "its mass; the sum over lesions, at most 1.",
+    "bone_scan_index": "Sum over bones of involved share of the mass x weight. A weight of several regions is divided "
+    "among them by area, each in the view that shows more of it. What is not seen counts as free of lesions.",
+    "counted": "All lesions except those that a physician rejected or classified as benign, and those mostly outside "
+    "bone.",
+    "background": "Mean of the ring 4.52 to 11.3 mm around the lesion, other lesions excluded.",
 }
 
 
 def quantification_dict(found: Quantification) -> dict[str, Any]:
-    """See the module."""
+    """Return a quantification as JSON types, in the layout of quantification.json."""
     burden, review = found.burden, found.review
     return {
         "schema_version": SCHEMA_VERSION,
@@ -66,7 +68,7 @@ def quantification_dict(found: Quantification) -> dict[str, Any]:
 
 
 def region_dict(region: Region) -> dict[str, Any]:
-    """A region's number, name, side and codes."""
+    """Return number, name, side and codes of a region."""
     return {
         "number": region.number,
         "name": region.name,
@@ -78,7 +80,7 @@ def region_dict(region: Region) -> dict[str, Any]:
 
 
 def code_dict(code: Code | None) -> dict[str, str] | None:
-    """A coded concept as DICOM names its parts."""
+    """Return a coded concept as {value, scheme, meaning}; None for None."""
     return None if code is None else {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
 
 

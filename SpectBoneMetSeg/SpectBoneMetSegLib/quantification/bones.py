@@ -1,8 +1,9 @@
-"""Which bones a lesion lies on: per view, and of both views together.
+"""Assign lesions to bones: per view, and for both views together.
 
-A lesion's outline is wider than its bone, because of the camera's blur: pixels beside every region count for the
-nearest one within REACH_MM. Where the views show different bones at one place (sternum in front of spine) that bone is
-named whose uptake there, over all such pixels of the lesion, exceeds its own healthy uptake by the larger factor.
+Because of the camera's blur a lesion's outline is wider than its bone: pixels outside every region count for the
+nearest region within REACH_MM. Where the views show different bones at one position (sternum in front of spine), the
+lesion is assigned to the bone whose uptake there, over all such pixels of the lesion, exceeds its own healthy uptake by
+the larger factor.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ Ids = NDArray[np.uint16]
 Numbers = NDArray[np.uint8]
 Number = TypeVar("Number", np.uint8, np.uint16)
 
-#: Pixels beside every region count for the nearest one so near (mm).
+#: Largest distance (mm) from a pixel outside every region to the region it counts for.
 REACH_MM = 15.0
-#: Smaller shares are left out; the others are given as shares of what is left.
+#: Smaller shares are dropped; the others are normalised to a sum of 1.
 LEAST_SHARE = 0.05
-#: Pixels of a region beside its lesions from which on they tell its healthy level.
+#: Smallest number of lesion-free pixels of a region from which its healthy level is computed.
 LEAST_HEALTHY = 20
 
 
 @dataclass(frozen=True)
 class Bones:
-    """The bones of a reading's lesions: {lesion ID: its bones, largest share first}, empty where no region is known.
+    """The bones of a reading's lesions: {lesion ID: its bones, largest share first}; empty without region maps.
 
     Attributes:
-        views: as each view shows them.
-        together: of both views.
+        views: per view.
+        together: for both views together.
     """
 
     views: dict[ViewName, dict[int, tuple[BoneShare, ...]]]
@@ -51,9 +52,10 @@ class Bones:
 
 
 def bones_of(reading: Reading, near: Mapping[ViewName, Numbers] | None = None) -> Bones:
-    """The bones of all lesions of a reading.
+    """Return the bones of all lesions of a reading.
 
     Args:
+        reading: the reading.
         near: `nearest_regions_of` the scan, to reuse for readings that differ only in lesions; None computes it.
     """
     if not reading.regions:
@@ -67,12 +69,17 @@ def bones_of(reading: Reading, near: Mapping[ViewName, Numbers] | None = None) -
 
 
 def nearest_regions_of(scan: WholeBodyScan, regions: Mapping[ViewName, Numbers]) -> dict[ViewName, Numbers]:
-    """`nearest_regions` of every view."""
+    """Return `nearest_regions` of every view.
+
+    Args:
+        scan: gives the pixel spacing.
+        regions: per view (rows, columns) region numbers on its own grid.
+    """
     return {name: nearest_regions(numbers, scan.views[name].spacing) for name, numbers in regions.items()}
 
 
 def nearest_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
-    """(rows, columns) region of every pixel, beside every region the nearest within REACH_MM; 0 for none.
+    """Return the (rows, columns) region of every pixel: its own, else the nearest within REACH_MM, else 0.
 
     Args:
         regions: (rows, columns) region numbers.
@@ -90,8 +97,8 @@ def nearest_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
         slice(max(0, columns.start - across), columns.stop + across),
     )
     part, result = regions[wide], regions.copy()
-    distance, place = ndimage.distance_transform_edt(part == 0, sampling=spacing, return_indices=True)
-    result[wide] = np.where(distance <= REACH_MM, part[tuple(place)], 0)
+    distance, nearest = ndimage.distance_transform_edt(part == 0, sampling=spacing, return_indices=True)
+    result[wide] = np.where(distance <= REACH_MM, part[tuple(nearest)], 0)
     return result
 
 
@@ -102,13 +109,14 @@ def bones_together(
     regions: Mapping[ViewName, Numbers],
     under: Mapping[ViewName, Numbers],
 ) -> Numbers:
-    """(rows, columns) region of every pixel of the lesions on the anterior frame, both views together.
+    """Return the (rows, columns) region of every lesion pixel on the anterior frame, both views together.
 
     Args:
+        scan: the scan.
         union: (rows, columns) lesion IDs on the anterior frame.
-        view_masks: the same per view on its own grid.
+        view_masks: per view lesion IDs on its own grid.
         regions: per view region numbers on its own grid.
-        under: per view those under its lesions.
+        under: per view the region of each lesion pixel, 0 outside lesions, on its own grid.
     """
     frame = scan.frame
     shown = {name: onto_frame(numbers, scan.views[name], frame) for name, numbers in under.items()}
@@ -137,7 +145,7 @@ def bones_together(
 def _healthy_levels(
     counts: NDArray[np.float32], regions: Numbers, ids: Ids, wanted: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """(256,) median counts of each region wanted beside its lesions; of one that is diseased all over, of all of it."""
+    """Return (256,) median counts of each wanted region outside lesions; of all of it if too little is left."""
     levels = np.ones(256)
     for number in wanted.tolist():
         inside = regions == number
@@ -149,9 +157,11 @@ def _healthy_levels(
 
 
 def shares_of(numbers: Numbers, ids: Ids) -> dict[int, tuple[BoneShare, ...]]:
-    """{lesion ID: its bones, largest share first}, of (rows, columns) region numbers and lesion IDs.
+    """Return {lesion ID: its bones, largest share first}; a lesion mostly outside all regions has none.
 
-    A lesion of which most lies in no region has none.
+    Args:
+        numbers: (rows, columns) region numbers.
+        ids: (rows, columns) lesion IDs.
     """
     found: dict[int, tuple[BoneShare, ...]] = {}
     regions = all_regions()
@@ -171,7 +181,7 @@ def shares_of(numbers: Numbers, ids: Ids) -> dict[int, tuple[BoneShare, ...]]:
 
 
 def onto_frame(numbers: NDArray[Number], view: PlanarView, frame: PlanarView) -> NDArray[Number]:
-    """Numbers on a view's own grid as the anterior whole-body frame shows them."""
+    """Resample numbers from a view's own grid onto the anterior whole-body frame."""
     if same_grid(view if view.name == "anterior" else mirror(view), frame):
         return numbers if view.name == "anterior" else np.ascontiguousarray(numbers[:, ::-1])
     return sample_on(numbers, view, frame, order=0)

@@ -1,4 +1,4 @@
-"""Which bones the field cuts off: what lies beyond it was not seen."""
+"""Find bones that the edge of the field of view cuts; parts beyond it are not seen."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .anatomy import all_regions
 
 __all__ = ["cut_by_field", "exposed"]
 
-#: A bone that comes so near to the edge of what was exposed (mm) is cut by it, if it does so over such a length.
+#: A bone is cut if it is within NEAR_MM of the edge of the exposed field over at least LENGTH_MM (both in mm).
 NEAR_MM, LENGTH_MM = 5.0, 10.0
 
 
 def exposed(counts: NDArray[np.float32]) -> tuple[slice, slice]:
-    """The (rows, columns) box outside which no pixel has any count: matrices are often larger than the field."""
+    """Return the (rows, columns) box of the exposed field; the matrix is often larger, with pixels of 0 outside."""
     rows, columns = np.flatnonzero(counts.any(1)), np.flatnonzero(counts.any(0))
     if not rows.size:
         return slice(0, 0), slice(0, 0)
@@ -23,9 +23,10 @@ def exposed(counts: NDArray[np.float32]) -> tuple[slice, slice]:
 
 
 def cut_by_field(view: PlanarView, regions: NDArray[np.uint8]) -> dict[int, float]:
-    """{region of bone: share 0..1 of its length along the edge that lies at the edge} of what one view has exposed.
+    """Return {bone: fraction 0..1 of its extent along an edge of the exposed field that touches that edge}.
 
     Args:
+        view: the view.
         regions: (rows, columns) region numbers on the view's own grid.
     """
     box = exposed(view.counts)

@@ -1,8 +1,8 @@
-"""Everything that is quantified of a reading, in one call.
+"""Quantify a reading in one call.
 
-What a physician rejected or calls benign counts neither in the burden nor in the index, and neither does a lesion that
-lies mostly outside bone (bladder, kidney, injection site). All others count, whether a physician accepted them or not;
-`ReviewState` says whose word the numbers are.
+Burden and index exclude lesions that a physician rejected or classified as benign, and lesions mostly outside bone
+(bladder, kidney, injection site). All others count, whether a physician accepted them or not; `ReviewState` states how
+much of the reading was reviewed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = ["quantify"]
 
 
 def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantification:
-    """Bones, uptake, burden and bone scan index of a reading, as it was reviewed.
+    """Compute bones, uptake, burden and bone scan index of a reading, with the decisions of its review.
 
     Args:
-        reading: as read, or as `lesions.review.reviewed` gives it.
+        reading: as read, or as returned by `lesions.review.reviewed`.
         table: weights of the skeleton's regions.
     """
     views = {
@@ -86,7 +86,7 @@ def _lesion(lesion: Lesion, views: dict[ViewName, ShownView], known: Bones) -> L
 
 
 def _rejected(lesion: Lesion) -> LesionQuantities:
-    """A rejected lesion is in no mask: what is known of it was measured before."""
+    """Return the quantities of a rejected lesion: those measured before, because it is in no mask."""
     return _quantities(lesion, {}, (), "rejected")
 
 
@@ -110,11 +110,11 @@ def _quantities(
 
 
 def _areas(views: dict[ViewName, ShownView], bones: Bones, count: int) -> Areas:
-    """Per view the mm2 of every region (row 0) and of every lesion on those bones that are named as its own."""
-    named = np.zeros((count + 1, 256), bool)
-    named[0] = True
+    """Return per view the mm2 of every region (row 0) and of every lesion on the bones assigned to it."""
+    assigned = np.zeros((count + 1, 256), bool)
+    assigned[0] = True
     for number, shares in bones.together.items():
-        named[number, [share.region.number for share in shares]] = True
+        assigned[number, [share.region.number for share in shares]] = True
     tables = {}
     for name, shown in views.items():
         if shown.regions is None:
@@ -123,7 +123,7 @@ def _areas(views: dict[ViewName, ShownView], bones: Bones, count: int) -> Areas:
         table = np.bincount(pairs, minlength=(count + 1) * 256).reshape(count + 1, 256).astype(float)
         table[0] = table.sum(0)
         table[:, 0] = 0
-        tables[name] = np.where(named, table, 0) * shown.view.spacing[0] * shown.view.spacing[1]
+        tables[name] = np.where(assigned, table, 0) * shown.view.spacing[0] * shown.view.spacing[1]
     return tables
 
 
@@ -187,13 +187,13 @@ def _burden(lesions: list[LesionQuantities]) -> TumourBurden:
 
 
 def _review(lesions: tuple[LesionQuantities, ...]) -> ReviewState:
-    said = {name: sum(each.decision == name for each in lesions) for name in ("accepted", "rejected", "open")}
+    decided = {name: sum(each.decision == name for each in lesions) for name in ("accepted", "rejected", "open")}
     edited = sum(each.edited for each in lesions)
     reclassified = sum(each.classification != "" for each in lesions)
-    spoken = any(each.ruled_by == "physician" for each in lesions)
+    by_physician = any(each.ruled_by == "physician" for each in lesions)
     return ReviewState(
-        "not reviewed" if not spoken else "partly reviewed" if said["open"] else "reviewed",
-        **said,
+        "not reviewed" if not by_physician else "partly reviewed" if decided["open"] else "reviewed",
+        **decided,
         edited=edited,
         reclassified=reclassified,
     )

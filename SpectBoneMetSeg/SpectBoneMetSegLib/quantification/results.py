@@ -1,4 +1,4 @@
-"""What is quantified of a reading: data only, units in the names."""
+"""Data classes of the quantification of a reading; names state units."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = [
 ]
 
 RuledBy = Literal["model", "physician"]
-#: Why a lesion does not count in burden and index.
+#: Why a lesion does not count in burden and index; "" for one that counts.
 NotCounted = Literal["", "rejected", "benign", "outside bone"]
 
 
 @dataclass(frozen=True)
 class BoneShare:
-    """Part of a lesion that lies on one bone: share 0..1 of the lesion's pixels."""
+    """Share 0..1 of a lesion's pixels that lies on one bone."""
 
     region: Region
     share: float
@@ -36,16 +36,16 @@ class BoneShare:
 
 @dataclass(frozen=True)
 class ViewQuantities:
-    """A lesion in one view; None for what cannot be measured there.
+    """Quantities of a lesion in one view; None for what cannot be measured.
 
     Attributes:
-        counts: sum inside.
+        counts: sum of counts inside.
         background_counts_per_pixel: mean of the ring around it (`lesions.measurement.RING_MM`).
         total_lesion_uptake_counts: sum of (counts - background) inside.
-        body_counts_percent: counts inside of all counts of the view.
-        contralateral_ratio: mean inside by the mean at the mirrored place of the other side, where that is the same
-            bone and free of lesions.
-        bones: as this view shows them, largest share first.
+        body_counts_percent: counts inside, in per cent of all counts of the view.
+        contralateral_ratio: mean inside divided by the mean at the mirrored position, if that is the same bone and free
+            of lesions.
+        bones: in this view, largest share first.
     """
 
     area_mm2: float
@@ -62,16 +62,16 @@ class ViewQuantities:
 
 @dataclass(frozen=True)
 class LesionQuantities:
-    """A lesion.
+    """Quantities of a lesion.
 
     Attributes:
         area_mm2: of the union of both views.
-        views: per view that shows it.
-        bones: both views together, largest share first (see `bones`). Empty where the model gave no regions, and for
-            rejected lesions, which are in no mask.
-        geometric_mean_counts: sqrt(anterior x posterior counts); None where only one view shows it.
-        edited: whether its outline was drawn or changed by hand.
-        not_counted: why it does not count in burden and index; "" for one that does.
+        views: quantities per view that shows it.
+        bones: both views together, largest share first (see the module `bones`). Empty without regions of the skeleton,
+            and for rejected lesions, which are in no mask.
+        geometric_mean_counts: sqrt(anterior x posterior counts); None if only one view shows it.
+        edited: whether its outline was drawn or changed manually.
+        not_counted: why it does not count in burden and index; "" if it counts.
     """
 
     id: int
@@ -88,14 +88,14 @@ class LesionQuantities:
 
     @property
     def region(self) -> Region | None:
-        """The region that most of it lies in; None where none is known."""
+        """The region that contains most of it; None if there is none."""
         return self.bones[0].region if self.bones else None
 
     @property
     def ruled_by(self) -> RuledBy:
-        """Whose word stands: the physician's, once anything was said or drawn, or the model's."""
-        said = self.edited or self.decision != "open" or self.classification
-        return "physician" if said else "model"
+        """Who decided: the physician once the lesion was edited, decided on or classified, else the model."""
+        reviewed = self.edited or self.decision != "open" or self.classification
+        return "physician" if reviewed else "model"
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ class RegionQuantities:
         area_mm2: per view, of the whole region.
         counts: per view, inside it.
         lesion_area_mm2: per view, of counted lesions inside it.
-        lesions: counted lesions whose largest share it is.
-        involved_share: 0..1. Each counted lesion's area by the region's, in the view where that is more, summed.
-        involved_mass_share: 0..1, of the bone's mass (see `index`). None for what is no bone.
-        weight_percent: of the skeleton's mass; None for what is no bone.
-        index_percent: what it adds to the bone scan index; None where that cannot be computed.
+        lesions: number of counted lesions whose largest share lies in it.
+        involved_share: 0..1, of its area (see the module `index`); None if it is no bone.
+        involved_mass_share: 0..1, of its mass (see the module `index`); None if it is no bone.
+        weight_percent: of the skeleton's mass; None if it is no bone.
+        index_percent: its contribution to the bone scan index; None if the index cannot be computed.
     """
 
     region: Region
@@ -129,8 +129,10 @@ class BoneScanIndex:
     """The planar bone scan index: share of the skeleton's mass that is involved.
 
     Attributes:
-        percent: None where it cannot be computed; `reason` and `remedy` are then one sentence each, else "".
-        table: of the weights.
+        percent: of the skeleton's mass; None if it cannot be computed.
+        reason: why it cannot be computed, one sentence; "" if it can.
+        remedy: what to do about it, one sentence; "" if nothing.
+        table: the weights used.
     """
 
     percent: float | None
@@ -141,13 +143,14 @@ class BoneScanIndex:
 
 @dataclass(frozen=True)
 class TumourBurden:
-    """All lesions together that count.
+    """Sums over all counted lesions.
 
     Attributes:
+        lesions: their number.
         area_mm2: of the union of both views.
         total_lesion_uptake_counts: per view.
         body_counts_percent: per view.
-        geometric_mean_uptake_counts: of both views' total lesion uptake; None with one view.
+        geometric_mean_uptake_counts: of both views' total lesion uptake; None for a single view.
     """
 
     lesions: int
@@ -159,15 +162,15 @@ class TumourBurden:
 
 @dataclass(frozen=True)
 class ReviewState:
-    """Whose word the numbers are.
+    """State of the physician's review, as numbers of lesions.
 
     Attributes:
-        state: "not reviewed" when nobody said or drew anything, "reviewed" when a decision stands for every lesion.
-        accepted: lesions.
-        rejected: lesions.
-        open: lesions.
-        edited: lesions edited by hand, whatever was decided of them.
-        reclassified: lesions that a physician classified, likewise.
+        state: "not reviewed" if no lesion was decided on, classified or edited; "reviewed" if every one has a decision.
+        accepted: accepted lesions.
+        rejected: rejected lesions.
+        open: lesions without a decision.
+        edited: lesions edited manually, with or without a decision.
+        reclassified: lesions that a physician classified, with or without a decision.
     """
 
     state: Literal["not reviewed", "partly reviewed", "reviewed"]
@@ -180,13 +183,13 @@ class ReviewState:
 
 @dataclass(frozen=True)
 class Quantification:
-    """What is quantified of one reading.
+    """Quantification of one reading.
 
     Attributes:
-        lesions: in the order of their IDs, rejected ones last.
-        regions: those that are seen, by number.
+        lesions: ordered by ID, rejected ones last.
+        regions: those that are seen, ordered by number.
         not_found: bones that no view shows.
-        cut: bones that the edge of the field cuts. What is not seen of them is taken as free of lesions.
+        cut: bones that the edge of the field cuts; their unseen parts count as free of lesions.
     """
 
     lesions: tuple[LesionQuantities, ...]
@@ -198,9 +201,9 @@ class Quantification:
     cut: tuple[Region, ...]
 
     def lesion(self, number: int) -> LesionQuantities:
-        """The lesion of an ID.
+        """Return the lesion with an ID.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such lesion.
         """
         return {each.id: each for each in self.lesions}[number]

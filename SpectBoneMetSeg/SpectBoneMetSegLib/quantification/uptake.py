@@ -1,4 +1,4 @@
-"""Uptake of a lesion in one view: background, total lesion uptake, share of the body, ratio to the other side."""
+"""Uptake of a lesion in one view: background, total lesion uptake, share of body counts, contralateral ratio."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .results import BoneShare, ViewQuantities
 
 __all__ = ["ShownView", "quantities_in"]
 
-#: Share of the mirrored pixels that must lie in the same bone, free of lesions.
+#: Smallest share of the mirrored pixels that must be the same bone and free of lesions.
 LEAST_MIRRORED = 0.5
 
 
 @dataclass(frozen=True)
 class ShownView:
-    """One view with what lies on it, all on its own grid.
+    """One view with its lesions and regions, all on its own grid.
 
     Attributes:
-        view: counts.
+        view: the counts.
         ids: (rows, columns) lesion IDs.
-        regions: (rows, columns) region numbers, None without any.
+        regions: (rows, columns) region numbers; None without any.
     """
 
     view: PlanarView
@@ -39,16 +39,16 @@ class ShownView:
 
     @cached_property
     def total_counts(self) -> float:
-        """All counts of the view."""
+        """Sum of all counts of the view."""
         return float(self.view.counts.sum(dtype=np.float64))
 
     @cached_property
     def boxes(self) -> list[tuple[slice, slice] | None]:
-        """The (rows, columns) box of every lesion ID from 1 on."""
+        """Bounding box (rows, columns) of every lesion ID from 1 on; None for a missing ID."""
         return lesion_boxes(self.ids)
 
     @cached_property
-    def middle(self) -> NDArray[np.float64] | None:
+    def midline(self) -> NDArray[np.float64] | None:
         """(rows,) column of the patient's midline; None without regions."""
         if self.regions is None or not self.regions.any():
             return None
@@ -59,10 +59,10 @@ def quantities_in(shown: ShownView, name: ViewName, lesion: Lesion, bones: tuple
     """Compute the quantities of a lesion in one view.
 
     Args:
-        shown: the view.
-        name: which it is.
-        lesion: with its measurement there.
-        bones: as this view shows them.
+        shown: the view with its lesions and regions.
+        name: name of the view.
+        lesion: the lesion, measured in this view.
+        bones: of the lesion in this view, largest share first.
     """
     measured = lesion.views[name]
     background = _background(measured)
@@ -82,23 +82,24 @@ def quantities_in(shown: ShownView, name: ViewName, lesion: Lesion, bones: tuple
 
 
 def _background(measured: ViewMeasurement) -> float | None:
-    """Mean counts of the ring, from which the contrast was taken; None for a lesion without counts around it."""
-    known = math.isfinite(measured.contrast) and measured.contrast > 0
-    return measured.mean_counts / measured.contrast if known else None
+    """Return the mean counts of the ring, derived from the contrast; None if the ring holds no counts."""
+    defined = math.isfinite(measured.contrast) and measured.contrast > 0
+    return measured.mean_counts / measured.contrast if defined else None
 
 
 def _contralateral_ratio(shown: ShownView, number: int, mean: float, bones: tuple[BoneShare, ...]) -> float | None:
+    """Return `mean` divided by the mean at the mirrored pixels of lesion `number`; None if they are not comparable."""
     box = shown.boxes[number - 1] if number <= len(shown.boxes) else None
-    if shown.middle is None or shown.regions is None or not bones or box is None:
+    if shown.midline is None or shown.regions is None or not bones or box is None:
         return None
     rows, columns = np.nonzero(shown.ids[box] == number)
     rows, columns = rows + box[0].start, columns + box[1].start
-    across = np.rint(2 * shown.middle[rows] - columns).astype(int)
-    on_field = (across >= 0) & (across < shown.view.shape[1])
-    rows, across = rows[on_field], across[on_field]
-    same = shown.regions[rows, across] == contralateral(bones[0].region.number)
-    free = same & (shown.ids[rows, across] == 0)
+    mirrored = np.rint(2 * shown.midline[rows] - columns).astype(int)
+    on_field = (mirrored >= 0) & (mirrored < shown.view.shape[1])
+    rows, mirrored = rows[on_field], mirrored[on_field]
+    same = shown.regions[rows, mirrored] == contralateral(bones[0].region.number)
+    free = same & (shown.ids[rows, mirrored] == 0)
     if free.sum() < LEAST_MIRRORED * len(columns):
         return None
-    other = float(shown.view.counts[rows[free], across[free]].mean(dtype=np.float64))
+    other = float(shown.view.counts[rows[free], mirrored[free]].mean(dtype=np.float64))
     return mean / other if other > 0 else None

@@ -1,9 +1,9 @@
-"""How much of the skeleton's mass each bone holds: the weights of the bone scan index.
+"""Weights of the bone scan index: the share of the skeleton's mass in each bone.
 
 A bone scan index is the sum over bones of (involved share x weight), in per cent of the skeleton's mass (Imbriaco et
-al. 1998). The weights are Imbriaco's, nothing is added to them: where that table keeps together what a region map tells
-apart (the vertebrae and the sacrum, both halves of pelvis and ribs) one weight stands for a group of regions, and the
-area of each within the scan says how much of it is whose.
+al. 1998). The weights are Imbriaco's, unchanged. Where that table has one weight for several regions of a region map
+(the vertebrae and the sacrum, both halves of pelvis and ribs), the weight belongs to a group of regions and is divided
+by their areas in the scan.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["IMBRIACO_1998", "WeightGroup", "WeightTable"]
 
 @dataclass(frozen=True)
 class WeightGroup:
-    """Regions that one weight stands for.
+    """Group of regions with a common weight.
 
     Attributes:
         regions: their numbers.
-        percent: of the skeleton's mass, all of them together.
+        percent: of the skeleton's mass, all regions together.
     """
 
     regions: tuple[int, ...]
@@ -33,10 +33,10 @@ class WeightTable:
     """Weights of the skeleton's regions.
 
     Attributes:
-        name: what results call it.
-        version: raised when a number changes.
-        source: where the numbers are from.
-        groups: every region of bone stands in one of them.
+        name: as stated in results.
+        version: incremented when a number changes.
+        source: reference for the numbers.
+        groups: every region of bone is in exactly one of them.
     """
 
     name: str
@@ -46,11 +46,11 @@ class WeightTable:
 
     @property
     def total_percent(self) -> float:
-        """What a skeleton that is involved all over adds up to."""
+        """Index of a fully involved skeleton, in per cent."""
         return sum(group.percent for group in self.groups)
 
 
-def _together(percent: float, *names: str, sides: bool = False) -> WeightGroup:
+def _group(percent: float, *names: str, sides: bool = False) -> WeightGroup:
     numbers = [BONE_REGIONS[name] for name in names]
     return WeightGroup(tuple(numbers + ([number + RIGHT_OFFSET for number in numbers] if sides else [])), percent)
 
@@ -68,11 +68,11 @@ IMBRIACO_1998 = WeightTable(
     "Academic Press 1968.",
     (
         # Skull 16.6 and mandible 1.8.
-        _together(18.4, "skull"),
-        _together(8.3, "cervical spine", "thoracic spine", "lumbar spine", "sacrum"),
-        _together(7.5, "pelvis", sides=True),
-        _together(4.4, "ribs", sides=True),
-        _together(0.3, "sternum"),
+        _group(18.4, "skull"),
+        _group(8.3, "cervical spine", "thoracic spine", "lumbar spine", "sacrum"),
+        _group(7.5, "pelvis", sides=True),
+        _group(4.4, "ribs", sides=True),
+        _group(0.3, "sternum"),
         *_each_side(0.5, "clavicle"),
         *_each_side(1.5, "scapula"),
         *_each_side(3.3, "humerus"),
