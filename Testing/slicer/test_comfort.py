@@ -217,3 +217,16 @@ def test_the_ground_of_our_views_is_that_of_a_pixel_without_counts(host, a_loade
     assert view.backgroundColor.getRgb()[:3] == (0, 0, 0)
     a_loaded_panel.ui.inverseCheckBox.checked = True
     assert view.backgroundColor.getRgb()[:3] == (255, 255, 255)
+
+
+def test_both_panels_fit_into_slicers_panel_unfolded_too(host, panel, teaching):
+    from PySide6.QtWidgets import QWidget
+
+    for widget in (panel, teaching()):
+        for part in QWidget.findChildren(widget.parent, QWidget):
+            if hasattr(part, "setCollapsed"):
+                part.setCollapsed(False)
+        widget.parent.show()
+        for _ in range(3):
+            host.process_events()
+        assert QWidget.minimumSizeHint(widget.parent).width() <= 500
