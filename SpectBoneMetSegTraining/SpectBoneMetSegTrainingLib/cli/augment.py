@@ -79,7 +79,7 @@ class AugmentCommand:
             args.labels,
             args.hold_out,
             PAPER_FACTOR if args.factor is None else args.factor,
-            _generator(args, RECIPES[args.recipe].generated),
+            _generator(args, used=RECIPES[args.recipe].generated),
         )
         made = make_recipe(Path(args.data), Path(args.output), request, counter)
         counts = ", ".join(f"{made[split]} {split}" for split in ("train", "test", "unlabelled"))
@@ -94,7 +94,7 @@ class AugmentCommand:
         return 0
 
 
-def _generator(args: argparse.Namespace, used: bool) -> GeneratorConfig | None:
+def _generator(args: argparse.Namespace, *, used: bool) -> GeneratorConfig | None:
     """Return the configuration of the generator; None for a recipe without one."""
     from ..paper_sets.dcgan import GeneratorConfig
 

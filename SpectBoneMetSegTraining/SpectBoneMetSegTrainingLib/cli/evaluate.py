@@ -275,7 +275,7 @@ def _scored(
     skeleton: list[Confusion] = []
     predictions = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
     for crop, probabilities, found_regions in predictions:
-        masks, detections = masks_and_detections(crop, probabilities, delineator, has_confidence)
+        masks, detections = masks_and_detections(crop, probabilities, delineator, detections=has_confidence)
         scores.append(score_case(crop, probabilities, masks, delineator.minimum_area_mm2, patients))
         areas += detections
         if found_regions:

@@ -55,13 +55,13 @@ class JobsCommand:
         store = Path(args.folder) if args.folder else None
         start_next(store)
         if args.action == "list":
-            _show(list_jobs(store), args.json)
+            _show(list_jobs(store), as_json=args.json)
             return 0
         folder = find_job(args.job, store).folder
         if args.action == "watch":
-            return _watch(folder, args.json)
+            return _watch(folder, as_json=args.json)
         if args.action == "use":
-            _use(folder, args.name, args.even_if_worse)
+            _use(folder, args.name, even_if_worse=args.even_if_worse)
             return 0
         actions: dict[str, Callable[[Path], None]] = {
             "pause": pause_job,
@@ -70,11 +70,11 @@ class JobsCommand:
             "delete": delete_job,
         }
         actions[args.action](folder)
-        _show(list_jobs(store), args.json)
+        _show(list_jobs(store), as_json=args.json)
         return 0
 
 
-def _show(jobs: list[Job], as_json: bool) -> None:
+def _show(jobs: list[Job], *, as_json: bool) -> None:
     if as_json:
         print_json([{"id": job.folder.name, "folder": str(job.folder), **asdict(job.status)} for job in jobs])
         return
@@ -105,7 +105,7 @@ def _figures(status: JobStatus) -> str:
     return ", ".join(parts)
 
 
-def _watch(folder: Path, as_json: bool) -> int:
+def _watch(folder: Path, *, as_json: bool) -> int:
     """Print status lines to stderr until the job ends (Ctrl-C leaves it running); return 1 if it has no model."""
     from ..jobs.folder import ENDED
     from ..jobs.queue import JobWatch, read_job
@@ -120,11 +120,11 @@ def _watch(folder: Path, as_json: bool) -> int:
         if status.state in ENDED:
             break
         time.sleep(POLL_SECONDS)
-    _show([read_job(folder)], as_json)
+    _show([read_job(folder)], as_json=as_json)
     return 0 if status.state == "finished" else 1
 
 
-def _use(folder: Path, name: str | None, even_if_worse: bool) -> None:
+def _use(folder: Path, name: str | None, *, even_if_worse: bool) -> None:
     from ..jobs.queue import read_job
     from ..training.outcome.promotion import promote
 

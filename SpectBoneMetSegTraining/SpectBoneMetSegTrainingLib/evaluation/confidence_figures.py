@@ -55,7 +55,11 @@ def scan_detections(predictions: Iterable[Prediction], limits: Limits) -> list[S
 
 
 def masks_and_detections(
-    crop: LabelledCrop, probabilities: dict[ViewName, NDArray[np.float32]], limits: Delineator, detections: bool
+    crop: LabelledCrop,
+    probabilities: dict[ViewName, NDArray[np.float32]],
+    limits: Delineator,
+    *,
+    detections: bool,
 ) -> tuple[dict[ViewName, Mask], list[ScanDetections]]:
     """Delineate a case once, and return its masks and its detections.
 

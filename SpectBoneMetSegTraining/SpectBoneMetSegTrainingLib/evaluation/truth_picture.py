@@ -152,7 +152,7 @@ def draw_comparison(result: Path, scan: Path, truth: Path, picture: Path) -> Com
         corners = np.array([[box[0][0], box[1][0]], [box[0][1], box[1][1]]]) * SCALE + (HEADER, left)
         dashed_box(draw, corners, (HEADER, left, HEADER + height, left + width), BLUE, 1)
         for areas, color, dashed in layers:
-            _outline(draw, areas, (HEADER, left), color, dashed)
+            _outline(draw, areas, (HEADER, left), color, dashed=dashed)
     text = compared.sentence.replace("; ", ";\n", 1).replace(". False", ".\nFalse", 1)
     draw.multiline_text((MARGIN, HEADER + height + 6), text, fill=INK, font_size=13)
     draw.text((image.width - MARGIN, image.height - 8), RESEARCH_USE, fill=GREY, font_size=12, anchor="rs")
@@ -166,7 +166,12 @@ def _black(view: PlanarView) -> float:
 
 
 def _outline(
-    draw: ImageDraw, areas: NDArray[np.uint16], corner: tuple[int, int], color: tuple[int, int, int], dashed: bool
+    draw: ImageDraw,
+    areas: NDArray[np.uint16],
+    corner: tuple[int, int],
+    color: tuple[int, int, int],
+    *,
+    dashed: bool,
 ) -> None:
     for pieces in outlines_of(areas).values():
         for piece in pieces:

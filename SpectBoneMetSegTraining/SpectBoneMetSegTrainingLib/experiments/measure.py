@@ -52,7 +52,7 @@ def _alone(crop: LabelledCrop, view: ViewName) -> LabelledCrop:
 
 
 def figures_of(
-    predictions: Predictions, patients: Mapping[str, str], per_view: bool
+    predictions: Predictions, patients: Mapping[str, str], *, per_view: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Compute the full reports and the compact scores of "views" and "union"; a union network has no "views"."""
     union = [as_union(one) for one in predictions] if per_view else predictions
@@ -72,7 +72,7 @@ def _rounded(value: float | int) -> float | int | None:
     return round(value, 5) if np.isfinite(value) else None
 
 
-def masks_of(predictions: Predictions, cases: Sequence[str], per_view: bool) -> dict[str, NDArray[np.uint8]]:
+def masks_of(predictions: Predictions, cases: Sequence[str], *, per_view: bool) -> dict[str, NDArray[np.uint8]]:
     """Return {"case|view": packed bits of the predicted mask} of the cases for the pictures, with view "union"."""
     masks: dict[str, NDArray[np.uint8]] = {}
     for crop, probabilities in predictions:

@@ -344,7 +344,7 @@ class Plan:
         )
         scale, times = self.scale, self.scale.converged
 
-        def nnunet(name: str, part: float, long: bool) -> Callable[[int], NnunetTraining]:
+        def nnunet(name: str, part: float, *, long: bool) -> Callable[[int], NnunetTraining]:
             def make(seed: int) -> NnunetTraining:
                 reference = "" if long else key_of(self.union("union-semi", seed, "semi"))
                 return NnunetTraining(name, self.share(part), seed, reference, scale.nnunet_seconds)
@@ -366,8 +366,8 @@ class Plan:
             ),
             Row("U-Net, 37 % labels, equal time", lambda s: self.unet("unet", s), "union"),
             Row("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=PEERS), "union"),
-            Row("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, False), "union"),
-            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", PEERS, False), "union"),
+            Row("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, long=False), "union"),
+            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", PEERS, long=False), "union"),
             Row(
                 "Eq. 6, 37 % labels, converged",
                 lambda s: self.union("union-semi-long", s, "semi", times=times),
@@ -379,7 +379,7 @@ class Plan:
                 "union",
             ),
             Row("U-Net, 37 % labels, converged", lambda s: self.unet("unet-long", s, times=times), "union"),
-            Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, True), "union"),
+            Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, long=True), "union"),
         )
         columns = ("parameters", "training minutes")
         about = f"{about.format(times=times)} {scale.description()}"

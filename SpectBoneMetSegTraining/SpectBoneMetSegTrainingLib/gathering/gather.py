@@ -123,7 +123,7 @@ class _Gatherer:
         self.data, self.private = data, private_folder(data)
         self.seed, self.test_share = seed, test_share
         new = not (data / "dataset.json").exists() and not any(data.glob("instances/*.json"))
-        self.names = Pseudonyms(read_or_make_key(self.private, new))
+        self.names = Pseudonyms(read_or_make_key(self.private, new=new))
         self.records = {record["case"]: record for record in records_of(data)}
         self.owner = {name: case for case, record in self.records.items() for name in record.get("files", ())}
         self.rows: list[Row] = []

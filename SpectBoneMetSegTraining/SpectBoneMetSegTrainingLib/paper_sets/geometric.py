@@ -40,10 +40,10 @@ def draw_transform(example: Example, rng: np.random.Generator) -> Transform:
     for _ in range(MAX_DRAWS):
         shift = tuple(rng.uniform(-SHIFT_PIXELS, SHIFT_PIXELS, 2).round(3).tolist())
         degrees = round(float(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)), 3)
-        transform = Transform(bool(rng.random() < 0.5), degrees, (shift[0], shift[1]))
+        transform = Transform(flip=bool(rng.random() < 0.5), degrees=degrees, shift=(shift[0], shift[1]))
         if _keeps_lesions(example, transform):
             return transform
-    return Transform(True, 0.0, (0.0, 0.0))
+    return Transform(flip=True, degrees=0.0, shift=(0.0, 0.0))
 
 
 def apply_transform(example: Example, transform: Transform) -> Example:

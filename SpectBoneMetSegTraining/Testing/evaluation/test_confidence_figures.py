@@ -21,7 +21,7 @@ SHAPE = (64, 48)
 ROWS = {"hit": slice(4, 9), "missed": slice(20, 25), "ignored": slice(36, 41), "false": slice(52, 57)}
 
 
-def case(name="a", posterior=False, values=(LESION, LESION, IGNORE)):
+def case(name="a", values=(LESION, LESION, IGNORE), *, posterior=False):
     """A scan with detections on a lesion, on an "ignore" lesion and on background, and a missed lesion."""
     counts = {"anterior": np.full(SHAPE, 20, np.float32)}
     label = np.full(SHAPE, BACKGROUND, np.uint8)

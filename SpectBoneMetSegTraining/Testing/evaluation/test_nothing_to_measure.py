@@ -15,7 +15,7 @@ SIDE = 32
 DELINEATOR = Delineator(0.5, 0.5, 0.0)
 
 
-def crop(lesion):
+def crop(*, lesion):
     label, ids = np.zeros((SIDE, SIDE), np.uint8), np.zeros((1, SIDE, SIDE), np.uint16)
     if lesion:
         label[8:12, 8:12], ids[0, 8:12, 8:12] = 1, 1
@@ -29,7 +29,7 @@ def blind(case):
 
 
 def test_a_model_without_detections_has_no_precision(capsys):
-    predictions = [blind(crop(True))]
+    predictions = [blind(crop(lesion=True))]
     report = plain(full_report(score_cases(predictions, DELINEATOR, {"one": "P1"}), samples=20))
     assert (report["cpa_precision"], report["dsc"], report["recall"]) == (None, 0, 0)
     figures = {**evaluate_cases(predictions, DELINEATOR), "report": report}
@@ -41,8 +41,8 @@ def test_a_model_without_detections_has_no_precision(capsys):
 
 
 def test_patients_without_a_lesion_have_no_dice():
-    figures = evaluate_cases([blind(crop(False))], DELINEATOR)
+    figures = evaluate_cases([blind(crop(lesion=False))], DELINEATOR)
     assert figures["both views"]["dice"] is None
     for probability in (0.0, 0.9):
-        found = pooled_dice(lambda _, p=probability: np.full((SIDE, SIDE, 2), p), [crop(False)], NetworkConfig())
+        found = pooled_dice(lambda _, p=probability: np.full((SIDE, SIDE, 2), p), [crop(lesion=False)], NetworkConfig())
         assert np.isnan(found)

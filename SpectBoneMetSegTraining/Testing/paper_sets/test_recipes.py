@@ -22,7 +22,7 @@ from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from support.leaks import shared_patients
 
-STILL = Transform(False, 0.0, (0.0, 0.0))
+STILL = Transform(flip=False, degrees=0.0, shift=(0.0, 0.0))
 SIZE = 64
 
 
@@ -38,7 +38,7 @@ def d2(data, tmp_path_factory):
     return folder
 
 
-def block_example(labelled=True):
+def block_example(*, labelled=True):
     """A bright block that is the lesion, at different places in the two views."""
     counts, masks = {}, {}
     for view, row, column in (("anterior", 20, 30), ("posterior", 28, 18)):
@@ -69,7 +69,7 @@ def test_no_motion_changes_nothing():
 
 
 def test_a_flip_mirrors_both_views_and_the_names_of_bones_and_undoes_itself():
-    flip = Transform(True, 0.0, (0.0, 0.0))
+    flip = Transform(flip=True, degrees=0.0, shift=(0.0, 0.0))
     once = apply_transform(block_example(), flip)
     for view, image in block_example().counts.items():
         np.testing.assert_array_equal(once.counts[view], image[:, ::-1])
@@ -80,14 +80,14 @@ def test_a_flip_mirrors_both_views_and_the_names_of_bones_and_undoes_itself():
 
 
 def test_a_shift_goes_down_and_to_the_right():
-    moved = apply_transform(block_example(), Transform(False, 0.0, (5.0, -3.0)))
+    moved = apply_transform(block_example(), Transform(flip=False, degrees=0.0, shift=(5.0, -3.0)))
     np.testing.assert_array_equal(moved.counts["anterior"][5:, :-3], block_example().counts["anterior"][:-5, 3:])
 
 
 @given(st.booleans(), st.floats(-10, 10), st.floats(-10, 10), st.floats(-10, 10))
 @settings(deadline=None, max_examples=40)
 def test_lesions_move_with_the_image_and_the_views_with_each_other(flip, degrees, down, right):
-    motion = Transform(flip, degrees, (down, right))
+    motion = Transform(flip=flip, degrees=degrees, shift=(down, right))
     moved = apply_transform(block_example(), motion)
     masks = moved.lesions[0].masks
     for view, image in moved.counts.items():
@@ -103,8 +103,8 @@ def test_lesions_move_with_the_image_and_the_views_with_each_other(flip, degrees
 @pytest.mark.parametrize("degrees", [1.19e-07, -1.19e-07, 1e-5, 0.0])
 @pytest.mark.parametrize("shift", [(0.0, 0.5), (0.5, 0.0), (-0.5, -0.5)])
 def test_a_turn_by_nothing_but_rounding_leaves_the_outline_where_half_a_pixel_is_covered(degrees, shift):
-    still = apply_transform(block_example(), Transform(False, 0.0, shift)).lesions[0].masks
-    turned = apply_transform(block_example(), Transform(False, degrees, shift)).lesions[0].masks
+    still = apply_transform(block_example(), Transform(flip=False, degrees=0.0, shift=shift)).lesions[0].masks
+    turned = apply_transform(block_example(), Transform(flip=False, degrees=degrees, shift=shift)).lesions[0].masks
     for view in still:
         np.testing.assert_array_equal(turned[view], still[view])
 

@@ -26,7 +26,7 @@ def assert_per_view(labels, study):
         np.testing.assert_array_equal(found[name], ids > 0)
 
 
-def blob_scan(anterior=True, posterior=True):
+def blob_scan(*, anterior=True, posterior=True):
     """A disc with a hot spot at (12, 8); either view may show it."""
     counts = np.full((40, 24), 20.0, np.float32)
     hot = counts.copy()

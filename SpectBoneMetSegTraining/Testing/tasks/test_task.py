@@ -127,7 +127,7 @@ def test_staged_scans_come_back_as_they_were(tmp_path):
         "anna",
         (
             Mark("lesion 1", rng.random((12, 8)) > 0.5, "posterior"),
-            Mark("ignore", rng.random((12, 8)) > 0.5, None, True),
+            Mark("ignore", rng.random((12, 8)) > 0.5, None, ignore=True),
         ),
         frozenset({None, "posterior"}),
         ("node",),

@@ -129,18 +129,19 @@ def _missing_rows(labels: list[str]) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(
-        f"<th{_paper_class(paper)}>{escape(name)}</th>" for name, paper in zip(table.header, table.paper, strict=True)
+        f"<th{_paper_class(paper=paper)}>{escape(name)}</th>"
+        for name, paper in zip(table.header, table.paper, strict=True)
     )
     lines = [f"<tr>{head}</tr>"]
     for row in table.rows:
         cells = "".join(
-            f"<td{_paper_class(paper)}>{escape(cell)}</td>" for cell, paper in zip(row, table.paper, strict=True)
+            f"<td{_paper_class(paper=paper)}>{escape(cell)}</td>" for cell, paper in zip(row, table.paper, strict=True)
         )
         lines.append(f"<tr class='missing'>{cells}</tr>" if row[1] == NOT_RUN else f"<tr>{cells}</tr>")
     return f"<div class='scroll'><table>{''.join(lines)}</table></div>"
 
 
-def _paper_class(paper: bool) -> str:
+def _paper_class(*, paper: bool) -> str:
     return " class='paper'" if paper else ""
 
 

@@ -39,7 +39,7 @@ class Pseudonyms:
         return hmac.new(self._key, f"{kind}\0{text}".encode(), "sha256").hexdigest()[:DIGITS]
 
 
-def read_or_make_key(folder: Path, new: bool) -> bytes:
+def read_or_make_key(folder: Path, *, new: bool) -> bytes:
     """Read the key in a folder; with `new`, create a missing one.
 
     Raises:

@@ -122,7 +122,7 @@ def place(
     """
     misfits: list[list[str]] = []
     for grid in grids_of(scan, named_view):
-        reasons, offset = _compare(pixels.shape, matrix, grid, cropped)
+        reasons, offset = _compare(pixels.shape, matrix, grid, cropped=cropped)
         if reasons:
             misfits.append(reasons)
             continue
@@ -141,7 +141,7 @@ def place(
 
 
 def _compare(
-    shape: tuple[int, ...], matrix: NDArray[np.float64], grid: Grid, cropped: bool
+    shape: tuple[int, ...], matrix: NDArray[np.float64], grid: Grid, *, cropped: bool
 ) -> tuple[list[str], tuple[int, int]]:
     """Return why a label does not fit a grid (empty if it fits), and the grid's (row, column) at its first pixel."""
     reasons: list[str] = []

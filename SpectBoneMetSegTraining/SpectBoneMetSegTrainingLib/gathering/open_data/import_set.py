@@ -210,7 +210,7 @@ class _Import:
         for name in VIEW_NAMES:
             path = self.listing.of("scan").get((patient, name))
             if path is not None:
-                views[name] = read_view(path, self.found, name, self.request.as_counts)
+                views[name] = read_view(path, self.found, name, as_counts=self.request.as_counts)
         if len({view.counts.shape for view in views.values()}) > 1:
             raise UserError("Its views have different numbers of pixels.")
         planar = {name: PlanarView(view.counts, self._spacing(view), name) for name, view in views.items()}

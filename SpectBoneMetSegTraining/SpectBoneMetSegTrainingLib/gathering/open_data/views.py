@@ -34,7 +34,7 @@ class SetView:
     about: dict[str, Any]
 
 
-def read_view(path: Path, found: PublicSet, view: ViewName, as_counts: bool = True) -> SetView:
+def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool = True) -> SetView:
     """Read a scan's file.
 
     Args:

@@ -95,7 +95,7 @@ def label_lesion(
         return shown
     missing, left = float(extra[shown.mask].sum()), float(total[shown.mask].sum())
     contrast, snr = -missing / max(left + missing, 1e-6), -missing / max(left, 1e-6) ** 0.5
-    return LesionView(shown.mask, contrast, snr, False, shown.box, shown.profile, shown.ratio)
+    return LesionView(shown.mask, contrast, snr, visible=False, box=shown.box, profile=shown.profile, ratio=shown.ratio)
 
 
 def label_lesions(
@@ -131,7 +131,7 @@ def _label_alone(part: Projection, total: Image, level: float, spacing: float) -
     """Label a lesion that joins no other, within its surroundings, which are a hundredth of the view."""
     box, extra = part
     if not extra.size:
-        return LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False)
+        return LesionView(np.zeros(total.shape, bool), 0.0, 0.0, visible=False)
     margin = _ring(spacing) + 2
     around = tuple(
         slice(max(side.start - margin, 0), min(side.stop + margin, limit))
@@ -188,7 +188,7 @@ def _label_merged(
             views.append(_measure(outlines[island], own, sums, total, inside, ring))
         else:
             head = heads[island] if island else None
-            views.append(LesionView(np.zeros(total.shape, bool), 0.0, 0.0, False, merged_into=head))
+            views.append(LesionView(np.zeros(total.shape, bool), 0.0, 0.0, visible=False, merged_into=head))
     return views
 
 

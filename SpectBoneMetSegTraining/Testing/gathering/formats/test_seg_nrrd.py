@@ -90,7 +90,7 @@ def test_a_rejected_segment_marks_nothing(tmp_path):
 
 @pytest.mark.parametrize("shows", [("anterior",), ("posterior",), ("anterior", "posterior")])
 def test_a_mark_of_the_union_teaches_only_the_views_that_show_it(shows, tmp_path):
-    scan = blob_scan("anterior" in shows, "posterior" in shows)
+    scan = blob_scan(anterior="anterior" in shows, posterior="posterior" in shows)
     mask = np.zeros(scan.frame.shape, np.uint8)
     mask[10:14, 6:10] = 1
     write_volume(mask, scan.frame.ijk_to_ras, str(tmp_path / "mask.nrrd"))
@@ -101,7 +101,7 @@ def test_a_mark_of_the_union_teaches_only_the_views_that_show_it(shows, tmp_path
 
 
 def test_a_mark_of_the_union_that_no_view_shows_stays_in_the_union(tmp_path):
-    scan = blob_scan(False, False)
+    scan = blob_scan(anterior=False, posterior=False)
     mask = np.zeros(scan.frame.shape, np.uint8)
     mask[10:14, 6:10] = 1
     write_volume(mask, scan.frame.ijk_to_ras, str(tmp_path / "mask.nrrd"))

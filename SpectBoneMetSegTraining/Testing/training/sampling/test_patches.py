@@ -17,7 +17,7 @@ INPUTS, OUTPUTS = ("anterior", "posterior"), ("anterior", "posterior")
 SIZE = 64
 
 
-def bright_crop(size=128, ignored=False):
+def bright_crop(size=128, *, ignored=False):
     """Two blocks, far brighter than the body and equal to the labels; the views show different ones."""
     counts, labels, layers = {}, {}, {}
     for view, (row, column) in (("anterior", (40, 52)), ("posterior", (72, 80))):
@@ -308,7 +308,7 @@ def large_and_small():
 
 
 def test_small_lesions_are_drawn_as_often_as_large_ones_where_instances_count():
-    def share_of_small(by_instance):
+    def share_of_small(*, by_instance):
         patches = (
             random_patch(
                 large_and_small(),
@@ -324,8 +324,8 @@ def test_small_lesions_are_drawn_as_often_as_large_ones_where_instances_count():
         areas = [patch.label[..., 0].sum() for patch in patches]
         return np.mean([0 < area < 40 for area in areas])
 
-    assert share_of_small(True) > 0.2
-    assert share_of_small(False) < 0.1
+    assert share_of_small(by_instance=True) > 0.2
+    assert share_of_small(by_instance=False) < 0.1
 
 
 def test_a_small_lesions_pixels_weigh_more_and_background_weighs_one():
