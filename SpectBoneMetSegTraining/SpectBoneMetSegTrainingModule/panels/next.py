@@ -32,9 +32,9 @@ class NextPanel:
         self.call = LongCall(ui.rankButton, ui.rankBar, ui.nextLabel)
         titles = [
             (_("Scan"), _("Its file, or the folder of its files")),
-            (_("In doubt"), _("Area about which the model is unsure, both views together (cm²)")),
-            (_("New"), _("How unlike the labelled scans it is, 0 to 1")),
-            (_("Why"), ""),
+            (_("Uncertain"), _("Area in which the prediction is uncertain (entropy), both views together (cm²)")),
+            (_("Novelty"), _("Distance from the labelled scans, 0 to 1")),
+            (_("Reason"), ""),
         ]
         self.table = Rows(ui.nextTable, titles, lambda case: self.updateButtons())
         choices.addSelector("ranker", ui.rankModelSelector)

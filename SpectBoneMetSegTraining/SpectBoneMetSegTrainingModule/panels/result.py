@@ -31,7 +31,7 @@ class ResultPanel:
         titles = [
             (_("On the validation scans"), _("The same patients for both models")),
             (_("New model"), ""),
-            (_("Before"), _("The model it is compared with")),
+            (_("Parent"), _("The parent model, with which it is compared")),
             (_("Difference"), _("With its 95 % interval over patients")),
         ]
         self.table = Rows(ui.resultTable, titles)
