@@ -51,8 +51,8 @@ class CompareCommand:
         comparison = compare(readings)
         save_comparison(comparison, output)
         told = comparison_dict(comparison)
-        for doubt in comparison.warnings:
-            print(f"  note: {doubt}", file=sys.stderr)
+        for warning in comparison.warnings:
+            print(f"  note: {warning}", file=sys.stderr)
         if args.json:
             print_json({"output": str(output), **{name: told[name] for name in ("scans", "steps", "warnings")}})
         else:

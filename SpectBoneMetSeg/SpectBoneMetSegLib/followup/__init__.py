@@ -1,1 +1,1 @@
-"""Scans of one patient at several times: registered bone by bone, lesions matched, changes named."""
+"""Follow-up: match the lesions of several scans of a patient and report how each changed."""

@@ -1,8 +1,8 @@
-"""Lesions of several scans matched, and what became of each.
+"""Match the lesions of several scans and classify how each changed.
 
-A lesion is carried into the next scan by the map of its bone (`registration`). Two lesions are one where at least
-OVERLAP of the smaller one lies within REACH_MM of the other. So one lesion can become two and two one: what hangs
-together is one track.
+A lesion is mapped into the next scan by the registration of its bone. Two lesions are linked if at least OVERLAP of the
+smaller one lies within REACH_MM of the other. One lesion can split into two and two can merge: linked lesions form one
+track.
 """
 
 from __future__ import annotations
@@ -27,20 +27,22 @@ from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
 __all__ = ["compare"]
 
 Points = NDArray[np.float64]
-#: How far from a lesion's pixels a carried pixel may lie to be on it (mm), and how much of the smaller lesion must.
+#: Largest distance (mm) at which a mapped pixel still overlaps a lesion, and smallest overlapping share of the smaller
+#: lesion.
 REACH_MM, OVERLAP = 9.0, 0.4
 #: A lesion is (time, ID).
 Key = tuple[int, int]
 
 
 def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comparison:
-    """The comparison of two or more readings of one patient, in the order of their dates.
+    """Compare two or more readings of one patient, ordered by study date.
 
     Args:
-        readings: as reviewed; without dates in the order in which they are given.
+        readings: after their review; if a date is missing, they are compared in the given order.
+        limits: from which change of area on a lesion has grown or is smaller.
 
     Raises:
-        UserError: fewer than two readings, two of one study, or some of the whole body and others of a part of it.
+        UserError: fewer than two readings, two of the same study, or whole bodies mixed with parts of a body.
     """
     if len(readings) < 2:
         raise UserError("A comparison needs two scans of a patient or more: give the earlier one, too.")
@@ -50,23 +52,24 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
     whole = [each.crop.method == "whole-body" for each in readings]
     if any(whole) and not all(whole):
         part = readings[whole.index(False)].scan.case
-        # What was not looked at would be told as gone, or as new.
+        # Lesions outside the part would be reported as gone or new.
         raise UserError(
-            f"Of {part} a part was read and of others the whole body: read all alike, best whole.", "region"
+            f"Only a part of {part} was read, but the whole body of another scan: read the same region of all scans.",
+            "region",
         )
     times = [TimePoint(each, quantify(each), each.scan.source.description.get("study_date", "")) for each in readings]
     if all(time.date for time in times):
         times.sort(key=lambda time: time.date)
-    where = [_places(time) for time in times]
+    pixels = [_lesion_pixels(time) for time in times]
     maps = [
         register(one.reading.scan, one.reading.regions, two.reading.scan, two.reading.regions)
         for one, two in pairwise(times)
     ]
     links = []
     for number, step in enumerate(maps):
-        links += _links(times[number], where[number], step, where[number + 1], number)
-    keys = [(number, lesion) for number, each in enumerate(where) for lesion in each]
-    tracks = [_track(group, times, where, maps, limits) for group in _groups(keys, links)]
+        links += _links(times[number], pixels[number], step, pixels[number + 1], number)
+    keys = [(number, lesion) for number, each in enumerate(pixels) for lesion in each]
+    tracks = [_track(group, times, pixels, maps, limits) for group in _groups(keys, links)]
     tracks.sort(
         key=lambda points: -max(float(point.positions[:, 1].mean()) for point in points[1] if len(point.positions))
     )
@@ -75,46 +78,48 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
     return Comparison(tuple(times), numbered, steps, limits, tuple(maps), comparison_warnings(times, maps))
 
 
-def _places(time: TimePoint) -> dict[int, Points]:
-    """{lesion ID: (n, 2) R, S mm of its pixels} of the lesions that count."""
+def _lesion_pixels(time: TimePoint) -> dict[int, Points]:
+    """Return {lesion ID: (n, 2) R, S mm of its pixels} of the counted lesions."""
     frame, ids = time.reading.scan.frame, lesion_ids(time.reading)
     return {lesion.id: pixel_positions(ids == lesion.id, frame) for lesion in time.lesions}
 
 
-def _carried(time: TimePoint, lesion: int, place: Points, step: Registration) -> Points:
+def _mapped(time: TimePoint, lesion: int, pixels: Points, step: Registration) -> Points:
+    """Map the pixels of a lesion into the next scan by the registration of its bone."""
     region = time.found.lesion(lesion).region
-    return (step.of(region.number) if region else step.body)(place)
+    return (step.of(region.number) if region else step.body)(pixels)
 
 
 def _links(
-    before: TimePoint, places: dict[int, Points], step: Registration, after: dict[int, Points], number: int
+    before: TimePoint, positions: dict[int, Points], step: Registration, after: dict[int, Points], number: int
 ) -> list[tuple[Key, Key]]:
+    """Return the pairs of lesions that are linked between scan `number` and the next."""
     from scipy.spatial import cKDTree
 
-    trees = {lesion: cKDTree(place) for lesion, place in after.items()}
+    trees = {lesion: cKDTree(pixels) for lesion, pixels in after.items()}
     links = []
-    for lesion, place in places.items():
-        carried = _carried(before, lesion, place, step)
-        own = cKDTree(carried)
+    for lesion, pixels in positions.items():
+        mapped = _mapped(before, lesion, pixels, step)
+        own = cKDTree(mapped)
         for other, tree in trees.items():
-            on_other = float((tree.query(carried, distance_upper_bound=REACH_MM)[0] < np.inf).mean())
+            on_other = float((tree.query(mapped, distance_upper_bound=REACH_MM)[0] < np.inf).mean())
             on_own = float((own.query(after[other], distance_upper_bound=REACH_MM)[0] < np.inf).mean())
-            # Of the smaller lesion: a small one inside a large one is part of it.
-            share = on_other if len(carried) <= len(after[other]) else on_own
+            # Relative to the smaller lesion: a small one inside a large one is part of it.
+            share = on_other if len(mapped) <= len(after[other]) else on_own
             if share >= OVERLAP:
                 links.append(((number, lesion), (number + 1, other)))
     return links
 
 
 def _groups(keys: list[Key], links: list[tuple[Key, Key]]) -> list[list[Key]]:
-    """What hangs together by links."""
+    """Return the connected components of the lesions under their links."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     if not keys:
         return []
-    place = {key: index for index, key in enumerate(keys)}
-    rows, columns = [place[one] for one, _ in links], [place[two] for _, two in links]
+    index_of = {key: index for index, key in enumerate(keys)}
+    rows, columns = [index_of[one] for one, _ in links], [index_of[two] for _, two in links]
     table = csr_array(([1] * len(links), (rows, columns)), shape=(len(keys), len(keys)))
     count, group = connected_components(table, directed=False)
     return [[key for key, member in zip(keys, group, strict=True) if member == number] for number in range(count)]
@@ -123,16 +128,17 @@ def _groups(keys: list[Key], links: list[tuple[Key, Key]]) -> list[list[Key]]:
 def _track(
     group: list[Key],
     times: Sequence[TimePoint],
-    places: Sequence[dict[int, Points]],
+    positions: Sequence[dict[int, Points]],
     maps: Sequence[Registration],
     limits: Limits,
 ) -> tuple[str, tuple[TrackPoint, ...]]:
+    """Return the bone and the points of a track, one per scan."""
     points: list[TrackPoint] = []
     bone = ""
     for number, time in enumerate(times):
         ids = tuple(sorted(lesion for when, lesion in group if when == number))
         if ids:
-            place = np.concatenate([places[number][lesion] for lesion in ids])
+            pixels = np.concatenate([positions[number][lesion] for lesion in ids])
             lesions = [time.found.lesion(lesion) for lesion in ids]
             region = max(lesions, key=lambda each: each.area_mm2).region
             bone = bone or (region.title if region else "")
@@ -144,11 +150,11 @@ def _track(
             uptake = sum(view.total_lesion_uptake_counts or 0.0 for each in lesions for view in each.views.values())
             uptake /= _bone_level(time)
         else:
-            place = _expected(points, group, times, places, maps, number)
+            pixels = _expected(points, group, times, positions, maps, number)
             area, uptake, areas = 0.0, 0.0, {}
         before = set(times[number - 1].reading.scan.views) if number else set()
         change = _change(points, area, areas, before, set(time.reading.scan.views), limits)
-        points.append(TrackPoint(ids, area, areas, uptake, change, place))
+        points.append(TrackPoint(ids, area, areas, uptake, change, pixels))
     return bone, tuple(points)
 
 
@@ -156,21 +162,21 @@ def _expected(
     points: list[TrackPoint],
     group: list[Key],
     times: Sequence[TimePoint],
-    places: Sequence[dict[int, Points]],
+    positions: Sequence[dict[int, Points]],
     maps: Sequence[Registration],
     number: int,
 ) -> Points:
-    """Where a lesion that is not seen in a scan would lie, carried from the scan before; nothing before it was seen."""
+    """Return the expected pixels of a lesion that scan `number` does not show, mapped from the scan before."""
     if not points or not len(points[-1].positions):
         return np.zeros((0, 2))
     if not points[-1].lesions:
         return maps[number - 1].body(points[-1].positions)
-    carried = [
-        _carried(times[number - 1], lesion, places[number - 1][lesion], maps[number - 1])
+    mapped = [
+        _mapped(times[number - 1], lesion, positions[number - 1][lesion], maps[number - 1])
         for when, lesion in group
         if when == number - 1
     ]
-    return np.concatenate(carried)
+    return np.concatenate(mapped)
 
 
 def _change(
@@ -181,7 +187,16 @@ def _change(
     views_now: set[ViewName],
     limits: Limits,
 ) -> Change:
-    """What became of a lesion; `points` are its earlier ones, `areas` those of the views that show it now."""
+    """Classify the change of a lesion since the scan before.
+
+    Args:
+        points: its earlier points.
+        area: area in this scan (mm2), 0 if it is not seen.
+        areas: area per view that shows it (mm2).
+        views_before: views of the scan before.
+        views_now: views of this scan.
+        limits: from which change of area on it has grown or is smaller.
+    """
     seen = area > 0
     if not points:
         return "first" if seen else "absent"
@@ -189,7 +204,7 @@ def _change(
     if not before.lesions:
         if not seen:
             return "absent"
-        # What only a view shows that was not taken before may have been there.
+        # A lesion seen only in a view that the scan before lacks may have been there before.
         return "new" if set(areas) & views_before else "unclear"
     if not seen:
         return "gone" if set(before.view_areas_mm2) & views_now else "unclear"
@@ -205,7 +220,7 @@ def _change(
 
 
 def _bone_level(time: TimePoint) -> float:
-    """Mean counts a pixel over the bones beside lesions, all views; 1 where no region is known."""
+    """Return the mean counts per pixel of bone outside lesions, all views together; 1 without region maps."""
     known = [number for number, region in all_regions().items() if region.bone]
     values = [
         time.reading.scan.views[name].counts[np.isin(numbers, known) & (time.reading.view_masks[name] == 0)]

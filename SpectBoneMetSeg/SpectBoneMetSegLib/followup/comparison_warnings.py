@@ -11,47 +11,53 @@ from .results import TimePoint
 
 __all__ = ["comparison_warnings"]
 
-#: Less of the bones than this lies, once carried, where the same bones of the other scan lie: on simulated patients
-#: who were laid down anew it is more (`docs/follow-up.md`).
+#: Bones are poorly registered below this `Registration.fit`; for simulated patients after repositioning it is higher
+#: (`docs/follow-up.md`).
 LEAST_FIT = 0.85
 
 
 def comparison_warnings(times: Sequence[TimePoint], maps: Sequence[Registration]) -> tuple[str, ...]:
-    """The doubts about scans in the order of time and the maps between them."""
-    doubts = []
+    """Return the warnings about a comparison.
+
+    Args:
+        times: the scans in order of time.
+        maps: registration from each scan to the next.
+    """
+    warnings = []
     patients = [patient_of(time.reading.scan) for time in times]
     if any(differ(one, two) for one, two in combinations(patients, 2)):
-        doubts.append("The files of these scans name different patients: make sure that they are of one.")
+        warnings.append("The headers of these scans name different patients: check that all scans are of one patient.")
     elif not all(share_information(one, two) for one, two in combinations(patients, 2)):
-        doubts.append("Not every scan's file names its patient: make sure that the scans are of one.")
+        warnings.append("Not every scan's header identifies its patient: check that all scans are of one patient.")
     for time in times:
-        # What was told of a reading holds for what is made of it.
-        told = time.reading.receipt.get("warnings")
-        doubts += [f"{time.name}: {warning}" for warning in told] if isinstance(told, list) else []
+        # Warnings about a reading also apply to its comparison.
+        own = time.reading.receipt.get("warnings")
+        warnings += [f"{time.name}: {warning}" for warning in own] if isinstance(own, list) else []
     if not all(time.date for time in times):
-        doubts.append("Not every scan says its day: the scans stand in the order in which they were given.")
+        warnings.append("Not every scan has a study date: the scans are in the order in which they were given.")
     for (one, two), step in zip(pairwise(times), maps, strict=True):
-        doubts += _of_step(one, two, step)
-    return tuple(dict.fromkeys(doubts))
+        warnings += _step_warnings(one, two, step)
+    return tuple(dict.fromkeys(warnings))
 
 
-def _of_step(one: TimePoint, two: TimePoint, step: Registration) -> list[str]:
+def _step_warnings(one: TimePoint, two: TimePoint, step: Registration) -> list[str]:
+    """Return the warnings about two consecutive scans."""
     names = f"{one.name} and {two.name}"
-    doubts = []
+    warnings = []
     if not step.regions:
-        doubts.append(f"Without bones that both know, {names} are laid on each other by the body alone: look twice.")
+        warnings.append(f"Without bones in common {names} are registered by the body alone: check every lesion.")
     elif step.fit < LEAST_FIT:
-        doubts.append(
-            f"The bones of {names} do not lie well on each other ({step.fit:.0%}): check every lesion in the pictures."
+        warnings.append(
+            f"The bones of {names} are poorly registered ({step.fit:.0%} in place): check every lesion in the pictures."
         )
     if _model(one) != _model(two):
-        doubts.append(f"Different models read {names}: what differs may be the models' doing.")
+        warnings.append(f"Different models read {names}: differences may come from the models.")
     if set(one.reading.scan.views) != set(two.reading.scan.views):
-        doubts.append(f"One of {names} lacks a view: what only that view shows is unclear.")
+        warnings.append(f"One of {names} lacks a view: lesions that only that view shows are unclear.")
     methods = {time.reading.crop.method for time in (one, two)}
     if "manual" in methods:
-        doubts.append(f"A box by hand was read of {names}: what lies outside one of the boxes looks new or gone.")
-    return doubts
+        warnings.append(f"A manually placed box was read of {names}: lesions outside a box look new or gone.")
+    return warnings
 
 
 def _model(time: TimePoint) -> object:

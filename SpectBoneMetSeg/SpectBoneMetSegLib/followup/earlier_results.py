@@ -1,4 +1,4 @@
-"""Which results that were saved before are of the patient whose scan is open."""
+"""Find earlier results of the patient whose scan is open."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ __all__ = ["EarlierResult", "results_of_patient"]
 
 @dataclass(frozen=True)
 class EarlierResult:
-    """A result folder, and the day of its scan, year-month-day or ""."""
+    """A result folder and the date of its scan, year-month-day or ""."""
 
     folder: Path
     day: str
 
 
 def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[EarlierResult]:
-    """Those of some result folders that are of the patient of a scan, and of another study; the latest first.
+    """Return the result folders of the same patient but another study, latest first.
 
-    Whose they are stands in the headers of the files that they were read from: none is found where those say nothing,
-    or are gone.
+    The patient is identified by the headers of the files that the results were read from; a result whose files are
+    missing or name no patient is not returned.
+
+    Args:
+        folders: candidate result folders.
+        scan: scan of the patient.
     """
     patient = patient_of(scan)
     if not patient[0]:
-        # A day of birth is shared by many.
+        # A date of birth alone does not identify a patient.
         return []
     found = []
     for folder in map(Path, dict.fromkeys(folders)):
@@ -47,7 +51,7 @@ def results_of_patient(folders: Iterable[str], scan: WholeBodyScan) -> list[Earl
 
 def _receipt_of(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / "receipt.json").read_text(encoding="utf-8")) if is_result(folder) else {}
+        receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8")) if is_result(folder) else {}
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return receipt if isinstance(receipt, dict) else {}

@@ -1,6 +1,6 @@
-"""What became of a patient's lesions as files: `comparison.json`, `comparison.csv` and the page `comparison.html`.
+"""Write a comparison to files: `comparison.json`, `comparison.csv` and the page `comparison.html`.
 
-Resources/Schemas/comparison.schema.json describes the first; SCHEMA_VERSION is raised with every change.
+Resources/Schemas/comparison.schema.json describes the JSON; SCHEMA_VERSION is incremented with every change.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ COMPARISON_COLUMNS = (
 
 
 def save_comparison(comparison: Comparison, folder: str | Path) -> None:
-    """Write the three files into `folder`, which appears whole or not at all.
+    """Write the three files into `folder`, which appears complete or not at all.
 
     Raises:
         UserError: the folder cannot be written, or holds something other than an earlier comparison.
     """
     from .page import render_page
 
-    with _whole(folder) as unfinished:
-        told = json.dumps(to_jsonable(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
-        (unfinished / "comparison.json").write_text(told + "\n", encoding="utf-8")
+    with _atomic_folder(folder) as unfinished:
+        text = json.dumps(to_jsonable(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+        (unfinished / "comparison.json").write_text(text + "\n", encoding="utf-8")
         with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
             writer.writeheader()
@@ -52,15 +52,19 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
 
 
 def copy_comparison(saved: str | Path, folder: str | Path) -> None:
-    """Write the files of a comparison that was saved in one folder into another one; errors as `save_comparison`."""
-    with _whole(folder) as unfinished:
+    """Copy a saved comparison into another folder.
+
+    Raises:
+        UserError: as `save_comparison`.
+    """
+    with _atomic_folder(folder) as unfinished:
         for name in sorted(FILES):
             shutil.copyfile(Path(saved) / name, unfinished / name)
 
 
 @contextmanager
-def _whole(folder: str | Path) -> Iterator[Path]:
-    """An unfinished folder that takes the place of `folder` at the end."""
+def _atomic_folder(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder that replaces `folder` at the end."""
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     if target.exists() and (not target.is_dir() or {each.name for each in target.iterdir()} - FILES):
         raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
@@ -79,7 +83,7 @@ def _whole(folder: str | Path) -> Iterator[Path]:
 
 
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
-    """The comparison in JSON's own types, units in every name."""
+    """Return a comparison as JSON types, in the layout of comparison.json."""
     limits = comparison.limits
     return {
         "schema_version": SCHEMA_VERSION,
@@ -92,8 +96,8 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "warnings": list(comparison.warnings),
         "scans": [_scan(time) for time in comparison.times],
         "steps": [
-            {"from": one.name, "to": two.name, **step.__dict__, "bones_in_place": round(carried.fit, 3)}
-            for (one, two), step, carried in zip(
+            {"from": one.name, "to": two.name, **step.__dict__, "bones_in_place": round(registration.fit, 3)}
+            for (one, two), step, registration in zip(
                 pairwise(comparison.times), comparison.steps, comparison.maps, strict=True
             )
         ],

@@ -1,8 +1,9 @@
-"""From which change on a lesion has changed: what two scans of an unchanged patient differ by.
+"""Limits of agreement: by how much the area of an unchanged lesion differs between two scans.
 
-The number is that of simulated patients who were laid down anew and scanned again without any change, read end to end
-by the shipped model (`python Testing/benchmarks/follow_up.py --pairs 0 --repeats 4` prints it): the standard deviation
-of the logarithm of the ratio of a lesion's areas. A change counts as one where it is larger than 95 % of such changes.
+The number was measured on simulated patients who were repositioned and scanned again without any change, read end to
+end by the shipped model (`python Testing/benchmarks/follow_up.py --pairs 0 --repeats 4` prints it): the standard
+deviation of the logarithm of the ratio of a lesion's areas. A lesion has changed if its area changed by more than 95 %
+of such repeats do.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from dataclasses import dataclass
 
 __all__ = ["REPEATABILITY", "Limits"]
 
-#: Of a normal distribution: 95 % lie within so many standard deviations.
+#: 95 % of a normal distribution lie within this number of standard deviations of the mean.
 NINETY_FIVE = 1.96
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What repeats differ by.
+    """Repeatability of a lesion's area.
 
     Attributes:
-        log_area_sd: of ln(second / first area) of a lesion.
-        source: what was measured.
+        log_area_sd: standard deviation of ln(second / first area) of an unchanged lesion.
+        source: how it was measured, one sentence.
     """
 
     log_area_sd: float
@@ -30,10 +31,10 @@ class Limits:
 
     @property
     def area_factor(self) -> float:
-        """A lesion this much larger than before has grown."""
+        """Factor of area from which on a lesion has grown; its inverse: is smaller."""
         return math.exp(NINETY_FIVE * self.log_area_sd)
 
 
 REPEATABILITY = Limits(
-    0.17, "Measured end to end on few simulated patients who were scanned twice; in patients it may be more."
+    0.17, "Measured end to end on few simulated patients who were scanned twice; in real patients it may be larger."
 )

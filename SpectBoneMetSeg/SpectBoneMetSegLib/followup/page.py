@@ -1,4 +1,4 @@
-"""`comparison.html`: a patient's scans side by side, burden over time, and what became of each lesion; stands alone."""
+"""Render `comparison.html`, a self-contained page: scans side by side, burden over time, change of each lesion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .results import Change, Comparison, TimePoint
 
 __all__ = ["render_page"]
 
-WORDS: dict[Change, str] = {
+CHANGE_TEXTS: dict[Change, str] = {
     "first": "first seen",
     "new": "new",
     "grown": "grown",
@@ -32,16 +32,16 @@ th { border-bottom: 1px solid #999; font-weight: 600; } td { border-bottom: 1px 
 td.number, th.number { text-align: right; } .key { display: inline-block; margin-right: 14px; }
 .dot { display: inline-block; width: 11px; height: 11px; margin-right: 5px; border-radius: 50%; }
 .notice { border: 1px solid #999; padding: 6px 10px; margin: 14px 0; font-weight: 600; } .faint { color: #666; }
-.doubts { background: #fff4ce; color: #513c00; border: 1px solid #c19c00; padding: 6px 10px 6px 28px; }
+.warnings { background: #fff4ce; color: #513c00; border: 1px solid #c19c00; padding: 6px 10px 6px 28px; }
 """
-#: Of a plot in the units of its SVG.
+#: Size and margins of a plot in units of its SVG.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 52, 18, 26, 34
-#: From the axes to the first and the last point.
+#: Distance from the axes to the first and the last point.
 INSET = 34
 
 
 def render_page(comparison: Comparison) -> str:
-    """The page as HTML with its pictures inside."""
+    """Return the page as HTML with embedded pictures."""
     times = comparison.times
     figures = "".join(
         f"<figure><figcaption><b>{escape(_title(time))}</b></figcaption>"
@@ -59,14 +59,14 @@ def render_page(comparison: Comparison) -> str:
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Comparison of {len(times)} scans</title>'
         f"<style>{STYLE}</style></head><body><h1>Comparison of {len(times)} scans</h1>"
-        f'<div class="notice">{RESEARCH_USE}. Areas of abnormal uptake, matched by a program; a physician confirms.'
-        "</div>"
-        f"{_doubts(comparison)}<p>{_sentence(comparison)}</p>{_indices(times)}<h2>Scans</h2><p>{_legend()}</p>"
+        f'<div class="notice">{RESEARCH_USE}. Areas of abnormal uptake, matched by a program; '
+        "a physician must confirm them.</div>"
+        f"{_warnings(comparison)}<p>{_summary(comparison)}</p>{_indices(times)}<h2>Scans</h2><p>{_legend()}</p>"
         f'<div class="scans">{figures}</div><h2>Over time</h2>{plots}<h2>Lesions</h2>{_table(comparison)}'
         f'<p class="faint">A lesion has grown, or is smaller, where its area changed by a factor of more than '
-        f"{comparison.limits.area_factor:.2f}: 95 % of the changes between two scans of an unchanged patient are less. "
-        f"{escape(comparison.limits.source)} Uptake is in mean counts of the scan's healthy bone. "
-        "No criteria of response are applied.</p></body></html>\n"
+        f"{comparison.limits.area_factor:.2f}: 95 % of the changes in an unchanged patient are smaller. "
+        f"{escape(comparison.limits.source)} Uptake is in mean counts per pixel of the scan's healthy bone. "
+        "No response criteria are applied.</p></body></html>\n"
     )
 
 
@@ -74,7 +74,8 @@ def _title(time: TimePoint) -> str:
     return f"{format_date(time.date)} {time.name}".strip()
 
 
-def _sentence(comparison: Comparison) -> str:
+def _summary(comparison: Comparison) -> str:
+    """Return the numbers of changes between consecutive scans, and the state of every review."""
     parts = []
     for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False):
         counted = ", ".join(f"{value} {name}" for name, value in step.__dict__.items())
@@ -83,13 +84,13 @@ def _sentence(comparison: Comparison) -> str:
     return "<br>".join([*parts, f'<span class="faint">Review: {reviews}.</span>'])
 
 
-def _doubts(comparison: Comparison) -> str:
-    lines = "".join(f"<li>{escape(doubt)}</li>" for doubt in comparison.warnings)
-    return f'<ul class="doubts">{lines}</ul>' if lines else ""
+def _warnings(comparison: Comparison) -> str:
+    lines = "".join(f"<li>{escape(warning)}</li>" for warning in comparison.warnings)
+    return f'<ul class="warnings">{lines}</ul>' if lines else ""
 
 
 def _indices(times: Sequence[TimePoint]) -> str:
-    """Why a scan has no index."""
+    """Return the reasons of scans without a bone scan index."""
     lines = [
         f"{escape(time.name)}: no planar bone scan index. {escape(time.found.index.reason)} "
         f"{escape(time.found.index.remedy)}"
@@ -101,8 +102,8 @@ def _indices(times: Sequence[TimePoint]) -> str:
 
 def _legend() -> str:
     return "".join(
-        f'<span class="key"><span class="dot" style="background: rgb{COLORS[name]}"></span>{WORDS[name]}'
-        f"{' (dotted, where it was)' if name == 'gone' else ''}</span>"
+        f'<span class="key"><span class="dot" style="background: rgb{COLORS[name]}"></span>{CHANGE_TEXTS[name]}'
+        f"{' (dotted, at its former position)' if name == 'gone' else ''}</span>"
         for name in LEGEND
     )
 
@@ -120,7 +121,7 @@ def _table(comparison: Comparison) -> str:
                 (f"{point.area_mm2 / 100:.1f}", f"{point.uptake_per_mean:.0f}") if point.lesions else ("", "")
             )
             cells += (
-                f'<td style="color: rgb{COLORS[point.change]}">{WORDS[point.change]}</td>'
+                f'<td style="color: rgb{COLORS[point.change]}">{CHANGE_TEXTS[point.change]}</td>'
                 f'<td class="number">{area}</td><td class="number">{uptake}</td>'
             )
         rows.append(f'<tr><td class="number">{track.number}</td><td>{escape(track.bone or "-")}</td>{cells}</tr>')
@@ -128,7 +129,7 @@ def _table(comparison: Comparison) -> str:
 
 
 def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]) -> str:
-    """One figure over time as SVG; a scan without the number has no point."""
+    """Return a plot over time as SVG; a scan without a value has no point."""
     known = [value for value in values if value is not None]
     top = max([*known, 1e-9]) * 1.15 if known and max(known) > 0 else 1.0
     first, step = LEFT + INSET, (WIDTH - LEFT - RIGHT - 2 * INSET) / max(len(times) - 1, 1)

@@ -1,4 +1,4 @@
-"""Whether scans say that they are of one patient; what names a patient is compared and kept nowhere."""
+"""Check by their headers whether scans are of one patient; identifying data is compared, never stored."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..scan.planar import WholeBodyScan
 
 __all__ = ["Patient", "differ", "patient_in", "patient_of", "share_information"]
 
-#: What a header says of a patient; "" for what it does not.
+#: (identifier, date of birth) in a header; "" for what is missing.
 Patient = tuple[str, str]
 UNKNOWN: Patient = ("", "")
 
 
 def patient_of(scan: WholeBodyScan) -> Patient:
-    """Identifier and day of birth in the headers of the files that a scan was read from."""
+    """Return identifier and date of birth from the headers of the files that a scan was read from."""
     return patient_in(map(Path, scan.source.files))
 
 
 def patient_in(files: Iterable[Path]) -> Patient:
-    """Identifier and day of birth in the first of some files that says any; a file that is no DICOM says none."""
+    """Return identifier and date of birth from the first file that has either; files that are no DICOM are skipped."""
     for file in files:
         try:
             identifier, born = texts_of(file, "PatientID", "PatientBirthDate")
@@ -34,10 +34,10 @@ def patient_in(files: Iterable[Path]) -> Patient:
 
 
 def differ(one: Patient, two: Patient) -> bool:
-    """Whether two headers are surely of two patients: what both say is not the same."""
+    """Return whether a field that both headers have differs: they are of two patients."""
     return any(first and second and first != second for first, second in zip(one, two, strict=True))
 
 
 def share_information(one: Patient, two: Patient) -> bool:
-    """Whether there is anything that two headers both say of their patient."""
+    """Return whether two headers have a field in common that identifies the patient."""
     return any(first and second for first, second in zip(one, two, strict=True))

@@ -1,4 +1,4 @@
-"""Scans of one patient side by side, every lesion in the colour of what became of it."""
+"""Draw the scans of a comparison, every lesion in the colour of its change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["COLORS", "inline", "render_scan"]
 
 Color = tuple[int, int, int]
-#: Colours that the colour-blind tell apart, and a way of drawing that prints in grey: what is gone is dotted.
+#: Colours that colour-blind readers can distinguish; a lesion that is gone is dotted, which also shows in grey print.
 COLORS: dict[Change, Color] = {
     "first": (0, 92, 185),
     "new": (190, 0, 40),
@@ -33,16 +33,17 @@ COLORS: dict[Change, Color] = {
     "absent": (120, 120, 120),
     "unclear": (210, 115, 180),
 }
-#: Height of a view in pixels of the page, and how much larger it is drawn.
+#: Height of a view in pixels of the page, and factor of oversampling.
 HEIGHT, SCALE = 620, 2
 INK = (25, 25, 25)
 
 
 def render_scan(comparison: Comparison, number: int) -> bytes:
-    """Both views of one scan as PNG, the posterior one from behind, with the numbers of the tracks.
+    """Return both views of one scan as PNG, posterior from behind, lesions with the numbers of their tracks.
 
     Args:
-        number: of the scan, from 0.
+        comparison: the comparison.
+        number: index of the scan.
     """
     from PIL import Image
 
@@ -60,14 +61,14 @@ def render_scan(comparison: Comparison, number: int) -> bytes:
 
 
 def inline(png: bytes) -> str:
-    """A picture as the source of an <img> in a page that stands alone."""
+    """Return a PNG as a data URL, for a self-contained page."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _view(time: TimePoint, name: ViewName, view: PlanarView, marks: list[tuple[int, TrackPoint]]) -> NDArray[np.uint8]:
     from PIL import Image, ImageDraw, ImageFont
 
-    # Matrices are often larger than the field: only what was exposed is shown.
+    # Matrices are often larger than the exposed field: crop to it.
     down, across = exposed(view.counts)
     rows, columns = max(down.stop - down.start, 1), max(across.stop - across.start, 1)
     corner = np.array([down.start, across.start])
@@ -89,10 +90,10 @@ def _view(time: TimePoint, name: ViewName, view: PlanarView, marks: list[tuple[i
             draw.line(line, fill=color, width=SCALE)
         if not point.lesions and point.change != "absent" and len(point.positions):
             _dotted(draw, _pixels(point.positions, view) - corner, factor, color)
-        if point.change not in ("absent",):
-            place = _label_place(pieces, point, view)
-            if place is not None:
-                y, x = (place - corner) * factor
+        if point.change != "absent":
+            position = _label_position(pieces, point, view)
+            if position is not None:
+                y, x = (position - corner) * factor
                 draw.text(
                     (x + 5 * SCALE, y), str(track), fill=color, font=font, stroke_width=SCALE, stroke_fill=(255,) * 3
                 )
@@ -103,27 +104,29 @@ def _view(time: TimePoint, name: ViewName, view: PlanarView, marks: list[tuple[i
     return np.asarray(image.resize((size[0] // SCALE, size[1] // SCALE), Image.Resampling.BOX))
 
 
-def _label_place(pieces: list[NDArray[np.float64]], point: TrackPoint, view: PlanarView) -> NDArray[np.float64] | None:
-    """(row, column) to the right of a lesion; None where this view does not show it."""
+def _label_position(
+    pieces: list[NDArray[np.float64]], point: TrackPoint, view: PlanarView
+) -> NDArray[np.float64] | None:
+    """Return (row, column) to the right of a lesion; None if this view does not show it."""
     if pieces:
         corners = np.concatenate(pieces)
         return np.array([corners[:, 0].mean() - 2, corners[:, 1].max() + 0.5])
     if not point.lesions and len(point.positions):
-        places = _pixels(point.positions, view)
-        return np.array([places[:, 0].mean() - 2, places[:, 1].max() + 0.5])
+        pixels = _pixels(point.positions, view)
+        return np.array([pixels[:, 0].mean() - 2, pixels[:, 1].max() + 0.5])
     return None
 
 
 def _dotted(draw: ImageDraw, pixels: NDArray[np.float64], factor: NDArray[np.float64], color: Color) -> None:
-    """A dotted ellipse around where a lesion was: (n, 2) rows and columns."""
+    """Draw a dotted ellipse around the former pixels of a lesion, (n, 2) row and column."""
     middle, half = pixels.mean(0), np.maximum(1.3 * pixels.std(0) * np.sqrt(2), 2.5)
     for angle in np.linspace(0, 2 * np.pi, 24, endpoint=False):
         y, x = (middle + half * [np.sin(angle), np.cos(angle)] + 0.5) * factor
         draw.ellipse([x - SCALE, y - SCALE, x + SCALE, y + SCALE], fill=color)
 
 
-def _pixels(place: NDArray[np.float64], view: PlanarView) -> NDArray[np.float64]:
-    """(n, 2) row, column in a view of (n, 2) R, S mm."""
-    ras = np.column_stack([place[:, 0], np.zeros(len(place)), place[:, 1], np.ones(len(place))])
+def _pixels(positions: NDArray[np.float64], view: PlanarView) -> NDArray[np.float64]:
+    """Return (n, 2) row, column in a view of (n, 2) R, S in mm."""
+    ras = np.column_stack([positions[:, 0], np.zeros(len(positions)), positions[:, 1], np.ones(len(positions))])
     ijk = ras @ np.linalg.inv(view.ijk_to_ras).T
     return np.asarray(ijk[:, [1, 0]])

@@ -1,6 +1,6 @@
-"""A result folder read back as the reading it was saved from, with the physician's decisions.
+"""Read a result folder back as a reading, with the physician's decisions.
 
-Counts are not in a result folder: they are read again from the files that the receipt names.
+Result folders contain no counts: these are read again from the files listed in the receipt.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ..scan.thorax import ThoraxCrop
 
 __all__ = ["is_result", "read_result"]
 
-Word = TypeVar("Word", bound=str)
-#: Views in which a lesion may be seen.
+Choice = TypeVar("Choice", bound=str)
+#: Values of the column `seen_in`.
 SEEN_IN: tuple[SeenIn, ...] = get_args(SeenIn)
-#: What a damaged file makes its reader raise.
+#: Exceptions that reading a damaged file may raise.
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)
 
 
 def is_result(path: Path) -> bool:
-    """Whether a path is a result folder."""
+    """Return whether a path is a result folder."""
     return (path / "receipt.json").is_file() and (path / "mask.nrrd").is_file()
 
 
 def read_result(folder: Path) -> Reading:
-    """The reading that a result folder was saved from.
+    """Read the reading that was saved in a result folder.
 
     Raises:
-        UserError: a file of it is missing or damaged, or the scan lies no longer where it was read from.
+        UserError: a file is missing or damaged, or the scan was moved or changed since it was read.
     """
     try:
         receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
@@ -61,10 +61,10 @@ def read_result(folder: Path) -> Reading:
             if (folder / f"regions_{name}.nrrd").is_file()
         }
         probability = _pixels(folder / "probability.nrrd").astype(np.float32)
-        lesions, rejected = _decided(measure_lesions(scan, union, views, probability), folder, receipt)
+        lesions, rejected = _with_decisions(measure_lesions(scan, union, views, probability), folder, receipt)
         box = ThoraxCrop.from_dict(receipt["crop"])
     except DAMAGED as error:
-        raise UserError(f"{folder} is no whole result ({error}); read the scan again.") from error
+        raise UserError(f"{folder} is not a complete result ({error}); read the scan again.") from error
     return Reading(
         scan,
         box,
@@ -81,13 +81,13 @@ def read_result(folder: Path) -> Reading:
 
 
 def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:
-    """The scan of a result; its files must be those that were read."""
+    """Read the scan of a result again; its files must be unchanged."""
     inputs, options = receipt["inputs"], receipt.get("options", {})
     files = [Path(entry["file"]) for entry in inputs]
-    gone = [str(file) for file in files if not file.is_file()]
-    if gone or not files:
-        what = gone[0] if gone else "the scan"
-        raise UserError(f"{what}, of which {folder} is a result, is no longer there: give the scan in its place.")
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing or not files:
+        name = missing[0] if missing else "the scan"
+        raise UserError(f"{name}, from which {folder} was read, is no longer there: give the scan itself instead of the result.")
     if any(sha256_of(file) != entry["sha256"] for file, entry in zip(files, inputs, strict=True)):
         raise UserError(f"{files[0]} has changed since {folder} was read: read it again.")
     views = options.get("views")
@@ -101,15 +101,15 @@ def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:
     )
 
 
-def _decided(
+def _with_decisions(
     lesions: tuple[Lesion, ...], folder: Path, receipt: dict[str, Any]
 ) -> tuple[tuple[Lesion, ...], tuple[Lesion, ...]]:
-    """The lesions with what the table and the receipt say of them; and the rejected ones, which are in no mask."""
+    """Return the lesions with their decisions from table and receipt, and the rejected ones, which are in no mask."""
     with (folder / "lesions.csv").open(encoding="utf-8", newline="") as file:
         rows = {int(row["ID"]): row for row in csv.DictReader(file)}
     edited = {entry["lesion"] for entry in receipt.get("review") or [] if entry.get("edited")}
 
-    def ruled(lesion: Lesion) -> Lesion:
+    def decided(lesion: Lesion) -> Lesion:
         row = rows[lesion.id]
         return replace(
             lesion,
@@ -120,11 +120,11 @@ def _decided(
         )
 
     rejected = [_rejected(number, row) for number, row in rows.items() if row["decision"] == "rejected"]
-    return tuple(map(ruled, lesions)), tuple(map(ruled, rejected))
+    return tuple(map(decided, lesions)), tuple(map(decided, rejected))
 
 
 def _rejected(number: int, row: dict[str, str]) -> Lesion:
-    """A lesion of which the table alone knows; no outline is left of it."""
+    """Return a rejected lesion from its row of the table; it has no outline."""
     return Lesion(
         id=number,
         curve=np.zeros((0, 3)),
@@ -136,9 +136,9 @@ def _rejected(number: int, row: dict[str, str]) -> Lesion:
     )
 
 
-def _one_of(known: tuple[Word, ...], found: str) -> Word:
-    """The word that stands in a table; ValueError where it is none of those that are known."""
-    return known[known.index(found)]
+def _one_of(choices: tuple[Choice, ...], text: str) -> Choice:
+    """Return the choice that equals a text; ValueError if there is none."""
+    return choices[choices.index(text)]
 
 
 def _pixels(path: Path) -> NDArray[Any]:

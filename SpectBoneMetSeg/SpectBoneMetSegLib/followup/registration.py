@@ -1,9 +1,9 @@
-"""Where a place of one scan lies in another scan of the same patient, bone by bone.
+"""Register two scans of a patient bone by bone.
 
-Between two scans arms, legs, spine and pelvis lie anew, and cameras differ in pixel and field. A region of the skeleton
-is carried by the affine map that takes its middle and its spread to those of the same region in the other scan (the
-optimal transport between two normal distributions); so no bone depends on how another one lies. What lies on no region
-that both scans show is carried by the map of all bones together.
+Between two scans arms, legs, spine and pelvis are repositioned, and cameras differ in pixel size and field of view.
+Each region of the skeleton has its own affine map, which takes mean and covariance of its pixels to those of the same
+region in the other scan (optimal transport between two normal distributions). Positions outside the regions that both
+scans show are mapped by the map of all bones together.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from ..scan.planar import PlanarView, ViewName, WholeBodyScan
 __all__ = ["Affine", "Registration", "register"]
 
 Points = NDArray[np.float64]
-#: Regions of fewer mm2 tell no map of their own.
+#: Regions smaller than this (mm2) get no map of their own.
 LEAST_MM2 = 300.0
-#: A place of a bone lies on the same bone of the other scan where that is no further away than this (mm).
+#: Largest distance (mm) from a mapped pixel of a bone to the same bone of the other scan for the fit.
 NEAR_MM = 9.0
-#: So many places of a bone tell how well it lies.
-MOST_PLACES = 400
-#: A bone does not change its size: factors of a region's own map beyond these are those of all bones together.
+#: Largest number of pixels of a bone that are used for the fit.
+MOST_POSITIONS = 400
+#: A bone keeps its size: if a region's own map scales by more than this factor, or less than its inverse, relative to
+#: the map of all bones, the matrix of all bones is used instead.
 LARGEST_FACTOR = 1.35
 
 
 @dataclass(frozen=True)
 class Affine:
-    """x -> target + matrix (x - source), of (R, S) places in mm.
+    """Affine map x -> target + matrix (x - source) of (R, S) positions in mm.
 
     Attributes:
         source: (2,) mm.
@@ -46,12 +47,12 @@ class Affine:
     matrix: Points
 
     def __call__(self, points: Points) -> Points:
-        """(n, 2) places carried."""
+        """Map (n, 2) positions in mm."""
         return self.target + (points - self.source) @ self.matrix.T
 
     @property
     def inverse(self) -> Affine:
-        """The map the other way."""
+        """The inverse map."""
         return Affine(self.target, self.source, np.linalg.inv(self.matrix))
 
 
@@ -60,9 +61,9 @@ class Registration:
     """The maps from one scan to another.
 
     Attributes:
-        body: of all bones together.
+        body: map of all bones together.
         regions: {region number: its own map}.
-        fit: 0..1, of the bones' places that lie, once carried, on the same bone of the other scan.
+        fit: share 0..1 of the bones' pixels that lie, after mapping, within NEAR_MM of the same bone of the other scan.
     """
 
     body: Affine
@@ -70,7 +71,7 @@ class Registration:
     fit: float = 1.0
 
     def of(self, region: int) -> Affine:
-        """The map of a region; that of the body for one without."""
+        """Return the map of a region, or that of the body for a region without its own map."""
         return self.regions.get(region, self.body)
 
 
@@ -80,13 +81,15 @@ def register(
     after: WholeBodyScan,
     after_regions: Mapping[ViewName, NDArray[np.uint8]],
 ) -> Registration:
-    """The maps from one scan to another one.
+    """Register one scan to another.
+
+    Without regions in common the scans are registered by the pixels that hold the upper half of the counts.
 
     Args:
-        before_regions: per view region numbers on its own grid; without any the bodies' own counts tell the map of the
-            whole body.
-        after_regions: per view region numbers on its own grid; without any the bodies' own counts tell the map of the
-            whole body.
+        before: the scan to map from.
+        before_regions: per view (rows, columns) region numbers on its own grid; may be empty.
+        after: the scan to map to.
+        after_regions: per view (rows, columns) region numbers on its own grid; may be empty.
     """
     numbers = [number for number, region in all_regions().items() if region.bone]
     one, two = _clouds(before, before_regions, numbers), _clouds(after, after_regions, numbers)
@@ -107,7 +110,11 @@ def register(
 
 
 def _fit(carried: Sequence[tuple[Affine, Points, Points]]) -> float:
-    """Share of places near a place of the same bone, of the scan where that is less; [(map, before, after)]."""
+    """Return the share of pixels near the same bone of the other scan, of the scan where it is smaller.
+
+    Args:
+        carried: (map, pixels before, pixels after) of each bone.
+    """
     both: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]] = ([], [])
     for step, before, after in carried:
         moved = step(before)
@@ -116,18 +123,18 @@ def _fit(carried: Sequence[tuple[Affine, Points, Points]]) -> float:
     return min(float(np.concatenate(near).mean()) for near in both)
 
 
-def _near(places: Points, others: Points) -> NDArray[np.bool_]:
-    """Which of some of these places lie near any of the others."""
+def _near(positions: Points, others: Points) -> NDArray[np.bool_]:
+    """Return for a sample of `positions` whether each is within NEAR_MM of any of `others`."""
     from scipy.spatial import cKDTree
 
-    if not len(places) or not len(others):
+    if not len(positions) or not len(others):
         return np.zeros(1, bool)
-    few = places[:: max(1, len(places) // MOST_PLACES)]
+    few = positions[:: max(1, len(positions) // MOST_POSITIONS)]
     return np.asarray(cKDTree(others).query(few, distance_upper_bound=NEAR_MM)[0] < np.inf)
 
 
 def _clouds(scan: WholeBodyScan, maps: Mapping[ViewName, NDArray[np.uint8]], numbers: list[int]) -> dict[int, Points]:
-    """{region: (n, 2) places R, S in mm of its pixels in all views}, of regions that are large enough."""
+    """Return {region: (n, 2) R, S in mm of its pixels in all views} of regions that are large enough."""
     frame = scan.frame
     found: dict[int, list[Points]] = {}
     for name, own in maps.items():
@@ -140,7 +147,7 @@ def _clouds(scan: WholeBodyScan, maps: Mapping[ViewName, NDArray[np.uint8]], num
 
 
 def _body(scan: WholeBodyScan) -> Points:
-    """Places of the pixels that hold the upper half of a scan's counts."""
+    """Return (n, 2) R, S in mm of the pixels that hold the upper half of a scan's counts."""
     counts = scan.frame.counts
     order = np.sort(counts.ravel())[::-1]
     total = np.cumsum(order, dtype=np.float64)
@@ -149,17 +156,17 @@ def _body(scan: WholeBodyScan) -> Points:
 
 
 def pixel_positions(mask: NDArray[np.bool_], frame: PlanarView) -> Points:
-    """(n, 2) R, S in mm of the pixels of a mask on the anterior frame."""
+    """Return (n, 2) R, S in mm of the pixels of a mask on the anterior frame."""
     rows, columns = np.nonzero(mask)
     ijk = np.column_stack([columns, rows, np.zeros(len(rows)), np.ones(len(rows))])
     return np.asarray((ijk @ frame.ijk_to_ras.T)[:, [0, 2]])
 
 
 def _map(one: Points, two: Points) -> Affine:
-    """The affine map that takes mean and covariance of one cloud to those of the other."""
+    """Return the affine map that takes mean and covariance of one point cloud to those of another."""
     if len(one) < 3 or len(two) < 3:
         return Affine(np.zeros(2), np.zeros(2), np.eye(2))
-    # A quarter of a pixel squared keeps a line of pixels from having no width.
+    # Regularisation (0.25 mm2): a single line of pixels would have a singular covariance.
     first, second = (np.cov(cloud.T) + 0.25 * np.eye(2) for cloud in (one, two))
     root = _root(first)
     inverse = np.linalg.inv(root)
@@ -167,6 +174,6 @@ def _map(one: Points, two: Points) -> Affine:
 
 
 def _root(matrix: Points) -> Points:
-    """The symmetric square root of a positive matrix."""
+    """Return the symmetric square root of a positive matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray(vectors @ np.diag(np.sqrt(np.maximum(values, 0))) @ vectors.T)

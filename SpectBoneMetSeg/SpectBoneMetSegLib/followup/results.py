@@ -1,4 +1,4 @@
-"""Results of a comparison of scans: data only."""
+"""Data classes of a comparison of scans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .registration import Registration
 
 __all__ = ["Change", "Comparison", "Step", "TimePoint", "Track", "TrackPoint"]
 
-#: Against the scan before; "unclear" where one of both scans lacks the view that shows the lesion.
+#: Change since the scan before; "unclear" if one of the two scans lacks the view that shows the lesion.
 Change = Literal["first", "new", "grown", "stable", "smaller", "gone", "absent", "unclear"]
 
 
@@ -25,8 +25,9 @@ class TimePoint:
     """One scan of the patient.
 
     Attributes:
-        date: of the study as the scan says it, YYYYMMDD; "" where it does not.
-        lesions: those that count, in the order of their IDs.
+        reading: after its review.
+        found: quantification of the reading.
+        date: study date, YYYYMMDD; "" if unknown.
     """
 
     reading: Reading
@@ -35,24 +36,27 @@ class TimePoint:
 
     @property
     def name(self) -> str:
-        """The scan's case."""
+        """Case of the scan."""
         return self.reading.scan.case
 
     @property
     def lesions(self) -> tuple[LesionQuantities, ...]:
-        """Those that count."""
+        """Counted lesions, ordered by ID."""
         return tuple(each for each in self.found.lesions if not each.not_counted)
 
 
 @dataclass(frozen=True)
 class TrackPoint:
-    """A lesion at one time: several areas where it is seen in pieces.
+    """A lesion at one time, possibly in several areas.
 
     Attributes:
-        lesions: IDs in that scan, none where it is not seen.
+        lesions: IDs in that scan; empty if it is not seen.
+        area_mm2: sum of the areas; 0 if it is not seen.
         view_areas_mm2: per view that shows it.
-        positions: (n, 2) R, S mm of its pixels, or of where it would lie, carried from the scan before.
-        uptake_per_mean: total lesion uptake by the mean counts of the scan's bones: cameras and doses differ.
+        uptake_per_mean: total lesion uptake divided by the mean counts per pixel of the scan's bones, because cameras
+            and doses differ.
+        change: since the scan before.
+        positions: (n, 2) R, S mm of its pixels; if it is not seen, those mapped from the scan before.
     """
 
     lesions: tuple[int, ...]
@@ -65,11 +69,12 @@ class TrackPoint:
 
 @dataclass(frozen=True)
 class Track:
-    """One lesion through time: a point for every scan.
+    """One lesion over time.
 
     Attributes:
-        number: 1-based, head to foot.
-        bone: in words.
+        number: 1-based, from head to foot.
+        bone: name of its bone; "" if unknown.
+        points: one per scan.
     """
 
     number: int
@@ -79,7 +84,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Step:
-    """From one scan to the next: how many lesions are what; those that are unclear are in none."""
+    """Numbers of lesions by change from one scan to the next; unclear ones are not counted."""
 
     new: int
     grown: int
@@ -90,12 +95,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scans of one patient in the order of time.
+    """Comparison of the scans of one patient.
 
     Attributes:
-        steps: one fewer than scans.
-        maps: from each scan to the next.
-        warnings: what a person must know before believing it, one sentence each.
+        times: the scans in order of time.
+        tracks: the lesions.
+        steps: changes between consecutive scans, one fewer than scans.
+        limits: from which change of area on a lesion has grown or is smaller.
+        maps: registration from each scan to the next.
+        warnings: reasons to distrust the comparison, one sentence each.
     """
 
     times: tuple[TimePoint, ...]

@@ -1,6 +1,6 @@
-"""Two scans of a comparison for side-by-side display: plain pictures, rows and numbers.
+"""Two scans of a comparison for side-by-side display: arrays, table rows and numbers.
 
-The comparison itself stays with the process that made it; this goes through a file to the window's.
+The comparison itself stays in the child process that made it; this part of it is passed to Slicer in a file.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ SIDES = ("earlier", "later")
 
 @dataclass(frozen=True)
 class Side:
-    """One of both scans.
+    """One of the two scans.
 
     Attributes:
-        numbers: per view (rows, columns) uint16 on its own grid: the number of the lesion's row, 0 beside lesions.
-        gone: the same of lesions that are seen in the other scan alone, where they were.
+        scan: the scan.
+        date: study date, YYYYMMDD; "" if unknown.
+        numbers: per view (rows, columns) uint16 on its own grid: number of the lesion's row, 0 outside lesions.
+        gone: the same for lesions that are gone from this scan, at their mapped positions.
     """
 
     scan: WholeBodyScan
@@ -43,16 +45,18 @@ class Side:
 
 @dataclass(frozen=True)
 class Row:
-    """A lesion that either scan shows.
+    """A lesion that at least one of the two scans shows.
 
     Attributes:
-        change: from the earlier to the later one.
-        earlier_mm2: area in the earlier scan, 0 where it is not seen.
-        later_mm2: area in the later one, 0 where it is not seen.
-        earlier_uptake: uptake in mean counts of the scan's bones, 0 where it is not seen.
+        number: of its track.
+        bone: name of its bone; "" if unknown.
+        change: from the earlier to the later scan.
+        earlier_mm2: area in the earlier scan, 0 if it is not seen.
+        later_mm2: area in the later scan, 0 if it is not seen.
+        earlier_uptake: uptake in mean counts per pixel of the scan's bones, 0 if it is not seen.
         later_uptake: the same in the later scan.
-        earlier_position: R, S mm of its middle in the earlier scan, or of where it would lie.
-        later_position: the same in the later one.
+        earlier_position: R, S mm of its centre in the earlier scan; if it is not seen, mapped from the later scan.
+        later_position: R, S mm of its centre in the later scan; if it is not seen, mapped from the earlier scan.
     """
 
     number: int
@@ -68,11 +72,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Burden:
-    """A scan in a line: what counts in it.
+    """Tumour burden of one scan.
 
     Attributes:
-        index_percent: planar bone scan index, None where it cannot be computed, for `reason`.
-        review: whose word it is.
+        name: case of the scan.
+        date: study date, YYYYMMDD; "" if unknown.
+        lesions: number of counted lesions.
+        area_mm2: their area.
+        index_percent: planar bone scan index; None if it cannot be computed.
+        reason: why it cannot be computed, and the remedy; "" if it can.
+        review: state of the review.
     """
 
     name: str
@@ -86,11 +95,17 @@ class Burden:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Two scans that follow each other, and the burden of all that were compared.
+    """Two consecutive scans, and the burden of all compared scans.
 
     Attributes:
-        own: which of both is the reading that the comparison was asked from, "earlier" or "later".
-        body: the map from the earlier to the later scan.
+        earlier: the earlier scan.
+        later: the later scan.
+        own: which of them is the open reading, "earlier" or "later".
+        rows: their lesions.
+        body: map from the earlier to the later scan.
+        burdens: of all compared scans, in order of time.
+        warnings: of the comparison.
+        area_factor: factor of area from which on a lesion has grown.
     """
 
     earlier: Side
@@ -104,13 +119,17 @@ class SideBySide:
 
 
 def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
-    """Return the scan of `own`, one of the compared readings, with the one before; the first with the next.
+    """Return the scan of `own` and the scan before it, or the next if `own` is the first.
+
+    Args:
+        comparison: the comparison.
+        own: one of the compared readings.
 
     Raises:
-        StopIteration: it is none of them.
+        StopIteration: `own` is not one of them.
     """
-    place = next(number for number, time in enumerate(comparison.times) if time.reading is own)
-    later = max(place, 1)
+    index = next(number for number, time in enumerate(comparison.times) if time.reading is own)
+    later = max(index, 1)
     step = comparison.maps[later - 1]
     rows = tuple(
         row
@@ -121,7 +140,7 @@ def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
     return SideBySide(
         earlier=_side(comparison, later - 1, numbers),
         later=_side(comparison, later, numbers),
-        own="later" if place == later else "earlier",
+        own="later" if index == later else "earlier",
         rows=rows,
         body=step.body,
         burdens=tuple(map(_burden, comparison.times)),
@@ -135,16 +154,16 @@ def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration,
     if not one.lesions and not two.lesions:
         return None
     region = _region(earlier, one) or _region(later, two)
-    places: list[Position] = []
-    for point, other, carry in ((one, two, step.of(region).inverse), (two, one, step.of(region))):
-        own = point.positions if point.lesions else carry(other.positions)
-        places.append((float(own[:, 0].mean()), float(own[:, 1].mean())))
+    positions: list[Position] = []
+    for point, other, mapping in ((one, two, step.of(region).inverse), (two, one, step.of(region))):
+        own = point.positions if point.lesions else mapping(other.positions)
+        positions.append((float(own[:, 0].mean()), float(own[:, 1].mean())))
     areas = one.area_mm2, two.area_mm2
-    return Row(track.number, track.bone, two.change, *areas, one.uptake_per_mean, two.uptake_per_mean, *places)
+    return Row(track.number, track.bone, two.change, *areas, one.uptake_per_mean, two.uptake_per_mean, *positions)
 
 
 def _region(time: TimePoint, point: TrackPoint) -> int:
-    """Number of the bone of a lesion; 0 for none."""
+    """Return the number of a lesion's region; 0 for none."""
     if not point.lesions:
         return 0
     region = max((time.found.lesion(lesion) for lesion in point.lesions), key=lambda each: each.area_mm2).region
@@ -157,22 +176,22 @@ def _side(comparison: Comparison, number: int, rows: set[int]) -> Side:
     for name, view in time.reading.scan.views.items():
         ids = time.reading.view_masks[name]
         table = np.zeros(int(ids.max(initial=0)) + 1, np.uint16)
-        was = np.zeros(view.shape, np.uint16)
+        former = np.zeros(view.shape, np.uint16)
         for track in comparison.tracks:
             point = track.points[number]
             for lesion in point.lesions:
                 table[lesion : lesion + 1] = track.number
             if track.number in rows and not point.lesions and point.change == "gone":
-                was[_where(point.positions, view)] = track.number
-        numbers[name], gone[name] = table[ids], was
+                former[_mask_of(point.positions, view)] = track.number
+        numbers[name], gone[name] = table[ids], former
     return Side(time.reading.scan, time.date, numbers, gone)
 
 
-def _where(place: NDArray[np.float64], view: PlanarView) -> NDArray[np.bool_]:
-    """The pixels of a view on which carried places lie, without the gaps that another pixel size leaves."""
+def _mask_of(positions: NDArray[np.float64], view: PlanarView) -> NDArray[np.bool_]:
+    """Return the pixels of a view at mapped positions, (n, 2) R, S mm; gaps due to another pixel size are closed."""
     from scipy import ndimage
 
-    ras = np.column_stack([place[:, 0], np.zeros(len(place)), place[:, 1], np.ones(len(place))])
+    ras = np.column_stack([positions[:, 0], np.zeros(len(positions)), positions[:, 1], np.ones(len(positions))])
     columns, rows = np.rint((ras @ np.linalg.inv(view.ijk_to_ras).T)[:, :2]).astype(int).T
     inside = (rows >= 0) & (rows < view.shape[0]) & (columns >= 0) & (columns < view.shape[1])
     mask = np.zeros(view.shape, bool)
@@ -190,7 +209,7 @@ def _burden(time: TimePoint) -> Burden:
 
 
 def save_side_by_side(shown: SideBySide, path: str | Path) -> None:
-    """Write it to a file; OSError when it cannot be written."""
+    """Write a SideBySide to a file; OSError when it cannot be written."""
     facts: dict[str, Any] = {
         "own": shown.own,
         "rows": [to_jsonable(asdict(row)) for row in shown.rows],
@@ -210,10 +229,10 @@ def save_side_by_side(shown: SideBySide, path: str | Path) -> None:
 
 
 def load_side_by_side(path: str | Path) -> SideBySide:
-    """The inverse of `save_side_by_side`.
+    """Read a file of `save_side_by_side`.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: it is no such file.
+        OSError, ValueError, KeyError, TypeError: it is not such a file.
     """
     facts, arrays = load_arrays(path)
     body = Affine(*(np.asarray(facts["body"][name], np.float64) for name in ("source", "target", "matrix")))

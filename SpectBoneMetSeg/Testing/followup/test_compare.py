@@ -183,6 +183,6 @@ def test_a_part_is_not_compared_with_a_whole_body_which_would_show_lesions_as_ne
     whole = at(make_body((*FEMUR, BOTH)), "20240101")
     crop = dataclasses.replace(whole.crop, rows=(0, 100), method="profiles")
     part = dataclasses.replace(at(make_body(), "20240701"), crop=crop)
-    with pytest.raises(UserError, match="scan 20240701 a part was read"):
+    with pytest.raises(UserError, match="part of scan 20240701 was read"):
         compare([whole, part])
     compare([dataclasses.replace(whole, crop=crop), part])

@@ -123,5 +123,5 @@ def test_a_scan_that_is_gone_or_changed_is_named(a_result):
 def test_a_damaged_result_is_refused_in_one_sentence(a_result):
     folder, _ = a_result
     (folder / "mask.nrrd").write_bytes(b"no image")
-    with pytest.raises(UserError, match="no whole result"):
+    with pytest.raises(UserError, match="not a complete result"):
         read_result(folder)

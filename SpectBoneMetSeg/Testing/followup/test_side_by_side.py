@@ -180,11 +180,13 @@ def test_bones_that_do_not_lie_on_each_other_are_told(two):
     before, after = two
     assert compare(two).maps[0].fit > 0.95
     # Of these arrays no file names a patient, and nothing else is to be doubted.
-    assert compare(two).warnings == ("Not every scan's file names its patient: make sure that the scans are of one.",)
+    assert compare(two).warnings == (
+        "Not every scan's header identifies its patient: check that all scans are of one patient.",
+    )
     # Bones scattered over the field are no skeleton.
     scattered = {name: np.random.default_rng(0).permutation(numbers, 1) for name, numbers in after.regions.items()}
     comparison = compare([before, dataclasses.replace(after, regions=scattered)])
-    assert [doubt for doubt in comparison.warnings if "do not lie well" in doubt], comparison.maps[0].fit
+    assert [doubt for doubt in comparison.warnings if "poorly registered" in doubt], comparison.maps[0].fit
 
 
 def test_one_study_is_not_compared_with_itself(two):
@@ -208,4 +210,4 @@ def test_a_patient_whom_both_files_name_is_not_doubted(two, tmp_path):
     # An identifier here and a day of birth there may be anybody's.
     born = header(tmp_path / "c.dcm", "", "19500101")
     doubts = compare([before, dated(two[1], "20240701", files=(str(born),), sha256=("2",))]).warnings
-    assert [doubt for doubt in doubts if "names its patient" in doubt]
+    assert [doubt for doubt in doubts if "identifies its patient" in doubt]
