@@ -87,7 +87,7 @@ def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:
         name = missing[0] if missing else "the scan"
-        raise UserError(f"{name}, from which {folder} was read, is no longer there: give the scan itself instead of the result.")
+        raise UserError(f"{name}, from which {folder} was read, is no longer there: give the scan instead.")
     if any(sha256_of(file) != entry["sha256"] for file, entry in zip(files, inputs, strict=True)):
         raise UserError(f"{files[0]} has changed since {folder} was read: read it again.")
     views = options.get("views")
