@@ -59,18 +59,16 @@ def sample():
 def by_dimse(orthanc, web, parcels):
     place = Destination(orthanc.title, "127.0.0.1", orthanc.dicom)
     told: list[str] = []
-    outcome = send(
-        [parcel for parcel in parcels if parcel.file != SAMPLE], place, "READER", told.append, threading.Event()
-    )
-    assert (outcome.broken, outcome.refused) == ("", {})
-    assert outcome.taken == told
+    outcome = send([item for item in parcels if item.file != SAMPLE], place, "READER", told.append, threading.Event())
+    assert (outcome.interruption, outcome.refused) == ("", {})
+    assert outcome.stored == told
     # The scan as a camera sends it: compressed, which results never are.
     (answer,) = store(orthanc.dicom, pydicom.dcmread(SAMPLE), calling="CAMERA", called=orthanc.title)
     assert answer.Status == 0
 
 
 def by_stow(orthanc, web, parcels):
-    web.store_instances([pydicom.dcmread(parcel.file) for parcel in parcels])
+    web.store_instances([pydicom.dcmread(item.file) for item in parcels])
 
 
 def found(web, parcels):
@@ -94,10 +92,10 @@ def test_every_object_comes_back_as_it_was_sent(orthanc, web, result, road):
     assert len(parcels) == 6
     road(orthanc, web, parcels)
     back = found(web, parcels)
-    assert set(back) == {parcel.sop_uid for parcel in parcels}
-    for parcel in parcels:
-        sent, got = pydicom.dcmread(parcel.file), back[parcel.sop_uid]
-        assert got == sent, parcel.file.name
+    assert set(back) == {item.sop_uid for item in parcels}
+    for item in parcels:
+        sent, got = pydicom.dcmread(item.file), back[item.sop_uid]
+        assert got == sent, item.file.name
         for keyword in ("PixelData", "EncapsulatedDocument"):
             assert got.get(keyword) == sent.get(keyword)
 
@@ -156,7 +154,7 @@ def test_a_receiver_reads_what_orthanc_sends_and_gives_it_the_results(orthanc, w
     (case,) = (tmp_path / "out").glob("study-*")
     parcels = objects_in(case)
     back = found(web, parcels)
-    assert all(back[parcel.sop_uid] == pydicom.dcmread(parcel.file) for parcel in parcels)
+    assert all(back[item.sop_uid] == pydicom.dcmread(item.file) for item in parcels)
     before = (case / "receipt.json").stat().st_mtime_ns
 
     # The archive sends everything it has, our own results among it, to a receiver that was killed meanwhile.

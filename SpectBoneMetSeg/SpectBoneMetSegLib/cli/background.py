@@ -1,4 +1,4 @@
-"""The command `batch` as a process that goes on when the window that started it is closed."""
+"""The command `batch` as a background process that continues when the window that started it is closed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..common.processes import child_environment, process_group_options
 
 __all__ = ["LOG", "Archive", "last_message", "start_run"]
 
-#: What the command said, in the hidden folder of a run.
+#: Output of the command, a file in the working folder of a run.
 LOG = "run.log"
-#: The nice value of a run: the window and everything else go first.
+#: Nice value of a run: other processes have priority.
 NICENESS = 10
-#: What the command puts before a sentence of its own.
+#: Prefix of the command's own messages.
 PREFIX = "spectbonemetseg: "
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What to read, as the options of `batch` say it."""
+    """An archive to read, with the options of `batch`."""
 
     folder: Path
     output: Path
@@ -41,23 +41,24 @@ class Archive:
 
     @property
     def arguments(self) -> list[str]:
-        """The words of the command line."""
-        words = ["batch", str(self.folder), "--output", str(self.output), "--region", self.region]
-        words += ["--engine", self.engine, "--device", self.device]
-        words += ["--model", self.model] if self.model else []
-        return [*words, *(["--quick"] if self.quick else []), *(["--retry-failed"] if self.retry_failed else [])]
+        """Arguments of the command line."""
+        arguments = ["batch", str(self.folder), "--output", str(self.output), "--region", self.region]
+        arguments += ["--engine", self.engine, "--device", self.device]
+        arguments += ["--model", self.model] if self.model else []
+        return [*arguments, *(["--quick"] if self.quick else []), *(["--retry-failed"] if self.retry_failed else [])]
 
 
 def start_run(archive: Archive, python: str | None = None, command: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Start the command on its own; returns at once.
+    """Start the command in the background; return at once.
 
     Args:
-        python: the interpreter; in Slicer that is PythonSlicer.
-        command: another one in place of ours, for tests.
+        archive: what to read.
+        python: interpreter (PythonSlicer in Slicer); None for the running one.
+        command: replaces the command, for tests.
 
     Raises:
-        UserError: no such folder, the results would lie where the studies do, another run is at work on the results,
-            they cannot be written, or the interpreter cannot be started.
+        UserError: the folder does not exist or is also that of the results, another run is writing there, the results
+            cannot be written, or the interpreter cannot be started.
     """
     folder, output = archive.folder, archive.output
     if not folder.is_dir():
@@ -65,8 +66,8 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     if folder.resolve() == output.resolve():
         raise UserError(f"{folder} holds the studies; choose another folder for the results.")
     if is_running(output):
-        raise UserError(f"A run is at work on {output} already; wait until it has ended, or choose another folder.")
-    words = [*(command or [python or sys.executable, "-m", "SpectBoneMetSegLib"]), *archive.arguments]
+        raise UserError(f"A run is already writing {output}; wait until it has ended, or choose another folder.")
+    arguments = [*(command or [python or sys.executable, "-m", "SpectBoneMetSegLib"]), *archive.arguments]
     options = process_group_options()
     if sys.platform == "win32":
         options["creationflags"] |= subprocess.BELOW_NORMAL_PRIORITY_CLASS
@@ -79,17 +80,17 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
     with log:
         try:
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **options
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **options
             )
         except OSError as error:
-            raise UserError(f"{words[0]} cannot be started ({error.strerror}); check the installation.") from error
+            raise UserError(f"{arguments[0]} cannot be started ({error.strerror}); check the installation.") from error
     if sys.platform != "win32":
         os.setpriority(os.PRIO_PROCESS, process.pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     return process
 
 
 def last_message(output: Path) -> str:
-    """The last thing that the command said on these results, "" for none."""
+    """Return the last message of the run on this folder of results, "" if there is none."""
     try:
         lines = (output / WORK_FOLDER / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:

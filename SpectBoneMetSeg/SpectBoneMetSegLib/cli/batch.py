@@ -1,4 +1,4 @@
-"""`spectbonemetseg batch`: every scan in an archive; a broken-off run goes on."""
+"""`spectbonemetseg batch`: read every scan in an archive; an interrupted run is continued."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchCommand"]
 
-#: With fewer studies than this, processes of their own are slower than none.
+#: With fewer studies than this, starting worker processes takes longer than it saves.
 FEW = 8
-#: Processes that share a GPU.
+#: Most processes that share a GPU.
 MOST_ON_GPU = 4
 
 
 class BatchCommand:
-    """Read every scan of a folder; what an earlier run has read in the same way is not read again."""
+    """Read every scan of a folder; scans that an earlier run has read in the same way are skipped."""
 
-    help = "Read every scan in an archive; a broken-off run goes on."
+    help = "Read every scan in an archive; an interrupted run is continued."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("folder", metavar="FOLDER", help="an archive: studies at any depth, or files")
+        parser.add_argument("folder", metavar="FOLDER", help="folder with studies at any depth, or with files")
         add_reading_options(parser)
-        parser.add_argument("--dry-run", action="store_true", help="only write manifest.csv: what would be read")
-        parser.add_argument("--jobs", type=int, metavar="N", help="processes that read (default: one a core)")
+        parser.add_argument("--dry-run", action="store_true", help="write only manifest.csv, the list of files to read")
+        parser.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: one per core)")
         parser.add_argument("--quick", action="store_true", help="write masks and tables only, no pictures")
-        parser.add_argument("--again", action="store_true", help="also read what has been read before")
-        parser.add_argument("--retry-failed", action="store_true", help="also read what an earlier run could not")
+        parser.add_argument("--again", action="store_true", help="also read scans that were read before")
+        parser.add_argument("--retry-failed", action="store_true", help="also read scans that failed in an earlier run")
         parser.add_argument("--scheduler", metavar="ADDRESS", help="read on the workers of a Dask cluster")
-        parser.add_argument("--log", metavar="FILE", help="add a JSON line for each study, with seconds a step")
+        parser.add_argument("--log", metavar="FILE", help="append a JSON line for each study, with seconds per step")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Find the scans, leave out those that are done, read the others."""
+        """Find the scans, skip those already read, read the others."""
         options, outputs = prepare(args), outputs_of(args)
         if args.scheduler is not None and args.jobs is not None:
             raise UsageError("--jobs is for this machine alone; the cluster has its own number of workers.")
         if args.scheduler is not None:
-            # Workers have working folders of their own.
+            # Workers run in other working directories.
             args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
         if args.jobs is not None and args.jobs < 1:
-            raise UsageError(f"--jobs {args.jobs} is no number of processes; give 1 or more.")
+            raise UsageError(f"--jobs {args.jobs} is not a number of processes; give 1 or more.")
         from ..batch.run import lock_work_folder
         from ..batch.state import StateFile
         from ..model.store import find_model
@@ -72,7 +72,7 @@ class BatchCommand:
         make_writable(output)
         lock, state = lock_work_folder(output), StateFile(output)
         try:
-            # From now on the file is this run's, and not that of the one before.
+            # The state is now that of this run.
             state.update()
             return _read_archive(args, (options, outputs), card, found, lock, state)
         except UserError as error:
@@ -89,22 +89,22 @@ def _find(folder: Path, output: Path) -> Any:
     from ..batch.manifest import find_cases
 
     if folder.is_dir() and folder.resolve() == output.resolve():
-        # The next run would take the results for studies.
+        # The next run would read the results as studies.
         raise UserError(f"{folder} holds the studies; choose another --output for the results.")
     show_status(f"Looking for scans in {folder}.")
     shown = [time.monotonic()]
 
-    def tell(files: int) -> None:
+    def progress(files: int) -> None:
         if time.monotonic() - shown[0] > 10:
             shown[0] = time.monotonic()
-            print(f"looked at {files} files", file=sys.stderr, flush=True)
+            print(f"{files} files searched", file=sys.stderr, flush=True)
 
-    return find_cases(folder, output, tell)
+    return find_cases(folder, output, progress)
 
 
 def _read_archive(
     args: argparse.Namespace,
-    wishes: tuple[Options, Outputs],
+    requested: tuple[Options, Outputs],
     card: ModelCard,
     found: Any,
     lock: Any,
@@ -116,36 +116,36 @@ def _read_archive(
     from ..batch.summary import write_summary
     from ..common.durations import duration
 
-    folder, output, (options, outputs) = Path(args.folder), Path(args.output), wishes
+    folder, output, (options, outputs) = Path(args.folder), Path(args.output), requested
     plan = make_plan(
         found, card, options, output, quick=args.quick, again=args.again, retry=args.retry_failed, outputs=outputs
     )
     manifest = write_manifest(found, plan.decisions(), output)
     run = Run(plan, output, folder, partial(attempt_of, card=card, options=options))
-    _tell_plan(plan, run)
+    _print_plan(plan, run)
     if args.dry_run:
-        print(f"{len(plan.waiting)} studies would be read; {manifest} tells of every file.", file=sys.stderr)
+        print(f"{len(plan.waiting)} studies would be read; {manifest} lists every file.", file=sys.stderr)
         if args.json:
             print_json({"output": str(output), "manifest": str(manifest), "waiting": len(plan.waiting)})
         return 0
     started = time.monotonic()
     failed_before = len(plan.failed) + len(run.broken)
     state.update(total=len(plan.waiting), before=len(plan.done), failed_before=failed_before)
-    _go(args, options, outputs, run, lock, state)
-    told = _summary(run)
-    facts = f"Model {card.name} {card.version}, region {options.region}; {told}."
+    _execute(args, options, outputs, run, lock, state)
+    summary = _summary(run)
+    facts = f"Model {card.name} {card.version}, region {options.region}; {summary}."
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
-    told_with_time = f"{told}, in {duration(time.monotonic() - started)}."
-    print(f"{told_with_time} {page} shows them.", file=sys.stderr)
-    state.update(stage="ended", seconds_left=0.0, sentence=told_with_time)
+    summary_with_time = f"{summary}, in {duration(time.monotonic() - started)}."
+    print(f"{summary_with_time} {page} shows them.", file=sys.stderr)
+    state.update(stage="ended", seconds_left=0.0, sentence=summary_with_time)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
         print_json({"output": str(output), "studies": studies, "failed": len(run.failures)})
     return 1 if run.failures else 0
 
 
-def _tell_plan(plan: Plan, run: Run) -> None:
-    # A file that cannot be read counts as a study that was not read.
+def _print_plan(plan: Plan, run: Run) -> None:
+    # A damaged file counts as a study that was not read.
     total = len(plan.found.cases) + len(run.broken)
     before = f", {len(plan.failed)} failed before (--retry-failed reads them again)" if plan.failed else ""
     print(f"{total} studies, {len(plan.done)} of them read before{before}", file=sys.stderr)
@@ -153,17 +153,19 @@ def _tell_plan(plan: Plan, run: Run) -> None:
         print(f"{each['input']}: {each['failure']}", file=sys.stderr)
 
 
-def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any, state: StateFile) -> None:
-    """Read what waits, with a bar or lines of progress."""
+def _execute(
+    args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, lock: Any, state: StateFile
+) -> None:
+    """Read the waiting studies, with a progress bar or progress lines."""
     from ..batch.progress import CaseProgress
     from ..batch.run import WORK_FOLDER
     from ..batch.work import Settings
 
     progress = CaseProgress(len(run.plan.waiting))
-    # Where a bar moves, lines would push it away; `batch.csv` holds what they say.
+    # Lines per study would displace the bar; `batch.csv` has their content.
     lines = None if progress.bar and sys.stdout.isatty() else sys.stderr if args.json else sys.stdout
 
-    def tell(case: Case, result: dict[str, Any]) -> None:
+    def report(case: Case, result: dict[str, Any]) -> None:
         if "failure" in result:
             progress.print_line(f"{case.input}: {result['failure']}")
         elif lines is not None:
@@ -184,7 +186,7 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
         run.execute(
             partial(_results, args, settings, lock),
             lambda case, result: failure_text(case, result, args.flags),
-            tell,
+            report,
             None if args.log is None else Path(args.log),
         )
     finally:
@@ -194,7 +196,7 @@ def _go(args: argparse.Namespace, options: Options, outputs: Outputs, run: Run, 
 def _results(
     args: argparse.Namespace, settings: Settings, lock: Any, cases: Sequence[Case]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read in this process what is little, in others what is much."""
+    """Read a few cases in this process, many in worker processes, or all on the cluster."""
     from dataclasses import replace
 
     from ..batch.pool import Pool
@@ -212,7 +214,7 @@ def _results(
             yield from ((number, read_case(settings, case)) for number, case in enumerate(cases))
             return
         jobs = args.jobs or _jobs(args.device)
-        # Equal work in equal processes: one thread each, whatever their number.
+        # One thread each, whatever the number of processes, so that all masks are identical.
         pool = Pool(replace(settings, threads=1), jobs, held=lock.fileno())
         yield from pool.results(cases)
     except UserError as error:
@@ -227,7 +229,7 @@ def _jobs(device: str) -> int:
 
 
 def _summary(run: Run) -> str:
-    """One line over a run; without its time, so that the same results give the same page."""
+    """Return one line about a run, without its duration, so that equal results have equal pages."""
     failed, earlier = len(run.failures), len(run.plan.done)
     read = sum("failure" not in result for result in run.results.values())
     before = f"{earlier} read before, " if earlier else ""

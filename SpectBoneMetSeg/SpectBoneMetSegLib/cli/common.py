@@ -1,4 +1,4 @@
-"""What every subcommand uses."""
+"""Helpers of all subcommands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..common.errors import UserError
 
 
 class Command(Protocol):
-    """A subcommand; other packages add theirs through the entry point group COMMAND_GROUP."""
+    """A subcommand; other packages add commands through the entry point group COMMAND_GROUP."""
 
     help: str
 
@@ -21,7 +21,7 @@ class Command(Protocol):
         """Declare the options."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do the work; returns the exit status. UserError becomes one sentence and status 1."""
+        """Run the command and return the exit status; a UserError is printed and becomes status 1."""
 
 
 class UsageError(UserError):
@@ -29,37 +29,37 @@ class UsageError(UserError):
 
     @classmethod
     def of(cls, error: UserError) -> UsageError:
-        """An error of the library that wrong usage brought about."""
+        """Return the usage error for an error of the library."""
         return cls(str(error), *error.fields, command=error.command)
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """The options of a command by the fields that errors name, such as "pixel_size": "--pixel-size"."""
+    """Return a command's options by the fields that errors name, such as "pixel_size": "--pixel-size"."""
     return {action.dest: action.option_strings[0] for action in parser._actions if action.option_strings}
 
 
 def format_error(error: UserError, flags: Mapping[str, str]) -> str:
-    """An error as the command line says it, with the options and the command that help.
+    """Format an error for the command line, with the options and the command that help.
 
     Args:
-        error: of the library or of a command.
-        flags: of the command that runs, from `flags_of`; what it has no option for is left out.
+        error: error of the library or of a command.
+        flags: options of the running command, from `flags_of`; fields without an option are left out.
     """
     command = [f"`spectbonemetseg {error.command}`"] if error.command else []
     return error.with_hints([*(flags[field] for field in error.fields if field in flags), *command])
 
 
 def print_json(value: Any) -> None:
-    """A machine-readable summary on stdout."""
+    """Print a machine-readable summary on stdout."""
     print(json.dumps(value, indent=1))
 
 
 def silence_libraries() -> None:
-    """Keep TensorFlow's start-up chatter away from the progress lines."""
+    """Suppress TensorFlow's start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def show_status(sentence: str) -> None:
-    """A word to whoever watches a terminal in which nothing would move for a while; files of messages need none."""
+def show_status(message: str) -> None:
+    """Print a status message on a terminal, for steps that take some seconds; log files get none."""
     if sys.stderr.isatty():
-        print(sentence, file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`spectbonemetseg compare`: two or more scans of one patient, and what became of the lesions."""
+"""`spectbonemetseg compare`: changes of the lesions between two or more scans of one patient."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class CompareCommand:
         parser.add_argument(
             "inputs", nargs="+", metavar="INPUT", help="scans (files, folders), or result folders of `segment`"
         )
-        add_scan_options(parser, "a folder of its own for the page, the table and the JSON")
-        # Only the whole body has an index, and is the same body whatever a thorax box holds.
+        add_scan_options(parser, "a new folder for the page, the table and the JSON")
+        # Only the whole body has an index, and it does not depend on the position of a thorax box.
         parser.set_defaults(region="whole-body")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Read what is not read yet, compare, write the files."""
+        """Read the scans without results, compare, and write the files."""
         from ..followup.compare import compare
         from ..followup.files import comparison_dict, save_comparison
         from ..followup.read_back import is_result, read_result
 
         options = prepare(args)
         if len(args.inputs) < 2:
-            raise UsageError("A comparison needs two scans of a patient or more: give the earlier one, too.")
+            raise UsageError("A comparison needs two or more scans of a patient: give the earlier one, too.")
         output = Path(args.output)
         make_writable(output.parent)
         reader = None
@@ -50,13 +50,13 @@ class CompareCommand:
             readings.append(reader.read(path, options))
         comparison = compare(readings)
         save_comparison(comparison, output)
-        told = comparison_dict(comparison)
+        values = comparison_dict(comparison)
         for warning in comparison.warnings:
             print(f"  note: {warning}", file=sys.stderr)
         if args.json:
-            print_json({"output": str(output), **{name: told[name] for name in ("scans", "steps", "warnings")}})
+            print_json({"output": str(output), **{name: values[name] for name in ("scans", "steps", "warnings")}})
         else:
-            for step in told["steps"]:
+            for step in values["steps"]:
                 counted = ", ".join(f"{step[name]} {name}" for name in ("new", "grown", "stable", "smaller", "gone"))
                 print(f"{step['from']} to {step['to']}: {counted} -> {output}")
         return 0

@@ -1,4 +1,4 @@
-"""`spectbonemetseg doctor`: whether this installation can read, and what to do where it cannot."""
+"""`spectbonemetseg doctor`: check this installation, and suggest a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from .common import print_json, show_status, silence_libraries
 
 __all__ = ["DoctorCommand"]
 
-#: What stands before a line.
+#: Prefixes of the lines.
 MARKS = {"good": "ok  ", "note": "note", "bad": "BAD "}
 
 
 class DoctorCommand:
-    """Look over an installation."""
+    """Check an installation."""
 
-    help = "Try everything that reading needs on this machine, and say what to do about what is wrong."
+    help = "Check everything that reading needs on this machine, and suggest a remedy for each problem."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--output", metavar="DIR", default=".", help="where results would go (default: here)")
-        parser.add_argument("--model", metavar="NAME|PATH", help="the model that is tried (see `models`)")
+        parser.add_argument("--output", metavar="DIR", default=".", help="folder for results (default: this folder)")
+        parser.add_argument("--model", metavar="NAME|PATH", help="model to test (see `models`)")
         parser.add_argument("--json", action="store_true", help="machine-readable findings on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Status 0: everything that is needed works; 1: something does not."""
+        """Print the findings; return 0 if everything that is needed works, else 1."""
         silence_libraries()
         from ..upkeep.doctor import examine
 
-        show_status("Trying what is there; TensorFlow takes some seconds.")
+        show_status("Testing the installation; TensorFlow takes some seconds.")
         findings = []
         for each in examine(Path(args.output), args.model):
             findings.append(each)
@@ -42,5 +42,5 @@ class DoctorCommand:
         if args.json:
             print_json({"healthy": not bad, "findings": [asdict(each) for each in findings]})
         else:
-            print(f"{bad} of {len(findings)} things are wrong." if bad else "Everything that is needed works.")
+            print(f"{bad} of {len(findings)} checks failed." if bad else "Everything that is needed works.")
         return 1 if bad else 0

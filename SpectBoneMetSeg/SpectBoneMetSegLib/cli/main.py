@@ -1,4 +1,4 @@
-"""`spectbonemetseg`: the shell's way in. Exit status 0 all read, 1 some failed, 2 wrong usage."""
+"""`spectbonemetseg`: the command line. Exit status 0: all scans were read; 1: some failed; 2: wrong usage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .models import ModelsCommand
 
 COMMAND_GROUP = "spectbonemetseg.commands"
 
-#: Which extra of ours brings a package that the plain install lacks, by what is imported.
+#: The extra that installs a package, by the package's import name.
 EXTRAS = {
     **dict.fromkeys(("tensorflow", "keras", "onnx", "matplotlib", "skimage", "psutil"), "train"),
     **dict.fromkeys(("slicer", "vtk", "vtkmodules"), "slicer"),
@@ -32,15 +32,15 @@ EXTRAS = {
 
 
 def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], Command]] | None = None) -> int:
-    """Run one command; returns the exit status.
+    """Run one command and return the exit status.
 
     Args:
-        argv: what follows the program's name; None takes it from the shell.
-        further: commands by name beside our own, where no installed package names them.
+        argv: arguments; None takes those of the process.
+        further: more commands by name, where no installed package declares them.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # File names that the terminal's encoding does not know must not stop a batch.
+            # File names that the terminal cannot encode must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
     parser = _parser(further or {}, sys.argv[1:] if argv is None else argv)
     if "_ARGCOMPLETE" in os.environ:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not package or package.startswith("SpectBoneMetSeg"):
-            # That is no missing package but a fault of ours, which is not hidden.
+            # Not a missing package but a fault of this program, which is not hidden.
             raise
         wanted = f"'spectbonemetseg[{EXTRAS[package]}]'" if package in EXTRAS else package
         print(f"spectbonemetseg: This needs {package}, which is not installed; pip install {wanted}.", file=sys.stderr)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
             return _stopped()
         raise
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nobody is left to be told.
+        # The reader of our output has ended (`| head`): there is nowhere to print a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
@@ -78,12 +78,12 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         )
         return 1
     except OSError as error:
-        # A disk that fills up in the middle of a training, say: nothing half-written takes the place of what was there.
-        # What fails while it is written does not tell its name.
+        # For example a disk that fills up during a training; incomplete files never replace earlier ones.
+        # Errors while writing have no file name.
         name = error.filename or (getattr(args, "output", None) if error.errno in DISK_FULL else None)
-        place = f"{name}: " if name else ""
-        why = error.strerror or error
-        print(f"spectbonemetseg: {place}{why}; check the space on the disk and your rights.", file=sys.stderr)
+        prefix = f"{name}: " if name else ""
+        reason = error.strerror or error
+        print(f"spectbonemetseg: {prefix}{reason}; check the space on the disk and your rights.", file=sys.stderr)
         return 1
 
 
@@ -93,14 +93,14 @@ def _stopped() -> int:
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether somebody stopped the program while it loaded a library: those in C make an ImportError of that."""
+    """Return whether the user interrupted an import: libraries in C raise an ImportError then."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell that asks how a line may go on, and end; only where argcomplete is installed."""
+    """Print the completions that the shell requested, and exit; only if argcomplete is installed."""
     try:
         import argcomplete
     except ImportError:
@@ -110,7 +110,7 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which batch queues send, clean up like Ctrl-C."""
+    """Handle SIGTERM, which batch queues send, like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -125,8 +125,8 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _parser(further: Mapping[str, Callable[[], Command]], words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The parser of all commands; of our own alone where the first word is one of them, which starts sooner."""
+def _parser(further: Mapping[str, Callable[[], Command]], arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser; plugins are loaded only if the first argument is no built-in command, to start sooner."""
     from .batch import BatchCommand
     from .compare import CompareCommand
     from .doctor import DoctorCommand
@@ -150,17 +150,17 @@ def _parser(further: Mapping[str, Callable[[], Command]], words: Sequence[str] =
         "doctor": DoctorCommand,
         **further,
     }
-    if not words or words[0] not in found:
-        found |= _plugged_in()
+    if not arguments or arguments[0] not in found:
+        found |= _plugins()
     for name, make in found.items():
         command = make()
-        part = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
-        command.add_arguments(part)
-        part.set_defaults(run=command.run, flags=flags_of(part))
+        subparser = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run, flags=flags_of(subparser))
     return parser
 
 
-def _plugged_in() -> dict[str, Callable[[], Command]]:
+def _plugins() -> dict[str, Callable[[], Command]]:
     from importlib.metadata import entry_points
 
     found = {}
@@ -168,7 +168,7 @@ def _plugged_in() -> dict[str, Callable[[], Command]]:
         try:
             found[point.name] = point.load()
         except (ImportError, AttributeError) as error:
-            # A package that is half removed must not take the other commands with it.
+            # A partly removed package must not disable the other commands.
             print(f"spectbonemetseg: the command {point.name} cannot be loaded ({error}).", file=sys.stderr)
     return found
 

@@ -1,4 +1,4 @@
-"""`spectbonemetseg models`."""
+"""`spectbonemetseg models`: list, install, remove and export models."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 from .common import print_json, silence_libraries
 
-#: A terminal's usual width, and how far descriptions are set in.
+#: Usual width of a terminal, and indentation of descriptions (characters).
 WIDTH, INDENT = 80, 4
 
 
 class ModelsCommand:
-    """List the models there are, install one from a folder or file, remove one, or write one as a file."""
+    """List the models, install one from a folder or file, remove one, or write one as a file."""
 
-    help = "List the models, install or remove one, or pass one on as a file."
+    help = "List the models, install or remove one, or export one as a file."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--install", metavar="FOLDER", help="copy a model folder into your own model store")
         parser.add_argument("--export", nargs=2, metavar=("NAME|PATH", "FILE"), help="write a model as one file")
         parser.add_argument(
-            "--import", dest="import_file", metavar="FILE", help="check such a file and install the model in it"
+            "--import", dest="import_file", metavar="FILE", help="check an exported file and install its model"
         )
-        parser.add_argument("--replace", action="store_true", help="with --import: also over a model of the same name")
+        parser.add_argument("--replace", action="store_true", help="with --import: replace a model of the same name")
         parser.add_argument("--remove", metavar="NAME", help="delete a model from your own model store")
         parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -56,7 +56,7 @@ class ModelsCommand:
             print_json([{"path": str(model.path), **model.card.to_dict()} for model in models])
             return 0
         for model in models:
-            words = textwrap.wrap(model.card.description, WIDTH - INDENT) or [""]
+            lines = textwrap.wrap(model.card.description, WIDTH - INDENT) or [""]
             print(f"{model.path.name} (version {model.card.version})")
-            print("\n".join(" " * INDENT + line for line in words))
+            print("\n".join(" " * INDENT + line for line in lines))
         return 0

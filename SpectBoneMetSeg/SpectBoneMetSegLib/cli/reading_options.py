@@ -1,4 +1,4 @@
-"""The options that `segment` and `batch` share, and the pipeline's options made of them."""
+"""The options that `segment` and `batch` share, and their conversion to the pipeline's options."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ __all__ = ["add_reading_options", "add_scan_options", "options_of", "outputs_of"
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how to read and what to write, for one scan or many."""
+    """Declare the options of reading and of the outputs."""
     add_scan_options(parser, "results go to DIR/<case>/")
     parser.add_argument("--dicom", action="store_true", help="also write DICOM objects for the scan's own study")
     parser.add_argument("--report", action="store_true", help="also write a report as HTML and PDF")
-    parser.add_argument("--de-identify", action="store_true", help="name no patient in DICOM objects and report")
+    parser.add_argument("--de-identify", action="store_true", help="remove the patient's identity from these outputs")
     parser.add_argument("--name-patient", action="store_true", help="name the patient in the report")
 
 
 def add_scan_options(parser: argparse.ArgumentParser, output: str) -> None:
-    """Declare how to read.
+    """Declare the options of reading.
 
     Args:
-        output: help of the option --output.
+        parser: parser of the command.
+        output: help text of the option --output.
     """
     parser.add_argument("--output", required=True, metavar="DIR", help=output)
     parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
@@ -38,35 +39,35 @@ def add_scan_options(parser: argparse.ArgumentParser, output: str) -> None:
     parser.add_argument(
         "--crop",
         metavar="R0,R1,C0,C1",
-        help="region by hand: first row, end row, first column, end column (--crop=-5,... for a negative one)",
+        help="region to read: first row, end row, first column, end column (--crop=-5,... for a negative value)",
     )
-    parser.add_argument("--views", metavar="anterior,posterior", help="the sides of the pictures in stored order")
-    parser.add_argument("--views-override", action="store_true", help="take --views also where the file says otherwise")
-    parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel edge where the file does not say")
-    parser.add_argument("--threshold", type=float, metavar="P", help="probability of a lesion's edge, 0 to 1")
-    parser.add_argument("--minimum-area", type=float, metavar="MM2", help="leave smaller areas out")
+    parser.add_argument("--views", metavar="anterior,posterior", help="views of the images, in stored order")
+    parser.add_argument("--views-override", action="store_true", help="use --views even if the file names other views")
+    parser.add_argument("--pixel-size", type=float, metavar="MM", help="pixel size, if the file does not contain it")
+    parser.add_argument("--threshold", type=float, metavar="P", help="probability at a lesion's edge, 0 to 1")
+    parser.add_argument("--minimum-area", type=float, metavar="MM2", help="minimum area of a lesion")
     parser.add_argument(
         "--read-anyway",
         action="store_true",
-        help="read also what can hardly be a whole body in counts (too small, too few grey steps)",
+        help="also read images unlikely to show counts of a whole body (too small, too few grey levels)",
     )
     parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
 
 def options_of(args: argparse.Namespace) -> Options:
-    """The pipeline's options.
+    """Return the pipeline's options.
 
     Raises:
-        UsageError: a value that cannot be meant.
+        UsageError: a value is invalid.
     """
     from ..loading import parse_views
     from ..loading.options import Options
 
     if args.views_override and args.views is None:
-        raise UsageError("--views-override needs --views: name the sides in stored order.")
+        raise UsageError("--views-override needs --views: name the views in stored order.")
     try:
-        views = parse_views([word.strip() for word in args.views.split(",")]) if args.views is not None else None
-        crop = tuple(int(word) for word in args.crop.split(",")) if args.crop is not None else None
+        views = parse_views([name.strip() for name in args.views.split(",")]) if args.views is not None else None
+        crop = tuple(int(value) for value in args.crop.split(",")) if args.crop is not None else None
         return Options(
             region=args.region,
             crop=crop,  # type: ignore[arg-type]
@@ -84,18 +85,18 @@ def options_of(args: argparse.Namespace) -> Options:
 
 
 def outputs_of(args: argparse.Namespace) -> Outputs:
-    """What is written beside the result files.
+    """Return the outputs in addition to the result files.
 
     Raises:
-        UsageError: packages for it are missing, or the wishes make no sense together.
+        UsageError: packages for them are missing, or the options contradict each other.
     """
     from ..export.outputs import Outputs, check_packages
 
     outputs = Outputs(args.dicom, args.report, args.de_identify, args.name_patient)
     if outputs.de_identify and not (outputs.dicom or outputs.report):
-        raise UsageError("--de-identify is about DICOM objects and the report: add --dicom or --report.")
+        raise UsageError("--de-identify applies to DICOM objects and the report: add --dicom or --report.")
     if outputs.name_patient and not outputs.report:
-        raise UsageError("--name-patient is about the report: add --report.")
+        raise UsageError("--name-patient applies to the report: add --report.")
     try:
         check_packages(outputs)
     except UserError as error:

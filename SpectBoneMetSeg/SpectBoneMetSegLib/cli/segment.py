@@ -1,4 +1,4 @@
-"""`spectbonemetseg segment`: scans in, one folder of results per scan out."""
+"""`spectbonemetseg segment`: read scans, and write one result folder per scan."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmentCommand", "failure_text", "load", "make_writable", "prepare", "read_cases"]
 
-#: What an interrupted run left behind is cleared after this time; another run may be at work in the same folder.
+#: Age after which incomplete results are removed (s); newer ones may belong to another run in the same folder.
 LEFTOVER_SECONDS = 3600.0
 
 
 class SegmentCommand:
     """Read one or more scans."""
 
-    help = "Read scans and write every lesion found."
+    help = "Read scans and write the lesions found."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
@@ -42,14 +42,14 @@ class SegmentCommand:
         parser.add_argument("--scene", metavar="FILE.mrb", help="also write a 3D Slicer scene (one scan only)")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Read all inputs; one that fails does not stop the others."""
+        """Read all inputs; a failure does not stop the others."""
         from ..model.store import find_model
 
         options, outputs = prepare(args), outputs_of(args)
         output = Path(args.output)
         try:
             cases = cases_of_inputs(args.inputs, output)
-            # An unknown model is refused before a folder is made.
+            # An unknown model is reported before a folder is created.
             find_model(args.model)
             if args.scene is not None and (len(cases) > 1 or not args.scene.lower().endswith(".mrb")):
                 raise UserError("--scene takes one file name that ends in .mrb, with one INPUT of one scan.")
@@ -67,10 +67,10 @@ class SegmentCommand:
 
 
 def prepare(args: argparse.Namespace) -> Options:
-    """The options of a run, checked before any work.
+    """Return the options of a run, checked before any work.
 
     Raises:
-        UsageError: an option is empty or cannot be meant.
+        UsageError: an option is empty or invalid.
     """
     silence_libraries()
     options = options_of(args)
@@ -81,7 +81,7 @@ def prepare(args: argparse.Namespace) -> Options:
 
 
 def load(args: argparse.Namespace) -> Reader:
-    """The model, ready to read.
+    """Load the model.
 
     Raises:
         UsageError: no such model or engine.
@@ -96,7 +96,11 @@ def load(args: argparse.Namespace) -> Reader:
 
 
 def make_writable(output: Path) -> None:
-    """Fail before any work when the results could not be written; clear what a broken-off run left behind."""
+    """Create the folder of results, and remove incomplete results of an interrupted run.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     import tempfile
 
     try:
@@ -111,7 +115,7 @@ def make_writable(output: Path) -> None:
 
 
 def _check_scene(path: Path) -> None:
-    """Fail before any work when no scene could be written."""
+    """Fail before any work if no scene can be written."""
     if not is_installed("slicer"):
         raise UserError("--scene needs Slicer's MRML: pip install 'spectbonemetseg[slicer]'.")
     make_writable(path.resolve().parent)
@@ -127,10 +131,10 @@ def read_cases(
     quiet: bool = False,
     outputs: Outputs | None = None,
 ) -> list[dict[str, Any]]:
-    """Read all cases, telling each result on stdout (on stderr when `quiet`) and how far it is on stderr.
+    """Read all cases; print each result on stdout (on stderr if `quiet`) and the progress on stderr.
 
     Returns:
-        Per case what `--json` tells; a failed one has an entry "failure".
+        The entries of `--json`, one per case; that of a failed case has the key "failure".
     """
     results: list[dict[str, Any]] = []
     started = time.monotonic()
@@ -180,9 +184,9 @@ def _read_one(
 
 
 def failure_text(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
-    """A failure as `--json` tells it; the result of an earlier run is kept, and the sentence says so."""
-    sentence = format_error(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
-    # Not Path.is_file: that raises where the name is too long for the file system.
+    """Return a failure as an entry of `--json`; the message mentions the result of an earlier run, which is kept."""
+    message = format_error(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
+    # Not Path.is_file, which raises an error for a name that is too long for the file system.
     if os.path.isfile(case.folder / "receipt.json"):
-        sentence += f" The result of an earlier run stays in {case.folder}."
-    return {"input": str(case.input), "failure": sentence}
+        message += f" The result of an earlier run stays in {case.folder}."
+    return {"input": str(case.input), "failure": message}

@@ -1,4 +1,4 @@
-"""`spectbonemetseg serve`: receives studies by DICOM, reads them, and sends the results on."""
+"""`spectbonemetseg serve`: receive studies by DICOM, read them, and send the results to archives."""
 
 from __future__ import annotations
 
@@ -28,44 +28,52 @@ if TYPE_CHECKING:
 
 __all__ = ["ServeCommand"]
 
-#: Where others find us: the port that DICOM has for programs without rights, and our title.
+#: Default port (registered for DICOM, needs no special rights), application entity title and address.
 PORT, TITLE, LOOPBACK = 11112, "SPECTBONEMETSEG", "127.0.0.1"
-#: Seconds to wait for what a killed receiver left running.
+#: Seconds to wait for the last process of a killed receiver.
 LOCK_PATIENCE = 5.0
 
 
 class ServeCommand:
-    """Receive, read, send on; ends with Ctrl-C or SIGTERM."""
+    """Receive, read and send until Ctrl-C or SIGTERM."""
 
-    help = "Receive studies by DICOM, read each when it is complete, send the results to an archive."
+    help = "Receive studies by DICOM, read each when it is complete, and send the results to an archive."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("spool", metavar="SPOOL", help="folder of the received images, for this command alone")
+        parser.add_argument("spool", metavar="SPOOL", help="folder for received images, used by this command only")
         parser.add_argument(
-            "--accept", action="append", required=True, metavar="AET", help="title of a sender; may be repeated"
+            "--accept", action="append", required=True, metavar="AET", help="AE title of a sender; may be repeated"
         )
-        parser.add_argument("--aet", default=TITLE, metavar="AET", help=f"our own title (default: {TITLE})")
+        parser.add_argument("--aet", default=TITLE, metavar="AET", help=f"AE title of this receiver (default: {TITLE})")
         parser.add_argument("--host", default=LOOPBACK, metavar="ADDRESS", help="listen on (default: this machine)")
         parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"listen on (default: {PORT})")
         parser.add_argument(
             "--send-to", action="append", metavar="AET@HOST:PORT", help="send DICOM results there; may be repeated"
         )
         parser.add_argument(
-            "--wait", type=float, default=30.0, metavar="S", help="a study is complete after S quiet seconds (30)"
+            "--wait",
+            type=float,
+            default=30.0,
+            metavar="S",
+            help="read a study S seconds after its last image (30)",
         )
         parser.add_argument(
-            "--keep-days", type=float, default=30.0, metavar="N", help="remove images N days after all is done (30)"
+            "--keep-days",
+            type=float,
+            default=30.0,
+            metavar="N",
+            help="keep images N days after reading and sending (30)",
         )
         parser.add_argument(
-            "--spool-gb", type=float, default=20.0, metavar="GB", help="take no more images than these (20)"
+            "--spool-gb", type=float, default=20.0, metavar="GB", help="maximum size of the received images (20)"
         )
-        parser.add_argument("--retry-failed", action="store_true", help="also try again what failed before")
+        parser.add_argument("--retry-failed", action="store_true", help="also retry studies that failed before")
         add_reading_options(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        """Serve until somebody ends it; status 0 then."""
-        address, wishes, settings = _checked(args)
+        """Serve until the command is interrupted; return 0 then."""
+        address, receiver_options, settings = _settings_of(args)
         from ..model.store import find_model
         from ..receiving.reading import done_before
         from ..receiving.server import listening
@@ -74,40 +82,42 @@ class ServeCommand:
 
         output, spool_folder = Path(args.output), Path(args.spool).absolute()
         if output.resolve().is_relative_to(spool_folder.resolve()):
-            raise UsageError(f"{spool_folder} is for the received images alone; choose another --output.")
+            raise UsageError(f"{spool_folder} is for received images only; choose another --output.")
         try:
             card = find_model(args.model).card
         except UserError as error:
             raise UsageError.of(error) from error
         make_writable(output)
-        lock = _alone(output)
-        # Once for all threads: a filter that each sets for itself is taken away from the others.
+        lock = _lock_results(output)
+        # Once for all threads: `catch_warnings` in one thread changes the filters of all others.
         warnings.simplefilter("ignore")
-        tell = _Log(as_json=args.json)
-        spool = Spool.opened(spool_folder, args.spool_gb * 1e9, tell.say)
+        log = _Log(as_json=args.json)
+        spool = Spool.opened(spool_folder, args.spool_gb * 1e9, log.write)
         readers = _Readers(settings, lock.fileno())
         try:
-            service = Service(spool, output, done_before(card, settings), readers.read, wishes, tell.say, tell.report)
-            with listening(address, spool, tell.say) as port, _until_ended(service, readers):
-                tell.say(
+            service = Service(
+                spool, output, done_before(card, settings), readers.read, receiver_options, log.write, log.report
+            )
+            with listening(address, spool, log.write) as port, _running(service, readers):
+                log.write(
                     f"Listening on {address.host}:{port} as {address.title} for {', '.join(address.accepted)}; "
                     f"model {card.name} {card.version}."
                 )
                 if address.host not in (LOOPBACK, "localhost", "::1"):
-                    tell.say("Other machines can reach this address; a title is no password, and nothing is encrypted.")
+                    log.write("Other machines can reach this address; a title is not a password, nothing is encrypted.")
                 _wait()
         finally:
             spool.release()
             lock.release()
-        tell.say("Ended.")
+        log.write("Ended.")
         return 0
 
 
-def _alone(output: Path) -> FileLock:
-    """The lock of the results; the last process of a killed receiver may need a moment to end.
+def _lock_results(output: Path) -> FileLock:
+    """Lock the folder of results; wait a moment for the last process of a killed receiver.
 
     Raises:
-        UserError: another run is at work there.
+        UserError: another run is writing there.
     """
     from ..batch.run import lock_work_folder
 
@@ -122,18 +132,18 @@ def _alone(output: Path) -> FileLock:
 
 
 def _wait() -> None:
-    """Until Ctrl-C or SIGTERM."""
+    """Wait until Ctrl-C or SIGTERM."""
     asleep = threading.Event()
     try:
         while True:
-            # A wait without an end takes no Ctrl-C on Windows.
+            # On Windows Ctrl-C does not interrupt a wait without a timeout.
             asleep.wait(1.0)
     except KeyboardInterrupt:
         return
 
 
 @contextmanager
-def _until_ended(service: Any, readers: _Readers) -> Iterator[None]:
+def _running(service: Any, readers: _Readers) -> Iterator[None]:
     service.start()
     try:
         yield
@@ -144,7 +154,7 @@ def _until_ended(service: Any, readers: _Readers) -> Iterator[None]:
 
 
 class _Readers:
-    """The process that reads, started for each study, so that nothing is held between two of them."""
+    """Reads studies, each in a new process, so that no memory is held between two studies."""
 
     def __init__(self, settings: Settings, held: int | None) -> None:
         self._settings, self._held = settings, held
@@ -160,11 +170,11 @@ class _Readers:
         try:
             yield from self._pool.results(cases)
         except UserError as error:
-            # What is said of a batch advises fewer processes, or to start again.
+            # The original messages advise fewer processes or a new start, which do not apply to a receiver.
             if self._ended:
                 raise UserError("the receiver was ended") from error
             if "jobs" in error.fields:
-                raise UserError("the process that reads ends whenever it is started") from error
+                raise UserError("the reading process ends whenever it is started") from error
             raise
 
     def stop(self) -> None:
@@ -174,30 +184,30 @@ class _Readers:
 
 
 class _Log:
-    """Says what happens, with the time; on stdout a JSON line for each study where that is asked for."""
+    """Writes events with their time to stderr and, with --json, a JSON line for each study to stdout."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
 
-    def say(self, sentence: str) -> None:
-        _print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", sys.stderr)
+    def write(self, message: str) -> None:
+        _print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}", sys.stderr)
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, study: dict[str, Any]) -> None:
         if self._as_json:
-            _print(json.dumps(told), sys.stdout)
+            _print(json.dumps(study), sys.stdout)
 
 
 def _print(line: str, stream: TextIO) -> None:
-    # Work goes on when nobody listens any more.
+    # The receiver continues when the stream is closed.
     with suppress(OSError, ValueError):
         print(line, file=stream, flush=True)
 
 
-def _checked(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settings]:
-    """What the options mean.
+def _settings_of(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settings]:
+    """Return the settings of the options.
 
     Raises:
-        UsageError: what cannot be meant.
+        UsageError: an option is invalid.
     """
     from ..batch.run import WORK_FOLDER
     from ..batch.work import Settings
@@ -212,10 +222,12 @@ def _checked(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settin
         raise UsageError("Receiving needs pynetdicom: pip install 'spectbonemetseg[archive]'.")
     for title in (args.aet, *args.accept):
         if not is_title(title):
-            raise UsageError(f"{title!r} is no application entity title; give at most {TITLE_LETTERS} plain letters.")
-    for name, least in (("wait", 0.0), ("keep_days", 0.0), ("spool_gb", 0.0)):
-        if not getattr(args, name) > least:
-            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name):g} is too little; give more than 0.")
+            raise UsageError(
+                f"{title!r} is not an application entity title; give at most {TITLE_LETTERS} plain letters."
+            )
+    for name in ("wait", "keep_days", "spool_gb"):
+        if not getattr(args, name) > 0:
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name):g} is too small; give more than 0.")
     try:
         destinations = tuple(dict.fromkeys(Destination.parsed(text) for text in args.send_to or ()))
     except UserError as error:

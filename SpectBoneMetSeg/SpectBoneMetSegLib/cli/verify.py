@@ -1,4 +1,4 @@
-"""`spectbonemetseg verify`: a receipt is read again."""
+"""`spectbonemetseg verify`: reproduce the results of a receipt."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ __all__ = ["VerifyCommand"]
 
 
 class VerifyCommand:
-    """Read the scan of a receipt again, and say whether its results hold."""
+    """Read the scan of a receipt again, and report whether its results are reproduced."""
 
-    help = "Read the scan of a receipt again and say whether its results still hold."
+    help = "Read the scan of a receipt again and report whether its results are reproduced."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("receipt", metavar="RECEIPT", help="a receipt.json, or the folder it lies in")
-        parser.add_argument(
-            "--model", metavar="NAME|PATH", help="the model, where the receipt's name means another one"
-        )
-        parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), help="by default that of the receipt")
-        parser.add_argument("--files", metavar="FOLDER", help="where the files of the scan lie now")
+        parser.add_argument("receipt", metavar="RECEIPT", help="a receipt.json, or its folder")
+        parser.add_argument("--model", metavar="NAME|PATH", help="model, if the receipt's name is now another model's")
+        parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), help="default: that of the receipt")
+        parser.add_argument("--files", metavar="FOLDER", help="folder of the scan's files, if they have moved")
         parser.add_argument("--json", action="store_true", help="machine-readable verdict on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Status 0: it holds; 1: it does not, or cannot be told."""
+        """Print the differences; return 0 if the results are reproduced, else 1."""
         silence_libraries()
         from ..upkeep.verify import verify_receipt
 
@@ -40,8 +38,8 @@ class VerifyCommand:
             return 0 if verdict.holds else 1
         for each in verdict.differences:
             print(each.told, file=sys.stderr)
-        for name, words in verdict.facts.items():
-            print(f"{name}: {words}", file=sys.stderr)
-        bytes_too = ", to the pixel" if verdict.same_bytes else ""
-        print(f"It holds{bytes_too}." if verdict.holds else "It does not hold.")
+        for name, fact in verdict.facts.items():
+            print(f"{name}: {fact}", file=sys.stderr)
+        exactly = ", to the pixel" if verdict.same_bytes else ""
+        print(f"The results are reproduced{exactly}." if verdict.holds else "The results are not reproduced.")
         return 0 if verdict.holds else 1

@@ -1,1 +1,1 @@
-"""Studies that arrive by DICOM: received, read when they are complete, their results sent on."""
+"""DICOM receiver: receive studies, read them when they are complete, and send the results to archives."""

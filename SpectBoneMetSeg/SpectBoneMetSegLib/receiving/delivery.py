@@ -1,4 +1,4 @@
-"""What is still to be sent, and when it is tried again; each object that an archive has taken is noted at once."""
+"""Delivery of results: objects still to be sent, and the time of the next attempt; each stored object is recorded."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from .sending import Destination, DicomObject, objects_in, send
 
 __all__ = ["Delivery"]
 
-#: Seconds to the next try, doubled with each; without an end, because archives come back.
+#: Seconds to the next attempt, doubled each time; attempts never stop, because archives come back.
 FIRST_DELAY, LONGEST_DELAY = 10.0, 600.0
-#: The file that every result has.
+#: A file of every result.
 RECEIPT = "receipt.json"
-#: So often an object is offered that the archive refuses by name.
+#: Attempts to send an object that the archive refuses individually.
 OFFERS = 5
 
 
 @dataclass
 class _Due:
-    """A study on its way.
+    """A study with results to send.
 
     Attributes:
-        at: when it is tried next.
-        tries: how often it was.
-        told: what was said of it.
-        refusals: how often each (destination, SOP Instance UID) was refused by name.
+        at: time of the next attempt (s, monotonic).
+        tries: number of attempts.
+        last_problem: problem that was logged last.
+        refusals: number of times each (destination, SOP Instance UID) was refused individually.
     """
 
     at: float = 0.0
     tries: int = 0
-    told: str = ""
+    last_problem: str = ""
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -50,33 +50,33 @@ class Delivery:
         output: Path,
         destinations: list[Destination],
         own_title: str,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
-        """Nothing is sent before `work`.
+        """Prepare the delivery; results are sent by `work`.
 
         Args:
-            journal: tells which studies have something to send, and is told what was.
-            output: of all results.
-            destinations: where to.
-            own_title: our application entity title.
-            tell: is given sentences.
+            journal: has the studies with results to send, and records what was sent.
+            output: folder of all results.
+            destinations: the archives.
+            own_title: application entity title of this program.
+            log: called with messages.
         """
         self._journal, self._output, self._destinations = journal, output, destinations
-        self._own_title, self._tell = own_title, tell
+        self._own_title, self._log = own_title, log
         self._due: dict[str, _Due] = {}
-        #: Held while an entry is changed.
+        #: Lock for changes of entries.
         self.guard = threading.RLock()
         for entry in journal.all():
             if entry.read and not entry.over:
                 self.add(entry.key)
 
     def add(self, key: str) -> None:
-        """A study has results to send."""
+        """Add a study with results to send."""
         with self.guard:
             self._due[key] = _Due()
 
     def work(self, stop: threading.Event) -> bool:
-        """Try the study that is due; False where none is."""
+        """Send the results of the study that is due; return False if none is."""
         with self.guard:
             due = [(each.at, key) for key, each in self._due.items() if each.at <= time.monotonic()]
         if not due:
@@ -90,11 +90,11 @@ class Delivery:
         problem = self._deliver(entry, state, stop)
         with self.guard:
             if problem:
-                # No more doublings than are needed: after a week they would be more than a number holds.
+                # A bounded exponent: after a week of attempts the power would overflow.
                 state.at = time.monotonic() + min(FIRST_DELAY * 2.0 ** min(state.tries - 1, 20), LONGEST_DELAY)
-                if problem != state.told:
-                    state.told = problem
-                    self._tell(f"{key}: {problem}; it is tried again.")
+                if problem != state.last_problem:
+                    state.last_problem = problem
+                    self._log(f"{key}: {problem}; it is tried again.")
             elif entry.read == reading and self._due[key] is state:
                 entry.over = True
                 self._journal.write(entry)
@@ -102,54 +102,54 @@ class Delivery:
         return True
 
     def _deliver(self, entry: Entry, state: _Due, stop: threading.Event) -> str:
-        """Send what a study has to send; why it is to be tried again, "" where nothing is left."""
+        """Send the results of a study; return the reason to try again, "" if nothing is left to send."""
         problems = []
         for destination in self._destinations:
             try:
-                parcels = self._left(entry, str(destination))
+                objects = self._left(entry, str(destination))
             except Exception as error:  # noqa: BLE001
-                # Also what a damaged file does to its parser.
-                problems.append(f"its results cannot be read ({_in_words(error)})")
+                # Includes any error of a parser on a damaged file.
+                problems.append(f"its results cannot be read ({_error_text(error)})")
                 continue
             try:
-                problems.append(self._send(entry, parcels, destination, state, stop) if parcels else "")
+                problems.append(self._send(entry, objects, destination, state, stop) if objects else "")
             except Exception as error:  # noqa: BLE001
-                # One odd object must keep neither others nor other archives waiting.
-                problems.append(f"its results cannot be sent to {destination} ({_in_words(error)})")
+                # One object must not block others, nor other archives.
+                problems.append(f"its results cannot be sent to {destination} ({_error_text(error)})")
         return "; ".join(dict.fromkeys(problem for problem in problems if problem))
 
     def _left(self, entry: Entry, name: str) -> list[DicomObject]:
         settled = {*entry.sent.get(name, ()), *entry.refused.get(name, ())}
-        found = [parcel for folder in entry.folders for parcel in objects_in(self._output / folder)]
+        found = [item for folder in entry.folders for item in objects_in(self._output / folder)]
         for folder in entry.folders:
-            # After the look: a share that is away for a moment holds no objects either.
+            # Checked after the search: an unavailable network share has no objects either.
             if not (self._output / folder / RECEIPT).is_file():
                 raise FileNotFoundError(errno.ENOENT, f"{folder} is not there or holds no {RECEIPT}")
-        return [parcel for parcel in found if parcel.sop_uid not in settled]
+        return [item for item in found if item.sop_uid not in settled]
 
     def _send(
-        self, entry: Entry, parcels: list[DicomObject], destination: Destination, state: _Due, stop: threading.Event
+        self, entry: Entry, objects: list[DicomObject], destination: Destination, state: _Due, stop: threading.Event
     ) -> str:
         name = str(destination)
 
-        def taken(uid: str) -> None:
+        def on_stored(uid: str) -> None:
             with self.guard:
                 entry.sent.setdefault(name, []).append(uid)
                 self._journal.write(entry)
 
-        outcome = send(parcels, destination, self._own_title, taken, stop)
-        if outcome.taken:
-            self._tell(f"{entry.key}: sent {len(outcome.taken)} of {pluralize(len(parcels), 'object')} to {name}.")
+        outcome = send(objects, destination, self._own_title, on_stored, stop)
+        if outcome.stored:
+            self._log(f"{entry.key}: sent {len(outcome.stored)} of {pluralize(len(objects), 'object')} to {name}.")
         state.refusals.update((name, uid) for uid in outcome.refused)
-        given_up = {uid: why for uid, why in outcome.refused.items() if state.refusals[name, uid] >= OFFERS}
+        given_up = {uid: reason for uid, reason in outcome.refused.items() if state.refusals[name, uid] >= OFFERS}
         if given_up:
             with self.guard:
                 entry.refused.setdefault(name, {}).update(given_up)
                 self._journal.write(entry)
-            self._tell(f"{entry.key}: given up: {'; '.join(given_up.values())}.")
-        again = [why for uid, why in outcome.refused.items() if uid not in given_up]
-        return "; ".join([outcome.broken] if outcome.broken else again)
+            self._log(f"{entry.key}: given up: {'; '.join(given_up.values())}.")
+        again = [reason for uid, reason in outcome.refused.items() if uid not in given_up]
+        return "; ".join([outcome.interruption] if outcome.interruption else again)
 
 
-def _in_words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"

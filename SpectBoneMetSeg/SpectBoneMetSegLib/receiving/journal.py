@@ -1,4 +1,4 @@
-"""What became of each study, on the disk: a small file a study, so that a restart goes on where it was broken off."""
+"""State of each study on the disk, one small file per study, so that a restart continues an interrupted run."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ __all__ = ["Entry", "Journal", "State"]
 
 State = Literal["received", "read", "failed", "no scan"]
 
-#: A study is forgotten after this time, once its images are gone.
+#: Age at which the entry of a study is removed, if its images have been removed.
 FORGET_SECONDS = 365 * 86400.0
 
 
 @dataclass
 class Entry:
-    """What is known of a study.
+    """State of a study.
 
     Attributes:
         key: its name in folders, tables and messages.
         study_uid: StudyInstanceUID.
-        state: of the images in `read`.
-        reason: why it could not be read, or not be sent.
+        state: state of the images in `read`.
+        reason: why it could not be read or sent.
         read: fingerprint of the images that were read last; "" before the first reading.
-        images: names of the files that were read; a study is not read again without each of them.
-        cases: rows of the table, one a scan.
-        folders: the results, by name.
-        sent: {destination: SOP Instance UIDs that it has taken}.
-        refused: the same of those that it will not take.
+        images: names of the files that were read; a study that lacks one of them is not read again.
+        cases: rows of the table, one per scan.
+        folders: names of the result folders.
+        sent: {destination: SOP Instance UIDs that it has stored}.
+        refused: {destination: {SOP Instance UID that it refuses: reason}}.
         over: nothing is left to be sent.
-        since: seconds since 1970 of the last change.
+        since: time of the last change (s since 1970).
     """
 
     key: str
@@ -53,35 +53,35 @@ class Entry:
 
 
 class Journal:
-    """The entries of a folder; each is whole and on the disk when `write` returns."""
+    """The entries in a folder; each is written atomically and flushed to the disk when `write` returns."""
 
     def __init__(self, folder: Path, has_images: Callable[[str], bool]) -> None:
-        """Read what lies there, without what is so old that it is forgotten.
+        """Read the entries, and remove old ones.
 
         Args:
-            folder: of the entries.
-            has_images: whether a study's images are there; it is never forgotten then, or it would be taken for new.
+            folder: folder of the entries.
+            has_images: returns whether a study's images exist; its entry is kept then, or it would be read as new.
 
         Raises:
-            OSError: they cannot be had.
+            OSError: the entries cannot be read.
         """
         self._folder = folder
         self._entries = {entry.key: entry for entry in _stored(folder, has_images)}
 
     def of(self, key: str) -> Entry | None:
-        """The entry of a study."""
+        """Return the entry of a study, None if there is none."""
         return self._entries.get(key)
 
     def all(self) -> list[Entry]:
-        """Every entry, the oldest change first."""
-        # A copy: others add to it meanwhile.
+        """Return all entries, the oldest change first."""
+        # A copy: other threads may add entries.
         return sorted(list(self._entries.values()), key=lambda entry: (entry.since, entry.key))
 
     def write(self, entry: Entry) -> None:
-        """Put an entry on the disk.
+        """Write an entry to the disk.
 
         Raises:
-            OSError: the disk takes nothing.
+            OSError: the entry cannot be written.
         """
         entry.since = time.time()
         write_durably(self._folder / f"{entry.key}.json", json.dumps(asdict(entry), indent=1).encode())
@@ -92,10 +92,10 @@ def _stored(folder: Path, has_images: Callable[[str], bool]) -> Iterator[Entry]:
     known = {each.name for each in fields(Entry)}
     for path in sorted(folder.glob("*.json")):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            entry = Entry(**{name: value for name, value in told.items() if name in known})
+            values = json.loads(path.read_text(encoding="utf-8"))
+            entry = Entry(**{name: value for name, value in values.items() if name in known})
         except (ValueError, TypeError, AttributeError):
-            # A damaged entry costs one more reading, whose result is found in its folder.
+            # Without its entry the study is processed again; existing results are found in its folder.
             continue
         if entry.over and time.time() - entry.since > FORGET_SECONDS and not has_images(path.stem):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A study that is complete: which scans it holds, what is left to read of them, and what came of it."""
+"""Reading of a complete study: find its scans, skip those that were read before, and collect the results."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["StudyResult", "done_before", "read_study"]
 
 @dataclass
 class StudyResult:
-    """What came of a study.
+    """Result of a study.
 
     Attributes:
-        rows: of the table, one a scan.
-        folders: of results that stand.
-        failures: sentences about what could not be read.
-        none: why nothing in it is a scan.
+        rows: rows of the table, one per scan.
+        folders: folders of valid results.
+        failures: messages of the failures.
+        none: why the study has no scan, "" if it has one.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -41,34 +41,34 @@ class StudyResult:
 
 
 def done_before(card: ModelCard, settings: Settings) -> Callable[[Case], bool]:
-    """Whether a case's results stand in its folder, read from the very same bytes with this model and these options.
+    """Return a function that checks whether a case has results of the same files, this model and these options.
 
     Args:
-        card: of the model.
+        card: card of the model.
         settings: how the cases are read.
     """
-    return partial(_stands, card, settings)
+    return partial(_is_valid, card, settings)
 
 
-def _stands(card: ModelCard, settings: Settings, case: Case) -> bool:
+def _is_valid(card: ModelCard, settings: Settings, case: Case) -> bool:
     done = is_done(case, card, settings.options, quick=settings.quick, outputs=settings.outputs)
     if not done or case.scan is None:
         return False
-    # An image that the archive corrected has its old UID.
+    # The digests are compared, too: a corrected image keeps its UID.
     return input_digests(receipt_of(case.folder)) == set(map(sha256_of, case.scan.files))
 
 
 def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: ReadCases) -> StudyResult:
-    """Read the scans of a study that have not been read.
+    """Read the scans of a study that have not been read before.
 
     Args:
-        images: the folder of its images, whose name is the cases' name.
-        output: of all results.
-        done: whether a case needs no reading.
+        images: folder of its images, which also names the cases.
+        output: folder of all results.
+        done: returns whether a case was read before.
         read: reads the others.
 
     Raises:
-        UserError: nothing can be written or read at all; the study is to be tried again.
+        UserError: nothing can be read or written at all; the study should be tried again.
     """
     archive = find_scans(images)
     found = StudyResult()
@@ -90,12 +90,12 @@ def read_study(images: Path, output: Path, done: Callable[[Case], bool], read: R
         if "stop" in result:
             raise UserError(result["stop"])
         if "error" in result:
-            sentence = str(UserError.from_dict(result["error"]))
-            found.failures.append(sentence)
-            result = {"failure": sentence}
+            message = str(UserError.from_dict(result["error"]))
+            found.failures.append(message)
+            result = {"failure": message}
         else:
             found.folders.append(case.folder)
         found.rows.append(row_of(case, result))
     if len(found.rows) < len(cases):
-        raise UserError("reading broke off")
+        raise UserError("reading was interrupted")
     return found

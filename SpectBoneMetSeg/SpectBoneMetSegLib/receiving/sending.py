@@ -1,4 +1,4 @@
-"""Results on their way to an archive: C-STORE of the DICOM objects of a folder, one after the other."""
+"""Send the DICOM objects of a result folder to an archive by C-STORE."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE_LETTERS", "Destination", "DicomObject", "Outcome", "is_title", "objects_in", "send"]
 
-#: Letters of an application entity title.
+#: Maximum length of an application entity title.
 TITLE_LETTERS = 16
-#: Seconds without a word from the archive after which it is tried again later.
+#: Timeouts of the connection to an archive (s).
 PATIENCE_SECONDS = 30
 
 
 def is_title(text: str) -> bool:
-    """Whether it may be an application entity title (PS3.5, AE): up to 16 plain letters."""
+    """Return whether a text is a valid application entity title (PS3.5, AE): up to 16 plain letters."""
     plain = text.isascii() and text.isprintable() and "\\" not in text
     return plain and 0 < len(text.strip()) <= TITLE_LETTERS
 
@@ -40,14 +40,14 @@ class Destination:
 
     @classmethod
     def parsed(cls, text: str) -> Destination:
-        """From AET@HOST:PORT.
+        """Parse AET@HOST:PORT.
 
         Raises:
-            UserError: it is none.
+            UserError: the text has another form.
         """
         found = re.fullmatch(r"(?P<title>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:@\[\]]+):(?P<port>\d{1,5})", text)
         if found is None or not is_title(found["title"]) or not 0 < int(found["port"]) < 65536:
-            raise UserError(f"{text} is no archive; give AET@HOST:PORT, such as PACS@10.0.0.5:104.", "send_to")
+            raise UserError(f"{text} is not an archive; give AET@HOST:PORT, such as PACS@10.0.0.5:104.", "send_to")
         return cls(found["title"].strip(), found["host"].strip("[]"), int(found["port"]))
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class DicomObject:
-    """An object to be sent: its file, class and UID."""
+    """A DICOM object to send: its file, SOP Class UID and SOP Instance UID."""
 
     file: Path
     sop_class: str
@@ -65,19 +65,19 @@ class DicomObject:
 
 @dataclass
 class Outcome:
-    """What became of parcels: UIDs the archive has taken, those it will not take with the reason, and what ended it."""
+    """Outcome of sending: UIDs that were stored, refused UIDs with the reason, and why sending was interrupted."""
 
-    taken: list[str] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    broken: str = ""
+    interruption: str = ""
 
 
 def objects_in(folder: Path) -> list[DicomObject]:
-    """The DICOM objects among a case's results; segmentations come before the report that refers to them.
+    """Return the DICOM objects of a result folder; segmentations come before the report that refers to them.
 
     Raises:
-        OSError: one of them cannot be read.
-        ValueError: one of them is empty or damaged.
+        OSError: an object cannot be read.
+        ValueError: an object is empty or damaged.
     """
     from pydicom import dcmread
 
@@ -91,69 +91,74 @@ def objects_in(folder: Path) -> list[DicomObject]:
             except OSError:
                 raise
             except Exception as error:
-                # Whatever a damaged file does to the parser.
+                # A damaged file may raise any error in the parser.
                 raise ValueError(f"{DICOM_FOLDER}/{name} is damaged") from error
     return found
 
 
 def send(
-    parcels: list[DicomObject],
+    objects: list[DicomObject],
     destination: Destination,
     own_title: str,
-    taken: Callable[[str], None],
+    on_stored: Callable[[str], None],
     stop: threading.Event,
 ) -> Outcome:
     """Send objects over one connection.
 
     Args:
-        own_title: our own application entity title.
-        taken: is told each UID at once that the archive has.
-        stop: ends it between two objects.
+        objects: the objects to send.
+        destination: the archive.
+        own_title: application entity title of this program.
+        on_stored: called with the UID of each object as soon as the archive has stored it.
+        stop: interrupts sending between two objects.
+
+    Returns:
+        What was stored and refused, and why sending was interrupted.
     """
     outcome = Outcome()
-    with _connection(destination, own_title, {parcel.sop_class for parcel in parcels}) as association:
+    with _connection(destination, own_title, {item.sop_class for item in objects}) as association:
         if not association.is_established:
-            why = "refuses the connection" if association.is_rejected else "cannot be reached"
-            outcome.broken = f"{destination} {why}"
+            problem = "refuses the connection" if association.is_rejected else "cannot be reached"
+            outcome.interruption = f"{destination} {problem}"
             return outcome
         known = {str(context.abstract_syntax) for context in association.accepted_contexts}
-        for parcel in parcels:
+        for item in objects:
             if stop.is_set():
-                outcome.broken = "the receiver was ended"
+                outcome.interruption = "the receiver was ended"
                 return outcome
-            if parcel.sop_class not in known:
-                outcome.refused[parcel.sop_uid] = f"{destination} takes no objects like {parcel.file.name}"
+            if item.sop_class not in known:
+                outcome.refused[item.sop_uid] = f"{destination} does not accept objects like {item.file.name}"
                 continue
-            status = _status(association, parcel)
+            status = _status(association, item)
             if status is None:
-                outcome.broken = f"{destination} broke the connection off"
+                outcome.interruption = f"{destination} closed the connection"
                 return outcome
             if status == 0 or status & 0xF000 == 0xB000:
-                taken(parcel.sop_uid)
-                outcome.taken.append(parcel.sop_uid)
+                on_stored(item.sop_uid)
+                outcome.stored.append(item.sop_uid)
             elif status & 0xFF00 == 0xA700:
-                outcome.broken = f"{destination} has no room (status {status:04X}H)"
+                outcome.interruption = f"{destination} is out of space (status {status:04X}H)"
                 return outcome
             else:
-                outcome.refused[parcel.sop_uid] = f"{destination} refuses {parcel.file.name} (status {status:04X}H)"
+                outcome.refused[item.sop_uid] = f"{destination} refuses {item.file.name} (status {status:04X}H)"
     return outcome
 
 
-def _status(association: Association, parcel: DicomObject) -> int | None:
-    """What the archive answers; None when it does not."""
+def _status(association: Association, item: DicomObject) -> int | None:
+    """Send an object and return the status of the archive's response; None without a response."""
     from pydicom import dcmread
 
     try:
-        answer: Any = association.send_c_store(dcmread(parcel.file))
+        response: Any = association.send_c_store(dcmread(item.file))
     except RuntimeError:
         # The connection was lost before the request.
         return None
-    return int(answer.Status) if "Status" in answer else None
+    return int(response.Status) if "Status" in response else None
 
 
 @contextmanager
 def _connection(destination: Destination, own_title: str, classes: set[str]) -> Iterator[Association]:
-    """A connection, or the attempt of one."""
+    """Yield an association with the archive, which may not be established."""
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
     from pynetdicom import AE
 

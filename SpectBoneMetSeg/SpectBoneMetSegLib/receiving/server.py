@@ -1,8 +1,8 @@
 """The DICOM listener: C-ECHO, and C-STORE of planar images into the spool.
 
-What it answers: 0x0000 once the image is on the disk; 0xB006 (elements discarded) for what is no planar image and is
-not kept, so that a sender of mixed studies goes on; 0xA700 without room; 0xA900 for an object that names no study or is
-another than announced; 0xC000 for what cannot be understood.
+Status of C-STORE: 0x0000 when the image is on the disk; 0xB006 (elements discarded) for an object that is not a planar
+image and is not kept, so that a sender of mixed studies continues; 0xA700 if space is exhausted; 0xA900 for an object
+without a study, or with another UID than requested; 0xC000 for an object that cannot be parsed.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "StoreStatus", "listening", "store_object"]
 
-#: No more connections at once, and no longer piece and object of any of them, than these (bytes).
+#: Maximum number of connections, and maximum length of a protocol unit and of an object (bytes).
 MOST_CONNECTIONS, LONGEST_PIECE, LONGEST_OBJECT = 10, 2**20, 2**29
-#: Seconds after which a silent connection is ended.
+#: Seconds after which an inactive connection is closed.
 SILENCE_SECONDS = 60
-STORED, DISCARDED, NO_ROOM, MISMATCH, NOT_UNDERSTOOD = 0x0000, 0xB006, 0xA700, 0xA900, 0xC000
-#: Letters of a comment on a status (LO), and of a reason that is told.
+STORED, DISCARDED, OUT_OF_RESOURCES, MISMATCH, NOT_UNDERSTOOD = 0x0000, 0xB006, 0xA700, 0xA900, 0xC000
+#: Maximum length of an error comment (LO), and of a reason in the log.
 COMMENT_LETTERS = 64
-#: So many different reasons are told of a connection, which the sender's own words are part of.
+#: Maximum number of different reasons logged per connection; reasons may contain text of the sender.
 MOST_REASONS = 10
-#: After so many bytes of an object it is looked again whether the disk has room; all connections' fit the reserve.
+#: Free space is checked after so many bytes of an object; those of all connections together fit into the reserve.
 CHECK_BYTES = 2**24
-#: All that is looked at before an image is kept; other elements may be as long as the object.
+#: The only elements that are read before an image is stored; others may be as long as the object.
 HEADER_TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "ImageType", "Rows")
-#: Syntaxes that are not taken: few bytes of them may unfold to more than the memory holds.
+#: Transfer syntaxes that are not accepted: a few bytes of them may expand to more than the memory holds.
 DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: on `host` and `port` as application entity `title`, to the entities in `accepted` alone."""
+    """Where to listen: on `host` and `port` as application entity `title`, for the senders in `accepted` only."""
 
     host: str
     port: int
@@ -60,18 +60,19 @@ class Address:
 
 @dataclass(frozen=True)
 class StoreStatus:
-    """A status of C-STORE, with the reason in words for all but a stored image."""
+    """A status of C-STORE, with a reason unless the image was stored."""
 
     status: int
     reason: str = ""
 
 
 def store_object(file: Path, announced_uid: str, spool: Spool) -> StoreStatus:
-    """Keep a received object, or say why not.
+    """Store a received object, or return why it is not stored.
 
     Args:
         file: the object.
-        announced_uid: the SOP Instance UID of the request.
+        announced_uid: SOP Instance UID of the request.
+        spool: receives the object.
     """
     try:
         header = read_header(file, "the object", HEADER_TAGS)
@@ -81,25 +82,27 @@ def store_object(file: Path, announced_uid: str, spool: Spool) -> StoreStatus:
         return StoreStatus(NOT_UNDERSTOOD, str(error))
     study_uid, sop_uid = text(header, "StudyInstanceUID"), text(header, "SOPInstanceUID")
     if not study_uid or not sop_uid or sop_uid != announced_uid:
-        return StoreStatus(MISMATCH, "the object names no study, or is not the one that was announced")
+        return StoreStatus(MISMATCH, "the object has no study, or another UID than the request")
     try:
         spool.keep(file, study_uid, sop_uid)
     except FullError:
-        return StoreStatus(NO_ROOM, "no room for more images")
+        return StoreStatus(OUT_OF_RESOURCES, "no space for more images")
     except OSError as error:
-        return StoreStatus(NO_ROOM, f"the disk does not take it ({error.strerror})")
+        return StoreStatus(OUT_OF_RESOURCES, f"it cannot be written ({error.strerror})")
     return StoreStatus(STORED)
 
 
 @contextmanager
-def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> Iterator[int]:
-    """Listen until the block ends; gives the port, which the system chooses for port 0.
+def listening(address: Address, spool: Spool, log: Callable[[str], None]) -> Iterator[int]:
+    """Listen until the block ends; yield the port, which the system chooses for port 0.
 
     Args:
-        tell: is given sentences; may be called from other threads.
+        address: where to listen.
+        spool: receives the images.
+        log: called with messages, also from other threads.
 
     Raises:
-        UserError: the address cannot be had.
+        UserError: the address is not available.
         ModuleNotFoundError: pynetdicom is not installed.
     """
     from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
@@ -113,7 +116,7 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
     entity.require_called_aet, entity.require_calling_aet = True, list(address.accepted)
     entity.maximum_associations = MOST_CONNECTIONS
     entity.network_timeout = entity.dimse_timeout = SILENCE_SECONDS
-    handler, limits = _StoreHandler(spool, tell), _Limits(spool)
+    handler, limits = _StoreHandler(spool, log), _Limits(spool)
     handlers = [
         (evt.EVT_CONN_OPEN, limits.watch),
         (evt.EVT_DIMSE_RECV, limits.begin),
@@ -124,15 +127,15 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
         (evt.EVT_CONN_CLOSE, _drop_parts),
     ]
     earlier = _config.STORE_RECV_CHUNKED_DATASET, tempfile.tempdir
-    # Objects go to the disk as they come, and to no folder that others can read.
+    # Objects are written to the disk as they arrive, and not to a folder that others can read.
     _config.STORE_RECV_CHUNKED_DATASET, tempfile.tempdir = True, str(spool.incoming)
     try:
         try:
-            place = (address.host, address.port)
-            server = entity.start_server(place, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+            endpoint = (address.host, address.port)
+            server = entity.start_server(endpoint, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         except (OSError, OverflowError) as error:
             raise UserError(
-                f"{address.host}:{address.port} cannot be listened on ({error}); choose another address.",
+                f"{address.host}:{address.port} is not available ({error}); choose another address.",
                 *("host", "port"),
             ) from error
         try:
@@ -144,75 +147,75 @@ def listening(address: Address, spool: Spool, tell: Callable[[str], None]) -> It
 
 
 class _StoreHandler:
-    """Answers requests, and tells at the end of a connection what it brought."""
+    """Handles requests, and logs at the end of a connection what was received."""
 
-    def __init__(self, spool: Spool, tell: Callable[[str], None]) -> None:
-        self._spool, self._tell = spool, tell
+    def __init__(self, spool: Spool, log: Callable[[str], None]) -> None:
+        self._spool, self._log = spool, log
         self._counted: weakref.WeakKeyDictionary[Any, Counter[str]] = weakref.WeakKeyDictionary()
         self._guard = threading.Lock()
 
     def store(self, event: Event) -> Any:
-        """A request to store an object."""
+        """Handle a request to store an object."""
         from pydicom.dataset import Dataset
 
         request: Any = event.request
-        answer = store_object(event.dataset_path, str(request.AffectedSOPInstanceUID), self._spool)
+        result = store_object(event.dataset_path, str(request.AffectedSOPInstanceUID), self._spool)
         with self._guard:
             counted = self._counted.setdefault(event.assoc, Counter())
-            reason = _printable(answer.reason)[:COMMENT_LETTERS] or "kept"
+            reason = _printable(result.reason)[:COMMENT_LETTERS] or "kept"
             counted[reason if reason in counted or len(counted) < MOST_REASONS else "for other reasons"] += 1
-        status = Dataset()
-        status.Status = answer.status
-        if answer.reason:
-            status.ErrorComment = _printable(answer.reason)[:COMMENT_LETTERS]
-        return status
+        response = Dataset()
+        response.Status = result.status
+        if result.reason:
+            response.ErrorComment = _printable(result.reason)[:COMMENT_LETTERS]
+        return response
 
     def refused(self, event: Event) -> None:
-        """Somebody who may not connect."""
-        self._tell(f"Refused a connection from {_peer(event)} to {_called(event)}.")
+        """Log a rejected connection."""
+        self._log(f"Refused a connection from {_peer(event)} to {_called(event)}.")
 
     def closed(self, event: Event) -> None:
-        """The end of a connection, however it came."""
+        """Log the end of a connection, for whatever reason it ended."""
         with self._guard:
             counted = self._counted.pop(event.assoc, None)
         if counted:
-            words = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
-            self._tell(f"{_peer(event)} sent {pluralize(counted.total(), 'object')}: {words}.")
+            reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(counted.items()))
+            self._log(f"{_peer(event)} sent {pluralize(counted.total(), 'object')}: {reasons}.")
 
 
 class _Limits:
-    """Ends a connection whose pieces or objects are longer than any that are meant for us, or than the disk holds."""
+    """Closes a connection that sends too long a protocol unit or object, or more than the disk can hold."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._taken: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def watch(self, event: Event) -> None:
-        """Count what a new connection takes in."""
+        """Count the bytes that a new connection receives."""
         association = event.assoc
         socket: Any = association.dul.socket
-        receive, known = socket.recv, weakref.ref(association)
+        receive, association_ref = socket.recv, weakref.ref(association)
 
         def counted(length: int) -> Any:
-            owner = known()
-            before = self._taken.get(owner, 0)
-            taken = before + length
-            look = taken // CHECK_BYTES > before // CHECK_BYTES
-            if length > LONGEST_PIECE or taken > LONGEST_OBJECT or (look and self._spool.free_bytes() < 0):
-                # As if the peer had gone, which ends the connection.
-                raise OSError("more than is taken")
-            self._taken[owner] = taken
+            owner = association_ref()
+            before = self._received.get(owner, 0)
+            received = before + length
+            check = received // CHECK_BYTES > before // CHECK_BYTES
+            if length > LONGEST_PIECE or received > LONGEST_OBJECT or (check and self._spool.free_bytes() < 0):
+                # The same error as of a lost peer, which closes the connection.
+                raise OSError("the object is too long")
+            self._received[owner] = received
             return receive(length)
 
         socket.recv = counted
 
     def begin(self, event: Event) -> None:
-        """A message is whole; the next one is counted from nothing."""
-        self._taken[event.assoc] = 0
+        """Restart the count after a complete message."""
+        self._received[event.assoc] = 0
 
 
 def _drop_parts(event: Event) -> None:
-    """Remove what a connection that is gone has not sent whole, and what it waits for no answer to any more."""
+    """Remove the incomplete and the unprocessed objects of a closed connection."""
     dimse: Any = event.assoc.dimse
     files = [getattr(dimse.message, "_data_set_file", None)]
     with suppress(Empty):
@@ -227,14 +230,14 @@ def _drop_parts(event: Event) -> None:
 
 def _peer(event: Event) -> str:
     requestor = event.assoc.requestor
-    return f"{_printable(requestor.ae_title) or 'nobody'} at {requestor.address}"
+    return f"{_printable(requestor.ae_title) or 'no title'} at {requestor.address}"
 
 
 def _called(event: Event) -> str:
-    asked = event.assoc.requestor.primitive
-    return _printable(asked.called_ae_title if asked is not None else "") or "no title"
+    primitive = event.assoc.requestor.primitive
+    return _printable(primitive.called_ae_title if primitive is not None else "") or "no title"
 
 
-def _printable(words: Sequence[str] | str) -> str:
-    """What came over the network without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(words))
+def _printable(text: Sequence[str] | str) -> str:
+    """Replace control characters, which a terminal would interpret, in a text from the network."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))

@@ -1,4 +1,4 @@
-"""The receiver at work: one thread reads the studies that are complete, another sends results on."""
+"""The receiver's service: one thread reads complete studies, another sends their results."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from .table import write_studies
 
 __all__ = ["ReceiverOptions", "Service"]
 
-#: Seconds between two looks, between two tries of what could not be written, and between two rounds of tidying.
+#: Seconds between two checks for work, two attempts after an error, and two removals of old images.
 POLL, RETRY, TIDY_EVERY = 0.2, 60.0, 3600.0
 #: Why a late image is not read.
 REMOVED = "Images of this study were removed; send all of it again."
-#: Seconds that the threads get to end.
+#: Seconds to wait for the threads to end.
 PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class ReceiverOptions:
-    """How a receiver works.
+    """Options of a receiver.
 
     Attributes:
-        quiet_seconds: a study is complete when nothing was added to it for so long.
-        keep_seconds: images are removed so long after their results were written and sent.
-        own_title: our application entity title.
-        destinations: where results are sent.
-        retry_failed: also read again what could not be read before, and offer again what was refused.
+        quiet_seconds: time after its last image when a study is complete.
+        keep_seconds: time after writing and sending its results when a study's images are removed.
+        own_title: application entity title of this program.
+        destinations: archives that receive the results.
+        retry_failed: read again what has failed, and send again what was refused.
     """
 
     quiet_seconds: float = 30.0
@@ -51,7 +51,7 @@ class ReceiverOptions:
 
 
 class Service:
-    """Reads what comes into a spool and sends the results on, until it is ended."""
+    """Reads the studies of a spool and sends their results, until it is ended."""
 
     def __init__(
         self,
@@ -60,39 +60,40 @@ class Service:
         done: Callable[[Case], bool],
         read: ReadCases,
         options: ReceiverOptions,
-        tell: Callable[[str], None],
-        told: Callable[[dict[str, Any]], None] = lambda _: None,
+        log: Callable[[str], None],
+        report: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
-        """Nothing is done before `start`.
+        """Prepare the service; it is started by `start`.
 
         Args:
-            spool: of the images.
+            spool: holds the images.
             output: folder of all results.
             done: see `read_study`.
             read: see `read_study`.
-            options: how to work.
-            tell: is given sentences, told what came of each study ("study", "state", "reason", "cases").
+            options: options of the receiver.
+            log: called with messages.
+            report: called with the state of each study ("study", "study_uid", "state", "reason", "cases").
         """
         self._spool, self._output, self._done, self._read = spool, output, done, read
-        self._options, self._tell, self._told = options, tell, told
+        self._options, self._log, self._report = options, log, report
         if options.retry_failed:
             self._begin_failed_again()
-        self._delivery = Delivery(spool.journal, output, list(options.destinations), options.own_title, tell)
+        self._delivery = Delivery(spool.journal, output, list(options.destinations), options.own_title, log)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._reading, self._sending)]
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the threads; return at once."""
         self._write_table()
         for thread in self._threads:
             thread.start()
 
     def ask_to_end(self) -> None:
-        """Begin nothing any more; what ends meanwhile is taken for no fault."""
+        """Start no more work; errors from now on are not logged."""
         self._stop.set()
 
     def end(self) -> None:
-        """Stop between two steps; what is under way is begun again by the next receiver."""
+        """Stop between two steps; the next receiver repeats an interrupted step."""
         self.ask_to_end()
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -120,8 +121,8 @@ class Service:
                 else:
                     self._stop.wait(POLL)
             except Exception as error:  # noqa: BLE001
-                # Whatever it is, images go on coming.
-                self._tell(f"Reading broke off ({type(error).__name__}: {error}); it is tried again.")
+                # Reception continues after any error.
+                self._log(f"Reading was interrupted ({type(error).__name__}: {error}); it is tried again.")
                 self._stop.wait(RETRY)
 
     def _sending(self) -> None:
@@ -132,12 +133,12 @@ class Service:
                 else:
                     self._stop.wait(POLL)
             except Exception as error:  # noqa: BLE001
-                # One odd answer must not end all sending.
-                self._tell(f"Sending broke off ({type(error).__name__}: {error}); it is tried again.")
+                # One unexpected response must not stop all sending.
+                self._log(f"Sending was interrupted ({type(error).__name__}: {error}); it is tried again.")
                 self._stop.wait(RETRY)
 
     def _read_one(self, key: str, mark: float) -> None:
-        """Read a study, and note what came of it."""
+        """Read a study, and record the result."""
         spool, images = self._spool, self._spool.study(key)
         entry = spool.journal.of(key) or Entry(key, "")
         fingerprint, names = spool.fingerprint(key), spool.images(key)
@@ -148,7 +149,7 @@ class Service:
             self._leave_unread(entry, fingerprint, names)
             spool.settle(key, mark)
             return
-        self._tell(f"{key}: complete with {pluralize(len(names), 'image')}; reading.")
+        self._log(f"{key}: complete with {pluralize(len(names), 'image')}; reading.")
         try:
             found = self._found(images)
             with self._delivery.guard:
@@ -157,23 +158,23 @@ class Service:
                 spool.journal.write(entry)
         except (UserError, OSError) as error:
             if not self._stop.is_set():
-                self._tell(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
-                # What waits does so for the quiet seconds as well.
+                self._log(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
+                # `waiting` adds the quiet seconds.
                 spool.put_off(key, RETRY - self._options.quiet_seconds)
             return
         spool.settle(key, mark)
         self._delivery.add(key)
-        self._say(entry)
+        self._log_study(entry)
         self._write_table()
 
     def _leave_unread(self, entry: Entry, fingerprint: str, names: list[str]) -> None:
-        """Late images whose study's others are gone: a result of them alone would replace that of all."""
+        """Reject late images of a study whose other images were removed: their result would replace that of all."""
         with self._delivery.guard:
             entry.state, entry.reason, entry.read = "failed", REMOVED, fingerprint
             entry.images = sorted({*entry.images, *names})
             self._spool.journal.write(entry)
-        self._tell(f"{entry.key}: {REMOVED}")
-        self._told(_told(entry))
+        self._log(f"{entry.key}: {REMOVED}")
+        self._report(_report(entry))
         self._write_table()
 
     def _found(self, images: Path) -> StudyResult:
@@ -182,39 +183,39 @@ class Service:
         except (UserError, OSError):
             raise
         except Exception as error:  # noqa: BLE001
-            # One odd study must not stop the others.
-            sentence = f"It could not be read ({type(error).__name__}: {error}); please report it."
-            return StudyResult(failures=[sentence])
+            # One study must not stop the others.
+            message = f"It could not be read ({type(error).__name__}: {error}); please report it."
+            return StudyResult(failures=[message])
 
-    def _say(self, entry: Entry) -> None:
+    def _log_study(self, entry: Entry) -> None:
         for row in entry.cases:
             if row["state"] != "failed":
                 found = f"{pluralize(row['areas'], 'area')}, {row['area_cm2']} cm2"
-                self._tell(f"{entry.key}: {found} -> {self._output / row['case']}")
+                self._log(f"{entry.key}: {found} -> {self._output / row['case']}")
         if entry.reason:
-            self._tell(f"{entry.key}: {entry.state}: {entry.reason}")
-        self._told(_told(entry))
+            self._log(f"{entry.key}: {entry.state}: {entry.reason}")
+        self._report(_report(entry))
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):
             removed = self._spool.tidy(self._options.keep_seconds)
             if removed:
-                self._tell(f"Removed the images of {pluralize(len(removed), 'study', 'studies')} read long ago.")
+                self._log(f"Removed the images of {pluralize(len(removed), 'study', 'studies')} read long ago.")
 
     def _write_table(self) -> None:
         try:
             with self._delivery.guard:
                 write_studies(self._output, self._spool.journal.all())
         except OSError as error:
-            self._tell(f"The table of studies cannot be written ({error.strerror}); it is tried again.")
+            self._log(f"The table of studies cannot be written ({error.strerror}); it is tried again.")
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _report(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in ("study_uid", "state", "reason", "cases")} | {"study": entry.key}
 
 
 def _note(entry: Entry, found: StudyResult, fingerprint: str, output: Path) -> None:
-    """What came of a reading, in the entry of its study."""
+    """Record the result of a reading in the entry of its study."""
     entry.state = "failed" if found.failures else "no scan" if found.none else "read"
     entry.reason = " ".join(dict.fromkeys(found.failures)) or found.none
     entry.read, entry.over, entry.cases = fingerprint, False, found.rows

@@ -1,7 +1,7 @@
-"""The folder of received images. What is in it survives whatever happens; who may be told "stored" is decided here.
+"""The folder of received images. An image is acknowledged only when it would survive a crash or power cut.
 
-`studies/<study>/<image>.dcm` are images, `journal/<study>.json` tells what became of them, `incoming/` holds what is
-not complete. Names are digests of UIDs, which senders choose: none leads out of the folder, and none names a patient.
+`studies/<study>/<image>.dcm` are the images, `journal/<study>.json` their states; `incoming/` holds incomplete images.
+Names are digests of UIDs, because senders choose the UIDs: no name leads out of the folder, and none names a patient.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from .journal import Entry, Journal
 
 __all__ = ["FullError", "Spool", "study_key"]
 
-#: Letters of a digest that names a study (a million of them collide with a probability of 2e-8) and an image.
+#: Digits of the digests that name studies (a million of them collide with a probability of 2e-8) and images.
 STUDY_LETTERS, IMAGE_LETTERS = 16, 24
-#: What a UID consists of (PS3.5 9.1).
+#: Form of a UID (PS3.5 9.1).
 UID = re.compile(r"[0-9.]{1,64}")
 #: Bytes that stay free on the disk.
 RESERVE_BYTES = 2**30
-#: What lies incomplete for so many seconds belongs to a connection that is gone.
+#: Age (s) at which an incomplete image belongs to a connection that has ended.
 LEFTOVER_SECONDS = 900.0
-#: Seconds that a killed run's last process may need to end.
+#: Seconds to wait for the last process of a killed run.
 LOCK_PATIENCE = 5.0
 
 
 class FullError(Exception):
-    """There is no room for another image."""
+    """There is no space for another image."""
 
 
 def study_key(study_uid: str) -> str:
-    """What a study is called in folders, tables and messages."""
+    """Return the name of a study in folders, tables and messages."""
     return f"study-{_digest(study_uid, STUDY_LETTERS)}"
 
 
@@ -51,48 +51,48 @@ def _digest(text: str, letters: int) -> str:
 
 @dataclass
 class Spool:
-    """Images on the disk and when the last one of each study came; may be used from several threads.
+    """Images on the disk, and the arrival time of each study's last image; may be used from several threads.
 
     Attributes:
-        folder: where.
-        limit_bytes: of all images together.
-        journal: what became of the studies.
-        tell: is given sentences; may be called from several threads.
+        folder: folder of the spool.
+        limit_bytes: maximum size of all images together.
+        journal: states of the studies.
+        log: called with messages, also from several threads.
     """
 
     folder: Path
     limit_bytes: float
     journal: Journal
     _lock: FileLock
-    tell: Callable[[str], None] = lambda _: None
+    log: Callable[[str], None] = lambda _: None
     _arrivals: dict[str, float] = field(default_factory=dict)
     _bytes: int = 0
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
-    def opened(cls, folder: Path, limit_bytes: float, tell: Callable[[str], None] = lambda _: None) -> Spool:
-        """Take the folder for this process alone, and find what an earlier one left to do.
+    def opened(cls, folder: Path, limit_bytes: float, log: Callable[[str], None] = lambda _: None) -> Spool:
+        """Lock the folder for this process, and find the studies that an earlier process left unread.
 
         Args:
-            folder: where; made where it is not there.
-            limit_bytes: of all images together.
-            tell: is given sentences; may be called from several threads.
+            folder: folder of the spool, created if it does not exist.
+            limit_bytes: maximum size of all images together.
+            log: called with messages, also from several threads.
 
         Raises:
-            UserError: another process has it, or it cannot be written.
+            UserError: another receiver uses the folder, or it cannot be written.
         """
         try:
-            # Patients' names are in the images.
+            # The images contain patients' names.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _close_to_others(folder, tell)
+            _close_to_others(folder, log)
             lock = FileLock(folder / LOCK)
             if not lock.acquire(LOCK_PATIENCE):
-                raise UserError(f"Another receiver is at work in {folder}; end it, or choose another folder.")
+                raise UserError(f"Another receiver is using {folder}; end it, or choose another folder.")
             shutil.rmtree(folder / "incoming", ignore_errors=True)
             for name in ("incoming", "studies", "journal"):
                 (folder / name).mkdir(exist_ok=True)
             journal = Journal(folder / "journal", lambda key: any((folder / "studies" / key).glob("*.dcm")))
-            spool = cls(folder, limit_bytes, journal, lock, tell)
+            spool = cls(folder, limit_bytes, journal, lock, log)
             spool._find_unread()
         except OSError as error:
             raise UserError(f"{folder} cannot be used ({error.strerror}); choose another folder.") from error
@@ -100,45 +100,48 @@ class Spool:
 
     @property
     def incoming(self) -> Path:
-        """The folder of what is not complete."""
+        """Folder of incomplete images."""
         return self.folder / "incoming"
 
     def study(self, key: str) -> Path:
-        """The folder of a study's images."""
+        """Return the folder of a study's images."""
         return self.folder / "studies" / key
 
     def release(self) -> None:
-        """Let others in."""
+        """Unlock the folder."""
         self._lock.release()
 
     def _find_unread(self) -> None:
-        for place in sorted((self.folder / "studies").iterdir()):
-            if not place.is_dir():
-                # Such as what a file manager leaves.
+        for study in sorted((self.folder / "studies").iterdir()):
+            if not study.is_dir():
+                # For example a file of a file manager.
                 continue
-            for path in place.glob(".*.unfinished"):
+            for path in study.glob(".*.unfinished"):
                 path.unlink()
-            self._bytes += sum(path.stat().st_size for path in place.iterdir())
-            entry = self.journal.of(place.name)
-            if entry is None or entry.read != self.fingerprint(place.name):
-                self._arrivals[place.name] = time.monotonic()
+            self._bytes += sum(path.stat().st_size for path in study.iterdir())
+            entry = self.journal.of(study.name)
+            if entry is None or entry.read != self.fingerprint(study.name):
+                self._arrivals[study.name] = time.monotonic()
             elif not entry.images:
-                # Of an earlier version, which noted no names.
-                entry.images = self.images(place.name)
+                # Written by an earlier version, which recorded no names.
+                entry.images = self.images(study.name)
 
     def keep(self, file: Path, study_uid: str, sop_uid: str) -> bool:
-        """Take over an image; it is on the disk when this returns.
+        """Store an image; it is flushed to the disk when this returns.
 
-        An image that is sent again replaces the one of its UID, if it is another: the archive has corrected it.
+        An image with a known UID and other content is a correction, and replaces the earlier one.
 
         Args:
-            file: a copy is made of it.
+            file: the image, which is copied.
+            study_uid: its StudyInstanceUID.
+            sop_uid: its SOPInstanceUID.
 
         Returns:
-            False where the very same image was there.
+            False if the same image was already stored.
 
         Raises:
-            FullError: no room. OSError: the disk takes nothing.
+            FullError: there is no space.
+            OSError: the image cannot be written.
         """
         key = study_key(study_uid)
         target = self.study(key) / f"{_digest(sop_uid, IMAGE_LETTERS)}.dcm"
@@ -146,9 +149,9 @@ class Spool:
         with self._guard:
             if target.is_file() and sha256_of(target) == sha256_of(file):
                 return False
-            self._make_room(size, key)
+            self._make_space(size, key)
             if self.journal.of(key) is None:
-                # What is no UID may be anything, also a name.
+                # A text that is not a UID may be anything, even a name: it is not recorded.
                 self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
             if not target.parent.is_dir():
                 target.parent.mkdir()
@@ -159,60 +162,63 @@ class Spool:
             self._arrivals[key] = time.monotonic()
         return True
 
-    def _make_room(self, size: int, key: str) -> None:
-        """Give up the oldest images that are done with, never those of `key`; FullError where that is not enough.
+    def _make_space(self, size: int, key: str) -> None:
+        """Remove the oldest images of finished studies, except those of `key`.
 
-        What could not be read goes last: nothing but its images is left of it.
+        Images of failed studies are removed last: there is no result of them.
+
+        Raises:
+            FullError: there is not enough space nevertheless.
         """
-        if self._has_room(size):
+        if self._has_space(size):
             return
         for entry in sorted(self.journal.all(), key=lambda each: each.state == "failed"):
-            if entry.over and entry.key != key and self._forget_images(entry) and self._has_room(size):
+            if entry.over and entry.key != key and self._forget_images(entry) and self._has_space(size):
                 return
         raise FullError
 
-    def _has_room(self, size: int) -> bool:
+    def _has_space(self, size: int) -> bool:
         return self._bytes + size <= self.limit_bytes and self.free_bytes() >= size
 
     def free_bytes(self) -> int:
-        """What may still be written to the disk."""
+        """Return how many bytes may still be written to the disk."""
         return shutil.disk_usage(self.folder).free - RESERVE_BYTES
 
     def waiting(self, quiet_seconds: float) -> list[tuple[str, float]]:
-        """(study, mark of its last image) of those to which nothing was added for a while, the longest first."""
+        """Return (key, arrival time of the last image) of the unread studies that are complete, the oldest first."""
         now = time.monotonic()
         with self._guard:
             quiet = [(at, key) for key, at in self._arrivals.items() if now - at >= quiet_seconds]
         return [(key, at) for at, key in sorted(quiet)]
 
     def put_off(self, key: str, seconds: float) -> None:
-        """Let a study wait for longer."""
+        """Delay the reading of a study."""
         with self._guard:
             self._arrivals[key] = time.monotonic() + seconds
 
     def settle(self, key: str, mark: float) -> None:
-        """A study is read; it waits on only if images came meanwhile."""
+        """Mark a study as read, unless an image has arrived since `mark`."""
         with self._guard:
             if self._arrivals.get(key) == mark:
                 del self._arrivals[key]
 
     def images(self, key: str) -> list[str]:
-        """The names of a study's images."""
+        """Return the names of a study's images."""
         return sorted(path.name for path in self.study(key).glob("*.dcm"))
 
     def fingerprint(self, key: str) -> str:
-        """What tells a study's images from others, and from themselves once they were replaced; "" without any."""
+        """Return a digest of the names, sizes and times of a study's images; "" without images."""
         with contextlib.suppress(FileNotFoundError):
-            facts = [(path.name, path.stat()) for path in sorted(self.study(key).glob("*.dcm"))]
-            told = str([(name, fact.st_size, fact.st_mtime_ns) for name, fact in facts])
-            return _digest(told, STUDY_LETTERS) if facts else ""
+            files = [(path.name, path.stat()) for path in sorted(self.study(key).glob("*.dcm"))]
+            text = str([(name, status.st_size, status.st_mtime_ns) for name, status in files])
+            return _digest(text, STUDY_LETTERS) if files else ""
         return ""
 
     def tidy(self, keep_seconds: float) -> list[str]:
-        """Remove images that were done with long ago, and what broken connections left.
+        """Remove the images of studies finished long ago, and incomplete images of lost connections.
 
         Returns:
-            The studies whose images are removed.
+            Keys of the studies whose images were removed.
         """
         for path in self.incoming.iterdir():
             with contextlib.suppress(OSError):
@@ -227,29 +233,29 @@ class Spool:
         return removed
 
     def _forget_images(self, entry: Entry) -> bool:
-        """Remove the images of a study, unless it waits to be read."""
-        place = self.study(entry.key)
-        if entry.key in self._arrivals or not place.is_dir():
+        """Remove the images of a study, unless it is waiting to be read; return whether they were removed."""
+        folder = self.study(entry.key)
+        if entry.key in self._arrivals or not folder.is_dir():
             return False
-        size = sum(path.stat().st_size for path in place.iterdir())
-        going = self.incoming / entry.key
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        removed = self.incoming / entry.key
         try:
-            # At once: half a study would be taken for one with something new in it after a power failure.
-            place.rename(going)
+            # In one step: after a power failure an incomplete study would be read as a changed one.
+            folder.rename(removed)
         except OSError:
             return False
         self._bytes -= size
-        shutil.rmtree(going, ignore_errors=True)
+        shutil.rmtree(removed, ignore_errors=True)
         if entry.state == "failed":
-            self.tell(f"{entry.key}: its images are removed and were never read; send it again to have it read.")
+            self.log(f"{entry.key}: its images are removed and were never read; send it again to have it read.")
         return True
 
 
-def _close_to_others(folder: Path, tell: Callable[[str], None]) -> None:
-    """Let nobody else look into a folder that was there before; tells where that cannot be had."""
+def _close_to_others(folder: Path, log: Callable[[str], None]) -> None:
+    """Remove other users' rights on an existing folder; log a message if that is not possible."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
     if folder.stat().st_mode & 0o077:
-        tell(f"Others on this machine can look into {folder}, where patients are named: take their rights away.")
+        log(f"Other users of this machine can read {folder}, which contains patients' names: remove their rights.")

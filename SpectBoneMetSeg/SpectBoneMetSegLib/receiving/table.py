@@ -1,4 +1,4 @@
-"""`studies.csv`: a row for every scan that came in, with what became of it."""
+"""`studies.csv`: a row for every received scan, with its state."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from .journal import Entry
 __all__ = ["STUDY_COLUMNS", "TABLE", "write_studies"]
 
 TABLE = "studies.csv"
-#: Of `batch.csv` all but the path of the input, which says nothing here.
+#: The columns of `batch.csv` except the path of the input, which has no meaning here, and further ones.
 STUDY_COLUMNS = ("study", "study_instance_uid", "changed", *BATCH_COLUMNS[1:], "sent", "not_sent")
 
 
 def write_studies(output: Path, entries: Sequence[Entry]) -> None:
-    """Write the table; OSError where it cannot be written."""
+    """Write the table.
+
+    Raises:
+        OSError: the table cannot be written.
+    """
     with whole_file(output / TABLE) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, STUDY_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

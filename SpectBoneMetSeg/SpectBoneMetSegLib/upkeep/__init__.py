@@ -1,1 +1,1 @@
-"""Whether things are as they should be: receipts read again, an installation looked over."""
+"""Verification of results and of the installation."""

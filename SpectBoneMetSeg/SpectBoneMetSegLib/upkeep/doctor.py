@@ -1,4 +1,4 @@
-"""An installation looked over: what is there, what works when it is tried, and what to do about the rest."""
+"""Checks of an installation: packages, machine, folders, models and engines, with a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ __all__ = ["Finding", "examine"]
 State = Literal["good", "note", "bad"]
 Value = TypeVar("Value")
 
-#: Packages of the plain install, and those of extras, by the names under which they are installed.
+#: Packages of the plain installation, and those of extras, by their distribution names.
 NEEDED = ("numpy", "scipy", "pydicom", "SimpleITK", "Pillow", "onnxruntime", "pylibjpeg", "python-gdcm", "platformdirs")
 EXTRA = (
     *("tensorflow", "keras", "slicer-core", "dask", "distributed"),
     *("highdicom", "Jinja2", "reportlab", "dicom-anonymizer", "pynetdicom"),
 )
 PYTHONS = ((3, 11), (3, 13))
-#: Below these a run may end in the middle (GB).
+#: With less free memory or disk space a run may fail (GB).
 LEAST_MEMORY_GB, LEAST_DISK_GB = 1.0, 2.0
-#: Engines answer alike when no probability differs by more.
+#: Maximum difference of a probability between engines that agree.
 TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        what: its name.
-        state: "bad" keeps something from working.
-        found: what is there.
+        what: name of the check.
+        state: "good", "note", or "bad" if something does not work.
+        found: what was found.
         remedy: what to do, "" for nothing.
     """
 
@@ -68,16 +68,16 @@ class Finding:
 
 
 def examine(output: Path, model: str | None = None) -> Iterator[Finding]:
-    """Everything that reading needs, one after the other; nothing is changed and nothing fetched.
+    """Check everything that reading needs, one after another; nothing is changed or downloaded.
 
     Args:
-        output: where results would be written.
-        model: name or folder of the one that is tried.
+        output: folder for results.
+        model: name or folder of the model to test; None for the default.
     """
     yield _program()
     yield from _packages()
     yield from _machine(output)
-    yield from _places(output)
+    yield from _folders(output)
     yield from _models()
     yield from _devices()
     yield from _engines(model)
@@ -98,9 +98,9 @@ def _packages() -> Iterator[Finding]:
             yield Finding(f"package {name}", "good", version)
         else:
             yield Finding(f"package {name}", "bad", "not installed", f"pip install {name}")
-    there = {name: version for name in EXTRA if (version := _version(name))}
-    words = ", ".join(f"{name} {version}" for name, version in there.items()) or "none"
-    yield Finding("packages of extras", "good", words)
+    installed = {name: version for name in EXTRA if (version := _version(name))}
+    text = ", ".join(f"{name} {version}" for name, version in installed.items()) or "none"
+    yield Finding("packages of extras", "good", text)
 
 
 def _version(name: str) -> str:
@@ -116,41 +116,41 @@ def _machine(output: Path) -> Iterator[Finding]:
     yield Finding("cores", "good", f"{cores()} of {os.cpu_count()} may be used")
     free = free_memory_mb()
     if free is None:
-        yield Finding("memory", "note", "the system does not tell")
+        yield Finding("memory", "note", "not reported by the system")
     else:
-        little = free < 2**10 * LEAST_MEMORY_GB
-        remedy = "Close other programs, or read with fewer processes at a time." if little else ""
-        yield Finding("memory", "bad" if little else "good", f"{free / 2**10:.1f} GB free", remedy)
-    place = _existing(output)
-    space = shutil.disk_usage(place).free / 2**30
-    little = space < LEAST_DISK_GB
-    remedy = f"Free some space below {place}: a study takes about 3 MB." if little else ""
-    yield Finding("disk", "bad" if little else "good", f"{space:.1f} GB free at {place}", remedy)
+        low = free < 2**10 * LEAST_MEMORY_GB
+        remedy = "Close other programs, or read with fewer processes at a time." if low else ""
+        yield Finding("memory", "bad" if low else "good", f"{free / 2**10:.1f} GB free", remedy)
+    folder = _existing(output)
+    space = shutil.disk_usage(folder).free / 2**30
+    low = space < LEAST_DISK_GB
+    remedy = f"Free some space below {folder}: a study takes about 3 MB." if low else ""
+    yield Finding("disk", "bad" if low else "good", f"{space:.1f} GB free at {folder}", remedy)
 
 
-def _existing(place: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    place = place.expanduser().absolute()
-    return next(parent for parent in (place, *place.parents) if parent.is_dir())
+def _existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    folder = folder.expanduser().absolute()
+    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
 
 
-def _places(output: Path) -> Iterator[Finding]:
-    places = {
-        "results": (_existing(output), "Name another folder for the results, or ask for the right to write there."),
+def _folders(output: Path) -> Iterator[Finding]:
+    folders = {
+        "results": (_existing(output), "Name another folder for the results, or get the right to write there."),
         "temporary files": (Path(tempfile.gettempdir()), "Set TMPDIR to a folder that can be written."),
         "own models": (
             _existing(user_models_folder()),
-            "Models can be read but none installed: set SPECTBONEMETSEG_MODELS to a folder that can be written.",
+            "Models can be used but not installed: set SPECTBONEMETSEG_MODELS to a folder that can be written.",
         ),
     }
-    for name, (place, remedy) in places.items():
+    for name, (folder, remedy) in folders.items():
         try:
-            with tempfile.TemporaryFile(dir=place):
+            with tempfile.TemporaryFile(dir=folder):
                 pass
-            yield Finding(f"place of {name}", "good", f"{place} can be written")
+            yield Finding(f"folder for {name}", "good", f"{folder} can be written")
         except OSError as error:
             state: State = "note" if name == "own models" else "bad"
-            yield Finding(f"place of {name}", state, f"{place} cannot be written ({error.strerror})", remedy)
+            yield Finding(f"folder for {name}", state, f"{folder} cannot be written ({error.strerror})", remedy)
 
 
 def _models() -> Iterator[Finding]:
@@ -164,7 +164,7 @@ def _models() -> Iterator[Finding]:
                 continue
             try:
                 hidden = read_model(card.parent)
-                yield Finding(f"model {card.parent.name}", "note", f"{hidden.path} is hidden by one of the same name")
+                yield Finding(f"model {card.parent.name}", "note", f"{hidden.path}: another model has the same name")
             except UserError as error:
                 yield Finding(f"model {card.parent.name}", "bad", str(error), f"Remove or restore {card.parent}.")
     if not sound:
@@ -176,7 +176,7 @@ def _checked(name: str, model: ModelFolder) -> Finding:
         verify(model)
     except UserError as error:
         return Finding(name, "bad", str(error), "Install the model again.")
-    return Finding(name, "good", f"version {model.card.version}, SHA-256 {model.card.sha256[:12]}... as its card says")
+    return Finding(name, "good", f"version {model.card.version}, SHA-256 {model.card.sha256[:12]}... matches its card")
 
 
 def _devices() -> Iterator[Finding]:
@@ -184,7 +184,7 @@ def _devices() -> Iterator[Finding]:
 
     card = nvidia()
     if card is None:
-        yield Finding("GPU", "good", "no NVIDIA card; the CPU reads")
+        yield Finding("GPU", "good", "no NVIDIA card; the CPU is used")
     else:
         yield Finding("GPU", "good", f"NVIDIA, CUDA {card.cuda[0]}.{card.cuda[1]}, capability {card.generation}")
 
@@ -193,26 +193,26 @@ def _engines(name: str | None) -> Iterator[Finding]:
     try:
         model = find_model(name)
     except UserError as error:
-        yield Finding("engines", "bad", str(error), "Name a model that is there.")
+        yield Finding("engines", "bad", str(error), "Name an installed model.")
         return
-    answers: dict[str, np.ndarray] = {}
+    predictions: dict[str, np.ndarray] = {}
     for engine, package in (("onnx", "onnxruntime"), ("tensorflow", "tensorflow")):
         if not is_installed(package):
             needed = engine == "onnx"
-            remedy = "pip install onnxruntime" if needed else "Only teaching needs it."
+            remedy = "pip install onnxruntime" if needed else "Only training needs it."
             yield Finding(f"engine {engine}", "bad" if needed else "note", "not installed", remedy)
             continue
-        yield from _tried(model, engine, answers)  # type: ignore[arg-type]
-    if len(answers) == 2:
-        one, other = answers.values()
-        most = float(np.abs(one - other).max())
-        alike = most <= TOLERANCE
-        remedy = "" if alike else "Read with one engine only, and report it."
-        yield Finding("engines agree", "good" if alike else "bad", f"to {most:.1g} in probability", remedy)
+        yield from _test_engine(model, engine, predictions)  # type: ignore[arg-type]
+    if len(predictions) == 2:
+        one, other = predictions.values()
+        difference = float(np.abs(one - other).max())
+        agree = difference <= TOLERANCE
+        remedy = "" if agree else "Read with one engine only, and report it."
+        yield Finding("engines agree", "good" if agree else "bad", f"to {difference:.1g} in probability", remedy)
 
 
-def _tried(model: ModelFolder, engine: EngineName, answers: dict[str, np.ndarray]) -> Iterator[Finding]:
-    """Load a model and let it read spots on a field of a thorax."""
+def _test_engine(model: ModelFolder, engine: EngineName, predictions: dict[str, np.ndarray]) -> Iterator[Finding]:
+    """Load a model and predict on an image of smoothed noise of the size of a thorax (256 x 256 pixels)."""
     from scipy.ndimage import gaussian_filter
 
     noise = np.random.default_rng(0).normal(size=(256, 256, len(model.card.network.inputs)))
@@ -221,17 +221,15 @@ def _tried(model: ModelFolder, engine: EngineName, answers: dict[str, np.ndarray
     try:
         loaded, to_load = _timed(lambda: load_engine(model, engine, "auto"))
         loaded.predict(inputs)
-        answers[engine], to_read = _timed(lambda: loaded.predict(inputs))
+        predictions[engine], to_read = _timed(lambda: loaded.predict(inputs))
     except UserError as error:
-        yield Finding(f"engine {engine}", "note" if answers else "bad", str(error), "Use another engine.")
+        yield Finding(f"engine {engine}", "note" if predictions else "bad", str(error), "Use another engine.")
         return
     except Exception as error:  # noqa: BLE001 - every engine has its own exceptions
-        words = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        yield Finding(f"engine {engine}", "bad", words, f"Install {engine} again, or use another engine.")
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        yield Finding(f"engine {engine}", "bad", text, f"Install {engine} again, or use another engine.")
         return
-    found = (
-        f"reads with {model.card.name} on {loaded.device}: {to_load:.1f} s to load, {to_read * 1000:.0f} ms a thorax"
-    )
+    found = f"runs {model.card.name} on {loaded.device}: {to_load:.1f} s to load, {to_read * 1000:.0f} ms per thorax"
     yield Finding(f"engine {engine}", "note" if loaded.warnings else "good", found, " ".join(loaded.warnings))
 
 

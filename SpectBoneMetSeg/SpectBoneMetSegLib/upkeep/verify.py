@@ -1,4 +1,4 @@
-"""Whether a receipt still holds: its scan is read again as it says, and what differs is told."""
+"""Verification of a receipt: read its scan again in the same way, and report all differences."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PROBABILITY_TOLERANCE", "Difference", "Verdict", "verify_receipt"]
 
-#: Engines, devices and other processors round otherwise; more than this is another result.
+#: Maximum difference of a probability due to the rounding of other engines, devices and processors.
 PROBABILITY_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as the receipt and its files say: `what` in a few words, `told` a sentence."""
+    """A difference from the receipt or its files: `what` differs, in a word, and a sentence for the user in `told`."""
 
     what: str
     told: str
@@ -39,12 +39,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a second reading showed.
+    """Result of a verification.
 
     Attributes:
-        holds: nothing that matters differs.
-        same_bytes: every mask is the same to the pixel.
-        differences: what is not as it was, with what does not matter (a later version of the program).
+        holds: the results are reproduced.
+        same_bytes: every mask is identical in all pixels.
+        differences: all differences, also minor ones (such as a later version of the program).
         facts: engine and device then and now.
     """
 
@@ -57,25 +57,25 @@ class Verdict:
 def verify_receipt(
     receipt: Path, model: str | None = None, files: Path | None = None, engine: EngineName | None = None
 ) -> Verdict:
-    """Read the scan of a receipt again, and compare.
+    """Read the scan of a receipt again, and compare the results.
 
     Args:
         receipt: a receipt.json, or its folder.
-        model: name or folder of the model where that of the receipt's name is not it.
-        files: folder in which the scan's files lie now, when they have moved.
-        engine: another one than the receipt's.
+        model: name or folder of the model, if the receipt's name is now another model's.
+        files: folder of the scan's files, if they have moved.
+        engine: inference engine; None for that of the receipt.
 
     Raises:
-        UserError: no receipt, the scan or the model is not there any more, or what is there is another one.
+        UserError: receipt, scan or model are missing or damaged, or the scan or model is a different one.
     """
     from ..pipeline import Reader
 
     path = receipt / "receipt.json" if receipt.is_dir() else receipt
-    told = _read(path)
-    scan_files = _files(told, files)
-    reader = Reader(model or str(told["model"]["name"]), engine or _engine(told), "auto")
-    _check_model(reader.model, told)
-    options = _options(told)
+    record = _read(path)
+    scan_files = _files(record, files)
+    reader = Reader(model or str(record["model"]["name"]), engine or _engine(record), "auto")
+    _check_model(reader.model, record)
+    options = _options(record)
     from ..loading import read_found_scan
 
     scan = read_found_scan(
@@ -87,33 +87,33 @@ def verify_receipt(
     )
     reading = reader.read_scan(scan, options)
     facts = {
-        "engine": f"{told.get('engine')} then, {reader.engine.name} now",
-        "device": f"{told.get('device')} then, {reader.engine.device} now",
+        "engine": f"{record.get('engine')} then, {reader.engine.name} now",
+        "device": f"{record.get('device')} then, {reader.engine.device} now",
     }
-    matters, notes, same = _compared(reading, told, path.parent)
-    return Verdict(not matters, same, (*matters, *notes), facts)
+    relevant, notes, same = _compare(reading, record, path.parent)
+    return Verdict(not relevant, same, (*relevant, *notes), facts)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        model, inputs = told["model"], told["inputs"]
-        sound = (
-            isinstance(model["sha256"], str) and isinstance(model["name"], str) and isinstance(told["options"], dict)
+        receipt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        model, inputs = receipt["model"], receipt["inputs"]
+        valid = (
+            isinstance(model["sha256"], str) and isinstance(model["name"], str) and isinstance(receipt["options"], dict)
         )
-        if not sound or not inputs or not all(isinstance(entry, dict) for entry in inputs):
-            raise ValueError("it lacks parts")
+        if not valid or not inputs or not all(isinstance(entry, dict) for entry in inputs):
+            raise ValueError("it is incomplete")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a receipt.json or its folder.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is no receipt of a reading ({error}); name another one.") from error
-    return told
+        raise UserError(f"{path} is not a receipt of a reading ({error}); name another one.") from error
+    return receipt
 
 
-def _files(told: Mapping[str, Any], folder: Path | None) -> list[Path]:
-    """The files of the scan, each with the digest that the receipt says."""
+def _files(receipt: Mapping[str, Any], folder: Path | None) -> list[Path]:
+    """Return the files of the scan after comparing their digests with the receipt's."""
     found = []
-    for entry in told["inputs"]:
+    for entry in receipt["inputs"]:
         path = Path(str(entry.get("file")))
         path = folder / path.name if folder is not None else path
         try:
@@ -129,58 +129,58 @@ def _files(told: Mapping[str, Any], folder: Path | None) -> list[Path]:
     return found
 
 
-def _engine(told: Mapping[str, Any]) -> Any:
-    return told["engine"] if told.get("engine") in ("onnx", "tensorflow") else "auto"
+def _engine(receipt: Mapping[str, Any]) -> Any:
+    return receipt["engine"] if receipt.get("engine") in ("onnx", "tensorflow") else "auto"
 
 
-def _check_model(model: ModelFolder, told: Mapping[str, Any]) -> None:
-    wanted = told["model"]
+def _check_model(model: ModelFolder, receipt: Mapping[str, Any]) -> None:
+    wanted = receipt["model"]
     if model.card.sha256 != wanted["sha256"]:
         raise UserError(
-            f"The model {model.card.name} is version {model.card.version} now, another one than version "
-            f"{wanted.get('version')} with which the scan was read; name the folder of that one.",
+            f"The model {model.card.name} is now version {model.card.version}, but the scan was read with version "
+            f"{wanted.get('version')}; name the folder of that version.",
             "model",
         )
 
 
-def _options(told: Mapping[str, Any]) -> Options:
+def _options(receipt: Mapping[str, Any]) -> Options:
     known = {entry.name for entry in fields(Options)}
     chosen: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in told["options"].items()
+        for name, value in receipt["options"].items()
         if name in known
     }
-    # The limits that held then, also where they were the model's own.
-    chosen |= {name: told[name] for name in ("threshold", "minimum_area_mm2") if name in told}
+    # The limits of the first reading, also if they were the model's defaults.
+    chosen |= {name: receipt[name] for name in ("threshold", "minimum_area_mm2") if name in receipt}
     try:
         return Options(**chosen)
     except TypeError as error:
-        raise UserError(f"The receipt's options cannot be understood ({error}); name another one.") from error
+        raise UserError(f"The receipt's options are invalid ({error}); name another receipt.") from error
 
 
-def _compared(
-    reading: Reading, told: Mapping[str, Any], folder: Path
+def _compare(
+    reading: Reading, receipt: Mapping[str, Any], folder: Path
 ) -> tuple[list[Difference], list[Difference], bool]:
-    """(what matters, what does not, whether every mask is the same)."""
+    """Return (relevant differences, minor differences, whether all masks are identical)."""
     from .._version import __version__
 
-    matters: list[Difference] = []
+    relevant: list[Difference] = []
     notes: list[Difference] = []
-    version = (told.get("program") or {}).get("version")
+    version = (receipt.get("program") or {}).get("version")
     if version != __version__:
         notes.append(Difference("program", f"It was read by version {version}; this is {__version__}."))
     crop: dict[str, Any] = reading.receipt["crop"]  # type: ignore[assignment]
-    then = told.get("crop") or {}
+    then = receipt.get("crop") or {}
     if any(list(then.get(name) or []) != list(crop[name]) for name in ("rows", "columns")):
-        matters.append(Difference("crop", f"The box is {_box(crop)} now, it was {_box(then)}."))
-    same = _compare_masks(reading, folder, matters)
-    _compare_probability(reading, folder, matters, notes)
-    count = told.get("lesions")
+        relevant.append(Difference("crop", f"The box is now {_box(crop)}, it was {_box(then)}."))
+    same = _compare_masks(reading, folder, relevant)
+    _compare_probability(reading, folder, relevant, notes)
+    count = receipt.get("lesions")
     if isinstance(count, int) and count != len(reading.lesions):
-        words = f"{len(reading.lesions)} areas are found now, {count} were."
-        matters.append(Difference("lesions", words))
-    _compare_table(reading, folder, matters)
-    return matters, notes, same
+        text = f"{len(reading.lesions)} areas are found now, {count} were found then."
+        relevant.append(Difference("lesions", text))
+    _compare_table(reading, folder, relevant)
+    return relevant, notes, same
 
 
 def _box(crop: Mapping[str, Any]) -> str:
@@ -188,7 +188,7 @@ def _box(crop: Mapping[str, Any]) -> str:
 
 
 def _stored(path: Path) -> Any:
-    """The (rows, columns) array of a result file; None where there is none."""
+    """Return the (rows, columns) array of a result file; None if there is no file."""
     import SimpleITK
 
     try:
@@ -197,7 +197,7 @@ def _stored(path: Path) -> Any:
         raise UserError(f"{path} is damaged; restore it or read the scan again.") from error
 
 
-def _compare_masks(reading: Reading, folder: Path, matters: list[Difference]) -> bool:
+def _compare_masks(reading: Reading, folder: Path, relevant: list[Difference]) -> bool:
     masks: dict[str, Any] = {"mask": reading.mask}
     masks |= {f"mask_{name}": ids for name, ids in reading.view_masks.items()}
     same = True
@@ -205,49 +205,50 @@ def _compare_masks(reading: Reading, folder: Path, matters: list[Difference]) ->
         stored = _stored(folder / f"{name}.nrrd")
         if stored is None:
             same = False
-            matters.append(Difference(name, f"{name}.nrrd is not beside the receipt; nothing tells whether it holds."))
+            text = f"{name}.nrrd is missing in the folder of the receipt and cannot be compared."
+            relevant.append(Difference(name, text))
         elif stored.shape != mask.shape:
             same = False
-            matters.append(Difference(name, f"{name}.nrrd has {stored.shape} pixels, the scan {mask.shape}."))
+            relevant.append(Difference(name, f"{name}.nrrd has {stored.shape} pixels, the scan {mask.shape}."))
         elif differing := int((stored != mask).sum()):
             same = False
-            words = f"{differing} pixels of {name}.nrrd differ: it was changed, or read otherwise."
-            matters.append(Difference(name, words))
+            text = f"{differing} pixels of {name}.nrrd differ: the file was changed, or the reading differs."
+            relevant.append(Difference(name, text))
     return same
 
 
-def _compare_probability(reading: Reading, folder: Path, matters: list[Difference], notes: list[Difference]) -> None:
+def _compare_probability(reading: Reading, folder: Path, relevant: list[Difference], notes: list[Difference]) -> None:
     stored = _stored(folder / "probability.nrrd")
     if stored is None:
         return
     if stored.shape != reading.probability.shape:
-        words = f"probability.nrrd has {stored.shape} pixels, the scan {reading.probability.shape}."
-        matters.append(Difference("probability", words))
+        text = f"probability.nrrd has {stored.shape} pixels, the scan {reading.probability.shape}."
+        relevant.append(Difference("probability", text))
         return
     most = float(np.abs(stored - reading.probability).max())
     if most > 0:
-        words = f"Probabilities differ by {most:.2g} at most, where {PROBABILITY_TOLERANCE:g} is allowed."
-        (matters if most > PROBABILITY_TOLERANCE else notes).append(Difference("probability", words))
+        text = f"Probabilities differ by at most {most:.2g}; {PROBABILITY_TOLERANCE:g} is allowed."
+        (relevant if most > PROBABILITY_TOLERANCE else notes).append(Difference("probability", text))
 
 
-def _compare_table(reading: Reading, folder: Path, matters: list[Difference]) -> None:
+def _compare_table(reading: Reading, folder: Path, relevant: list[Difference]) -> None:
     from ..export.table import write_lesion_table
     from ..quantification.quantify import quantify
 
     try:
         stored = (folder / "lesions.csv").read_text(encoding="utf-8")
     except (OSError, ValueError):
-        matters.append(Difference("table", "lesions.csv cannot be read; nothing tells whether it holds."))
+        relevant.append(Difference("table", "lesions.csv cannot be read and cannot be compared."))
         return
     import tempfile
 
-    with tempfile.TemporaryDirectory() as place:
-        write_lesion_table(reading, str(Path(place) / "lesions.csv"), quantify(reading))
-        now = (Path(place) / "lesions.csv").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        write_lesion_table(reading, str(Path(temporary) / "lesions.csv"), quantify(reading))
+        now = (Path(temporary) / "lesions.csv").read_text(encoding="utf-8")
     then_rows, now_rows = (list(csv.DictReader(io.StringIO(text))) for text in (stored, now))
     if len(then_rows) != len(now_rows):
-        words = f"lesions.csv has {len(then_rows)} rows, the reading {len(now_rows)}."
-        matters.append(Difference("table", words))
+        text = f"lesions.csv has {len(then_rows)} rows, the reading {len(now_rows)}."
+        relevant.append(Difference("table", text))
         return
     changed = sorted(
         {
@@ -258,8 +259,8 @@ def _compare_table(reading: Reading, folder: Path, matters: list[Difference]) ->
         }
     )
     if changed:
-        words = f"lesions.csv differs in {', '.join(changed)}: changed by hand, or read otherwise."
-        matters.append(Difference("table", words))
+        text = f"lesions.csv differs in {', '.join(changed)}: the file was edited, or the reading differs."
+        relevant.append(Difference("table", text))
 
 
 def _equal(one: str | None, other: str | None) -> bool:

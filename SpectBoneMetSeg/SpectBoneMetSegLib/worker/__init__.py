@@ -1,1 +1,1 @@
-"""Inference in a child process that stays warm."""
+"""Inference in a persistent child process that keeps the model loaded."""

@@ -1,4 +1,4 @@
-"""The child of `client.Worker`: takes requests and tells events, in JSON lines."""
+"""The child process of `client.Worker`: receives requests and sends events as JSON lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .client import FOLDER_VARIABLE
 if TYPE_CHECKING:
     from ..model.engines import DeviceName, EngineName
 
-#: Share of a request that is over when a step begins; loading a model cold takes most of it.
+#: Fraction of a request that is done when a step begins; loading a model takes the largest part.
 BEGINS = {
     "load": 0.0,
     "read": 0.4,
@@ -35,8 +35,7 @@ BEGINS = {
     "measure": 0.96,
 }
 
-
-#: Seconds of the steps before any was measured here: an ordinary computer, the engine not yet loaded.
+#: Estimated seconds of the steps before they are measured: a common computer, the engine not yet loaded.
 FIRST_GUESS = {
     "load": 2.0,
     "read": 0.05,
@@ -51,7 +50,7 @@ FIRST_GUESS = {
 
 
 class ReportingClock(Clock):
-    """A clock that tells the parent which step begins and how long it will be, going by the request before."""
+    """A clock that reports each step to the parent, with the time left estimated from the previous request."""
 
     def __init__(self, channel: Channel, job: int, before: dict[str, float]) -> None:
         super().__init__()
@@ -70,7 +69,7 @@ class ReportingClock(Clock):
 
 
 class Service:
-    """Keeps the reader of the last model warm and answers requests one after another."""
+    """Keeps the reader of the last model loaded and handles requests one after another."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -78,8 +77,8 @@ class Service:
         self._loaded: tuple[Any, ...] | None = None
         self._seconds = dict(FIRST_GUESS)
 
-    def answer(self, request: dict[str, Any]) -> None:
-        """Do one request; what goes wrong becomes an event."""
+    def handle(self, request: dict[str, Any]) -> None:
+        """Handle one request; an error becomes an event."""
         job = request["job"]
         try:
             if request["do"] == "warm":
@@ -91,10 +90,10 @@ class Service:
                 self._channel.send("done", job=job)
         except UserError as error:
             self._channel.send("failed", job=job, **error.to_dict())
-        except Exception as error:  # noqa: BLE001 - told to the process that waits
+        except Exception as error:  # noqa: BLE001 - reported to the process that waits
             traceback.print_exc()
-            sentence = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
-            self._channel.send("failed", job=job, message=sentence)
+            message = f"The scan could not be read ({type(error).__name__}: {error}); please report it."
+            self._channel.send("failed", job=job, message=message)
 
     def _read(self, request: dict[str, Any]) -> None:
         clock = ReportingClock(self._channel, request["job"], self._seconds)
@@ -107,7 +106,7 @@ class Service:
         wanted = (request.get("model"), request.get("engine", "auto"), request.get("device", "auto"))
         if self._reader is None or self._loaded != wanted:
             with clock.step("load"):
-                # The old network goes first: two may not fit on a GPU.
+                # The old network is freed first: two may not fit on a GPU.
                 self._reader, self._loaded = None, None
                 self._reader = Reader(*wanted)
                 self._loaded = wanted
@@ -117,10 +116,10 @@ class Service:
 def read_here(
     scan: WholeBodyScan, model: str | None, engine: EngineName, device: DeviceName, options: Options
 ) -> ModelResult:
-    """Read a scan in this process, for scripts that want no child.
+    """Read a scan in this process, for scripts that need no child process.
 
     Raises:
-        UserError: as `Reader`.
+        UserError: see `Reader`.
     """
     return Reader(model, engine, device).infer(scan, options)
 
@@ -152,20 +151,20 @@ def _options(request: dict[str, Any]) -> Options:
 
 
 def _tidy_up() -> None:
-    """Nobody's scan stays behind when the window is gone."""
+    """Remove the scans of this worker when the window is closed."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:
-    """Serve until the input ends."""
+    """Handle requests until the input is closed."""
     channel = open_channel()
     requests = requests_from_parent(_tidy_up)
     service = Service(channel)
     channel.send("ready", facts={"pid": os.getpid(), "started": time.time()})
     while True:
-        service.answer(requests.get())
+        service.handle(requests.get())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A persistent child process that reads scans, so that a window never freezes and TensorFlow never enters it.
+"""A persistent child process that reads scans: the window never freezes, and TensorFlow is never loaded into it.
 
-The parent sends one JSON line per request, the child one per event; arrays travel in files of a private folder. Nothing
-here blocks: the window calls `poll` from a timer.
+The parent sends a JSON line per request, the child one per event; arrays are passed as files in a private folder.
+Nothing here blocks: the window calls `poll` from a timer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FOLDER_VARIABLE", "Event", "Worker"]
 
-#: Tells the child its private folder, which it removes when the window is gone without having done so.
+#: Environment variable with the private folder, which the child removes if the window ends without doing so.
 FOLDER_VARIABLE = "SPECTBONEMETSEG_WORKER_FOLDER"
 
 Kind = Literal["ready", "progress", "warm", "done", "failed", "crashed"]
@@ -39,19 +39,19 @@ Kind = Literal["ready", "progress", "warm", "done", "failed", "crashed"]
 
 @dataclass(frozen=True)
 class Event:
-    """Something the child said, or its end.
+    """A message from the child, or its end.
 
     Attributes:
         kind: "ready" after the start, "progress", "warm" when a model is loaded, "done", "failed" (the request, not the
-            child), "crashed" (the child is gone).
+            child), "crashed" (the child has ended).
         job: number of the request, 0 for none.
-        step: what is being done: "load", or a step of the pipeline.
-        fraction: 0..1 of the request.
-        remaining: seconds still to go, None when nothing is known.
-        message: for the user, one sentence ("failed" and "crashed").
-        fields: of the error that says so, see `UserError`.
-        command: likewise.
-        result: of "done".
+        step: current step: "load", or a step of the pipeline.
+        fraction: part of the request that is done, 0..1.
+        remaining: seconds left, None if unknown.
+        message: error message for the user ("failed" and "crashed").
+        fields: fields of the error, see `UserError`.
+        command: command of the error, see `UserError`.
+        result: result of "done".
         facts: further values, such as the device of "warm".
     """
 
@@ -68,12 +68,12 @@ class Event:
 
     @property
     def error(self) -> UserError:
-        """What went wrong, of "failed" and "crashed"."""
+        """The error of "failed" and "crashed"."""
         return UserError(self.message, *self.fields, command=self.command)
 
 
 class Worker:
-    """One child process, started when first needed and again after a crash or a cancel."""
+    """A child process, started when first needed and again after a crash or a cancellation."""
 
     def __init__(
         self,
@@ -81,12 +81,12 @@ class Worker:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
     ) -> None:
-        """Nothing is started yet.
+        """Prepare a worker; the process is started when needed.
 
         Args:
-            python: the interpreter; in Slicer that is PythonSlicer.
-            environment: the child's environment instead of this process's.
-            command: the whole command line instead of `python -m SpectBoneMetSegLib.worker.child`.
+            python: interpreter (PythonSlicer in Slicer); None for the running one.
+            environment: environment of the child; None for that of this process.
+            command: command line instead of `python -m SpectBoneMetSegLib.worker.child`.
         """
         self._command = list(command or [python or sys.executable, "-m", f"{__package__}.child"])
         self._environment = environment
@@ -97,21 +97,21 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether the child lives."""
+        """Whether the child is alive."""
         return self._child is not None and self._child.running
 
     @property
     def busy(self) -> bool:
-        """Whether a request is under way."""
+        """Whether a request is in progress."""
         return bool(self._open)
 
     @property
     def pid(self) -> int | None:
-        """Process number of the child."""
+        """Process ID of the child."""
         return self._child.pid if self._child is not None else None
 
     def start(self) -> None:
-        """Start the child unless it lives; returns at once.
+        """Start the child unless it is alive; return at once.
 
         Raises:
             UserError: the interpreter cannot be started.
@@ -128,7 +128,7 @@ class Worker:
             raise
 
     def warm_up(self, model: str | None = None, engine: EngineName = "auto", device: DeviceName = "auto") -> int:
-        """Have a model loaded ahead of the first scan; returns the job's number."""
+        """Load a model before the first scan; return the number of the job."""
         return self._send({"do": "warm", "model": model, "engine": engine, "device": device}, None)
 
     def read(
@@ -139,15 +139,22 @@ class Worker:
         device: DeviceName = "auto",
         options: Options | None = None,
     ) -> int:
-        """Ask for a reading of a scan in memory or of a file or folder; returns the job's number.
+        """Request the reading of a scan in memory, or of a file or folder; return the number of the job.
+
+        Args:
+            scan: the scan, or its path.
+            model: name or folder of the model; None for the default.
+            engine: inference engine.
+            device: device of the engine.
+            options: options of the reading.
 
         Raises:
-            UserError: the child cannot be started or no longer takes requests, or there is no space for the scan.
+            UserError: the child cannot be started or accepts no requests, or there is no space for the scan.
         """
         self.start()
         assert self._folder is not None
         if not self._folder.is_dir():
-            # Somebody tidied up the place for temporary files.
+            # The folder for temporary files was cleaned up.
             self.cancel()
             self.start()
         request: dict[str, Any] = {"do": "read", "model": model, "engine": engine, "device": device}
@@ -159,7 +166,7 @@ class Worker:
                 save_scan(scan, request["scan"])
             except OSError as error:
                 raise UserError(
-                    f"The scan cannot be handed over in {self._folder} ({error.strerror}); check the space on the disk."
+                    f"The scan cannot be written to {self._folder} ({error.strerror}); check the space on the disk."
                 ) from error
         else:
             request["path"] = str(Path(scan).absolute())
@@ -167,11 +174,11 @@ class Worker:
         return self._send({**request, "result": str(result)}, result)
 
     def poll(self) -> list[Event]:
-        """What happened since the last call; never waits."""
+        """Return the events since the last call, without waiting."""
         if self._child is None:
             return []
         ended = not self._child.running
-        events = [event for said in self._child.read_events() if (event := self._event(said)) is not None]
+        events = [event for message in self._child.read_events() if (event := self._event(message)) is not None]
         if ended:
             events.append(self._crash())
         return events
@@ -182,7 +189,12 @@ class Worker:
         on_event: Callable[[Event], None] | None = None,
         idle: Callable[[], None] | None = None,
     ) -> ModelResult:
-        """Wait for the result of a job; `on_event` gets the progress, `idle` is called many times a second meanwhile.
+        """Wait for the result of a job.
+
+        Args:
+            job: number of the job.
+            on_event: called with other events, such as the progress.
+            idle: called about 50 times a second while waiting.
 
         Raises:
             UserError: the reading failed, the child ended, or the job was cancelled.
@@ -203,7 +215,7 @@ class Worker:
             time.sleep(0.02)
 
     def cancel(self) -> None:
-        """Kill the child with everything it started; the next request starts another one."""
+        """Kill the child and everything it started; the next request starts a new one."""
         if self._child is not None:
             self._child.end()
         if self._folder is not None:
@@ -212,7 +224,7 @@ class Worker:
         self._open.clear()
 
     def close(self) -> None:
-        """End the child in peace, or kill it when it is at work."""
+        """Let an idle child end by itself, or kill it if a request is in progress."""
         if self._child is not None and not self._open:
             self._child.close()
         self.cancel()
@@ -228,9 +240,9 @@ class Worker:
             raise self._crash().error from error
         return self._last_job
 
-    def _event(self, said: Mapping[str, Any]) -> Event | None:
-        """What the child tells; None for what is no event of ours."""
-        event = _understood(said)
+    def _event(self, message: Mapping[str, Any]) -> Event | None:
+        """Return the event of a message, with its result loaded; None for other messages."""
+        event = _parsed(message)
         if event is None:
             return None
         kind, job = event.kind, event.job
@@ -247,24 +259,24 @@ class Worker:
             path.unlink(missing_ok=True)
 
     def _crash(self) -> Event:
-        """The child's last words as an event; afterwards the worker is as new."""
+        """Return the child's exit as an event, and reset the worker."""
         assert self._child is not None
         how, job = self._child.describe_exit(), max(self._open, default=0)
         self.cancel()
         return Event("crashed", job, message=f"The reading process ended unexpectedly ({how}); try again.")
 
 
-def _understood(said: Mapping[str, Any]) -> Event | None:
-    """The event in what the child said, None for anything else."""
-    if said["event"] not in get_args(Kind):
+def _parsed(message: Mapping[str, Any]) -> Event | None:
+    """Return a message as an event; None if it has an unknown kind or wrong types."""
+    if message["event"] not in get_args(Kind):
         return None
     types: dict[str, Any] = {
         "job": int, "step": str, "fraction": int | float, "remaining": int | float | None, "message": str,
         "fields": list, "command": str, "facts": dict | None,
     }  # fmt: skip
-    values = {name: value for name, value in said.items() if name in types}
+    values = {name: value for name, value in message.items() if name in types}
     if not all(isinstance(value, types[name]) for name, value in values.items()):
         return None
     if not all(isinstance(field, str) for field in values.get("fields", ())):
         return None
-    return Event(said["event"], **values)
+    return Event(message["event"], **values)

@@ -1,4 +1,4 @@
-"""A child process that compares a reading in memory with earlier scans, and reads those that were not read yet."""
+"""A child process that compares a reading in memory with earlier scans, and reads those that have no results yet."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..common.calls import Call, Progress, serve
 
 __all__ = ["ACTIONS", "COMPARISON", "SHOWN", "compare", "start_comparison"]
 
-#: What the folder of a comparison holds: what a window shows, and the folder with the files of the command `compare`.
+#: Names in the folder of a comparison: the file for display, and the folder with the files of the command `compare`.
 SHOWN, COMPARISON = "shown.npz", "comparison"
 
 
 def start_comparison(arguments: Mapping[str, Any], python: str | None = None) -> Call:
-    """Start the process, see `compare` for the arguments; returns at once.
+    """Start the process; return at once. See `compare` for the arguments.
 
     Raises:
         UserError: the interpreter cannot be started.
@@ -27,15 +27,15 @@ def start_comparison(arguments: Mapping[str, Any], python: str | None = None) ->
 
 
 def compare(arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Compare, and write what there is to show and to save.
+    """Compare scans, and write the files for display and for saving.
 
     Args:
-        arguments: "own", a file of `reading_file`; "earlier", result folders and scans; "folder", takes what is
-            written; "model", "engine", "device" and "options" of `Options` for scans that are read.
-        progress: told how many of the steps are done, and what begins: "read", "compare" or "draw".
+        arguments: "own", a file of `reading_file`; "earlier", result folders and scans; "folder", receives the files;
+            "model", "engine", "device" and "options" of `Options` for scans that are read.
+        progress: called with the number of steps done, their total, and the next step: "read", "compare" or "draw".
 
     Returns:
-        "shown" and "comparison", paths of what SHOWN and COMPARISON name.
+        "shown" and "comparison", the paths of SHOWN and COMPARISON.
 
     Raises:
         UserError: an earlier scan cannot be read, or they cannot be compared.
@@ -61,7 +61,7 @@ def compare(arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
             reader = Reader(arguments.get("model") or None, arguments["engine"], arguments["device"])
         readings.append(reader.read(path, Options(**arguments.get("options", {}))))
     progress(steps - 2, steps, "compare")
-    # Those without a day stand in the order in which they are given: what was named comes before what is open.
+    # Scans without a date keep this order: the named scans come before the open one.
     comparison = compare_readings([*readings[1:], own])
     progress(steps - 1, steps, "draw")
     folder = Path(arguments["folder"])
@@ -74,7 +74,7 @@ ACTIONS = {"compare": compare}
 
 
 def _tidy_up(arguments: dict[str, Any]) -> None:
-    """Nobody's scan stays behind when the window is gone."""
+    """Remove the files of a comparison when the window is closed."""
     shutil.rmtree(arguments["folder"], ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""A reviewed reading as one file for another process: whatever was edited and decided, without anything read again."""
+"""A reviewed reading as one file for another process, with all edits and decisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ __all__ = ["load_reading", "save_reading"]
 
 
 def save_reading(reading: Reading, path: str | Path) -> None:
-    """Write a reading; OSError when the file cannot be written."""
+    """Write a reading to a file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     facts = {
         **scan_facts(reading.scan),
         "crop": to_jsonable(asdict(reading.crop)),
@@ -45,10 +49,11 @@ def save_reading(reading: Reading, path: str | Path) -> None:
 
 
 def load_reading(path: str | Path) -> Reading:
-    """The inverse of `save_reading`.
+    """Read a reading from a file of `save_reading`.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: it is no such file.
+        OSError: the file cannot be read.
+        ValueError: the file is not a stored reading; likewise KeyError and TypeError.
     """
     facts, arrays = load_arrays(path)
     return Reading(

@@ -72,7 +72,7 @@ def test_a_killed_run_leaves_what_it_told_and_no_lock(a_run):
 
 def test_a_second_run_is_refused_before_it_starts(a_run):
     archive, _process = a_run
-    with pytest.raises(UserError, match="at work"):
+    with pytest.raises(UserError, match="already writing"):
         start_run(archive)
 
 

@@ -32,12 +32,12 @@ def serve(folder, *more):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--accept", "A TITLE THAT IS TOO LONG"], "no application entity title"),
-        (["--aet", ""], "no application entity title"),
+        (["--accept", "A TITLE THAT IS TOO LONG"], "not an application entity title"),
+        (["--aet", ""], "not an application entity title"),
         (["--send-to", "pacs"], "AET@HOST:PORT"),
         (["--send-to", "PÄCS@10.0.0.5:104"], "AET@HOST:PORT"),
-        (["--wait", "0"], "--wait 0 is too little"),
-        (["--keep-days", "nan"], "--keep-days nan is too little"),
+        (["--wait", "0"], "--wait 0 is too small"),
+        (["--keep-days", "nan"], "--keep-days nan is too small"),
         (["--output", "SPOOL"], "choose another --output"),
         (["--de-identify"], "add --dicom or --report"),
         (["--model", "no such model"], "no such model"),
@@ -114,7 +114,7 @@ def test_a_camera_s_scan_is_read_as_by_segment_and_its_results_are_sent(tmp_path
             finally:
                 process.kill()
     (case,) = (tmp_path / "out").glob("study-*")
-    assert [parcel.sop_uid for parcel in objects_in(case)] == archive.got
+    assert [item.sop_uid for item in objects_in(case)] == archive.got
     assert json.loads(out)["state"] == "read"
     assert json.loads(out)["study_uid"] == header.StudyInstanceUID
     main(["segment", str(SAMPLE), "--output", str(tmp_path / "beside"), "--region", "whole-body"])
@@ -165,7 +165,7 @@ def test_what_ends_a_reading_is_told_in_words_that_hold_for_a_receiver(monkeypat
             pass
 
         def results(self, _):
-            raise UserError("The processes that read end one after the other (signal 9); try fewer.", "jobs")
+            raise UserError("The reading processes end one after another (signal 9); try fewer.", "jobs")
             yield
 
     monkeypatch.setattr("SpectBoneMetSegLib.batch.pool.Pool", Dying)

@@ -67,13 +67,13 @@ class House:
             return list(csv.DictReader(file))
 
     def uids(self):
-        return sorted(parcel for folder in self.output.glob("study-*") for parcel in uids_in(folder))
+        return sorted(item for folder in self.output.glob("study-*") for item in uids_in(folder))
 
 
 def uids_in(folder):
     from SpectBoneMetSegLib.receiving.sending import objects_in
 
-    return [parcel.sop_uid for parcel in objects_in(folder)]
+    return [item.sop_uid for item in objects_in(folder)]
 
 
 def over(spool, study="1.1"):
@@ -262,7 +262,7 @@ def test_after_a_restart_only_what_the_archive_has_not_taken_is_sent(house):
     with archive.open() as place:
         with house.open(place) as spool:
             house.send(spool)
-            until(lambda: any("has no room" in line for line in house.lines))
+            until(lambda: any("is out of space" in line for line in house.lines))
         assert len(archive.got) == 1
         archive.answers.clear()
         with house.open(place) as spool:

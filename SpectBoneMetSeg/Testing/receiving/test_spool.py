@@ -39,7 +39,7 @@ def waiting(spool):
 
 def test_a_second_receiver_is_refused(spool, tmp_path, monkeypatch):
     monkeypatch.setattr("SpectBoneMetSegLib.receiving.spool.LOCK_PATIENCE", 0.0)
-    with pytest.raises(UserError, match="Another receiver is at work"):
+    with pytest.raises(UserError, match="Another receiver is using"):
         Spool.opened(tmp_path / "spool", 1e9)
     spool.release()
     Spool.opened(tmp_path / "spool", 1e9).release()

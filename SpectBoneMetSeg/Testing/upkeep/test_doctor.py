@@ -30,7 +30,7 @@ def test_a_sound_machine_is_said_to_be_sound(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["healthy"]
     states = {each["what"]: each["state"] for each in told["findings"]}
-    assert states["engine onnx"] == states["model whole-body"] == states["place of results"] == "good"
+    assert states["engine onnx"] == states["model whole-body"] == states["folder for results"] == "good"
     assert states["engine tensorflow"] == "note"
 
 
@@ -65,4 +65,4 @@ def test_an_engine_that_fails_when_tried_is_told(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
-    assert found(tmp_path / "locked")["place of results"].state == "bad"
+    assert found(tmp_path / "locked")["folder for results"].state == "bad"

@@ -42,7 +42,7 @@ def test_a_result_holds_to_the_pixel(result, capsys):
     assert verdict.same_bytes
     assert verdict.differences == ()
     assert main(["verify", str(result)]) == 0
-    assert capsys.readouterr().out == "It holds, to the pixel.\n"
+    assert capsys.readouterr().out == "The results are reproduced, to the pixel.\n"
 
 
 def test_a_mask_that_was_changed_is_named(result, capsys):
@@ -96,7 +96,7 @@ def test_a_scan_that_moved_is_found_where_one_says(original, result, tmp_path):
 
 
 def test_another_model_is_not_taken_for_that_of_the_receipt(result):
-    with pytest.raises(UserError, match="another one than version"):
+    with pytest.raises(UserError, match="was read with version"):
         verify_receipt(result, model="thorax")
 
 
@@ -114,5 +114,5 @@ def test_another_model_is_not_taken_for_that_of_the_receipt(result):
 def test_what_is_no_receipt_is_named(tmp_path, content, capsys):
     (tmp_path / "receipt.json").write_text(content)
     assert main(["verify", str(tmp_path / "receipt.json")]) == 1
-    assert "is no receipt of a reading" in capsys.readouterr().err
+    assert "is not a receipt of a reading" in capsys.readouterr().err
     assert main(["verify", str(tmp_path / "nothing")]) == 1
