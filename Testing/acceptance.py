@@ -213,7 +213,7 @@ class Acceptance:
         slicer.util.selectModule("SpectBoneMetSegTraining")
         panel = slicer.util.getModuleWidget("SpectBoneMetSegTraining")
         ui = panel.ui
-        panel.teach.labelled.add(str(studies))
+        panel.gather.labelled.add(str(studies))
         ui.datasetPath.currentPath = str(self.folder / "set")
         ui.gatherButton.click()
         self.wait(lambda: not panel.logic.collector.busy, self.READING)

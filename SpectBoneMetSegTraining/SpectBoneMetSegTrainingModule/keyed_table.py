@@ -3,16 +3,32 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
 
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
 import qt
 from SpectBoneMetSegModule.review.tables import prepareTable
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegModule.slicer_types import Widget
+
+Key = TypeVar("Key", bound=Hashable)
 
 ROW_PIXELS, HEADER_PIXELS = 30, 28
 
 
-class Rows:
+class Rows(Generic[Key]):
     """Fills a QTableWidget; every row has a key by which the panel knows it."""
 
-    def __init__(self, table, titles, onSelected=None, mostRows=6):
+    def __init__(
+        self,
+        table: Widget,
+        titles: Sequence[tuple[str, str]],
+        onSelected: Callable[[Key], object] | None = None,
+        mostRows: int = 6,
+    ) -> None:
         """Take over a table.
 
         Args:
@@ -23,14 +39,14 @@ class Rows:
         """
         self.table, self.onSelected, self.mostRows = table, onSelected, mostRows
         self.filling = False
-        self.keys = []
+        self.keys: list[Key] = []
         prepareTable(table, titles)
         table.setWordWrap(False)
         table.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)
         table.connect("itemSelectionChanged()", self._selected)
         self.show([])
 
-    def show(self, rows):
+    def show(self, rows: Sequence[tuple[Key, Sequence[str]]]) -> None:
         """Show rows; the selected one stays selected if it still exists.
 
         Args:
@@ -50,30 +66,31 @@ class Rows:
         self.select(before)
 
     @property
-    def current(self):
+    def current(self) -> Key | None:
         """Return the key of the selected row, None without one."""
-        row = self.table.currentRow()
+        row: int = self.table.currentRow()
         return self.keys[row] if 0 <= row < len(self.keys) else None
 
-    def select(self, key):
-        """Select a row without a signal; none for a key that is not there."""
+    def select(self, key: Key | None) -> None:
+        """Select a row without a signal; none for None or a key that does not exist."""
         self.filling = True
-        if key in self.keys:
+        if key is not None and key in self.keys:
             self.table.selectRow(self.keys.index(key))
         else:
             self.table.setCurrentCell(-1, -1)
         self.filling = False
 
-    def _put(self, row, column, text):
+    def _put(self, row: int, column: int, text: str) -> None:
         item = self.table.item(row, column)
         if item is None:
             item = qt.QTableWidgetItem(text)
             self.table.setItem(row, column, item)
         if item.text() != text:
             item.setText(text)
-        # The panel is narrow: what does not fit is read here.
+        # The panel is narrow: the tooltip shows a text that is cut off.
         item.setToolTip(text)
 
-    def _selected(self):
-        if not self.filling and self.onSelected is not None and self.current is not None:
-            self.onSelected(self.current)
+    def _selected(self) -> None:
+        key = self.current
+        if not self.filling and self.onSelected is not None and key is not None:
+            self.onSelected(key)

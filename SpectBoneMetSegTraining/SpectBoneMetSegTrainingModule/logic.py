@@ -1,59 +1,47 @@
 """The module's logic: labelled sets, background trainings and their models, without the panel."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802, N803, N815
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import qt
-import slicer
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
 
 from .followed_job import FollowedJob
 from .labels.collector import Collector
-from .task_runner import Runner
+from .parameter_node import RENAMED_APPROACHES, SpectBoneMetSegTrainingParameterNode
+from .reading_module import readingModel, updateModels
+from .task_runner import Listener, Runner
 
-#: How often the window looks for what the other processes said, in milliseconds.
+if TYPE_CHECKING:
+    from SpectBoneMetSegModule.slicer_types import Widget
+    from SpectBoneMetSegTrainingLib.jobs.folder import Job, JobSpec, State
+
+    from .labels.scene_labels import SceneLabel
+
+#: Interval at which the window polls the other processes, in milliseconds.
 POLL_MS = 250
-#: A training that does nothing is looked at once in so many times.
-SELDOM = 8
-#: Start of a training from random weights; no model can have this name.
-NOTHING = "<nothing>"
-#: What an adaptation may take.
+#: A job that is not active is polled only once in so many intervals.
+IDLE_POLLS = 8
+#: Value of the parent model for random weights; no model can have this name.
+RANDOM_WEIGHTS = "<nothing>"
+#: Time limit of an adaptation, in minutes.
 ADAPT_MINUTES = 30.0
-#: A job in one of these states is at work or will be.
-ACTIVE = ("queued", "running")
-#: A job in one of these states waits for its user.
-WAITING = ("paused", "interrupted")
-
-
-@parameterNodeWrapper
-class SpectBoneMetSegTrainingParameterNode:
-    """What the panel remembers. Folders are listed one a line; labels to train on are marked on their nodes.
-
-    The share of the patients kept for the test is in percent, 0 for that of the time before.
-    """
-
-    dataset: str = ""
-    labelledFolders: str = ""
-    unlabelledFolders: str = ""
-    testShare: int = 0
-    pace: str = "standard"
-    approach: str = "strong"
-    start: str = ""
-    name: str = ""
-    adaptName: str = ""
-    seed: int = 0
-    steps: int = 0
-    job: str = ""
-    ranker: str = ""
+#: States of a job that is running or will run.
+ACTIVE: tuple[State, ...] = ("queued", "running")
+#: States of a job that waits for its user.
+WAITING: tuple[State, ...] = ("paused", "interrupted")
 
 
 class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
@@ -64,23 +52,24 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
     print(logic.job(job).status)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.python = shutil.which("PythonSlicer") or sys.executable
         self.runner = Runner(self.python)
         self.collector = Collector(self.runner)
-        self.followed = None
-        self.onJob = self.onBroken = None
-        self._timer = None
+        self.followed: FollowedJob | None = None
+        self.onJob: Callable[[FollowedJob], object] | None = None
+        self.onBroken: Callable[[], object] | None = None
+        self._timer: Widget | None = None
         self._polls = 0
 
-    def getParameterNode(self):
-        """The scene's parameter node."""
+    def getParameterNode(self) -> SpectBoneMetSegTrainingParameterNode:
+        """Return the scene's parameter node."""
         return SpectBoneMetSegTrainingParameterNode(super().getParameterNode())
 
     @staticmethod
-    def defaultDataset():
-        """The folder to collect in unless another is chosen; empty before the packages are installed."""
+    def defaultDataset() -> str:
+        """Return the default folder of the data set; empty before the packages are installed."""
         try:
             import platformdirs
 
@@ -88,16 +77,24 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         except (ImportError, RuntimeError):
             return ""
 
-    def collect(self, dataset, labels, labelled, unlabelled, listener, testShare=None):
+    def collect(
+        self,
+        dataset: str,
+        labels: Sequence[SceneLabel],
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        listener: Listener,
+        testShare: float | None = None,
+    ) -> None:
         """Collect labels of the scene and folders of scans into a data set, in the background.
 
         Args:
-            dataset: its folder.
-            labels: SceneLabels.
+            dataset: folder of the data set.
+            labels: labels of the scene.
             labelled: folders of labelled studies.
             unlabelled: folders of unlabelled scans.
-            listener: a Listener.
-            testShare: of the labelled patients, kept for the test; None for that of the time before.
+            listener: receives the progress and the answer.
+            testShare: share of the labelled patients kept for the test; None keeps the share of the last gathering.
 
         Raises:
             UserError: there is nothing to collect.
@@ -105,42 +102,55 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         self.collector.start(dataset, labels, labelled, unlabelled, listener, testShare)
         self.startTimer()
 
-    def spec(self, dataset, name, pace="standard", approach="strong", start="", seed=0, steps=0):
-        """What a training is to do, a JobSpec.
+    def spec(
+        self,
+        dataset: str | Path,
+        name: str,
+        pace: str = "standard",
+        approach: str = "strong",
+        start: str = "",
+        seed: int = 0,
+        steps: int = 0,
+    ) -> JobSpec:
+        """Return the specification of a training for `submit`.
 
         Args:
             dataset: folder of the data set.
-            name: of the new model.
+            name: name of the new model.
             pace: "quick", "standard" or "thorough".
             approach: "semi" (the paper's) or "strong".
-            start: parent model; empty for the default one, NOTHING for none.
-            seed: of everything that is drawn.
-            steps: 0 for the pace's.
+            start: parent model; empty for the default one, RANDOM_WEIGHTS for random weights.
+            seed: seed of all random numbers.
+            steps: number of gradient steps; 0 for the pace's.
 
         Raises:
-            UserError: no folder, no such model, or a name that no model can have.
+            UserError: no folder, no such pace, approach or model, or a name that no model can have.
         """
         from SpectBoneMetSegLib.model.store import default_model_name
         from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
         from SpectBoneMetSegTrainingLib.jobs.queue import JobSpec
-        from SpectBoneMetSegTrainingLib.training.setup.presets import preset
+        from SpectBoneMetSegTrainingLib.training.setup.presets import Approach, Pace, preset
 
         self.checkName(dataset, name)
         folder = Path(dataset)
-        parent = None if start == NOTHING else start or default_model_name()
-        # Scenes of earlier versions call it otherwise.
-        approach = "semi" if approach == "faithful" else approach
-        config = preset(pace, approach, parent, bool(cases_of(folder, "unlabelled")), seed)
+        parent = None if start == RANDOM_WEIGHTS else start or default_model_name()
+        paces: dict[str, Pace] = {known: known for known in get_args(Pace)}
+        approaches: dict[str, Approach] = {known: known for known in get_args(Approach)}
+        approach = RENAMED_APPROACHES.get(approach, approach)
+        if pace not in paces or approach not in approaches:
+            name = pace if pace not in paces else approach
+            raise UserError(_("There is no choice {name!r}: choose thoroughness and method again.").format(name=name))
+        config = preset(paces[pace], approaches[approach], parent, bool(cases_of(folder, "unlabelled")), seed)
         return JobSpec(folder, name, replace(config, steps=steps) if steps else config)
 
-    def adaptation(self, dataset, name, minutes=ADAPT_MINUTES, seed=0):
-        """How the model that reads is adapted to a data set, a JobSpec for `submit`: all else is chosen by itself.
+    def adaptation(self, dataset: str | Path, name: str, minutes: float = ADAPT_MINUTES, seed: int = 0) -> JobSpec:
+        """Return the specification, for `submit`, that adapts the reading module's model to a data set.
 
         Args:
             dataset: folder of the data set.
-            name: of the new model.
-            minutes: that all of it may take.
-            seed: of everything that is drawn.
+            name: name of the new model.
+            minutes: time limit.
+            seed: seed of all random numbers.
 
         Raises:
             UserError: no folder, or a name that no model can have.
@@ -149,20 +159,12 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
         self.checkName(dataset, name)
-        config = TrainingConfig(start=self.readingModel(), seed=seed)
+        config = TrainingConfig(start=readingModel(), seed=seed)
         return JobSpec(Path(dataset), name, config, minutes=minutes)
 
     @staticmethod
-    def readingModel():
-        """The name of the model chosen in the reading module; of the default one where none is chosen."""
-        from SpectBoneMetSegLib.model import store
-
-        chosen, _engine, _device = slicer.util.getModuleWidget("SpectBoneMetSeg").choices.current()
-        return chosen or store.default_model_name()
-
-    @staticmethod
-    def checkName(dataset, name):
-        """Refuse to begin without scans or a name.
+    def checkName(dataset: str | Path, name: str) -> None:
+        """Check that there are a data set and a valid name, before anything starts.
 
         Raises:
             UserError: no folder, or a name that no model can have.
@@ -174,8 +176,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         if not MODEL_NAME.fullmatch(name):
             raise UserError(_("Give the new model a name of letters, digits, '.', '_' and '-'."))
 
-    def train(self, dataset, name, **choices):
-        """Queue a training; it runs in a separate process. Returns the job's name.
+    def train(self, dataset: str | Path, name: str, **choices: Any) -> str:
+        """Queue a training, which runs in a separate process; return the job's name.
 
         Args:
             dataset: as in `spec`.
@@ -187,8 +189,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """
         return self.submit(self.spec(dataset, name, **choices))
 
-    def submit(self, spec):
-        """Queue what `spec` gave; returns the job's name.
+    def submit(self, spec: JobSpec) -> str:
+        """Queue a job; return its name.
 
         Raises:
             UserError: the job cannot be written.
@@ -197,8 +199,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
         return start_job(spec, python=self.python).name
 
-    def jobs(self):
-        """All jobs of this computer's user, oldest first."""
+    def jobs(self) -> list[Job]:
+        """Return all jobs of this computer's user, oldest first."""
         from SpectBoneMetSegTrainingLib.jobs.queue import list_jobs
 
         try:
@@ -207,18 +209,18 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
             # Before the packages are installed nothing can have been trained.
             return []
 
-    def job(self, name):
-        """A job by its name.
+    def job(self, name: str) -> Job:
+        """Return a job by its name.
 
         Raises:
-            UserError: there is none.
+            UserError: there is no such job.
         """
         from SpectBoneMetSegTrainingLib.jobs.queue import find_job
 
         return find_job(name)
 
-    def pause(self, name):
-        """Have a job end after a checkpoint, to be resumed later.
+    def pause(self, name: str) -> None:
+        """End a job after a checkpoint, to be resumed later.
 
         Raises:
             UserError: it has ended.
@@ -227,18 +229,18 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
         pause_job(self.job(name).folder)
 
-    def resume(self, name):
+    def resume(self, name: str) -> None:
         """Resume a job.
 
         Raises:
-            UserError: it runs, waits, or has its model.
+            UserError: it is running, queued or finished.
         """
         from SpectBoneMetSegTrainingLib.jobs.queue import resume_job
 
         resume_job(self.job(name).folder)
 
-    def stop(self, name):
-        """End a job at once; its last checkpoint stays.
+    def stop(self, name: str) -> None:
+        """End a job at once; its last checkpoint is kept.
 
         Raises:
             UserError: it has ended.
@@ -247,11 +249,11 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
         stop_job(self.job(name).folder)
 
-    def remove(self, name):
-        """Delete a job that does not run.
+    def remove(self, name: str) -> None:
+        """Delete a job that is not running.
 
         Raises:
-            UserError: it runs.
+            UserError: it is running.
         """
         from SpectBoneMetSegTrainingLib.jobs.queue import delete_job
 
@@ -259,66 +261,51 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         if self.followed is not None and self.followed.name == name:
             self.followed = None
 
-    def latestJob(self):
-        """Return the name of the job to show first: one at work, one to be resumed, else the newest; "" for none."""
+    def latestJob(self) -> str:
+        """Return the name of the job to show first: a running, queued or waiting one, else the newest; "" for none."""
         jobs = self.jobs()
-        for states in (("running",), ("queued",), WAITING, ()):
+        priorities: tuple[tuple[State, ...], ...] = (("running",), ("queued",), WAITING, ())
+        for states in priorities:
             found = [job for job in jobs if not states or job.status.state in states]
             if found:
                 return found[-1].folder.name
         return ""
 
-    def follow(self, name):
-        """Report the progress of a job to `onJob`; an empty name ends that."""
+    def follow(self, name: str) -> None:
+        """Report the progress of a job to `onJob`; an empty name ends the reports.
+
+        Raises:
+            UserError: there is no such job.
+        """
         self.followed = FollowedJob(self.job(name).folder) if name else None
         self.startTimer()
 
     @staticmethod
-    def openInReading(files, model="", read=False):
-        """Open a scan in the reading module.
+    def use(folder: str | Path, name: str = "", evenIfWorse: bool = False) -> str:
+        """Install a finished model in the user's model store and choose it in the reading module; return its name.
 
         Args:
-            files: of one scan.
-            model: to choose there; empty for the one chosen.
-            read: whether to outline at once.
-
-        Raises:
-            UserError: the scan cannot be read.
-        """
-        slicer.util.selectModule("SpectBoneMetSeg")
-        panel = slicer.util.getModuleWidget("SpectBoneMetSeg")
-        panel.openScan(list(files))
-        if model:
-            panel.fillModels(model)
-        if read:
-            panel.onApplyOrCancel()
-
-    @staticmethod
-    def use(folder, name="", evenIfWorse=False):
-        """Put a finished model into the user's store and choose it in the reading module; returns its name.
-
-        Args:
-            folder: the model.
-            name: to list it under; empty for its own.
-            evenIfWorse: also a worse one.
+            folder: folder of the model.
+            name: its name in the list; empty for its own.
+            evenIfWorse: whether to install it even if it is worse than its parent.
 
         Raises:
             UserError: it is worse than its parent, damaged, or has the name of another model.
         """
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import promote
 
-        name = promote(Path(folder), name or None, evenIfWorse).card.name
-        slicer.util.getModuleWidget("SpectBoneMetSeg").fillModels(name)
-        return name
+        installed = promote(Path(folder), name or None, evenIfWorse).card.name
+        updateModels(installed)
+        return installed
 
     @staticmethod
-    def openPage(page):
+    def openPage(page: str | Path) -> None:
         """Show a page in the browser."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
     @staticmethod
-    def exportModel(folder, file):
-        """Write a model as one file; returns the file.
+    def exportModel(folder: str | Path, file: str | Path) -> Path:
+        """Write a model as one file; return the file.
 
         Raises:
             UserError: the model is damaged, or the file cannot be written.
@@ -326,28 +313,28 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.model.archive import export_model
         from SpectBoneMetSegLib.model.store import read_model
 
-        return export_model(read_model(folder), Path(file))
+        return export_model(read_model(Path(folder)), Path(file))
 
     @staticmethod
-    def importModel(file):
-        """Verify a model from a file and put it on the reading module's list; returns its name.
+    def importModel(file: str | Path) -> str:
+        """Verify a model in a file and add it to the reading module's list; return its name.
 
         Raises:
-            UserError: it is no model or a damaged one, or has the name of another model.
+            UserError: it is not a model or a damaged one, or has the name of another model.
         """
         from SpectBoneMetSegLib.model.archive import import_model
 
         name = import_model(Path(file)).card.name
-        slicer.util.getModuleWidget("SpectBoneMetSeg").fillModels()
+        updateModels()
         return name
 
-    def call(self, name, arguments, listener):
-        """Have a task done in a separate process.
+    def call(self, name: str, arguments: Mapping[str, Any], listener: Listener) -> None:
+        """Run a task in a separate process.
 
         Args:
-            name: of `SpectBoneMetSegTrainingLib.tasks.actions.TASKS`.
-            arguments: plain JSON values.
-            listener: a Listener.
+            name: a task of `SpectBoneMetSegTrainingLib.tasks.actions.TASKS`.
+            arguments: its arguments, JSON values.
+            listener: receives the progress and the answer.
 
         Raises:
             UserError: the process cannot be started.
@@ -355,7 +342,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         self.runner.start(name, arguments, listener)
         self.startTimer()
 
-    def startTimer(self):
+    def startTimer(self) -> None:
         """Start polling calls and jobs."""
         if self._timer is None:
             self._timer = qt.QTimer()
@@ -364,35 +351,34 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         self._timer.start()
 
     @slot
-    def onTimer(self):
+    def onTimer(self) -> None:
         """Poll the other processes."""
         self.poll()
 
-    def recover(self):
-        """After an unforeseen error nothing is called or followed any more; trainings go on."""
+    def recover(self) -> None:
+        """End all calls after an unexpected error; trainings continue."""
         self.close()
         if self.onBroken is not None:
             self.onBroken()
 
-    def poll(self):
+    def poll(self) -> None:
         """Process the events of the other processes."""
         self.collector.step()
         self.runner.poll()
         self._polls += 1
-        if self._isDue() and self.followed.look() and self.onJob is not None:
-            self.onJob(self.followed)
+        followed = self.followed
+        if followed is not None and self._isDue(followed) and followed.poll() and self.onJob is not None:
+            self.onJob(followed)
         if not self.runner.busy and not self.collector.busy and self.followed is None and self._timer is not None:
             self._timer.stop()
 
-    def _isDue(self):
+    def _isDue(self, followed: FollowedJob) -> bool:
         """Whether to poll the followed job."""
-        if self.followed is None:
-            return False
-        status = self.followed.status
-        return status is None or status.state in ACTIVE or self._polls % SELDOM == 0
+        status = followed.status
+        return status is None or status.state in ACTIVE or self._polls % IDLE_POLLS == 0
 
-    def close(self):
-        """End all calls; trainings go on."""
+    def close(self) -> None:
+        """End all calls; trainings continue."""
         self.collector.cancel()
         self.runner.close()
         self.followed = None

@@ -1,78 +1,106 @@
-"""What the user chooses in the panel, kept in the scene's parameter node."""
+"""Fields of the panel whose values are kept in the scene's parameter node."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegModule.slicer_types import Widget
 
-def modelItems():
-    """The models there are, as items of a QComboBox: the default one without a name first."""
+    from .parameter_node import SpectBoneMetSegTrainingParameterNode
+
+
+def modelItems() -> list[tuple[str, str]]:
+    """Return the existing models as [(text, value)] of a QComboBox: the default model, which has no value, first."""
     names = SpectBoneMetSegLogic.modelNames()
     return [(_("The model that reads by default"), ""), *((name, name) for name in names)]
 
 
-def refill(selector, items, chosen=None):
-    """Replace the items of a QComboBox without signals; the selected one stays, unless another is named.
+def refill(selector: Widget, items: Sequence[tuple[str, str]], chosen: str | None = None) -> None:
+    """Replace the items of a QComboBox without signals.
 
     Args:
         selector: the QComboBox.
         items: [(text, value)].
-        chosen: the value to take in hand.
+        chosen: value to select; None keeps the selected one.
     """
-    wanted = selector.currentData if chosen is None else chosen
+    selected = selector.currentData if chosen is None else chosen
     selector.blockSignals(True)
     selector.clear()
     for text, value in items:
         selector.addItem(text, value)
-    selector.setCurrentIndex(max(0, selector.findData(wanted)))
+    selector.setCurrentIndex(max(0, selector.findData(selected)))
     selector.blockSignals(False)
 
 
 class Choices:
-    """Widgets that show the parameters of a parameter node and change them."""
+    """Widgets that show the parameters of a parameter node and change them.
 
-    def __init__(self):
+    Attributes:
+        node: the parameter node; None while a scene closes.
+    """
+
+    def __init__(self) -> None:
         """Start without widgets."""
-        self.node = None
-        self._fields = []
+        self.node: SpectBoneMetSegTrainingParameterNode | None = None
+        self._fields: list[tuple[str, Callable[[Any], object]]] = []
         self._showing = False
 
-    def addSelector(self, name, selector):
-        """A QComboBox whose items carry the parameter's values."""
+    @property
+    def parameters(self) -> SpectBoneMetSegTrainingParameterNode:
+        """Return the parameter node.
 
-        def show(value):
+        Raises:
+            UserError: there is none, as while a scene closes.
+        """
+        if self.node is None:
+            raise UserError(_("The scene is closing: open the module again."))
+        return self.node
+
+    def addSelector(self, name: str, selector: Widget) -> None:
+        """Add a QComboBox whose items carry the parameter's values."""
+
+        def show(value: str) -> None:
             selector.setCurrentIndex(max(0, selector.findData(value)))
 
         self._add(name, selector, "currentIndexChanged(int)", lambda: selector.currentData, show)
 
-    def addText(self, name, edit):
-        """A QLineEdit."""
+    def addText(self, name: str, edit: Widget) -> None:
+        """Add a QLineEdit."""
         self._add(name, edit, "textChanged(QString)", lambda: edit.text, edit.setText)
 
-    def addPath(self, name, edit):
-        """A ctkPathLineEdit."""
+    def addPath(self, name: str, edit: Widget) -> None:
+        """Add a ctkPathLineEdit."""
         self._add(name, edit, "currentPathChanged(QString)", lambda: edit.currentPath, edit.setCurrentPath)
 
-    def addNumber(self, name, box):
-        """A QSpinBox."""
+    def addNumber(self, name: str, box: Widget) -> None:
+        """Add a QSpinBox."""
         self._add(name, box, "valueChanged(int)", lambda: box.value, box.setValue)
 
-    def show(self, node):
-        """Show another parameter node, or keep what is shown for None."""
+    def show(self, node: SpectBoneMetSegTrainingParameterNode | None) -> None:
+        """Show another parameter node; for None keep the values shown and store no changes."""
         self.node = node
         if node is None:
             return
         self._showing = True
-        for name, _read, write in self._fields:
+        for name, write in self._fields:
             write(getattr(node, name))
         self._showing = False
 
-    def _add(self, name, widget, signal, read, write):
-        self._fields.append((name, read, write))
+    def _add(
+        self, name: str, widget: Widget, signal: str, read: Callable[[], Any], write: Callable[[Any], object]
+    ) -> None:
+        self._fields.append((name, write))
 
-        def changed(value=None):
+        def changed(value: Any = None) -> None:
             if self.node is not None and not self._showing:
                 setattr(self.node, name, read())
 

@@ -3,14 +3,22 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import qt
 
-#: A panel in Slicer is about so wide.
+if TYPE_CHECKING:
+    from SpectBoneMetSegModule.slicer_types import Widget
+
+#: Approximate width of a panel in Slicer.
 MOST_PIXELS = 440
 
 
-def showFile(label, path):
-    """Show a picture file in a QLabel, as wide as a panel at most; other files are ignored."""
+def showFile(label: Widget, path: str | Path) -> None:
+    """Show a picture file in a QLabel, at most as wide as a panel; other files are ignored."""
     picture = qt.QPixmap(str(path))
     if picture.isNull():
         return

@@ -3,6 +3,8 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 from SpectBoneMetSegLib.common.resources import package_folder
 from SpectBoneMetSegModule.requirements import ensureInstalled, requirementsFile
 
@@ -11,7 +13,7 @@ import SpectBoneMetSegTrainingModule
 FILE = package_folder(SpectBoneMetSegTrainingModule).parent / "Resources" / "requirements-training.txt"
 
 
-def ensureTrainingInstalled():
+def ensureTrainingInstalled() -> None:
     """Ask for missing packages and install them.
 
     Raises:
@@ -20,7 +22,7 @@ def ensureTrainingInstalled():
     ensureInstalled(FILE)
 
 
-def ensureCollectingInstalled():
+def ensureCollectingInstalled() -> None:
     """Ask for missing packages and install them: those of reading, as adding scans needs no training packages.
 
     Raises:

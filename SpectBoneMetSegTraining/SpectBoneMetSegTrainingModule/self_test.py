@@ -3,6 +3,8 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 import numpy as np
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
@@ -10,24 +12,24 @@ from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.sample import sampleFile
 
 from .curves import fill, singleton, smooth, thinned
-from .labels.scene_labels import keepReader, keepTeaching, labelsInScene, scansInScene
+from .labels.scene_labels import keepForTraining, keepReader, labelsInScene, scansInScene
 
 
 class SpectBoneMetSegTrainingTest(ScriptedLoadableModuleTest):
     """Runs in the application without TensorFlow: nothing is trained."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         """Start from an empty scene."""
         slicer.mrmlScene.Clear(0)
 
-    def runTest(self):
+    def runTest(self) -> None:
         """All tests."""
         self.setUp()
         self.test_labels_of_the_scene_are_found_with_their_scan()
         self.setUp()
         self.test_curves_lie_in_tables_of_the_scene()
 
-    def test_labels_of_the_scene_are_found_with_their_scan(self):
+    def test_labels_of_the_scene_are_found_with_their_scan(self) -> None:
         """The sample study with an empty segmentation."""
         from SpectBoneMetSegLib.mrml.nodes import add_segmentation
 
@@ -38,13 +40,13 @@ class SpectBoneMetSegTrainingTest(ScriptedLoadableModuleTest):
         assert scan.volumes() == (volumes["anterior"], volumes["posterior"])
         assert scan.isOf([sampleFile()])
         keepReader(node.GetID(), "anna")
-        keepTeaching(node.GetID(), True)
+        keepForTraining(node.GetID(), True)
         [label] = labelsInScene([scan])
-        assert (label.name, label.reader, label.scan, label.teaches) == ("outlines", "anna", scan, True)
+        assert (label.name, label.reader, label.scan, label.forTraining) == ("outlines", "anna", scan, True)
         self.delayDisplay("Test passed")
 
-    def test_curves_lie_in_tables_of_the_scene(self):
-        """A made-up loss, thinned and smoothed."""
+    def test_curves_lie_in_tables_of_the_scene(self) -> None:
+        """A synthetic loss, thinned and smoothed."""
         steps = np.arange(10000.0)
         points = thinned(np.column_stack([steps, smooth(1 / (1 + steps))]))
         assert len(points) <= 400

@@ -3,53 +3,63 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from slicer.i18n import tr as _
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note
 
 from .task_runner import Listener
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import CallEvent, Values
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.slicer_types import Widget
+
 
 class LongCall:
     """The button, bar and text of one kind of call."""
 
-    def __init__(self, button, bar, label):
+    def __init__(self, button: Widget, bar: Widget, label: Widget) -> None:
         """Take over a QPushButton, a QProgressBar and a QLabel."""
         self.button, self.bar, self.label = button, bar, label
-        self._text = button.text
+        self._startText: str = button.text
         self.running = False
 
-    def listener(self, onDone):
-        """A Listener that shows how the call goes on; `onDone` gets its answer."""
+    def listener(self, onDone: Callable[[Values], object]) -> Listener:
+        """Return a Listener that shows the progress of the call and passes its answer to `onDone`."""
 
-        def done(answer):
+        def done(answer: Values) -> None:
             self.ended("")
             onDone(answer)
 
         return Listener(done, self.failed, self.progress)
 
-    def started(self, words):
-        """The call is under way."""
+    def started(self, text: str) -> None:
+        """Show that the call has started."""
         self.running = True
         self.button.text = _("Cancel")
         self.bar.setValue(0)
         self.bar.visible = True
-        self.label.text = words
+        self.label.text = text
 
-    def progress(self, event):
-        """So many scans are done."""
+    def progress(self, event: CallEvent) -> None:
+        """Show the number of scans done."""
         self.bar.setValue(round(100 * event.done / event.total) if event.total else 0)
         self.label.text = _("Scan {done} of {total}").format(done=event.done, total=event.total)
 
-    def failed(self, error):
-        """The call did not come to its end, of a UserError; the log keeps why."""
-        words = panelWords(error)
-        note(words)
-        self.ended(words)
+    def failed(self, error: UserError | str) -> None:
+        """Show and log why the call failed."""
+        text = panelWords(error)
+        note(text)
+        self.ended(text)
 
-    def ended(self, words):
-        """The call is over, or was cancelled."""
+    def ended(self, text: str) -> None:
+        """Show that the call has ended or was cancelled."""
         self.running = False
         self.bar.visible = False
-        self.button.text = self._text
-        self.label.text = words
+        self.button.text = self._startText
+        self.label.text = text

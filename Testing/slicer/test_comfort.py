@@ -123,7 +123,7 @@ def test_the_teaching_modules_log_holds_what_its_sections_said_and_can_be_copied
     panel.ui.gatherButton.click()
     said = panel.ui.statusLabel.text
     panel.ui.gatherLabel.text = ""
-    panel.teach.call.listener(print).onFailed("The labels cannot be stored.")
+    panel.gather.call.listener(print).onFailed("The labels cannot be stored.")
     assert panel.ui.gatherLabel.text == "The labels cannot be stored."
     panel.result.importFrom(str(tmp_path / "nowhere.zip"))
     panel.ui.copyLogButton.click()
@@ -157,7 +157,7 @@ def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
     shown = panelWords(UserError("Give a model.", command="models"))
     assert shown == "Give a model (`PythonSlicer -m SpectBoneMetSegLib models`)."
     panel = teaching()
-    panel.say(UserError("Name a training job.", command="jobs list"))
+    panel.showMessage(UserError("Name a training job.", command="jobs list"))
     shown = "Name a training job (`PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`)."
     assert panel.ui.statusLabel.text == shown
 

@@ -58,8 +58,8 @@ def a_set(tmp_path):
 
 def collect(panel, folder, until):
     """Collect the two folders of `a_set` and what is ticked in the scene."""
-    panel.teach.labelled.add(str(folder / "labelled"))
-    panel.teach.unlabelled.add(str(folder / "scans"))
+    panel.gather.labelled.add(str(folder / "labelled"))
+    panel.gather.unlabelled.add(str(folder / "scans"))
     panel.ui.datasetPath.currentPath = str(folder / "set")
     panel.ui.gatherButton.click()
     worst = until(lambda: not panel.logic.collector.busy)
@@ -174,10 +174,10 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     ui = panel.ui
     ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
     ui.sceneTable.item(0, 2).setText("anna")
-    [before] = panel.teach.scene.ticked()
-    panel.teach.labelled.add("/some/studies")
-    panel.teach.unlabelled.add("/some/scans")
-    panel.teach.unlabelled.add("/more/scans")
+    [before] = panel.gather.scene.ticked()
+    panel.gather.labelled.add("/some/studies")
+    panel.gather.unlabelled.add("/some/scans")
+    panel.gather.unlabelled.add("/more/scans")
     ui.datasetPath.currentPath = str(tmp_path / "set")
     ui.methodSelector.setCurrentIndex(1)
     ui.nameEdit.setText("mine")
@@ -195,7 +195,7 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     assert ui.parentSelector.currentData == "tiny"
     assert ui.methodSelector.currentData == "semi"
     assert [ui.unlabelledList.item(row).text() for row in range(2)] == ["/some/scans", "/more/scans"]
-    [label] = panel.teach.scene.ticked()
+    [label] = panel.gather.scene.ticked()
     assert label.reader == "anna"
     assert (label.name, label.scan.name) == (before.name, before.scan.name)
 
@@ -209,7 +209,7 @@ def test_outlines_that_do_not_lie_on_their_scan_are_refused_with_the_reason(host
     assert panel.ui.sceneTable.rowCount == 2
     for row in range(2):
         panel.ui.sceneTable.item(row, 0).setCheckState(host.qt.Qt.Checked)
-    assert {label.name for label in panel.teach.scene.ticked()} == {node.GetName(), "elsewhere"}
+    assert {label.name for label in panel.gather.scene.ticked()} == {node.GetName(), "elsewhere"}
     panel.ui.datasetPath.currentPath = str(host.slicer.app.temporaryPath) + "/refused"
     panel.ui.gatherButton.click()
     longest(lambda: not panel.logic.collector.busy)
@@ -221,7 +221,7 @@ def test_missing_packages_are_asked_for_at_the_first_action_and_told(host, teach
     from slicerhost import pip
 
     panel = teaching()
-    panel.teach.labelled.add("/some/studies")
+    panel.gather.labelled.add("/some/studies")
     for button, package in ((panel.ui.checkButton, "matplotlib"), (panel.ui.gatherButton, "scipy")):
         pip.asked.clear()
         pip.pretend_missing.add(package)
@@ -241,7 +241,7 @@ def test_collecting_asks_for_nothing_that_only_a_training_needs(teaching, tmp_pa
     write_labelled(tmp_path / "labelled" / "study", 0)
     panel = teaching()
     monkeypatch.setattr(pip, "pretend_missing", {"tensorflow", "onnx", "matplotlib", "scikit-image"})
-    panel.teach.labelled.add(str(tmp_path / "labelled"))
+    panel.gather.labelled.add(str(tmp_path / "labelled"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
     panel.ui.gatherButton.click()
     until(lambda: not panel.logic.collector.busy, 300)
@@ -304,7 +304,7 @@ def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added
     longest(lambda: not panel.logic.collector.busy)
     assert "labelled: 1 scan of 1 patient" in ui.gatherLabel.text
     assert ui.nextTable.rowCount == 0
-    [label] = panel.teach.scene.ticked()
+    [label] = panel.gather.scene.ticked()
     assert label.node == reading.live.node.GetID()
 
 

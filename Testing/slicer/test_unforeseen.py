@@ -84,7 +84,7 @@ def test_every_button_of_the_reading_module_tells_an_error_once(
 
 def test_an_error_in_the_teaching_module_is_told_once_and_ends_what_waits(host, teaching, broken, until):
     panel = teaching()
-    panel.teach.call.started("Looking through the folders...")
+    panel.gather.call.started("Looking through the folders...")
     broken(panel.logic.collector, "step")
     panel.logic.startTimer()
     until(lambda: host.dialogs)

@@ -1,110 +1,150 @@
-"""Collecting: the labels of the scene piece by piece into files, then all scans by another process."""
+"""Collecting: labels of the scene are stored in files scan by scan, then another process gathers all scans."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
 
+from __future__ import annotations
+
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.panel_texts import panelWords
 
 from ..task_runner import Listener
+from .scene_labels import labelNode
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Values
+
+    from ..task_runner import Runner
+    from .scene_labels import SceneLabel, SceneScan
+
+
+@dataclass
+class _Request:
+    """What is being collected.
+
+    Attributes:
+        arguments: arguments of the process.
+        listener: listener of the caller.
+        folder: temporary folder for the labels of the scene.
+        waiting: scans of the scene with their labels, not stored yet.
+        refused: [[name of a label, reason]].
+    """
+
+    arguments: dict[str, Any]
+    listener: Listener
+    folder: Path
+    waiting: list[tuple[SceneScan, list[SceneLabel]]]
+    refused: list[list[str]]
 
 
 class Collector:
-    """One collecting at a time; `step` is called by a timer."""
+    """Collects one data set at a time; `step` is called by a timer."""
 
-    def __init__(self, runner):
-        """Take the Runner that has the process."""
+    def __init__(self, runner: Runner) -> None:
+        """Take the runner of the process."""
         self.runner = runner
-        self._folder = None
-        self._waiting = []
-        self._refused = []
-        self._request = {}
-        self._listener = None
+        self._request: _Request | None = None
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         """Whether anything is being collected."""
-        return self._listener is not None
+        return self._request is not None
 
-    def start(self, dataset, labels, labelled, unlabelled, listener, testShare=None):
-        """Begin.
+    def start(
+        self,
+        dataset: str,
+        labels: Sequence[SceneLabel],
+        labelled: Sequence[str],
+        unlabelled: Sequence[str],
+        listener: Listener,
+        testShare: float | None = None,
+    ) -> None:
+        """Start collecting, in place of an earlier request; return at once.
 
         Args:
             dataset: folder of the data set.
-            labels: SceneLabels that teach.
+            labels: labels of the scene to train on; one whose scan is unknown is left out with the reason.
             labelled: folders of labelled studies.
             unlabelled: folders of unlabelled scans.
-            listener: a Listener.
-            testShare: of the labelled patients, kept for the test; None for that of the time before.
+            listener: receives the progress and the answer.
+            testShare: share of the labelled patients kept for the test; None keeps the share of the last gathering.
+
+        Raises:
+            UserError: there is no folder for the data set, or nothing to collect.
         """
         if not dataset:
             raise UserError(_("Choose a folder for the data set."))
         if not labels and not labelled and not unlabelled:
             raise UserError(_("There is nothing to gather: tick outlines of this scene, or add a folder."))
-        groups = {}
+        self.cancel()
+        scans: dict[SceneScan, list[SceneLabel]] = {}
+        refused = []
         for label in labels:
-            groups.setdefault(label.scan, []).append(label)
-        self._waiting = list(groups.items())
-        self._refused = []
-        self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
+            if label.scan is None:
+                refused.append([label.name, _("Choose the scan that it was drawn on.")])
+            else:
+                scans.setdefault(label.scan, []).append(label)
+        folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
         folders = {"labelled": list(labelled), "unlabelled": list(unlabelled), "scene": ""}
-        self._request = {"data": dataset, "test_share": testShare, **folders}
-        self._listener = listener
+        arguments = {"data": dataset, "test_share": testShare, **folders}
+        self._request = _Request(arguments, listener, folder, list(scans.items()), refused)
 
-    def step(self):
-        """Store the labels of one scan of the scene; after the last one the process goes on."""
-        if not self.busy or self.runner.isRunning("collect"):
+    def step(self) -> None:
+        """Store the labels of one scan of the scene; after the last one start the process."""
+        request = self._request
+        if request is None or self.runner.isRunning("collect"):
             return
-        if self._waiting:
-            self._stage(*self._waiting.pop(0))
+        if request.waiting:
+            self._stage(request, *request.waiting.pop(0))
             return
-        if any(self._folder.iterdir()):
-            self._request["scene"] = str(self._folder)
-        listener = Listener(self._done, self._failed, self._listener.onProgress)
+        if any(request.folder.iterdir()):
+            request.arguments["scene"] = str(request.folder)
+        listener = Listener(
+            lambda answer: self._done(request, answer),
+            lambda error: self._failed(request, error),
+            request.listener.onProgress,
+        )
         try:
-            self.runner.start("collect", self._request, listener)
+            self.runner.start("collect", request.arguments, listener)
         except UserError as error:
-            self._failed(error)
+            self._failed(request, error)
 
-    def cancel(self):
-        """Break it off; the listener hears nothing more."""
+    def cancel(self) -> None:
+        """Cancel collecting; the listener is not notified any more."""
         self.runner.cancel("collect")
         self._end()
 
-    def _stage(self, scan, labels):
+    def _stage(self, request: _Request, scan: SceneScan, labels: Sequence[SceneLabel]) -> None:
         from SpectBoneMetSegTrainingLib.gathering.scene_nodes import NodeLabel, labelled_scan
         from SpectBoneMetSegTrainingLib.gathering.staging import stage
 
-        nodes = [NodeLabel(slicer.mrmlScene.GetNodeByID(label.node), label.reader) for label in labels]
         try:
-            if any(label.node is None for label in nodes):
-                raise UserError(_("It was removed from the scene."))
-            stage(labelled_scan(*scan.volumes(), nodes), self._folder)
+            nodes = [NodeLabel(labelNode(label.node), label.reader) for label in labels]
+            stage(labelled_scan(*scan.volumes(), nodes), request.folder)
         except UserError as error:
-            self._refused += [[label.name, panelWords(error)] for label in labels]
+            request.refused += [[label.name, panelWords(error)] for label in labels]
         except OSError as error:
-            self._failed(UserError(_("The labels cannot be stored ({why}).").format(why=error.strerror)))
+            self._failed(request, UserError(_("The labels cannot be stored ({why}).").format(why=error.strerror)))
 
-    def _done(self, answer):
-        listener = self._listener
-        answer["left_out"] = self._refused + answer["left_out"]
+    def _done(self, request: _Request, answer: Values) -> None:
+        answer["left_out"] = request.refused + answer["left_out"]
         self._end()
-        listener.onDone(answer)
+        request.listener.onDone(answer)
 
-    def _failed(self, error):
-        listener, refused = self._listener, self._refused
+    def _failed(self, request: _Request, error: UserError) -> None:
         self._end()
-        words = " ".join([str(error), *(f"{name}: {why}" for name, why in refused)])
-        listener.onFailed(UserError(words, *error.fields, command=error.command))
+        text = " ".join([str(error), *(f"{name}: {reason}" for name, reason in request.refused)])
+        request.listener.onFailed(UserError(text, *error.fields, command=error.command))
 
-    def _end(self):
-        self._listener, self._waiting = None, []
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+    def _end(self) -> None:
+        if self._request is not None:
+            shutil.rmtree(self._request.folder, ignore_errors=True)
+            self._request = None

@@ -1,62 +1,81 @@
 """The labels in the scene: which segmentation or labelmap was drawn on which scan, by whom, and whether to train on it.
 
-What the user says of a label is kept with its node, so that it is saved with the scene.
+The user's entries for a label are attributes of its node, so that they are saved with the scene.
 """
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802
+# ruff: noqa: N802, N803, N815
+
+from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 
-TEACH, READER = "SpectBoneMetSegTraining.teach", "SpectBoneMetSegTraining.reader"
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.scan.planar import ViewName
+    from SpectBoneMetSegModule.slicer_types import Node, VolumeNode
+
+FOR_TRAINING, READER = "SpectBoneMetSegTraining.teach", "SpectBoneMetSegTraining.reader"
 SCAN = "SpectBoneMetSegTraining.scan"
-#: Kept by the reading module with the volumes of a scan.
+#: Attribute of the volumes of a scan, written by the reading module.
 FACTS = "SpectBoneMetSeg.facts"
-#: Of the reading module's overlays of the skeleton, which are no labels of lesions.
+#: Attribute of the reading module's overlays of the skeleton, which are not labels of lesions.
 SKELETON = "SpectBoneMetSeg.skeleton"
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
 
 
 @dataclass(frozen=True)
 class SceneScan:
-    """The volumes of one scan in the scene, by the IDs of their nodes; empty for a view that is not there."""
+    """The volumes of one scan in the scene, by the IDs of their nodes; empty for a missing view."""
 
     name: str
     anterior: str
     posterior: str
 
-    def isOf(self, files):
+    def isOf(self, files: Iterable[str]) -> bool:
         """Whether the volumes were read from these files."""
         known = [volume for volume in self.volumes() if volume is not None]
         read = {file for volume in known for file in json.loads(volume.GetAttribute(FACTS))["source"]["files"]}
         return bool(read & {str(file) for file in files})
 
-    def volumes(self):
-        """(anterior, posterior) volume nodes; None for one that is not there (any more)."""
-        ids = (self.anterior, self.posterior)
-        return tuple(slicer.mrmlScene.GetNodeByID(number) if number else None for number in ids)
+    def volumes(self) -> tuple[VolumeNode | None, VolumeNode | None]:
+        """Return anterior and posterior volume node; None for one that is missing or was removed."""
+        anterior, posterior = (
+            slicer.mrmlScene.GetNodeByID(number) if number else None for number in (self.anterior, self.posterior)
+        )
+        return anterior, posterior
 
 
 @dataclass(frozen=True)
 class SceneLabel:
-    """A label, by the ID of its node; `scan` is None while its scan is unknown."""
+    """A label of the scene.
+
+    Attributes:
+        node: ID of its node.
+        name: name of its node.
+        scan: the scan that it was drawn on; None if unknown.
+        reader: name of its reader.
+        forTraining: whether to train on it.
+        areas: number of its areas and the decisions on them, as text.
+    """
 
     node: str
     name: str
     scan: SceneScan | None
     reader: str
-    teaches: bool
+    forTraining: bool
     areas: str
 
 
-def scansInScene():
-    """The planar scans of the scene; volumes that were loaded together are one scan."""
-    groups = {}
+def scansInScene() -> list[SceneScan]:
+    """Return the planar scans of the scene; volumes that were loaded together are one scan."""
+    groups: dict[str, dict[ViewName, VolumeNode]] = {}
     for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         facts = volume.GetAttribute(FACTS)
         view = viewOf(volume) if not volume.GetHideFromEditors() and volume.GetClassName() not in KINDS else None
@@ -71,11 +90,12 @@ def scansInScene():
     return scans
 
 
-def viewOf(volume):
-    """Which view of a patient a volume shows, None for neither."""
+def viewOf(volume: VolumeNode) -> ViewName | None:
+    """Return the view of a patient that a volume shows, None for neither."""
     from SpectBoneMetSegLib.mrml.stored_result import scan_of_volumes
 
-    for view, pair in (("anterior", (volume, None)), ("posterior", (None, volume))):
+    pairs: dict[ViewName, tuple[VolumeNode, VolumeNode]] = {"anterior": (volume, None), "posterior": (None, volume)}
+    for view, pair in pairs.items():
         try:
             scan_of_volumes(*pair)
         except UserError:
@@ -84,7 +104,7 @@ def viewOf(volume):
     return None
 
 
-def labelsInScene(scans):
+def labelsInScene(scans: Sequence[SceneScan]) -> list[SceneLabel]:
     """Return the labels of the scene with reader, scan and choice for training.
 
     Args:
@@ -97,13 +117,13 @@ def labelsInScene(scans):
                 continue
             scan = scanOf(node, scans)
             reader = node.GetAttribute(READER) or node.GetName()
-            teaches = scan is not None and node.GetAttribute(TEACH) == "1"
-            labels.append(SceneLabel(node.GetID(), node.GetName(), scan, reader, teaches, areasText(node)))
+            ticked = scan is not None and node.GetAttribute(FOR_TRAINING) == "1"
+            labels.append(SceneLabel(node.GetID(), node.GetName(), scan, reader, ticked, areasText(node)))
     return labels
 
 
-def scanOf(node, scans):
-    """The scan that a label was drawn on: the chosen one, else that of its result or geometry; None if unknown."""
+def scanOf(node: Node, scans: Sequence[SceneScan]) -> SceneScan | None:
+    """Return the scan that a label was drawn on: chosen, else of its result or geometry; None if unknown."""
     volumes = [node.GetNodeReference(SCAN)]
     volumes += [node.GetNodeReference(f"{view}Counts") for view in ("anterior", "posterior")]
     if node.IsA("vtkMRMLSegmentationNode"):
@@ -116,8 +136,8 @@ def scanOf(node, scans):
     return scans[0] if len(scans) == 1 else None
 
 
-def areasText(node):
-    """How many areas a label has, and what was decided on them."""
+def areasText(node: Node) -> str:
+    """Return the number of areas of a label and the decisions on them."""
     if not node.IsA("vtkMRMLSegmentationNode"):
         return _("labelmap")
     from SpectBoneMetSegLib.mrml.segments import review_of
@@ -133,16 +153,40 @@ def areasText(node):
     )
 
 
-def keepReader(number, reader):
-    """Remember whose label it is; an empty name is that of the node again."""
-    slicer.mrmlScene.GetNodeByID(number).SetAttribute(READER, reader or None)
+def keepReader(number: str, reader: str) -> None:
+    """Store the reader of a label; an empty name stands for the name of the node.
+
+    Raises:
+        UserError: the label was removed from the scene.
+    """
+    labelNode(number).SetAttribute(READER, reader or None)
 
 
-def keepTeaching(number, teaches):
-    """Remember whether to train on a label."""
-    slicer.mrmlScene.GetNodeByID(number).SetAttribute(TEACH, "1" if teaches else None)
+def keepForTraining(number: str, forTraining: bool) -> None:
+    """Store whether to train on a label.
+
+    Raises:
+        UserError: the label was removed from the scene.
+    """
+    labelNode(number).SetAttribute(FOR_TRAINING, "1" if forTraining else None)
 
 
-def keepScan(number, scan):
-    """Remember what a label was drawn on."""
-    slicer.mrmlScene.GetNodeByID(number).SetNodeReferenceID(SCAN, scan.anterior or scan.posterior)
+def keepScan(number: str, scan: SceneScan) -> None:
+    """Store the scan that a label was drawn on.
+
+    Raises:
+        UserError: the label was removed from the scene.
+    """
+    labelNode(number).SetNodeReferenceID(SCAN, scan.anterior or scan.posterior)
+
+
+def labelNode(number: str) -> Node:
+    """Return the node of a label by its ID.
+
+    Raises:
+        UserError: the label was removed from the scene.
+    """
+    node = slicer.mrmlScene.GetNodeByID(number)
+    if node is None:
+        raise UserError(_("It was removed from the scene."))
+    return node

@@ -1,38 +1,48 @@
-"""The table of the labels in the scene: which are trained on, of which scan, by whom."""
+"""The table of the labels in the scene: their scans, their readers, and whether to train on them."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
-from .scene_labels import keepReader, keepScan, keepTeaching, labelsInScene, scansInScene
+from .scene_labels import keepForTraining, keepReader, keepScan, labelsInScene, scansInScene
 
-TEACH_COLUMN, SCAN_COLUMN, READER_COLUMN = 0, 1, 2
+if TYPE_CHECKING:
+    from SpectBoneMetSegModule.slicer_types import Widget
+
+    from .scene_labels import SceneLabel, SceneScan
+
+NAME_COLUMN, SCAN_COLUMN, READER_COLUMN = 0, 1, 2
 WIDTHS = (160, 120, 100)
 
 
 class SceneTable:
     """Fills a QTableWidget and stores the user's entries with the nodes."""
 
-    def __init__(self, table):
+    def __init__(self, table: Widget) -> None:
         """Take over a table."""
         self.table = table
-        self.labels, self.scans = [], []
+        self.labels: list[SceneLabel] = []
+        self.scans: list[SceneScan] = []
         titles = [
             (_("Outlines"), _("Ticked ones are used for training; areas rejected in the reading module are left out")),
             (_("Scan"), _("What the outlines were drawn on")),
             (_("Reader"), _("Whose outlines they are; double-click to change. Those of one reader are put together")),
             (_("Areas"), ""),
         ]
-        self.rows = Rows(table, titles)
+        self.rows: Rows[str] = Rows(table, titles)
         table.setEditTriggers(qt.QAbstractItemView.DoubleClicked)
         table.connect("itemChanged(QTableWidgetItem*)", self._changed)
 
-    def update(self):
-        """Show the labels that the scene holds now."""
+    def update(self) -> None:
+        """Show the current labels of the scene."""
         self.scans = scansInScene()
         self.labels = labelsInScene(self.scans)
         self.rows.show([(label.node, [label.name, "", label.reader, label.areas]) for label in self.labels])
@@ -43,47 +53,51 @@ class SceneTable:
             self.table.setColumnWidth(column, width)
         self.rows.filling = False
 
-    def ticked(self):
+    def ticked(self) -> list[SceneLabel]:
         """Return the labels to train on."""
-        return [label for label in self.labels if label.teaches]
+        return [label for label in self.labels if label.forTraining]
 
-    def tick(self, node):
+    def tick(self, node: str) -> None:
         """Tick a label for training, by the ID of its node."""
-        keepTeaching(node, True)
+        keepForTraining(node, True)
         self.update()
 
-    def _finish(self, row, label):
-        """Tick, editable cells and the choice of the scan."""
+    def recover(self) -> None:
+        """Show the current labels after an error, but not within the signal of a widget that is created anew."""
+        qt.QTimer.singleShot(0, self.update)
+
+    def _finish(self, row: int, label: SceneLabel) -> None:
+        """Set tick, editable cells and the choice of the scan in a row."""
         for column in range(self.table.columnCount):
             flags = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled
             if column == READER_COLUMN:
                 flags |= qt.Qt.ItemIsEditable
-            if column == TEACH_COLUMN and label.scan is not None:
+            if column == NAME_COLUMN and label.scan is not None:
                 flags |= qt.Qt.ItemIsUserCheckable
             self.table.item(row, column).setFlags(flags)
-        self.table.item(row, TEACH_COLUMN).setCheckState(qt.Qt.Checked if label.teaches else qt.Qt.Unchecked)
+        self.table.item(row, NAME_COLUMN).setCheckState(qt.Qt.Checked if label.forTraining else qt.Qt.Unchecked)
         choice = qt.QComboBox()
         choice.addItem(_("choose..."))
         for scan in self.scans:
             choice.addItem(scan.name)
         choice.setCurrentIndex(self.scans.index(label.scan) + 1 if label.scan is not None else 0)
-        choice.connect("currentIndexChanged(int)", lambda index, node=label.node: self._scanChosen(node, index))
+        choice.connect("currentIndexChanged(int)", lambda index: self._scanChosen(label.node, index))
         self.table.setCellWidget(row, SCAN_COLUMN, choice)
 
     @slot
-    def _scanChosen(self, node, index):
+    def _scanChosen(self, node: str, index: int) -> None:
         if index > 0 and not self.rows.filling:
             keepScan(node, self.scans[index - 1])
-            # The choice itself is made anew: not while it is telling.
+            # The update creates the QComboBox anew, which must not happen within its own signal.
             qt.QTimer.singleShot(0, self.update)
 
     @slot
-    def _changed(self, item):
+    def _changed(self, item: Widget) -> None:
         if self.rows.filling:
             return
         label = self.labels[item.row()]
         if item.column() == READER_COLUMN:
             keepReader(label.node, item.text().strip())
-        elif item.column() == TEACH_COLUMN:
-            keepTeaching(label.node, item.checkState() == qt.Qt.Checked)
+        elif item.column() == NAME_COLUMN:
+            keepForTraining(label.node, item.checkState() == qt.Qt.Checked)
         self.labels = labelsInScene(self.scans)

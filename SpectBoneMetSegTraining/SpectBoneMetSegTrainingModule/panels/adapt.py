@@ -1,33 +1,48 @@
-"""The first choice of the panel's second section: adapt the model that reads, or ask first whether that is needed."""
+"""The first choice of the panel's second section: adapt the reading module's model, or audit it first."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
 
+from ..reading_module import readingModel
 from ..requirements import ensureCollectingInstalled, ensureTrainingInstalled
 from ..task_progress import LongCall
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Values
+    from SpectBoneMetSegModule.slicer_types import Ui
+
+    from ..logic import SpectBoneMetSegTrainingLogic
+    from ..parameter_fields import Choices
+    from .gather import GatherPanel
+    from .train import TrainPanel
+
 
 class AdaptPanel:
-    """Collects what is ticked and named, then adapts, or audits; everything else is chosen by itself."""
+    """Collects the ticked outlines and the listed folders, then adapts or audits; all other options are automatic."""
 
-    def __init__(self, ui, logic, choices, teach, train):
+    def __init__(
+        self, ui: Ui, logic: SpectBoneMetSegTrainingLogic, choices: Choices, gather: GatherPanel, train: TrainPanel
+    ) -> None:
         """Take over the widgets.
 
         Args:
             ui: the panel's widgets.
             logic: the module's logic.
-            choices: the Choices of the panel.
-            teach: the TeachPanel, which collects.
-            train: the TrainPanel, which shows jobs.
+            choices: the fields of the panel.
+            gather: the section that collects.
+            train: the section that shows jobs.
         """
-        self.ui, self.logic, self.choices, self.teach, self.train = ui, logic, choices, teach, train
-        self.page = None
+        self.ui, self.logic, self.choices, self.gather, self.train = ui, logic, choices, gather, train
+        self.page: str | None = None
         ui.auditPageButton.visible = False
         self.call = LongCall(ui.auditButton, ui.auditBar, ui.auditLabel)
         choices.addText("adaptName", ui.adaptNameEdit)
@@ -35,50 +50,50 @@ class AdaptPanel:
         ui.auditButton.connect("clicked(bool)", self.onAudit)
         ui.auditPageButton.connect("clicked(bool)", self.onPage)
 
-    def fail(self, error):
+    def fail(self, error: UserError) -> None:
         """Show why an action is not possible."""
-        self.train.say(error)
+        self.train.showMessage(error)
 
     @slot
-    def onAdapt(self, checked=False):
+    def onAdapt(self, checked: bool = False) -> None:
         """Collect, and queue an adaptation."""
-        node = self.choices.node
+        node = self.choices.parameters
         ensureTrainingInstalled()
-        # What is missing is said before the scans are gone through.
+        # Missing choices are reported before the scans are gathered.
         self.logic.checkName(node.dataset, node.adaptName)
-        self.train.say("")
-        self.teach.gatherThen(self.begin)
+        self.train.showMessage("")
+        self.gather.gatherThen(self.begin)
 
     @slot
-    def begin(self):
-        """Queue the adaptation of what was collected; the section shows it like every training."""
-        node = self.choices.node
+    def begin(self) -> None:
+        """Queue the adaptation to the data set; the section shows it like every training."""
+        node = self.choices.parameters
         self.train.submit(self.logic.adaptation(node.dataset, node.adaptName))
 
     @slot
-    def onAudit(self, checked=False):
+    def onAudit(self, checked: bool = False) -> None:
         """Collect, and evaluate the reading model on the outlined scans; or cancel."""
         if self.call.running:
             self.logic.runner.cancel("audit")
             self.call.ended(_("Cancelled."))
             return
         ensureCollectingInstalled()
-        self.train.say("")
-        self.teach.gatherThen(self.beginAudit)
+        self.train.showMessage("")
+        self.gather.gatherThen(self.beginAudit)
 
     @slot
-    def beginAudit(self):
+    def beginAudit(self) -> None:
         """Evaluate the model on the data set."""
-        data = self.choices.node.dataset
+        data = self.choices.parameters.dataset
         if not data:
             raise UserError(_("There is no outlined scan yet: tick or name some above."))
         self.forget()
         page = Path(data).with_name(f"{Path(data).name}-audit.html")
-        arguments = {"data": data, "model": self.logic.readingModel(), "page": str(page)}
+        arguments = {"data": data, "model": readingModel(), "page": str(page)}
         self.logic.call("audit", arguments, self.call.listener(self.audited))
         self.call.started(_("Reading your outlined scans..."))
 
-    def forget(self):
+    def forget(self) -> None:
         """Discard an audit of an earlier data set."""
         if not self.call.running:
             self.page = None
@@ -86,13 +101,14 @@ class AdaptPanel:
             self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = False
 
     @slot
-    def audited(self, answer):
-        """Report the result."""
+    def audited(self, answer: Values) -> None:
+        """Show the recommendation."""
         self.page = answer["page"]
         self.ui.auditLabel.text = " ".join(part for part in (answer["sentence"], answer["known"]) if part)
         self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = True
 
     @slot
-    def onPage(self, checked=False):
+    def onPage(self, checked: bool = False) -> None:
         """Show the page of the audit in the browser."""
-        self.logic.openPage(self.page)
+        if self.page is not None:
+            self.logic.openPage(self.page)

@@ -1,9 +1,13 @@
 """The panel's first section: the training data set, what was found, and the readers' agreement."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
@@ -14,25 +18,41 @@ from ..labels.folder_list import FolderList
 from ..labels.scene_table import SceneTable
 from ..panel_texts import scanName
 from ..pictures import showFile
+from ..reading_module import openInReading
 from ..requirements import ensureCollectingInstalled
 from ..task_progress import LongCall
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Values
+    from SpectBoneMetSegModule.slicer_types import Ui
 
-class TeachPanel:
+    from ..logic import SpectBoneMetSegTrainingLogic
+    from ..parameter_fields import Choices
+    from ..parameter_node import SpectBoneMetSegTrainingParameterNode
+
+
+class GatherPanel:
     """Collects labelled and unlabelled scans into the training data set."""
 
-    def __init__(self, ui, logic, choices, say):
+    def __init__(
+        self,
+        ui: Ui,
+        logic: SpectBoneMetSegTrainingLogic,
+        choices: Choices,
+        showMessage: Callable[[str | UserError], object],
+    ) -> None:
         """Take over the widgets.
 
         Args:
             ui: the panel's widgets.
             logic: the module's logic.
-            choices: the Choices of the panel.
-            say: called with a sentence for the user.
+            choices: the fields of the panel.
+            showMessage: called with a message or an error for the user.
         """
-        self.ui, self.logic, self.choices, self.say = ui, logic, choices, say
-        self.onCollected = self._then = None
-        self.agreement = []
+        self.ui, self.logic, self.choices, self.showMessage = ui, logic, choices, showMessage
+        self.onCollected: Callable[[Values], object] | None = None
+        self._then: Callable[[], object] | None = None
+        self.agreement: list[Values] = []
         self.call = LongCall(ui.gatherButton, ui.gatherBar, ui.gatherLabel)
         self.scene = SceneTable(ui.sceneTable)
         self.labelled = FolderList("labelledFolders", ui.labelledList, ui.labelledAddButton, ui.labelledRemoveButton)
@@ -41,7 +61,7 @@ class TeachPanel:
         )
         choices.addPath("dataset", ui.datasetPath)
         choices.addNumber("testShare", ui.testShareBox)
-        self.leftOut = Rows(ui.leftOutTable, [(_("What"), _("File or node")), (_("Why"), "")])
+        self.leftOut: Rows[int] = Rows(ui.leftOutTable, [(_("What"), _("File or node")), (_("Why"), "")])
         titles = [
             (_("Scan"), _("Its file, or the folder of its files")),
             (_("Image"), _("The view, or both together")),
@@ -49,13 +69,13 @@ class TeachPanel:
             (_("Difference"), _("Of the two areas (Eq. 2); more than 5 % is to be outlined again")),
             (_("DSC"), _("Of the two readers")),
         ]
-        self.readers = Rows(ui.readersTable, titles, self.showPair)
+        self.readers: Rows[int] = Rows(ui.readersTable, titles, self.showPair)
         ui.gatherButton.connect("clicked(bool)", self.onGather)
         ui.annotateAgainButton.connect("clicked(bool)", self.onAnnotateAgain)
         self.show({"text": "", "left_out": [], "noted": [], "agreement": [], "limit": 0.0})
 
-    def enter(self, node):
-        """Show what the scene and its parameter node hold now."""
+    def enter(self, node: SpectBoneMetSegTrainingParameterNode) -> None:
+        """Show the current contents of the scene and of its parameter node."""
         self.labelled.show(node)
         self.unlabelled.show(node)
         if not node.dataset:
@@ -63,17 +83,17 @@ class TeachPanel:
             self.choices.show(node)
         self.scene.update()
 
-    def gatherThen(self, then):
-        """Collect what is ticked and named, then call `then`; where nothing is, what was collected before is meant."""
+    def gatherThen(self, then: Callable[[], object]) -> None:
+        """Collect the ticked outlines and the listed folders, then call `then`; without any, call it at once."""
         if not (self.scene.ticked() or self.labelled.folders or self.unlabelled.folders):
             then()
         elif self.logic.collector.busy:
-            self.say(_("Scans are being gathered: wait until that is done, or cancel it."))
+            self.showMessage(_("Scans are being gathered: wait until that is done, or cancel it."))
         else:
             self._collect(then)
 
     @slot
-    def onGather(self, checked=False):
+    def onGather(self, checked: bool = False) -> None:
         """Collect, or cancel."""
         if self.logic.collector.busy:
             self._then = None
@@ -82,25 +102,25 @@ class TeachPanel:
             return
         self._collect(None)
 
-    def _collect(self, then):
-        """Collect what is ticked and named; `then` is called after this collecting, and after no other."""
+    def _collect(self, then: Callable[[], object] | None) -> None:
+        """Collect the ticked outlines and the listed folders; `then` is called after this collecting only."""
         self._then = then
         try:
             ensureCollectingInstalled()
             folders = self.labelled.folders, self.unlabelled.folders
             listener = self.call.listener(self.collected)
-            node = self.choices.node
+            node = self.choices.parameters
             self.logic.collect(node.dataset, self.scene.ticked(), *folders, listener, node.testShare / 100 or None)
         except UserError as error:
             self._then = None
-            self.say(error)
+            self.showMessage(error)
             return
-        self.say("")
+        self.showMessage("")
         self.call.started(_("Looking through the folders..."))
 
     @slot
-    def collected(self, answer):
-        """Show the result."""
+    def collected(self, answer: Values) -> None:
+        """Show the result of collecting."""
         self.show(answer)
         if self.onCollected is not None:
             self.onCollected(answer)
@@ -108,12 +128,12 @@ class TeachPanel:
         if then is not None:
             then()
 
-    def show(self, answer):
+    def show(self, answer: Values) -> None:
         """Show the summary, what was left out, and the readers."""
         self.ui.gatherLabel.text = answer["text"]
         left, noted = answer["left_out"], answer["noted"]
-        told = [*left, *noted]
-        self.leftOut.show([(number, [os.path.basename(what), why]) for number, (what, why) in enumerate(told)])
+        rows = enumerate([*left, *noted])
+        self.leftOut.show([(number, [os.path.basename(source), reason]) for number, (source, reason) in rows])
         title = _("Left out: {left}, taken with a note: {noted}").format(left=len(left), noted=len(noted))
         self.ui.leftOutFold.title = title
         self.agreement = sorted(answer["agreement"], key=lambda pair: -pair["difference"])
@@ -124,7 +144,7 @@ class TeachPanel:
         self.ui.annotateAgainButton.enabled = False
 
     @slot
-    def showPair(self, number):
+    def showPair(self, number: int) -> None:
         """Show the outlines of two readers overlaid."""
         pair = self.agreement[number]
         self.ui.readersPicture.clear()
@@ -133,27 +153,36 @@ class TeachPanel:
         self.ui.annotateAgainButton.enabled = True
 
     @slot
-    def onAnnotateAgain(self, checked=False):
-        """Open the scan of the chosen pair in the reading module."""
-        files = self.agreement[self.readers.current]["files"]
+    def onAnnotateAgain(self, checked: bool = False) -> None:
+        """Open the scan of the selected pair in the reading module."""
+        number = self.readers.current
+        if number is None:
+            return
+        files = self.agreement[number]["files"]
         try:
             if not os.path.exists(files[0]):
                 raise UserError(_("{scan} is in this scene, or its file was moved.").format(scan=files[0]))
-            self.logic.openInReading(files)
+            openInReading(files)
         except UserError as error:
-            self.say(error)
+            self.showMessage(error)
 
 
-def pairTexts(pair):
-    """The row of two readers on one image."""
+def pairTexts(pair: Values) -> list[str]:
+    """Return the table row of two readers of one image."""
     images = {"anterior": _("anterior"), "posterior": _("posterior"), "union": _("both views")}
     both = _("{first} and {second}").format(first=pair["first"], second=pair["second"])
     difference = f"{100 * pair['difference']:.0f} %"
     return [scanName(pair["files"]), images[pair["image"]], both, difference, f"{pair['dice']:.2f}"]
 
 
-def agreementText(cases, again, limit):
-    """Return the summary of the readers' agreement."""
+def agreementText(cases: Collection[str], again: Collection[str], limit: float) -> str:
+    """Return the summary of the readers' agreement.
+
+    Args:
+        cases: cases with several readers.
+        again: those of them whose readers differ by more than the limit.
+        limit: largest area difference of readers who agree, as a share.
+    """
     if not cases:
         return _("No scan has outlines of several readers.")
     text = _("{again} of {all} scans with several readers differ by more than {limit:.0f} %: outline these again.")

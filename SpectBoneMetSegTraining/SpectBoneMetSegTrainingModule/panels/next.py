@@ -1,7 +1,12 @@
-"""The panel's fourth section: active learning: unlabelled scans ranked, opened with the model's proposal."""
+"""The panel's fourth section, active learning: unlabelled scans ranked, opened with the model's proposal."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
@@ -11,24 +16,33 @@ from SpectBoneMetSegModule.problems import note, slot
 from ..keyed_table import Rows
 from ..panel_texts import scanName
 from ..parameter_fields import modelItems, refill
+from ..reading_module import openInReading
 from ..requirements import ensureTrainingInstalled
 from ..task_progress import LongCall
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Values
+    from SpectBoneMetSegModule.slicer_types import Ui
+
+    from ..logic import SpectBoneMetSegTrainingLogic
+    from ..parameter_fields import Choices
+    from .gather import GatherPanel
 
 
 class NextPanel:
     """Ranks the unlabelled scans of the data set and opens them in the reading module."""
 
-    def __init__(self, ui, logic, choices, teach):
+    def __init__(self, ui: Ui, logic: SpectBoneMetSegTrainingLogic, choices: Choices, gather: GatherPanel) -> None:
         """Take over the widgets.
 
         Args:
             ui: the panel's widgets.
             logic: the module's logic.
-            choices: the Choices of the panel.
-            teach: the TeachPanel that a corrected scan is added to.
+            choices: the fields of the panel.
+            gather: the section that adds a corrected scan to the data set.
         """
-        self.ui, self.logic, self.choices, self.teach = ui, logic, choices, teach
-        self.scans = {}
+        self.ui, self.logic, self.choices, self.gather = ui, logic, choices, gather
+        self.scans: dict[str, Values] = {}
         self.call = LongCall(ui.rankButton, ui.rankBar, ui.nextLabel)
         titles = [
             (_("Scan"), _("Its file, or the folder of its files")),
@@ -36,7 +50,7 @@ class NextPanel:
             (_("Novelty"), _("Distance from the labelled scans, 0 to 1")),
             (_("Reason"), ""),
         ]
-        self.table = Rows(ui.nextTable, titles, lambda case: self.updateButtons())
+        self.table: Rows[str] = Rows(ui.nextTable, titles, lambda case: self.updateButtons())
         choices.addSelector("ranker", ui.rankModelSelector)
         ui.rankButton.connect("clicked(bool)", self.onRank)
         ui.openButton.connect("clicked(bool)", self.onOpen)
@@ -44,20 +58,20 @@ class NextPanel:
         self.fillModels()
         self.show([])
 
-    def fillModels(self, chosen=None):
-        """The models there are now; the one chosen stays, unless another is named."""
+    def fillModels(self, chosen: str | None = None) -> None:
+        """Update the list of models and select one; None keeps the selected one."""
         refill(self.ui.rankModelSelector, modelItems(), chosen)
         if self.choices.node is not None:
             self.choices.node.ranker = self.ui.rankModelSelector.currentData
 
     @slot
-    def onRank(self, checked=False):
-        """Rank, or break it off."""
+    def onRank(self, checked: bool = False) -> None:
+        """Rank, or cancel."""
         if self.logic.runner.isRunning("rank"):
             self.logic.runner.cancel("rank")
             self.call.ended(_("Cancelled."))
             return
-        node = self.choices.node
+        node = self.choices.parameters
         try:
             ensureTrainingInstalled()
             arguments = {"data": node.dataset, "model": node.ranker}
@@ -68,59 +82,69 @@ class NextPanel:
         self.call.started(_("Loading the model..."))
 
     @slot
-    def ranked(self, answer):
-        """Show the order."""
+    def ranked(self, answer: Values) -> None:
+        """Show the ranking."""
         if not answer["scans"]:
             self.ui.nextLabel.text = _("The data set has no unlabelled scans.")
         self.show(answer["scans"])
 
-    def show(self, scans):
+    def show(self, scans: Iterable[Values]) -> None:
         """Show ranked scans."""
         self.scans = {scan["case"]: scan for scan in scans}
-        self.table.show([(scan["case"], scanTexts(scan)) for scan in scans])
+        self.table.show([(case, scanTexts(scan)) for case, scan in self.scans.items()])
         self.updateButtons()
 
-    def updateButtons(self):
+    def updateButtons(self) -> None:
         """Enable the buttons that can be used now."""
         chosen = self.table.current is not None
         self.ui.openButton.enabled = chosen
         self.ui.addButton.enabled = chosen
 
+    @property
+    def selected(self) -> Values | None:
+        """Return the selected scan, None without one."""
+        case = self.table.current
+        return self.scans[case] if case is not None else None
+
     @slot
-    def onOpen(self, checked=False):
-        """Open the chosen scan in the reading module and have the model outline it."""
-        scan = self.scans[self.table.current]
+    def onOpen(self, checked: bool = False) -> None:
+        """Open the selected scan in the reading module and have the model outline it."""
+        scan = self.selected
+        if scan is None:
+            return
         try:
             if not scan["files"]:
                 raise UserError(_("The data set does not record the file of this scan; gather it again to open scans."))
-            self.logic.openInReading(scan["files"], self.choices.node.ranker, read=True)
+            openInReading(scan["files"], self.choices.parameters.ranker, read=True)
         except UserError as error:
-            words = panelWords(error)
-            note(words)
-            self.ui.nextLabel.text = words
+            text = panelWords(error)
+            note(text)
+            self.ui.nextLabel.text = text
 
     @slot
-    def onAdd(self, checked=False):
-        """Add the outlines of the chosen scan, in their current state, to the labelled set."""
-        scan = self.scans[self.table.current]
-        self.teach.scene.update()
-        drawn = [label for label in self.teach.scene.labels if label.scan and label.scan.isOf(scan["files"])]
+    def onAdd(self, checked: bool = False) -> None:
+        """Add the outlines of the selected scan, in their current state, to the labelled set."""
+        scan = self.selected
+        if scan is None:
+            return
+        self.gather.scene.update()
+        drawn = [label for label in self.gather.scene.labels if label.scan and label.scan.isOf(scan["files"])]
         if not drawn:
             self.ui.nextLabel.text = _("This scan has no outlines in the scene yet: open it, and correct the proposal.")
             return
         for label in drawn:
-            self.teach.scene.tick(label.node)
+            self.gather.scene.tick(label.node)
         self.ui.nextLabel.text = ""
-        self.teach.onGather()
+        self.gather.onGather()
 
     @slot
-    def collected(self, answer):
-        """Scans that have labels now need none."""
+    def collected(self, answer: Values) -> None:
+        """Remove scans from the ranking that have labels now."""
         unlabelled = set(answer["unlabelled"])
         self.show([scan for case, scan in self.scans.items() if case in unlabelled])
 
 
-def scanTexts(scan):
-    """The row of a ranked scan."""
-    name = scanName(scan["files"]) if scan["files"] else scan["case"]
+def scanTexts(scan: Values) -> list[str]:
+    """Return the table row of a ranked scan."""
+    name: str = scanName(scan["files"]) if scan["files"] else scan["case"]
     return [name, f"{scan['unsure_cm2']:.1f}", f"{scan['novelty']:.2f}", scan["reason"]]

@@ -1,7 +1,12 @@
 """The panel's second section: choose, check, train, and watch."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import qt
 from slicer.i18n import tr as _
@@ -11,33 +16,49 @@ from SpectBoneMetSegModule.problems import slot
 
 from ..curves import Curves
 from ..keyed_table import Rows
-from ..logic import ACTIVE, NOTHING, WAITING
+from ..logic import ACTIVE, RANDOM_WEIGHTS, WAITING
 from ..panel_texts import stateText
 from ..parameter_fields import modelItems, refill
 from ..pictures import showFile
 from ..requirements import ensureTrainingInstalled
 from ..task_runner import Listener
 
-#: The list of all trainings is read anew after so many looks at the one that is shown.
-LOOKS_PER_LIST = 8
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Values
+    from SpectBoneMetSegModule.slicer_types import Ui
+    from SpectBoneMetSegTrainingLib.jobs.folder import JobSpec, JobStatus, State
+
+    from ..followed_job import FollowedJob
+    from ..logic import SpectBoneMetSegTrainingLogic
+    from ..parameter_fields import Choices
+
+#: The list of all trainings is read again after so many polls of the one that is shown.
+POLLS_PER_LIST = 8
 
 
 class TrainPanel:
     """Starts trainings and shows the selected one."""
 
-    def __init__(self, ui, logic, choices, say):
+    def __init__(
+        self,
+        ui: Ui,
+        logic: SpectBoneMetSegTrainingLogic,
+        choices: Choices,
+        showMessage: Callable[[str | UserError], object],
+    ) -> None:
         """Take over the widgets.
 
         Args:
             ui: the panel's widgets.
             logic: the module's logic.
-            choices: the Choices of the panel.
-            say: called with a sentence for the user.
+            choices: the fields of the panel.
+            showMessage: called with a message or an error for the user.
         """
-        self.ui, self.logic, self.choices, self.say = ui, logic, choices, say
-        self.onFinished = self.onChosen = None
-        self.state = ""
-        self._looks = 0
+        self.ui, self.logic, self.choices, self.showMessage = ui, logic, choices, showMessage
+        self.onFinished: Callable[[FollowedJob], object] | None = None
+        self.onChosen: Callable[[], object] | None = None
+        self.state: State | Literal[""] = ""
+        self._polls = 0
         self.curves = Curves(ui.plotFrame)
         titles = [
             (_("Model"), _("The name of the model that is made")),
@@ -45,21 +66,18 @@ class TrainPanel:
             (_("Steps"), _("Done and planned")),
             (_("DSC"), _("On the validation scans, at the last validation")),
         ]
-        self.jobs = Rows(ui.jobsTable, titles, self.showJob)
+        self.jobs: Rows[str] = Rows(ui.jobsTable, titles, self.showJob)
         self._fill()
-        for name, button in (
-            ("onCheck", ui.checkButton),
-            ("onTrain", ui.trainButton),
-            ("onPause", ui.pauseButton),
-            ("onStop", ui.stopButton),
-            ("onResume", ui.resumeButton),
-            ("onRemove", ui.removeButton),
-        ):
-            button.connect("clicked(bool)", getattr(self, name))
+        ui.checkButton.connect("clicked(bool)", self.onCheck)
+        ui.trainButton.connect("clicked(bool)", self.onTrain)
+        ui.pauseButton.connect("clicked(bool)", self.onPause)
+        ui.stopButton.connect("clicked(bool)", self.onStop)
+        ui.resumeButton.connect("clicked(bool)", self.onResume)
+        ui.removeButton.connect("clicked(bool)", self.onRemove)
         logic.onJob = self.onJob
 
-    def _fill(self):
-        """Fill in the choices."""
+    def _fill(self) -> None:
+        """Fill the fields."""
         ui = self.ui
         paces = (("quick", _("Quick: minutes")), ("standard", _("Standard: about an hour")))
         for value, text in (*paces, ("thorough", _("Thorough: hours"))):
@@ -77,27 +95,27 @@ class TrainPanel:
         self.choices.addNumber("seed", ui.seedBox)
         self.fillParents()
 
-    def fillParents(self):
+    def fillParents(self) -> None:
         """Update the list of parent models; the chosen one stays chosen."""
-        refill(self.ui.parentSelector, [*modelItems(), (_("None: random weights"), NOTHING)])
+        refill(self.ui.parentSelector, [*modelItems(), (_("None: random weights"), RANDOM_WEIGHTS)])
 
-    def spec(self):
-        """What the panel asks for, a JobSpec.
+    def spec(self) -> JobSpec:
+        """Return the specification of the training chosen in the panel.
 
         Raises:
-            UserError: something is missing.
+            UserError: a choice is missing or invalid.
         """
-        node = self.choices.node
+        node = self.choices.parameters
         return self.logic.spec(node.dataset, node.name, node.pace, node.approach, node.start, node.seed, node.steps)
 
-    def enter(self):
-        """Find the trainings there are, those of an earlier session too, and show one."""
+    def enter(self) -> None:
+        """List the trainings, also those of earlier sessions, and show one."""
         self.listJobs()
-        wanted = self.choices.node.job
-        self.showJob(wanted if wanted in self.jobs.keys else self.logic.latestJob())
+        last = self.choices.parameters.job
+        self.showJob(last if last in self.jobs.keys else self.logic.latestJob())
 
-    def listJobs(self):
-        """Read the list of trainings anew, the newest first."""
+    def listJobs(self) -> None:
+        """Update the list of trainings, the newest first."""
         rows = []
         for job in reversed(self.logic.jobs()):
             status = job.status
@@ -108,20 +126,20 @@ class TrainPanel:
         self.updateButtons()
 
     @slot
-    def showJob(self, name):
+    def showJob(self, name: str) -> None:
         """Follow a training; none for an empty name."""
         try:
             self.logic.follow(name)
         except UserError as error:
-            self.say(error)
+            self.showMessage(error)
             return
-        self.choices.node.job = name
+        self.choices.parameters.job = name
         self.state = ""
         if self.onChosen is not None:
             self.onChosen()
         self.jobs.select(name)
         self.ui.previewPicture.setPixmap(qt.QPixmap())
-        # An adaptation draws none: its patients are judged when it has ended.
+        # An adaptation has no curves: it is evaluated when it has ended.
         self.ui.plotFrame.visible = False
         if not name:
             self.curves.forget()
@@ -130,32 +148,31 @@ class TrainPanel:
         self.updateButtons()
 
     @slot
-    def onJob(self, followed):
+    def onJob(self, followed: FollowedJob) -> None:
         """Show the progress of the selected training."""
         status = followed.status
+        if status is None:
+            return
         changed, self.state = status.state != self.state, status.state
         self.ui.trainingBar.visible = status.state in (*ACTIVE, *WAITING)
         self.ui.trainingBar.setValue(round(100 * status.step / status.steps) if status.steps else 0)
-        self.ui.trainingLabel.text = statusText(followed)
+        self.ui.trainingLabel.text = statusText(status)
         if followed.hasCurves:
             self.ui.plotFrame.visible = True
-            self.curves.show(followed.losses, followed.looks)
-        if followed.hasPicture:
-            self.showPicture(followed)
-        self._looks += 1
-        if changed or self._looks % LOOKS_PER_LIST == 0:
+            self.curves.show(followed.losses, followed.validations)
+        if followed.hasPicture and followed.picture is not None:
+            # The newest predictions on a validation scan.
+            showFile(self.ui.previewPicture, followed.picture)
+        self._polls += 1
+        if changed or self._polls % POLLS_PER_LIST == 0:
             self.listJobs()
         if self.onFinished is not None and status.state == "finished" and changed:
             self.onFinished(followed)
 
-    def showPicture(self, followed):
-        """The newest predictions on a validation scan."""
-        showFile(self.ui.previewPicture, followed.picture)
-
-    def updateButtons(self):
+    def updateButtons(self) -> None:
         """Enable the buttons for the selected training."""
         ui = self.ui
-        texts = {**dict.fromkeys(ACTIVE, _("Pause")), **dict.fromkeys(WAITING, _("Resume"))}
+        texts: dict[str, str] = {**dict.fromkeys(ACTIVE, _("Pause")), **dict.fromkeys(WAITING, _("Resume"))}
         checking = self.logic.runner.isRunning("check")
         ui.checkButton.enabled = not checking
         ui.trainButton.enabled = self.state in texts or not checking
@@ -165,12 +182,12 @@ class TrainPanel:
         ui.resumeButton.enabled = self.state in (*WAITING, "stopped", "failed")
         ui.removeButton.enabled = bool(self.jobs.current) and self.state not in ("", "running")
 
-    def recover(self):
+    def recover(self) -> None:
         """Update the buttons after an error."""
         self.updateButtons()
 
     @slot
-    def onTrain(self, checked=False):
+    def onTrain(self, checked: bool = False) -> None:
         """Start, pause or resume, depending on the button's state."""
         if self.state in ACTIVE:
             self._do(self.logic.pause)
@@ -180,88 +197,93 @@ class TrainPanel:
             self.start()
 
     @slot
-    def onPause(self, checked=False):
+    def onPause(self, checked: bool = False) -> None:
         """Pause or resume, depending on the button's state."""
         self._do(self.logic.pause if self.state in ACTIVE else self.logic.resume)
 
     @slot
-    def onCheck(self, checked=False):
+    def onCheck(self, checked: bool = False) -> None:
         """Check the choices and time a few steps, without training."""
         self._check(True, lambda spec: None)
 
-    def start(self):
+    def start(self) -> None:
         """Check the choices, and queue the training if they pass."""
         self._check(False, self.submit)
 
-    def _check(self, trial, then):
-        """Show what a check of the panel's choices finds; `then` is called with them if they can be trained."""
+    def _check(self, trial: bool, then: Callable[[JobSpec], object]) -> None:
+        """Check the panel's choices and show the findings; call `then` with the specification if it can be trained.
+
+        Args:
+            trial: whether to time a few steps.
+            then: called with the checked specification.
+        """
         try:
             ensureTrainingInstalled()
             spec = self.spec()
             listener = Listener(lambda answer: self._checked(answer, spec, then), self._failed)
             self.logic.call("check", {"spec": spec.to_dict(), "trial": trial}, listener)
         except UserError as error:
-            self.say(error)
+            self.showMessage(error)
             return
-        self.say("")
+        self.showMessage("")
         self.ui.findingsLabel.text = _("Measuring a few steps...") if trial else _("Checking...")
         self.updateButtons()
 
-    def _checked(self, answer, spec, then):
+    def _checked(self, answer: Values, spec: JobSpec, then: Callable[[JobSpec], object]) -> None:
         marks = {"ok": "\u2713", "warning": "!", "refusal": "\u2717"}
         lines = [f"{marks[finding['level']]} {finding['sentence']}" for finding in answer["findings"]]
         self.ui.findingsLabel.text = "\n".join(lines)
         if answer["may_start"]:
             then(spec)
         else:
-            self.say(_("The training cannot start yet; see what was found."))
+            self.showMessage(_("The training cannot start yet; see what was found."))
         self.updateButtons()
 
-    def _failed(self, error):
+    def _failed(self, error: UserError) -> None:
         self.ui.findingsLabel.text = ""
-        self.say(error)
+        self.showMessage(error)
         self.updateButtons()
 
-    def submit(self, spec):
-        """Queue a JobSpec and show it."""
+    def submit(self, spec: JobSpec) -> None:
+        """Queue a training and show it."""
         try:
             name = self.logic.submit(spec)
         except UserError as error:
-            self.say(error)
+            self.showMessage(error)
             return
         self.listJobs()
         self.showJob(name)
 
     @slot
-    def onStop(self, checked=False):
+    def onStop(self, checked: bool = False) -> None:
         """End the selected training."""
         self._do(self.logic.stop)
 
     @slot
-    def onResume(self, checked=False):
+    def onResume(self, checked: bool = False) -> None:
         """Resume the selected training."""
         self._do(self.logic.resume)
 
     @slot
-    def onRemove(self, checked=False):
+    def onRemove(self, checked: bool = False) -> None:
         """Delete the selected training and show another one."""
         self._do(self.logic.remove)
         self.enter()
 
-    def _do(self, action):
+    def _do(self, action: Callable[[str], object]) -> None:
         """Run an action of the logic on the selected training."""
         try:
-            action(self.jobs.current)
+            # The logic reports an empty name as an error.
+            action(self.jobs.current or "")
         except UserError as error:
-            self.say(error)
+            self.showMessage(error)
             return
-        self.say("")
+        self.showMessage("")
         self.listJobs()
 
 
-def statusText(followed):
-    """What a training does, how long it will take, and on what, in one line."""
-    status = followed.status
+def statusText(status: JobStatus) -> str:
+    """Return state, progress, remaining time, device and memory of a training, in one line."""
     parts = [stateText(status.state)]
     if status.steps:
         parts.append(_("step {step} of {steps}").format(step=status.step, steps=status.steps))

@@ -218,8 +218,8 @@ def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -
     panel = host.make_widget(host.load_module(TRAINING / "SpectBoneMetSegTraining.py"))
     ui = panel.ui
     ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
-    panel.teach.labelled.add(labelled)
-    panel.teach.unlabelled.add(unlabelled)
+    panel.gather.labelled.add(labelled)
+    panel.gather.unlabelled.add(unlabelled)
     ui.datasetPath.currentPath = str(work / "labelled-set")
     ui.gatherButton.click()
     _wait(host, lambda: not panel.logic.collector.busy)

@@ -58,12 +58,13 @@ def truth_of(case, scan, folder):
     return labelled, marked & ~labelled
 
 
-def read(panel, path, model, until):
+def read(path, model, until):
     """Open a scan in the reading module and let a model outline it."""
     import slicer
+    from SpectBoneMetSegTrainingModule.reading_module import openInReading
 
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    panel.logic.openInReading(files, model, read=True)
+    openInReading(files, model, read=True)
     reading = slicer.util.getModuleWidget("SpectBoneMetSeg")
     until(lambda: not reading.logic.busy, 120)
     assert reading.live is not None, reading.ui.statusLabel.text
@@ -78,12 +79,12 @@ def correct(live, truth):
     import_lesions(live.node, number_lesions(truth), live.result.scan.frame)
 
 
-def pooled_dsc(panel, cases, model, patients, until):
+def pooled_dsc(cases, model, patients, until):
     """DSC over the thorax pixels of several patients together."""
     paths, folder = patients
     hit = total = 0
     for case in cases:
-        live = read(panel, paths[case], model, until)
+        live = read(paths[case], model, until)
         labelled, ignored = truth_of(case, live.result.scan, folder)
         crop = live.result.crop
         box = (slice(*crop.rows), slice(*crop.columns))
@@ -103,14 +104,14 @@ def test_a_model_reads_held_out_patients_better_after_it_was_taught_in_slicer(
     install_model(weak_model)
     training = teaching()
     ui = training.ui
-    before = pooled_dsc(training, cases[LEARNT:], "weak", patients, until)
+    before = pooled_dsc(cases[LEARNT:], "weak", patients, until)
     host.clear()
 
     for case in cases[:LEARNT]:
-        live = read(training, paths[case], "weak", until)
+        live = read(paths[case], "weak", until)
         correct(live, truth_of(case, live.result.scan, folder)[0])
         host.slicer.util.selectModule("SpectBoneMetSegTraining")
-        training.teach.scene.tick(live.node.GetID())
+        training.gather.scene.tick(live.node.GetID())
     ui.datasetPath.currentPath = str(tmp_path / "set")
     ui.gatherButton.click()
     until(lambda: not training.logic.collector.busy, 300)
@@ -129,6 +130,6 @@ def test_a_model_reads_held_out_patients_better_after_it_was_taught_in_slicer(
     print(f"trained for {(time.monotonic() - started) / 60:.1f} min; {ui.verdictLabel.text}")
     ui.useButton.click()
     host.clear()
-    after = pooled_dsc(training, cases[LEARNT:], "taught", patients, until)
+    after = pooled_dsc(cases[LEARNT:], "taught", patients, until)
     print(f"DSC of {HELD_OUT} held-out simulated patients: {before:.3f} before, {after:.3f} after")
     assert after > before + 0.1

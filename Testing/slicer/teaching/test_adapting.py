@@ -28,8 +28,8 @@ def a_set(tmp_path_factory):
 def opened(teaching, a_set, tmp_path):
     """The panel with the folders named."""
     panel = teaching()
-    panel.teach.labelled.add(str(a_set / "labelled"))
-    panel.teach.unlabelled.add(str(a_set / "scans"))
+    panel.gather.labelled.add(str(a_set / "labelled"))
+    panel.gather.unlabelled.add(str(a_set / "scans"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
     return panel
 
@@ -106,7 +106,7 @@ def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, mo
 def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
     panel = teaching()
     write_scan(tmp_path / "scans" / "scan.dcm", 1)
-    panel.teach.unlabelled.add(str(tmp_path / "scans"))
+    panel.gather.unlabelled.add(str(tmp_path / "scans"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
     panel.ui.auditButton.click()
     until(lambda: "holds no outlined scan" in panel.ui.auditLabel.text, 300)
