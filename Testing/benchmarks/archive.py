@@ -1,12 +1,12 @@
-"""How fast an archive is read, as ratios measured in one run on one machine.
+"""Speed of reading an archive, as ratios measured in one run on one machine.
 
     python Testing/benchmarks/archive.py [--studies N] [--jobs N] [--before COMMIT] [--data DATA --nnunet PYTHON]
 
-Prints, per study: the network's bare forward pass in batches, `batch` with all files and with --quick, a loop in one
-process, and with --before the `batch` command of an earlier commit; with --many the memory of a reading process after
-few studies and after many. With --nnunet, the predictor of nnU-Net v2 with untrained weights on the same images: DATA
-is made by `spectbonemetseg simulate --patients N --test-share 0 --output DATA`, PYTHON an interpreter in which nnunetv2
-is installed. One warm study and a cold command are timed by pipeline.py.
+Prints the seconds per study of: the network's forward pass alone in batches, `batch` with all files and with --quick, a
+loop in one process, and with --before the `batch` command of an earlier commit; with --many also the memory of a
+reading process after few studies and after many. With --nnunet it times the predictor of nnU-Net v2 with untrained
+weights on the same images: simulate DATA by `spectbonemetseg simulate --patients N --test-share 0 --output DATA`;
+PYTHON is an interpreter with nnunetv2. pipeline.py times a single study with a loaded model, and a cold start.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "SpectBoneMetSegTraining" / "Testing"))
 
 
 def batch(archive: Path, output: Path, *more: str, tree: Path = ROOT) -> tuple[float, list[dict[str, Any]]]:
-    """(seconds of the whole command, its log of studies; none of a command that knows no log)."""
+    """Return (seconds of the whole command, its log of studies; empty for an earlier commit)."""
     log = output.with_suffix(".jsonl")
     path = os.pathsep.join(str(tree / library) for library in LIBRARIES)
     command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "batch", str(archive), "--output", str(output)]
@@ -45,7 +45,7 @@ def batch(archive: Path, output: Path, *more: str, tree: Path = ROOT) -> tuple[f
 
 
 def forward_pass(studies: int, size: int) -> float:
-    """Seconds a study of the network alone, all cores, in batches of `size` thoraxes of 256 x 256."""
+    """Return seconds per study of the network alone, on all cores, in batches of `size` thoraxes of 256 x 256."""
     from SpectBoneMetSegLib.model.engines import import_onnxruntime
     from SpectBoneMetSegLib.model.store import find_model
 
@@ -62,7 +62,7 @@ def forward_pass(studies: int, size: int) -> float:
 
 
 def loop(archive: Path, output: Path, studies: int) -> float:
-    """Seconds a study in one process, one after the other, all files."""
+    """Return seconds per study in one process, one after another, with all files."""
     from SpectBoneMetSegLib import Reader
 
     reader = Reader()
@@ -75,7 +75,7 @@ def loop(archive: Path, output: Path, studies: int) -> float:
 
 
 def memory(archive: Path, few: int, many: int) -> tuple[float, float]:
-    """Peak MB of one reading process after `few` and after `many` studies."""
+    """Return the peak memory (MB) of one reading process after `few` and after `many` studies."""
     code = (
         "import sys; from pathlib import Path; from SpectBoneMetSegLib import Reader\n"
         "from SpectBoneMetSegLib.common.memory import peak_memory_mb\n"
@@ -86,9 +86,9 @@ def memory(archive: Path, few: int, many: int) -> tuple[float, float]:
     )
     path = os.pathsep.join(str(ROOT / library) for library in LIBRARIES)
     with tempfile.TemporaryDirectory() as folder:
-        words = [str(archive), str(few), str(many), str(Path(folder) / "case")]
+        arguments = [str(archive), str(few), str(many), str(Path(folder) / "case")]
         done = subprocess.run(
-            [sys.executable, "-c", code, *words],
+            [sys.executable, "-c", code, *arguments],
             check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
     first, last = re.findall(r"MB ([\d.]+)", done.stdout)
@@ -97,7 +97,7 @@ def memory(archive: Path, few: int, many: int) -> tuple[float, float]:
 
 @contextmanager
 def checked_out(commit: str, folder: Path) -> Iterator[Path]:
-    """An earlier state of this repository in a folder of its own."""
+    """Check out an earlier commit of this repository into a temporary folder."""
     subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", folder, commit], check=True, capture_output=True)
     try:
         yield folder
@@ -106,7 +106,7 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
 
 
 def nnunet(python: Path, data: Path, folder: Path) -> float:
-    """Seconds a study of nnU-Net's own predictor, weights as good as untrained, its default of mirroring included."""
+    """Return seconds per study of nnU-Net's predictor after one second of training, with its default mirroring."""
     import contextlib
 
     from SpectBoneMetSegLib.common.errors import UserError
@@ -122,17 +122,17 @@ def nnunet(python: Path, data: Path, folder: Path) -> float:
     settings = NnunetSettings(batch=2, iterations=1)
     write_raw(data, TrainingCases(labelled[:4], validation[:2], []), folder)
     train_nnunet(python, folder, settings, seconds=1, seed=0)
-    # The predictor takes its images from the test cases: the same ones are given there.
+    # The predictor reads the test cases: they are linked to the same images.
     names = sorted({path.name[: -len("_0000.nii.gz")] for path in (data / "imagesTr").glob("*_0000.nii.gz")})
     staged = folder / "data"
     staged.mkdir()
     (staged / "imagesTs").symlink_to(data / "imagesTr")
     start = time.perf_counter()
-    # The staged set says nothing about a case's place on its scan; all predictions are written by then.
+    # The staged set lacks each case's position on its scan; the error comes after all predictions are written.
     with contextlib.suppress(OSError, KeyError, UserError):
         next(predict_nnunet(python, folder, staged, names, settings))
     if len(list((folder / "predictions").glob("*.npz"))) < len(names):
-        raise SystemExit(f"nnU-Net did not predict every case; {folder / 'nnunet.log'} tells why.")
+        raise SystemExit(f"nnU-Net did not predict every case; see {folder / 'nnunet.log'}.")
     return (time.perf_counter() - start) / len(names)
 
 
@@ -141,44 +141,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=24)
     parser.add_argument("--jobs", type=int)
-    parser.add_argument("--before", metavar="COMMIT", help="an earlier commit whose `batch` is timed as well")
-    parser.add_argument("--data", type=Path, help="a simulated data set with DICOM files, in place of the sample")
-    parser.add_argument("--nnunet", type=Path, metavar="PYTHON")
-    parser.add_argument("--many", type=int, default=0, help="studies of the memory test; 0 leaves it out")
+    parser.add_argument("--before", metavar="COMMIT", help="also time `batch` of an earlier commit")
+    parser.add_argument("--data", type=Path, help="simulated data set with DICOM files, instead of the sample")
+    parser.add_argument("--nnunet", type=Path, metavar="PYTHON", help="also time nnU-Net with this interpreter")
+    parser.add_argument("--many", type=int, default=0, help="number of studies of the memory test; 0 skips it")
     args = parser.parse_args()
     if args.nnunet and not args.data:
         parser.error("--nnunet needs --data")
     jobs = ["--jobs", str(args.jobs)] if args.jobs else []
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
         archive = args.data / "dicom" if args.data else root / "archive"
         if not args.data:
             from support.archives import make_archive
 
             make_archive(archive, args.studies)
-        pairs = {f"forward pass alone, {size} at a time": forward_pass(args.studies, size) for size in (1, 4, 8)}
-        bare = min(pairs.values())
+        timings = {f"forward pass alone, {size} at a time": forward_pass(args.studies, size) for size in (1, 4, 8)}
+        bare = min(timings.values())
         steady, processor = {}, {}
         for name, more in (("batch, all files", ()), ("batch --quick", ("--quick",))):
             before = _processor_seconds()
             seconds, log = batch(archive, root / name.replace(" ", ""), *jobs, *more)
             processor[name] = (_processor_seconds() - before) / len(log)
-            pairs[name] = seconds / len(log)
+            timings[name] = seconds / len(log)
             studies = len(log)
             steady[name] = _steady(log)
         if not args.data:
-            pairs["one after the other, all files"] = loop(archive, root / "loop", args.studies)
+            timings["one after the other, all files"] = loop(archive, root / "loop", args.studies)
         if args.before:
             with checked_out(args.before, root / "before") as tree:
                 before = _processor_seconds()
-                pairs[f"batch of {args.before}"] = batch(archive, root / "old", tree=tree)[0] / studies
+                timings[f"batch of {args.before}"] = batch(archive, root / "old", tree=tree)[0] / studies
                 processor[f"batch of {args.before}"] = (_processor_seconds() - before) / studies
         if args.nnunet:
-            pairs["nnU-Net v2's predictor"] = nnunet(args.nnunet, args.data, root / "nnunet")
+            timings["nnU-Net v2's predictor"] = nnunet(args.nnunet, args.data, root / "nnunet")
         print(f"{studies} studies, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-        print(f"{'seconds a study':42}{'':>10}  {'bare forward pass':>18}  {'batch, all files':>17}")
-        for name, seconds in pairs.items():
-            print(f"{name:42}{seconds:10.3f}  {bare / seconds:17.0%}  {seconds / pairs['batch, all files']:16.2f}x")
+        print(f"{'seconds per study':42}{'':>10}  {'bare forward pass':>18}  {'batch, all files':>17}")
+        for name, seconds in timings.items():
+            print(f"{name:42}{seconds:10.3f}  {bare / seconds:17.0%}  {seconds / timings['batch, all files']:16.2f}x")
         for name, seconds in steady.items():
             print(f"{name + ', once it is running':42}{seconds:10.3f}  {bare / seconds:17.0%}")
         for name, seconds in processor.items():
@@ -190,7 +190,7 @@ def main() -> None:
 
 
 def _processor_seconds() -> float:
-    """What all children so far have used of the processor, whatever else the machine does."""
+    """Return the processor time of all child processes so far, which does not depend on other programs."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -198,10 +198,10 @@ def _processor_seconds() -> float:
 
 
 def _steady(log: list[dict[str, Any]]) -> float:
-    """Seconds a study from the end of the first to the end of the last."""
+    """Return seconds per study from the end of the first study to the end of the last."""
     from datetime import datetime
 
-    first, last = (datetime.fromisoformat(log[place]["time"]) for place in (0, -1))
+    first, last = (datetime.fromisoformat(log[index]["time"]) for index in (0, -1))
     return (last - first).total_seconds() / max(1, len(log) - 1)
 
 

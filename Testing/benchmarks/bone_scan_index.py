@@ -1,10 +1,10 @@
-"""How true and how repeatable the planar bone scan index is, on simulated patients of known index.
+"""Accuracy and repeatability of the planar bone scan index, on simulated patients of known index.
 
 python Testing/benchmarks/bone_scan_index.py --patients 50 --repeats 35 --output DIR
 
-Prints the agreement of the index with the known one, with true outlines and end to end, and what repeats with the
-patient laid down anew differ by; writes a table and Bland-Altman plots into DIR. A broken-off run goes on. All numbers
-are about simulated patients from one simulator. Takes about a minute a scan on one core.
+Prints the agreement of the index with the known one, with true outlines and end to end, and the differences between
+repeated scans after repositioning; writes a table and Bland-Altman plots to DIR. An interrupted run is continued. All
+figures are of simulated patients from one simulator. Takes about a minute per scan on one core.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from SpectBoneMetSegTrainingLib.experiments.index.protocol import (
     write_rows,
 )
 
-#: Patients of the validation; the depth of lesions was calibrated on others (9000 to 9013).
+#: First seed of the patients; the depth of lesions was calibrated on others (9000 to 9013).
 FIRST_SEED = 20_000
 
 
 def main() -> None:
-    """Measure what is not measured yet, then print."""
+    """Measure the scans that have not been measured yet, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--patients", type=int, default=50)
@@ -54,21 +54,21 @@ def main() -> None:
         if (seed, scan) not in done:
             rows.append(measure(seed, scan, reader))
             write_rows(table, rows)
-        say(f"{number} of {len(wanted)} scans measured")
+        show_progress(f"{number} of {len(wanted)} scans measured")
     rows = [row for row in rows if (row.seed, row.scan) in set(wanted)]
     report(rows, args.output)
 
 
 def seeds(path: Path, count: int) -> list[int]:
-    """The patients; choosing them takes minutes, so that it is done once."""
+    """Return the seeds of the patients; choosing them takes minutes, so they are stored in a file."""
     if not path.is_file():
-        path.write_text(json.dumps(choose_seeds(count, FIRST_SEED, say)))
+        path.write_text(json.dumps(choose_seeds(count, FIRST_SEED, show_progress)))
     return list(json.loads(path.read_text()))
 
 
-def say(words: str) -> None:
-    """Progress for whoever watches."""
-    print(words, file=sys.stderr, flush=True)
+def show_progress(message: str) -> None:
+    """Print the progress."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def report(rows: Sequence[Measured], output: Path) -> None:

@@ -1,10 +1,10 @@
-"""What a reader has to do to put a model's reading right by clicks, and what is left wrong, beside painting by hand.
+"""Effort of correcting a model's reading by clicks, compared with painting, and the error that remains.
 
     python Testing/benchmarks/clicks.py DATA --model NAME
 
-A simulated reader knows the labels. A missed lesion gets one click at its hottest pixel, a false area one click to take
-it away. By hand the same reader paints each missed lesion with a round brush, a dab at a time where it helps most,
-until no more is wrong than the click left wrong, and erases false areas in the same way.
+A simulated reader knows the labels. A missed lesion gets one click at its hottest pixel, a false area one click to
+remove it. In manual editing the same reader paints each missed lesion with a round brush, each dab where it helps most,
+until no more pixels are wrong than after the click, and erases false areas in the same way.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_
 
 Mask = NDArray[np.bool_]
 SPACING = (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
-#: A brush this wide (mm) is what readers of bone scans use for a rib; no lesion takes more dabs than this.
+#: Diameter of the brush (mm), as readers of bone scans use it for a rib, and maximum number of dabs for a lesion.
 BRUSH_MM, MOST_DABS = 10.0, 60
 
 
 @dataclass
 class Work:
-    """What was done over all cases: clicks and dabs, pixels wrong before and after, seconds of each outline."""
+    """Totals of all cases: clicks and dabs, wrong pixels before and after, seconds of each outline."""
 
     views: int = 0
     lesions: int = 0
@@ -48,18 +48,18 @@ class Work:
 
 
 def correct_view(crop: LabelledCrop, view: str, probability: NDArray[np.float32], marked: Mask, work: Work) -> None:
-    """Put one view of one case right and add to the work."""
+    """Correct one view of one case, and add the effort to `work`."""
     label = crop.labels[view]
-    truth, judged = label == LESION, label != IGNORE
+    truth, evaluated = label == LESION, label != IGNORE
     ids = number_lesions(marked)
     scan = WholeBodyScan(crop.case, PlanarView(crop.counts[view], SPACING, "anterior"), None)
     work.views += 1
     work.true += int(truth.sum())
-    work.wrong_before += int(((ids > 0) != truth)[judged].sum())
+    work.wrong_before += int(((ids > 0) != truth)[evaluated].sum())
     for number in range(1, int(ids.max(initial=0)) + 1):
         own = ids == number
         if own.any() and not (label[own] != 0).any():
-            row, column = (int(place[0]) for place in np.nonzero(own))
+            row, column = (int(indices[0]) for indices in np.nonzero(own))
             work.false += 1
             work.dabs += dabs_until(own, 0)
             ids = remove_lesion(ids, (row, column))
@@ -76,15 +76,15 @@ def correct_view(crop: LabelledCrop, view: str, probability: NDArray[np.float32]
         ids = add_lesion(ids, scan, {"anterior": probability}, hottest)
         work.seconds.append(time.process_time() - started)
         drawn = (ids > 0) & (before == 0)
-        wrong = int((drawn != mask)[judged].sum())
+        wrong = int((drawn != mask)[evaluated].sum())
         work.missed += 1
         work.dice.append(float(2 * (drawn & mask).sum() / (drawn.sum() + mask.sum())))
         work.dabs += dabs_until(mask, wrong)
-    work.wrong_clicked += int(((ids > 0) != truth)[judged].sum())
+    work.wrong_clicked += int(((ids > 0) != truth)[evaluated].sum())
 
 
 def dabs_until(mask: Mask, wrong: int) -> int:
-    """Dabs of the brush, each where it gains most, until no more than so many pixels are wrong, or none gains."""
+    """Count dabs of the brush, each where it gains most, until at most `wrong` pixels are wrong, or no dab gains."""
     radius = BRUSH_MM / 2 / SPACING[0]
     reach = int(np.ceil(radius))
     y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
@@ -96,11 +96,11 @@ def dabs_until(mask: Mask, wrong: int) -> int:
     painted = np.zeros(left.shape, bool)
     while missing > wrong and dabs < MOST_DABS:
         gain = ndimage.correlate(np.where(painted, 0.0, left), brush, mode="constant")
-        place = np.unravel_index(int(gain.argmax()), gain.shape)
-        if gain[place] <= 0:
+        position = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[position] <= 0:
             break
         dab = np.zeros(left.shape, bool)
-        dab[place] = True
+        dab[position] = True
         dab = ndimage.binary_dilation(dab, brush > 0)
         painted |= dab
         missing = int((painted != mask[box]).sum())
@@ -109,12 +109,12 @@ def dabs_until(mask: Mask, wrong: int) -> int:
 
 
 def main() -> None:
-    """Print what was done and what is left wrong."""
+    """Print the effort and the remaining error."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model")
     parser.add_argument("--split", default="test", choices=("train", "test"))
-    parser.add_argument("--cases", type=int, help="the first so many (all)")
+    parser.add_argument("--cases", type=int, help="number of cases (all)")
     args = parser.parse_args()
     model = find_model(args.model)
     cases = cases_of(args.data, args.split)[: args.cases]
@@ -127,14 +127,16 @@ def main() -> None:
     clicks = work.missed + work.false
     seconds = np.array(work.seconds or [0.0])
     print(f"{len(cases)} cases, {work.views} views, {work.lesions} lesions; {model.card.name}")
-    print(f"missed {work.missed}, false areas {work.false}: {clicks} clicks, {clicks / max(work.views, 1):.2f} a view")
-    print(f"dabs of a brush of {BRUSH_MM:g} mm for the same: {work.dabs}, {work.dabs / max(clicks, 1):.1f} for a click")
-    print(f"Dice of an outline clicked: mean {np.mean(work.dice or [np.nan]):.3f}, of {len(work.dice)}")
     print(
-        f"area wrong, share of what is true: before {work.wrong_before / max(work.true, 1):.3f}, after clicks "
+        f"missed {work.missed}, false areas {work.false}: {clicks} clicks, {clicks / max(work.views, 1):.2f} per view"
+    )
+    print(f"dabs of a brush of {BRUSH_MM:g} mm instead: {work.dabs}, {work.dabs / max(clicks, 1):.1f} per click")
+    print(f"DSC of a clicked outline: mean {np.mean(work.dice or [np.nan]):.3f}, of {len(work.dice)}")
+    print(
+        f"wrong area / true area: before {work.wrong_before / max(work.true, 1):.3f}, after clicks "
         f"{work.wrong_clicked / max(work.true, 1):.3f}"
     )
-    print(f"an outline takes {1000 * np.median(seconds):.0f} ms of a core, the slowest {1000 * seconds.max():.0f} ms")
+    print(f"an outline takes {1000 * np.median(seconds):.0f} ms on one core, at most {1000 * seconds.max():.0f} ms")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Labels against quality: a model fitted to another hospital from 0 to 50 outlined scans, and other ways to use them.
+"""Label efficiency: a model adapted to another hospital with 0 to 50 labelled scans, and other training methods.
 
     spectbonemetseg simulate --benchmark hospital-4-site-b --output BENCHMARK
     python Testing/benchmarks/labels.py --data BENCHMARK --output docs/labels
 
-Every result is a file in OUTPUT/results; what is there is not done again, so it goes on where it was broken off.
-Scans without labels are those of the benchmark's other patients and of further ones of that site, simulated here.
-`--ways` and `--labels` run a part. All patients are simulated. Measured on BENCHMARK/development, whom nobody learns
-from; differences are to the shipped model, on the same patients, with 95 % intervals. The table and the plot are drawn
-from whatever results there are.
+Every result is a file in OUTPUT/results; existing results are kept, so an interrupted run is continued. The unlabelled
+scans are those of the benchmark's other patients and of more patients of the same site, simulated here. `--ways` and
+`--labels` select a part. All patients are simulated. The models are evaluated on BENCHMARK/development, which is in no
+training set; differences to the shipped model are on the same patients, with 95 % intervals. The table and the plot
+show the results that exist.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
 SHIPPED = "shipped"
-#: Of the further scans; the benchmark's own seeds lie around 4200.
+#: Seed of the additional patients; the benchmark's own seeds are around 4200.
 MORE_SEED = 4300
 FIGURES = ("dsc", "lesion_f1_overlap", "lesion_recall", "false_alarms_per_image")
 COLOURS = {"adapted": "#d55e00", "adapted anyway": "#e69f00", "labels only": "#0072b2", "Eq. 6": "#009e73"}
 
 
 def main() -> None:
-    """Run what is missing, then draw."""
+    """Compute missing results, then write the table and the plot."""
     args = options()
     (args.output / "results").mkdir(parents=True, exist_ok=True)
     measure(args, SHIPPED, 0, lambda: find_model(args.model))
@@ -67,37 +67,37 @@ def main() -> None:
 
 
 def options() -> argparse.Namespace:
-    """What was asked for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark hospital-4-site-b")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--work", type=Path, help="trainings and models (OUTPUT-work)")
-    parser.add_argument("--model", help="the shipped model (the one read by default)")
-    parser.add_argument("--labels", type=int, nargs="+", default=[5, 10, 20, 50])
-    parser.add_argument("--ways", nargs="+", default=list(COLOURS), choices=list(COLOURS))
-    parser.add_argument("--unlabelled", type=int, default=200, help="scans without labels (200)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that simulate further scans (1)")
-    parser.add_argument("--minutes", type=float, default=30, help="of each training (30)")
-    parser.add_argument("--eq6-steps", type=int, default=1500, help="of Eq. 6 from random weights (1500)")
-    parser.add_argument("--cases", type=int, help="measure on the first so many patients (all)")
-    parser.add_argument("--seed", type=int, default=0, help="of who is labelled; budgets nest (0)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--work", type=Path, help="folder of trainings and models (OUTPUT-work)")
+    parser.add_argument("--model", help="the shipped model (the default model)")
+    parser.add_argument("--labels", type=int, nargs="+", default=[5, 10, 20, 50], help="numbers of labelled patients")
+    parser.add_argument("--ways", nargs="+", default=list(COLOURS), choices=list(COLOURS), help="training methods")
+    parser.add_argument("--unlabelled", type=int, default=200, help="number of unlabelled scans (200)")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes that simulate patients (1)")
+    parser.add_argument("--minutes", type=float, default=30, help="duration of each training (30)")
+    parser.add_argument("--eq6-steps", type=int, default=1500, help="steps of Eq. 6 from random weights (1500)")
+    parser.add_argument("--cases", type=int, help="number of patients of the evaluation (all)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of labelled patients (0)")
     args = parser.parse_args()
     args.work = args.work or args.output.with_name(args.output.name + "-work")
     return args
 
 
 def budget_set(args: argparse.Namespace, count: int, kind: str) -> Path:
-    """A data set in which so many patients have labels; "with" the scans of others beside them, or "without"."""
+    """Make a data set with `count` labelled patients, "with" or "without" the unlabelled scans of other patients."""
     folder: Path = args.work / "data" / f"{count}-{kind}-{args.seed}"
     if (folder / "dataset.json").exists():
         return folder
     source = args.data / "train"
     records = [record for record in records_of(source) if record["split"] == "train"]
     patients = sorted({record["patient"] for record in records})
-    order = [patients[place] for place in np.random.default_rng(args.seed).permutation(len(patients))]
-    ill = patients_with_lesions(source, records)
-    # Half of what a department outlines shows lesions, at least.
-    first = [name for name in order if name in ill][: -(-count // 2)]
+    order = [patients[index] for index in np.random.default_rng(args.seed).permutation(len(patients))]
+    with_lesions = patients_with_lesions(source, records)
+    # At least half of the labelled patients have lesions.
+    first = [name for name in order if name in with_lesions][: -(-count // 2)]
     chosen = set(first + [name for name in order if name not in first][: count - len(first)])
     others = [record for record in records if record["patient"] not in chosen]
     for record in records:
@@ -105,34 +105,36 @@ def budget_set(args: argparse.Namespace, count: int, kind: str) -> Path:
             copy_case(source, folder, record, "train")
     if kind == "with":
         missing = max(0, args.unlabelled - len(others))
-        more = [(args.work / "more", record) for record in further(args, missing)]
+        more = [(args.work / "more", record) for record in more_patients(args, missing)]
         pool = [*((source, record) for record in others), *more]
-        for place, record in pool[: args.unlabelled]:
-            copy_case(place, folder, record, "unlabelled")
+        for data, record in pool[: args.unlabelled]:
+            copy_case(data, folder, record, "unlabelled")
     finish_dataset(folder, "SiteB", args.seed, f"Simulated hospital b, {count} labelled patients. No patient data.")
     return folder
 
 
-def further(args: argparse.Namespace, count: int) -> list[dict]:
-    """So many further patients of that site; they come in one order, whatever the number."""
+def more_patients(args: argparse.Namespace, count: int) -> list[dict]:
+    """Return the records of `count` more patients of that site, always in the same order."""
     if not count:
         return []
-    # As many whatever the budgets: they share them.
-    people = Population(args.unlabelled, MORE_SEED, test_share=0.0, site="b", region="whole-body")
-    simulate_population(args.work / "more", people, args.jobs, counter("further patient"))
+    # The same number for all budgets, which share these patients.
+    population = Population(args.unlabelled, MORE_SEED, test_share=0.0, site="b", region="whole-body")
+    simulate_population(args.work / "more", population, args.jobs, counter("more patients"))
     return records_of(args.work / "more")[:count]
 
 
 def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
-    """One case, as labelled or as unlabelled; its JSON last."""
+    """Copy one case as labelled or unlabelled; its JSON record is written last."""
     case, name = record["case"], f"{source.name}_{record['case']}"
-    (images, labels), (into, into_labels) = FOLDERS[record["split"]], FOLDERS[split]
-    pairs = [(f"{images}/{case}_{channel:04d}.nii.gz", f"{into}/{name}_{channel:04d}.nii.gz") for channel in (0, 1)]
-    about = {**record, "case": name, "split": split}
-    if into_labels is None:
-        about.pop("lesions", None)
+    (images, labels), (new_images, new_labels) = FOLDERS[record["split"]], FOLDERS[split]
+    pairs = [
+        (f"{images}/{case}_{channel:04d}.nii.gz", f"{new_images}/{name}_{channel:04d}.nii.gz") for channel in (0, 1)
+    ]
+    new_record = {**record, "case": name, "split": split}
+    if new_labels is None:
+        new_record.pop("lesions", None)
     else:
-        pairs.append((f"{labels}/{case}.nii.gz", f"{into_labels}/{name}.nii.gz"))
+        pairs.append((f"{labels}/{case}.nii.gz", f"{new_labels}/{name}.nii.gz"))
         pairs += [(f"instances/{case}_{view}.nii.gz", f"instances/{name}_{view}.nii.gz") for view in record["views"]]
         pairs += [
             (f"regions/{case}/regions_{view}.nrrd", f"regions/{name}/regions_{view}.nrrd") for view in record["views"]
@@ -141,11 +143,11 @@ def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
         if (source / old).exists():
             (folder / new).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / old, folder / new)
-    write_json(folder / "instances" / f"{name}.json", about)
+    write_json(folder / "instances" / f"{name}.json", new_record)
 
 
 def adapted(args: argparse.Namespace, data: Path, name: str, anyway: bool = False) -> ModelFolder:
-    """The recipe: the model that its verdict advises to use, or anyway the one that was taught."""
+    """Adapt the shipped model; return the adapted model if it is recommended or `anyway`, else the parent model."""
     output = args.work / "models" / name
     request = Request(data, output.with_name(name + "-adapt"), output, args.model, None, args.minutes, seed=args.seed)
     plan, config = plan_for(request)
@@ -156,7 +158,7 @@ def adapted(args: argparse.Namespace, data: Path, name: str, anyway: bool = Fals
 
 
 def eq6(args: argparse.Namespace, data: Path, name: str) -> ModelFolder:
-    """The paper's method from random weights on the same scans."""
+    """Train by the paper's semi-supervised method from random weights on the same scans."""
     output = args.work / "models" / name
     config = replace(preset("standard", "semi", seed=args.seed), steps=args.eq6_steps, region="whole-body")
     train_and_finish(data, output.with_name(name + "-run"), config, output)
@@ -164,7 +166,7 @@ def eq6(args: argparse.Namespace, data: Path, name: str) -> ModelFolder:
 
 
 def measure(args: argparse.Namespace, way: str, count: int, model: Callable[[], ModelFolder]) -> None:
-    """Make a model and measure it, unless that was done."""
+    """Make a model and evaluate it, unless its result exists."""
     path = args.output / "results" / f"{way.replace(' ', '-').replace('.', '')}-{count}-{args.seed}.json"
     if path.exists():
         return
@@ -181,15 +183,15 @@ def measure(args: argparse.Namespace, way: str, count: int, model: Callable[[], 
         scores += score_cases([prediction], Delineator.of(made.card), patients_of(data))
     save_scores(path.with_suffix(".scores.json"), scores)
     report = plain(full_report(without_flags(scores)))
-    # The trainings of that way are those of "adapted".
-    spent = "-" if way == "adapted anyway" else round(minutes, 1)
-    about = {"way": way, "labels": count, "seed": args.seed, "minutes": spent, "sha256": made.card.sha256}
-    write_json(path, {**about, "threshold": made.card.threshold, "report": report})
+    # "adapted anyway" uses the trainings of "adapted".
+    training_minutes = "-" if way == "adapted anyway" else round(minutes, 1)
+    result = {"way": way, "labels": count, "seed": args.seed, "minutes": training_minutes, "sha256": made.card.sha256}
+    write_json(path, {**result, "threshold": made.card.threshold, "report": report})
     print(f"{way}, {count} labels: DSC {report['dsc']}, {minutes:.0f} min", flush=True)
 
 
 def scores_of(path: Path) -> list[CaseScores]:
-    """What `save_scores` wrote, cases scored apart left out."""
+    """Read a file of `save_scores`, without the cases that are scored separately."""
     stored = read_json(path.with_suffix(".scores.json"))["cases"]
     return without_flags(
         CaseScores(one["patient"], one["case"], from_flat(np.array(one["sums"])), tuple(one["flags"])) for one in stored
@@ -197,32 +199,32 @@ def scores_of(path: Path) -> list[CaseScores]:
 
 
 def draw(output: Path) -> str:
-    """Write table.csv, table.md and labels.png, and return the table."""
+    """Write table.md and labels.png, and return the table."""
     paths = [path for path in sorted((output / "results").glob("*.json")) if not path.name.endswith(".scores.json")]
     results = [(json.loads(path.read_text()), path) for path in paths]
-    [shipped] = [path for about, path in results if about["way"] == SHIPPED]
+    [shipped] = [path for result, path in results if result["way"] == SHIPPED]
     lines = ["| way | labels | minutes | " + " | ".join(f"{name} | minus shipped" for name in FIGURES) + " |"]
     lines.append("|---|---|---|" + "---|---|" * len(FIGURES))
     curves: dict[str, list[tuple[int, float, float, float]]] = {}
-    for about, path in sorted(results, key=lambda item: (item[0]["way"], item[0]["labels"])):
+    for result, path in sorted(results, key=lambda item: (item[0]["way"], item[0]["labels"])):
         difference = compare_models(scores_of(shipped), scores_of(path))
         cells = []
         for name in FIGURES:
-            value = about["report"][name]
+            value = result["report"][name]
             cells.append("-" if value is None else f"{value:.3f}")
             cells.append(
                 f"{difference[name]:+.3f} ({difference[name + '_low']:+.3f} to {difference[name + '_high']:+.3f})"
             )
-        lines.append(f"| {about['way']} | {about['labels']} | {about['minutes']} | " + " | ".join(cells) + " |")
-        low, high = (about["report"][f"dsc_{end}"] for end in ("low", "high"))
-        curves.setdefault(about["way"], []).append((about["labels"], about["report"]["dsc"], low, high))
+        lines.append(f"| {result['way']} | {result['labels']} | {result['minutes']} | " + " | ".join(cells) + " |")
+        low, high = (result["report"][f"dsc_{end}"] for end in ("low", "high"))
+        curves.setdefault(result["way"], []).append((result["labels"], result["report"]["dsc"], low, high))
     (output / "table.md").write_text("\n".join(lines) + "\n")
     plot(curves, output / "labels.png")
     return "\n".join(lines)
 
 
 def plot(curves: dict[str, list[tuple[int, float, float, float]]], path: Path) -> None:
-    """Pooled DSC with its 95 % interval against the number of labelled patients."""
+    """Plot the pooled DSC with its 95 % interval against the number of labelled patients."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""How much metastases lift the level that counts are divided by: thoraxes of stored simulated patients, from behind.
+"""Influence of metastases on the level that counts are divided by: posterior thoraxes of stored simulated patients.
 
 spectbonemetseg simulate --store --patients 30 --seed 77 --output STORE
 python Testing/benchmarks/levels.py STORE
@@ -23,7 +23,7 @@ SHOWN = (50, 75, 95)
 
 
 def levels_of(patient: StoredPatient, disease: Disease) -> dict[str, float]:
-    """Levels of the noise-free thorax of a patient with all lesions of a disease, per unit of activity.
+    """Return the levels of a patient's noise-free thorax with all lesions of a disease, per unit of activity.
 
     Soft tissue has the same activity with and without lesions.
     """

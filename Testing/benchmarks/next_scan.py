@@ -1,11 +1,11 @@
-"""Do fewer labels do when scans are chosen by `rank` instead of at random? Measured on simulated patients.
+"""Active learning: labels needed with scans chosen by `rank` compared with a random choice, on simulated patients.
 
     python Testing/benchmarks/next_scan.py --data DATA --output docs/next-scan
 
-In rounds: train a small network, measure it on patients that nobody learns from, label some more patients, chosen by
-`active_learning.greedy_order` or at random, and train on. Both ways begin with the same patients and the same network.
-Writes curves.csv, a row per measurement, curves.png, and prints what follows from them; what was broken off goes on
-with the next seed.
+In each round a small network is trained and evaluated on held-out patients; then more patients are labelled, chosen by
+`active_learning.greedy_order` or at random, and the training is continued. Both strategies start with the same patients
+and the same network. Writes curves.csv, with a row per evaluation, and curves.png, and prints a summary; an
+interrupted run continues with the next seed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
 WAYS = ("random", "rank")
-#: Options that change a row: rows of others must not stand in the same table.
+#: Options that change the results: all rows of a table need the same values.
 SETTINGS = ("rounds", "first", "more", "held_out", "steps", "more_steps")
 THRESHOLDS = np.arange(0.3, 0.96, 0.05)
 
@@ -46,13 +46,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set of labelled simulated patients")
     parser.add_argument("--output", type=Path, required=True, help="folder for curves.csv and curves.png")
-    parser.add_argument("--seeds", type=int, default=6, help="whose first patients and weights are drawn anew (6)")
-    parser.add_argument("--rounds", type=int, default=4, help="measurements of each way, the first included (4)")
-    parser.add_argument("--first", type=int, default=6, help="patients labelled at first (6)")
+    parser.add_argument("--seeds", type=int, default=6, help="number of repetitions with other seeds (6)")
+    parser.add_argument("--rounds", type=int, default=4, help="number of rounds, the first included (4)")
+    parser.add_argument("--first", type=int, default=6, help="labelled patients of the first round (6)")
     parser.add_argument("--more", type=int, default=6, help="patients labelled in every further round (6)")
-    parser.add_argument("--held-out", type=int, default=40, help="patients to measure on (40)")
+    parser.add_argument("--held-out", type=int, default=40, help="patients of the evaluation (40)")
     parser.add_argument("--steps", type=int, default=400, help="gradient steps of the first round (400)")
-    parser.add_argument("--more-steps", type=int, default=150, help="of every further one (150)")
+    parser.add_argument("--more-steps", type=int, default=150, help="gradient steps of every further round (150)")
     args = parser.parse_args()
     try:
         claim_folder(
@@ -61,22 +61,22 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     table = args.output / "curves.csv"
-    whole = whole_seeds(table, len(WAYS) * args.rounds)
+    complete = complete_seeds(table, len(WAYS) * args.rounds)
     for seed in range(args.seeds):
-        if seed not in whole:
+        if seed not in complete:
             run_seed(args, seed, table)
     draw(table, args.output / "curves.png")
-    print(told(table))
+    print(summary(table))
 
 
 def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
-    """Both ways from the same start."""
+    """Run both strategies from the same first round."""
     pool = Pool(args.data, args.held_out)
     names = pool.names
     rng = np.random.default_rng(seed)
     start = [names[i] for i in rng.permutation(len(names))[: args.first]]
-    with tempfile.TemporaryDirectory(prefix="next-scan-") as place:
-        first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(place) / "first")
+    with tempfile.TemporaryDirectory(prefix="next-scan-") as temporary:
+        first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(temporary) / "first")
         for way in WAYS:
             labelled, model = list(start), first
             for number in range(args.rounds):
@@ -86,7 +86,7 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
                         labelled += [rest[i] for i in rng.permutation(len(rest))[: args.more]]
                     else:
                         labelled += pool.ranked(rest, labelled, model)[: args.more]
-                    folder = Path(place) / f"{way}{number}"
+                    folder = Path(temporary) / f"{way}{number}"
                     model = fit(args.data, pool.cases(labelled), seed, args.more_steps, model, folder)
                 dsc, threshold = best_dice([pool.load(case) for case in pool.test], model)
                 lesions = sum(len(pool.load(case).lesions) for case in pool.cases(labelled))
@@ -96,40 +96,40 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
 
 
 class Pool:
-    """Patients to label and patients to measure on; superscans and cold lesions are neither."""
+    """Patients to label and held-out patients, without those with superscans and cold lesions."""
 
     def __init__(self, data: Path, held_out: int) -> None:
         patients = patients_of(data)
         self.load = cache(lambda case: load_case(data, case))
-        self._everyone: dict[str, list[str]] = {}
+        self._cases: dict[str, list[str]] = {}
         for case in cases_of(data, "train"):
             if not self.load(case).flags:
-                self._everyone.setdefault(patients[case], []).append(case)
-        names = sorted(self._everyone)
-        # The same patients measure all seeds; the seed draws who is labelled first.
+                self._cases.setdefault(patients[case], []).append(case)
+        names = sorted(self._cases)
+        # All seeds have the same held-out patients; the seed draws the first labelled ones.
         order_of_names = np.random.default_rng(2022).permutation(len(names))
         self.names = [names[i] for i in order_of_names[held_out:]]
         self.test = self.cases([names[i] for i in order_of_names[:held_out]])
 
     def cases(self, names: Sequence[str]) -> list[str]:
-        """The scans of these patients."""
-        return [case for name in names for case in self._everyone[name]]
+        """Return the scans of these patients."""
+        return [case for name in names for case in self._cases[name]]
 
     def ranked(self, rest: Sequence[str], labelled: Sequence[str], model: ModelFolder) -> list[str]:
-        """Patients by the first of their scans."""
-        look = UncertaintyEstimator(load_network(model), model.card.network)
-        cases = [(name, case) for name in rest for case in self._everyone[name]]
-        seen = [look(self.load(case)) for case in [*(case for _, case in cases), *self.cases(labelled)]]
-        features = standardised(np.stack([values for _, values in seen]))
-        unsure = np.array([one for one, _ in seen[: len(cases)]])
-        places = greedy_order(unsure, features[: len(cases)], features[len(cases) :])
-        return list(dict.fromkeys(cases[place][0] for place, _ in places))
+        """Rank patients by the first of their scans in the order of active learning."""
+        estimate = UncertaintyEstimator(load_network(model), model.card.network)
+        cases = [(name, case) for name in rest for case in self._cases[name]]
+        estimates = [estimate(self.load(case)) for case in [*(case for _, case in cases), *self.cases(labelled)]]
+        features = standardised(np.stack([values for _, values in estimates]))
+        uncertainty = np.array([value for value, _ in estimates[: len(cases)]])
+        order = greedy_order(uncertainty, features[: len(cases)], features[len(cases) :])
+        return list(dict.fromkeys(cases[index][0] for index, _ in order))
 
 
 def fit(
     data: Path, cases: Sequence[str], seed: int, steps: int, start: ModelFolder | None, folder: Path
 ) -> ModelFolder:
-    """A small network trained on these cases; the labels of a fifth of the patients are set aside, as always."""
+    """Train a small network on these cases; a fifth of the patients is the validation set, as in all trainings."""
     import keras
 
     keras.backend.clear_session()
@@ -148,7 +148,7 @@ def fit(
 
 
 def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float, float]:
-    """(pooled Dice, threshold) at the threshold that suits these cases best: the same favour for both ways."""
+    """Return (pooled DSC, threshold) at the best threshold for these cases, which favours both strategies equally."""
     import tensorflow as tf
 
     network, config = load_network(model), model.card.network
@@ -165,18 +165,18 @@ def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float,
     return float(dice[best]), float(THRESHOLDS[best])
 
 
-def whole_seeds(table: Path, rows_each: int) -> set[int]:
-    """Seeds that were measured to their end before; what is there of others is dropped."""
+def complete_seeds(table: Path, rows_each: int) -> set[int]:
+    """Return the seeds with all their rows, and remove the rows of other seeds."""
     if not table.exists():
         return set()
     rows = read_rows(table)
     seeds = [int(row["seed"]) for row in rows]
-    whole = {seed for seed in seeds if seeds.count(seed) == rows_each}
+    complete = {seed for seed in seeds if seeds.count(seed) == rows_each}
     table.unlink()
     for row in rows:
-        if int(row["seed"]) in whole:
+        if int(row["seed"]) in complete:
             write_row(table, [row[name] for name in COLUMNS])
-    return whole
+    return complete
 
 
 def write_row(table: Path, row: Sequence[object]) -> None:
@@ -189,8 +189,8 @@ def write_row(table: Path, row: Sequence[object]) -> None:
         writer.writerow(row)
 
 
-def told(table: Path) -> str:
-    """Means over the seeds in words: the DSC and the lesions of both ways, and how many patients reach a mean DSC."""
+def summary(table: Path) -> str:
+    """Return the means over the seeds: DSC and labelled lesions of both strategies, and patients for a mean DSC."""
     rows = read_rows(table)
     seeds = sorted({row["seed"] for row in rows})
     counts = sorted({int(row["patients"]) for row in rows})
@@ -220,19 +220,19 @@ def told(table: Path) -> str:
 
 
 def needed(counts: Sequence[int], curve: Array, goal: float) -> float:
-    """Patients at which a curve that begins below a goal first reaches it, between its points along a line."""
-    place = int(np.argmax(curve >= goal))
-    return float(np.interp(goal, curve[[place - 1, place]], np.array(counts)[[place - 1, place]]))
+    """Return the number of patients at which a curve first reaches a goal, by linear interpolation."""
+    index = int(np.argmax(curve >= goal))
+    return float(np.interp(goal, curve[[index - 1, index]], np.array(counts)[[index - 1, index]]))
 
 
 def read_rows(table: Path) -> list[dict[str, str]]:
-    """The rows of the table."""
+    """Read the rows of the table."""
     with table.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def draw(table: Path, picture: Path) -> None:
-    """Every seed thin, the mean of each way thick."""
+    """Plot each seed as a thin line and the mean of each strategy as a thick one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

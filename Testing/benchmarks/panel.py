@@ -1,4 +1,4 @@
-"""Times of the module in the test host: from loading it to the first result, worker cold and warm, and later moves.
+"""Times of the module in the test host: loading, the first result with a cold and a warm worker, and interactions.
 
 python Testing/benchmarks/panel.py [SCAN] [--model NAME|PATH]
 
@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "host"), str(ROOT / "SpectBoneMetSeg")]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 PATIENCE = 600.0
-#: Lesions of the reading made from arrays, and moves of the slider that are timed.
+#: Lesions of an artificial reading, and number of slider moves that are timed.
 MANY, MOVES = 40, 20
-#: Where is clicked: (row, column) between the areas of that reading.
+#: Positions of the clicks (row, column), between the areas of that reading.
 CLICKED = [(36.0, 128.0), (36.0, 60.0), (36.0, 190.0), (988.0, 60.0), (988.0, 190.0)]
 
 
 class Table:
-    """Prints a line when a step is over."""
+    """Prints a line after each step."""
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -40,7 +40,7 @@ class Table:
 
 
 def wait(host: Any, condition: Callable[[], bool]) -> None:
-    """Let the application run until a condition holds."""
+    """Process events of the application until a condition holds."""
     end = time.perf_counter() + PATIENCE
     while not condition():
         if time.perf_counter() > end:
@@ -58,42 +58,42 @@ def read(host: Any, panel: Any) -> None:
 
 
 def print_moves(panel: Any) -> None:
-    """Time moves of the threshold, half of them down and half of them up; the median, for others use the machine."""
+    """Print the median time of moves of the threshold, half of them down and half of them up."""
     walls, works = [], []
-    for place in range(MOVES):
+    for number in range(MOVES):
         wall, work = time.perf_counter(), time.process_time()
-        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value + (0.01 if place >= MOVES // 2 else -0.01)
+        panel.ui.thresholdSlider.value = panel.ui.thresholdSlider.value + (0.01 if number >= MOVES // 2 else -0.01)
         walls.append(time.perf_counter() - wall)
         works.append(time.process_time() - work)
     name = f"a move of the threshold ({len(panel.live.reading.lesions)} areas)"
-    print(f"{name:58}{statistics.median(walls):9.3f} s, of the processor {statistics.median(works):.3f} s", flush=True)
+    print(f"{name:58}{statistics.median(walls):9.3f} s, processor time {statistics.median(works):.3f} s", flush=True)
 
 
 def print_clicks(host: Any, panel: Any) -> None:
-    """Time clicks of the click tool: areas outlined on the ground between others, and taken away again; medians."""
+    """Print the median times of the click tool: outline an area between others, and remove it again."""
     from slicerhost.mouse import click
 
     for _ in range(3):
         host.process_events()
     panel.ui.clickButton.checked = True
     frame = panel.live.result.scan.frame
-    for name, places in (("outlines", CLICKED), ("takes away", CLICKED)):
+    for name in ("outlines", "removes"):
         walls, works = [], []
-        for place in places:
+        for position in CLICKED:
             wall, work = time.perf_counter(), time.process_time()
-            click(host, "SpectAnterior", frame, place)
+            click(host, "SpectAnterior", frame, position)
             walls.append(time.perf_counter() - wall)
             works.append(time.process_time() - work)
-        words = f"a click {name} ({len(panel.live.reading.lesions)} areas)"
+        text = f"a click {name} ({len(panel.live.reading.lesions)} areas)"
         print(
-            f"{words:58}{statistics.median(walls):9.3f} s, of the processor {statistics.median(works):.3f} s",
+            f"{text:58}{statistics.median(walls):9.3f} s, processor time {statistics.median(works):.3f} s",
             flush=True,
         )
     panel.ui.clickButton.checked = False
 
 
 def measure(host: Any, scan: Path, model: str) -> None:
-    """Do what a person does, step by step."""
+    """Time each step of a user's session."""
     from slicerhost.many import open_many_lesions
 
     module, table = ROOT / "SpectBoneMetSeg", Table()
@@ -116,7 +116,7 @@ def measure(host: Any, scan: Path, model: str) -> None:
     with table.step("Apply again, worker warm"):
         read(host, panel)
     for name, seconds in panel.live.result.receipt["seconds"].items():
-        print(f"  of it in the worker: {name:35}{seconds:9.3f} s")
+        print(f"  in the worker: {name:41}{seconds:9.3f} s")
     panel.logic.worker.close()
     with table.step("Apply, worker cold (started, model loaded, scan read)"):
         read(host, panel)
@@ -149,7 +149,7 @@ def main() -> None:
 
     host = start()
     measure(host, args.scan, args.model)
-    # With nodes left in the scene the interpreter would crash on its way out.
+    # With nodes left in the scene the interpreter would crash at exit.
     host.clear()
 
 

@@ -21,7 +21,7 @@ SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
 
 
 def cold_start(scan: Path) -> float:
-    """Seconds from the shell's command to all files on disk, in a new process."""
+    """Return the seconds from the start of the command to all files on disk, in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "segment", str(scan), "--output", folder]
@@ -30,7 +30,7 @@ def cold_start(scan: Path) -> float:
 
 
 def warm_steps(scan: Path, repeat: int) -> tuple[dict[str, float], dict[int, float], str]:
-    """(median seconds per step, peak MB after n scans, device) with one loaded model."""
+    """Return (median seconds per step, peak MB after n scans, device) with one loaded model."""
     from SpectBoneMetSegLib import Reader
     from SpectBoneMetSegLib.common.memory import peak_memory_mb
 

@@ -1,4 +1,4 @@
-"""Seconds a gradient step of the reader takes on this machine, by precision. `python Testing/benchmarks/steps.py`."""
+"""Seconds per gradient step of the reader network, by precision. `python Testing/benchmarks/steps.py`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--patch", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=8, help="timed ones, after two that are not")
+    parser.add_argument("--steps", type=int, default=8, help="number of timed steps, after two warm-up steps")
     args = parser.parse_args()
     for precision in ("float32", "bfloat16"):
-        print(f"{precision}: {seconds(precision, args.batch, args.patch, args.steps):.2f} s a step (median)")
+        print(f"{precision}: {seconds(precision, args.batch, args.patch, args.steps):.2f} s per step (median)")
 
 
 def seconds(precision: str, batch: int, patch: int, steps: int) -> float:
-    """Median time of a step on random patches of whole bodies."""
+    """Return the median time (s) of a step on random patches of whole bodies."""
     from SpectBoneMetSegLib.model.backend import use_backend
     from SpectBoneMetSegLib.model.config import NetworkConfig
     from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -33,7 +33,7 @@ def seconds(precision: str, batch: int, patch: int, steps: int) -> float:
     rng = np.random.default_rng(0)
     shape = (batch, patch, patch, 2)
     inputs = rng.normal(1, 0.3, shape).astype(np.float32)
-    seen = {
+    patches = {
         "inputs": inputs,
         "image": inputs,
         "label": (rng.random(shape) > 0.97).astype(np.float32),
@@ -43,7 +43,7 @@ def seconds(precision: str, batch: int, patch: int, steps: int) -> float:
     times = []
     for step in range(steps + 2):
         started = time.monotonic()
-        state.step(step, seen)
+        state.step(step, patches)
         times.append(time.monotonic() - started)
     return float(np.median(times[2:]))
 

@@ -1,4 +1,4 @@
-"""How often a model tells that a scan is unlike what it learnt from: whole-body scans as they are, and spoiled.
+"""Out-of-distribution warnings: how often a model warns of whole-body scans, unchanged and degraded.
 
 python Testing/benchmarks/unlike.py DATA --model NAME
 """
@@ -22,12 +22,12 @@ RNG = np.random.default_rng(0)
 
 
 def level(image: Image) -> float:
-    """A usual value of bone."""
+    """Return a typical count of bone."""
     return float(np.percentile(image[image > 0.2 * np.percentile(image, 90)], 75))
 
 
-#: What is done to both views.
-SPOILED: dict[str, Callable[[Image], Image]] = {
+#: Degradations, applied to both views.
+DEGRADED: dict[str, Callable[[Image], Image]] = {
     "as they are": lambda image: image,
     "a twentieth of the counts": lambda image: RNG.binomial(np.rint(image).astype(int), 0.05),
     "smoothed, sigma 2 pixels": lambda image: ndimage.gaussian_filter(image, 2),
@@ -41,29 +41,29 @@ SPOILED: dict[str, Callable[[Image], Image]] = {
     "cut at 1.5 of bone": lambda image: np.minimum(image, 1.5 * level(image)),
     "upper half alone": lambda image: image[: len(image) // 2],
 }
-#: Pixel sizes that are not the right one, as factors.
+#: Factors of wrong pixel sizes.
 SIZES = (1.6, 1 / 1.6)
 
 
 def main() -> None:
-    """Print a line for each kind."""
+    """Print a line for each degradation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model")
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
-    looks = find_model(args.model).card.appearance
+    appearance = find_model(args.model).card.appearance
     cases = cases_of(args.data, args.split)
-    told = dict.fromkeys([*SPOILED, *(f"pixels taken for {size:.2f} times as large" for size in SIZES)], 0)
+    warned = dict.fromkeys([*DEGRADED, *(f"pixels taken for {size:.2f} times as large" for size in SIZES)], 0)
     for case in cases:
         views = load_case(args.data, case, region="whole-body").counts
-        for name, spoil in SPOILED.items():
-            spoiled = {view: np.asarray(spoil(image), np.float32) for view, image in views.items()}
-            told[name] += bool(appearance_warnings(spoiled, REFERENCE_SPACING_MM, looks, case))
-        for name, size in zip(list(told)[len(SPOILED) :], SIZES, strict=True):
-            told[name] += bool(appearance_warnings(views, REFERENCE_SPACING_MM * size, looks, case))
-    for name, count in told.items():
-        print(f"{name:40}{count:5} of {len(cases)} scans told, {count / len(cases):.0%}")
+        for name, degrade in DEGRADED.items():
+            degraded = {view: np.asarray(degrade(image), np.float32) for view, image in views.items()}
+            warned[name] += bool(appearance_warnings(degraded, REFERENCE_SPACING_MM, appearance, case))
+        for name, size in zip(list(warned)[len(DEGRADED) :], SIZES, strict=True):
+            warned[name] += bool(appearance_warnings(views, REFERENCE_SPACING_MM * size, appearance, case))
+    for name, count in warned.items():
+        print(f"{name:40}{count:5} of {len(cases)} scans with a warning, {count / len(cases):.0%}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """README and docs say what is there: links lead somewhere, commands exist, figures are those of the shipped model."""
 
+import ast
+import importlib.util
 import json
 import re
 import shutil
@@ -98,3 +100,13 @@ def test_a_page_with_bare_commands_says_first_how_slicer_calls_them(page):
     assert "PythonSlicer -m SpectBoneMetSegTrainingLib.cli" in before
     assert "](slicer.md#the-command-line-inside-slicer)" in before
     assert "\n## The command line inside Slicer\n" in (ROOT / "docs" / "slicer.md").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "Testing" / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_a_benchmark_imports_names_that_exist(path):
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    for node in (each for each in imports if each.module.startswith("SpectBoneMetSeg")):
+        module = importlib.import_module(node.module)
+        missing = [name.name for name in node.names if not hasattr(module, name.name)]
+        # A package's module is an attribute only once it is imported.
+        assert not [name for name in missing if importlib.util.find_spec(f"{node.module}.{name}") is None]
