@@ -80,7 +80,7 @@ def test_pictures_have_their_files_and_one_sentence_for_dicom(tiny, tmp_path, ca
     [
         (["--de-identify"], "add --dicom or --report"),
         (["--dicom", "--name-patient"], "add --report"),
-        (["--report", "--de-identify", "--name-patient"], "named and taken out"),
+        (["--report", "--de-identify", "--name-patient"], "both named and removed"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused_before_any_work(tmp_path, capsys, options, words):

@@ -1,1 +1,1 @@
-"""Result files out."""
+"""Write the result files of a reading: masks, tables, pictures, report, DICOM objects."""

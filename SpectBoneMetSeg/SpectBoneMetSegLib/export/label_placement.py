@@ -1,4 +1,4 @@
-"""Where numbers stand beside outlines without covering them or each other."""
+"""Place labels next to outlines, without overlap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Label", "Rectangle", "place_labels"]
 
 #: (top, left, bottom, right).
 Rectangle = tuple[float, float, float, float]
-#: (top, left, point on the outline where a leader starts, or None when the label stands next to it).
+#: (top, left, start of the leader on the outline; None if the label is next to the outline).
 Label = tuple[float, float, tuple[float, float] | None]
 
 DIRECTIONS = 16
@@ -22,17 +22,17 @@ LEADER = 1.5
 def place_labels(
     outlines: dict[int, NDArray[np.float64]], sizes: dict[int, tuple[float, float]], bounds: Rectangle, gap: float
 ) -> dict[int, Label]:
-    """A place for each outline's label.
+    """Return a position for each outline's label.
 
     Args:
         outlines: per number the (n, 2) corners of its outline, (row, column) in drawing pixels.
         sizes: per number its label's (height, width).
-        bounds: the panel.
-        gap: smallest distance between outline and label.
+        bounds: of the panel.
+        gap: smallest distance between outline and label, in pixels.
 
     Returns:
-        For every outline that reaches into the panel, the label's place. The nearest free place wins; where none is
-        free the label stands at the nearest place inside the panel.
+        {number: label} for every outline that reaches into the panel, at the nearest free position inside the panel; if
+        none is free, at the nearest one.
     """
     boxes = {number: _box(corners) for number, corners in outlines.items()}
     taken = list(boxes.values())
@@ -51,14 +51,14 @@ def place_labels(
 
 
 def _options(box: Rectangle, size: tuple[float, float], gap: float) -> list[Rectangle]:
-    """Label boxes around an outline's box, nearest first, the right side before the left."""
+    """Return candidate boxes around an outline's box, nearest first, right side before left."""
     row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_height, half_width = (box[2] - box[0] + size[0]) / 2, (box[3] - box[1] + size[1]) / 2
     options = []
     for distance in DISTANCES:
         for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
             down, right = np.sin(angle), np.cos(angle)
-            # Along the direction to where the two boxes just part, and the gap further.
+            # Distance in this direction at which the two boxes separate, plus the gap.
             reach = min(half_height / max(abs(down), 1e-9), half_width / max(abs(right), 1e-9)) + gap * distance
             top = row + reach * down - size[0] / 2
             left = column + reach * right - size[1] / 2
@@ -72,7 +72,7 @@ def _box(corners: NDArray[np.float64]) -> Rectangle:
 
 
 def _overlap(one: Rectangle, two: Rectangle) -> float:
-    """Area that both boxes cover."""
+    """Return the area of the intersection of two boxes."""
     height = min(one[2], two[2]) - max(one[0], two[0])
     width = min(one[3], two[3]) - max(one[1], two[1])
     return max(0.0, height) * max(0.0, width)
@@ -83,8 +83,8 @@ def _within(box: Rectangle, bounds: Rectangle) -> bool:
 
 
 def _nearest(corners: NDArray[np.float64], label: Rectangle) -> tuple[tuple[float, float], float]:
-    """The outline's corner closest to a label, and how far it is from the label's box."""
-    beside = np.clip(corners, label[:2], label[2:])
-    away = np.linalg.norm(corners - beside, axis=1)
+    """Return the corner of an outline nearest to a label's box, and its distance from the box."""
+    nearest = np.clip(corners, label[:2], label[2:])
+    away = np.linalg.norm(corners - nearest, axis=1)
     row, column = corners[np.argmin(away)].tolist()
     return (row, column), float(away.min())

@@ -1,8 +1,8 @@
 """`contours.mrk.json`: one closed curve per lesion in 3D Slicer's markups format (schema 1.0.3).
 
-The format has no field for a curve's interpolation: Slicer opens every curve as a spline, which through the corners
-alone would enclose up to half as much again. The control points therefore follow the outline in steps of half a pixel:
-as a polygon they enclose exactly the lesion's area, as Slicer's spline less than one percent more.
+The format has no field for a curve's interpolation: Slicer opens every curve as a spline. A spline through the corners
+alone would enclose up to 50 % more area. The control points therefore follow the outline in steps of half a pixel: as a
+polygon they enclose exactly the lesion's area, as Slicer's spline less than one per cent more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#"
 )
-#: RAS to LPS, the coordinate system that Slicer itself writes.
+#: RAS to LPS, the coordinate system in which Slicer writes markups.
 LPS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -30,12 +30,12 @@ def write_contours(reading: Reading, path: str) -> None:
     step = min(reading.scan.frame.spacing) / 2
     document = {"@schema": SCHEMA, "markups": [_curve(lesion, step) for lesion in reading.lesions]}
     with open(path, "w", encoding="utf-8") as file:
-        # One line: indenting thousands of points takes longer than computing them.
+        # Without indentation: indenting thousands of points takes longer than computing them.
         file.write(json.dumps(document) + "\n")
 
 
 def along_outline(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Points of a closed polygon: its (n, 3) corners and between them evenly spaced points about `step` mm apart."""
+    """Return the (n, 3) corners of a closed polygon, with evenly spaced points about `step` mm apart between them."""
     pieces = []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         count = max(1, round(float(np.linalg.norm(end - start)) / step))
@@ -51,7 +51,7 @@ def _curve(lesion: Lesion, step: float) -> dict[str, object]:
         "type": "ClosedCurve",
         "coordinateSystem": "LPS",
         "coordinateUnits": "mm",
-        # Locked: the outline belongs to the segmentation, which is what gets edited.
+        # Locked: users edit the segmentation, and the outline follows it.
         "locked": True,
         "fixedNumberOfControlPoints": False,
         "labelFormat": "%N-%d",
@@ -68,7 +68,7 @@ def _curve(lesion: Lesion, step: float) -> dict[str, object]:
             "selectedColor": color,
             "propertiesLabelVisibility": False,
             "pointLabelsVisibility": False,
-            # Points vanish in a line of screen width; a width in mm would be less than a pixel.
+            # Scaled to the screen: a width in mm would be less than a pixel.
             "useGlyphScale": True,
             "glyphScale": 0.3,
             "lineThickness": 1.0,

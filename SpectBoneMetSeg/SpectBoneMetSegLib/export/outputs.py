@@ -31,9 +31,9 @@ __all__ = [
 
 REPORT_FILES = ("report.html", "report.pdf")
 DICOM_FOLDER = "dicom"
-#: In that folder; a segmentation of the views that hold a lesion.
+#: Files in DICOM_FOLDER; segmentations only of views that show a lesion.
 DICOM_FILES = ("seg_anterior.dcm", "seg_posterior.dcm", "measurements_sr.dcm", "report.dcm", "overview_sc.dcm")
-#: What is imported for each output, by the name of the field in `Outputs`.
+#: {field of `Outputs`: packages it needs}.
 NEEDED = {
     "dicom": ("highdicom", "reportlab"),
     "report": ("jinja2", "reportlab"),
@@ -46,11 +46,11 @@ class Outputs:
     """The optional outputs to write in addition to the result files.
 
     Attributes:
-        dicom: DICOM objects, filed under the scan's own study.
+        dicom: DICOM objects in the scan's own study.
         report: the report as HTML and PDF.
-        de_identify: the DICOM objects name no patient, and neither the report nor the overview among them names the
-            case, as folder, receipt and overview.png still do.
-        name_patient: the report names the patient, as the scan's header does.
+        de_identify: remove the patient from the DICOM objects, and the name of the case from the report and overview in
+            them; folder, receipt and overview.png still name the case.
+        name_patient: name the patient in the report, from the scan's header.
     """
 
     dicom: bool = False
@@ -60,38 +60,43 @@ class Outputs:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The names of what is asked for."""
+        """Names of the requested outputs."""
         return tuple(name for name in ("dicom", "report", "de_identify", "name_patient") if getattr(self, name))
 
 
 def check_packages(outputs: Outputs) -> None:
-    """Fail before any work when something cannot be written.
+    """Check before any work that the requested outputs can be written.
 
     Raises:
         UserError: packages are missing, or the requested outputs contradict each other.
     """
     if outputs.de_identify and outputs.name_patient:
-        raise UserError("A patient cannot be named and taken out at once.", "name_patient", "de_identify")
-    missing = [name for wish in outputs.wanted for name in NEEDED.get(wish, ()) if not is_installed(name)]
+        raise UserError(
+            "The patient cannot be both named and removed: choose one of the two.", "name_patient", "de_identify"
+        )
+    missing = [name for output in outputs.wanted for name in NEEDED.get(output, ()) if not is_installed(name)]
     if missing:
         raise UserError(f"DICOM results and reports need {missing[0]}: pip install 'spectbonemetseg[results]'.")
 
 
 def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quantification | None = None) -> list[str]:
-    """Write what is asked for into a folder that exists.
+    """Write the requested outputs into an existing folder.
 
     Args:
+        reading: the reading.
+        folder: the folder.
+        outputs: the requested outputs.
         known: quantification of the reading; None computes it.
 
     Returns:
-        A sentence for what cannot be written of this scan, such as DICOM of a picture file; the rest is written.
+        One sentence for each output that this scan does not allow, such as DICOM of a picture file.
 
     Raises:
         OSError: a file cannot be written.
     """
     notes = []
     if outputs.de_identify:
-        reading = _nameless(reading)
+        reading = _pseudonymised(reading)
     pages = _Pages(reading, known)
     if outputs.dicom:
         try:
@@ -106,23 +111,33 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
 
 
 def write_dicom(reading: Reading, folder: Path, *, de_identify: bool = False) -> list[Path]:
-    """Write the DICOM objects of a reading into `folder`, which is made.
+    """Write the DICOM objects of a reading.
+
+    Args:
+        reading: the reading.
+        folder: created if missing.
+        de_identify: remove the patient's identity.
+
+    Returns:
+        The files.
 
     Raises:
-        UserError: the scan was not read from DICOM files, or they are gone or changed.
+        UserError: the scan was not read from DICOM files, or they are missing or changed.
         OSError: a file cannot be written.
     """
-    return _write_dicom(_Pages(_nameless(reading) if de_identify else reading), folder, de_identify=de_identify)
+    return _write_dicom(_Pages(_pseudonymised(reading) if de_identify else reading), folder, de_identify=de_identify)
 
 
 def write_report(reading: Reading, path: Path, *, name_patient: bool = False) -> None:
-    """Write the report; the ending says whether as HTML or as PDF.
+    """Write the report as HTML or PDF, by the suffix of `path`.
 
     Args:
-        name_patient: name the patient as the scan's DICOM header does; without one nobody is named.
+        reading: the reading.
+        path: ends in .html or .pdf.
+        name_patient: name the patient from the scan's DICOM header, if there is one.
 
     Raises:
-        UserError: another ending.
+        UserError: `path` has another suffix.
         OSError: the file cannot be written.
     """
     pages = _Pages(reading)
@@ -130,7 +145,7 @@ def write_report(reading: Reading, path: Path, *, name_patient: bool = False) ->
 
 
 class _Pages:
-    """A report whose pictures are drawn once, whatever it is written as."""
+    """A report whose content is computed once for all formats."""
 
     def __init__(self, reading: Reading, known: Quantification | None = None, content: Content | None = None) -> None:
         from ..quantification.quantify import quantify
@@ -138,7 +153,7 @@ class _Pages:
         self.reading, self.known, self._content = reading, known or quantify(reading), content
 
     def with_patient_named(self) -> _Pages:
-        """The same pages, on which the patient is named."""
+        """Return the same report with the patient's name."""
         from .report.content import with_patient
 
         return _Pages(self.reading, self.known, with_patient(self.content, _patient(self.reading)))
@@ -164,7 +179,7 @@ class _Pages:
         elif kind == ".pdf":
             path.write_bytes(self.pdf)
         else:
-            raise UserError(f"{path.name} is no report: let its name end in .html or .pdf.")
+            raise UserError(f"{path.name} is not a report: use a name that ends in .html or .pdf.")
 
 
 def _write_dicom(pages: _Pages, folder: Path, *, de_identify: bool) -> list[Path]:
@@ -181,7 +196,7 @@ def _write_dicom(pages: _Pages, folder: Path, *, de_identify: bool) -> list[Path
 
 
 def _objects(pages: _Pages) -> dict[str, Dataset]:
-    """{file name: object}; a view without a lesion has no segmentation."""
+    """Return {file name: object}; a view without a lesion has no segmentation."""
     from .dicom.documents import encapsulated_pdf, secondary_capture
     from .dicom.measurements import measurement_report
     from .dicom.segmentation import segmentation
@@ -201,32 +216,32 @@ def _objects(pages: _Pages) -> dict[str, Dataset]:
     }
 
 
-def _nameless(reading: Reading) -> Reading:
-    """The reading under a pseudonym: a case is named after a file, and files after patients."""
+def _pseudonymised(reading: Reading) -> Reading:
+    """Return the reading under a pseudonym: cases are named after files, which may be named after patients."""
     from .dicom.deidentify import pseudonym
 
     scan = reading.scan
     case = pseudonym(scan.source.study_instance_uid or "".join(scan.source.sha256) or scan.case)
-    told = {key: value for key, value in scan.source.description.items() if key != "study_date"}
+    description = {key: value for key, value in scan.source.description.items() if key != "study_date"}
     warnings = reading.receipt.get("warnings")
     notes = [_without_files(str(note), reading) for note in warnings] if isinstance(warnings, list) else []
-    source = replace(scan.source, description=told)
+    source = replace(scan.source, description=description)
     return replace(
         reading, scan=replace(scan, case=case, source=source), receipt={**reading.receipt, "warnings": notes}
     )
 
 
 def _without_files(note: str, reading: Reading) -> str:
-    """A warning without the names of files and of the case."""
+    """Return a warning without the names of files and of the case."""
     names = {name: "the file" for file in reading.scan.source.files for name in (file, Path(file).name)}
-    for name, instead in (*names.items(), (reading.scan.case, "the scan")):
-        # As a word of its own: a case may be called 1.
-        note = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\w)", instead, note)
+    for name, replacement in (*names.items(), (reading.scan.case, "the scan")):
+        # Whole words only: a case may be named "1".
+        note = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\w)", replacement, note)
     return note
 
 
 def _patient(reading: Reading) -> dict[str, str]:
-    """Keys of the report's words and what stands for the patient; empty for a scan without a header."""
+    """Return {key of the report's texts: value in the header}; empty for a scan without a DICOM header."""
     from .dicom.source import source_views
 
     try:

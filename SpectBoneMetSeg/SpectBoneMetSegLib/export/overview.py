@@ -1,9 +1,9 @@
-"""`overview.png`: both views as acquired and their aggregate, with the outlines, the way bone scans are read.
+"""`overview.png`: both views as acquired and their aggregate, with the outlines, displayed as bone scans are read.
 
-Inverted grey (dark = hot), posterior seen from behind, R and L on every panel, below it a grey bar with its counts.
-Whole bodies on the left in a dark window, in which faint uptake shows; enlarged on the right what was read, in a
-lighter window of its own, in which spine and sternum do not saturate, with the numbers of the table. Of a whole-body
-reading the part that holds the lesions is enlarged. Outlines in a view where a lesion hardly stands out are dashed.
+Inverted grey (dark = hot), posterior seen from behind, R and L on every panel, below each a grey bar with its counts.
+Left: whole bodies in a dark window, which shows faint uptake. Right: the region that was read, enlarged, in a lighter
+window in which spine and sternum do not saturate, with the numbers of the table; of a whole-body reading the part that
+contains the lesions. An outline is dashed in a view in which its lesion is faint.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ if TYPE_CHECKING:
 
 __all__ = ["display_window", "outlines_of", "region_in_view", "render_overview", "side_marks", "write_overview"]
 
-#: Outlines are drawn this much larger and then reduced: smooth thin lines without a drawing library.
+#: Outlines are drawn larger by this factor and then reduced (anti-aliasing).
 OVERSAMPLING = 2
 BODY_HEIGHT, THORAX_HEIGHT = 960, 456
 WIDEST_PANEL = 2.5
 MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
-#: White around a number that stands on the picture.
+#: Width of the white halo around a number on the picture.
 HALO = 2
 LISTED, ROW, TABLE_WIDTH = 22, 18, 430
-#: Notes below the panels: height of a line, letters that take 100 pixels, lines at most.
+#: Notes below the panels: height of a line, characters per 100 pixels, largest number of lines.
 NOTE_LINE, LETTERS_IN_100, NOTE_LINES = 17, 15.5, 8
-#: Grey bars and the strip below the panels in which they stand.
+#: Grey bars, and the strip below the panels that contains them.
 BAR_WIDTH, BAR_HEIGHT, BAR_STRIP = 60, 7, 18
-#: Enlarged part of a whole-body reading: room around the lesions, and between which heights (mm).
+#: Enlarged part of a whole-body reading: margin around the lesions, and smallest and largest height (mm).
 AROUND_MM, ENLARGED_MM = 60.0, (450.0, 900.0)
 
 INK, FAINT, OUTLINE, CROP_LINE = (25, 25, 25), (105, 105, 105), (214, 0, 28), (0, 92, 185)
@@ -63,7 +63,7 @@ INK, FAINT, OUTLINE, CROP_LINE = (25, 25, 25), (105, 105, 105), (214, 0, 28), (0
 
 @dataclass(frozen=True)
 class _Panel:
-    """One image: its title, its view (None when it was not acquired), lesion IDs on its grid, IDs drawn dashed."""
+    """One image: title, view (None if not acquired), lesion IDs on its grid, IDs drawn dashed."""
 
     title: str
     view: PlanarView | None
@@ -77,7 +77,7 @@ def write_overview(reading: Reading, path: str) -> None:
 
 
 def render_overview(reading: Reading) -> NDArray[np.uint8]:
-    """The overview as a (height, width, 3) uint8 picture; its size follows the field's proportions."""
+    """Return the overview as a (height, width, 3) uint8 picture; its size depends on the field's aspect ratio."""
     from PIL import Image, ImageDraw
 
     panels = _panels(reading)
@@ -87,7 +87,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     body_width = _width(body, frame, BODY_HEIGHT)
     part_width = _width(part, frame, THORAX_HEIGHT)
     right = MARGIN + len(panels) * (body_width + MARGIN)
-    # The table takes the place of the fourth enlargement; of one view that below the only one.
+    # The table is drawn in place of the fourth enlargement; with one view below the only one.
     grid = max(part_width, TABLE_WIDTH)
     width = right + part_width + MARGIN + grid + MARGIN
     notes = wrapped(_notes(reading), round((width - 2 * MARGIN) / 100 * LETTERS_IN_100), NOTE_LINES)
@@ -99,13 +99,13 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     _write_header(draw, reading, width, height)
     for index, panel in enumerate(panels):
         left = MARGIN + index * (body_width + MARGIN)
-        place = (left, HEADER + CAPTION, left + body_width, bottom)
-        _draw_panel(image, panel, reading, body, place, numbered=reading.crop.method == "whole-body")
+        box = (left, HEADER + CAPTION, left + body_width, bottom)
+        _draw_panel(image, panel, reading, body, box, numbered=reading.crop.method == "whole-body")
         left, top = right + (index % 2) * (part_width + MARGIN), HEADER + CAPTION
         top += (index // 2) * (BODY_HEIGHT - THORAX_HEIGHT)
         enlarged = _Panel(f"{panel.title}, {title}", panel.view, panel.ids, panel.faint)
-        place = (left, top, left + part_width, top + THORAX_HEIGHT)
-        _draw_panel(image, enlarged, reading, part, place, numbered=True)
+        box = (left, top, left + part_width, top + THORAX_HEIGHT)
+        _draw_panel(image, enlarged, reading, part, box, numbered=True)
     left = right + (part_width + MARGIN if len(panels) == 3 else 0)
     _write_list(draw, reading, left, bottom - THORAX_HEIGHT)
     for index, line in enumerate(notes):
@@ -114,9 +114,14 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
 
 
 def region_in_view(edges: Rectangle, frame: PlanarView, view: PlanarView) -> Rectangle:
-    """(top, left, bottom, right) pixel edges of the anterior frame as pixel edges of `view`'s own grid.
+    """Convert pixel edges of the anterior frame to pixel edges of a view's own grid.
 
-    On the posterior view as acquired left and right change places.
+    Left and right are exchanged in the posterior view as acquired.
+
+    Args:
+        edges: (top, left, bottom, right).
+        frame: the anterior whole-body frame.
+        view: the view.
     """
     ijk = np.array([[edges[1], edges[0], 0.0, 1.0], [edges[3], edges[2], 0.0, 1.0]])
     ras = frame.ijk_to_ras @ ijk.T
@@ -125,7 +130,7 @@ def region_in_view(edges: Rectangle, frame: PlanarView, view: PlanarView) -> Rec
 
 
 def _panels(reading: Reading) -> list[_Panel]:
-    """Anterior and posterior, and the sum where there are two views to add."""
+    """Return the panels: anterior, posterior and, if there are two views, their sum."""
     views, titles = reading.scan.views, ("Anterior", "Posterior (from behind)")
     panels = [
         _Panel(
@@ -143,14 +148,14 @@ def _panels(reading: Reading) -> list[_Panel]:
 
 
 def _enlarged(reading: Reading) -> tuple[Rectangle, str]:
-    """Pixel edges in the anterior frame of the part that is enlarged, and its name."""
+    """Return the pixel edges in the anterior frame of the enlarged part, and its name."""
     frame, edges = reading.scan.frame, _edges(reading.crop)
     if edges[2] - edges[0] < 0.6 * frame.shape[0]:
         return edges, "thorax" if reading.crop.method == "profiles" else "box"
     rows = np.flatnonzero(reading.mask.any(1))
     around = AROUND_MM / frame.spacing[0]
     least, most = (min(mm / frame.spacing[0], frame.shape[0]) for mm in ENLARGED_MM)
-    # Without a lesion the upper half, where most would be.
+    # Without a lesion: the upper half, where most lesions occur.
     first, end = (rows[0] - around, rows[-1] + 1 + around) if rows.size else (0.0, frame.shape[0] / 2)
     size = min(max(end - first, least), most)
     top = first if end - first > most else (first + end - size) / 2
@@ -163,9 +168,9 @@ def _edges(crop: ThoraxCrop) -> Rectangle:
 
 
 def _width(edges: Rectangle, frame: PlanarView, height: int) -> int:
-    """Width in pixels of a panel of that height, true to millimetres unless the region is flatter than any body."""
-    true = height * (edges[3] - edges[1]) * frame.spacing[1] / (edges[2] - edges[0]) / frame.spacing[0]
-    return round(min(max(60, true), WIDEST_PANEL * height))
+    """Return the width in pixels of a panel, with the aspect ratio in mm, limited for regions that are very flat."""
+    width = height * (edges[3] - edges[1]) * frame.spacing[1] / (edges[2] - edges[0]) / frame.spacing[0]
+    return round(min(max(60, width), WIDEST_PANEL * height))
 
 
 def _draw_panel(
@@ -173,16 +178,16 @@ def _draw_panel(
     panel: _Panel,
     reading: Reading,
     edges: Rectangle,
-    place: tuple[int, int, int, int],
+    box: tuple[int, int, int, int],
     *,
     numbered: bool,
 ) -> None:
-    """One panel: `edges` of the anterior frame shown at `place` (left, top, right, bottom)."""
+    """Draw one panel: `edges` of the anterior frame in `box` (left, top, right, bottom)."""
     from PIL import ImageDraw
 
     draw, view = ImageDraw.Draw(image), panel.view
-    left, top, right, bottom = place
-    write_text(draw, (place[0] + place[2]) // 2, place[1] - CAPTION + 3, panel.title, 14, INK, "ma")
+    left, top, right, bottom = box
+    write_text(draw, (box[0] + box[2]) // 2, box[1] - CAPTION + 3, panel.title, 14, INK, "ma")
     if view is not None:
         region = region_in_view(edges, reading.scan.frame, view)
         black = display_window(view.counts)[1]
@@ -194,18 +199,18 @@ def _draw_panel(
         polygons = outlines_of(panel.ids) if panel.ids is not None else {}
         drawn = {number: [piece * step + shift for piece in pieces] for number, pieces in polygons.items()}
         bounds = (top, left, bottom, right)
-        _draw_outlines(image, drawn, panel.faint, place)
+        _draw_outlines(image, drawn, panel.faint, box)
         crop = np.array(region_in_view(_edges(reading.crop), reading.scan.frame, view)).reshape(2, 2) * step + shift
         if edges != _edges(reading.crop) and reading.crop.method != "whole-body":
             dashed_box(draw, crop, bounds, CROP_LINE, 1)
         if numbered:
             write_numbers(draw, drawn, bounds, 13, OUTLINE, HALO, gap=3)
         near, far = side_marks(view)
-        write_text(draw, place[0] + 6, place[1] + 4, near, 16, INK, "la")
-        write_text(draw, place[2] - 6, place[1] + 4, far, 16, INK, "ra")
-        _grey_bar(image, place, black)
+        write_text(draw, box[0] + 6, box[1] + 4, near, 16, INK, "la")
+        write_text(draw, box[2] - 6, box[1] + 4, far, 16, INK, "ra")
+        _grey_bar(image, box, black)
     else:
-        write_text(draw, (place[0] + place[2]) // 2, (place[1] + place[3]) // 2, "not acquired", 14, FAINT, "mm")
+        write_text(draw, (box[0] + box[2]) // 2, (box[1] + box[3]) // 2, "not acquired", 14, FAINT, "mm")
     draw.rectangle((left, top, right - 1, bottom - 1), outline=(170, 170, 170))
 
 
@@ -213,15 +218,15 @@ def _draw_outlines(
     image: Image,
     drawn: dict[int, list[NDArray[np.float64]]],
     faint: frozenset[int],
-    place: tuple[int, int, int, int],
+    box: tuple[int, int, int, int],
 ) -> None:
-    """The outlines of lesions over a panel, faint ones dashed; smooth, because they are drawn larger first."""
+    """Draw the outlines of lesions over a panel, anti-aliased, faint ones dashed."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
     if not drawn:
         return
-    left, top, right, bottom = place
+    left, top, right, bottom = box
     large = Pillow.new("L", ((right - left) * OVERSAMPLING, (bottom - top) * OVERSAMPLING))
     draw = ImageDraw.Draw(large)
     for number, piece in ((number, piece) for number, pieces in drawn.items() for piece in pieces):
@@ -231,23 +236,23 @@ def _draw_outlines(
         else:
             closed = np.vstack((corners, corners[:1]))[:, ::-1]
             draw.line([tuple(point) for point in closed.tolist()], fill=255, width=OVERSAMPLING, joint="curve")
-    image.paste(OUTLINE, place, large.reduce(OVERSAMPLING))
+    image.paste(OUTLINE, box, large.reduce(OVERSAMPLING))
 
 
-def _grey_bar(image: Image, place: tuple[int, int, int, int], black: float) -> None:
-    """White to black with the counts a pixel at both ends, below the right corner of a panel."""
+def _grey_bar(image: Image, box: tuple[int, int, int, int], black: float) -> None:
+    """Draw a bar from white to black with the counts per pixel at both ends, below the right corner of a panel."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    draw, words = ImageDraw.Draw(image), f"{black:.0f} counts"
-    right = place[2] - text_size(draw, words, 11, HALO)[1]
-    left, top = round(right - 4 - BAR_WIDTH), place[3] + (BAR_STRIP - BAR_HEIGHT) // 2
+    draw, label = ImageDraw.Draw(image), f"{black:.0f} counts"
+    right = box[2] - text_size(draw, label, 11, HALO)[1]
+    left, top = round(right - 4 - BAR_WIDTH), box[3] + (BAR_STRIP - BAR_HEIGHT) // 2
     ramp = np.tile(np.linspace(255, 0, BAR_WIDTH).astype(np.uint8), (BAR_HEIGHT, 1))
     image.paste(Pillow.fromarray(ramp).convert("RGB"), (left, top))
     draw.rectangle((left, top, left + BAR_WIDTH, top + BAR_HEIGHT), outline=(170, 170, 170))
     middle = top + BAR_HEIGHT / 2
     write_text(draw, left - 4, middle, "0", 11, INK, "rm")
-    write_text(draw, right, middle, words, 11, INK, "lm")
+    write_text(draw, right, middle, label, 11, INK, "lm")
 
 
 def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) -> None:
@@ -263,7 +268,7 @@ def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) ->
 
 
 def _notes(reading: Reading) -> list[str]:
-    """What must not be overlooked, beginning with what the marks in the picture mean."""
+    """Return the notes below the panels: the meaning of dashed outlines, then the warnings."""
     warnings = reading.receipt.get("warnings")
     marks = []
     if any(faint_views(lesion) for lesion in reading.lesions):
@@ -272,7 +277,7 @@ def _notes(reading: Reading) -> list[str]:
 
 
 def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
-    """Number, views, area and contrast per view of each lesion, as many as fit."""
+    """Draw the table of lesions (number, views, area, contrast per view, confidence), as many rows as fit."""
     headings = (
         ("no.", 28, "ra"),
         ("seen in", 44, "la"),
@@ -287,8 +292,8 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
     for index, lesion in enumerate(reading.lesions[:LISTED]):
         mark = " (cut)" if lesion.id in cut else ""
         contrasts = [_contrast(lesion, name) for name in VIEW_NAMES]
-        known = "-" if lesion.confidence is None else f"{lesion.confidence:.2f}"
-        entries = (str(lesion.id), seen_text(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, known)
+        confidence = "-" if lesion.confidence is None else f"{lesion.confidence:.2f}"
+        entries = (str(lesion.id), seen_text(lesion) + mark, f"{lesion.area_mm2 / 100:.1f}", *contrasts, confidence)
         for (_, column, anchor), entry in zip(headings, entries, strict=False):
             write_text(draw, left + column, top + ROW * (index + 1), entry, 13, INK, anchor)
     if len(reading.lesions) > LISTED:
@@ -297,7 +302,7 @@ def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
 
 
 def _contrast(lesion: Lesion, name: Any) -> str:
-    """Mean inside over surroundings in one view, "-" where the lesion is not in that view or it is undefined."""
+    """Return the contrast in one view as text; "-" if the lesion is not in that view or its contrast is undefined."""
     measured = lesion.views.get(name)
     if measured is None or not np.isfinite(measured.contrast):
         return "-"

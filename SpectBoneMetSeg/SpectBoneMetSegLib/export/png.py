@@ -1,4 +1,4 @@
-"""PNG files, written in less than half the time that general libraries take, for pictures written by the thousand.
+"""Write PNG files in less than half the time of general libraries, for archives with thousands of pictures.
 
 Format: https://www.w3.org/TR/png-3/
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["write_png"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Every row as its difference from the one above: right for flat areas and for counts alike, and known without trying.
+#: Filter type "up", the difference from the row above: good for flat areas and counts, without trying other filters.
 _UP = 2
 
 

@@ -20,7 +20,7 @@ _VIEW_COLUMNS = (
     *("background_counts_per_pixel", "contrast", "total_lesion_uptake_counts", "body_counts_percent"),
     "contralateral_ratio",
 )
-#: All columns in their order; a row leaves empty what does not belong to its level.
+#: All columns in order; columns that do not apply to the level of a row are empty.
 QUANTITY_COLUMNS: tuple[str, ...] = (
     *("level", "ID", "bone", "side", "snomed_ct", "bones_with_shares", "seen_in", "lesions", "area_cm2"),
     *(f"{view}_{column}" for view in VIEW_NAMES for column in _VIEW_COLUMNS),
@@ -37,20 +37,25 @@ QUANTITY_COLUMNS: tuple[str, ...] = (
 
 
 def write_quantification(found: Quantification, reading: Reading, json_path: str, csv_path: str) -> None:
-    """Write both files; OSError when one cannot be written.
+    """Write quantification.json and quantification.csv.
 
     Args:
-        found: of the reading.
-        reading: its receipt says which program and model it came from.
+        found: quantification of the reading.
+        reading: its receipt names program, model and study.
+        json_path: path of the JSON file.
+        csv_path: path of the CSV file.
+
+    Raises:
+        OSError: a file cannot be written.
     """
-    told = {
+    content = {
         **quantification_dict(found),
         "program": reading.receipt.get("program"),
         "model": reading.receipt.get("model"),
         "study_instance_uid": reading.receipt.get("study_instance_uid"),
     }
     with open(json_path, "w", encoding="utf-8") as file:
-        json.dump(to_jsonable(told), file, indent=2, ensure_ascii=False, allow_nan=False)
+        json.dump(to_jsonable(content), file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
     with open(csv_path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, QUANTITY_COLUMNS, restval="", lineterminator="\n")
@@ -59,7 +64,7 @@ def write_quantification(found: Quantification, reading: Reading, json_path: str
 
 
 def bones_text(bones: tuple[BoneShare, ...]) -> str:
-    """For people: "left pelvis 0.82; sacrum 0.18"."""
+    """Return bones with shares as text: "left pelvis 0.82; sacrum 0.18"."""
     return "; ".join(f"{each.region.title} {each.share:.2f}" for each in bones)
 
 

@@ -1,4 +1,4 @@
-"""`receipt.json`: how a reading came about."""
+"""`receipt.json`: provenance of a reading (program, model, inputs, options, warnings)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["input_digests", "stored_input_digests", "to_jsonable", "write_receip
 
 
 def write_receipt(reading: Reading, path: str) -> None:
-    """Write the reading's receipt as it is; OSError when the file cannot be written."""
+    """Write the receipt of a reading; OSError when the file cannot be written."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump(to_jsonable(reading.receipt), file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")

@@ -1,6 +1,6 @@
-"""`regions.seg.nrrd` and `regions.json`: the skeleton as the model sees it, for Slicer and for scripts.
+"""`regions.seg.nrrd` and `regions.json`: the regions of the skeleton that the model segments, for Slicer and scripts.
 
-Both views lie in the anterior frame, each in a layer of its own, because one place can show two bones.
+Both views are in the anterior frame, each in its own layer, because they can show different bones at one position.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def write_regions(reading: Reading, seg_path: str, json_path: str) -> None:
     """Write both files; OSError when one cannot be written."""
     maps = regions_on_frame(reading)
     header: dict[str, str] = {}
-    place, segments = 0, []
+    index, segments = 0, []
     for layer, (name, numbers) in enumerate(maps.items()):
         for number in np.unique(numbers[numbers > 0]).tolist():
             region = all_regions().get(number)
@@ -42,18 +42,18 @@ def write_regions(reading: Reading, seg_path: str, json_path: str) -> None:
             identifier, title = region_id(region, name), f"{region.title} ({name})"
             tags = f"Segmentation.Status:completed|TerminologyEntry:{region_terminology(region)}|"
             color = region_color(region)
-            header |= segment_fields(place, identifier, title, color, number, numbers.shape, tags, layer)
+            header |= segment_fields(index, identifier, title, color, number, numbers.shape, tags, layer)
             segments.append({"segment": identifier, "view": name, "layer": layer, **region_dict(region)})
-            place += 1
+            index += 1
     write_layers(np.stack(list(maps.values())), reading.scan.frame.ijk_to_ras, seg_path, {**HEAD, **header})
     with open(json_path, "w", encoding="utf-8") as file:
-        told = {"regions": [region_dict(each) for each in all_regions().values()], "segments": segments}
-        json.dump(told, file, indent=2)
+        content = {"regions": [region_dict(each) for each in all_regions().values()], "segments": segments}
+        json.dump(content, file, indent=2)
         file.write("\n")
 
 
 def regions_on_frame(reading: Reading) -> dict[ViewName, NDArray[np.uint8]]:
-    """{view: (rows, columns) region numbers on the anterior frame}."""
+    """Return {view: (rows, columns) region numbers on the anterior frame}."""
     scan = reading.scan
     return {
         name: onto_frame(numbers, scan.views[name], scan.frame).astype(np.uint8)
@@ -62,18 +62,18 @@ def regions_on_frame(reading: Reading) -> dict[ViewName, NDArray[np.uint8]]:
 
 
 def region_id(region: Region, view: ViewName) -> str:
-    """The ID of a region's segment: "anterior_10"."""
+    """Return the ID of a region's segment: "anterior_10"."""
     return f"{view}_{region.number}"
 
 
 def region_color(region: Region) -> tuple[float, float, float]:
-    """RGB 0..1, the same for both sides of one bone but for the brightness; pale, so that lesions stand out."""
-    place = sorted({each.name for each in all_regions().values()}).index(region.name)
-    return colorsys.hsv_to_rgb(place * HUE_STEP % 1.0, 0.55, 0.75 if region.side == "right" else 0.95)
+    """Return RGB 0..1, pale so that lesions stand out; the two sides of a bone differ only in brightness."""
+    index = sorted({each.name for each in all_regions().values()}).index(region.name)
+    return colorsys.hsv_to_rgb(index * HUE_STEP % 1.0, 0.55, 0.75 if region.side == "right" else 0.95)
 
 
 def region_terminology(region: Region) -> str:
-    """Slicer's TerminologyEntry tag of a region."""
+    """Return Slicer's TerminologyEntry tag of a region."""
     side = region.laterality
     coded = f"SCT^{side.value}^{side.meaning}" if side else "^^"
     code = region.code or Code("123037004", region.name.capitalize())

@@ -1,4 +1,4 @@
-"""Every output file of one scan's reading, in a folder that appears whole or not at all."""
+"""Write all output files of a reading into a folder that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..quantification.results import Quantification
 
 
-#: Every file a reading consists of (masks of views that exist, regions where the model knows them).
+#: All files of a reading (masks of existing views; regions if the model segments them).
 FILES = {
     "segmentation.seg.nrrd",
     "mask.nrrd",
@@ -40,7 +40,7 @@ FILES = {
 
 
 class OutputNotWritableError(UserError):
-    """The results of any scan would find no place: a full disk, a folder that is gone, a right that was lost."""
+    """No results can be written there at all: full disk, missing folder or missing permission."""
 
 
 def save_reading(
@@ -51,23 +51,23 @@ def save_reading(
     quick: bool = False,
     staging: Path | None = None,
 ) -> list[str]:
-    """Write all output files of `reading` into `folder`.
+    """Write all output files of a reading into a folder.
 
-    The files are written into a hidden folder, which gets its name when it is complete and on the disk; an earlier
-    reading of that name is replaced only then.
+    The files are written into a hidden folder, which is renamed when it is complete and on the disk; only then an
+    earlier reading of that name is replaced.
 
     Args:
-        reading: what is written.
-        folder: where to.
-        quick: masks, table and receipt alone.
-        outputs: what is written beside the result files; None for nothing.
-        staging: a folder on the same disk in which files are written first; beside `folder` by default.
+        reading: the reading.
+        folder: the result folder.
+        outputs: optional outputs in addition to the result files; None for none.
+        quick: write only masks, tables and receipt.
+        staging: folder on the same disk for the hidden folder; by default the parent of `folder`.
 
     Returns:
-        A sentence for each of those outputs that cannot be written of this scan.
+        One sentence for each optional output that this scan does not allow.
 
     Raises:
-        OutputNotWritableError: the disk or the folder above takes nothing.
+        OutputNotWritableError: the disk or the parent folder is not writable.
         UserError: the folder holds something other than an earlier reading.
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
@@ -81,7 +81,7 @@ def save_reading(
         unfinished.mkdir()
         found = quantify(reading)
         notes = write_outputs(reading, unfinished, outputs, found) if outputs is not None else []
-        _write_all(_told(reading, outputs, notes), found, str(unfinished), quick=quick)
+        _write_all(_with_outputs(reading, outputs, notes), found, str(unfinished), quick=quick)
         sync_files(unfinished)
         replace_folder(unfinished, target)
     except OSError as error:
@@ -94,8 +94,8 @@ def save_reading(
     return notes
 
 
-def _told(reading: Reading, outputs: Outputs | None, notes: list[str]) -> Reading:
-    """The reading whose receipt tells what was asked for beside the result files, and what of it could not be had."""
+def _with_outputs(reading: Reading, outputs: Outputs | None, notes: list[str]) -> Reading:
+    """Return the reading with the requested outputs, and those that could not be written, in its receipt."""
     if outputs is None or not outputs.wanted:
         return reading
     earlier = reading.receipt.get("warnings")
@@ -129,7 +129,7 @@ def _write_all(reading: Reading, found: Quantification, folder: str, *, quick: b
 
 
 def _refuse_to_replace_foreign(target: Path) -> None:
-    """A folder is replaced only when it holds nothing but an earlier reading: a user's own file in it is not ours."""
+    """Raise UserError unless `target` is missing, empty or only an earlier reading: never delete a user's own files."""
     if not os.path.lexists(target):
         return
     if not target.is_dir():

@@ -1,4 +1,4 @@
-"""A reading that knows how to be saved, printed and tabled."""
+"""A reading with methods to save, print and tabulate it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .outputs import Outputs, check_packages
 
 __all__ = ["SavableReading"]
 
-#: Lesions that are shown when a reading is printed.
+#: Largest number of lesions shown when a reading is printed.
 LISTED = 8
 
 
 @dataclass(frozen=True)
 class SavableReading(Reading):
-    """The results of one scan as `segment` and `Reader` give them: they know how to be saved."""
+    """Results of one scan, as returned by `segment` and `Reader`."""
 
     def __repr__(self) -> str:
-        """A few lines: how many areas, the first of them, the warnings."""
+        """Summarise the reading: number of areas, the first of them, the warnings."""
         count = len(self.lesions)
         lines = [f"{self.scan.case}: {headline(self)}"]
         lines += [_line(each) for each in self.lesions[:LISTED]]
@@ -38,11 +38,11 @@ class SavableReading(Reading):
 
     @cached_property
     def quantification(self) -> Quantification:
-        """Bones, uptake, burden and bone scan index: what quantification.json holds."""
+        """Bones, uptake, burden and bone scan index: the content of quantification.json."""
         return quantify(self)
 
     def to_dataframe(self) -> Any:
-        """The table of `lesions.csv` as a pandas DataFrame, one row a lesion.
+        """Return the table of `lesions.csv` as a pandas DataFrame, one row per lesion.
 
         Raises:
             UserError: pandas is not installed.
@@ -64,16 +64,16 @@ class SavableReading(Reading):
     def save(
         self, folder: str, outputs: Outputs | None = None, *, quick: bool = False, staging: Path | None = None
     ) -> list[str]:
-        """Write every output file into `folder`, which appears whole or not at all.
+        """Write every output file into `folder`, which appears complete or not at all.
 
         Args:
-            folder: where to.
-            quick: masks, table and receipt alone.
+            folder: the result folder.
+            outputs: DICOM objects and report in addition.
+            quick: write only masks, tables and receipt.
             staging: see `save_reading`.
-            outputs: DICOM objects and report beside them.
 
         Returns:
-            A sentence for each of those outputs that cannot be written of this scan.
+            One sentence for each optional output that this scan does not allow.
 
         Raises:
             UserError: the folder cannot be written, or holds something other than an earlier reading.
@@ -86,14 +86,14 @@ class SavableReading(Reading):
         """Write DICOM objects for the archive that the scan came from: segmentations, measurements, report, overview.
 
         Args:
-            folder: where to; it is made.
-            de_identify: name no patient in them.
+            folder: created if missing.
+            de_identify: remove the patient's identity.
 
         Returns:
             The files.
 
         Raises:
-            UserError: a package is missing, or the scan was not read from DICOM files, or they are gone or changed.
+            UserError: a package is missing, or the scan was not read from DICOM files, or they are missing or changed.
         """
         from .outputs import write_dicom
 
@@ -101,13 +101,14 @@ class SavableReading(Reading):
         return write_dicom(self, Path(folder), de_identify=de_identify)
 
     def report(self, path: str | Path, *, name_patient: bool = False) -> None:
-        """Write the report as HTML or PDF, as the ending of `path` says.
+        """Write the report as HTML or PDF, by the suffix of `path`.
 
         Args:
-            name_patient: name the patient as the scan's DICOM header does.
+            path: ends in .html or .pdf.
+            name_patient: name the patient from the scan's DICOM header.
 
         Raises:
-            UserError: a package is missing, or another ending.
+            UserError: a package is missing, or `path` has another suffix.
         """
         from .outputs import write_report
 
@@ -116,5 +117,5 @@ class SavableReading(Reading):
 
 
 def _line(lesion: Lesion) -> str:
-    known = "" if lesion.confidence is None else f", confidence {lesion.confidence:.2f}"
-    return f"  {lesion.id}: {lesion.area_mm2 / 100:.1f} cm2, {seen_text(lesion)}{known}"
+    confidence = "" if lesion.confidence is None else f", confidence {lesion.confidence:.2f}"
+    return f"  {lesion.id}: {lesion.area_mm2 / 100:.1f} cm2, {seen_text(lesion)}{confidence}"

@@ -13,19 +13,19 @@ from .volumes import write_volume
 
 __all__ = ["HEAD", "TERMINOLOGY", "lesion_color", "lesion_ids", "lesion_name", "segment_fields", "write_segmentation"]
 
-#: SNOMED CT 49755003 as category and as type: the finer types of Slicer's list (mass, cyst, ...) would claim what a
-#: bone scan does not show. Written as Slicer's TerminologyEntry tag.
+#: Slicer's TerminologyEntry tag. SNOMED CT 49755003 is category and type: the finer types of Slicer's list (mass, cyst,
+#: ...) would claim more than a bone scan shows.
 TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^49755003^Morphologically Altered Structure~SCT^49755003^Morphologically Altered Structure~^^"
     "~Anatomic codes - DICOM master list~^^~^^"
 )
 
-#: Slicer's default smoothing of 0.5 makes small one-slice lesions vanish when a closed surface is made of them.
+#: No smoothing: with Slicer's default of 0.5 closed surfaces of small one-slice lesions vanish.
 CONVERSION = "Smoothing factor|0.0|Smoothing factor. Range: 0.0 (no smoothing) to 1.0 (strong smoothing).&"
 
 
-#: Of every segmentation.
+#: Header fields of every segmentation.
 HEAD = {
     "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
     "Segmentation_MasterRepresentation": "Binary labelmap",
@@ -37,16 +37,16 @@ def write_segmentation(reading: Reading, path: str) -> None:
     """Write the lesions as a segmentation in the anterior whole-body frame; OSError when it cannot be written."""
     ids = lesion_ids(reading)
     header = {**HEAD, "Segmentation_ConversionParameters": CONVERSION}
-    for place, lesion in enumerate(reading.lesions):
+    for index, lesion in enumerate(reading.lesions):
         tags = f"Segmentation.Status:inprogress|TerminologyEntry:{TERMINOLOGY}|"
         header |= segment_fields(
-            place, f"Segment_{lesion.id}", lesion_name(lesion.id), lesion_color(lesion.id), lesion.id, ids.shape, tags
+            index, f"Segment_{lesion.id}", lesion_name(lesion.id), lesion_color(lesion.id), lesion.id, ids.shape, tags
         )
     write_volume(ids, reading.scan.frame.ijk_to_ras, path, header)
 
 
 def segment_fields(
-    place: int,
+    index: int,
     identifier: str,
     name: str,
     color: Iterable[float],
@@ -55,12 +55,17 @@ def segment_fields(
     tags: str,
     layer: int = 0,
 ) -> dict[str, str]:
-    """The header's fields of one segment.
+    """Return the header fields of one segment.
 
     Args:
-        place: among the segments.
+        index: of the segment.
+        identifier: ID of the segment.
+        name: of the segment.
+        color: RGB 0..1.
         value: in the labelmap.
-        shape: (rows, columns) of that.
+        shape: (rows, columns) of the labelmap.
+        tags: Slicer's tags of the segment.
+        layer: index of the labelmap.
     """
     rows, columns = shape
     fields = {
@@ -74,4 +79,4 @@ def segment_fields(
         "Extent": f"0 {columns - 1} 0 {rows - 1} 0 0",
         "Tags": tags,
     }
-    return {f"Segment{place}_{key}": own for key, own in fields.items()}
+    return {f"Segment{index}_{key}": text for key, text in fields.items()}

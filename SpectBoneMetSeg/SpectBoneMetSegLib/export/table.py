@@ -14,7 +14,7 @@ __all__ = ["COLUMNS", "lesion_row", "lesion_values", "write_lesion_table"]
 
 VIEW_COLUMNS = ("area_cm2", "counts", "max_counts_per_pixel", "mean_counts_per_pixel", "contrast")
 
-#: All columns in their order.
+#: All columns in order.
 COLUMNS: tuple[str, ...] = (
     "ID",
     "seen_in",
@@ -34,12 +34,17 @@ COLUMNS: tuple[str, ...] = (
 
 
 def write_lesion_table(reading: Reading, path: str, found: Quantification) -> None:
-    """Write the table; without lesions it is the header alone. OSError when the file cannot be written.
+    """Write lesions.csv; without lesions it consists of the header.
 
-    Lesions that a physician rejected come last; their IDs are in no mask, and no bone is named for them.
+    Rejected lesions come last; their IDs are in no mask, and they have no bone.
 
     Args:
-        found: of the reading; it knows the bones.
+        reading: the reading.
+        path: of the file.
+        found: quantification of the reading, with the bones.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     bones = {lesion.id: lesion.region for lesion in found.lesions}
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -49,7 +54,7 @@ def write_lesion_table(reading: Reading, path: str, found: Quantification) -> No
 
 
 def lesion_row(lesion: Lesion, bone: Region | None = None) -> dict[str, str]:
-    """One lesion by column name, as text; no entries for a view in which it is not seen and for undefined numbers."""
+    """Return a lesion by column name, as text; views that do not show it and undefined numbers have no entries."""
     return {
         column: f"{value:.6g}" if isinstance(value, float) else str(value)
         for column, value in lesion_values(lesion, bone).items()
@@ -58,13 +63,14 @@ def lesion_row(lesion: Lesion, bone: Region | None = None) -> dict[str, str]:
 
 
 def lesion_values(lesion: Lesion, bone: Region | None = None) -> dict[str, float | int | str]:
-    """One lesion by column name; a view in which it is not seen has no entries.
+    """Return a lesion by column name; views that do not show it have no entries.
 
-    Coordinates are patient RAS: R grows to the patient's right, S to the head. The geometric mean sqrt(A * P) of
-    both views' counts is given where both see the lesion.
+    Coordinates are patient RAS: R increases to the patient's right, S to the head. The geometric mean sqrt(A * P) of
+    the counts is included if both views show the lesion.
 
     Args:
-        bone: in which most of it lies, None where that is not known.
+        lesion: the lesion.
+        bone: the region that contains most of it; None if unknown.
     """
     row: dict[str, float | int | str] = {
         "ID": lesion.id,

@@ -1,4 +1,4 @@
-"""Masks and probability as NRRD files that know where they lie in the patient."""
+"""Write masks and probability maps as NRRD files with patient geometry."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ..lesions.results import Reading
 
 __all__ = ["ijk_to_lps", "write_layers", "write_masks", "write_volume", "write_volumes"]
 
-#: What NRRD calls NumPy's types.
+#: {NumPy type: NRRD type}.
 _TYPES = {"u1": "uchar", "u2": "ushort", "i2": "short", "i4": "int", "u4": "uint", "f4": "float", "f8": "double"}
 
 
 def write_volumes(reading: Reading, folder: str) -> None:
-    """Write the masks, and `probability.nrrd` in the anterior frame.
+    """Write the masks, `probability.nrrd` (anterior frame) and, if the model segments regions, `regions_<view>.nrrd`.
 
-    Where the model knows the skeleton's regions, a `regions_<view>.nrrd` beside each mask of a view.
+    Raises:
+        OSError: a file cannot be written.
     """
     write_masks(reading, folder)
     frame = reading.scan.frame.ijk_to_ras
@@ -31,7 +32,11 @@ def write_volumes(reading: Reading, folder: str) -> None:
 
 
 def write_masks(reading: Reading, folder: str) -> None:
-    """Write `mask.nrrd` (anterior frame) and a `mask_<view>.nrrd` per existing view (own grid)."""
+    """Write `mask.nrrd` (anterior frame) and `mask_<view>.nrrd` per existing view (own grid).
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     write_volume(reading.mask.astype(np.uint8), reading.scan.frame.ijk_to_ras, os.path.join(folder, "mask.nrrd"))
     for name, view in reading.scan.views.items():
         ids = reading.view_masks[name].astype(np.uint16)
@@ -46,7 +51,7 @@ def write_volume(
     Args:
         pixels: the values, in a type that NRRD knows.
         ijk_to_ras: 4x4 from (column, row, slice) to RAS mm.
-        path: where to; the name must end in ".nrrd".
+        path: of the file; must end in ".nrrd".
         metadata: further header fields (key:=value).
 
     Raises:
@@ -59,14 +64,21 @@ def write_volume(
 def write_layers(
     layers: NDArray[np.uint8], ijk_to_ras: NDArray[np.float64], path: str, metadata: dict[str, str]
 ) -> None:
-    """Write (layers, rows, columns) as one slice whose first axis is the list of layers, as Slicer has segmentations in
-    which segments overlap. ITK would call that axis a vector, which Slicer does not take for layers.
+    """Write layers of a segmentation as one slice whose first axis is a list, Slicer's format of overlapping segments.
+
+    ITK would write this axis as a vector, which Slicer does not read as layers.
+
+    Args:
+        layers: (layers, rows, columns) labels.
+        ijk_to_ras: 4x4 from (column, row, slice) to RAS mm.
+        path: of the file.
+        metadata: header fields (key:=value).
 
     Raises:
         OSError: the file cannot be written.
     """
     count, rows, columns = layers.shape
-    # The first axis of a NRRD runs fastest.
+    # The first axis of a NRRD file varies fastest.
     pixels = np.ascontiguousarray(np.moveaxis(layers, 0, -1), np.uint8)
     _write(path, pixels, ijk_to_lps(ijk_to_ras), ["list", *["domain"] * 3], (count, columns, rows, 1), metadata)
 
@@ -79,7 +91,7 @@ def _write(
     sizes: tuple[int, ...],
     metadata: dict[str, str],
 ) -> None:
-    """A NRRD file; packed quickly, which costs a few per cent of its size and saves most of the time."""
+    """Write a NRRD file with fast compression: a few per cent larger, in a fraction of the time."""
     little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
     directions = ["(" + ",".join(f"{part:.17g}" for part in lps[:3, axis]) + ")" for axis in range(3)]
     lines = [
@@ -96,5 +108,5 @@ def _write(
 
 
 def ijk_to_lps(ijk_to_ras: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same 4x4 in LPS mm, the convention of NRRD, DICOM and ITK."""
+    """Convert a 4x4 from RAS to LPS mm, the convention of NRRD, DICOM and ITK."""
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ ijk_to_ras + 0.0

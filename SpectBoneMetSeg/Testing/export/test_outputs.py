@@ -178,12 +178,12 @@ def test_a_reading_writes_dicom_and_report_by_itself(a_reading_of_dicom, tmp_pat
     reading.report(tmp_path / "page.html")
     reading.report(str(tmp_path / "page.pdf"))
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
-    with pytest.raises(UserError, match=r"page\.doc is no report"):
+    with pytest.raises(UserError, match=r"page\.doc is not a report"):
         reading.report(tmp_path / "page.doc")
 
 
 def test_missing_packages_and_contradictions_are_told_before_any_work(monkeypatch):
-    with pytest.raises(UserError, match="named and taken out"):
+    with pytest.raises(UserError, match="both named and removed"):
         check_packages(Outputs(report=True, de_identify=True, name_patient=True))
     monkeypatch.setattr(module, "is_installed", lambda name: name != "highdicom")
     check_packages(Outputs(report=True))

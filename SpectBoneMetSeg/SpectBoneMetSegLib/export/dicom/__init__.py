@@ -1,1 +1,1 @@
-"""Results as DICOM objects, for the archive that the scan came from."""
+"""Write results as DICOM objects, for the archive that the scan came from."""

@@ -1,4 +1,4 @@
-"""Coded concepts of the results (SNOMED CT and DICOM; our own scheme where both have none)."""
+"""Coded concepts of the results: SNOMED CT and DICOM; a private scheme for concepts that both lack."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ OWN_SCHEME = "99SBMS"
 
 
 class Coded(NamedTuple):
-    """Value, scheme and meaning of a code, in the order of pydicom's own."""
+    """Value, scheme and meaning of a code, in the order of pydicom's `Code`."""
 
     value: str
     scheme_designator: str
     meaning: str
 
 
-#: What every area is until a physician says more.
+#: Finding of every area that is not an accepted malignant one.
 ABNORMAL = Coded("49755003", "SCT", "Morphologically Abnormal Structure")
 METASTASIS = Coded("128462008", "SCT", "Metastasis")
 
@@ -32,13 +32,17 @@ CLASSES: dict[Classification, Coded] = {
 
 
 def own(value: str, meaning: str) -> Coded:
-    """A concept that no public scheme has; `value` of at most 16 letters, as readers look for it (PS3.3 8.1)."""
+    """Return a concept of the private scheme; `value` has at most 16 characters (Code Value, PS3.3 8.1).
+
+    Raises:
+        ValueError: `value` is too long.
+    """
     if len(value) > 16:
         raise ValueError(f"the code {value} is too long")
     return Coded(value, OWN_SCHEME, meaning)
 
 
 def finding_of(lesion: Lesion) -> Coded:
-    """What a lesion is: a metastasis only where a physician accepted it as malignant."""
-    said = lesion.decision == "accepted" and lesion.classification == "malignant"
-    return METASTASIS if said else ABNORMAL
+    """Return the finding of a lesion: a metastasis only if a physician accepted it as malignant."""
+    malignant = lesion.decision == "accepted" and lesion.classification == "malignant"
+    return METASTASIS if malignant else ABNORMAL

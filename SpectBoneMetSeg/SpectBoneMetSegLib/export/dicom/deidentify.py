@@ -1,9 +1,9 @@
-"""Take a patient's identity out of DICOM results, by the basic profile of PS3.15 E.
+"""De-identify DICOM results by the basic profile of PS3.15 E.
 
-The table of the profile is that of `dicom-anonymizer`, which follows the standard's. Two of the standard's options are
-retained: Clean Structured Content and Clean Descriptors, because the content of reports and the words of series were
-written by this program alone and name nobody. UIDs are replaced by ones that follow from them, so that the objects of a
-reading go on referring to each other, and so do those of a second run.
+The table of the profile is that of `dicom-anonymizer`, which follows the standard. Two options are applied, Clean
+Structured Content and Clean Descriptors: content of reports and descriptions of series are written by this program
+alone and identify no patient. UIDs are replaced by UIDs derived from them, so that the objects of a reading still refer
+to each other, also after a second run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["de_identify", "pseudonym"]
 
-#: What this program wrote, and what a reader needs to make sense of the rest.
+#: Attributes that this program writes, and attributes that viewers need to interpret the rest.
 KEPT = (
     *("ContentSequence", "SeriesDescription", "ContentLabel", "ContentDescription", "DerivationDescription"),
     *("DocumentTitle", "EncapsulatedDocument", "TrackingID", "SegmentLabel", "SegmentSequence", "DeviceSerialNumber"),
@@ -28,25 +28,25 @@ KEPT = (
     *("SpecificCharacterSet", "DimensionOrganizationSequence", "ConceptNameCodeSequence"),
     *("PatientOrientation", "SoftwareVersions", "BodyPartExamined"),
 )
-#: What the profile's table passes over because it is no attribute of the patient, while its items name a hospital.
+#: Not in the profile's table because it is no attribute of the patient, but its items may name a hospital.
 REMOVED = ("ContributingEquipmentSequence",)
-#: These identify what is public: classes of objects, encodings, schemes of codes.
+#: Root of public UIDs (SOP classes, transfer syntaxes, coding schemes); they are kept.
 PUBLIC_ROOT = "1.2.840.10008."
 
 
 def pseudonym(study_uid: str) -> str:
-    """What a study is called once nobody is named: the same for the same study."""
+    """Return the pseudonym of a study; the same study always gets the same one."""
     return f"case-{derived_uid('pseudonym', study_uid)[-10:]}"
 
 
 def de_identify(dataset: Dataset) -> None:
-    """Remove the patient's identity from an object of ours, in place."""
+    """Remove the patient's identity from an object written by this program, in place."""
     from dicomanonymizer import anonymize_dataset
     from dicomanonymizer.simpledicomanonymizer import initialize_actions, replace_UID
     from pydicom.tag import Tag
 
     def profile() -> dict[tuple[int, ...], Callable[..., Any]]:
-        # UIDs are replaced afterwards, at every depth.
+        # UIDs are replaced below, at every depth.
         return {tag: _keep if action is replace_UID else action for tag, action in initialize_actions().items()}
 
     case = pseudonym(str(dataset.StudyInstanceUID))
@@ -64,7 +64,7 @@ def de_identify(dataset: Dataset) -> None:
         _code("113105", "Clean Descriptors Option"),
     ]
     dataset.walk(_replace_uids)
-    dataset.walk(_no_date)
+    dataset.walk(_clear_date)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
@@ -77,10 +77,10 @@ def _replace_uids(_: Dataset, element: DataElement) -> None:
         element.value = derived_uid("de-identified", str(element.value))
 
 
-def _no_date(dataset: Dataset, element: DataElement) -> None:
-    """A date that the profile took out is empty where it may be; else a day on which no camera stood anywhere.
+def _clear_date(dataset: Dataset, element: DataElement) -> None:
+    """Clear a date or time that the profile removed; where it must not be empty, use 1900-01-01 or 00:00:00.
 
-    The year 1, which `dicom-anonymizer` puts there, is no year in DICOM.
+    The year 1 that `dicom-anonymizer` writes is not valid in DICOM.
     """
     if element.VR in ("DA", "DT") and str(element.value).startswith("0001"):
         empty = element.keyword in ("StudyDate", "PatientBirthDate", "AcquisitionDateTime")

@@ -1,4 +1,4 @@
-"""`report.dcm` and `overview_sc.dcm`: what people look at, as objects that every archive shows."""
+"""`report.dcm` and `overview_sc.dcm`: report and overview as objects that every viewer displays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def encapsulated_pdf(reading: Reading, source: SourceView, pdf: bytes) -> Dataset:
-    """The report as an Encapsulated PDF (PS3.3 A.45.1)."""
+    """Return the report as an Encapsulated PDF (PS3.3 A.45.1)."""
     document = _object(reading, source, "report", ENCAPSULATED_PDF, "DOC", "Report")
     document.ConversionType = "SYN"
     document.BurnedInAnnotation = "YES"
@@ -32,7 +32,7 @@ def encapsulated_pdf(reading: Reading, source: SourceView, pdf: bytes) -> Datase
     document.DocumentTitle = f"Abnormal uptake in a planar bone scan. {RESEARCH_USE}"
     document.ConceptNameCodeSequence = []
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"
-    # Values have an even length; the true one stands beside.
+    # DICOM values have an even length; EncapsulatedDocumentLength holds the true one.
     document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
     document.EncapsulatedDocumentLength = len(pdf)
     document.SourceInstanceSequence = [_reference(source)]
@@ -40,10 +40,10 @@ def encapsulated_pdf(reading: Reading, source: SourceView, pdf: bytes) -> Datase
 
 
 def secondary_capture(reading: Reading, source: SourceView, picture: NDArray[np.uint8]) -> Dataset:
-    """The overview, (rows, columns, 3), as a Secondary Capture (PS3.3 A.8.1)."""
+    """Return the overview, (rows, columns, 3), as a Secondary Capture (PS3.3 A.8.1)."""
     image = _object(reading, source, "overview_sc", SECONDARY_CAPTURE, "OT", "Overview")
     image.ConversionType = "WSD"
-    # Of the body's parts only paired ones have a side to be told.
+    # The whole body is unpaired: no Laterality is needed.
     image.BodyPartExamined = "WHOLEBODY"
     image.ImageType = ["DERIVED", "SECONDARY"]
     image.PatientOrientation = ""
@@ -59,8 +59,8 @@ def secondary_capture(reading: Reading, source: SourceView, picture: NDArray[np.
     return image
 
 
-def _object(reading: Reading, source: SourceView, what: str, kind: str, modality: str, words: str) -> Dataset:
-    """What all objects have in common: patient, study, series, equipment, time."""
+def _object(reading: Reading, source: SourceView, what: str, sop_class: str, modality: str, title: str) -> Dataset:
+    """Return an object with the attributes that all have in common: patient, study, series, equipment, time."""
     from datetime import datetime
 
     from pydicom.dataset import Dataset, FileMetaDataset
@@ -68,15 +68,15 @@ def _object(reading: Reading, source: SourceView, what: str, kind: str, modality
 
     made, now = Dataset(), datetime.now()
     share(source.header, made)
-    made.SOPClassUID, made.SOPInstanceUID = kind, sop_uid(reading, what)
+    made.SOPClassUID, made.SOPInstanceUID = sop_class, sop_uid(reading, what)
     made.SeriesInstanceUID, made.SeriesNumber, made.InstanceNumber = series_uid(reading, what), SERIES[what], 1
-    made.Modality, made.SeriesDescription = modality, series_description(words)
+    made.Modality, made.SeriesDescription = modality, series_description(title)
     made.Manufacturer = made.ManufacturerModelName = MANUFACTURER
     made.SoftwareVersions = __version__
     made.ContentDate = made.InstanceCreationDate = now.strftime("%Y%m%d")
     made.ContentTime = made.InstanceCreationTime = now.strftime("%H%M%S")
     made.file_meta = FileMetaDataset()
-    made.file_meta.MediaStorageSOPClassUID = UID(kind)
+    made.file_meta.MediaStorageSOPClassUID = UID(sop_class)
     made.file_meta.MediaStorageSOPInstanceUID = UID(made.SOPInstanceUID)
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return made

@@ -1,4 +1,4 @@
-"""What made the results: the program as equipment, the model as algorithm, the same in every object."""
+"""Describe the program as equipment and the model as algorithm, identically in every DICOM object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANUFACTURER = "SpectBoneMetSeg"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """The model that read a scan; `sha256` is of its weights."""
+    """The model that read a scan; `sha256` is the digest of its weights."""
 
     name: str
     version: str
@@ -24,7 +24,7 @@ class Algorithm:
 
 
 def algorithm_of(reading: Reading) -> Algorithm:
-    """The model of a reading's receipt."""
+    """Return the model named in a reading's receipt."""
     model = reading.receipt.get("model")
     known = model if isinstance(model, dict) else {}
     name = f"SpectBoneMetSeg {known.get('name', 'unnamed model')}"
@@ -32,16 +32,16 @@ def algorithm_of(reading: Reading) -> Algorithm:
 
 
 def equipment(reading: Reading) -> dict[str, Any]:
-    """The equipment arguments of highdicom's objects."""
+    """Return the equipment arguments of highdicom's objects."""
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": MANUFACTURER,
         "software_versions": __version__,
-        # The weights are to the results what the machine is to an image.
+        # The weights identify the "device" that made the results.
         "device_serial_number": algorithm_of(reading).sha256[:16] or "unknown",
     }
 
 
 def series_description(what: str) -> str:
-    """A series description of at most 64 letters that says what it must not be used for."""
+    """Return a series description of at most 64 characters (VR LO) with the notice of research use."""
     return f"{what} ({RESEARCH_USE.split(' - ')[0]})"[:64]

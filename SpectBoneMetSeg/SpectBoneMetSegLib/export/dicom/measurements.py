@@ -1,8 +1,8 @@
-"""`measurements_sr.dcm`: the measurements as a DICOM Structured Report (TID 1500), as IHE AIR asks for it.
+"""`measurements_sr.dcm`: the measurements as a DICOM Structured Report (TID 1500), as required by IHE AIR.
 
-A lesion has a group of measurements per view that shows it, because its counts are those of one image. The groups of
-one lesion share its tracking UID, which its segments bear as well. Each refers to a whole segment, which readers
-(dcmqi, and through it Slicer) follow, unlike a reference to a frame of it. A last group tells of the whole scan.
+A lesion has one measurement group per view that shows it, because counts belong to one image. The groups of a lesion
+share its tracking UID, as do its segments. Each group refers to a whole segment, not to a frame of it, because viewers
+(dcmqi, and through it Slicer) do not resolve the latter. The last group describes the whole scan.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measurement_report"]
 
-#: Units of UCUM.
+#: UCUM units.
 CM2, COUNTS, PER_PIXEL, RATIO, NUMBER, PERCENT = (
     Coded("cm2", "UCUM", "square centimeter"),
     Coded("{counts}", "UCUM", "counts"),
@@ -53,7 +53,7 @@ DECISION, RULED, CLASS = (
     own("classification", "Classification of the area"),
 )
 
-#: A bone that holds less of a lesion is not told as its site.
+#: Smallest share of a lesion for which a bone is reported as finding site.
 LEAST_SHARE = 0.25
 
 
@@ -63,12 +63,13 @@ def measurement_report(
     segmentations: Mapping[ViewName, Dataset],
     known: Quantification,
 ) -> Dataset:
-    """The structured report of a reading.
+    """Return the structured report of a reading.
 
     Args:
-        sources: per view where it was read from.
-        segmentations: per view that shows a lesion.
-        known: what is quantified of the reading.
+        reading: the reading.
+        sources: per view the file and frame it was read from.
+        segmentations: per view that shows a lesion, its segmentation object.
+        known: quantification of the reading.
     """
     import highdicom as hd
 
@@ -96,7 +97,7 @@ def measurement_report(
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MANUFACTURER,
         software_versions=__version__,
-        # Nobody has signed it: whoever confirms it does so in the archive's own way.
+        # Not verified: a physician confirms it in the archive's own workflow.
         is_complete=True,
         is_final=False,
         is_verified=False,
@@ -167,13 +168,13 @@ def _lesion_group(reading: Reading, lesion: Lesion, name: ViewName, segment: Any
             if value is not None and math.isfinite(value)
         ],
         qualitative_evaluations=[
-            hd.sr.QualitativeEvaluation(_code(what), _code(value)) for what, value in _words(known)
+            hd.sr.QualitativeEvaluation(_code(what), _code(value)) for what, value in _evaluations(known)
         ],
     )
 
 
 def _sites(known: LesionQuantities) -> Any:
-    """The bones that hold a good part of a lesion, the largest first; None where no bone is known."""
+    """Return the bones with at least LEAST_SHARE of a lesion as finding sites, largest first; None for none."""
     import highdicom as hd
     from pydicom.sr.coding import Code
 
@@ -187,7 +188,7 @@ def _sites(known: LesionQuantities) -> Any:
 
 
 def _segment(seg: Dataset, number: int, source: SourceView) -> Any:
-    """A reference to a segment and to the frame it was drawn on."""
+    """Return a reference to a segment and to the frame that it segments."""
     import highdicom as hd
 
     header = source.header
@@ -199,7 +200,7 @@ def _segment(seg: Dataset, number: int, source: SourceView) -> Any:
 
 
 def _numbers(known: LesionQuantities, name: ViewName) -> Iterator[tuple[Coded, float | None, Coded, Coded | None]]:
-    """What, value (None where it cannot be measured), unit and derivation of every number of a lesion in one view."""
+    """Yield name, value (None if not measurable), unit and derivation of every measurement of a lesion in one view."""
     measured = known.views.get(name)
     if measured is not None:
         yield AREA, measured.area_mm2 / 100, CM2, None
@@ -213,7 +214,8 @@ def _numbers(known: LesionQuantities, name: ViewName) -> Iterator[tuple[Coded, f
     yield CERTAINTY, None if known.confidence is None else 100 * known.confidence, PERCENT, None
 
 
-def _words(known: LesionQuantities) -> Iterator[tuple[Coded, Coded]]:
+def _evaluations(known: LesionQuantities) -> Iterator[tuple[Coded, Coded]]:
+    """Yield name and value of every qualitative evaluation of a lesion."""
     yield DECISION, own(known.decision, known.decision.capitalize())
     drew = own("physician-drew", "Physician, who drew or changed the outline")
     yield RULED, drew if known.edited else own(known.ruled_by, known.ruled_by.capitalize())
@@ -251,5 +253,5 @@ def _uids(headers: list[Dataset]) -> list[str]:
 
 
 def _short(value: float) -> float:
-    """Six digits: what a decimal string of 16 letters holds, and more than was measured."""
+    """Round to six significant digits, which fit into a decimal string of 16 characters (VR DS)."""
     return float(f"{value:.6g}")

@@ -1,11 +1,11 @@
-"""`seg_<view>.dcm`: the outlines of one view as a DICOM Segmentation of the very frame they were drawn on.
+"""`seg_<view>.dcm`: the lesions of one view as a DICOM Segmentation of the stored frame.
 
-Each pixel of the segmentation is a pixel of the stored frame, which the object names (PS3.3 A.51.5.1), so that readers
-of planar images need no geometry. Because others need one (dcmqi, and through it Slicer, open no segmentation without),
-the plane in which the reader puts the view is stated as well.
+Each pixel of the segmentation is a pixel of the stored frame, which the object references (PS3.3 A.51.5.1), so that
+viewers of planar images need no geometry. Other viewers need one (dcmqi, and through it Slicer, open no segmentation
+without): the plane of the view in patient space is stated as well.
 
-highdicom writes the object. It takes no frame of a multi-frame image without a frame of reference, so that it is shown
-the frame as an image of its own, and the references it writes are then given the true image's class and frame.
+highdicom writes the object. It accepts no frame of a multi-frame image without a frame of reference; it therefore gets
+the frame as a single-frame image, and its references are then changed to the original image and frame.
 """
 
 from __future__ import annotations
@@ -28,33 +28,36 @@ if TYPE_CHECKING:
 
 __all__ = ["SERIES", "lesions_in", "segmentation", "series_uid", "sop_uid"]
 
-#: Series number of each object; above those that cameras count up to.
+#: Series number of each object; above the numbers that cameras use.
 SERIES = {"seg_anterior": 9101, "seg_posterior": 9102, "measurements_sr": 9103, "report": 9104, "overview_sc": 9105}
-#: Secondary Capture, as which highdicom is shown a frame.
+#: Secondary Capture, the class of the single-frame image passed to highdicom.
 SINGLE_FRAME = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def series_uid(reading: Reading, what: str) -> str:
-    """Of the series that holds one of the objects alone."""
+    """Return the UID of the series of one object; every object has a series of its own."""
     return derived_uid("series", what, content_of(reading))
 
 
 def sop_uid(reading: Reading, what: str) -> str:
-    """Of one of the objects."""
+    """Return the SOP Instance UID of one object."""
     return derived_uid("instance", what, content_of(reading))
 
 
 def lesions_in(reading: Reading, view: ViewName) -> list[Lesion]:
-    """The lesions that a view's mask holds, in the order of its segments."""
+    """Return the lesions in a view's mask, in the order of its segments."""
     held = set(np.unique(reading.view_masks[view]).tolist())
     return [lesion for lesion in reading.lesions if lesion.id in held]
 
 
 def segmentation(reading: Reading, name: ViewName, source: SourceView, known: Quantification) -> Dataset | None:
-    """The segmentation of a view; None where the view holds no lesion, because there is no segmentation of nothing.
+    """Return the segmentation of a view; None if the view shows no lesion.
 
     Args:
-        known: bones of the lesions, and whether a hand drew them.
+        reading: the reading.
+        name: name of the view.
+        source: file and frame of the view.
+        known: quantification with the bones of the lesions and whether they were edited manually.
     """
     import highdicom as hd
 
@@ -135,7 +138,7 @@ def _segment(number: int, lesion: Lesion, algorithm: Any, tracking_uid: str, kno
 
 
 def _as_single_frame(source: SourceView) -> Dataset:
-    """The stored frame as an image of its own, with what highdicom copies and looks at."""
+    """Return the stored frame as a single-frame image, with the attributes that highdicom copies or checks."""
     from pydicom.dataset import Dataset
 
     header, lps, image = source.header, source.stored_to_lps, Dataset()
@@ -153,7 +156,7 @@ def _as_single_frame(source: SourceView) -> Dataset:
 
 
 def _refer_to(seg: Dataset, source: SourceView) -> None:
-    """Let every reference name the true image's class and, where it has several, the frame that was segmented."""
+    """Point every reference to the original image and, if it has several frames, to the segmented one."""
     from pydicom.dataset import Dataset
 
     def reference(frame: int | None) -> Dataset:
@@ -167,7 +170,7 @@ def _refer_to(seg: Dataset, source: SourceView) -> None:
     number = source.frame.number if int(source.header.get("NumberOfFrames") or 1) > 1 else None
     seg.SourceImageSequence = [reference(number)]
     for series in seg.ReferencedSeriesSequence:
-        # The list of all images that the object refers to has no place for frames (PS3.3 C.12.2).
+        # The list of all referenced images holds no frame numbers (PS3.3 C.12.2).
         series.ReferencedInstanceSequence = [reference(None)]
     for group in (*seg.SharedFunctionalGroupsSequence, *seg.PerFrameFunctionalGroupsSequence):
         for derivation in group.get("DerivationImageSequence", []):
@@ -176,6 +179,6 @@ def _refer_to(seg: Dataset, source: SourceView) -> None:
 
 
 def _name_dimensions(seg: Dataset, uid: str) -> None:
-    """Give the organization of the frames a UID that follows from the object's, as all UIDs do."""
+    """Set the dimension organization UID, derived from the object's UID like all other UIDs."""
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid

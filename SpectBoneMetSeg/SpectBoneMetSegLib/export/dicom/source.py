@@ -1,4 +1,4 @@
-"""The study that results are filed under: the headers of the scan's own files, and where in them each view lies."""
+"""Headers and stored frames of the files that a scan was read from; results are filed under their study."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceView", "share", "source_views"]
 
-#: Attributes of patient and study that every object of the study shares; one that is missing is empty there.
+#: Attributes of patient and study that all objects of a study share; empty if they are missing in the file.
 SHARED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
     *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
 )
+#: Attributes that are copied if the file has them.
 OPTIONAL = (
     "SpecificCharacterSet",
     "StudyDescription",
@@ -39,11 +40,11 @@ OPTIONAL = (
 
 @dataclass(frozen=True)
 class SourceView:
-    """Where a view was read from.
+    """File and frame that a view was read from.
 
     Attributes:
-        header: of its file, with every attribute of patient and study that objects share.
-        frame: the frame, or the half of a frame, that holds it.
+        header: header of the file, with all attributes of SHARED.
+        frame: the frame, or the half of a frame, that shows the view.
         view: the view itself.
     """
 
@@ -53,11 +54,10 @@ class SourceView:
 
     @property
     def frame_of_reference(self) -> str:
-        """The file's own Frame of Reference UID where positions in it are open, else one derived from the file.
+        """The file's own Frame of Reference UID if the file states no image position, else a derived one.
 
-        A planar camera seldom states where its image lies, and the reader places it: the middle of the field at 0, the
-        patient's depth at 0. Where the file does state a position, that place must not contradict it, and the reader's
-        is given a frame of reference of its own.
+        Planar cameras seldom state an image position; this program then sets the centre of the field and the depth to
+        0. If the file states a position, these coordinates differ from it and need a frame of reference of their own.
         """
         uid = str(self.header.get("FrameOfReferenceUID") or "")
         detectors = self.header.get("DetectorInformationSequence") or []
@@ -71,22 +71,22 @@ class SourceView:
 
 
 def source_views(reading: Reading) -> dict[ViewName, SourceView]:
-    """Per view of the scan where it was read from.
+    """Return per view the file and frame that it was read from.
 
     Raises:
-        UserError: the scan was not read from DICOM files, or they are gone or changed.
+        UserError: the scan was not read from DICOM files, or they are missing or changed.
     """
     source, scan = reading.scan.source, reading.scan
     if not source.sop_instance_uids or len(source.sop_instance_uids) != len(source.files):
         raise UserError(
-            f"{scan.case} was not read from DICOM, so that there is no study to file DICOM results under; read the NM "
-            "file that the camera exported."
+            f"{scan.case} was not read from DICOM, so there is no study for DICOM results; read the NM file that the "
+            "camera exported."
         )
     found: dict[ViewName, SourceView] = {}
     for name, digest in zip(source.files, source.sha256, strict=True):
         file = Path(name)
         if not file.is_file() or sha256_of(file) != digest:
-            raise UserError(f"{file.name} is gone or was changed since it was read; read the scan again.")
+            raise UserError(f"{file.name} is missing or was changed since it was read; read the scan again.")
         header, _ = load_dataset(file, pixels=False, name=file.name)
         _complete(header, file.name)
         for side, frame in stored_views(file, scan).items():
@@ -94,22 +94,23 @@ def source_views(reading: Reading) -> dict[ViewName, SourceView]:
     missing = [name for name in scan.views if name not in found]
     if missing:
         raise UserError(
-            f"The {missing[0]} view of {scan.case} is not the one in its file any more; read the scan again without "
-            "changing its counts."
+            f"The {missing[0]} view of {scan.case} differs from that in its file; read the scan again without changing "
+            "its counts."
         )
     return {name: found[name] for name in scan.views}
 
 
 def _complete(header: Dataset, name: str) -> None:
+    """Check that a header names its study, and set missing attributes of SHARED to ""."""
     if not header.get("StudyInstanceUID"):
-        raise UserError(f"{name} names no study to file DICOM results under; export the scan again from the archive.")
+        raise UserError(f"{name} has no study UID, which DICOM results need; export the scan again from the archive.")
     for keyword in SHARED:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
 
 
 def share(header: Dataset, made: Dataset, *further: str) -> None:
-    """Give an object what all of its study share, and `further` attributes of the file that it comes from."""
+    """Copy the attributes that all objects of a study share, and `further` ones, from a header to an object."""
     for keyword in (*SHARED, *OPTIONAL, *further):
         if header.get(keyword) is not None:
             setattr(made, keyword, header.get(keyword))

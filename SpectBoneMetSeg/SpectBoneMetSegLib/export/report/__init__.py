@@ -1,1 +1,1 @@
-"""The report of a reading for people: the same content as an HTML page and as PDF."""
+"""Write the report of a reading: the same content as an HTML page and as PDF."""

@@ -1,4 +1,4 @@
-"""What a report says, before it becomes a page: pictures, sections, tables. HTML and PDF show the same content."""
+"""Content of a report, independent of its format: pictures, sections, tables. HTML and PDF show the same content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Content", "Picture", "Section", "Table", "content_of"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption and the line below it."""
+    """A PNG with its caption and a line below it."""
 
     caption: str
     png: bytes
@@ -30,7 +30,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of text; `numeric` are the places of columns that are set to the right."""
+    """Columns and rows of text; `numeric` are the indices of right-aligned columns."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and below it facts, sentences and a table, as many as there are."""
+    """A heading, and optional facts (name, value), sentences and a table below it."""
 
     heading: str
     facts: tuple[tuple[str, str], ...] = ()
@@ -49,14 +49,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Content:
-    """All of a report.
+    """Content of a report.
 
     Attributes:
-        headline: what was found, in one line.
-        notice: what it must not be used for.
-        facts: name and value of what stands at the head.
-        pictures: side by side.
-        notes: below them.
+        title: of the report.
+        headline: main result in one line.
+        notice: notice of research use.
+        facts: (name, value) pairs at the head.
+        pictures: shown side by side.
+        notes: shown below the pictures.
+        sections: in order.
+        texts: texts in the language of the report.
     """
 
     title: str
@@ -70,11 +73,12 @@ class Content:
 
 
 def content_of(reading: Reading, known: Quantification, texts: ReportTexts | None = None) -> Content:
-    """What the report of a reading says; it names no patient.
+    """Return the content of a reading's report; it names no patient.
 
     Args:
-        known: what is quantified of it.
-        texts: of another language.
+        reading: the reading.
+        known: quantification of the reading.
+        texts: texts in another language; None for English.
     """
     text = texts or ReportTexts()
     maps = bool(reading.regions)
@@ -97,17 +101,22 @@ def content_of(reading: Reading, known: Quantification, texts: ReportTexts | Non
 
 
 def with_patient(content: Content, patient: Mapping[str, str]) -> Content:
-    """The same with the patient at its head, by keys of its words."""
+    """Return the content with the patient at its head.
+
+    Args:
+        content: of a report.
+        patient: {key of the report's texts: value}.
+    """
     return replace(content, facts=(*((content.texts(key), value) for key, value in patient.items()), *content.facts))
 
 
 def _facts(reading: Reading, known: Quantification, text: ReportTexts) -> Iterator[tuple[str, str]]:
     yield text("case"), reading.scan.case
-    told = reading.scan.source.description
-    day = format_date(told.get("study_date", ""))
+    description = reading.scan.source.description
+    day = format_date(description.get("study_date", ""))
     if day:
         yield text("study_date"), day
-    camera = " ".join(told[key] for key in ("manufacturer", "model") if told.get(key))
+    camera = " ".join(description[key] for key in ("manufacturer", "model") if description.get(key))
     if camera:
         yield text("camera"), camera
     yield text("read"), str(reading.receipt.get("read", ""))
@@ -163,7 +172,7 @@ def _row(lesion: Lesion, known: LesionQuantities, text: ReportTexts) -> tuple[st
 
 
 def _bones(known: LesionQuantities, text: ReportTexts) -> str:
-    """The bone, and its share where the lesion lies on several."""
+    """Return the bone as text, with its share if the lesion lies on several."""
     if not known.bones:
         return "-"
     if len(known.bones) == 1:
@@ -215,10 +224,10 @@ def _region_row(known: RegionQuantities) -> tuple[str, ...]:
 
 
 def _quality(reading: Reading, text: ReportTexts) -> Section:
-    told, receipt = reading.scan.source.description, reading.receipt
+    description, receipt = reading.scan.source.description, reading.receipt
     facts = [(text("views"), " + ".join(reading.scan.views))]
     for name, view in reading.scan.views.items():
-        counts = float(told.get(f"counts_{name}") or view.counts.sum(dtype=float))
+        counts = float(description.get(f"counts_{name}") or view.counts.sum(dtype=float))
         facts.append((text("counts", view=name), text("counts_value", counts=counts, million=counts / 1e6)))
     view = next(iter(reading.scan.views.values()))
     (rows, columns), (down, across) = view.shape, view.spacing
@@ -236,8 +245,8 @@ def _about(reading: Reading, text: ReportTexts) -> Section:
     model, program = receipt.get("model"), receipt.get("program")
     facts = []
     if isinstance(model, dict):
-        known = f"{model.get('name')} {model.get('version')}, SHA-256 {str(model.get('sha256'))[:16]}..."
-        facts.append((text("model"), known))
+        name = f"{model.get('name')} {model.get('version')}, SHA-256 {str(model.get('sha256'))[:16]}..."
+        facts.append((text("model"), name))
     if isinstance(program, dict):
         facts.append((text("program"), f"{program.get('name')} {program.get('version')}"))
     if receipt.get("engine"):

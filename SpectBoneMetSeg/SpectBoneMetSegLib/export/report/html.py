@@ -1,4 +1,4 @@
-"""`report.html`: the report as one page that needs no other file."""
+"""`report.html`: the report as a self-contained page."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ul { margin: 6px 0; padding-left: 20px; }
 
 
 def html_report(content: Content) -> str:
-    """The page; whatever a file's name or header may hold is shown as text and never run."""
+    """Render the page; names and headers of files are escaped, so that no script in them can run."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -11,22 +11,22 @@ from .content import Content, Section, Table
 
 __all__ = ["pdf_report"]
 
-#: In points (1/72 inch).
+#: Margins and gap in points (1/72 inch).
 MARGIN, GAP, FOOT = 40, 5, 26
 PICTURE_HEIGHT = 400
 FONT, BOLD = "Vera", "VeraBd"
-#: Letters of a table's cell.
+#: Font size of table cells, in points.
 CELL = 7.2
 
 
 def pdf_report(content: Content) -> bytes:
-    """The report as PDF, its fonts inside. The same content gives the same bytes."""
+    """Render the report as PDF with embedded fonts; the same content always results in the same bytes."""
     from reportlab import rl_config
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     _fonts()
-    # Pictures as bytes: as text they take most of the time and a quarter more room.
+    # Binary pictures: ASCII85 takes most of the time and 25 % more space.
     rl_config.useA85 = 0
     stream = io.BytesIO()
     width, height = A4
@@ -110,8 +110,8 @@ def _pictures(content: Content, width: float) -> Any:
     from reportlab.platypus import Table as Grid
 
     shapes = [Pillow.open(io.BytesIO(picture.png)).size for picture in content.pictures]
-    room = width - GAP * (len(shapes) - 1)
-    height = min(PICTURE_HEIGHT, room / sum(wide / high for wide, high in shapes))
+    available = width - GAP * (len(shapes) - 1)
+    height = min(PICTURE_HEIGHT, available / sum(wide / high for wide, high in shapes))
     widths = [height * wide / high + GAP for wide, high in shapes]
     caption = _style(6, alignment=1)
     rows = [
@@ -146,12 +146,12 @@ def _table(table: Table, width: float) -> Any:
     from reportlab.platypus import Paragraph
     from reportlab.platypus import Table as Grid
 
-    def cell(text: str, place: int, *, bold: bool = False) -> Any:
-        return Paragraph(escape(text), _style(CELL, bold=bold, alignment=2 if place in table.numeric else 0))
+    def cell(text: str, index: int, *, bold: bool = False) -> Any:
+        return Paragraph(escape(text), _style(CELL, bold=bold, alignment=2 if index in table.numeric else 0))
 
     rows = [
-        [cell(text, place, bold=True) for place, text in enumerate(table.columns)],
-        *([cell(text, place) for place, text in enumerate(row)] for row in table.rows),
+        [cell(text, index, bold=True) for index, text in enumerate(table.columns)],
+        *([cell(text, index) for index, text in enumerate(row)] for row in table.rows),
     ]
     grid = Grid(rows, colWidths=_widths(table, width), repeatRows=1)
     grid.setStyle(
@@ -171,13 +171,13 @@ def _table(table: Table, width: float) -> Any:
 
 
 def _widths(table: Table, width: float) -> list[float]:
-    """Every column holds its longest word; what is left goes to those with longer texts."""
+    """Return column widths: the longest word of each column; columns with longer texts share the remaining width."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     def wide(text: str, *, bold: bool = False) -> float:
         return float(stringWidth(text, BOLD if bold else FONT, CELL)) + 8
 
-    columns = [(heading, [row[place] for row in table.rows]) for place, heading in enumerate(table.columns)]
+    columns = [(heading, [row[index] for row in table.rows]) for index, heading in enumerate(table.columns)]
     least = [
         max(
             *(wide(word, bold=True) for word in heading.split()),
@@ -185,13 +185,13 @@ def _widths(table: Table, width: float) -> list[float]:
         )
         for heading, cells in columns
     ]
-    wished = [max(low, *map(wide, cells)) for low, (_, cells) in zip(least, columns, strict=True)]
-    spare, wanted = width - sum(least), sum(wished) - sum(least)
+    preferred = [max(low, *map(wide, cells)) for low, (_, cells) in zip(least, columns, strict=True)]
+    spare, wanted = width - sum(least), sum(preferred) - sum(least)
     if spare <= 0:
         return [width * low / sum(least) for low in least]
     if wanted <= spare:
-        return [width * wish / sum(wished) for wish in wished]
-    return [low + spare * (wish - low) / wanted for low, wish in zip(least, wished, strict=True)]
+        return [width * full / sum(preferred) for full in preferred]
+    return [low + spare * (full - low) / wanted for low, full in zip(least, preferred, strict=True)]
 
 
 def _confirmation(content: Content, width: float) -> Any:
@@ -210,7 +210,7 @@ def _confirmation(content: Content, width: float) -> Any:
         [[Paragraph(escape(texts(key)), _style(7, grey=True)) for key in ("name", "date", "signature")]],
         [0.4 * (width - 24), 0.2 * (width - 24), 0.4 * (width - 24)],
     )
-    signs.setStyle([("LINEABOVE", (place, 0), (place, 0), 0.8, ink) for place in range(3)])
+    signs.setStyle([("LINEABOVE", (index, 0), (index, 0), 0.8, ink) for index in range(3)])
     rows = [
         [Paragraph(escape(texts("confirmation")), _style(9.5, bold=True))],
         [Paragraph(escape(texts("confirmation_note")), _style(7.5, grey=True))],
@@ -231,7 +231,7 @@ def _confirmation(content: Content, width: float) -> Any:
 
 
 def _numbered(content: Content) -> Any:
-    """A canvas that writes the notice and "page 1 of 3" at the foot of each page, once their number is known."""
+    """Return a canvas class that writes the notice and "Page 1 of 3" at the foot of each page."""
     from reportlab.pdfgen.canvas import Canvas
 
     class Numbered(Canvas):
@@ -248,8 +248,8 @@ def _numbered(content: Content) -> Any:
                 self.__dict__.update(page)
                 self.setFont(FONT, 7)
                 self.drawString(MARGIN, FOOT, content.notice)
-                words = content.texts("page", number=number, count=len(self._pages))
-                self.drawRightString(self._pagesize[0] - MARGIN, FOOT, words)
+                footer = content.texts("page", number=number, count=len(self._pages))
+                self.drawRightString(self._pagesize[0] - MARGIN, FOOT, footer)
                 super().showPage()
             super().save()
 

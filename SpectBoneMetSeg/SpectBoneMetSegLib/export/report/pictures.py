@@ -1,6 +1,6 @@
-"""The report's pictures: both views with outlines at two intensities, and the regions of the skeleton.
+"""Draw the report's pictures: both views with outlines at two intensities, and the regions of the skeleton.
 
-Made to be printed in grey as well: outlines lie on a white line, regions are told apart by edges and numbers.
+They are legible in grey print: outlines have a white border, regions differ by edges and numbers.
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ if TYPE_CHECKING:
 
 __all__ = ["BRIGHT", "DARK", "map_picture", "view_picture"]
 
-#: Height of a picture in pixels; at 140 mm on paper that is 210 an inch.
+#: Height of a picture in pixels; printed at 140 mm it has 210 pixels per inch.
 HEIGHT = 1180
-#: Counts that are black, by those of the usual display: in one faint uptake shows, in the other hot uptake has a shape.
+#: Counts that are black, relative to the usual display: BRIGHT shows faint uptake, DARK the shape of hot uptake.
 BRIGHT, DARK = 0.45, 1.6
 INK, OUTLINE, WHITE = (25, 25, 25), (200, 0, 30), (255, 255, 255)
-LETTERS = 32
-#: White around letters that stand on the picture.
+FONT_SIZE = 32
+#: Width of the white halo around text on the picture.
 HALO = 4
-#: Rows with less than this part of the fullest row's counts hold no body; so much of them is shown all the same.
+#: Rows with less than this fraction of the highest row sum are air; this much of it is shown around the body.
 AIR_ROW, AIR_MM = 0.02, 30.0
 
 
 def view_picture(reading: Reading, name: ViewName, level: float) -> tuple[bytes, float]:
-    """A view with its outlines as PNG, and the counts a pixel that are black.
+    """Return a view with its outlines as PNG, and the counts per pixel that are black.
 
     Args:
-        level: counts that are black, by those of the usual display.
+        reading: the reading.
+        name: name of the view.
+        level: counts that are black, relative to the usual display.
     """
     view = reading.scan.views[name]
     black = max(1.0, level * display_window(view.counts)[1])
@@ -64,13 +66,13 @@ def view_picture(reading: Reading, name: ViewName, level: float) -> tuple[bytes,
             else:
                 draw.line(points, fill=OUTLINE, width=3, joint="curve")
     bounds = (0, 0, image.height, image.width)
-    write_numbers(draw, drawn, bounds, LETTERS, OUTLINE, HALO, gap=5, leader=2)
+    write_numbers(draw, drawn, bounds, FONT_SIZE, OUTLINE, HALO, gap=5, leader=2)
     _mark_sides(draw, view, image.size)
     return _png(image), black
 
 
 def map_picture(reading: Reading, name: ViewName) -> bytes | None:
-    """The regions of the skeleton over a faint view as PNG; None where the model knows none."""
+    """Return the regions of the skeleton over a pale view as PNG; None without region maps."""
     regions = reading.regions.get(name)
     if regions is None:
         return None
@@ -88,7 +90,7 @@ def map_picture(reading: Reading, name: ViewName) -> bytes | None:
     edges = np.zeros(large.shape, bool)
     for axis in (0, 1):
         differs = np.diff(large.astype(int), axis=axis) != 0
-        edges |= np.pad(differs, [(0, 1) if axis == place else (0, 0) for place in (0, 1)])
+        edges |= np.pad(differs, [(0, 1) if axis == other else (0, 0) for other in (0, 1)])
     painted[edges] = (70, 70, 70)
     image = Image.fromarray(painted.round().astype(np.uint8))
     draw = ImageDraw.Draw(image)
@@ -100,9 +102,9 @@ def map_picture(reading: Reading, name: ViewName) -> bytes | None:
 
 
 def _body_rows(reading: Reading, view: PlanarView) -> tuple[int, int]:
-    """First and end row of the body in every view, with some air; the field may go on far beyond head and feet.
+    """Return first and end row of the body, common to all views, with a margin; the field may be much longer.
 
-    Of a `view` whose grid is not that of the others all rows.
+    If the views differ in their number of rows, all rows of `view` are returned.
     """
     views, rows = reading.scan.views.values(), view.shape[0]
     if any(each.shape[0] != rows for each in views):
@@ -114,7 +116,7 @@ def _body_rows(reading: Reading, view: PlanarView) -> tuple[int, int]:
 
 
 def _grey(view: PlanarView, black: float, first: int, end: int) -> tuple[Image, NDArray[np.float64]]:
-    """Rows of a view in inverted grey, true to millimetres, and pixels of the picture by those of the view."""
+    """Return rows of a view in inverted grey with the aspect ratio in mm, and picture pixels per pixel of the view."""
     rows, columns = end - first, view.shape[1]
     width = round(HEIGHT * columns * view.spacing[1] / (rows * view.spacing[0]))
     width = min(max(width, HEIGHT // 8), HEIGHT)
@@ -123,7 +125,7 @@ def _grey(view: PlanarView, black: float, first: int, end: int) -> tuple[Image, 
 
 
 def _inside(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """A pixel deep inside a region, where its number stands."""
+    """Return the pixel of a region that is farthest from its edge, for its number."""
     from scipy import ndimage
 
     (window,) = ndimage.find_objects(mask.astype(np.uint8))
@@ -133,7 +135,7 @@ def _inside(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _shade(number: int) -> tuple[float, float, float]:
-    """A light colour of a region; neighbouring numbers differ in brightness too."""
+    """Return a light colour for a region; neighbouring numbers also differ in brightness."""
     import colorsys
 
     red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.35, (1.0, 0.86)[number % 2])

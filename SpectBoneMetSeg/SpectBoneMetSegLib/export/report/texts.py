@@ -1,10 +1,10 @@
-"""Every word of the report that is not data, in one place: a translation is another table with the same keys."""
+"""All texts of the report that are not data; a translation is another table with the same keys."""
 
 from __future__ import annotations
 
 __all__ = ["ENGLISH", "ReportTexts"]
 
-#: {key: text}; braces stand for values.
+#: {key: text}; names in braces are replaced by values.
 ENGLISH = {
     "title": "Planar bone scan: abnormal uptake",
     "case": "Scan",
@@ -13,13 +13,13 @@ ENGLISH = {
     "birth_date": "Date of birth",
     "study_date": "Date of the scan",
     "camera": "Camera",
-    "read": "What was read",
+    "read": "Region read",
     "scan_confidence": "Probability that the scan shows abnormal uptake",
     "review": "Review",
-    "not_reviewed": "No physician has reviewed this reading: every area is the model's.",
+    "not_reviewed": "No physician has reviewed this reading: every area is the model's prediction.",
     "reviewed": (
-        "Reviewed by a physician: {accepted} accepted, {rejected} rejected, {open} left open, {edited} drawn "
-        "or changed by hand, {reclassified} classified."
+        "Reviewed by a physician: {accepted} accepted, {rejected} rejected, {open} left open, {edited} edited "
+        "manually, {reclassified} classified."
     ),
     "bright": "{view}, faint uptake shown",
     "dark": "{view}, hot uptake shown",
@@ -27,14 +27,14 @@ ENGLISH = {
     "anterior": "Anterior",
     "posterior": "Posterior, from behind",
     "pictures_note": (
-        "Dark is hot. R and L are the patient's sides. Outlines bear the numbers of the table; a dashed one "
-        "is hardly brighter than its surroundings in that view. Below each picture the counts a pixel that "
-        "are black."
+        "Dark is hot. R and L are the patient's sides. Outlines are numbered as in the table; a dashed outline "
+        "is hardly brighter than its surroundings in that view. The number below each picture is the counts per pixel "
+        "that are black."
     ),
-    "map_note": "Numbers in the maps are those of the table of regions.",
+    "map_note": "Numbers in the maps refer to the table of regions.",
     "areas": "Areas of abnormal uptake",
     "none": "No area of abnormal uptake was outlined.",
-    "until": "Each is abnormal uptake, and nothing more, until a physician accepts it.",
+    "until": "Until a physician accepts an area, it is only abnormal uptake.",
     "number": "No.",
     "bone": "Bone",
     "seen_in": "Seen in",
@@ -44,7 +44,7 @@ ENGLISH = {
     "confidence": "Confidence",
     "decision": "Decision",
     "classification": "Class",
-    "ruled_by": "Ruled by",
+    "ruled_by": "Decided by",
     "open": "open",
     "accepted": "accepted",
     "rejected": "rejected",
@@ -55,17 +55,17 @@ ENGLISH = {
     "model_ruled": "model",
     "physician_ruled": "physician",
     "physician_drew": "physician (outline)",
-    "contrast_note": "Contrast: mean inside by mean of the surroundings. Rejected areas stand last and count nowhere.",
+    "contrast_note": "Contrast: mean inside divided by mean around. Rejected areas are last and do not count.",
     "regions": "Regions of the skeleton",
     "map_number": "Map",
     "region": "Region",
     "region_areas": "Areas",
     "region_involved": "Involved (%)",
     "region_index": "Part of the index (%)",
-    "no_regions": "The model gave no regions of the skeleton.",
+    "no_regions": "The model segmented no regions of the skeleton.",
     "not_found": "Not seen in either view: {names}.",
     "index": "Planar bone scan index",
-    "index_note": "What a physician rejected or calls benign, and what lies outside bone, counts nowhere here.",
+    "index_note": "Areas that a physician rejected or classified as benign, and areas outside bone, do not count.",
     "burden": "Areas that count",
     "burden_value": "{lesions}, together {area:.1f} cm2",
     "uptake": "Their share of all counts, {view}",
@@ -77,10 +77,10 @@ ENGLISH = {
     "counts_value": "{counts:,.0f} ({million:.2f} million)",
     "pixels": "Pixels",
     "pixels_value": "{rows} x {columns} of {down:.3g} x {across:.3g} mm",
-    "box": "Region read",
+    "box": "Box",
     "box_value": "{what}, found with confidence {confidence:.2f}",
     "checks": "Checks of the input",
-    "no_warnings": "Nothing conspicuous was found.",
+    "no_warnings": "No warnings.",
     "about": "Model and its limits",
     "model": "Model",
     "program": "Program",
@@ -88,13 +88,13 @@ ENGLISH = {
     "threshold": "Threshold",
     "limits": (
         "Known limits: faint areas, above all in ribs, are missed; bladder, kidneys, injection site, joints "
-        "and fractures can be outlined; a planar image has no depth, so that areas and no volumes are told, "
-        "and which of two overlying bones is meant is a guess. The figures of the model's card are no "
-        "evidence of clinical performance."
+        "and fractures can be outlined; a planar image has no depth, so that areas are reported instead of "
+        "volumes, and which of two overlapping bones is involved is an estimate. The figures of the model's card "
+        "are no evidence of clinical performance."
     ),
     "confirmation": "Confirmation by a physician",
     "confirmation_note": (
-        "A program made this report. It is valid only when a physician has compared it with the images."
+        "A program made this report. It is valid only after a physician has compared it with the images."
     ),
     "agree": "Read and agreed",
     "disagree": "Read and not agreed, because:",
@@ -106,12 +106,12 @@ ENGLISH = {
 
 
 class ReportTexts:
-    """The report's words in one language."""
+    """The report's texts in one language."""
 
     def __init__(self, table: dict[str, str] | None = None) -> None:
-        """Take a translation; keys it lacks are said in English."""
+        """Use a translation; keys that it lacks are in English."""
         self._table = {**ENGLISH, **(table or {})}
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text of a key with its values put in."""
+        """Return the text of a key with its values filled in."""
         return self._table[key].format(**values)

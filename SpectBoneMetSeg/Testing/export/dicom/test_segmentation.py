@@ -145,5 +145,5 @@ def test_a_scan_that_is_no_dicom_and_one_that_was_changed_are_refused_in_one_sen
         source_views(a_reading)
     reading = dicom_reading()
     Path(reading.scan.source.files[0]).write_bytes(b"other")
-    with pytest.raises(UserError, match=r"^scan\.dcm is gone or was changed .*\.$"):
+    with pytest.raises(UserError, match=r"^scan\.dcm is missing or was changed .*\.$"):
         source_views(reading)
