@@ -65,7 +65,10 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> SpectBoneMetSegTrainingParameterNode:
         """Return the scene's parameter node."""
-        return SpectBoneMetSegTrainingParameterNode(super().getParameterNode())
+        node = SpectBoneMetSegTrainingParameterNode(super().getParameterNode())
+        if node.approach in RENAMED_APPROACHES:
+            node.approach = RENAMED_APPROACHES[node.approach]
+        return node
 
     @staticmethod
     def defaultDataset() -> str:

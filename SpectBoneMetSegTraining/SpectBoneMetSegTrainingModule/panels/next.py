@@ -135,7 +135,7 @@ class NextPanel:
         for label in drawn:
             self.gather.scene.tick(label.node)
         self.ui.nextLabel.text = ""
-        self.gather.onGather()
+        self.gather.gatherThen(lambda: None)
 
     @slot
     def collected(self, answer: Values) -> None:

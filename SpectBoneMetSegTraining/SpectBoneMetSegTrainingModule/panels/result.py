@@ -111,18 +111,23 @@ class ResultPanel:
         """Ask for a file and write the model to it."""
         from SpectBoneMetSegLib.model.archive import MODEL_SUFFIX
 
-        if self.model is None:
+        # While the dialog is open, a training that starts or ends replaces the model shown.
+        model = self.model
+        if model is None:
             return
-        suggestion = str(Path.home() / f"{self.model.card.name}{MODEL_SUFFIX}")
+        suggestion = str(Path.home() / f"{model.card.name}{MODEL_SUFFIX}")
         file = qt.QFileDialog.getSaveFileName(None, _("Export the model"), suggestion, _("Models (*.zip)"))
-        self.exportTo(chosen(file))
+        self._export(model, chosen(file))
 
     @slot
     def exportTo(self, file: str) -> None:
         """Write the model as one file; nothing for no file."""
-        if file and self.model is not None:
-            folder = self.model.path
-            self._report(lambda: _("Written to {file}.").format(file=self.logic.exportModel(folder, file)))
+        if self.model is not None:
+            self._export(self.model, file)
+
+    def _export(self, model: ModelFolder, file: str) -> None:
+        if file:
+            self._report(lambda: _("Written to {file}.").format(file=self.logic.exportModel(model.path, file)))
 
     @slot
     def onImport(self, checked: bool = False) -> None:
