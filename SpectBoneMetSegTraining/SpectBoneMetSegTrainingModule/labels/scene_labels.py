@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
@@ -38,7 +39,7 @@ class SceneScan:
     anterior: str
     posterior: str
 
-    def isOf(self, files: Iterable[str]) -> bool:
+    def isOf(self, files: Iterable[str | Path]) -> bool:
         """Whether the volumes were read from these files."""
         known = [volume for volume in self.volumes() if volume is not None]
         read = {file for volume in known for file in json.loads(volume.GetAttribute(FACTS))["source"]["files"]}
