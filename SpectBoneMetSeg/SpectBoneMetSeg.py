@@ -3,6 +3,10 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import ctk
 import qt
 import slicer
@@ -11,7 +15,6 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegModule import settings
 from SpectBoneMetSegModule.address import helpLink
@@ -37,6 +40,11 @@ from SpectBoneMetSegModule.sample import registerSampleData
 from SpectBoneMetSegModule.self_test import SpectBoneMetSegTest
 from SpectBoneMetSegModule.status_lines import Messages
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegModule.parameter_node import SpectBoneMetSegParameterNode
+    from SpectBoneMetSegModule.slicer_types import Event, Node, VolumeNode, VtkObject, Widget
+
 #: So long after the last move of a slider the segments get their surfaces again.
 SETTLED_MS = 300
 
@@ -46,7 +54,7 @@ __all__ = ["SpectBoneMetSeg", "SpectBoneMetSegLogic", "SpectBoneMetSegTest", "Sp
 class SpectBoneMetSeg(ScriptedLoadableModule):
     """What the application shows of the module."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: Widget) -> None:
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Bone scan reading (SpectBoneMetSeg)")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
@@ -68,18 +76,17 @@ class SpectBoneMetSeg(ScriptedLoadableModule):
 class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: Widget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
         self.live = None
         self._parameterNode = None
-        self._guiConnection = None
+        self._guiConnection: Any = None
         self._updating = False
         self._kept = None
         self._entered = False
 
-    def setup(self):
+    def setup(self) -> None:
         """Build the panel."""
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/SpectBoneMetSeg.ui"))
@@ -119,12 +126,12 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.makeConnections()
         self.initializeParameterNode()
 
-    def fillModels(self, chosen=None):
+    def fillModels(self, chosen: str | None = None) -> None:
         """The models there are now; the one chosen stays, unless another is named."""
         self.choices.fillModels(self.logic.modelNames(), chosen)
         self.onChoice()
 
-    def makeConnections(self):
+    def makeConnections(self) -> None:
         """Signals of the panel and of the scene."""
         ui, scene = self.ui, slicer.mrmlScene
         ui.loadButton.connect("clicked(bool)", self.onLoad)
@@ -146,7 +153,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         """Clean up everything that belongs to the panel."""
         self.logic.close()
         self.followup.close()
@@ -164,7 +171,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self._settling.stop()
         self.live = None
 
-    def onReload(self):
+    def onReload(self) -> None:
         """Reload the module and its packages; its worker restarts with the new code."""
         self.cleanup()
         forgetCode("SpectBoneMetSegLib", "SpectBoneMetSegModule")
@@ -176,12 +183,12 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         slicer.modules.SpectBoneMetSegWidget.enter()
 
     @slot
-    def enter(self):
+    def enter(self) -> None:
         """Update the panel when the module is opened, and load the model if the user wants that."""
         self._entered, self.followup.away = True, False
         self.fillModels()
         self.initializeParameterNode()
-        if not self.logic.busy:
+        if self._parameterNode is not None and not self.logic.busy:
             self.chosen.takeOver(self._parameterNode)
         if self.live is not None or self.chosen.views:
             self.showViews()
@@ -191,20 +198,20 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         if self.ui.warmCheckBox.checked:
             self.warmUp()
 
-    def warmUp(self):
+    def warmUp(self) -> None:
         """Load the model ahead of the first scan."""
         if self.logic.warmUp(*self.choices.current()):
             self.ui.deviceLabel.text = _("loading the model")
 
     @slot
-    def onWarmChosen(self, checked):
+    def onWarmChosen(self, checked: bool) -> None:
         """Whether opening the module loads the model; nothing else starts before Apply."""
         settings.keep(settings.WARM, "on" if checked else "off")
         if checked and self._entered:
             self.warmUp()
 
     @slot
-    def exit(self):
+    def exit(self) -> None:
         """Leave the module; a running reading continues, and edits in other modules are followed."""
         self._entered, self.followup.away = False, True
         self.clicks.end()
@@ -215,8 +222,8 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.selection.exit()
 
     @slot
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def onNodeAboutToBeRemoved(self, caller, event, node):
+    @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK's Python code has no types
+    def onNodeAboutToBeRemoved(self, caller: Node, event: Event, node: Node) -> None:
         """Remove all that belongs to a reading whose segmentation is removed."""
         if self.live is not None and node is self.live.node and not caller.IsClosing():
             live = self.live
@@ -224,7 +231,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             live.remove_parts()
 
     @slot
-    def onSceneStartClose(self, caller, event):
+    def onSceneStartClose(self, caller: VtkObject, event: Event) -> None:
         """Stop all work for a scene before it closes."""
         restoreLayout()
         self.comparison.end(self.live)
@@ -233,7 +240,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.setParameterNode(None)
 
     @slot
-    def onSceneChanged(self, caller, event):
+    def onSceneChanged(self, caller: VtkObject, event: Event) -> None:
         """The scene was closed or another one opened, perhaps with a reading in it."""
         self.setLive(None)
         self.setParameterNode(None)
@@ -241,12 +248,12 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         if self._entered and self.chosen.views:
             self.showViews()
 
-    def initializeParameterNode(self):
+    def initializeParameterNode(self) -> None:
         """Follow the scene's parameter node."""
         if self._parameterNode is None:
             self.setParameterNode(self.logic.getParameterNode())
 
-    def setParameterNode(self, parameterNode):
+    def setParameterNode(self, parameterNode: SpectBoneMetSegParameterNode | None) -> None:
         """Show another parameter node, or none."""
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiConnection)
@@ -266,7 +273,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.onParameters()
 
     @slot
-    def onParameters(self, caller=None, event=None):
+    def onParameters(self, caller: VtkObject | None = None, event: Event | None = None) -> None:
         """Follow the chosen nodes."""
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading
 
@@ -290,9 +297,11 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
             self.showRead(self.live.result)
         self.updateButtons()
 
-    def showScan(self):
+    def showScan(self) -> None:
         """Show another chosen scan and remove the box of the previous one."""
         parameters = self._parameterNode
+        if parameters is None:
+            return
         if parameters.box is not None:
             slicer.mrmlScene.RemoveNode(parameters.box)
         parameters.useBox = parameters.readAnyway = False
@@ -302,14 +311,14 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.display.apply()
 
     @slot
-    def onChoice(self, value=None):
+    def onChoice(self, value: Any = None) -> None:
         """Remember model, engine and device."""
         if self._parameterNode is not None and not self._updating:
             parameters = self._parameterNode
             parameters.model, parameters.engine, parameters.device = self.choices.current()
             parameters.region = self.choices.region()
 
-    def setLive(self, live):
+    def setLive(self, live: LiveReading | None) -> None:
         """Show another reading, or none."""
         self._settling.stop()
         self.live = live
@@ -318,7 +327,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.selection.setLive(live)
         self.updateLesions()
 
-    def updateLesions(self):
+    def updateLesions(self) -> None:
         """Update table, sliders and messages from the reading."""
         self.table.show(self.live)
         self.messages.found(self.live)
@@ -333,7 +342,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.followup.update()
         self.updateButtons()
 
-    def updateButtons(self):
+    def updateButtons(self) -> None:
         """Enable the buttons that can be used now."""
         parameters = self._parameterNode
         scan = parameters is not None and bool(self.chosen.views)
@@ -349,27 +358,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.clicks.update(self.live is not None)
         self.messages.hint(scan)
 
-    @slot
-    def onLoad(self, checked=False):
-        """Load the file named in the panel."""
-        ui = self.ui
-        if not ui.scanPath.currentPath:
-            self.messages.say(_("Choose a file first."), "error")
-            return
-        try:
-            self.openScan(ui.scanPath.currentPath, *self.choices.scanFacts())
-        except UserError as error:
-            self.messages.fail(error)
-
-    def openScan(self, path, views=None, pixelSize=None):
-        """Load a scan and choose it; arguments and errors are those of `logic.loadScan`."""
-        with slicer.util.WaitCursor():
-            volumes = self.logic.loadScan(path, views, pixelSize)
-        self.messages.say("")
-        parameters = self._parameterNode
-        parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
-
-    def showViews(self):
+    def showViews(self) -> None:
         """Show the reading, or the chosen scan, alone or side by side with an earlier one."""
         earlier = self.comparison.earlier()
         if earlier:
@@ -381,18 +370,18 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.clicks.follow()
         self.keepApart()
 
-    def keepApart(self):
+    def keepApart(self) -> None:
         """Show the outlines of each of two scans in its own views only."""
         box = self._parameterNode.box if self._parameterNode is not None else None
         self.comparison.update(self.live, box)
 
-    def compare(self):
+    def compare(self) -> None:
         """Compare the chosen scan with another one, or with none, at the same window."""
         if self._parameterNode is not None and not self._updating and self.chosen.views:
             self.showViews()
             self.display.apply(always=bool(self.comparison.earlier()))
 
-    def shownVolumes(self):
+    def shownVolumes(self) -> list[VolumeNode]:
         """The volume nodes of the scan that is chosen, with the sum of its views once it was read."""
         volumes = [*self.chosen.views.values(), *self.comparison.earlier().values()]
         total = self.live.node.GetNodeReference("aggregateCounts") if self.live is not None else None

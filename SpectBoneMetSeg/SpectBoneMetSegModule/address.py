@@ -3,6 +3,8 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.resources import package_folder
 
@@ -14,7 +16,7 @@ FILE = MODULE_FOLDER / "Resources" / "address.txt"
 PAPER = "https://doi.org/10.3389/fmolb.2022.956720"
 
 
-def address():
+def address() -> str:
     """The address of the repository, empty as long as it has none."""
     try:
         return FILE.read_text(encoding="utf-8").strip()
@@ -22,7 +24,7 @@ def address():
         return ""
 
 
-def documentAddress(name):
+def documentAddress(name: str) -> str:
     """Where a document of the folder docs is read: in the repository, next to the modules, or the paper."""
     if address():
         return f"{address()}/blob/main/docs/{name}"
@@ -30,6 +32,6 @@ def documentAddress(name):
     return local.as_uri() if local.exists() else PAPER
 
 
-def helpLink(name):
+def helpLink(name: str) -> str:
     """A link for a module's help text."""
     return f'<p><a href="{documentAddress(name)}">{_("How to use this module")}</a></p>'

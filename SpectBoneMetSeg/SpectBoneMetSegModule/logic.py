@@ -3,31 +3,44 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806, N815
 
+from __future__ import annotations
+
 import shutil
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import qt
 import slicer
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from SpectBoneMetSegLib.common.errors import UserError
 
 from .display.views import fitViews
 from .panel_texts import panelWords
+from .parameter_node import SpectBoneMetSegParameterNode
 from .problems import slot
 from .requirements import areInstalled, ensureInstalled, requirementsFile
 from .status_lines import RunningBar
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.lesions.model_result import ModelResult
+    from SpectBoneMetSegLib.loading.options import Box, Region
+    from SpectBoneMetSegLib.model.engines import DeviceName, EngineName
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
+    from SpectBoneMetSegLib.worker.client import Event as WorkerEvent
+    from SpectBoneMetSegLib.worker.client import Worker
+
+    from .slicer_types import BoxNode, SegmentationNode, VolumeNode, Volumes, Widget
 
 #: How often the window looks for what the child process said, in milliseconds.
 POLL_MS = 50
 
 
-def boxOnScan(box, scan):
+def boxOnScan(box: BoxNode, scan: WholeBodyScan) -> Box:
     """First row, end row, first column, end column of a scan inside a region node.
 
     Raises:
@@ -43,28 +56,20 @@ def boxOnScan(box, scan):
     return max(first, -rows), min(end, 2 * rows), max(left, -columns), min(right, 2 * columns)
 
 
-@parameterNodeWrapper
-class SpectBoneMetSegParameterNode:
-    """State of the panel; the reading itself is stored in the segmentation node."""
+class Pending(NamedTuple):
+    """A reading under way.
 
-    anteriorVolume: vtkMRMLScalarVolumeNode
-    posteriorVolume: vtkMRMLScalarVolumeNode
-    earlierVolume: vtkMRMLScalarVolumeNode
-    segmentation: vtkMRMLSegmentationNode
-    box: vtkMRMLMarkupsROINode
-    region: str = "thorax"
-    useBox: bool = False
-    readAnyway: bool = False
-    posteriorFromFront: bool = False
-    threshold: Annotated[float, WithinRange(0.01, 0.99)] = 0.5
-    minimumArea: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
-    model: str = ""
-    engine: str = "auto"
-    device: str = "auto"
-    window: str = "automatic"
-    upperLevel: Annotated[float, WithinRange(1.0, 2000.0)] = 100.0
-    gamma: Annotated[float, WithinRange(0.2, 3.0)] = 1.0
-    inverse: bool = True
+    Attributes:
+        job: its number at the worker.
+        nodeID: of the segmentation node that it fills; None for a new one.
+        volumeIDs: of the scan's nodes. IDs, not nodes: the scene may be closed before the result comes.
+        started: when it began, in seconds of `time.monotonic`.
+    """
+
+    job: int
+    nodeID: str | None
+    volumeIDs: dict[ViewName, str]
+    started: float
 
 
 class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
@@ -77,19 +82,22 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
     logic.processFolder("scans", "results")
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self._worker = None
-        self._pending = None
-        self._timer = None
-        self._failure = None
-        self._live = None
+        self._worker: Worker | None = None
+        self._pending: Pending | None = None
+        self._timer: Widget | None = None
+        self._failure: UserError | None = None
+        self._live: LiveReading | None = None
         self.seconds = 0.0
-        self._progress = None
-        self.onProgress = self.onFinished = self.onFailed = self.onWarm = None
+        self._progress: RunningBar | None = None
+        self.onProgress: Callable[[WorkerEvent], None] | None = None
+        self.onFinished: Callable[[LiveReading], None] | None = None
+        self.onFailed: Callable[[UserError], None] | None = None
+        self.onWarm: Callable[[Mapping[str, Any]], None] | None = None
 
     @property
-    def worker(self):
+    def worker(self) -> Worker:
         """The child process that reads, started when first needed."""
         from SpectBoneMetSegLib.worker.client import Worker
 
@@ -98,16 +106,18 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         return self._worker
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         """Whether a reading is under way."""
         return self._pending is not None
 
-    def getParameterNode(self):
+    def getParameterNode(self) -> SpectBoneMetSegParameterNode:
         """The scene's parameter node."""
         return SpectBoneMetSegParameterNode(super().getParameterNode())
 
     @staticmethod
-    def loadScan(path, views=None, pixelSize=None):
+    def loadScan(
+        path: str | Path | list[str], views: Sequence[ViewName] | None = None, pixelSize: float | None = None
+    ) -> Volumes:
         """{"anterior": volume node, "posterior": volume node} of a file or the folder of a study, shown side by side.
 
         Args:
@@ -122,15 +132,14 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.mrml.slice_views import show_scan
         from SpectBoneMetSegLib.mrml.stored_result import add_scan
 
-        several = isinstance(path, list)
-        scan = read_files(path) if several else read_scan(path, views=views, pixel_size_mm=pixelSize)
+        scan = read_files(path) if isinstance(path, list) else read_scan(path, views=views, pixel_size_mm=pixelSize)
         volumes = add_scan(scan, slicer.mrmlScene)
         show_scan(volumes, slicer.mrmlScene)
         fitViews()
         return volumes
 
     @staticmethod
-    def modelNames():
+    def modelNames() -> list[str]:
         """Return the available models."""
         from SpectBoneMetSegLib.model.store import list_models
 
@@ -140,7 +149,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             # Before the packages are installed; the default model still has no need of a name.
             return []
 
-    def ensureRequirements(self, engine="auto", model="", device="auto"):
+    def ensureRequirements(self, engine: EngineName = "auto", model: str = "", device: DeviceName = "auto") -> None:
         """Ask for missing packages of an engine and install them.
 
         Raises:
@@ -148,7 +157,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         """
         ensureInstalled(requirementsFile(engine, model, device))
 
-    def warmUp(self, model="", engine="auto", device="auto"):
+    def warmUp(self, model: str = "", engine: EngineName = "auto", device: DeviceName = "auto") -> bool:
         """Load the model ahead of the first scan, when all packages are there; never asks.
 
         Returns:
@@ -160,7 +169,9 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         self._startTimer()
         return True
 
-    def findBox(self, anteriorVolume, posteriorVolume, box=None):
+    def findBox(
+        self, anteriorVolume: VolumeNode | None, posteriorVolume: VolumeNode | None, box: BoxNode | None = None
+    ) -> BoxNode:
         """Show the thorax of a scan as a region node that can be moved; a new one for None.
 
         Raises:
@@ -175,18 +186,18 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
     def process(
         self,
-        anteriorVolume,
-        posteriorVolume,
-        segmentationNode=None,
-        model="",
-        engine="auto",
-        device="auto",
-        region="thorax",
-        box=None,
-        waitForCompletion=True,
-        inProcess=False,
-        readAnyway=False,
-    ):
+        anteriorVolume: VolumeNode | None,
+        posteriorVolume: VolumeNode | None,
+        segmentationNode: SegmentationNode | None = None,
+        model: str = "",
+        engine: EngineName = "auto",
+        device: DeviceName = "auto",
+        region: Region = "thorax",
+        box: BoxNode | None = None,
+        waitForCompletion: bool = True,
+        inProcess: bool = False,
+        readAnyway: bool = False,
+    ) -> LiveReading | None:
         """Outline abnormal uptake in a scan.
 
         Args:
@@ -224,11 +235,10 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             result = read_here(scan, model or None, engine, device, options)
         else:
             job = self.worker.read(scan, model or None, engine, device, options)
-        volumes = {"anterior": anteriorVolume, "posterior": posteriorVolume}
-        # IDs, not nodes: the scene may be closed before the result comes.
+        volumes: Volumes = {"anterior": anteriorVolume, "posterior": posteriorVolume}
         ids = {name: volume.GetID() for name, volume in volumes.items() if volume is not None}
         nodeID = segmentationNode.GetID() if segmentationNode is not None else None
-        self._pending, self._failure, self._live = (job, nodeID, ids, started), None, None
+        self._pending, self._failure, self._live = Pending(job, nodeID, ids, started), None, None
         self._progress = None
         if result is not None:
             self._finish(result)
@@ -237,7 +247,15 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             return None
         return self._wait()
 
-    def processFolder(self, inputFolder, outputFolder, model="", engine="auto", device="auto", region="thorax"):
+    def processFolder(
+        self,
+        inputFolder: str | Path,
+        outputFolder: str | Path,
+        model: str = "",
+        engine: EngineName = "auto",
+        device: DeviceName = "auto",
+        region: Region = "thorax",
+    ) -> dict[str, str]:
         """Read every study in a folder (each a file or a folder of its own) and save all results; no scene is filled.
 
         Returns:
@@ -264,7 +282,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._timer is not None:
             # It would take the worker's words away from the loop that waits for them here.
             self._timer.stop()
-        outcome = {}
+        outcome: dict[str, str] = {}
         for path in studies:
             try:
                 job = self.worker.read(path, model or None, engine, device, Options(region=region))
@@ -284,11 +302,11 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         return outcome
 
     @slot
-    def onTimer(self):
+    def onTimer(self) -> None:
         """Poll the worker."""
         self.poll()
 
-    def recover(self):
+    def recover(self) -> None:
         """Reset after an unexpected error."""
         if self._timer is not None:
             self._timer.stop()
@@ -296,15 +314,15 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         words = _("The reading was interrupted by an error. Apply again, or copy the log for a bug report.")
         self._fail(UserError(words))
 
-    def poll(self):
+    def poll(self) -> None:
         """Process the events of the worker."""
         for event in self.worker.poll():
-            mine = self.busy and event.job == self._pending[0]
+            mine = self._pending is not None and event.job == self._pending.job
             if event.kind == "progress" and self.busy:
                 self._progress = RunningBar(event, self._progress)
-            elif event.kind == "warm" and self.onWarm:
+            elif event.facts is not None and event.kind == "warm" and self.onWarm:
                 self.onWarm(event.facts)
-            elif event.kind == "done" and mine:
+            elif event.result is not None and event.kind == "done" and mine:
                 self._finish(event.result)
             elif event.kind == "crashed" and self.busy:
                 self._fail(event.error)
@@ -316,13 +334,13 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._timer is not None and not self.worker.busy:
             self._timer.stop()
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Stop the running reading, and the worker with its child processes."""
         if self.busy:
             self._pending = None
             self.worker.cancel()
 
-    def close(self):
+    def close(self) -> None:
         """End the worker."""
         self._pending = None
         if self._timer is not None:
@@ -330,19 +348,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         if self._worker is not None:
             self._worker.close()
 
-    def stepText(self, step):
-        """Return the name of a step of the worker."""
-        texts = {
-            "load": _("Loading the model"),
-            "read": _("Reading the scan"),
-            "crop": _("Finding the thorax"),
-            "network": _("Running the network"),
-            "delineate": _("Outlining"),
-            "measure": _("Measuring"),
-        }
-        return texts.get(step, _("Preparing"))
-
-    def _wait(self):
+    def _wait(self) -> LiveReading:
         while self.busy:
             self.poll()
             slicer.app.processEvents()
@@ -351,22 +357,23 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             raise self._failure or UserError(_("The reading was cancelled."))
         return self._live
 
-    def _startTimer(self):
+    def _startTimer(self) -> None:
         if self._timer is None:
             self._timer = qt.QTimer()
             self._timer.setInterval(POLL_MS)
             self._timer.connect("timeout()", self.onTimer)
         self._timer.start()
 
-    def _finish(self, result):
+    def _finish(self, result: ModelResult) -> None:
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading
         from SpectBoneMetSegLib.mrml.nodes import add_segmentation
 
-        _job, nodeID, volumeIDs, started = self._pending
-        self._pending = None
-        node = slicer.mrmlScene.GetNodeByID(nodeID) if nodeID is not None else None
-        volumes = {name: slicer.mrmlScene.GetNodeByID(number) for name, number in volumeIDs.items()}
-        if (node is None and nodeID is not None) or None in volumes.values():
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        node = slicer.mrmlScene.GetNodeByID(pending.nodeID) if pending.nodeID is not None else None
+        volumes = {name: slicer.mrmlScene.GetNodeByID(number) for name, number in pending.volumeIDs.items()}
+        if (node is None and pending.nodeID is not None) or None in volumes.values():
             self._fail(UserError(_("The scan or its segmentation was removed while it was read.")))
             return
         if node is None:
@@ -375,11 +382,11 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
             name = slicer.mrmlScene.GenerateUniqueName(name)
             node = add_segmentation(name, next(iter(volumes.values())), slicer.mrmlScene)
         self._live = LiveReading.start(result, node, volumes, slicer.mrmlScene)
-        self.seconds = time.monotonic() - started
+        self.seconds = time.monotonic() - pending.started
         if self.onFinished:
             self.onFinished(self._live)
 
-    def _fail(self, error):
+    def _fail(self, error: UserError) -> None:
         self._pending, self._failure = None, error
         if self.onFailed:
             self.onFailed(error)

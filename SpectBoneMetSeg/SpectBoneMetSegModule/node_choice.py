@@ -3,9 +3,18 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import slicer
-from SpectBoneMetSegLib.mrml.pairing import completed_choice, newest_scan
+from SpectBoneMetSegLib.mrml.pairing import Choice, completed_choice, newest_scan
 from SpectBoneMetSegLib.mrml.stored_result import warnings_of
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
+
+if TYPE_CHECKING:
+    from .parameter_node import SpectBoneMetSegParameterNode
+    from .slicer_types import Volumes
 
 NAMES = ("anteriorVolume", "posteriorVolume", "segmentation")
 
@@ -13,17 +22,17 @@ NAMES = ("anteriorVolume", "posteriorVolume", "segmentation")
 class Chosen:
     """Completes what the user changes in a parameter node."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Nothing is chosen yet."""
-        self.known = (None, None, None)
+        self.known: Choice = (None, None, None)
 
-    def takeOver(self, parameters):
+    def takeOver(self, parameters: SpectBoneMetSegParameterNode) -> None:
         """Take the nodes of a parameter node as they are; without any scan the one that was loaded last."""
         self.known = nodesOf(parameters)
         if self.known[:2] == (None, None):
             parameters.anteriorVolume, parameters.posteriorVolume = newest_scan(slicer.mrmlScene)
 
-    def complete(self, parameters):
+    def complete(self, parameters: SpectBoneMetSegParameterNode) -> bool:
         """Let the other nodes follow one that was changed.
 
         Returns:
@@ -36,17 +45,17 @@ class Chosen:
                 setattr(parameters, name, node)
         return self.known[:2] != before[:2]
 
-    def warnings(self):
+    def warnings(self) -> list[str]:
         """What was assumed when the chosen views were loaded."""
         return list(dict.fromkeys(note for volume in self.views.values() for note in warnings_of(volume)))
 
     @property
-    def views(self):
+    def views(self) -> Volumes:
         """{"anterior": volume node, "posterior": volume node} as far as they are chosen."""
-        pairs = zip(("anterior", "posterior"), self.known, strict=False)
+        pairs = zip(VIEW_NAMES, self.known, strict=False)
         return {name: node for name, node in pairs if node is not None}
 
 
-def nodesOf(parameters):
+def nodesOf(parameters: SpectBoneMetSegParameterNode) -> Choice:
     """Anterior volume, posterior volume and segmentation of a parameter node."""
-    return tuple(getattr(parameters, name) for name in NAMES)
+    return parameters.anteriorVolume, parameters.posteriorVolume, parameters.segmentation

@@ -33,6 +33,19 @@ def engineWords(facts: Mapping[str, Any]) -> str:
     return f"{names.get(engine, engine)}, {device}"
 
 
+def readingStepWords(step: str) -> str:
+    """What a step of a reading does; `step` is its name in the library."""
+    texts = {
+        "load": _("Loading the model"),
+        "read": _("Reading the scan"),
+        "crop": _("Finding the thorax"),
+        "network": _("Running the network"),
+        "delineate": _("Outlining"),
+        "measure": _("Measuring"),
+    }
+    return texts.get(step, _("Preparing"))
+
+
 def durationWords(seconds: float) -> str:
     """Seconds in the unit that suits them."""
     if seconds < 90:

@@ -1,7 +1,13 @@
 """What the buttons and sliders of the reading module's panel do."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N802
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import slicer
 from slicer.i18n import tr as _
@@ -12,17 +18,50 @@ from SpectBoneMetSegLib.mrml.slice_views import make_adjustable, show_box
 
 from . import settings
 from .followup.earlier_scans import remember
+from .panel import Panel
+from .panel_texts import readingStepWords
 from .problems import slot
 from .requirements import RESULTS, ensureInstalled
 from .review.dicom_database import addToDatabase, whyNotInDatabase
 from .review.segment_changes import endHistories
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.lesions.model_result import ModelResult
+    from SpectBoneMetSegLib.lesions.review import Review
+    from SpectBoneMetSegLib.loading.options import Region
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.scan.planar import ViewName
+    from SpectBoneMetSegLib.worker.client import Event as WorkerEvent
 
-class ReadingActions:
-    """Mixin of the panel's widget: read, redraw, review and save."""
+
+class ReadingActions(Panel):
+    """Mixin of the panel's widget: load, read, redraw, review and save."""
 
     @slot
-    def onApplyOrCancel(self, checked=False):
+    def onLoad(self, checked: bool = False) -> None:
+        """Load the file named in the panel."""
+        path = self.ui.scanPath.currentPath
+        if not path:
+            self.messages.say(_("Choose a file first."), "error")
+            return
+        try:
+            self.openScan(path, *self.choices.scanFacts())
+        except UserError as error:
+            self.messages.fail(error)
+
+    def openScan(
+        self, path: str | Path | list[str], views: Sequence[ViewName] | None = None, pixelSize: float | None = None
+    ) -> None:
+        """Load a scan and choose it; arguments and errors are those of `logic.loadScan`."""
+        with slicer.util.WaitCursor():
+            volumes = self.logic.loadScan(path, views, pixelSize)
+        self.messages.say("")
+        parameters = self._parameterNode
+        if parameters is not None:
+            parameters.anteriorVolume, parameters.posteriorVolume = volumes.get("anterior"), volumes.get("posterior")
+
+    @slot
+    def onApplyOrCancel(self, checked: bool = False) -> None:
         """Start a reading, or stop the one under way."""
         if self.logic.busy:
             self.logic.cancel()
@@ -32,6 +71,8 @@ class ReadingActions:
             self.updateButtons()
             return
         parameters = self._parameterNode
+        if parameters is None:
+            return
         self.changes.flush()
         # What a person has done is not thrown away: it stays as a reading of its own.
         self._kept = self.live.node.GetID() if self.live is not None and self.live.touched() else None
@@ -42,8 +83,10 @@ class ReadingActions:
                 parameters.anteriorVolume,
                 parameters.posteriorVolume,
                 None if self._kept else parameters.segmentation,
-                *self.choices.current(),
-                region="thorax" if parameters.useBox else parameters.region,
+                model,
+                engine,
+                device,
+                region="thorax" if parameters.useBox else cast("Region", parameters.region),
                 box=parameters.box if parameters.useBox else None,
                 waitForCompletion=False,
                 readAnyway=parameters.readAnyway,
@@ -56,22 +99,24 @@ class ReadingActions:
         self.updateButtons()
 
     @slot
-    def onProgress(self, event):
+    def onProgress(self, event: WorkerEvent) -> None:
         """Show how far the worker is."""
-        self.messages.progress(event, self.logic.stepText(event.step))
+        self.messages.progress(event, readingStepWords(event.step))
 
     @slot
-    def onWarm(self, facts):
+    def onWarm(self, facts: Mapping[str, Any]) -> None:
         """Show the engine and device that the model was loaded with."""
         self.messages.ready(facts, self.logic.busy)
 
-    def readsAnyway(self):
+    def readsAnyway(self) -> bool:
         """Whether to read a scan that is not recognised as a whole body in counts."""
         return self._parameterNode is not None and self._parameterNode.readAnyway
 
-    def showRead(self, result):
+    def showRead(self, result: ModelResult) -> None:
         """Show a movable box around the region read; none for the whole body."""
         parameters = self._parameterNode
+        if parameters is None:
+            return
         if result.crop.method != "whole-body":
             parameters.box = show_box(result.crop, result.scan.frame, slicer.mrmlScene, parameters.box)
         elif parameters.box is not None:
@@ -79,11 +124,11 @@ class ReadingActions:
             parameters.useBox = False
 
     @slot
-    def onFinished(self, live):
+    def onFinished(self, live: LiveReading) -> None:
         """Show the new reading."""
         self.setLive(live)
-        parameters = self._parameterNode
-        parameters.segmentation = live.node
+        if self._parameterNode is not None:
+            self._parameterNode.segmentation = live.node
         self.showRead(live.result)
         self.showViews()
         self.display.apply()
@@ -96,21 +141,21 @@ class ReadingActions:
         self.updateButtons()
 
     @slot
-    def onFailed(self, error):
+    def onFailed(self, error: str | UserError) -> None:
         """Show an error in the panel, without a dialog."""
         self.messages.fail(error)
         self.updateButtons()
 
-    def fail(self, sentence):
+    def fail(self, sentence: str | UserError) -> None:
         """Show in the panel why an action is not possible."""
         self.messages.fail(sentence)
 
-    def recover(self):
+    def recover(self) -> None:
         """Update the buttons after an error."""
         self.updateButtons()
 
     @slot
-    def onSliderMoved(self, value):
+    def onSliderMoved(self, value: float) -> None:
         """Redraw the lesions from the stored probabilities."""
         wanted = self.ui.thresholdSlider.value, self.ui.minimumAreaSlider.value * 100
         # A scene that is read moves the sliders, too; its reading is found when all nodes are there.
@@ -125,17 +170,17 @@ class ReadingActions:
             self.updateLesions()
 
     @slot
-    def onSettled(self):
+    def onSettled(self) -> None:
         """Finish a change of the sliders once they have stopped."""
         if self.live is not None and self.live.node.GetScene() is not None:
             self.live.make_surfaces()
 
-    def onDrawn(self):
+    def onDrawn(self) -> None:
         """Update the panel after clicks corrected areas; surfaces are rebuilt once the clicks pause."""
         self._settling.start()
         self.updateLesions()
 
-    def onUndoing(self):
+    def onUndoing(self) -> None:
         """Finish pending updates first: surfaces built after an undo would be a new step and end the redo history."""
         self.changes.flush()
         if self._settling.active:
@@ -143,17 +188,21 @@ class ReadingActions:
             self.onSettled()
 
     @slot
-    def onLesionReviewed(self, lesion, review):
+    def onLesionReviewed(self, lesion: int, review: Review) -> None:
         """Store a review decision as one undo step; pieces of one segment share it."""
         self.changes.flush()
+        if self.live is None:
+            return
         self.ui.segmentEditor.saveStateForUndo()
         self.live.set_review(lesion, review)
         self.updateLesions()
 
     @slot
-    def onReset(self, checked=False):
+    def onReset(self, checked: bool = False) -> None:
         """Back to the model's result."""
         question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
+        if self.live is None:
+            return
         if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):
             return
         with slicer.util.RenderBlocker():
@@ -162,45 +211,50 @@ class ReadingActions:
             self.updateLesions()
 
     @slot
-    def onSave(self, checked=False):
+    def onSave(self, checked: bool = False) -> None:
         """Write all results."""
         if not self.ui.outputPath.currentPath:
             self.messages.say(_("Choose a folder to save in first."), "error")
             return
         self.changes.flush()
-        kept = self.ui.databaseCheckBox.checked and not whyNotInDatabase(self.live)
+        live = self.live
+        if live is None:
+            return
+        kept = self.ui.databaseCheckBox.checked and not whyNotInDatabase(live)
         outputs = Outputs(dicom=self.ui.dicomCheckBox.checked or kept, report=self.ui.reportCheckBox.checked)
         try:
             if outputs.wanted:
                 ensureInstalled(RESULTS)
             with slicer.util.WaitCursor():
-                folder = self.live.save(self.ui.outputPath.currentPath, outputs)
+                folder = live.save(self.ui.outputPath.currentPath, outputs)
                 added, complete = addToDatabase(folder) if kept else ("", True)
         except UserError as error:
             self.messages.fail(error)
             return
         settings.keep(settings.OUTPUT, self.ui.outputPath.currentPath)
         remember(folder)
-        told = [_("Saved in {folder}.").format(folder=folder), *self.live.not_saved, added]
+        told = [_("Saved in {folder}.").format(folder=folder), *live.not_saved, added]
         self.messages.say(" ".join(filter(None, told)), "" if complete else "error")
 
     @slot
-    def onAreaTable(self, checked=False):
+    def onAreaTable(self, checked: bool = False) -> None:
         """Put the areas into a table of the scene."""
         self.changes.flush()
+        if self.live is None:
+            return
         node = show_areas(self.live, slicer.mrmlScene)
         words = _("{name} is in the scene: see it in the module Tables. A planar scan has areas, and no volumes.")
         self.messages.say(words.format(name=node.GetName()))
 
     @slot
-    def onFromFront(self, checked):
+    def onFromFront(self, checked: bool) -> None:
         """Show the posterior view from the front, or from behind as acquired."""
         self.views.fromBehind = not checked
         if not self._updating and self._parameterNode is not None:
             self.showViews()
 
     @slot
-    def onUseBox(self, checked):
+    def onUseBox(self, checked: bool) -> None:
         """Show the thorax as a box that can be moved, before anything was read."""
         self.ui.regionSelector.enabled = not checked
         parameters = self._parameterNode

@@ -3,15 +3,22 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.resources import package_folder
 
 import SpectBoneMetSegModule
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from SpectBoneMetSegLib.model.engines import DeviceName, EngineName
 
 RESOURCES = package_folder(SpectBoneMetSegModule).parent / "Resources"
 ONNX = RESOURCES / "requirements.txt"
@@ -23,7 +30,7 @@ BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 CUDA, GENERATION = (13, 0), (7, 5)
 
 
-def requirementsFile(engine="auto", model="", device="auto"):
+def requirementsFile(engine: EngineName = "auto", model: str = "", device: DeviceName = "auto") -> Path:
     """The packages of an engine, as a file.
 
     Automatic takes ONNX Runtime, which is small, for a model that it can run, in the build for NVIDIA cards where card
@@ -38,7 +45,7 @@ def requirementsFile(engine="auto", model="", device="auto"):
     return GPU if device != "cpu" and gpuBuildFits() else ONNX
 
 
-def gpuBuildFits():
+def gpuBuildFits() -> bool:
     """Whether ONNX Runtime's build for NVIDIA cards would run here."""
     from SpectBoneMetSegLib.model.gpus import nvidia
 
@@ -48,18 +55,18 @@ def gpuBuildFits():
     return card is not None and card.cuda >= CUDA and card.generation >= GENERATION
 
 
-def tensorflowIsMissingHere():
+def tensorflowIsMissingHere() -> bool:
     """Whether there is no TensorFlow for this computer: Macs with an Intel processor, Python 3.12 and newer."""
     return sys.platform == "darwin" and platform.machine() == "x86_64" and sys.version_info >= (3, 12)
 
 
-def needsTensorflow(file):
+def needsTensorflow(file: Path) -> bool:
     """Whether TensorFlow is among the packages of a file."""
     lines = Path(file).read_text(encoding="utf-8").splitlines()
     return any(line.strip().lower().startswith("tensorflow") for line in lines)
 
 
-def areInstalled(file):
+def areInstalled(file: Path) -> bool:
     """Whether all packages of a file are there; never asks."""
     try:
         import slicer.packaging as packaging
@@ -69,7 +76,7 @@ def areInstalled(file):
     return all(isThere(packaging, one) for one in packaging.load_requirements(file))
 
 
-def isThere(packaging, wanted):
+def isThere(packaging: Any, wanted: Requirement) -> bool:
     """Whether a package is installed; of ONNX Runtime any build will do."""
     from packaging.requirements import Requirement
 
@@ -79,7 +86,7 @@ def isThere(packaging, wanted):
     return any(packaging.pip_check([Requirement(build)]) for build in others)
 
 
-def ensureInstalled(file):
+def ensureInstalled(file: Path) -> None:
     """Ask for missing packages and install them.
 
     Raises:
@@ -110,7 +117,7 @@ def ensureInstalled(file):
         ) from error
 
 
-def hasOnnx(model):
+def hasOnnx(model: str) -> bool:
     """Whether a model (empty for the default one) can be run by ONNX Runtime."""
     from SpectBoneMetSegLib.model.store import DEFAULT_MODEL_NAME, ONNX_FILE, find_model, shipped_models_folder
 

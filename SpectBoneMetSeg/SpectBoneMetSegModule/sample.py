@@ -3,25 +3,33 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.resources import package_folder
 
 import SpectBoneMetSegModule
 
+if TYPE_CHECKING:
+    from .slicer_types import Volumes
+
 MODULE_FOLDER = package_folder(SpectBoneMetSegModule).parent
 #: Of the file as it is shipped.
 SHA256 = "9565e19d16c34cbfb4abdf203c41ed2d58a8a18976ce875de8df2f8da817d8cf"
 
 
-def sampleFile():
+def sampleFile() -> Path:
     """The simulated study: installed with the module, or in the source tree."""
     folders = (MODULE_FOLDER, MODULE_FOLDER.parent)
     places = [folder / "Resources" / "Sample" / "simulated_scan.dcm" for folder in folders]
     return next((place for place in places if place.exists()), places[0])
 
 
-def registerSampleData():
+def registerSampleData() -> None:
     """Offer the simulated study in the module Sample Data."""
     import SampleData
 
@@ -39,7 +47,7 @@ def registerSampleData():
     )
 
 
-def loadSample():
+def loadSample() -> Volumes:
     """{"anterior": volume node, "posterior": volume node} of the simulated study.
 
     Raises:

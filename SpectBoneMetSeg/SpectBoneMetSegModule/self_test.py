@@ -3,6 +3,8 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 import numpy as np
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
@@ -14,16 +16,16 @@ from .sample import sampleFile
 class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
     """Runs in the application without TensorFlow: a made-up result takes the network's place."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         """Start from an empty scene."""
         slicer.mrmlScene.Clear(0)
 
-    def runTest(self):
+    def runTest(self) -> None:
         """All tests."""
         self.setUp()
         self.test_lesions_follow_threshold_and_hand()
 
-    def test_lesions_follow_threshold_and_hand(self):
+    def test_lesions_follow_threshold_and_hand(self) -> None:
         """The sample study, its counts as probabilities."""
         from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading

@@ -3,14 +3,25 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N803
 
+from __future__ import annotations
+
 import logging
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slicer.i18n import tr as _
 
 from .panel_texts import engineWords, panelWords
 from .problems import note
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.worker.client import Event as WorkerEvent
+
+    from .slicer_types import Ui, Widget
 
 #: Styles of a line; what must not be overlooked brings its own ground, for light and for dark windows.
 STYLES = {
@@ -21,18 +32,25 @@ STYLES = {
 }
 
 
+class Say(Protocol):
+    """Shows one line, of kind "", "warning" or "error"."""
+
+    def __call__(self, text: str, kind: str = "") -> None:
+        """See `StatusLine.say`."""
+
+
 class StatusLine:
     """Shows progress and errors in one label, `line`."""
 
-    line = None
+    line: Widget
 
-    def say(self, text, kind=""):
+    def say(self, text: str, kind: str = "") -> None:
         """Show one line, of kind "", "warning" or "error"."""
         self.line.text = text
         self.line.toolTip = text
         self.line.styleSheet = STYLES[kind]
 
-    def fail(self, sentence):
+    def fail(self, sentence: str | UserError) -> None:
         """Show an error, a message or a UserError, and add it to the log."""
         words = panelWords(sentence)
         logging.error(words)
@@ -43,19 +61,19 @@ class StatusLine:
 class Messages(StatusLine):
     """The message lines of the panel; none opens a dialog."""
 
-    def __init__(self, ui):
+    def __init__(self, ui: Ui) -> None:
         """Take over the labels of a panel."""
         self.ui, self.line = ui, ui.statusLabel
         ui.noticeLabel.styleSheet = STYLES["notice"]
 
-    def warn(self, sentences):
+    def warn(self, sentences: Iterable[str]) -> None:
         """Show warnings; hide the line without any."""
         words = [panelWords(str(sentence)) for sentence in sentences]
         self.ui.warningLabel.text = "\n".join(words)
         self.ui.warningLabel.styleSheet = STYLES["warning"]
         self.ui.warningLabel.visible = bool(words)
 
-    def hint(self, hasScan):
+    def hint(self, hasScan: bool) -> None:
         """Show in an empty panel how to begin."""
         words = _("Load a file, or choose the views of a scan that is loaded already.")
         if not hasScan and not self.ui.statusLabel.text:
@@ -63,20 +81,20 @@ class Messages(StatusLine):
         elif hasScan and self.ui.statusLabel.text == words:
             self.say("")
 
-    def progress(self, event, step):
+    def progress(self, event: WorkerEvent, step: str) -> None:
         """Show the progress of the worker; `step` describes the current step."""
         self.ui.progressBar.setValue(round(100 * event.fraction))
         if event.remaining is not None:
             step = _("{step} - about {seconds:.0f} s to go").format(step=step, seconds=event.remaining)
         self.say(step)
 
-    def ready(self, facts, busy):
+    def ready(self, facts: Mapping[str, Any], busy: bool) -> None:
         """Show that the model is loaded, before the first scan is read."""
         self.ui.deviceLabel.text = _("{engine} (ready)").format(engine=engineWords(facts))
         if facts["warnings"] and not busy:
             self.warn(facts["warnings"])
 
-    def found(self, live):
+    def found(self, live: LiveReading | None) -> None:
         """Show the summary of a reading; clear it without one."""
         if live is None:
             self.ui.summaryLabel.text = ""
@@ -97,19 +115,20 @@ class Messages(StatusLine):
         if live.edited:
             words.append(_("Edited manually; the sliders do not change edited areas."))
         self.ui.summaryLabel.text = " ".join(words)
-        self.warn(receipt.get("warnings", []))
+        warnings = receipt.get("warnings")
+        self.warn(warnings if isinstance(warnings, list) else [])
         self.ui.deviceLabel.text = engineWords(receipt)
 
 
 class RunningBar:
     """Progress of a reading, extrapolated between the worker's events."""
 
-    def __init__(self, event, before=None):
+    def __init__(self, event: WorkerEvent, before: RunningBar | None = None) -> None:
         """Take over an event of kind "progress"; the bar does not go back behind the one `before`."""
         self._event, self._start = event, time.monotonic()
         self._floor = max(event.fraction, before.now().fraction if before is not None else 0.0)
 
-    def now(self):
+    def now(self) -> WorkerEvent:
         """The event with the time left and the share done as they are now."""
         if self._event.remaining is None:
             return replace(self._event, fraction=self._floor)

@@ -3,18 +3,29 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.mrml.comparison import ScanSeparation, of_one_patient, scan_of
 
 from ..problems import slot
+from ..status_lines import Say
 from .zoom_link import ZoomLink
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+
+    from ..slicer_types import BoxNode, Ui, Volumes
 
 
 class Comparison:
     """The earlier scan that the chosen one is compared with, if any."""
 
-    def __init__(self, ui, chosen, say, onChanged):
+    def __init__(self, ui: Ui, chosen: Callable[[], Volumes], say: Say, onChanged: Callable[[], None]) -> None:
         """Take over the field of a panel.
 
         Args:
@@ -28,21 +39,21 @@ class Comparison:
         self.active = False
         ui.earlierSelector.connect("currentNodeIDChanged(QString)", self.onChosen)
 
-    def earlier(self):
+    def earlier(self) -> Volumes:
         """{"anterior": volume node, "posterior": volume node} of the other scan; empty for none and for the same."""
         found = scan_of(self.ui.earlierSelector.currentNode(), slicer.mrmlScene)
         own = list(self.chosen().values())
         return {} if not own or any(volume in own for volume in found.values()) else found
 
     @slot
-    def onChosen(self, nodeID):
+    def onChosen(self, nodeID: str) -> None:
         """Compare the chosen scan with another one, or with none."""
         if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsClosing():
             return
         self.onChanged()
         self.warn()
 
-    def warn(self):
+    def warn(self) -> None:
         """Show warnings about the two scans."""
         node, earlier = self.ui.earlierSelector.currentNode(), self.earlier()
         if node is None:
@@ -59,7 +70,7 @@ class Comparison:
         else:
             self.say("")
 
-    def update(self, live, box):
+    def update(self, live: LiveReading | None, box: BoxNode | None) -> None:
         """Keep what belongs to each scan in its own views: called when views, outlines or scans have changed."""
         earlier, node = self.earlier(), live.node if live is not None else None
         self.active = bool(earlier)
@@ -69,7 +80,7 @@ class Comparison:
         else:
             self.end(live)
 
-    def end(self, live=None):
+    def end(self, live: LiveReading | None = None) -> None:
         """Nothing is compared any more."""
         self.active = False
         self.zoom.unlink()

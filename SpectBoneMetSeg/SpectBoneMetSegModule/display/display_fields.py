@@ -3,12 +3,23 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.mrml.display_levels import draw
 
 from ..problems import slot
 from .views import matchGround, restoreLayout
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.mrml.display_levels import Reference
+
+    from ..parameter_node import SpectBoneMetSegParameterNode
+    from ..slicer_types import Ui, VolumeNode
 
 #: What a parameter node remembers of the section, and how a scan is drawn that was just loaded.
 NAMES, USUAL = ("window", "upperLevel", "gamma", "inverse"), ("automatic", 100.0, 1.0, True)
@@ -17,7 +28,7 @@ NAMES, USUAL = ("window", "upperLevel", "gamma", "inverse"), ("automatic", 100.0
 class Display:
     """Applies the section's window settings to the volumes of a scan."""
 
-    def __init__(self, ui, volumes, showViews):
+    def __init__(self, ui: Ui, volumes: Callable[[], list[VolumeNode]], showViews: Callable[[], None]) -> None:
         """Take over the fields of a panel.
 
         Args:
@@ -26,7 +37,7 @@ class Display:
             showViews: shows the scan.
         """
         self.ui, self.volumes, self.showViews = ui, volumes, showViews
-        self._parameters = None
+        self._parameters: SpectBoneMetSegParameterNode | None = None
         self._showing = False
         for value, text in (
             ("automatic", _("the automatic window")),
@@ -41,7 +52,7 @@ class Display:
         ui.layoutButton.connect("clicked(bool)", self.onLayout)
         ui.showViewsButton.connect("clicked(bool)", self.onShow)
 
-    def show(self, parameters):
+    def show(self, parameters: SpectBoneMetSegParameterNode | None) -> None:
         """Show what a parameter node remembers, and remember there what is chosen from now on; None remembers nowhere.
 
         The volumes of a scene were saved as they were drawn.
@@ -57,13 +68,13 @@ class Display:
         ui.inverseCheckBox.checked = parameters.inverse
         self._showing = False
 
-    def apply(self, always=False):
+    def apply(self, always: bool = False) -> None:
         """Apply the settings to new volumes of the scene; the default ones apply already."""
         if always or self._chosen() != USUAL:
             self._draw()
 
     @slot
-    def onReference(self, index):
+    def onReference(self, index: int) -> None:
         """Another reference starts where most of it is seen."""
         if self._showing:
             return
@@ -74,7 +85,7 @@ class Display:
             self.ui.upperLevelSlider.value = usual
 
     @slot
-    def onChanged(self, value=None):
+    def onChanged(self, value: float | None = None) -> None:
         """Draw all volumes of the scan anew, and remember how."""
         if self._showing:
             return
@@ -84,13 +95,13 @@ class Display:
                     setattr(self._parameters, name, chosen)
         self._draw()
 
-    def _draw(self):
+    def _draw(self) -> None:
         with slicer.util.RenderBlocker():
             *levels, inverse = self._chosen()
             draw(self.volumes(), *levels, slicer.mrmlScene, inverse=inverse)
             matchGround()
 
-    def _chosen(self):
+    def _chosen(self) -> tuple[Reference, float, float, bool]:
         ui = self.ui
         return (
             ui.windowSelector.currentData,
@@ -100,11 +111,11 @@ class Display:
         )
 
     @slot
-    def onLayout(self, checked=False):
+    def onLayout(self, checked: bool = False) -> None:
         """Back to the arrangement of views before ours."""
         restoreLayout()
 
     @slot
-    def onShow(self, checked=False):
+    def onShow(self, checked: bool = False) -> None:
         """The scan side by side, whole field."""
         self.showViews()

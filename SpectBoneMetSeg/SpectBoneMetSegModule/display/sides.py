@@ -3,6 +3,10 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
@@ -10,6 +14,9 @@ from SpectBoneMetSegLib.mrml.side_marks import follow_view
 from SpectBoneMetSegLib.mrml.slice_views import exclude_layout_from_scenes
 
 from ..problems import slot
+
+if TYPE_CHECKING:
+    from ..slicer_types import Event, Node, VtkObject
 
 #: The name under which `slicer.modules` keeps the one follower.
 NAME = "SpectBoneMetSegSides"
@@ -20,7 +27,7 @@ PLAIN_DPI = 72.0
 class Sides(VTKObservationMixin):
     """Follows all slice views of the scene, those that come later, too."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Begin."""
         VTKObservationMixin.__init__(self)
         scene = slicer.mrmlScene
@@ -35,19 +42,19 @@ class Sides(VTKObservationMixin):
                 self.observe(node)
         self.followAll()
 
-    def observe(self, node):
+    def observe(self, node: Node) -> None:
         """Follow a slice node, or the node of what a slice view shows."""
         if not self.hasObserver(node, "ModifiedEvent", self.onViewChanged):
             self.addObserver(node, "ModifiedEvent", self.onViewChanged)
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def onNodeAdded(self, caller, event, node):
+    @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK's Python code has no types
+    def onNodeAdded(self, caller: VtkObject, event: Event, node: Node) -> None:
         """A view comes into being with the first layout that shows it."""
         if node.IsA("vtkMRMLSliceNode") or node.IsA("vtkMRMLSliceCompositeNode"):
             self.observe(node)
 
     @slot
-    def onViewChanged(self, node, event):
+    def onViewChanged(self, node: Node, event: Event | None) -> None:
         """A view was turned, sized, shifted, or shows something else."""
         # While a scene is read its nodes refer to others that are not there yet.
         if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsClosing():
@@ -57,22 +64,22 @@ class Sides(VTKObservationMixin):
             follow_view(sliceNode, slicer.mrmlScene, pixelsPerPoint(node.GetLayoutName()))
 
     @slot
-    def onLayoutChanged(self, caller, event):
+    def onLayoutChanged(self, caller: VtkObject, event: Event) -> None:
         """Another arrangement of views, by us or by the user."""
         exclude_layout_from_scenes(slicer.mrmlScene)
 
     @slot
-    def onSceneChanged(self, caller, event):
+    def onSceneChanged(self, caller: VtkObject, event: Event) -> None:
         """All nodes are there again."""
         self.followAll()
 
-    def followAll(self):
+    def followAll(self) -> None:
         """Every view that there is."""
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
             self.onViewChanged(node, None)
 
 
-def followSides():
+def followSides() -> None:
     """Begin, in place of a follower of code that was loaded before."""
     before = getattr(slicer.modules, NAME, None)
     if before is not None:
@@ -80,7 +87,7 @@ def followSides():
     setattr(slicer.modules, NAME, Sides())
 
 
-def pixelsPerPoint(viewName):
+def pixelsPerPoint(viewName: str) -> float:
     """How much larger than on a plain screen everything is drawn in a slice view."""
     manager = slicer.app.layoutManager()
     widget = manager.sliceWidget(viewName) if manager is not None else None

@@ -7,10 +7,13 @@ and its edits stay as they are.
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ctk
 import qt
@@ -29,13 +32,26 @@ from .earlier_scans import EarlierScans
 from .tables import LesionRows, legendText, showBurdens, stateWords
 from .view_link import ViewLink
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.calls import Call
+    from SpectBoneMetSegLib.followup.side_by_side import Row, SideBySide
+    from SpectBoneMetSegLib.lesions.results import Reading
+    from SpectBoneMetSegLib.lesions.review import Review
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+
+    from ..panel import Panel
+    from ..slicer_types import Event, VtkObject
+
+    #: What a comparison depends on of a reading.
+    State: TypeAlias = tuple[Reading, tuple[Review, ...]]
+
 POLL_MS = 50
 
 
 class FollowUp(StatusLine, VTKObservationMixin):
     """Compares the reading of a panel with earlier scans, and shows both."""
 
-    def __init__(self, panel):
+    def __init__(self, panel: Panel) -> None:
         """Build the section in the place that the panel has for it."""
         from SpectBoneMetSegLib.mrml.compared_scans import ComparedScans
 
@@ -51,8 +67,13 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.table = LesionRows(self.ui.changeTable, self.onChosen)
         #: Whether the user went to another module.
         self.away = False
-        self.shown = None
-        self._live = self._known = self._call = self._folder = None
+        self.shown: SideBySide | None = None
+        self._live: LiveReading | None = None
+        #: Of the reading that was compared, as it then was.
+        self._known: State | None = None
+        self._call: Call | None = None
+        #: Takes what is compared, and its results.
+        self._folder: Path | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self.onTimer)
@@ -63,7 +84,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self.addObserver(layout, "ModifiedEvent", self.onLayout)
         self.clear()
 
-    def connectUi(self):
+    def connectUi(self) -> None:
         """Signals of the section."""
         ui = self.ui
         ui.compareButton.connect("clicked(bool)", self.onCompareOrCancel)
@@ -74,23 +95,23 @@ class FollowUp(StatusLine, VTKObservationMixin):
         ui.bodyLevelSlider.connect("valueChanged(double)", self.onLevel)
         ui.followupSection.connect("contentsCollapsed(bool)", self.onFolded)
 
-    def recover(self):
+    def recover(self) -> None:
         """Reset after an error and update the buttons."""
         self.stop()
         self.updateButtons()
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         """Whether a comparison is under way."""
         return self._call is not None
 
     @property
-    def active(self):
+    def active(self) -> bool:
         """Whether both scans are on the screen."""
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         return layout is not None and layout.GetViewArrangement() == FOLLOW_UP
 
-    def update(self):
+    def update(self) -> None:
         """Follow the panel: another reading has nothing to do with what was compared, a changed one makes it old."""
         live = self.panel.live
         if live is not self._live:
@@ -105,7 +126,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self.scans.hide_others()
         self.updateButtons()
 
-    def updateButtons(self):
+    def updateButtons(self) -> None:
         """Enable the buttons that can be used now."""
         ui, there = self.ui, self.shown is not None
         ui.compareButton.text = _("Cancel") if self.busy else _("Compare")
@@ -119,13 +140,13 @@ class FollowUp(StatusLine, VTKObservationMixin):
             widget.visible = there
 
     @slot
-    def onFolded(self, folded):
+    def onFolded(self, folded: bool) -> None:
         """The section is opened: what is remembered of the patient is looked up."""
         if not folded:
             self.earlier.offer(self.panel.live)
 
     @slot
-    def onCompareOrCancel(self, checked=False):
+    def onCompareOrCancel(self, checked: bool = False) -> None:
         """Start a comparison, or stop the one under way."""
         if self.busy:
             self.stop()
@@ -134,8 +155,8 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self.compare()
         self.updateButtons()
 
-    def compare(self):
-        """Start to compare the reading as it stands now.
+    def compare(self) -> None:
+        """Start to compare the reading as it stands now; without one do nothing.
 
         Raises:
             UserError: packages are missing, or the process cannot be started.
@@ -145,20 +166,22 @@ class FollowUp(StatusLine, VTKObservationMixin):
         from SpectBoneMetSegLib.worker.reading_file import save_reading
 
         live, paths = self._live, self.earlier.paths
+        if live is None:
+            return
         model, engine, device = self.panel.choices.current()
         if not all(is_result(Path(path)) for path in paths):
             self.panel.logic.ensureRequirements(engine, model, device)
         self.panel.changes.flush()
         live.follow_edit()
         self.forget()
-        self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
-        own = self._folder / "own.npz"
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
+        own = folder / "own.npz"
         try:
             save_reading(live.final(), own)
         except OSError as error:
             words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
-            raise UserError(words.format(folder=self._folder, why=error.strerror)) from error
-        arguments = {"own": str(own), "earlier": paths, "folder": str(self._folder), "model": model}
+            raise UserError(words.format(folder=folder, why=error.strerror)) from error
+        arguments: dict[str, Any] = {"own": str(own), "earlier": paths, "folder": str(folder), "model": model}
         arguments |= {"engine": engine, "device": device, "options": optionsOf(live, self.panel.readsAnyway())}
         self._known = stateOf(live)
         self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
@@ -167,7 +190,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self._timer.start()
 
     @slot
-    def onTimer(self):
+    def onTimer(self) -> None:
         """Process the events of the child process."""
         for event in self._call.poll() if self._call is not None else ():
             if event.kind == "progress":
@@ -183,23 +206,23 @@ class FollowUp(StatusLine, VTKObservationMixin):
                 self.fail(errorWords(event.error))
             self.updateButtons()
 
-    def take(self, answer):
+    def take(self, answer: dict[str, Any]) -> None:
         """Show a comparison that is done."""
         from SpectBoneMetSegLib.followup.side_by_side import load_side_by_side
 
-        self.shown = load_side_by_side(answer["shown"])
+        shown = self.shown = load_side_by_side(answer["shown"])
         # Of the two scans no copy stays on the disk; the files of the comparison wait there to be saved.
-        for file in self._folder.glob("*.npz"):
+        for file in Path(answer["shown"]).parent.glob("*.npz"):
             file.unlink()
-        self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
-        self.table.show(self.shown.rows)
-        self.ui.legendLabel.text = legendText(self.shown.rows)
-        showBurdens(self.ui.burdenTable, self.shown.burdens)
-        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in self.shown.warnings)
+        self.scans.add(shown, self.ui.bodyLevelSlider.value)
+        self.table.show(shown.rows)
+        self.ui.legendLabel.text = legendText(shown.rows)
+        showBurdens(self.ui.burdenTable, shown.burdens)
+        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in shown.warnings)
         self.ui.doubtLabel.styleSheet = STYLES["warning"]
-        self.ui.doubtLabel.visible = bool(self.shown.warnings)
+        self.ui.doubtLabel.visible = bool(shown.warnings)
         words = _("Areas matched by a program; a physician confirms. No criteria of response are applied.")
-        self.say(f"{words} {changesWords(self.shown)}")
+        self.say(f"{words} {changesWords(shown)}")
         if not alike(self._known, stateOf(self._live)):
             self.say(_("The reading was changed while it was compared: compare again to follow it."), "warning")
         if self.away:
@@ -209,12 +232,14 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self.sideBySide()
 
     @slot
-    def onSideBySide(self, checked=False):
+    def onSideBySide(self, checked: bool = False) -> None:
         """Both scans on the screen."""
         self.sideBySide()
 
-    def sideBySide(self):
+    def sideBySide(self) -> None:
         """Show both scans side by side, whole field, with no editor tool: it would draw into the wrong view."""
+        if self.shown is None:
+            return
         self.panel.ui.segmentEditor.setActiveEffect(None)
         if not self.scans.present:
             self.scans.add(self.shown, self.ui.bodyLevelSlider.value)
@@ -227,11 +252,11 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.updateButtons()
 
     @slot
-    def onBack(self, checked=False):
+    def onBack(self, checked: bool = False) -> None:
         """The layout before."""
         self.back()
 
-    def back(self):
+    def back(self) -> None:
         """The views of the reading again, which were there before, or the layout before ours."""
         if not self.active:
             return
@@ -242,26 +267,26 @@ class FollowUp(StatusLine, VTKObservationMixin):
             restoreLayout()
         self.updateButtons()
 
-    def leave(self):
+    def leave(self) -> None:
         """The compared scans leave the screen; all else is drawn in every view again."""
         self.link.unlink()
         self.scans.show_others()
 
     @slot
-    def onLayout(self, caller, event):
+    def onLayout(self, caller: VtkObject, event: Event) -> None:
         """Another arrangement of views, by us or by the user."""
         if not self.active:
             self.leave()
         self.updateButtons()
 
     @slot
-    def onEditor(self, caller, event):
+    def onEditor(self, caller: VtkObject, event: Event) -> None:
         """A tool of the Segment Editor is taken: it works in the views of the reading."""
         if self.active and caller.GetActiveEffectName():
             self.back()
 
     @slot
-    def onChosen(self, row):
+    def onChosen(self, row: Row) -> None:
         """Bring a lesion into the middle of both scans."""
         if not self.active:
             self.sideBySide()
@@ -269,13 +294,13 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.link.focus(row.earlier_position, row.later_position)
 
     @slot
-    def onLevel(self, percent):
+    def onLevel(self, percent: float) -> None:
         """Draw both scans up to another level of their bodies."""
         with slicer.util.RenderBlocker():
             self.scans.draw(percent)
 
     @slot
-    def onSave(self, checked=False):
+    def onSave(self, checked: bool = False) -> None:
         """Write the files of the command `compare`."""
         from SpectBoneMetSegLib.followup.files import copy_comparison
 
@@ -283,17 +308,20 @@ class FollowUp(StatusLine, VTKObservationMixin):
         if not folder:
             self.say(_("Choose a folder of its own for the comparison first."), "error")
             return
+        if self._folder is None:
+            return
         copy_comparison(self._folder / "comparison", folder)
         self.say(_("Saved in {folder}.").format(folder=folder))
 
     @slot
-    def onOpenPage(self, checked=False):
+    def onOpenPage(self, checked: bool = False) -> None:
         """Show the page in the browser."""
         from SpectBoneMetSegLib.followup.files import PAGE
 
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder / "comparison" / PAGE)))
+        if self._folder is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder / "comparison" / PAGE)))
 
-    def stop(self):
+    def stop(self) -> None:
         """End a comparison under way."""
         self._timer.stop()
         if self._call is not None:
@@ -301,13 +329,13 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self._call = None
             self.forget()
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget what was compared, and which scans with."""
         self.forget()
         self.earlier.clear()
         self.say("")
 
-    def forget(self):
+    def forget(self) -> None:
         """Nothing is compared: its nodes and files go, and the layout before comes back."""
         self.back()
         self.leave()
@@ -320,7 +348,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self._folder = None
         self.updateButtons()
 
-    def close(self):
+    def close(self) -> None:
         """Clean up everything that belongs to the section."""
         self.stop()
         self.leave()
@@ -330,26 +358,26 @@ class FollowUp(StatusLine, VTKObservationMixin):
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def stateOf(live):
+def stateOf(live: LiveReading | None) -> State | None:
     """What a comparison depends on of a reading: its lesions, and their review."""
     return (live.reading, tuple(live.reviews().values())) if live is not None else None
 
 
-def alike(one, other):
+def alike(one: State | None, other: State | None) -> bool:
     """Whether two states are of one reading with the same review."""
     if one is None or other is None:
         return one is other
     return one[0] is other[0] and one[1] == other[1]
 
 
-def optionsOf(live, anyway):
+def optionsOf(live: LiveReading, anyway: bool) -> dict[str, Any]:
     """How an earlier scan is read: as the open one was, with the sliders and the tick where they stand."""
     told = live.result.receipt.get("region", "thorax")
     limits = {"threshold": live.threshold, "minimum_area_mm2": live.minimum_area_mm2}
     return {"region": told if told in ("thorax", "whole-body") else "thorax", "read_anyway": anyway, **limits}
 
 
-def errorWords(error):
+def errorWords(error: UserError) -> str | UserError:
     """Why scans cannot be compared; what is named as a scan is read as the open one was."""
     if "region" not in error.fields:
         return error
@@ -357,14 +385,14 @@ def errorWords(error):
     return words.format(why=panelWords(error))
 
 
-def stepWords(step, number, scans):
+def stepWords(step: str, number: int, scans: int) -> str:
     """What the process does."""
     if step == "read":
         return _("Reading earlier scan {number} of {count}").format(number=number, count=scans)
     return {"compare": _("Matching the areas"), "draw": _("Drawing the page")}.get(step, _("Comparing"))
 
 
-def changesWords(shown):
+def changesWords(shown: SideBySide) -> str:
     """From which change on a lesion has changed."""
     words = _("Grown or smaller: by a factor of more than {factor:.2f} in area.")
     return words.format(factor=shown.area_factor)

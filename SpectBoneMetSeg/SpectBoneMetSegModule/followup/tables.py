@@ -3,6 +3,11 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.dates import format_date
@@ -10,13 +15,19 @@ from SpectBoneMetSegLib.followup.picture import COLORS
 
 from ..review.tables import prepareTable
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.followup.results import Change
+    from SpectBoneMetSegLib.followup.side_by_side import Burden, Row
+
+    from ..slicer_types import Widget
+
 #: More rows than these are scrolled to; height of a header that was not drawn yet.
 MOST_ROWS, HEADER = 9, 22
 #: The states in the order of the legend; each is named, the colour is beside the word.
-STATES = ("new", "grown", "stable", "smaller", "gone", "unclear")
+STATES: tuple[Change, ...] = ("new", "grown", "stable", "smaller", "gone", "unclear")
 
 
-def stateWords(change):
+def stateWords(change: Change) -> str:
     """Return the state of a lesion as a text."""
     return {
         "first": _("first seen"),
@@ -30,13 +41,13 @@ def stateWords(change):
     }[change]
 
 
-def reviewWords(state):
+def reviewWords(state: str) -> str:
     """Return who reviewed a scan's figures."""
     words = {"not reviewed": _("not reviewed"), "partly reviewed": _("partly reviewed"), "reviewed": _("reviewed")}
     return words.get(state, state)
 
 
-def legendText(rows):
+def legendText(rows: Sequence[Row]) -> str:
     """Return the number of lesions in each state, each after a dot of its colour, as rich text."""
     parts = []
     for state in STATES:
@@ -49,10 +60,11 @@ def legendText(rows):
 class LesionRows:
     """Fills the QTableWidget of matched lesions, head to foot."""
 
-    def __init__(self, table, onChosen):
-        """Take over a table; `onChosen` is called with a Row, or None for none."""
+    def __init__(self, table: Widget, onChosen: Callable[[Row], None]) -> None:
+        """Take over a table; `onChosen` is called with the Row that the user selects."""
         self.table, self.onChosen = table, onChosen
-        self.rows, self.filling = (), False
+        self.rows: Sequence[Row] = ()
+        self.filling = False
         titles = [
             (_("No."), _("As in the views, head to foot")),
             (_("State"), _("From the earlier scan to the later one; unclear where one of them lacks the view")),
@@ -64,7 +76,7 @@ class LesionRows:
         prepareTable(table, titles)
         table.connect("itemSelectionChanged()", self.selected)
 
-    def show(self, rows):
+    def show(self, rows: Sequence[Row]) -> None:
         """Show the Rows of a comparison."""
         self.filling = True
         self.rows = rows
@@ -87,14 +99,14 @@ class LesionRows:
         fitHeight(self.table)
         self.filling = False
 
-    def selected(self):
+    def selected(self) -> None:
         """The user selected a row."""
         place = self.table.currentRow()
         if not self.filling and 0 <= place < len(self.rows):
             self.onChosen(self.rows[place])
 
 
-def showBurdens(table, burdens):
+def showBurdens(table: Widget, burdens: Sequence[Burden]) -> None:
     """Fill the QTableWidget of what counts in every scan, in the order of time."""
     titles = [
         (_("Day"), _("Date of the study, from the scan's header")),
@@ -124,7 +136,7 @@ def showBurdens(table, burdens):
     fitHeight(table)
 
 
-def fitHeight(table):
+def fitHeight(table: Widget) -> None:
     """Narrow columns and rows; as high as its rows need, up to MOST_ROWS of them."""
     table.resizeColumnsToContents()
     table.resizeRowsToContents()
@@ -133,11 +145,11 @@ def fitHeight(table):
     table.setFixedHeight(max(table.horizontalHeader().height, HEADER) + sum(rows) + frame + 2)
 
 
-def areaText(area):
+def areaText(area: float) -> str:
     """An area in cm², empty for a lesion that is not seen."""
     return f"{area / 100:.1f}" if area else ""
 
 
-def uptakeText(area, uptake):
+def uptakeText(area: float, uptake: float) -> str:
     """An uptake, a dash for a lesion that is not seen."""
     return f"{uptake:.0f}" if area else "-"

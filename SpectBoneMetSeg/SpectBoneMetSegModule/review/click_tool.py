@@ -8,21 +8,36 @@ person outlined goes while nothing was said of it: nobody proposed it, so there 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.lesions.clicks.actions import Stroke, action_of, lesions_after
+from SpectBoneMetSegLib.lesions.clicks.actions import Action, Stroke, action_of, lesions_after
 from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
 
 from ..display.drawn_line import DrawnLine
 from ..display.zoom_link import scaleOf
 from ..problems import slot
+from ..status_lines import Messages
+from .lesion_selection import Selection
+from .segment_changes import SegmentChanges
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.lesions.clicks.change import Ids, Position
+    from SpectBoneMetSegLib.lesions.results import Decision
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName
+
+    from ..slicer_types import Event, Node, SegmentationNode, Ui, VtkObject, Widget
 
 CLICK, UNDO, REDO = "Shift+C", "Shift+Z", "Shift+Y"
 #: Before whatever else listens to the mouse.
@@ -36,16 +51,24 @@ class Begun:
     """A press of the button whose release is awaited: the view's name, the reading, its areas, the stroke so far."""
 
     view: str
-    live: Any
-    ids: Any
+    live: LiveReading
+    ids: Ids
     stroke: Stroke
-    pressed: tuple
+    pressed: tuple[int, int]
 
 
 class ClickTool(VTKObservationMixin):
     """A button that, while it is down, gives the left button of the mouse in our slice views a meaning."""
 
-    def __init__(self, ui, selection, changes, messages, onDrawn, onUndoing):
+    def __init__(
+        self,
+        ui: Ui,
+        selection: Selection,
+        changes: SegmentChanges,
+        messages: Messages,
+        onDrawn: Callable[[], None],
+        onUndoing: Callable[[], None],
+    ) -> None:
         """Take over the buttons of a panel.
 
         Args:
@@ -60,53 +83,54 @@ class ClickTool(VTKObservationMixin):
         self.ui, self.selection, self.changes, self.messages = ui, selection, changes, messages
         self.onDrawn, self.onUndoing = onDrawn, onUndoing
         self.line = DrawnLine()
-        self._observed, self._begun = [], None
-        self.actions = {CLICK: self.onKey, UNDO: self.onUndo, REDO: self.onRedo}
+        self._observed: list[tuple[Widget, VtkObject, int]] = []
+        self._begun: Begun | None = None
+        self.actions: dict[str, Callable[[], None]] = {CLICK: self.onKey, UNDO: self.onUndo, REDO: self.onRedo}
         ui.clickButton.connect("toggled(bool)", self.onToggled)
         ui.undoButton.connect("clicked(bool)", self.onUndo)
         ui.redoButton.connect("clicked(bool)", self.onRedo)
 
-    def update(self, enabled):
+    def update(self, enabled: bool) -> None:
         """Enable the tool for a reading, or disable it without one."""
         for button in (self.ui.clickButton, self.ui.undoButton, self.ui.redoButton):
             button.enabled = enabled
         if not enabled:
             self.end()
 
-    def end(self):
+    def end(self) -> None:
         """Restore the usual function of the mouse."""
         self.ui.clickButton.checked = False
 
-    def fail(self, sentence):
+    def fail(self, sentence: str | UserError) -> None:
         """Show in the panel why an action is not possible."""
         self.messages.fail(sentence)
 
-    def recover(self):
+    def recover(self) -> None:
         """After an error: no stroke is under way."""
         self._drop()
 
     @slot
-    def onKey(self):
+    def onKey(self) -> None:
         """The shortcut presses the button."""
         if self.ui.clickButton.enabled:
             self.ui.clickButton.toggle()
 
     @slot
-    def onUndo(self, checked=False):
+    def onUndo(self, checked: bool = False) -> None:
         """Undo the last step."""
         if self.ui.undoButton.enabled:
             self.onUndoing()
             self.ui.segmentEditor.undo()
 
     @slot
-    def onRedo(self, checked=False):
+    def onRedo(self, checked: bool = False) -> None:
         """Redo the step undone last."""
         if self.ui.redoButton.enabled:
             self.onUndoing()
             self.ui.segmentEditor.redo()
 
     @slot
-    def onToggled(self, checked):
+    def onToggled(self, checked: bool) -> None:
         """Begin, or end."""
         self._drop()
         self.removeObservers()
@@ -122,12 +146,12 @@ class ClickTool(VTKObservationMixin):
         self.follow()
 
     @slot
-    def onEditor(self, caller, event):
+    def onEditor(self, caller: VtkObject, event: Event) -> None:
         """A tool of the Segment Editor was taken up."""
         if caller.GetActiveEffectName():
             self.end()
 
-    def follow(self):
+    def follow(self) -> None:
         """Listen to the mouse in those of our views that there are now; to none while the button is up."""
         for view, interactor, tag in self._observed:
             interactor.RemoveObserver(tag)
@@ -151,10 +175,10 @@ class ClickTool(VTKObservationMixin):
             for event, action in actions.items():
                 self._observe(name, view, event, action)
 
-    def _observe(self, name, view, event, action):
+    def _observe(self, name: str, view: Widget, event: Event, action: Callable[[str, VtkObject], bool | None]) -> None:
         interactor = view.interactor()
 
-        def called(caller, _event):
+        def called(caller: VtkObject, _event: Event) -> None:
             if action(name, interactor):
                 # Nobody else hears of it.
                 interactor.GetCommand(tag).SetAbortFlag(1)
@@ -163,7 +187,7 @@ class ClickTool(VTKObservationMixin):
         self._observed.append((view, interactor, tag))
 
     @slot
-    def onPressed(self, name, interactor):
+    def onPressed(self, name: str, interactor: VtkObject) -> bool:
         """The left button goes down; True where it is ours."""
         self._drop()
         live = self.selection.live
@@ -183,7 +207,7 @@ class ClickTool(VTKObservationMixin):
         return True
 
     @slot
-    def onMoved(self, name, interactor):
+    def onMoved(self, name: str, interactor: VtkObject) -> bool:
         """The mouse moves; True while a stroke is under way."""
         begun = self._begun
         if begun is None or begun.view != name:
@@ -198,7 +222,7 @@ class ClickTool(VTKObservationMixin):
         return True
 
     @slot
-    def onReleased(self, name, interactor):
+    def onReleased(self, name: str, interactor: VtkObject) -> bool:
         """The left button comes up: the stroke is done; True where it was ours."""
         begun = self._begun
         self._drop()
@@ -211,7 +235,7 @@ class ClickTool(VTKObservationMixin):
             self._carryOut(begun.live, begun.ids, replace(begun.stroke, end=place))
         return True
 
-    def _carryOut(self, live, ids, stroke):
+    def _carryOut(self, live: LiveReading, ids: Ids, stroke: Stroke) -> None:
         """Apply a stroke and report the result."""
         action = action_of(ids, stroke)
         if action is None:
@@ -234,7 +258,7 @@ class ClickTool(VTKObservationMixin):
             self.selection.take(lesion.id)
             self.messages.say(done(action.kind, live.name_of(lesion.id), lesion.area_mm2 / 100))
 
-    def _decide(self, live, ids, lesion):
+    def _decide(self, live: LiveReading, ids: Ids, lesion: int) -> None:
         """An area was clicked."""
         name, review = live.name_of(lesion), live.review(lesion)
         self.ui.segmentEditor.saveStateForUndo()
@@ -243,7 +267,7 @@ class ClickTool(VTKObservationMixin):
             self.onDrawn()
             self.messages.say(done("remove", name))
             return
-        decision = "open" if review.decision == "rejected" else "rejected"
+        decision: Decision = "open" if review.decision == "rejected" else "rejected"
         live.set_review(lesion, Review(decision, review.classification))
         self.onDrawn()
         if decision == "rejected":
@@ -252,30 +276,34 @@ class ClickTool(VTKObservationMixin):
             self.selection.take(lesion)
         self.messages.say(done(decision, name))
 
-    def _drop(self):
+    def _drop(self) -> None:
         """No stroke is under way."""
         self._begun = None
         self.line.hide()
 
 
-def sliceWidget(name):
+def sliceWidget(name: str) -> Widget:
     """The widget of a slice view by its layout name."""
     return slicer.app.layoutManager().sliceWidget(name)
 
 
-def shownViews(node):
+def shownViews(node: SegmentationNode) -> dict[str, ViewName | None]:
     """{ID of a volume of a reading: name of the view it shows, None for the sum of both}."""
-    roles = {"anterior": "anteriorCounts", "posterior": "posteriorCounts", None: "aggregateCounts"}
+    roles: dict[ViewName | None, str] = {
+        "anterior": "anteriorCounts",
+        "posterior": "posteriorCounts",
+        None: "aggregateCounts",
+    }
     found = {name: node.GetNodeReference(role) for name, role in roles.items()}
     return {volume.GetID(): name for name, volume in found.items() if volume is not None}
 
 
-def interactionNode():
+def interactionNode() -> Node | None:
     """The node that holds whether the mouse turns views, places points or sets the window."""
     return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
 
 
-def isFree(interactor):
+def isFree(interactor: VtkObject) -> bool:
     """Whether a press of the left button has no other meaning: no key is held, no other tool is in use."""
     mode = interactionNode()
     if mode is not None and mode.GetCurrentInteractionMode() != mode.ViewTransform:
@@ -285,7 +313,7 @@ def isFree(interactor):
     return not any(node.GetActiveEffectName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode"))
 
 
-def placeOf(name, interactor, frame):
+def placeOf(name: str, interactor: VtkObject, frame: PlanarView) -> tuple[Position, float]:
     """(row, column) on a frame of where the mouse is in a slice view, and the pixels of it that a hand strays."""
     node = sliceWidget(name).mrmlSliceNode()
     across, up = interactor.GetEventPosition()
@@ -294,7 +322,7 @@ def placeOf(name, interactor, frame):
     return (float(row), float(column)), SLACK * scaleOf(node) / min(frame.spacing)
 
 
-def announced(action):
+def announced(action: Action | None) -> str:
     """What releasing the button now would do."""
     words = {
         "outline": _("Outline an area here."),
@@ -308,7 +336,7 @@ def announced(action):
     return words[action.kind if action is not None else None]
 
 
-def refused(kind):
+def refused(kind: str) -> str:
     """Return why nothing was done."""
     words = {
         "outline": _("There is no room for a separate area here: enlarge the neighbouring one by dragging."),
@@ -318,7 +346,7 @@ def refused(kind):
     return words.get(kind, _("That changes no area."))
 
 
-def done(what, name, area=0.0):
+def done(what: str, name: str, area: float = 0.0) -> str:
     """Return what was done to an area."""
     words = {
         "outline": _("Outlined {name}, {area:.1f} cm²."),

@@ -3,14 +3,24 @@
 # Names follow Slicer's own: camelCase functions and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.export.outputs import DICOM_FOLDER
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+
+    from ..slicer_types import Widget
+
 __all__ = ["addToDatabase", "offerDatabase", "whyNotInDatabase"]
 
 
-def offerDatabase(box, live):
+def offerDatabase(box: Widget, live: LiveReading | None) -> None:
     """Let a check box say whether results can go into the database, and what it does or why it cannot."""
     why = whyNotInDatabase(live)
     box.enabled = not why
@@ -20,7 +30,7 @@ def offerDatabase(box, live):
     box.toolTip = why or words
 
 
-def whyNotInDatabase(live):
+def whyNotInDatabase(live: LiveReading | None) -> str:
     """What stands in the way of putting a reading's results into the database, in a sentence; "" for nothing.
 
     Args:
@@ -34,7 +44,7 @@ def whyNotInDatabase(live):
     return ""
 
 
-def addToDatabase(folder):
+def addToDatabase(folder: Path) -> tuple[str, bool]:
     """Copy the DICOM results of a saved reading into the database.
 
     Args:
@@ -61,7 +71,7 @@ def addToDatabase(folder):
     return _("They are in Slicer's DICOM database as well."), True
 
 
-def isInDatabase(file):
+def isInDatabase(file: Path) -> bool:
     """Whether the database has the object of a file; the import itself does not report failures."""
     import pydicom
 

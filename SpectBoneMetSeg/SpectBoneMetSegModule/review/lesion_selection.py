@@ -3,21 +3,38 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import slicer
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.slice_views import center_views
 
 from ..problems import slot
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+
+    from ..slicer_types import Event, Node, SegmentationNode, VtkObject, Widget
+    from .lesion_table import LesionTable
+
 #: Effects of the Segment Editor that make sense on one slice.
 EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Level tracing", "Scissors", "Islands", "Logical operators")
 
 
 class Selection(VTKObservationMixin):
-    """Links a table of lesions, the slice views and a Segment Editor widget."""
+    """Links a table of lesions, the slice views and a Segment Editor widget.
 
-    def __init__(self, editorWidget):
-        """Link an editor widget; `table` is set by who makes it."""
+    Attributes:
+        table: of the lesions; set by who makes both.
+    """
+
+    table: LesionTable
+
+    def __init__(self, editorWidget: Widget) -> None:
+        """Link an editor widget."""
         VTKObservationMixin.__init__(self)
         self.editorWidget = editorWidget
         # Another segmentation in the editor than in the panel would be edited unseen.
@@ -28,17 +45,16 @@ class Selection(VTKObservationMixin):
         # What makes sense on one slice; the others grow, cut or smooth in three dimensions.
         editorWidget.setEffectNameOrder(list(EFFECTS))
         editorWidget.setUnorderedEffectsVisible(False)
-        self.table = None
-        self.live = None
+        self.live: LiveReading | None = None
         self.entered = False
         self.folded = True
 
-    def enter(self):
+    def enter(self) -> None:
         """The panel is opened; the editor watches the views by itself while a tool is in use."""
         self.entered = True
         self._keys()
 
-    def exit(self):
+    def exit(self) -> None:
         """Another panel is opened: no tool may go on drawing."""
         self.entered = False
         self.editorWidget.setActiveEffect(None)
@@ -46,21 +62,21 @@ class Selection(VTKObservationMixin):
         self._keys()
 
     @slot
-    def onFolded(self, folded):
+    def onFolded(self, folded: bool) -> None:
         """The editor is shown or folded away: hidden keys must not draw."""
         self.folded = folded
         if folded:
             self.editorWidget.setActiveEffect(None)
         self._keys()
 
-    def _keys(self):
+    def _keys(self) -> None:
         """The editor's keys work while it is seen."""
         if self.entered and not self.folded:
             self.editorWidget.installKeyboardShortcuts()
         else:
             self.editorWidget.uninstallKeyboardShortcuts()
 
-    def setLive(self, live):
+    def setLive(self, live: LiveReading | None) -> None:
         """Link another reading, or none."""
         self.removeObservers()
         self.live = live
@@ -70,17 +86,20 @@ class Selection(VTKObservationMixin):
         else:
             self.editorWidget.setSegmentationNode(None)
 
-    def update(self):
+    def update(self) -> None:
         """Outlines were drawn anew: let the one in hand stand out again."""
-        self.live.highlight(self.table.current)
+        if self.live is not None:
+            self.live.highlight(self.table.current)
 
-    def onChosenInTable(self, lesion):
+    def onChosenInTable(self, lesion: int) -> None:
         """Bring a lesion into the middle of the views and into the editor's hand."""
+        if self.live is None:
+            return
         center_views(self.live.reading.lesions[lesion - 1].centroid, slicer.mrmlScene)
         self.live.highlight(lesion)
         self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
 
-    def onClickedInView(self, position):
+    def onClickedInView(self, position: Sequence[float]) -> None:
         """Take the lesion at a place of the patient (RAS mm) in hand, if there is one.
 
         While a tool of the editor is in use its clicks draw, and must not hand it another segment.
@@ -92,19 +111,22 @@ class Selection(VTKObservationMixin):
         if lesion is not None:
             self.take(lesion.id)
 
-    def take(self, lesion):
+    def take(self, lesion: int) -> None:
         """Take a lesion in hand where it is: the views stay."""
+        if self.live is None:
+            return
         self.table.select(lesion)
         self.live.highlight(lesion)
         self.editorWidget.setCurrentSegmentID(self.live.segment_of(lesion))
 
-    def letGo(self):
+    def letGo(self) -> None:
         """Take no lesion in hand: what was rejected is to be seen no more than others."""
         self.table.select(None)
-        self.live.highlight(None)
+        if self.live is not None:
+            self.live.highlight(None)
 
     @slot
-    def onChosenInEditor(self, caller, event):
+    def onChosenInEditor(self, caller: VtkObject, event: Event) -> None:
         """Select the row of the segment in the editor's hand, unless a piece of it is selected already."""
         segment = caller.GetSelectedSegmentID()
         if self.live is None or self.live.updating or not segment:
@@ -115,7 +137,7 @@ class Selection(VTKObservationMixin):
             self.live.highlight(lesion.id)
 
 
-def editorNode():
+def editorNode() -> Node:
     """The node of this panel's Segment Editor, made when it is missing."""
     editor = slicer.mrmlScene.GetSingletonNode("SpectBoneMetSeg", "vtkMRMLSegmentEditorNode")
     if editor is None:
@@ -126,7 +148,7 @@ def editorNode():
     return editor
 
 
-def connectEditor(widget, node):
+def connectEditor(widget: Widget, node: SegmentationNode) -> Node:
     """Let a Segment Editor widget edit a segmentation node over its counts; returns the editor's node."""
     editor = editorNode()
     widget.setMRMLSegmentEditorNode(editor)

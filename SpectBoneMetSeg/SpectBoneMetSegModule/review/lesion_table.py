@@ -3,6 +3,11 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import qt
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.lesions.naming import LESION_NAME
@@ -11,13 +16,22 @@ from SpectBoneMetSegLib.lesions.review import CLASSIFICATIONS, DECISIONS, Review
 from ..problems import slot
 from .tables import prepareTable
 
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.lesions.results import Lesion
+    from SpectBoneMetSegLib.mrml.live_reading import LiveReading
+    from SpectBoneMetSegLib.quantification.results import BoneShare
+
+    from ..slicer_types import Widget
+
 DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3
 
 
 class LesionTable:
     """Fills a QTableWidget; a row per lesion, head to foot."""
 
-    def __init__(self, table, onSelected, onReviewed):
+    def __init__(
+        self, table: Widget, onSelected: Callable[[int], None], onReviewed: Callable[[int, Review], None]
+    ) -> None:
         """Take over a table.
 
         Args:
@@ -28,7 +42,7 @@ class LesionTable:
         self.table, self.onSelected, self.onReviewed = table, onSelected, onReviewed
         self.filling = False
         #: What the rows show: only what differs is written, which is what a move of a slider waits for.
-        self._shown = []
+        self._shown: list[dict[int, tuple[Any, ...]]] = []
         titles = [
             (_("Name"), _("As in the Segment Editor")),
             (_("cm²"), _("Area of both views together")),
@@ -49,7 +63,7 @@ class LesionTable:
         table.resizeColumnsToContents()
         table.connect("itemSelectionChanged()", self._selected)
 
-    def show(self, live):
+    def show(self, live: LiveReading | None) -> None:
         """Show the lesions of a LiveReading, none for None."""
         self.filling = True
         lesions = live.reading.lesions if live else ()
@@ -58,19 +72,20 @@ class LesionTable:
         self._shown = [*self._shown[: len(lesions)], *({} for _row in range(known, len(lesions)))]
         for row in range(known, len(lesions)):
             self._addChoices(row)
-        edited = live.edited_lesions() if live else ()
-        for row, lesion in enumerate(lesions):
-            self._fill(row, lesion, live, lesion.id in edited)
+        if live is not None:
+            edited = live.edited_lesions()
+            for row, lesion in enumerate(lesions):
+                self._fill(row, lesion, live, lesion.id in edited)
         self.table.resizeColumnsToContents()
         self.filling = False
 
     @property
-    def current(self):
+    def current(self) -> int | None:
         """The lesion whose row is selected, None without one."""
         row = self.table.currentRow()
         return row + 1 if row >= 0 else None
 
-    def select(self, lesion):
+    def select(self, lesion: int | None) -> None:
         """Select a lesion's row as if the user had not; none for None."""
         self.filling = True
         if lesion is None:
@@ -80,7 +95,7 @@ class LesionTable:
             self.table.selectRow(lesion - 1)
         self.filling = False
 
-    def _fill(self, row, lesion, live, byHand):
+    def _fill(self, row: int, lesion: Lesion, live: LiveReading, byHand: bool) -> None:
         seen = {"anterior": _("anterior"), "posterior": _("posterior"), "both": _("both")}
         strongest = max(lesion.views.values(), key=lambda measured: measured.max_counts)
         texts = {
@@ -108,7 +123,7 @@ class LesionTable:
         self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))
         self.table.cellWidget(row, CLASSIFICATION_COLUMN).setCurrentIndex(CLASSIFICATIONS.index(review.classification))
 
-    def _addChoices(self, row):
+    def _addChoices(self, row: int) -> None:
         decisions = [_("open"), _("accepted"), _("rejected")]
         classifications = ["-", _("benign"), _("equivocal"), _("malignant")]
         for column, texts in ((DECISION_COLUMN, decisions), (CLASSIFICATION_COLUMN, classifications)):
@@ -119,7 +134,7 @@ class LesionTable:
             self.table.setCellWidget(row, column, choice)
 
     @slot
-    def _reviewed(self, row):
+    def _reviewed(self, row: int) -> None:
         if self.filling:
             return
         decision = DECISIONS[self.table.cellWidget(row, DECISION_COLUMN).currentIndex]
@@ -127,13 +142,13 @@ class LesionTable:
         self.onReviewed(row + 1, Review(decision, classification))
 
     @slot
-    def _selected(self):
+    def _selected(self) -> None:
         row = self.table.currentRow()
         if not self.filling and row >= 0:
             self.onSelected(row + 1)
 
 
-def bonesText(bones):
+def bonesText(bones: Sequence[BoneShare]) -> str:
     """The bones of a lesion in a few words; "" where none is known."""
     if len(bones) == 1:
         return bones[0].region.title

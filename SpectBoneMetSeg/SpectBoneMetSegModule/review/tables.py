@@ -3,10 +3,18 @@
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import qt
 
+if TYPE_CHECKING:
+    from ..slicer_types import Widget
 
-def prepareTable(table, titles):
+
+def prepareTable(table: Widget, titles: Sequence[tuple[str, str]]) -> None:
     """Give a QTableWidget its columns; rows are selected whole, one at a time.
 
     Args:
