@@ -97,8 +97,8 @@ class Display:
 
     def _draw(self) -> None:
         with slicer.util.RenderBlocker():
-            *levels, inverse = self._chosen()
-            draw(self.volumes(), *levels, slicer.mrmlScene, inverse=inverse)
+            reference, percent, gamma, inverse = self._chosen()
+            draw(self.volumes(), reference, percent, gamma, slicer.mrmlScene, inverse=inverse)
             matchGround()
 
     def _chosen(self) -> tuple[Reference, float, float, bool]:

@@ -156,3 +156,25 @@ def test_a_run_that_still_looks_for_studies_is_ended_too(panel, tmp_path, archiv
     until(lambda: not panel.archive._following)
     assert time.monotonic() - started < 30
     assert ui.archiveStatus.text == "Stopped. Start resumes the run."
+
+
+def test_the_end_of_a_run_is_told_though_other_results_are_named_meanwhile(host, panel, tmp_path, archive, monkeypatch):
+    from SpectBoneMetSegLib.cli import background
+
+    reported = []
+    monkeypatch.setattr(host.slicer.util, "errorDisplay", lambda text, **_options: reported.append(text))
+    own = background.start_run
+    ends = [sys.executable, "-c", "print('There is no study.')"]
+    monkeypatch.setattr(background, "start_run", lambda archive, python: own(archive, command=ends))
+    section = panel.archive
+    ui = section.ui
+    ui.archivePath.currentPath, ui.archiveOutput.currentPath = str(archive), str(tmp_path / "results")
+    ui.archiveButton.click()
+    section._process.wait()
+    # Between the end of the process and the next look at it.
+    ui.archiveOutput.currentPath = ""
+    section.onTimer()
+    assert reported == []
+    assert ui.archiveStatus.text == "There is no study."
+    assert ui.archiveButton.text == "Start"
+    ui.archivePageButton.click()
