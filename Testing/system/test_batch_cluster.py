@@ -93,7 +93,7 @@ def test_a_cluster_has_no_number_of_jobs(archive, tmp_path, capsys):
         "2",
     ]
     assert main(words) == 2
-    assert "--jobs is for this machine alone" in capsys.readouterr().err
+    assert "--jobs applies to this machine only" in capsys.readouterr().err
 
 
 def wait_for(condition, seconds=180.0):

@@ -183,7 +183,7 @@ def test_an_archive_that_vanishes_ends_the_run_and_no_study_is_blamed(archive, t
 
     monkeypatch.setattr(work, "load_case", vanishing)
     assert batch(tmp_path / "archive", tmp_path / "out") == 1
-    assert "is gone: 1 of 4 studies are read; start again" in capsys.readouterr().err
+    assert "is no longer available: 1 of 4 studies were read; start again" in capsys.readouterr().err
     assert states(tmp_path / "out") == {"P0": "read", **dict.fromkeys(("P1", "P2", "P3"), "not read yet")}
 
 

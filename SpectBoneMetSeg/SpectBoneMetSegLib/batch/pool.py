@@ -27,7 +27,7 @@ __all__ = ["LIMIT_SECONDS", "Pool", "cores"]
 UNDER_WAY = 3
 #: Time limits (s) of one case, and of the start (with loading the model) or the end of a process.
 LIMIT_SECONDS, IDLE_SECONDS = 600.0, 600.0
-#: Failed attempts with a case alone in a process before it is given up, and process deaths in a row before the run is.
+#: Process deaths after which a case that is read alone is given up, and deaths in a row after which the run fails.
 DEATHS_OF_A_CASE, DEATHS_IN_A_ROW = 2, 6
 #: Seconds between two checks of the time limits.
 POLL = 1.0

@@ -200,8 +200,8 @@ class Run:
     def _check_archive(self) -> None:
         if not os.path.isdir(self._folder):
             raise UserError(
-                f"{self._folder} is gone: {len(self.results)} of {len(self.plan.waiting)} studies are read; start "
-                "again when it is back."
+                f"{self._folder} is no longer available: {len(self.results)} of {len(self.plan.waiting)} studies were "
+                "read; start again when it is available."
             )
 
     def _find_removed(self) -> None:

@@ -53,7 +53,7 @@ class BatchCommand:
         """Find the scans, skip those already read, read the others."""
         options, outputs = prepare(args), outputs_of(args)
         if args.scheduler is not None and args.jobs is not None:
-            raise UsageError("--jobs is for this machine alone; the cluster has its own number of workers.")
+            raise UsageError("--jobs applies to this machine only; the cluster has its own number of workers.")
         if args.scheduler is not None:
             # Workers run in other working directories.
             args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))

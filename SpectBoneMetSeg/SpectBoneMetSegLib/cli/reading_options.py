@@ -33,9 +33,21 @@ def add_scan_options(parser: argparse.ArgumentParser, output: str) -> None:
     """
     parser.add_argument("--output", required=True, metavar="DIR", help=output)
     parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder (see `models`)")
-    parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), default="auto")
-    parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
-    parser.add_argument("--region", choices=("thorax", "whole-body"), default="thorax")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "onnx", "tensorflow"),
+        default="auto",
+        help="inference engine (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "gpu", "cpu"), default="auto", help="device of the engine (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--region",
+        choices=("thorax", "whole-body"),
+        default="thorax",
+        help="part of the body to read (default: %(default)s)",
+    )
     parser.add_argument(
         "--crop",
         metavar="R0,R1,C0,C1",
