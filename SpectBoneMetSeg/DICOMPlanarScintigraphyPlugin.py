@@ -7,14 +7,25 @@ place. Here each view becomes a one-slice volume that lies in the patient as its
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import slicer
 from DICOMLib import DICOMLoadable, DICOMPlugin
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+
+if TYPE_CHECKING:
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.slicer_types import VolumeNode, Volumes, Widget
+
+#: A DICOMLoadable, what the DICOM browser offers to load.
+Loadable: TypeAlias = Any
 
 #: The scalar volume plugin offers the same files with 0.5.
 CONFIDENCE = 0.9
@@ -26,7 +37,7 @@ OTHER_TYPES = ("TOMO", "GATED", "DYNAMIC", "RECON")
 class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
     """Loads whole-body and static planar NM images."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.loadType = _("Planar scintigraphy")
         self.tags["modality"] = "0008,0060"
@@ -36,39 +47,39 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         self.tags["numberOfFrames"] = "0028,0008"
         self.tags["instanceUID"] = "0008,0018"
         #: Files of the scan that was loaded last, the file its loadable began with, and its volumes.
-        self.lastLoaded = None
+        self.lastLoaded: tuple[frozenset[str], str, list[VolumeNode]] | None = None
 
-    def examineForImport(self, fileLists):
+    def examineForImport(self, fileLists: Sequence[Sequence[str]]) -> list[Loadable]:
         """One loadable per scan; its views may lie in several files, and these in several series."""
         files = [file for found in fileLists for file in found]
-        loadables = self.getCachedLoadables(files)
+        loadables: list[Loadable] | None = self.getCachedLoadables(files)
         if loadables is None:
             loadables = self.examineFiles(files)
             self.cacheLoadables(files, loadables)
         return loadables
 
-    def examine(self, fileLists):
+    def examine(self, fileLists: Sequence[Sequence[str]]) -> list[Loadable]:
         """Return the loadables of lists of files; called by the DICOM browser."""
         return self.examineForImport(fileLists)
 
-    def examineFiles(self, files):
+    def examineFiles(self, files: Sequence[str]) -> list[Loadable]:
         """The loadables of a list of files; reads headers only."""
         from SpectBoneMetSegLib.loading import group_files
 
         # The DICOM database knows a file by its own spelling of the path alone, with slashes on Windows, too.
         planar = {Path(file): file for file in files if self.isPlanar(file)}
-        loadables = []
+        loadables: list[Loadable] = []
         for group in group_files(list(planar)):
             loadables += self.loadablesOf([planar[path] for path in group])
         return loadables
 
-    def loadablesOf(self, files):
+    def loadablesOf(self, files: Sequence[str]) -> list[Loadable]:
         """One loadable for each series that a scan lies in, all of the whole scan.
 
         The DICOM browser takes a loadable for one of the series of its first file; a series without one of ours would
         be loaded by the scalar volume plugin, too, which puts its volume into all views.
         """
-        first = {}
+        first: dict[str, str] = {}
         for file in files:
             first.setdefault(slicer.dicomDatabase.fileValue(file, self.tags["seriesInstanceUID"]), file)
         loadables = []
@@ -82,7 +93,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
             loadables.append(loadable)
         return loadables
 
-    def isPlanar(self, file):
+    def isPlanar(self, file: str) -> bool:
         """Whether a file holds a planar NM image."""
         value = slicer.dicomDatabase.fileValue
         if value(file, self.tags["modality"]) != "NM" or value(file, self.tags["classUID"]) not in NM_CLASSES:
@@ -90,14 +101,14 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         kind = value(file, self.tags["imageType"]).upper()
         return any(value in kind for value in PLANAR_TYPES) and not any(value in kind for value in OTHER_TYPES)
 
-    def seriesName(self, file):
+    def seriesName(self, file: str) -> str:
         """Series number and description."""
         value = slicer.dicomDatabase.fileValue
         number = value(file, self.tags["seriesNumber"])
-        description = value(file, self.tags["seriesDescription"]) or _("Planar scintigraphy")
+        description: str = value(file, self.tags["seriesDescription"]) or _("Planar scintigraphy")
         return f"{number}: {description}" if number else description
 
-    def broughtByOtherSeries(self, files):
+    def broughtByOtherSeries(self, files: Sequence[str]) -> VolumeNode | None:
         """The first volume of a scan that its other series has just loaded whole, otherwise None; asked for once."""
         before, self.lastLoaded = self.lastLoaded, None
         if before is None:
@@ -106,7 +117,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         whole = all(volume.GetScene() is not None for volume in volumes)
         return volumes[0] if whole and scan == frozenset(files) and start != files[0] else None
 
-    def load(self, loadable):
+    def load(self, loadable: Loadable) -> VolumeNode | None:
         """Load the views; returns the first volume, None when the views cannot be distinguished."""
         brought = self.broughtByOtherSeries(loadable.files)
         if brought is not None:
@@ -135,7 +146,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
         return first
 
 
-def loadPlanarScan(files, name=""):
+def loadPlanarScan(files: Sequence[str], name: str = "") -> Volumes:
     """{"anterior": volume node, "posterior": volume node} of the files of one planar scan, as far as they exist.
 
     Raises:
@@ -155,7 +166,7 @@ def loadPlanarScan(files, name=""):
     return volumes
 
 
-def refusal(error):
+def refusal(error: UserError) -> str:
     """Why a scan was not loaded, and what can be done about it."""
     from SpectBoneMetSegModule.panel_texts import panelWords
 
@@ -166,7 +177,7 @@ def refusal(error):
 class DICOMPlanarScintigraphyPlugin(ScriptedLoadableModule):
     """Registers the plugin; hidden, because there is nothing to open."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: Widget) -> None:
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("DICOM planar scintigraphy plugin")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Developer Tools.DICOM Plugins")]
