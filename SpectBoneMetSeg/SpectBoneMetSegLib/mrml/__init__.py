@@ -1,1 +1,1 @@
-"""The only package of this library that knows MRML scenes."""
+"""Show readings in MRML scenes of 3D Slicer; the only package of this library that uses MRML."""

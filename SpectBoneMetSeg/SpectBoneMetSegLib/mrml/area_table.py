@@ -1,4 +1,4 @@
-"""The areas of a reading as a table of the scene, with their units: a planar scan has areas, and no volumes."""
+"""Show the areas of a reading as a table node with units; a planar scan has areas, no volumes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ ROLE = "areaTable"
 
 
 def show_areas(live: Any, scene: Any) -> Any:
-    """Write the lesions of a LiveReading into a vtkMRMLTableNode beside its segmentation node, made when missing."""
+    """Write the lesions of a LiveReading into its vtkMRMLTableNode.
+
+    Args:
+        live: the LiveReading.
+        scene: its vtkMRMLScene.
+
+    Returns:
+        The table node, created next to the segmentation node if missing.
+    """
     import vtk
 
     node = live.node.GetNodeReference(ROLE)
@@ -32,10 +40,10 @@ def show_areas(live: Any, scene: Any) -> Any:
     ]
     before = node.StartModify()
     node.RemoveAllColumns()
-    for place, (title, unit, array) in enumerate(columns):
+    for index, (title, unit, array) in enumerate(columns):
         array.SetName(title)
         for row in rows:
-            array.InsertNextValue(row[place])
+            array.InsertNextValue(row[index])
         node.AddColumn(array)
         if unit:
             node.SetColumnUnitLabel(title, unit)

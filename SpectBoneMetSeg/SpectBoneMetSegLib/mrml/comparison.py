@@ -1,6 +1,6 @@
-"""Two scans beside each other: which volumes they are, and that no outline of one is drawn over the other.
+"""Show two scans side by side, without outlines of one drawn over the other.
 
-All scans lie at one place, so an outline would be seen in every view that does not hide it.
+All scans lie at the same position in space, so that an outline appears in every view that does not hide it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VIEW_KINDS = ("vtkMRMLSliceNode", "vtkMRMLViewNode")
 
 
 def scan_of(volume: Any, scene: Any) -> dict[ViewName, Any]:
-    """{"anterior": volume node, "posterior": volume node} of the scan that a volume is a view of; empty for others."""
+    """Return {view: volume node} of the scan that a volume belongs to; empty for other volumes."""
     if volume is None or volume.GetAttribute(VIEW) not in VIEW_NAMES:
         return {}
     found = {node.GetAttribute(VIEW): node for node in (volume, partner_of(volume, scene)) if node is not None}
@@ -27,7 +27,7 @@ def scan_of(volume: Any, scene: Any) -> dict[ViewName, Any]:
 
 
 def of_one_patient(volume: Any, other: Any, scene: Any) -> bool | None:
-    """Whether two volumes lie under one patient in the data tree; None where it does not say."""
+    """Return whether two volumes are of the same patient in the subject hierarchy; None if it does not contain both."""
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
@@ -38,24 +38,26 @@ def of_one_patient(volume: Any, other: Any, scene: Any) -> bool | None:
 
 
 class ScanSeparation:
-    """Shows what belongs to one scan in the views of that scan alone, while two are compared."""
+    """Restricts the nodes of each of two compared scans to the views of that scan."""
 
     def __init__(self) -> None:
-        """Nothing is compared yet."""
+        """Create a separation without restricted nodes."""
         self._kept: set[str] = set()
 
     def keep(self, node: Any, box: Any, earlier: Mapping[ViewName, Any], scene: Any) -> None:
-        """Keep a reading out of the other scan's views, and show that scan's own there; what is new is kept, too.
+        """Hide a reading in the views of the earlier scan, and show that scan's own reading there.
+
+        Call it again after nodes were added.
 
         Args:
-            node: the segmentation node of the reading, or None.
-            box: the region node, or None.
-            earlier: the volume node of each view of the other scan.
+            node: segmentation node of the reading, or None.
+            box: node of the region, or None.
+            earlier: volume node of each view of the earlier scan.
             scene: their vtkMRMLScene.
         """
         views = [view.GetID() for kind in VIEW_KINDS for view in _nodes(scene, kind)]
         others = [f"vtkMRMLSliceNode{name}" for name in EARLIER.values()]
-        # The follow-up's views show copies with outlines of their own.
+        # The views of the follow-up show copies with outlines of their own.
         foreign = {*others, *(f"vtkMRMLSliceNode{name}" for name in COMPARED.values())}
         own = [view for view in views if view not in foreign]
         for part in (*_parts(node), *([box] if box is not None else [])):
@@ -67,7 +69,7 @@ class ScanSeparation:
                 self._limit(part, others)
 
     def end(self, node: Any, scene: Any) -> None:
-        """Show all in all views again; of the readings only that of `node`, which may be None."""
+        """Show all nodes in all views again, and of the readings only `node`, which may be None."""
         for display in (scene.GetNodeByID(number) for number in self._kept):
             if display is not None:
                 display.RemoveAllViewNodeIDs()
@@ -76,7 +78,7 @@ class ScanSeparation:
 
     @property
     def kept(self) -> bool:
-        """Whether anything is kept apart."""
+        """Whether any node is restricted to some views."""
         return bool(self._kept)
 
     def _limit(self, part: Any, views: list[str]) -> None:
@@ -84,7 +86,7 @@ class ScanSeparation:
         if display is None:
             return
         self._kept.add(display.GetID())
-        now = [display.GetNthViewNodeID(place) for place in range(display.GetNumberOfViewNodeIDs())]
+        now = [display.GetNthViewNodeID(index) for index in range(display.GetNumberOfViewNodeIDs())]
         if now != views:
             before = display.StartModify()
             display.RemoveAllViewNodeIDs()
@@ -98,4 +100,4 @@ def _parts(node: Any) -> Iterable[Any]:
 
 
 def _nodes(scene: Any, kind: str) -> list[Any]:
-    return [scene.GetNthNodeByClass(place, kind) for place in range(scene.GetNumberOfNodesByClass(kind))]
+    return [scene.GetNthNodeByClass(index, kind) for index in range(scene.GetNumberOfNodesByClass(kind))]

@@ -1,4 +1,4 @@
-"""How counts are drawn: the upper level as a part of the scan's own, gamma, dark or light."""
+"""Display of counts: upper level relative to the scan's own counts, gamma, inverted or not."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 __all__ = ["REFERENCES", "Reference", "draw", "level_of"]
 
-#: What an upper level of 100 % is: that of the overview, the greatest counts in a pixel, the body's median.
+#: Counts of an upper level of 100 %: that of the overview, the maximum, or the median of the body.
 Reference = Literal["automatic", "maximum", "body"]
 REFERENCES: tuple[Reference, ...] = get_args(Reference)
-#: A pixel of the body has more than this part of the counts that one pixel in a hundred exceeds.
+#: Pixels above this fraction of the 99th percentile of the counts belong to the body.
 BODY_SHARE = 0.05
 COLORS = 256
 
 
 def level_of(counts: NDArray[np.floating], reference: Reference) -> float:
-    """Counts that 100 % of a reference stand for; at least 1."""
+    """Return the counts of 100 % of a reference; at least 1."""
     from ..export.overview import display_window
 
     if reference == "maximum":
@@ -35,13 +35,13 @@ def level_of(counts: NDArray[np.floating], reference: Reference) -> float:
 def draw(
     volumes: Iterable[Any], reference: Reference, percent: float, gamma: float, scene: Any, *, inverse: bool
 ) -> None:
-    """Draw volumes from no counts up to a percentage of a level of their own.
+    """Set the display of volumes, each from 0 to a percentage of its own reference level.
 
     Args:
         volumes: volume nodes of one slice.
-        reference: what the upper level is a share of.
-        percent: of it.
-        gamma: below 1 faint uptake is drawn stronger.
+        reference: of the upper level.
+        percent: upper level in per cent of the reference.
+        gamma: values below 1 emphasise faint uptake.
         scene: their vtkMRMLScene.
         inverse: hot is dark.
     """
@@ -59,7 +59,7 @@ def draw(
 
 
 def _colors(gamma: float, scene: Any, *, inverse: bool) -> str:
-    """ID of the colours: Slicer's own greys, or a table of ours for another gamma."""
+    """Return the ID of a colour node: Slicer's own grey, or a table of this extension for a gamma other than 1."""
     import slicer
 
     if gamma == 1.0:

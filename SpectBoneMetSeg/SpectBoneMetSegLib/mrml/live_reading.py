@@ -1,4 +1,4 @@
-"""One reading in a scene that follows the sliders, the hand and the physician's words."""
+"""A reading in a scene that follows the sliders, manual edits and the physician's review."""
 
 from __future__ import annotations
 
@@ -45,24 +45,26 @@ __all__ = ["LiveReading"]
 
 STATE = "SpectBoneMetSeg.state"
 
-#: IDs of segmentation nodes that a reading is just writing to; two readings may follow one another on a node.
+#: IDs of segmentation nodes that a reading is writing to; global, because a node can get another reading.
 _written: set[str] = set()
 
 
 class LiveReading:
-    """The reading kept with one segmentation node.
+    """The reading that is stored with one segmentation node.
 
     Attributes:
         node: the vtkMRMLSegmentationNode.
-        result: what the model found.
-        reading: the lesions as they stand.
-        threshold: in force.
-        minimum_area_mm2: in force.
-        edits: what was changed by hand and stays as it is when the sliders move; None when nothing was.
+        scene: its vtkMRMLScene.
+        result: the model's prediction.
+        reading: the current lesions.
+        threshold: the current one.
+        minimum_area_mm2: the current one.
+        edits: manual edits, which persist when the sliders move; None without any.
+        not_saved: one sentence for each output that the last `save` could not write.
     """
 
     def __init__(self, node: Any, scene: Any, result: ModelResult) -> None:
-        """See `start` and `find`."""
+        """Create the reading of a result; use `start` or `find` instead."""
         self.node, self.scene, self.result = node, scene, result
         self.threshold, self.minimum_area_mm2 = result.limits.threshold, result.limits.minimum_area_mm2
         self.edits: Edits | None = None
@@ -78,10 +80,10 @@ class LiveReading:
 
     @classmethod
     def start(cls, result: ModelResult, node: Any, volumes: dict[ViewName, Any], scene: Any) -> LiveReading:
-        """Put a new result into a segmentation node, in place of what it held.
+        """Store a new result in a segmentation node, replacing its content.
 
         Args:
-            result: what the model found.
+            result: the model's prediction.
             node: a vtkMRMLSegmentationNode.
             volumes: the volume node of each view of the scan.
             scene: their vtkMRMLScene.
@@ -93,12 +95,12 @@ class LiveReading:
 
     @classmethod
     def find(cls, node: Any, scene: Any) -> LiveReading | None:
-        """The reading that a segmentation node holds, as it was left; None without one."""
+        """Return the reading that is stored in a segmentation node, in its last state; None if there is none."""
         result = live.stored_result(node)
         if result is None:
             return None
         made = cls(node, scene, result)
-        # What cannot be understood any more is left out: the segments themselves are then taken over as edits.
+        # A state that cannot be decoded is ignored: the segments themselves are then taken over as edits.
         with contextlib.suppress(ValueError, TypeError):
             state = dict(json.loads(node.GetAttribute(STATE) or "{}"))
             made.threshold = float(state.get("threshold", made.threshold))
@@ -107,7 +109,7 @@ class LiveReading:
                 made.edits = edits_from(str(state["edits"]), tuple(result.probabilities), result.scan.frame.shape)
             made._clicked = clicked_from(state.get("clicked", {}), result.probabilities, result.scan.frame.shape)
         made.reading = made._drawn()
-        # Somebody may have changed the segments while nobody followed.
+        # The segments may have been changed while no LiveReading followed them.
         if not made.follow_edit():
             made._outline()
             made._keep_state()
@@ -115,13 +117,17 @@ class LiveReading:
 
     @property
     def updating(self) -> bool:
-        """Whether the node changes by a reading, not by hand; observers look here."""
+        """Whether a reading, not the user, is changing the node; observers check this."""
         return self.node.GetID() in _written
 
     def set_threshold(self, threshold: float, minimum_area_mm2: float) -> None:
-        """Draw the lesions anew; edits by hand stay, and so does what a person gave a lesion, also while it is gone.
+        """Redraw the lesions with other limits; edits, reviews, names and colours are kept, also of hidden lesions.
 
-        The surfaces of the segments are dropped; `make_surfaces` makes them again.
+        The closed surfaces of the segments are removed; `make_surfaces` creates them again.
+
+        Args:
+            threshold: probability from which a pixel belongs to a lesion.
+            minimum_area_mm2: smaller lesions are dropped.
         """
         self._memory.keep(
             self.reading, {lesion: segment_state(self.node, one) for lesion, one in self._segments.items()}
@@ -131,12 +137,12 @@ class LiveReading:
         self._show(self._memory.of(self.reading))
 
     def make_surfaces(self) -> None:
-        """Make the segments' surfaces, which others in Slicer show and export, once the sliders rest."""
+        """Create the closed surfaces of the segments, which other modules show and export; slow."""
         with self._writing():
             self.node.CreateClosedSurfaceRepresentation()
 
     def reset(self) -> None:
-        """Back to the model's own result, without anything said or drawn."""
+        """Return to the model's own result, without edits and reviews."""
         limits = self.result.limits
         self.threshold, self.minimum_area_mm2 = limits.threshold, limits.minimum_area_mm2
         self.edits, self._clicked = None, {}
@@ -148,9 +154,9 @@ class LiveReading:
         self.make_surfaces()
 
     def follow_edit(self) -> bool:
-        """Take over the segments after they were changed; True when that changed any lesion."""
+        """Take over changes of the segments; return whether any lesion changed."""
         labels, ids = self._labels()
-        self._clicked = self._pointed_at(labels, ids)
+        self._clicked = self._clicked_masks(labels, ids)
         edits = update_edits(
             self.result.probabilities,
             self.result.scan.frame,
@@ -171,14 +177,14 @@ class LiveReading:
         self._keep_state()
         return True
 
-    def draw(self, ids: Ids, clicked: ViewName | None = None) -> list[str]:
-        """Let the lesions be other ones, as if a hand had drawn them; segments of those that stay are not touched.
+    def replace_lesions(self, ids: Ids, clicked: ViewName | None = None) -> list[str]:
+        """Replace the lesions, like a manual edit; segments of unchanged lesions are not touched.
 
-        The surfaces of the segments are dropped; `make_surfaces` makes them again.
+        The closed surfaces of the segments are removed; `make_surfaces` creates them again.
 
         Args:
-            ids: (rows, columns) on the anterior frame, the lesions by their numbers, beyond these new ones.
-            clicked: the view in which the new ones were pointed at, None for all that show them.
+            ids: (rows, columns) lesion IDs on the anterior frame; new lesions have higher IDs than existing ones.
+            clicked: the view in which new lesions were clicked; None for all views that show them.
 
         Returns:
             IDs of the new segments.
@@ -190,17 +196,17 @@ class LiveReading:
         touched = np.setdiff1d(np.union1d(before[changed], ids[changed]), [0, *new])
         for segment in dict.fromkeys(self._segments[number] for number in touched.tolist()):
             own = [number for number, holder in self._segments.items() if holder == segment]
-            gone = np.isin(before, own) & ~np.isin(ids, own)
-            held[segment] = ((labels == segments.index(segment) + 1) & ~gone) | np.isin(ids, own)
+            removed = np.isin(before, own) & ~np.isin(ids, own)
+            held[segment] = ((labels == segments.index(segment) + 1) & ~removed) | np.isin(ids, own)
         sources = [self._segments_at(before, ids == number) for number in new.tolist()]
         joined = {segment: self._segments_at(before, mask) for segment, mask in held.items() if mask.any()}
-        told = {segment: review_and_clicks(self.node, segment) for segment in self._segments.values()}
+        known = {segment: review_and_clicks(self.node, segment) for segment in self._segments.values()}
         with self._writing():
             made = change_segments(self.node, frame, held, [ids == number for number in new.tolist()])
             for segment, parts in (*joined.items(), *zip(made, sources, strict=True)):
                 if parts:
                     set_merged_review(
-                        self.node, segment, [told[part] for part in dict.fromkeys([segment, *parts]) if part in told]
+                        self.node, segment, [known[part] for part in dict.fromkeys([segment, *parts]) if part in known]
                     )
                 elif clicked is not None:
                     set_clicked(self.node, segment, {clicked})
@@ -208,26 +214,26 @@ class LiveReading:
         return made
 
     def _segments_at(self, before: Ids, mask: NDArray[np.bool_]) -> list[str]:
-        """IDs of the segments of the lesions that lie in a mask, the one with most pixels there first."""
+        """Return the IDs of the segments of lesions inside a mask, by descending number of pixels."""
         sizes = np.bincount(before[mask], minlength=1)
         order = [number for number in np.argsort(-sizes, kind="stable").tolist() if number and sizes[number]]
         return list(dict.fromkeys(self._segments[number] for number in order))
 
-    def _pointed_at(self, labels: NDArray[np.int32], segments: list[str]) -> dict[ViewName, NDArray[np.bool_]]:
-        """What was outlined by a click in each view: the segments say it, and the history of undo restores them.
+    def _clicked_masks(self, labels: NDArray[np.int32], segments: list[str]) -> dict[ViewName, NDArray[np.bool_]]:
+        """Return per view the mask of what was outlined by a click.
 
-        What a hand made another segment of, which does not say it, stays where it was pointed at.
+        The segments' tags store the views, so that undo restores them; masks inside segments without tags are kept.
         """
         views = [clicked_of(self.node, segment) for segment in segments]
-        silent = np.isin(labels, [place for place, names in enumerate(views, 1) if not names])
-        pointed = {name: mask & silent for name, mask in self._clicked.items()}
-        for place, names in enumerate(views, 1):
+        untagged = np.isin(labels, [label for label, names in enumerate(views, 1) if not names])
+        clicked = {name: mask & untagged for name, mask in self._clicked.items()}
+        for label, names in enumerate(views, 1):
             for name in names:
-                pointed[name] = pointed.get(name, np.zeros(labels.shape, bool)) | (labels == place)
-        return pointed
+                clicked[name] = clicked.get(name, np.zeros(labels.shape, bool)) | (labels == label)
+        return clicked
 
     def is_proposed(self, lesion: int) -> bool:
-        """Whether the model finds a lesion there by itself, with the limits in force or with its own."""
+        """Return whether the model itself finds a lesion there, with the current limits or its own."""
         limits = self.threshold, self.minimum_area_mm2
         if self._proposed[0] != limits:
             self._proposed = limits, self._found(*limits)
@@ -236,47 +242,47 @@ class LiveReading:
 
     @cached_property
     def _own(self) -> Ids:
-        """(rows, columns) what the model finds with its own limits."""
+        """(rows, columns) lesion IDs that the model finds with its own limits."""
         return self._found(self.result.limits.threshold, self.result.limits.minimum_area_mm2)
 
     def _found(self, threshold: float, minimum_area_mm2: float) -> Ids:
-        """(rows, columns) what the model finds by itself with some limits."""
+        """Return (rows, columns) lesion IDs that the model finds with some limits, without edits."""
         seed = max(threshold, self.result.limits.seed_threshold)
         maps = dict(self.result.probabilities)
         return lesion_masks(maps, threshold, minimum_area_mm2, self.result.scan.frame, seed).union
 
     @property
     def edited(self) -> bool:
-        """Whether anything was changed by hand."""
+        """Whether there are manual edits."""
         return self.edits is not None
 
     def edited_lesions(self) -> set[int]:
-        """The lesions that were drawn or changed by hand."""
+        """Return the IDs of lesions that were drawn or changed manually."""
         if self.edits is None:
             return set()
         return set(np.unique(self.reading.lesion_ids[self.edits.mask]).tolist()) - {0}
 
     def segment_of(self, lesion: int) -> str:
-        """The ID of the segment that holds a lesion."""
+        """Return the ID of a lesion's segment."""
         return self._segments[lesion]
 
     @cached_property
     def _near_bone(self) -> dict[ViewName, NDArray[np.uint8]]:
-        """The nearest bone of every pixel, which no edit changes."""
+        """The nearest region of every pixel per view; it does not depend on edits."""
         return nearest_regions_of(self.result.scan, self.result.regions)
 
     def bones_of(self, lesion: int) -> tuple[BoneShare, ...]:
-        """The bones a lesion lies on, largest share first; none where the model gave no regions."""
+        """Return the bones of a lesion, largest share first; empty if the model segmented no regions."""
         if self._bones[0] is not self.reading:
             self._bones = self.reading, bones_of(self.reading, self._near_bone).together
         return self._bones[1].get(lesion, ())
 
     def lesion_of(self, segment: str) -> Lesion | None:
-        """The first lesion in a segment."""
+        """Return the first lesion of a segment; None if it contains none."""
         return next((lesion for lesion in self.reading.lesions if self._segments.get(lesion.id) == segment), None)
 
     def lesion_at(self, position: Sequence[float]) -> Lesion | None:
-        """The lesion at a place of the patient (RAS mm)."""
+        """Return the lesion at a position (RAS mm); None if there is none."""
         column, row = (np.linalg.inv(self.result.scan.frame.ijk_to_ras) @ [*position, 1.0])[:2]
         row, column = round(float(row)), round(float(column))
         rows, columns = self.reading.mask.shape
@@ -286,58 +292,59 @@ class LiveReading:
         return self.reading.lesions[number - 1] if number else None
 
     def name_of(self, lesion: int) -> str:
-        """What the segment of a lesion is called."""
+        """Return the name of a lesion's segment."""
         return str(self.node.GetSegmentation().GetSegment(self._segments[lesion]).GetName())
 
     def color_of(self, lesion: int) -> tuple[float, float, float]:
-        """RGB 0..1 of the segment of a lesion."""
+        """Return RGB 0..1 of a lesion's segment."""
         red, green, blue = self.node.GetSegmentation().GetSegment(self._segments[lesion]).GetColor()
         return red, green, blue
 
     def review(self, lesion: int) -> Review:
-        """What was said of a lesion."""
+        """Return the review of a lesion."""
         return review_of(self.node, self._segments[lesion])
 
     def set_review(self, lesion: int, review: Review) -> None:
-        """Keep what the physician says of a lesion."""
+        """Store the review of a lesion."""
         set_review(self.node, self._segments[lesion], review)
         self.update_outline_display()
 
     def update_outline_display(self) -> None:
-        """Let the outlines follow names, colours and visibility of their segments."""
+        """Update the outlines to the names, colours and visibility of their segments."""
         with self._writing():
             live.style_outlines(self.node, self._segments)
 
     def highlight(self, lesion: int | None) -> None:
-        """Make one lesion stand out in the views; None makes all alike."""
+        """Emphasise one lesion in the views; None shows all alike."""
         live.highlight(self.node, None if lesion is None else lesion - 1)
 
     def reviews(self) -> dict[int, Review]:
-        """What was said of all lesions."""
+        """Return {lesion ID: its review}."""
         return {lesion: self.review(lesion) for lesion in self._segments}
 
     def final(self) -> Reading:
-        """The reading to be saved: without rejected lesions, the decisions in the receipt."""
+        """Return the reading to be saved, after the review: without rejected lesions, decisions in the receipt."""
         return reviewed(self.result, self.reading, self.reviews(), self.edits)
 
     def touched(self) -> bool:
-        """Whether anybody edited a lesion or said something of one: what would be lost with this reading."""
+        """Return whether there are edits or reviews, which would be lost with this reading."""
         return self.edited or any(review != Review() for review in self.reviews().values())
 
     def remove_parts(self) -> None:
-        """Take out of the scene what belongs to the segmentation node, before it goes itself."""
+        """Remove the nodes that belong to the segmentation node, before it is removed itself."""
         live.remove_parts(self.node, self.scene)
 
     def save(self, folder: str | Path, outputs: Outputs | None = None) -> Path:
-        """Write all output files into a folder of the case's name inside `folder`; returns that folder.
+        """Write all output files into a folder with the name of the case inside `folder`; return that folder.
 
         Args:
-            outputs: DICOM objects and report beside them; what of these cannot be had stands in `not_saved`.
+            folder: parent of the result folder.
+            outputs: DICOM objects and report in addition; `not_saved` lists those that could not be written.
 
         Raises:
             UserError: the folder cannot be written, or holds the results of another scan of that name.
         """
-        # What changes the segments may not have told; what is saved is what they hold.
+        # Segments may have changed without an event: save their current content.
         self.follow_edit()
         target, final = Path(folder) / self.result.scan.case, self.final()
         earlier = stored_input_digests(target / "receipt.json")
@@ -347,7 +354,7 @@ class LiveReading:
         return target
 
     def _drawn(self) -> Reading:
-        """The lesions with the limits in force and the edits."""
+        """Return the reading with the current limits and edits."""
         return reading_at(self.result, self.threshold, self.minimum_area_mm2, self.edits, self._measured)
 
     def _labels(self) -> tuple[NDArray[np.int32], list[str]]:
@@ -355,7 +362,7 @@ class LiveReading:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Observers are told that it is a reading that writes."""
+        """Mark the node as being changed by a reading, for observers."""
         outer = self.updating
         _written.add(self.node.GetID())
         try:

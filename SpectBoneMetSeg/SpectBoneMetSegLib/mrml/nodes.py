@@ -1,6 +1,6 @@
-"""A reading in 3D Slicer: MRML nodes for both views, the lesions and their outlines.
+"""MRML nodes of a reading: both views, the lesions and their outlines.
 
-It needs no application: `slicer-core` from PyPI is enough.
+The Slicer application is not needed: `slicer-core` from PyPI is sufficient.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
-#: The slice views of Slicer's side-by-side layout and what they show.
+#: {view: slice view of Slicer's side-by-side layout that shows it}.
 SLICE_VIEWS: dict[ViewName, str] = {"anterior": "Red", "posterior": "Yellow"}
-#: Size of an outline's points and line relative to the screen (per cent).
+#: Size of an outline's points and line in per cent of the screen.
 OUTLINE_SCALE = 0.3
-#: Part of a view's height left empty above and below the patient.
+#: Height of the field of view relative to the height of the scan, which leaves a margin.
 SLICE_MARGIN = 1.05
 
 
@@ -51,7 +51,7 @@ class SceneNodes:
         volumes: vtkMRMLScalarVolumeNode per existing view, each with its own directions.
         segmentation: vtkMRMLSegmentationNode, one segment per lesion in one layer, in the anterior frame.
         curves: vtkMRMLMarkupsClosedCurveNode per lesion, straight from corner to corner.
-        study: subject hierarchy item that holds them all.
+        study: item of the subject hierarchy that contains them.
     """
 
     volumes: dict[ViewName, Any]
@@ -65,7 +65,7 @@ def fill_scene(reading: Reading, scene: Any) -> SceneNodes:
 
     Args:
         reading: the reading.
-        scene: a vtkMRMLScene, the application's or one that `prepare_scene` made ready.
+        scene: a vtkMRMLScene, the application's or one prepared by `prepare_scene`.
 
     Raises:
         UserError: `slicer-core` is not installed.
@@ -83,10 +83,10 @@ def fill_scene(reading: Reading, scene: Any) -> SceneNodes:
 
 
 def prepare_scene(scene: Any) -> tuple[Any, ...]:
-    """Make a bare vtkMRMLScene ready for `fill_scene` outside the application.
+    """Prepare a bare vtkMRMLScene for `fill_scene` outside the application.
 
     Returns:
-        The module logics; keep them as long as the scene.
+        The module logics; keep a reference to them as long as the scene exists.
 
     Raises:
         UserError: `slicer-core` is not installed.
@@ -105,7 +105,7 @@ def prepare_scene(scene: Any) -> tuple[Any, ...]:
 
 
 def slicer_module() -> Any:
-    """The package `slicer`.
+    """Import and return the package `slicer`.
 
     Raises:
         UserError: it is not installed.
@@ -120,9 +120,12 @@ def slicer_module() -> Any:
 
 
 def add_view(view: PlanarView, name: str, scene: Any, *, hidden: bool = False) -> Any:
-    """A vtkMRMLScalarVolumeNode of one slice with the view's own directions, shown in inverted grey.
+    """Add a vtkMRMLScalarVolumeNode of one slice with the view's own directions, displayed in inverted grey.
 
     Args:
+        view: the view.
+        name: of the node.
+        scene: a vtkMRMLScene.
         hidden: see `add_node`.
     """
     volume = add_node("vtkMRMLScalarVolumeNode", name, scene, hidden=hidden)
@@ -138,24 +141,27 @@ def add_view(view: PlanarView, name: str, scene: Any, *, hidden: bool = False) -
 
 
 def add_node(kind: str, name: str, scene: Any, *, hidden: bool = False) -> Any:
-    """A new node of a class.
+    """Add a new node of a class.
 
     Args:
-        hidden: only for the views: in no list of nodes, not in the data tree, and not saved with the scene.
+        kind: name of the class.
+        name: of the node.
+        scene: a vtkMRMLScene.
+        hidden: show it only in the views: in no list of nodes, not in the subject hierarchy, not saved with the scene.
     """
     if not hidden:
         return scene.AddNewNodeByClass(kind, name)
     node = scene.CreateNodeByClass(kind)
     node.UnRegister(None)
     node.SetName(name)
-    # Before it is added: a node that is hidden later already stands in the data tree.
+    # Before adding the node: a node that is hidden later already has an item in the subject hierarchy.
     node.SetHideFromEditors(True)
     node.SetSaveWithScene(False)
     return scene.AddNode(node)
 
 
 def add_segmentation(name: str, volume: Any, scene: Any, *, hidden: bool = False) -> Any:
-    """An empty vtkMRMLSegmentationNode that belongs to a volume; `hidden` as of `add_node`."""
+    """Add an empty vtkMRMLSegmentationNode with the geometry of a volume; `hidden` as in `add_node`."""
     node = add_node("vtkMRMLSegmentationNode", name, scene, hidden=hidden)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
@@ -163,7 +169,7 @@ def add_segmentation(name: str, volume: Any, scene: Any, *, hidden: bool = False
 
 
 def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> None:
-    """Make a segmentation node hold one segment per lesion in one layer, and nothing else.
+    """Set the content of a segmentation node: one segment per lesion, all in one layer.
 
     Args:
         node: a vtkMRMLSegmentationNode.
@@ -174,9 +180,9 @@ def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> Non
     prepare_segmentation(node, frame)
     segmentation = node.GetSegmentation()
     if ids.any():
-        # All segments in one import share one layer; segment by segment each would get its own.
+        # Segments imported together share one layer; imported one by one each would get its own.
         logic = slicer.vtkSlicerSegmentationsModuleLogic
-        # Slicer's label tools expect a signed type; short holds every ID that occurs.
+        # Slicer's label tools expect a signed type; int16 is large enough for all IDs.
         if not logic.ImportLabelmapToSegmentationNode(labelmap_of(ids.astype(np.int16), frame), node):
             raise RuntimeError("Slicer did not import the lesions")
     for index in range(segmentation.GetNumberOfSegments()):
@@ -192,23 +198,23 @@ def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> Non
 
 
 def prepare_segmentation(node: Any, frame: PlanarView) -> None:
-    """Empty a segmentation node and make it ready for lesions on the grid of `frame`."""
+    """Empty a segmentation node and prepare it for lesions on the grid of `frame`."""
     slicer = slicer_module()
     segmentation, converter = node.GetSegmentation(), slicer.vtkSegmentationConverter
     segmentation.RemoveAllSegments()
     geometry = labelmap_of(np.zeros(frame.shape, np.int16), frame)
-    # The frame, not the volume: a lone posterior view's grid is the frame's mirror image.
+    # The frame, not the volume: the grid of a single posterior view is the mirror image of the frame.
     segmentation.SetConversionParameter(
         converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(geometry)
     )
     segmentation.SetConversionParameter("Smoothing factor", "0.0")
     display = node.GetDisplayNode()
-    # The slice through a one-slice surface is its mid-plane cut; the labelmap shows the pixels that were found.
+    # The labelmap shows the exact pixels; a slice through the closed surface would not.
     display.SetPreferredDisplayRepresentationName2D("Binary labelmap")
 
 
 def labelmap_of(pixels: NDArray[Any], frame: PlanarView) -> Any:
-    """A one-slice vtkOrientedImageData of (rows, columns) pixels on the grid of `frame`."""
+    """Return a one-slice vtkOrientedImageData of (rows, columns) pixels on the grid of `frame`."""
     labelmap = slicer_module().vtkOrientedImageData()
     _vtk_image(pixels, labelmap)
     labelmap.SetGeometryFromImageToWorldMatrix(_vtk_matrix(frame.ijk_to_ras))
@@ -216,19 +222,19 @@ def labelmap_of(pixels: NDArray[Any], frame: PlanarView) -> Any:
 
 
 def add_outline(lesion: Lesion, scene: Any) -> Any:
-    """A locked vtkMRMLMarkupsClosedCurveNode, straight from corner to corner."""
+    """Add a locked vtkMRMLMarkupsClosedCurveNode with straight lines between the corners of a lesion's outline."""
     curve = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", lesion_name(lesion.id))
     curve.CreateDefaultDisplayNodes()
     curve.SetCurveTypeToLinear()
-    # Points between the corners of a straight line show nothing, and take time to compute and to draw.
+    # Interpolated points on straight lines are invisible and take time to compute and draw.
     curve.SetNumberOfPointsPerInterpolatingSegment(1)
     shape_outline(curve, lesion)
-    # The outline belongs to the segmentation, which is what gets edited.
+    # Users edit the segmentation, and the outline follows it.
     curve.SetLocked(True)
     display = curve.GetDisplayNode()
     display.SetSelectedColor(*lesion_color(lesion.id))
     display.SetColor(*lesion_color(lesion.id))
-    # A curve's line is as thick as this part of its points; in mm it would vanish when a whole body is shown.
+    # Relative to the screen: a width in mm would be invisible when the whole body is shown.
     display.UseGlyphScaleOn()
     display.SetGlyphScale(OUTLINE_SCALE)
     display.SetLineThickness(1.0)
@@ -239,7 +245,7 @@ def add_outline(lesion: Lesion, scene: Any) -> Any:
 
 
 def shape_outline(curve: Any, lesion: Lesion) -> None:
-    """Give a curve node the shape of a lesion; one that has it already is not touched, for every point costs time."""
+    """Set the points of a curve node to a lesion's outline; unchanged outlines are skipped, because points are slow."""
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
@@ -260,7 +266,7 @@ def _add_to_hierarchy(case: str, nodes: list[Any], curves: tuple[Any, ...], scen
     outlines = hierarchy.CreateFolderItem(study, "Outlines") if curves else study
     for parent, members in ((study, nodes), (outlines, curves)):
         for node in members:
-            # The application files new nodes by itself; without it they have no item yet.
+            # The application adds an item for every new node; without it there is none yet.
             item = hierarchy.GetItemByDataNode(node)
             if item:
                 hierarchy.SetItemParent(item, parent)
@@ -283,6 +289,6 @@ def _vtk_image(pixels: NDArray[Any], image: Any) -> Any:
 
     rows, columns = pixels.shape
     image.SetDimensions(columns, rows, 1)
-    # A deep copy: VTK would otherwise go on reading memory that NumPy may have given back.
+    # A deep copy: otherwise VTK would read memory that NumPy may have freed.
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(pixels).ravel(), deep=True))
     return image

@@ -1,4 +1,4 @@
-"""Which nodes of a scene belong together: the views of one scan, and the reading of a scan."""
+"""Find nodes of a scene that belong together: the views of a scan, and the reading of a scan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Choice = tuple[Any, Any, Any]
 
 
 def partner_of(volume: Any, scene: Any) -> Any:
-    """The other view of the scan that a volume was loaded with; None without one."""
+    """Return the volume of the other view of the same scan; None if there is none."""
     facts, own = volume.GetAttribute(FACTS), volume.GetAttribute(VIEW)
     if not facts or not own:
         return None
@@ -27,7 +27,7 @@ def partner_of(volume: Any, scene: Any) -> Any:
 
 
 def newest_scan(scene: Any) -> tuple[Any, Any]:
-    """(anterior, posterior) volume of the scan that was loaded last, None where there is none."""
+    """Return the (anterior, posterior) volumes of the scan that was loaded last, each None if missing."""
     volumes = [node for node in _nodes(scene, VOLUMES) if node.GetAttribute(VIEW)]
     if not volumes:
         return None, None
@@ -40,7 +40,7 @@ def newest_scan(scene: Any) -> tuple[Any, Any]:
 
 
 def reading_of(anterior: Any, posterior: Any, scene: Any) -> Any:
-    """The segmentation node that holds a reading of exactly these views, the last one of several; None without one."""
+    """Return the segmentation node with a reading of exactly these views, the last of several; None if none."""
     wanted = {name: node for name, node in zip(VIEW_NAMES, (anterior, posterior), strict=True) if node is not None}
     if not wanted:
         return None
@@ -49,14 +49,15 @@ def reading_of(anterior: Any, posterior: Any, scene: Any) -> Any:
 
 
 def completed_choice(before: Choice, now: Choice, scene: Any) -> Choice:
-    """A choice of nodes in which nothing of two patients is mixed, after the user changed a part of it.
+    """Complete a choice of nodes after the user changed a part of it, so that scans are never mixed.
 
-    A reading brings its own scan. A view brings the other view of its scan, or sends away one that belongs to another
-    scan. Another scan brings its own reading, so that no reading is overwritten by that of another scan.
+    Choosing a reading also chooses its scan. Choosing a view also chooses the other view of its scan, and deselects a
+    view of another scan. Choosing another scan also chooses its reading, so that no reading overwrites that of another
+    scan.
 
     Args:
         before: the choice before the change.
-        now: after it.
+        now: the choice after the change.
         scene: the vtkMRMLScene.
     """
     anterior, posterior, segmentation = now
@@ -65,23 +66,23 @@ def completed_choice(before: Choice, now: Choice, scene: Any) -> Choice:
         if counts:
             return counts.get("anterior"), counts.get("posterior"), segmentation
     if anterior is not before[0] and anterior is not None:
-        posterior = _fitting(anterior, "anterior", posterior, scene)
+        posterior = _matching(anterior, "anterior", posterior, scene)
     elif posterior is not before[1] and posterior is not None:
-        anterior = _fitting(posterior, "posterior", anterior, scene)
+        anterior = _matching(posterior, "posterior", anterior, scene)
     if (anterior, posterior) != before[:2] and (segmentation is None or counts_of(segmentation)):
         segmentation = reading_of(anterior, posterior, scene)
     return anterior, posterior, segmentation
 
 
 def show_only(segmentation: Any, scene: Any) -> None:
-    """Show one reading and hide all others: scans lie at one place, so another's outlines would lie on this one."""
+    """Show one reading and hide all others: all scans lie at the same position, so their outlines would overlap."""
     for node in _nodes(scene, READINGS):
         if counts_of(node) or node is segmentation:
             set_visible(node, visible=node is segmentation)
 
 
-def _fitting(chosen: Any, name: ViewName, other: Any, scene: Any) -> Any:
-    """The other view for one that was just chosen."""
+def _matching(chosen: Any, name: ViewName, other: Any, scene: Any) -> Any:
+    """Return the other view for a view that was just chosen; None if `other` belongs to another scan."""
     if chosen.GetAttribute(VIEW) == name:
         partner = partner_of(chosen, scene)
         if partner is not None:

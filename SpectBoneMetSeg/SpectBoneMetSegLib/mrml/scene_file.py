@@ -1,4 +1,4 @@
-"""A scene file that opens in 3D Slicer with a reading: both views side by side, lesions and skeleton on them."""
+"""Write a scene file that opens in 3D Slicer with a reading: both views side by side, lesions, skeleton."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def save_scene(reading: Reading, path: str) -> None:
     """
     slicer = slicer_module()
     if not path.lower().endswith(".mrb"):
-        raise UserError(f"{path} is no name for a scene: let it end in .mrb.")
+        raise UserError(f"{path} is not a scene: use a name that ends in .mrb.")
     target = os.path.abspath(path)
     scene = slicer.vtkMRMLScene()
     logics = prepare_scene(scene)
@@ -36,7 +36,7 @@ def save_scene(reading: Reading, path: str) -> None:
     overlays = add_skeleton(reading.scan, reading.regions, nodes.volumes, scene).values()
     for node in (*nodes.volumes.values(), nodes.segmentation, *overlays, *nodes.curves, *marks):
         node.AddDefaultStorageNode()
-    # The bundle's inner folder takes its name from the file, so the unfinished file sits in a folder of its own.
+    # Slicer names the folder inside the bundle after the file: write it under its final name in a temporary folder.
     unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex[:12]}.unfinished")
     try:
         os.makedirs(unfinished)
@@ -54,9 +54,9 @@ def save_scene(reading: Reading, path: str) -> None:
 
 
 def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:
-    """Slice views and layout: the anterior view from the front, the posterior one from behind, as acquired.
+    """Set slice views and layout: anterior view from the front, posterior view from behind, as acquired.
 
-    A view that does not exist stays empty: no other picture may stand under its name.
+    The slice view of a missing view stays empty: no other image may appear under its name.
 
     Returns:
         The nodes that mark the patient's sides in the views.
@@ -68,17 +68,17 @@ def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLScene(scene)
         slice_node = logic.AddSliceNode(layout_name)
-        _look_at(slice_node, reading, name)
+        _orient(slice_node, reading, name)
         shown = nodes.volumes.get(name)
         if shown is not None:
             logic.GetSliceCompositeNode().SetBackgroundVolumeID(shown.GetID())
             marks.append(follow_view(slice_node, scene))
         logic.SetMRMLScene(None)
     layout = slicer.vtkMRMLLayoutNode()
-    # The tag makes Slicer take the arrangement over into its own layout node when it opens the scene.
+    # With this tag Slicer adopts the arrangement in its own layout node when it opens the scene.
     layout.SetSingletonTag("vtkMRMLLayoutNode")
     scene.AddNode(layout)
-    # Only the number goes into the scene file, but an arrangement without a description would be refused.
+    # Only the number is saved in the scene file, but an arrangement without a description is refused.
     arrangement = layout.SlicerLayoutSideBySideView
     if len(nodes.volumes) == 1:
         front = "anterior" in nodes.volumes
@@ -88,10 +88,10 @@ def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:
     return marks
 
 
-def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:
-    """Turn a slice view to the plane of the detectors, the patient's head up, and fit the whole field."""
+def _orient(slice_node: Any, reading: Reading, name: ViewName) -> None:
+    """Orient a slice view parallel to the detectors, head up, and fit the whole field."""
     frame = reading.scan.frame
-    # Seen from the front the patient's right is on the viewer's left; from behind it is on the viewer's right.
+    # From the front the patient's right is on the viewer's left; from behind it is on the viewer's right.
     sign = -1.0 if name == "anterior" else 1.0
     middle = frame.ijk_to_ras @ np.array([(frame.shape[1] - 1) / 2, (frame.shape[0] - 1) / 2, 0.0, 1.0])
     slice_to_ras = np.eye(4)
@@ -104,6 +104,6 @@ def _look_at(slice_node: Any, reading: Reading, name: ViewName) -> None:
     width_px, height_px = 600, 900
     slice_node.SetDimensions(width_px, height_px, 1)
     slice_node.SetFieldOfView(height * width_px / height_px, height, 1.0)
-    # Patient left and right must be plain in a view from behind.
+    # Laterality must be obvious in a view from behind.
     slice_node.SetOrientationMarkerType(slice_node.OrientationMarkerTypeHuman)
     slice_node.UpdateMatrices()

@@ -1,4 +1,4 @@
-"""The segments of a reading: drawn anew they keep what a person gave them, and the ID by which others know them."""
+"""Write lesions into the segments of a segmentation node, keeping IDs and the user's names, colours and reviews."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ __all__ = [
 
 DECISION_TAG, CLASSIFICATION_TAG = "SpectBoneMetSeg.decision", "SpectBoneMetSeg.classification"
 STATUS_TAG = "Segmentation.Status"
-#: The views in which it was outlined by a click, with spaces between.
+#: Tag with the views in which a segment was outlined by a click, separated by spaces.
 CLICKED_TAG = "SpectBoneMetSeg.clicked"
-#: The number by which we called and coloured a segment.
+#: Tag with the number from which a segment got its default name and colour.
 NUMBER_TAG = "SpectBoneMetSeg.number"
-#: Colours differ when a part differs by more; they are kept as floats of eight bits each.
+#: Colours differ if a component differs by more; they are stored with 8 bits per component.
 SAME_COLOR = 1e-3
 LABELMAP, SURFACE = "Binary labelmap", "Closed surface"
 
 
 @dataclass(frozen=True)
 class SegmentState:
-    """What is known of a segment.
+    """Properties of a segment that are kept when its lesion is redrawn.
 
     Attributes:
         segment: its ID.
-        review: what the physician said.
-        name: given by a person; empty or None while they are ours.
-        color: given by a person; empty or None while they are ours.
-        terminology: given by a person; empty or None while they are ours.
+        review: the physician's review.
+        name: set by the user; "" for the default name.
+        color: set by the user; None for the default colour.
+        terminology: set by the user; "" for the default terminology.
         visible: in the views.
     """
 
@@ -63,15 +63,15 @@ class SegmentState:
 
 
 def segment_state(node: Any, segment: str) -> SegmentState:
-    """What is known of a segment of a segmentation node; what we gave it ourselves does not count."""
+    """Return the state of a segment; default names, colours and terminology are not part of it."""
     entry, number = _entry(node, segment), _number(node, segment)
     name, color, terminology = str(entry.GetName()), entry.GetColor(), _tag(entry, _terminology_tag())
-    own_color = _alike(color, lesion_color(number))
+    default_color = _alike(color, lesion_color(number))
     return SegmentState(
         segment,
         review_of(node, segment),
         "" if name == lesion_name(number) else name,
-        None if own_color else (color[0], color[1], color[2]),
+        None if default_color else (color[0], color[1], color[2]),
         "" if terminology == TERMINOLOGY else terminology,
         bool(node.GetDisplayNode().GetSegmentVisibility(segment)),
     )
@@ -80,16 +80,16 @@ def segment_state(node: Any, segment: str) -> SegmentState:
 def show_segments(
     node: Any, ids: NDArray[np.uint16], frame: PlanarView, known: Mapping[int, SegmentState]
 ) -> dict[int, str]:
-    """Let a segmentation node hold one segment per lesion, all in one layer.
+    """Write lesions into a segmentation node, one segment per lesion, all in one layer.
 
     Args:
         node: the vtkMRMLSegmentationNode.
         ids: (rows, columns) lesion IDs 1..n on the grid of `frame`.
         frame: the anterior whole-body frame.
-        known: {lesion ID: what was known of it}; of several that name one segment the largest lesion keeps it.
+        known: {lesion ID: state to restore}; if several name the same segment, the largest lesion keeps it.
 
     Returns:
-        {lesion ID: ID of its segment}
+        {lesion ID: ID of its segment}.
     """
     import slicer
 
@@ -97,34 +97,34 @@ def show_segments(
     count = int(ids.max(initial=0))
     chosen = _owners(np.bincount(ids[ids > 0], minlength=count + 1), known)
     extra = _remove_others(node, set(chosen.values()))
-    # What surfaces there are show the lesions before; they are made again when the sliders rest.
+    # The closed surfaces are outdated; they are created again when the sliders come to rest.
     segmentation.RemoveRepresentation(SURFACE)
     image = _filled(segmentation, ids.astype(np.int16), frame)
     segments = {}
     for number in range(1, count + 1):
-        look = known.get(number, SegmentState())
+        state = known.get(number, SegmentState())
         segment = chosen.get(number, "")
         entry = segmentation.GetSegment(segment) if segment else None
         if entry is None:
             entry = slicer.vtkSegment()
-            _dress(entry, number, look)
+            _style(entry, number, state)
             entry.AddRepresentation(LABELMAP, image)
             entry.SetLabelValue(number)
             segment = segment or segmentation.GenerateUniqueSegmentID("")
             segmentation.AddSegment(entry, segment)
-            set_review(node, segment, look.review)
-            node.GetDisplayNode().SetSegmentVisibility(segment, look.visible)
+            set_review(node, segment, state.review)
+            node.GetDisplayNode().SetSegmentVisibility(segment, state.visible)
             node.GetDisplayNode().SetSegmentVisibility2DFill(segment, False)
         else:
-            _dress(entry, number, look)
+            _style(entry, number, state)
             _hold(entry, image, number)
         segments[number] = segment
-    for place, segment in enumerate(extra, start=count + 1):
-        _hold(segmentation.GetSegment(segment), image, place)
-    # Once for all segments, when each has its value: every one that is told of costs time.
+    for index, segment in enumerate(extra, start=count + 1):
+        _hold(segmentation.GetSegment(segment), image, index)
+    # One event for all segments, after each has its value: every event takes time.
     image.Modified()
     order = [*segments.values(), *extra]
-    if [segmentation.GetNthSegmentID(place) for place in range(len(order))] != order:
+    if [segmentation.GetNthSegmentID(index) for index in range(len(order))] != order:
         segmentation.ReorderSegments(order)
     return segments
 
@@ -135,13 +135,13 @@ def change_segments(
     held: Mapping[str, NDArray[np.bool_]],
     added: Iterable[NDArray[np.bool_]],
 ) -> list[str]:
-    """Change what some segments hold and add new ones as the Segment Editor does; no other segment is touched.
+    """Set the pixels of some segments and add new ones, as the Segment Editor does; other segments are not changed.
 
     Args:
         node: the vtkMRMLSegmentationNode.
         frame: the anterior whole-body frame.
-        held: {segment ID: (rows, columns) what it is to hold}; one that is to hold nothing goes.
-        added: (rows, columns) of the new ones.
+        held: {segment ID: (rows, columns) new mask}; a segment with an empty mask is removed.
+        added: (rows, columns) masks of the new segments.
 
     Returns:
         IDs of the new segments.
@@ -149,12 +149,12 @@ def change_segments(
     segmentation = node.GetSegmentation()
     image = _shared(segmentation)
     if image is None or not (lies_on(image, frame) and image.GetDimensions() == (*frame.shape[::-1], 1)):
-        # Painted beyond the frame, or in layers of their own.
+        # Painted beyond the frame, or in separate layers.
         image = None
-    ids = [str(segmentation.GetNthSegmentID(place)) for place in range(segmentation.GetNumberOfSegments())]
+    ids = [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
     numbers = [_number(node, segment) for segment in ids]
     if image is not None:
-        # A labelmap that was changed loses them, for all that share it.
+        # A changed labelmap invalidates the surfaces of all segments that share it.
         segmentation.RemoveRepresentation(SURFACE)
         _clear(segmentation, held, image)
     for segment, mask in held.items():
@@ -162,7 +162,7 @@ def change_segments(
             _draw(node, segment, mask, frame, image)
         else:
             segmentation.RemoveSegment(segment)
-    made = [_add(node, mask, frame, image, max(numbers, default=0) + 1 + place) for place, mask in enumerate(added)]
+    made = [_add(node, mask, frame, image, max(numbers, default=0) + 1 + index) for index, mask in enumerate(added)]
     if image is not None:
         image.GetPointData().GetScalars().Modified()
         image.Modified()
@@ -170,48 +170,50 @@ def change_segments(
 
 
 def review_of(node: Any, segment: str) -> Review:
-    """What the physician said of a segment."""
+    """Return the physician's review of a segment."""
     entry = _entry(node, segment)
     decision, classification = _tag(entry, DECISION_TAG), _tag(entry, CLASSIFICATION_TAG)
-    # Only the words of the table count; a scene may hold others.
+    # A scene may contain unknown values: they count as undecided.
     return Review(
-        next((word for word in DECISIONS if word == decision), "open"),
-        next((word for word in CLASSIFICATIONS if word == classification), ""),
+        next((known for known in DECISIONS if known == decision), "open"),
+        next((known for known in CLASSIFICATIONS if known == classification), ""),
     )
 
 
 def set_review(node: Any, segment: str, review: Review) -> None:
-    """Keep what the physician says of a segment, also as Slicer's own segment status."""
+    """Store the physician's review of a segment, also as Slicer's own segment status."""
     status = {"open": "inprogress", "accepted": "completed", "rejected": "flagged"}[review.decision]
-    words = {DECISION_TAG: review.decision, CLASSIFICATION_TAG: review.classification, STATUS_TAG: status}
-    for tag, word in words.items():
-        _set_tag(_entry(node, segment), tag, word)
+    values = {DECISION_TAG: review.decision, CLASSIFICATION_TAG: review.classification, STATUS_TAG: status}
+    for tag, value in values.items():
+        _set_tag(_entry(node, segment), tag, value)
 
 
 def clicked_of(node: Any, segment: str) -> set[ViewName]:
-    """The views in which a segment was outlined by a click."""
-    words = _tag(_entry(node, segment), CLICKED_TAG).split()
-    return {name for name in VIEW_NAMES if name in words}
+    """Return the views in which a segment was outlined by a click."""
+    names = _tag(_entry(node, segment), CLICKED_TAG).split()
+    return {name for name in VIEW_NAMES if name in names}
 
 
 def set_clicked(node: Any, segment: str, views: Iterable[ViewName]) -> None:
-    """Keep in which views a segment was outlined by a click."""
-    if words := " ".join(sorted(views)):
-        _set_tag(_entry(node, segment), CLICKED_TAG, words)
+    """Store the views in which a segment was outlined by a click."""
+    if names := " ".join(sorted(views)):
+        _set_tag(_entry(node, segment), CLICKED_TAG, names)
 
 
 def review_and_clicks(node: Any, segment: str) -> tuple[Review, set[ViewName]]:
-    """What was said of a segment, and the views in which it was outlined by a click."""
+    """Return the review of a segment, and the views in which it was outlined by a click."""
     return review_of(node, segment), clicked_of(node, segment)
 
 
 def set_merged_review(node: Any, segment: str, parts: Sequence[tuple[Review, set[ViewName]]]) -> None:
-    """Let a segment have what is told of those it was made of; nothing is rejected with another.
+    """Store the merged review and clicks of the segments that a segment was made of.
+
+    The first review that is not a rejection is used, so that no part is rejected together with another.
 
     Args:
         node: the vtkMRMLSegmentationNode.
         segment: its ID.
-        parts: `review_and_clicks` of each, the one that counts first.
+        parts: `review_and_clicks` of each, the most important first.
     """
     reviews = [review for review, _views in parts]
     set_review(node, segment, next((one for one in reviews if one.decision != "rejected"), reviews[0]))
@@ -219,14 +221,14 @@ def set_merged_review(node: Any, segment: str, parts: Sequence[tuple[Review, set
 
 
 def _add(node: Any, mask: NDArray[np.bool_], frame: PlanarView, image: Any, number: int) -> str:
-    """A new segment that holds a mask, in a labelmap that others share or, for None, in one of its own."""
+    """Add a segment with a mask, in a labelmap shared with others or, for None, in its own; return its ID."""
     import slicer
 
     segmentation, entry = node.GetSegmentation(), slicer.vtkSegment()
-    _dress(entry, number, SegmentState())
+    _style(entry, number, SegmentState())
     if image is not None:
         values = [
-            segmentation.GetNthSegment(place).GetLabelValue() for place in range(segmentation.GetNumberOfSegments())
+            segmentation.GetNthSegment(index).GetLabelValue() for index in range(segmentation.GetNumberOfSegments())
         ]
         _hold(entry, image, max(values) + 1)
     segment = str(segmentation.GenerateUniqueSegmentID(""))
@@ -238,7 +240,7 @@ def _add(node: Any, mask: NDArray[np.bool_], frame: PlanarView, image: Any, numb
 
 
 def _draw(node: Any, segment: str, mask: NDArray[np.bool_], frame: PlanarView, image: Any) -> None:
-    """Let a segment hold a mask; in a shared labelmap where no other lies."""
+    """Set the mask of a segment; in a shared labelmap no other segment may lie there."""
     import slicer
 
     if image is not None:
@@ -251,7 +253,7 @@ def _draw(node: Any, segment: str, mask: NDArray[np.bool_], frame: PlanarView, i
 
 
 def _clear(segmentation: Any, segments: Iterable[str], image: Any) -> None:
-    """Take some segments out of the labelmap that all share."""
+    """Remove the pixels of some segments from the labelmap that all share."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
@@ -259,14 +261,14 @@ def _clear(segmentation: Any, segments: Iterable[str], image: Any) -> None:
 
 
 def _pixels(image: Any, frame: PlanarView) -> NDArray[Any]:
-    """(rows, columns) the pixels of a labelmap on the frame's grid themselves."""
+    """Return the pixels of a labelmap on the frame's grid as a (rows, columns) array that shares its memory."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     return np.asarray(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(frame.shape))
 
 
 def _owners(sizes: NDArray[np.int64], known: Mapping[int, SegmentState]) -> dict[int, str]:
-    """{lesion ID: segment ID} for the lesions that keep a segment: the largest of those that lie on one."""
+    """Return {lesion ID: segment ID} of the lesions that keep a segment: the largest of those that share one."""
     owners: dict[int, str] = {}
     for number in sorted(known, key=lambda lesion: -int(sizes[lesion])):
         segment = known[number].segment
@@ -276,15 +278,15 @@ def _owners(sizes: NDArray[np.int64], known: Mapping[int, SegmentState]) -> dict
 
 
 def _remove_others(node: Any, wanted: set[str]) -> list[str]:
-    """Remove the segments that hold no lesion any more; returns a person's empty ones, which may yet be drawn in."""
+    """Remove segments without a lesion, except empty ones that the user named; return the IDs of the latter."""
     segmentation = node.GetSegmentation()
-    ids = [segmentation.GetNthSegmentID(place) for place in range(segmentation.GetNumberOfSegments())]
+    ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
     extra = []
     for segment in ids:
         if segment in wanted:
             continue
-        look = segment_state(node, segment)
-        if look.name and _is_empty(segmentation.GetSegment(segment)):
+        state = segment_state(node, segment)
+        if state.name and _is_empty(segmentation.GetSegment(segment)):
             extra.append(segment)
         else:
             segmentation.RemoveSegment(segment)
@@ -292,11 +294,11 @@ def _remove_others(node: Any, wanted: set[str]) -> list[str]:
 
 
 def _filled(segmentation: Any, pixels: NDArray[np.int16], frame: PlanarView) -> Any:
-    """The labelmap that all segments share, with new pixels in it; a new one where they do not share one yet."""
+    """Return the labelmap shared by all segments, filled with new pixels; a new labelmap if they share none."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     image, new = _shared(segmentation), labelmap_of(pixels, frame)
-    # A hand that paints may have enlarged it, or given it another type.
+    # Manual painting may have enlarged it or changed its type.
     if image is None or image.GetScalarType() != new.GetScalarType() or not _same_grid(image, new):
         return new
     vtk_to_numpy(image.GetPointData().GetScalars())[:] = pixels.ravel()
@@ -305,23 +307,23 @@ def _filled(segmentation: Any, pixels: NDArray[np.int16], frame: PlanarView) -> 
 
 
 def _shared(segmentation: Any) -> Any:
-    """The labelmap of all segments; None without any, or when they have several."""
+    """Return the labelmap shared by all segments; None if there is none, or several."""
     count = segmentation.GetNumberOfSegments()
-    images = [segmentation.GetNthSegment(place).GetRepresentation(LABELMAP) for place in range(count)]
+    images = [segmentation.GetNthSegment(index).GetRepresentation(LABELMAP) for index in range(count)]
     return images[0] if images and all(image is images[0] for image in images) else None
 
 
 def _same_grid(image: Any, other: Any) -> bool:
-    return image.GetExtent() == other.GetExtent() and bool(np.allclose(_place_of(image), _place_of(other)))
+    return image.GetExtent() == other.GetExtent() and bool(np.allclose(_image_to_ras(image), _image_to_ras(other)))
 
 
 def lies_on(image: Any, frame: PlanarView) -> bool:
-    """Whether the pixels of a one-slice labelmap are pixels of a view's grid, or would be beyond its edges."""
-    return image.GetExtent()[4:] == (0, 0) and bool(np.allclose(_place_of(image), frame.ijk_to_ras))
+    """Return whether a one-slice labelmap has the pixel grid of a view, possibly extended beyond its edges."""
+    return image.GetExtent()[4:] == (0, 0) and bool(np.allclose(_image_to_ras(image), frame.ijk_to_ras))
 
 
-def _place_of(image: Any) -> NDArray[np.float64]:
-    """(4, 4) from pixels to RAS."""
+def _image_to_ras(image: Any) -> NDArray[np.float64]:
+    """Return the 4x4 matrix from pixels to RAS mm."""
     import vtk
 
     matrix = vtk.vtkMatrix4x4()
@@ -330,7 +332,7 @@ def _place_of(image: Any) -> NDArray[np.float64]:
 
 
 def _hold(entry: Any, image: Any, value: int) -> None:
-    """Let a segment be the pixels of one value in a labelmap."""
+    """Set labelmap and label value of a segment."""
     if entry.GetRepresentation(LABELMAP) is not image:
         entry.AddRepresentation(LABELMAP, image)
     if entry.GetLabelValue() != value:
@@ -345,9 +347,9 @@ def _is_empty(entry: Any) -> bool:
     return scalars is None or not bool((vtk_to_numpy(scalars) == entry.GetLabelValue()).any())
 
 
-def _dress(entry: Any, number: int, look: SegmentState) -> None:
-    """Name, colour and terminology of a segment: a person's, or ours by its number; what is right is left alone."""
-    name, color = look.name or lesion_name(number), look.color or lesion_color(number)
+def _style(entry: Any, number: int, state: SegmentState) -> None:
+    """Set name, colour and terminology of a segment: the user's, or the defaults of its number."""
+    name, color = state.name or lesion_name(number), state.color or lesion_color(number)
     if entry.GetName() != name:
         entry.SetName(name)
     if not _alike(entry.GetColor(), color):
@@ -355,7 +357,7 @@ def _dress(entry: Any, number: int, look: SegmentState) -> None:
     if entry.GetNameAutoGenerated() or entry.GetColorAutoGenerated():
         entry.SetNameAutoGenerated(False)
         entry.SetColorAutoGenerated(False)
-    _set_tag(entry, _terminology_tag(), look.terminology or TERMINOLOGY)
+    _set_tag(entry, _terminology_tag(), state.terminology or TERMINOLOGY)
     _set_tag(entry, NUMBER_TAG, str(number))
 
 
@@ -374,10 +376,10 @@ def _entry(node: Any, segment: str) -> Any:
 
 
 def _number(node: Any, segment: str) -> int:
-    """The number by which we called and coloured a segment; by its label value in scenes that do not say."""
+    """Return the number from which a segment got its default name; its label value in scenes without the tag."""
     entry = _entry(node, segment)
-    told = _tag(entry, NUMBER_TAG)
-    return int(told) if told.isdigit() and int(told) else max(1, int(entry.GetLabelValue()))
+    number = _tag(entry, NUMBER_TAG)
+    return int(number) if number.isdigit() and int(number) else max(1, int(entry.GetLabelValue()))
 
 
 def _tag(entry: Any, name: str) -> str:

@@ -1,6 +1,6 @@
-"""The skeleton's regions in a Slicer scene: an overlay for each view, a segmentation of its own.
+"""Show the regions of the skeleton in a Slicer scene: one overlay per view, each a segmentation node.
 
-The overlay is there to look at, and hidden until somebody asks for it; what a reading reckons with is kept with the
+Overlays are for display only, and hidden by default; the region maps that a reading computes with are stored with the
 reading itself (`stored_result`).
 """
 
@@ -20,7 +20,7 @@ from .nodes import add_segmentation, labelmap_of, prepare_segmentation
 
 __all__ = ["SKELETON", "add_skeleton"]
 
-#: Attribute that tells an overlay from a segmentation of lesions.
+#: Attribute that distinguishes an overlay from a segmentation of lesions; its value is the view.
 SKELETON = "SpectBoneMetSeg.skeleton"
 FILL, OUTLINE = 0.25, 0.6
 
@@ -28,11 +28,11 @@ FILL, OUTLINE = 0.25, 0.6
 def add_skeleton(
     scan: WholeBodyScan, regions: Mapping[ViewName, NDArray[np.uint8]], volumes: Mapping[ViewName, Any], scene: Any
 ) -> dict[ViewName, Any]:
-    """A hidden vtkMRMLSegmentationNode per view, a segment per region, in the anterior frame.
+    """Add a hidden vtkMRMLSegmentationNode per view, one segment per region, in the anterior frame.
 
     Args:
-        scan: as read.
-        regions: per view region numbers on its own grid; a view without any gets no node.
+        scan: the scan.
+        regions: per view (rows, columns) region numbers on its own grid; a view without regions gets no node.
         volumes: volume nodes of the views.
         scene: their vtkMRMLScene.
     """
@@ -49,12 +49,12 @@ def add_skeleton(
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.ImportLabelmapToSegmentationNode(labelmap_of(shown.astype(np.int16), scan.frame), node):
             raise RuntimeError("Slicer did not import the regions")
-        _dress(node)
+        _style(node)
         nodes[name] = node
     return nodes
 
 
-def _dress(node: Any) -> None:
+def _style(node: Any) -> None:
     import slicer
 
     segmentation, display = node.GetSegmentation(), node.GetDisplayNode()

@@ -1,4 +1,4 @@
-"""The slice views of the application: what they show, from which side, and the box of the region to read."""
+"""Slice views of the application: content, direction of view, layouts, and the box of the region to read."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
     "show_view",
 ]
 
-#: Which slice view shows what. They are our own: Slicer's Red, Yellow and Green stay as they are, so that the next
-#: volume is not shown from behind in one of them.
+#: {content: slice view}. The slice views belong to this extension; Slicer's Red, Yellow and Green are not changed, so
+#: that the next volume is not shown from behind in one of them.
 PANELS = {"anterior": "SpectAnterior", "posterior": "SpectPosterior", "aggregate": "SpectSum"}
-#: The views of a scan that is shown beside it, by the name of the view beside which each stands.
+#: {view: slice view} of an earlier scan that is shown side by side with the open one.
 EARLIER = {"anterior": "SpectEarlierAnterior", "posterior": "SpectEarlierPosterior"}
-#: The views of two scans whose lesions were compared, in their order on the screen.
+#: Slice views of two scans whose lesions were compared, in their order on the screen.
 COMPARED = {
     "then anterior": "SpectThenAnterior",
     "now anterior": "SpectNowAnterior",
@@ -44,7 +44,7 @@ COMPARED = {
     "now posterior": "SpectNowPosterior",
 }
 VIEWS = {**PANELS, **{f"earlier {name}": view for name, view in EARLIER.items()}, **COMPARED}
-#: What a view's bar says, and its colour.
+#: Label and colour of the bar of a slice view.
 LABELS = {
     "anterior": "Ant",
     "posterior": "Post",
@@ -67,13 +67,13 @@ COLORS = {
     "then posterior": "#a88f7d",
     "now posterior": "#b5713c",
 }
-#: Each view is a group of its own: linked views show one picture from one side.
-GROUPS = {name: 9567 + place for place, name in enumerate(VIEWS)}
-#: The arrangement of two scans beside each other: what is to be compared stands side by side.
+#: Each slice view has its own view group: linked views of a group would show one image from one side.
+GROUPS = {name: 9567 + index for index, name in enumerate(VIEWS)}
+#: Layout of two scans side by side, the same views next to each other.
 SIDE_BY_SIDE = 9571
-#: That of two scans whose lesions were compared.
+#: Layout of two scans whose lesions were compared.
 FOLLOW_UP = 9572
-#: Our arrangements of slice views by number; Slicer's own stay below 500.
+#: {number: slice views} of the layouts of this extension; the numbers of Slicer's own are below 500.
 LAYOUTS: dict[int, tuple[str, ...]] = {
     9567: ("anterior", "posterior", "aggregate"),
     9568: ("anterior", "posterior"),
@@ -82,7 +82,7 @@ LAYOUTS: dict[int, tuple[str, ...]] = {
     SIDE_BY_SIDE: ("anterior", "earlier anterior", "posterior", "earlier posterior"),
     FOLLOW_UP: tuple(COMPARED),
 }
-#: Attribute of the layout node: the arrangement before ours.
+#: Attribute of the layout node: the layout that was active before one of this extension.
 BEFORE = "SpectBoneMetSeg.layoutBefore"
 BOX_DEPTH_MM = 20.0
 BOX_COLOR = (0.0, 0.36, 0.73)
@@ -95,18 +95,18 @@ def show_scan(
     *,
     posterior_from_behind: bool = True,
 ) -> None:
-    """Show the views side by side in the application's slice views, whole field, head up.
+    """Show the views of a scan side by side in slice views, whole field, head up.
 
     Args:
-        volumes: the volume node of each view; empty does nothing.
+        volumes: the volume node of each view; if empty, nothing is changed.
         scene: a vtkMRMLScene with the slice views of PANELS.
-        aggregate_volume: shown as third, from the front; None leaves two views.
+        aggregate_volume: shown third, from the front; None for two slice views.
         posterior_from_behind: the posterior view as acquired, the patient's left on the viewer's left.
     """
     if not volumes:
         return
     given: dict[str, Any] = {str(name): volume for name, volume in volumes.items()}
-    # One view needs no second picture of itself.
+    # The aggregate of a single view would be the same image again.
     given["aggregate"] = aggregate_volume if len(volumes) > 1 else None
     names = tuple(name for name in PANELS if given.get(name) is not None)
     number = next(number for number, shown in LAYOUTS.items() if shown == names)
@@ -120,11 +120,11 @@ def show_side_by_side(
     *,
     posterior_from_behind: bool = True,
 ) -> None:
-    """Show two scans, the same views side by side, each with its date; a view that a scan has not stays empty.
+    """Show two scans, the same views side by side, each with its date; the slice view of a missing view stays empty.
 
     Args:
         volumes: the volume node of each view of one scan.
-        earlier: of the other one.
+        earlier: the volume node of each view of the other scan.
         scene: a vtkMRMLScene.
         posterior_from_behind: the posterior views as acquired.
     """
@@ -134,10 +134,10 @@ def show_side_by_side(
 
 
 def show_compared(volumes: Mapping[str, Any], scene: Any, *, posterior_from_behind: bool = True) -> None:
-    """Show two scans whose lesions were compared, each view with its day; one that a scan has not stays empty.
+    """Show two scans whose lesions were compared, each view with its date; slice views of missing views stay empty.
 
     Args:
-        volumes: the volume nodes by the names of COMPARED.
+        volumes: {name in COMPARED: volume node}.
         scene: a vtkMRMLScene.
         posterior_from_behind: the posterior views as acquired.
     """
@@ -145,7 +145,14 @@ def show_compared(volumes: Mapping[str, Any], scene: Any, *, posterior_from_behi
 
 
 def _show(number: int, given: Mapping[str, Any], scene: Any, *, posterior_from_behind: bool) -> None:
-    """Bring up one of our arrangements; `given` is {name of a view: volume node or None}."""
+    """Show one of the layouts.
+
+    Args:
+        number: of the layout.
+        given: {name in VIEWS: volume node or None}.
+        scene: a vtkMRMLScene.
+        posterior_from_behind: posterior views as acquired.
+    """
     register_layout(scene)
     two_scans = number in (SIDE_BY_SIDE, FOLLOW_UP)
     for name in LAYOUTS[number] if two_scans else PANELS:
@@ -165,7 +172,7 @@ def _show(number: int, given: Mapping[str, Any], scene: Any, *, posterior_from_b
         shown = given.get(name)
         set_dated(slice_node, dated=two_scans)
         if shown is None:
-            # An empty view, not another picture under this one's name.
+            # Empty, because another image must not appear under this name.
             composite.SetBackgroundVolumeID(None)
         else:
             show_view(slice_node, composite, shown, from_behind=name.endswith("posterior") and posterior_from_behind)
@@ -173,7 +180,7 @@ def _show(number: int, given: Mapping[str, Any], scene: Any, *, posterior_from_b
 
 
 def register_layout(scene: Any) -> None:
-    """Make our arrangements known, also to scenes that were saved with one of them."""
+    """Register the layouts of this extension, also for scenes that were saved with one of them."""
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is None:
         return
@@ -183,7 +190,7 @@ def register_layout(scene: Any) -> None:
 
 
 def restore_layout(scene: Any) -> bool:
-    """Bring back the arrangement of views before ours; False when it is not ours that is shown."""
+    """Restore the layout that was active before; return False if no layout of this extension is active."""
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is None or layout.GetViewArrangement() not in LAYOUTS:
         return False
@@ -194,10 +201,10 @@ def restore_layout(scene: Any) -> bool:
 
 
 def exclude_layout_from_scenes(scene: Any) -> None:
-    """A saved scene does not say that ours is the arrangement of views.
+    """Do not save a layout of this extension with the scene.
 
-    Without the extension nobody knows it, and a Slicer that opened the scene would show no view at all; now it keeps
-    the arrangement that it has. To be called when the arrangement changes: Slicer does not tell when it saves.
+    Slicer without the extension does not know the layout and would show no view; without it in the scene Slicer keeps
+    its current layout. Call this whenever the layout changes, because Slicer has no event before saving.
     """
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is None:
@@ -208,7 +215,7 @@ def exclude_layout_from_scenes(scene: Any) -> None:
 
 
 def _ensure_view(name: str, scene: Any) -> None:
-    """A slice view of ours with the node of what it shows; the application's layout takes them over."""
+    """Add the slice node and composite node of a slice view if missing; the application's layout uses them."""
     import slicer
 
     layout_name = VIEWS[name]
@@ -226,12 +233,22 @@ def _ensure_view(name: str, scene: Any) -> None:
         composite = scene.AddNode(composite)
     node.SetLayoutLabel(LABELS[name])
     node.SetViewGroup(GROUPS[name])
-    # What is loaded next goes to Slicer's own views.
+    # New volumes are shown in Slicer's own slice views.
     composite.SetDoPropagateVolumeSelection(False)
 
 
 def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -> Any:
-    """Show the region that was read as a vtkMRMLMarkupsROINode, which the user may move; a new one for None."""
+    """Show the region that was read as a box.
+
+    Args:
+        crop: the region.
+        frame: the anterior whole-body frame.
+        scene: a vtkMRMLScene.
+        box: vtkMRMLMarkupsROINode to update; None adds one.
+
+    Returns:
+        The node of the box.
+    """
     (first, end), (left, right) = crop.rows, crop.columns
     corners = to_ras(np.array([[first - 0.5, left - 0.5], [end - 0.5, right - 0.5]]), frame)
     if box is None:
@@ -243,25 +260,25 @@ def show_box(crop: ThoraxCrop, frame: PlanarView, scene: Any, box: Any = None) -
         display.SetPointLabelsVisibility(False)
         for color in (display.SetColor, display.SetSelectedColor):
             color(*BOX_COLOR)
-        # The middle of a box is no finding.
+        # The centre point of the box could be mistaken for a finding: make it tiny.
         display.UseGlyphScaleOn()
         display.SetGlyphScale(0.01)
         make_adjustable(box, adjustable=False)
     size = np.abs(corners[1] - corners[0])
     box.SetCenter(corners.mean(axis=0).tolist())
-    # The scan is a plane; a box without depth would not cut it.
+    # The scan is a plane; a box without depth would not intersect it.
     box.SetSize((float(size[0]), BOX_DEPTH_MM, float(size[2])))
     return box
 
 
 def make_adjustable(box: Any, *, adjustable: bool) -> None:
-    """Let the user move and size a region node in the views, or only see it."""
+    """Set whether the user can move and resize a region node in the views."""
     box.SetLocked(not adjustable)
     box.GetDisplayNode().SetHandlesInteractive(adjustable)
 
 
 def box_pixels(box: Any, frame: PlanarView) -> tuple[int, int, int, int]:
-    """First row, end row, first column, end column of `frame` inside a region node; may reach outside the field."""
+    """Return first row, end row, first column and end column of a region node in `frame`; they may exceed the field."""
     bounds = [0.0] * 6
     box.GetRASBounds(bounds)
     inverse = np.linalg.inv(frame.ijk_to_ras)
@@ -272,7 +289,7 @@ def box_pixels(box: Any, frame: PlanarView) -> tuple[int, int, int, int]:
 
 
 def center_views(position: Sequence[float], scene: Any) -> None:
-    """Bring a place of the patient (RAS mm) into the middle of the slice views of the reading."""
+    """Centre the slice views of the reading at a position (RAS mm)."""
     for layout_name in (*PANELS.values(), *EARLIER.values()):
         slice_node = scene.GetNodeByID(f"vtkMRMLSliceNode{layout_name}")
         if slice_node is not None:
@@ -280,7 +297,7 @@ def center_views(position: Sequence[float], scene: Any) -> None:
 
 
 def show_view(slice_node: Any, composite: Any, volume: Any, *, from_behind: bool) -> None:
-    """Show a volume in a slice view that looks at the patient from the front or from behind, head up, whole field."""
+    """Show a volume in a slice view from the front or from behind, head up, whole field."""
     sign = 1.0 if from_behind else -1.0
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
@@ -293,7 +310,7 @@ def show_view(slice_node: Any, composite: Any, volume: Any, *, from_behind: bool
     width, height = (max(1, size) for size in slice_node.GetDimensions()[:2])
     field = max(bounds[5] - bounds[4], (bounds[1] - bounds[0]) * height / width) * SLICE_MARGIN
     slice_node.SetFieldOfView(field * width / height, field, 1.0)
-    # Patient left and right must be plain in a view from behind.
+    # Laterality must be obvious in a view from behind.
     slice_node.SetOrientationMarkerType(slice_node.OrientationMarkerTypeHuman)
     slice_node.UpdateMatrices()
     composite.SetBackgroundVolumeID(volume.GetID())

@@ -1,8 +1,7 @@
-"""A model's result that lives in a Slicer scene: kept with a segmentation node, changed with it, found again in it.
+"""Store a model's result in a Slicer scene with a segmentation node, and read it back.
 
-The segmentation node holds all: node references to the
-volumes of counts and of probabilities and to the outlines, the remaining facts as an attribute, the physician's words
-as tags of its segments. So a saved scene is a saved reading.
+The segmentation node references the volumes of counts and probabilities and the outlines, has the other fields of the
+result as an attribute, and the physician's review as tags of its segments. A saved scene is therefore a saved reading.
 """
 
 from __future__ import annotations
@@ -62,12 +61,12 @@ FAINT = 0.25
 
 
 def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, Any]:
-    """A one-slice volume per view with its own directions; they remember where the scan came from.
+    """Add a one-slice volume per view with its own directions; attributes store the source of the scan.
 
     Args:
-        scan: as read.
+        scan: the scan.
         scene: a vtkMRMLScene.
-        name: the volumes' name before the view's, the scan's case when empty.
+        name: first part of the volumes' names; "" for the scan's case.
     """
     volumes = {view.name: add_view(view, f"{name or scan.case} {view.name}", scene) for view in scan.views.values()}
     for view, volume in volumes.items():
@@ -78,17 +77,17 @@ def add_scan(scan: WholeBodyScan, scene: Any, name: str = "") -> dict[ViewName, 
 
 
 def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
-    """The scan that two volume nodes show; either may be None.
+    """Return the scan of two volume nodes, either of which may be None.
 
     Raises:
-        UserError: no volume, or one that does not lie in the patient as its view does.
+        UserError: both are None, or the orientation of a volume is not that of its view.
     """
     given: dict[ViewName, Any] = {"anterior": anterior, "posterior": posterior}
     volumes = {name: volume for name, volume in given.items() if volume is not None}
     if not volumes:
         raise UserError("There is no scan yet: choose its anterior or its posterior volume.")
     views = {name: _view_of(volume, name) for name, volume in volumes.items()}
-    facts = [_remembered(volume) for volume in volumes.values()]
+    facts = [_stored_fields(volume) for volume in volumes.values()]
     sources = {json.dumps(entry["source"]): entry["source"] for entry in facts if entry}
     warnings = dict.fromkeys(str(note) for entry in facts if entry for note in entry["warnings"])
     source = ScanSource()
@@ -109,16 +108,16 @@ def scan_of_volumes(anterior: Any, posterior: Any) -> WholeBodyScan:
 
 
 def warnings_of(volume: Any) -> list[str]:
-    """What was assumed when a volume was loaded, one sentence each."""
-    facts = _remembered(volume) or {}
+    """Return the warnings about a volume from its loading, one sentence each."""
+    facts = _stored_fields(volume) or {}
     return [str(note) for note in facts.get("warnings", [])]
 
 
 def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any], scene: Any) -> None:
-    """Keep a result with a segmentation node.
+    """Store a result with a segmentation node.
 
     Args:
-        result: what the model found.
+        result: the model's prediction.
         node: the vtkMRMLSegmentationNode.
         volumes: the volume nodes of the scan's views.
         scene: their vtkMRMLScene.
@@ -141,12 +140,12 @@ def store_result(result: ModelResult, node: Any, volumes: Mapping[ViewName, Any]
         node.SetNodeReferenceID(f"{name}Skeleton", overlay.GetID())
     maps = (node.GetNodeReference(f"{name}Probability") for name in result.probabilities)
     move_next_to([node, total, *maps, *overlays.values()], next(iter(volumes.values())), scene)
-    _remember(node, result_facts(result))
+    _store_fields(node, result_facts(result))
 
 
 def stored_result(node: Any) -> ModelResult | None:
-    """The result kept with a segmentation node; None for one without, or when its volumes are gone."""
-    facts = _remembered(node)
+    """Return the result stored with a segmentation node; None if there is none or its volumes were removed."""
+    facts = _stored_fields(node)
     if facts is None or "crop" not in facts:
         return None
     counts: dict[ViewName, NDArray[Any]] = {}
@@ -160,9 +159,13 @@ def stored_result(node: Any) -> ModelResult | None:
 
 
 def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str]]:
-    """(rows, columns) labels of a segmentation node on the grid of `frame`, and the segment IDs of labels 1, 2, ...
+    """Return (rows, columns) labels of a segmentation node on a frame, and the segment IDs of labels 1, 2, ...
 
-    Where segments overlap the later one counts.
+    Where segments overlap, the label of the later one is used.
+
+    Args:
+        node: a vtkMRMLSegmentationNode.
+        frame: the anterior whole-body frame.
     """
     segmentation = node.GetSegmentation()
     ids = [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
@@ -173,7 +176,7 @@ def labels_of(node: Any, frame: PlanarView) -> tuple[NDArray[np.int32], list[str
 
 
 def _labels_in_layers(segmentation: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[np.int32] | None:
-    """The labels read from the labelmaps that segments share; None where one lies on another grid than the frame's."""
+    """Return the labels from the segments' labelmaps; None if one has another grid than the frame."""
     layers: list[tuple[Any, dict[int, int]]] = []
     for label, segment in enumerate(ids, start=1):
         entry = segmentation.GetSegment(segment)
@@ -199,7 +202,7 @@ def _labels_in_layers(segmentation: Any, ids: Sequence[str], frame: PlanarView) 
 
 
 def _labels_merged(node: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[np.int32]:
-    """The labels as Slicer brings any segments onto one grid, which takes a multiple of the time."""
+    """Return the labels as merged by Slicer, for segments on any grid; several times slower."""
     import slicer
     import vtk
 
@@ -208,12 +211,12 @@ def _labels_merged(node: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(frame.ijk_to_ras.ravel().tolist())
     geometry.SetGeometryFromImageToWorldMatrix(matrix)
-    # By name: empty or missing lists would mean "all with their own label values".
+    # Explicit lists: empty ones would mean all segments with their own label values.
     names, values = vtk.vtkStringArray(), vtk.vtkIntArray()
     for label, segment in enumerate(ids, start=1):
         names.InsertNextValue(segment)
         values.InsertNextValue(label)
-    # Painting beyond the frame enlarges a labelmap; outside the field there are no counts to mark.
+    # Painting beyond the frame enlarges a labelmap; pixels outside the field are ignored.
     extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
     if not node.GenerateMergedLabelmapForAllSegments(merged, extent, geometry, names, values):
         raise RuntimeError("Slicer did not merge the segments")
@@ -221,12 +224,12 @@ def _labels_merged(node: Any, ids: Sequence[str], frame: PlanarView) -> NDArray[
 
 
 def segment_of_lesions(reading: Reading, labels: NDArray[np.int32], ids: Sequence[str]) -> dict[int, str]:
-    """{lesion ID: ID of the segment that covers most of it}."""
+    """Return {lesion ID: ID of the segment that covers most of it}."""
     return {number: ids[label - 1] for number, label in label_of_lesions(reading, labels).items()}
 
 
 def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
-    """Let the closed curves of a segmentation node follow the reading's lesions; curves already there are reused."""
+    """Update the closed curves of a segmentation node to the reading's lesions; existing curves are reused."""
     curves = outlines_of(node)
     for lesion, curve in zip(reading.lesions, curves, strict=False):
         shape_outline(curve, lesion)
@@ -239,7 +242,7 @@ def show_outlines(reading: Reading, node: Any, scene: Any) -> None:
 
 
 def style_outlines(node: Any, segments: Mapping[int, str]) -> None:
-    """Give each outline the name and the colour of its segment; what the physician rejected is drawn faintly.
+    """Set name, colour and visibility of each outline from its segment; rejected lesions are drawn faintly.
 
     Args:
         node: the vtkMRMLSegmentationNode.
@@ -250,19 +253,19 @@ def style_outlines(node: Any, segments: Mapping[int, str]) -> None:
         segment = segments.get(lesion)
         if segment is None:
             continue
-        entry, look = node.GetSegmentation().GetSegment(segment), curve.GetDisplayNode()
+        entry, style = node.GetSegmentation().GetSegment(segment), curve.GetDisplayNode()
         if entry is None:
             continue
-        shown = FAINT if review_of(node, segment).decision == "rejected" else 1.0
+        opacity = FAINT if review_of(node, segment).decision == "rejected" else 1.0
         if curve.GetName() != entry.GetName():
             curve.SetName(entry.GetName())
-        look.SetColor(*entry.GetColor())
-        look.SetSelectedColor(*entry.GetColor())
-        look.SetOpacity(shown)
-        # The eye of a segment in the Segment Editor shuts its outline, too.
-        look.SetVisibility(bool(display.GetVisibility() and display.GetSegmentVisibility(segment)))
-        # One faint line over the other would be a strong one.
-        display.SetSegmentOpacity2DOutline(segment, 1.0 if shown == 1.0 else 0.0)
+        style.SetColor(*entry.GetColor())
+        style.SetSelectedColor(*entry.GetColor())
+        style.SetOpacity(opacity)
+        # Hiding a segment in the Segment Editor also hides its outline.
+        style.SetVisibility(bool(display.GetVisibility() and display.GetSegmentVisibility(segment)))
+        # Two faint lines on top of each other would look strong.
+        display.SetSegmentOpacity2DOutline(segment, 1.0 if opacity == 1.0 else 0.0)
 
 
 def set_visible(node: Any, *, visible: bool) -> None:
@@ -273,31 +276,31 @@ def set_visible(node: Any, *, visible: bool) -> None:
 
 
 def highlight(node: Any, index: int | None) -> None:
-    """Draw one outline of a segmentation node thicker than the others, by its place; None draws all alike."""
-    for place, curve in enumerate(outlines_of(node)):
-        curve.GetDisplayNode().SetGlyphScale(OUTLINE_SCALE * (2.5 if place == index else 1.0))
+    """Draw one outline of a segmentation node thicker than the others, by its index; None draws all alike."""
+    for number, curve in enumerate(outlines_of(node)):
+        curve.GetDisplayNode().SetGlyphScale(OUTLINE_SCALE * (2.5 if number == index else 1.0))
 
 
 def outlines_of(node: Any) -> list[Any]:
-    """The closed curves that belong to a segmentation node, in the order of the lesions."""
+    """Return the closed curves of a segmentation node, in the order of the lesions."""
     count = node.GetNumberOfNodeReferences(OUTLINE_ROLE)
     curves = (node.GetNthNodeReference(OUTLINE_ROLE, index) for index in range(count))
     return [curve for curve in curves if curve is not None]
 
 
 def outline_folder(node: Any) -> str:
-    """Name of the folder in which the outlines of a segmentation node lie."""
+    """Return the name of the folder of a segmentation node's outlines."""
     return f"{node.GetName()} (outlines)"
 
 
 def counts_of(node: Any) -> dict[str, Any]:
-    """{"anterior": volume node, "posterior": volume node} of the scan that a segmentation node is a reading of."""
+    """Return {view: volume node} of the scan that a segmentation node is a reading of."""
     found = {name: node.GetNodeReference(f"{name}Counts") for name in VIEW_NAMES}
     return {name: volume for name, volume in found.items() if volume is not None}
 
 
 def remove_parts(node: Any, scene: Any) -> None:
-    """Take out of the scene what belongs to a segmentation node that goes: outlines, maps and the skeleton."""
+    """Remove the nodes that belong to a segmentation node: outlines, probability maps and overlays of the skeleton."""
     for curve in outlines_of(node):
         remove_node(curve, scene)
     node.RemoveNodeReferenceIDs(OUTLINE_ROLE)
@@ -314,10 +317,10 @@ def _remove_maps(node: Any, scene: Any) -> None:
 
 
 def remove_node(node: Any, scene: Any) -> None:
-    """Take a node out of the scene with its display and storage nodes, which would stay."""
+    """Remove a node together with its display and storage nodes, which would otherwise remain in the scene."""
     parts = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     parts.append(node.GetStorageNode())
-    # The node first: a volume in a slice view would be given another display node.
+    # The node first: a volume in a slice view would get a new display node.
     scene.RemoveNode(node)
     for part in parts:
         if part is not None:
@@ -353,7 +356,7 @@ def _pixels(volume: Any) -> NDArray[np.float32]:
 
 
 def image_pixels(image: Any) -> NDArray[Any]:
-    """A copy of a one-slice vtkImageData as (rows, columns)."""
+    """Return a copy of a one-slice vtkImageData as (rows, columns)."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     columns, rows, _ = image.GetDimensions()
@@ -361,15 +364,15 @@ def image_pixels(image: Any) -> NDArray[Any]:
 
 
 def store_scan_attributes(volume: Any, scan: WholeBodyScan) -> None:
-    """Keep with a volume node what is known of its scan, the day among it."""
-    _remember(volume, scan_facts(scan))
+    """Store the fields of a scan, including its date, as an attribute of a volume node."""
+    _store_fields(volume, scan_facts(scan))
 
 
-def _remember(node: Any, facts: Mapping[str, Any]) -> None:
+def _store_fields(node: Any, facts: Mapping[str, Any]) -> None:
     node.SetAttribute(FACTS, json.dumps(facts))
 
 
-def _remembered(node: Any) -> dict[str, Any] | None:
+def _stored_fields(node: Any) -> dict[str, Any] | None:
     text = node.GetAttribute(FACTS)
     try:
         return dict(json.loads(text)) if text else None

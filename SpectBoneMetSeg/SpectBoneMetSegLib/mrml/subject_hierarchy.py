@@ -1,4 +1,4 @@
-"""Where nodes lie in Slicer's subject hierarchy: what belongs to a scan lies in the study of the scan."""
+"""Place nodes in Slicer's subject hierarchy: nodes of a scan belong into the study of the scan."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["move_next_to", "remove_folder"]
 
 
 def move_next_to(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = "") -> None:
-    """Move nodes to where another one lies, or into a folder there.
+    """Move nodes to the parent item of another node, or into a folder there.
 
     Args:
         nodes: data nodes of the scene.
-        sibling: the node beside which they go.
+        sibling: the node next to which they are moved.
         scene: the vtkMRMLScene.
-        folder: name of the folder, made when it is missing; empty for none.
+        folder: name of the folder, created if missing; "" for none.
     """
     hierarchy = _hierarchy(scene)
     item = hierarchy.GetItemByDataNode(sibling)
@@ -25,14 +25,14 @@ def move_next_to(nodes: Iterable[Any], sibling: Any, scene: Any, folder: str = "
     if folder and members:
         parent = hierarchy.GetItemChildWithName(parent, folder) or hierarchy.CreateFolderItem(parent, folder)
     for node in members:
-        # The application files new nodes by itself; without it they have no item yet.
+        # The application adds an item for every new node; without it there is none yet.
         own = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parent, node)
         if hierarchy.GetItemParent(own) != parent:
             hierarchy.SetItemParent(own, parent)
 
 
 def remove_folder(name: str, scene: Any) -> None:
-    """Remove every empty folder of a name; the item of what lay beside it may be gone and cannot tell which one."""
+    """Remove all empty folders with a name; the sibling that would identify one of them may already be removed."""
     import vtk
 
     hierarchy, found, children = _hierarchy(scene), vtk.vtkIdList(), vtk.vtkIdList()

@@ -251,7 +251,7 @@ class ClickTool(VTKObservationMixin):
             return
         segments = [live.segment_of(lesion) for lesion in action.lesions]
         self.ui.segmentEditor.saveStateForUndo()
-        made = live.draw(after, stroke.view if action.kind == "outline" else None)
+        made = live.replace_lesions(after, stroke.view if action.kind == "outline" else None)
         self.onDrawn()
         lesion = live.lesion_of((made if action.kind == "outline" else segments)[0])
         if lesion is not None:
@@ -263,7 +263,7 @@ class ClickTool(VTKObservationMixin):
         name, review = live.name_of(lesion), live.review(lesion)
         self.ui.segmentEditor.saveStateForUndo()
         if review == Review() and not live.is_proposed(lesion):
-            live.draw(np.where(ids == lesion, 0, ids).astype(ids.dtype))
+            live.replace_lesions(np.where(ids == lesion, 0, ids).astype(ids.dtype))
             self.onDrawn()
             self.messages.say(done("remove", name))
             return
