@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .._version import __version__
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
 from .common import Command, UsageError, flags_of, format_error
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         # Errors while writing have no file name.
         name = error.filename or (getattr(args, "output", None) if error.errno in DISK_FULL else None)
         prefix = f"{name}: " if name else ""
-        reason = error.strerror or error
+        reason = reason_of(error)
         print(f"spectbonemetseg: {prefix}{reason}; check the space on the disk and your rights.", file=sys.stderr)
         return 1
 

@@ -1,11 +1,12 @@
-"""The exception whose message is shown to the user."""
+"""The exception whose message is shown to the user, and the reasons in such messages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["UserError"]
+__all__ = ["UserError", "reason_of"]
 
 
 class UserError(Exception):
@@ -38,3 +39,11 @@ class UserError(Exception):
         """Return the message with hints in parentheses at its end; unchanged without hints."""
         text = ", ".join(hints)
         return f"{str(self).removesuffix('.')} ({text})." if text else str(self)
+
+
+def reason_of(error: OSError) -> str:
+    """Return the reason of an error of the system in a few words, without error number and file name.
+
+    pydicom raises an OSError anew, with a traceback in its message and without `strerror`; its reason is extracted.
+    """
+    return error.strerror or re.sub(r".*\[Errno \d+\] ", "", str(error).partition("\n")[0])

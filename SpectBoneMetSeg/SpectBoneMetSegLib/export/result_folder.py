@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import replace_folder, sync_files, temporary_path
 from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
 
@@ -85,7 +85,7 @@ def save_reading(
         sync_files(unfinished)
         replace_folder(unfinished, target)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         raise OutputNotWritableError(
             f"The results cannot be written to {target} ({reason}): choose another output folder."
         ) from error

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import replace_folder, temporary_path
 from ..common.jsonable import to_jsonable
 from ..common.notice import RESEARCH_USE
@@ -76,7 +76,7 @@ def _atomic_folder(folder: str | Path) -> Iterator[Path]:
         replace_folder(unfinished, target)
     except OSError as error:
         raise UserError(
-            f"The comparison cannot be written to {target} ({error.strerror or error}): choose another folder."
+            f"The comparison cannot be written to {target} ({reason_of(error)}): choose another folder."
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

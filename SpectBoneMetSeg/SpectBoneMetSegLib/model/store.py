@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import replace_folder, sha256_of, temporary_path
 from ..common.resources import resources_folder
 from .architecture import build_network
@@ -394,7 +394,7 @@ def _replace_folder(
         write(new)
         replace_folder(new, target)
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{what} cannot be written to {target} ({why}); {remedy}.") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..lesions.results import Reading
 from ..scan.planar import ViewName
 from .nodes import SLICE_MARGIN, SLICE_VIEWS, SceneNodes, fill_scene, prepare_scene, slicer_module
@@ -45,7 +45,7 @@ def save_scene(reading: Reading, path: str) -> None:
             raise OSError("the scene could not be bundled")
         os.replace(bundle, target)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         raise UserError(f"The scene cannot be written to {target} ({reason}): choose another file.") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.loading import read_files
@@ -112,7 +112,7 @@ def gather(
         with exclusive_access(private_folder(data)):
             return _Gatherer(data, seed, test_share).run(found, scene, progress)
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
 
 

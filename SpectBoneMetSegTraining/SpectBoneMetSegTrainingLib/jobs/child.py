@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
 from SpectBoneMetSegLib.model.backend import gpu_names
@@ -203,7 +203,7 @@ def _run_attempt(folder: Path, attempt: int) -> None:
     except OSError as error:
         _log_traceback()
         location = f"{error.filename}: " if error.filename else ""
-        why = f"{location}{error.strerror or error}"
+        why = f"{location}{reason_of(error)}"
         reporter.report(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
     except Exception as error:  # noqa: BLE001 - told in the status of the job
         _log_traceback()

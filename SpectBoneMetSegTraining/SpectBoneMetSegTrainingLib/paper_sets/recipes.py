@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from ..common.progress import Progress
@@ -137,7 +137,7 @@ def make_recipe(
             inherited_sources(about),
         )
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{output} cannot be written ({why}); free space and run the same command again.") from error
     return {**{split: len(cases_of(output, split)) for split in ("train", "test", "unlabelled")}, **made}
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.loading.options import Region
 
@@ -123,7 +123,7 @@ def make_benchmark(
         done = {**request, "state": "complete", "sha256": {part: tree_digest(folder / part) for part in PARTS}}
         write_json(about, done)
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
     return done
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 
 from ...dataset.files import claim_folder, clear_leftovers
 from ..store.crops import FOLDER
@@ -54,7 +54,7 @@ def make_store(
             if progress:
                 progress(done, request.patients)
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.aggregation import aggregate
 from SpectBoneMetSegLib.scan.planar import mirror
@@ -110,7 +110,7 @@ def simulate_population(
             "No patient data.",
         )
     except OSError as error:
-        why = error.strerror or error
+        why = reason_of(error)
         raise UserError(f"{folder} cannot be written ({why}); free space and run the same command again.") from error
     return figures
 
