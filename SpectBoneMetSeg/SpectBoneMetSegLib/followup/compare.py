@@ -39,7 +39,7 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
 
     Args:
         readings: after their review; if a date is missing, they are compared in the given order.
-        limits: from which change of area on a lesion has grown or is smaller.
+        limits: the change of area that counts as grown or smaller.
 
     Raises:
         UserError: fewer than two readings, two of the same study, or whole bodies mixed with parts of a body.
@@ -86,7 +86,7 @@ def _lesion_pixels(time: TimePoint) -> dict[int, Points]:
 
 def _mapped(time: TimePoint, lesion: int, pixels: Points, step: Registration) -> Points:
     """Map the pixels of a lesion into the next scan by the registration of its bone."""
-    region = time.found.lesion(lesion).region
+    region = time.quantification.lesion(lesion).region
     return (step.of(region.number) if region else step.body)(pixels)
 
 
@@ -139,7 +139,7 @@ def _track(
         ids = tuple(sorted(lesion for when, lesion in group if when == number))
         if ids:
             pixels = np.concatenate([positions[number][lesion] for lesion in ids])
-            lesions = [time.found.lesion(lesion) for lesion in ids]
+            lesions = [time.quantification.lesion(lesion) for lesion in ids]
             region = max(lesions, key=lambda each: each.area_mm2).region
             bone = bone or (region.title if region else "")
             area = sum(each.area_mm2 for each in lesions)
@@ -195,7 +195,7 @@ def _change(
         areas: area per view that shows it (mm2).
         views_before: views of the scan before.
         views_now: views of this scan.
-        limits: from which change of area on it has grown or is smaller.
+        limits: the change of area that counts as grown or smaller.
     """
     seen = area > 0
     if not points:

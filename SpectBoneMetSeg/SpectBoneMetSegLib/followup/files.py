@@ -122,7 +122,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
 
 
 def _scan(time: TimePoint) -> dict[str, Any]:
-    found, receipt = time.found, time.reading.receipt
+    found, receipt = time.quantification, time.reading.receipt
     return {
         "scan": time.name,
         "study_date": time.date,

@@ -1,4 +1,4 @@
-"""Limits of agreement: by how much the area of an unchanged lesion differs between two scans.
+"""Repeatability: by how much the area of an unchanged lesion differs between two scans.
 
 The number was measured on simulated patients who were repositioned and scanned again without any change, read end to
 end by the shipped model (`python Testing/benchmarks/follow_up.py --pairs 0 --repeats 4` prints it): the standard
@@ -31,7 +31,7 @@ class Limits:
 
     @property
     def area_factor(self) -> float:
-        """Factor of area from which on a lesion has grown; its inverse: is smaller."""
+        """Ratio of areas, later to earlier, from which a lesion counts as grown; below its inverse it is smaller."""
         return math.exp(NINETY_FIVE * self.log_area_sd)
 
 

@@ -51,9 +51,9 @@ def render_page(comparison: Comparison) -> str:
     plots = "".join(
         _plot(title, times, values)
         for title, values in (
-            ("Lesions", [float(time.found.burden.lesions) for time in times]),
-            ("Lesion area (cm²)", [time.found.burden.area_mm2 / 100 for time in times]),
-            ("Planar bone scan index (%)", [time.found.index.percent for time in times]),
+            ("Lesions", [float(time.quantification.burden.lesions) for time in times]),
+            ("Lesion area (cm²)", [time.quantification.burden.area_mm2 / 100 for time in times]),
+            ("Planar bone scan index (%)", [time.quantification.index.percent for time in times]),
         )
     )
     return (
@@ -80,7 +80,7 @@ def _summary(comparison: Comparison) -> str:
     for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False):
         counted = ", ".join(f"{value} {name}" for name, value in step.__dict__.items())
         parts.append(f"{escape(_title(one))} to {escape(_title(two))}: {counted}.")
-    reviews = ", ".join(f"{escape(time.name)} {time.found.review.state}" for time in comparison.times)
+    reviews = ", ".join(f"{escape(time.name)} {time.quantification.review.state}" for time in comparison.times)
     return "<br>".join([*parts, f'<span class="faint">Review: {reviews}.</span>'])
 
 
@@ -92,10 +92,10 @@ def _warnings(comparison: Comparison) -> str:
 def _indices(times: Sequence[TimePoint]) -> str:
     """Return the reasons of scans without a bone scan index."""
     lines = [
-        f"{escape(time.name)}: no planar bone scan index. {escape(time.found.index.reason)} "
-        f"{escape(time.found.index.remedy)}"
+        f"{escape(time.name)}: no planar bone scan index. {escape(time.quantification.index.reason)} "
+        f"{escape(time.quantification.index.remedy)}"
         for time in times
-        if time.found.index.percent is None
+        if time.quantification.index.percent is None
     ]
     return f'<p class="faint">{"<br>".join(lines)}</p>' if lines else ""
 

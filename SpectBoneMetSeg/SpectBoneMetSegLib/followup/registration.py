@@ -109,14 +109,14 @@ def register(
     return Registration(body, regions, fit)
 
 
-def _fit(carried: Sequence[tuple[Affine, Points, Points]]) -> float:
+def _fit(bones: Sequence[tuple[Affine, Points, Points]]) -> float:
     """Return the share of pixels near the same bone of the other scan, of the scan where it is smaller.
 
     Args:
-        carried: (map, pixels before, pixels after) of each bone.
+        bones: (map, pixels before, pixels after) of each bone.
     """
     both: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]] = ([], [])
-    for step, before, after in carried:
+    for step, before, after in bones:
         moved = step(before)
         both[0].append(_near(moved, after))
         both[1].append(_near(after, moved))

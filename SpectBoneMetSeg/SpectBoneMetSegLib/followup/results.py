@@ -26,12 +26,12 @@ class TimePoint:
 
     Attributes:
         reading: after its review.
-        found: quantification of the reading.
+        quantification: quantification of the reading.
         date: study date, YYYYMMDD; "" if unknown.
     """
 
     reading: Reading
-    found: Quantification
+    quantification: Quantification
     date: str
 
     @property
@@ -42,7 +42,7 @@ class TimePoint:
     @property
     def lesions(self) -> tuple[LesionQuantities, ...]:
         """Counted lesions, ordered by ID."""
-        return tuple(each for each in self.found.lesions if not each.not_counted)
+        return tuple(each for each in self.quantification.lesions if not each.not_counted)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Comparison:
         times: the scans in order of time.
         tracks: the lesions.
         steps: changes between consecutive scans, one fewer than scans.
-        limits: from which change of area on a lesion has grown or is smaller.
+        limits: the change of area that counts as grown or smaller.
         maps: registration from each scan to the next.
         warnings: reasons to distrust the comparison, one sentence each.
     """

@@ -105,7 +105,7 @@ class SideBySide:
         body: map from the earlier to the later scan.
         burdens: of all compared scans, in order of time.
         warnings: of the comparison.
-        area_factor: factor of area from which on a lesion has grown.
+        area_factor: ratio of areas, later to earlier, from which a lesion counts as grown.
     """
 
     earlier: Side
@@ -166,7 +166,9 @@ def _region(time: TimePoint, point: TrackPoint) -> int:
     """Return the number of a lesion's region; 0 for none."""
     if not point.lesions:
         return 0
-    region = max((time.found.lesion(lesion) for lesion in point.lesions), key=lambda each: each.area_mm2).region
+    region = max(
+        (time.quantification.lesion(lesion) for lesion in point.lesions), key=lambda each: each.area_mm2
+    ).region
     return region.number if region else 0
 
 
@@ -200,7 +202,7 @@ def _mask_of(positions: NDArray[np.float64], view: PlanarView) -> NDArray[np.boo
 
 
 def _burden(time: TimePoint) -> Burden:
-    found = time.found
+    found = time.quantification
     reason = f"{found.index.reason} {found.index.remedy}".strip()
     burden = found.burden
     return Burden(
