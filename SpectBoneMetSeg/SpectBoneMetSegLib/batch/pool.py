@@ -24,7 +24,7 @@ from .work import Settings, failure_result
 __all__ = ["LIMIT_SECONDS", "Pool", "cores"]
 
 #: Cases in progress in one process: one is loaded, one inferred, one written.
-UNDER_WAY = 3
+IN_PROGRESS = 3
 #: Time limits (s) of one case, and of the start (with loading the model) or the end of a process.
 LIMIT_SECONDS, IDLE_SECONDS = 600.0, 600.0
 #: Process deaths after which a case that is read alone is given up, and deaths in a row after which the run fails.
@@ -52,7 +52,7 @@ def cores() -> int:
 
 
 @dataclass
-class _Order:
+class _Task:
     """A case to read. After its process has died it is read alone, which shows whether this case caused it."""
 
     number: int
@@ -68,7 +68,7 @@ class _Worker:
     Attributes:
         process: the process.
         log: file that receives its stderr.
-        orders: its cases, by number.
+        tasks: its cases, by number.
         idle: it is starting or ending, and has no case.
         last_message: time of its last message (s, monotonic).
         timed_out: it was killed because it sent nothing for too long.
@@ -76,7 +76,7 @@ class _Worker:
 
     process: subprocess.Popen[bytes]
     log: Any
-    orders: dict[int, _Order] = field(default_factory=dict)
+    tasks: dict[int, _Task] = field(default_factory=dict)
     idle: bool = True
     last_message: float = field(default_factory=time.monotonic)
     timed_out: bool = False
@@ -108,7 +108,7 @@ class Pool:
         self._settings, self._jobs, self._held = settings, jobs, held
         self._limit, self._idle_limit = limit, idle_limit
         self._command = list(command or [sys.executable, "-m", f"{__package__}.child"])
-        self._waiting: deque[_Order] = deque()
+        self._waiting: deque[_Task] = deque()
         self._results: queue.SimpleQueue[tuple[int, dict[str, Any]] | UserError] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._lock = threading.Lock()
@@ -130,7 +130,7 @@ class Pool:
         Raises:
             UserError: no process can read, as without a model, or `stop` was called.
         """
-        self._waiting.extend(_Order(number, case) for number, case in enumerate(cases))
+        self._waiting.extend(_Task(number, case) for number, case in enumerate(cases))
         for _ in range(min(self._jobs, len(cases))):
             threading.Thread(target=self._run_worker, daemon=True).start()
         missing = len(cases)
@@ -164,7 +164,7 @@ class Pool:
         with self._lock:
             for worker in self._workers:
                 limit = self._idle_limit if worker.idle else self._limit
-                if (worker.orders or worker.idle) and time.monotonic() - worker.last_message > limit:
+                if (worker.tasks or worker.idle) and time.monotonic() - worker.last_message > limit:
                     worker.timed_out = True
                     worker.process.kill()
 
@@ -224,17 +224,17 @@ class Pool:
                 raise UserError.from_dict(values[0])
             self._note_message(worker, idle=False)
             while True:
-                for order in self._next_orders(worker):
-                    pickle.dump((order.number, order.case), worker.process.stdin)
+                for task in self._next_tasks(worker):
+                    pickle.dump((task.number, task.case), worker.process.stdin)
                     worker.process.stdin.flush()
-                if not worker.orders:
+                if not worker.tasks:
                     self._note_message(worker, idle=True)
                     worker.process.stdin.close()
                     worker.process.wait()
                     return True
                 _, number, result = pickle.load(worker.process.stdout)
                 with self._lock:
-                    del worker.orders[number]
+                    del worker.tasks[number]
                     worker.last_message, self._deaths_in_a_row = time.monotonic(), 0
                 self._results.put((number, result))
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -244,20 +244,20 @@ class Pool:
         with self._lock:
             worker.idle, worker.last_message = idle, time.monotonic()
 
-    def _next_orders(self, worker: _Worker) -> list[_Order]:
+    def _next_tasks(self, worker: _Worker) -> list[_Task]:
         """Return the cases to send to a process now; a case whose process has died before is sent alone."""
-        chosen: list[_Order] = []
+        chosen: list[_Task] = []
         with self._lock:
-            alone = any(order.alone for order in worker.orders.values())
-            while self._waiting and len(worker.orders) < UNDER_WAY and not alone:
-                if self._waiting[0].alone and worker.orders:
+            alone = any(task.alone for task in worker.tasks.values())
+            while self._waiting and len(worker.tasks) < IN_PROGRESS and not alone:
+                if self._waiting[0].alone and worker.tasks:
                     break
-                order = self._waiting.popleft()
-                alone = order.alone
-                if not worker.orders:
+                task = self._waiting.popleft()
+                alone = task.alone
+                if not worker.tasks:
                     worker.last_message = time.monotonic()
-                worker.orders[order.number] = order
-                chosen.append(order)
+                worker.tasks[task.number] = task
+                chosen.append(task)
         return chosen
 
     def _after_death(self, worker: _Worker) -> None:
@@ -273,15 +273,15 @@ class Pool:
         with self._lock:
             # A process that never gets ready takes its whole time limit: the second one in a row is the last.
             self._deaths_in_a_row += DEATHS_IN_A_ROW if worker.timed_out and worker.idle else 1
-            for order in reversed(worker.orders.values()):
-                order.deaths += order.alone
-                if order.alone and (worker.timed_out or order.deaths >= DEATHS_OF_A_CASE):
-                    message = f"{order.case.input} could not be read: {how}; check this scan separately."
-                    self._results.put((order.number, failure_result(order.case, UserError(message))))
+            for task in reversed(worker.tasks.values()):
+                task.deaths += task.alone
+                if task.alone and (worker.timed_out or task.deaths >= DEATHS_OF_A_CASE):
+                    message = f"{task.case.input} could not be read: {how}; check this scan separately."
+                    self._results.put((task.number, failure_result(task.case, UserError(message))))
                     self._deaths_in_a_row = 0
                     continue
-                order.alone = True
-                self._waiting.appendleft(order)
+                task.alone = True
+                self._waiting.appendleft(task)
             if self._deaths_in_a_row > DEATHS_IN_A_ROW:
                 late = f"not ready within {self._idle_limit:.0f} s"
                 reason = late if worker.timed_out and worker.idle else describe_exit(worker.process, worker.log)

@@ -153,7 +153,7 @@ class Service:
         try:
             found = self._found(images)
             with self._delivery.guard:
-                _note(entry, found, fingerprint, self._output)
+                _record_result(entry, found, fingerprint, self._output)
                 entry.images = names
                 spool.journal.write(entry)
         except (UserError, OSError) as error:
@@ -174,7 +174,7 @@ class Service:
             entry.images = sorted({*entry.images, *names})
             self._spool.journal.write(entry)
         self._log(f"{entry.key}: {REMOVED}")
-        self._report(_report(entry))
+        self._report(_summary_of(entry))
         self._write_table()
 
     def _found(self, images: Path) -> StudyResult:
@@ -194,7 +194,7 @@ class Service:
                 self._log(f"{entry.key}: {found} -> {self._output / row['case']}")
         if entry.reason:
             self._log(f"{entry.key}: {entry.state}: {entry.reason}")
-        self._report(_report(entry))
+        self._report(_summary_of(entry))
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):
@@ -210,11 +210,11 @@ class Service:
             self._log(f"The table of studies cannot be written ({error.strerror}); it is tried again.")
 
 
-def _report(entry: Entry) -> dict[str, Any]:
+def _summary_of(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in ("study_uid", "state", "reason", "cases")} | {"study": entry.key}
 
 
-def _note(entry: Entry, found: StudyResult, fingerprint: str, output: Path) -> None:
+def _record_result(entry: Entry, found: StudyResult, fingerprint: str, output: Path) -> None:
     """Record the result of a reading in the entry of its study."""
     entry.state = "failed" if found.failures else "no scan" if found.none else "read"
     entry.reason = " ".join(dict.fromkeys(found.failures)) or found.none
