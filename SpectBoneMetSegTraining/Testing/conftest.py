@@ -93,7 +93,7 @@ def coarse_case() -> Callable[..., SimulatedCase]:
     """simulate_case on the coarse matrix; by default of an otherwise healthy patient with an ideal camera."""
     draw_camera = random_acquisition.draw_camera
 
-    def make(seed: int, plain: bool = True, shift: tuple[int, int] = (0, 0), **options: bool) -> SimulatedCase:
+    def make(seed: int, shift: tuple[int, int] = (0, 0), *, plain: bool = True, **options: bool) -> SimulatedCase:
         def ideal(*arguments: Any) -> Camera:
             return replace(random_acquisition.ideal_camera(draw_camera(*arguments)), posterior_shift=shift)
 

@@ -61,7 +61,7 @@ def unchanged(count: int, reader: Reader | None) -> None:
     changes: dict[str, list[float]] = {"true outlines": [], **({"end to end": []} if reader else {})}
     steps = {title: Counter[str]() for title in changes}
     for seed in range(FIRST_REPEAT, FIRST_REPEAT + count):
-        patient = draw_patient(random_stream(seed, PATIENT_STREAM), True)
+        patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive=True)
         cases = [
             acquire(f"repeat{scan}", patient, random_stream(seed, SCAN_STREAM, scan), shape=None, spacing=None)
             for scan in (0, 1)

@@ -97,7 +97,9 @@ def _dicom_values(sound: Dataset) -> Iterator[tuple[str, Dataset]]:
         for number, (vr, value) in enumerate(values):
             changed = copy.deepcopy(sound)
             tag = Tag(keyword)
-            changed._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+            changed._dict[tag] = RawDataElement(
+                tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
+            )
             yield f"{keyword}{number}", changed
     for keyword in ("Rows", "Columns", "BitsAllocated", "PixelData", "NumberOfFrames", "PixelSpacing", "SOPClassUID",
                     "Modality", "ImageType", "SamplesPerPixel", "PhotometricInterpretation", "HighBit"):  # fmt: skip

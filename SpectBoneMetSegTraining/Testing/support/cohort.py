@@ -19,7 +19,7 @@ SHAPE, SPACING = (512, 128), 4.0
 BLOCK = (15, 15)
 
 
-def lesion_view(row, column, contrast, snr, visible):
+def lesion_view(row, column, contrast, snr, *, visible):
     mask = np.zeros(SHAPE, bool)
     box = slice(row, row + BLOCK[0]), slice(column, column + BLOCK[1])
     rows, columns = np.indices(BLOCK)
@@ -28,7 +28,7 @@ def lesion_view(row, column, contrast, snr, visible):
     return LesionView(mask, contrast, snr, visible, box, profile, 1 + contrast)
 
 
-def fake_case(case, seed, held_out=False, site="a"):
+def fake_case(case, seed, *, held_out=False, site="a"):
     """A quick stand-in for the simulator: a block of a body with one lesion per patient, plain in front only."""
     rng = np.random.default_rng(seed)
     expected = np.full(SHAPE, 0.2, np.float32)
@@ -37,8 +37,8 @@ def fake_case(case, seed, held_out=False, site="a"):
     expected[260:470, 40:88] = 20
     row, column = int(rng.integers(110, 200)), int(rng.integers(40, 80))
     views = {
-        "anterior": lesion_view(row, column, 4.0, 20.0, True),
-        "posterior": lesion_view(row, column, 0.01, 0.2, False),
+        "anterior": lesion_view(row, column, 4.0, 20.0, visible=True),
+        "posterior": lesion_view(row, column, 0.01, 0.2, visible=False),
     }
     background = expected.copy()
     shown = views["anterior"]
@@ -65,10 +65,10 @@ def contents(folder):
 SMALL = Population(6, seed=7, unlabelled=2, test_share=0.5)
 
 
-def fake_series(case, seed, scans, held_out=False, site="a"):
+def fake_series(case, seed, scans, *, held_out=False, site="a"):
     """The same patient again and again; the lesion has grown."""
-    series = [fake_case(case, seed, held_out)]
+    series = [fake_case(case, seed, held_out=held_out)]
     for number in range(1, scans):
-        later = fake_case(f"{case}_s{number}", (*seed, number), held_out)
+        later = fake_case(f"{case}_s{number}", (*seed, number), held_out=held_out)
         series.append(replace(later, lesions=(replace(later.lesions[0], change="grown"),)))
     return series

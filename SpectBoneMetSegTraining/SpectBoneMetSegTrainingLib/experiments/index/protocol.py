@@ -113,7 +113,7 @@ def _areas(case: SimulatedCase) -> dict[str, float]:
 
 
 def _patient(seed: int) -> Patient:
-    return draw_patient(random_stream(seed, PATIENT_STREAM), True)
+    return draw_patient(random_stream(seed, PATIENT_STREAM), positive=True)
 
 
 def read_rows(path: Path) -> list[Measured]:

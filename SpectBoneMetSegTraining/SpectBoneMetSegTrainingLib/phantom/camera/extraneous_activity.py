@@ -176,14 +176,14 @@ def _blobs(person: Person, rng: np.random.Generator, centre: Point, count: int, 
     spots = []
     for share in rng.dirichlet(np.ones(count)):
         spot = centre + rng.normal(0, scatter, 3)
-        skin = _skin(soft_tissue, float(spot[0]), float(spot[2]), front)
+        skin = _skin(soft_tissue, float(spot[0]), float(spot[2]), front=front)
         if skin is not None:
             spot[1] = skin
             spots.append(_spot(spot, amount * float(share), (rng.uniform(3, 14), 2.0, rng.uniform(3, 14))))
     return spots
 
 
-def _skin(soft_tissue: NDArray[np.float32], right: float, up: float, front: bool) -> float | None:
+def _skin(soft_tissue: NDArray[np.float32], right: float, up: float, *, front: bool) -> float | None:
     """Return A (mm) of the skin over a position (R, S; mm), None where there is no soft tissue (n, 3)."""
     near = soft_tissue[(np.abs(soft_tissue[:, 0] - right) < 8) & (np.abs(soft_tissue[:, 2] - up) < 8), 1]
     if not len(near):

@@ -58,7 +58,7 @@ def draw_camera(
     heads = 1 if rng.random() < profile.single_head else 2
     views = _draw_views(rng)
     half_time = bool(rng.random() < HALF_TIME)
-    counts = _draw_counts(rng, profile, half_time)
+    counts = _draw_counts(rng, profile, half_time=half_time)
     camera = Camera(
         shape=shape,
         spacing=spacing,
@@ -80,7 +80,7 @@ def draw_camera(
         motion=draw_motion(rng, body, spacing, views, heads),
         metal=draw_metal(person, rng),
     )
-    return _draw_processing(camera, rng, half_time, profile)
+    return _draw_processing(camera, rng, profile, half_time=half_time)
 
 
 def redraw_camera(camera: Camera, rng: np.random.Generator, profile: CameraProfile = USUAL) -> Camera:
@@ -89,13 +89,13 @@ def redraw_camera(camera: Camera, rng: np.random.Generator, profile: CameraProfi
     half_time = bool(rng.random() < HALF_TIME)
     fresh = replace(
         fresh,
-        counts=_draw_counts(rng, profile, half_time),
+        counts=_draw_counts(rng, profile, half_time=half_time),
         scatter=float(rng.uniform(*profile.scatter)),
         scatter_width=float(rng.uniform(0.8, 1.25)),
         posterior_gain=float(rng.normal(*profile.posterior_gain)),
         unevenness=float(rng.uniform(0.0, 0.03)),
     )
-    return _draw_processing(fresh, rng, half_time, profile)
+    return _draw_processing(fresh, rng, profile, half_time=half_time)
 
 
 def ideal_camera(camera: Camera) -> Camera:
@@ -136,7 +136,7 @@ def describe_camera(camera: Camera) -> dict[str, object]:
     }
 
 
-def _draw_counts(rng: np.random.Generator, profile: CameraProfile, half_time: bool) -> float:
+def _draw_counts(rng: np.random.Generator, profile: CameraProfile, *, half_time: bool) -> float:
     # The counts at normal speed are drawn; half the time gives half the counts.
     counts = float(np.exp(rng.normal(np.log(profile.counts), COUNTS_SIGMA))) * (0.5 if half_time else 1.0)
     return float(np.clip(counts, *COUNTS))
@@ -172,7 +172,7 @@ def _draw_swept(
     return max(first, 0), min(end, rows)
 
 
-def _draw_processing(camera: Camera, rng: np.random.Generator, half_time: bool, profile: CameraProfile) -> Camera:
+def _draw_processing(camera: Camera, rng: np.random.Generator, profile: CameraProfile, *, half_time: bool) -> Camera:
     """Draw the processing of the counts by vendor and archive, and add it to the acquisition."""
     kind, strength, white = rng.random(), rng.random(), float(rng.uniform(*CAPTURE_WHITE))
     if half_time or kind < profile.enhanced:

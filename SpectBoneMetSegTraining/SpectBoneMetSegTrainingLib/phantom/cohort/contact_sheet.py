@@ -56,7 +56,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
     written = []
     for group, belongs in GROUPS.items():
         chosen = list(islice(_of_group(seed, belongs), each))
-        scanned = partial(_scan_patient, seed, group == "without")
+        scanned = partial(_scan_patient, seed, healthy=group == "without")
         patients = list(parallel_map(scanned, chosen, jobs))
         path = output / f"contact_sheet_{group}.png"
         try:
@@ -82,7 +82,7 @@ def plot_sheet(patients: list[list[SheetView]], path: Path) -> None:
     imsave(path, np.concatenate(strips, axis=0))
 
 
-def _panel(shown: SheetView, black: float, rows: int, outlined: bool) -> NDArray[np.float32]:
+def _panel(shown: SheetView, black: float, rows: int, *, outlined: bool) -> NDArray[np.float32]:
     """Return an image (rows, WIDTH, 3; 0..1) of one view: dark is hot, the rims of outlines are red."""
     from scipy import ndimage
 
@@ -101,10 +101,10 @@ def _of_group(seed: int, belongs: Callable[[Patient], bool]) -> Iterator[int]:
     from ..scan.simulate import PATIENT_STREAM
 
     positive = belongs is not _without
-    return (n for n in count() if belongs(draw_patient(random_stream((seed, n), PATIENT_STREAM), positive)))
+    return (n for n in count() if belongs(draw_patient(random_stream((seed, n), PATIENT_STREAM), positive=positive)))
 
 
-def _scan_patient(seed: int, healthy: bool, number: int) -> list[SheetView]:
+def _scan_patient(seed: int, number: int, *, healthy: bool) -> list[SheetView]:
     """Simulate both views of one patient, cropped to the body, the posterior view from behind."""
     from ..scan.readers import consensus
     from ..scan.simulate import simulate_case

@@ -72,7 +72,7 @@ def random_stream(seed: Seed, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_out: bool = False) -> Patient:
+def draw_patient(rng: np.random.Generator, *, positive: bool | None = None, held_out: bool = False) -> Patient:
     """Draw a patient.
 
     Args:
@@ -80,7 +80,7 @@ def draw_patient(rng: np.random.Generator, positive: bool | None = None, held_ou
         positive: whether the patient has metastases; None to draw it.
         held_out: whether the body shape is from the range held out for testing.
     """
-    shape = draw_shape(rng, held_out)
+    shape = draw_shape(rng, held_out=held_out)
     person = reference_person(shape)
     if positive is None:
         positive = bool(rng.random() < POSITIVE_SHARE)

@@ -51,7 +51,7 @@ class Posture:
 REFERENCE_POSTURE = Posture((0.0, 0.0), (0.0, 0.0), 0.0, 0.0, 0.0)
 
 
-def draw_posture(rng: np.random.Generator, arms_up: bool | None = None) -> Posture:
+def draw_posture(rng: np.random.Generator, *, arms_up: bool | None = None) -> Posture:
     """Draw a posture: about 1 in 20 has the arms above the head, as many have the hands on the belly.
 
     Args:

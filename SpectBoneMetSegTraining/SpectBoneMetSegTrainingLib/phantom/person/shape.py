@@ -121,7 +121,7 @@ class BodyShape:
     prosthesis: tuple[str, ...] = ()
 
 
-def draw_shape(rng: np.random.Generator, held_out: bool = False) -> BodyShape:
+def draw_shape(rng: np.random.Generator, *, held_out: bool = False) -> BodyShape:
     """Draw the body shape of a patient.
 
     Args:
@@ -140,17 +140,17 @@ def draw_shape(rng: np.random.Generator, held_out: bool = False) -> BodyShape:
         leg_length=float(rng.normal(1.0, 0.025)),
         arm_length=float(rng.normal(1.0, 0.025)),
         girth=1.0,
-        scoliosis=_scoliosis(rng, held_out),
-        waves=_waves(rng, held_out),
+        scoliosis=_scoliosis(rng, held_out=held_out),
+        waves=_waves(rng, held_out=held_out),
         bladder=float(np.clip(rng.lognormal(-0.05, 0.25), 0.5, 1.7)),
         sex=sex,
         age=age,
         hips=float(rng.normal(*HIPS[sex])),
         shoulders=float(rng.normal(*SHOULDERS[sex])),
-        kyphosis=_kyphosis(rng, age, held_out),
-        proportions=tuple(_in_range(rng.uniform(-1, 1, 4), held_out).tolist()),
-        parts=_draw_parts(rng, held_out),
-        ribs=_draw_ribs(rng, held_out),
+        kyphosis=_kyphosis(rng, age, held_out=held_out),
+        proportions=tuple(_in_range(rng.uniform(-1, 1, 4), held_out=held_out).tolist()),
+        parts=_draw_parts(rng, held_out=held_out),
+        ribs=_draw_ribs(rng, held_out=held_out),
         missing=_draw_missing(rng, sex),
         prosthesis=_draw_prosthesis(rng, age),
     )
@@ -233,7 +233,7 @@ def _draw_girth(shape: BodyShape, rng: np.random.Generator) -> float:
     return float(min(root, GIRTH[1]))
 
 
-def _in_range(draw: NDArray[np.float64], held_out: bool) -> NDArray[np.float64]:
+def _in_range(draw: NDArray[np.float64], *, held_out: bool) -> NDArray[np.float64]:
     """Map values in -1 .. 1 to the usual range or to the held-out shell."""
     if not held_out:
         return draw * USUAL_DRAW
@@ -241,7 +241,7 @@ def _in_range(draw: NDArray[np.float64], held_out: bool) -> NDArray[np.float64]:
     return np.where(draw < 0, -1.0, 1.0) * (low + (high - low) * np.abs(draw))
 
 
-def _waves(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
+def _waves(rng: np.random.Generator, *, held_out: bool) -> NDArray[np.float64]:
     count = 10
     if held_out:
         length = rng.uniform(*HELD_OUT_WAVES_MM, count)
@@ -258,7 +258,7 @@ def _waves(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
     return waves
 
 
-def _scoliosis(rng: np.random.Generator, held_out: bool) -> tuple[float, float, float]:
+def _scoliosis(rng: np.random.Generator, *, held_out: bool) -> tuple[float, float, float]:
     strength = 4.0 if rng.random() < 0.8 else 12.0
     low, middle, high = rng.normal(0, 1, 3) * strength
     alternating = low * middle < 0 and middle * high < 0
@@ -270,12 +270,12 @@ def _scoliosis(rng: np.random.Generator, held_out: bool) -> tuple[float, float, 
     return float(low), float(middle), float(high)
 
 
-def _kyphosis(rng: np.random.Generator, age: float, held_out: bool) -> tuple[float, float]:
+def _kyphosis(rng: np.random.Generator, age: float, *, held_out: bool) -> tuple[float, float]:
     strength = float(np.clip(rng.normal(0.4 * (age - 50), 9.0), 0.0, 45.0))
     return strength, float(rng.uniform(*(HELD_OUT_APEX_MM if held_out else USUAL_APEX_MM)))
 
 
-def _draw_parts(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
+def _draw_parts(rng: np.random.Generator, *, held_out: bool) -> NDArray[np.float64]:
     """Draw the parts: left sides share 3/4 with the right side, vertebrae share 1/2 with each other."""
     draw = rng.uniform(-1, 1, (len(PARTS), 3))
     names = [part.name for part in PARTS]
@@ -284,10 +284,10 @@ def _draw_parts(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]
             draw[i] = 0.75 * draw[names.index(name.replace("left", "right"))] + 0.25 * draw[i]
     spine = [i for i, name in enumerate(names) if name[0] in "CTL" and name[1:].isdigit()]
     draw[spine] = 0.5 * draw[spine] + 0.5 * rng.uniform(-1, 1, 3)
-    return _in_range(draw, held_out)
+    return _in_range(draw, held_out=held_out)
 
 
-def _draw_ribs(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
+def _draw_ribs(rng: np.random.Generator, *, held_out: bool) -> NDArray[np.float64]:
     """Draw the ribs: smooth over the twelve pairs plus a small own part, so that neighbours do not touch."""
     knots = rng.uniform(-1, 1, (4, 2))
     numbers = np.linspace(0, 3, 12)
@@ -297,7 +297,7 @@ def _draw_ribs(rng: np.random.Generator, held_out: bool) -> NDArray[np.float64]:
         pair = np.abs(pair) * np.where(rng.random(2) < 0.5, -1.0, 1.0)
     own = rng.uniform(-1, 1, (len(RIBS), 2))
     mixed = 0.85 * np.concatenate([pair, pair]) + 0.15 * (np.abs(own) * np.sign(pair[0]) if held_out else own)
-    return _in_range(mixed, held_out)
+    return _in_range(mixed, held_out=held_out)
 
 
 def _draw_missing(rng: np.random.Generator, sex: Sex) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ _BOTH: dict[Variant, float] = {
 }
 
 
-def draw_variant(rng: np.random.Generator, scan: WholeBodyScan, capture: bool = False) -> Variant:
+def draw_variant(rng: np.random.Generator, scan: WholeBodyScan, *, capture: bool = False) -> Variant:
     """Draw a variant that suits the views of the scan; `capture` selects the 8-bit variants."""
     number = rng.random()
     if len(scan.views) == 2:

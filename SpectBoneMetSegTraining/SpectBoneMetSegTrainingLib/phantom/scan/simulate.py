@@ -115,7 +115,7 @@ def simulate_case(
         held_out: whether the body shape is from the range held out for testing.
         site: hospital, one of hospital_sites.SITES.
     """
-    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
+    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive=positive, held_out=held_out)
     rng = random_stream(seed, SCAN_STREAM, 0)
     return acquire(case, patient, rng, shape=shape, spacing=spacing, arms_up=arms_up, site=site)
 
@@ -137,7 +137,7 @@ def simulate_series(
     Posture and camera are drawn for every scan. `course` is as in progression.follow_up; the other arguments are as in
     `simulate_case`.
     """
-    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive, held_out)
+    patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive=positive, held_out=held_out)
     cases = [acquire(case, patient, random_stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
     for number in range(1, scans):
         patient = follow_up(patient, random_stream(seed, COURSE_STREAM, number), course)
@@ -167,7 +167,7 @@ def acquire(
         arms_up: whether the arms are above the head; None to draw it.
         site: hospital, one of hospital_sites.SITES.
     """
-    posture = draw_posture(rng, arms_up)
+    posture = draw_posture(rng, arms_up=arms_up)
     person = make_person(patient.shape, posture, rng)
     tracer = apply_site(day_tracer(patient.tracer, rng), person, SITES[site])
     spots = draw_extraneous_activity(person, rng)
@@ -217,8 +217,8 @@ def acquire(
         tuple(f"{focus.kind} {focus.bone}" for focus in mimics),
         _landmarks(person, camera),
         patient.flags,
-        draw_variant(rng, scan, camera.capture > 0),
-        {**_parameters(patient, posture.arm_abduction[0] > 90, camera), "site": site},
+        draw_variant(rng, scan, capture=camera.capture > 0),
+        {**_parameters(patient, camera, arms_up=posture.arm_abduction[0] > 90), "site": site},
         regions,
     )
 
@@ -304,7 +304,7 @@ def _landmarks(person: Person, camera: Camera) -> dict[str, float]:
     }
 
 
-def _parameters(patient: Patient, arms_up: bool, camera: Camera) -> dict[str, object]:
+def _parameters(patient: Patient, camera: Camera, *, arms_up: bool) -> dict[str, object]:
     return {
         "sex": patient.shape.sex,
         "age": round(patient.shape.age),

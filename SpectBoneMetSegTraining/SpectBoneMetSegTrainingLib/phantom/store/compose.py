@@ -89,7 +89,7 @@ class ComposedScan:
     window: Window
 
 
-def draw_composition(patient: StoredPatient, rng: np.random.Generator, diseased: bool | None = None) -> Composition:
+def draw_composition(patient: StoredPatient, rng: np.random.Generator, *, diseased: bool | None = None) -> Composition:
     """Draw the composition of a scan; `diseased` is whether it has metastases, None to draw it."""
     if diseased is None:
         diseased = bool(rng.random() < DISEASED)

@@ -72,7 +72,7 @@ def project_patient(
         site: hospital, one of hospital_sites.SITES.
     """
     rng = random_stream(seed, PATIENT_STREAM)
-    body_shape = draw_shape(rng, held_out)
+    body_shape = draw_shape(rng, held_out=held_out)
     reference = reference_person(body_shape)
     sex, age = body_shape.sex, body_shape.age
     tracer, _ = add_conditions(reference, draw_tracer(reference, rng, age), rng, draw_disease(rng, sex))

@@ -60,6 +60,6 @@ def test_what_was_measured_is_read_back(tmp_path):
 
 
 def test_the_known_index_is_by_volume_and_zero_without_metastases():
-    healthy, diseased = (draw_patient(random_stream(9001, 0), positive) for positive in (False, True))
+    healthy, diseased = (draw_patient(random_stream(9001, 0), positive=positive) for positive in (False, True))
     assert known_index(healthy) == 0.0
     assert 0.0 < known_index(diseased) < 1.0

@@ -157,7 +157,7 @@ def test_projection_of_mirrored_activity_is_the_mirrored_projection(seed):
         assert np.allclose(one[:, ::-1], two, rtol=1e-4)
 
 
-def block_person(turned=False):
+def block_person(*, turned=False):
     """Return an asymmetric block of soft tissue (180 mm deep) with a lung and a few bones, optionally turned around."""
     # No depth falls on the border of two slabs, where rounding would choose between them.
     right, front, high = np.meshgrid(

@@ -28,7 +28,7 @@ SHAPE, SPACING, BLOCK = (512, 128), 4.52, 15
 SIZES = Benchmark(seed=90, patients=5, pairs=2, development=2, positives=3, negatives=2)
 
 
-def fake_case(case, seed, held_out=False, site="a"):
+def fake_case(case, seed, *, held_out=False, site="a"):
     """Return a block-shaped body; the index modulo 5 decides whether it is positive, negative, flagged or unusable."""
     kind = ("positive", "positive", "negative", "unseen", "flagged")[seed[1] % 5]
     rng = np.random.default_rng(seed)
@@ -171,11 +171,11 @@ def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
 def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_path, monkeypatch, stop):
     calls = []
 
-    def breaks(case, seed, held_out=False, site="a"):
+    def breaks(case, seed, *, held_out=False, site="a"):
         calls.append(case)
         if len(calls) == stop:
             raise KeyboardInterrupt
-        return fake_case(case, seed, held_out)
+        return fake_case(case, seed, held_out=held_out)
 
     monkeypatch.setattr(simulate_module, "simulate_case", breaks)
     with pytest.raises(KeyboardInterrupt):

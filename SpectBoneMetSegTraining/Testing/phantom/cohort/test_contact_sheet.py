@@ -70,7 +70,11 @@ def test_the_command_writes_a_sheet_for_each_group(body, tmp_path, monkeypatch, 
         return next(drawn)
 
     monkeypatch.setattr(patient_module, "draw_patient", draw)
-    monkeypatch.setattr(contact_sheet, "_scan_patient", lambda *arguments: scanned.append(arguments) or [body])
+    monkeypatch.setattr(
+        contact_sheet,
+        "_scan_patient",
+        lambda seed, number, *, healthy: scanned.append((seed, healthy, number)) or [body],
+    )
     arguments = ["calibrate", "--contact-sheet", "--patients", "3", "--jobs", "1", "--output", str(tmp_path / "out")]
     monkeypatch.setattr(contact_sheet, "islice", lambda patients, count: [next(patients)])
     assert main(arguments) == 0
@@ -82,7 +86,7 @@ def test_the_command_writes_a_sheet_for_each_group(body, tmp_path, monkeypatch, 
 
 @pytest.mark.slow
 def test_a_scanned_patient_is_cut_to_the_body_with_its_outlines():
-    shown = contact_sheet._scan_patient(5, False, 0)
+    shown = contact_sheet._scan_patient(5, 0, healthy=False)
     assert len(shown) == 2
     for view in shown:
         assert view.counts.shape == view.outlines.shape
@@ -92,7 +96,7 @@ def test_a_scanned_patient_is_cut_to_the_body_with_its_outlines():
 
 def test_a_folder_that_cannot_be_written_is_named(body, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "_of_group", lambda *_: iter([0]))
-    monkeypatch.setattr(contact_sheet, "_scan_patient", lambda *_: [body])
+    monkeypatch.setattr(contact_sheet, "_scan_patient", lambda *_, **__: [body])
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another output folder") as caught:
         draw_contact_sheets(1, tmp_path / "file" / "out", each=1)

@@ -56,11 +56,11 @@ def test_a_larger_population_keeps_the_splits_of_a_smaller_one():
 def test_a_resumed_run_gives_the_same_bytes_as_an_unbroken_one(tmp_path, whole, monkeypatch):
     calls = []
 
-    def breaks(case, seed, held_out, site):
+    def breaks(case, seed, *, held_out, site):
         calls.append(case)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return fake_case(case, seed, held_out)
+        return fake_case(case, seed, held_out=held_out)
 
     monkeypatch.setattr(simulate_module, "simulate_case", breaks)
     with pytest.raises(KeyboardInterrupt):

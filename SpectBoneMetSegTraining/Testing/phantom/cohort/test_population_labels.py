@@ -138,7 +138,7 @@ def test_cold_lesions_are_ignored_and_flagged_cases_keep_out_of_the_agreement(tm
 
 @pytest.mark.parametrize("view", ["anterior", "posterior"])
 def test_a_scan_with_one_view_becomes_a_case_with_one_view(tmp_path, monkeypatch, view):
-    def one_view(case, seed, held_out=False, site="a"):
+    def one_view(case, seed, *, held_out=False, site="a"):
         made = fake_case(case, seed)
         gone = "posterior" if view == "anterior" else "anterior"
         kept = tuple(replace(item, views={view: item.views["anterior"]}) for item in made.lesions)

@@ -250,7 +250,7 @@ def wave_lengths(shape):
 
 def test_held_out_shapes_lie_where_no_usual_shape_lies():
     rng = np.random.default_rng(9)
-    usual, held = ([draw_shape(rng, held_out) for _ in range(60)] for held_out in (False, True))
+    usual, held = ([draw_shape(rng, held_out=held_out) for _ in range(60)] for held_out in (False, True))
     low, high = HELD_OUT_WAVES_MM
     assert not any(((wave_lengths(shape) > low) & (wave_lengths(shape) < high)).any() for shape in usual)
     assert all(((wave_lengths(shape) >= low) & (wave_lengths(shape) <= high)).all() for shape in held)
@@ -276,7 +276,7 @@ def test_ribs_stay_at_the_spine_and_bones_vary_one_by_one(held_out):
 
     atlas, widths = gaps(bones.points), []
     for _ in range(4):
-        built = reference_person(draw_shape(rng, held_out))
+        built = reference_person(draw_shape(rng, held_out=held_out))
         assert (gaps(built.bones) < atlas * 1.3 + 6).all()
         widths.append([np.ptp(built.bones[bones.of(name)], axis=0)[0] for name in ("sternum", "L3", "skull")])
     relative = np.array(widths) / np.array(widths)[:, :1]

@@ -172,7 +172,7 @@ def test_drawn_variants_suit_the_views_and_every_variant_is_drawn(tmp_path):
     drawn = set()
     for scan in (both, *lone):
         for capture in (False, True):
-            for variant in {draw_variant(rng, scan, capture) for _ in range(1000 if scan is both else 5)}:
+            for variant in {draw_variant(rng, scan, capture=capture) for _ in range(1000 if scan is both else 5)}:
                 path, _ = written(tmp_path / f"{len(drawn)}", variant, scan)
                 assert list(read_scan(path).views) == list(scan.views)
                 assert variant.startswith("capture") == capture
