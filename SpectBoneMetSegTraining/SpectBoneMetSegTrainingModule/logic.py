@@ -143,7 +143,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         if pace not in paces or approach not in approaches:
             name = pace if pace not in paces else approach
             raise UserError(_("There is no choice {name!r}: choose thoroughness and method again.").format(name=name))
-        config = preset(paces[pace], approaches[approach], parent, bool(cases_of(folder, "unlabelled")), seed)
+        config = preset(
+            paces[pace], approaches[approach], parent, seed, unlabelled=bool(cases_of(folder, "unlabelled"))
+        )
         return JobSpec(folder, name, replace(config, steps=steps) if steps else config)
 
     def adaptation(self, dataset: str | Path, name: str, minutes: float = ADAPT_MINUTES, seed: int = 0) -> JobSpec:
@@ -297,7 +299,7 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         """
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import promote
 
-        installed = promote(Path(folder), name or None, evenIfWorse).card.name
+        installed = promote(Path(folder), name or None, even_if_worse=evenIfWorse).card.name
         updateModels(installed)
         return installed
 

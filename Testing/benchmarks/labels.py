@@ -146,7 +146,7 @@ def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
     write_json(folder / "instances" / f"{name}.json", new_record)
 
 
-def adapted(args: argparse.Namespace, data: Path, name: str, anyway: bool = False) -> ModelFolder:
+def adapted(args: argparse.Namespace, data: Path, name: str, *, anyway: bool = False) -> ModelFolder:
     """Adapt the shipped model; return the adapted model if it is recommended or `anyway`, else the parent model."""
     output = args.work / "models" / name
     request = Request(data, output.with_name(name + "-adapt"), output, args.model, None, args.minutes, seed=args.seed)

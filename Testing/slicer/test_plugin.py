@@ -133,7 +133,7 @@ def views_apart(tmp_path):
     from SpectBoneMetSegLib.loading import read_scan
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
-    def write(variant, two_series=False):
+    def write(variant, *, two_series=False):
         scan = read_scan(SAMPLE)
         files = write_nm_wholebody(tmp_path / "study", scan, patient_id="P", uid_text="apart", variant=variant)
         if two_series:
@@ -148,7 +148,7 @@ def views_apart(tmp_path):
 @pytest.mark.parametrize("variant", ["single-files", "image-id"])
 @pytest.mark.parametrize("two_series", [False, True])
 def test_views_stored_apart_load_together(host, views_apart, variant, two_series):
-    scan, files = views_apart(variant, two_series)
+    scan, files = views_apart(variant, two_series=two_series)
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     # The DICOM browser hands over one list of files per series.
     loadables = plugin.examine([[file] for file in files] if two_series else [files[::-1]])

@@ -55,7 +55,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports_of(name: str, text: str, package: bool, known: set[str]) -> Iterator[str]:
+def imports_of(name: str, text: str, known: set[str], *, package: bool) -> Iterator[str]:
     """Our own modules that a module imports."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -86,7 +86,7 @@ def arrows(names: dict[str, Path]) -> set[tuple[str, str]]:
     return {
         (name, target)
         for name, path in names.items()
-        for target in imports_of(name, path.read_text(encoding="utf-8"), path.name == "__init__.py", known)
+        for target in imports_of(name, path.read_text(encoding="utf-8"), known, package=path.name == "__init__.py")
         if target != name
     }
 
@@ -143,7 +143,7 @@ def test_a_wrong_import_is_found(lazy):
     text = f"def late():\n    {line}\n" if lazy else f"if TYPE_CHECKING:\n    {line}\n"
     found = {
         ("SpectBoneMetSegLib.scan.planar", target)
-        for target in imports_of("SpectBoneMetSegLib.scan.planar", text, False, known)
+        for target in imports_of("SpectBoneMetSegLib.scan.planar", text, known, package=False)
     }
     assert upward(found)
     assert circles(found | {(imported, importing) for importing, imported in found})

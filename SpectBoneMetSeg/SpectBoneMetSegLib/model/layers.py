@@ -37,7 +37,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     convolutions.
     """
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    # Keras' signature: its callers may pass training by position.
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:  # noqa: FBT001
         """Normalise (batch, rows, columns, channels)."""
         if not training or self.synchronized or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)

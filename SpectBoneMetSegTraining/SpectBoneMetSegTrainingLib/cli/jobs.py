@@ -131,5 +131,5 @@ def _use(folder: Path, name: str | None, *, even_if_worse: bool) -> None:
     job = read_job(folder)
     if job.model is None:
         raise UserError(f"{folder.name} has no model to use: it is {job.status.state}.")
-    model = promote(job.model, name, even_if_worse)
+    model = promote(job.model, name, even_if_worse=even_if_worse)
     print(f"Installed {model.card.name}. {job.status.message}", file=sys.stderr)

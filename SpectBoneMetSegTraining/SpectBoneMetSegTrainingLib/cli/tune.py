@@ -52,7 +52,7 @@ class TuneCommand:
         if not cases:
             raise UsageError(f"{args.data} holds no labelled case.")
         print(f"{len(cases)} scans are read three times.", file=sys.stderr)
-        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, args.half).card
+        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, halved=args.half).card
         figures = card.metrics[TUNED]
         if args.json:
             print_json(

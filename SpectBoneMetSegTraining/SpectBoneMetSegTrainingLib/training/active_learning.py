@@ -106,7 +106,7 @@ def rank_scans(
                 float(uncertainty[index]),
                 float((uncertainty < uncertainty[index]).mean()),
                 novelty,
-                bool(known) or rank > 0,
+                compared=bool(known) or rank > 0,
             ),
         )
         for rank, (index, novelty) in enumerate(order)
@@ -196,7 +196,7 @@ def _mean(coarse: Array, weights: Array) -> Array:
     return (coarse * weights[..., None]).sum(axis=(0, 1)) / total if total > 0 else coarse.mean(axis=(0, 1))
 
 
-def _reason(uncertain: float, share: float, novelty: float, compared: bool) -> str:
+def _reason(uncertain: float, share: float, novelty: float, *, compared: bool) -> str:
     text = f"Uncertain over {uncertain:.1f} cm2, more than in {share:.0%} of the scans"
     if not compared:
         return f"{text}."

@@ -225,7 +225,7 @@ def save(node, path):
     storage = slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(path))
     # As the application's option "crop to minimum extent" does.
-    storage.SetCropToMinimumExtent(True)
+    storage.CropToMinimumExtentOn()
     assert storage.WriteData(node)
     assert np.prod(read_slices(path)[0].shape[:3]) < np.prod(SHAPE)
     return LabelFile(path)

@@ -142,14 +142,14 @@ def test_the_time_counts_start_steps_looks_and_the_end(check):
 @pytest.mark.parametrize("start", [None, "thorax"])
 @pytest.mark.parametrize("unlabelled", [True, False])
 def test_every_preset_can_be_trained(pace, approach, start, unlabelled):
-    config = preset(pace, approach, start, unlabelled)
+    config = preset(pace, approach, start, unlabelled=unlabelled)
     config.check()
     assert (config.method == "supervised") == (not unlabelled)
     assert config.start == start
     assert config.steps // config.validate_every >= 5
     if start is None:
         assert (config.network == PAPER_NETWORK) == (approach == "semi")
-    assert config.steps <= preset("thorough", approach, None, unlabelled).steps
+    assert config.steps <= preset("thorough", approach, None, unlabelled=unlabelled).steps
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
     earlier = Plan.from_dict(read_json(path)) if path.exists() else None
     requested = request.region or (earlier.region if earlier else None)
     region, reason = region_to_train(parent.card, request.data, requested)
-    config = base_config(parent.card, start, request.data, unlabelled, request.store, request.seed, region)
+    config = base_config(parent.card, start, request.data, request.store, request.seed, region, unlabelled=unlabelled)
     if earlier:
         _check_same(request, earlier, region)
         return earlier, config

@@ -107,20 +107,21 @@ def base_config(
     card: ModelCard,
     start: str,
     data: Data,
-    unlabelled: bool,
     store: Path | None = None,
     seed: int = 0,
     region: Region = "thorax",
+    *,
+    unlabelled: bool,
 ) -> TrainingConfig:
     """Return the options shared by all trainings of an adaptation.
 
     Args:
         card: card of the parent model.
         start: name or path of the parent model.
-        unlabelled: whether there are unlabelled scans.
         store: folder of simulated patients, None for none.
         seed: seed of all random numbers.
         region: region to train on, see `region_to_train`.
+        unlabelled: whether there are unlabelled scans.
     """
     return TrainingConfig(
         batch=BATCH,

@@ -123,7 +123,7 @@ def comparison_of(model: ModelFolder) -> ParentComparison | None:
         return None
 
 
-def promote(folder: Path, name: str | None = None, even_if_worse: bool = False) -> ModelFolder:
+def promote(folder: Path, name: str | None = None, *, even_if_worse: bool = False) -> ModelFolder:
     """Install a trained model in the user's model store, where the reading module lists it.
 
     Args:

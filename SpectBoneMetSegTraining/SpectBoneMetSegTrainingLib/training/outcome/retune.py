@@ -35,6 +35,7 @@ def retune(
     output: Path,
     by: OperatingPoint = "lesions",
     device: DeviceName = "auto",
+    *,
     halved: bool = False,
 ) -> ModelFolder:
     """Write a copy of a model with thresholds and confidence chosen on these labelled patients.

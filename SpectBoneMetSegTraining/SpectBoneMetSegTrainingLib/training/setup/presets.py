@@ -38,8 +38,9 @@ def preset(
     pace: Pace = "standard",
     approach: Approach = "strong",
     start: str | None = None,
-    unlabelled: bool = True,
     seed: int = 0,
+    *,
+    unlabelled: bool = True,
 ) -> TrainingConfig:
     """Return training options from plain choices.
 
@@ -48,8 +49,8 @@ def preset(
         approach: as in `--method`: "semi" is the semi-supervised method of Lin et al. 2022 (Eq. 6 to 8 corrected, sum
             of both views), "strong" a mean teacher with strong augmentation on both views.
         start: name or path of the parent model for fine-tuning, which also sets the network; None for random weights.
-        unlabelled: whether there are unlabelled scans; without any, both approaches are supervised.
         seed: seed of all random numbers.
+        unlabelled: whether there are unlabelled scans; without any, both approaches are supervised.
     """
     chosen = _PACES[pace]
     method: Method = "supervised" if not unlabelled else approach

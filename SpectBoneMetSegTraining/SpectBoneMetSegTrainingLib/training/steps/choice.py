@@ -49,5 +49,5 @@ def make_deterministic(seed: int) -> None:
 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # On GPUs the gradient of bilinear upsampling is not deterministic: warn instead of failing.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
     keras.utils.set_random_seed(seed)
