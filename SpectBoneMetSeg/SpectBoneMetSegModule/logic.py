@@ -184,7 +184,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         scan = scan_of_volumes(anteriorVolume, posteriorVolume)
         return show_box(find_thorax(scan), scan.frame, slicer.mrmlScene, box)
 
-    def process(
+    # Scripts call it with names of their choice.
+    def process(  # noqa: PLR0913
         self,
         anteriorVolume: VolumeNode | None,
         posteriorVolume: VolumeNode | None,

@@ -137,7 +137,7 @@ def discs() -> Callable[[Path, Sequence[str]], Path]:
         for i, split in enumerate(splits):
             scan, lesion = scan_with_lesion(f"case{i}", rng)
             crop = ThoraxCrop((0, DISC_SIZE), (0, DISC_SIZE), 1.0)
-            write_case(folder, split, scan, mirror(scan.posterior), crop, [lesion], {"patient": scan.case})
+            write_case(folder, split, scan, crop, [lesion], {"patient": scan.case})
         finish_dataset(folder, "Tiny", 1, "Made-up discs with one hot spot.")
         return folder
 

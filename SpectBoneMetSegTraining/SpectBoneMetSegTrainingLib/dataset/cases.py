@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
+from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
@@ -93,17 +94,25 @@ class LabelledCrop:
     regions_named: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class SimulatedTruth:
+    """What is known of simulated scans alone: the lesions' exact projections, None if they are not to be written, and
+    {view: (rows, columns) float32 counts} without metastases, in the whole anterior frame.
+    """
+
+    exact: Sequence[Instance] | None = None
+    background: Mapping[ViewName, NDArray[np.float32]] = field(default_factory=dict)
+
+
 def write_case(
     folder: Path,
     split: str,
     scan: WholeBodyScan,
-    mirrored: PlanarView | None,
     crop: ThoraxCrop,
     instances: Sequence[Instance] | None,
     about: dict[str, Any],
     *,
-    exact: Sequence[Instance] | None = None,
-    background: Mapping[ViewName, NDArray[np.float32]] | None = None,
+    simulated: SimulatedTruth | None = None,
     region: Region = "thorax",
 ) -> None:
     """Write one case; its JSON is written last, so that a case with JSON is complete.
@@ -112,24 +121,21 @@ def write_case(
         folder: the data set.
         split: "train", "test" or "unlabelled".
         scan: the scan.
-        mirrored: its posterior view in the anterior frame; None without one.
         crop: the thorax box in pixels of the reference grid, `regrid(scan.frame)`.
         instances: the lesions; None leaves the ground truth out of the data set, as for unlabelled cases.
         about: further entries of the case's JSON ("patient", "flags", ...).
-        exact: the lesions' exact projections.
-        background: {view: (rows, columns) float32 counts} in the whole anterior frame.
+        simulated: what is known of a simulated scan alone; None for others.
         region: region stored: the thorax box only, or the whole body including it.
 
     Raises:
         OSError: a file cannot be written.
     """
     images, labels = FOLDERS[split]
-    frame = scan.frame
-    views = {"anterior": scan.anterior, "posterior": mirrored}
+    frame, known = scan.frame, simulated or SimulatedTruth()
     stored = crop if region == "thorax" else whole_field(regrid(frame).shape)
     placement = place_crop(frame, (stored.rows, stored.columns))
     origin = _box_origin(frame, placement)
-    for channel, view in enumerate(views.values()):
+    for channel, view in enumerate(map(views_on_anterior_grid(scan).get, VIEW_NAMES)):
         counts = np.zeros(frame.shape, np.uint16) if view is None else np.rint(view.counts).astype(np.uint16)
         write_image(folder / images / f"{scan.case}_{channel:04d}.nii.gz", cut(counts, *placement.own), frame, origin)
     record = {
@@ -144,10 +150,11 @@ def write_case(
         write_image(folder / labels / f"{scan.case}.nii.gz", cut(union, *placement.own), frame, origin)
         _write_layers(folder / "instances", scan, instances)
         record["lesions"] = _lesion_records(instances)
-        if exact is not None:
-            _write_layers(folder / "exact", scan, exact)
-            write_json(folder / "exact" / f"{scan.case}.json", {"case": scan.case, "lesions": _lesion_records(exact)})
-    for name, whole in (background or {}).items():
+        if known.exact is not None:
+            _write_layers(folder / "exact", scan, known.exact)
+            exact = {"case": scan.case, "lesions": _lesion_records(known.exact)}
+            write_json(folder / "exact" / f"{scan.case}.json", exact)
+    for name, whole in known.background.items():
         box = cut(whole.astype(np.float32), *placement.own)
         write_image(folder / "background" / f"{scan.case}_{name}.nii.gz", box, frame, origin)
     write_json(folder / "instances" / f"{scan.case}.json", record)

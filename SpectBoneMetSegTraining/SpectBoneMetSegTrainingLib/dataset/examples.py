@@ -81,4 +81,4 @@ def write_example(folder: Path, split: str, case: str, example: Example, about: 
     scan = WholeBodyScan(case, views.get("anterior"), None if posterior is None else mirror(posterior))
     rows, columns = scan.frame.shape
     lesions = None if split == "unlabelled" else example.lesions
-    write_case(folder, split, scan, posterior, ThoraxCrop((0, rows), (0, columns), 1.0), lesions, about)
+    write_case(folder, split, scan, ThoraxCrop((0, rows), (0, columns), 1.0), lesions, about)

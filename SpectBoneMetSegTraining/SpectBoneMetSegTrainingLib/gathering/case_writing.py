@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.scan.aggregation import aggregate, views_on_anterior_grid
+from SpectBoneMetSegLib.scan.aggregation import aggregate
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
@@ -95,12 +95,10 @@ def write_scan(
         about: further facts for the JSON.
         split: "train", "test" or "unlabelled".
     """
-    named = replace(scan, case=case)
     write_case(
         folder,
         split,
-        named,
-        views_on_anterior_grid(named).get("posterior"),
+        replace(scan, case=case),
         crop,
         instances,
         about,

@@ -176,7 +176,7 @@ def test_the_exact_truth_is_read_only_where_it_is_asked_for(tmp_path):
 
 def test_a_case_may_be_written_without_its_truth(tmp_path):
     scan = make_scan()
-    write_case(tmp_path, "test", scan, mirror(scan.posterior), CROP, None, {"patient": "a"})
+    write_case(tmp_path, "test", scan, CROP, None, {"patient": "a"})
     crop = load_case(tmp_path, "a")
     assert (crop.labels, crop.instances, crop.lesions) == ({}, {}, [])
     assert not (tmp_path / "labelsTs").exists()

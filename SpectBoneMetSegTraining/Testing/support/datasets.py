@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan, mirror
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     Instance,
+    SimulatedTruth,
     write_case,
 )
 
@@ -49,8 +50,7 @@ def write(
 ):
     scan = scan or make_scan()
     found = lesions() if instances is None else instances
-    mirrored = None if scan.posterior is None else mirror(scan.posterior)
     about = {"patient": scan.case, **about}
-    given = {"exact": exact, "background": background, "region": region}
-    write_case(folder, split, scan, mirrored, crop, found, about, **given)
+    simulated = SimulatedTruth(exact, background or {})
+    write_case(folder, split, scan, crop, found, about, simulated=simulated, region=region)
     return scan

@@ -20,7 +20,6 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.export.volumes import write_volume
-from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
@@ -301,7 +300,6 @@ class _Import:
             self.data,
             split,
             scan,
-            views_on_anterior_grid(scan).get("posterior"),
             crop,
             made.instances,
             about,

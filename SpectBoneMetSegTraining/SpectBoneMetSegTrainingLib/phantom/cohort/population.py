@@ -13,11 +13,10 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.scan.aggregation import aggregate
-from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
-from ...dataset.cases import Instance, finish_dataset, write_case
+from ...dataset.cases import Instance, SimulatedTruth, finish_dataset, write_case
 from ...dataset.files import claim_folder, read_json, write_image, write_json
 from ...dataset.reader_agreement import compare_readers, summarise_agreement
 from .parallel import parallel_map
@@ -133,7 +132,6 @@ def write_simulated(
     about: dict[str, Any],
     seed: tuple[int, ...],
     *,
-    truth: bool = True,
     dicom: bool = True,
     background: bool = False,
     region: Region = "thorax",
@@ -142,11 +140,10 @@ def write_simulated(
 
     Args:
         folder: of the data set.
-        split: "train", "test" or "unlabelled".
+        split: "train", "test" or "unlabelled", which is written without any truth.
         simulated: the scan.
         about: additional entries of the case's JSON, including "patient" and "scan".
         seed: of the readers.
-        truth: whether to write labels, readers and exact ground truth (never for "unlabelled").
         dicom: as in `Population`.
         background: as in `Population`.
         region: as in `Population`.
@@ -166,7 +163,7 @@ def write_simulated(
             seconds=float(str(simulated.parameters.get("seconds", 1200))),
         )
     agreed = exact = None
-    if truth and split != "unlabelled":
+    if split != "unlabelled":
         from ..scan.readers import consensus
 
         panel = consensus(simulated, seed)
@@ -190,12 +187,10 @@ def write_simulated(
         folder,
         split,
         scan,
-        None if scan.posterior is None else mirror(scan.posterior),
         crop_thorax(work.counts, work.spacing[0]),
         agreed,
         record,
-        exact=exact,
-        background=simulated.background if background else None,
+        simulated=SimulatedTruth(exact, simulated.background if background else {}),
         region=region,
     )
 

@@ -138,7 +138,9 @@ def draw_metastases(
             stretch = min(stretch, max(RIB_HALF_LENGTH_MM / radius, 1.0))
         uptake = float(np.clip(uptake, *UPTAKE_LIMITS))
         start = _start(person, rng, bone)
-        focus = make_focus(person, rng, "metastasis", bone, radius, float(stretch), uptake, start, core=float(core))
+        focus = make_focus(
+            person, rng, "metastasis", bone, Form(radius, float(stretch), core=float(core)), uptake, start
+        )
         foci.append(focus)
         if radius >= CROSSING_MM and "rib" not in bone and rng.random() < CROSSING_PROBABILITY:
             foci += spread_to_neighbours(person, focus)
@@ -198,7 +200,7 @@ def draw_cold(person: Person, rng: np.random.Generator) -> list[Focus]:
         radius = float(np.clip(21 * np.exp(rng.normal(0, 0.3)), 12, 36))
         rim = float(rng.uniform(0.5, 1.8)) if rng.random() < 0.5 else 0.0
         stretch, uptake = float(rng.uniform(1.0, 2.0)), float(rng.uniform(0.05, 0.4))
-        foci.append(make_focus(person, rng, "cold", str(bone), radius, stretch, uptake, rim=rim))
+        foci.append(make_focus(person, rng, "cold", str(bone), Form(radius, stretch, rim=rim), uptake))
     return foci
 
 
@@ -236,34 +238,33 @@ def make_focus(
     rng: np.random.Generator,
     kind: str,
     bone: str,
-    radius: float,
-    stretch: float,
+    form: Form,
     uptake: float,
     start: int | None = None,
-    *,
-    axis: tuple[float, float, float] | None = None,
-    core: float = 0.0,
-    rim: float = 0.0,
 ) -> Focus:
-    """Make a focus with a soft, irregular edge in one bone of the reference person.
+    """Make a focus that lies along its bone; in ribs it follows the bend of the rib.
 
     Args:
         person: the reference person.
         rng: source of the draws.
         kind: of the focus, see Focus.
         bone: atlas name.
-        radius: mm across `axis`.
-        stretch: factor on the radius along `axis`; in ribs along the bend of the rib.
+        form: its size; the axis is the direction of the bone at the centre, the waves are drawn.
         uptake: factor on normal bone.
         start: index of the centre; None to draw any point of the bone that the person has.
-        axis: unit vector, RAS; None for the direction of the bone at the centre.
-        core: see Form.
-        rim: see Form.
     """
     if start is None:
         start = int(rng.choice(present_points(person, bone)))
+    along = replace(form, axis=_direction(person, bone, start, form.radius))
+    return place_focus(person, rng, kind, bone, along, uptake, start)
+
+
+def place_focus(
+    person: Person, rng: np.random.Generator, kind: str, bone: str, form: Form, uptake: float, start: int
+) -> Focus:
+    """Make a focus with a soft, irregular edge along the axis of its form; see `make_focus`."""
     waves = np.column_stack([rng.normal(size=(3, 3)), rng.uniform(0, 2 * np.pi, 3)])
-    form = Form(radius, stretch, axis or _direction(person, bone, start, radius), waves, core, rim)
+    form = replace(form, waves=waves)
     index, share = _extent(person, bone, start, form)
     return Focus(kind, bone, index, share, uptake, start, form)
 

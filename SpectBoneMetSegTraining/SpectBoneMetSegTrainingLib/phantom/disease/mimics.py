@@ -15,7 +15,7 @@ import numpy as np
 
 from ..person.anatomy import Person
 from ..person.skeleton import CERVICAL, LUMBAR, THORACIC
-from .lesions import Focus, Form, bone_points, make_focus, present_points
+from .lesions import Focus, Form, bone_points, make_focus, place_focus, present_points
 from .tracer import draw_age
 
 #: Kinds of mimics.
@@ -71,6 +71,8 @@ TENDONS: tuple[tuple[str, tuple[float, float, float], float, float], ...] = (
 )
 
 
+#: Height of a worn disc, a share of its radius.
+DISC_FLATNESS = 0.3
 #: Kinds of which one event makes several foci: all of these are present, or none.
 MULTIFOCAL_KINDS = ("fracture", "insufficiency fracture", "disc", "sternotomy", "thoracotomy", "paget")
 
@@ -93,7 +95,7 @@ def draw_mimics(person: Person, rng: np.random.Generator, age: float | None = No
                     name, position = f"{side} {bone}", (sign * centre[0], centre[1], centre[2])
                     start = nearest_point(person, name, position, rng)
                     size = radius * float(rng.uniform(0.6, 1.4))
-                    foci.append(make_focus(person, rng, kind, name, size, 1.0, _uptake(rng), start))
+                    foci.append(make_focus(person, rng, kind, name, Form(size), _uptake(rng), start))
     foci += _fractures(person, rng, worn)
     if rng.random() < 0.03:
         foci += _sternotomy(person, rng)
@@ -131,13 +133,13 @@ def _spine(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]
         index = bone_points(bone)
         aside = index[np.abs(person.atlas_bones[index, 0]) > 13]
         size = float(rng.uniform(5, 12))
-        foci.append(make_focus(person, rng, "degenerative", bone, size, 1.0, _uptake(rng), int(rng.choice(aside))))
+        foci.append(make_focus(person, rng, "degenerative", bone, Form(size), _uptake(rng), int(rng.choice(aside))))
     if rng.random() < 0.22 * worn:
         column = (*CERVICAL[2:], *THORACIC, *LUMBAR)
         upper = int(rng.choice([2, 3, 4, *range(11, 17), *range(17, len(column) - 1), *range(17, len(column) - 1)]))
         side, uptake, width = float(rng.normal(0, 9)), _uptake(rng), float(rng.uniform(14, 22))
         for bone, end in ((column[upper], 0.0), (column[upper + 1], 1.0)):
-            foci.append(_band(person, rng, "disc", bone, end, side, width, uptake))
+            foci.append(_band(person, rng, "disc", bone, end, side, Form(width, DISC_FLATNESS), uptake))
     return foci
 
 
@@ -148,9 +150,8 @@ def _band(
     bone: str,
     end: float,
     side: float,
-    width: float,
+    form: Form,
     uptake: float,
-    flatness: float = 0.3,
 ) -> Focus:
     """Make a flat focus across a vertebral body, from its lower (`end` 0) to its upper (1) end plate.
 
@@ -161,9 +162,8 @@ def _band(
         bone: the vertebra.
         end: position between the end plates, 0 .. 1.
         side: R of the centre, mm from the midline.
-        width: radius, mm.
+        form: its size, flat along S.
         uptake: factor on normal bone.
-        flatness: factor on the radius along S.
     """
     index = bone_points(bone)
     body = person.atlas_bones[index]
@@ -172,7 +172,7 @@ def _band(
     height = np.quantile(person.atlas_bones[front, 2], 0.04 + 0.92 * end)
     centre = (side, float(person.atlas_bones[front, 1].mean()), float(height))
     start = int(front[np.argmin(((person.atlas_bones[front] - np.array(centre)) ** 2).sum(1))])
-    return make_focus(person, rng, kind, bone, width, flatness, uptake, start, axis=(0.0, 0.0, 1.0))
+    return place_focus(person, rng, kind, bone, form, uptake, start)
 
 
 def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Focus]:
@@ -187,7 +187,7 @@ def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Fo
         bone = str(rng.choice([*THORACIC[5:], *LUMBAR]))
         uptake, flatness = _uptake(rng, FRACTURE_UPTAKE), float(rng.uniform(0.25, 0.5))
         end, side_mm = float(rng.uniform(0.3, 1.0)), float(rng.normal(0, 3))
-        foci.append(_band(person, rng, "compression fracture", bone, end, side_mm, 26.0, uptake, flatness))
+        foci.append(_band(person, rng, "compression fracture", bone, end, side_mm, Form(26.0, flatness), uptake))
     if rng.random() < 0.008 * worn:
         foci += _h_sign(person, rng)
     if rng.random() < 0.05:
@@ -197,7 +197,9 @@ def _fractures(person: Person, rng: np.random.Generator, worn: float) -> list[Fo
         order = index[np.argsort(person.atlas_bones[index, 0 if kind == "clavicle" else 2])]
         start = int(order[int(len(order) * rng.uniform(0.2, 0.8))])
         size = float(rng.uniform(10, 18))
-        foci.append(make_focus(person, rng, "old fracture", bone, size, 1.2, _uptake(rng, OLD_FRACTURE_UPTAKE), start))
+        foci.append(
+            make_focus(person, rng, "old fracture", bone, Form(size, 1.2), _uptake(rng, OLD_FRACTURE_UPTAKE), start)
+        )
     return foci
 
 
@@ -206,7 +208,7 @@ def _rib_fracture(person: Person, rng: np.random.Generator, bone: str, front: fl
     index = bone_points(bone)
     start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - front))])
     stretch = float(rng.uniform(1.5, 2.5)) if rng.random() < 0.06 else 1.0
-    return make_focus(person, rng, "fracture", bone, float(rng.uniform(5, 9)), stretch, uptake, start)
+    return make_focus(person, rng, "fracture", bone, Form(float(rng.uniform(5, 9)), stretch), uptake, start)
 
 
 def _aligned_fractures(person: Person, rng: np.random.Generator) -> list[Focus]:
@@ -232,13 +234,13 @@ def _h_sign(person: Person, rng: np.random.Generator) -> list[Focus]:
     foci = []
     for sign in (1.0, -1.0):
         start = nearest_point(person, "sacrum", (sign * 32.0, -110.0, 12.0), rng, 2.0)
-        foci.append(
-            make_focus(person, rng, "insufficiency fracture", "sacrum", 9.0, 3.2, uptake, start, axis=(0.0, 0.0, 1.0))
-        )
+        foci.append(place_focus(person, rng, "insufficiency fracture", "sacrum", Form(9.0, 3.2), uptake, start))
     if rng.random() < 0.7:
         start = nearest_point(person, "sacrum", (0.0, -118.0, 5.0), rng, 2.0)
         foci.append(
-            make_focus(person, rng, "insufficiency fracture", "sacrum", 8.0, 4.0, uptake, start, axis=(1.0, 0.0, 0.0))
+            place_focus(
+                person, rng, "insufficiency fracture", "sacrum", Form(8.0, 4.0, axis=(1.0, 0.0, 0.0)), uptake, start
+            )
         )
     return foci
 
@@ -251,7 +253,7 @@ def _sternotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
         nearest_point(person, "sternum", (0.0, -70.0, float(height)), rng, 1.0)
         for height in np.arange(heights.min(), heights.max(), 14)
     ]
-    return [make_focus(person, rng, "sternotomy", "sternum", 8.0, 1.5, uptake, start) for start in starts]
+    return [make_focus(person, rng, "sternotomy", "sternum", Form(8.0, 1.5), uptake, start) for start in starts]
 
 
 def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
@@ -261,22 +263,22 @@ def _skull(person: Person, rng: np.random.Generator) -> list[Focus]:
         bone = "mandible" if rng.random() < 0.5 else "skull"
         centre = (float(rng.uniform(-28, 28)), -35.0, 585.0 if bone == "mandible" else 600.0)
         size, start = float(rng.uniform(6, 12)), nearest_point(person, bone, centre, rng)
-        foci.append(make_focus(person, rng, "dental", bone, size, 1.0, _uptake(rng), start))
+        foci.append(make_focus(person, rng, "dental", bone, Form(size), _uptake(rng), start))
     if rng.random() < 0.08:
         centre = (float(rng.choice((-22.0, 22.0))), -30.0, float(rng.choice((620.0, 655.0))))
         start = nearest_point(person, "skull", centre, rng)
-        foci.append(make_focus(person, rng, "sinusitis", "skull", float(rng.uniform(9, 16)), 1.0, _uptake(rng), start))
+        foci.append(make_focus(person, rng, "sinusitis", "skull", Form(float(rng.uniform(9, 16))), _uptake(rng), start))
     if rng.random() < 0.04:
         uptake = float(rng.uniform(1.5, 3.0))
         for sign in (1.0, -1.0):
             start = nearest_point(person, "skull", (sign * 28.0, -35.0, 695.0), rng)
             size = float(rng.uniform(18, 30))
-            foci.append(make_focus(person, rng, "hyperostosis", "skull", size, 1.0, uptake, start))
+            foci.append(make_focus(person, rng, "hyperostosis", "skull", Form(size), uptake, start))
     if rng.random() < 0.01:
         centre = (float(rng.choice((-60.0, 60.0))), float(rng.uniform(-140, -50)), 690.0)
         start = nearest_point(person, "skull", centre, rng)
         size, uptake = float(rng.uniform(10, 28)), float(rng.uniform(1.5, 4))
-        foci.append(make_focus(person, rng, "burr hole", "skull", size, 1.0, uptake, start, core=1.0))
+        foci.append(make_focus(person, rng, "burr hole", "skull", Form(size, core=1.0), uptake, start))
     return foci
 
 
@@ -288,7 +290,7 @@ def _thoracotomy(person: Person, rng: np.random.Generator) -> list[Focus]:
         index = bone_points(f"{side} rib {number}")
         start = int(index[np.argmin(np.abs(person.atlas_bones[index, 1] - rng.uniform(-160, -110)))])
         uptake, stretch = float(rng.uniform(1.5, 3.5)), float(rng.uniform(3, 6))
-        foci.append(make_focus(person, rng, "thoracotomy", f"{side} rib {number}", 8.0, stretch, uptake, start))
+        foci.append(make_focus(person, rng, "thoracotomy", f"{side} rib {number}", Form(8.0, stretch), uptake, start))
     return foci
 
 
@@ -316,6 +318,6 @@ def _loosening(person: Person, rng: np.random.Generator) -> list[Focus]:
             present = present_points(person, bone)
             start = int(present[np.argmin(((person.atlas_bones[present] - target) ** 2).sum(1))])
             foci.append(
-                make_focus(person, rng, "loosening", bone, float(rng.uniform(10, 18)), 1.6, _uptake(rng), start)
+                make_focus(person, rng, "loosening", bone, Form(float(rng.uniform(10, 18)), 1.6), _uptake(rng), start)
             )
     return foci

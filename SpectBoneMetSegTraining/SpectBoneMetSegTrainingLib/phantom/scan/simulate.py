@@ -127,17 +127,32 @@ def simulate_series(
     *,
     course: str | None = None,
     positive: bool | None = None,
-    shape: tuple[int, int] | None = None,
-    spacing: float | None = None,
     held_out: bool = False,
     site: str = "a",
 ) -> list[SimulatedCase]:
     """Simulate a baseline, equal to `simulate_case` with this seed, and follow-ups named <case>_s1, <case>_s2, ...
 
-    Posture and camera are drawn for every scan. `course` is as in progression.follow_up; the other arguments are as in
-    `simulate_case`.
+    `course` is as in progression.follow_up; the other arguments are as in `simulate_case`.
     """
     patient = draw_patient(random_stream(seed, PATIENT_STREAM), positive=positive, held_out=held_out)
+    return acquire_series(case, patient, seed, scans, course=course, site=site)
+
+
+def acquire_series(
+    case: str,
+    patient: Patient,
+    seed: Seed,
+    scans: int,
+    *,
+    course: str | None = None,
+    shape: tuple[int, int] | None = None,
+    spacing: float | None = None,
+    site: str = "a",
+) -> list[SimulatedCase]:
+    """Simulate the scans of a patient; posture and camera are drawn for every one.
+
+    The arguments are as in `simulate_series` and `acquire`.
+    """
     cases = [acquire(case, patient, random_stream(seed, SCAN_STREAM, 0), shape=shape, spacing=spacing, site=site)]
     for number in range(1, scans):
         patient = follow_up(patient, random_stream(seed, COURSE_STREAM, number), course)

@@ -178,8 +178,8 @@ def test_the_background_is_the_scan_without_noise_and_metastases(tmp_path):
     assert crop.counts["anterior"][label].mean() > 2.5 * level
 
 
-def test_a_scan_can_be_written_without_any_truth(tmp_path):
-    write_simulated(tmp_path, "test", fake_case("a", (1, 1)), {"patient": "p"}, (0,), truth=False)
+def test_an_unlabelled_scan_is_written_without_any_truth(tmp_path):
+    write_simulated(tmp_path, "unlabelled", fake_case("a", (1, 1)), {"patient": "p"}, (0,))
     crop = load_case(tmp_path, "a")
     assert (crop.labels, crop.lesions) == ({}, [])
-    assert {path.name for path in tmp_path.iterdir()} == {"dicom", "imagesTs", "instances"}
+    assert {path.name for path in tmp_path.iterdir()} == {"dicom", "imagesUnlabelled", "instances"}

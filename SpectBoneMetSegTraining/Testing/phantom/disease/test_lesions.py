@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
 from SpectBoneMetSegTrainingLib.phantom.disease.lesions import (
     Focus,
+    Form,
     add_uptake,
     bone_points,
     draw_cold,
@@ -57,7 +58,7 @@ def test_a_solid_lesion_is_full_at_its_middle_and_fades_outwards(person, metasta
 
 def test_a_lytic_lesion_may_have_a_middle_as_cool_as_normal_bone(person):
     rng = np.random.default_rng(3)
-    focus = make_focus(person, rng, "metastasis", "right hip bone", 20.0, 1.0, 2.0, core=1.0)
+    focus = make_focus(person, rng, "metastasis", "right hip bone", Form(20.0, core=1.0), 2.0)
     assert focus.share.max() == pytest.approx(1)
     distance = np.linalg.norm(person.bones[focus.index] - person.bones[focus.start], axis=1)
     middle, ring = focus.share[distance < 5], focus.share[(distance > 13) & (distance < 17)]
@@ -68,7 +69,7 @@ def test_a_lytic_lesion_may_have_a_middle_as_cool_as_normal_bone(person):
 def test_rib_lesions_are_longer_the_more_they_are_stretched_along_the_rib(person):
     rng = np.random.default_rng(0)
     spots, stripes = (
-        [make_focus(person, rng, "metastasis", "left rib 7", 7.0, stretch, 5.0, start) for start in starts]
+        [make_focus(person, rng, "metastasis", "left rib 7", Form(7.0, stretch), 5.0, start) for start in starts]
         for stretch in (1.0, 3.0)
         for starts in [rng.choice(bone_points("left rib 7"), 6)]
     )
@@ -86,7 +87,7 @@ def test_a_long_rib_lesion_follows_the_bend_of_the_rib(person):
     # The side of a rib has the strongest bend: a straight lesion of this length would leave the rib.
     index = bone_points("left rib 6")
     start = int(index[np.argmin(person.atlas_bones[index, 0])])
-    focus = make_focus(person, np.random.default_rng(1), "metastasis", "left rib 6", 15.0, 4.0, 5.0, start)
+    focus = make_focus(person, np.random.default_rng(1), "metastasis", "left rib 6", Form(15.0, 4.0), 5.0, start)
     assert np.ptp(person.bones[focus.index[focus.share > 0.5], 1]) > 75
 
 
@@ -99,7 +100,7 @@ def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, m
 def test_a_large_lesion_crosses_into_the_bones_beside_it(person):
     head = bone_points("left humerus")
     start = int(head[np.argmax(person.atlas_bones[head, 2])])
-    focus = make_focus(person, np.random.default_rng(3), "metastasis", "left humerus", 40.0, 1.0, 20.0, start)
+    focus = make_focus(person, np.random.default_rng(3), "metastasis", "left humerus", Form(40.0), 20.0, start)
     parts = spread_to_neighbours(person, focus)
     assert "left scapula" in {part.bone for part in parts}
     names = load_skeleton().names
@@ -108,7 +109,7 @@ def test_a_large_lesion_crosses_into_the_bones_beside_it(person):
         assert (part.uptake, part.start, part.form) == (focus.uptake, focus.start, focus.form)
         larger = scale_focus(part, person, 1.3)
         assert set(part.index) <= set(larger.index)
-    small = make_focus(person, np.random.default_rng(3), "metastasis", "left femur", 6.0, 1.0, 20.0)
+    small = make_focus(person, np.random.default_rng(3), "metastasis", "left femur", Form(6.0), 20.0)
     assert spread_to_neighbours(person, small) == []
 
 
@@ -123,8 +124,8 @@ def test_lesions_reach_sixty_square_centimetres_and_ninety_times_normal_bone(per
 def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(person, monkeypatch):
     requested = []
 
-    def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, core=0.0):
-        requested.append((radius, uptake, core))
+    def focus(person, rng, kind, bone, form, uptake, start=None):
+        requested.append((form.radius, uptake, form.core))
         return focus_of([0], [1.0], uptake)
 
     monkeypatch.setattr(lesions_module, "make_focus", focus)
@@ -198,7 +199,7 @@ def test_the_same_seed_gives_the_same_lesions(person):
 def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bone):
     rng = np.random.default_rng(2)
     for _ in range(4):
-        focus = make_focus(person, rng, "metastasis", bone, 9.0, 1.3, 4.0)
+        focus = make_focus(person, rng, "metastasis", bone, Form(9.0, 1.3), 4.0)
         larger, smaller, same = (scale_focus(focus, person, factor) for factor in (1.5, 0.6, 1.0))
         assert set(smaller.index) <= set(focus.index) <= set(larger.index)
         assert len(smaller.index) < len(focus.index) < len(larger.index)
@@ -209,7 +210,7 @@ def test_a_grown_lesion_holds_the_old_one_and_a_shrunk_one_lies_in_it(person, bo
 
 def test_a_growing_lesion_keeps_its_outline(person):
     # Same shape: distances in the large focus are 1.25 times those in the small one.
-    focus = make_focus(person, np.random.default_rng(5), "metastasis", "right hip bone", 14.0, 1.2, 4.0)
+    focus = make_focus(person, np.random.default_rng(5), "metastasis", "right hip bone", Form(14.0, 1.2), 4.0)
     larger = scale_focus(scale_focus(focus, person, 1.6), person, 1 / 1.28)
     again = scale_focus(focus, person, 1.25)
     assert larger.form.radius == pytest.approx(17.5)

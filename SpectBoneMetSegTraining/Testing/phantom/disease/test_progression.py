@@ -1,5 +1,6 @@
 """Follow-up scans: the same body and lesions, changed by the course of the disease."""
 
+import pickle
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,7 +10,13 @@ from SpectBoneMetSegTrainingLib.phantom.disease.lesions import with_uptake
 from SpectBoneMetSegTrainingLib.phantom.disease.mimics import draw_mimics
 from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, person_of, random_stream
 from SpectBoneMetSegTrainingLib.phantom.disease.progression import GONE_BELOW, follow_up
-from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case, simulate_series
+from SpectBoneMetSegTrainingLib.phantom.scan import simulate as simulate_module
+from SpectBoneMetSegTrainingLib.phantom.scan.simulate import (
+    PATIENT_STREAM,
+    acquire_series,
+    simulate_case,
+    simulate_series,
+)
 
 COARSE = {"shape": (256, 64), "spacing": 9.04}
 
@@ -21,7 +28,8 @@ def ill():
 
 @pytest.fixture(scope="module")
 def series():
-    return simulate_series("p", (3, 1), 3, course="progression", positive=True, **COARSE)
+    patient = draw_patient(random_stream((3, 1), PATIENT_STREAM), positive=True)
+    return acquire_series("p", patient, (3, 1), 3, course="progression", **COARSE)
 
 
 def excess(patient):
@@ -32,6 +40,14 @@ def test_the_first_scan_of_a_series_is_the_single_scan_of_that_seed(series):
     single = simulate_case("p", (3, 1), positive=True, **COARSE)
     for view, seen in single.scan.views.items():
         assert np.array_equal(seen.counts, series[0].scan.views[view].counts)
+
+
+def test_a_series_begins_with_the_patient_and_the_draws_of_the_single_scan_of_that_seed(monkeypatch):
+    monkeypatch.setattr(simulate_module, "acquire", lambda case, patient, rng, **_: (case, patient, rng.random()))
+    single = simulate_case("p", (3, 1), positive=True, held_out=True)
+    first, second = simulate_series("p", (3, 1), 2, positive=True, held_out=True)
+    assert pickle.dumps(first) == pickle.dumps(single)
+    assert second[0] == "p_s1"
 
 
 def test_follow_ups_are_other_scans_of_the_same_body(series):

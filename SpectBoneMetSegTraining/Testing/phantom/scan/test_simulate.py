@@ -5,7 +5,7 @@ import pytest
 from SpectBoneMetSegLib.scan.planar import mirror
 from SpectBoneMetSegTrainingLib.phantom.camera.detector import OUTSIDE_COUNTS
 from SpectBoneMetSegTrainingLib.phantom.disease import patient as patient_module
-from SpectBoneMetSegTrainingLib.phantom.disease.lesions import make_focus
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Form, make_focus
 from SpectBoneMetSegTrainingLib.phantom.scan.ground_truth import MINIMUM_CONTRAST, MINIMUM_RATIO, MINIMUM_SNR
 
 
@@ -40,8 +40,8 @@ def negative(coarse_case):
 
     def hot_mimics(person, rng, age, amount):
         return [
-            make_focus(person, rng, "degenerative", "L3", 12.0, 1.0, 20.0),
-            make_focus(person, rng, "fracture", "left rib 6", 8.0, 1.0, 20.0),
+            make_focus(person, rng, "degenerative", "L3", Form(12.0), 20.0),
+            make_focus(person, rng, "fracture", "left rib 6", Form(8.0), 20.0),
         ]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -120,7 +120,7 @@ def three_lesions(coarse_case, **options):
 
     def three(person, rng, disease):
         return [
-            make_focus(person, rng, "metastasis", bone, 14.0, 1.0, 15.0)
+            make_focus(person, rng, "metastasis", bone, Form(14.0), 15.0)
             for bone in ("left femur", "T8", "right clavicle")
         ]
 
