@@ -132,6 +132,7 @@ def test_a_generator_needs_something_to_learn_from(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_d3_is_d1_and_samples_that_train_and_never_validate(d3):
     folder, made = d3
     assert (made["train"], made["generated"]) == (14, 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def many_lesions(volumes: dict[str, Any], count: int) -> Any:
     from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
     scan = scan_of_volumes(volumes["anterior"], volumes["posterior"])
-    maps = {name: _hills(scan.frame.shape, count, seed) for seed, name in enumerate(scan.views)}
+    maps = {name: _hills(scan.frame.shape, count, seed).copy() for seed, name in enumerate(scan.views)}
     rows, columns = scan.frame.shape
     crop = ThoraxCrop((0, rows), (0, columns), 1.0, method="whole-body")
     return ModelResult(scan, crop, maps, Limits(0.5, 0.5, 60.0), _receipt(scan, crop))
@@ -69,6 +70,7 @@ def open_many_lesions(host: Any, panel: Any, volumes: dict[str, Any], count: int
     host.process_events()
 
 
+@cache
 def _hills(shape: tuple[int, int], count: int, seed: int) -> NDArray[np.float32]:
     """Hills on a grid over the middle of a field, a little apart in the two views."""
     rng = np.random.default_rng(seed)

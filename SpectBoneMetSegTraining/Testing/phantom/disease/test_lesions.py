@@ -113,6 +113,7 @@ def test_a_large_lesion_crosses_into_the_bones_beside_it(person):
     assert spread_to_neighbours(person, small) == []
 
 
+@pytest.mark.slow
 def test_lesions_reach_sixty_square_centimetres_and_ninety_times_normal_bone(person):
     drawn = [f for seed in range(40) for f in draw_metastases(person, np.random.default_rng(seed), "prostate", 30)]
     radius, uptake = np.array([(focus.form.radius, focus.uptake) for focus in drawn]).T
@@ -121,6 +122,7 @@ def test_lesions_reach_sixty_square_centimetres_and_ninety_times_normal_bone(per
     assert 0.1 < np.mean(radius > 22) < 0.2
 
 
+@pytest.mark.slow
 def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(person, monkeypatch):
     requested = []
 
@@ -142,6 +144,7 @@ def test_prostate_metastases_are_hotter_and_lung_metastases_more_often_lytic(per
     assert statistics["lung"][1] > 3 * statistics["prostate"][1]
 
 
+@pytest.mark.slow
 def test_uptake_is_less_in_units_of_bright_bones_and_more_in_those_of_faint_ones(person):
     assert (
         uptake_factor("T8")
@@ -166,6 +169,7 @@ def test_metastases_settle_where_red_marrow_is_and_more_in_front_than_behind_in_
     assert 0.55 < np.mean(rib > -100) < 0.8
 
 
+@pytest.mark.slow
 def test_large_metastases_of_ribs_are_not_endless_and_large_ones_take_up_less_in_each_part(person):
     drawn = [draw_metastases(person, np.random.default_rng(seed), "breast", 30) for seed in range(25)]
     foci = [focus for patient in drawn for focus in patient if focus.form.core == 0]

@@ -20,13 +20,25 @@ def mimics(person):
 @pytest.fixture
 def cheap_focus(monkeypatch):
     """Record only the arguments of a focus, so that thousands can be drawn."""
+    record_only(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def many(person):
+    """Mimics of 600 patients, without their shapes."""
+    with pytest.MonkeyPatch.context() as patch:
+        record_only(patch)
+        return draw_many(person, 600)
+
+
+def record_only(patch):
 
     def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, **shape):
         start = int(bone_points(bone)[0]) if start is None else start
         return Focus(kind, bone, np.array([start]), np.array([radius], np.float32), uptake, start)
 
-    monkeypatch.setattr(lesions_module, "make_focus", focus)
-    monkeypatch.setattr(mimics_module, "make_focus", focus)
+    patch.setattr(lesions_module, "make_focus", focus)
+    patch.setattr(mimics_module, "make_focus", focus)
 
 
 def draw_many(person, patients, **options):
@@ -51,11 +63,10 @@ def test_every_mimic_lies_in_its_bone_and_is_no_metastasis(person, mimics):
     assert "metastasis" not in KINDS
 
 
-def test_every_kind_occurs_but_loosening_needs_a_prosthesis(person, cheap_focus):
-    drawn = draw_many(person, 600)
-    assert {focus.kind for focus in drawn} == set(KINDS) - {"loosening"}
+def test_every_kind_occurs_but_loosening_needs_a_prosthesis(many):
+    assert {focus.kind for focus in many} == set(KINDS) - {"loosening"}
     # Includes joints of the whole body (sacroiliac, pubis, ankle, fingers, elbow).
-    assert 4 < len(drawn) / 600 < 11
+    assert 4 < len(many) / 600 < 11
 
 
 @pytest.mark.slow
@@ -95,8 +106,8 @@ def test_facets_sit_beside_the_midline(person, mimics):
         assert abs(person.atlas_bones[focus.start, 0]) > 13
 
 
-def test_the_lowest_lumbar_facets_wear_most(person, cheap_focus):
-    worn = [focus.bone for focus in draw_many(person, 400) if focus.kind == "degenerative"]
+def test_the_lowest_lumbar_facets_wear_most(many):
+    worn = [focus.bone for focus in many if focus.kind == "degenerative"]
     assert sum(bone in ("L4", "L5") for bone in worn) > 2 * sum(bone in ("L1", "L2") for bone in worn)
 
 
@@ -148,6 +159,7 @@ def test_a_drilled_hole_has_a_warm_rim_and_no_warm_middle(person, mimics):
         assert focus.share[distance < 0.3 * focus.form.radius].max(initial=0) < 0.3
 
 
+@pytest.mark.slow
 def test_patients_with_metastases_have_few_mimics_for_each_lesion():
     drawn = [draw_patient(random_stream((21, i), 0), positive=True) for i in range(12)]
     assert sum(len(patient.mimics) for patient in drawn) < 0.3 * sum(len(patient.metastases) for patient in drawn)

@@ -36,6 +36,7 @@ def excess(patient):
     return {item.track: item.focus.uptake - 1 for item in patient.metastases}
 
 
+@pytest.mark.slow
 def test_the_first_scan_of_a_series_is_the_single_scan_of_that_seed(series):
     single = simulate_case("p", (3, 1), positive=True, **COARSE)
     for view, seen in single.scan.views.items():

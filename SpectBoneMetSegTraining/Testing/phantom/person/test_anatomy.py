@@ -226,6 +226,7 @@ def test_a_hip_prosthesis_is_metal_at_the_top_of_one_femur():
     assert metal.mean() > bone.mean() + 100
 
 
+@pytest.mark.slow
 def test_drawn_people_vary_within_human_limits():
     rng = np.random.default_rng(4)
     shapes = [draw_shape(rng) for _ in range(200)]
