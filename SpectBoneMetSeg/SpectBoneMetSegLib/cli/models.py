@@ -7,7 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from .common import print_json, silence_libraries
+from .common import UsageError, print_json, silence_libraries
 
 #: Usual width of a terminal, and indentation of descriptions (characters).
 WIDTH, INDENT = 80, 4
@@ -35,6 +35,8 @@ class ModelsCommand:
         from ..model.archive import export_model, import_model
         from ..model.store import find_model, install_model, list_models, remove_model
 
+        if args.replace and not args.import_file:
+            raise UsageError("--replace applies to a model that is imported: add --import.")
         if args.install:
             model = install_model(Path(args.install))
             print(f"Installed {model.card.name}.", file=sys.stderr)

@@ -5,6 +5,7 @@ An import validates names, sizes, hashes, the card, and the sizes of the arrays.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import struct
@@ -15,7 +16,17 @@ from pathlib import Path
 
 from ..common.errors import UserError
 from ..common.files import temporary_path
-from .store import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelFolder, install_model, list_models, read_model, verify
+from .store import (
+    CARD_FILE,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    ModelFolder,
+    install_model,
+    list_models,
+    read_model,
+    shipped_models_folder,
+    verify,
+)
 
 __all__ = ["MODEL_SUFFIX", "export_model", "import_model"]
 
@@ -60,9 +71,10 @@ def export_model(model: ModelFolder, path: Path) -> Path:
                 archive.writestr(entry, contents[name])
         part.replace(target)
     except OSError as error:
-        raise UserError(f"The model cannot be written to {target} ({error.strerror}).") from error
+        raise UserError(f"The model cannot be written to {target} ({error.strerror}); choose another file.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
 
 
@@ -91,6 +103,9 @@ def import_model(path: Path, *, replace: bool = False) -> ModelFolder:
         same_name = [one for one in list_models() if one.path.name == model.card.name]
         if any(one.card.sha256 != model.card.sha256 for one in same_name) and not replace:
             raise UserError(f"{path} was not imported: there is another model {model.card.name!r} already.")
+        if (shipped_models_folder() / model.card.name).exists():
+            # `install_model` would name the temporary folder.
+            raise UserError(f"{path} was not imported: {model.card.name!r} is the name of a shipped model.")
         return install_model(folder)
 
 
@@ -111,7 +126,7 @@ def _checked_contents(path: Path) -> dict[str, bytes]:
             contents = {entry.filename: _read(archive, entry) for entry in entries}
         hashes = json.loads(contents.pop(HASHES_FILE))
     except FileNotFoundError as error:
-        raise UserError(f"There is no file {path}.") from error
+        raise UserError(f"{path} does not exist; check the path.") from error
     except BROKEN as error:
         raise UserError(f"{path} is not a model file or is damaged; export it again.") from error
     found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}

@@ -82,9 +82,12 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
     try:
         card = ModelCard.from_dict(json.loads((path / CARD_FILE).read_text(encoding="utf-8")))
     except OSError as error:
-        raise UserError(f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}).") from error
+        raise UserError(
+            f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}); choose another folder."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path / CARD_FILE} is not a valid model card ({error}); restore or retrain it.") from error
+        why = error if isinstance(error, ValueError) else "it is incomplete"
+        raise UserError(f"{path / CARD_FILE} is not a valid model card ({why}); restore or retrain it.") from error
     if card.preprocessing_version > PREPROCESSING_VERSION:
         raise UserError(
             f"The model {path} was trained by a newer program (preprocessing {card.preprocessing_version}, this one "

@@ -106,7 +106,8 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a receipt.json or its folder.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is not a receipt of a reading ({error}); name another one.") from error
+        why = error if isinstance(error, ValueError) else "it is incomplete"
+        raise UserError(f"{path} is not a receipt of a reading ({why}); name another one.") from error
     return receipt
 
 

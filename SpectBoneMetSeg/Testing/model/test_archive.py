@@ -99,8 +99,15 @@ def test_another_model_of_that_name_is_replaced_only_when_asked(archive, store, 
 
 def test_a_file_cannot_hide_a_shipped_model(store, tmp_path):
     archive = export_model(write_model(tmp_path / "thorax", "thorax"), tmp_path)
-    with pytest.raises(UserError, match="shipped"):
+    with pytest.raises(UserError, match=r"thorax.*shipped") as raised:
         import_model(archive, replace=True)
+    assert str(archive) in str(raised.value)
+
+
+def test_a_file_that_cannot_be_written_is_named_as_given(model, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written to .*model.zip \(Not a directory\); choose another file"):
+        export_model(model, tmp_path / "file" / "model.zip")
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil", "..\\evil.txt", "sub/card.json", "CARD.JSON", "more.txt"])
@@ -200,7 +207,7 @@ def test_a_file_that_is_no_model_is_refused(store, tmp_path, content):
 
 
 def test_a_file_that_is_not_there_is_named(store, tmp_path):
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="does not exist; check the path"):
         import_model(tmp_path / "none.zip")
 
 
@@ -228,6 +235,7 @@ def test_the_command_writes_and_installs_a_file(store, tmp_path, capsys):
     assert main(["models", "--import", str(tmp_path / "mine.zip")]) == 0
     assert "mine" in capsys.readouterr().out
     assert main(["models", "--import", str(tmp_path / "none.zip")]) == 1
+    assert main(["models", "--replace"]) == 2
 
 
 def test_a_model_of_ones_own_can_be_removed_and_no_other(store, tmp_path, capsys):

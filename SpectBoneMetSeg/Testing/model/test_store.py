@@ -183,8 +183,10 @@ def test_unusable_cards_are_refused_in_one_sentence(saved, tmp_path, changes, me
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not json"])
 def test_files_that_are_no_cards_are_refused(tmp_path, text):
     (tmp_path / models.CARD_FILE).write_text(text)
-    with pytest.raises(UserError, match="not a valid model card"):
+    with pytest.raises(UserError, match="not a valid model card") as raised:
         models.read_model(tmp_path)
+    assert "indices" not in str(raised.value)
+    assert "('" not in str(raised.value)
 
 
 def test_unknown_model_message_lists_the_available_ones(saved, stores):
