@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.phantom.disease import lesions as lesions_module
 from SpectBoneMetSegTrainingLib.phantom.disease import mimics as mimics_module
-from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, bone_points, draw_metastases
+from SpectBoneMetSegTrainingLib.phantom.disease.lesions import Focus, Form, bone_points, draw_metastases
 from SpectBoneMetSegTrainingLib.phantom.disease.mimics import KINDS, draw_mimics
 from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, random_stream
 from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR, THORACIC, load_skeleton
@@ -33,12 +33,13 @@ def many(person):
 
 def record_only(patch):
 
-    def focus(person, rng, kind, bone, radius, stretch, uptake, start=None, **shape):
+    def focus(person, rng, kind, bone, form, uptake, start=None):
         start = int(bone_points(bone)[0]) if start is None else start
-        return Focus(kind, bone, np.array([start]), np.array([radius], np.float32), uptake, start)
+        return Focus(kind, bone, np.array([start]), np.array([form.radius], np.float32), uptake, start)
 
     patch.setattr(lesions_module, "make_focus", focus)
     patch.setattr(mimics_module, "make_focus", focus)
+    patch.setattr(mimics_module, "place_focus", focus)
 
 
 def draw_many(person, patients, **options):
@@ -184,7 +185,7 @@ def test_a_worn_disc_is_a_band_along_two_facing_end_plates(person):
 
 def test_a_compression_fracture_crosses_the_whole_vertebra(person):
     focus = mimics_module._band(
-        person, np.random.default_rng(0), "compression fracture", "L1", 0.7, 0.0, 26.0, 4.0, 0.3
+        person, np.random.default_rng(0), "compression fracture", "L1", 0.7, 0.0, Form(26.0, 0.3), 4.0
     )
     core = person.atlas_bones[focus.index[focus.share > 0.5]]
     body = person.atlas_bones[bone_points("L1")]
