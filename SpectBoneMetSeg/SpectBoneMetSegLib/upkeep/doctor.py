@@ -129,9 +129,9 @@ def _machine(output: Path) -> Iterator[Finding]:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
+    """Return the folder, or its nearest parent that exists; a file in its place, which cannot be written into."""
     folder = folder.expanduser().absolute()
-    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
 def _folders(output: Path) -> Iterator[Finding]:

@@ -62,6 +62,12 @@ def test_an_engine_that_fails_when_tried_is_told(tmp_path, monkeypatch):
     assert (engine.state, engine.found) == ("bad", "no such instruction")
 
 
+def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    results = found(tmp_path / "file")["folder for results"]
+    assert (results.state, "cannot be written" in results.found) == ("bad", True)
+
+
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
