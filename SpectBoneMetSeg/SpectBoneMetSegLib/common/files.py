@@ -6,10 +6,13 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .errors import UserError
 
 #: Error numbers of a full disk and of an exceeded disk quota.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,6 +39,20 @@ def paths_under(folder: Path) -> list[Path]:
         folders.sort(key=lambda name: (os.path.islink(os.path.join(parent, name)), name))
         found += [Path(parent, name) for name in (*folders, *files)]
     return sorted(found)
+
+
+def ensure_writable(folder: Path, remedy: str = "choose another output folder") -> None:
+    """Create a folder and try to write into it, before hours of work whose results could not be stored.
+
+    Raises:
+        UserError: the folder cannot be written; the message ends with the remedy.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); {remedy}.", "output") from error
 
 
 def temporary_path(target: Path) -> Path:

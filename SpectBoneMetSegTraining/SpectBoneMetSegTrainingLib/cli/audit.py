@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import ensure_writable
 
 from ..common.progress import counter
 from .gather import gather_folders
@@ -45,10 +47,11 @@ class AuditCommand:
         page = Path(args.output)
         if page.suffix.lower() != ".html":
             raise UsageError(f"--output {page} is an HTML page: choose a name that ends in .html.")
+        ensure_writable(page.parent, "choose another --output")
         with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as folder:
             data = Path(folder) / "data" if args.data is None else Path(args.data)
             if args.labelled is not None:
-                gather_folders(args.labelled, None, data, 0)
+                _gather(args.labelled, data)
             result = _audit(data, args)
         from ..training.adapting.audit_page import write_audit
 
@@ -59,6 +62,19 @@ class AuditCommand:
                 _json_values({**asdict(result), "worst": [each.name for each in result.worst], "adapt": result.adapt})
             )
         return 0
+
+
+def _gather(folders: Sequence[str], data: Path) -> None:
+    """Gather folders into a temporary data set, whose report is gone with it."""
+    from ..gathering.gather import NothingUsableError
+
+    try:
+        gather_folders(folders, None, data, 0)
+    except NothingUsableError as error:
+        raise UserError(
+            f"Nothing usable was found in {', '.join(folders)}; gather the same folders to list the reasons.",
+            command="gather --labelled",
+        ) from error
 
 
 def _audit(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]

@@ -40,7 +40,7 @@ from .labels.consensus import Consensus, settle
 from .labels.marks import LabelledScan, instances_of
 from .report import AgreementRow, Outcome, Row, describe, write_report
 
-__all__ = ["Gathered", "gather", "private_folder", "sources_of"]
+__all__ = ["Gathered", "NothingUsableError", "gather", "private_folder", "sources_of"]
 
 SOURCES = "sources.json"
 VERSION = 1
@@ -116,6 +116,10 @@ def gather(
         raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
 
 
+class NothingUsableError(UserError):
+    """No scan that was found can be used; the report in the private folder lists the reasons."""
+
+
 class _Gatherer:
     """One call of `gather`."""
 
@@ -153,7 +157,7 @@ class _Gatherer:
         write_json(self.private / SOURCES, self.sources)
         write_report(self.private, self.rows, self.agreement, text)
         if not usable:
-            raise UserError(f"Nothing usable was found; {self.private / 'summary.txt'} lists the reasons.")
+            raise NothingUsableError(f"Nothing usable was found; {self.private / 'summary.txt'} lists the reasons.")
         return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
 
     def _drawn_for_test(self, labelled: set[str]) -> set[str]:

@@ -28,6 +28,24 @@ def taught(discs, tmp_path_factory):
     return folder / "model", data
 
 
+def test_an_audit_without_usable_scans_names_the_folder_and_the_command_that_lists_the_reasons(tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    command = ["audit", "--labelled", str(tmp_path / "scans"), "--output", str(tmp_path / "audit.html")]
+    assert main(command, FURTHER) == 1
+    message = capsys.readouterr().err
+    assert f"Nothing usable was found in {tmp_path / 'scans'}; " in message
+    assert "gather --labelled" in message
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(taught, tmp_path, capsys):
+    _, data = taught
+    (tmp_path / "file").touch()
+    assert main(["audit", "--data", str(data), "--output", str(tmp_path / "file" / "audit.html")], FURTHER) == 1
+    message = capsys.readouterr().err
+    assert "cannot be written (" in message
+    assert "scan 1" not in message
+
+
 def test_an_audit_writes_a_page_that_says_whether_to_adapt(taught, discs, tmp_path, capsys):
     model, _ = taught
     data = discs(tmp_path / "own", ["train"] * 3 + ["test"])

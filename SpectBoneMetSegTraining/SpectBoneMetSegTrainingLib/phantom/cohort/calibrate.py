@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.inputs import body_mask
 
@@ -37,10 +38,10 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
         raise UserError(f"{scan} has no anterior view; choose a scan that has one.")
     real = scan_statistics(view.counts, view.spacing[0])
     total = float(view.counts.sum())
+    ensure_writable(output)
     results = _results(seed, total, patients, jobs)
     rows = compare_scan(real, [result[0] for result in results])
     try:
-        output.mkdir(parents=True, exist_ok=True)
         with (output / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
 
@@ -53,6 +54,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
     Raises:
         UserError: the folder cannot be written.
     """
+    ensure_writable(output)
     written = []
     for group, belongs in GROUPS.items():
         chosen = list(islice(_of_group(seed, belongs), each))
@@ -60,7 +62,6 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
         patients = list(parallel_map(scanned, chosen, jobs))
         path = output / f"contact_sheet_{group}.png"
         try:
-            output.mkdir(parents=True, exist_ok=True)
             plot_sheet(patients, path)
         except OSError as error:
             raise UserError(

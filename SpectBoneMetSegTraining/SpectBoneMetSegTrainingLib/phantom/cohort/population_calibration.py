@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
 
 from ...dataset.cases import LESION, label_map
@@ -37,10 +38,10 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
     from .population_plots import plot_joint, plot_rows
 
     tables = read_population(file)
+    ensure_writable(output)
     found = _simulated(patients, seed, tables.pixel_mm, jobs)
     result = compare_population(tables, found)
     try:
-        output.mkdir(parents=True, exist_ok=True)
         with (output / "population.csv").open("w", newline="", encoding="utf-8") as table:
             writer = csv.writer(table)
             head = [f"{percentile:g} %" for percentile in tables.percentiles]

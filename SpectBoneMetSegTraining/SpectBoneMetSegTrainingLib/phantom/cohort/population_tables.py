@@ -96,7 +96,8 @@ def read_population(path: Path) -> PopulationTables:
         sites = {view: {str(k): float(v) for k, v in found["sites"].get(view, {}).items()} for view in VIEW_NAMES}
         return PopulationTables(str(found["about"]), float(found["pixel_mm"]), percentiles, rows, sites)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is not a population file ({error!r}); see the shipped one for its form.") from error
+        why = error if isinstance(error, ValueError) else "it is incomplete"
+        raise UserError(f"{path} is not a population file ({why}); see the shipped one for its form.") from error
 
 
 def compare_rows(tables: PopulationTables, values: dict[tuple[str, ViewName], list[float]]) -> list[RowComparison]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegTrainingLib.cli import CalibrateCommand
 from SpectBoneMetSegTrainingLib.phantom.cohort import population_calibration
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import neighbour_noise
 from SpectBoneMetSegTrainingLib.phantom.cohort.population_calibration import compare_population, score_line, table_lines
@@ -36,6 +37,14 @@ def square(rows, columns, value, background):
     image = np.full(SHAPE, background, np.float32)
     image[rows, columns] = value
     return image
+
+
+@pytest.mark.parametrize("options", [[], ["--contact-sheet"]])
+def test_a_folder_that_cannot_be_written_is_named_before_any_patient_is_simulated(options, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    command = ["calibrate", *options, "--patients", "1000000", "--output", str(tmp_path / "file")]
+    assert main(command, {"calibrate": CalibrateCommand}) == 1
+    assert "file cannot be written (File exists); choose another output folder" in capsys.readouterr().err
 
 
 def test_the_shipped_population_has_the_real_patients_rows_and_says_whose_they_are():
