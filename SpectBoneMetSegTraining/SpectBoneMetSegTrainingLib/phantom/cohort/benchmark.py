@@ -13,7 +13,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from ...common.progress import Progress
 from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
 from ...dataset.files import clear_leftovers, read_json, write_json
 from ...dataset.sealed import LOG_FILE, is_sealed, seal
+from .parallel import patient_pool
 from .population import (
     READER_STREAM,
     SIMULATOR_VERSION,
@@ -254,7 +254,7 @@ def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progre
     """Simulate candidates until enough are accepted; their kinds are stored in `drawn`, so that the run can resume."""
     total = sizes.positives + sizes.negatives
     batch = 4 * jobs
-    with ProcessPoolExecutor(jobs) as pool:
+    with patient_pool(jobs) as pool:
         kinds = _kinds(drawn)
         while accepted_indices(kinds, sizes) is None:
             waiting: Iterable[int] = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]

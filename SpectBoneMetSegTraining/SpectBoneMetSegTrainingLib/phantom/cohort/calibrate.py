@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.inputs import body_mask
 
 from .calibration import ScanStatistics, compare_scan, plot_calibration, scan_statistics
+from .parallel import patient_pool
 
 Image = NDArray[np.float32]
 #: Counts (rows, columns) and pixel edge (mm).
@@ -89,7 +89,7 @@ def plot_contact_sheet(real: ScaledImage, simulated: Sequence[ScaledImage], path
 def _results(seed: int, total: float, patients: int, jobs: int) -> list[Result]:
     """Return the first `patients` simulated scans, in the order of their index, that can be compared."""
     found: list[Result] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with patient_pool(jobs) as pool:
         for first in range(0, MAX_CANDIDATES_FACTOR * patients, patients):
             seeds = [(seed, index) for index in range(first, first + patients)]
             found += [result for result in pool.map(_simulate, seeds, [total] * patients) if result]
