@@ -143,7 +143,7 @@ def test_another_patients_file_of_the_same_name_replaces_nothing(tmp_path, tiny,
     capsys.readouterr()
     shutil.copy(tmp_path / "b" / "scan.dcm", tmp_path / "a" / "scan.dcm")
     assert batch(tmp_path / "a", out, tiny) == 0
-    assert "1 studies, 1 of them read before" in capsys.readouterr().err
+    assert "1 study, 1 of them read before" in capsys.readouterr().err
 
 
 def test_an_archive_of_many_kinds_is_read_with_a_table_whose_every_line_is_right(tmp_path, tiny):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
+from ..common.plural import pluralize
 from .common import UsageError, print_json, show_status
 from .reading_options import add_reading_options, outputs_of
 from .segment import failure_text, make_writable, prepare
@@ -124,7 +125,10 @@ def _read_archive(
     run = Run(plan, output, folder, partial(attempt_of, card=card, options=options))
     _print_plan(plan, run)
     if args.dry_run:
-        print(f"{len(plan.waiting)} studies would be read; {manifest} lists every file.", file=sys.stderr)
+        print(
+            f"{pluralize(len(plan.waiting), 'study', 'studies')} would be read; {manifest} lists every file.",
+            file=sys.stderr,
+        )
         if args.json:
             print_json({"output": str(output), "manifest": str(manifest), "waiting": len(plan.waiting)})
         return 0
@@ -148,7 +152,7 @@ def _print_plan(plan: Plan, run: Run) -> None:
     # A damaged file counts as a study that was not read.
     total = len(plan.found.cases) + len(run.broken)
     before = f", {len(plan.failed)} failed before (--retry-failed reads them again)" if plan.failed else ""
-    print(f"{total} studies, {len(plan.done)} of them read before{before}", file=sys.stderr)
+    print(f"{pluralize(total, 'study', 'studies')}, {len(plan.done)} of them read before{before}", file=sys.stderr)
     for each in run.broken:
         print(f"{each['input']}: {each['failure']}", file=sys.stderr)
 
@@ -233,4 +237,4 @@ def _summary(run: Run) -> str:
     failed, earlier = len(run.failures), len(run.plan.done)
     read = sum("failure" not in result for result in run.results.values())
     before = f"{earlier} read before, " if earlier else ""
-    return f"{read + earlier + failed} scans: {read} read, {before}{failed} failed"
+    return f"{pluralize(read + earlier + failed, 'scan')}: {read} read, {before}{failed} failed"

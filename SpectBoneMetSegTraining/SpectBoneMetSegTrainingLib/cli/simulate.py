@@ -12,6 +12,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json
 from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.plural import pluralize
 
 from ..common.extras import require
 from ..common.progress import counter
@@ -99,8 +100,8 @@ def _contents(folder: Path) -> str:
             parts.append(f"{len({record.get('patient', record['case']) for record in cases})} {text}")
     lesions = sum(any(lesion["labelled"].values()) for record in records for lesion in record.get("lesions", ()))
     return (
-        f"{folder}: simulated patients, {', '.join(parts)}; {len(records)} scans with {lesions} labelled lesions; "
-        f"train with `train --data {folder}`"
+        f"{folder}: simulated patients, {', '.join(parts)}; {pluralize(len(records), 'scan')} with "
+        f"{pluralize(lesions, 'labelled lesion')}; train with `train --data {folder}`"
     )
 
 

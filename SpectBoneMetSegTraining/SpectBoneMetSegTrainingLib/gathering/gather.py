@@ -23,6 +23,7 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.common.packages import is_installed
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
@@ -321,7 +322,8 @@ class _Gatherer:
         labelled = [record for record in records_of(self.data) if record["split"] == "train"]
         patients = {record["case"]: record["patient"] for record in labelled}
         splits = self.data / "splits.json"
-        summary = f"splits: {len(set(patients.values()))} labelled patients in folds drawn from seed {self.seed}."
+        count = pluralize(len(set(patients.values())), "labelled patient")
+        summary = f"splits: {count} in folds drawn from seed {self.seed}."
         if splits.exists():
             before = read_json(splits)
             marked = patients_with_lesions(self.data, labelled)
@@ -331,7 +333,7 @@ class _Gatherer:
                 write_json(splits, {**before, "folds": folds})
                 held = sum(fold == VALIDATION_FOLD for fold in joined.values())
                 summary = (
-                    f"splits: {len(joined)} new labelled patients added, {held} of them for validation "
+                    f"splits: {pluralize(len(joined), 'new labelled patient')} added, {held} of them for validation "
                     f"(fold {VALIDATION_FOLD}); all other patients keep their split."
                 )
         kept = {record["patient"] for record in records_of(self.data) if record["split"] == "test"}
@@ -368,7 +370,7 @@ def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[
         for copy in copies:
             with contextlib.suppress(UserError):
                 scan = read_files(tuple(copy if each == path else each for each in found.files))
-                return scan, [f"{copy} was read in place of its copy, which cannot be: {error}"]
+                return scan, [f"{copy} was read in place of its copy, which cannot be read: {error}"]
     raise error
 
 

@@ -230,7 +230,7 @@ def test_an_unlabelled_scan_becomes_a_labelled_one_and_new_patients_join_the_fol
         assert set(old["val"]) <= set(new["val"])
     assert [case in fold["val"] for fold in after].count(True) == 1
     assert read_json(tree.data / "splits_final.json") == after
-    assert "1 new labelled patients added" in gathered.text
+    assert "1 new labelled patient added" in gathered.text
     # What has labels is not taken back among the unlabelled.
     shutil.copy(tree.labelled / f"{member.name}.dcm", tree.unlabelled)
     again = gather(tree.data, find((), [tree.unlabelled]))

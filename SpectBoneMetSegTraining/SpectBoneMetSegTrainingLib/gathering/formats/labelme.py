@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import drawn_view, on_frame_of, view_grid
@@ -90,8 +91,8 @@ def _drawn(
         if without_area:
             raise without_area[0]
         raise UserError(
-            f"{name} has {len(shapes)} shapes and none marks a pixel: they lie outside of the picture or are thinner "
-            "than a pixel; draw them on the picture, or delete them to say that there is no lesion."
+            f"{name} has {pluralize(len(shapes), 'shape')} and none marks a pixel, outside of the picture or thinner "
+            "than one; draw on the picture, or delete all shapes to say that there is no lesion."
         )
     notes += [f"{error} It was passed over." for error in without_area[:1]]
     lost = len(shapes) - len(found) - len(without_area)
