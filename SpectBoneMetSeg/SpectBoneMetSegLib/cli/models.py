@@ -49,8 +49,12 @@ class ModelsCommand:
             silence_libraries()
             from ..model.onnx_export import export_onnx
 
-            model = export_onnx(find_model(args.export_onnx))
-            print(f"Wrote {model.onnx}.", file=sys.stderr)
+            model = find_model(args.export_onnx)
+            # Made again, it would differ in its bytes, and a shipped model would no longer be the shipped one.
+            if model.onnx.is_file():
+                print(f"{model.onnx} is there already.", file=sys.stderr)
+            else:
+                print(f"Wrote {export_onnx(model).onnx}.", file=sys.stderr)
         if args.remove is not None:
             print(f"Removed {remove_model(args.remove)}.", file=sys.stderr)
         models = list_models()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.plural import pluralize
 from ..loading.dicom import NotPlanarError, read_header
 from ..loading.dicom_values import text
@@ -134,8 +134,9 @@ def listening(address: Address, spool: Spool, log: Callable[[str], None]) -> Ite
             endpoint = (address.host, address.port)
             server = entity.start_server(endpoint, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         except (OSError, OverflowError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else error
             raise UserError(
-                f"{address.host}:{address.port} is not available ({error}); choose another address.",
+                f"{address.host}:{address.port} is not available ({reason}); choose another address.",
                 *("host", "port"),
             ) from error
         try:

@@ -247,6 +247,13 @@ def test_a_model_of_ones_own_can_be_removed_and_no_other(store, tmp_path, capsys
     assert "shipped with the program" in capsys.readouterr().err
 
 
+def test_an_onnx_file_that_is_there_is_not_made_again(capsys):
+    before = models.find_model("thorax").onnx.stat()
+    assert main(["models", "--export-onnx", "thorax"]) == 0
+    assert "is there already" in capsys.readouterr().err
+    assert models.find_model("thorax").onnx.stat() == before
+
+
 def test_the_list_of_models_fits_a_terminal(capsys):
     assert main(["models"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

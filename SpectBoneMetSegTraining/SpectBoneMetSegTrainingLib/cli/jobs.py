@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SpectBoneMetSegLib.cli.common import print_json
+from SpectBoneMetSegLib.cli.common import UsageError, print_json
 from SpectBoneMetSegLib.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class JobsCommand:
         from ..jobs.queue import delete_job, find_job, list_jobs, pause_job, resume_job, start_next, stop_job
 
         store = Path(args.folder) if args.folder else None
+        if store is not None and store.exists() and not store.is_dir():
+            raise UsageError(f"--folder {store} is a file; name the folder of the jobs.")
         start_next(store)
         if args.action == "list":
             _show(list_jobs(store), as_json=args.json)

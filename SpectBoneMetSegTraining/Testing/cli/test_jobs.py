@@ -145,3 +145,9 @@ def test_an_empty_list_of_jobs_says_so(tmp_path, capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert "There are no training jobs" in told.err
+
+
+def test_a_file_in_the_place_of_the_folder_of_jobs_is_named(tmp_path, capsys):
+    (tmp_path / "jobs").write_text("")
+    assert main(["jobs", "list", "--folder", str(tmp_path / "jobs")]) == 2
+    assert f"{tmp_path / 'jobs'} is a file" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -130,9 +130,13 @@ def read_description(path: Path) -> PublicSet:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         known = {item.name for item in fields(PublicSet)}
+        required = [item.name for item in fields(PublicSet) if item.default is item.default_factory is MISSING]
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"no description has {unknown[0]!r}")
+        missing = [name for name in required if name not in values]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
         values["files"] = tuple(Files(**each) for each in values["files"])
         values["lesions"] = {int(value): word for value, word in values.get("lesions", {}).items()}
         values["bones"] = {

@@ -282,3 +282,6 @@ def test_a_description_of_ones_own_reads_another_layout(tmp_path):
     path.write_text(json.dumps({**text, "lesions": {"1": "maybe"}}))
     with pytest.raises(UserError, match="'maybe'"):
         read_description(path)
+    path.write_text(json.dumps({key: value for key, value in text.items() if key != "files"}))
+    with pytest.raises(UserError, match="it has no 'files'"):
+        read_description(path)
