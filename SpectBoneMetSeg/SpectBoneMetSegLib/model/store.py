@@ -326,7 +326,6 @@ def install_model(folder: str | os.PathLike[str]) -> ModelFolder:
     if (shipped_models_folder() / model.card.name).exists():
         raise UserError(f"{model.path}: {model.card.name!r} is the name of a shipped model; rename it in {CARD_FILE}.")
     target = user_models_folder() / model.card.name
-
     installed = model if target.resolve() == model.path.resolve() else copy_model(model, target, model.card)
     verify(installed)
     return installed
@@ -339,12 +338,11 @@ def remove_model(name: str) -> Path:
         UserError: no such model there, a shipped one, or it cannot be deleted.
     """
     folder = user_models_folder() / name
-    if not MODEL_NAME.fullmatch(name) or not (folder / CARD_FILE).is_file():
-        shipped = (shipped_models_folder() / name / CARD_FILE).is_file() if MODEL_NAME.fullmatch(name) else False
-        why = (
-            "is shipped with the program and stays" if shipped else "is not one of your own models; `models` lists them"
-        )
-        raise UserError(f"{name!r} {why}.")
+    named = MODEL_NAME.fullmatch(name) is not None
+    if not named or not (folder / CARD_FILE).is_file():
+        shipped = named and (shipped_models_folder() / name / CARD_FILE).is_file()
+        reason = "shipped with the program and stays" if shipped else "not one of your own models; `models` lists them"
+        raise UserError(f"{name!r} is {reason}.")
     try:
         shutil.rmtree(folder)
     except OSError as error:
@@ -397,7 +395,6 @@ def _replace_folder(
         write(new)
         replace_folder(new, target)
     except OSError as error:
-        why = reason_of(error)
-        raise UserError(f"{what} cannot be written to {target} ({why}); {remedy}.") from error
+        raise UserError(f"{what} cannot be written to {target} ({reason_of(error)}); {remedy}.") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -104,7 +104,7 @@ def test_the_calibrate_command_writes_table_and_pictures(patient, tmp_path, monk
     class Scan:
         anterior = view
 
-    monkeypatch.setattr(calibrate_module, "ProcessPoolExecutor", OneProcess)
+    monkeypatch.setattr(calibrate_module, "patient_pool", OneProcess)
     monkeypatch.setattr(calibrate_module, "read_scan", lambda _path: Scan)
     assert main(["calibrate", "--scan", "any.dcm", "--patients", "3", "--output", str(tmp_path / "out")]) == 0
     out = capsys.readouterr().out
