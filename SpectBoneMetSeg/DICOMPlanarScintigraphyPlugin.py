@@ -87,7 +87,7 @@ class DICOMPlanarScintigraphyPluginClass(DICOMPlugin):
             loadable = DICOMLoadable()
             loadable.files = [start, *(file for file in files if file != start)]
             loadable.name = self.seriesName(start)
-            loadable.tooltip = _("Anterior and posterior view as separate volumes that lie in the patient as acquired")
+            loadable.tooltip = _("Anterior and posterior view as separate volumes in patient coordinates, as acquired")
             loadable.selected = True
             loadable.confidence = CONFIDENCE
             loadables.append(loadable)
@@ -170,7 +170,7 @@ def refusal(error: UserError) -> str:
     """Why a scan was not loaded, and what can be done about it."""
     from SpectBoneMetSegModule.panel_texts import panelWords
 
-    remedy = _("The module Bone scan reading can open the file and be told what it does not say.")
+    remedy = _("The module Bone scan reading can open the file; enter there what the file does not state.")
     return f"{panelWords(error)} {remedy}"
 
 

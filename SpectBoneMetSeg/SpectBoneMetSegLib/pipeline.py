@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 SEED = 0
 
 #: What to do about a thorax box of low confidence; the panel in Slicer has words of its own for it.
-BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it by hand if it is."
+BOX_MAY_BE_WRONG = "The thorax box may be wrong: check overview.png and set it manually if it is."
 
 Map = NDArray[np.float32]
 Number = TypeVar("Number", np.uint8, np.uint16)

@@ -52,7 +52,7 @@ def boxOnScan(box: BoxNode, scan: WholeBodyScan) -> Box:
     rows, columns = scan.frame.shape
     if not (first < min(end, rows) and end > 0 and left < min(right, columns) and right > 0):
         raise UserError(_("The box lies outside the scan: move it onto the thorax."))
-    # What reaches further out than the scan is long is air all the same.
+    # What reaches further out than the scan is long is air in any case.
     return max(first, -rows), min(end, 2 * rows), max(left, -columns), min(right, 2 * columns)
 
 
@@ -122,8 +122,8 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
 
         Args:
             path: the file or folder, or a list of the files of one scan.
-            views: names of the pictures in stored order, such as ("posterior", "anterior"); None as the file says.
-            pixelSize: edge of a pixel in mm; None as the file says.
+            views: names of the pictures in stored order, such as ("posterior", "anterior"); None as the file states.
+            pixelSize: edge of a pixel in mm; None as the file states.
 
         Raises:
             UserError: it cannot be read as a planar scan.

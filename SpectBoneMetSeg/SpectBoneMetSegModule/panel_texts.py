@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def sideChoices() -> list[tuple[str, tuple[ViewName, ...] | None]]:
     """[(words, names of the pictures in stored order or None)] of the field Sides."""
     return [
-        (_("As the file says"), None),
+        (_("As the file states"), None),
         (_("Anterior"), ("anterior",)),
         (_("Posterior"), ("posterior",)),
         (_("Anterior, then posterior"), ("anterior", "posterior")),
@@ -89,7 +89,7 @@ def panelWords(sentence: str | UserError) -> str:
 
     if sentence == BOX_MAY_BE_WRONG:
         return _(
-            "The thorax box may be wrong: look at it in the views. If it is, tick the field of the box under Scan, "
+            "The thorax box may be wrong: check it in the views. If it is, tick the field of the box under Scan, "
             "move the box and apply again."
         )
     if isinstance(sentence, UserError):

@@ -200,7 +200,7 @@ class ReadingActions(Panel):
     @slot
     def onReset(self, checked: bool = False) -> None:
         """Back to the model's result."""
-        question = _("Take back all edits, decisions and classes of this reading? They cannot be brought back.")
+        question = _("Discard all edits, decisions and classifications of this reading? This cannot be undone.")
         if self.live is None:
             return
         if self.live.touched() and not (slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question)):

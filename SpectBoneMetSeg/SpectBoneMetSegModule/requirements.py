@@ -96,7 +96,7 @@ def ensureInstalled(file: Path) -> None:
         raise UserError(
             _(
                 "TensorFlow has no package for Macs with an Intel processor and Slicer's Python: read with the engine "
-                "ONNX Runtime and a model that has it, such as the one that is shipped; teach on another computer."
+                "ONNX Runtime and a model that has it, such as the one that is shipped; train on another computer."
             )
         )
     try:

@@ -154,7 +154,7 @@ def test_a_view_in_the_wrong_place_is_refused(a_loaded_panel):
     ui = a_loaded_panel.ui
     ui.anteriorSelector.setCurrentNode(ui.posteriorSelector.currentNode())
     ui.applyButton.click()
-    assert "does not lie in the patient as the anterior view does" in ui.statusLabel.text
+    assert "is not positioned in the patient as the anterior view is" in ui.statusLabel.text
 
 
 def test_a_file_can_be_loaded_from_the_panel(panel):

@@ -1,4 +1,4 @@
-"""The DICOM plugin in the test host: planar scans load as two views that lie in the patient."""
+"""The DICOM plugin in the test host: planar scans load as two views in patient coordinates."""
 
 import logging
 import sys

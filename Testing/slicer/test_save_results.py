@@ -40,7 +40,7 @@ def test_report_and_dicom_objects_show_the_reviewed_state(saved):
         assert group.finding_type.meaning == "Metastasis"
         told = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
         assert told["Decision on the area"] == "Accepted"
-        assert told["Whose word the outline and the decision are"] == "Physician"
+        assert told["Source of the outline and the decision"] == "Physician"
     (whole,) = report.content.get_image_measurement_groups()
     numbers = {item.name.meaning: item.value for item in whole.get_measurements()}
     assert numbers["Areas that a physician rejected"] == 1

@@ -140,7 +140,7 @@ def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_
     assert ui.summaryLabel.text.startswith("No area of abnormal uptake at this threshold.")
     live.reading.receipt["warnings"] = [BOX_MAY_BE_WRONG]
     a_read_panel.updateLesions()
-    assert "look at it in the views" in ui.warningLabel.text
+    assert "check it in the views" in ui.warningLabel.text
     assert ui.warningLabel.isVisibleTo(a_read_panel.parent)
     live.reading.receipt["warnings"] = []
     a_read_panel.updateLesions()
@@ -218,13 +218,13 @@ def test_what_looks_like_no_whole_body_is_read_when_the_user_insists(host, panel
     ui.applyButton.click()
     until(lambda: not panel.logic.busy)
     assert "grey steps" in ui.statusLabel.text
-    assert ui.statusLabel.text.endswith("or have it read all the same (field Read it anyway).")
+    assert ui.statusLabel.text.endswith("or read it anyway (field Read it anyway).")
     assert panel.live is None
     ui.readAnywayCheckBox.checked = True
     ui.applyButton.click()
     until(lambda: not panel.logic.busy)
     assert panel.live is not None
-    assert "it was read all the same" in ui.warningLabel.text
+    assert "it was read anyway" in ui.warningLabel.text
     # Another scan is looked at anew.
     ui.scanPath.currentPath = str(SAMPLE)
     ui.loadButton.click()

@@ -272,7 +272,7 @@ def _notes(reading: Reading) -> list[str]:
     warnings = reading.receipt.get("warnings")
     marks = []
     if any(faint_views(lesion) for lesion in reading.lesions):
-        marks.append("Dashed outline, (f) in the table: hardly brighter than its surroundings in that view.")
+        marks.append("Dashed outline, (f) in the table: faint, less than 1.3 times its surroundings in that view.")
     return [*marks, *(str(note) for note in warnings)] if isinstance(warnings, list) else marks
 
 

@@ -31,7 +31,7 @@ QUANTITY_COLUMNS: tuple[str, ...] = (
         "weight_percent",
         "bone_scan_index_percent",
     ),
-    *("bone_scan_index_not_computable_because", "confidence", "decision", "classification", "edited", "ruled_by"),
+    *("bone_scan_index_not_computable_because", "confidence", "decision", "classification", "edited", "decided_by"),
     "not_counted_because",
 )
 
@@ -85,7 +85,7 @@ def _rows(found: Quantification) -> Iterator[dict[str, Any]]:
         "bone_scan_index_percent": index.percent,
         "bone_scan_index_not_computable_because": " ".join(part for part in (index.reason, index.remedy) if part),
         "decision": found.review.state,
-        "ruled_by": "model" if found.review.state == "not reviewed" else "physician",
+        "decided_by": "model" if found.review.state == "not reviewed" else "physician",
     }
     yield from (_region_row(each) for each in found.regions)
     yield from (_lesion_row(each) for each in found.lesions)
@@ -126,7 +126,7 @@ def _lesion_row(found: LesionQuantities) -> dict[str, Any]:
         "decision": found.decision,
         "classification": found.classification,
         "edited": "yes" if found.edited else "no",
-        "ruled_by": found.ruled_by,
+        "decided_by": found.decided_by,
         "not_counted_because": found.not_counted,
     }
     for name, each in found.views.items():

@@ -221,7 +221,7 @@ def open_image(path: Path) -> SimpleITK.Image:
     if path.stat().st_size == 0:
         raise UserError(f"{path.name} is empty; export it again.")
     if _has_invalid_dimension(path) or _has_overlong_field(path):
-        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.")
+        raise UserError(f"{path.name} is damaged or not the kind of file its name states; export it again.")
     display = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()
     try:
@@ -237,7 +237,7 @@ def open_image(path: Path) -> SimpleITK.Image:
                 raise RuntimeError("too many pixels for a planar scan")
             image = reader.Execute()
     except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path.name} is damaged or not the kind of file its name says; export it again.") from error
+        raise UserError(f"{path.name} is damaged or not the kind of file its name states; export it again.") from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(display)
     if not _is_whole(path, image):

@@ -45,8 +45,8 @@ VIEW_CODES: dict[str, ViewName] = {
 #: Width by height from which an image may hold two views: one view has about 0.25 (256 x 1024), two side by side 0.5.
 SIDE_BY_SIDE_RATIO = 0.4
 
-_REMEDY_ONE = "say which, anterior or posterior"
-_REMEDY_TWO = "say which, anterior,posterior or posterior,anterior, in stored order"
+_REMEDY_ONE = "state which, anterior or posterior"
+_REMEDY_TWO = "state which, anterior,posterior or posterior,anterior, in stored order"
 
 _ANTERIOR = frozenset({"ANT", "ANTERIOR", "ANTERIEUR", "ANTERIEURE", "VENTRAL"})
 _POSTERIOR = frozenset({"POST", "POSTERIOR", "POSTERIEUR", "POSTERIEURE", "DORSAL"})
@@ -165,7 +165,9 @@ def _assigned(
     ]
     if sides == [None]:
         # A secondary capture has no view code; sites that store a single view store the anterior one.
-        warnings.append(f"{study} does not say which side it shows; taken as anterior, else say that it is posterior.")
+        warnings.append(
+            f"{study} does not state which side it shows; assumed to be anterior; if it is posterior, state that."
+        )
         return {"anterior": frames[0]}
     if len(set(sides)) != len(sides):
         raise UserError(f"{study} holds two {sides[0]} views; if that is wrong, {_REMEDY_TWO}.", "views")
@@ -191,16 +193,16 @@ def _check_named_views(
         _sides_of_halves(frames[0]) if len(frames) < len(views) else [_stated_side(each, frames) for each in frames]
     )
     conflicts = [
-        f"picture {number} {own}"
+        f"picture {number} is {own}"
         for number, (own, user) in enumerate(zip(stated, views, strict=True), start=1)
         if own and own != user
     ]
     if not conflicts:
         return
-    message = f"{study} itself calls {' and '.join(conflicts)}"
+    message = f"{study} states that {' and '.join(conflicts)}"
     if not override:
         raise UserError(
-            f"{message}, and {','.join(views)} as named contradicts it; leave the sides to the file.",
+            f"{message}, but {','.join(views)} was given; use the sides that the file states.",
             "views",
             "views_override",
         )
@@ -236,8 +238,8 @@ def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
     if len(single) == 1 and not orders:
         return {single.pop()[0]: frame}
     raise UserError(
-        f"{study} holds one wide picture of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not say "
-        f"which views it shows; {_REMEDY_ONE}, or anterior,posterior for two halves.",
+        f"{study} holds one wide picture of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not "
+        f"state which views it shows; {_REMEDY_ONE}, or anterior,posterior for two halves.",
         "views",
     )
 
@@ -262,7 +264,7 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     if not stated and count == 1 and frame.no_side_field:
         return None
     if not stated:
-        raise UserError(f"{study} does not say which side of the patient a picture shows{file}; {remedy}.", "views")
+        raise UserError(f"{study} does not state which side of the patient a picture shows{file}; {remedy}.", "views")
     if len(stated) > 1:
         raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.", "views")
     return stated.pop()
@@ -288,7 +290,7 @@ def _check_bodies(sides: dict[ViewName, Frame], study: str) -> None:
         if len(bodies) > 1:
             raise UserError(
                 f"{study} would have {len(bodies)} bodies in its {side} view: it shows more than two pictures side by "
-                "side, or another number than its name says; export the anterior and the posterior view alone."
+                "side, or another number than its name states; export the anterior and the posterior view alone."
             )
 
 
@@ -298,7 +300,7 @@ def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     first, end = bodies[0].columns if len(bodies) == 1 else (0, 0)
     if 0.05 * columns < first < 0.4 * columns and 0.6 * columns < end < 0.95 * columns:
         raise UserError(
-            f"{study} shows one body in the middle of its picture, not two side by side; say which side it is, "
+            f"{study} shows one body in the middle of its picture, not two side by side; state which side it is, "
             "anterior or posterior.",
             "views",
         )

@@ -77,7 +77,7 @@ def read_nifti(path: Path) -> Nifti:
         UserError: empty, cut short, damaged, or of colours or complex numbers.
     """
     name = path.name
-    damaged = f"{name} is damaged or not the kind of file its name says; export it again."
+    damaged = f"{name} is damaged or not the kind of file its name states; export it again."
     content = _content(path)
     order, size = next(
         ((order, size) for order in "<>" for size in _LAYOUTS if content[:4] == struct.pack(order + "i", size)), ("", 0)

@@ -32,7 +32,7 @@ def show_areas(live: Any, scene: Any) -> Any:
     columns: list[tuple[str, str, Any]] = [
         ("Segment", "", vtk.vtkStringArray()),
         ("Area", "cm2", vtk.vtkDoubleArray()),
-        ("Greatest counts in a pixel", "counts", vtk.vtkDoubleArray()),
+        ("Maximum counts in a pixel", "counts", vtk.vtkDoubleArray()),
         ("Contrast", "", vtk.vtkDoubleArray()),
         ("Seen in", "", vtk.vtkStringArray()),
         ("Decision", "", vtk.vtkStringArray()),

@@ -345,7 +345,7 @@ def _view_of(volume: Any, name: ViewName) -> PlanarView:
         or not np.allclose(stored[:3, :2], expected[:3, :2], atol=1e-3 * min(across, down))
     ):
         raise UserError(
-            f"{volume.GetName()} does not lie in the patient as the {name} view does: load the scan as planar "
+            f"{volume.GetName()} is not positioned in the patient as the {name} view is: load the scan as planar "
             "scintigraphy, or open its file here."
         )
     return PlanarView(_pixels(volume), (down, across), name, (right, anterior, superior))

@@ -15,7 +15,7 @@ from .results import BoneScanIndex, BoneShare, LesionQuantities, Quantification,
 
 __all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict"]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
 #: How the numbers are computed and the views combined; written into the file next to the numbers.
 RULES = {
@@ -44,7 +44,7 @@ def quantification_dict(found: Quantification) -> dict[str, Any]:
         "rules": RULES,
         "review": {
             "state": review.state,
-            "ruled_by": "model" if review.state == "not reviewed" else "physician",
+            "decided_by": "model" if review.state == "not reviewed" else "physician",
             "accepted_lesions": review.accepted,
             "rejected_lesions": review.rejected,
             "open_lesions": review.open,
@@ -133,7 +133,7 @@ def _lesion(found: LesionQuantities) -> dict[str, Any]:
         "decision": found.decision,
         "classification": found.classification,
         "edited": found.edited,
-        "ruled_by": found.ruled_by,
+        "decided_by": found.decided_by,
         "counted": not found.not_counted,
         "not_counted_because": found.not_counted,
     }

@@ -190,7 +190,7 @@ def _review(lesions: tuple[LesionQuantities, ...]) -> ReviewState:
     decided = {name: sum(each.decision == name for each in lesions) for name in ("accepted", "rejected", "open")}
     edited = sum(each.edited for each in lesions)
     reclassified = sum(each.classification != "" for each in lesions)
-    by_physician = any(each.ruled_by == "physician" for each in lesions)
+    by_physician = any(each.decided_by == "physician" for each in lesions)
     return ReviewState(
         "not reviewed" if not by_physician else "partly reviewed" if decided["open"] else "reviewed",
         **decided,

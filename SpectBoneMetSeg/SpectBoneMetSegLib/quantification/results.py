@@ -21,7 +21,7 @@ __all__ = [
     "ViewQuantities",
 ]
 
-RuledBy = Literal["model", "physician"]
+DecidedBy = Literal["model", "physician"]
 #: Why a lesion does not count in burden and index; "" for one that counts.
 NotCounted = Literal["", "rejected", "benign", "outside bone"]
 
@@ -92,7 +92,7 @@ class LesionQuantities:
         return self.bones[0].region if self.bones else None
 
     @property
-    def ruled_by(self) -> RuledBy:
+    def decided_by(self) -> DecidedBy:
         """Who decided: the physician once the lesion was edited, decided on or classified, else the model."""
         reviewed = self.edited or self.decision != "open" or self.classification
         return "physician" if reviewed else "model"

@@ -62,10 +62,10 @@ def check_scan(scan: WholeBodyScan, *, override: bool = False, can_override: boo
         shapes.append(silhouette(view.counts))
         for clause, fields in _impossible(view, name, scan.case, scale, shapes[-1]):
             if not override and can_override:
-                raise UserError(f"{clause}, or have it read all the same.", *fields, "read_anyway")
+                raise UserError(f"{clause}, or read it anyway.", *fields, "read_anyway")
             if not override:
                 raise UserError(f"{clause}.", *fields)
-            notes.append(f"{clause}; it was read all the same.")
+            notes.append(f"{clause}; it was read anyway.")
         notes += _doubtful(scale, name, scan.case)
     if head_down(shapes[0]):
         notes.append(

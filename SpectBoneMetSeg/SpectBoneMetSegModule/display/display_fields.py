@@ -41,7 +41,7 @@ class Display:
         self._showing = False
         for value, text in (
             ("automatic", _("the automatic window")),
-            ("maximum", _("the greatest counts")),
+            ("maximum", _("the maximum counts")),
             ("body", _("the body's median")),
         ):
             ui.windowSelector.addItem(text, value)

@@ -1,4 +1,4 @@
-"""The tables of a comparison: what became of every lesion, and the burden of every scan."""
+"""The tables of a comparison: the change of every lesion, and the burden of every scan."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803

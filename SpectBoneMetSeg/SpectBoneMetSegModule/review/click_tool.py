@@ -326,7 +326,7 @@ def announced(action: Action | None) -> str:
     """What releasing the button now would do."""
     words = {
         "outline": _("Outline an area here."),
-        "decide": _("Reject this area, or take it back."),
+        "decide": _("Reject this area, or restore it."),
         "join": _("Release to join both areas."),
         "grow": _("Release to make the area larger, up to here."),
         "shrink": _("Release to make the area smaller, down to here."),
@@ -354,8 +354,8 @@ def done(what: str, name: str, area: float = 0.0) -> str:
         "grow": _("Made {name} larger: {area:.1f} cm²."),
         "shrink": _("Made {name} smaller: {area:.1f} cm²."),
         "cut": _("Cut {name}; it keeps {area:.1f} cm²."),
-        "remove": _("Removed {name}, which was outlined by hand."),
-        "rejected": _("Rejected {name}; click it again to take that back."),
-        "open": _("Undid the rejection of {name}."),
+        "remove": _("Removed {name}, which was outlined manually."),
+        "rejected": _("Rejected {name}; click it again to restore it."),
+        "open": _("Restored {name}."),
     }
     return words[what].format(name=name, area=area)

@@ -44,16 +44,16 @@ class LesionTable:
         #: What the rows show: only what differs is written, which is what a move of a slider waits for.
         self._shown: list[dict[int, tuple[Any, ...]]] = []
         titles = [
-            (_("Name"), _("As in the Segment Editor")),
+            (_("Name"), _("The name of the segment, as in the Segment Editor")),
             (_("cm²"), _("Area of both views together")),
             (_("Decision"), _("Rejected areas leave the saved masks and stay in the table")),
             (_("Class"), _("The physician's classification")),
             (_("Seen in"), _("The views whose probability reaches the threshold")),
-            (_("Max."), _("Greatest counts in a pixel, of the view where it is hottest")),
-            (_("Contrast"), _("Mean counts inside by mean counts around, in that view")),
+            (_("Max."), _("Maximum counts in a pixel, of the view where it is hottest")),
+            (_("Contrast"), _("Mean counts inside divided by mean counts around, in that view")),
             (
                 _("Prob."),
-                _("Probability that it is abnormal uptake; of a model that was not calibrated, its greatest pixel's"),
+                _("Probability that it is abnormal uptake; of a model without calibration, the maximum over pixels"),
             ),
             (_("Outline"), _("By the model, or edited manually: then the sliders do not change it")),
             (_("Bone"), _("With the share of the area on it, where it lies on more than one")),

@@ -20,7 +20,7 @@ from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 UNITS = ("_cm2", "_counts", "_counts_per_pixel", "_percent")
 WITHOUT_UNIT = {
     *("level", "ID", "bone", "side", "snomed_ct", "bones_with_shares", "seen_in", "lesions", "decision", "edited"),
-    *("classification", "ruled_by", "not_counted_because", "bone_scan_index_not_computable_because", "confidence"),
+    *("classification", "decided_by", "not_counted_because", "bone_scan_index_not_computable_because", "confidence"),
     *(f"{view}_{ratio}" for view in ("anterior", "posterior") for ratio in ("contrast", "contralateral_ratio")),
 }
 

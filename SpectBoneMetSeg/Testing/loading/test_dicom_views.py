@@ -201,9 +201,9 @@ def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_said():
     assert pydicom.dcmread(path, stop_before_pixels=True).SOPClassUID == SecondaryCaptureImageStorage
     # Nothing in this header names the side, and the format has no place for it.
     assert read_scan(path, views=["posterior"]).anterior is None
-    assert not any("taken as anterior" in note for note in read_scan(path, views=["anterior"]).warnings)
+    assert not any("assumed to be anterior" in note for note in read_scan(path, views=["anterior"]).warnings)
     scan = read_scan(path)
-    assert any("taken as anterior" in note for note in scan.warnings)
+    assert any("assumed to be anterior" in note for note in scan.warnings)
     assert scan.case == "JPEG-LL"
     assert scan.posterior is None
     assert scan.anterior.shape == (1024, 256)

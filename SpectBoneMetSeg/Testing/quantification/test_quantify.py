@@ -182,7 +182,7 @@ def test_the_physicians_word_decides_what_counts(body):
     )
     assert (found.review.accepted, found.review.rejected, found.review.open) == (1, 1, 1)
     assert found.review.state == "partly reviewed"
-    assert [(each.decision, each.not_counted, each.ruled_by) for each in found.lesions] == [
+    assert [(each.decision, each.not_counted, each.decided_by) for each in found.lesions] == [
         ("accepted", "", "physician"),
         ("open", "benign", "physician"),
         ("rejected", "rejected", "physician"),
@@ -192,7 +192,7 @@ def test_the_physicians_word_decides_what_counts(body):
 
 
 def test_a_lesion_that_nobody_spoke_of_is_the_models(body):
-    assert quantify(body((*LEFT_FEMUR, BOTH))).lesion(1).ruled_by == "model"
+    assert quantify(body((*LEFT_FEMUR, BOTH))).lesion(1).decided_by == "model"
     assert {field.name for field in dataclasses.fields(Lesion)} >= {"edited", "decision", "classification"}
 
 

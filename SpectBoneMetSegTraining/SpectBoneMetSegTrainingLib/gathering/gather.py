@@ -197,7 +197,9 @@ class _Gatherer:
         elif study.also_unlabelled:
             self._unlabelled(study.scan)
         else:
-            reason = "None of its labels can be used: it is in no set; mend a label, or list its folder as unlabelled."
+            reason = (
+                "None of its labels can be used, so it is in no set; correct a label, or list its folder as unlabelled."
+            )
             self.rows.append(Row(path, "labelled", "left out", reason, failed=True))
 
     def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
@@ -384,6 +386,6 @@ def _prepare(data: Path, seed: int, test_share: float | None) -> tuple[int, floa
             write_json(about, {**earlier, "test_share": share})
         return int(earlier["seed"]), share
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
-        raise UserError(f"{data} exists and was not made by gathering; choose another folder.")
+        raise UserError(f"{data} exists and is not a gathered data set; choose another folder.")
     write_json(about, {"version": VERSION, "seed": seed, "test_share": test_share or 0})
     return seed, test_share or 0

@@ -171,7 +171,7 @@ def _queue(jobs: Path | None) -> list[Finding]:
     before = [job for job in list_jobs(jobs) if job.status.state in ("queued", "running")]
     if not before:
         return []
-    text = f"{len(before)} training{'s' if len(before) > 1 else ''} will run first; this one starts by itself then."
+    text = f"{len(before)} training{'s' if len(before) > 1 else ''} will run first; then this one starts automatically."
     return [Finding("warning", "queue", text)]
 
 

@@ -293,7 +293,7 @@ def test_a_lost_key_is_no_reason_to_name_patients_anew(tree):
 def test_a_folder_that_holds_something_else_is_not_written_to(tree):
     tree.data.mkdir()
     (tree.data / "precious.txt").write_text("mine")
-    with pytest.raises(UserError, match="was not made by gathering"):
+    with pytest.raises(UserError, match="is not a gathered data set"):
         run(tree)
     assert [path.name for path in tree.data.iterdir()] == ["precious.txt"]
 

@@ -33,12 +33,12 @@ def test_a_scan_whose_labels_are_refused_is_used_without_them_where_its_folder_i
     assert not any(kind == "labelled" for _, kind, _ in outcomes)
 
 
-def test_a_scan_whose_labels_are_refused_is_told_to_be_in_no_set(refused, tmp_path):
+def test_a_scan_whose_labels_are_refused_is_reported_to_be_in_no_set(refused, tmp_path):
     with pytest.raises(UserError, match="Nothing usable was found"):
         gather(tmp_path / "data", find([refused]))
     summary = (tmp_path / "data-private" / "summary.txt").read_text()
     assert "labelled: 0 scans" in summary
-    assert "None of its labels can be used: it is in no set" in summary
+    assert "None of its labels can be used, so it is in no set" in summary
 
 
 def test_a_sound_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused, tmp_path):

@@ -41,15 +41,21 @@ AREA = Coded("42798000", "SCT", "Area")
 MAXIMUM, MEAN = Coded("56851009", "SCT", "Maximum"), Coded("373098007", "SCT", "Mean")
 CERTAINTY = Coded("111012", "DCM", "Certainty of Finding")
 TOTAL, INTENSITY = own("counts", "Counts"), own("counts-per-pixel", "Counts per pixel")
-CONTRAST = own("contrast", "Mean inside by mean of the surroundings")
+CONTRAST = own("contrast", "Mean inside divided by mean of the surroundings")
 FOUND, REJECTED = own("areas", "Areas of abnormal uptake"), own("areas-rejected", "Areas that a physician rejected")
-COUNTED, BURDEN = own("areas-counted", "Areas that count as burden"), own("burden-area", "Area of all that count")
+COUNTED, BURDEN = (
+    own("areas-counted", "Areas included in the tumour burden"),
+    own("burden-area", "Total area included in the tumour burden"),
+)
 INDEX = own("bone-scan-index", "Planar bone scan index")
-UPTAKE, SHARE = own("uptake", "Counts above the surroundings"), own("body-share", "Share of the view's counts")
-CONTRALATERAL = own("side-ratio", "Mean inside by mean of the other side")
-DECISION, RULED, CLASS = (
+UPTAKE, SHARE = (
+    own("uptake", "Total lesion uptake (background subtracted)"),
+    own("body-share", "Share of the view's counts"),
+)
+CONTRALATERAL = own("side-ratio", "Lesion to contralateral ratio")
+DECISION, DECIDED_BY, CLASS = (
     own("decision", "Decision on the area"),
-    own("ruled-by", "Whose word the outline and the decision are"),
+    own("decided-by", "Source of the outline and the decision"),
     own("classification", "Classification of the area"),
 )
 
@@ -217,8 +223,8 @@ def _numbers(known: LesionQuantities, name: ViewName) -> Iterator[tuple[Coded, f
 def _evaluations(known: LesionQuantities) -> Iterator[tuple[Coded, Coded]]:
     """Yield name and value of every qualitative evaluation of a lesion."""
     yield DECISION, own(known.decision, known.decision.capitalize())
-    drew = own("physician-drew", "Physician, who drew or changed the outline")
-    yield RULED, drew if known.edited else own(known.ruled_by, known.ruled_by.capitalize())
+    drew = own("physician-drew", "Physician (outline drawn or edited)")
+    yield DECIDED_BY, drew if known.edited else own(known.decided_by, known.decided_by.capitalize())
     if known.classification:
         yield CLASS, CLASSES[known.classification]
 

@@ -147,7 +147,7 @@ def _areas(reading: Reading, known: Quantification, text: ReportTexts) -> Sectio
         return Section(text("areas"), sentences=(text("none"),))
     keys = (
         *("number", "bone", "seen_in", "area_cm2", "contrast_anterior", "contrast_posterior"),
-        *("confidence", "decision", "classification", "ruled_by"),
+        *("confidence", "decision", "classification", "decided_by"),
     )
     table = Table(
         tuple(map(text, keys)),
@@ -167,7 +167,7 @@ def _row(lesion: Lesion, known: LesionQuantities, text: ReportTexts) -> tuple[st
         "-" if lesion.confidence is None else f"{lesion.confidence:.2f}",
         text(lesion.decision),
         text(lesion.classification) if lesion.classification else "-",
-        text("physician_drew" if known.edited else f"{known.ruled_by}_ruled"),
+        text("physician_drew" if known.edited else f"{known.decided_by}_decided"),
     )
 
 

@@ -28,8 +28,8 @@ ENGLISH = {
     "posterior": "Posterior, from behind",
     "pictures_note": (
         "Dark is hot. R and L are the patient's sides. Outlines are numbered as in the table; a dashed outline "
-        "is hardly brighter than its surroundings in that view. The number below each picture is the counts per pixel "
-        "that are black."
+        "is faint in that view: less than 1.3 times as bright as its surroundings. The number below each "
+        "picture is the counts from which pixels are black."
     ),
     "map_note": "Numbers in the maps refer to the table of regions.",
     "areas": "Areas of abnormal uptake",
@@ -44,7 +44,7 @@ ENGLISH = {
     "confidence": "Confidence",
     "decision": "Decision",
     "classification": "Class",
-    "ruled_by": "Decided by",
+    "decided_by": "Decided by",
     "open": "open",
     "accepted": "accepted",
     "rejected": "rejected",
@@ -52,8 +52,8 @@ ENGLISH = {
     "equivocal": "equivocal",
     "malignant": "malignant",
     "bone_share": "{bone} {share:.0f}\u00a0%",
-    "model_ruled": "model",
-    "physician_ruled": "physician",
+    "model_decided": "model",
+    "physician_decided": "physician",
     "physician_drew": "physician (outline)",
     "contrast_note": "Contrast: mean inside divided by mean around. Rejected areas are last and do not count.",
     "regions": "Regions of the skeleton",

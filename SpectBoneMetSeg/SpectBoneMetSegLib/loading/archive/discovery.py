@@ -172,7 +172,7 @@ def _why_not_read(path: Path) -> str:
     if suffix in _OTHER_PICTURES:
         return f"{suffix} is a format that is not read"
     if suffix in _PACKED:
-        return "packed files are not looked into: unpack it"
+        return "compressed archives are not opened: unpack it"
     with path.open("rb") as stream:
         start = stream.read(len(_INTERFILE)).upper()
     return "Interfile is a format that is not read: export it as DICOM" if start == _INTERFILE else ""
@@ -205,7 +205,7 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
 def _add_pictures(pictures: list[Path], archive: Archive) -> None:
     """Add images without a header as a scan, but only where there is no DICOM scan."""
     if archive.scans:
-        archive.left_out += [LeftOut(path, "a picture beside DICOM files") for path in pictures]
+        archive.left_out += [LeftOut(path, "a picture next to DICOM files") for path in pictures]
     elif pictures and len(pictures) <= 2:
         archive.scans.append(FoundScan(tuple(pictures)))
     elif pictures:

@@ -79,9 +79,9 @@ def test_decisions_and_who_made_them_stand_in_every_group(a_report):
     accepted, drawn, open_ = (told[f"Abnormal uptake {number}"] for number in (2, 3, 1))
     assert accepted["Decision on the area"] == "Accepted"
     assert accepted["Classification of the area"] == "Equivocal"
-    assert accepted["Whose word the outline and the decision are"] == "Physician"
-    assert drawn["Whose word the outline and the decision are"] == "Physician, who drew or changed the outline"
-    assert open_["Whose word the outline and the decision are"] == "Model"
+    assert accepted["Source of the outline and the decision"] == "Physician"
+    assert drawn["Source of the outline and the decision"] == "Physician (outline drawn or edited)"
+    assert open_["Source of the outline and the decision"] == "Model"
     assert "Classification of the area" not in open_
 
 
@@ -92,7 +92,7 @@ def test_a_last_group_tells_of_the_whole_scan(a_report):
     assert told["Areas that a physician rejected"] == 1
     assert told["Certainty of Finding"] == pytest.approx(90)
     known = quantify(a_report[0])
-    assert told["Areas that count as burden"] == known.burden.lesions
+    assert told["Areas included in the tumour burden"] == known.burden.lesions
     # Two made-up regions are no skeleton: no number stands in for what cannot be computed.
     assert known.index.percent is None
     assert "Planar bone scan index" not in told

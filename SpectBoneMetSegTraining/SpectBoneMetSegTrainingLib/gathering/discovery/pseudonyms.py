@@ -57,7 +57,7 @@ def read_or_make_key(folder: Path, *, new: bool) -> bytes:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}, which knows patients again, is missing, damaged or cannot be written; restore it, or gather into "
+            f"{path}, the key to the pseudonyms, is missing, damaged or cannot be written; restore it, or gather into "
             "a new folder."
         ) from error
     if len(key) != KEY_BYTES:

@@ -147,9 +147,9 @@ def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
 def _set_apart(folder: Path) -> str:
     """Return why a folder is skipped with all its files; "" for one that is not."""
     if is_sealed(folder):
-        return "It is a sealed test, which is never learnt from."
+        return "It is a sealed test, which is never trained on."
     if (folder / GATHERED_FILE).is_file() or (folder / KEY_FILE).is_file():
-        return "It was made by gathering."
+        return "It is a data set that was gathered before."
     return ""
 
 

@@ -184,9 +184,7 @@ def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, l
             scans.append(path)
         elif not path.with_suffix(".json").is_file():
             # A PNG next to a DICOM scan is a screenshot, or was annotated if there is a LabelMe file of its name.
-            words = (
-                "It lies beside a DICOM scan and its name has no word such as mask or label: it was not taken for one."
-            )
+            words = "It lies next to a DICOM scan and its name has no word such as mask or label: it was not used."
             left_out.append(LeftOut(path, words, failed=False))
     return scans
 
@@ -231,7 +229,7 @@ class _Matcher:
                 f"{path.name} could belong to any of the {len(scans)} scans in {folder}; let its name begin with the "
                 "scan's."
             )
-        raise UserError(f"There is no scan beside {path.name}; put the scan into its folder.")
+        raise UserError(f"There is no scan next to {path.name}; put the scan into its folder.")
 
     def of_result(self, folder: Path) -> ScanFiles:
         """Return the scan that a result folder was read from.

@@ -68,7 +68,7 @@ def read_dicom_seg(
     referenced = referenced_images(path)
     if referenced and scan.source.sop_instance_uids and referenced.isdisjoint(scan.source.sop_instance_uids):
         raise UserError(
-            f"{path.name} was drawn on another image than the scan {scan.case}; put it beside its own scan."
+            f"{path.name} was drawn on another image than the scan {scan.case}; put it next to its own scan."
         )
     try:
         frames = _frames(header, path.name, [] if notes is None else notes)
@@ -206,7 +206,7 @@ def _placed(
         only = next(iter(scan.views))
         return on_stored_frame(pixels, StoredFrame(only), scan, path.name), only
     raise UserError(
-        f"{path.name} does not say which view of {scan.case} it was drawn on; export it with references to the frames."
+        f"{path.name} does not state which view of {scan.case} it was drawn on; export it with frame references."
     )
 
 

@@ -121,8 +121,8 @@ def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
         found = _size_of_file(beside)
     if found is None:
         raise UserError(
-            f"{path.name} does not say how large its picture was (imageHeight and imageWidth); open it in LabelMe with "
-            "its picture and save it again."
+            f"{path.name} does not state how large its picture was (imageHeight and imageWidth); open it in LabelMe "
+            "with its picture and save it again."
         )
     return found
 

@@ -61,7 +61,7 @@ def _values(path: Path) -> Picture:
             pixels = np.asarray(picture)
             transparent = picture.mode in ("LA", "RGBA", "PA")
     except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path.name} is damaged or not the kind of file its name says; save it again.") from error
+        raise UserError(f"{path.name} is damaged or not the kind of file its name states; save it again.") from error
     if pixels.ndim == 3:
         channels = pixels[..., :-1] if transparent else pixels
         if not (channels == channels[..., :1]).all():

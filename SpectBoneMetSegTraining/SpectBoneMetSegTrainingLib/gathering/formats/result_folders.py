@@ -45,7 +45,7 @@ def inputs_of(folder: Path) -> list[dict[str, Any]]:
     receipt = read_json(folder / "receipt.json")
     inputs = receipt.get("inputs") if isinstance(receipt, dict) else None
     if not isinstance(inputs, list) or not all(isinstance(item, dict) for item in inputs):
-        raise UserError(f"{folder / 'receipt.json'} does not say which scan was read; read the scan again.")
+        raise UserError(f"{folder / 'receipt.json'} does not state which scan was read; read the scan again.")
     return inputs
 
 
@@ -74,7 +74,7 @@ def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: s
     if segmentation.name == SEGMENTATION and not reviewed and np.array_equal(union, now):
         raise UserError(
             f"{folder} is the model's own result, neither corrected nor reviewed; correct its {SEGMENTATION}, or "
-            "save the result from Slicer after looking at it."
+            "save the result from Slicer after a review."
         )
     marks = [part for mark in drawn for part in _in_views(mark, before, union)]
     new = any(mark.view is None for mark in marks) and len(scan.views) > 1

@@ -73,7 +73,7 @@ def drawn_view(name: str, scan: WholeBodyScan, named_view: ViewName | None) -> V
     """
     view = named_view or (next(iter(scan.views)) if len(scan.views) == 1 else None)
     if view is None:
-        raise UserError(f"{name} does not say on which view it was drawn; let its name end in _anterior or _posterior.")
+        raise UserError(f"{name} does not state on which view it was drawn; end its name in _anterior or _posterior.")
     if view not in scan.views:
         raise UserError(f"{name} was drawn on the {view} view, which the scan {scan.case} does not have.")
     return view

@@ -29,7 +29,7 @@ _PICTURES = (
 _BOXES = (Files("boxes", r"wholeBody(?:ANT|POST)/(?P<view>ant|post)/(?P<patient>\d+)\.xml"),)
 _WINDOWED = (
     "Grey values are counts times a gain that differs between pictures and between the two views of a patient; hot "
-    "spots of some pictures ran over their 8 bits."
+    "spots of some pictures overflowed their 8 bits."
 )
 #: 1..12 of the skeleton masks for BS-80K.
 _BONES = {
@@ -42,7 +42,7 @@ _PAIR_BONES = {
     1: "skull", 2: "cervical spine", 3: "thoracic spine", 4: "lumbar spine", 5: "sacrum", 6: "pelvis", 7: "ribs",
     8: "scapula", 9: "humerus", 10: "femur", 11: "sternum", 12: "clavicle",
 }  # fmt: skip
-_NO_LICENCE = "Its authors state no licence: settle yourself whether you may train on it and distribute the model."
+_NO_LICENCE = "Its authors state no licence: check whether you may train on it and distribute the model."
 _BOX_TRUTH = (
     "Physicians' boxes of abnormal hot spots; the outline inside a box is a threshold (Otsu, else the 75th percentile) "
     "that no reader drew. Boxes labelled normal are not lesions."
@@ -69,7 +69,7 @@ _ALL = (
         left_out=_LEFT_OUT,
         faults=(
             _WINDOWED,
-            "Four patients stand in it twice (828/2244, 312/570, 831/3216, 832/3245); each pair counts as one patient "
+            "Four patients are in it twice (828/2244, 312/570, 831/3216, 832/3245); each pair counts as one patient "
             "here.",
             "elbowRPOST repeats elbowLPOST; the pictures of regions are not imported.",
             "At least 23 views show no usable skeleton; three patients known by number are left out.",
@@ -107,7 +107,7 @@ _ALL = (
         "CC BY-SA 4.0 for the masks; the scans' authors state none",
         (Files("bones", r"masks/(?P<view>anterior|posterior)/(?P<patient>\d+)\.png"),),
         f"Skeletons drawn manually; lesions as in BS-80K: {_BOX_TRUTH}",
-        terms=f"{_NO_LICENCE} Share-alike: what is made of the masks carries their licence on.",
+        terms=f"{_NO_LICENCE} Share-alike: what is made of the masks has the same licence.",
         **_OF_BS80K,
         boxes={"abnormal": "lesion", "normal": "benign"},
         bones=_BOTH_BONES,
@@ -181,7 +181,7 @@ _ALL = (
         faults=(
             _WINDOWED,
             "3,247 of its whole bodies are those of BS-80K: do not train on one set and evaluate on the other.",
-            "Its crops with captions show no whole body and are not imported; a third of them stand in it twice, most "
+            "Its crops with captions show no whole body and are not imported; a third of them are in it twice, most "
             "across its splits.",
         ),
     ),
@@ -200,7 +200,7 @@ _ALL = (
             Files("bones", r"Bone_P/(?P<patient>[^/]+)\.mhd", "posterior"),
         ),
         "Outlines per view, drawn by the authors of the set; the rule is not stated.",
-        terms="Sets of this form are shared privately: settle yourself whether you may train on yours.",
+        terms="Sets of this form are shared privately: check whether you may train on yours.",
         posterior="flipped",
         grey="counts, clipped at 255 in some views",
         counts=True,
@@ -224,7 +224,7 @@ _ALL = (
             Files("bones", r"labelsTr/bone/(?P<patient>.+)_0001\.png", "posterior"),
         ),
         "Masks per view as drawn or computed by the authors of the folders.",
-        terms="Folders of this form are made from other sets: their terms are yours to settle.",
+        terms="Folders of this form are made from other sets: check their terms.",
         lesions={1: "benign", 2: "lesion"},
         bones=_BOTH_BONES,
     ),

@@ -97,7 +97,7 @@ def import_set(request: Request, data: Path, progress: Progress | None = None) -
     """
     found = request.found
     if found.terms and not request.accepted:
-        raise UserError(f"{found.title}: {found.terms} Say that it is settled, then import again.", "accept_terms")
+        raise UserError(f"{found.title}: {found.terms} Confirm that you may use it, then import again.", "accept_terms")
     listing, bones = _listed(request)
     notes = [*listing.notes, *missing_counts(found, listing, {"coco images": bones.images} if bones else {})]
     if bones and bones.unknown:
@@ -333,7 +333,7 @@ class _Import:
         )
         ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
         if ran:
-            self.notes.append(f"Views with hot spots that ran over their 8 bits: {ran}.")
+            self.notes.append(f"Views with hot spots that overflowed their 8 bits: {ran}.")
         doubts = sum(any("mirrored" in note or "exchanged" in note for note in record["notes"]) for record in records)
         if doubts:
             self.notes.append(f"Scans whose sides look doubtful: {doubts}; their cases name them under notes.")

@@ -77,7 +77,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
     if not any_of_it:
         raise UserError(_nothing(found, folder))
     listing.notes += [
-        f"{count} files of the kind {role} stand in it twice; the first was taken." for role, count in twice.items()
+        f"{count} files of the kind {role} are in it twice; the first was used." for role, count in twice.items()
     ]
     return listing
 

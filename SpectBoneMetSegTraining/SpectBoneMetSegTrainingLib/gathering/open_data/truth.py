@@ -52,7 +52,7 @@ def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewNa
 
     values = np.squeeze(sitk.GetArrayFromImage(open_image(path)))
     if values.ndim != 2:
-        raise UserError(f"{path} is no mask of one view; give the grey masks and not those for looking at.")
+        raise UserError(f"{path} is no mask of one view; give the grey masks and not those for display.")
     factors = [full / own for full, own in zip(shape, values.shape, strict=True)]
     if factors[0] != factors[1] or factors[0] != round(factors[0]):
         raise UserError(f"{path} has {values.shape[1]} x {values.shape[0]} pixels, its scan {shape[1]} x {shape[0]}.")

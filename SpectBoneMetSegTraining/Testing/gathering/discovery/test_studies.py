@@ -100,7 +100,7 @@ def test_a_label_that_could_belong_to_several_scans_is_left_out_with_the_remedy(
 def test_a_label_without_a_scan_is_left_out(tmp_path):
     touch(tmp_path / "a.seg.nrrd")
     (left,) = find([tmp_path]).left_out
-    assert left.reason == "There is no scan beside a.seg.nrrd; put the scan into its folder."
+    assert left.reason == "There is no scan next to a.seg.nrrd; put the scan into its folder."
 
 
 def test_picture_scans_are_told_from_their_labels(tmp_path):

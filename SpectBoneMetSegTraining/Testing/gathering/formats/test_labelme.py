@@ -36,7 +36,7 @@ def test_a_labelme_file_of_another_picture_is_refused(study, tmp_path):
 
 def test_a_labelme_file_that_names_no_side_is_refused(study, tmp_path):
     path = write_labelme(study.own["anterior"], tmp_path / "scan.json")
-    with pytest.raises(UserError, match="let its name end in _anterior or _posterior"):
+    with pytest.raises(UserError, match="end its name in _anterior or _posterior"):
         read_labelme(path, study.scan)
 
 

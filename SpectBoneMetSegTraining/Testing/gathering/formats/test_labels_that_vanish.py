@@ -78,7 +78,7 @@ def numbers_of(study):
 
 @pytest.mark.parametrize("frames", [[None, None], [[1, 2], [1, 2]]])
 def test_a_segmentation_that_refers_to_the_whole_file_puts_nothing_on_a_guessed_view(study, tmp_path, frames):
-    with pytest.raises(UserError, match=r"seg\.dcm does not say which view"):
+    with pytest.raises(UserError, match=r"seg\.dcm does not state which view"):
         read(study.scan, segmentation(study, tmp_path / "seg.dcm", frames=frames))
 
 
@@ -97,7 +97,7 @@ def test_a_source_image_without_a_uid_is_refused_in_one_sentence(study, tmp_path
             del group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
 
     path = segmentation(study, tmp_path / "seg.dcm", frames=numbers_of(study), change=change)
-    with pytest.raises(UserError, match=r"seg\.dcm does not say which view"):
+    with pytest.raises(UserError, match=r"seg\.dcm does not state which view"):
         read(study.scan, path)
 
 
@@ -202,7 +202,7 @@ def test_annotations_are_read_in_the_encoding_of_any_windows(tmp_path, encoding,
 def test_the_picture_beside_an_annotation_without_a_size_tells_it(tmp_path):
     path = labelme(tmp_path / "a.json", shape(), imageHeight=None, imageWidth=None, imagePath="..\\png\\a.png")
     assert is_labelme(path)
-    with pytest.raises(UserError, match=r"a\.json does not say how large its picture was"):
+    with pytest.raises(UserError, match=r"a\.json does not state how large its picture was"):
         read_labelme(path, blob_scan(), "anterior")
     Image.fromarray(np.zeros((40, 24), np.uint8)).save(tmp_path / "a.png")
     (mark,), _ = read_labelme(path, blob_scan(), "anterior")

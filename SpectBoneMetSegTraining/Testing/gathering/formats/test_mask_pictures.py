@@ -65,7 +65,7 @@ def test_every_value_of_a_mask_is_a_lesion_and_an_empty_one_says_that_there_is_n
 @pytest.mark.parametrize(
     ("pixels", "view", "why"),
     [
-        (np.zeros((40, 24), np.uint8), None, "does not say on which view"),
+        (np.zeros((40, 24), np.uint8), None, "does not state on which view"),
         (np.zeros((40, 48), np.uint8), "anterior", "48 x 40 pixels, the anterior view of blob has 24 x 40"),
         (np.full((40, 24), 9, np.uint8), "anterior", "appears to be an image of counts"),
         (np.random.default_rng(1).integers(0, 9, (40, 24, 3), np.uint8), "anterior", "coloured picture and no mask"),

@@ -99,7 +99,7 @@ def test_licence_citation_greys_and_pixel_size_stand_in_the_data_set(boxed):
     assert "106221" in source["citation"]
     assert about["pixel_size_mm"] == pytest.approx(2.26, rel=0.1)
     assert "estimated from the height" in about["pixel_size_source"]
-    assert "settle yourself" in about["terms_settled_by_importer"]
+    assert "check whether you may train" in about["terms_settled_by_importer"]
     assert about["channel_names"] == {"0": "anterior", "1": "posterior mirrored"}
 
 
