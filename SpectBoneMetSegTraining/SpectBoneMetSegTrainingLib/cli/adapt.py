@@ -78,7 +78,7 @@ class AdaptCommand:
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
         try:
-            plan, config = plan_for(request)
+            plan, config = plan_for(request, time.monotonic() - started)
         except UserError as error:
             raise (UsageError.of(error) if error.fields else error) from error
         warning = (

@@ -42,12 +42,12 @@ def shrink(patch):
 
 
 @pytest.fixture(scope="module")
-def adapted(discs, parent, tmp_path_factory):
+def adapted(discs, parent, eager, tmp_path_factory):
     """(data, output, command, standard output, standard error) of an adaptation."""
     folder = tmp_path_factory.mktemp("adapted")
     data, output = discs(folder / "d", ["train"] * 6 + ["unlabelled"] * 2), folder / "mine"
     command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output), "--json"]
-    command += ["--steps", "8", "--folds", "2"]
+    command += ["--steps", "4", "--folds", "2"]
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         shrink(patch)
@@ -59,7 +59,7 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
     summary = json.loads(adapted.out)
     assert summary["patients"] == 6, "every patient is predicted, by a model not trained on them"
     assert "2 short trainings" in adapted.err
-    assert summary["steps"] in (2, 4, 6, 8)
+    assert summary["steps"] in (1, 2, 3, 4)
     model = find_model(adapted.output)
     verify(model)
     load_engine(model, "onnx", "cpu")
@@ -86,18 +86,33 @@ def test_too_few_patients_are_refused_with_what_helps(discs, parent, tmp_path, c
     assert main([*command[:1], *command[3:]], FURTHER) == 2
 
 
+def times(step, spent=0.0, start=10.0):
+    return lambda: plan_module.AdaptationTimes(spent, start, step, prediction=0.2, evaluation=1.0)
+
+
 def test_the_plan_fits_the_time_and_gives_up_folds_before_steps(discs, tmp_path):
     data = discs(tmp_path / "d", ["train"] * 12)
-    wide = plan_module.make_plan(data, 30, 5, lambda: 0.5)
+    wide = plan_module.make_plan(data, 30, 5, times(0.5))
     assert (len(wide.groups), wide.runs) == (5, 6)
-    assert wide.minutes <= 30.5
+    assert 28 < wide.minutes <= 30
     assert sorted(fold for group in wide.groups for fold in group) == [0, 1, 2, 3, 4]
-    tight = plan_module.make_plan(data, 30, 5, lambda: 8.0)
+    tight = plan_module.make_plan(data, 30, 5, times(8.0))
     assert len(tight.groups) < 5
     assert tight.steps >= plan_module.MINIMUM_STEPS
-    alone = plan_module.make_plan(data, 5, 5, lambda: 8.0)
+    assert tight.minutes <= 30
+    alone = plan_module.make_plan(data, 5, 5, times(8.0))
     assert (len(alone.groups), alone.runs) == (1, 1)
     assert "there is no time for more" in alone.sentence
+
+
+def test_whatever_is_not_a_step_leaves_less_time_for_steps(discs, tmp_path):
+    data = discs(tmp_path / "d", ["train"] * 12)
+    free = plan_module.make_plan(data, 30, 5, times(0.5, start=0.0))
+    assert free.runs * free.steps * 0.5 + 12 * (4 * 0.2 + 7) <= 30 * 60
+    for other in (times(0.5, spent=600.0, start=0.0), times(0.5, start=100.0)):
+        plan = plan_module.make_plan(data, 30, 5, other)
+        assert free.steps - plan.steps == pytest.approx(600 / 0.5 / 6, abs=4)
+        assert 28 < plan.minutes <= 30
 
 
 def test_a_region_that_is_not_known_is_refused(discs, parent, small, tmp_path, capsys):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.errors import UserError
@@ -36,17 +37,18 @@ from ..run_folder import validations_of
 from ..setup.cases import training_and_validation, training_cases
 from ..setup.config import TrainingConfig
 from ..setup.fine_tuning import model_reference
+from ..timing import training_times
 from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_step, chosen_point, compare_adapted, gains, shrink_towards_parent
 from .folds import ValidationRecorder, parent_predictions, stored_predictions
-from .plan import Plan, base_config, labelled_patients, make_plan, region_to_train, step_seconds
+from .plan import AdaptationTimes, Plan, base_config, labelled_patients, make_plan, region_to_train
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["Adapted", "Request", "adapt", "plan_for"]
 
-PLAN, PARENT = "plan.json", "parent.npz"
+PLAN, PARENT, TIMING = "plan.json", "parent.npz", "timing"
 HOW = (
     "cross-validation: every labelled patient was predicted by a model that was not trained on them, at thresholds "
     "chosen by other patients; the parent model at its own thresholds"
@@ -111,8 +113,12 @@ class Adapted:
     plan: Plan
 
 
-def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
+def plan_for(request: Request, spent: float = 0.0) -> tuple[Plan, TrainingConfig]:
     """Return the stored plan, or make and store it, and the options shared by its trainings.
+
+    Args:
+        request: the request.
+        spent: seconds of its time limit that are already spent.
 
     Raises:
         UserError: no such model, too few patients, an unsuitable data set, or one that has changed since.
@@ -133,13 +139,34 @@ def plan_for(request: Request) -> tuple[Plan, TrainingConfig]:
         request.data,
         request.minutes,
         request.folds,
-        lambda: step_seconds(request.data, request.run / "timing", config),
+        lambda: _times(request, parent, config, spent),
         request.steps,
         region,
         reason,
     )
     write_json(path, plan.to_dict())
     return plan, config
+
+
+def _times(request: Request, parent: ModelFolder, config: TrainingConfig, spent: float) -> AdaptationTimes:
+    """Measure how long the parts of the adaptation take: a few steps, a validation, the evaluation of one case."""
+    started = monotonic()
+    training = training_times(request.data, request.run / TIMING, config)
+    cases = training_cases(request.data, config)
+    case = (cases.validation or cases.labelled)[:1]
+    path = request.run / TIMING / "evaluation.npz"
+    parent_predictions(parent, request.data, case, path, config.region)
+    predicted = monotonic()
+    counts = counts_at(
+        stored_predictions([path], request.data, config.network, config.region),
+        operating_points(MINIMUM_AREA_MM2, "lesions"),
+    )
+    list(counts)
+    done = monotonic()
+    prediction = training.validation_seconds / max(len(cases.validation), 1)
+    return AdaptationTimes(
+        spent + done - started, training.start_seconds, training.step_seconds, prediction, done - predicted
+    )
 
 
 def _check_same(request: Request, earlier: Plan, region: Region) -> None:

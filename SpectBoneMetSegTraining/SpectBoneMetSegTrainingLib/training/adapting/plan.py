@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 
-from ...common.pace import Pace
 from ...dataset.budgets import patients_of
 from ...dataset.cases import records_of, stored_region
 from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
-from ..trainer import train
 
 __all__ = [
+    "AdaptationTimes",
     "Plan",
     "base_config",
     "groups_of_folds",
     "labelled_patients",
     "make_plan",
     "region_to_train",
-    "step_seconds",
 ]
 
 #: Minimum number of labelled patients for a cross-validation.
 MINIMUM_LABELLED_PATIENTS = 4
 #: Limits of the steps of one training: fewer have no effect, more overfit to few labels.
 MINIMUM_STEPS, MAXIMUM_STEPS = 40, 600
-#: Share of the time limit for gradient steps; the rest is for validation, thresholds and the report.
-TRAINING_SHARE = 0.7
-#: Steps that are timed after the first one, which builds the graph.
-TIMED_STEPS = 5
 #: Number of validations on the held-out patients per training.
 VALIDATIONS = 4
+#: The end (comparison with the parent model, calibration, report) takes about as long as so many evaluations.
+FINAL_EVALUATIONS = 3
 #: Reason for the thorax if it was inferred from the outlines.
 FEW_OUTSIDE_THORAX = "Only the thorax is trained: hardly any outline lies outside it."
 #: Side of a patch in pixels, patches per step.
@@ -50,6 +44,35 @@ PATCH, BATCH = 128, 8
 KEYS = {"validate_every": "look_every", "region_reason": "taught"}
 #: Share of the labelled patches that come from the store of simulated patients, if there is one.
 STORE_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class AdaptationTimes:
+    """How long the parts of an adaptation take on this machine, in seconds.
+
+    Attributes:
+        spent: before the first training: scans gathered, these times measured.
+        start: of a training until the end of its first step.
+        step: of a further step.
+        prediction: of a held-out case during training.
+        evaluation: of a case's prediction at all operating points.
+    """
+
+    spent: float
+    start: float
+    step: float
+    prediction: float
+    evaluation: float
+
+    def other(self, runs: int, cases: int) -> float:
+        """Return the seconds of everything but the gradient steps.
+
+        Args:
+            runs: number of trainings.
+            cases: number of held-out cases, over all folds.
+        """
+        evaluations = VALIDATIONS + FINAL_EVALUATIONS
+        return self.spent + runs * self.start + cases * (VALIDATIONS * self.prediction + evaluations * self.evaluation)
 
 
 @dataclass(frozen=True)
@@ -77,12 +100,12 @@ class Plan:
     @property
     def runs(self) -> int:
         """Number of trainings."""
-        return len(self.groups) + (len(self.groups) > 1)
+        return trainings_of(self.groups)
 
     @property
     def sentence(self) -> str:
         """The plan in one sentence."""
-        if len(self.groups) > 1:
+        if self.runs > 1:
             how = f"{len(self.groups)} short trainings, each without one fold of the patients, and one with all of them"
         else:
             how = "one training, without its validation patients: there is no time for more"
@@ -202,23 +225,6 @@ def groups_of_folds(data: Data, most: int, region: Region) -> tuple[tuple[int, .
     return tuple(map(tuple, groups))
 
 
-def step_seconds(data: Data, folder: Path, config: TrainingConfig) -> float:
-    """Measure the seconds that a step takes on this machine."""
-    times: list[float] = []
-
-    class EnoughError(Exception):
-        """Enough steps were timed."""
-
-    def progress(step: int, steps: int, _loss: float, _pace: Pace) -> None:
-        times.append(monotonic())
-        if step > TIMED_STEPS:
-            raise EnoughError
-
-    with suppress(EnoughError):
-        train(data, folder, replace(config, steps=TIMED_STEPS + 2, validate_every=0), progress)
-    return (times[-1] - times[0]) / max(len(times) - 1, 1)
-
-
 def labelled_patients(data: Data) -> int:
     """Return the number of labelled training and validation patients of a data set."""
     labelled, validation = training_and_validation(data)
@@ -230,7 +236,7 @@ def make_plan(
     data: Data,
     minutes: float,
     folds: int,
-    seconds: Callable[[], float],
+    times: Callable[[], AdaptationTimes],
     steps: int | None = None,
     region: Region = "thorax",
     region_reason: str = "",
@@ -241,7 +247,7 @@ def make_plan(
         data: data set.
         minutes: time limit of the whole adaptation.
         folds: maximum number of folds.
-        seconds: returns the measured seconds per step.
+        times: measures how long its parts take.
         steps: gradient steps of each training, whatever the time; None for as many as fit.
         region: region of the body to train on.
         region_reason: a sentence with the region and the reason for it.
@@ -256,16 +262,32 @@ def make_plan(
             "preferably those on which the model is worst.",
             command="rank",
         )
-    each = seconds()
-    budget = TRAINING_SHARE * 60 * minutes / each
+    measured = times()
     groups = groups_of_folds(data, folds, region)
-    while steps is None and len(groups) > 1 and budget / (len(groups) + 1) < MINIMUM_STEPS:
+    while steps is None and len(groups) > 1 and _steps_that_fit(data, groups, minutes, measured) < MINIMUM_STEPS:
         groups = groups_of_folds(data, len(groups) - 1, region) if len(groups) > 2 else groups[:1]
     if len(groups) == 1:
         # All other folds are used for training.
         groups = ((groups[0][0],),)
-    runs = len(groups) + (len(groups) > 1)
-    wanted = steps or int(min(max(budget / runs, MINIMUM_STEPS), MAXIMUM_STEPS))
+    wanted = steps or min(max(int(_steps_that_fit(data, groups, minutes, measured)), MINIMUM_STEPS), MAXIMUM_STEPS)
     every = max(1, wanted // VALIDATIONS)
-    total = runs * wanted * each / 60 / TRAINING_SHARE
-    return Plan(groups, every * (wanted // every), every, total, patients, region, region_reason)
+    whole = every * (wanted // every)
+    runs = trainings_of(groups)
+    total = (measured.other(runs, _held_out(data, groups)) + runs * whole * measured.step) / 60
+    return Plan(groups, whole, every, total, patients, region, region_reason)
+
+
+def trainings_of(groups: Sequence[Sequence[int]]) -> int:
+    """Return the number of trainings: one per group, and one on all patients if there are several groups."""
+    return len(groups) + (len(groups) > 1)
+
+
+def _steps_that_fit(data: Data, groups: Sequence[Sequence[int]], minutes: float, times: AdaptationTimes) -> float:
+    """Return the gradient steps of each training for which there is time; negative if there is no time at all."""
+    runs = trainings_of(groups)
+    return (60 * minutes - times.other(runs, _held_out(data, groups))) / runs / times.step
+
+
+def _held_out(data: Data, groups: Sequence[Sequence[int]]) -> int:
+    """Return the number of held-out cases over all groups."""
+    return sum(len(training_and_validation(data, group)[1]) for group in groups)
