@@ -1,11 +1,12 @@
-"""Active learning: labels needed with scans chosen by `rank` compared with a random choice, on simulated patients.
+"""Active learning: labels needed with scans chosen by `rank` compared with random choices, on simulated patients.
 
     python Testing/benchmarks/next_scan.py --data DATA --output docs/next-scan
 
-In each round a small network is trained and evaluated on held-out patients; then more patients are labelled, chosen by
-`active_learning.greedy_order` or at random, and the training is continued. Both strategies start with the same patients
-and the same network. Writes curves.csv, with a row per evaluation, and curves.png, and prints a summary; an
-interrupted run continues with the next seed.
+In each round a small network is trained and evaluated on held-out patients; then more patients are labelled and the
+training is continued. They are chosen by `active_learning.greedy_order` ("rank"), at random ("random"), or at random
+among patients in whom the network predicts lesions ("foreground": foreground-aware random, the baseline of nnActive,
+arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same network. Writes curves.csv,
+with a row per evaluation, and curves.png, and prints a summary; an interrupted run continues with the next seed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import csv
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -35,7 +36,8 @@ from SpectBoneMetSegTrainingLib.training.validation import predict_whole
 Array = NDArray[np.float64]
 
 COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
-WAYS = ("random", "rank")
+WAYS = {"random": "at random", "foreground": "at random, with predicted lesions", "rank": "by rank"}
+COLOURS = {"random": "0.45", "foreground": "tab:blue", "rank": "tab:red"}
 #: Options that change the results: all rows of a table need the same values.
 SETTINGS = ("rounds", "first", "more", "held_out", "steps", "more_steps")
 THRESHOLDS = np.arange(0.3, 0.96, 0.05)
@@ -70,22 +72,27 @@ def main() -> None:
 
 
 def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
-    """Run both strategies from the same first round."""
+    """Run all strategies from the same first round."""
     pool = Pool(args.data, args.held_out)
     names = pool.names
-    rng = np.random.default_rng(seed)
-    start = [names[i] for i in rng.permutation(len(names))[: args.first]]
+    start = [names[i] for i in np.random.default_rng(seed).permutation(len(names))[: args.first]]
     with tempfile.TemporaryDirectory(prefix="next-scan-") as temporary:
         first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(temporary) / "first")
         for way in WAYS:
-            labelled, model = list(start), first
+            labelled, model, threshold = list(start), first, 0.5
+            rng = np.random.default_rng((seed, 1))
             for number in range(args.rounds):
                 if number:
                     rest = [name for name in names if name not in labelled]
-                    if way == "random":
-                        labelled += [rest[i] for i in rng.permutation(len(rest))[: args.more]]
+                    if way == "rank":
+                        order = pool.ranked(rest, labelled, model)
                     else:
-                        labelled += pool.ranked(rest, labelled, model)[: args.more]
+                        order = [rest[i] for i in rng.permutation(len(rest))]
+                    if way == "foreground":
+                        # A stable sort: patients without a predicted lesion come last, both groups at random.
+                        foreground = pool.with_foreground(rest, model, threshold)
+                        order.sort(key=lambda name: name not in foreground)
+                    labelled += order[: args.more]
                     folder = Path(temporary) / f"{way}{number}"
                     model = fit(args.data, pool.cases(labelled), seed, args.more_steps, model, folder)
                 dsc, threshold = best_dice([pool.load(case) for case in pool.test], model)
@@ -114,6 +121,13 @@ class Pool:
     def cases(self, names: Sequence[str]) -> list[str]:
         """Return the scans of these patients."""
         return [case for name in names for case in self._cases[name]]
+
+    def with_foreground(self, names: Sequence[str], model: ModelFolder, threshold: float) -> set[str]:
+        """Return the patients in whom a pixel of any scan reaches the threshold."""
+        predict = predictor(model)
+        return {
+            name for name in names if any(predict(self.load(case)).max() >= threshold for case in self._cases[name])
+        }
 
     def ranked(self, rest: Sequence[str], labelled: Sequence[str], model: ModelFolder) -> list[str]:
         """Rank patients by the first of their scans in the order of active learning."""
@@ -148,21 +162,27 @@ def fit(
 
 
 def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float, float]:
-    """Return (pooled DSC, threshold) at the best threshold for these cases, which favours both strategies equally."""
-    import tensorflow as tf
-
-    network, config = load_network(model), model.card.network
-    run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+    """Return (pooled DSC, threshold) at the best threshold for these cases, which favours all strategies equally."""
+    predict = predictor(model)
     sums = np.zeros((3, len(THRESHOLDS)))
     for crop in crops:
-        label, weight = target_channels(crop, config.outputs)
-        probability = predict_whole(lambda batch: np.asarray(run(batch)), crop, config)
+        label, weight = target_channels(crop, model.card.network.outputs)
+        probability = predict(crop)
         for i, threshold in enumerate(THRESHOLDS):
             mark = (probability >= threshold) * weight
             sums[:, i] += (mark * label).sum(), mark.sum(), (label * weight).sum()
     dice = 2 * sums[0] / (sums[1] + sums[2])
     best = int(np.argmax(dice))
     return float(dice[best]), float(THRESHOLDS[best])
+
+
+def predictor(model: ModelFolder) -> Callable[[LabelledCrop], NDArray[np.float32]]:
+    """Return a function that gives the (rows, columns, outputs) probability map of a scan."""
+    import tensorflow as tf
+
+    network, config = load_network(model), model.card.network
+    run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+    return lambda crop: predict_whole(lambda batch: np.asarray(run(batch)), crop, config)
 
 
 def complete_seeds(table: Path, rows_each: int) -> set[int]:
@@ -190,7 +210,7 @@ def write_row(table: Path, row: Sequence[object]) -> None:
 
 
 def summary(table: Path) -> str:
-    """Return the means over the seeds: DSC and labelled lesions of both strategies, and patients for a mean DSC."""
+    """Return the means over the seeds: DSC and labelled lesions of all strategies, and patients for a mean DSC."""
     rows = read_rows(table)
     seeds = sorted({row["seed"] for row in rows})
     counts = sorted({int(row["patients"]) for row in rows})
@@ -199,28 +219,31 @@ def summary(table: Path) -> str:
     lesions = {
         way: np.mean([[float(value[s, way, n]["lesions"]) for n in counts] for s in seeds], axis=0) for way in WAYS
     }
-    gain = dsc["rank"] - dsc["random"]
     lines = [
         f"Simulated patients, {len(seeds)} seeds; mean pooled DSC on the held-out patients (mean lesions labelled)."
     ]
     for i, count in enumerate(counts):
         ways = ", ".join(f"{way} {dsc[way][:, i].mean():.3f} ({lesions[way][i]:.0f})" for way in WAYS)
-        error = gain[:, i].std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else float("nan")
-        better = int((gain[:, i] > 0).sum())
-        lines.append(
-            f"{count} patients: {ways}, difference {gain[:, i].mean():+.3f}, standard error {error:.3f}, "
-            f"rank better in {better} of {len(seeds)} seeds"
-        )
+        lines.append(f"{count} patients: {ways}")
+        for other in ("random", "foreground"):
+            gain = dsc["rank"][:, i] - dsc[other][:, i]
+            error = gain.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else float("nan")
+            lines.append(
+                f"    rank - {other}: {gain.mean():+.3f}, standard error {error:.3f}, rank better in "
+                f"{int((gain > 0).sum())} of {len(seeds)} seeds"
+            )
     means = {way: dsc[way].mean(axis=0) for way in WAYS}
     for goal in np.arange(0.05, min(curve.max() for curve in means.values()), 0.05):
-        if goal > means[WAYS[0]][0]:
+        if goal > means["random"][0]:
             ways = ", ".join(f"{way} {needed(counts, means[way], float(goal)):.0f}" for way in WAYS)
             lines.append(f"Patients for a mean DSC of {goal:.2f} (interpolated): {ways}")
+            ways = ", ".join(f"{way} {needed(lesions[way], means[way], float(goal)):.0f}" for way in WAYS)
+            lines.append(f"Lesions outlined for a mean DSC of {goal:.2f} (interpolated): {ways}")
     return "\n".join(lines)
 
 
-def needed(counts: Sequence[int], curve: Array, goal: float) -> float:
-    """Return the number of patients at which a curve first reaches a goal, by linear interpolation."""
+def needed(counts: Sequence[int] | Array, curve: Array, goal: float) -> float:
+    """Return the number of patients or lesions at which a curve first reaches a goal, by linear interpolation."""
     index = int(np.argmax(curve >= goal))
     return float(np.interp(goal, curve[[index - 1, index]], np.array(counts)[[index - 1, index]]))
 
@@ -240,15 +263,14 @@ def draw(table: Path, picture: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for way, colour in zip(WAYS, ("0.45", "tab:red"), strict=True):
+    for way, colour in COLOURS.items():
         ours = [row for row in rows if row["way"] == way]
         for seed in sorted({row["seed"] for row in ours}):
             points = [(int(row["patients"]), float(row["dsc"])) for row in ours if row["seed"] == seed]
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.7, alpha=0.5)
         counts = sorted({int(row["patients"]) for row in ours})
         means = [np.mean([float(row["dsc"]) for row in ours if int(row["patients"]) == count]) for count in counts]
-        label = {"random": "at random", "rank": "by rank"}[way]
-        axes.plot(counts, means, color=colour, linewidth=2.2, marker="o", label=f"chosen {label}, mean")
+        axes.plot(counts, means, color=colour, linewidth=2.2, marker="o", label=f"chosen {WAYS[way]}, mean")
     axes.set_xticks(sorted({int(row["patients"]) for row in rows}))
     axes.set_xlabel("labelled patients (simulated)")
     axes.set_ylabel("pooled DSC on held-out patients")
