@@ -16,6 +16,8 @@ SAMPLE := Resources/Sample/simulated_scan.dcm
 TRUTH := Resources/Sample/truth.nii.gz
 export TF_CPP_MIN_LOG_LEVEL = 3
 export MPLBACKEND = Agg
+# The tests start some hundred processes, which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 FUZZ_SECONDS ?= 60
 

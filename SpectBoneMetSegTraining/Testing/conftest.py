@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,19 @@ def bare_model() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """Train without TensorFlow's graphs: building one takes longer than the few steps of a test.
+
+    Tests of jobs (`jobs/test_real_job.py`), of the trainer and of the backends train with graphs, as users do.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
 
 
 @pytest.fixture

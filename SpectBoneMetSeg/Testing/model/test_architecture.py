@@ -115,6 +115,7 @@ def test_inception_block_concatenates_to_the_stage_channels():
     assert network.get_layer("step1_stage2_inception_norm").output.shape[-1] == 7
 
 
+@pytest.mark.slow
 def test_untied_parameters_grow_with_the_steps_and_tied_ones_only_by_batchnorm():
     untied = [parameters(recurrent_steps=steps) for steps in (2, 3, 4)]
     tied = [parameters(recurrent_steps=steps, tied=True) for steps in (2, 3, 4)]

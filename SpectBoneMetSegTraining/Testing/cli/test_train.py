@@ -15,6 +15,8 @@ from SpectBoneMetSegTrainingLib.training.outcome.training_scans import known_pat
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = ["--batch", "4", "--patch", "32", "--channels", "8", "--recurrent-steps", "1", "--stem-channels", "6"]
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
 

@@ -24,6 +24,8 @@ from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
 from SpectBoneMetSegTrainingLib.paper_sets.separate_views import write_separate_views
 from SpectBoneMetSegTrainingLib.training.setup.cases import TrainingCases
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 PATIENTS = 4
 TINY = replace(
     SCALES["small"],

@@ -18,6 +18,8 @@ from SpectBoneMetSegTrainingLib.training.run_folder import read_rows
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 TINY = GeneratorConfig(size=16, steps=4, batch=2, channels=4, latent=3, seed=5)
 
 

@@ -84,6 +84,7 @@ def test_the_model_chosen_for_reading_is_the_one_that_is_adapted_and_audited(pan
     assert called[0][1]["model"] == "tiny"
 
 
+@pytest.mark.slow
 def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, monkeypatch):
     pages = []
     monkeypatch.setattr(opened.logic, "openPage", pages.append)

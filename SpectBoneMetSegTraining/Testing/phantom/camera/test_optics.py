@@ -257,6 +257,7 @@ def cameras(person):
     return [draw_camera(person, rng) for _ in range(1500)]
 
 
+@pytest.mark.slow
 def test_cameras_are_drawn_as_often_as_asked(person, cameras):
 
     def share(condition):

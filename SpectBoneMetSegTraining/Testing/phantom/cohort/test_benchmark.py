@@ -160,6 +160,7 @@ def test_the_truth_of_the_sealed_test_does_not_lie_open(made):
     assert cases_of(made / "sealed", "test") == []
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
     if multiprocessing.get_start_method() != "fork":
         pytest.skip("the fake simulator only reaches forked processes")
@@ -354,6 +355,7 @@ def test_a_sealed_test_is_never_trained_on(closed, tmp_path, capsys):
     assert "sealed test" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figures_against_the_exact_truth_are_asked_for(made, tiny_model, capsys):
     figures = {}
     for truth in ("agreed", "exact"):

@@ -44,6 +44,7 @@ def only(monkeypatch, person, even):
     return add
 
 
+@pytest.mark.slow
 def test_most_patients_have_no_other_illness_and_names_tell_which(person, even):
     seen = []
     for seed in range(80):

@@ -51,6 +51,7 @@ def test_the_same_seed_gives_the_same_uptake(person):
     assert np.array_equal(one.tissues, two.tissues)
 
 
+@pytest.mark.slow
 def test_bone_to_soft_tissue_contrast_varies_several_fold_between_patients(person):
     spine = load_skeleton().of("T8")
     means = [draw_tracer(person, np.random.default_rng(seed)).bones[spine].mean() for seed in range(40)]
@@ -66,6 +67,7 @@ def test_metal_takes_up_nothing(person):
     assert (tracer.bones[~metal] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_old_take_up_less_in_bone_and_more_in_joints(person):
     shaft = load_skeleton().of("right tibia") & (np.abs(person.atlas_bones[:, 2] + 700) < 60)
     rib = load_skeleton().of("right rib 6")

@@ -264,6 +264,7 @@ def test_held_out_shapes_lie_where_no_usual_shape_lies():
     assert all(shape.kyphosis[1] <= HELD_OUT_APEX_MM[1] for shape in held)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held_out", [False, True])
 def test_ribs_stay_at_the_spine_and_bones_vary_one_by_one(held_out):
     from scipy.spatial import cKDTree

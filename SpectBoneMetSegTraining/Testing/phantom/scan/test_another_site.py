@@ -17,6 +17,7 @@ def test_its_cameras_count_less_and_blur_more(person):
     assert {camera.spacing for camera in other} == {2.21, 3.9}
 
 
+@pytest.mark.slow
 def test_the_same_patient_is_scanned_by_both():
     here, there = (
         simulate_case("a", (4, 2), positive=True, shape=(256, 64), spacing=9.04, site=site) for site in ("a", "b")

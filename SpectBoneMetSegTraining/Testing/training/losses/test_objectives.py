@@ -19,6 +19,8 @@ from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.trainer import train
 from support.leaks import shared_patients
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
 
 

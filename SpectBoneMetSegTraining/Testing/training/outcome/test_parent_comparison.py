@@ -15,6 +15,8 @@ from SpectBoneMetSegTrainingLib.training.outcome import parent_comparison as com
 from SpectBoneMetSegTrainingLib.training.outcome.parent_comparison import compare_with_parent
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 UNION = NetworkConfig(inputs=("aggregate",), outputs=("union",))
 
 

@@ -15,6 +15,8 @@ from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import load_network, read_model
 from SpectBoneMetSegTrainingLib.training.validation import single_image_predictor
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 
 #: Loss of SCRIPT's batch before and after its first step, as TensorFlow gives them.

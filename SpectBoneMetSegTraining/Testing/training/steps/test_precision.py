@@ -31,6 +31,7 @@ def steps(batch, precision, count=12):
     return state, [state.step(step, batch)["loss"] for step in range(count)]
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_nearly_like_float32(batch):
     (_, exact), (_, rough) = steps(batch, "float32"), steps(batch, "bfloat16")
     assert exact != rough
