@@ -59,7 +59,7 @@ def fieldTitles() -> dict[str, str]:
     """What the fields of the panels are called, by the names that the library's errors use; others are not theirs."""
     return {
         "crop": _("Read the region in the box instead"),
-        "data": _("Collect in"),
+        "data": _("Gather into"),
         "device": _("Device"),
         "engine": _("Engine"),
         "method": _("Method"),

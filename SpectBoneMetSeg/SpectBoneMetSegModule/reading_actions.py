@@ -135,7 +135,7 @@ class ReadingActions(Panel):
         text = _("Done in {seconds:.1f} s.").format(seconds=self.logic.seconds)
         kept = slicer.mrmlScene.GetNodeByID(self._kept) if self._kept else None
         if kept is not None:
-            words = _("The reading with your changes is kept as {name}; choose it under Result to go on with it.")
+            words = _("The reading with your changes is kept as {name}; choose it under Result to continue with it.")
             text = f"{text} {words.format(name=kept.GetName())}"
         self.messages.say(text)
         self.updateButtons()

@@ -377,4 +377,4 @@ def test_outlines_that_leave_the_scene_while_they_are_collected_are_told(
     host.slicer.mrmlScene.Clear(0)
     longest(lambda: not panel.logic.collector.busy)
     assert f"{name}: It was removed from the scene." in panel.ui.gatherLabel.text
-    assert panel.ui.gatherButton.text == "Collect"
+    assert panel.ui.gatherButton.text == "Gather"

@@ -36,7 +36,7 @@ MOST_ON_GPU = 4
 class BatchCommand:
     """Read every scan of a folder; scans that an earlier run has read in the same way are skipped."""
 
-    help = "Read every scan in an archive; an interrupted run is continued."
+    help = "Read every scan in an archive; an interrupted run resumes."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""

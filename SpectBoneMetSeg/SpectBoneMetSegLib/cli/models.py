@@ -20,13 +20,13 @@ class ModelsCommand:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--install", metavar="FOLDER", help="copy a model folder into your own model store")
+        parser.add_argument("--install", metavar="FOLDER", help="install a model folder for reading")
         parser.add_argument("--export", nargs=2, metavar=("NAME|PATH", "FILE"), help="write a model as one file")
         parser.add_argument(
             "--import", dest="import_file", metavar="FILE", help="check an exported file and install its model"
         )
         parser.add_argument("--replace", action="store_true", help="with --import: replace a model of the same name")
-        parser.add_argument("--remove", metavar="NAME", help="delete a model from your own model store")
+        parser.add_argument("--remove", metavar="NAME", help="delete an installed model; shipped ones stay")
         parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 

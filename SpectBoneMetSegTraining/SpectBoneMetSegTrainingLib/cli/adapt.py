@@ -122,7 +122,7 @@ def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:
     if given == (args.data is not None):
         raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
     if args.data is None and (run / "plan.json").exists():
-        print(f"{run} goes on with the scans that were gathered when it started.", file=sys.stderr)
+        print(f"{run} continues with the scans that were gathered when it started.", file=sys.stderr)
     elif args.data is None:
         gather_folders(args.labelled, args.unlabelled, data, args.seed)
 

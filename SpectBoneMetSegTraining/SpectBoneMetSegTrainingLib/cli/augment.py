@@ -26,7 +26,7 @@ class AugmentCommand:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder with the scans")
         parser.add_argument(
-            "--output", required=True, metavar="DIR", help="folder to write; an interrupted run goes on"
+            "--output", required=True, metavar="DIR", help="folder to write; an interrupted run resumes"
         )
         parser.add_argument(
             "--recipe",

@@ -32,7 +32,7 @@ class ExperimentCommand:
             "--output",
             required=True,
             metavar="DIR",
-            help="folder of runs, results and page; interrupted trainings go on",
+            help="folder of runs, results and page; interrupted trainings resume",
         )
         parser.add_argument(
             "--scale",

@@ -30,7 +30,7 @@ class GatherCommand:
             "--output",
             required=True,
             metavar="DATA",
-            help="data set folder, new or existing; the report goes into DATA-private next to it, which stays with you",
+            help="data set folder, new or existing; the report goes into DATA-private next to it, not to be shared",
         )
         parser.add_argument(
             "--seed",
@@ -44,7 +44,7 @@ class GatherCommand:
             type=float,
             metavar="F",
             help="keep this share of the labelled patients for `evaluate`, never for training; patients already in the "
-            "data set stay where they are (0, later as the first time)",
+            "data set keep their split (0, or the share of the first time)",
         )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 

@@ -27,7 +27,7 @@ class ImportCommand:
             "name", nargs="?", metavar="NAME", help="a set (see --list), or your own description of one (a .json file)"
         )
         parser.add_argument("folder", nargs="?", metavar="FOLDER", help="folder of the unpacked set")
-        parser.add_argument("--output", metavar="DATA", help="data set folder to write; an interrupted run goes on")
+        parser.add_argument("--output", metavar="DATA", help="data set folder to write; an interrupted run resumes")
         parser.add_argument(
             "--scans", metavar="DIR", help="for a set of masks: folder of the scans that they belong to"
         )

@@ -38,7 +38,7 @@ class SimulateCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--output", required=True, metavar="DIR", help="data set folder; an interrupted run goes on"
+            "--output", required=True, metavar="DIR", help="data set folder; an interrupted run resumes"
         )
         parser.add_argument(
             "--benchmark", metavar="NAME", help="a named benchmark instead: training, development and sealed test sets"

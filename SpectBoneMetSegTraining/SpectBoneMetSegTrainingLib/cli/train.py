@@ -44,7 +44,7 @@ class TrainCommand:
             "--run",
             dest="run_folder",
             metavar="DIR",
-            help="working folder with configuration, log and checkpoints (MODEL-run); an interrupted run goes on",
+            help="working folder with configuration, log and checkpoints (MODEL-run); an interrupted run resumes",
         )
         parser.add_argument("--description", default="", help="one sentence for the model's card")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
@@ -87,7 +87,7 @@ class TrainCommand:
 
 
 def _print_start(data: DataSet, run: Path, config: TrainingConfig) -> None:
-    """Print the numbers of patients, and the step at which an interrupted run goes on."""
+    """Print the numbers of patients, and the step at which an interrupted run resumes."""
     from ..dataset.budgets import patients_of
     from ..training.run_folder import load_checkpoint
     from ..training.setup.cases import training_cases
@@ -98,7 +98,7 @@ def _print_start(data: DataSet, run: Path, config: TrainingConfig) -> None:
     )
     saved = load_checkpoint(run)
     step = int(saved["step"]) if saved else 0
-    start = f"{run} goes on at step {step} of {config.steps}" if step else f"{config.steps} steps start in {run}"
+    start = f"{run} resumes at step {step} of {config.steps}" if step else f"{config.steps} steps start in {run}"
     print(
         f"{start}. Patients: {training} labelled for training, {validation} for validation, {unlabelled} unlabelled.",
         file=sys.stderr,
@@ -164,7 +164,7 @@ def _gather_if_needed(args: argparse.Namespace, data: Path, run: Path) -> None:
     if not given:
         raise UsageError("Give a data set with --data, or folders of scans with --labelled and --unlabelled.")
     if (run / "config.json").exists():
-        print(f"{run} goes on with the scans that were gathered when it started.", file=sys.stderr)
+        print(f"{run} continues with the scans that were gathered when it started.", file=sys.stderr)
         return
     gather_folders(args.labelled, args.unlabelled, data, args.seed)
     if args.unlabelled is not None and args.method == "supervised":

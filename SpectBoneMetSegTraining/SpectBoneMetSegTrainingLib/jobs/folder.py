@@ -262,7 +262,7 @@ def read_job(folder: Path) -> Job:
     elif request != "run":
         status = replace(known, state="paused" if request == "pause" else "stopped", message="", seconds_left=None)
     elif is_current:
-        message = "The training process was ended from outside; resume it to go on from its last checkpoint."
+        message = "The training process was ended from outside; resume it to continue from its last checkpoint."
         status = replace(known, state="interrupted", message=message, seconds_left=None)
     elif launched is not None and launched[0] == attempt:
         launching = time.time() - launched[1] < START_SECONDS

@@ -186,7 +186,7 @@ def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_ste
     )
     assert any(line.startswith("A step takes ") and "for the 2 steps ahead" in line for line in first)
     assert train(mixed, tmp_path / "m", *options) == 0
-    assert capsys.readouterr().err.startswith(f"{tmp_path / 'm-run'} goes on at step 6 of 6.")
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'm-run'} resumes at step 6 of 6.")
 
 
 def test_a_run_does_not_go_on_from_another_model(mixed, parent, tmp_path):

@@ -26,7 +26,7 @@ def test_a_panel_whose_setup_failed_can_be_closed_and_made_again(host, teaching,
         with pytest.raises(ZeroDivisionError):
             widget.setup()
         widget.cleanup()
-    assert teaching().ui.gatherButton.text == "Collect"
+    assert teaching().ui.gatherButton.text == "Gather"
 
 
 def test_a_method_by_its_earlier_name_is_shown_as_what_it_is(host, teaching):
