@@ -41,7 +41,7 @@ def names_of(node: ast.FunctionDef | ast.ClassDef) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_entry_stands_on_a_line_of_its_own(path):
+def test_every_entry_is_on_a_line_of_its_own(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             continue

@@ -41,7 +41,7 @@ def test_every_command_line_on_the_page_is_understood(page):
     assert commands or page.name == "extensions-index.md"
 
 
-def test_the_research_use_notice_stands_in_the_readme():
+def test_the_research_use_notice_is_in_the_readme():
     assert "Research use only - not for diagnosis or treatment" in (ROOT / "README.md").read_text()
 
 
@@ -54,7 +54,7 @@ def test_shipped_models_are_trained_and_their_cards_say_on_what(model, least):
     assert "Research use only" in card["notice"]
 
 
-def test_a_page_says_how_the_shipped_model_was_taught():
+def test_a_page_says_how_the_shipped_model_was_trained():
     card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "whole-body" / "card.json").read_text())
     readme = (ROOT / "docs" / "shipped-model.md").read_text()
     taught = card["training"]
@@ -64,7 +64,7 @@ def test_a_page_says_how_the_shipped_model_was_taught():
     assert f"simulate --store --patients {stored} --seed 7 " in readme
 
 
-def test_the_table_of_which_scan_next_is_what_its_command_prints(tmp_path):
+def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     shutil.copytree(ROOT / "docs" / "next-scan", tmp_path, dirs_exist_ok=True)
     (tmp_path / "curves.png").unlink()
     script = ROOT / "Testing" / "benchmarks" / "next_scan.py"

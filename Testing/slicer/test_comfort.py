@@ -118,7 +118,7 @@ def test_the_log_can_be_copied_with_versions(host, panel):
     assert "nowhere.dcm does not exist" in copied
 
 
-def test_the_teaching_modules_log_holds_what_its_sections_said_and_can_be_copied(host, teaching, tmp_path):
+def test_the_training_modules_log_holds_the_messages_of_its_sections_and_can_be_copied(host, teaching, tmp_path):
     panel = teaching()
     panel.ui.gatherButton.click()
     said = panel.ui.statusLabel.text
@@ -208,7 +208,7 @@ def test_the_next_scan_is_drawn_as_the_fields_say(host, a_loaded_panel, load_sam
     assert a_loaded_panel.shownVolumes()[0].GetDisplayNode().GetWindowLevelMax() == pytest.approx(level)
 
 
-def test_the_ground_of_our_views_is_that_of_a_pixel_without_counts(host, a_loaded_panel):
+def test_the_background_of_our_views_is_that_of_a_pixel_without_counts(host, a_loaded_panel):
     view = host.layout.sliceWidget("SpectAnterior").sliceView()
     assert view.backgroundColor.getRgb()[:3] == (255, 255, 255)
     a_loaded_panel.ui.inverseCheckBox.checked = False

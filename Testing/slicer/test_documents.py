@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "slicer.md").read_text(encoding="utf-8")
 
 
-def test_the_consoles_example_runs_as_it_stands(host, a_warm_worker, monkeypatch, tmp_path, capsys):
+def test_the_consoles_example_runs_unchanged(host, a_warm_worker, monkeypatch, tmp_path, capsys):
     logic = host.module.SpectBoneMetSegLogic
     # One worker for all tests; the example would start another one.
     monkeypatch.setattr(logic, "worker", property(lambda self: a_warm_worker))

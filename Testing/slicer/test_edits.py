@@ -67,7 +67,7 @@ def test_moving_the_threshold_leaves_what_was_edited_as_it_is(host, a_read_panel
     assert {row[0] for row in table_of(panel, 8)} == {"model"}
 
 
-def test_what_was_said_of_a_lesion_comes_back_with_it(a_read_panel):
+def test_a_decision_on_a_lesion_is_restored_with_it(a_read_panel):
     panel = a_read_panel
     panel.ui.lesionTable.cellWidget(0, 2).setCurrentIndex(1)
     panel.ui.lesionTable.cellWidget(0, 3).setCurrentIndex(2)
@@ -80,7 +80,7 @@ def test_what_was_said_of_a_lesion_comes_back_with_it(a_read_panel):
     assert before[0] == ("accepted", "equivocal")
 
 
-def test_a_slider_moved_by_a_scene_that_is_read_leaves_the_edits_alone(host, a_read_panel):
+def test_a_slider_moved_by_a_scene_that_is_read_keeps_the_edits(host, a_read_panel):
     erase(a_read_panel.live, 1)
     rows = table_of(a_read_panel, 0, 1)
     host.slicer.mrmlScene.StartState(host.slicer.mrmlScene.ImportState)

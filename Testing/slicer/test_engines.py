@@ -53,7 +53,7 @@ def an_onnx_panel(a_loaded_panel, tiny_model, tmp_path):
     return panel
 
 
-def test_a_missing_onnx_runtime_is_asked_for_and_nothing_is_installed_without_consent(host, an_onnx_panel, monkeypatch):
+def test_a_missing_onnx_runtime_is_requested_and_nothing_is_installed_without_consent(host, an_onnx_panel, monkeypatch):
     monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"onnxruntime"})
     an_onnx_panel.ui.applyButton.click()
     asked = host.slicer.packaging.asked[-1]
@@ -97,7 +97,7 @@ def test_the_chosen_engine_reads_and_what_was_really_used_is_shown(host, an_onnx
         panel.logic._worker = shared
 
 
-def test_automatic_asks_for_the_smaller_engine_and_for_nothing_where_one_is_there(host, an_onnx_panel, monkeypatch):
+def test_automatic_requests_the_smaller_engine_and_nothing_if_one_is_installed(host, an_onnx_panel, monkeypatch):
     from SpectBoneMetSegModule import requirements
     from SpectBoneMetSegModule.requirements import GPU, ONNX, TENSORFLOW, requirementsFile
 
@@ -150,7 +150,7 @@ def test_the_gpu_build_is_for_cards_and_drivers_that_run_it(host, monkeypatch, c
     assert not requirements.gpuBuildFits()
 
 
-def test_a_module_that_is_warm_says_with_what(a_loaded_panel, until):
+def test_a_module_with_a_loaded_model_states_its_engine(a_loaded_panel, until):
     a_loaded_panel.logic.worker.close()
     a_loaded_panel.ui.warmCheckBox.checked = True
     a_loaded_panel.enter()
@@ -175,7 +175,7 @@ def test_the_time_left_counts_down_and_the_bar_never_goes_back(a_loaded_panel, u
     assert all(event.remaining is not None for event in seen)
 
 
-def test_a_gpu_that_is_not_there_is_told(a_loaded_panel, until):
+def test_a_gpu_that_is_not_there_is_reported(a_loaded_panel, until):
     from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     if import_tensorflow().config.list_physical_devices("GPU"):
@@ -188,7 +188,7 @@ def test_a_gpu_that_is_not_there_is_told(a_loaded_panel, until):
     assert a_loaded_panel.live is None
 
 
-def test_declined_packages_are_told_and_nothing_starts(host, a_loaded_panel, monkeypatch):
+def test_declined_packages_are_reported_and_nothing_starts(host, a_loaded_panel, monkeypatch):
     monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"tensorflow"})
     a_loaded_panel.ui.applyButton.click()
     assert "Packages are missing" in a_loaded_panel.ui.statusLabel.text
@@ -199,7 +199,7 @@ def test_declined_packages_are_told_and_nothing_starts(host, a_loaded_panel, mon
     assert not a_loaded_panel.logic.worker.running
 
 
-def test_an_unknown_model_is_told_in_one_sentence(a_loaded_panel, until):
+def test_an_unknown_model_is_reported_in_one_sentence(a_loaded_panel, until):
     a_loaded_panel.ui.modelSelector.setCurrentText("unheard-of")
     a_loaded_panel.ui.applyButton.click()
     until(lambda: not a_loaded_panel.logic.busy)
@@ -220,7 +220,7 @@ def test_apply_becomes_cancel_and_cancel_leaves_a_panel_that_works(a_loaded_pane
     assert ui.lesionTable.rowCount >= 2
 
 
-def test_a_killed_worker_is_told_and_the_next_apply_works(a_loaded_panel, until):
+def test_a_killed_worker_is_reported_and_the_next_apply_works(a_loaded_panel, until):
     ui = a_loaded_panel.ui
     ui.applyButton.click()
     os.kill(a_loaded_panel.logic.worker.pid, signal.SIGKILL)

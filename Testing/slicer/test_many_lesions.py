@@ -31,7 +31,7 @@ def labelmaps(live):
     return [image for place, image in enumerate(images) if image not in images[:place]]
 
 
-def test_a_move_tells_of_every_segment_once_and_draws_in_the_labelmap_that_is_there(host, forty):
+def test_a_move_reports_every_segment_once_and_draws_in_the_existing_labelmap(host, forty):
     live, told = forty.live, Counter()
     forty.ui.thresholdSlider.value = 0.48
     before = labelmaps(live)

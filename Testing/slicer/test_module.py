@@ -143,14 +143,14 @@ def test_closing_the_scene_in_the_middle_stops_the_reading(host, a_loaded_panel)
     assert nodes_of(host, "vtkMRMLSegmentationNode") == []
 
 
-def test_a_removed_volume_is_told_when_the_result_comes(host, a_loaded_panel, until):
+def test_a_removed_volume_is_reported_when_the_result_arrives(host, a_loaded_panel, until):
     a_loaded_panel.ui.applyButton.click()
     host.slicer.mrmlScene.RemoveNode(a_loaded_panel.ui.posteriorSelector.currentNode())
     until(lambda: not a_loaded_panel.logic.busy)
     assert "was removed while it was read" in a_loaded_panel.ui.statusLabel.text
 
 
-def test_a_view_in_the_wrong_place_is_refused(a_loaded_panel):
+def test_a_view_at_the_wrong_position_is_refused(a_loaded_panel):
     ui = a_loaded_panel.ui
     ui.anteriorSelector.setCurrentNode(ui.posteriorSelector.currentNode())
     ui.applyButton.click()
@@ -168,7 +168,7 @@ def test_a_file_can_be_loaded_from_the_panel(panel):
     assert "nowhere.dcm does not exist" in panel.ui.statusLabel.text
 
 
-def test_a_reading_goes_on_while_another_module_is_open(a_loaded_panel, until):
+def test_a_reading_continues_while_another_module_is_open(a_loaded_panel, until):
     a_loaded_panel.ui.applyButton.click()
     a_loaded_panel.exit()
     until(lambda: not a_loaded_panel.logic.busy)

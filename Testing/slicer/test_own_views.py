@@ -51,7 +51,7 @@ def another_volume(host):
     return volume
 
 
-def test_letters_stand_at_the_edges_without_the_panel_ever_opened(host, load_sample):
+def test_letters_are_at_the_edges_without_the_panel_ever_opened(host, load_sample):
     load_sample()
     host.process_events()
     for view, expected in (
@@ -77,7 +77,7 @@ def test_letters_lie_twice_as_far_inside_on_a_screen_that_draws_twice_as_large(h
         host.layout.set_ratio(1.0)
 
 
-def test_another_orientation_is_not_said_to_be_seen_from_behind(host, load_sample):
+def test_another_orientation_is_not_labelled_as_from_behind(host, load_sample):
     load_sample()
     host.process_events()
     host.slice_logics["SpectPosterior"].GetSliceNode().SetOrientation("Sagittal")
@@ -86,7 +86,7 @@ def test_another_orientation_is_not_said_to_be_seen_from_behind(host, load_sampl
     assert words == "Posterior"
 
 
-def test_another_volume_in_our_view_has_neither_our_words_nor_hidden_sides(host, load_sample):
+def test_another_volume_in_our_view_has_neither_our_labels_nor_hidden_sides(host, load_sample):
     load_sample()
     host.process_events()
     volume = another_volume(host)
@@ -176,7 +176,7 @@ def test_a_saved_scene_opens_with_views_in_a_slicer_without_the_extension(host, 
     assert layout.GetViewArrangement() == 9568
 
 
-def test_our_views_have_a_white_ground(host, load_sample):
+def test_our_views_have_a_white_background(host, load_sample):
     load_sample()
     color = host.layout.sliceWidget("SpectAnterior").sliceView().backgroundColor
     assert color.getRgb()[:3] == (255, 255, 255)

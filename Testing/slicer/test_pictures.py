@@ -191,7 +191,7 @@ def test_letters_name_the_patients_sides_in_every_view_at_every_zoom(host, a_les
     assert words == {"SpectAnterior": "Anterior, from the front", "SpectPosterior": "Posterior, from behind"}[view]
 
 
-def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion, following):
+def test_letters_and_labels_turn_with_a_view_however_it_is_turned(host, a_lesion, following):
     node = host.slice_logics["SpectPosterior"].GetSliceNode()
     following.fromBehind = False
     from SpectBoneMetSegLib.mrml.stored_result import counts_of
@@ -211,7 +211,7 @@ def test_letters_and_words_turn_with_a_view_however_it_is_turned(host, a_lesion,
     assert words == "Posterior, from behind"
 
 
-def test_a_view_that_shows_something_else_loses_its_words_and_letters(host, a_lesion, following):
+def test_a_view_that_shows_another_volume_loses_its_labels_and_side_letters(host, a_lesion, following):
     composite = host.slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeSpectAnterior")
     own = composite.GetBackgroundVolumeID()
     composite.SetBackgroundVolumeID(None)
@@ -240,7 +240,7 @@ def test_a_scan_with_one_view_fills_one_view_and_no_other_bears_its_picture(host
     }
 
 
-def test_the_lesion_in_hand_is_drawn_thicker(host, a_lesion):
+def test_the_selected_lesion_is_drawn_thicker(host, a_lesion):
     hide_letters(host)
     a_lesion.node.GetDisplayNode().SetVisibility(False)
     thin = len(colored(host.render("SpectAnterior", SIZE)))

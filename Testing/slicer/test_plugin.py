@@ -38,7 +38,7 @@ def test_the_plugin_outbids_the_scalar_volume_plugin(load_sample):
     assert loadable.files == [str(SAMPLE)]
 
 
-def test_a_file_keeps_the_name_under_which_the_database_knows_it(host):
+def test_a_file_keeps_the_name_that_it_has_in_the_database(host):
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     known = f"{SAMPLE.parent}//{SAMPLE.name}"
     (loadable,) = plugin.examine([(known,)])
@@ -78,7 +78,7 @@ def test_both_views_lie_below_one_study(host, load_sample):
     assert hierarchy.GetItemLevel(study) == "Study"
 
 
-def test_the_posterior_view_is_looked_at_from_behind(host, load_sample):
+def test_the_posterior_view_is_shown_from_behind(host, load_sample):
     load_sample()
     red, yellow = (host.slice_logics[name].GetSliceNode().GetSliceToRAS() for name in VIEWS[:2])
     assert red.GetElement(0, 0) == -1.0
@@ -104,7 +104,7 @@ def test_another_modality_is_left_to_others(load_sample, tmp_path):
     assert load_sample(path).loadables == []
 
 
-def test_a_scan_that_does_not_tell_its_sides_is_refused_in_one_sentence(host, load_sample, tmp_path, caplog):
+def test_a_scan_that_does_not_state_its_sides_is_refused_in_one_sentence(host, load_sample, tmp_path, caplog):
     def forget_sides(dataset):
         for item in dataset.DetectorInformationSequence:
             del item.ViewCodeSequence
@@ -167,7 +167,7 @@ def test_views_stored_apart_load_together(host, views_apart, variant, two_series
     assert [node.GetBackgroundVolumeID() for node in composites] == [volume.GetID() for volume in volumes]
 
 
-def test_a_scan_of_two_series_is_loaded_again_when_it_is_asked_for_again(host, views_apart):
+def test_a_scan_of_two_series_is_loaded_again_on_another_request(host, views_apart):
     _scan, files = views_apart("single-files", two_series=True)
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     loadables = plugin.examine([[file] for file in files])
@@ -217,7 +217,7 @@ def test_a_file_without_a_patient_lies_under_one_of_its_study_with_its_instances
     assert hierarchy.GetItemUID(items["anterior"], names.GetDICOMInstanceUIDName()) == dataset.SOPInstanceUID
 
 
-def test_the_plugin_stands_on_slicers_own_base_classes_where_its_source_is(host):
+def test_the_plugin_uses_slicers_own_base_classes_where_its_source_is(host):
     import os
 
     base = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"].__mro__[1]

@@ -55,7 +55,7 @@ def test_report_and_dicom_objects_show_the_reviewed_state(saved):
     assert (folder / "report.pdf").is_file()
 
 
-def test_without_a_tick_nothing_more_is_written_and_nothing_asked_for(a_read_panel, tmp_path, monkeypatch):
+def test_without_a_tick_nothing_more_is_written_and_nothing_requested(a_read_panel, tmp_path, monkeypatch):
     import slicer.packaging as packaging
 
     monkeypatch.setattr(packaging, "pretend_missing", {"highdicom", "reportlab"})
@@ -104,7 +104,7 @@ def test_without_the_tick_the_database_gets_nothing(host, saved):
 
 
 @pytest.mark.parametrize("way", ["raises", "passes over"])
-def test_what_the_database_does_not_take_is_told_once_and_lies_in_the_folder(
+def test_what_the_database_does_not_accept_is_reported_once_and_is_in_the_folder(
     host, a_read_panel, tmp_path, monkeypatch, way
 ):
     take = host.slicer.dicomDatabase.insert
@@ -128,7 +128,7 @@ def test_what_the_database_does_not_take_is_told_once_and_lies_in_the_folder(
     assert not host.dialogs
 
 
-def test_without_a_database_the_box_says_so_and_saving_goes_on(host, a_read_panel, tmp_path, monkeypatch):
+def test_without_a_database_the_box_says_so_and_saving_continues(host, a_read_panel, tmp_path, monkeypatch):
     monkeypatch.setattr(host.slicer.dicomDatabase, "isOpen", False)
     a_read_panel.updateButtons()
     box = a_read_panel.ui.databaseCheckBox

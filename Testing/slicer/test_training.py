@@ -131,7 +131,7 @@ def steps_drawn(host):
 
 
 @pytest.mark.slow
-def test_a_training_outlives_the_panel_and_the_scene_and_goes_on_after_it_was_killed(
+def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_killed(
     host, teaching, a_collected_set, longest
 ):
     panel = teaching()
@@ -217,7 +217,7 @@ def test_outlines_that_do_not_lie_on_their_scan_are_refused_with_the_reason(host
     assert "does not lie on the scan" in panel.ui.gatherLabel.text
 
 
-def test_missing_packages_are_asked_for_at_the_first_action_and_told(host, teaching):
+def test_missing_packages_are_requested_at_the_first_action_and_reported(host, teaching):
     from slicerhost import pip
 
     panel = teaching()
@@ -235,7 +235,7 @@ def test_missing_packages_are_asked_for_at_the_first_action_and_told(host, teach
         assert not panel.logic.collector.busy
 
 
-def test_collecting_asks_for_nothing_that_only_a_training_needs(teaching, tmp_path, until, monkeypatch):
+def test_gathering_requires_nothing_that_only_a_training_needs(teaching, tmp_path, until, monkeypatch):
     from slicerhost import pip
 
     write_labelled(tmp_path / "labelled" / "study", 0)
@@ -248,7 +248,7 @@ def test_collecting_asks_for_nothing_that_only_a_training_needs(teaching, tmp_pa
     assert "labelled: 1 scan of 1 patient" in panel.ui.gatherLabel.text, panel.ui.statusLabel.text
 
 
-def test_the_share_of_patients_for_the_test_is_handed_on_and_nothing_for_that_of_before(teaching, monkeypatch):
+def test_the_share_of_patients_for_the_test_is_passed_on_and_nothing_for_that_of_before(teaching, monkeypatch):
     panel, asked = teaching(), []
     monkeypatch.setattr(panel.logic.collector, "start", lambda *given: asked.append(given[-1]))
     assert panel.ui.testShareBox.text == "as before (none at first)"
@@ -258,7 +258,7 @@ def test_the_share_of_patients_for_the_test_is_handed_on_and_nothing_for_that_of
     assert asked == [None, 0.2]
 
 
-def test_what_is_missing_is_said_before_anything_starts(teaching, a_collected_set, longest):
+def test_what_is_missing_is_reported_before_anything_starts(teaching, a_collected_set, longest):
     panel = teaching()
     ui = panel.ui
     ui.datasetPath.currentPath = ""
@@ -366,7 +366,7 @@ def test_the_modules_own_test_passes_in_the_host(host):
     host.training.SpectBoneMetSegTrainingTest().runTest()
 
 
-def test_outlines_that_leave_the_scene_while_they_are_collected_are_told(
+def test_outlines_that_leave_the_scene_while_they_are_gathered_are_reported(
     host, a_read_panel, teaching, longest, tmp_path
 ):
     panel = teaching()

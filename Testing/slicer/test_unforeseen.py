@@ -69,7 +69,7 @@ def test_an_error_while_the_result_is_stored_ends_the_reading(host, a_loaded_pan
         ("logic", "process", lambda ui: ui.applyButton.click()),
     ],
 )
-def test_every_button_of_the_reading_module_tells_an_error_once(
+def test_every_button_of_the_reading_module_reports_an_error_once(
     host, a_read_panel, broken, tmp_path, monkeypatch, owner, name, act
 ):
     panel = a_read_panel
@@ -82,7 +82,7 @@ def test_every_button_of_the_reading_module_tells_an_error_once(
     assert host.slicer.app.paused == 0
 
 
-def test_an_error_in_the_teaching_module_is_told_once_and_ends_what_waits(host, teaching, broken, until):
+def test_an_error_in_the_training_module_is_reported_once_and_ends_what_waits(host, teaching, broken, until):
     panel = teaching()
     panel.gather.call.started("Looking through the folders...")
     broken(panel.logic.collector, "step")
@@ -118,7 +118,7 @@ def test_a_reload_keeps_the_class_of_our_errors(host):
         sys.modules.update(before)
 
 
-def test_an_intel_mac_is_told_before_anything_is_asked(host, monkeypatch):
+def test_an_intel_mac_is_reported_before_the_user_is_asked_anything(host, monkeypatch):
     from slicerhost import pip
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegModule import requirements
@@ -163,7 +163,7 @@ def test_plot_views_belong_to_the_module(host, teaching):
     assert all(view.GetParentLayoutNode() is not None for view in ours)
 
 
-def test_both_views_know_their_dicom_instances(host, load_sample):
+def test_both_views_refer_to_their_dicom_instances(host, load_sample):
     import pydicom
     from slicerhost.fixtures import SAMPLE
 
@@ -185,7 +185,7 @@ def packages(monkeypatch):
     return pip
 
 
-def test_packages_are_installed_when_the_user_agrees_and_asked_for_again_when_not(host, packages, monkeypatch):
+def test_packages_are_installed_when_the_user_agrees_and_requested_again_when_not(host, packages, monkeypatch):
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegModule.requirements import TENSORFLOW, areInstalled, ensureInstalled
 
@@ -207,7 +207,7 @@ def test_a_package_that_is_too_old_counts_as_missing(host, packages):
         ensureInstalled(TENSORFLOW)
 
 
-def test_a_scan_that_is_not_loaded_is_told_in_the_dicom_browsers_own_message(host, load_sample, tmp_path):
+def test_a_scan_that_is_not_loaded_is_reported_in_the_dicom_browsers_own_message(host, load_sample, tmp_path):
     import pydicom
     from slicerhost.fixtures import SAMPLE
 

@@ -37,7 +37,7 @@ def silent_scan(tmp_path):
         ((), "It is wrong; choose another."),
     ],
 )
-def test_an_error_names_the_fields_of_the_panel_that_mend_it(host, fields, shown):
+def test_an_error_names_the_fields_of_the_panel_that_correct_it(host, fields, shown):
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegModule.panel_texts import panelWords
 
@@ -53,7 +53,7 @@ def test_no_sentence_of_the_library_names_an_option(host):
     assert not [sentence for sentence in said if not sentence.startswith("models --export-onnx")]
 
 
-def test_a_scan_without_sides_is_loaded_after_the_user_said_them(host, panel, silent_scan):
+def test_a_scan_without_sides_is_loaded_after_the_user_entered_them(host, panel, silent_scan):
     ui = panel.ui
     ui.scanPath.currentPath = str(silent_scan)
     ui.loadButton.click()
@@ -74,7 +74,7 @@ def test_a_scan_without_sides_is_loaded_after_the_user_said_them(host, panel, si
     assert first[0] != first[1]
 
 
-def test_a_picture_without_a_pixel_size_is_loaded_after_the_user_said_it(panel, tmp_path):
+def test_a_picture_without_a_pixel_size_is_loaded_after_the_user_entered_it(panel, tmp_path):
     from PIL import Image
 
     Image.new("L", (100, 400), 7).save(tmp_path / "anterior.png")
@@ -90,7 +90,7 @@ def test_a_picture_without_a_pixel_size_is_loaded_after_the_user_said_it(panel, 
     assert panel._parameterNode.posteriorVolume is None
 
 
-def test_an_empty_panel_says_how_to_begin_and_the_hint_goes_with_the_first_scan(panel):
+def test_an_empty_panel_says_how_to_begin_and_the_hint_disappears_with_the_first_scan(panel):
     assert panel.ui.statusLabel.text.startswith("Load a file, or choose the views")
     assert not panel.ui.applyButton.enabled
     panel.ui.loadButton.click()
@@ -115,7 +115,7 @@ def test_an_error_is_no_longer_shown_when_the_next_thing_works(a_loaded_panel, u
     ui.applyButton.click()
 
 
-def test_a_model_that_cannot_be_loaded_is_told_before_anybody_waits_for_a_scan(panel, until, tmp_path):
+def test_a_model_that_cannot_be_loaded_is_reported_before_anybody_waits_for_a_scan(panel, until, tmp_path):
     panel.logic.worker.close()
     panel.ui.modelSelector.setCurrentText(str(tmp_path))
     panel.ui.warmCheckBox.checked = True
@@ -126,7 +126,7 @@ def test_a_model_that_cannot_be_loaded_is_told_before_anybody_waits_for_a_scan(p
     panel.exit()
 
 
-def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_panel):
+def test_the_panel_says_that_only_the_box_was_read_and_shows_warnings(a_read_panel):
     from SpectBoneMetSegLib.pipeline import BOX_MAY_BE_WRONG
 
     ui, live = a_read_panel.ui, a_read_panel.live
@@ -147,7 +147,7 @@ def test_the_panel_says_that_only_the_box_was_read_and_what_to_beware_of(a_read_
     assert not ui.warningLabel.isVisibleTo(a_read_panel.parent)
 
 
-def test_saving_asks_for_a_folder_and_a_folder_that_cannot_be_written_is_told(a_read_panel, tmp_path):
+def test_saving_asks_for_a_folder_and_a_folder_that_cannot_be_written_is_reported(a_read_panel, tmp_path):
     ui = a_read_panel.ui
     ui.saveButton.click()
     assert ui.statusLabel.text == "Choose a folder to save in first."
@@ -176,7 +176,7 @@ def test_reset_asks_before_work_is_lost(host, a_read_panel, monkeypatch):
     assert not panel.live.edited
 
 
-def test_a_box_outside_the_scan_is_told_and_nothing_starts(a_loaded_panel):
+def test_a_box_outside_the_scan_is_reported_and_nothing_starts(a_loaded_panel):
     ui, parameters = a_loaded_panel.ui, a_loaded_panel._parameterNode
     ui.useBoxCheckBox.setChecked(True)
     parameters.box.SetCenter((0.0, 0.0, 9000.0))

@@ -229,7 +229,7 @@ def test_every_line_of_the_table_is_right(result):
     assert left_out == LEFT_OUT
 
 
-def test_results_stand_where_the_table_says_and_nowhere_else(result):
+def test_results_are_where_the_table_says_and_nowhere_else(result):
     _, out, _ = result
     assert {path.name for path in out.iterdir()} == {
         *READ,
@@ -244,7 +244,7 @@ def test_results_stand_where_the_table_says_and_nowhere_else(result):
         assert sorted(row["reason"] for row in csv.DictReader(file)) == sorted(FAILED.values())
 
 
-def test_started_again_it_reads_nothing_twice_and_says_the_same(result, tiny):
+def test_started_again_it_reads_nothing_twice_and_reports_the_same(result, tiny):
     archive, out, _ = result
     first = rows_of(out)
     assert main(["batch", str(archive), "--output", str(out), "--model", str(tiny)]) == 1

@@ -176,7 +176,7 @@ def test_an_archive_of_many_kinds_is_read_with_a_table_whose_every_line_is_right
     assert [row["areas"] for row in table(out)] == [row["areas"] for row in first]
 
 
-def test_what_a_broken_off_run_left_is_cleared_after_a_while(archive, tmp_path, tiny):
+def test_what_an_interrupted_run_left_is_cleared_after_a_while(archive, tmp_path, tiny):
     old, new = (tmp_path / "out" / f".{name * 12}.unfinished" for name in "ab")
     for folder in (old, new):
         folder.mkdir(parents=True)

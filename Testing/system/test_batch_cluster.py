@@ -75,7 +75,7 @@ def test_a_cluster_of_which_one_worker_is_killed_writes_what_one_machine_writes(
     assert table(out) == table(tmp_path / "here")
 
 
-def test_an_address_where_nobody_answers_is_told(archive, tmp_path, monkeypatch, capsys):
+def test_an_address_without_a_response_is_reported(archive, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     assert main(["batch", str(archive), "--output", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert "No Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err

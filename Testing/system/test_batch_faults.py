@@ -69,7 +69,7 @@ def test_a_dry_run_writes_the_manifest_and_nothing_else(archive, tmp_path, capsy
     assert "4 studies would be read" in capsys.readouterr().err
 
 
-def test_the_manifest_names_every_file_with_what_becomes_of_it(archive, tmp_path):
+def test_the_manifest_names_every_file_with_its_decision(archive, tmp_path):
     shutil.copytree(archive, tmp_path / "archive")
     shutil.copy(archive / "P1" / "IM1", tmp_path / "archive" / "P1.dcm")
     shutil.copy(archive / "P0" / "IM1", tmp_path / "archive" / "P0" / "copy")
@@ -109,7 +109,7 @@ def test_a_quick_run_writes_masks_and_tables_and_a_full_one_the_rest(archive, tm
     assert "1 of them read before" in capsys.readouterr().err
 
 
-def test_what_failed_is_kept_with_its_reason_and_tried_again_when_asked_or_changed(tmp_path, capsys):
+def test_what_failed_is_kept_with_its_reason_and_tried_again_on_request_or_when_changed(tmp_path, capsys):
     archive, out = make_archive(tmp_path / "archive", 2, cut=(1,)), tmp_path / "out"
     assert batch(archive, out) == 1
     first = (out / "failures.csv").read_bytes()
@@ -136,9 +136,7 @@ def test_two_runs_on_one_folder_are_one_too_many(archive, tmp_path, capsys):
     assert not (tmp_path / "out" / "P0").exists()
 
 
-def test_a_folder_that_takes_nothing_ends_the_run_and_no_study_is_blamed(
-    archive, tmp_path, monkeypatch, capsys, expected
-):
+def test_a_folder_without_space_ends_the_run_and_no_study_is_blamed(archive, tmp_path, monkeypatch, capsys, expected):
     out, real = tmp_path / "out", work.write_result
 
     def full(case, reading, settings):
@@ -196,7 +194,7 @@ def test_the_log_has_a_json_line_a_study_with_seconds_a_step(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX'")
-def test_a_terminated_run_cleans_up_and_the_next_goes_on(archive, tmp_path, expected):
+def test_a_terminated_run_cleans_up_and_the_next_continues(archive, tmp_path, expected):
     out = tmp_path / "out"
     run = subprocess.Popen([*COMMAND, str(archive), "--output", str(out), "--quick", "--jobs", "2"])
     wait_for(lambda: any(out.glob("P*")))

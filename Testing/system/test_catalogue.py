@@ -43,7 +43,7 @@ def test_one_line_gives_the_extension_its_address(catalogue, copy):
     assert text != (copy / "CMakeLists.txt").read_text(encoding="utf-8")
 
 
-def test_a_repository_of_another_name_and_an_unknown_property_are_told(catalogue, copy):
+def test_a_repository_of_another_name_and_an_unknown_property_are_reported(catalogue, copy):
     catalogue.set_address(copy, "https://github.com/someone/bonescan")
     entry = copy / "SpectBoneMetSeg.json"
     entry.write_text(entry.read_text(encoding="utf-8").replace('"tier"', '"colour"'), encoding="utf-8")
@@ -61,7 +61,7 @@ sys.exit(bool(own))
 """
 
 
-def test_the_indexs_own_script_sees_our_file_and_its_words_are_passed_on(catalogue, tmp_path):
+def test_the_indexs_own_script_checks_our_file_and_its_messages_are_passed_on(catalogue, tmp_path):
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "check_description_files.py").write_text(INDEX_SCRIPT)
     (tmp_path / "Other.json").write_text("{}")

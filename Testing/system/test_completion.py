@@ -12,7 +12,7 @@ pytest.importorskip("argcomplete")
 @pytest.mark.parametrize(
     ("line", "ending"), [("spectbonemetseg seg", "segment"), ("spectbonemetseg batch --reg", "--region")]
 )
-def test_a_started_word_is_finished(tmp_path, line, ending):
+def test_a_started_word_is_completed(tmp_path, line, ending):
     answers = tmp_path / "answers"
     environment = {
         **os.environ,

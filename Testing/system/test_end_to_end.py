@@ -87,7 +87,7 @@ def test_most_lesions_of_the_sample_study_are_found(sample):
     assert overlap > 0.5
 
 
-def test_the_receipt_tells_what_was_read_and_how(sample):
+def test_the_receipt_records_what_was_read_and_how(sample):
     told = receipt(sample)
     header = pydicom.dcmread(SAMPLE, stop_before_pixels=True)
     assert told["inputs"][0]["sop_instance_uid"] == header.SOPInstanceUID
@@ -118,7 +118,7 @@ def test_the_real_scan_gives_every_file_of_a_single_view(real_scan, tmp_path, ca
 
 
 @pytest.mark.parametrize("model", [None, "thorax"])
-def test_the_whole_body_goes_through_either_model_and_only_one_that_knows_thoraxes_warns(model, tmp_path):
+def test_the_whole_body_is_read_by_either_model_and_only_the_one_trained_on_thoraxes_warns(model, tmp_path):
     named = ["--model", model] if model else []
     assert main(["segment", str(SAMPLE), "--output", str(tmp_path), "--region", "whole-body", *named]) == 0
     told = receipt(tmp_path / "simulated_scan")
@@ -126,7 +126,7 @@ def test_the_whole_body_goes_through_either_model_and_only_one_that_knows_thorax
     assert any("trained on the thorax" in note for note in told["warnings"]) == (model == "thorax")
 
 
-def test_a_box_by_hand_overrides_the_cropping(tmp_path):
+def test_a_manual_box_overrides_the_cropping(tmp_path):
     assert main(["segment", str(SAMPLE), "--output", str(tmp_path), "--crop", "40,296,0,256"]) == 0
     crop = receipt(tmp_path / "simulated_scan")["crop"]
     assert (crop["rows"], crop["columns"], crop["method"]) == ([40, 296], [0, 256], "manual")
@@ -238,7 +238,9 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
     )
 
 
-def test_a_disk_that_fills_up_while_a_nameless_file_is_written_is_told_with_the_output(tmp_path, monkeypatch, capsys):
+def test_a_disk_that_fills_up_while_a_nameless_file_is_written_is_reported_with_the_output(
+    tmp_path, monkeypatch, capsys
+):
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -281,12 +283,12 @@ def seconds_of(code: str) -> tuple[float, str]:
 
 
 @pytest.mark.parametrize("statement", ["import SpectBoneMetSegLib", "import SpectBoneMetSegTrainingLib.cli"])
-def test_importing_is_instant_and_leaves_heavy_packages_alone(statement):
+def test_importing_is_instant_and_imports_no_heavy_package(statement):
     seconds, _ = seconds_of(f"{statement}, sys; assert not {HEAVY} & set(sys.modules)")
     assert seconds < 0.5
 
 
-def test_help_is_instant_and_leaves_heavy_packages_alone():
+def test_help_is_instant_and_imports_no_heavy_package():
     seconds, printed = seconds_of(
         "import sys\nfrom SpectBoneMetSegLib.cli.main import main\n"
         f"try:\n    main(['--help'])\nexcept SystemExit:\n    pass\nassert not {HEAVY} & set(sys.modules)"

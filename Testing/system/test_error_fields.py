@@ -42,7 +42,7 @@ def commands():
     return {name: parser.get_default("flags") for name, parser in chosen.choices.items()}
 
 
-def test_no_error_of_the_libraries_speaks_of_options_or_commands_in_its_sentence():
+def test_no_error_of_the_libraries_names_options_or_commands_in_its_sentence():
     found = list(errors())
     assert len(found) > 100
     said = [where for where, call in found if re.search(r"--[a-z]|spectbonemetseg [a-z]", texts(call.args[0]))]

@@ -36,7 +36,7 @@ def body(rows: int = 1024, columns: int = 256) -> np.ndarray:
     return np.random.default_rng(0).poisson(np.where(inside, 20, 0.2)).astype(np.float32)
 
 
-def test_a_model_that_answers_with_nan_is_refused_and_never_reads_as_healthy(tmp_path, tiny_config):
+def test_a_model_that_returns_nan_is_refused_and_never_reads_as_healthy(tmp_path, tiny_config):
     network = build_network(tiny_config)
     folder = tmp_path / "broken"
     save_model(network, tiny_config, {}, folder)

@@ -144,7 +144,7 @@ def serve(orthanc, tmp_path):
         process.wait()
 
 
-def test_a_receiver_reads_what_orthanc_sends_and_gives_it_the_results(orthanc, web, serve, tmp_path):
+def test_a_receiver_reads_what_orthanc_sends_and_returns_the_results(orthanc, web, serve, tmp_path):
     by_stow(orthanc, web, [sample()])
     (study,) = orthanc.ask("/studies")
     process = serve()

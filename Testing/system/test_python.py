@@ -60,7 +60,7 @@ def test_arrays_that_cannot_be_a_scan_are_refused_in_one_sentence(arrays, words,
         segment(**arrays, model=tiny)
 
 
-def test_views_in_the_wrong_places_are_doubted(reader):
+def test_views_that_seem_exchanged_are_reported_as_doubtful(reader):
     views = reader.read(SAMPLE).scan.views
     swapped = reader.read_arrays(views["posterior"].counts, views["anterior"].counts, Options(pixel_size_mm=2.26))
     assert "exchanged" in str(swapped)

@@ -45,7 +45,7 @@ def test_its_segmentations_come_back_as_labels_exact_to_the_pixel(out):
         np.testing.assert_array_equal(found, (ids if name == "anterior" else ids[:, ::-1]) > 0)
 
 
-def test_a_batch_reads_again_what_lacks_a_report_that_is_asked_for(tiny, tmp_path, capsys):
+def test_a_batch_reads_again_what_lacks_a_requested_report(tiny, tmp_path, capsys):
     archive, output = tmp_path / "archive", tmp_path / "results"
     archive.mkdir()
     os.symlink(SAMPLE, archive / "scan.dcm")

@@ -94,7 +94,7 @@ def test_without_a_model_nothing_is_tried_again(pool, tmp_path, monkeypatch):
         read(pool(2), tmp_path, "a", "b")
 
 
-def test_processes_that_die_one_after_the_other_end_the_run_with_what_they_said(pool, tmp_path, monkeypatch):
+def test_processes_that_die_one_after_the_other_end_the_run_with_their_output(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_DIES", "1")
     with pytest.raises(UserError, match=r"no memory.*try fewer"):
         read(pool(2), tmp_path, "a", "b")
@@ -129,7 +129,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_what_ends_a_run_comes_from_a_process_as_it_was_told(pool, tmp_path):
+def test_what_ends_a_run_is_passed_on_unchanged_from_a_process(pool, tmp_path):
     found = read(pool(2), tmp_path, "case0", "full disk", "case1")
     assert found["full disk"] == {"stop": "No space left on device."}
 

@@ -34,7 +34,7 @@ def test_a_log_has_a_line_a_minute_with_rate_time_left_and_failures():
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_terminal_has_one_bar_below_what_is_said():
+def test_a_terminal_has_one_bar_below_the_messages():
     stream = Terminal()
     shown = progress.CaseProgress(4, stream)
     shown.tick()

@@ -49,7 +49,7 @@ def a_run(tmp_path):
     process.wait()
 
 
-def test_a_run_is_found_by_its_folder_and_ends_when_it_is_asked(a_run):
+def test_a_run_is_found_by_its_folder_and_ends_on_request(a_run):
     archive, process = a_run
     assert is_running(archive.output)
     state = read_state(archive.output)
@@ -62,7 +62,7 @@ def test_a_run_is_found_by_its_folder_and_ends_when_it_is_asked(a_run):
     stop_run(archive.output, at_once=True)
 
 
-def test_a_killed_run_leaves_what_it_told_and_no_lock(a_run):
+def test_a_killed_run_leaves_its_last_progress_and_no_lock(a_run):
     archive, process = a_run
     stop_run(archive.output, at_once=True)
     until(lambda: process.poll() is not None)
@@ -76,7 +76,7 @@ def test_a_second_run_is_refused_before_it_starts(a_run):
         start_run(archive)
 
 
-def test_a_run_of_another_machine_is_asked_but_not_killed_from_here(a_run, monkeypatch):
+def test_a_run_of_another_machine_is_requested_to_end_but_not_killed_from_here(a_run, monkeypatch):
     archive, process = a_run
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
     with pytest.raises(UserError, match="end it there"):
@@ -105,7 +105,7 @@ def test_a_run_behind_a_launcher_ends(tmp_path, at_once):
 @pytest.mark.parametrize(
     ("folder", "output", "words"), [("nowhere", "out", "is not a folder"), ("scans", "scans", "holds the studies")]
 )
-def test_folders_that_make_no_sense_are_told_before_anything_is_written(tmp_path, folder, output, words):
+def test_folders_that_make_no_sense_are_reported_before_anything_is_written(tmp_path, folder, output, words):
     (tmp_path / "scans").mkdir()
     with pytest.raises(UserError, match=words):
         start_run(Archive(tmp_path / folder, tmp_path / output))
@@ -142,7 +142,7 @@ def test_a_state_that_cannot_be_written_or_read_stops_nobody(tmp_path):
     lock.release()
 
 
-def test_words_are_none_where_nothing_was_said(tmp_path):
+def test_the_last_message_is_empty_when_nothing_was_written(tmp_path):
     assert last_message(tmp_path) == ""
 
 

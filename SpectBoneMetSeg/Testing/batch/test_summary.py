@@ -80,7 +80,7 @@ def test_numbers_are_those_of_the_table(page):
     assert "a picture next to DICOM files" in words
 
 
-def test_the_least_certain_stand_first(page):
+def test_the_least_certain_are_first(page):
     first = page[page.index("Review these first") :]
     assert first.index("&lt;script&gt;") < first.index("doubtful") < first.index("sure")
 

@@ -43,7 +43,7 @@ def serve(folder, *more):
         (["--model", "no such model"], "no such model"),
     ],
 )
-def test_what_cannot_be_meant_is_told_in_one_sentence_before_anything_is_made(tmp_path, capsys, more, sentence):
+def test_what_makes_no_sense_is_reported_in_one_sentence_before_anything_is_made(tmp_path, capsys, more, sentence):
     assert main(serve(tmp_path, *more)) == 2
     said = capsys.readouterr().err.strip()
     assert sentence in said
@@ -65,7 +65,7 @@ def test_without_its_package_it_names_what_to_install(tmp_path, capsys, monkeypa
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_listens_on_this_machine_alone_and_ends_cleanly_when_asked(tmp_path, number):
+def test_it_listens_on_this_machine_only_and_ends_cleanly_on_request(tmp_path, number):
     command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", *serve(tmp_path, "--wait", "600")]
     # A background job of a shell ignores SIGINT, and so would what it starts.
     listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -159,7 +159,7 @@ def test_ended_while_it_reads_it_leaves_nothing_half_done_and_reads_the_study_at
         process.wait()
 
 
-def test_what_ends_a_reading_is_told_in_words_that_hold_for_a_receiver(monkeypatch):
+def test_what_ends_a_reading_is_reported_in_a_message_that_applies_to_a_receiver(monkeypatch):
     class Dying:
         def __init__(self, *_, **__):
             pass

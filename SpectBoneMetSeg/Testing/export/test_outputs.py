@@ -68,7 +68,7 @@ def identity(patient_names):
     return [*parts, "Gisela Geheim"]
 
 
-def test_everything_asked_for_appears_with_the_result(a_reading_of_dicom, tmp_path):
+def test_everything_requested_appears_with_the_result(a_reading_of_dicom, tmp_path):
     notes = save_reading(a_reading_of_dicom, str(tmp_path / "case"), Outputs(dicom=True, report=True))
     assert notes == []
     assert set(os.listdir(tmp_path / "case" / "dicom")) == DICOM
@@ -78,7 +78,7 @@ def test_everything_asked_for_appears_with_the_result(a_reading_of_dicom, tmp_pa
     assert not (REPORT | {"dicom"}) & set(os.listdir(tmp_path / "case"))
 
 
-def test_a_file_of_ones_own_among_the_dicom_objects_is_left_alone(a_reading_of_dicom, tmp_path):
+def test_a_users_own_file_among_the_dicom_objects_is_not_changed(a_reading_of_dicom, tmp_path):
     save_reading(a_reading_of_dicom, str(tmp_path / "case"), Outputs(dicom=True))
     (tmp_path / "case" / "dicom" / "mine.dcm").write_bytes(b"mine")
     with pytest.raises(UserError, match=r"dicom/mine\.dcm"):
@@ -162,7 +162,7 @@ def test_de_identified_objects_still_refer_to_each_other(a_reading_of_dicom, tmp
     assert str(seg.file_meta.MediaStorageSOPInstanceUID) == str(seg.SOPInstanceUID)
 
 
-def test_a_report_names_the_patient_when_asked_for(a_reading_of_dicom, tmp_path, patient_names):
+def test_a_report_names_the_patient_on_request(a_reading_of_dicom, tmp_path, patient_names):
     write_outputs(a_reading_of_dicom, tmp_path, Outputs(dicom=True, report=True, name_patient=True))
     assert patient_names["PatientName"] in (tmp_path / "report.html").read_text(encoding="utf-8")
     # What goes into the archive is named by its header alone.
@@ -182,7 +182,7 @@ def test_a_reading_writes_dicom_and_report_by_itself(a_reading_of_dicom, tmp_pat
         reading.report(tmp_path / "page.doc")
 
 
-def test_missing_packages_and_contradictions_are_told_before_any_work(monkeypatch):
+def test_missing_packages_and_contradictions_are_reported_before_any_work(monkeypatch):
     with pytest.raises(UserError, match="both named and removed"):
         check_packages(Outputs(report=True, de_identify=True, name_patient=True))
     monkeypatch.setattr(module, "is_installed", lambda name: name != "highdicom")

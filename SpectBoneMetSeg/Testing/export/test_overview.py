@@ -86,7 +86,7 @@ def test_crop_is_mirrored_into_the_posterior_view(a_reading):
     assert region_in_view(edges, frame, views["posterior"]) == pytest.approx((15.5, 26.5, 55.5, 43.5))
 
 
-def test_missing_view_is_said_to_be_missing(reading_factory, monkeypatch):
+def test_a_missing_view_is_reported(reading_factory, monkeypatch):
     written = []
     monkeypatch.setattr(overview, "write_text", lambda draw, x, y, text, *rest, **more: written.append(text))
     render_overview(reading_factory(views=("posterior",)))
@@ -169,7 +169,7 @@ def test_labels_stay_in_the_panel_and_off_outlines_and_each_other(places):
         inside[:] = 1
 
 
-def test_a_crowded_label_stands_further_away_with_a_leader_to_its_outline():
+def test_a_crowded_label_is_further_away_with_a_leader_to_its_outline():
     square = np.array([[0.0, 0], [0, 10], [10, 10], [10, 0]])
     outlines = {
         row * 5 + column: square + np.array([100 + 14 * row, 100 + 14 * column])
@@ -182,7 +182,7 @@ def test_a_crowded_label_stands_further_away_with_a_leader_to_its_outline():
     assert anchor in {tuple(corner) for corner in outlines[12].tolist()}
 
 
-def test_the_whole_picture_looks_as_it_was_approved(a_reading):
+def test_the_whole_picture_is_as_approved(a_reading):
     # Half size, so that another release's text rendering stays within the tolerance; golden/overview.png was looked at.
     picture = Image.fromarray(render_overview(a_reading))
     golden = Image.open(Path(__file__).parents[1] / "golden" / "overview.png").convert("RGB")
@@ -201,7 +201,7 @@ def written_by(monkeypatch, reading):
     return written
 
 
-def test_what_was_read_stands_in_the_title(reading_factory, monkeypatch):
+def test_what_was_read_is_in_the_title(reading_factory, monkeypatch):
     by_hand = ThoraxCrop((16, 56), (4, 44), 1.0, method="manual")
     assert "case one: 3 areas of abnormal uptake in the manually placed box" in written_by(
         monkeypatch, reading_factory(crop=by_hand)
@@ -211,7 +211,7 @@ def test_what_was_read_stands_in_the_title(reading_factory, monkeypatch):
     )
 
 
-def test_warnings_and_the_date_stand_in_the_picture(reading_factory, monkeypatch):
+def test_warnings_and_the_date_are_in_the_picture(reading_factory, monkeypatch):
     reading = reading_factory()
     reading.receipt["warnings"] = ["The anterior view of p is cut off at 60.", *["Another note."] * 20]
     source = dataclasses.replace(reading.scan.source, description={"study_date": "20240203"})

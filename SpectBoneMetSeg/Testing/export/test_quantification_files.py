@@ -133,7 +133,7 @@ def test_regions_lie_in_a_segmentation_of_their_own_with_a_layer_per_view(a_fold
     assert (image[0, ..., 1] == reading.regions["posterior"][:, ::-1]).all()
 
 
-def test_names_sides_and_codes_of_regions_lie_beside_them(a_folder):
+def test_names_sides_and_codes_of_regions_are_next_to_them(a_folder):
     listed = json.loads((a_folder / "regions.json").read_text())
     femur = next(each for each in listed["regions"] if each["number"] == 60)
     assert (femur["name"], femur["side"], femur["code"]["value"]) == ("femur", "right", "71341001")

@@ -75,7 +75,7 @@ def test_view_masks_hold_the_ids_on_their_own_grid(a_folder, a_reading, name):
         np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(index), (-right, -anterior, superior), atol=1e-6)
 
 
-def test_one_lesion_lies_at_one_place_of_the_patient_in_both_view_masks(a_folder, a_reading):
+def test_one_lesion_is_at_one_position_of_the_patient_in_both_view_masks(a_folder, a_reading):
     both = next(lesion for lesion in a_reading.lesions if lesion.seen_in == "both")
     places = []
     for name in ("anterior", "posterior"):
@@ -119,7 +119,7 @@ def test_neighbouring_lesions_have_distinct_colors():
     assert len({tuple(color) for color in colors.tolist()}) == 40
 
 
-def test_contours_enclose_exactly_each_lesion_and_say_lps(a_folder, a_reading):
+def test_contours_enclose_exactly_each_lesion_and_state_lps(a_folder, a_reading):
     document = json.loads((a_folder / "contours.mrk.json").read_text(encoding="utf-8"))
     assert [markup["name"] for markup in document["markups"]] == [f"Abnormal uptake {i}" for i in (1, 2, 3)]
     for markup, lesion in zip(document["markups"], a_reading.lesions, strict=True):
@@ -199,7 +199,7 @@ def test_an_earlier_reading_is_replaced_whole(a_reading, reading_factory, tmp_pa
     assert os.listdir(tmp_path) == ["case"]
 
 
-def test_a_users_own_file_beside_an_earlier_reading_is_never_deleted(a_reading, tmp_path):
+def test_a_users_own_file_next_to_an_earlier_reading_is_never_deleted(a_reading, tmp_path):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
     (target / "corrected.seg.nrrd").write_text("work of an afternoon")
@@ -219,7 +219,7 @@ def test_an_earlier_reading_stays_when_the_new_one_fails(a_reading, tmp_path):
     assert os.listdir(tmp_path) == ["case"]
 
 
-def test_an_earlier_reading_comes_back_when_the_new_one_cannot_take_its_place(a_reading, tmp_path, monkeypatch):
+def test_an_earlier_reading_is_restored_when_the_new_one_cannot_replace_it(a_reading, tmp_path, monkeypatch):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
     (target / "lesions.csv").write_text("earlier")

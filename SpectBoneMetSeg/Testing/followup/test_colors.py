@@ -6,7 +6,7 @@ from SpectBoneMetSegLib.followup.page import LEGEND
 from SpectBoneMetSegLib.followup.picture import COLORS
 
 
-def test_the_states_are_told_apart_by_the_colour_blind():
+def test_the_states_are_distinguished_by_the_colour_blind():
     # Machado 2009, severity 1: protanopia and deuteranopia.
     blind = [
         np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),

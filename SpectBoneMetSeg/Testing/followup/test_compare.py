@@ -60,7 +60,7 @@ def test_an_unchanged_patient_who_lies_elsewhere_is_stable():
     assert found.steps[0].stable == 2
 
 
-def test_a_new_a_grown_a_smaller_and_a_gone_lesion_are_told():
+def test_a_new_a_grown_a_smaller_and_a_gone_lesion_are_reported():
     small, large = ((120, 126), (60, 64)), ((116, 130), (58, 66))
     before = make_body((*small, BOTH), ((160, 174), (35, 42), BOTH), (*SPINE, BOTH))
     after = make_body((*large, BOTH), ((164, 170), (36, 40), BOTH), (*SKULL, BOTH))
@@ -163,7 +163,7 @@ def test_what_only_a_view_shows_that_the_other_scan_lacks_is_unclear():
     assert changes(compare([earlier, behind])) == {"left femur": ["absent", "unclear"]}
 
 
-def test_one_view_beside_two_is_compared_in_the_view_that_both_have():
+def test_one_view_next_to_two_is_compared_in_the_view_that_both_have():
     both = at(make_body((*FEMUR, {"anterior": 80.0}), ((126, 138), (60, 64), {"posterior": 80.0})), "20240101")
     front = one_view(at(make_body((*FEMUR, BOTH)), "20240701"), "anterior")
     assert changes(compare([both, front])) == {"left femur": ["first", "stable"]}

@@ -35,7 +35,7 @@ def a_folder(tmp_path_factory):
     return folder
 
 
-def test_the_page_stands_alone_and_names_nothing_unescaped(a_folder):
+def test_the_page_is_self_contained_and_names_nothing_unescaped(a_folder):
     page = (a_folder / "comparison.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r'(?:src|href)="(?!data:)', page)
@@ -45,7 +45,7 @@ def test_the_page_stands_alone_and_names_nothing_unescaped(a_folder):
     assert page.count("<svg") == 3
 
 
-def test_table_and_json_tell_the_same(a_folder):
+def test_table_and_json_agree(a_folder):
     told = json.loads((a_folder / "comparison.json").read_text(encoding="utf-8"))
     with (a_folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -57,7 +57,7 @@ def test_table_and_json_tell_the_same(a_folder):
     assert [scan["bone_scan_index_percent"] > 0 for scan in told["scans"]] == [True, True]
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path):
+def test_a_folder_with_something_else_is_left_unchanged(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     readings = [dated(make_body(), "20240101", "a"), dated(make_body(), "20240701", "b")]
     with pytest.raises(UserError, match="another output folder"):

@@ -61,7 +61,7 @@ def two():
     return before, after
 
 
-def test_every_lesion_is_a_row_with_its_state_and_its_place_in_both_scans(two):
+def test_every_lesion_is_a_row_with_its_state_and_its_position_in_both_scans(two):
     shown = side_by_side(compare(two), two[1])
     assert [(row.bone, row.change) for row in shown.rows] == [
         ("skull", "new"),
@@ -89,7 +89,7 @@ def test_each_view_holds_the_numbers_of_its_lesions_and_where_one_was(two):
         assert further_down == pytest.approx([6, 0], abs=1)
 
 
-def test_an_open_reading_that_is_the_earlier_one_stands_on_the_earlier_side(two):
+def test_an_open_reading_that_is_the_earlier_one_is_on_the_earlier_side(two):
     shown = side_by_side(compare(two), two[0])
     assert shown.own == "earlier"
     assert (shown.earlier.date, shown.later.date) == ("20240101", "20240701")
@@ -135,7 +135,7 @@ def test_a_path_that_is_no_scan_ends_the_call_with_a_sentence(two, tmp_path):
     assert str(tmp_path) in channel.said[-1][1]["message"]
 
 
-def test_a_saved_comparison_is_copied_whole_and_over_nothing_else(two, tmp_path):
+def test_a_saved_comparison_is_copied_completely_and_overwrites_nothing_else(two, tmp_path):
     save_comparison(compare(two), tmp_path / "made")
     copy_comparison(tmp_path / "made", tmp_path / "kept")
     for name in FILES:
@@ -156,7 +156,7 @@ def header(path, patient, born=""):
     return path
 
 
-def test_two_patients_are_told_apart_and_no_name_leaves_the_headers(two, tmp_path):
+def test_two_patients_are_distinguished_and_no_name_leaves_the_headers(two, tmp_path):
     one, other = header(tmp_path / "a.dcm", "P-17"), header(tmp_path / "b.dcm", "P-18")
     (tmp_path / "c.nrrd").write_bytes(b"NRRD")
     assert differ(patient_in([one]), patient_in([other]))
@@ -176,7 +176,7 @@ def test_two_patients_are_told_apart_and_no_name_leaves_the_headers(two, tmp_pat
     assert "different patients" in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
 
 
-def test_bones_that_do_not_lie_on_each_other_are_told(two):
+def test_bones_that_do_not_lie_on_each_other_are_reported(two):
     before, after = two
     assert compare(two).maps[0].fit > 0.95
     # Of these arrays no file names a patient, and nothing else is to be doubted.
@@ -195,7 +195,7 @@ def test_one_study_is_not_compared_with_itself(two):
         compare(same)
 
 
-def test_results_read_by_different_models_are_told(two):
+def test_results_read_by_different_models_are_reported(two):
     read = [
         dataclasses.replace(each, receipt={"model": {"sha256": digest}})
         for each, digest in zip(two, ("a", "b"), strict=True)

@@ -54,7 +54,7 @@ def test_a_scan_is_as_likely_as_its_areas_make_it(result):
     assert reading_at(result, 0.95, 0.0).confidence < reading.confidence
 
 
-def test_a_model_that_knows_none_says_none(result):
+def test_a_model_without_regions_returns_none(result):
     reading = reading_at(dataclasses.replace(result, confidence=None), 0.5, 0.0)
     assert reading.confidence is None
     assert [lesion.confidence for lesion in reading.lesions] == [None, None]
@@ -91,13 +91,13 @@ def test_a_card_keeps_it_and_one_without_it_opens():
     assert ModelCard.from_dict({"name": "old", "network": NetworkConfig().to_dict()}).confidence is None
 
 
-def test_a_card_of_a_time_when_areas_were_judged_alone_says_what_it_said():
+def test_a_card_without_a_weight_for_other_areas_gives_them_no_weight():
     told = HALF.to_dict()
     del told["area"]["others"]
     assert Confidence.from_dict(told) == HALF
 
 
-def test_an_area_among_others_is_believed_more_where_the_model_learnt_so(result):
+def test_an_area_among_others_has_a_higher_confidence_if_the_model_was_calibrated_so(result):
     lesions = reading_at(result, 0.5, 0.0).lesions
     sociable = Confidence((0.0,) * 6 + (1.0,))
     alone, together = (with_confidence(own, sociable, 0.5) for own in (lesions[:1], lesions[:2]))

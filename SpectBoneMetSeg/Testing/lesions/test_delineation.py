@@ -86,7 +86,7 @@ def test_outline_in_millimetres_has_the_lesion_area_and_the_patient_side():
     assert np.all(points[:, 2] > 0)
 
 
-def test_outline_lands_on_the_same_place_of_the_mirrored_view():
+def test_outline_lands_on_the_same_position_of_the_mirrored_view():
     frame = a_frame()
     mask = np.zeros(frame.shape, dtype=bool)
     mask[3:9, 2:4] = True
@@ -138,7 +138,7 @@ def test_a_pixel_at_the_threshold_belongs_to_the_lesion():
     assert lesion_masks(values, 0.5, 0.0, a_frame()).union.max() == 1
 
 
-def test_a_lesion_without_a_confident_pixel_in_any_view_is_dropped_when_a_seed_is_asked_for():
+def test_a_lesion_without_a_confident_pixel_in_any_view_is_dropped_when_a_seed_is_required():
     values = probabilities(
         anterior=[((2, 2, 5, 5), 0.6), ((10, 2, 13, 5), 0.6), ((11, 3, 12, 4), 0.8)],
         posterior=[((15, 2, 17, 5), 0.85)],

@@ -83,7 +83,7 @@ def test_a_higher_threshold_shrinks_lesions_and_a_larger_minimum_drops_them(a_re
     assert reading_at(a_result, 0.99, 0.0).lesions == ()
 
 
-def test_lowering_the_threshold_brings_no_area_that_the_model_holds_for_nothing():
+def test_lowering_the_threshold_adds_no_area_below_the_seed_threshold():
     result = make_result(spot((10, 10, 4, 0.45)))
     assert reading_at(result, 0.3, 0.0).lesions == ()
 
@@ -160,7 +160,7 @@ def test_labels_of_another_grid_are_refused(a_result):
         edited_reading(a_result, np.zeros((3, 3), np.int16), 0.5)
 
 
-def test_what_was_said_of_a_lesion_follows_it_to_another_threshold(a_result):
+def test_a_decision_on_a_lesion_stays_at_another_threshold(a_result):
     before, after = reading_at(a_result, 0.7, 0.0), reading_at(a_result, 0.3, 0.0)
     memory, second = LesionMemory(SHAPE), Review("accepted", "benign")
     memory.keep(before, {2: second})
@@ -309,7 +309,7 @@ def test_nothing_changed_is_no_edit(a_result):
 
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.int8, SHAPE, elements=st.integers(0, 1)), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
-def test_what_the_hand_left_is_there_at_any_threshold(pen, before, after):
+def test_what_was_edited_manually_is_there_at_any_threshold(pen, before, after):
     result = make_result(spot((8, 6, 6, 0.9), (20, 6, 6, 0.9)), spot((18, 16, 7, 0.8)))
     labels = (reading_at(result, before, 0.0).mask > 0) ^ (pen > 0)
     edits = edits_of(result, labels, before)

@@ -38,7 +38,7 @@ def test_scans_are_found_at_any_depth_and_grouped_by_study(put, tmp_path):
         read_scan(tmp_path / "in")
 
 
-def test_what_lies_beside_a_scan_is_left_out_by_its_full_path(put, person, tmp_path):
+def test_what_lies_next_to_a_scan_is_left_out_by_its_full_path(put, person, tmp_path):
     put("s/scan")
     kinds = {
         "ct": {"Modality": "CT"},
@@ -88,7 +88,7 @@ def test_the_photopeak_comes_before_the_scatter_window(put, tmp_path):
     assert any("photopeak" in note and "scatter" in note for note in scan.warnings)
 
 
-def test_of_repeated_scans_the_latest_is_read_and_both_are_told(put, tmp_path):
+def test_of_repeated_scans_the_latest_is_read_and_both_are_reported(put, tmp_path):
     put("s/first", AcquisitionTime="101500")
     put("s/again", AcquisitionTime="104500.123")
     scan = read_scan(tmp_path / "in")
@@ -135,7 +135,7 @@ def test_views_with_one_careless_uid_are_no_copies(put, person, tmp_path):
     assert len(read_scan(tmp_path / "in").views) == 2
 
 
-def test_a_broken_file_beside_a_scan_is_named_and_alone_is_the_failure(put, tmp_path):
+def test_a_damaged_file_next_to_a_scan_is_named_and_alone_is_the_failure(put, tmp_path):
     put("s/scan")
     (tmp_path / "in" / "s" / "cut.dcm").write_bytes(b"")
     assert any(str(tmp_path / "in" / "s" / "cut.dcm") in note for note in read_scan(tmp_path / "in").warnings)

@@ -118,7 +118,7 @@ def test_damaged_header_values_are_refused_in_one_sentence(tmp_path):
     assert "a.dcm" in refusal(tmp_path / "a.dcm")
 
 
-def test_nothing_is_said_on_the_terminal(tmp_path, capfd):
+def test_nothing_is_printed_on_the_terminal(tmp_path, capfd):
     ds = coded_pair()
     raw = saved(ds, tmp_path / "a.dcm").read_bytes().replace(b"1.2.3.4\x00", b"1.02.3.x")
     (tmp_path / "a.dcm").write_bytes(raw)

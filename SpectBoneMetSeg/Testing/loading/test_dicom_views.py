@@ -77,7 +77,7 @@ def test_only_the_photopeak_window_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(("limits", "said"), [((50, 90), True), ((126, 154), False), ((None, None), False)])
-def test_an_only_window_beside_140_kev_is_warned_about(tmp_path, limits, said):
+def test_a_single_window_without_140_kev_is_warned_about(tmp_path, limits, said):
     part, window = Dataset(), Dataset()
     if limits[0]:
         part.EnergyWindowLowerLimit, part.EnergyWindowUpperLimit = limits
@@ -187,7 +187,7 @@ def test_folders_without_one_scan_are_refused(tmp_path):
     assert "CT" in refusal(tmp_path / "ct")
 
 
-def test_a_ct_beside_the_scan_is_left_out_with_a_warning(tmp_path):
+def test_a_ct_next_to_the_scan_is_left_out_with_a_warning(tmp_path):
     saved(coded_pair(), tmp_path / "s" / "deep" / "wb")
     saved(nm(ANTERIOR, Modality="CT"), tmp_path / "s" / "ct.dcm")
     scan = read_scan(tmp_path / "s")
@@ -195,7 +195,7 @@ def test_a_ct_beside_the_scan_is_left_out_with_a_warning(tmp_path):
     assert "ct.dcm" in scan.warnings[0]
 
 
-def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_said():
+def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_reported():
     store = pytest.importorskip("data_store")
     path = Path(store.__path__[0]) / "data" / "JPEG-LL.dcm"
     assert pydicom.dcmread(path, stop_before_pixels=True).SOPClassUID == SecondaryCaptureImageStorage

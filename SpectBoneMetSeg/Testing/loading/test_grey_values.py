@@ -28,7 +28,7 @@ def grey(counts, top=60):
 
 
 @pytest.mark.parametrize("top", [200, 400])
-def test_an_inverted_picture_is_turned_and_that_is_said(tmp_path, person, top):
+def test_an_inverted_picture_is_inverted_back_with_a_warning(tmp_path, person, top):
     Image.fromarray(255 - grey(person[0], top)).save(tmp_path / "p_ANT.png")
     scan = read_scan(tmp_path / "p_ANT.png", pixel_size_mm=4.52)
     assert np.array_equal(scan.anterior.counts, grey(person[0], top))
@@ -113,13 +113,13 @@ def test_a_modality_table_is_applied(both_views, person):
 
 
 @pytest.mark.parametrize("number", [None, 1])
-def test_the_vectors_tell_of_frames_that_the_number_forgets(both_views, person, number):
+def test_the_vectors_list_frames_that_the_number_omits(both_views, person, number):
     scan = read_scan(both_views(NumberOfFrames=number))
     assert np.array_equal(scan.posterior.counts, person[1])
     assert any("all were read" in note for note in scan.warnings)
 
 
-def test_more_pixels_than_frames_are_refused_where_no_vector_tells(both_views):
+def test_more_pixels_than_frames_are_refused_where_no_vector_decides(both_views):
     with pytest.raises(UserError, match="stores 2"):
         read_scan(both_views(NumberOfFrames=None, DetectorVector=None, ImageID="ANT"))
 
@@ -221,7 +221,7 @@ def test_other_ways_to_store_a_picture_are_read(tmp_path, person):
     assert any("with loss" in note for note in scan.warnings)
 
 
-def test_a_broken_compressed_picture_is_one_sentence_and_nothing_on_the_terminal(both_views, capfd):
+def test_a_damaged_compressed_picture_is_one_sentence_and_prints_nothing_else(both_views, capfd):
     from pydicom.encaps import encapsulate
     from pydicom.uid import JPEG2000Lossless
 

@@ -58,7 +58,7 @@ def test_two_series_of_one_study_are_one_scan(write):
     assert set(read_scan(front.parent).views) == {"anterior", "posterior"}
 
 
-def test_a_file_with_both_views_stays_alone(write):
+def test_a_file_with_both_views_stays_separate(write):
     (both,), (front, behind) = write("two-frame"), write()
     assert group_files([front, both, behind]) == [(front, behind), (both,)]
 
@@ -72,7 +72,7 @@ def test_scans_of_two_times_are_kept_apart_by_their_times(write):
     assert group_files([early[0], late[0], late[1], early[1]]) == [tuple(early), tuple(late)]
 
 
-def test_what_could_belong_to_two_scans_stays_alone(write):
+def test_what_could_belong_to_two_scans_stays_separate(write):
     (front, behind), (other, _) = write(folder="a"), write(folder="b")
     assert group_files([front, other, behind]) == [(front,), (other,), (behind,)]
 
@@ -85,17 +85,17 @@ def test_what_could_belong_to_two_scans_stays_alone(write):
         {"AcquisitionDate": "20240102"},
     ],
 )
-def test_views_of_different_studies_kinds_or_days_stay_alone(write, header):
+def test_views_of_different_studies_kinds_or_days_stay_separate(write, header):
     front, behind = write(posterior=header)
     assert group_files([front, behind]) == [(front,), (behind,)]
 
 
-def test_two_views_of_one_side_stay_alone(write):
+def test_two_views_of_one_side_stay_separate(write):
     first, second = write(folder="a")[0], write(folder="b")[0]
     assert group_files([first, second]) == [(first,), (second,)]
 
 
-def test_unreadable_and_wide_files_stay_alone(write, tmp_path):
+def test_unreadable_and_wide_files_stay_separate(write, tmp_path):
     (wide,), (front, behind) = write("side-by-side"), write()
     broken = tmp_path / "broken.dcm"
     broken.write_bytes(b"nothing")

@@ -77,7 +77,7 @@ def test_directions_at_the_top_level_of_an_only_view_are_believed(nm_file, tmp_p
     assert any("a.dcm states" in note and "turned" in note for note in scan.warnings)
 
 
-def test_directions_at_the_top_level_are_no_word_about_several_detectors(both_views, person):
+def test_directions_at_the_top_level_say_nothing_about_several_detectors(both_views, person):
     assert_counts(read_scan(both_views(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])), *person)
 
 
@@ -115,13 +115,13 @@ def test_a_pixel_spacing_with_its_unit_or_a_third_value_is_understood(nm_file, t
     assert read_scan(path).anterior.spacing == (4.52, 4.52)
 
 
-def test_a_rescale_slope_of_0_scales_nothing_and_is_told(both_views, person):
+def test_a_rescale_slope_of_0_scales_nothing_and_is_reported(both_views, person):
     scan = read_scan(both_views(RescaleSlope=0, RescaleIntercept=7))
     assert_counts(scan, *person)
     assert any("slope of 0" in note for note in scan.warnings)
 
 
-def test_an_empty_second_view_is_left_out_with_a_word(nm_file, tmp_path, person):
+def test_an_empty_second_view_is_left_out_with_a_warning(nm_file, tmp_path, person):
     scan = read_scan(nm_file(tmp_path / "a.dcm", [person[0], person[0] * 0], ("anterior", "posterior")))
     assert_counts(scan, person[0])
     assert any("posterior view of a.dcm holds no counts and was left out" in note for note in scan.warnings)
@@ -179,7 +179,7 @@ def test_bodies_that_lie_across_are_not_cut_in_two(tmp_path, person, quarters):
         check_scan(scan)
 
 
-def test_days_and_times_as_old_systems_write_them_tell_two_days_apart(nm_file, tmp_path, person):
+def test_days_and_times_as_old_systems_write_them_distinguish_two_days(nm_file, tmp_path, person):
     for name, day in (("a", "20240102"), ("b", "20240103")):
         path = nm_file(tmp_path / "in" / name, list(person), ("anterior", "posterior"), AcquisitionDate=day)
         rewritten(path, b"\x08\x00\x22\x00DA", f"{day[:4]}.{day[4:6]}.{day[6:]}".encode())
@@ -189,7 +189,7 @@ def test_days_and_times_as_old_systems_write_them_tell_two_days_apart(nm_file, t
     assert [scan.notes for scan in archive.scans] == [(), ()]
 
 
-def test_packed_files_and_interfile_in_an_archive_are_told_and_other_files_are_not(nm_file, tmp_path, person):
+def test_compressed_files_and_interfile_in_an_archive_are_reported_and_other_files_are_not(nm_file, tmp_path, person):
     nm_file(tmp_path / "in" / "scan.dcm", list(person), ("anterior", "posterior"))
     for name in ("study.zip", "scan.dcm.gz", "all.tar"):
         (tmp_path / "in" / name).write_bytes(b"whatever")
@@ -201,7 +201,7 @@ def test_packed_files_and_interfile_in_an_archive_are_told_and_other_files_are_n
 
 
 @pytest.mark.skipif(os.name == "nt", reason="making links needs a right there")
-def test_folders_behind_links_are_looked_into_once(nm_file, tmp_path, person):
+def test_folders_behind_links_are_searched_once(nm_file, tmp_path, person):
     nm_file(tmp_path / "elsewhere" / "scan.dcm", list(person), ("anterior", "posterior"))
     archive = tmp_path / "in"
     archive.mkdir()

@@ -52,7 +52,7 @@ def test_words_that_name_a_side(text, views):
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_understood_or_left_alone(text):
+def test_any_text_is_understood_or_left_unchanged(text):
     views = views_in_text(text)
     assert len(set(views)) == len(views) <= 2
     if "anterior" in views:
@@ -62,12 +62,12 @@ def test_any_text_is_understood_or_left_alone(text):
 
 
 @given(st.sampled_from(["INJECTION", "THERAPY", "OP", "TREATMENT", "CHEMO", "RT", "VOID", "DOSE"]), st.booleans())
-def test_post_before_a_word_of_time_is_no_side(word, lower):
+def test_post_before_a_term_of_time_is_no_side(word, lower):
     text = f"Bone scan post {word}"
     assert views_in_text(text.lower() if lower else text) == ()
 
 
-def test_the_option_overrides_the_file_only_when_it_is_insisted_on_and_that_is_said(both_views, person):
+def test_the_option_overrides_the_file_only_when_it_is_insisted_on_and_with_a_warning(both_views, person):
     path = both_views()
     with pytest.raises(UserError, match="contradicts it") as caught:
         read_scan(path, views=["posterior", "anterior"])
@@ -85,7 +85,7 @@ def test_a_file_name_that_says_otherwise_is_not_overridden_either(tmp_path, pers
     assert caught.value.fields == ("views", "views_override")
 
 
-def test_the_order_that_a_text_tells_of_a_wide_picture_is_not_overridden_either(tmp_path, person, nm_file):
+def test_the_order_that_a_text_states_of_a_wide_picture_is_not_overridden_either(tmp_path, person, nm_file):
     path = nm_file(tmp_path / "a.dcm", [np.concatenate(person, axis=1)], SeriesDescription="WB ANT POST")
     with pytest.raises(UserError, match="contradicts it") as caught:
         read_scan(path, views=["posterior", "anterior"])

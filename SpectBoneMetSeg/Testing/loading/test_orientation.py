@@ -157,14 +157,14 @@ def test_a_detector_that_says_its_view_is_mirrored_already_is_turned_by_name(tmp
     assert any("b.dcm" in note and "posterior" in note for note in scan.warnings)
 
 
-def test_axial_directions_of_a_detector_say_nothing(tmp_path, person, nm_file):
+def test_axial_directions_of_a_detector_are_not_used(tmp_path, person, nm_file):
     usual = [(code, [1, 0, 0, 0, 1, 0]) for code in ("399321004", "399001007")]
     scan = read_scan(nm_file(tmp_path / "a.dcm", list(person), DetectorInformationSequence=oriented(usual)))
     assert np.array_equal(scan.posterior.counts, person[1])
     assert scan.warnings == ()
 
 
-def test_a_position_on_the_other_side_is_told_by_name_where_no_direction_is_stated(tmp_path, person, nm_file):
+def test_a_position_on_the_other_side_is_reported_by_name_where_no_direction_is_stated(tmp_path, person, nm_file):
     detectors = oriented([("399321004", None), ("399001007", None)])
     for item, place in zip(detectors, (-290.0, 290.0), strict=True):
         del item.ImageOrientationPatient

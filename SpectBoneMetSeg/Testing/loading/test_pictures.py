@@ -15,7 +15,7 @@ def saved(path, grey, **options):
 
 
 @pytest.mark.parametrize(("suffix", "options"), [(".png", {}), (".jpg", {"quality": 90})])
-def test_a_pixel_size_is_estimated_from_the_height_of_the_body_and_said(tmp_path, person, suffix, options):
+def test_a_pixel_size_is_estimated_from_the_height_of_the_body_and_reported(tmp_path, person, suffix, options):
     scan = read_scan(saved(tmp_path / f"p_ANT{suffix}", 2 * person[0], **options))
     # The person is about 401 rows high.
     assert scan.anterior.spacing[0] == pytest.approx(1680 / 401, rel=0.04)
@@ -43,7 +43,7 @@ def test_an_inverted_windowed_and_clipped_picture_is_read_as_counts(tmp_path, pe
     assert any("inverted grey" in note for note in scan.warnings)
 
 
-def test_hot_spots_that_ran_over_are_filled_and_told(tmp_path, person):
+def test_hot_spots_that_overflowed_are_filled_and_reported(tmp_path, person):
     y, x = np.mgrid[:512, :128]
     hot = person[0] + 600 * np.exp(-(((y - 150) / 5) ** 2) - ((x - 64) / 5) ** 2)
     scan = read_scan(saved(tmp_path / "p_ANT.png", hot.astype(int) % 256))

@@ -48,7 +48,7 @@ def test_every_number_is_measured_and_counts_alone_change_the_level_and_little_e
         assert half[name] == pytest.approx(one[name], rel=0.06), name
 
 
-def test_a_scan_like_those_is_not_told(counts, profile):
+def test_a_scan_like_the_training_scans_gets_no_warning(counts, profile):
     another = np.random.default_rng(2).poisson(counts * 0.8).astype(np.float32)
     assert appearance_warnings({"anterior": another}, SPACING, profile, "case") == []
     assert appearance_warnings({"anterior": another}, SPACING, AppearanceProfile(), "case") == []
@@ -66,13 +66,13 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("what", SPOILED)
-def test_what_was_done_to_a_scan_is_told(what, counts, profile):
+def test_what_was_done_to_a_scan_is_reported(what, counts, profile):
     [message] = appearance_warnings({"anterior": SPOILED[what](counts).astype(np.float32)}, SPACING, profile, "case")
     assert what in message
     assert message.startswith("The anterior view of case is unlike the scans that the model was trained on: ")
 
 
-def test_a_body_at_the_wrong_pixel_size_is_told(counts, profile):
+def test_a_body_at_the_wrong_pixel_size_is_reported(counts, profile):
     [message] = appearance_warnings({"posterior": counts}, SPACING * 1.6, profile, "case")
     assert "of the body in cm" in message
 
@@ -97,7 +97,7 @@ def views_with(slope, count=LEAST_VIEWS + 10, seed=4):
     return scans
 
 
-def test_usual_figures_that_never_came_together_are_told(counts):
+def test_usual_values_in_an_unusual_combination_are_reported(counts):
     own = measure_appearance(counts, SPACING)
     scans = [{name: own[name] * one[name] for name in APPEARANCE} for one in views_with(-1.0)]
     assert appearance_warnings({"anterior": counts}, SPACING, appearance_profile(scans), "case") == []
@@ -112,7 +112,7 @@ def test_usual_figures_that_never_came_together_are_told(counts):
     assert appearance_warnings({"anterior": counts}, SPACING, few, "case") == []
 
 
-def test_looks_of_two_groups_hold_both():
+def test_appearances_of_two_groups_hold_both():
     first, second = views_with(-1.0), views_with(1.0, 80, 5)
     both, together = (
         appearance_profile(first).merged_with(appearance_profile(second)),
@@ -127,7 +127,7 @@ def test_looks_of_two_groups_hold_both():
     assert AppearanceProfile().merged_with(together) == AppearanceProfile()
 
 
-def test_a_card_keeps_what_was_learnt(profile):
+def test_a_card_keeps_the_training_scans(profile):
     for one in (profile, appearance_profile(views_with(1.0))):
         card = ModelCard("mine", NetworkConfig(), appearance=one)
         assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))).appearance == one

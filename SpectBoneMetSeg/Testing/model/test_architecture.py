@@ -195,7 +195,7 @@ def test_importing_the_libraries_does_not_import_tensorflow():
     assert done.stderr.strip() == ""
 
 
-def test_a_network_with_regions_answers_with_them_at_half_the_size():
+def test_a_network_with_regions_predicts_them_at_half_the_size():
     network = build_network(tiny(architecture="reader", regions=True))
     probability, regions = network(np.zeros((1, 8, 12, 2), np.float32))
     assert probability.shape == (1, 8, 12, 2)

@@ -87,7 +87,7 @@ def test_a_damaged_model_is_not_exported(model, tmp_path):
     assert not (tmp_path / "out.zip").exists()
 
 
-def test_another_model_of_that_name_is_replaced_only_when_asked(archive, store, tmp_path):
+def test_another_model_of_that_name_is_replaced_only_on_request(archive, store, tmp_path):
     import_model(archive)
     other = export_model(write_model(tmp_path / "tiny", seed=1), tmp_path)
     with pytest.raises(UserError, match="another model 'tiny'"):

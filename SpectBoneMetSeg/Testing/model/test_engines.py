@@ -165,7 +165,7 @@ def test_missing_tensorflow_names_the_extra(model, monkeypatch):
         engines.load_engine(model, "tensorflow")
 
 
-def test_auto_takes_onnx_runtime_and_leaves_tensorflow_alone(fake_onnx, monkeypatch):
+def test_auto_takes_onnx_runtime_and_does_not_import_tensorflow(fake_onnx, monkeypatch):
     monkeypatch.setattr(engines, "TensorFlowEngine", None)
     assert engines.load_engine(fake_onnx[0]).name == "onnx"
     assert engines.load_engine(fake_onnx[0], device="cpu").name == "onnx"
@@ -207,7 +207,7 @@ def test_auto_takes_tensorflow_where_onnx_runtime_or_its_model_is_missing(fake_o
     assert engines.load_engine(model).name == "tensorflow"
 
 
-def test_a_model_that_only_tensorflow_reads_is_told_with_both_ways_out_where_there_is_none(model, monkeypatch):
+def test_a_model_that_only_tensorflow_reads_is_reported_with_both_remedies_without_tensorflow(model, monkeypatch):
     monkeypatch.setattr(engines, "is_installed", lambda package: package != "tensorflow")
     with pytest.raises(UserError) as caught:
         engines.load_engine(model)
@@ -222,7 +222,7 @@ def test_model_without_onnx_file_names_the_other_engine(model):
     assert (caught.value.fields, caught.value.command) == (("engine",), f"models --export-onnx {model.path}")
 
 
-def test_a_gpu_that_answers_otherwise_than_the_cpu_is_not_used(fake_onnx, monkeypatch):
+def test_a_gpu_whose_results_differ_from_the_cpus_is_not_used(fake_onnx, monkeypatch):
     module = sys.modules["onnxruntime"]
     module.listed = module.usable = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     run = module.InferenceSession.run
@@ -252,7 +252,7 @@ def test_onnx_engine_pads_and_crops_too(fake_onnx):
     assert (engine.device, engine.warnings) == ("CPU", ())
 
 
-def test_onnx_engine_tells_when_the_gpu_was_not_usable(fake_onnx):
+def test_onnx_engine_reports_when_the_gpu_was_not_usable(fake_onnx):
     model, _ = fake_onnx
     module = sys.modules["onnxruntime"]
     with pytest.raises(UserError, match="no GPU"):

@@ -59,7 +59,7 @@ def test_normalised_counts_are_square_roots_in_units_of_the_level():
         normalise_counts(given_counts, 0)
 
 
-def test_channels_come_in_the_order_asked_for_each_in_its_own_units(body):
+def test_channels_have_the_requested_order_each_in_its_own_units(body):
     posterior = 4 * body[:, ::-1]
     stack = network_inputs(body, posterior, ("aggregate", "posterior", "anterior"), BODY_LEVEL)
     assert stack.shape == (128, 128, 3)

@@ -40,7 +40,7 @@ def random_model(config: NetworkConfig, folder: Path, threshold: float = 0.5) ->
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_answers_in_onnx_runtime_as_in_tensorflow(name, tmp_path):
+def test_every_network_predicts_the_same_in_onnx_runtime_as_in_tensorflow(name, tmp_path):
     model = onnx_export.export_onnx(random_model(NETWORKS[name], tmp_path / "model"))
     image = np.random.default_rng(2).random((50, 37, len(model.card.network.inputs)), dtype=np.float32)
     expected = engines.load_engine(model, "tensorflow", "cpu").predict(image)
@@ -48,7 +48,7 @@ def test_every_network_answers_in_onnx_runtime_as_in_tensorflow(name, tmp_path):
     np.testing.assert_allclose(engines.load_engine(model, "onnx", "cpu").predict(image), expected, atol=1e-4)
 
 
-def test_both_engines_answer_with_the_regions_of_a_network_that_knows_them(tmp_path):
+def test_both_engines_predict_the_regions_of_a_network_that_has_them(tmp_path):
     config = NetworkConfig(**SMALL, architecture="reader", regions=True)
     model = onnx_export.export_onnx(random_model(config, tmp_path / "model"))
     image = np.random.default_rng(2).random((51, 37, 2), dtype=np.float32)

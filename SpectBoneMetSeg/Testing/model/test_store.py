@@ -67,7 +67,7 @@ def test_loaded_model_predicts_the_same_bits(saved, network):
     np.testing.assert_array_equal(loaded(IMAGE).numpy(), network(IMAGE).numpy())
 
 
-def test_card_tells_what_was_saved(saved):
+def test_the_card_describes_what_was_saved(saved):
     card = json.loads((saved.path / "card.json").read_text())
     assert card["name"] == "tiny"
     assert card["network"]["channels"] == [5]
@@ -97,7 +97,7 @@ def test_saving_that_fails_keeps_the_model_before(saved, network, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_full_disk_keeps_the_model_before_and_is_told_with_the_file_and_a_remedy(
+def test_a_full_disk_keeps_the_model_before_and_is_reported_with_the_file_and_a_remedy(
     saved, network, tmp_path, monkeypatch
 ):
     folder = put(saved, tmp_path, "model")
@@ -147,7 +147,7 @@ def test_missing_weights_are_named(saved, tmp_path):
         models.verify(models.read_model(folder))
 
 
-def test_onnx_file_the_card_does_not_know_is_refused(saved, tmp_path):
+def test_onnx_file_that_is_not_in_the_card_is_refused(saved, tmp_path):
     folder = put(saved, tmp_path, "smuggled")
     (folder / models.ONNX_FILE).write_bytes(b"other")
     with pytest.raises(UserError, match=r"model\.onnx is damaged"):
@@ -249,7 +249,7 @@ def test_model_named_like_a_shipped_one_is_not_installed(saved, stores):
         models.install_model(saved.path)
 
 
-def test_resources_lie_beside_the_sources_or_inside_the_wheel(tmp_path, monkeypatch):
+def test_resources_lie_next_to_the_sources_or_inside_the_wheel(tmp_path, monkeypatch):
     import SpectBoneMetSegLib
 
     assert (resources_folder() / "Models").is_dir()

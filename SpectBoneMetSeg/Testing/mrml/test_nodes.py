@@ -162,7 +162,7 @@ def test_two_readings_share_a_scene_without_mixing(a_scene, a_reading, reading_f
     assert two.segmentation.GetSegmentation().GetNumberOfSegments() == 0
 
 
-def test_an_empty_folder_goes_whoever_else_has_its_name(a_scene):
+def test_an_empty_folder_is_removed_whoever_else_has_its_name(a_scene):
     import vtk
     from SpectBoneMetSegLib.mrml.subject_hierarchy import remove_folder
 
@@ -289,7 +289,7 @@ def test_scene_that_cannot_be_written_is_one_sentence(a_reading, tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_missing_slicer_core_is_said_with_the_remedy(a_reading, monkeypatch):
+def test_missing_slicer_core_is_reported_with_the_remedy(a_reading, monkeypatch):
     monkeypatch.setitem(sys.modules, "slicer", None)
     with pytest.raises(UserError, match=r"spectbonemetseg\[slicer\]"):
         fill_scene(a_reading, None)

@@ -251,7 +251,7 @@ def test_the_extension_adds_every_module_that_can_be_built():
         assert (ROOT / name / f"{name}.py").is_file()
 
 
-def test_the_extension_says_what_the_catalogue_asks_for():
+def test_the_extension_states_what_the_catalogue_requires():
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     values = dict(re.findall(r'set\(EXTENSION_(\w+) "([^"]*)"\)', text))
     assert {"HOMEPAGE", "CATEGORY", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"} <= set(values)
@@ -345,7 +345,7 @@ def test_module_files_import_nothing_that_slicer_may_not_have(name):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_files_end_lines_as_the_index_asks(module):
+def test_files_end_lines_as_the_index_requires(module):
     for name in of_module(module, tracked()) | {"CMakeLists.txt"}:
         path = ROOT / module / name
         if path.suffix in (".py", ".txt", ".ui", ".json"):

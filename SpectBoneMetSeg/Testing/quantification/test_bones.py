@@ -23,7 +23,7 @@ def test_a_lesion_on_two_bones_has_two_shares_that_add_to_one(body):
     assert found == pytest.approx({"left femur": 10 / 14, "left lower leg and foot": 4 / 14})
 
 
-def test_pixels_beside_the_bone_count_for_the_nearest_one_within_reach(body):
+def test_pixels_next_to_the_bone_count_for_the_nearest_one_within_reach(body):
     assert bones_of(body(((120, 126), (62, 69), BOTH))) == {"left femur": 1.0}
     far = np.zeros((60, 60), np.uint8)
     far[:, :5] = 10
@@ -41,7 +41,7 @@ def test_where_views_show_different_bones_the_one_that_takes_up_more_counts(body
     assert bones_of(body((*place, {"anterior": 30.0, "posterior": 90.0}))) == {"thoracic spine": 1.0}
 
 
-def test_each_view_tells_its_own_bones(body):
+def test_each_view_names_its_own_bones(body):
     lesion = quantify(body(((50, 56), (48, 52), BOTH))).lesion(1)
     shown = {name: [share.region.name for share in view.bones] for name, view in lesion.views.items()}
     assert shown == {"anterior": ["sternum"], "posterior": ["thoracic spine"]}

@@ -24,7 +24,7 @@ def held(area_share, name):
     return min(area_share, DEPTH * area_share**1.5 / SOLIDITY[name])
 
 
-def test_uptake_is_reckoned_over_the_ring(body):
+def test_uptake_is_computed_above_the_ring(body):
     view = quantify(body((*LEFT_FEMUR, BOTH))).lesion(1).views["anterior"]
     assert view.counts == 24 * 80
     assert view.background_counts_per_pixel == pytest.approx(view.mean_counts_per_pixel / view.contrast)
@@ -144,13 +144,13 @@ def test_bones_that_the_field_cuts_leave_no_number(body):
     assert [region.title for region in found.cut] == ["left femur", "right femur"]
 
 
-def test_what_lies_beyond_elbows_and_knees_need_not_be_seen_but_it_is_told(body):
+def test_what_lies_beyond_elbows_and_knees_need_not_be_seen_but_it_is_reported(body):
     found = quantify(cut_at(body((*LEFT_FEMUR, BOTH)), 165))
     assert found.index.percent == pytest.approx(8.9 * held(24 / (36 * 8), "femur"))
     assert [region.title for region in found.cut] == ["left lower leg and foot", "right lower leg and foot"]
 
 
-def test_bones_that_were_not_found_are_told_and_many_of_them_leave_no_number(body):
+def test_bones_that_were_not_found_are_reported_and_many_of_them_leave_no_number(body):
     reading = body((*LEFT_FEMUR, BOTH))
     few = {name: np.where(np.isin(each, (12, 62)), 0, each) for name, each in reading.regions.items()}
     found = quantify(dataclasses.replace(reading, regions=few))
@@ -172,7 +172,7 @@ def after_review(reading, reviews):
     return quantify(reviewed(result, reading_at(result, 0.5, 0.0), reviews))
 
 
-def test_the_physicians_word_decides_what_counts(body):
+def test_the_physicians_decision_determines_what_counts(body):
     reading = body((*LEFT_FEMUR, BOTH), ((160, 166), (36, 40), BOTH), ((14, 20), (48, 52), BOTH))
     everything = after_review(reading, {})
     assert everything.review.state == "not reviewed"
@@ -191,7 +191,7 @@ def test_the_physicians_word_decides_what_counts(body):
     assert after_review(reading, {n: Review("accepted") for n in (1, 2, 3)}).review.state == "reviewed"
 
 
-def test_a_lesion_that_nobody_spoke_of_is_the_models(body):
+def test_a_lesion_without_a_review_is_decided_by_the_model(body):
     assert quantify(body((*LEFT_FEMUR, BOTH))).lesion(1).decided_by == "model"
     assert {field.name for field in dataclasses.fields(Lesion)} >= {"edited", "decision", "classification"}
 

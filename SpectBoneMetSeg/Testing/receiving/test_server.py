@@ -43,7 +43,7 @@ def test_a_sender_that_is_accepted_gets_an_echo(spool):
 
 
 @pytest.mark.parametrize("titles", [{"calling": "STRANGER"}, {"called": "ANOTHER"}, {"calling": "camera"}])
-def test_a_strange_sender_or_another_title_is_refused_and_told(spool, titles):
+def test_an_unknown_sender_or_another_title_is_refused_and_reported(spool, titles):
     told: list[str] = []
     with receiver(spool, told) as port:
         assert store(port, scan(), **titles) == []
@@ -51,7 +51,7 @@ def test_a_strange_sender_or_another_title_is_refused_and_told(spool, titles):
     assert any(line.startswith("Refused a connection from") for line in told)
 
 
-def test_an_image_is_on_the_disk_before_its_sender_is_told(spool, monkeypatch):
+def test_an_image_is_on_the_disk_before_its_sender_gets_success(spool, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
     with receiver(spool) as port:
@@ -74,7 +74,7 @@ def test_nothing_on_the_disk_or_in_messages_names_the_patient(spool):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of Windows are others")
-def test_others_on_the_machine_cannot_look_into_the_spool(spool):
+def test_others_on_the_machine_cannot_read_the_spool(spool):
     assert spool.folder.stat().st_mode & 0o077 == 0
 
 
@@ -97,7 +97,7 @@ def test_a_uid_that_is_a_path_leads_nowhere(spool, tmp_path, uid):
         (nm(ANTERIOR, Modality="DOC", SOPClassUID=EncapsulatedPDFStorage), "DOC"),
     ],
 )
-def test_what_is_no_planar_scan_is_passed_over_with_a_warning_that_says_so(spool, sent, word):
+def test_what_is_no_planar_scan_is_skipped_with_a_warning_that_says_so(spool, sent, word):
     told: list[str] = []
     with receiver(spool, told) as port:
         answers = store(port, sent, scan())
@@ -118,7 +118,7 @@ def test_several_senders_at_once_lose_nothing(spool):
     assert len(images(spool)) == 20
 
 
-def test_what_is_no_uid_stands_in_no_table(spool):
+def test_what_is_no_uid_is_in_no_table(spool):
     with receiver(spool) as port:
         store(port, scan(study="=Do^Not^Tell"))
     assert [entry.study_uid for entry in spool.journal.all()] in ([], [""])
@@ -139,7 +139,7 @@ def test_what_cannot_be_understood_is_refused(spool):
     assert answer.Status == 0xC000
 
 
-def test_without_room_a_sender_is_told_and_nothing_is_kept(spool, monkeypatch):
+def test_without_space_a_sender_gets_a_failure_and_nothing_is_kept(spool, monkeypatch):
     monkeypatch.setattr(spool_module, "RESERVE_BYTES", 2**62)
     with receiver(spool) as port:
         (answer,) = store(port, scan())
@@ -147,7 +147,7 @@ def test_without_room_a_sender_is_told_and_nothing_is_kept(spool, monkeypatch):
     assert not images(spool)
 
 
-def test_a_disk_that_takes_nothing_is_no_success(spool, monkeypatch):
+def test_a_disk_without_space_is_no_success(spool, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -185,7 +185,7 @@ def test_an_object_that_would_fill_the_disk_ends_its_connection(spool, monkeypat
         assert [answer.Status for answer in store(port, scan())] == [0]
 
 
-def test_what_unfolds_in_the_memory_is_not_taken(spool):
+def test_what_expands_in_memory_is_not_accepted(spool):
     packed = scan()
     packed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     with receiver(spool) as port:
@@ -219,7 +219,7 @@ def test_an_object_that_would_take_the_reserve_of_the_disk_ends_its_connection(s
         assert [answer.get("Status") for answer in store(port, large)] == [None]
 
 
-def test_a_sender_s_own_words_fill_neither_memory_nor_log(spool):
+def test_a_message_of_a_sender_fills_neither_memory_nor_log(spool):
     told: list[str] = []
     odd = [nm(ANTERIOR, Modality=f"X{number}", SOPClassUID=CTImageStorage) for number in range(30)]
     odd[0].Modality = "Y" * 500
@@ -231,7 +231,7 @@ def test_a_sender_s_own_words_fill_neither_memory_nor_log(spool):
     assert len(told[0]) < 600
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence(spool):
+def test_a_port_that_is_taken_is_reported_in_one_sentence(spool):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         place = Address("127.0.0.1", port, "READER", ("CAMERA",))

@@ -86,7 +86,7 @@ def house(tmp_path):
     return House(tmp_path)
 
 
-def test_a_complete_study_is_read_and_told_without_its_patient(house):
+def test_a_complete_study_is_read_and_reported_without_its_patient(house):
     with house.open() as spool:
         house.send(spool)
         until(lambda: over(spool))
@@ -148,7 +148,7 @@ def test_a_late_image_of_a_study_whose_images_are_gone_is_not_read_alone(house):
     assert {row["state"] for row in house.rows()} <= {"read", "read before"}
 
 
-def test_results_that_stand_are_not_read_again_when_the_journal_did_not_hear_of_them(house):
+def test_complete_results_that_are_not_in_the_journal_are_not_read_again(house):
     with house.open() as spool:
         house.send(spool)
         until(lambda: over(spool))
@@ -159,7 +159,7 @@ def test_results_that_stand_are_not_read_again_when_the_journal_did_not_hear_of_
     assert [row["state"] for row in house.rows()] == ["read before"]
 
 
-def test_a_failure_is_told_once_and_tried_again_only_when_asked(house):
+def test_a_failure_is_reported_once_and_tried_again_only_on_request(house):
     house.reader.instead = [{"error": UserError("It holds no body; send another.").to_dict()}]
     with house.open() as spool:
         house.send(spool)
@@ -192,7 +192,7 @@ def test_a_full_disk_blames_no_study_and_is_tried_again(house):
     assert sum("No space left" in line for line in house.lines) == 2
 
 
-def test_a_study_without_a_whole_body_is_told_as_such(house):
+def test_a_study_without_a_whole_body_is_reported_as_such(house):
     with house.open() as spool:
         house.send(spool, ImageType=["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"])
         until(lambda: over(spool))
@@ -243,7 +243,7 @@ def test_results_are_sent_to_every_archive_once_segmentations_first(house):
     assert house.rows()[0]["sent"] == " | ".join(sorted(f"2 to {each}" for each in (first, second)))
 
 
-def test_an_archive_that_is_away_gets_its_results_when_it_is_back_told_once(house):
+def test_an_archive_that_is_not_available_gets_its_results_later_and_is_reported_once(house):
     archive = Archive()
     with archive.open() as place:
         pass
@@ -271,7 +271,7 @@ def test_after_a_restart_only_what_the_archive_has_not_taken_is_sent(house):
     assert len(house.reader.read_cases) == 1
 
 
-def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_when_asked(house):
+def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_on_request(house):
     archive = Archive(*[0xC000] * 2 * delivery_module.OFFERS)
     with archive.open() as place:
         with house.open(place) as spool:
@@ -285,7 +285,7 @@ def test_an_object_that_an_archive_refuses_is_given_up_and_offered_again_when_as
     assert house.rows()[0]["not_sent"] == ""
 
 
-def test_a_damaged_result_is_told_once_and_keeps_no_other_study_waiting(house):
+def test_a_damaged_result_is_reported_once_and_keeps_no_other_study_waiting(house):
     archive = Archive()
     house.read_once(over=False)
     damaged = house.output / study_key("1.1") / "dicom" / "seg_anterior.dcm"
@@ -319,7 +319,7 @@ def test_whatever_goes_wrong_in_sending_is_tried_again_later_and_others_are_sent
     assert sum("AttributeError: odd" in line for line in house.lines) == 1
 
 
-def test_results_that_are_not_there_for_a_moment_are_not_taken_for_sent(house):
+def test_results_that_are_missing_for_a_moment_are_not_marked_as_sent(house):
     archive = Archive()
     house.read_once(over=False)
     place = house.output / study_key("1.1")
@@ -357,7 +357,7 @@ def test_an_outage_is_no_refusal(house, monkeypatch):
     assert house.rows()[0]["not_sent"] == ""
 
 
-def test_a_study_that_is_put_off_is_tried_again_when_it_was_said_to_be(house, monkeypatch):
+def test_a_postponed_study_is_tried_again_at_the_stated_time(house, monkeypatch):
     monkeypatch.setattr(service_module, "RETRY", 1.0)
     house.reader.instead = [{"stop": "No space left on device."}]
     with house.open(quiet=0.8) as spool:
@@ -372,7 +372,7 @@ def test_a_study_that_is_put_off_is_tried_again_when_it_was_said_to_be(house, mo
     "text",
     ["", "PACS", "PACS@host", "PACS@host:0", "PACS@host:99999", "@host:104", "A" * 17, "PÄCS@host:1", "P\t@host:1"],
 )
-def test_what_is_no_archive_is_told(text):
+def test_what_is_no_archive_is_reported(text):
     with pytest.raises(UserError, match="AET@HOST:PORT"):
         Destination.parsed(text)
 

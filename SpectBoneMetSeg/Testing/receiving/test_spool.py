@@ -131,7 +131,7 @@ def test_a_late_image_does_not_drive_out_the_others_of_its_study(spool, tmp_path
     assert len(spool.images(study_key("1.1"))) == 1
 
 
-def test_what_was_never_read_is_given_up_last_and_told(tmp_path):
+def test_what_was_never_read_is_given_up_last_and_reported(tmp_path):
     told: list[str] = []
     spool = Spool.opened(tmp_path / "spool", 1e9, told.append)
     for study in ("1.1", "1.2"):

@@ -49,7 +49,7 @@ def test_the_inputs_are_not_changed():
     assert (scan.posterior.counts == 1).all()
 
 
-def test_a_posterior_view_with_half_the_pixel_size_keeps_its_counts_and_its_place():
+def test_a_posterior_view_with_half_the_pixel_size_keeps_its_counts_and_its_position():
     fine = np.zeros((24, 20))
     fine[8:10, 14:16] = 25
     scan = WholeBodyScan("a", view(np.zeros((12, 10)), "anterior"), view(fine, "posterior", (1.0, 1.0)))
@@ -59,7 +59,7 @@ def test_a_posterior_view_with_half_the_pixel_size_keeps_its_counts_and_its_plac
     assert result.counts.sum() == pytest.approx(100, rel=1e-5)
 
 
-def test_a_shifted_posterior_field_is_matched_by_its_place_in_the_patient():
+def test_a_shifted_posterior_field_is_matched_by_its_position_in_the_patient():
     anterior = view(np.zeros((6, 8)), "anterior")
     # The posterior field is two pixels shorter at the top and one narrower on either side.
     counts = np.zeros((4, 6))

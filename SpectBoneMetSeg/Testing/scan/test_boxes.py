@@ -27,7 +27,7 @@ def test_a_box_that_reaches_outside_is_padded_with_zeros_on_the_right_side():
 @pytest.mark.parametrize(
     ("rows", "columns"), [((9, 12), (0, 3)), ((-5, -2), (0, 3)), ((0, 2), (3, 8)), ((0, 2), (-4, 0))]
 )
-def test_a_box_beside_the_image_is_empty(rows, columns):
+def test_a_box_next_to_the_image_is_empty(rows, columns):
     box = cut(numbered((2, 3)), rows, columns)
     assert box.shape == (rows[1] - rows[0], columns[1] - columns[0])
     assert not box.any()

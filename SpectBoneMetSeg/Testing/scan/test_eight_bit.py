@@ -39,7 +39,7 @@ def test_counts_come_back_from_the_gaps_between_grey_values(gain, jpeg):
     assert (np.rint(grey / found.value) == true).mean() > 0.999
 
 
-def test_without_gaps_the_noise_tells_about_how_large_a_count_is():
+def test_without_gaps_the_noise_gives_the_approximate_size_of_a_count():
     found = find_gain(np.rint(0.8 * counts()))
     assert found.source == "noise"
     assert found.value == pytest.approx(0.8, rel=0.2)
@@ -79,7 +79,7 @@ def test_a_picture_without_such_spots_stays_as_it_is(hot):
     assert not lost[grey < 255].any()
 
 
-def test_the_height_of_the_body_tells_the_pixel_size_within_a_few_percent():
+def test_the_height_of_the_body_gives_the_pixel_size_within_a_few_percent():
     edge = pixel_size_of_body(counts())
     assert edge == pytest.approx(STATURE_MM / 401, rel=0.03)
     assert pixel_size_of_body(counts()[50:]) is None, "the crown is cut off"

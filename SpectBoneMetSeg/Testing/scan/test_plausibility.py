@@ -75,7 +75,7 @@ def test_a_single_hot_pixel_is_not_called_cut_off():
     assert check_scan(scan(anterior, posterior)) == []
 
 
-def test_a_picture_of_a_few_grey_steps_is_refused_unless_insisted_on():
+def test_a_picture_of_a_few_grey_steps_is_refused_unless_read_anyway():
     flat = scan(*(np.where(view > 20, 200, np.where(view > 3, 90, 0)) for view in person()))
     with pytest.raises(UserError, match="grey steps"):
         check_scan(flat)
@@ -88,11 +88,11 @@ def test_a_scan_of_few_counts_is_no_scaled_picture():
     assert not any("it was read anyway" in note for note in notes)
 
 
-def test_a_body_that_lies_head_down_is_told():
+def test_a_body_that_lies_head_down_is_reported():
     assert any("feet at the top" in note for note in check_scan(scan(*(view[::-1] for view in person()))))
 
 
-def test_a_view_that_is_mirrored_already_is_told():
+def test_a_view_that_is_mirrored_already_is_reported():
     anterior, posterior = person()
     notes = check_scan(scan(anterior, posterior[:, ::-1]))
     assert any("mirrored already" in note for note in notes)
@@ -105,6 +105,6 @@ def test_letters_above_the_head_are_no_sign_of_a_mirrored_view():
     assert not any("mirrored already" in note for note in check_scan(scan(*views)))
 
 
-def test_views_that_changed_places_are_told():
+def test_exchanged_views_are_reported():
     anterior, posterior = person()
     assert any("exchanged" in note for note in check_scan(scan(posterior, anterior)))

@@ -26,7 +26,7 @@ def probabilities_of(classes):
 
 
 @pytest.mark.parametrize("bend", [0.0, 6.0])
-def test_the_midline_follows_the_spine_and_goes_straight_on_below_it(bend):
+def test_the_midline_follows_the_spine_and_continues_straight_below_it(bend):
     classes, axis = body(bend)
     found = midline(classes, 2.8)
     assert np.abs(found - axis[:, 0])[10:110].max() < 2.5
@@ -62,7 +62,7 @@ def test_without_a_spine_the_middle_of_what_is_there_divides():
     assert not region_map(np.zeros((5, 5, len(REGIONS)), np.float32), 2.8).any()
 
 
-def test_views_are_told_apart_and_brought_to_full_resolution():
+def test_views_are_distinguished_and_brought_to_full_resolution():
     classes, _ = body()
     nothing = np.zeros((*classes.shape, len(REGIONS)), np.float32)
     found = region_maps(np.concatenate([nothing, probabilities_of(classes)], -1), ("anterior", "posterior"), 1.4)

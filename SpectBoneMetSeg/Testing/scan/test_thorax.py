@@ -69,7 +69,7 @@ def misplaced_mm(crop, shoulder, centre, spacing=SPACING, columns=SHAPE[1]):
 
 @given(st.floats(1.50, 1.92), st.floats(20, 280), st.floats(-40, 40), st.floats(0.85, 1.15), st.integers(0, 100))
 @settings(max_examples=25, deadline=None)
-def test_the_box_follows_bodies_of_any_height_and_place(height, top, centre, width, seed):
+def test_the_box_follows_bodies_of_any_height_and_position(height, top, centre, width, seed):
     expected, shoulder = body(height, top, centre, width=width)
     crop = crop_thorax(noisy(expected, seed))
     below, beside = misplaced_mm(crop, shoulder, centre)
@@ -250,7 +250,7 @@ def test_arms_with_a_gap_do_not_widen_the_body():
     assert area.rows[0] < shoulder < area.rows[1]
 
 
-def test_without_head_and_feet_in_place_nothing_vouches_for_the_box():
+def test_without_head_and_feet_in_their_positions_the_box_has_no_confidence():
     # Arms up, and the legs leave the field: neither distance fits.
     counts = noisy(body(top=330.0, arms="up")[0])[:640]
     crop = crop_thorax(counts)

@@ -25,7 +25,7 @@ def found(tmp_path):
     return {each.what: each for each in examine(tmp_path)}
 
 
-def test_a_sound_machine_is_said_to_be_sound(tmp_path, capsys):
+def test_a_working_machine_passes_every_check(tmp_path, capsys):
     assert main(["doctor", "--output", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["healthy"]
@@ -53,7 +53,7 @@ def test_a_damaged_model_and_a_broken_card_are_found(tmp_path, capsys):
     assert [line.split(":")[0] for line in lines] == ["BAD  model damaged", "BAD  model cardless"]
 
 
-def test_an_engine_that_fails_when_tried_is_told(tmp_path, monkeypatch):
+def test_an_engine_that_fails_when_tried_is_reported(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no such instruction\nand more")
 
@@ -62,13 +62,13 @@ def test_an_engine_that_fails_when_tried_is_told(tmp_path, monkeypatch):
     assert (engine.state, engine.found) == ("bad", "no such instruction")
 
 
-def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
     results = found(tmp_path / "file")["folder for results"]
     assert (results.state, "cannot be written" in results.found) == ("bad", True)
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     assert found(tmp_path / "locked")["folder for results"].state == "bad"

@@ -65,13 +65,13 @@ def test_a_mask_that_is_gone_a_table_and_a_box_that_were_changed_are_named(resul
     assert told(result) == {"mask_anterior", "table", "crop"}
 
 
-def test_a_row_taken_out_of_the_table_is_told(result):
+def test_a_row_taken_out_of_the_table_is_reported(result):
     rows = (result / "lesions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (result / "lesions.csv").write_text("".join(rows[:-1]), encoding="utf-8")
     assert told(result) == {"table"}
 
 
-def test_rounding_within_the_tolerance_is_told_and_holds(result):
+def test_rounding_within_the_tolerance_is_reported_and_accepted(result):
     image = SimpleITK.ReadImage(str(result / "probability.nrrd"))
     values = SimpleITK.GetArrayFromImage(image)
     for shift, holds in ((3e-5, True), (3e-3, False)):
@@ -83,7 +83,7 @@ def test_rounding_within_the_tolerance_is_told_and_holds(result):
         assert [each.what for each in verdict.differences] == ["probability"]
 
 
-def test_a_scan_that_moved_is_found_where_one_says(original, result, tmp_path):
+def test_a_scan_that_moved_is_found_in_the_folder_that_is_named(original, result, tmp_path):
     receipt = json.loads((result / "receipt.json").read_text(encoding="utf-8"))
     receipt["inputs"][0]["file"] = "/no/longer/here/scan.dcm"
     (result / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")

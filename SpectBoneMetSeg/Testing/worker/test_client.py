@@ -128,7 +128,7 @@ def test_options_reach_the_pipeline(a_worker, a_model):
     assert (result.crop.rows, result.crop.columns, result.crop.method) == ((100, 200), (20, 120), "manual")
 
 
-def test_what_the_user_can_put_right_comes_as_one_sentence_and_the_child_lives_on(a_worker, a_model, tmp_path):
+def test_what_the_user_can_correct_is_one_sentence_and_the_child_stays_alive(a_worker, a_model, tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.dcm does not exist"):
         a_worker.wait(a_worker.read(tmp_path / "nowhere.dcm", str(a_model), device="cpu"))
     pid = a_worker.pid
@@ -153,7 +153,7 @@ def test_a_killed_child_is_reported_and_the_next_request_works(a_worker, a_model
     assert a_worker.pid != pid
 
 
-def test_a_child_that_dies_tells_its_last_words():
+def test_a_child_that_dies_reports_its_last_output():
     worker = Worker(command=[sys.executable, "-c", FRAGILE])
     with pytest.raises(UserError, match=r"code 7: out of memory in a made-up place"):
         worker.wait(worker.read(SAMPLE))
@@ -287,7 +287,7 @@ def test_a_folder_that_was_tidied_away_is_made_anew():
         worker.cancel()
 
 
-def test_a_full_disk_is_told_in_one_sentence(monkeypatch):
+def test_a_full_disk_is_reported_in_one_sentence(monkeypatch):
     def full(scan, path):
         raise OSError(28, "No space left on device")
 

@@ -62,7 +62,7 @@ def test_an_audit_writes_a_page_that_says_whether_to_adapt(taught, discs, tmp_pa
     assert text.count("<img") == len(summary["worst"])
 
 
-def test_patients_that_the_model_knows_are_told(taught, tmp_path):
+def test_patients_that_the_model_was_trained_on_are_reported(taught, tmp_path):
     model, data = taught
     page = tmp_path / "audit.html"
     assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
@@ -70,7 +70,7 @@ def test_patients_that_the_model_knows_are_told(taught, tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["--data", "x", "--labelled", "y"], ["--data", "x", "--output", "page.txt"]])
-def test_what_cannot_be_meant_is_said(words, capsys):
+def test_what_makes_no_sense_is_reported(words, capsys):
     assert main(["audit", "--output", "page.html", *words], FURTHER) == 2
 
 

@@ -7,7 +7,7 @@ import json
 from SpectBoneMetSegTrainingLib.cli.simulate import _seed_for
 
 
-def test_a_drawn_seed_is_said_and_that_of_a_broken_off_run_is_taken_up_in_silence(tmp_path, capsys):
+def test_a_drawn_seed_is_printed_and_that_of_an_interrupted_run_is_reused_without_a_message(tmp_path, capsys):
     record = tmp_path / "simulation.json"
     seed = _seed_for(record)
     assert f"Drew --seed {seed};" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def test_a_file_that_could_not_be_used_gives_status_1_and_the_others_are_complet
         ["train", "--output", "model", "--labelled", "nowhere"],
     ],
 )
-def test_wrong_usage_is_told_and_leaves_nothing_behind(words, tmp_path, monkeypatch, capsys):
+def test_wrong_usage_is_reported_and_leaves_nothing_behind(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(words) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -119,7 +119,7 @@ def test_train_gathers_into_the_run_and_a_run_that_began_keeps_its_scans(folders
     assert sorted((run / "data" / "instances").iterdir()) == before
 
 
-def test_unlabelled_scans_that_the_method_does_not_use_are_spoken_of(folders, capsys, monkeypatch):
+def test_unlabelled_scans_that_the_method_does_not_use_are_reported(folders, capsys, monkeypatch):
     trained = []
     monkeypatch.setattr(finish, "train_and_finish", lambda data, *_, **__: trained.append(data))
     labelled = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]

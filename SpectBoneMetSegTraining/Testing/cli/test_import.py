@@ -13,7 +13,7 @@ from support import open_sets
 FURTHER = {"import": ImportCommand}
 
 
-def test_the_list_names_every_set_with_its_licence_and_what_it_asks(capsys):
+def test_the_list_names_every_set_with_its_licence_and_what_it_requires(capsys):
     assert main(["import", "--list"], FURTHER) == 0
     text = capsys.readouterr().out
     for each in SETS.values():
@@ -45,7 +45,7 @@ def test_a_set_is_imported_once_its_terms_are_settled(tmp_path, capsys):
         (["bs80k", ".", "--pixel-size", "99"], "not a pixel size in mm"),
     ],
 )
-def test_what_cannot_be_meant_is_said(words, said, tmp_path, capsys):
+def test_what_makes_no_sense_is_reported(words, said, tmp_path, capsys):
     assert main(["import", *words, "--output", str(tmp_path / "d")], FURTHER) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "d").exists()

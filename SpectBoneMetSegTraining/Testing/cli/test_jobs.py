@@ -33,7 +33,7 @@ def start(jobs: Path, counting: str, steps: int = 10, model: str = "tiny") -> Pa
 
 
 @pytest.mark.parametrize("action", ["watch", "pause", "stop", "resume", "delete", "use"])
-def test_without_a_job_nothing_is_done_and_the_way_to_its_name_is_told(jobs, action, capsys):
+def test_without_a_job_nothing_is_done_and_the_way_to_its_name_is_shown(jobs, action, capsys):
     assert main(["jobs", action, "--folder", str(jobs)]) == 1
     assert "`spectbonemetseg jobs list`" in capsys.readouterr().err
 
@@ -70,7 +70,7 @@ def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, countin
         (["--output", "mine", "--data", "nowhere"], 1, "nowhere"),
     ],
 )
-def test_what_cannot_run_in_the_background_is_told_before_a_job_is_made(
+def test_what_cannot_run_in_the_background_is_reported_before_a_job_is_made(
     options, status, told, jobs, labelled, monkeypatch, capsys
 ):
     monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(jobs))
@@ -82,7 +82,7 @@ def test_what_cannot_run_in_the_background_is_told_before_a_job_is_made(
     assert not jobs.exists()
 
 
-def test_watching_ends_with_the_job_and_tells_how_it_went(jobs, counting, capsys):
+def test_watching_ends_with_the_job_and_reports_its_outcome(jobs, counting, capsys):
     folder = start(jobs, counting)
     assert main(["jobs", "watch", "tiny", "--folder", str(jobs)]) == 0
     told = capsys.readouterr()
@@ -147,7 +147,7 @@ def test_an_empty_list_of_jobs_says_so(tmp_path, capsys):
     assert "There are no training jobs" in told.err
 
 
-def test_a_file_in_the_place_of_the_folder_of_jobs_is_named(tmp_path, capsys):
+def test_a_file_in_place_of_the_folder_of_jobs_is_named(tmp_path, capsys):
     (tmp_path / "jobs").write_text("")
     assert main(["jobs", "list", "--folder", str(tmp_path / "jobs")]) == 2
     assert f"{tmp_path / 'jobs'} is a file" in capsys.readouterr().err

@@ -49,7 +49,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_ends_in_a_model_whose_card_tells_it(method, mixed, tmp_path, capsys):
+def test_every_method_ends_in_a_model_whose_card_names_it(method, mixed, tmp_path, capsys):
     options, counts = METHODS[method]
     assert train(mixed, tmp_path / "tiny", "--method", method, *SMALL, *options) == 0
     told = json.loads(capsys.readouterr().out)
@@ -118,7 +118,7 @@ def test_a_file_without_fitting_cases_is_refused(content, mixed, tmp_path, capsy
     assert not (tmp_path / "m").exists()
 
 
-def test_fine_tuning_goes_on_from_the_models_weights(mixed, parent, tmp_path):
+def test_fine_tuning_starts_from_the_models_weights(mixed, parent, tmp_path):
     before = find_model(parent)
     options = ["--start", str(parent), "--batch", "2", "--patch", "32", "--learning-rate", "1e-9"]
     assert train(mixed, tmp_path / "child", *options) == 0
@@ -133,7 +133,7 @@ def test_fine_tuning_goes_on_from_the_models_weights(mixed, parent, tmp_path):
         np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6, err_msg=one.path)
 
 
-def test_a_model_that_started_from_another_is_told_beside_it(mixed, parent, tmp_path, capsys):
+def test_a_fine_tuned_model_is_reported_next_to_its_parent(mixed, parent, tmp_path, capsys):
     assert train(mixed, tmp_path / "child", "--start", str(parent), "--batch", "2", "--patch", "32") == 0
     out, err = capsys.readouterr()
     told, card = json.loads(out)["comparison"], find_model(tmp_path / "child").card
@@ -142,7 +142,7 @@ def test_a_model_that_started_from_another_is_told_beside_it(mixed, parent, tmp_
     assert card.metrics["comparison with parent"]["verdict"] == told["verdict"] == "undecided"
 
 
-def test_a_measurement_on_learnt_patients_says_so(mixed, parent, tmp_path, capsys):
+def test_an_evaluation_on_training_patients_reports_that(mixed, parent, tmp_path, capsys):
     def measured(split, model=parent):
         assert main(["evaluate", "--data", str(mixed), "--model", str(model), "--split", split, "--json"]) == 0
         out, err = capsys.readouterr()
@@ -164,7 +164,7 @@ def test_a_measurement_on_learnt_patients_says_so(mixed, parent, tmp_path, capsy
     assert measured("train", tmp_path / "child")[0] == {"taught": 5, "validated": 1}
 
 
-def test_a_scan_is_known_again_in_another_data_set_under_another_name(mixed, parent, tmp_path):
+def test_a_scan_is_recognised_in_another_data_set_under_another_name(mixed, parent, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(mixed, other)
     case = read_json(mixed / "splits.json")["folds"][0]["train"][0]
@@ -177,7 +177,7 @@ def test_a_scan_is_known_again_in_another_data_set_under_another_name(mixed, par
     assert known_patients(find_model().card, other, ["renamed"]).sentence(1) == ""
 
 
-def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_step(mixed, tmp_path, capsys):
+def test_training_patients_and_the_first_step_are_reported_before_the_first_step(mixed, tmp_path, capsys):
     options = ["--steps", "6", *SMALL]
     assert train(mixed, tmp_path / "m", *options) == 0
     first = capsys.readouterr().err.splitlines()
@@ -189,7 +189,7 @@ def test_who_is_learnt_from_and_where_a_run_goes_on_is_said_before_the_first_ste
     assert capsys.readouterr().err.startswith(f"{tmp_path / 'm-run'} resumes at step 6 of 6.")
 
 
-def test_a_run_does_not_go_on_from_another_model(mixed, parent, tmp_path):
+def test_a_run_does_not_continue_from_another_model(mixed, parent, tmp_path):
     with pytest.raises(UserError, match="not the model"):
         train_and_finish(
             mixed, tmp_path / "r", TrainingConfig(start=str(parent), start_sha256="0" * 64), tmp_path / "m"
@@ -220,7 +220,7 @@ def test_options_that_do_not_go_together_are_refused_with_status_2(options, mixe
     assert not (tmp_path / "m-run").exists()
 
 
-def test_a_run_of_an_older_program_goes_on(mixed, tmp_path):
+def test_a_run_of_an_older_program_continues(mixed, tmp_path):
     config = TrainingConfig(steps=2, batch=2, patch=32, network=NETWORK)
     train_and_finish(mixed, tmp_path / "run", config, tmp_path / "m")
     path = tmp_path / "run" / "config.json"

@@ -23,7 +23,7 @@ def asked(*words: str) -> TrainingConfig:
     return training_config(parser.parse_args(words))
 
 
-def test_nothing_asked_for_is_the_default():
+def test_nothing_requested_is_the_default():
     assert asked() == TrainingConfig()
 
 
@@ -78,7 +78,7 @@ def test_a_script_is_refused_as_the_command_line_is(wrong):
         TrainingConfig(**wrong).check()
 
 
-def test_the_card_tells_what_was_asked():
+def test_the_card_records_the_requested_options():
     told = TrainingConfig(steps=7, patch=64, augment=False).to_card()
     assert (told["steps"], told["patch_pixels"], told["augmented_while_training"]) == (7, 64, False)
     assert set(told) == {

@@ -87,7 +87,7 @@ def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tm
 
 
 @pytest.mark.slow
-def test_the_licence_of_the_data_goes_into_the_cards_of_models_taught_or_tuned_on_it(taught, discs, tmp_path):
+def test_the_licence_of_the_data_is_in_the_cards_of_models_trained_or_tuned_on_it(taught, discs, tmp_path):
     public = discs(tmp_path / "public", ["train"] * 6)
     source = {"name": "Some set", "licence": "CC BY-NC 4.0", "citation": "A. Uthor", "home": "doi:10"}
     finish_dataset(public, "Public", 1, "Made-up discs.", {"sources": [source]})

@@ -54,7 +54,7 @@ class Failing:
         ("somepackage", "pip install somepackage"),
     ],
 )
-def test_a_package_that_nobody_asked_for_before_is_named_with_its_extra_and_no_traceback(missing, remedy, capsys):
+def test_a_package_that_was_not_checked_before_is_named_with_its_extra_and_no_traceback(missing, remedy, capsys):
     assert main(["fail"], {"fail": lambda: Failing(missing)}) == 1
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
@@ -66,7 +66,7 @@ def test_a_missing_module_of_our_own_is_a_fault_and_not_a_package_to_install():
         main(["fail"], {"fail": lambda: Failing("SpectBoneMetSegLib.nowhere")})
 
 
-def test_ranking_asks_for_what_computes_before_it_looks_at_the_data(monkeypatch, capsys):
+def test_ranking_requires_a_backend_before_it_reads_the_data(monkeypatch, capsys):
     monkeypatch.setattr(backend, "active_backend", lambda: None)
     monkeypatch.setattr(backend, "usable", lambda name: False)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)

@@ -16,7 +16,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_waiting_working_and_what_lies_between_steps_are_told_apart(clock):
+def test_waiting_working_and_what_lies_between_steps_are_distinguished(clock):
     def batches():
         for wait in (5.0, 1.0, 2.0):
             clock[0] += wait
@@ -34,7 +34,7 @@ def test_waiting_working_and_what_lies_between_steps_are_told_apart(clock):
     assert watch.pace() == Pace((4 + 10 + 5 + 10) / 2, 4.5, 3 / 9)
 
 
-def test_the_line_tells_seconds_a_step_and_the_share_of_waiting(capsys):
+def test_the_line_states_seconds_a_step_and_the_share_of_waiting(capsys):
     loss_line()(20, 80, 0.5, Pace(2.0, 1.25, 0.04))
     assert capsys.readouterr().err == (
         "step 20 of 80, loss 0.500, 1.25 s a step, 4% of it waiting for data, about 2 min left\n"

@@ -86,7 +86,7 @@ def ras(image, index):
     return np.array([-place[0], -place[1], place[2]])
 
 
-def test_every_file_has_its_place_in_the_patient(tmp_path):
+def test_every_file_has_its_position_in_the_patient(tmp_path):
     frame = write(tmp_path, make_scan(spacing=ODD_SPACING), exact=lesions()).anterior
     label = sitk.ReadImage(str(tmp_path / "labelsTr" / "a.nii.gz"))
     behind = sitk.ReadImage(str(tmp_path / "imagesTr" / "a_0001.nii.gz"))
@@ -159,7 +159,7 @@ def test_a_view_that_was_not_acquired_is_a_dark_channel_without_labels(tmp_path,
     assert np.array_equal(read_image(one / "labelsTr" / "a.nii.gz")[0], whole.labels[there])
 
 
-def test_the_exact_truth_is_read_only_where_it_is_asked_for(tmp_path):
+def test_the_exact_truth_is_read_only_where_it_is_requested(tmp_path):
     wider = [Instance(9, {"anterior": block(slice(8, 20), slice(4, 12))}, {"anterior": True}, {"bone": "T5"})]
     write(tmp_path, make_scan(views=("anterior",)), exact=wider)
     agreed, exact = load_case(tmp_path, "a"), load_case(tmp_path, "a", truth="exact")
@@ -206,7 +206,7 @@ def test_flags_are_read_back_and_superscans_are_not_trained_on(tmp_path):
     assert sum("c3" in fold["train"] for fold in folds) == len(folds) - 1
 
 
-def test_a_record_without_the_place_of_its_crop_is_refused_with_the_remedy(folder):
+def test_a_record_without_the_position_of_its_crop_is_refused_with_the_remedy(folder):
     path = folder / "instances" / "a.json"
     record = read_json(path)
     del record["reference_crop"]

@@ -50,7 +50,7 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     assert files(tmp_path) == ["x.json"]
 
 
-def test_a_write_that_breaks_off_leaves_nothing_half_written(tmp_path, monkeypatch):
+def test_a_write_that_is_interrupted_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full_disk(image, name, **options):
         with open(name, "wb") as file:
             file.write(b"half")
@@ -62,7 +62,7 @@ def test_a_write_that_breaks_off_leaves_nothing_half_written(tmp_path, monkeypat
     assert files(tmp_path) == []
 
 
-def test_a_case_that_breaks_off_at_its_last_image_has_no_json(tmp_path, monkeypatch):
+def test_a_case_that_is_interrupted_at_its_last_image_has_no_json(tmp_path, monkeypatch):
     real = sitk.WriteImage
 
     def breaks(image, name, **options):

@@ -26,7 +26,7 @@ def test_cases_are_found_by_split(folder):
     st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.sampled_from("PQRSTUVWXYZ"), max_size=40),
     st.integers(0, 99),
 )
-def test_no_patient_stands_on_both_sides_of_a_fold(patients, seed):
+def test_no_patient_is_on_both_sides_of_a_fold(patients, seed):
     folds = split_by_patient(patients, seed)
     assert len(folds) == 5
     for fold in folds:

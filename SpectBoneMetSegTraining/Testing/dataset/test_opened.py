@@ -32,7 +32,7 @@ def reads(monkeypatch):
     return counted
 
 
-def test_whatever_is_asked_of_an_open_data_set_is_read_once(data, reads):
+def test_everything_in_an_open_data_set_is_read_once(data, reads):
     files = DataSet(data)
     for _ in range(2):
         names = [record["case"] for record in records_of(files)]

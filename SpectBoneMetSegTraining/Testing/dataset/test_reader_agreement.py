@@ -72,7 +72,7 @@ def test_a_majority_lies_between_what_all_and_what_any_marked(drawn):
 
 
 @given(masks, masks)
-def test_dice_and_area_difference_tell_the_same(one, two):
+def test_dice_and_area_difference_agree(one, two):
     difference = area_difference(one, two)
     assert dice(one, two) == pytest.approx(2 * (1 - difference) / (2 - difference))
 

@@ -16,7 +16,7 @@ def test_a_data_set_names_its_sources_and_one_of_ones_own_has_none(discs, tmp_pa
     assert sources_of(data) == [ONE]
 
 
-def test_a_card_names_its_data_and_what_taught_its_parent_each_once():
+def test_a_card_names_its_data_and_those_of_its_parent_each_once():
     assert combined_sources([ONE], {"sources": [TWO, ONE]}) == {"sources": [ONE, TWO]}
     assert combined_sources([], {}) == {}
 

@@ -94,7 +94,7 @@ def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, s
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_regions_of_the_skeleton_are_read_where_asked_for(sets, simulated, region):
+def test_regions_of_the_skeleton_are_read_where_requested(sets, simulated, region):
     stored = "whole-body" if region == "whole-body" else "thorax"
     assert load_case(sets[stored], "one", region=region).regions == {}
     crop = load_case(sets[stored], "one", region=region, regions=True)

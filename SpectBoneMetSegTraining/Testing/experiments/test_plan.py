@@ -64,7 +64,7 @@ def test_seeds_come_one_after_the_other_and_nnunets_reference_before_it(plan):
     assert all(order[peer.as_long_as] < order[key_of(peer)] for peer in peers)
 
 
-def test_sets_with_generated_samples_know_their_budget_and_others_draw_it_while_training(plan):
+def test_sets_with_generated_samples_record_their_budget_and_others_draw_it_while_training(plan):
     d1, d2, d3, d4 = (row.make(0) for row in plan.experiments["table3"].rows)
     assert [training.config.labels for training in (d1, d2, d3, d4)] == [21, 21, None, None]
     assert {training.labels for training in (d1, d2, d3, d4)} == {21}

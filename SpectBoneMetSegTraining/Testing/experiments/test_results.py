@@ -122,7 +122,7 @@ def test_the_table_of_the_distance_is_replaced_in_a_document_and_nothing_else(tm
     assert [path.name for path in tmp_path.iterdir()] == ["distance.md"]
 
 
-def test_nnunets_plans_are_changed_only_where_asked():
+def test_nnunets_plans_are_changed_only_where_requested():
     arguments = {
         "n_stages": 7,
         "features_per_stage": [32, 64, 128, 256, 512, 512, 512],

@@ -93,7 +93,9 @@ def test_a_finished_training_is_not_run_again(finished, benchmark, plan, monkeyp
 
 
 @pytest.mark.slow
-def test_a_broken_off_training_goes_on_and_ends_like_an_unbroken_one(finished, benchmark, plan, tmp_path, monkeypatch):
+def test_an_interrupted_training_continues_and_ends_like_an_uninterrupted_one(
+    finished, benchmark, plan, tmp_path, monkeypatch
+):
     from SpectBoneMetSegTrainingLib.training import trainer
 
     training = plan.experiments["table3"].rows[1].make(0)
@@ -161,7 +163,7 @@ def test_another_benchmark_in_the_same_output_is_refused(finished, benchmark, tm
         (["table6", "--data", "BENCHMARK", "--nnunet-python", "NOWHERE"], 1, "cannot import nnunetv2"),
     ],
 )
-def test_wrong_requests_are_told_in_one_sentence(benchmark, tmp_path, arguments, status, told, capsys):
+def test_wrong_requests_are_reported_in_one_sentence(benchmark, tmp_path, arguments, status, told, capsys):
     names = {"BENCHMARK": str(benchmark), "NOWHERE": str(tmp_path / "nowhere")}
     words = [names.get(word, word) for word in arguments]
     assert main(["experiment", *words, "--output", str(tmp_path / "output")]) == status
@@ -171,7 +173,7 @@ def test_wrong_requests_are_told_in_one_sentence(benchmark, tmp_path, arguments,
     assert not (tmp_path / "output").exists()
 
 
-def test_the_list_tells_what_is_done(finished, benchmark, capsys):
+def test_the_list_states_what_is_done(finished, benchmark, capsys):
     assert main(["experiment", "list", "--data", str(benchmark), "--output", str(finished), "--json"]) == 0
     states = json.loads(capsys.readouterr().out)
     assert sum(states.values()) == 1
@@ -191,7 +193,7 @@ def test_one_training_that_fails_keeps_no_other_from_running(finished, benchmark
     assert states == ["done", "done", "failed: no samples", "done"]
 
 
-def test_nnunet_without_an_interpreter_is_told_and_stops_nothing(finished, benchmark, plan):
+def test_nnunet_without_an_interpreter_is_reported_and_stops_nothing(finished, benchmark, plan):
     peer = plan.experiments["table6"].rows[11].make(0)
     assert "name an interpreter that has nnunetv2" in run(peer, Workspace(benchmark, finished, "small"))
     assert not result_file(finished, key_of(peer)).exists()

@@ -184,7 +184,7 @@ def test_a_data_set_inside_the_scans_folder_is_no_source_of_scans(tree, monkeypa
     assert private_folder(Path(".")) == tree.labelled / "data-private"
 
 
-def test_a_gathering_that_was_broken_off_goes_on(tree):
+def test_a_gathering_that_was_interrupted_continues(tree):
     class StoppedError(Exception):
         pass
 
@@ -251,7 +251,7 @@ def test_a_label_in_the_wrong_frame_is_left_out_and_the_others_are_used(tree, co
     assert row.readers == 1
 
 
-def test_readers_who_differ_are_told_in_tables_and_a_picture(tree, cohort):
+def test_readers_who_differ_are_reported_in_tables_and_a_picture(tree, cohort):
     write_labels(cohort[0], tree.labelled, "anna", change=without_first_rows)
     gathered = run(tree)
     case = case_of(tree, cohort[0])
@@ -272,7 +272,7 @@ def test_readers_who_differ_are_told_in_tables_and_a_picture(tree, cohort):
     assert not (private / "disagreements" / f"{case}.png").exists()
 
 
-def test_the_table_says_what_became_of_every_scan(tree, cohort):
+def test_the_table_states_the_outcome_of_every_scan(tree, cohort):
     (tree.unlabelled / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM")
     gathered = run(tree)
     rows = list(csv.DictReader((private_folder(tree.data) / "found.csv").open()))

@@ -41,7 +41,7 @@ def test_a_scan_whose_labels_are_refused_is_reported_to_be_in_no_set(refused, tm
     assert "None of its labels can be used, so it is in no set" in summary
 
 
-def test_a_sound_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused, tmp_path):
+def test_an_intact_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused, tmp_path):
     scan = pydicom.dcmread(refused / "scan.dcm")
     scan.PixelData = scan.PixelData[:1000]
     scan.save_as(refused / "a.dcm")
@@ -53,7 +53,7 @@ def test_a_sound_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused, t
     assert sources_of(tmp_path / "data")[told["a.dcm"].case] == [str(refused / "scan.dcm")]
 
 
-def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is_told(refused, patient, tmp_path):
+def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is_reported(refused, patient, tmp_path):
     clipped = [view.with_counts(view.counts.clip(0, 60)) for view in patient.scan.views.values()]
     scan = replace(patient.scan, anterior=clipped[0], posterior=clipped[1])
     write_nm_wholebody(refused / "clipped.dcm", scan, patient_id="P2", uid_text="clipped")

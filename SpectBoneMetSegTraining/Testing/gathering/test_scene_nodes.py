@@ -231,7 +231,7 @@ def save(node, path):
     return LabelFile(path)
 
 
-def test_what_slicer_saves_reads_as_it_stood_in_the_scene(scene, tmp_path):
+def test_what_slicer_saves_reads_as_it_was_in_the_scene(scene, tmp_path):
     scan, ids = a_scan(), box((20, 26), (10, 16)) + box((40, 44), (3, 9), 2)
     volumes = add_scan(scan, scene)
     for view, volume in volumes.items():

@@ -23,7 +23,7 @@ def test_a_job_of_an_earlier_version_is_a_plain_training():
     assert JobSpec.from_dict(adapting.to_dict()) == adapting
 
 
-def test_the_steps_of_all_trainings_count_and_the_plans_time_is_told_until_it_is_measured(tmp_path, monkeypatch):
+def test_the_steps_of_all_trainings_count_and_the_planned_time_is_shown_until_it_is_measured(tmp_path, monkeypatch):
     folder = tmp_path / "job"
     folder.mkdir()
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))

@@ -67,13 +67,13 @@ def test_a_damaged_status_is_as_none(jobs, counting):
         assert [one.status.state for one in list_jobs(jobs)] in (["queued"], ["interrupted"])
 
 
-def test_a_place_where_no_job_can_be_written_is_told_with_the_way_to_another(tmp_path):
+def test_a_folder_where_no_job_can_be_written_is_reported_with_the_way_to_choose_another(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="name another folder in SPECTBONEMETSEG_JOBS"):
         start_job(JobSpec(Path("nowhere"), "tiny", TrainingConfig()), tmp_path / "file" / "jobs")
 
 
-def test_a_disk_that_fills_up_under_a_training_is_told_as_what_it_is(jobs, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_during_a_training_is_reported_as_such(jobs, tmp_path, monkeypatch):
     monkeypatch.setattr(child.signal, "signal", lambda *_: None)
     monkeypatch.setattr("SpectBoneMetSegTrainingLib.jobs.queue.start_next", lambda _: None)
     folder = start_job(spec(steps=5), jobs)

@@ -19,7 +19,7 @@ def folder(tmp_path):
     return job
 
 
-def test_a_job_into_which_something_is_still_written_is_gone_at_once_and_leaves_nothing(folder):
+def test_a_job_into_which_something_is_still_written_is_deleted_at_once_and_leaves_nothing(folder):
     ended = threading.Event()
 
     def write():
@@ -50,7 +50,7 @@ def test_a_job_whose_process_lives_is_not_deleted(folder):
     assert (folder / "job.json").exists()
 
 
-def test_a_process_that_comes_up_in_a_deleted_jobs_place_does_nothing(folder):
+def test_a_process_that_starts_after_its_job_was_deleted_does_nothing(folder):
     (folder / "job.json").unlink()
     job_child.run(folder)
     assert not (folder / "status.json").exists()

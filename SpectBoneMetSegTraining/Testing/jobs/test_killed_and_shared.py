@@ -64,7 +64,7 @@ def written(path):
 
 
 @pytest.mark.slow
-def test_a_training_killed_ten_times_ends_bit_for_bit_like_an_unbroken_one(mixed, tmp_path):
+def test_a_training_killed_ten_times_ends_bit_for_bit_like_an_uninterrupted_one(mixed, tmp_path):
     whole = finish(mixed, tmp_path / "whole")
     run, rng, rows_at_kill = tmp_path / "killed", random.Random(8), []
     # Lives so long that all of them together do not reach the end.

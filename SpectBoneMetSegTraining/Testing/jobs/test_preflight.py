@@ -51,7 +51,7 @@ def test_few_patients_are_a_warning_and_do_not_forbid(check):
     assert "time" not in found
 
 
-def test_a_place_where_nothing_can_be_written_forbids_with_the_way_to_another(data, tmp_path):
+def test_a_folder_that_cannot_be_written_forbids_with_the_way_to_choose_another(data, tmp_path):
     place = Path("/proc/self/jobs")
     if not place.parent.is_dir():
         pytest.skip("a place that even root cannot write is known on Linux only")
@@ -106,7 +106,7 @@ def test_a_folder_that_is_no_data_set_is_refused(check, tmp_path):
     assert "not a data set" in check(where=tmp_path)["data"].sentence
 
 
-def test_a_name_in_use_and_a_job_in_the_queue_are_told(check, tmp_path, data):
+def test_a_name_in_use_and_a_job_in_the_queue_are_reported(check, tmp_path, data):
     folder = tmp_path / "jobs" / "earlier"
     write_json(folder / "job.json", {**JobSpec(data, "x", TINY).to_dict(), "python": "python"})
     write_request(folder, "run", 1)
@@ -130,7 +130,7 @@ def test_free_memory_is_a_sensible_number():
     assert 10 < free_memory_mb() < 10**8
 
 
-def test_the_time_counts_start_steps_looks_and_the_end(check):
+def test_the_time_includes_start_steps_validations_and_the_end(check):
     assert TRIAL.seconds(100, 25) == 10 + 50 + (4 + 6) * 2
     assert TRIAL.seconds(100, 0) == 10 + 50 + 6 * 2
     assert "about 80 s on CPU, 2 cores" in check(trial=TRIAL)["time"].sentence

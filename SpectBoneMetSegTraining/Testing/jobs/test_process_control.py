@@ -46,7 +46,7 @@ def test_a_stop_ends_what_the_job_started_too(jobs, counting):
     assert read_job(folder).status.state == "stopped"
 
 
-def test_a_killed_job_is_seen_as_interrupted_and_goes_on(jobs, counting):
+def test_a_killed_job_is_seen_as_interrupted_and_continues(jobs, counting):
     folder = start_job(spec(steps=60), jobs, counting)
     status = until(folder, "running", step=5)
     os.kill(status.pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ def test_a_killed_job_is_seen_as_interrupted_and_goes_on(jobs, counting):
     assert int((folder / "run" / "log.csv").read_text().splitlines()[1].split(",")[0]) >= 5
 
 
-def test_a_job_that_the_system_ends_keeps_its_place(jobs, counting):
+def test_a_job_that_the_system_ends_keeps_its_position_in_the_queue(jobs, counting):
     folder = start_job(spec(steps=200), jobs, counting)
     status = until(folder, "running", step=5)
     os.kill(status.pid, signal.SIGTERM)
@@ -90,7 +90,7 @@ time.sleep(60)
 """
 
 
-def test_a_process_that_never_comes_up_is_a_failure_with_its_last_words(jobs, tmp_path, monkeypatch):
+def test_a_process_that_never_starts_is_a_failure_with_its_last_output(jobs, tmp_path, monkeypatch):
     script = tmp_path / "broken-python"
     script.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
     script.chmod(0o755)
@@ -141,7 +141,7 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
 
 
 @pytest.mark.slow
-def test_a_real_job_killed_and_paused_ends_like_one_left_alone(data, jobs, tmp_path):
+def test_a_real_job_killed_and_paused_ends_like_an_uninterrupted_one(data, jobs, tmp_path):
     whole = train(data, tmp_path / "whole", spec(data, steps=220).config)
     folder = start_job(spec(data, steps=220), jobs)
     os.kill(until(folder, "running", step=130).pid, signal.SIGKILL)

@@ -32,7 +32,7 @@ from SpectBoneMetSegTrainingLib.jobs.queue import (
 from support.job_runs import spec, until
 
 
-def test_a_lock_tells_of_its_holder_and_goes_with_it(tmp_path):
+def test_a_lock_describes_its_holder_and_ends_with_it(tmp_path):
     path = tmp_path / "lock"
     assert not is_locked(path)
     lock = FileLock(path)
@@ -63,7 +63,7 @@ time.sleep(60)
 """
 
 
-def test_a_job_runs_to_its_end_and_tells_its_curve_bit_by_bit(jobs, counting):
+def test_a_job_runs_to_its_end_and_reports_its_curve_point_by_point(jobs, counting):
     folder = start_job(spec(steps=20), jobs, counting)
     watch, rows, updates = JobWatch(folder), [], 0
     while (update := watch.poll()).status.state != "finished":
@@ -89,7 +89,7 @@ def test_a_model_named_by_a_path_is_found_from_the_folder_of_the_job(jobs, count
     assert read_job(named).spec.parent == "thorax"
 
 
-def test_one_job_runs_the_next_waits_and_starts_without_anybody_looking(jobs, counting):
+def test_one_job_runs_and_the_next_waits_and_starts_by_itself(jobs, counting):
     first = start_job(spec(steps=25), jobs, counting)
     second = start_job(spec(steps=3, model="other"), jobs, counting)
     until(first, "running", step=5)
@@ -102,7 +102,7 @@ def test_one_job_runs_the_next_waits_and_starts_without_anybody_looking(jobs, co
     until(second, "finished")
 
 
-def test_never_two_jobs_run_at_once_however_many_look(jobs, counting):
+def test_never_two_jobs_run_at_once_however_many_processes_check(jobs, counting):
     # Each of them fails if another one counts at the same time.
     folders = [start_job(spec(steps=4, model=f"m{i}"), jobs, counting) for i in range(4)]
     looking = [
@@ -128,7 +128,7 @@ while True:
 """
 
 
-def test_a_pause_frees_the_place_and_a_resume_goes_on_at_the_same_step(jobs, counting):
+def test_a_pause_lets_the_next_job_start_and_a_resume_continues_at_the_same_step(jobs, counting):
     first = start_job(spec(steps=60), jobs, counting)
     until(first, "running", step=5)
     pause_job(first)

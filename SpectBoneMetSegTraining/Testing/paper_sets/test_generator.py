@@ -91,7 +91,7 @@ def test_the_discriminator_steps_three_times_as_often():
 
 
 @pytest.mark.slow
-def test_a_training_broken_off_ends_with_the_same_weights_log_and_pictures(tmp_path, monkeypatch):
+def test_an_interrupted_training_ends_with_the_same_weights_log_and_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr(generator_training, "CHECKPOINT_EVERY", 2)
     images = some_images()
     whole = train_generator(images, tmp_path / "whole", TINY)
@@ -128,7 +128,7 @@ def test_it_learns_where_the_hot_half_is(tmp_path):
     assert samples[:, 11:].mean() > samples[:, :5].mean() + 0.7
 
 
-def test_a_generator_needs_something_to_learn_from(tmp_path):
+def test_a_generator_needs_something_to_train_on(tmp_path):
     with pytest.raises(UserError, match="two labelled"):
         train_generator(some_images(1), tmp_path / "run", TINY)
     assert not (tmp_path / "run").exists()
@@ -150,7 +150,7 @@ def test_d3_is_d1_and_samples_that_train_and_never_validate(d3):
     assert len(cases_of(folder, "train")) == 14
 
 
-def test_a_label_budget_is_no_way_around_what_a_generator_has_learnt(d3):
+def test_a_label_budget_does_not_exclude_patients_on_whom_a_generator_was_trained(d3):
     for config in (TrainingConfig(labels=3), TrainingConfig(labelled_cases=("case1",))):
         with pytest.raises(UserError, match="generated cases"):
             training_cases(d3[0], config)

@@ -159,7 +159,7 @@ def test_d2_has_copies_whose_patient_is_their_sources(data, d2):
         np.testing.assert_array_equal(found.labels[view] > 0, expected.lesions[0].masks[view])
 
 
-def test_nothing_parts_a_copy_from_its_source(d2):
+def test_nothing_separates_a_copy_from_its_source(d2):
     patients = patients_of(d2)
     for fold in json.loads((d2 / "splits.json").read_text())["folds"]:
         assert not shared_patients(patients, fold["train"], fold["val"])
@@ -204,7 +204,7 @@ def test_d2_agg_is_what_the_network_would_add_up_itself(data, d2, tmp_path):
         np.testing.assert_array_equal(target_channels(one, ("union",))[0], target_channels(two, ("union",))[0])
 
 
-def test_a_broken_off_recipe_goes_on_to_the_same_bytes(data, d2, tmp_path, monkeypatch):
+def test_an_interrupted_recipe_continues_to_the_same_bytes(data, d2, tmp_path, monkeypatch):
     from SpectBoneMetSegTrainingLib.paper_sets import recipes
 
     write, written = recipes.write_example, []
@@ -263,7 +263,7 @@ def test_impossible_recipes_are_refused_in_one_sentence(options, status, data, t
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_something_else_is_left_alone(data, tmp_path):
+def test_a_folder_with_something_else_is_left_unchanged(data, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="is not a data set of a recipe"):
         make_recipe(data, tmp_path, RecipeRequest("D1"))

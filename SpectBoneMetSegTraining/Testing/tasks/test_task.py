@@ -41,7 +41,7 @@ def gone(pid):
     return False
 
 
-def test_a_call_tells_its_progress_and_its_answer(monkeypatch):
+def test_a_call_reports_its_progress_and_its_result(monkeypatch):
     def count(arguments, progress):
         progress(1, 2, "half")
         return {"sum": sum(arguments["numbers"])}
@@ -67,7 +67,7 @@ def test_what_goes_wrong_becomes_a_sentence(monkeypatch, error, sentence):
     assert event["message"].startswith(sentence)
 
 
-def test_the_answer_comes_from_a_process_that_ends_with_it(tmp_path):
+def test_the_result_is_from_a_process_that_ends_with_it(tmp_path):
     task = Task("collect", {"data": str(tmp_path / "set"), "labelled": ["/nowhere"], "unlabelled": [], "scene": ""})
     pid = task.pid
     [event] = finished(task)
@@ -77,7 +77,7 @@ def test_the_answer_comes_from_a_process_that_ends_with_it(tmp_path):
     assert task.poll() == []
 
 
-def test_collecting_keeps_the_share_for_the_test_that_is_asked_for(monkeypatch, tmp_path):
+def test_gathering_keeps_the_requested_share_for_the_test(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.gathering import gather as gathering
 
     asked = []
@@ -93,14 +93,14 @@ def test_collecting_keeps_the_share_for_the_test_that_is_asked_for(monkeypatch, 
     assert asked == [0.2, None, None]
 
 
-def test_a_call_that_is_broken_off_leaves_no_process(tmp_path):
+def test_a_call_that_is_interrupted_leaves_no_process(tmp_path):
     task = Task("collect", {"data": str(tmp_path / "set"), "labelled": [str(tmp_path)], "unlabelled": [], "scene": ""})
     task.close()
     assert gone(task.pid)
     assert task.poll() == []
 
 
-def test_a_process_that_dies_is_told_with_its_last_words():
+def test_a_process_that_dies_is_reported_with_its_last_output():
     task = Task("no such task", {}, python="/bin/false")
     [event] = finished(task)
     assert event == TaskEvent("crashed", message="The process ended unexpectedly (code 1); try again.")

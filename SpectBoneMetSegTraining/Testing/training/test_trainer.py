@@ -86,7 +86,7 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, capsys):
     assert "not a data set" in capsys.readouterr().err
 
 
-def test_a_reader_network_learns_the_skeletons_regions_with_the_lesions(data, tmp_path):
+def test_a_reader_network_trains_the_skeletons_regions_with_the_lesions(data, tmp_path):
     network = NetworkConfig(architecture="reader", channels=(5, 6), dilations=((1, 1), (1, 1)), regions=True)
     model = train(data, tmp_path / "run", config(steps=2, network=network, method="strong", labels=3))
     assert [output.shape[-1] for output in model.outputs] == [2, 2 * len(REGIONS)]

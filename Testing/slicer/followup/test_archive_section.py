@@ -58,7 +58,7 @@ def a_run(tmp_path):
     process.wait()
 
 
-def test_a_folder_is_read_beside_slicer_and_its_page_opens(host, panel, until, archive, tmp_path, monkeypatch):
+def test_a_folder_is_read_in_a_separate_process_and_its_page_opens(host, panel, until, archive, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(host.qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
     ui = panel.archive.ui
@@ -83,7 +83,7 @@ def test_a_folder_is_read_beside_slicer_and_its_page_opens(host, panel, until, a
     assert "2 read before" in ui.archiveStatus.text
 
 
-def test_a_run_that_goes_on_is_found_followed_and_ended(host, panel, until, a_run):
+def test_a_running_run_is_found_followed_and_ended(host, panel, until, a_run):
     from SpectBoneMetSegLib.batch.state import read_state
 
     until(lambda: read_state(a_run) is not None)
@@ -109,7 +109,7 @@ def test_a_run_that_goes_on_is_found_followed_and_ended(host, panel, until, a_ru
     again.cleanup()
 
 
-def test_a_run_that_was_broken_off_is_said_to_be(panel, until, a_run):
+def test_an_interrupted_run_is_reported_as_such(panel, until, a_run):
     from SpectBoneMetSegLib.batch.state import is_running, read_state, stop_run
 
     until(lambda: read_state(a_run) is not None)
@@ -125,7 +125,7 @@ def test_a_run_that_was_broken_off_is_said_to_be(panel, until, a_run):
     stop_run(a_run)
 
 
-def test_what_makes_no_sense_is_said_in_the_section(panel, tmp_path, archive, until):
+def test_what_makes_no_sense_is_reported_in_the_section(panel, tmp_path, archive, until):
     ui = panel.archive.ui
     ui.archiveButton.click()
     assert "Choose the folder" in ui.archiveStatus.text
@@ -158,7 +158,9 @@ def test_a_run_that_still_looks_for_studies_is_ended_too(panel, tmp_path, archiv
     assert ui.archiveStatus.text == "Stopped. Start resumes the run."
 
 
-def test_the_end_of_a_run_is_told_though_other_results_are_named_meanwhile(host, panel, tmp_path, archive, monkeypatch):
+def test_the_end_of_a_run_is_reported_though_other_results_are_named_meanwhile(
+    host, panel, tmp_path, archive, monkeypatch
+):
     from SpectBoneMetSegLib.cli import background
 
     reported = []

@@ -61,7 +61,7 @@ def place(host, view):
     return matrix.GetElement(0, 3), matrix.GetElement(2, 3)
 
 
-def test_a_comparison_names_what_became_of_every_area_as_the_reviews_say(host, section, until):
+def test_a_comparison_states_the_change_of_every_area_after_the_reviews(host, section, until):
     ui = compared(section, until).ui
     # Rejected then and there today: new. Erased today: gone.
     assert cells(ui.changeTable, 0, 1) == [
@@ -78,7 +78,7 @@ def test_a_comparison_names_what_became_of_every_area_as_the_reviews_say(host, s
     assert "physician confirms" in ui.followupStatus.text
 
 
-def test_both_scans_stand_side_by_side_with_their_days_and_sides_drawn_by_one_rule(host, section, until):
+def test_both_scans_are_side_by_side_with_their_days_and_sides_drawn_by_one_rule(host, section, until):
     from SpectBoneMetSegLib.mrml.display_levels import level_of
     from SpectBoneMetSegLib.mrml.side_marks import marks_of
     from SpectBoneMetSegLib.mrml.stored_result import image_pixels
@@ -230,7 +230,7 @@ def test_what_is_remembered_of_the_patient_is_offered_and_of_others_is_not(host,
     assert ui.knownSelector.itemText(0) == "None is known of this patient"
 
 
-def test_a_scan_of_another_patient_is_told(host, section, until, tmp_path):
+def test_a_scan_of_another_patient_is_reported(host, section, until, tmp_path):
     from SpectBoneMetSegLib.common.files import sha256_of
 
     path = earlier_study(tmp_path, patient="somebody else")
@@ -249,7 +249,7 @@ def test_an_earlier_scan_that_was_not_read_is_read_with_the_model_of_the_panel(h
     assert "Different models" in section.ui.doubtLabel.text
 
 
-def test_what_cannot_be_compared_is_said_in_the_section_and_everything_goes_on(host, section, until, tmp_path):
+def test_what_cannot_be_compared_is_reported_in_the_section_and_everything_continues(host, section, until, tmp_path):
     ui = section.ui
     ui.addEarlierButton.click()
     assert "Choose a result folder" in ui.followupStatus.text
@@ -268,7 +268,7 @@ def test_what_cannot_be_compared_is_said_in_the_section_and_everything_goes_on(h
     assert "SpectThenAnterior" not in host.layout.shown()
 
 
-def test_a_file_of_a_result_stands_for_its_folder(section):
+def test_any_file_of_a_result_folder_selects_the_folder(section):
     section.ui.earlierPath.currentPath = str(section.panel.result / "lesions.csv")
     section.ui.addEarlierButton.click()
     assert section.earlier.paths == [str(section.panel.result)]
@@ -276,7 +276,7 @@ def test_a_file_of_a_result_stands_for_its_folder(section):
     assert section.earlier.paths == []
 
 
-def test_a_part_is_not_compared_with_a_whole_body_and_the_way_out_is_said(host, section, until):
+def test_a_part_is_not_compared_with_a_whole_body_and_the_remedy_is_named(host, section, until):
     receipt = json.loads((section.panel.result / "receipt.json").read_text())
     receipt["crop"] |= {"method": "profiles", "rows": [100, 500]}
     (section.panel.result / "receipt.json").write_text(json.dumps(receipt))
@@ -315,7 +315,7 @@ def test_cancel_ends_the_process_and_leaves_nothing(host, section, until):
     assert not Path(f"/proc/{pid}").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_an_edit_after_the_comparison_is_told_and_a_tool_works_in_the_readings_own_views(host, section, until):
+def test_an_edit_after_the_comparison_is_reported_and_a_tool_works_in_the_readings_own_views(host, section, until):
     panel = compared(section, until).panel
     panel.ui.segmentEditor.setActiveEffectByName("Paint")
     host.process_events()

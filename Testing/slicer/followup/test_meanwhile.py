@@ -28,7 +28,7 @@ def test_a_comparison_that_ends_when_the_module_was_left_changes_no_layout(host,
     assert "SpectThenAnterior" in host.layout.shown()
 
 
-def test_a_reading_that_was_changed_while_it_was_compared_is_told(host, section, until):
+def test_a_reading_that_was_changed_while_it_was_compared_is_reported(host, section, until):
     panel = section.panel
     begin(section)
     panel.ui.lesionTable.cellWidget(0, 2).setCurrentIndex(2)

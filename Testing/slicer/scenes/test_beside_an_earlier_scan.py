@@ -155,7 +155,7 @@ def test_outlines_stay_in_the_views_of_their_own_scan(host, two_scans):
     assert not before.GetDisplayNode().GetVisibility()
 
 
-def test_a_reading_beside_an_earlier_scan_is_not_drawn_over_compared_copies(host, two_scans):
+def test_a_reading_next_to_an_earlier_scan_is_not_drawn_over_compared_copies(host, two_scans):
     """The follow-up's views lie at the same place; they exist from the first comparison on."""
     from SpectBoneMetSegLib.mrml.compared_scans import ComparedScans
     from SpectBoneMetSegLib.mrml.slice_views import COMPARED, show_compared
@@ -179,7 +179,7 @@ def test_a_reading_beside_an_earlier_scan_is_not_drawn_over_compared_copies(host
     assert not set(limits(node)) & copies
 
 
-def test_zoom_is_that_of_all_four_and_place_is_each_views_own(host, two_scans):
+def test_zoom_is_common_to_all_four_and_the_position_is_each_views_own(host, two_scans):
     panel, earlier = two_scans
     panel.ui.earlierSelector.setCurrentNode(earlier["anterior"])
     host.process_events()
@@ -211,7 +211,7 @@ def test_the_comparison_is_kept_with_the_scene(host, two_scans, tmp_path):
     assert host.layout.shown() == list(FOUR)
 
 
-def test_what_is_no_other_scan_is_not_compared_and_two_patients_are_told(host, two_scans):
+def test_what_is_no_other_scan_is_not_compared_and_two_patients_are_reported(host, two_scans):
     panel, earlier = two_scans
     ui = panel.ui
     ui.earlierSelector.setCurrentNode(panel.chosen.views["posterior"])

@@ -102,7 +102,7 @@ def pooled_dsc(cases, model, patients, until):
     return hit / total
 
 
-def test_a_model_reads_held_out_patients_better_after_it_was_taught_in_slicer(
+def test_a_model_reads_held_out_patients_better_after_training_in_slicer(
     host, panel, weak_model, model_store, patients, teaching, until, tmp_path
 ):
     from SpectBoneMetSegLib.model.store import install_model

@@ -65,7 +65,7 @@ def test_the_posterior_view_turned_to_the_front_is_clicked_right(host, tool):
     assert tool.live.review(5).decision == "rejected"
 
 
-def test_what_the_model_proposed_is_rejected_and_taken_back_and_what_a_person_outlined_goes(host, tool, tmp_path):
+def test_what_the_model_proposed_is_rejected_and_restored_and_what_a_person_outlined_is_removed(host, tool, tmp_path):
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 2))
     assert tool.live.review(2).decision == "rejected"
     assert tool.ui.lesionTable.cellWidget(1, 2).currentText == "rejected"
@@ -167,7 +167,7 @@ def test_drags_grow_shrink_join_and_cut(host, tool):
     assert_all_agree(tool)
 
 
-def test_what_cannot_be_done_is_said_and_leaves_no_step_to_undo(host, tool):
+def test_what_cannot_be_done_is_reported_and_leaves_no_step_to_undo(host, tool):
     row, column = middle_of(tool, 6)
     rows, _ = np.nonzero(pixels_of(tool.live, 6))
     before = tool.live.reading.mask.copy()
@@ -213,7 +213,7 @@ def test_a_double_click_is_one_click_and_makes_no_view_larger(host, tool):
     assert len(tool.live.reading.lesions) == COUNT + 1
 
 
-def test_a_line_follows_a_drag_and_goes_with_it(host, tool):
+def test_a_line_follows_a_drag_and_disappears_with_it(host, tool):
     view = host.layout.sliceWidget(ANTERIOR).sliceView()
     renderer = view.GetRenderers().GetItemAsObject(0)
     first, last = (screen_of(host, ANTERIOR, frame_of(tool), (FREE[0], FREE[1] + off)) for off in (0, 40))
@@ -266,7 +266,7 @@ def test_the_surfaces_come_back_after_a_click(host, tool, until):
     until(lambda: segmentation.ContainsRepresentation("Closed surface"), 5.0)
 
 
-def test_sliders_leave_what_was_clicked_as_it_is(host, tool):
+def test_sliders_do_not_change_what_was_clicked(host, tool):
     click(host, ANTERIOR, frame_of(tool), FREE)
     mine = tool.live.edits.mask.copy()
     for threshold in (0.7, 0.4, 0.5):

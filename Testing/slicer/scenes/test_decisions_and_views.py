@@ -35,7 +35,7 @@ def decide(panel, lesion, decision):
 
 
 @pytest.mark.parametrize("away", ["undo", "click"])
-def test_a_click_taken_back_leaves_no_view_behind(host, tool, away):
+def test_an_undone_click_leaves_no_view_behind(host, tool, away):
     click(host, ANTERIOR, frame_of(tool), FREE)
     assert the_clicked(tool).seen_in == "anterior"
     if away == "undo":

@@ -37,7 +37,7 @@ def test_a_click_on_a_lesion_selects_its_row(a_read_panel):
     assert ui.lesionTable.currentRow() == ids.id - 1
 
 
-def test_the_segment_in_the_editors_hand_is_the_row_in_the_table(a_read_panel):
+def test_the_segment_selected_in_the_editor_is_the_row_in_the_table(a_read_panel):
     live, ui = a_read_panel.live, a_read_panel.ui
     editor = ui.segmentEditor.mrmlSegmentEditorNode()
     centers = []
@@ -48,7 +48,7 @@ def test_the_segment_in_the_editors_hand_is_the_row_in_the_table(a_read_panel):
     assert centers == [2, 1]
 
 
-def test_arrow_keys_walk_through_the_lesions(host, a_read_panel):
+def test_arrow_keys_select_the_lesions_one_after_another(host, a_read_panel):
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
 
@@ -112,7 +112,7 @@ def test_the_thorax_box_can_be_shown_and_moved_before_the_first_reading(a_loaded
     assert crop.rows == (found.rows[0] + 10, found.rows[1] + 10)
 
 
-def test_the_posterior_view_can_be_looked_at_from_the_front(host, a_read_panel):
+def test_the_posterior_view_can_be_shown_from_the_front(host, a_read_panel):
     place = host.slice_logics["SpectPosterior"].GetSliceNode().GetSliceToRAS()
     assert place.GetElement(0, 0) == 1.0
     a_read_panel.ui.fromFrontCheckBox.setChecked(True)
@@ -121,7 +121,7 @@ def test_the_posterior_view_can_be_looked_at_from_the_front(host, a_read_panel):
     assert place.GetElement(0, 0) == 1.0
 
 
-def test_the_segment_editor_leaves_every_view_its_own_picture(host, a_read_panel):
+def test_the_segment_editor_does_not_change_the_picture_of_any_view(host, a_read_panel):
     scene = host.slicer.mrmlScene
     composites = {name: scene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}") for name in VIEWS}
     own = {name: composite.GetBackgroundVolumeID() for name, composite in composites.items()}

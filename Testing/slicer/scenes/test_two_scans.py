@@ -118,7 +118,7 @@ def test_one_view_alone_can_be_chosen_and_is_another_scan(host, two_readings, un
     assert chosen(panel) == (None, first[1], alone)
 
 
-def test_a_view_whose_own_partner_is_there_is_never_added_to_a_strangers(host, panel, other_scan):
+def test_a_view_whose_own_partner_exists_is_never_added_to_another_one(host, panel, other_scan):
     one = load(panel, SAMPLE)
     panel.ui.sidesSelector.setCurrentIndex(0)
     other = load(panel, other_scan)

@@ -90,7 +90,7 @@ def test_half_a_restored_state_is_not_taken_for_an_edit(host, a_read_panel):
     assert_all_agree(panel)
 
 
-def test_what_a_person_gives_a_segment_outlasts_the_sliders(host, a_read_panel, tmp_path):
+def test_sliders_do_not_change_what_a_person_gives_a_segment(host, a_read_panel, tmp_path):
     panel = a_read_panel
     # One that the last move of the slider leaves standing.
     named = max(panel.live.reading.lesions, key=lambda lesion: lesion.max_probability).id

@@ -39,7 +39,7 @@ def test_the_whole_body_is_read_shown_and_saved_when_it_is_chosen(host, a_loaded
     assert panel._parameterNode.box is not None
 
 
-def test_a_box_by_hand_is_read_whatever_was_chosen_before(host, a_loaded_panel, until):
+def test_a_manual_box_is_read_whatever_was_chosen_before(host, a_loaded_panel, until):
     panel, ui = a_loaded_panel, a_loaded_panel.ui
     ui.regionSelector.setCurrentIndex(ui.regionSelector.findData("whole-body"))
     ui.useBoxCheckBox.setChecked(True)

@@ -43,7 +43,7 @@ def test_adapting_is_the_first_choice_and_everything_else_is_folded_away(teachin
         assert not ui.otherWaysFold.isAncestorOf(shown)
 
 
-def test_one_button_collects_and_queues_an_adaptation_of_the_model_that_reads(panel, opened, until, monkeypatch):
+def test_one_button_gathers_and_queues_an_adaptation_of_the_reading_model(panel, opened, until, monkeypatch):
     from SpectBoneMetSegLib.model.store import default_model_name
 
     panel.ui.modelSelector.setCurrentText("")
@@ -115,7 +115,7 @@ def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
 
 
 @pytest.mark.parametrize("verdict", ["better", "not worse", "undecided", "worse"])
-def test_the_verdict_is_said_in_plain_words_and_the_page_opened(tiny_model, teaching, tmp_path, monkeypatch, verdict):
+def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(tiny_model, teaching, tmp_path, monkeypatch, verdict):
     from SpectBoneMetSegLib.model.store import read_model, update_card
     from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
 
@@ -141,7 +141,7 @@ def test_the_verdict_is_said_in_plain_words_and_the_page_opened(tiny_model, teac
 
 
 @pytest.mark.slow
-def test_an_adaptation_outlives_the_panel_tells_its_time_and_can_be_used(
+def test_an_adaptation_outlives_the_panel_reports_its_time_and_can_be_used(
     panel, opened, teaching, a_set, until, monkeypatch
 ):
     from SpectBoneMetSegLib.model import store

@@ -68,7 +68,7 @@ def test_every_lesion_names_its_bone_and_side(a_report):
         assert site.laterality.meaning == region.side.capitalize()
 
 
-def test_decisions_and_who_made_them_stand_in_every_group(a_report):
+def test_decisions_and_who_made_them_are_in_every_group(a_report):
     groups = highdicom.sr.srread(a_report[2]).content.get_volumetric_roi_measurement_groups()
     told = {
         group.tracking_identifier: {
@@ -85,7 +85,7 @@ def test_decisions_and_who_made_them_stand_in_every_group(a_report):
     assert "Classification of the area" not in open_
 
 
-def test_a_last_group_tells_of_the_whole_scan(a_report):
+def test_a_last_group_describes_the_whole_scan(a_report):
     (group,) = highdicom.sr.srread(a_report[2]).content.get_image_measurement_groups()
     told = {name: value for (name, _), value in names_and_values(group).items()}
     assert told["Areas of abnormal uptake"] == 3

@@ -131,7 +131,7 @@ def test_the_same_reading_has_the_same_uids_and_another_has_others(dicom_reading
     assert tracking_uids(other) == tracking_uids(reading)
 
 
-def test_a_place_that_the_file_states_is_not_contradicted(dicom_reading):
+def test_a_position_that_the_file_states_is_not_contradicted(dicom_reading):
     source = source_views(dicom_reading())["anterior"]
     assert source.frame_of_reference == source.header.FrameOfReferenceUID
     source.header.DetectorInformationSequence[0].ImagePositionPatient = [1, 2, 3]

@@ -117,7 +117,7 @@ def test_the_same_content_gives_the_same_pdf(a_reading):
     assert pdf_report(shown) == pdf_report(shown)
 
 
-def test_what_the_physician_said_rules_the_report_and_is_told(a_reading):
+def test_what_the_physician_decided_is_in_the_report_and_named_as_such(a_reading):
     page = Cells(html_report(content(reviewed(a_reading))))
     rows = {row[0]: row for row in page.rows if row and row[0].isdigit()}
     assert rows["1"][-3:] == ["accepted", "malignant", "physician"]
@@ -149,7 +149,7 @@ def test_a_reading_without_any_area_is_reported(a_reading):
     assert ENGLISH["none"] in html_report(shown)
 
 
-def test_many_areas_go_on_over_pages_with_their_headings(reading_factory):
+def test_many_areas_continue_over_pages_with_their_headings(reading_factory):
     spots = tuple(((10 + 9 * row, 12 + 8 * column, 2), ("anterior",)) for row in range(9) for column in range(4))
     reading = reading_factory(spots=spots)
     assert len(reading.lesions) > 30
@@ -169,14 +169,14 @@ def test_names_are_shown_as_text_and_never_run(a_reading):
     assert "<script>alert(1)</script> & <b>ä" in text_of(pdf_report(shown)).replace("\n", "")
 
 
-def test_a_patient_is_named_only_when_asked_for(a_reading):
+def test_a_patient_is_named_only_on_request(a_reading):
     assert "Gisela" not in html_report(content(a_reading))
     named = with_patient(content(a_reading), {"patient": "Geheim^Gisela"})
     assert "Geheim^Gisela" in html_report(named)
     assert "Geheim^Gisela" in text_of(pdf_report(named))
 
 
-def test_outlines_can_be_told_in_grey(a_reading):
+def test_outlines_can_be_seen_in_grey(a_reading):
     """The outline stays visible on its own picture when colours are lost: it lies on a white line."""
     shown = content(a_reading)
     grey = grey_of(shown.pictures[0])
@@ -190,7 +190,7 @@ def test_outlines_can_be_told_in_grey(a_reading):
     assert np.median(around) - np.median(grey[outline]) > 100
 
 
-def test_all_words_stand_in_one_table_that_can_be_translated(a_reading):
+def test_all_words_are_in_one_table_that_can_be_translated(a_reading):
     translated = {key: f"#{key}#{''.join(f'{{{name}}}' for name in fields(text))}" for key, text in ENGLISH.items()}
     page = html_report(content(reviewed(a_reading), texts=ReportTexts(translated)))
     for key in ("title", "areas", "quality", "about", "confirmation", "accepted", "physician_drew"):
@@ -202,7 +202,7 @@ def fields(text):
     return [f"{name}" for _, name, *_ in string.Formatter().parse(text) if name]
 
 
-def test_no_word_is_left_over():
+def test_no_text_is_unused():
     folder = Path(texts.__file__).parent
     code = "".join(path.read_text() for path in folder.glob("*.py") if path.name != "texts.py")
     # Decisions and classes are looked up by their value, who decided by the quantification.

@@ -65,7 +65,7 @@ def test_a_drag_joins_two_and_one_across_cuts_them_again(two):
     assert set(np.unique(apart)) == {0, 1, 2}
 
 
-def test_what_cannot_be_done_is_said(two):
+def test_what_cannot_be_done_is_reported(two):
     with pytest.raises(ValueError, match="divides no lesion"):
         done(two, (47, 24), (53, 17))
     with pytest.raises(ValueError, match="remove it instead"):

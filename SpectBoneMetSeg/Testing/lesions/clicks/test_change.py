@@ -98,13 +98,13 @@ def test_where_the_network_is_sure_the_outline_is_wider():
     assert areas[0] < areas[2]
 
 
-def test_a_click_on_an_even_ground_marks_a_small_disc_and_nothing_else():
+def test_a_click_on_an_even_background_marks_a_small_disc_and_nothing_else():
     found = add_lesion(NOTHING, scan(), {}, (100, 80), "anterior") > 0
     assert 0 < found.sum() * SPACING[0] ** 2 < 6000
     assert found[90:111, 70:91].any()
 
 
-def test_a_click_on_or_beside_a_lesion_takes_it_away():
+def test_a_click_on_or_next_to_a_lesion_removes_it():
     ids = NOTHING.copy()
     ids[50:60, 50:60], ids[100:110, 50:60] = 1, 2
     assert set(np.unique(remove_lesion(ids, (55, 55)))) == {0, 2}
@@ -173,7 +173,7 @@ def test_what_is_clicked_in_one_view_lies_in_it_and_in_those_where_the_model_see
     assert not again.views["anterior"].any()
 
 
-def test_a_lesion_outlined_beside_another_leaves_a_pixel_free_and_where_there_is_no_room_it_is_said():
+def test_a_lesion_outlined_next_to_another_leaves_a_pixel_free_and_lack_of_room_is_reported():
     study = scan((200, 80, 8, 60))
     ids = NOTHING.copy()
     ids[190:210, 86:100] = 1

@@ -15,7 +15,7 @@ from SpectBoneMetSegTrainingLib.phantom.disease.patient import draw_patient, ran
 KNOWN = [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
-def test_perfect_agreement_is_told_as_such():
+def test_perfect_agreement_is_reported_as_such():
     found = agreement(KNOWN, KNOWN)
     assert (found.r, found.slope) == pytest.approx((1.0, 1.0))
     assert (found.intercept, found.cv_percent, found.bias, found.low, found.high) == pytest.approx((0,) * 5, abs=1e-9)

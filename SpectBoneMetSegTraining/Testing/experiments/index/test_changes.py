@@ -11,5 +11,5 @@ def test_figures_add_up_over_patients():
     assert f1(ChangeCounts(3, 1, 1)) == pytest.approx(0.75)
 
 
-def test_nothing_new_and_nothing_told_has_no_figure():
+def test_nothing_new_and_nothing_reported_has_no_figure():
     assert math.isnan(f1(ChangeCounts()))

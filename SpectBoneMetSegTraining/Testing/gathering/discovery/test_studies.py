@@ -49,7 +49,7 @@ def readers_of(study, root):
     }
 
 
-def test_label_files_are_named_after_the_scan_beside_them(tmp_path, dicom):
+def test_label_files_are_named_after_the_scan_next_to_them(tmp_path, dicom):
     for number in (1, 10):
         dicom(tmp_path / f"scan{number}.dcm", number)
     for name in ("scan1.seg.nrrd", "scan1_anna.nii.gz", "scan10-ben_posterior.json", "scan10_ben_ANT.json"):
@@ -74,7 +74,7 @@ def test_a_scan_in_a_folder_of_its_own_takes_every_label_in_it(tmp_path, dicom):
     }
 
 
-def test_a_label_named_after_one_of_two_files_speaks_of_its_view(tmp_path, dicom):
+def test_a_label_named_after_one_of_two_files_applies_to_its_view(tmp_path, dicom):
     dicom(tmp_path / "study", 1, "single-files")
     for name in ("ANT.json", "POST_anna.json"):
         touch(tmp_path / "study" / name)
@@ -103,7 +103,7 @@ def test_a_label_without_a_scan_is_left_out(tmp_path):
     assert left.reason == "There is no scan next to a.seg.nrrd; put the scan into its folder."
 
 
-def test_picture_scans_are_told_from_their_labels(tmp_path):
+def test_picture_scans_are_distinguished_from_their_labels(tmp_path):
     for level, name in enumerate(("p1_ANT", "p1_POST", "p2"), start=1):
         write_picture(tmp_path / f"{name}.nii.gz", level)
     for name in ("p1_ANT_anna.nrrd", "p1_POST_mask.nii.gz", "p2_ben.nii.gz", "p3.png"):
@@ -120,7 +120,7 @@ def test_picture_scans_are_told_from_their_labels(tmp_path):
     assert [item.path.name for item in found.left_out] == ["p3.png"]
 
 
-def test_a_volume_or_picture_beside_a_dicom_scan_is_no_scan(tmp_path, dicom):
+def test_a_volume_or_picture_next_to_a_dicom_scan_is_no_scan(tmp_path, dicom):
     dicom(tmp_path / "scan.dcm", 1)
     for name in ("anything.nrrd", "screenshot.png"):
         write_picture(tmp_path / name, 9)
@@ -131,7 +131,7 @@ def test_a_volume_or_picture_beside_a_dicom_scan_is_no_scan(tmp_path, dicom):
     assert [(item.path.name, item.failed) for item in found.left_out] == [("screenshot.png", False)]
 
 
-def test_copies_count_once_and_labels_beside_a_copy_count_too(tmp_path, dicom):
+def test_copies_count_once_and_labels_next_to_a_copy_count_too(tmp_path, dicom):
     dicom(tmp_path / "a" / "scan.dcm", 1)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     touch(tmp_path / "a" / "scan_anna.seg.nrrd")
@@ -184,7 +184,7 @@ def test_a_file_that_may_not_be_opened_is_listed(tmp_path, dicom):
     assert "cannot be opened" in left.reason
 
 
-def test_a_sealed_test_is_never_learnt_from(tmp_path, dicom):
+def test_a_sealed_test_is_not_gathered(tmp_path, dicom):
     dicom(tmp_path / "benchmark" / "dicom" / "one.dcm", 1)
     (tmp_path / "benchmark" / "seal.json").write_text("{}")
     found = find((), [tmp_path])
@@ -208,6 +208,6 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
         ("", None, ""),
     ],
 )
-def test_names_tell_side_and_reader(stem, side, reader):
+def test_names_state_side_and_reader(stem, side, reader):
     assert side_in(stem) == side
     assert reader_in(stem) == reader

@@ -97,7 +97,7 @@ def test_a_dicom_label_map_comes_back_pixel_for_pixel(study, tmp_path):
     assert_per_view(read(study.scan, path), study)
 
 
-def test_a_dicom_segmentation_that_states_its_place_comes_back_pixel_for_pixel(study, tmp_path):
+def test_a_dicom_segmentation_that_states_its_position_comes_back_pixel_for_pixel(study, tmp_path):
     frames = [(1, ids > 0) for ids in study.own.values()]
     # With a mark on the anterior view's grid alone it would be the union of both.
     planes = [study.scan.views["posterior"]]

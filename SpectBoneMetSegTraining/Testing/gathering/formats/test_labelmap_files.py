@@ -43,7 +43,7 @@ def test_nifti_per_view_comes_back_pixel_for_pixel(study, tmp_path):
     assert_per_view(read(study.scan, *files, views=["anterior", None]), study)
 
 
-def test_a_view_that_nobody_looked_at_is_ignored_all_over(study, tmp_path):
+def test_a_view_without_labels_is_ignored_completely(study, tmp_path):
     write_volume(study.own["posterior"], study.scan.views["posterior"].ijk_to_ras, str(tmp_path / "p.nrrd"))
     maps = maps_of(read(study.scan, tmp_path / "p.nrrd"), study.scan)
     assert (maps["anterior"] == 2).all()

@@ -101,7 +101,7 @@ def test_a_source_image_without_a_uid_is_refused_in_one_sentence(study, tmp_path
         read(study.scan, path)
 
 
-def test_fractions_of_0_and_1_are_marks_and_told(study, tmp_path):
+def test_fractions_of_0_and_1_are_marks_with_a_note(study, tmp_path):
     path = segmentation(study, tmp_path / "seg.dcm", frames=numbers_of(study), kind="FRACTIONAL", value=1)
     labels = read(study.scan, path)
     assert_per_view(labels, study)
@@ -199,7 +199,7 @@ def test_annotations_are_read_in_the_encoding_of_any_windows(tmp_path, encoding,
     assert (mark.name, mark.mask.sum()) == (name, 15)
 
 
-def test_the_picture_beside_an_annotation_without_a_size_tells_it(tmp_path):
+def test_the_picture_next_to_an_annotation_without_a_size_gives_it(tmp_path):
     path = labelme(tmp_path / "a.json", shape(), imageHeight=None, imageWidth=None, imagePath="..\\png\\a.png")
     assert is_labelme(path)
     with pytest.raises(UserError, match=r"a\.json does not state how large its picture was"):

@@ -41,7 +41,7 @@ def test_a_mask_of_any_kind_of_picture_marks_its_view(tmp_path, mode):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_a_mask_of_the_view_from_behind_lies_on_the_same_place_of_the_patient(tmp_path, suffix):
+def test_a_mask_of_the_view_from_behind_is_at_the_same_position_of_the_patient(tmp_path, suffix):
     scan = blob_scan()
     path = tmp_path / f"mask_posterior{suffix}"
     Image.fromarray(mask_of(scan, "posterior")).save(path)
@@ -83,7 +83,7 @@ def test_a_broken_mask_is_refused_in_one_sentence(tmp_path):
         read(blob_scan(), tmp_path / "mask.png", views=["anterior"])
 
 
-def test_pictures_and_foreign_outlines_beside_a_dicom_scan_are_labels_or_told(study, tmp_path):
+def test_pictures_and_foreign_outlines_next_to_a_dicom_scan_are_labels_or_reported(study, tmp_path):
     folder = tmp_path / "study"
     folder.mkdir()
     (folder / "scan.dcm").write_bytes(study.path.read_bytes())

@@ -99,7 +99,7 @@ def test_a_lesion_drawn_anew_is_a_mark_of_the_union(result):
     np.testing.assert_array_equal(found[1], back + 2 * new)
 
 
-def test_corrections_of_several_readers_beside_the_result_count_each(result, tmp_path):
+def test_corrections_of_several_readers_next_to_the_result_count_each(result, tmp_path):
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
     scan, folder, *_ = result

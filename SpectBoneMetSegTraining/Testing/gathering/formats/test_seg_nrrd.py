@@ -89,7 +89,7 @@ def test_a_rejected_segment_marks_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("shows", [("anterior",), ("posterior",), ("anterior", "posterior")])
-def test_a_mark_of_the_union_teaches_only_the_views_that_show_it(shows, tmp_path):
+def test_a_mark_of_the_union_is_a_label_only_of_the_views_that_show_it(shows, tmp_path):
     scan = blob_scan(anterior="anterior" in shows, posterior="posterior" in shows)
     mask = np.zeros(scan.frame.shape, np.uint8)
     mask[10:14, 6:10] = 1
@@ -108,7 +108,7 @@ def test_a_mark_of_the_union_that_no_view_shows_stays_in_the_union(tmp_path):
     np.testing.assert_array_equal(merge_labels(maps_of(read(scan, tmp_path / "mask.nrrd"), scan).values()), mask)
 
 
-def test_an_empty_segmentation_needs_no_place(study, tmp_path):
+def test_an_empty_segmentation_needs_no_position(study, tmp_path):
     write_volume(np.zeros((1, 1), np.uint8), np.eye(4), str(tmp_path / "e.seg.nrrd"))
     labels = read(study.scan, tmp_path / "e.seg.nrrd")
     assert (labels.marks, labels.covers) == ((), {None})

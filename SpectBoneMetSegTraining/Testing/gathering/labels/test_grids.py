@@ -63,7 +63,7 @@ def test_a_label_that_lies_elsewhere_is_refused_with_the_file_and_the_remedy(sha
 
 
 @given(shapes, spacings, st.floats(-0.9, 0.9), st.sampled_from([0, 2]))
-def test_rounding_of_the_place_is_forgiven(shape, spacing, part, axis):
+def test_rounding_of_the_position_is_tolerated(shape, spacing, part, axis):
     scan, label = a_scan(shape, spacing), a_label(shape)
     matrix = scan.frame.ijk_to_ras.copy()
     matrix[axis, 3] += part * PIXEL_TOLERANCE * min(spacing)
@@ -134,7 +134,7 @@ def test_no_matrix_does_more_than_be_refused(values):
     assert placed.shape == (8, 6)
 
 
-def test_views_of_different_matrices_are_matched_by_their_place():
+def test_views_of_different_matrices_are_matched_by_their_position():
     anterior = PlanarView(np.ones((20, 12), np.float32), (2.0, 2.0), "anterior")
     posterior = PlanarView(np.ones((10, 6), np.float32), (4.0, 4.0), "posterior")
     scan = WholeBodyScan("study", anterior, posterior)

@@ -39,7 +39,7 @@ def test_a_pixel_in_two_boxes_goes_to_the_nearer_centre():
     assert not (first & second).any()
 
 
-def test_boxes_are_half_open_and_those_of_no_area_or_beyond_the_picture_are_told(tmp_path):
+def test_boxes_are_half_open_and_those_of_no_area_or_beyond_the_picture_are_reported(tmp_path):
     path = tmp_path / "1.xml"
     path.write_text(
         open_sets.box_xml(("Abnormal", 3, 5, 13, 25), ("normal", 1, 1, 2, 2), ("Odd", 250, 1000, 300, 1030))

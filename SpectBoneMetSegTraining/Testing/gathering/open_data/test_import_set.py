@@ -79,7 +79,7 @@ def test_a_view_without_boxes_has_no_lesion_and_no_file_is_needed_for_that(boxed
     assert not any((label == LESION).any() for label in load_case(data, case, region="whole-body").labels.values())
 
 
-def test_known_faults_are_heeded_and_told(boxed):
+def test_known_faults_are_corrected_and_reported(boxed):
     result, data = boxed
     assert set(result.left_out) == {"1654"}
     assert "no usable skeleton" in result.left_out["1654"]
@@ -92,7 +92,7 @@ def test_known_faults_are_heeded_and_told(boxed):
     assert "hardly any area" in str(records[0]["notes"])
 
 
-def test_licence_citation_greys_and_pixel_size_stand_in_the_data_set(boxed):
+def test_licence_citation_greys_and_pixel_size_are_in_the_data_set(boxed):
     about = read_json(boxed[1] / "dataset.json")
     [source] = about["sources"]
     assert source["licence"] == "none stated"
@@ -103,7 +103,7 @@ def test_licence_citation_greys_and_pixel_size_stand_in_the_data_set(boxed):
     assert about["channel_names"] == {"0": "anterior", "1": "posterior mirrored"}
 
 
-def test_folds_are_fixed_and_broken_off_it_goes_on(boxed, bs80k, tmp_path):
+def test_folds_are_fixed_and_an_interrupted_import_continues(boxed, bs80k, tmp_path):
     before = (boxed[1] / "splits.json").read_bytes()
     patients = {
         case: read_json(boxed[1] / "instances" / f"{case}.json")["patient"] for case in cases_of(boxed[1], "train")
@@ -127,7 +127,7 @@ def test_folds_are_fixed_and_broken_off_it_goes_on(boxed, bs80k, tmp_path):
         import_set(Request(find_set("bs80k"), bs80k, as_counts=False, accepted=True), tmp_path / "d")
 
 
-def test_a_set_whose_terms_are_open_asks_first(bs80k, tmp_path):
+def test_a_set_with_unclear_terms_needs_a_confirmation(bs80k, tmp_path):
     with pytest.raises(UserError, match="no licence") as error:
         import_set(Request(find_set("bs80k"), bs80k), tmp_path / "d")
     assert error.value.fields == ("accept_terms",)
@@ -163,7 +163,7 @@ def test_a_mask_that_is_not_the_published_file_is_refused(bs80k, tmp_path):
         imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
 
 
-def test_masks_need_their_scans_and_packed_ones_are_asked_to_be_unpacked(bs80k, tmp_path):
+def test_masks_need_their_scans_and_compressed_ones_must_be_unpacked(bs80k, tmp_path):
     masks = open_sets.write_hotspots(tmp_path / "masks", (1,))
     with pytest.raises(UserError, match="holds no scans") as error:
         imported("bs80k-hotspots", masks, tmp_path / "d")
@@ -249,7 +249,7 @@ def test_whole_bodies_with_a_label_a_view_are_diseased_where_any_view_is(tmp_pat
     assert read_json(tmp_path / "d" / "instances" / "libs160k_2.json")["patient"] == "bs80k-00002"
 
 
-def test_a_posterior_view_stored_flipped_is_turned_back_and_headers_tell_the_pixel_size(tmp_path):
+def test_a_posterior_view_stored_flipped_is_turned_back_and_headers_state_the_pixel_size(tmp_path):
     folder = open_sets.write_pairs(tmp_path / "set", ("a", "b"))
     imported("pairs", folder, tmp_path / "d")
     record = read_json(tmp_path / "d" / "instances" / "pairs_b.json")

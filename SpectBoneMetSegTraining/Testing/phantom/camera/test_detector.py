@@ -51,7 +51,7 @@ def test_a_vendors_filter_smooths_whole_counts_and_keeps_their_mean():
     assert counts.var() < 0.4 * 30
 
 
-def test_uneven_columns_change_every_row_alike_by_the_asked_share():
+def test_uneven_columns_change_every_row_alike_by_the_requested_share():
     image = np.full((30, 400), 10.0, np.float32)
     rng = np.random.default_rng(1)
     camera = replace(CAMERA, spacing=2.26)
@@ -122,7 +122,7 @@ def test_a_captured_acquisition_holds_eight_bits():
     assert counts.dtype == np.uint16
 
 
-def test_an_archive_of_eight_bits_cuts_counts_off_and_leaves_the_others_alone():
+def test_an_archive_of_eight_bits_cuts_counts_off_and_leaves_the_others_unchanged():
     expected = np.full(CAMERA.shape, 40, np.float32)
     expected[10:20, 10:20] = 900
     plain, cut = (detect_counts(expected, replace(CAMERA, ceiling=top), np.random.default_rng(1)) for top in (0, 255))

@@ -85,7 +85,7 @@ def test_urine_lies_on_the_skin_about_groin_and_thighs(person):
         assert not inside
 
 
-def test_a_urine_bag_hangs_beside_a_leg_with_a_tube_to_the_groin(person):
+def test_a_urine_bag_hangs_next_to_a_leg_with_a_tube_to_the_groin(person):
     for seed in range(6):
         spots = extraneous_activity._bag(person, np.random.default_rng(seed))
         bag = centres(spots[:3])

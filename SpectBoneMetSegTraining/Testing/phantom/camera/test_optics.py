@@ -258,7 +258,7 @@ def cameras(person):
 
 
 @pytest.mark.slow
-def test_cameras_are_drawn_as_often_as_asked(person, cameras):
+def test_cameras_are_drawn_as_often_as_stated(person, cameras):
 
     def share(condition):
         return np.mean([bool(condition(camera)) for camera in cameras])

@@ -119,7 +119,7 @@ def test_d1_holds_as_many_lesion_images_as_it_says_and_the_pool_everyone_else(ma
     assert sum(bool((label == LESION).any()) for label in images) == 4
 
 
-def test_too_few_patients_for_d1_are_told(made):
+def test_too_few_patients_for_d1_are_reported(made):
     with pytest.raises(UserError, match="holds 2 patients with labelled lesions in both views, not the 3"):
         benchmark.choose_d1(made / "train", 3, 0)
 
@@ -169,7 +169,7 @@ def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [4, pytest.param(9, marks=pytest.mark.slow)])
-def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_path, monkeypatch, stop):
+def test_a_resumed_benchmark_gives_the_same_bytes_as_an_uninterrupted_one(made, tmp_path, monkeypatch, stop):
     calls = []
 
     def breaks(case, seed, *, held_out=False, site="a"):
@@ -187,7 +187,7 @@ def test_a_resumed_benchmark_gives_the_same_bytes_as_an_unbroken_one(made, tmp_p
     assert contents(tmp_path / "broken") == contents(made)
 
 
-def test_a_benchmark_broken_off_while_it_was_sealed_goes_on(made, tmp_path, monkeypatch):
+def test_a_benchmark_interrupted_while_it_was_sealed_continues(made, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
 
         def full(*_):
@@ -200,7 +200,7 @@ def test_a_benchmark_broken_off_while_it_was_sealed_goes_on(made, tmp_path, monk
     assert contents(tmp_path / "broken") == contents(made)
 
 
-def test_a_complete_benchmark_is_left_alone_and_another_is_refused(made, monkeypatch, tmp_path):
+def test_a_complete_benchmark_is_left_unchanged_and_another_is_refused(made, monkeypatch, tmp_path):
     before = contents(made)
     monkeypatch.setattr(simulate_module, "simulate_case", None)
     assert make_benchmark(made, "tiny")["state"] == "complete"
@@ -265,7 +265,7 @@ def test_openings_form_a_chain(closed):
 
 
 @pytest.mark.parametrize("damage", ["reason", "line", "text"])
-def test_a_changed_log_is_found_out_and_nothing_more_is_opened(closed, damage):
+def test_a_changed_log_is_detected_and_nothing_more_is_opened(closed, damage):
     for number in range(3):
         with open_sealed(closed, f"reason {number}", "m", "x"):
             pass
@@ -356,7 +356,7 @@ def test_a_sealed_test_is_never_trained_on(closed, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_figures_against_the_exact_truth_are_asked_for(made, tiny_model, capsys):
+def test_figures_against_the_exact_truth_are_computed_on_request(made, tiny_model, capsys):
     figures = {}
     for truth in ("agreed", "exact"):
         arguments = ["evaluate", "--data", str(made / "development"), "--model", tiny_model, "--truth", truth]

@@ -41,7 +41,7 @@ def test_every_patient_is_in_its_split(whole):
 @pytest.mark.parametrize(
     ("share", "wanted"), [(0.2, 20), (0.1, 10), (0.25, 25), (0.3, 30), (0.4, 40), (0.7, 70), (0, 0), (1, 100)]
 )
-def test_the_share_of_test_patients_is_the_one_asked_for(share, wanted):
+def test_the_share_of_test_patients_is_the_requested_one(share, wanted):
     people = Population(100, seed=0, test_share=share)
     assert sum(people.split(i) == "test" for i in range(100)) == wanted
 
@@ -53,7 +53,7 @@ def test_a_larger_population_keeps_the_splits_of_a_smaller_one():
     assert [i for i in range(10) if few.split(i) == "test"] == [4, 9]
 
 
-def test_a_resumed_run_gives_the_same_bytes_as_an_unbroken_one(tmp_path, whole, monkeypatch):
+def test_a_resumed_run_gives_the_same_bytes_as_an_uninterrupted_one(tmp_path, whole, monkeypatch):
     calls = []
 
     def breaks(case, seed, *, held_out, site):
@@ -102,7 +102,7 @@ def test_other_options_in_the_same_folder_are_refused(whole):
     assert contents(whole) == before
 
 
-def test_a_finished_population_is_left_alone(whole, monkeypatch):
+def test_a_finished_population_is_left_unchanged(whole, monkeypatch):
     before = contents(whole)
     monkeypatch.setattr(simulate_module, "simulate_case", None)
     simulate_population(whole, SMALL)
@@ -130,14 +130,14 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path):
         simulate_population(tmp_path / "new", SMALL)
 
 
-def test_a_place_below_a_file_is_named_as_not_writable(tmp_path):
+def test_a_path_below_a_file_is_named_as_not_writable(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         simulate_population(tmp_path / "file" / "below", SMALL)
 
 
 @pytest.mark.parametrize("failing", ["image", "dicom"])
-def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(tmp_path, whole, monkeypatch, failing):
+def test_a_full_disk_is_one_sentence_and_the_run_can_continue(tmp_path, whole, monkeypatch, failing):
     from SpectBoneMetSegTrainingLib.phantom.scan import dicom_nm
 
     def full(*arguments, **options):

@@ -128,7 +128,7 @@ def test_a_bones_level_leaves_lesions_and_their_surroundings_out():
     assert np.isnan(bone_levels(counts, outlines, regions)["skull"])
 
 
-def test_the_soft_tissue_of_the_thigh_lies_beside_the_femur():
+def test_the_soft_tissue_of_the_thigh_lies_next_to_the_femur():
     regions = square(slice(20, 90), slice(36, 44), 10, 0).astype(np.uint8)
     counts = square(slice(10, 100), slice(20, 60), 8, 0)
     counts[regions > 0] = 40

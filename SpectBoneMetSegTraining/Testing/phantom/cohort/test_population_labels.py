@@ -44,7 +44,7 @@ def test_labels_line_up_with_lesions_and_counts(whole):
         assert (crop.labels["posterior"] == IGNORE).any()
 
 
-def test_a_lesion_lies_at_the_same_place_of_the_patient_in_the_crop_and_in_the_dicom_file(whole):
+def test_a_lesion_is_at_the_same_position_of_the_patient_in_the_crop_and_in_the_dicom_file(whole):
     case = cases_of(whole, "train")[0]
     label = sitk.ReadImage(str(whole / "labelsTr" / f"{case}.nii.gz"))
     image = sitk.ReadImage(str(whole / "imagesTr" / f"{case}_0001.nii.gz"))
@@ -93,7 +93,7 @@ def test_readers_first_marks_are_kept_with_how_far_they_differ(whole):
     assert not (whole / "readers" / "sim0007_00006.json").exists(), "unlabelled scans have no readers"
 
 
-def test_the_agreement_of_the_readers_is_told_for_the_whole_data_set(tmp_path):
+def test_the_agreement_of_the_readers_is_reported_for_the_whole_data_set(tmp_path):
     figures = simulate_population(tmp_path / "set", SMALL)
     assert figures == read_json(tmp_path / "set" / "agreement.json")
     assert figures["images"] == 2 * SMALL.patients

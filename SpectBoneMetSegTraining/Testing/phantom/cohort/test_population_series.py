@@ -35,7 +35,7 @@ def test_only_test_patients_have_held_out_bodies_and_only_where_that_is_wanted(t
 SERIAL = Population(8, seed=5, test_share=0.5, series=0.6, dicom=True)
 
 
-def test_patients_who_come_again_have_all_their_scans_in_one_split(tmp_path):
+def test_patients_with_later_scans_have_all_their_scans_in_one_split(tmp_path):
     simulate_population(tmp_path, SERIAL)
     paths = sorted((tmp_path / "instances").glob("*.json"))
     records = [read_json(path) for path in paths]
@@ -59,7 +59,7 @@ def test_patients_who_come_again_have_all_their_scans_in_one_split(tmp_path):
     assert len(dates) == len(records)
 
 
-def test_a_series_that_was_broken_off_goes_on_where_it_stood(tmp_path, monkeypatch):
+def test_an_interrupted_series_continues_from_its_last_scan(tmp_path, monkeypatch):
     simulate_population(tmp_path / "whole", SERIAL)
     simulate_population(tmp_path / "broken", SERIAL)
     again = max(range(8), key=SERIAL.scans)

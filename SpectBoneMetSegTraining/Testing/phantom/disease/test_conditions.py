@@ -45,7 +45,7 @@ def only(monkeypatch, person, even):
 
 
 @pytest.mark.slow
-def test_most_patients_have_no_other_illness_and_names_tell_which(person, even):
+def test_most_patients_have_no_other_illness_and_names_say_which(person, even):
     seen = []
     for seed in range(80):
         changed, names = add_conditions(person, even, np.random.default_rng(seed))

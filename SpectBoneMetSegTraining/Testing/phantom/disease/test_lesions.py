@@ -91,13 +91,13 @@ def test_a_long_rib_lesion_follows_the_bend_of_the_rib(person):
     assert np.ptp(person.bones[focus.index[focus.share > 0.5], 1]) > 75
 
 
-def test_the_number_of_metastases_is_the_one_asked_for_or_at_least_one(person, monkeypatch):
+def test_the_number_of_metastases_is_the_requested_one_or_at_least_one(person, monkeypatch):
     monkeypatch.setattr(lesions_module, "CROSSING_PROBABILITY", 0.0)
     assert len(draw_metastases(person, np.random.default_rng(6), count=25)) == 25
     assert draw_metastases(person, np.random.default_rng(0), count=0) == []
 
 
-def test_a_large_lesion_crosses_into_the_bones_beside_it(person):
+def test_a_large_lesion_crosses_into_the_bones_next_to_it(person):
     head = bone_points("left humerus")
     start = int(head[np.argmax(person.atlas_bones[head, 2])])
     focus = make_focus(person, np.random.default_rng(3), "metastasis", "left humerus", Form(40.0), 20.0, start)
@@ -160,7 +160,7 @@ def test_uptake_is_less_in_units_of_bright_bones_and_more_in_those_of_faint_ones
     assert np.median(femur) > 2 * np.median(spine)
 
 
-def test_metastases_settle_where_red_marrow_is_and_more_in_front_than_behind_in_ribs(person):
+def test_metastases_lie_where_red_marrow_is_and_more_in_front_than_behind_in_ribs(person):
     rng = np.random.default_rng(0)
     femur = person.atlas_bones[[lesions_module._start(person, rng, "left femur") for _ in range(300)], 2]
     assert np.mean(femur > -210) > 0.7

@@ -98,7 +98,7 @@ def test_the_old_have_more_worn_joints(person, cheap_focus):
     assert old > 1.8 * young
 
 
-def test_facets_sit_beside_the_midline(person, mimics):
+def test_facets_sit_next_to_the_midline(person, mimics):
     spine = [
         focus for focus in mimics if focus.kind == "degenerative" and focus.bone in (*CERVICAL, *THORACIC, *LUMBAR)
     ]
@@ -222,7 +222,7 @@ def test_an_insufficiency_fracture_of_the_sacrum_has_two_wings(person):
         assert np.ptp(core[:, 2]) > 1.3 * np.ptp(core[:, 0])
 
 
-def test_only_a_prosthesis_can_loosen_and_the_bone_beside_it_takes_up(person):
+def test_only_a_prosthesis_can_loosen_and_the_bone_next_to_it_takes_up(person):
     height = person.atlas_bones[:, 2]
     metal = load_skeleton().of("left femur") & (height > -200)
     with_metal = replace(person, prosthesis=metal)

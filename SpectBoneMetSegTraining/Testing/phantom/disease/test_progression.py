@@ -85,7 +85,7 @@ def test_response_shrinks_and_cools_and_ends_in_nothing(ill):
     assert not patient.metastases
 
 
-def test_a_lesion_that_went_is_told_once_and_then_forgotten(ill):
+def test_a_gone_lesion_is_reported_once_and_then_left_out(ill):
     faint = replace(
         ill, metastases=tuple(replace(m, focus=with_uptake(m.focus, GONE_BELOW + 0.01)) for m in ill.metastases)
     )

@@ -139,7 +139,7 @@ def test_counts_beyond_a_variants_range_are_refused_and_nothing_is_written(tmp_p
     assert not (tmp_path / "not").exists()
 
 
-def test_the_header_tells_how_long_and_how_fast_the_table_moved(tmp_path):
+def test_the_header_states_how_long_and_how_fast_the_table_moved(tmp_path):
     counts = simulated().anterior.counts.copy()
     counts[:28] = 0
     scan = WholeBodyScan("x", PlanarView(counts, (2.0, 2.0), "anterior"), None)

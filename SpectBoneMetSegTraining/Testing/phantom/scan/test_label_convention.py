@@ -53,7 +53,7 @@ def test_each_bone_of_a_merged_lesion_keeps_its_own_half_height():
     assert np.array_equal(views[0].mask, (hot + cool) > 0)
 
 
-def test_a_faint_focus_beside_a_hot_one_stays_out_of_its_outline_and_is_ignored():
+def test_a_faint_focus_next_to_a_hot_one_stays_out_of_its_outline_and_is_ignored():
     hot, faint = blob(40, 40, 5, 80), block(slice(35, 46), slice(50, 70), 4.0)
     views = together(hot, faint)
     assert views[0].visible

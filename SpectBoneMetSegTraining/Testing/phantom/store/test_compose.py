@@ -131,7 +131,7 @@ def test_a_crop_lies_on_the_reference_grid_with_the_counts_of_the_thorax(patient
         assert (crop.labels[view] == LESION).sum() * 2.26**2 == pytest.approx(labelled, rel=0.2)
 
 
-def test_a_view_is_missing_now_and_then_and_mimics_are_rarer_beside_metastases(patient):
+def test_a_view_is_missing_now_and_then_and_mimics_are_rarer_in_patients_with_metastases(patient):
     drawn = [draw_composition(patient, rng(seed)) for seed in range(300)]
     assert 0.01 < np.mean([len(one.camera.views) == 1 for one in drawn]) < 0.15
     ill = [np.count_nonzero(one.mimics) for one in drawn if one.lesions]

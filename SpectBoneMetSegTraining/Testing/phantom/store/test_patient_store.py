@@ -28,7 +28,7 @@ def source(folder, **options):
     return BatchSource(never, TrainingCases(["a"], [], []), config, [], PatientStore(folder))
 
 
-def test_a_broken_off_store_goes_on_with_what_is_missing(folder, capsys):
+def test_an_interrupted_store_continues_with_what_is_missing(folder, capsys):
     files = sorted((folder / FOLDER).iterdir())
     assert [path.name for path in files] == ["sim0006_00000.npz", "sim0006_00001.npz"]
     before = files[0].stat().st_mtime_ns
@@ -70,7 +70,7 @@ def test_every_labelled_patch_can_come_from_the_store_and_a_step_gives_the_same_
     assert not np.array_equal(made["inputs"], other["inputs"])
 
 
-def test_a_drawn_scan_serves_several_steps_and_a_training_taken_up_again_sees_the_same_ones(folder, monkeypatch):
+def test_a_drawn_scan_serves_several_steps_and_a_resumed_training_sees_the_same_ones(folder, monkeypatch):
     drawn, draw = [], PatientStore.draw
     monkeypatch.setattr(PatientStore, "draw", lambda self, rng: drawn.append(1) or draw(self, rng))
     steps = source(folder, store_share=1.0)

@@ -77,7 +77,7 @@ def test_the_burden_of_foci_is_their_extra_uptake_over_that_of_all_bones(day):
     assert sum(layer.burden for layer in layers) == pytest.approx(extra.sum() / (tracer.bones * volume).sum(), rel=1e-3)
 
 
-def test_foci_stand_from_head_to_foot(day):
+def test_foci_are_sorted_from_head_to_foot(day):
     where, tracer, foci = day
     by_height = sorted(foci, key=lambda focus: -float(where.person.bones[focus.start, 2]))
     assert [layer.name for layer in _foci(where, tracer, foci)] == [focus.bone for focus in by_height]
