@@ -16,7 +16,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 
 from .display.views import fitViews
 from .panel_texts import panelWords
@@ -277,7 +277,7 @@ class SpectBoneMetSegLogic(ScriptedLoadableModuleLogic):
         except OSError as error:
             raise UserError(
                 _("{folder} cannot be read ({why}): choose the folder of the studies.").format(
-                    folder=inputFolder, why=error.strerror
+                    folder=inputFolder, why=reason_of(error)
                 )
             ) from error
         if self._timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from .cases import Case
 from .work import Settings, failure_result, read_case
 
@@ -36,7 +36,9 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"No Dask scheduler answers at {address} ({error}); check the address.", "scheduler") from error
+        raise UserError(
+            f"No Dask scheduler answers at {address} ({reason_of(error)}); check the address.", "scheduler"
+        ) from error
     with client:
         threads = sum(client.nthreads().values())
         if not threads:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
 from .cases import Case, Identity, assign_folders, identity_of, names_in
 
@@ -124,7 +124,7 @@ def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) 
             writer.writerow(COLUMNS)
             writer.writerows(_rows(found, done))
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another folder.", "output") from error
+        raise UserError(f"{path} cannot be written ({reason_of(error)}); choose another folder.", "output") from error
     return path
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.locks import FileLock, acquire_lock
 from .cases import Case, receipt_of
 from .earlier import attempt_of, is_done, row_of, row_of_earlier
@@ -124,7 +124,7 @@ def lock_work_folder(output: Path) -> FileLock:
         for name in (STATE, STOP):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.", "output") from error
+        raise UserError(f"{output} cannot be written ({reason_of(error)}); choose another folder.", "output") from error
     return lock
 
 
@@ -273,7 +273,7 @@ def _opened(path: Path) -> TextIO:
     try:
         return path.open("a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); name another file.", "log") from error
+        raise UserError(f"{path} cannot be written ({reason_of(error)}); name another file.", "log") from error
 
 
 def _line(case: Case, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
 from ..common.locks import is_locked
 from ..common.processes import kill_group
@@ -138,4 +138,4 @@ def stop_run(output: Path, *, at_once: bool = False) -> None:
         try:
             (output / WORK_FOLDER / STOP).touch()
         except OSError as error:
-            raise UserError(f"{output} cannot be written ({error.strerror}); end the run on {state.host}.") from error
+            raise UserError(f"{output} cannot be written ({reason_of(error)}); end the run on {state.host}.") from error

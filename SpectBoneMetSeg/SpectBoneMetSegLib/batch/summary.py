@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
 from ..common.notice import RESEARCH_USE
 
@@ -62,7 +62,7 @@ def write_summary(rows: Sequence[Mapping[str, Any]], output: Path, title: str, f
         with whole_file(path) as part:
             part.write_text(summary_page(rows, output, title, facts), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); batch.csv holds what it shows.") from error
+        raise UserError(f"{path} cannot be written ({reason_of(error)}); batch.csv holds what it shows.") from error
     return path
 
 

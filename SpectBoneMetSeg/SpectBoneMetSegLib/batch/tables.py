@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
 
 __all__ = ["BATCH_COLUMNS", "earlier_failures", "write_batch_table", "write_failures"]
@@ -37,7 +37,7 @@ def write_failures(output: Path, failures: Sequence[dict[str, Any]]) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path} cannot be removed ({error.strerror}); it lists no failures of this run.") from error
+        raise UserError(f"{path} cannot be removed ({reason_of(error)}); it lists no failures of this run.") from error
 
 
 def earlier_failures(output: Path) -> dict[str, str]:
@@ -66,5 +66,5 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
             writer.writerows(rows)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}); its content is in the messages above."
+            f"{path} cannot be written ({reason_of(error)}); its content is in the messages above."
         ) from error

@@ -13,7 +13,7 @@ import SpectBoneMetSegLib
 
 from ..batch.run import WORK_FOLDER
 from ..batch.state import is_running
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.processes import child_environment, process_group_options
 
 __all__ = ["LOG", "Archive", "last_message", "start_run"]
@@ -75,7 +75,7 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
         (output / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
         log = (output / WORK_FOLDER / LOG).open("wb")
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another folder.") from error
+        raise UserError(f"{output} cannot be written ({reason_of(error)}); choose another folder.") from error
     environment = child_environment(SpectBoneMetSegLib)
     with log:
         try:
@@ -83,7 +83,9 @@ def start_run(archive: Archive, python: str | None = None, command: Sequence[str
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **options
             )
         except OSError as error:
-            raise UserError(f"{arguments[0]} cannot be started ({error.strerror}); check the installation.") from error
+            raise UserError(
+                f"{arguments[0]} cannot be started ({reason_of(error)}); check the installation."
+            ) from error
     if sys.platform != "win32":
         os.setpriority(os.PRIO_PROCESS, process.pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     return process

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..batch.cases import Case, cases_of_inputs
 from ..batch.tables import write_failures
 from ..common.durations import duration
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.packages import is_installed
 from .common import UsageError, format_error, print_json, show_status, silence_libraries
 from .reading_options import add_reading_options, options_of, outputs_of
@@ -108,7 +108,7 @@ def make_writable(output: Path) -> None:
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}); choose another --output.") from error
+        raise UserError(f"{output} cannot be written ({reason_of(error)}); choose another --output.") from error
     for left in output.glob(".????????????.unfinished"):
         if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
             shutil.rmtree(left, ignore_errors=True)

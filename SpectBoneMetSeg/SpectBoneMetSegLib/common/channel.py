@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from .errors import UserError
+from .errors import UserError, reason_of
 from .processes import PATIENCE, describe_exit, kill_tree, process_group_options, whole_lines
 
 __all__ = ["Channel", "Child", "open_channel", "parse_event", "requests_from_parent"]
@@ -45,7 +45,7 @@ class Child:
             )
         except OSError as error:
             self._log.close()
-            raise UserError(f"{command[0]} cannot be started ({error.strerror}); check the installation.") from error
+            raise UserError(f"{command[0]} cannot be started ({reason_of(error)}); check the installation.") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["UserError", "reason_of"]
+__all__ = ["UserError", "reason_of", "why_unread"]
 
 
 class UserError(Exception):
@@ -41,9 +41,16 @@ class UserError(Exception):
         return f"{str(self).removesuffix('.')} ({text})." if text else str(self)
 
 
-def reason_of(error: OSError) -> str:
-    """Return the reason of an error of the system in a few words, without error number and file name.
+def reason_of(error: Exception) -> str:
+    """Return the reason of an error in a few words; of an error of the system without error number and file name.
 
     pydicom raises an OSError anew, with a traceback in its message and without `strerror`; its reason is extracted.
     """
-    return error.strerror or re.sub(r".*\[Errno \d+\] ", "", str(error).partition("\n")[0])
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return re.sub(r".*\[Errno \d+\] ", "", str(error).partition("\n")[0]) or type(error).__name__
+
+
+def why_unread(error: UserError | OSError) -> str:
+    """Return the sentence that says why a file was left out."""
+    return str(error) if isinstance(error, UserError) else f"It cannot be read ({reason_of(error)})."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, reason_of
 
 #: Error numbers of a full disk and of an exceeded disk quota.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -52,7 +52,7 @@ def ensure_writable(folder: Path, remedy: str = "choose another output folder") 
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); {remedy}.", "output") from error
+        raise UserError(f"{folder} cannot be written ({reason_of(error)}); {remedy}.", "output") from error
 
 
 def temporary_path(target: Path) -> Path:

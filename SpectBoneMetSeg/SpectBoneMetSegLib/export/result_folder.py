@@ -137,7 +137,7 @@ def _refuse_to_replace_foreign(target: Path) -> None:
     try:
         contents = set(os.listdir(target))
     except OSError as error:
-        raise UserError(f"{target} cannot be read ({error.strerror}): choose another output folder.") from error
+        raise UserError(f"{target} cannot be read ({reason_of(error)}): choose another output folder.") from error
     if contents and "receipt.json" not in contents:
         raise UserError(f"{target} holds files that are not an earlier reading: choose another output folder.")
     foreign = sorted(contents - FILES)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import sha256_of
 from ..lesions.components import number_lesions
 from ..lesions.measurement import measure_lesions
@@ -64,7 +64,7 @@ def read_result(folder: Path) -> Reading:
         lesions, rejected = _with_decisions(measure_lesions(scan, union, views, probability), folder, receipt)
         box = ThoraxCrop.from_dict(receipt["crop"])
     except DAMAGED as error:
-        raise UserError(f"{folder} is not a complete result ({error}); read the scan again.") from error
+        raise UserError(f"{folder} is not a complete result ({reason_of(error)}); read the scan again.") from error
     return Reading(
         scan,
         box,

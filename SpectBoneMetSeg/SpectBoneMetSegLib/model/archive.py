@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import temporary_path
 from .store import (
     CARD_FILE,
@@ -71,7 +71,9 @@ def export_model(model: ModelFolder, path: Path) -> Path:
                 archive.writestr(entry, contents[name])
         part.replace(target)
     except OSError as error:
-        raise UserError(f"The model cannot be written to {target} ({error.strerror}); choose another file.") from error
+        raise UserError(
+            f"The model cannot be written to {target} ({reason_of(error)}); choose another file."
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

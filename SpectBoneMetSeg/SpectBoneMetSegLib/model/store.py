@@ -83,7 +83,7 @@ def read_model(folder: str | os.PathLike[str]) -> ModelFolder:
         card = ModelCard.from_dict(json.loads((path / CARD_FILE).read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(
-            f"{path} is not a model folder: {CARD_FILE} cannot be read ({error.strerror}); choose another folder."
+            f"{path} is not a model folder: {CARD_FILE} cannot be read ({reason_of(error)}); choose another folder."
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = error if isinstance(error, ValueError) else "it is incomplete"
@@ -157,7 +157,7 @@ def verify(model: ModelFolder) -> None:
         try:
             found = sha256_of(path)
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}); install the model again.") from error
+            raise UserError(f"{path} cannot be read ({reason_of(error)}); install the model again.") from error
         if found != digest:
             raise UserError(f"{path} is damaged: its SHA-256 is not the one in its card; install the model again.")
 
@@ -235,7 +235,7 @@ def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
         part.write_text(_card_text(card), encoding="utf-8")
         part.replace(model.path / CARD_FILE)
     except OSError as error:
-        raise UserError(f"The card of {model.path} cannot be written ({error.strerror}).") from error
+        raise UserError(f"The card of {model.path} cannot be written ({reason_of(error)}).") from error
     finally:
         part.unlink(missing_ok=True)
     return read_model(model.path)
@@ -346,7 +346,9 @@ def remove_model(name: str) -> Path:
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be deleted ({error.strerror}); ask for the right to write there.") from error
+        raise UserError(
+            f"{folder} cannot be deleted ({reason_of(error)}); ask for the right to write there."
+        ) from error
     return folder
 
 

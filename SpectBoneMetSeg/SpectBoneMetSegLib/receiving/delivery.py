@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..common.errors import reason_of
 from ..common.plural import pluralize
 from .journal import Entry, Journal
 from .sending import Destination, DicomObject, objects_in, send
@@ -152,4 +153,4 @@ class Delivery:
 
 
 def _error_text(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
+    return reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

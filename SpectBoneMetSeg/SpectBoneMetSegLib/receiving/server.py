@@ -88,7 +88,7 @@ def store_object(file: Path, announced_uid: str, spool: Spool) -> StoreStatus:
     except FullError:
         return StoreStatus(OUT_OF_RESOURCES, "no space for more images")
     except OSError as error:
-        return StoreStatus(OUT_OF_RESOURCES, f"it cannot be written ({error.strerror})")
+        return StoreStatus(OUT_OF_RESOURCES, f"it cannot be written ({reason_of(error)})")
     return StoreStatus(STORED)
 
 
@@ -134,7 +134,7 @@ def listening(address: Address, spool: Spool, log: Callable[[str], None]) -> Ite
             endpoint = (address.host, address.port)
             server = entity.start_server(endpoint, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         except (OSError, OverflowError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else error
+            reason = reason_of(error)
             raise UserError(
                 f"{address.host}:{address.port} is not available ({reason}); choose another address.",
                 *("host", "port"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..batch.cases import Case
 from ..batch.run import ReadCases
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.plural import pluralize
 from .delivery import Delivery
 from .journal import Entry
@@ -158,7 +158,7 @@ class Service:
                 spool.journal.write(entry)
         except (UserError, OSError) as error:
             if not self._stop.is_set():
-                self._log(f"{key}: {error}; it is tried again in {RETRY:.0f} s.")
+                self._log(f"{key}: {reason_of(error)}; it is tried again in {RETRY:.0f} s.")
                 # `waiting` adds the quiet seconds.
                 spool.put_off(key, RETRY - self._options.quiet_seconds)
             return
@@ -207,7 +207,7 @@ class Service:
             with self._delivery.guard:
                 write_studies(self._output, self._spool.journal.all())
         except OSError as error:
-            self._log(f"The table of studies cannot be written ({error.strerror}); it is tried again.")
+            self._log(f"The table of studies cannot be written ({reason_of(error)}); it is tried again.")
 
 
 def _summary_of(entry: Entry) -> dict[str, Any]:

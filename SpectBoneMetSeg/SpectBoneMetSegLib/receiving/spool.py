@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import sha256_of, sync_folder, write_durably
 from ..common.locks import LOCK, FileLock
 from .journal import Entry, Journal
@@ -95,7 +95,7 @@ class Spool:
             spool = cls(folder, limit_bytes, journal, lock, log)
             spool._find_unread()
         except OSError as error:
-            raise UserError(f"{folder} cannot be used ({error.strerror}); choose another folder.") from error
+            raise UserError(f"{folder} cannot be used ({reason_of(error)}); choose another folder.") from error
         return spool
 
     @property

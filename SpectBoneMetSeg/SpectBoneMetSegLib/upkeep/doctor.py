@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from .._version import __version__
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.memory import free_memory_mb
 from ..common.packages import is_installed
 from ..model.engines import EngineName, load_engine
@@ -150,7 +150,7 @@ def _folders(output: Path) -> Iterator[Finding]:
             yield Finding(f"folder for {name}", "good", f"{folder} can be written")
         except OSError as error:
             state: State = "note" if name == "own models" else "bad"
-            yield Finding(f"folder for {name}", state, f"{folder} cannot be written ({error.strerror})", remedy)
+            yield Finding(f"folder for {name}", state, f"{folder} cannot be written ({reason_of(error)})", remedy)
 
 
 def _models() -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.files import sha256_of
 from ..loading.archive import FoundScan
 from ..loading.images import open_image
@@ -104,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
         if not valid or not inputs or not all(isinstance(entry, dict) for entry in inputs):
             raise ValueError("it is incomplete")
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); name a receipt.json or its folder.") from error
+        raise UserError(f"{path} cannot be read ({reason_of(error)}); name a receipt.json or its folder.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = error if isinstance(error, ValueError) else "it is incomplete"
         raise UserError(f"{path} is not a receipt of a reading ({why}); name another one.") from error
@@ -121,7 +121,7 @@ def _files(receipt: Mapping[str, Any], folder: Path | None) -> list[Path]:
             digest = sha256_of(path)
         except OSError as error:
             raise UserError(
-                f"{path}, which was read, cannot be read ({error.strerror}); name the folder where it lies now.",
+                f"{path}, which was read, cannot be read ({reason_of(error)}); name the folder where it lies now.",
                 "files",
             ) from error
         if digest != entry.get("sha256"):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import SpectBoneMetSegLib
 
 from ..common.channel import Child
-from ..common.errors import UserError
+from ..common.errors import UserError, reason_of
 from ..common.processes import child_environment
 from ..lesions.model_result import ModelResult
 from ..lesions.serialisation import load_result, save_scan
@@ -166,7 +166,7 @@ class Worker:
                 save_scan(scan, request["scan"])
             except OSError as error:
                 raise UserError(
-                    f"The scan cannot be written to {self._folder} ({error.strerror}); check the space on the disk."
+                    f"The scan cannot be written to {self._folder} ({reason_of(error)}); check the space on the disk."
                 ) from error
         else:
             request["path"] = str(Path(scan).absolute())
@@ -254,7 +254,9 @@ class Worker:
         try:
             return Event("done", job, fraction=1.0, result=load_result(path))
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            return Event("failed", job, message=f"The result cannot be read ({error}); check the space on the disk.")
+            return Event(
+                "failed", job, message=f"The result cannot be read ({reason_of(error)}); check the space on the disk."
+            )
         finally:
             path.unlink(missing_ok=True)
 

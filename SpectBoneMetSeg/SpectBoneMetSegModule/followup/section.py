@@ -20,7 +20,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.mrml.slice_views import FOLLOW_UP
 
 from ..display.views import fitViews, restoreLayout
@@ -180,7 +180,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             save_reading(live.final(), own)
         except OSError as error:
             words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
-            raise UserError(words.format(folder=folder, why=error.strerror)) from error
+            raise UserError(words.format(folder=folder, why=reason_of(error))) from error
         arguments: dict[str, Any] = {"own": str(own), "earlier": paths, "folder": str(folder), "model": model}
         arguments |= {"engine": engine, "device": device, "options": optionsOf(live, self.panel.readsAnyway())}
         self._known = stateOf(live)

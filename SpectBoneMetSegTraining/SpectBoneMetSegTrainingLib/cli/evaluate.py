@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 
 from ..common.extras import require
 
@@ -207,7 +207,9 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
         try:
             Path(args.report).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{args.report} cannot be written ({error.strerror}); choose another --report.") from error
+            raise UsageError(
+                f"{args.report} cannot be written ({reason_of(error)}); choose another --report."
+            ) from error
     card = model.card
     engine = load_engine(model, "auto", args.device)
     level_region = level_region_of(data, cases, card)
@@ -233,7 +235,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
             write_report(folder, report)
             save_scores(folder / "scores.json", scores)
         except OSError as error:
-            raise UserError(f"{folder} cannot be written ({error.strerror}); choose another --report.") from error
+            raise UserError(f"{folder} cannot be written ({reason_of(error)}); choose another --report.") from error
     if args.baselines:
         from ..evaluation.baselines import evaluate_baselines
 

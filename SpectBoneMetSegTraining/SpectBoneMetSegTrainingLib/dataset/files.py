@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.loading.images import open_image
 from SpectBoneMetSegLib.scan.planar import PlanarView
@@ -103,7 +103,7 @@ def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) ->
         write_json(record_file, asked)
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{folder} cannot be written ({reason_of(error)}); choose another output folder.", "output"
         ) from error
 
 

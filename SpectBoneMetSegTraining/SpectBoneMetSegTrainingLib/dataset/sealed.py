@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from SpectBoneMetSegLib._version import __version__
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import sha256_of
 
 from .files import read_json, write_json
@@ -164,7 +164,7 @@ def _log(folder: Path, reason: str, model: str, model_sha256: str) -> Opening:
                 os.fsync(stream.fileno())
     except OSError as error:
         raise UserError(
-            f"{log} cannot be written ({error.strerror}), and every opening must be logged; make the folder writable."
+            f"{log} cannot be written ({reason_of(error)}), and every opening must be logged; make the folder writable."
         ) from error
     return opening
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.durations import duration
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import use_backend
 
@@ -95,7 +95,7 @@ def prepare(workspace: Workspace) -> dict[str, Any]:
         write_json(about, {**setup, "version": __version__, "pictures": chosen})
     except OSError as error:
         raise UserError(
-            f"{workspace.output} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{workspace.output} cannot be written ({reason_of(error)}); choose another output folder.", "output"
         ) from error
     return dict(read_json(about))
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError, reason_of
+from SpectBoneMetSegLib.common.errors import UserError, reason_of, why_unread
 from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.common.plural import pluralize
@@ -184,14 +184,14 @@ class _Gatherer:
         try:
             scan, notes = _read(study.scan)
         except (UserError, OSError) as error:
-            self.rows.append(Row(path, "labelled", "left out", str(error), failed=True))
+            self.rows.append(Row(path, "labelled", "left out", why_unread(error), failed=True))
             return
         labels = []
         for reader, files in study.readers.items():
             try:
                 labels.append(read_labels(files, scan, reader))
             except (UserError, OSError) as error:
-                self.rows.append(Row(str(files[0].path), "", "left out", str(error), failed=True))
+                self.rows.append(Row(str(files[0].path), "", "left out", why_unread(error), failed=True))
         if labels:
             self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, path), study.scan.uids, notes)
         elif study.also_unlabelled:
@@ -273,7 +273,7 @@ class _Gatherer:
             scan, notes = check_counts(scan)
             notes = [*read_notes, *notes]
         except (UserError, OSError) as error:
-            self.rows.append(replace(row, reason=str(error), failed=True))
+            self.rows.append(replace(row, reason=why_unread(error), failed=True))
             return
         crop, unsure = find_crop(scan)
         if unsure:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import DISK_FULL
 from SpectBoneMetSegLib.common.locks import is_locked
 from SpectBoneMetSegLib.model.card import MODEL_NAME
@@ -176,7 +176,7 @@ def write_request(folder: Path, request: JobRequest, attempt: int) -> None:
     try:
         write_json(folder / REQUEST, {"wish": request, "attempt": attempt, "time": time.time()})
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); check the space and your rights.") from error
+        raise UserError(f"{folder} cannot be written ({reason_of(error)}); check the space and your rights.") from error
 
 
 def write_status(folder: Path, status: JobStatus) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from SpectBoneMetSegLib.common.durations import duration
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.memory import free_memory_mb
 from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.model.store import list_models
@@ -147,7 +147,7 @@ def _disk(folder: Path) -> Finding:
     try:
         tempfile.TemporaryDirectory(prefix=".SpectBoneMetSeg-", dir=existing).cleanup()
     except OSError as error:
-        text = f"The job cannot be written to {folder} ({error.strerror}); name another folder in {JOBS_VARIABLE}."
+        text = f"The job cannot be written to {folder} ({reason_of(error)}); name another folder in {JOBS_VARIABLE}."
         return Finding("refusal", "disk", text)
     free = shutil.disk_usage(existing).free
     text = f"{free / 1e9:.1f} GB are free for the job in {folder}."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import SpectBoneMetSegLib
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.locks import is_locked
 from SpectBoneMetSegLib.common.processes import child_environment, kill_group, process_group_options
 
@@ -51,7 +51,7 @@ def launch(folder: Path, attempt: int, python: str) -> None:
             )
     except OSError as error:
         (folder / LAUNCHED).unlink(missing_ok=True)
-        raise UserError(f"{python} cannot be started ({error.strerror}); check the installation.") from error
+        raise UserError(f"{python} cannot be started ({reason_of(error)}); check the installation.") from error
     _started.append(process)
 
 

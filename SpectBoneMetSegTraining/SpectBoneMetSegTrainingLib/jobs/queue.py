@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import temporary_path
 from SpectBoneMetSegLib.common.locks import FileLock
 from SpectBoneMetSegLib.model.store import find_model
@@ -101,7 +101,7 @@ def start_job(spec: JobSpec, jobs: Path | None = None, python: str | None = None
         new.rename(folder)
     except OSError as error:
         raise UserError(
-            f"The job cannot be written to {folder} ({error.strerror}); name another folder in {JOBS_VARIABLE}."
+            f"The job cannot be written to {folder} ({reason_of(error)}); name another folder in {JOBS_VARIABLE}."
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -229,14 +229,14 @@ def delete_job(folder: Path) -> None:
         # Renamed first, so that late writes of its process fail.
         folder.rename(renamed)
     except OSError as error:
-        raise UserError(f"{folder} cannot be deleted ({error.strerror}).") from error
+        raise UserError(f"{folder} cannot be deleted ({reason_of(error)}).") from error
     finally:
         alive.release()
         queue.release()
     try:
         shutil.rmtree(renamed)
     except OSError as error:
-        raise UserError(f"{renamed} cannot be deleted ({error.strerror}).") from error
+        raise UserError(f"{renamed} cannot be deleted ({reason_of(error)}).") from error
 
 
 def _changeable(folder: Path, states: tuple[State, ...], what: str) -> Job:

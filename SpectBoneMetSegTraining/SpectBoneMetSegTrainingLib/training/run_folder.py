@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.model.backend import BACKENDS, gpu_names, use_backend
 
 from ..dataset.files import read_json, write_json
@@ -74,7 +74,7 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         # The configuration is written last: a folder that has one is complete.
         write_json(settings, requested)
     except OSError as error:
-        raise UserError(f"{run} cannot be written ({error.strerror}); choose another run.", "run_folder") from error
+        raise UserError(f"{run} cannot be written ({reason_of(error)}); choose another run.", "run_folder") from error
 
 
 def _differences(held: Mapping[str, Any], requested: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegModule.panel_texts import panelWords
 
 from ..task_runner import Listener
@@ -132,7 +132,7 @@ class Collector:
         except UserError as error:
             request.refused += [[label.name, panelWords(error)] for label in labels]
         except OSError as error:
-            self._failed(request, UserError(_("The labels cannot be stored ({why}).").format(why=error.strerror)))
+            self._failed(request, UserError(_("The labels cannot be stored ({why}).").format(why=reason_of(error))))
 
     def _done(self, request: _Request, answer: Values) -> None:
         answer["left_out"] = request.refused + answer["left_out"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...common.errors import UserError
+from ...common.errors import UserError, reason_of
 from ...common.files import paths_under, sha256_of
 from ..dicom import NotPlanarError, looks_like_dicom, read_header
 from ..dicom_values import items, text
@@ -149,7 +149,7 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
         archive.left_out.append(LeftOut(path, str(error).rstrip("."), failed=True))
         return
     except OSError as error:
-        archive.left_out.append(LeftOut(path, f"it cannot be opened ({error.strerror})", failed=True))
+        archive.left_out.append(LeftOut(path, f"it cannot be opened ({reason_of(error)})", failed=True))
         return
     # Faulty pseudonymisation gives one UID to different views: copies must also agree in these elements.
     views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in

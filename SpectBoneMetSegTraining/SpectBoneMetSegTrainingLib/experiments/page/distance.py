@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 
 from .findings import Finding, all_findings
@@ -60,5 +60,5 @@ def renew_document(document: Path, table: str) -> None:
             part.write_text(before + table.rstrip("\n") + rest.split(END)[1], encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{document} cannot be updated ({error.strerror}); choose another document.", "distance"
+            f"{document} cannot be updated ({reason_of(error)}); choose another document.", "distance"
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import paths_under, sha256_of
 from SpectBoneMetSegLib.loading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.loading.dicom import read_header
@@ -140,7 +140,7 @@ def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
     try:
         return not is_image(path) and looks_like_scan(path)
     except OSError as error:
-        left_out.append(LeftOut(path, f"It cannot be opened ({error.strerror}); ask for the right to read it."))
+        left_out.append(LeftOut(path, f"It cannot be opened ({reason_of(error)}); ask for the right to read it."))
         return False
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, why_unread
 from SpectBoneMetSegLib.loading import case_name
 from SpectBoneMetSegLib.loading.dicom import NotPlanarError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
@@ -87,7 +87,7 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
         try:
             catalogue.add_dicom(path)
         except (UserError, OSError) as error:
-            left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
+            left_out.append(LeftOut(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
     scans: list[ScanFiles] = []
     again: set[str] = set()
     for scan in catalogue.scans():
@@ -122,7 +122,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                 if is_dicom_seg(path):
                     labels.append(path)
                 else:
-                    left_out.append(LeftOut(path, str(error), failed=not isinstance(error, NotPlanarError)))
+                    left_out.append(LeftOut(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
         elif path.suffix.lower() in _OTHER_LABELS:
             left_out.append(LeftOut(path, _NO_LABEL, failed=False))
     for path in _sort_pictures(pictures, labels, known, left_out):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
@@ -153,7 +153,7 @@ def _json(path: Path, notes: list[str]) -> Any:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path.name} cannot be opened ({error.strerror}); ask for the right to read it.") from error
+        raise UserError(f"{path.name} cannot be opened ({reason_of(error)}); ask for the right to read it.") from error
     try:
         # UTF-8 with or without a mark, UTF-16 and UTF-32.
         return json.loads(raw)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 
 __all__ = ["NamedBox", "mask_in_box", "masks_of_boxes", "read_boxes"]
@@ -52,7 +52,7 @@ def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[NamedBox], list
             for each in root.iter("object")
         ]
     except (ElementTree.ParseError, ValueError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); download it again.") from error
+        raise UserError(f"{path} is damaged ({reason_of(error)}); download it again.") from error
     kept, notes = [], []
     for box in found:
         rows, columns = ((max(a, 0), min(b, size)) for (a, b), size in zip((box.rows, box.columns), shape, strict=True))

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
 
@@ -152,7 +152,7 @@ def read_description(path: Path) -> PublicSet:
         return found
     except (OSError, ValueError, TypeError, KeyError, AttributeError, re.error) as error:
         raise UserError(
-            f"{path} is no description of a set ({error}); docs/open-data.md shows one to begin with."
+            f"{path} is no description of a set ({reason_of(error)}); docs/open-data.md shows one to begin with."
         ) from error
 
 

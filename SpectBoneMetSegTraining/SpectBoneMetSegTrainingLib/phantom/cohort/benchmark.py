@@ -245,7 +245,7 @@ def _prepared(folder: Path, about: Path, request: dict[str, Any]) -> bool:
         write_json(about, {**request, "state": "unfinished"})
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{folder} cannot be written ({reason_of(error)}); choose another output folder.", "output"
         ) from error
     return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.inputs import body_mask
@@ -51,7 +51,7 @@ def calibrate(scan: Path, patients: int, seed: int, output: Path, jobs: int = 1)
         plot_contact_sheet((view.counts, view.spacing[0]), images, output / "contact_sheet.png")
     except OSError as error:
         raise UserError(
-            f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{output} cannot be written ({reason_of(error)}); choose another output folder.", "output"
         ) from error
     return rows
 

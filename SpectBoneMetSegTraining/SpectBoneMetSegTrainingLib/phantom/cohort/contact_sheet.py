@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
@@ -65,7 +65,7 @@ def draw_contact_sheets(seed: int, output: Path, jobs: int = 1, each: int = PATI
             plot_sheet(patients, path)
         except OSError as error:
             raise UserError(
-                f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+                f"{output} cannot be written ({reason_of(error)}); choose another output folder.", "output"
             ) from error
         written.append(path)
     return written

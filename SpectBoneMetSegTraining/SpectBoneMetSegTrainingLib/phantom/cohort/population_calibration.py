@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
 
@@ -58,7 +58,7 @@ def calibrate_population(file: Path, patients: int, seed: int, output: Path, job
         plot_joint(result, output / "joint.png")
     except OSError as error:
         raise UserError(
-            f"{output} cannot be written ({error.strerror}); choose another output folder.", "output"
+            f"{output} cannot be written ({reason_of(error)}); choose another output folder.", "output"
         ) from error
     return result
 
