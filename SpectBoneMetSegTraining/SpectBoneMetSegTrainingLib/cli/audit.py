@@ -72,7 +72,8 @@ def _gather(folders: Sequence[str], data: Path) -> None:
         gather_folders(folders, None, data, 0)
     except NothingUsableError as error:
         raise UserError(
-            f"Nothing usable was found in {', '.join(folders)}; gather the same folders to list the reasons.",
+            f"Nothing usable was found in {', '.join(folders)}; {error.reason and f'{error.reason}; '}gather the same "
+            "folders to list the reasons.",
             command="gather --labelled",
         ) from error
 

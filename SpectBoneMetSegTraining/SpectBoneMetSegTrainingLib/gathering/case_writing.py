@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.aggregation import aggregate
-from SpectBoneMetSegLib.scan.planar import WholeBodyScan
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, WholeBodyScan
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import LOW_CONFIDENCE, ThoraxCrop, crop_thorax
 
@@ -94,25 +94,29 @@ def write_scan(
         instances: the lesions, None without a label.
         about: further facts for the JSON.
         split: "train", "test" or "unlabelled".
+
+    Raises:
+        OSError: a file cannot be written; no file of the case stays.
     """
-    write_case(
-        folder,
-        split,
-        replace(scan, case=case),
-        crop,
-        instances,
-        about,
-        region="whole-body",
-    )
+    try:
+        write_case(folder, split, replace(scan, case=case), crop, instances, about, region="whole-body")
+    except BaseException:
+        # Images without a label would be read by nnU-Net.
+        forget_case(folder, case)
+        raise
 
 
 def forget_case(folder: Path, case: str) -> None:
     """Remove a case from a data set; its JSON is removed first, so that an incomplete case is never used."""
     (folder / "instances" / f"{case}.json").unlink(missing_ok=True)
+    # Names in full: another case's name may begin with this one's.
     for images, labels in FOLDERS.values():
-        for name in (images, labels):
-            for path in (folder / name).glob(f"{case}*.nii.gz") if name else ():
-                path.unlink()
+        for channel in range(len(VIEW_NAMES)):
+            (folder / images / f"{case}_{channel:04d}.nii.gz").unlink(missing_ok=True)
+        if labels is not None:
+            (folder / labels / f"{case}.nii.gz").unlink(missing_ok=True)
+    for view in VIEW_NAMES:
+        (folder / "instances" / f"{case}_{view}.nii.gz").unlink(missing_ok=True)
 
 
 def digest_of(instances: Sequence[Instance]) -> str:

@@ -12,7 +12,6 @@ no patient changes splits. With a test share, some of the new labelled patients 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError, reason_of, why_unread
-from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.loading import read_files
@@ -32,19 +30,19 @@ from ..dataset.cases import finish_dataset, patients_with_lesions, records_of
 from ..dataset.files import read_json, write_json
 from ..dataset.folds import VALIDATION_FOLD, extend_split
 from .case_writing import check_counts, digest_of, find_crop, forget_case, identity_of, outside_crop, write_scan
+from .claim import claimed, holds_cases, private_folder
 from .disagreement_picture import write_disagreement
 from .discovery.pseudonyms import Pseudonyms, read_or_make_key
-from .discovery.scan_files import GATHERED_FILE, ScanFiles
+from .discovery.scan_files import ScanFiles
 from .discovery.studies import Found, LabelledStudy
 from .formats.read_labels import read_labels
 from .labels.consensus import Consensus, settle
 from .labels.marks import LabelledScan, instances_of
-from .report import AgreementRow, Outcome, Row, describe, write_report
+from .report import SUMMARY_FILE, AgreementRow, Outcome, Row, describe, why_left_out, write_report
 
 __all__ = ["Gathered", "NothingUsableError", "gather", "private_folder", "sources_of"]
 
 SOURCES = "sources.json"
-VERSION = 1
 PICTURES = "disagreements"
 NO_PATIENT = "It names no patient and counts as a patient of its own."
 
@@ -66,13 +64,6 @@ class Gathered:
     rows: tuple[Row, ...]
     agreement: tuple[AgreementRow, ...]
     text: str
-
-
-def private_folder(data: Path) -> Path:
-    """Return the private folder next to a gathered data set; it is not to be shared with the data set."""
-    # The path may be "." or end in a slash.
-    own = Path(os.path.abspath(data))
-    return own.parent / f"{own.name}-private"
 
 
 def sources_of(data: Path) -> dict[str, list[str]]:
@@ -108,17 +99,32 @@ def gather(
         UserError: the folder holds another data set or cannot be written, another process gathers into it, its
             private folder is missing, or nothing usable was found.
     """
+    if found == Found() and not scene and not holds_cases(data):
+        raise NothingUsableError("Nothing usable was found: no scan is in the folders; give folders of bone scans.")
     try:
-        seed, test_share = _prepare(data, seed, test_share)
-        with exclusive_access(private_folder(data)):
-            return _Gatherer(data, seed, test_share).run(found, scene, progress)
+        with claimed(data, seed, test_share) as (agreed_seed, share):
+            return _Gatherer(data, agreed_seed, share).run(found, scene, progress)
     except OSError as error:
-        why = reason_of(error)
-        raise UserError(f"{data} cannot be written ({why}); free space or choose another folder.") from error
+        why = f"{data} cannot be written ({reason_of(error)})"
+        if holds_cases(data):
+            kept = pluralize(len(records_of(data)), "scan")
+            raise UserError(
+                f"{why} and is not complete; free space and gather the same folders again, which goes on after the "
+                f"{kept} in it."
+            ) from error
+        raise UserError(f"{why}; free space or choose another folder.") from error
 
 
 class NothingUsableError(UserError):
-    """No scan that was found can be used; the report in the private folder lists the reasons."""
+    """No scan that was found can be used.
+
+    Attributes:
+        reason: how many files were left out and why the first was; "" if no file was found.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class _Gatherer:
@@ -127,7 +133,7 @@ class _Gatherer:
     def __init__(self, data: Path, seed: int, test_share: float) -> None:
         self.data, self.private = data, private_folder(data)
         self.seed, self.test_share = seed, test_share
-        new = not (data / "dataset.json").exists() and not any(data.glob("instances/*.json"))
+        new = not (data / "dataset.json").exists() and not holds_cases(data)
         self.names = Pseudonyms(read_or_make_key(self.private, new=new))
         self.records = {record["case"]: record for record in records_of(data)}
         self.owner = {name: case for case, record in self.records.items() for name in record.get("files", ())}
@@ -152,13 +158,17 @@ class _Gatherer:
             if progress:
                 progress(done, len(work))
         self.rows += [Row(str(item.path), "", "left out", item.reason, failed=item.failed) for item in found.left_out]
-        usable = any(self.data.glob("instances/*.json"))
+        usable = holds_cases(self.data)
         splits = self._finish() if usable else ""
         text = describe(self.rows, splits)
-        write_json(self.private / SOURCES, self.sources)
+        if usable:
+            write_json(self.private / SOURCES, self.sources)
         write_report(self.private, self.rows, self.agreement, text)
         if not usable:
-            raise NothingUsableError(f"Nothing usable was found; {self.private / 'summary.txt'} lists the reasons.")
+            reason = why_left_out(self.rows)
+            raise NothingUsableError(
+                f"Nothing usable was found: {reason}; {self.private / SUMMARY_FILE} lists the reasons.", reason
+            )
         return Gathered(self.data, self.private, tuple(self.rows), tuple(self.agreement), text)
 
     def _drawn_for_test(self, labelled: set[str]) -> set[str]:
@@ -374,18 +384,3 @@ def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[
                 scan = read_files(tuple(copy if each == path else each for each in found.files))
                 return scan, [f"{copy} was read in place of its copy, which cannot be read: {error}"]
     raise error
-
-
-def _prepare(data: Path, seed: int, test_share: float | None) -> tuple[int, float]:
-    """Create the folder or check that it was gathered; return the seed and the test share that apply."""
-    about = data / GATHERED_FILE
-    if about.exists():
-        earlier = read_json(about)
-        share = float(earlier.get("test_share", 0) if test_share is None else test_share)
-        if share != earlier.get("test_share", 0):
-            write_json(about, {**earlier, "test_share": share})
-        return int(earlier["seed"]), share
-    if data.exists() and (not data.is_dir() or any(data.iterdir())):
-        raise UserError(f"{data} exists and is not a gathered data set; choose another folder.")
-    write_json(about, {"version": VERSION, "seed": seed, "test_share": test_share or 0})
-    return seed, test_share or 0

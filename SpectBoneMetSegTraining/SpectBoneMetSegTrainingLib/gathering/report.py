@@ -24,6 +24,7 @@ __all__ = [
     "AgreementRow",
     "Row",
     "describe",
+    "why_left_out",
     "write_report",
 ]
 
@@ -114,6 +115,13 @@ def describe(rows: Sequence[Row], splits: str) -> str:
         lines.append("notes:")
         lines += [f"  {row.source}: {row.notes}" for row in noted]
     return "\n".join([*lines, splits]).strip() + "\n"
+
+
+def why_left_out(rows: Sequence[Row]) -> str:
+    """Return how many files were left out, and which was the first and why, in one clause."""
+    left = [row for row in rows if row.outcome == "left out"]
+    first = min(left, key=lambda row: not row.failed)
+    return f"{_count(len(left), 'file')} left out, the first {first.source} ({first.reason.rstrip('.')})"
 
 
 def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str) -> None:

@@ -1,6 +1,7 @@
 """Scans and labels from folders become a data set the trainer reads: pseudonymous, resumable, and it may grow."""
 
 import csv
+import errno
 import gzip
 import shutil
 import stat
@@ -15,8 +16,9 @@ from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.boxes import cut
+from SpectBoneMetSegTrainingLib.dataset import cases
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
-from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
+from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json, write_image
 from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient
 from SpectBoneMetSegTrainingLib.gathering.discovery.pseudonyms import Pseudonyms
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
@@ -305,6 +307,69 @@ def test_nothing_usable_is_an_error_that_says_where_the_reasons_are(tree, tmp_pa
         gather(tree.data, find((), [tmp_path / "empty"]))
     assert "summary.txt" in str(caught.value)
     assert "a.dcm" in (private_folder(tree.data) / "summary.txt").read_text()
+    # The sentence itself gives the first reason, and only the report stays.
+    assert f"1 file left out, the first {tmp_path / 'empty' / 'a.dcm'} (" in str(caught.value)
+    assert not tree.data.exists()
+    assert not {path.name for path in private_folder(tree.data).iterdir()} & {"pseudonyms.key", "sources.json"}
+
+
+def test_folders_without_a_scan_leave_nothing_behind(tree, tmp_path):
+    (tmp_path / "empty").mkdir()
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"Nothing usable was found: no scan is in the folders; give folders"):
+        gather(tmp_path / "run" / "data", find((), [tmp_path / "empty"]))
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_folder_of_the_user_stays_where_nothing_usable_was_found(tree, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "a.dcm").write_bytes(b"x")
+    tree.data.mkdir()
+    with pytest.raises(UserError, match="Nothing usable was found"):
+        gather(tree.data, find((), [tmp_path / "empty"]))
+    assert list(tree.data.iterdir()) == []
+    run(tree)
+    assert (tree.data / "dataset.json").exists()
+
+
+def fill_disk(monkeypatch, images):
+    """Let the disk be full from an image on."""
+    written = []
+
+    def full(path, *args):
+        written.append(path)
+        if len(written) > images:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_image(path, *args)
+
+    monkeypatch.setattr(cases, "write_image", full)
+
+
+def test_a_disk_that_fills_up_is_named_and_the_same_call_goes_on_with_the_missing_scans(tree, monkeypatch):
+    with monkeypatch.context() as patch:
+        # A labelled scan has two images and its labels: the disk is full within the second scan.
+        fill_disk(patch, 4 + 2)
+        with pytest.raises(UserError) as caught:
+            run(tree)
+    kept = [path.stem for path in (tree.data / "instances").glob("*.json")]
+    assert str(caught.value) == (
+        f"{tree.data} cannot be written (No space left on device) and is not complete; free space and gather the same "
+        f"folders again, which goes on after the {len(kept)} scan{'s' * (len(kept) != 1)} in it."
+    )
+    # No image of the scan that did not fit, and no data set that a training would take for a whole one.
+    images = {path.name[: len(kept[0])] for path in tree.data.rglob("*.nii.gz")}
+    assert images == set(kept)
+    assert not (tree.data / "dataset.json").exists()
+    outcomes = [row.outcome for row in run(tree).rows]
+    assert sorted(outcomes) == ["as before"] * len(kept) + ["new"] * (4 - len(kept))
+
+
+def test_a_disk_that_is_full_before_the_first_scan_leaves_nothing_behind(tree, monkeypatch):
+    before = set(tree.root.rglob("*"))
+    fill_disk(monkeypatch, 1)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\); free space or choose another"):
+        run(tree)
+    assert set(tree.root.rglob("*")) == before
 
 
 def test_scaled_grey_values_are_no_counts(tree, cohort, tmp_path):

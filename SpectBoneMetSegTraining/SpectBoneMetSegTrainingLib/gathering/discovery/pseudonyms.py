@@ -43,22 +43,25 @@ def read_or_make_key(folder: Path, *, new: bool) -> bytes:
     """Read the key in a folder; with `new`, create a missing one.
 
     Raises:
-        UserError: it is missing though pseudonyms were made with it, is damaged, or cannot be written.
+        UserError: it is missing though pseudonyms were made with it, or is damaged.
+        OSError: it cannot be written.
     """
     path = folder / KEY_FILE
-    try:
-        if new and not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
+    if new and not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        try:
             # Readable by its owner alone from the start.
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(secrets.token_hex(KEY_BYTES) + "\n")
             part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}, the key to the pseudonyms, is missing, damaged or cannot be written; restore it, or gather into "
-            "a new folder."
+            f"{path}, the key to the pseudonyms, is missing or damaged; restore it, or gather into a new folder."
         ) from error
     if len(key) != KEY_BYTES:
         raise UserError(f"{path} is damaged; restore it, or gather into a new folder.")
