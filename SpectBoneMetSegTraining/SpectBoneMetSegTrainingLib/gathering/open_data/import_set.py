@@ -16,20 +16,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.locks import exclusive_access
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
+from SpectBoneMetSegLib.scan.side_evidence import side_warnings
 from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS
 
 from ...common.progress import Progress
-from ...dataset.cases import Instance, finish_dataset, patients_with_lesions, records_of, write_case
+from ...dataset.cases import Instance, finish_dataset, patients_with_lesions, records_of
 from ...dataset.files import claim_folder, write_json
 from ...dataset.sources import SOURCES
-from ..case_writing import find_crop
+from ..case_writing import find_crop, write_scan
+from ..claim import removed_without_cases
 from .catalogue import find_set
 from .coco import CocoBones, read_coco
 from .description import PublicSet, as_json
@@ -42,6 +45,8 @@ __all__ = ["Imported", "Request", "import_set"]
 
 RECORD, REPORT = "imported.json", "import.txt"
 VERSION = 1
+#: Entry of a case: whether the views' content contradicts their sides.
+SIDES_IN_DOUBT = "sides_in_doubt"
 #: Number of scans, spread over the set, from which its pixel size is estimated.
 MEASURED_SCANS = 200
 
@@ -108,9 +113,14 @@ def import_set(request: Request, data: Path, progress: Progress | None = None) -
         "pixel_size_mm": request.pixel_size_mm,
         "as_counts": request.as_counts,
     }
-    claim_folder(data, RECORD, asked, "data set of a public set")
-    with exclusive_access(data):
-        return _Import(request, data, listing, bones, notes).run(progress)
+    try:
+        with removed_without_cases(data, RECORD):
+            claim_folder(data, RECORD, asked, "data set of a public set")
+            with exclusive_access(data):
+                return _Import(request, data, listing, bones, notes).run(progress)
+    except OSError as error:
+        why = reason_of(error)
+        raise UserError(f"{data} cannot be written ({why}); free space and run the same import again.") from error
 
 
 def _listed(request: Request) -> tuple[Listing, CocoBones | None]:
@@ -229,6 +239,7 @@ class _Import:
             "set": self.found.name,
             "greys": {name: view.about for name, view in views.items()},
             "pixel_size": self.pixel_source,
+            SIDES_IN_DOUBT: bool(side_warnings(scan)),
         }
         if diseased is not None:
             about["diseased"] = diseased
@@ -296,21 +307,14 @@ class _Import:
             with whole_file(self.data / "regions" / case / f"regions_{name}.nrrd") as part:
                 write_volume(numbers, scan.views[name].ijk_to_ras, str(part))
         about = {**made.about, "side": side, "notes": [*made.notes, *unsure]}
-        write_case(
-            self.data,
-            split,
-            scan,
-            crop,
-            made.instances,
-            about,
-            region="whole-body",
-        )
+        write_scan(self.data, case, scan, crop, made.instances, about, split)
 
     def _finish(self) -> Imported:
         records = records_of(self.data)
         if not records:
-            reason = next(iter(self.left_out.values()), "")
-            raise UserError(f"No scan of {self.found.title} could be used. {reason}".strip())
+            patient, reason = next(iter(self.left_out.items()), ("", "The folder holds none."))
+            first = f"; the first of {pluralize(len(self.left_out), 'patient')}, {patient}" if patient else ""
+            raise UserError(f"No scan of {self.found.title} could be used{first}: {reason}")
         train = [record for record in records if record["split"] == "train"]
         folds = folds_of(
             {record["case"]: record["patient"] for record in train},
@@ -334,7 +338,8 @@ class _Import:
         ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
         if ran:
             self.notes.append(f"Views with hot spots that overflowed their 8 bits: {ran}.")
-        doubts = sum(any("mirrored" in note or "exchanged" in note for note in record["notes"]) for record in records)
+        # Cases of an import begun with an older version have no such entry.
+        doubts = sum(record.get(SIDES_IN_DOUBT, False) for record in records)
         if doubts:
             self.notes.append(f"Scans whose sides look doubtful: {doubts}; their cases name them under notes.")
         kinds = ("train", "test", "unlabelled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.boxes import paste
+from SpectBoneMetSegTrainingLib.dataset import cases
 from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, stored_region
-from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json
+from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json, write_image
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS, find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.description import read_description
 from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import Request, import_set
@@ -90,6 +92,50 @@ def test_known_faults_are_corrected_and_reported(boxed):
     text = (data / "import.txt").read_text()
     assert "left out: 1" in text
     assert "hardly any area" in str(records[0]["notes"])
+
+
+def test_scans_with_doubtful_sides_are_counted_and_other_notes_with_such_words_are_not(bs80k, tmp_path, monkeypatch):
+    from SpectBoneMetSegTrainingLib.gathering.open_data import import_set as module
+
+    monkeypatch.setattr(module, "check_scan", lambda scan, **_: ["A label was exchanged and mirrored."])
+    result = imported("bs80k", bs80k, tmp_path / "sound")
+    assert not any("sides look doubtful" in note for note in result.notes)
+    monkeypatch.setattr(module, "side_warnings", lambda scan: ["The sides differ."] * scan.case.endswith("_10"))
+    result = imported("bs80k", bs80k, tmp_path / "doubtful")
+    assert "Scans whose sides look doubtful: 1; their cases name them under notes." in result.notes
+
+
+def test_an_import_without_usable_scans_gives_the_first_reason_and_leaves_nothing_behind(bs80k, tmp_path, monkeypatch):
+    from SpectBoneMetSegTrainingLib.gathering.open_data import import_set as module
+
+    def damaged(path, *_, **__):
+        raise UserError(f"{path.name} is damaged; download it again.")
+
+    monkeypatch.setattr(module, "read_view", damaged)
+    with pytest.raises(
+        UserError, match=r"could be used; the first of \d patients, \w+: .* is damaged"
+    ):
+        imported("bs80k", bs80k, tmp_path / "run" / "data", pixel_size_mm=2.26)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_ends_an_import_in_a_sentence_and_it_goes_on(bs80k, tmp_path, monkeypatch):
+    written = []
+
+    def full(path, *args):
+        written.append(path)
+        if len(written) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_image(path, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cases, "write_image", full)
+        with pytest.raises(UserError, match=r"\(No space left on device\); free space and run the same import again"):
+            imported("bs80k", bs80k, tmp_path / "data", pixel_size_mm=2.26)
+    whole = {path.stem for path in (tmp_path / "data" / "instances").glob("*.json")}
+    assert whole
+    assert {path.name.rpartition("_")[0] for path in tmp_path.rglob("images*/*.nii.gz")} == whole
+    assert sum(imported("bs80k", bs80k, tmp_path / "data", pixel_size_mm=2.26).cases.values()) == len(PATIENTS) - 1
 
 
 def test_licence_citation_greys_and_pixel_size_are_in_the_data_set(boxed):
