@@ -65,6 +65,7 @@ class AdaptCommand:
         if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 4):
             raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 4.")
         from ..dataset.opened import opened
+        from ..phantom.store.crops import PatientStore
         from ..training.adapting.adapt import Request, adapt, plan_for
         from ..training.adapting.page import write_page
 
@@ -72,8 +73,14 @@ class AdaptCommand:
         output = Path(args.output).absolute()
         run = output.with_name(output.name + "-adapt")
         data = Path(args.data) if args.data is not None else run / "data"
-        _gather(args, data, run)
         store = None if args.store is None else Path(args.store)
+        if store is not None:
+            try:
+                # Before anything is gathered into the run's folder.
+                PatientStore(store)
+            except UserError as error:
+                raise UsageError.of(error) from error
+        _gather(args, data, run)
         request = Request(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )

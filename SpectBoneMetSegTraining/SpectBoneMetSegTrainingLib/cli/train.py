@@ -60,12 +60,15 @@ class TrainCommand:
             return _start_job(args, config)
         from ..dataset.opened import opened
         from ..training.outcome.finish import check_request, train_and_finish
+        from ..training.setup.cases import stored_patients
 
         output = Path(args.output).absolute()
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
         data = run / "data" if args.data is None else Path(args.data)
         try:
             check_request(data, output)
+            # Before anything is gathered into the run's folder.
+            stored_patients(config)
         except UserError as error:
             raise UsageError.of(error) from error
         _gather_if_needed(args, data, run)

@@ -18,7 +18,7 @@ from SpectBoneMetSegLib.model.store import list_models
 from ..dataset.budgets import patients_of
 from ..dataset.opened import DataSet, opened
 from ..dataset.sealed import is_sealed
-from ..training.setup.cases import TrainingCases, training_cases
+from ..training.setup.cases import TrainingCases, stored_patients, training_cases
 from ..training.setup.config import MIXED
 from ..training.setup.fine_tuning import with_start
 from .folder import JOBS_VARIABLE, JobSpec
@@ -77,6 +77,7 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
         config = with_start(spec.config)
         config.check()
         cases = training_cases(data, config)
+        stored_patients(config)
     except UserError as error:
         return [Finding("refusal", "data", str(error))]
     findings = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..dataset.opened import Data, opened
 from ..phantom.store.crops import PatientStore
 from . import run_folder
 from .sampling.batches import CACHE_BYTES, BatchSource, CropCache, cases_with_lesions, prefetched
-from .setup.cases import TrainingCases, training_cases
+from .setup.cases import TrainingCases, stored_patients, training_cases
 from .setup.config import TrainingConfig
 from .setup.fine_tuning import start_weights, with_start
 from .setup.schedule import learning_rate
@@ -87,16 +88,25 @@ def train(
     config.check()
     data = opened(data)
     cases = training_cases(data, config)
+    store = stored_patients(config)
+    new = not run.exists()
     run_folder.prepare(run, config, data.folder)
     make_deterministic(config.seed)
     with exclusive_access(run):
-        loop = _TrainingLoop(
-            run,
-            config,
-            cases,
-            TrainingState(config, devices),
-            CropCache(data, cache_bytes, config.region, regions=config.network.regions),
-        )
+        try:
+            loop = _TrainingLoop(
+                run,
+                config,
+                cases,
+                TrainingState(config, devices),
+                CropCache(data, cache_bytes, config.region, regions=config.network.regions),
+                store,
+            )
+        except UserError:
+            # Such as a damaged parent model: nothing was trained.
+            if new:
+                shutil.rmtree(run, ignore_errors=True)
+            raise
         loop.run_steps(progress, on_validation)
         run_folder.plot_curves(run)
     return loop.state.result()
@@ -106,9 +116,16 @@ class _TrainingLoop:
     """The loop of one training: steps, logs, validations, checkpoints."""
 
     def __init__(
-        self, run: Path, config: TrainingConfig, cases: TrainingCases, state: TrainingState, load: CropCache
+        self,
+        run: Path,
+        config: TrainingConfig,
+        cases: TrainingCases,
+        state: TrainingState,
+        load: CropCache,
+        store: PatientStore | None,
     ) -> None:
         self.run, self.config, self.cases, self.state, self.load = run, config, cases, state, load
+        self.store = store
         self.first, self.earlier_seconds, self.ended = 0, 0.0, False
         saved = run_folder.load_checkpoint(run)
         if saved is not None:
@@ -127,8 +144,7 @@ class _TrainingLoop:
         if self.ended:
             return
         positive = cases_with_lesions(self.load, self.cases.labelled)
-        store = None if config.store is None else PatientStore(Path(config.store), config.region)
-        source = BatchSource(self.load, self.cases, config, positive, store)
+        source = BatchSource(self.load, self.cases, config, positive, self.store)
         started = saved_at = time.monotonic()
         watch = Stopwatch()
         batches = watch.waiting(prefetched(source.make, self.first, config.steps))

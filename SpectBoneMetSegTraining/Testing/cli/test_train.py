@@ -110,11 +110,38 @@ def test_only_named_cases_lend_their_labels(mixed, tmp_path):
     assert train(mixed, tmp_path / "tiny", *options, *SMALL) == 0
 
 
+def test_a_store_without_patients_is_refused_and_leaves_no_run(mixed, tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    before = set(tmp_path.rglob("*"))
+    options = ["--store", str(tmp_path / "missing"), *SMALL]
+    assert train(mixed, tmp_path / "m", *options) == 2
+    assert "missing holds no stored patients" in capsys.readouterr().err
+    folders = ["--labelled", str(tmp_path / "scans"), "--output", str(tmp_path / "m")]
+    assert main(["train", *folders, *options]) == 2
+    assert "missing holds no stored patients" in capsys.readouterr().err
+    assert main(["adapt", *folders, *options[:2]]) == 2
+    assert "missing holds no stored patients" in capsys.readouterr().err
+    with pytest.raises(UserError, match="holds no stored patients"):
+        train_and_finish(mixed, tmp_path / "run", TrainingConfig(store=str(tmp_path / "missing")), tmp_path / "m")
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_parent_model_with_damaged_weights_leaves_no_run(mixed, parent, tmp_path):
+    shutil.copytree(parent, tmp_path / "parent")
+    (tmp_path / "parent" / "weights.npz").write_bytes(b"x")
+    assert train(mixed, tmp_path / "m", "--start", str(tmp_path / "parent")) == 1
+    assert not (tmp_path / "m-run").exists()
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", '{"labelled": []}', '{"labelled": [1]}', "{", '{"labelled": ["x"]}'])
 def test_a_file_without_fitting_cases_is_refused(content, mixed, tmp_path, capsys):
     (tmp_path / "d1.json").write_text(content)
     assert train(mixed, tmp_path / "m", "--labelled-cases", str(tmp_path / "d1.json"), *SMALL) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    message = capsys.readouterr().err
+    assert len(message.strip().splitlines()) == 1
+    # The file is the user's own and no part of a data set.
+    assert "make the data set again" not in message
+    assert ("name a JSON file with" in message) == (content == "{")
     assert not (tmp_path / "m").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
@@ -22,6 +23,7 @@ from ...dataset.cases import (
 )
 from ...dataset.folds import VALIDATION_FOLD
 from ...dataset.opened import Data, DataSet, opened
+from ...phantom.store.crops import PatientStore
 from .config import TrainingConfig
 
 #: If more than this share of the lesions outlined in whole-body scans lies outside the thorax, the readers examined the
@@ -164,3 +166,12 @@ def _within_budget(
     if not labelled and config.method != "unsupervised":
         raise UserError(f"The {labels} {config.budget_by}s drawn hold no training case; use more labels.", "labels")
     return labelled, validation, rest
+
+
+def stored_patients(config: TrainingConfig) -> PatientStore | None:
+    """Open the store of simulated patients of a training; None without one.
+
+    Raises:
+        UserError: the folder holds no patients.
+    """
+    return None if config.store is None else PatientStore(Path(config.store), config.region)
