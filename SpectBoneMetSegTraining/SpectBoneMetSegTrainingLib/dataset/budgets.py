@@ -22,6 +22,8 @@ VALIDATION_SHARE = 0.2
 
 #: Share of each of the paper's subsets used for training (Sec. 3.3).
 TRAINING_SHARE = 0.7
+#: Form of a file that names labelled cases.
+CASES_FORM = '{"labelled": ["case", ...]}'
 BudgetBy = Literal["patient", "sample"]
 
 
@@ -41,10 +43,10 @@ def read_labelled_cases(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: the file is missing, damaged or names no case.
     """
-    content = read_json(path)
+    content = read_json(path, remedy=f"name a JSON file with {CASES_FORM}")
     names = content.get("labelled") if isinstance(content, dict) else None
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise UserError(f'{path} names no cases; it must hold {{"labelled": ["case", ...]}}.')
+        raise UserError(f"{path} names no cases; it must hold {CASES_FORM}.")
     return tuple(sorted(set(names)))
 
 

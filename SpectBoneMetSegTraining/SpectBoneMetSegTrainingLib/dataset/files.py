@@ -68,16 +68,16 @@ def write_json(path: Path, value: Any) -> None:
         part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, *, remedy: str = "make the data set again or restore the file") -> Any:
+    """Read a JSON file, by default of a data set.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged; the message ends with the remedy.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is missing or damaged; make the data set again or restore the file.") from error
+        raise UserError(f"{path} is missing or damaged; {remedy}.") from error
 
 
 def claim_folder(folder: Path, record: str, asked: dict[str, Any], kind: str) -> None:

@@ -81,7 +81,7 @@ def prepare(workspace: Workspace) -> dict[str, Any]:
     }
     about = workspace.output / "results" / ABOUT
     if about.exists():
-        found: dict[str, Any] = read_json(about)
+        found: dict[str, Any] = read_json(about, remedy="restore it, or choose another output folder")
         if {name: found[name] for name in setup} != setup:
             raise UserError(
                 f"{workspace.output} holds experiments on other data or at another scale; choose another output "

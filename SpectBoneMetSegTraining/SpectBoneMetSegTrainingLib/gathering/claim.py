@@ -69,7 +69,7 @@ def _agreed(about: Path, seed: int, test_share: float | None) -> tuple[int, floa
     if not about.exists():
         write_json(about, {"version": VERSION, "seed": seed, "test_share": test_share or 0})
         return seed, test_share or 0
-    earlier = read_json(about)
+    earlier = read_json(about, remedy="restore it, or gather into a new folder")
     share = float(earlier.get("test_share", 0) if test_share is None else test_share)
     if share != earlier.get("test_share", 0):
         write_json(about, {**earlier, "test_share": share})

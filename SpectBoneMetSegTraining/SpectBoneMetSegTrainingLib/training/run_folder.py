@@ -50,8 +50,9 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
     settings = run / "config.json"
     if settings.exists():
         # A run of an older version lacks newer options; it was trained with what is now their default.
+        lost = "restore it, or choose another run"
         defaults = TrainingConfig().to_dict()
-        held = {**defaults, **read_json(settings)}
+        held = {**defaults, **read_json(settings, remedy=lost)}
         held["network"] = {**defaults["network"], **held["network"]}
         if held != requested:
             raise UserError(
@@ -61,7 +62,7 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
                 "run_folder",
                 "start",
             )
-        backend = read_json(run / "environment.json").get("backend", "tensorflow")
+        backend = read_json(run / "environment.json", remedy=lost).get("backend", "tensorflow")
         if backend != use_backend():
             # Backends round differently: the result would differ from an uninterrupted training.
             raise UserError(

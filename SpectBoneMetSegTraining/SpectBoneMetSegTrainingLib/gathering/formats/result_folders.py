@@ -42,7 +42,7 @@ def inputs_of(folder: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the receipt is damaged.
     """
-    receipt = read_json(folder / "receipt.json")
+    receipt = read_json(folder / "receipt.json", remedy="read the scan again")
     inputs = receipt.get("inputs") if isinstance(receipt, dict) else None
     if not isinstance(inputs, list) or not all(isinstance(item, dict) for item in inputs):
         raise UserError(f"{folder / 'receipt.json'} does not state which scan was read; read the scan again.")
@@ -70,7 +70,7 @@ def read_result(folder: Path, segmentation: Path, scan: WholeBodyScan, reader: s
     before = _model_views(folder, scan)
     union = np.any([np.zeros(scan.frame.shape, bool), *before.values()], axis=0)
     now = np.any([np.zeros(scan.frame.shape, bool), *(mark.mask for mark in drawn)], axis=0)
-    reviewed = "review" in read_json(folder / "receipt.json")
+    reviewed = "review" in read_json(folder / "receipt.json", remedy="read the scan again")
     if segmentation.name == SEGMENTATION and not reviewed and np.array_equal(union, now):
         raise UserError(
             f"{folder} is the model's own result, neither corrected nor reviewed; correct its {SEGMENTATION}, or "

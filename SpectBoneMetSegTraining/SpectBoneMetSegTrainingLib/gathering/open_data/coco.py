@@ -92,7 +92,7 @@ def read_coco(folder: Path) -> CocoBones:
     bones = CocoBones()
     for path in paths:
         try:
-            bones.add(read_json(path))
+            bones.add(read_json(path, remedy="download it again"))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} holds no COCO annotations ({error}); download it again.") from error
     return bones

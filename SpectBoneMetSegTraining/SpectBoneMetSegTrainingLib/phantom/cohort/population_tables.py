@@ -84,7 +84,7 @@ def read_population(path: Path) -> PopulationTables:
     Raises:
         UserError: the file is missing, damaged or not a population file.
     """
-    found = read_json(path)
+    found = read_json(path, remedy="name a JSON file in the form of the shipped one")
     try:
         percentiles = tuple(float(value) for value in found["percentiles"])
         rows = tuple(

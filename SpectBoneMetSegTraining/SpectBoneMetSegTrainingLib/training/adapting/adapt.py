@@ -128,7 +128,7 @@ def plan_for(request: Request, spent: float = 0.0) -> tuple[Plan, TrainingConfig
     start = request.start or str(parent.path)
     unlabelled = bool(cases_of(request.data, "unlabelled"))
     path = request.run / PLAN
-    earlier = Plan.from_dict(read_json(path)) if path.exists() else None
+    earlier = Plan.from_dict(read_json(path, remedy="restore it, or choose another output")) if path.exists() else None
     requested = request.region or (earlier.region if earlier else None)
     region, reason = region_to_train(parent.card, request.data, requested)
     config = base_config(parent.card, start, request.data, request.store, request.seed, region, unlabelled=unlabelled)

@@ -112,9 +112,7 @@ def test_an_import_without_usable_scans_gives_the_first_reason_and_leaves_nothin
         raise UserError(f"{path.name} is damaged; download it again.")
 
     monkeypatch.setattr(module, "read_view", damaged)
-    with pytest.raises(
-        UserError, match=r"could be used; the first of \d patients, \w+: .* is damaged"
-    ):
+    with pytest.raises(UserError, match=r"could be used; the first of \d patients, \w+: .* is damaged"):
         imported("bs80k", bs80k, tmp_path / "run" / "data", pixel_size_mm=2.26)
     assert list(tmp_path.iterdir()) == []
 

@@ -65,7 +65,7 @@ def test_a_file_that_is_no_population_is_named(tmp_path, change):
     file.write_text(json.dumps({**json.loads(shipped_population().read_text()), **change}))
     with pytest.raises(UserError, match=r"p\.json is not a population file"):
         read_population(file)
-    with pytest.raises(UserError, match="missing"):
+    with pytest.raises(UserError, match=r"none\.json is missing or damaged; name a JSON file in the form of"):
         read_population(tmp_path / "none.json")
 
 
