@@ -179,12 +179,18 @@ class FollowUp(StatusLine, VTKObservationMixin):
         try:
             save_reading(live.final(), own)
         except OSError as error:
+            self.forget()
             words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
             raise UserError(words.format(folder=folder, why=reason_of(error))) from error
         arguments: dict[str, Any] = {"own": str(own), "earlier": paths, "folder": str(folder), "model": model}
         arguments |= {"engine": engine, "device": device, "options": optionsOf(live, self.panel.readsAnyway())}
         self._known = stateOf(live)
-        self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
+        try:
+            self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
+        except UserError:
+            # The reading in the folder is of no use without the process.
+            self.forget()
+            raise
         self.ui.followupBar.setValue(0)
         self.say(_("Starting..."))
         self._timer.start()

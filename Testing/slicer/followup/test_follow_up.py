@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,23 @@ def test_cancel_ends_the_process_and_leaves_nothing(host, section, until):
     assert section.ui.followupStatus.text == "Cancelled."
     assert not folder.exists()
     assert not Path(f"/proc/{pid}").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_a_process_that_cannot_start_leaves_nothing(host, section, monkeypatch, tmp_path):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegLib.worker import comparing
+
+    def fails(*_):
+        raise UserError("PythonSlicer cannot be started (Permission denied); check the installation.")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(comparing, "start_comparison", fails)
+    section.earlier.add(section.panel.result)
+    with pytest.raises(UserError, match="cannot be started"):
+        section.compare()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not section.busy
 
 
 def test_an_edit_after_the_comparison_is_reported_and_a_tool_works_in_the_readings_own_views(host, section, until):
