@@ -46,15 +46,6 @@ def readingStepWords(step: str) -> str:
     return texts.get(step, _("Preparing"))
 
 
-def durationWords(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    if seconds < 90:
-        return _("{seconds:.0f} s").format(seconds=seconds)
-    if seconds < 90 * 60:
-        return _("{minutes:.0f} min").format(minutes=seconds / 60)
-    return _("{hours:.1f} h").format(hours=seconds / 3600)
-
-
 def fieldTitles() -> dict[str, str]:
     """What the fields of the panels are called, by the names that the library's errors use; others are not theirs."""
     return {

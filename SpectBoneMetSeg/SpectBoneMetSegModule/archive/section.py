@@ -20,9 +20,9 @@ import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.durations import duration
 
 from .. import settings
-from ..panel_texts import durationWords
 from ..problems import slot
 from ..requirements import RESOURCES
 from ..status_lines import StatusLine
@@ -187,7 +187,7 @@ class ArchiveRun(StatusLine):
             return
         words = [_("{done} of {total} read").format(done=state.done, total=state.total)]
         if state.seconds_left is not None:
-            words.append(_("about {time} left").format(time=durationWords(state.seconds_left)))
+            words.append(_("about {time} left").format(time=duration(state.seconds_left)))
         words.append(_("{failed} failed").format(failed=state.failed + state.failed_before))
         if state.before:
             words.append(_("{before} read before").format(before=state.before))

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from SpectBoneMetSegLib.common.durations import duration
 
@@ -7,3 +10,13 @@ from SpectBoneMetSegLib.common.durations import duration
 )
 def test_a_duration_has_the_unit_that_suits_it(seconds, text):
     assert duration(seconds) == text
+
+
+def test_durations_are_formatted_in_one_place():
+    root = Path(__file__).parents[3]
+    paths = [
+        path for name in ("SpectBoneMetSeg", "SpectBoneMetSegTraining") for path in root.glob(f"{name}/{name}*/**/*.py")
+    ]
+    assert [path.name for path in paths if re.search(r"/ ?3600\b", path.read_text(encoding="utf-8"))] == [
+        "durations.py"
+    ]

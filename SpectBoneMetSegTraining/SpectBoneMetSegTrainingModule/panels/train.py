@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import qt
 from slicer.i18n import tr as _
+from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegModule.panel_texts import durationWords
 from SpectBoneMetSegModule.problems import slot
 
 from ..curves import Curves
@@ -288,7 +288,7 @@ def statusText(status: JobStatus) -> str:
     if status.steps:
         parts.append(_("step {step} of {steps}").format(step=status.step, steps=status.steps))
     if status.seconds_left is not None and status.state == "running":
-        parts.append(_("about {time} to go").format(time=durationWords(status.seconds_left)))
+        parts.append(_("about {time} to go").format(time=duration(status.seconds_left)))
     if status.device:
         parts.append(status.device)
     if status.memory_mb is not None:
