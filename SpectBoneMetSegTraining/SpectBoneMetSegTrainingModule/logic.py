@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
 
 from .followed_job import FollowedJob
-from .labels.collector import Collector
+from .labels.collector import Collector, Sources
 from .parameter_node import RENAMED_APPROACHES, SpectBoneMetSegTrainingParameterNode
 from .reading_module import readingModel, updateModels
 from .task_runner import Listener, Runner
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Widget
     from SpectBoneMetSegTrainingLib.jobs.folder import Job, JobSpec, State
 
-    from .labels.scene_labels import SceneLabel
 
 #: Interval at which the window polls the other processes, in milliseconds.
 POLL_MS = 250
@@ -80,29 +79,17 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         except (ImportError, RuntimeError):
             return ""
 
-    def collect(
-        self,
-        dataset: str,
-        labels: Sequence[SceneLabel],
-        labelled: Sequence[str],
-        unlabelled: Sequence[str],
-        listener: Listener,
-        testShare: float | None = None,
-    ) -> None:
+    def collect(self, sources: Sources, listener: Listener) -> None:
         """Collect labels of the scene and folders of scans into a data set, in the background.
 
         Args:
-            dataset: folder of the data set.
-            labels: labels of the scene.
-            labelled: folders of labelled studies.
-            unlabelled: folders of unlabelled scans.
+            sources: the labels and folders, and the data set.
             listener: receives the progress and the answer.
-            testShare: share of the labelled patients kept for the test; None keeps the share of the last gathering.
 
         Raises:
             UserError: there is nothing to collect.
         """
-        self.collector.start(dataset, labels, labelled, unlabelled, listener, testShare)
+        self.collector.start(sources, listener)
         self.startTimer()
 
     def spec(

@@ -1,7 +1,6 @@
 """Collecting: labels of the scene are stored in files scan by scan, then another process gathers all scans."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N803
 
 from __future__ import annotations
 
@@ -24,6 +23,25 @@ if TYPE_CHECKING:
 
     from ..task_runner import Runner
     from .scene_labels import SceneLabel, SceneScan
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is collected into a data set.
+
+    Attributes:
+        dataset: folder of the data set.
+        labels: labels of the scene to train on; one whose scan is unknown is left out with the reason.
+        labelled: folders of labelled studies.
+        unlabelled: folders of unlabelled scans.
+        test_share: share of the labelled patients kept for the test; None keeps the share of the last gathering.
+    """
+
+    dataset: str
+    labels: Sequence[SceneLabel] = ()
+    labelled: Sequence[str] = ()
+    unlabelled: Sequence[str] = ()
+    test_share: float | None = None
 
 
 @dataclass
@@ -58,43 +76,31 @@ class Collector:
         """Whether anything is being collected."""
         return self._request is not None
 
-    def start(
-        self,
-        dataset: str,
-        labels: Sequence[SceneLabel],
-        labelled: Sequence[str],
-        unlabelled: Sequence[str],
-        listener: Listener,
-        testShare: float | None = None,
-    ) -> None:
+    def start(self, sources: Sources, listener: Listener) -> None:
         """Start collecting, in place of an earlier request; return at once.
 
         Args:
-            dataset: folder of the data set.
-            labels: labels of the scene to train on; one whose scan is unknown is left out with the reason.
-            labelled: folders of labelled studies.
-            unlabelled: folders of unlabelled scans.
+            sources: the labels and folders, and the data set.
             listener: receives the progress and the answer.
-            testShare: share of the labelled patients kept for the test; None keeps the share of the last gathering.
 
         Raises:
             UserError: there is no folder for the data set, or nothing to collect.
         """
-        if not dataset:
+        if not sources.dataset:
             raise UserError(_("Choose a folder for the data set."))
-        if not labels and not labelled and not unlabelled:
+        if not sources.labels and not sources.labelled and not sources.unlabelled:
             raise UserError(_("There is nothing to gather: tick outlines of this scene, or add a folder."))
         self.cancel()
         scans: dict[SceneScan, list[SceneLabel]] = {}
         refused = []
-        for label in labels:
+        for label in sources.labels:
             if label.scan is None:
                 refused.append([label.name, _("Choose the scan that it was drawn on.")])
             else:
                 scans.setdefault(label.scan, []).append(label)
         folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
-        folders = {"labelled": list(labelled), "unlabelled": list(unlabelled), "scene": ""}
-        arguments = {"data": dataset, "test_share": testShare, **folders}
+        folders = {"labelled": list(sources.labelled), "unlabelled": list(sources.unlabelled), "scene": ""}
+        arguments = {"data": sources.dataset, "test_share": sources.test_share, **folders}
         self._request = _Request(arguments, listener, folder, list(scans.items()), refused)
 
     def step(self) -> None:

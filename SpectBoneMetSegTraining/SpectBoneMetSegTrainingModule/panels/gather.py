@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
 
 from ..keyed_table import Rows
+from ..labels.collector import Sources
 from ..labels.folder_list import FolderList
 from ..labels.scene_table import SceneTable
 from ..panel_texts import scanName
@@ -110,7 +111,8 @@ class GatherPanel:
             folders = self.labelled.folders, self.unlabelled.folders
             listener = self.call.listener(self.collected)
             node = self.choices.parameters
-            self.logic.collect(node.dataset, self.scene.ticked(), *folders, listener, node.testShare / 100 or None)
+            sources = Sources(node.dataset, self.scene.ticked(), *folders, node.testShare / 100 or None)
+            self.logic.collect(sources, listener)
         except UserError as error:
             self._then = None
             self.showMessage(error)

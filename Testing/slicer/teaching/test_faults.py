@@ -57,6 +57,7 @@ def test_an_outline_that_left_the_scene_is_named_and_leaves_the_table(host, a_re
 
 
 def test_outlines_of_an_unknown_scan_are_left_out_with_the_reason(host, teaching, tmp_path, until):
+    from SpectBoneMetSegTrainingModule.labels.collector import Sources
     from SpectBoneMetSegTrainingModule.labels.scene_labels import SceneLabel
     from SpectBoneMetSegTrainingModule.task_runner import Listener
 
@@ -64,7 +65,8 @@ def test_outlines_of_an_unknown_scan_are_left_out_with_the_reason(host, teaching
     write_scan(tmp_path / "scans" / "scan.dcm", 1)
     label = SceneLabel("vtkMRMLSegmentationNode1", "outlines", None, "anna", True, "")
     listener = Listener(answers.append, answers.append)
-    panel.logic.collect(str(tmp_path / "set"), [label], [], [str(tmp_path / "scans")], listener)
+    sources = Sources(str(tmp_path / "set"), [label], unlabelled=[str(tmp_path / "scans")])
+    panel.logic.collect(sources, listener)
     until(lambda: answers, 300)
     assert ["outlines", "Choose the scan that it was drawn on."] in answers[0]["left_out"]
 
