@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError
+from ..common.files import whole_file
 from ..common.packages import is_installed
 from ..lesions.results import Reading
 
@@ -111,7 +112,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
 
 
 def write_dicom(reading: Reading, folder: Path, *, de_identify: bool = False) -> list[Path]:
-    """Write the DICOM objects of a reading.
+    """Write the DICOM objects of a reading, in place of those of an earlier reading in the folder.
 
     Args:
         reading: the reading.
@@ -191,7 +192,12 @@ def _write_dicom(pages: _Pages, folder: Path, *, de_identify: bool) -> list[Path
             clean(made)
     folder.mkdir(parents=True, exist_ok=True)
     for name, made in objects.items():
-        made.save_as(folder / name, enforce_file_format=True)
+        with whole_file(folder / name) as part:
+            made.save_as(part, enforce_file_format=True)
+    for name in DICOM_FILES:
+        # An earlier reading may have shown a lesion in a view where this one shows none.
+        if name not in objects:
+            (folder / name).unlink(missing_ok=True)
     return [folder / name for name in objects]
 
 

@@ -116,6 +116,19 @@ def test_the_report_in_dicom_is_the_pdf(a_reading_of_dicom, tmp_path):
     assert made.MIMETypeOfEncapsulatedDocument == "application/pdf"
 
 
+def test_objects_of_an_earlier_reading_do_not_stay_beside_those_of_a_newer_one(a_reading_of_dicom, tmp_path):
+    write_dicom(a_reading_of_dicom, tmp_path)
+    earlier = {name: pydicom.dcmread(tmp_path / name).SOPInstanceUID for name in DICOM}
+    (tmp_path / "of the user.dcm").touch()
+    none = {name: 0 * mask for name, mask in a_reading_of_dicom.view_masks.items()}
+    mask = 0 * a_reading_of_dicom.mask
+    files = write_dicom(dataclasses.replace(a_reading_of_dicom, lesions=(), mask=mask, view_masks=none), tmp_path)
+    assert {file.name for file in files} == {"measurements_sr.dcm", "report.dcm", "overview_sc.dcm"}
+    assert set(tmp_path.iterdir()) == {*files, tmp_path / "of the user.dcm"}
+    # Another content is another instance.
+    assert not {pydicom.dcmread(file).SOPInstanceUID for file in files} & set(earlier.values())
+
+
 def test_a_second_run_writes_the_same_instances(a_reading_of_dicom, tmp_path):
     def uids(folder):
         return {file.name: pydicom.dcmread(file).SOPInstanceUID for file in write_dicom(a_reading_of_dicom, folder)}
