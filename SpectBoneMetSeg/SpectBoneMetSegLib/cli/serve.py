@@ -76,7 +76,7 @@ class ServeCommand:
         address, receiver_options, settings = _settings_of(args)
         from ..model.store import find_model
         from ..receiving.reading import done_before
-        from ..receiving.server import listening
+        from ..receiving.server import check_address, listening
         from ..receiving.service import Service
         from ..receiving.spool import Spool
 
@@ -85,6 +85,7 @@ class ServeCommand:
             raise UsageError(f"{spool_folder} is for received images only; choose another --output.")
         try:
             card = find_model(args.model).card
+            check_address(address)
         except UserError as error:
             raise UsageError.of(error) from error
         make_writable(output)

@@ -92,6 +92,30 @@ def store_object(file: Path, announced_uid: str, spool: Spool) -> StoreStatus:
     return StoreStatus(STORED)
 
 
+def check_address(address: Address) -> None:
+    """Check that an address can be listened on, before anything is written.
+
+    Raises:
+        UserError: the address is not available.
+    """
+    import socket
+
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            # As the server does: connections of a receiver that has just ended do not block its port.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((address.host, address.port))
+    except (OSError, OverflowError) as error:
+        raise _not_available(address, error) from error
+
+
+def _not_available(address: Address, error: Exception) -> UserError:
+    return UserError(
+        f"{address.host}:{address.port} is not available ({reason_of(error)}); choose another address.", "host", "port"
+    )
+
+
 @contextmanager
 def listening(address: Address, spool: Spool, log: Callable[[str], None]) -> Iterator[int]:
     """Listen until the block ends; yield the port, which the system chooses for port 0.
@@ -134,11 +158,7 @@ def listening(address: Address, spool: Spool, log: Callable[[str], None]) -> Ite
             endpoint = (address.host, address.port)
             server = entity.start_server(endpoint, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         except (OSError, OverflowError) as error:
-            reason = reason_of(error)
-            raise UserError(
-                f"{address.host}:{address.port} is not available ({reason}); choose another address.",
-                *("host", "port"),
-            ) from error
+            raise _not_available(address, error) from error
         try:
             yield int(server.socket.getsockname()[1])  # type: ignore[union-attr]
         finally:
@@ -185,7 +205,7 @@ class _StoreHandler:
 
 
 class _Limits:
-    """Closes a connection that sends too long a protocol unit or object, or more than the disk can hold."""
+    """Closes a connection that sends too long a protocol unit or object, or more than the spool or disk can hold."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -202,7 +222,7 @@ class _Limits:
             before = self._received.get(owner, 0)
             received = before + length
             check = received // CHECK_BYTES > before // CHECK_BYTES
-            if length > LONGEST_PIECE or received > LONGEST_OBJECT or (check and self._spool.free_bytes() < 0):
+            if length > LONGEST_PIECE or received > LONGEST_OBJECT or (check and not self._spool.may_grow()):
                 # The same error as of a lost peer, which closes the connection.
                 raise OSError("the object is too long")
             self._received[owner] = received

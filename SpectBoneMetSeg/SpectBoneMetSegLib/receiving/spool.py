@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Spool:
 
     Attributes:
         folder: folder of the spool.
-        limit_bytes: maximum size of all images together.
+        limit_bytes: maximum size of all images together, incomplete ones included.
         journal: states of the studies.
         log: called with messages, also from several threads.
     """
@@ -149,7 +150,7 @@ class Spool:
         with self._guard:
             if target.is_file() and sha256_of(target) == sha256_of(file):
                 return False
-            self._make_space(size, key)
+            self._make_space(size, key, file)
             if self.journal.of(key) is None:
                 # A text that is not a UID may be anything, even a name: it is not recorded.
                 self.journal.write(Entry(key, study_uid if UID.fullmatch(study_uid) else ""))
@@ -162,23 +163,47 @@ class Spool:
             self._arrivals[key] = time.monotonic()
         return True
 
-    def _make_space(self, size: int, key: str) -> None:
-        """Remove the oldest images of finished studies, except those of `key`.
+    def _make_space(self, size: int, key: str, file: Path) -> None:
+        """Remove the oldest images of finished studies, except those of `key`, to copy a received `file`.
 
         Images of failed studies are removed last: there is no result of them.
 
         Raises:
             FullError: there is not enough space nevertheless.
         """
-        if self._has_space(size):
+        if self._has_space(size, file):
             return
         for entry in sorted(self.journal.all(), key=lambda each: each.state == "failed"):
-            if entry.over and entry.key != key and self._forget_images(entry) and self._has_space(size):
+            if entry.over and entry.key != key and self._forget_images(entry) and self._has_space(size, file):
                 return
         raise FullError
 
-    def _has_space(self, size: int) -> bool:
-        return self._bytes + size <= self.limit_bytes and self.free_bytes() >= size
+    def _has_space(self, size: int, file: Path) -> bool:
+        # The received file itself is gone as soon as it is copied.
+        together = self._bytes + size + self._incoming_bytes(besides=file)
+        return together <= self.limit_bytes and self.free_bytes() >= size
+
+    def _incoming_bytes(self, besides: Path | None = None) -> int:
+        """Return the size of the incomplete images."""
+        found = 0
+        for path in self.incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                found += status.st_size if stat.S_ISREG(status.st_mode) and path != besides else 0
+        return found
+
+    def may_grow(self) -> bool:
+        """Return whether incomplete images may go on growing, if the images of finished studies made way for them."""
+        with self._guard:
+            over = [self.study(entry.key) for entry in self.journal.all() if entry.over]
+            removable = sum(
+                path.stat().st_size
+                for study in over
+                if study.name not in self._arrivals and study.is_dir()
+                for path in study.iterdir()
+            )
+            stays = self._bytes - removable + self._incoming_bytes()
+        return stays <= self.limit_bytes and self.free_bytes() >= 0
 
     def free_bytes(self) -> int:
         """Return how many bytes may still be written to the disk."""

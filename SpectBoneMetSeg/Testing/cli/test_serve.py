@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,6 +50,18 @@ def test_what_makes_no_sense_is_reported_in_one_sentence_before_anything_is_made
     assert sentence in said
     assert "\n" not in said
     assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize("port", ["taken", "70000"])
+def test_an_address_that_is_not_available_is_told_before_anything_is_made(tmp_path, capsys, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1]) if port == "taken" else port
+        assert main(serve(tmp_path, "--port", number)) == 2
+    said = capsys.readouterr().err.strip()
+    assert f"127.0.0.1:{number} is not available (" in said
+    assert "--port" in said
+    assert "\n" not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_somebody_must_be_accepted(tmp_path, capsys):

@@ -219,6 +219,16 @@ def test_an_object_that_would_take_the_reserve_of_the_disk_ends_its_connection(s
         assert [answer.get("Status") for answer in store(port, large)] == [None]
 
 
+def test_an_object_that_is_larger_than_the_spool_may_be_ends_its_connection(spool, monkeypatch):
+    monkeypatch.setattr(module, "CHECK_BYTES", 2**16)
+    spool.limit_bytes = 2**18
+    large = scan()
+    large.add_new(0x00091001, "OB", bytes(2**20))
+    with receiver(spool) as port:
+        assert [answer.get("Status") for answer in store(port, large)] == [None]
+        assert [answer.Status for answer in store(port, scan())] == [0]
+
+
 def test_a_message_of_a_sender_fills_neither_memory_nor_log(spool):
     told: list[str] = []
     odd = [nm(ANTERIOR, Modality=f"X{number}", SOPClassUID=CTImageStorage) for number in range(30)]

@@ -106,6 +106,30 @@ def test_the_oldest_images_that_are_done_with_make_room(spool, tmp_path):
     assert waiting(spool) == [study_key("1.3"), study_key("1.4")]
 
 
+def test_images_that_are_not_whole_yet_count_as_well(spool, tmp_path):
+    keep(spool, tmp_path, "1.1")
+    size = (tmp_path / "sent.dcm").stat().st_size
+    spool.limit_bytes = 2.5 * size
+    part = spool.incoming / "part"
+    part.write_bytes(bytes(size))
+    assert spool.may_grow()
+    with pytest.raises(FullError):
+        keep(spool, tmp_path, "1.2")
+    part.write_bytes(bytes(2 * size))
+    assert not spool.may_grow()
+    # What is done with would make room.
+    settled(spool, "1.1")
+    assert spool.may_grow()
+    part.unlink()
+    keep(spool, tmp_path, "1.2")
+
+
+def test_a_received_image_is_not_counted_twice_while_it_is_copied(spool, tmp_path):
+    sent = saved(scan("1.1", "1"), spool.incoming / "sent.dcm")
+    spool.limit_bytes = sent.stat().st_size
+    assert spool.keep(sent, "1.1", "1")
+
+
 def test_images_are_removed_when_their_time_is_over_and_the_journal_stays(spool, tmp_path):
     for study in ("1.1", "1.2"):
         keep(spool, tmp_path, study)
