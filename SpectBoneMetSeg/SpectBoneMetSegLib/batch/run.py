@@ -38,6 +38,7 @@ __all__ = [
     "broken_files",
     "lock_work_folder",
     "make_plan",
+    "remove_unfinished",
 ]
 
 #: Working folder of a run, hidden in the folder of results; it holds incomplete results.
@@ -118,7 +119,7 @@ def lock_work_folder(output: Path) -> FileLock:
     try:
         folder.mkdir(exist_ok=True)
         lock = acquire_lock(folder / LOCK, output, "output", who="run")
-        shutil.rmtree(folder / "unfinished", ignore_errors=True)
+        remove_unfinished(output)
         (folder / "unfinished").mkdir(exist_ok=True)
         # Progress and stop request belong to the previous run.
         for name in (STATE, STOP):
@@ -126,6 +127,14 @@ def lock_work_folder(output: Path) -> FileLock:
     except OSError as error:
         raise UserError(f"{output} cannot be written ({reason_of(error)}); choose another folder.", "output") from error
     return lock
+
+
+def remove_unfinished(output: Path) -> None:
+    """Remove results that a run whose processes have ended left incomplete in its working folder."""
+    folder = output / WORK_FOLDER / "unfinished"
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
 
 
 class Run:

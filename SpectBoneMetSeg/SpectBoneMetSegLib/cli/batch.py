@@ -60,7 +60,7 @@ class BatchCommand:
             args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is not a number of processes; give 1 or more.")
-        from ..batch.run import lock_work_folder
+        from ..batch.run import lock_work_folder, remove_unfinished
         from ..batch.state import StateFile
         from ..model.store import find_model
 
@@ -83,6 +83,8 @@ class BatchCommand:
             state.update(stage="stopped")
             raise
         finally:
+            # Stopped processes leave the result that they were writing.
+            remove_unfinished(output)
             lock.release()
 
 

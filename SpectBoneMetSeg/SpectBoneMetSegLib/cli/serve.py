@@ -74,6 +74,7 @@ class ServeCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Serve until the command is interrupted; return 0 then."""
         address, receiver_options, settings = _settings_of(args)
+        from ..batch.run import remove_unfinished
         from ..model.store import find_model
         from ..receiving.reading import done_before
         from ..receiving.server import check_address, listening
@@ -109,6 +110,7 @@ class ServeCommand:
                 _wait()
         finally:
             spool.release()
+            remove_unfinished(output)
             lock.release()
         log.write("Ended.")
         return 0
